@@ -1,0 +1,1 @@
+"""The programs: one folder each, wired in its own wiring.py."""

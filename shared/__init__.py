@@ -1,0 +1,1 @@
+"""What every service shares: concepts with their ports and adapters."""

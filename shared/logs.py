@@ -1,0 +1,40 @@
+"""Logging: one structured line for an event, on standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import Processor
+
+_SHARED: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    structlog.processors.StackInfoRenderer(),
+)
+
+
+def configure(log_format: str, level: str) -> None:
+    """Write lines of at least ``level`` as ``json``, or as ``text`` for a person to read.
+
+    Libraries that log through ``logging`` are rendered in the same way.
+    """
+    renderer: tuple[Processor, ...] = (structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),)
+    if log_format == "json":
+        renderer = (structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer())
+    structlog.configure(
+        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_SHARED,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)

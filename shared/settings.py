@@ -1,0 +1,86 @@
+"""Every setting, read from the environment: prefix ``CROSSDOCK_``; deploy/env.example documents each.
+
+What GitLab has as an application setting keeps GitLab's name and unit behind the prefix. A secret
+may come from a file instead: ``CROSSDOCK_ROOT_TOKEN_FILE=/run/secrets/token``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+_PREFIX = "CROSSDOCK_"
+
+
+class Settings(BaseSettings):
+    """The settings of all services; a service reads what it needs and passes values down."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore")
+
+    # Where things are.
+    database_url: SecretStr = SecretStr("postgresql://localhost/crossdock")
+    database_pool_size: int = Field(default=10, ge=2, le=200)
+    broker_url: SecretStr = SecretStr("amqp://guest:guest@localhost/")
+    broker_prefix: str = Field(default="crossdock.", max_length=100)
+    external_url: AnyHttpUrl | None = Field(default=None, description="http://localhost and the port")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+
+    # Object storage.
+    s3_bucket: str = "crossdock"
+    s3_prefix: str = ""
+    s3_endpoint_url: str | None = None
+    s3_region: str = "us-east-1"
+    s3_access_key_id: str | None = None
+    s3_secret_access_key: SecretStr | None = None
+    s3_part_size: int = Field(default=16, ge=5, le=5120, description="MiB")
+    s3_uploads_in_flight: int = Field(default=2, ge=1, le=64)
+
+    # Who may come in first.
+    root_token: SecretStr | None = None
+
+    # GitLab's application settings: sizes in MiB, limits in requests a minute, 0 = off.
+    max_import_size: int = Field(default=0, ge=0)
+    max_decompressed_archive_size: int = Field(default=25600, ge=0)
+    project_import_limit: int = Field(default=6, ge=0)
+    project_export_limit: int = Field(default=6, ge=0)
+    project_download_export_limit: int = Field(default=1, ge=0)
+    gitlab_project_import_enabled: bool = True
+    project_export_enabled: bool = True
+
+    # Limits that GitLab does not have as settings.
+    max_archive_entries: int = Field(default=5_000_000, ge=1)
+    max_entry_name: int = Field(default=4096, ge=100, description="bytes")
+    max_line_size: int = Field(default=50, ge=1, description="MiB")
+    max_json_depth: int = Field(default=1000, ge=1)
+    pack_blob_size: int = Field(default=8, ge=0, description="MiB; a larger blob is an object of its own")
+    export_retention: int = Field(default=24, ge=1, description="hours")
+
+    # Workers.
+    worker_concurrency: int = Field(default=1, ge=1, le=64)
+    lease_seconds: float = Field(default=60, gt=0)
+    job_attempts: int = Field(default=5, ge=1)
+    sweep_seconds: float = Field(default=5, gt=0)
+    collect_grace_seconds: float = Field(default=900, ge=60)
+    drain_seconds: float = Field(default=25, ge=0)
+
+    log_format: str = Field(default="json", pattern="^(json|text)$")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, values: dict[str, object]) -> dict[str, object]:
+        for name, field in cls.model_fields.items():
+            path = os.environ.get(f"{_PREFIX}{name.upper()}_FILE")
+            if path and name not in values and "SecretStr" in str(field.annotation):
+                values[name] = Path(path).read_text().rstrip("\n")
+        return values
+
+    @property
+    def base_url(self) -> str:
+        """What links in answers begin with; no slash at its end."""
+        return str(self.external_url or f"http://localhost:{self.port}").rstrip("/")
