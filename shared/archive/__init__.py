@@ -1,0 +1,1 @@
+"""The archive codec: gzip and tar, bytes in and events out, without any I/O."""

@@ -1,0 +1,252 @@
+"""Why an archive is refused.
+
+Three families: the stream is broken, one entry is not acceptable, a limit is passed. Reading the same
+archive again gives the same answer, so no retry helps.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from shared.errors import ArchiveError
+
+_SHOWN = 200
+"""Characters of a name that a message shows."""
+
+
+def shown(name: bytes | str) -> str:
+    """The name in quotes, with everything escaped that could break a log line or a terminal."""
+    text = name.decode(errors="backslashreplace") if isinstance(name, bytes) else name
+    kept = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+    safe = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in kept)
+    return f"'{''.join(safe)}'"
+
+
+class StreamError(ArchiveError):
+    """The bytes are not a whole gzip stream with a whole tar in it."""
+
+
+class EmptyArchive(StreamError):
+    """Not a single byte came."""
+
+    def __init__(self) -> None:
+        super().__init__("the archive is empty")
+
+
+class NotGzip(StreamError):
+    """The file does not begin as gzip does (RFC 1952)."""
+
+    def __init__(self) -> None:
+        super().__init__("not a gzip file")
+
+
+class NotTar(StreamError):
+    """What was compressed does not begin with a tar header."""
+
+    def __init__(self) -> None:
+        super().__init__("not a tar archive")
+
+
+class CorruptGzip(StreamError):
+    """The compressed data contradicts itself; ``offset`` is in bytes of the tar stream."""
+
+    def __init__(self, what: str, *, offset: int) -> None:
+        super().__init__(f"corrupt gzip data after {offset} decompressed bytes: {what}")
+        self.offset = offset
+
+
+class Truncated(StreamError):
+    """The archive stops before its end; ``entry`` is the last name that was read, if any."""
+
+    def __init__(self, entry: str | None) -> None:
+        place = "before its first entry" if entry is None else f"in or after {shown(entry)}"
+        super().__init__(f"the archive is cut short {place}")
+        self.entry = entry
+
+
+class GarbageAfterStream(StreamError):
+    """Neither zeros nor another gzip member follow the end of a member."""
+
+    def __init__(self) -> None:
+        super().__init__("something other than zeros follows the gzip stream")
+
+
+class GarbageAfterArchive(StreamError):
+    """Something other than zeros follows the zero block that ends a tar."""
+
+    def __init__(self, entry: str | None) -> None:
+        place = "" if entry is None else f", after {shown(entry)}"
+        super().__init__(f"something other than zeros follows the end of the tar archive{place}")
+        self.entry = entry
+
+
+class BadChecksum(StreamError):
+    """A block that should be a header is none; ``offset`` is in bytes of the tar stream."""
+
+    def __init__(self, entry: str | None, *, offset: int) -> None:
+        place = "" if entry is None else f", after {shown(entry)}"
+        super().__init__(f"no valid tar header at byte {offset}{place}")
+        self.entry = entry
+        self.offset = offset
+
+
+class EntryRefused(ArchiveError):
+    """One entry makes the whole archive unacceptable; the message is its name and the reason."""
+
+    code = "archive_entry_refused"
+    reason: ClassVar[str]
+
+    def __init__(self, name: bytes | str, detail: str = "") -> None:
+        super().__init__(f"{shown(name)}: {self.reason}{detail and f': {detail}'}")
+        self.name = name
+
+
+class SymbolicLink(EntryRefused):
+    """Type ``2``."""
+
+    reason = "symbolic links are refused"
+
+
+class HardLink(EntryRefused):
+    """Type ``1``."""
+
+    reason = "hard links are refused"
+
+
+class NamedPipe(EntryRefused):
+    """Type ``6``, a FIFO."""
+
+    reason = "FIFOs are refused"
+
+
+class Device(EntryRefused):
+    """Type ``3`` or ``4``, a character or block device."""
+
+    reason = "devices are refused"
+
+
+class SparseFile(EntryRefused):
+    """GNU type ``S`` or PAX ``GNU.sparse.*``: a few bytes may claim any size."""
+
+    reason = "sparse files are refused"
+
+
+class MultiVolume(EntryRefused):
+    """GNU type ``M``: the entry began in another archive."""
+
+    reason = "continuations of another volume are refused"
+
+
+class UnknownType(EntryRefused):
+    """A type that neither POSIX nor this reader knows."""
+
+    reason = "unknown entry type"
+
+
+class EmptyName(EntryRefused):
+    """Nothing is left of the name of something that is not the root directory."""
+
+    reason = "the name is empty"
+
+
+class AbsoluteName(EntryRefused):
+    """The name begins with a slash."""
+
+    reason = "absolute names are refused"
+
+
+class ParentInName(EntryRefused):
+    """A component of the name is ``..``."""
+
+    reason = "names with '..' are refused"
+
+
+class ControlCharacterInName(EntryRefused):
+    """NUL, a line feed or the like, which break listings and logs."""
+
+    reason = "names with control characters are refused"
+
+
+class NameNotUtf8(EntryRefused):
+    """The name cannot be written as JSON or stored as text."""
+
+    reason = "the name is not UTF-8"
+
+
+class DuplicateName(EntryRefused):
+    """Two files of one name: readers disagree which counts."""
+
+    reason = "the name occurs twice"
+
+
+class FileAndDirectory(EntryRefused):
+    """The name is a file's and a directory's, or a file has entries below it."""
+
+    reason = "the name is a file and a directory"
+
+
+class DirectoryWithData(EntryRefused):
+    """Readers disagree whether the data of a directory is there."""
+
+    reason = "a directory has a size"
+
+
+class BadNumber(EntryRefused):
+    """A number of the header is malformed, or no size at all."""
+
+    reason = "malformed header"
+
+
+class BadPaxHeader(EntryRefused):
+    """A PAX extended header that does not follow POSIX."""
+
+    reason = "malformed PAX header"
+
+
+class RepeatedExtension(EntryRefused):
+    """Two long names, or two PAX headers, for one entry: readers disagree which counts."""
+
+    reason = "an extended header is repeated"
+
+
+class LimitExceeded(ArchiveError):
+    """The archive asks for more than ``limit`` of something."""
+
+    code = "archive_limit_exceeded"
+
+    def __init__(self, message: str, *, limit: int) -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
+class ArchiveTooLarge(LimitExceeded):
+    """The tar stream is, or one entry says it is, larger than the limit in bytes."""
+
+    def __init__(self, entry: str | None, *, limit: int) -> None:
+        place = "" if entry is None else f", reached in or after {shown(entry)}"
+        super().__init__(f"the decompressed archive is over the limit of {limit} bytes{place}", limit=limit)
+        self.entry = entry
+
+
+class TooManyEntries(LimitExceeded):
+    """More entries, or more distinct names, than the limit."""
+
+    def __init__(self, name: str, *, limit: int) -> None:
+        super().__init__(f"{shown(name)} is over the limit of {limit} entries", limit=limit)
+        self.name = name
+
+
+class NameTooLong(LimitExceeded):
+    """The name is longer than the limit in bytes."""
+
+    def __init__(self, name: bytes, *, limit: int) -> None:
+        super().__init__(f"{shown(name)}: the name is over the limit of {limit} bytes", limit=limit)
+        self.name = name
+
+
+class HeaderTooLarge(LimitExceeded):
+    """A PAX header or GNU long name is larger than the limit in bytes."""
+
+    def __init__(self, name: bytes, *, limit: int) -> None:
+        super().__init__(f"{shown(name)}: an extended header is over the limit of {limit} bytes", limit=limit)
+        self.name = name

@@ -1,0 +1,61 @@
+"""Headers that say more about the entry after them: GNU long names and PAX headers."""
+
+from __future__ import annotations
+
+from shared.archive.errors import HeaderTooLarge, RepeatedExtension
+from shared.archive.pax import check_global_pax, parse_pax
+from shared.archive.tar_header import Header
+
+_LONG_NAME, _LONG_LINK, _PAX, _GLOBAL_PAX = b"L", b"K", b"x", b"g"
+
+
+class Extensions:
+    """Collects what comes before an entry, then applies it. ``limit`` is bytes of one extension."""
+
+    TYPES = frozenset({_LONG_NAME, _LONG_LINK, _PAX, _GLOBAL_PAX})
+
+    def __init__(self, limit: int) -> None:
+        self.left = 0
+        """Bytes of the extension that are still to come."""
+        self._limit = limit
+        self._header = Header(b"", 0, 0, b"")
+        self._data = bytearray()
+        self.pending: dict[bytes, bytes] = {}
+        """By type, for the entry that has to follow."""
+
+    def start(self, header: Header) -> None:
+        """Begin an extension. Raises RepeatedExtension, HeaderTooLarge."""
+        if header.type in self.pending:
+            raise RepeatedExtension(header.name)
+        if header.size > self._limit:
+            raise HeaderTooLarge(header.name, limit=self._limit)
+        self._header = header
+        self._data.clear()
+        self.left = header.size
+        self.take(b"")
+
+    def take(self, piece: bytes) -> None:
+        """Add the next bytes, ``left`` at most. Raises BadPaxHeader, SparseFile for a global header."""
+        self._data += piece
+        self.left -= len(piece)
+        if self.left:
+            return
+        if self._header.type == _GLOBAL_PAX:
+            check_global_pax(bytes(self._data), self._header.name)
+        else:
+            self.pending[self._header.type] = bytes(self._data)
+
+    def apply(self, header: Header) -> Header:
+        """Return the entry's header with all that was pending. Raises BadPaxHeader, SparseFile."""
+        pending, self.pending = self.pending, {}
+        if _LONG_NAME in pending:
+            header = header._replace(name=pending[_LONG_NAME].rstrip(b"\0"))
+        if _PAX not in pending:
+            return header
+        # As in GNU tar, PAX has the last word.
+        pax = parse_pax(pending[_PAX], header.name)
+        return header._replace(
+            name=header.name if pax.path is None else pax.path,
+            size=header.size if pax.size is None else pax.size,
+            mtime=header.mtime if pax.mtime is None else pax.mtime,
+        )

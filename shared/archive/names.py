@@ -1,0 +1,90 @@
+"""Names of entries: which are safe, which are dropped, which were there before."""
+
+from __future__ import annotations
+
+import re
+
+from shared.archive.errors import (
+    AbsoluteName,
+    ControlCharacterInName,
+    DuplicateName,
+    FileAndDirectory,
+    NameNotUtf8,
+    NameTooLong,
+    ParentInName,
+    TooManyEntries,
+)
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_RESOURCE_FORKS = "__MACOSX"
+
+
+def normalised(raw: bytes, limit: int) -> str:
+    """The name without ``.`` and empty components, "" for the root. A backslash is a character like others.
+
+    Raises NameTooLong, NameNotUtf8, ControlCharacterInName, AbsoluteName, ParentInName.
+    """
+    if len(raw) > limit:
+        raise NameTooLong(raw, limit=limit)
+    try:
+        name = raw.decode()
+    except UnicodeDecodeError:
+        raise NameNotUtf8(raw) from None
+    # Few names need the slower search; what it looks for is never printable.
+    if not name.isprintable() and _CONTROL.search(name):
+        raise ControlCharacterInName(raw)
+    if name.startswith("/"):
+        raise AbsoluteName(raw)
+    components = [component for component in name.split("/") if component not in ("", ".")]
+    if ".." in components:
+        raise ParentInName(raw)
+    return "/".join(components)
+
+
+def is_litter(name: str) -> bool:
+    """Whether macOS left it there: AppleDouble files, folder settings, resource forks."""
+    last = name.rpartition("/")[2]
+    return last.startswith("._") or last == ".DS_Store" or name.partition("/")[0] == _RESOURCE_FORKS
+
+
+class NameSet:
+    """The names that an archive has used.
+
+    Keeps Python's 64-bit hash of each, about 100 bytes of memory, and no more than ``limit`` of them. Two
+    names of one hash would refuse a good archive; in 5 million names the odds are below one in a million.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._files: set[int] = set()
+        self._directories: set[int] = set()
+        self._last_parent = ""
+
+    def claim_file(self, name: str) -> None:
+        """Raises DuplicateName, FileAndDirectory, TooManyEntries."""
+        parent = name.rpartition("/")[0]
+        if parent != self._last_parent:
+            self.claim_directory(parent)
+            self._last_parent = parent
+        known = hash(name)
+        if known in self._files:
+            raise DuplicateName(name)
+        if known in self._directories:
+            raise FileAndDirectory(name)
+        self._add(known, name, to=self._files)
+
+    def claim_directory(self, name: str) -> None:
+        """Claim it and those above it; again is harmless. Raises FileAndDirectory, TooManyEntries."""
+        while name:
+            known = hash(name)
+            if known in self._directories:
+                return
+            if known in self._files:
+                raise FileAndDirectory(name)
+            self._add(known, name, to=self._directories)
+            name = name.rpartition("/")[0]
+
+    def _add(self, known: int, name: str, *, to: set[int]) -> None:
+        to.add(known)
+        if len(self._files) + len(self._directories) > self._limit:
+            raise TooManyEntries(name, limit=self._limit)

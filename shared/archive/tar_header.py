@@ -1,0 +1,84 @@
+"""One 512-byte tar header, as POSIX ustar, GNU tar and the v7 tar before them wrote it."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+from zlib import adler32
+
+from shared.archive.errors import BadNumber
+
+BLOCK = 512
+ZERO_BLOCK = bytes(BLOCK)
+
+MTIME_MAX = 0o77777777777
+"""The last second that eleven octal digits can say; later times are cut to it."""
+
+_FIELDS = struct.Struct("100s24x12s12s8sc100x6s82x155s12x")
+_CHECKSUM = slice(148, 156)
+_POSIX = b"ustar\0"
+_SIZE_END = 2**63
+_POSITIVE, _NEGATIVE = 0x80, 0xFF
+
+
+class Header(NamedTuple):
+    """The fields that matter. A tuple, as one is made for each entry and costs a third of a dataclass."""
+
+    name: bytes
+    size: int
+    mtime: int
+    type: bytes
+
+
+def parse_header(block: bytes) -> Header | None:
+    """Read a block, None when its checksum does not hold. Raises BadNumber."""
+    name, size, mtime, stored, kind, magic, prefix = _FIELDS.unpack(block)
+    if not _checksum_holds(block, stored):
+        return None
+    name = name.partition(b"\0")[0]
+    # GNU tar, whose magic is "ustar  ", keeps other things where POSIX has the prefix.
+    if magic == _POSIX and prefix[0]:
+        name = prefix.partition(b"\0")[0] + b"/" + name
+    try:
+        length, seconds = _number(size), _number(mtime)
+    except ValueError:
+        raise BadNumber(name) from None
+    if not 0 <= length < _SIZE_END:
+        raise BadNumber(name, f"a size of {length}")
+    return Header(name, length, seconds, kind)
+
+
+def checksum(block: bytes) -> int:
+    """Sum of the bytes, the checksum's own field counted as spaces (POSIX, ustar interchange format)."""
+    # The low half of an Adler-32 that starts at 0 is the sum modulo 65521, more than 256 bytes can reach.
+    return (
+        (adler32(block[:148], 0) & 0xFFFF)
+        + 8 * 0x20
+        + (adler32(block[156:412], 0) & 0xFFFF)
+        + (adler32(block[412:], 0) & 0xFFFF)
+    )
+
+
+def _checksum_holds(block: bytes, stored: bytes) -> bool:
+    total = checksum(block)
+    try:
+        expected = _number(stored)
+    except ValueError:
+        return False
+    # Some old tars summed signed characters, in which each byte over 127 counts 256 less.
+    return expected == total or expected == total - 256 * sum(byte >> 7 for byte in block)
+
+
+def _number(field: bytes) -> int:
+    """A number in octal, or in base 256 where GNU tar had no room for octal; 0 for a blank field."""
+    digits = field.strip(b" \0")
+    # int() alone would take "0o7", "1_0" and "-1" too.
+    if digits.isdigit():
+        return int(digits, 8)
+    if field[0] == _POSITIVE:
+        return int.from_bytes(field[1:], "big")
+    if field[0] == _NEGATIVE:
+        return int.from_bytes(field, "big", signed=True)
+    if digits:
+        raise ValueError(field)
+    return 0

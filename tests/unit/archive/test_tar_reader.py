@@ -1,0 +1,334 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from shared.archive.errors import (
+    AbsoluteName,
+    BadChecksum,
+    BadNumber,
+    BadPaxHeader,
+    ControlCharacterInName,
+    Device,
+    DirectoryWithData,
+    DuplicateName,
+    EmptyName,
+    FileAndDirectory,
+    GarbageAfterArchive,
+    HardLink,
+    HeaderTooLarge,
+    MultiVolume,
+    NamedPipe,
+    NameNotUtf8,
+    NameTooLong,
+    NotTar,
+    ParentInName,
+    RepeatedExtension,
+    SparseFile,
+    SymbolicLink,
+    TooManyEntries,
+    Truncated,
+    UnknownType,
+)
+from shared.archive.events import EntryKind
+from shared.archive.limits import Limits
+from shared.errors import ArchiveError
+from tests.support.archives import (
+    CUTS,
+    GNU,
+    V7,
+    Entry,
+    entry,
+    header,
+    long_name,
+    packed,
+    padded,
+    pax,
+    pax_record,
+    read,
+)
+
+pytestmark = pytest.mark.parametrize("cut", CUTS)
+
+LONG = b"./" + b"directory/" * 30 + b"file"
+LONG_TOLD = LONG.decode().removeprefix("./")
+
+
+def told(*parts: bytes, cut: int) -> list[tuple[str, bytes]]:
+    return [(found.name, found.data) for found in read(packed(*parts), cut=cut)]
+
+
+def assert_refused(error: type[ArchiveError], *parts: bytes, cut: int, named: str = "the-entry") -> None:
+    with pytest.raises(error, match=re.escape(named)) as caught:
+        read(packed(*parts), cut=cut)
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        (b"1", HardLink),
+        (b"2", SymbolicLink),
+        (b"3", Device),
+        (b"4", Device),
+        (b"6", NamedPipe),
+        (b"S", SparseFile),
+        (b"M", MultiVolume),
+        (b"D", UnknownType),
+        (b"N", UnknownType),
+        (b"A", UnknownType),
+        (b"\xff", UnknownType),
+    ],
+)
+@pytest.mark.parametrize("name", [b"./the-entry", b"./._the-entry", b"./__MACOSX/the-entry"])
+def test_other_types_than_files_and_directories_are_refused(
+    kind: bytes, error: type[ArchiveError], name: bytes, cut: int
+) -> None:
+    assert_refused(error, entry(b"./first"), header(name, kind=kind, link=b"./first"), cut=cut)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        (b"/the-entry", AbsoluteName),
+        (b"../the-entry", ParentInName),
+        (b"./a/../../the-entry", ParentInName),
+        (b"the-entry\xff", NameNotUtf8),
+        (b"the-entry\n", ControlCharacterInName),
+    ],
+)
+@pytest.mark.parametrize("how", ["header", "long name", "pax"])
+def test_unsafe_names_are_refused_however_they_come(
+    name: bytes, error: type[ArchiveError], how: str, cut: int
+) -> None:
+    before = {"header": b"", "long name": long_name(name), "pax": pax(pax_record(b"path", name))}[how]
+    assert_refused(error, before, entry(name if how == "header" else b"harmless"), cut=cut)
+
+
+@pytest.mark.parametrize(
+    "before", [long_name(b"the-entry\0hidden"), pax(pax_record(b"path", b"the-entry\0hidden"))]
+)
+def test_a_nul_in_a_name_is_refused(before: bytes, cut: int) -> None:
+    assert_refused(ControlCharacterInName, before, entry(), cut=cut)
+
+
+@pytest.mark.parametrize("before", [b"", long_name(b""), pax(pax_record(b"path", b""))])
+def test_an_empty_name_is_refused(before: bytes, cut: int) -> None:
+    assert_refused(EmptyName, before, entry(b"./file" if before else b""), cut=cut, named="''")
+
+
+def test_a_file_cannot_be_the_root(cut: int) -> None:
+    assert_refused(EmptyName, entry(b"."), cut=cut, named="'.'")
+
+
+def test_the_root_directory_is_not_told(cut: int) -> None:
+    assert told(header(b"./", kind=b"5"), entry(b"./a"), cut=cut) == [("a", b"")]
+
+
+def test_names_of_ten_thousand_bytes_are_over_the_limit(cut: int) -> None:
+    assert_refused(NameTooLong, long_name(b"the-entry" + b"n" * 10_000), entry(), cut=cut)
+
+
+def test_files_and_directories_are_told_in_order(cut: int) -> None:
+    parts = [header(b"./d/", kind=b"5", mtime=5), entry(b"./d/f", b"data" * 200), header(b"./d/g", mtime=7)]
+    assert read(packed(*parts), cut=cut) == [
+        Entry("d", EntryKind.DIRECTORY, 5, b""),
+        Entry("d/f", EntryKind.FILE, 0, b"data" * 200),
+        Entry("d/g", EntryKind.FILE, 7, b""),
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 511, 512, 513, 1024])
+def test_data_of_any_size_is_padded_to_blocks(size: int, cut: int) -> None:
+    data = b"d" * size
+    assert told(entry(b"a", data), entry(b"b", data), cut=cut) == [("a", data), ("b", data)]
+
+
+@pytest.mark.parametrize("kind", [b"\0", b"7"])
+def test_old_and_contiguous_files_are_files(kind: bytes, cut: int) -> None:
+    assert told(entry(b"a", b"data", kind=kind, magic=V7), cut=cut) == [("a", b"data")]
+
+
+@pytest.mark.parametrize("kind", [b"0", b"\0"])
+def test_a_slash_at_the_end_makes_a_directory(kind: bytes, cut: int) -> None:
+    (found,) = read(packed(header(b"old/", kind=kind, magic=V7)), cut=cut)
+    assert (found.name, found.kind) == ("old", EntryKind.DIRECTORY)
+
+
+@pytest.mark.parametrize("kind", [b"0", b"5"])
+def test_a_directory_with_data_is_refused(kind: bytes, cut: int) -> None:
+    assert_refused(DirectoryWithData, entry(b"the-entry/", b"data", kind=kind), cut=cut)
+
+
+def test_times_are_clamped_to_what_a_header_can_say(cut: int) -> None:
+    parts = [
+        header(b"a", mtime=(-5).to_bytes(12, "big", signed=True)),
+        header(b"b", mtime=b"\x80" + b"\xff" * 11),
+        pax(pax_record(b"mtime", b"-1.5")),
+        header(b"c"),
+    ]
+    assert [found.mtime for found in read(packed(*parts), cut=cut)] == [0, 8**11 - 1, 0]
+
+
+def test_duplicates_are_refused_whatever_their_spelling(cut: int) -> None:
+    assert_refused(DuplicateName, entry(b"./the-entry"), entry(b".//the-entry"), cut=cut)
+
+
+def test_a_directory_may_come_twice(cut: int) -> None:
+    assert len(read(packed(header(b"d/", kind=b"5"), header(b"./d", kind=b"5")), cut=cut)) == 2
+
+
+@pytest.mark.parametrize("second", [header(b"the-entry/", kind=b"5"), entry(b"the-entry/below")])
+def test_a_file_that_is_a_directory_too_is_refused(second: bytes, cut: int) -> None:
+    assert_refused(FileAndDirectory, entry(b"the-entry"), second, cut=cut)
+
+
+def test_what_macos_leaves_is_dropped_with_its_data(cut: int) -> None:
+    litter = [
+        entry(b"./._VERSION", b"AppleDouble" * 99),
+        entry(b"./._VERSION", b"again, and no duplicate"),
+        entry(b"d/.DS_Store", b"1"),
+        header(b"__MACOSX/", kind=b"5"),
+        entry(b"__MACOSX/d/f", b"2"),
+        header(b"._d/", kind=b"5"),
+    ]
+    assert told(*litter, entry(b"VERSION", b"0.2.4"), cut=cut) == [("VERSION", b"0.2.4")]
+
+
+def test_dropped_entries_count_for_the_limit(cut: int) -> None:
+    archive = packed(entry(b"._a"), entry(b"._b"), entry(b"._c"))
+    assert read(archive, cut=cut, limits=Limits(entries=3)) == []
+    with pytest.raises(TooManyEntries):
+        read(archive, cut=cut, limits=Limits(entries=2))
+
+
+def test_a_gnu_long_name_replaces_the_name(cut: int) -> None:
+    assert told(long_name(LONG), entry(LONG[:100], b"data"), entry(b"b"), cut=cut) == [
+        (LONG_TOLD, b"data"),
+        ("b", b""),
+    ]
+
+
+def test_a_gnu_long_link_of_a_file_is_ignored(cut: int) -> None:
+    assert told(long_name(b"target" * 50, kind=b"K"), long_name(LONG), entry(), cut=cut) == [(LONG_TOLD, b"")]
+
+
+def test_a_link_with_a_long_name_is_refused_by_it(cut: int) -> None:
+    parts = [
+        long_name(b"t" * 200, kind=b"K"),
+        long_name(b"the-entry" * 20),
+        header(kind=b"2", link=b"t" * 100),
+    ]
+    assert_refused(SymbolicLink, *parts, cut=cut)
+
+
+def test_pax_overrides_name_size_and_time(cut: int) -> None:
+    before = pax(pax_record(b"path", LONG), pax_record(b"size", b"700"), pax_record(b"mtime", b"9.5"))
+    body = b"d" * 700
+    assert read(packed(before, header(size=0, mtime=1), padded(body), entry(b"b")), cut=cut) == [
+        Entry(LONG_TOLD, EntryKind.FILE, 9, body),
+        Entry("b", EntryKind.FILE, 0, b""),
+    ]
+
+
+@pytest.mark.parametrize("pax_first", [True, False])
+def test_pax_has_the_last_word_over_a_gnu_long_name(pax_first: bool, cut: int) -> None:  # noqa: FBT001 -- parametrized
+    both = [pax(pax_record(b"path", b"by-pax"), pax_record(b"size", b"3")), long_name(b"by-gnu" * 30)]
+    parts = both if pax_first else both[::-1]
+    assert told(*parts, header(), padded(b"abc"), cut=cut) == [("by-pax", b"abc")]
+
+
+def test_a_malformed_pax_header_is_refused_by_the_entrys_name(cut: int) -> None:
+    assert_refused(BadPaxHeader, pax(b"99 path=x\n"), entry(b"the-entry"), cut=cut)
+
+
+def test_a_pax_sparse_file_is_refused(cut: int) -> None:
+    assert_refused(SparseFile, pax(pax_record(b"GNU.sparse.major", b"1")), entry(b"the-entry"), cut=cut)
+
+
+def test_a_pax_size_does_not_make_a_directory_with_data(cut: int) -> None:
+    before = pax(pax_record(b"size", b"512"))
+    assert_refused(DirectoryWithData, before, header(b"the-entry/", kind=b"5"), bytes(512), cut=cut)
+
+
+def test_global_headers_and_volume_labels_are_ignored(cut: int) -> None:
+    label = header(b"Volume 1", kind=b"V", magic=GNU)
+    comment = pax(pax_record(b"comment", b"1234abcd"), pax_record(b"mtime", b"5"), kind=b"g")
+    assert told(label, comment, pax(kind=b"g"), entry(b"a", b"1"), cut=cut) == [("a", b"1")]
+
+
+def test_a_global_path_is_refused(cut: int) -> None:
+    assert_refused(BadPaxHeader, pax(pax_record(b"path", b"x"), kind=b"g"), entry(), cut=cut, named="path")
+
+
+REPEATED = [long_name(b"a"), long_name(b"a", kind=b"K"), pax(pax_record(b"path", b"a"))]
+
+
+@pytest.mark.parametrize("extension", REPEATED)
+def test_an_extension_comes_once_for_an_entry(extension: bytes, cut: int) -> None:
+    assert_refused(RepeatedExtension, extension, extension, entry(b"b"), cut=cut, named="repeated")
+
+
+def test_an_extension_is_for_the_next_entry_only(cut: int) -> None:
+    parts = [
+        long_name(b"a"),
+        entry(b"1"),
+        entry(b"b"),
+        pax(pax_record(b"path", b"c")),
+        entry(b"2"),
+        entry(b"d"),
+    ]
+    assert [name for name, _ in told(*parts, cut=cut)] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("kind", [b"L", b"K", b"x", b"g"])
+def test_an_extension_over_the_limit_is_refused_before_it_is_read(kind: bytes, cut: int) -> None:
+    announced = header(b"the-entry", kind=kind, size=b"\x80" + (2**62).to_bytes(11, "big"))
+    assert_refused(HeaderTooLarge, announced, cut=cut)
+
+
+@pytest.mark.parametrize("end", [b"", bytes(512), bytes(1024), bytes(10240), bytes(300_000)])
+def test_zero_blocks_at_the_end_may_be_any_number(end: bytes, cut: int) -> None:
+    assert len(read(packed(entry(b"a", b"1"), end=end), cut=cut)) == 1
+
+
+def test_zero_blocks_alone_are_an_archive_without_entries(cut: int) -> None:
+    assert read(packed(end=bytes(10240)), cut=cut) == []
+
+
+@pytest.mark.parametrize("zeros", [512, 1024, 10240])
+@pytest.mark.parametrize("garbage", [b"x", entry(b"b")])
+def test_anything_after_a_zero_block_is_refused(zeros: int, garbage: bytes, cut: int) -> None:
+    assert_refused(GarbageAfterArchive, entry(b"the-entry"), bytes(zeros), garbage, cut=cut)
+
+
+@pytest.mark.parametrize("left", [1, 511, 512, 512 + 1, 512 + 700, 512 + 1023])
+def test_an_archive_cut_inside_an_entry_is_refused(left: int, cut: int) -> None:
+    whole = entry(b"./the-entry", b"d" * 700)
+    with pytest.raises(Truncated, match="the-first" if left < 512 else "the-entry"):
+        read(packed(entry(b"the-first"), whole[:left], end=b""), cut=cut)
+
+
+@pytest.mark.parametrize("extension", [long_name(LONG), pax(pax_record(b"path", LONG))])
+@pytest.mark.parametrize("end", [b"", bytes(1024)])
+def test_an_extension_without_its_entry_is_refused(extension: bytes, end: bytes, cut: int) -> None:
+    with pytest.raises(Truncated, match="'a'"):
+        read(packed(entry(b"a"), extension, end=end), cut=cut)
+    with pytest.raises(Truncated, match="'a'"):
+        read(packed(entry(b"a"), extension[:-600], end=b""), cut=cut)
+
+
+@pytest.mark.parametrize("start", [b"", b"x", b"hello world\n" * 100, bytes(100)])
+def test_what_does_not_begin_with_a_header_is_no_tar(start: bytes, cut: int) -> None:
+    with pytest.raises(NotTar):
+        read(packed(start, end=b""), cut=cut)
+
+
+def test_a_damaged_header_is_refused_by_its_place(cut: int) -> None:
+    with pytest.raises(BadChecksum, match=r"byte 1024, after 'the-first'"):
+        read(packed(entry(b"the-first", b"1"), b"x" * 512), cut=cut)
+
+
+def test_a_negative_size_is_refused_by_name(cut: int) -> None:
+    assert_refused(BadNumber, header(b"the-entry", size=b"\xff" * 12), cut=cut)
