@@ -1,0 +1,1 @@
+"""What Crossdock knows of git: the bundle, as a stream of bytes."""

@@ -1,0 +1,58 @@
+"""Cutting a stream into lines, byte for byte, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+
+@dataclass(frozen=True, slots=True)
+class OverlongLine:
+    """Stands where a line over the limit was; its bytes are gone. ``length`` leaves out the newline."""
+
+    length: int
+
+
+class LineSplitter:
+    r"""Splits chunks, at any cut, at each ``\n`` and nothing else.
+
+    ``limit`` is the bytes that a line may have, its newline not counted. What is held at once is one
+    unfinished line of at most ``limit`` bytes and the chunk.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._begun = BytesIO()
+        self._length = 0
+
+    def feed(self, chunk: bytes) -> Iterator[bytes | OverlongLine]:
+        r"""Give the lines that ``chunk`` ends, each with its ``\n``; read them all before feeding more."""
+        for piece in BytesIO(chunk):
+            if not piece.endswith(b"\n"):
+                self._begin(piece)
+            elif self._length or len(piece) > self._limit + 1:
+                yield self._finish(piece, newline=1)
+            else:
+                yield piece
+
+    def close(self) -> Iterator[bytes | OverlongLine]:
+        """Give the last line, where the stream did not end with a newline."""
+        if self._length:
+            yield self._finish(b"", newline=0)
+
+    def _begin(self, piece: bytes) -> None:
+        self._length += len(piece)
+        if self._length <= self._limit:
+            self._begun.write(piece)
+        else:
+            self._begun = BytesIO()
+
+    def _finish(self, piece: bytes, *, newline: int) -> bytes | OverlongLine:
+        length = self._length + len(piece) - newline
+        begun, self._begun, self._length = self._begun, BytesIO(), 0
+        if length > self._limit:
+            return OverlongLine(length)
+        begun.write(piece)
+        # The buffer hands out its own bytes: a line of 50 MiB is not copied again.
+        return begun.getvalue()

@@ -1,0 +1,154 @@
+"""Checking one line of a relation: is it a record that GitLab would import, and if not, why not.
+
+A bad line never stops an import: its verdict is kept as a failed relation. Exception classes and
+messages are those that GitLab records (ImportFailure), as far as it has one. Stricter than GitLab's
+parser, as RFC 8259 is: NaN, comments and raw control characters are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from codecs import utf_8_decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from shared.relations import nesting
+from shared.relations.attributes import Attributes, decoder, faults, identifiers
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The line is a record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """The line is empty or white space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """The line is ``null``: an absent one-to-one relation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The line is kept out; ``external_identifiers`` says which record it is, where that can be read."""
+
+    exception_class: str
+    message: str
+    external_identifiers: Mapping[str, int] = field(default_factory=dict)
+
+
+Verdict = Record | Blank | Null | Refused
+
+_RECORD, _BLANK, _NULL = Record(), Blank(), Null()
+_ANYTHING = msgspec.json.Decoder(msgspec.Raw)
+_KINDS = {"array": "an array", "bool": "a boolean", "float": "a number", "int": "a number", "str": "a string"}
+_SLICE = 256 * 1024
+_EXCERPT = 40
+
+_DECODER_AT = re.compile(r"(?:JSON is malformed: )?(.*) \(byte (\d+)\)")
+_DECODER_GOT = re.compile(r"got `(\w+)`")
+_EMPTY_OBJECT = re.compile(rb"\s*\{\s*\}\s*")
+_HALF_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
+
+_T = TypeVar("_T")
+
+
+def check(line: bytes, *, relation: str, depth: int) -> Verdict:
+    """Judge one line, with or without its newline; ``depth`` is how deep it may nest.
+
+    Only the attributes that GitLab validates are built, so that a line costs no second buffer. The
+    verdict is the same whatever the call depth and the Python version.
+    """
+    if not line or line.isspace():
+        return _BLANK
+    if nested := nesting.depth_over(line, depth):
+        return Refused("JSON::NestingError", f"nesting of {nested} is over the limit {depth}")
+    try:
+        record = _decode(line, decoder(relation))
+    except msgspec.ValidationError as error:
+        return _no_object(line, error)
+    except msgspec.DecodeError as error:
+        return _malformed(line, error)
+    return _judge(line, record, relation=relation)
+
+
+def _judge(line: bytes, record: Attributes, *, relation: str) -> Verdict:
+    # The decoder does not look into the strings that it skips.
+    if (at := _invalid_utf8(line)) is not None:
+        return Refused("EncodingError", f"invalid UTF-8 at byte {at}", identifiers(record))
+    found = faults(record, relation=relation)
+    # Templates of GitLab's own hold objects emptied of their attributes: nothing is imported from them.
+    if found and not _EMPTY_OBJECT.fullmatch(line):
+        message = f"Validation failed: {', '.join(found)}"
+        return Refused("ActiveRecord::RecordInvalid", message, identifiers(record))
+    return _RECORD
+
+
+def _decode(line: bytes, into: msgspec.json.Decoder[_T]) -> _T:
+    """The decoder recurses, and how deep it may depends on its caller: what is too deep is flattened."""
+    try:
+        return into.decode(line)
+    except RecursionError:
+        return into.decode(_flat(line))
+
+
+def _flat(line: bytes) -> bytearray:
+    try:
+        return nesting.flatten(line)
+    except nesting.Malformed as error:
+        raise msgspec.DecodeError(f"no JSON follows (byte {error.at})") from error
+
+
+def _no_object(line: bytes, error: msgspec.ValidationError) -> Verdict:
+    """``error`` came with the first byte: what follows it has not been looked at."""
+    try:
+        value = _decode(line, _ANYTHING)
+    except msgspec.DecodeError as malformed:
+        return _malformed(line, malformed)
+    if value == msgspec.Raw(b"null"):
+        return _NULL
+    got = _DECODER_GOT.search(str(error))
+    kind = _KINDS.get(got[1], got[1]) if got else "another value"
+    return Refused("TypeError", f"a record is a JSON object, not {kind}")
+
+
+def _malformed(line: bytes, error: msgspec.DecodeError) -> Refused:
+    reason, at = _reason(line, str(error))
+    excerpt = repr(line[at : at + _EXCERPT])[1:]
+    return Refused("JSON::ParserError", f"{reason} at byte {at}: {excerpt}")
+
+
+def _reason(line: bytes, error: str) -> tuple[str, int]:
+    """What is wrong and where; the decoder's words, made exact where they mislead."""
+    if line.startswith(b"\xef\xbb\xbf"):
+        return "byte order mark", 0
+    found = _DECODER_AT.fullmatch(error)
+    if not found:
+        half_pair = _HALF_PAIR.search(line, max(0, len(line) - 14))
+        return ("half a surrogate pair", half_pair.start()) if half_pair else ("unexpected end", len(line))
+    reason, at = found[1], int(found[2])
+    if reason == "trailing characters":
+        return "a second value on the line", at - 1
+    if at < len(line) and line[at] < ord(" "):
+        return "raw control character", at
+    return reason, at
+
+
+def _invalid_utf8(line: bytes) -> int | None:
+    """Where ``line`` stops being UTF-8; in slices, as text takes up to four times the memory."""
+    if line.isascii():
+        return None
+    view, at = memoryview(line), 0
+    while at < len(line):
+        try:
+            _, used = utf_8_decode(view[at : at + _SLICE], "strict", at + _SLICE >= len(line))
+        except UnicodeDecodeError as error:
+            return at + error.start
+        at += used
+    return None

@@ -1,0 +1,61 @@
+"""Putting segments together as one ordinary gzip member (RFC 1952), without inflating them."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from shared.segments.encoder import NOTHING, Extent, SegmentEncoder
+
+_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+"""Deflate, no flags, no time stamp, system unknown: the same bytes every time."""
+
+_FINAL_BLOCK = b"\x03\x00"
+"""An empty block of fixed codes with the final bit set, then padding to the byte."""
+
+_TRAILER = Struct("<II")
+
+
+class GzipAssembler:
+    """Accounts for one gzip file while its caller writes it front to back.
+
+    Call ``header`` once, then ``own`` and ``add`` in the order of the bytes, then ``finish`` once.
+    Each answers the bytes to write now, save ``add``, whose bytes the caller has (or copies in storage).
+    The same calls always give the same bytes.
+    """
+
+    def __init__(self) -> None:
+        self._encoder = SegmentEncoder()
+        self._whole = NOTHING
+
+    @property
+    def raw_length(self) -> int:
+        """Bytes that the file inflates to, so far."""
+        return self._whole.raw_length
+
+    @property
+    def stored_length(self) -> int:
+        """Bytes of the file itself so far, the gzip header and trailer among them."""
+        return self._whole.stored_length
+
+    def header(self) -> bytes:
+        """Begin the file."""
+        return self._put(_HEADER)
+
+    def own(self, data: bytes) -> bytes:
+        """Encode bytes that are in no stored segment (tar headers, padding)."""
+        stored = self._encoder.write(data)
+        rest, extent = self._encoder.end()
+        self.add(extent)
+        return stored + rest
+
+    def add(self, extent: Extent) -> None:
+        """Account for a stored run, whole, that the caller puts here."""
+        self._whole = self._whole.then(extent)
+
+    def finish(self) -> bytes:
+        """End the file: ISIZE is the raw length modulo 2**32."""
+        return self._put(_FINAL_BLOCK + _TRAILER.pack(self._whole.crc32, self._whole.raw_length % 2**32))
+
+    def _put(self, data: bytes) -> bytes:
+        self.add(Extent(0, len(data), 0))
+        return data

@@ -1,0 +1,126 @@
+"""Encoding bytes as segments: deflate, or stored blocks where deflate does not pay (RFC 1951)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from struct import Struct
+
+from isal import isal_zlib
+
+LOOK = 256 * 1024
+"""Bytes of a blob that are looked at before it is decided how to store it; at most these are held."""
+
+_LEVEL = 1
+_RAW_DEFLATE = -15
+_BLOCK_MAX = 0xFFFF
+_BLOCK_HEADER = Struct("<BHH")
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What one encoded run is: its bytes before and after encoding, and the CRC-32 of the raw ones."""
+
+    raw_length: int
+    stored_length: int
+    crc32: int
+
+    def then(self, other: Extent) -> Extent:
+        """Give what this run is with ``other`` right behind it."""
+        return Extent(
+            self.raw_length + other.raw_length,
+            self.stored_length + other.stored_length,
+            isal_zlib.crc32_combine(self.crc32, other.crc32, other.raw_length),
+        )
+
+
+NOTHING = Extent(0, 0, 0)
+
+
+class SegmentEncoder:
+    """Deflates one segment after another. A full flush forgets all history, so each inflates alone."""
+
+    def __init__(self) -> None:
+        self._deflate = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _RAW_DEFLATE)
+        self._extent = NOTHING
+
+    def write(self, data: bytes | memoryview) -> bytes:
+        """Take raw bytes, any number; the answer is what is ready to be stored, often nothing."""
+        stored: bytes = self._deflate.compress(data)
+        self._extent = _longer(self._extent, data, stored)
+        return stored
+
+    def end(self) -> tuple[bytes, Extent]:
+        """Close the segment: its remaining bytes, and what it is in all. The next one may begin.
+
+        A segment of no raw bytes has no stored bytes either.
+        """
+        if not self._extent.raw_length:
+            return b"", NOTHING
+        stored: bytes = self._deflate.flush(isal_zlib.Z_FULL_FLUSH)
+        extent, self._extent = _longer(self._extent, b"", stored), NOTHING
+        return stored, extent
+
+
+class BlobEncoder:
+    """Encodes one blob after another, each by deflate where its first ``LOOK`` bytes say that it pays.
+
+    It pays where the look shrinks to 90 % or less. Otherwise all of the blob becomes stored blocks,
+    which cost 5 bytes in 65535: most blobs are compressed already (git packs, images).
+    """
+
+    def __init__(self) -> None:
+        self._segments = SegmentEncoder()
+        self._look = bytearray()
+        self._encode: Callable[[bytes | memoryview], bytes] | None = None
+        self._extent = NOTHING
+
+    def write(self, data: bytes | memoryview) -> bytes:
+        """Take raw bytes, any number; the answer is what is ready to be stored."""
+        if self._encode:
+            return self._count(data, self._encode(data))
+        view = memoryview(data)
+        missing = LOOK - len(self._look)
+        self._look += view[:missing]
+        if len(self._look) < LOOK:
+            return b""
+        return b"".join((self._decide(), self.write(view[missing:])))
+
+    def end(self) -> tuple[bytes, Extent]:
+        """Close the blob: its remaining bytes, and what it is in all. The next one may begin."""
+        stored = self._decide() if self._look else b""
+        rest, _ = self._segments.end()
+        self._count(b"", rest)
+        extent, self._extent, self._encode = self._extent, NOTHING, None
+        return stored + rest, extent
+
+    def _decide(self) -> bytes:
+        look, self._look = bytes(self._look), bytearray()
+        deflated = self._segments.write(look) + self._segments.end()[0]
+        if len(deflated) * 10 <= len(look) * 9:
+            self._encode = self._segments.write
+            return self._count(look, deflated)
+        self._encode = stored_blocks
+        return self._count(look, stored_blocks(look))
+
+    def _count(self, raw: bytes | memoryview, stored: bytes) -> bytes:
+        self._extent = _longer(self._extent, raw, stored)
+        return stored
+
+
+def stored_blocks(data: bytes | memoryview) -> bytes:
+    """``data`` in non-final stored blocks: a 5-byte header before each run of up to 65535 bytes."""
+    view = memoryview(data)
+    pieces: list[bytes | memoryview] = []
+    for start in range(0, len(view), _BLOCK_MAX):
+        block = view[start : start + _BLOCK_MAX]
+        pieces += (_BLOCK_HEADER.pack(0, len(block), len(block) ^ 0xFFFF), block)
+    return b"".join(pieces)
+
+
+def _longer(extent: Extent, raw: bytes | memoryview, stored: bytes) -> Extent:
+    return Extent(
+        raw_length=extent.raw_length + len(raw),
+        stored_length=extent.stored_length + len(stored),
+        crc32=isal_zlib.crc32(raw, extent.crc32),
+    )
