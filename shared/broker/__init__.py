@@ -1,0 +1,1 @@
+"""Messages between services: the port, RabbitMQ, and one process."""

@@ -1,0 +1,163 @@
+"""The broker inside one process: for one machine, and gone with it (the job table is the truth)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from shared.broker.base import (
+    DELIVERY_LIMIT,
+    LIMIT_REASON,
+    MAX_BODY_BYTES,
+    MAX_REASON_CHARACTERS,
+    DeadLetter,
+    Delivery,
+    Message,
+    MessageTooLarge,
+)
+from shared.errors import BrokerError
+
+CAPACITY = 100_000
+"""Messages of one queue, dead letters among them, beyond which it takes no more."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A message in its queue, and how often it was handed over."""
+
+    message: Message
+    handed_over: int = 0
+
+
+class _Queue:
+    """One queue with its dead letters and the consumers to wake when something changes."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ready: deque[_Waiting] = deque()
+        self.dead: deque[DeadLetter] = deque()
+        self.consumers: set[_Consumer] = set()
+
+    def put(self, waiting: _Waiting) -> None:
+        if waiting.handed_over < DELIVERY_LIMIT:
+            self.ready.append(waiting)
+            self.wake()
+        else:
+            self.bury(waiting, LIMIT_REASON)
+
+    def bury(self, waiting: _Waiting, reason: str) -> None:
+        self.dead.append(DeadLetter(waiting.message, self.name, reason))
+
+    def wake(self) -> None:
+        for consumer in self.consumers:
+            consumer.awake.set()
+
+
+class _Delivery:
+    """One hand-over, un-ended as long as its consumer lists it."""
+
+    def __init__(self, consumer: _Consumer, waiting: _Waiting) -> None:
+        self._consumer = consumer
+        self._waiting = waiting
+
+    @property
+    def message(self) -> Message:
+        return self._waiting.message
+
+    async def ack(self) -> None:
+        self._consumer.end(self)
+
+    async def requeue(self) -> None:
+        if self._consumer.end(self):
+            self._consumer.queue.put(self._waiting)
+
+    async def reject(self, reason: str) -> None:
+        if self._consumer.end(self):
+            self._consumer.queue.bury(self._waiting, reason[:MAX_REASON_CHARACTERS])
+
+
+class _Consumer:
+    """The deliveries of one open block."""
+
+    def __init__(self, queue: _Queue, *, prefetch: int) -> None:
+        self.queue = queue
+        self.awake = asyncio.Event()
+        self._prefetch = prefetch
+        self._open: dict[_Delivery, _Waiting] = {}
+        queue.consumers.add(self)
+
+    def __aiter__(self) -> AsyncIterator[Delivery]:
+        return self
+
+    async def __anext__(self) -> Delivery:
+        while self in self.queue.consumers:
+            if self.queue.ready and len(self._open) < self._prefetch:
+                return self._take(self.queue.ready.popleft())
+            self.awake.clear()
+            await self.awake.wait()
+        raise StopAsyncIteration
+
+    def _take(self, waiting: _Waiting) -> Delivery:
+        waiting.handed_over += 1
+        delivery = _Delivery(self, waiting)
+        self._open[delivery] = waiting
+        return delivery
+
+    def end(self, delivery: _Delivery) -> bool:
+        """Whether ``delivery`` was un-ended until now, and so makes room for another."""
+        self.awake.set()
+        return self._open.pop(delivery, None) is not None
+
+    def close(self) -> None:
+        self.queue.consumers.remove(self)
+        self.awake.set()
+        while self._open:
+            self.queue.put(self._open.popitem()[1])
+
+
+class MemoryBroker:
+    """Broker for tasks of one event loop; ``capacity`` bounds each queue."""
+
+    def __init__(self, *, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
+        self._queues: dict[str, _Queue] = {}
+
+    def _queue(self, name: str) -> _Queue:
+        return self._queues.setdefault(name, _Queue(name))
+
+    async def publish(self, queue: str, message: Message) -> None:
+        """Put ``message`` into ``queue``; BrokerError where that is full."""
+        if len(message.body) > MAX_BODY_BYTES:
+            raise MessageTooLarge(len(message.body))
+        target = self._queue(queue)
+        if len(target.ready) + len(target.dead) >= self._capacity:
+            raise BrokerError(f"queue {queue} is full: it holds {self._capacity} messages")
+        target.put(_Waiting(message))
+
+    @asynccontextmanager
+    async def consume(self, queue: str, *, prefetch: int) -> AsyncIterator[AsyncIterator[Delivery]]:
+        """See Broker."""
+        consumer = _Consumer(self._queue(queue), prefetch=prefetch)
+        try:
+            yield consumer
+        finally:
+            consumer.close()
+
+    async def dead_letters(self, queue: str) -> AsyncIterator[DeadLetter]:
+        """See Broker; those that lie there when it is first asked."""
+        for letter in tuple(self._queue(queue).dead):
+            yield letter
+
+    async def replay(self, queue: str) -> int:
+        """See Broker."""
+        source = self._queue(queue)
+        letters, source.dead = source.dead, deque()
+        for letter in letters:
+            source.put(_Waiting(letter.message))
+        return len(letters)
+
+    async def check(self) -> None:
+        """Nothing can be out of reach."""

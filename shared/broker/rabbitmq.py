@@ -1,0 +1,237 @@
+"""RabbitMQ: quorum queues with publisher confirms, each with a second one for its dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
+
+import stamina
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from shared.broker.base import MAX_BODY_BYTES, DeadLetter, Delivery, Message, MessageTooLarge
+from shared.broker.rabbitmq_link import REASON_HEADER, Link, close_quietly, parsed, translated
+from shared.errors import BrokerError
+
+_log = logging.getLogger(__name__)
+
+DEADLINE = timedelta(seconds=30)
+"""How long one call may take, connecting included."""
+
+_CHECK_DEADLINE = timedelta(seconds=5)
+_BROKERS_REASON_HEADER = "x-first-death-reason"
+
+
+def _message(incoming: AbstractIncomingMessage) -> Message:
+    """What was delivered; other systems may have left out the id."""
+    return Message(incoming.body, incoming.message_id or "", incoming.correlation_id)
+
+
+class _Subscription:
+    """A channel that consumes; everything it delivers ends with it."""
+
+    def __init__(self, channel: AbstractChannel) -> None:
+        self.channel = channel
+        self._started = self._ended = False
+        self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+
+    async def start(self, link: Link, queue: str, *, prefetch: int) -> None:
+        await link.declare(self.channel, queue)
+        await self.channel.set_qos(prefetch_count=prefetch)
+        self.channel.close_callbacks.add(self._end)
+        (await self.channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(self._end)
+        consumed = await self.channel.get_queue(link.name(queue), ensure=False)
+        await consumed.consume(self._arrived.put)
+        self._started = True
+
+    def _end(self, *_: object) -> None:
+        self._ended = True
+        self._arrived.put_nowait(None)
+
+    @property
+    def is_live(self) -> bool:
+        return self._started and not (self._ended or self.channel.is_closed)
+
+    async def next(self) -> AbstractIncomingMessage | None:
+        """The next message, or None once there is none to come."""
+        incoming = await self._arrived.get()
+        if incoming is None:
+            self._arrived.put_nowait(None)  # for whoever else waits
+        return incoming if self.is_live else None
+
+
+class _Delivery:
+    """One hand-over on one channel."""
+
+    def __init__(
+        self,
+        link: Link,
+        incoming: AbstractIncomingMessage,
+        *,
+        queue: str,
+        channel: AbstractChannel,
+    ) -> None:
+        self._link = link
+        self._incoming = incoming
+        self._queue = queue
+        self._channel = channel
+
+    @property
+    def message(self) -> Message:
+        return _message(self._incoming)
+
+    async def ack(self) -> None:
+        await self._end(self._incoming.ack)
+
+    async def requeue(self) -> None:
+        await self._end(self._incoming.nack)
+
+    async def reject(self, reason: str) -> None:
+        # RabbitMQ's own reject loses the reason. Published first, so that a crash in between doubles.
+        if self._is_open():
+            await self._link.bury(self._queue, self.message, reason=reason)
+            await self.ack()
+
+    def _is_open(self) -> bool:
+        return not (self._incoming.processed or self._channel.is_closed)
+
+    async def _end(self, move: Callable[[], Awaitable[None]]) -> None:
+        if not self._is_open():
+            return
+        try:
+            async with translated("end a delivery", self._link.deadline):
+                await move()
+        except BrokerError as error:
+            _log.debug("broker_delivery_lost", exc_info=error)
+
+
+class _Consumer:
+    """The deliveries of one open block, over as many channels as it takes."""
+
+    def __init__(self, link: Link, *, queue: str, prefetch: int) -> None:
+        self._link = link
+        self._queue = queue
+        self._prefetch = prefetch
+        self._subscribing = asyncio.Lock()
+        self._subscription: _Subscription | None = None
+        self._closed = False
+
+    def __aiter__(self) -> AsyncIterator[Delivery]:
+        return self
+
+    async def __anext__(self) -> Delivery:
+        while not self._closed:
+            subscription = self._subscription
+            if subscription is None or not subscription.is_live:
+                await self._mend()
+            elif incoming := await subscription.next():
+                return _Delivery(self._link, incoming, queue=self._queue, channel=subscription.channel)
+        raise StopAsyncIteration
+
+    async def _mend(self) -> None:
+        async for attempt in stamina.retry_context(on=BrokerError, attempts=None, timeout=None):
+            with attempt:
+                await self.subscribe()
+
+    async def subscribe(self) -> None:
+        """Consume on a new channel, unless another task did so meanwhile or the block was left."""
+        async with self._subscribing, translated(f"consume {self._queue}", self._link.deadline):
+            if self._closed or (self._subscription is not None and self._subscription.is_live):
+                return
+            await self._drop()
+            self._subscription = _Subscription(await self._link.open_channel())
+            try:
+                await self._subscription.start(self._link, self._queue, prefetch=self._prefetch)
+            finally:
+                if self._closed:  # meanwhile, by another task
+                    await self._drop()
+
+    async def _drop(self) -> None:
+        if self._subscription is not None:
+            await close_quietly(self._subscription.channel)
+
+    async def close(self) -> None:
+        self._closed = True
+        await self._drop()
+
+
+class RabbitMQBroker:
+    """Broker over one connection."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def publish(self, queue: str, message: Message) -> None:
+        """See Broker."""
+        if len(message.body) > MAX_BODY_BYTES:
+            raise MessageTooLarge(len(message.body))
+        await self._link.publish(queue, message)
+
+    @asynccontextmanager
+    async def consume(self, queue: str, *, prefetch: int) -> AsyncIterator[AsyncIterator[Delivery]]:
+        """See Broker; BrokerError on entering where the broker cannot be reached then."""
+        consumer = _Consumer(self._link, queue=queue, prefetch=prefetch)
+        try:
+            await consumer.subscribe()
+            yield consumer
+        finally:
+            await consumer.close()
+
+    async def dead_letters(self, queue: str) -> AsyncIterator[DeadLetter]:
+        """See Broker."""
+        async with aclosing(self._buried(queue)) as buried:
+            async for incoming in buried:
+                headers = incoming.headers
+                reason = headers.get(REASON_HEADER) or headers.get(_BROKERS_REASON_HEADER)
+                yield DeadLetter(_message(incoming), queue, str(reason))
+
+    async def replay(self, queue: str) -> int:
+        """See Broker."""
+        count = 0
+        async with aclosing(self._buried(queue)) as buried:
+            async for incoming in buried:
+                await self._link.publish(queue, _message(incoming))
+                async with translated(f"replay {queue}", self._link.deadline):
+                    await incoming.ack()
+                count += 1
+        return count
+
+    async def _buried(self, queue: str) -> AsyncGenerator[AbstractIncomingMessage]:
+        """The dead letters there are when the first is got; un-acked ones go back at the end."""
+        action = f"dead letters of {queue}"
+        async with self._link.channel(action) as channel:
+            async with translated(action, self._link.deadline):
+                await self._link.declare(channel, queue)
+                dead = await channel.get_queue(self._link.dead_name(queue), ensure=False)
+            given, present = 0, 1
+            while given < present:
+                async with translated(action, self._link.deadline):
+                    incoming = await dead.get(fail=False)
+                if incoming is None:
+                    return
+                if not given:
+                    present += incoming.message_count or 0
+                given += 1
+                yield incoming
+
+    async def check(self) -> None:
+        """See Broker: opening a channel asks the broker for an answer within five seconds."""
+        async with self._link.channel("check", _CHECK_DEADLINE):
+            pass
+
+
+@asynccontextmanager
+async def rabbitmq_broker(
+    url: str, *, prefix: str = "crossdock.", deadline: timedelta = DEADLINE
+) -> AsyncIterator[RabbitMQBroker]:
+    """The broker at ``url`` (AMQP URI), connected to when it is first used.
+
+    ``prefix`` begins the name of every queue; ``deadline`` bounds each call, connecting included.
+    """
+    link = Link(parsed(url), prefix=prefix, deadline=deadline)
+    try:
+        yield RabbitMQBroker(link)
+    finally:
+        await link.close()

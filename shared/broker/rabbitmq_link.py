@@ -1,0 +1,183 @@
+"""The connection to RabbitMQ, opened anew when it is lost, with its queues and what is published.
+
+It is ours to mend, not aio-pika's: the robust iterator there ends after a minute without a broker, and
+hands out what a dead channel had buffered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from aio_pika import Connection, DeliveryMode
+from aio_pika import Message as Outgoing
+from aio_pika.abc import AbstractChannel, AbstractExchange, HeadersType
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError, PublishError
+from pamqp.common import FieldTable
+from pamqp.exceptions import PAMQPException
+from yarl import URL
+
+from shared.broker.base import DELIVERY_LIMIT, MAX_REASON_CHARACTERS, Message
+from shared.errors import BrokerError
+
+_log = logging.getLogger(__name__)
+
+REASON_HEADER = "x-reason"
+
+_CLOSE_DEADLINE = timedelta(seconds=5)
+# RabbitMQ's guide to heartbeats names 5 to 20 seconds; aiormq would take 60 and wait for three.
+_HEARTBEAT_SECONDS = 15
+_LOST = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError)
+
+
+@asynccontextmanager
+async def translated(action: str, deadline: timedelta) -> AsyncIterator[None]:
+    """Turn what goes wrong inside, or takes longer than ``deadline``, into BrokerError."""
+    try:
+        async with asyncio.timeout(deadline.total_seconds()):
+            yield
+    except Exception as error:
+        # A bare Exception is what aiormq gives to the waiting calls of a channel that is closed.
+        if not isinstance(error, _LOST) and type(error) is not Exception:
+            raise
+        raise BrokerError(f"{action}: {type(error).__name__} {error}") from error
+    except asyncio.CancelledError as error:
+        # aiormq ends the waiting calls of a lost connection this way too; nobody cancelled us then.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise BrokerError(f"{action}: the connection was lost") from error
+
+
+async def close_quietly(resource: Connection | AbstractChannel) -> None:
+    """Close what may be lost already; the broker gives back what was un-ended either way."""
+    try:
+        async with translated("close", _CLOSE_DEADLINE):
+            await resource.close()
+    except BrokerError as error:
+        _log.debug("broker_close_failed", exc_info=error)
+
+
+def parsed(url: str) -> URL:
+    """The AMQP URI, or BrokerError, which does not quote it."""
+    try:
+        uri = URL(url)
+    except ValueError:
+        # Without its cause, which quotes the URL, and with it the password.
+        raise BrokerError("the URL of the broker is malformed") from None
+    return uri.update_query(heartbeat=uri.query.get("heartbeat", _HEARTBEAT_SECONDS))
+
+
+def _is_open(connection: Connection) -> bool:
+    """What the transport says: aio-pika hears of its loss a little later."""
+    transport = connection.transport
+    return transport is not None and transport.connection.is_opened
+
+
+class Link:
+    """One connection and its publishing channel, opened when asked for and found missing or lost.
+
+    ``prefix`` begins the name of every queue; ``deadline`` bounds each call, connecting included.
+    """
+
+    def __init__(self, url: URL, *, prefix: str, deadline: timedelta) -> None:
+        self.deadline = deadline
+        self._url = url
+        self._prefix = prefix
+        self._connecting = asyncio.Lock()
+        self._connection: Connection | None = None
+        self._declaring = asyncio.Lock()
+        self._publishing: AbstractChannel | None = None
+        self._declared: set[str] = set()
+
+    def name(self, queue: str) -> str:
+        """What ``queue`` is called on the broker."""
+        return self._prefix + queue
+
+    def dead_name(self, queue: str) -> str:
+        """What the queue of the dead letters of ``queue`` is called on the broker."""
+        return f"{self._prefix}{queue}.dead"
+
+    async def open_channel(self) -> AbstractChannel:
+        """A new channel with publisher confirms, on which an unroutable message is an error."""
+        async with self._connecting:
+            if self._connection is None or not _is_open(self._connection):
+                await self.close()
+                self._connection = Connection(self._url)
+                await self._connection.connect()
+            connection = self._connection
+        return await connection.channel(publisher_confirms=True, on_return_raises=True)
+
+    @asynccontextmanager
+    async def channel(self, action: str, deadline: timedelta | None = None) -> AsyncIterator[AbstractChannel]:
+        """A channel for the block; what is un-acked on it goes back at the end."""
+        async with translated(action, deadline or self.deadline):
+            channel = await self.open_channel()
+        try:
+            yield channel
+        finally:
+            await close_quietly(channel)
+
+    async def declare(self, channel: AbstractChannel, queue: str) -> None:
+        """Make sure of ``queue`` and of its dead letters."""
+        # RabbitMQ 4 drops a message at its 20th return where no limit is set; each look returns all.
+        unlimited: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
+        await channel.declare_queue(self.dead_name(queue), durable=True, arguments=unlimited)
+        arguments: FieldTable = {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": DELIVERY_LIMIT - 1,  # RabbitMQ counts returns, not hand-overs
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": self.dead_name(queue),
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",  # which at-least-once asks for
+        }
+        await channel.declare_queue(self.name(queue), durable=True, arguments=arguments)
+
+    async def publish(self, queue: str, message: Message) -> None:
+        """Return once the broker has confirmed that ``queue`` holds ``message``."""
+        await self._send(queue, _outgoing(message), self.name(queue))
+
+    async def bury(self, queue: str, message: Message, *, reason: str) -> None:
+        """Return once the broker has confirmed that the dead letters of ``queue`` hold ``message``."""
+        # Headers have to fit into one frame, and a longer one ends the connection.
+        headers: HeadersType = {REASON_HEADER: reason[:MAX_REASON_CHARACTERS]}
+        await self._send(queue, _outgoing(message, headers), self.dead_name(queue))
+
+    async def _send(self, queue: str, outgoing: Outgoing, routing_key: str) -> None:
+        async with translated(f"publish to {queue}", self.deadline):
+            exchange = await self._exchange(queue)
+            try:
+                await exchange.publish(outgoing, routing_key, mandatory=True)
+            except PublishError:
+                self._declared.discard(queue)  # someone deleted it: the next attempt declares it
+                raise
+
+    async def _exchange(self, queue: str) -> AbstractExchange:
+        """Where to publish for ``queue``, which is declared."""
+        async with self._declaring:
+            if self._publishing is None or self._publishing.is_closed:
+                self._declared.clear()
+                self._publishing = await self.open_channel()
+            if queue not in self._declared:
+                await self.declare(self._publishing, queue)
+                self._declared.add(queue)
+            return self._publishing.default_exchange
+
+    async def close(self) -> None:
+        """Close the connection; whoever asks for a channel gets a new one."""
+        if self._connection is not None:
+            await close_quietly(self._connection)
+            self._connection = None
+
+
+def _outgoing(message: Message, headers: HeadersType | None = None) -> Outgoing:
+    return Outgoing(
+        message.body,
+        headers=headers,
+        message_id=message.message_id,
+        correlation_id=message.correlation_id,
+        delivery_mode=DeliveryMode.PERSISTENT,
+    )

@@ -1,0 +1,1 @@
+"""Object storage: the port (``base``), its adapters (``s3``, ``filesystem``), its errors and keys."""

@@ -1,0 +1,120 @@
+"""Object storage: the port.
+
+Keys are ``/``-separated relative names of printable ASCII (``check_key`` has the rules). An object
+is written once, whole, and never changed; nobody sees it before its writer committed it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, Self
+
+from shared.storage.errors import KeyInvalid, RangeOutside
+
+_KEY = re.compile(r"(?=[ -\[\]-~]{1,900}\Z)[^./][^/]{0,254}(?:/[^./][^/]{0,254})*")
+
+
+def check_key(key: str) -> str:
+    """Give ``key`` back, or raise KeyInvalid.
+
+    At most 900 characters, each name at most 255, none empty or beginning with a dot: what every
+    filesystem and S3 (1024 bytes, with its prefix) can hold, and what cannot leave its root. No
+    backslash, which SeaweedFS takes for a slash. A key never goes on below another one (``a`` and
+    ``a/b``): a filesystem cannot hold both.
+    """
+    if not _KEY.fullmatch(key):
+        raise KeyInvalid(key)
+    return key
+
+
+def bytes_in_range(key: str, *, start: int, length: int | None, size: int) -> int:
+    """How many bytes ``read`` has to give of an object of ``size`` bytes; raises RangeOutside."""
+    wanted = max(size - start, 0) if length is None else length
+    if start < 0 or wanted < 0 or (length is not None and start + length > size):
+        raise RangeOutside(key, start=start, length=wanted, size=size)
+    return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What the store knows of a committed object; ``size`` in bytes."""
+
+    key: str
+    size: int
+
+
+class ObjectWriter(Protocol):
+    """Writes one object; invisible until ``commit``, thrown away when left without it.
+
+    Use as ``async with``, by one task at a time: leaving the block uncommitted (also by an
+    exception or a cancellation) aborts, and nothing of the object stays behind.
+    """
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc: object) -> None: ...
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append ``data`` (any length; copied before this returns).
+
+        May wait for earlier bytes to be stored: that is the back-pressure. Raises StorageError,
+        also for bytes that earlier calls took; after that only ``abort`` makes sense.
+        """
+
+    async def commit(self) -> int:
+        """Make the object visible, atomically, and give its size in bytes. Called once.
+
+        Once it returned, the object is durable. Where it raises StorageError or is cancelled, the
+        object is there whole, or not at all, as a lost answer leaves the outcome open.
+        """
+
+    async def abort(self) -> None:
+        """Throw everything away. May be repeated; does nothing after ``commit``, raises nothing."""
+
+
+class ObjectStore(Protocol):
+    """A flat set of immutable objects.
+
+    Every method may raise StorageError, and KeyInvalid (see ``check_key``) where it takes a key.
+    """
+
+    def create(self, key: str) -> ObjectWriter:
+        """Give a writer for ``key``. A committed object of that key is replaced by the commit."""
+
+    def read(self, key: str, *, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
+        """Give bytes ``start`` to ``start + length`` (to the end without ``length``).
+
+        They come in chunks of at most 1 MiB, none of them empty. At the first step raises
+        ObjectMissing where there is no such object, and RangeOutside where it ends before
+        ``start + length``; without ``length`` a start at or past the end gives nothing. Later
+        StorageError where the bytes stop coming. An object replaced meanwhile is never mixed with
+        the new one. Close it (``aclosing``) when left early.
+        """
+
+    async def stat(self, key: str) -> ObjectInfo:
+        """Raises ObjectMissing."""
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        """Delete the objects; a missing one is no error. May be repeated."""
+
+    def list(self, prefix: str = "") -> AsyncGenerator[ObjectInfo, None]:
+        """Committed objects whose key starts with ``prefix``, in ascending order of keys.
+
+        Some servers sort level by level instead (SeaweedFS), which puts ``a/c`` before ``a-b``: the
+        order holds for certain where names have no character below ``/``, such as a hyphen or dot.
+        Not a snapshot: what is committed or deleted meanwhile may or may not be among them.
+        """
+
+    async def abandon_uploads(self, *, older_than: timedelta) -> int:
+        """Throw away what writers that died left uncommitted, and give how many.
+
+        Takes uploads that began (S3) or were last written to (filesystem) at least ``older_than``
+        ago, alive or not: choose it longer than any upload lasts. A writer that lost its upload
+        so fails at its commit. May be repeated.
+        """
+
+    async def check(self) -> None:
+        """Raise StorageError where the store cannot be used now (readiness)."""

@@ -1,0 +1,149 @@
+"""Objects as files below one directory, for a single machine or a shared POSIX filesystem.
+
+``root/<key>`` is a committed object; ``root/.incoming`` holds what is being written, and no key can
+name it. Both lie on one filesystem, so that a commit is one atomic rename.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import ExitStack, suppress
+from datetime import timedelta
+from functools import partial
+from io import FileIO
+from pathlib import Path
+from uuid import uuid4
+
+from shared.errors import ObjectMissing
+from shared.storage.base import ObjectInfo, bytes_in_range, check_key
+from shared.storage.errors import OperationFailed
+from shared.storage.filesystem_writer import FilesystemWriter, in_thread
+
+CHUNK = 256 * 1024
+_INCOMING = ".incoming"
+_ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+class FilesystemStore:
+    """ObjectStore in the directory ``root``, which is made when first written to."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._incoming = root / _INCOMING
+
+    def create(self, key: str) -> FilesystemWriter:
+        """See ObjectStore."""
+        return FilesystemWriter(check_key(key), root=self._root, incoming=self._incoming)
+
+    async def read(
+        self, key: str, *, start: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """See ObjectStore; chunks have at most 256 KiB."""
+        path = self._root / check_key(key)
+        with ExitStack() as stack:  # entered in the thread: a cancellation cannot lose an open file
+            file = await in_thread("read", key, lambda: stack.enter_context(_open(path, key)))
+            size = os.fstat(file.fileno()).st_size
+            left = bytes_in_range(key, start=start, length=length, size=size)
+            file.seek(start)
+            while left:
+                chunk = await in_thread("read", key, partial(file.read, min(left, CHUNK)))
+                if not chunk:
+                    raise OperationFailed("read", key, reason=f"its last {left} bytes are gone")
+                left -= len(chunk)
+                yield chunk
+
+    async def stat(self, key: str) -> ObjectInfo:
+        """See ObjectStore."""
+        path = self._root / check_key(key)
+        return ObjectInfo(key, await in_thread("stat", key, lambda: _size(path, key)))
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        """See ObjectStore; directories that become empty go with the objects."""
+        for key in keys:
+            path = self._root / check_key(key)
+            await in_thread("delete", key, partial(_delete, path, self._root))
+
+    async def list(self, prefix: str = "") -> AsyncGenerator[ObjectInfo, None]:
+        """See ObjectStore; holds the names of one directory a level."""
+        pending: list[tuple[str, int | None]] = [("", None)]
+        while pending:
+            name, size = pending.pop()
+            if size is None:
+                pending += await in_thread("list", name, partial(_children, self._root, name, prefix))
+            else:
+                yield ObjectInfo(name, size)
+
+    async def abandon_uploads(self, *, older_than: timedelta) -> int:
+        """See ObjectStore; the age counts from the last write."""
+        last = time.time() - older_than.total_seconds()
+        return await in_thread("abandon", _INCOMING, lambda: _remove_old(self._incoming, last))
+
+    async def check(self) -> None:
+        """See ObjectStore: a file can be made here."""
+        await in_thread("check", _INCOMING, lambda: _try_out(self._incoming))
+
+
+def _open(path: Path, key: str) -> FileIO:
+    try:
+        return path.open("rb", buffering=0)
+    except _ABSENT:
+        raise ObjectMissing(key) from None
+
+
+def _size(path: Path, key: str) -> int:
+    try:
+        found = path.stat()
+    except _ABSENT:
+        raise ObjectMissing(key) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise ObjectMissing(key)
+    return found.st_size
+
+
+def _delete(path: Path, root: Path) -> None:
+    with suppress(*_ABSENT):
+        path.unlink()
+    for directory in path.relative_to(root).parents[:-1]:
+        try:
+            (root / directory).rmdir()
+        except OSError:  # not empty, or gone already: so are those above, or they hold something
+            return
+
+
+def _children(root: Path, directory: str, prefix: str) -> list[tuple[str, int | None]]:
+    """Names right below ``directory`` with their sizes, last first; directories end with ``/``.
+
+    With the slash they sort among the files as their objects' keys do (``a-b`` before ``a/b``).
+    """
+    found: list[tuple[str, int | None]] = []
+    with suppress(*_ABSENT), os.scandir(root / directory) as entries:
+        for entry in entries:
+            name = directory + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name != _INCOMING and f"{name}/".startswith(prefix[: len(name) + 1]):
+                    found.append((f"{name}/", None))
+            elif name.startswith(prefix):
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    found.append((name, entry.stat().st_size))
+    return sorted(found, reverse=True)
+
+
+def _remove_old(incoming: Path, last: float) -> int:
+    count = 0
+    with suppress(FileNotFoundError), os.scandir(incoming) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # its writer was faster
+                if entry.stat().st_mtime <= last:
+                    Path(entry).unlink()
+                    count += 1
+    return count
+
+
+def _try_out(incoming: Path) -> None:
+    incoming.mkdir(parents=True, exist_ok=True)
+    probe = incoming / uuid4().hex
+    probe.touch(exist_ok=False)
+    probe.unlink(missing_ok=True)

@@ -1,0 +1,135 @@
+"""Objects in a bucket of S3, or of anything that speaks its protocol, through aiobotocore.
+
+Memory: every writer fills one part, and ``uploads_in_flight`` parts of the whole store are on their
+way, so ``writers + uploads_in_flight`` parts of ``part_size`` bytes are the most that are held, and
+besides them what the HTTP client copies (some 64 KiB a connection). A read holds 256 KiB at most
+and what the socket buffers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+
+from shared.storage.base import ObjectInfo, check_key
+from shared.storage.errors import OperationFailed
+from shared.storage.s3_bucket import S3Bucket, S3Config, refusal
+from shared.storage.s3_reader import S3Reader
+from shared.storage.s3_writer import S3Writer
+
+__all__ = ["S3Config", "S3Store", "s3_store"]
+
+_DELETED_AT_ONCE = 1000
+"""Keys that one DeleteObjects takes: Amazon S3 API reference."""
+_DEFAULT_REGION = "us-east-1"
+
+
+@asynccontextmanager
+async def s3_store(config: S3Config) -> AsyncIterator[S3Store]:
+    """Open a store with connections of its own; leave it once no writer and no read is open."""
+    async with get_session().create_client(
+        "s3",
+        endpoint_url=config.endpoint_url,
+        region_name=config.region,
+        aws_access_key_id=config.access_key,
+        aws_secret_access_key=config.secret_key,
+        config=_client_config(config),
+    ) as client:
+        yield S3Store(S3Bucket(client, config, asyncio.Semaphore(config.uploads_in_flight)))
+
+
+def _client_config(config: S3Config) -> AioConfig:
+    return AioConfig(
+        s3={"addressing_style": config.addressing_style},
+        max_pool_connections=config.connections,
+        connect_timeout=config.connect_timeout.total_seconds(),
+        read_timeout=config.read_timeout.total_seconds(),
+        retries={"mode": "standard", "total_max_attempts": config.attempts},
+        # The signature covers the SHA-256 of the payload; a second checksum costs a fifth.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+
+
+class S3Store:
+    """ObjectStore in one bucket, below ``prefix``; made by ``s3_store``."""
+
+    def __init__(self, bucket: S3Bucket) -> None:
+        self._bucket = bucket
+        self._prefix = bucket.config.prefix
+
+    def create(self, key: str) -> S3Writer:
+        """See ObjectStore."""
+        return S3Writer(self._bucket, check_key(key))
+
+    async def read(
+        self, key: str, *, start: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """See ObjectStore; chunks have at most 256 KiB, and broken connections are mended."""
+        reader = S3Reader(self._bucket, check_key(key), start=start, length=length)
+        try:
+            while chunk := await reader.chunk():
+                yield chunk
+        finally:
+            reader.close()
+
+    async def stat(self, key: str) -> ObjectInfo:
+        """See ObjectStore."""
+        answer = await self._bucket.call_object("head_object", check_key(key))
+        return ObjectInfo(key, answer["ContentLength"])
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        """See ObjectStore; a thousand keys a call."""
+        names = iter(keys)
+        while batch := [check_key(key) for key in islice(names, _DELETED_AT_ONCE)]:
+            objects = [{"Key": self._prefix + key} for key in batch]
+            answer = await self._bucket.call("delete_objects", Delete={"Objects": objects, "Quiet": True})
+            for error in answer.get("Errors", []):
+                key = error["Key"].removeprefix(self._prefix)
+                raise refusal("delete_objects", key, code=error["Code"], message=error.get("Message", ""))
+
+    async def list(self, prefix: str = "") -> AsyncGenerator[ObjectInfo, None]:
+        """See ObjectStore."""
+        async for page in self._bucket.pages("list_objects_v2", Prefix=self._prefix + prefix):
+            for found in page.get("Contents", []):
+                yield ObjectInfo(found["Key"].removeprefix(self._prefix), found["Size"])
+
+    async def abandon_uploads(self, *, older_than: timedelta) -> int:
+        """See ObjectStore; the age counts from the beginning of the upload, on the store's clock."""
+        last = datetime.now(UTC) - older_than
+        count = 0
+        async for page in self._bucket.pages("list_multipart_uploads", Prefix=self._prefix):
+            for upload in page.get("Uploads", []):
+                if upload["Initiated"] <= last:
+                    count += await self._abandon(upload["Key"], upload["UploadId"])
+        return count
+
+    async def check(self) -> None:
+        """See ObjectStore: the bucket is there and ours."""
+        await self._bucket.call("head_bucket")
+
+    async def ensure_bucket(self) -> None:
+        """Make the bucket where it is missing. May be repeated."""
+        region = self._bucket.config.region
+        place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        try:
+            await self._bucket.call("create_bucket", **({} if region == _DEFAULT_REGION else place))
+        except OperationFailed as error:
+            if error.cause != "BucketAlreadyOwnedByYou":
+                raise
+
+    async def _abandon(self, name: str, upload_id: str) -> int:
+        """Abort one upload; 0 where its writer was faster."""
+        try:
+            await self._bucket.call("abort_multipart_upload", Key=name, UploadId=upload_id)
+        except OperationFailed as error:
+            if error.cause != "NoSuchUpload":
+                raise
+            return 0
+        return 1

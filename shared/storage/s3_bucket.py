@@ -1,0 +1,143 @@
+"""One bucket as this process uses it: its settings, its calls, and its errors in our words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal
+
+import aiohttp
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as BotoConnectionError
+
+from shared.errors import ObjectMissing, StorageError
+from shared.storage.errors import OperationFailed, OperationRefused
+
+MIB = 1024 * 1024
+MIN_PART = 5 * MIB
+"""S3 takes no smaller part, but for the last: Amazon S3 user guide, "multipart upload limits"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Config:
+    """Where the bucket is and how hard to use it; sizes in bytes.
+
+    Without keys the usual chain of AWS finds them (environment, profile, role of the pod).
+    ``addressing_style`` ``auto`` puts the bucket into the path when there is an ``endpoint_url``.
+    """
+
+    bucket: str
+    prefix: str = ""
+    endpoint_url: str | None = None
+    region: str = "us-east-1"
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    addressing_style: Literal["auto", "path", "virtual"] = "auto"
+
+    part_size: int = 16 * MIB
+    max_parts: int = 10_000
+    """S3's limit; an object has at most ``part_size * max_parts`` bytes."""
+    uploads_in_flight: int = 3
+    """Parts on their way at one time, over all writers of the store."""
+    connections: int = 64
+    """Must exceed the reads that are open at one time plus ``uploads_in_flight``."""
+
+    attempts: int = 5
+    connect_timeout: timedelta = timedelta(seconds=5)
+    read_timeout: timedelta = timedelta(seconds=60)
+    """The longest silence of the server."""
+    call_timeout: timedelta = timedelta(minutes=10)
+    """The longest that one call takes with all its attempts."""
+
+    def __post_init__(self) -> None:
+        """Refuse parts that S3 would refuse at the end of an upload only."""
+        if self.part_size < MIN_PART:
+            raise ValueError(f"part_size is {self.part_size}, and S3 takes no part below {MIN_PART}")
+
+
+@dataclass(frozen=True, slots=True)
+class S3Bucket:
+    """Calls of an aiobotocore client on one bucket, with a deadline and translated errors.
+
+    ``slots`` is what bounds the parts in flight.
+    """
+
+    client: Any
+    config: S3Config
+    slots: asyncio.Semaphore
+
+    async def call(self, operation: str, key: str = "", /, **parameters: object) -> dict[str, Any]:
+        """Make one call about the bucket; ``key`` names what it is about in errors."""
+        with translated(operation, key):
+            async with asyncio.timeout(self.config.call_timeout.total_seconds()):
+                call = getattr(self.client, operation)
+                answer: dict[str, Any] = await call(Bucket=self.config.bucket, **parameters)
+                return answer
+
+    async def call_object(self, operation: str, key: str, /, **parameters: object) -> dict[str, Any]:
+        """Make one call about the object ``key``."""
+        return await self.call(operation, key, Key=self.config.prefix + key, **parameters)
+
+    async def pages(self, operation: str, **parameters: object) -> AsyncGenerator[dict[str, Any], None]:
+        """Give the pages of a listing; the deadline is for each."""
+        paginator = self.client.get_paginator(operation)
+        pages = aiter(paginator.paginate(Bucket=self.config.bucket, **parameters))
+        while True:
+            with translated(operation, ""):
+                async with asyncio.timeout(self.config.call_timeout.total_seconds()):
+                    page = await anext(pages, None)
+            if page is None:
+                return
+            yield page
+
+
+_CONNECTION_ERRORS = (
+    BotoConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    aiohttp.ClientError,
+    OSError,  # also the deadline's TimeoutError
+)
+_PASSING_STATUS = {408, 412, 425, 429, 500, 502, 503, 504}
+_PASSING_CODES = {
+    "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch",  # the bytes suffered on their way
+    "NoSuchUpload",  # abandoned, or completed by an attempt whose answer was lost: upload again
+    "ConditionalRequestConflict", "OperationAborted",
+    "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling",
+}  # fmt: skip
+_MISSING_CODES = {"NoSuchKey", "NotFound", "404"}  # an answer to HEAD has no body, so no code either
+
+
+@contextmanager
+def translated(operation: str, key: str) -> Iterator[None]:
+    """Turn what botocore and aiohttp raise into errors of the port.
+
+    Texts name the operation and what S3 said; keys of the account are in none of them.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _answered(error.response, operation, key) from error
+    except _CONNECTION_ERRORS as error:
+        reason = str(error) or type(error).__name__
+        raise OperationFailed(operation, key, reason=reason, cause=type(error).__name__) from error
+    except BotoCoreError as error:
+        raise OperationRefused(operation, key, reason=str(error), cause=type(error).__name__) from error
+
+
+def _answered(response: dict[str, Any], operation: str, key: str) -> StorageError:
+    code = response.get("Error", {}).get("Code", "")
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _MISSING_CODES and key:
+        return ObjectMissing(key)
+    return refusal(operation, key, code=code, message=response["Error"].get("Message", ""), status=status)
+
+
+def refusal(operation: str, key: str, *, code: str, message: str, status: int = 0) -> OperationFailed:
+    """Make the error for what S3 answered; its code and status tell whether a retry helps."""
+    passing = status in _PASSING_STATUS or code in _PASSING_CODES
+    kind = OperationFailed if passing else OperationRefused
+    return kind(operation, key, reason=f"{code} {message}".strip(), cause=code)

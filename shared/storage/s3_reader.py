@@ -1,0 +1,114 @@
+"""Reading a range of one object from S3, across broken connections."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import structlog
+
+from shared.storage.base import bytes_in_range
+from shared.storage.errors import OperationFailed, OperationRefused
+from shared.storage.s3_bucket import S3Bucket, translated
+
+CHUNK = 256 * 1024
+_BREAKS = 5
+"""Breaks in a row, with no byte between them, that a read survives."""
+_FIRST_PAUSE = 0.1
+_TOTAL = re.compile(r"bytes \d+-\d+/(\d+)")
+
+_log = structlog.get_logger()
+
+
+class S3Reader:
+    """Bytes of one range, in order.
+
+    A connection that breaks is followed by a GET from the byte reached, for the same version of
+    the object only (``If-Match``).
+    """
+
+    def __init__(self, bucket: S3Bucket, key: str, *, start: int, length: int | None) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._start = self._offset = start
+        self._length = length
+        self._end: int | None = None  # unknown before the first answer
+        self._etag: str | None = None
+        self._body: Any = None
+        self._breaks = 0
+
+    async def chunk(self) -> bytes:
+        """Give the next bytes, at most 256 KiB, or ``b""`` at the end of the range."""
+        while self._offset != self._end:
+            if self._body is None:
+                await self._ask()
+                continue
+            try:
+                return await self._receive()
+            except OperationFailed as error:
+                await self._pause(error)
+        return b""
+
+    def close(self) -> None:
+        """Let the connection go; one that still carries bytes is closed."""
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+
+    async def _ask(self) -> None:
+        """Send the GET from the byte reached on; the first answer tells how long the object is."""
+        if self._start < 0 or (self._length is not None and self._length <= 0):
+            await self._measure()  # HTTP has no such range
+            return
+        conditions = self._conditions()
+        try:
+            answer = await self._bucket.call_object("get_object", self._key, **conditions)
+        except OperationRefused as error:
+            if error.cause != "InvalidRange":  # begins at the end or past it
+                raise
+            await self._measure()
+            return
+        self._body, self._etag = answer["Body"], answer["ETag"]
+        self._learn(self._total(answer, ranged="Range" in conditions))
+
+    def _conditions(self) -> dict[str, str]:
+        conditions = {}
+        if self._offset > 0 or self._length is not None:
+            last = "" if self._length is None else self._start + self._length - 1
+            conditions["Range"] = f"bytes={self._offset}-{last}"
+        if self._etag is not None:
+            conditions["IfMatch"] = self._etag
+        return conditions
+
+    async def _measure(self) -> None:
+        self._learn((await self._bucket.call_object("head_object", self._key))["ContentLength"])
+
+    def _learn(self, size: int) -> None:
+        count = bytes_in_range(self._key, start=self._start, length=self._length, size=size)
+        self._end = self._start + count
+
+    def _total(self, answer: dict[str, Any], *, ranged: bool) -> int:
+        if not ranged:
+            return int(answer["ContentLength"])
+        total = _TOTAL.fullmatch(answer.get("ContentRange", ""))
+        if total is None:
+            raise OperationRefused("get_object", self._key, reason="the store ignores ranges")
+        return int(total[1])
+
+    async def _receive(self) -> bytes:
+        with translated("get_object", self._key):
+            chunk: bytes = await self._body.read(CHUNK)
+        if not chunk:
+            raise OperationFailed("get_object", self._key, reason=f"ended at byte {self._offset}")
+        self._offset += len(chunk)
+        self._breaks = 0
+        return chunk
+
+    async def _pause(self, error: OperationFailed) -> None:
+        self.close()
+        self._breaks += 1
+        if self._breaks > _BREAKS or not error.retryable:
+            raise error
+        _log.warning("read_resumed", key=self._key, offset=self._offset, error=str(error))
+        await asyncio.sleep(_FIRST_PAUSE * 2**self._breaks)

@@ -1,0 +1,154 @@
+"""Writing one object to S3 in parts, several on their way at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from io import BytesIO
+from typing import Self
+
+import structlog
+
+from shared.errors import StorageError
+from shared.storage.errors import ObjectTooLarge, WriterClosed
+from shared.storage.s3_bucket import S3Bucket
+from shared.storage.shielding import to_the_end
+
+_ABORT_GRACE = 5.0
+"""Seconds that parts on their way get to arrive before an abort: S3 may keep, unlisted and paid
+for, a part that arrives after it (Amazon S3 API reference, AbortMultipartUpload)."""
+_ABORT_TIMEOUT = 30.0
+
+_log = structlog.get_logger()
+
+
+class S3Writer:
+    """ObjectWriter: one PutObject for up to ``part_size`` bytes, a multipart upload for more.
+
+    Each writer holds at most one part, which goes on its way when it is full and more bytes come.
+    """
+
+    def __init__(self, bucket: S3Bucket, key: str) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._part = BytesIO()
+        self._size = 0
+        self._upload_id = ""
+        self._sent = 0
+        self._on_their_way: set[asyncio.Task[None]] = set()
+        self._etags: dict[int, str] = {}
+        self._failure: BaseException | None = None
+        self._open = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.abort()
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """See ObjectWriter; waits while ``uploads_in_flight`` parts of the store are on their way."""
+        self._check()
+        view = memoryview(data).cast("B")
+        self._grow(len(view))
+        while view:
+            room = self._bucket.config.part_size - self._part.tell()
+            if room:
+                self._part.write(view[:room])
+                view = view[room:]
+            else:
+                await self._send_part()
+
+    async def commit(self) -> int:
+        """See ObjectWriter."""
+        self._check()
+        if self._upload_id:
+            await self._complete()
+        else:
+            await self._put()
+        self._open = False
+        return self._size
+
+    async def abort(self) -> None:
+        """See ObjectWriter."""
+        if self._open:
+            self._open = False
+            await to_the_end(self._discard())
+
+    def _check(self) -> None:
+        if not self._open:
+            raise WriterClosed(self._key)
+        if self._failure is not None:
+            raise self._failure
+
+    def _grow(self, count: int) -> None:
+        limit = self._bucket.config.part_size * self._bucket.config.max_parts
+        if self._size + count > limit:
+            raise ObjectTooLarge(self._key, limit=limit)
+        self._size += count
+
+    async def _put(self) -> None:
+        self._part.seek(0)
+        async with self._bucket.slots:
+            await self._bucket.call_object("put_object", self._key, Body=self._part)
+
+    async def _send_part(self) -> None:
+        if not self._upload_id:
+            await to_the_end(self._begin())
+        await self._bucket.slots.acquire()
+        # No await from here on: the slot and the part belong to the task, and it gives both back.
+        self._sent += 1
+        body, self._part = self._part, BytesIO()
+        task = asyncio.create_task(self._upload(self._sent, body))
+        self._on_their_way.add(task)
+        task.add_done_callback(self._settle)
+        self._check()
+
+    async def _begin(self) -> None:
+        answer = await self._bucket.call_object("create_multipart_upload", self._key)
+        self._upload_id = answer["UploadId"]
+
+    async def _upload(self, number: int, body: BytesIO) -> None:
+        body.seek(0)
+        answer = await self._bucket.call_object(
+            "upload_part", self._key, UploadId=self._upload_id, PartNumber=number, Body=body
+        )
+        self._etags[number] = answer["ETag"]
+
+    def _settle(self, task: asyncio.Task[None]) -> None:
+        # A callback and no "finally": a task cancelled before its first step never gets to one.
+        self._bucket.slots.release()
+        self._on_their_way.discard(task)
+        if not task.cancelled():
+            error = task.exception()
+            self._failure = self._failure or error
+
+    async def _complete(self) -> None:
+        await self._send_part()
+        await asyncio.wait(self._on_their_way, return_when=asyncio.FIRST_EXCEPTION)
+        self._check()
+        parts = [{"PartNumber": number, "ETag": self._etags[number]} for number in sorted(self._etags)]
+        await self._bucket.call_object(
+            "complete_multipart_upload",
+            self._key,
+            UploadId=self._upload_id,
+            MultipartUpload={"Parts": parts},
+        )
+
+    async def _discard(self) -> None:
+        self._part = BytesIO()
+        await self._settle_all()
+        if not self._upload_id:
+            return
+        try:
+            async with asyncio.timeout(_ABORT_TIMEOUT):
+                await self._bucket.call_object("abort_multipart_upload", self._key, UploadId=self._upload_id)
+        except (StorageError, TimeoutError) as error:
+            _log.warning("abort_failed", key=self._key, error=str(error))
+
+    async def _settle_all(self) -> None:
+        tasks = set(self._on_their_way)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=_ABORT_GRACE)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)

@@ -1,0 +1,50 @@
+"""Real servers, each started by the first test that asks for it, once for a worker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import pytest
+
+from tests.support.postgres import PostgresServer, throwaway_postgres
+from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
+from tests.support.seaweedfs import S3Server, seaweedfs
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with throwaway_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A fresh empty database."""
+    async with postgres_server.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[RabbitMQServer]:
+    with throwaway_rabbitmq() as server:
+        yield server
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_server: RabbitMQServer) -> str:
+    """The node all tests share; ``queue_prefix`` keeps them apart."""
+    return rabbitmq_server.url
+
+
+@pytest.fixture
+def queue_prefix() -> str:
+    """What no other test's queue names begin with."""
+    return f"{uuid4().hex}."
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """The server all tests share; a prefix of its own keeps each test apart."""
+    with seaweedfs() as server:
+        yield server

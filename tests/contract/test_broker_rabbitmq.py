@@ -1,0 +1,183 @@
+import asyncio
+import logging
+import time
+import traceback
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import aio_pika
+import pytest
+
+from shared.broker.base import Message
+from shared.broker.rabbitmq import RabbitMQBroker, rabbitmq_broker
+from shared.broker.rabbitmq_link import translated
+from shared.errors import BrokerError
+from tests.support.rabbitmq import RabbitMQServer
+
+QUEUE = "export"
+SOON = 30.0
+DEADLINE = timedelta(seconds=5)
+
+
+@pytest.fixture
+async def broker(rabbitmq_url: str, queue_prefix: str) -> AsyncIterator[RabbitMQBroker]:
+    async with rabbitmq_broker(rabbitmq_url, prefix=queue_prefix, deadline=DEADLINE) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def silent_url() -> AsyncIterator[str]:
+    """A server that accepts and then says nothing."""
+    held: list[asyncio.StreamWriter] = []
+
+    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"amqp://user:secret@127.0.0.1:{port}/"
+        for writer in held:
+            writer.close()
+
+
+async def take(broker: RabbitMQBroker) -> Message:
+    """The next message of a consumer that comes for it alone."""
+    async with broker.consume(QUEUE, prefetch=1) as deliveries, asyncio.timeout(SOON):
+        delivery = await anext(deliveries)
+        await delivery.ack()
+    return delivery.message
+
+
+async def test_a_killed_node_keeps_what_it_confirmed_and_the_adapter_works_on(
+    rabbitmq_server: RabbitMQServer, queue_prefix: str, broker: RabbitMQBroker
+) -> None:
+    await broker.publish(QUEUE, Message(b"", "before"))
+    await asyncio.to_thread(rabbitmq_server.kill, keeping=f"{queue_prefix}{QUEUE}")
+    started = time.monotonic()
+    try:
+        with pytest.raises(BrokerError):
+            await broker.publish(QUEUE, Message(b"", "meanwhile"))
+        with pytest.raises(BrokerError):
+            await broker.check()
+    finally:
+        took = time.monotonic() - started
+        await asyncio.to_thread(rabbitmq_server.start)
+    assert took < 2 * DEADLINE.total_seconds()
+    await broker.check()
+    await broker.publish(QUEUE, Message(b"", "after"))
+    assert {(await take(broker)).message_id for _ in range(2)} == {"before", "after"}
+
+
+async def test_a_consumer_goes_on_after_the_node_was_killed_and_started_again(
+    rabbitmq_server: RabbitMQServer, queue_prefix: str, broker: RabbitMQBroker
+) -> None:
+    async with broker.consume(QUEUE, prefetch=1) as deliveries:
+        await broker.publish(QUEUE, Message(b"", "un-ended"))
+        lost = await anext(deliveries)
+        waiting = asyncio.ensure_future(anext(deliveries))
+        await asyncio.to_thread(rabbitmq_server.kill, keeping=f"{queue_prefix}{QUEUE}")
+        await lost.ack()
+        await lost.reject("the connection is lost")
+        await asyncio.to_thread(rabbitmq_server.start)
+        async with asyncio.timeout(SOON):
+            again = await waiting
+        await again.ack()
+        assert again.message == lost.message
+    assert [letter async for letter in broker.dead_letters(QUEUE)] == []
+
+
+async def test_a_queue_that_was_deleted_is_an_error_once_and_then_there_again(
+    rabbitmq_url: str, queue_prefix: str, broker: RabbitMQBroker
+) -> None:
+    await broker.publish(QUEUE, Message(b"", "lost"))
+    await delete(rabbitmq_url, f"{queue_prefix}{QUEUE}")
+    with pytest.raises(BrokerError):
+        await broker.publish(QUEUE, Message(b"", "unroutable"))
+    await broker.publish(QUEUE, Message(b"", "routable"))
+    assert (await take(broker)).message_id == "routable"
+
+
+async def test_a_consumer_declares_its_queue_again_when_that_was_deleted(
+    rabbitmq_url: str, queue_prefix: str, broker: RabbitMQBroker
+) -> None:
+    name = f"{queue_prefix}{QUEUE}"
+    async with broker.consume(QUEUE, prefetch=1) as deliveries, asyncio.timeout(SOON):
+        waiting = asyncio.ensure_future(anext(deliveries))
+        await delete(rabbitmq_url, name)
+        while not await exists(rabbitmq_url, name):
+            pass
+        await broker.publish(QUEUE, Message(b"", "after"))
+        assert (await waiting).message.message_id == "after"
+
+
+async def delete(url: str, queue: str) -> None:
+    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        await channel.queue_delete(queue)
+
+
+async def exists(url: str, queue: str) -> bool:
+    async with await aio_pika.connect(url) as connection:
+        try:
+            await (await connection.channel()).declare_queue(queue, passive=True)
+        except aio_pika.exceptions.ChannelNotFoundEntity:
+            return False
+    return True
+
+
+async def test_a_server_that_says_nothing_costs_no_more_than_the_deadline(silent_url: str) -> None:
+    before = asyncio.all_tasks()
+    async with rabbitmq_broker(silent_url, deadline=timedelta(seconds=0.2)) as broker:
+        with pytest.raises(BrokerError, match="Timeout"):
+            await broker.publish(QUEUE, Message(b"", "m-1"))
+        with pytest.raises(BrokerError, match="Timeout"):
+            async with broker.consume(QUEUE, prefetch=1):
+                pytest.fail("there is nothing to consume from")
+    ending = asyncio.all_tasks() - before
+    assert not ending or not (await asyncio.wait(ending, timeout=SOON))[1]
+
+
+async def test_a_call_that_the_library_cancels_with_its_connection_is_a_broker_error(
+    broker: RabbitMQBroker,
+) -> None:
+    async def call() -> None:
+        async with translated("declare", DEADLINE):
+            await broker._link.declare(channel, QUEUE)
+
+    await broker.check()
+    async with broker._link.channel("look") as channel:
+        transport = broker._link._connection.transport  # type: ignore[union-attr] # connected by check
+        assert transport is not None
+        with pytest.raises(BrokerError):
+            await asyncio.gather(call(), transport.connection.close(asyncio.CancelledError))
+
+
+async def test_messages_of_other_systems_need_no_ids(
+    rabbitmq_url: str, queue_prefix: str, broker: RabbitMQBroker
+) -> None:
+    await broker.publish(QUEUE, Message(b"", "declares the queue"))
+    await take(broker)
+    async with await aio_pika.connect(rabbitmq_url) as connection, connection.channel() as channel:
+        await channel.default_exchange.publish(aio_pika.Message(b"foreign"), f"{queue_prefix}{QUEUE}")
+    assert (await take(broker)).body == b"foreign"
+
+
+async def test_the_password_is_in_no_error_and_no_log(
+    rabbitmq_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    host = urlsplit(rabbitmq_url).netloc.rpartition("@")[2]
+    password = uuid4().hex
+    async with rabbitmq_broker(f"amqp://guest:{password}@{host}/") as refused:
+        with pytest.raises(BrokerError) as error:
+            await refused.check()
+    assert password not in "".join(traceback.format_exception(error.value)) + caplog.text
+
+
+async def test_a_malformed_url_is_not_quoted() -> None:
+    with pytest.raises(BrokerError) as error:
+        async with rabbitmq_broker("amqp://guest:s3cret/@localhost/"):
+            pytest.fail("a port that is no number")
+    assert "s3cret" not in str(error.value)
+    assert error.value.__cause__ is None

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from functools import partial
+from io import BytesIO
+
+import psutil
+import pytest
+
+from shared.errors import StorageError
+from shared.storage import s3_writer
+from shared.storage.errors import ObjectTooLarge, OperationFailed, OperationRefused
+from shared.storage.s3 import S3Config, S3Store, s3_store
+from tests.support.flaky import cutting_proxy
+from tests.support.objects import PART, get, keys, leftovers, pattern, put, s3_config
+from tests.support.seaweedfs import S3Server, seaweedfs
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def config(s3_server: S3Server) -> S3Config:
+    return s3_config(s3_server, uploads_in_flight=3, connections=4)
+
+
+@pytest.fixture
+async def store(config: S3Config) -> AsyncIterator[S3Store]:
+    async with s3_store(config) as opened:
+        await opened.ensure_bucket()
+        yield opened
+
+
+class Calls:
+    """Watches the calls of one operation while they run, and can hold them back."""
+
+    def __init__(self, store: S3Store, monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
+        self._call = getattr(store._bucket.client, operation)
+        self._changed = asyncio.Condition()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.sizes: list[int] = []
+        self.done = self.running = self.peak = 0
+        monkeypatch.setattr(store._bucket.client, operation, self)
+
+    async def __call__(self, **parameters: object) -> object:
+        body = parameters.get("Body")
+        self.sizes.append(len(body.getbuffer()) if isinstance(body, BytesIO) else 0)
+        await self._count(1)
+        try:
+            await self.gate.wait()
+            return await self._call(**parameters)
+        finally:
+            await self._count(-1)
+
+    async def _count(self, change: int) -> None:
+        async with self._changed:
+            self.running += change
+            self.done += change < 0
+            self.peak = max(self.peak, self.running)
+            self._changed.notify_all()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with self._changed:
+            await self._changed.wait_for(condition)
+
+
+@pytest.mark.parametrize(
+    ("size", "puts", "parts"),
+    [
+        (0, [0], []),
+        (PART, [PART], []),
+        (PART + 1, [], [PART, 1]),
+        (2 * PART, [], [PART, PART]),
+        (2 * PART + 3, [], [PART, PART, 3]),
+    ],
+)
+async def test_only_what_exceeds_a_part_is_sent_in_parts(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch, size: int, puts: list[int], parts: list[int]
+) -> None:
+    single = Calls(store, monkeypatch, "put_object")
+    multiple = Calls(store, monkeypatch, "upload_part")
+    await put(store, "packs/1", pattern(size))
+    assert (single.sizes, multiple.sizes) == (puts, parts)
+
+
+async def test_parts_in_flight_are_bounded_over_all_writers(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = Calls(store, monkeypatch, "create_multipart_upload")
+    sent = Calls(store, monkeypatch, "upload_part")
+    sent.gate.clear()
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        for number in range(8):
+            group.create_task(put(store, f"packs/{number}", bytes(2 * PART + 1)))
+        await begun.until(lambda: begun.done == 8)
+        await sent.until(lambda: sent.running == 3)
+        for _ in range(100):  # every writer gets its turn to send too much
+            await asyncio.sleep(0)
+        sent.gate.set()
+    assert sent.peak == 3
+    assert len(await keys(store)) == 8
+
+
+async def test_writer_cancelled_while_it_waits_for_others_gives_no_slot_away(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots, asked = store._bucket.slots, asyncio.Event()
+    acquire = slots.acquire
+    for _ in range(3):
+        await acquire()
+
+    async def ask() -> bool:
+        asked.set()
+        return await acquire()
+
+    monkeypatch.setattr(slots, "acquire", ask)
+    task = asyncio.create_task(put(store, "packs/1", bytes(2 * PART)))
+    await asked.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert slots.locked()
+    for _ in range(3):
+        slots.release()
+    assert await leftovers(store) == 0
+    await put(store, "packs/1", bytes(4 * PART))
+
+
+async def test_upload_cancelled_before_its_id_came_back_is_aborted(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = store._bucket.client.create_multipart_upload
+
+    async def begin_and_cancel(**parameters: object) -> object:
+        answer = await begin(**parameters)
+        task.cancel()
+        await asyncio.sleep(0)
+        return answer
+
+    monkeypatch.setattr(store._bucket.client, "create_multipart_upload", begin_and_cancel)
+    task = asyncio.create_task(put(store, "packs/1", bytes(2 * PART)))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await leftovers(store) == 0
+
+
+async def test_parts_cancelled_before_they_start_give_their_slots_back(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_writer, "_ABORT_GRACE", 0)
+    sent = Calls(store, monkeypatch, "upload_part")
+    sent.gate.clear()
+    async with store.create("packs/1") as writer:
+        await writer.write(bytes(3 * PART + 1))
+    sent.gate.set()
+    assert await leftovers(store) == 0
+    async with asyncio.timeout(60):
+        await put(store, "packs/1", bytes(6 * PART))
+
+
+async def test_object_beyond_the_most_parts_is_refused_before_it_is_sent(
+    config: S3Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with s3_store(replace(config, max_parts=2)) as store:
+        await store.ensure_bucket()
+        sent = Calls(store, monkeypatch, "upload_part")
+        async with store.create("packs/1") as writer:
+            await writer.write(bytes(PART))
+            with pytest.raises(ObjectTooLarge, match=f"{2 * PART} bytes"):
+                await writer.write(bytes(PART + 1))
+            assert sent.sizes == []
+        await put(store, "packs/2", bytes(2 * PART))
+
+
+def test_part_that_s3_would_refuse_is_no_setting() -> None:
+    with pytest.raises(ValueError, match="part_size"):
+        S3Config(bucket="b", part_size=5 * MIB - 1)
+
+
+async def test_failed_part_surfaces_at_the_next_write_or_commit(store: S3Store) -> None:
+    async with store.create("packs/1") as writer:
+        await writer.write(bytes(PART + 1))
+        await asyncio.wait(writer._on_their_way)
+        writer._upload_id += "x"
+        await writer.write(bytes(PART))
+        await asyncio.wait(writer._on_their_way)
+        with pytest.raises(OperationFailed, match="upload_part of 'packs/1'"):
+            await writer.write(b"x")
+        with pytest.raises(OperationFailed, match="upload_part of 'packs/1'"):
+            await writer.commit()
+        writer._upload_id = writer._upload_id[:-1]
+    assert await leftovers(store) == 0
+
+
+async def test_wrong_secret_is_no_matter_of_retries_and_stays_unsaid(config: S3Config) -> None:
+    secret = "not-the/secret+of-this-server"
+    async with s3_store(replace(config, secret_key=secret)) as store:
+        with pytest.raises(OperationRefused) as checked:
+            await store.check()
+        with pytest.raises(OperationRefused) as caught:
+            await put(store, "packs/1", b"x")
+    assert (checked.value.retryable, caught.value.retryable) == (False, False)
+    assert (caught.value.operation, caught.value.key) == ("put_object", "packs/1")
+    assert caught.value.cause == "SignatureDoesNotMatch"
+    told = "".join(traceback.format_exception(caught.value)) + repr(config)
+    assert config.secret_key is not None
+    assert config.access_key is not None
+    for word in (secret, config.secret_key, config.access_key):
+        assert word not in told
+
+
+async def test_missing_bucket_is_no_matter_of_retries(config: S3Config) -> None:
+    async with s3_store(replace(config, bucket="no-such-bucket")) as store:
+        for attempt in (store.check, partial(get, store, "packs/1"), partial(keys, store)):
+            with pytest.raises(OperationRefused) as caught:
+                await attempt()
+            assert not caught.value.retryable
+
+
+async def test_server_that_dies_fails_uploads_and_reads_with_an_error_worth_a_retry() -> None:
+    with seaweedfs() as server:
+        config = s3_config(server, attempts=1)
+        async with s3_store(config) as store:
+            await store.ensure_bucket()
+            await put(store, "packs/1", pattern(4 * PART))
+            async with store.create("packs/2") as writer, aclosing(store.read("packs/1")) as chunks:
+                await writer.write(bytes(PART + 1))
+                await anext(chunks)
+                server.kill()
+                with pytest.raises(StorageError) as upload:
+                    await writer.write(bytes(9 * PART))
+                with pytest.raises(StorageError) as read:
+                    [chunk async for chunk in chunks]
+    assert (upload.value.retryable, read.value.retryable) == (True, True)
+
+
+@pytest.mark.parametrize("abruptly", [False, True])
+async def test_read_goes_on_after_each_broken_connection(
+    store: S3Store, config: S3Config, *, abruptly: bool
+) -> None:
+    data = pattern(12 * MIB)
+    await put(store, "packs/1", data)
+    assert config.endpoint_url is not None
+    async with (
+        cutting_proxy(config.endpoint_url, after=MIB, times=7, abruptly=abruptly) as proxy,
+        s3_store(replace(config, endpoint_url=proxy.url)) as distant,
+    ):
+        assert await get(distant, "packs/1", start=5, length=11 * MIB) == data[5 : 5 + 11 * MIB]
+        assert proxy.cuts == 7  # more than it survives in a row
+
+
+async def test_read_does_not_go_on_in_another_object_of_the_key(store: S3Store, config: S3Config) -> None:
+    data = pattern(12 * MIB)
+    await put(store, "packs/1", data)
+    assert config.endpoint_url is not None
+    async with (
+        cutting_proxy(config.endpoint_url, after=MIB, times=1) as proxy,
+        s3_store(replace(config, endpoint_url=proxy.url)) as distant,
+        aclosing(distant.read("packs/1")) as chunks,
+    ):
+        await anext(chunks)
+        await put(store, "packs/1", data[::-1])
+        with pytest.raises(OperationFailed) as caught:
+            [chunk async for chunk in chunks]
+    assert (caught.value.cause, caught.value.retryable) == ("PreconditionFailed", True)
+
+
+async def test_memory_of_an_upload_is_bounded(store: S3Store) -> None:
+    process, block = psutil.Process(), pattern(MIB)
+    before = peak = process.memory_info().rss
+    async with store.create("packs/1") as writer:
+        for _ in range(300):
+            await writer.write(block)
+            peak = max(peak, process.memory_info().rss)
+        assert await writer.commit() == 300 * MIB
+    assert peak - before < 100 * MIB

@@ -1,0 +1,76 @@
+"""Server processes that do not outlive the test run, however it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from pwd import struct_passwd
+
+# Its input ends with the test run, even where that was killed and no finalizer ran.
+_WATCHDOG = 'read -r _; kill -s KILL -- "-$1"; rm -rf -- "$2"'
+
+
+class ServerProcess:
+    """One server, in a session and process group of its own, its output in a log file.
+
+    ``directory`` is its working directory, which the watchdog removes; ``account`` whom it runs as.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        directory: Path,
+        env: Mapping[str, str],
+        account: struct_passwd | None = None,
+    ) -> None:
+        self.log = directory / f"{Path(command[0]).name}.log"
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=directory,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                user=account and account.pw_uid,
+                group=account and account.pw_gid,
+                extra_groups=account and [],
+            )
+        self._watchdog = subprocess.Popen(
+            ["sh", "-c", _WATCHDOG, "watchdog", str(self.pid), str(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The server's process id, which is also the id of its process group."""
+        return self._process.pid
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float = 60) -> None:
+        """Poll ``ready``; raise RuntimeError with the end of the log where it does not come true."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                end = self.log.read_text(errors="replace")[-3000:]
+                raise RuntimeError(f"{self._process.args!r} did not get ready:\n{end}")
+            time.sleep(0.02)
+
+    def stop(self, send: Callable[[int], None], *, seconds: float = 30) -> None:
+        """End the server by ``send``, which gets its pid, and by SIGKILL where that is not enough."""
+        try:
+            if self._process.poll() is None:
+                send(self.pid)
+                self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        finally:
+            self._watchdog.kill()
+            self._watchdog.communicate()
