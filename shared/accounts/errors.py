@@ -1,0 +1,25 @@
+"""What can be wrong with an account or a namespace."""
+
+from __future__ import annotations
+
+from shared.errors import CrossdockError, Fault
+
+
+class UsernameTaken(CrossdockError):
+    """A user, or a namespace, has this name already."""
+
+    code = "username_taken"
+    fault = Fault.CLIENT
+
+    def __init__(self, username: str) -> None:
+        super().__init__(f"the username {username!r} is taken")
+
+
+class NamespacePathTaken(CrossdockError):
+    """Another namespace has this full path already."""
+
+    code = "namespace_path_taken"
+    fault = Fault.CLIENT
+
+    def __init__(self, full_path: str) -> None:
+        super().__init__(f"the namespace {full_path!r} exists already")

@@ -1,0 +1,69 @@
+"""Users, namespaces and what a token allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, IntEnum
+
+
+class AccessLevel(IntEnum):
+    """GitLab's access levels; a higher one includes the lower ones."""
+
+    NONE = 0
+    GUEST = 10
+    REPORTER = 20
+    DEVELOPER = 30
+    MAINTAINER = 40
+    OWNER = 50
+
+
+class Scope(Enum):
+    """What a token may be used for: everything, or reading only."""
+
+    API = "api"
+    READ_API = "read_api"
+
+
+class NamespaceKind(Enum):
+    """A user's own namespace, or a group."""
+
+    USER = "user"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """An account."""
+
+    id: int
+    username: str
+    name: str
+    email: str | None
+    is_admin: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """Where projects live. ``full_path`` and ``full_name`` begin with those of the ancestors."""
+
+    id: int
+    kind: NamespaceKind
+    parent_id: int | None
+    owner_id: int | None
+    path: str
+    name: str
+    full_path: str
+    full_name: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """A token as it was found: whose it is, and whether it still holds."""
+
+    user: User
+    scopes: frozenset[str]
+    expired: bool
+    revoked: bool

@@ -1,0 +1,88 @@
+"""Namespaces and groups in Postgres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asyncpg import UniqueViolationError
+
+from shared.accounts.errors import NamespacePathTaken
+from shared.accounts.models import Namespace, NamespaceKind, User
+from shared.database.pool import Database, Row
+from shared.database.search import Found, contains
+
+_COLUMNS = ("id", "parent_id", "owner_id", "path", "name", "full_path", "full_name", "created_at")
+MEMBER_OF = """WITH RECURSIVE mine AS (
+    SELECT n.id FROM namespaces n
+    WHERE n.owner_id = $1 OR EXISTS (SELECT FROM memberships m WHERE m.namespace_id = n.id
+                                     AND m.user_id = $1 AND m.access_level >= $2)
+    UNION SELECT n.id FROM namespaces n JOIN mine ON n.parent_id = mine.id)"""
+"""Defines ``mine``: the namespaces where user $1 has at least level $2, with all below them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceQuery:
+    """Which namespaces to list: those of ``kind``, whose path or name contains ``search``."""
+
+    kind: NamespaceKind | None = None
+    search: str | None = None
+    limit: int = 20
+    offset: int = 0
+
+
+def namespace_of(row: Row, *, prefix: str = "") -> Namespace:
+    """Make a Namespace of a row that has the columns of ``namespaces`` behind ``prefix``."""
+    return Namespace(
+        kind=NamespaceKind(row[f"{prefix}kind"]), **{column: row[prefix + column] for column in _COLUMNS}
+    )
+
+
+async def create_group(db: Database, path: str, *, name: str, parent: Namespace | None = None) -> Namespace:
+    """Insert a group, below ``parent`` where there is one. Raises NamespacePathTaken."""
+    full_path = f"{parent.full_path}/{path}" if parent else path
+    full_name = f"{parent.full_name} / {name}" if parent else name
+    try:
+        row = await db.fetchrow(
+            """INSERT INTO namespaces (kind, parent_id, path, name, full_path, full_name)
+               VALUES ('group', $1, $2, $3, $4, $5) RETURNING *""",
+            parent and parent.id, path, name, full_path, full_name,
+        )  # fmt: skip
+    except UniqueViolationError:
+        raise NamespacePathTaken(full_path) from None
+    assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
+    return namespace_of(row)
+
+
+async def find_namespace(db: Database, namespace_id: int) -> Namespace | None:
+    """Find a namespace by its id."""
+    row = await db.fetchrow("SELECT * FROM namespaces WHERE id = $1", namespace_id)
+    return None if row is None else namespace_of(row)
+
+
+async def find_namespace_by_path(db: Database, full_path: str) -> Namespace | None:
+    """Find a namespace by its full path; case does not matter."""
+    row = await db.fetchrow("SELECT * FROM namespaces WHERE lower(full_path) = lower($1)", full_path)
+    return None if row is None else namespace_of(row)
+
+
+async def personal_namespace(db: Database, user_id: int) -> Namespace:
+    """Give the user's own namespace, which every user has."""
+    row = await db.fetchrow("SELECT * FROM namespaces WHERE owner_id = $1", user_id)
+    assert row is not None  # noqa: S101  # made together with the user
+    return namespace_of(row)
+
+
+async def list_namespaces(db: Database, user: User, query: NamespaceQuery) -> Found[Namespace]:
+    """List the namespaces that ``user`` belongs to, or all for an administrator, by full path."""
+    condition = f"""{MEMBER_OF} SELECT %s FROM namespaces n
+        WHERE ($3 OR n.id IN (SELECT id FROM mine)) AND ($4::text IS NULL OR n.kind = $4)
+          AND ($5::text IS NULL OR n.path ILIKE $5 OR n.name ILIKE $5)"""  # noqa: S608  # fixed texts only
+    values = (user.id, 1, user.is_admin, query.kind and query.kind.value, contains(query.search))
+    rows = await db.fetch(
+        condition % "n.*" + " ORDER BY lower(n.full_path) LIMIT $6 OFFSET $7",
+        *values,
+        query.limit,
+        query.offset,
+    )
+    total = await db.fetchval(condition % "count(*)", *values)
+    return Found([namespace_of(row) for row in rows], total)

@@ -1,0 +1,24 @@
+"""Whether the database can be used now."""
+
+from __future__ import annotations
+
+from asyncpg import InterfaceError, PostgresError
+
+from shared.database.pool import Pool
+from shared.errors import CrossdockError, Fault
+
+
+class DatabaseDown(CrossdockError):
+    """A query that asks for nothing failed."""
+
+    code = "database_down"
+    fault = Fault.REMOTE
+    retryable = True
+
+
+async def check(pool: Pool) -> None:
+    """Raise DatabaseDown where the database cannot be used now (readiness)."""
+    try:
+        await pool.execute("SELECT 1")
+    except (OSError, PostgresError, InterfaceError) as error:
+        raise DatabaseDown(str(error)) from error

@@ -1,0 +1,80 @@
+"""Numbered SQL migrations: ``NNNN_name.up.sql`` and the ``.down.sql`` that takes it back.
+
+Each runs in a transaction of its own, under one advisory lock, so that any number of services may
+start at once. What has run stands in ``schema_migrations``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+
+import asyncpg
+
+_LOCK = 0x63726F7373646F63
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema, with its SQL both ways."""
+
+    number: int
+    name: str
+    up: str
+    down: str
+
+
+def migrations() -> list[Migration]:
+    """Every migration that ships with the package, in ascending order."""
+    return sorted(_read(), key=lambda migration: migration.number)
+
+
+def _read() -> Iterator[Migration]:
+    folder = files(__package__) / "migrations"
+    for up in folder.iterdir():
+        if up.name.endswith(".up.sql"):
+            name = up.name.removesuffix(".up.sql")
+            down = folder / f"{name}.down.sql"
+            yield Migration(int(name[:4]), name[5:], up.read_text(), down.read_text())
+
+
+async def migrate(url: str, *, to: int | None = None) -> list[int]:
+    """Bring the schema to migration ``to`` (the newest without it; 0 is an empty schema).
+
+    Gives the numbers of the steps taken, in order; none where there was nothing to do.
+    """
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        return await _walk(connection, to)
+    finally:
+        await connection.close()
+
+
+async def _walk(connection: asyncpg.Connection[asyncpg.Record], to: int | None) -> list[int]:
+    await connection.execute(_LEDGER)
+    done = {row["number"] for row in await connection.fetch("SELECT number FROM schema_migrations")}
+    known = migrations()
+    target = known[-1].number if to is None else to
+    upward = [step for step in known if step.number <= target and step.number not in done]
+    downward = [step for step in reversed(known) if step.number > target and step.number in done]
+    for step in upward:
+        await _apply(
+            connection, step.up, "INSERT INTO schema_migrations VALUES ($1, $2)", step.number, step.name
+        )
+    for step in downward:
+        await _apply(connection, step.down, "DELETE FROM schema_migrations WHERE number = $1", step.number)
+    return [step.number for step in upward + downward]
+
+
+async def _apply(
+    connection: asyncpg.Connection[asyncpg.Record], sql: str, ledger: str, *entry: object
+) -> None:
+    async with connection.transaction():
+        await connection.execute(sql)
+        await connection.execute(ledger, *entry)

@@ -1,0 +1,1 @@
+DROP TABLE memberships, projects;

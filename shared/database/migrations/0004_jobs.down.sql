@@ -1,0 +1,1 @@
+DROP TABLE archives, failed_relations, jobs;

@@ -1,0 +1,49 @@
+"""The connection pool, and what a query can be asked of."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+
+Row: TypeAlias = asyncpg.Record
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Database: TypeAlias = "Pool | Connection"
+"""A pool (each query on its own) or a connection (queries of one transaction)."""
+
+_JSONB_VERSION = b"\x01"
+"""What comes before the text in the binary form of jsonb, the only one that COPY takes."""
+
+
+async def prepare(connection: Connection) -> None:
+    """Make jsonb columns plain Python values on this connection."""
+    await connection.set_type_codec(
+        "jsonb", encoder=_encode, decoder=_decode, schema="pg_catalog", format="binary"
+    )
+
+
+def _encode(value: object) -> bytes:
+    return _JSONB_VERSION + msgspec.json.encode(value)
+
+
+def _decode(data: bytes) -> object:
+    return msgspec.json.decode(memoryview(data)[1:])
+
+
+@asynccontextmanager
+async def database(url: str, *, size: int = 10) -> AsyncIterator[Pool]:
+    """Open a pool of at most ``size`` connections."""
+    async with asyncpg.create_pool(url, min_size=1, max_size=size, init=prepare, command_timeout=60) as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def one_moment(pool: Pool) -> AsyncIterator[Connection]:
+    """Give a connection on which everything that is read is as it was at one moment."""
+    async with pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
+        yield db

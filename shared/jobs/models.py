@@ -1,0 +1,73 @@
+"""What a job is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+
+class JobKind(Enum):
+    """What a job does; its value names the queue as well."""
+
+    IMPORT = "import"
+    EXPORT = "export"
+
+
+class JobState(Enum):
+    """Where a job stands; the moves between states are in ``states.py``."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOrder:
+    """What an import was asked to do, beside its archive.
+
+    ``replaces`` is the full path to take over at the end (overwrite), where there was one to take.
+    ``override_params`` win over the archive's project attributes.
+    """
+
+    override_params: Mapping[str, object] = field(default_factory=dict)
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOrder:
+    """What an export was asked to do. ``description`` wins over the project's."""
+
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One row of the job table, as it was when read."""
+
+    id: int
+    kind: JobKind
+    state: JobState
+    project_id: int
+    user_id: int | None
+    correlation_id: str
+    order: ImportOrder | ExportOrder
+    object_id: int | None
+    attempt: int
+    max_attempts: int
+    lease: int
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on a job: every write names the token, and a lost token writes nothing."""
+
+    job_id: int
+    token: int

@@ -1,0 +1,151 @@
+"""Jobs in Postgres. Every move is one guarded UPDATE; the clock is the database's.
+
+Functions take a pool or the connection of a transaction that does more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import msgspec
+
+from shared.database.pool import Database, Row
+from shared.errors import LeaseLost
+from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, JobState, Lease
+from shared.jobs.states import Move, guard, target
+
+_ORDERS: dict[JobKind, type[ImportOrder | ExportOrder]] = {
+    JobKind.IMPORT: ImportOrder,
+    JobKind.EXPORT: ExportOrder,
+}
+_ENDED = "lease_expires_at = NULL, finished_at = now()"
+_BACK = "lease_expires_at = NULL, published_at = NULL"
+
+
+def _job(row: Row) -> Job:
+    kind = JobKind(row["kind"])
+    return Job(
+        kind=kind,
+        state=JobState(row["state"]),
+        order=msgspec.convert(row["payload"], _ORDERS[kind]),
+        **{
+            name: row[name]
+            for name in (
+                "id", "project_id", "user_id", "correlation_id", "object_id", "attempt", "max_attempts",
+                "lease", "error", "created_at", "started_at", "finished_at",
+            )
+        },
+    )  # fmt: skip
+
+
+async def enqueue(
+    db: Database,
+    order: ImportOrder | ExportOrder,
+    *,
+    project_id: int,
+    user_id: int,
+    correlation_id: str,
+    object_id: int | None = None,
+    max_attempts: int = 5,
+) -> Job:
+    """Insert a queued job; it is the sweeper's and the caller's to publish once this is committed."""
+    kind = JobKind.IMPORT if isinstance(order, ImportOrder) else JobKind.EXPORT
+    row = await db.fetchrow(
+        """INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, max_attempts)
+           VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *""",
+        kind.value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id, max_attempts,
+    )  # fmt: skip
+    assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
+    return _job(row)
+
+
+async def find(db: Database, job_id: int) -> Job | None:
+    """Read one job."""
+    row = await db.fetchrow("SELECT * FROM jobs WHERE id = $1", job_id)
+    return _job(row) if row else None
+
+
+async def newest(db: Database, project_id: int, kind: JobKind, *, user_id: int | None = None) -> Job | None:
+    """The last job of that kind that was asked for, of one user or of anybody."""
+    row = await db.fetchrow(
+        """SELECT * FROM jobs WHERE project_id = $1 AND kind = $2 AND ($3::bigint IS NULL OR user_id = $3)
+           ORDER BY id DESC LIMIT 1""",
+        project_id, kind.value, user_id,
+    )  # fmt: skip
+    return _job(row) if row else None
+
+
+async def claim(db: Database, job_id: int, *, worker: str, ttl: timedelta) -> Job | None:
+    """Take a queued job that is due; None where there is nothing to take (anybody may ask again)."""
+    row = await db.fetchrow(
+        f"""UPDATE jobs SET state = {target(Move.CLAIM)}, worker = $2, lease = lease + 1,
+                   lease_expires_at = now() + $3, attempt = attempt + 1,
+                   started_at = coalesce(started_at, now())
+            WHERE id = $1 AND {guard(Move.CLAIM)} AND not_before <= now() RETURNING *""",  # noqa: S608  # made of the move table
+        job_id, worker, ttl,
+    )  # fmt: skip
+    return _job(row) if row else None
+
+
+async def heartbeat(db: Database, lease: Lease, *, ttl: timedelta, progress: Mapping[str, object]) -> None:
+    """Prolong the lease and write the progress. Raises LeaseLost."""
+    await _move(db, lease, "lease_expires_at = now() + $3, progress = $4", ttl, dict(progress))
+
+
+async def finish(db: Database, lease: Lease, *, progress: Mapping[str, object]) -> None:
+    """End a job well. Raises LeaseLost."""
+    await _move(
+        db, lease, f"state = {target(Move.FINISH)}, {_ENDED}, error = NULL, progress = $3", dict(progress)
+    )
+
+
+async def fail(db: Database, lease: Lease, *, error: str) -> None:
+    """End a job with an error for its user to read. Raises LeaseLost."""
+    await _move(db, lease, f"state = {target(Move.FAIL)}, {_ENDED}, error = $3", error)
+
+
+async def retry(db: Database, lease: Lease, *, error: str, delay: timedelta) -> None:
+    """Put a job back, due again after ``delay``. Raises LeaseLost."""
+    await _move(
+        db, lease, f"state = {target(Move.RETRY)}, {_BACK}, error = $3, not_before = now() + $4", error, delay
+    )
+
+
+async def hand_back(db: Database, lease: Lease) -> None:
+    """Put a job back unharmed, as its worker stops: the attempt does not count. Raises LeaseLost."""
+    await _move(
+        db, lease, f"state = {target(Move.HAND_BACK)}, {_BACK}, attempt = attempt - 1, not_before = now()"
+    )
+
+
+async def _move(db: Database, lease: Lease, change: str, *values: object) -> None:
+    moved = await db.fetchval(
+        f"UPDATE jobs SET {change} WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING id",  # noqa: S608  # fixed texts only
+        lease.job_id, lease.token, *values,
+    )  # fmt: skip
+    if moved is None:
+        raise LeaseLost(lease.job_id)
+
+
+async def cancel(db: Database, job_id: int) -> bool:
+    """Cancel a job that has not ended; its worker sees the lost lease at the next heartbeat."""
+    return bool(
+        await db.fetchval(
+            f"""UPDATE jobs SET state = {target(Move.CANCEL)}, {_ENDED}
+                WHERE id = $1 AND {guard(Move.CANCEL)} RETURNING true""",  # noqa: S608  # made of the move table
+            job_id,
+        )
+    )
+
+
+async def hold(db: Database, lease: Lease) -> None:
+    """Lock the job's row for the rest of the transaction. Raises LeaseLost.
+
+    What is written after this in the same transaction is written by the holder of the lease or not at all.
+    """
+    if not await db.fetchval(
+        "SELECT true FROM jobs WHERE id = $1 AND lease = $2 AND state = 'running' FOR UPDATE",
+        lease.job_id, lease.token,
+    ):  # fmt: skip
+        raise LeaseLost(lease.job_id)

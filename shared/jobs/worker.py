@@ -1,0 +1,198 @@
+"""The delivery loop: a message wakes us, the row is claimed, the message is acked, the work is done.
+
+The job is ours as long as its lease beats; a lost lease stops the work. A stop hands the work back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+import structlog
+from asyncpg import InterfaceError, PostgresError
+
+from shared.broker.base import Broker, Delivery
+from shared.database.pool import Pool
+from shared.errors import CrossdockError, LeaseLost
+from shared.jobs import store
+from shared.jobs.models import Job, JobKind, Lease
+from shared.jobs.progress import Progress
+
+_log = structlog.get_logger()
+_BEAT_AT_MOST = timedelta(seconds=2)
+_LONGEST_DELAY = timedelta(minutes=5)
+_DATABASE_ERRORS = (OSError, PostgresError, InterfaceError)
+
+
+class Work(Protocol):
+    """What a worker does with the jobs of one kind."""
+
+    async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
+        """Do the job and move it to finished, in one transaction with its result.
+
+        May be repeated from the start. Raises a CrossdockError that says whether a retry helps.
+        """
+
+    async def explain(self, job: Job, error: CrossdockError) -> str:
+        """Say to the job's user what went wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLimits:
+    """``ttl``: how long a silent worker keeps its job; ``drain``: how long a stopping one goes on."""
+
+    concurrency: int
+    ttl: timedelta
+    drain: timedelta
+    first_delay: timedelta = timedelta(seconds=1)
+
+
+class Worker:
+    """Works on the jobs of one kind until it is stopped."""
+
+    def __init__(  # a worker's ports and limits
+        self, pool: Pool, broker: Broker, *, kind: JobKind, work: Work, name: str, limits: WorkerLimits
+    ) -> None:
+        self._pool = pool
+        self._broker = broker
+        self._kind = kind
+        self._work = work
+        self._name = name
+        self._limits = limits
+        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        """Take no more jobs; ``run`` returns once those at hand are done or handed back."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until ``stop``. Raises BrokerError where the broker stays away."""
+        try:
+            async with self._broker.consume(
+                self._kind.value, prefetch=self._limits.concurrency
+            ) as deliveries:
+                while delivery := await self._next(deliveries):
+                    task = asyncio.create_task(self._deliver(delivery))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._done)
+        finally:
+            await asyncio.shield(self._drain())
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._slots.release()
+
+    async def _next(self, deliveries: AsyncIterator[Delivery]) -> Delivery | None:
+        wait = asyncio.ensure_future(self._wait(deliveries))
+        stop = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({wait, stop}, return_when=asyncio.FIRST_COMPLETED)
+            return wait.result() if wait.done() else None
+        finally:
+            await _cancel(wait, stop)
+
+    async def _wait(self, deliveries: AsyncIterator[Delivery]) -> Delivery:
+        await self._slots.acquire()
+        return await anext(deliveries)
+
+    async def _drain(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._limits.drain.total_seconds())
+        await _cancel(*self._tasks)
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        try:
+            job = await self._claim(delivery)
+        except _DATABASE_ERRORS:
+            _log.exception("claim_failed", worker=self._name)
+            await asyncio.sleep(self._limits.first_delay.total_seconds())
+            await delivery.requeue()
+            return
+        if job:
+            with structlog.contextvars.bound_contextvars(
+                job_id=job.id,
+                project_id=job.project_id,
+                correlation_id=job.correlation_id,
+                attempt=job.attempt,
+            ):
+                await self._attempt(job)
+
+    async def _claim(self, delivery: Delivery) -> Job | None:
+        text = delivery.message.body.decode(errors="replace")
+        if not (text.isascii() and text.isdigit() and len(text) < len(str(2**63))):
+            await delivery.reject(f"the body is not the number of a job: {text[:100]!r}")
+            return None
+        job = await store.claim(self._pool, int(text), worker=self._name, ttl=self._limits.ttl)
+        await delivery.ack()
+        return job
+
+    async def _attempt(self, job: Job) -> None:
+        lease = Lease(job.id, job.lease)
+        _log.info("job_started", kind=job.kind.value)
+        try:
+            await self._run_leased(job, lease)
+            _log.info("job_finished", kind=job.kind.value)
+        except LeaseLost:
+            _log.warning("lease_lost")
+        except asyncio.CancelledError:
+            await asyncio.shield(self._write(store.hand_back(self._pool, lease)))
+            _log.info("job_handed_back")
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever happens to one job, the worker lives
+            await asyncio.shield(self._write(self._settle(job, lease, error)))
+
+    async def _run_leased(self, job: Job, lease: Lease) -> None:
+        progress = Progress()
+        work = asyncio.create_task(self._work.run(job, lease, progress))
+        beat = asyncio.create_task(self._beat(lease, progress))
+        try:
+            await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
+            await (work if work.done() else beat)
+        finally:
+            await _cancel(work, beat)
+
+    async def _beat(self, lease: Lease, progress: Progress) -> None:
+        every = min(self._limits.ttl / 4, _BEAT_AT_MOST).total_seconds()
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._limits.ttl.total_seconds()
+        while clock() < until:
+            await asyncio.sleep(every)
+            sent = clock()
+            try:
+                await store.heartbeat(self._pool, lease, ttl=self._limits.ttl, progress=progress.report())
+                until = sent + self._limits.ttl.total_seconds()
+            except _DATABASE_ERRORS:
+                _log.warning("heartbeat_failed", exc_info=True)
+        raise LeaseLost(lease.job_id)
+
+    async def _settle(self, job: Job, lease: Lease, error: Exception) -> None:
+        known = error if isinstance(error, CrossdockError) else None
+        if (known is None or known.retryable) and job.attempt < job.max_attempts:
+            delay = min(self._limits.first_delay * 2 ** (job.attempt - 1), _LONGEST_DELAY)
+            _log.warning("job_retried", exc_info=error, delay=delay.total_seconds())
+            await store.retry(self._pool, lease, error=_text(error), delay=delay)
+            return
+        _log.warning("job_failed", exc_info=None if known else error, error=_text(error))
+        known = known or CrossdockError(f"internal error ({type(error).__name__})")
+        await store.fail(self._pool, lease, error=await self._work.explain(job, known))
+
+    async def _write(self, move: object) -> None:
+        try:
+            await move  # type: ignore[misc]  # a coroutine
+        except (LeaseLost, *_DATABASE_ERRORS):
+            _log.warning("job_left_to_the_sweeper", exc_info=True)
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:2000]
+
+
+async def _cancel(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

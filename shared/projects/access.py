@@ -1,0 +1,35 @@
+"""How much a user may do: the highest level of project, namespace and all the namespace's ancestors.
+
+Who owns a personal namespace is its owner. Administrators are the caller's business.
+"""
+
+from __future__ import annotations
+
+from shared.accounts.models import AccessLevel
+from shared.database.pool import Database
+
+OWNER = AccessLevel.OWNER
+
+_ANCESTRY = """WITH RECURSIVE line AS (
+    SELECT id, parent_id, owner_id FROM namespaces WHERE id = {start}
+    UNION ALL SELECT n.id, n.parent_id, n.owner_id FROM namespaces n JOIN line ON n.id = line.parent_id)
+  SELECT coalesce(greatest(
+    (SELECT max(m.access_level) FROM memberships m JOIN line ON m.namespace_id = line.id
+     WHERE m.user_id = $1),
+    (SELECT 50 FROM line WHERE owner_id = $1),
+    {more}), 0)"""
+_OF_NAMESPACE = _ANCESTRY.format(start="$2", more="NULL")
+_OF_PROJECT = _ANCESTRY.format(
+    start="(SELECT namespace_id FROM projects WHERE id = $2)",
+    more="(SELECT access_level FROM memberships WHERE user_id = $1 AND project_id = $2)",
+)
+
+
+async def namespace_level(db: Database, user_id: int, namespace_id: int) -> AccessLevel:
+    """Give the user's level in a namespace, memberships in its ancestors included."""
+    return AccessLevel(await db.fetchval(_OF_NAMESPACE, user_id, namespace_id))
+
+
+async def project_level(db: Database, user_id: int, project_id: int) -> AccessLevel:
+    """Give the user's level in a project, memberships in its namespace and above included."""
+    return AccessLevel(await db.fetchval(_OF_PROJECT, user_id, project_id))

@@ -1,0 +1,54 @@
+"""Finished exports: GitLab keeps one for each project and user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.database.pool import Database
+from shared.jobs.models import Job
+
+_COLUMNS = ("id", "file_name", "size", "sha256", "created_at", "expires_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedArchive:
+    """An archive that can be downloaded until ``expires_at``; ``key`` is its object."""
+
+    id: int
+    key: str
+    file_name: str
+    size: int
+    sha256: bytes
+    created_at: datetime
+    expires_at: datetime
+
+
+async def keep_newest(  # the columns of an archive
+    db: Database, job: Job, *, object_id: int, size: int, sha256: bytes, file_name: str, retention: timedelta
+) -> None:
+    """Record the archive that ``job`` made, in the place of the user's earlier one."""
+    await db.execute(
+        """INSERT INTO archives (project_id, user_id, job_id, object_id, size, sha256, file_name, expires_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8)
+           ON CONFLICT (project_id, user_id) DO UPDATE SET
+               job_id = excluded.job_id, object_id = excluded.object_id, size = excluded.size,
+               sha256 = excluded.sha256, file_name = excluded.file_name, expires_at = excluded.expires_at,
+               created_at = now()""",
+        job.project_id, job.user_id, job.id, object_id, size, sha256, file_name, retention,
+    )  # fmt: skip
+
+
+async def find(db: Database, *, project_id: int, user_id: int) -> FinishedArchive | None:
+    """The user's archive of the project, where there is one that has not expired."""
+    row = await db.fetchrow(
+        """SELECT a.*, o.key FROM archives a JOIN objects o ON o.id = a.object_id
+           WHERE a.project_id = $1 AND a.user_id = $2 AND a.expires_at > now()""",
+        project_id, user_id,
+    )  # fmt: skip
+    return FinishedArchive(key=row["key"], **{column: row[column] for column in _COLUMNS}) if row else None
+
+
+async def remove(db: Database, *, project_id: int, user_id: int) -> None:
+    """Take the user's archive away; the collector removes its object."""
+    await db.execute("DELETE FROM archives WHERE project_id = $1 AND user_id = $2", project_id, user_id)

@@ -1,0 +1,120 @@
+"""What an export and an import need of a project, and the change of its content at the end of an import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.accounts.models import AccessLevel
+from shared.database.pool import Connection, Database
+from shared.errors import CrossdockError, Fault
+from shared.projects import access
+
+VISIBILITY = {"private": 0, "internal": 10, "public": 20}
+
+
+class ProjectGone(CrossdockError):
+    """The project was deleted while a job worked on it."""
+
+    code = "project_gone"
+    fault = Fault.CLIENT
+
+    def __init__(self, project_id: int) -> None:
+        super().__init__(f"project {project_id} does not exist any more")
+
+
+class OverwriteRefused(CrossdockError):
+    """The user may not take the place of another project (GitLab's text)."""
+
+    code = "overwrite_refused"
+    fault = Fault.CLIENT
+
+    def __init__(self, username: str, user_id: int, namespace: str) -> None:
+        super().__init__(f"User {username} ({user_id}) cannot overwrite a project in {namespace}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectContent:
+    """``overrides`` win over the archive's attributes; ``attributes`` are those of a project without one."""
+
+    full_path: str
+    created_at: datetime
+    overrides: Mapping[str, object]
+    attributes: Mapping[str, object]
+
+
+async def project_content(db: Database, project_id: int) -> ProjectContent:
+    """Read it. Raises ProjectGone."""
+    row = await db.fetchrow(
+        """SELECT n.full_path || '/' || p.path AS full_path,
+                  p.created_at, p.overrides, p.description, p.visibility
+           FROM projects p JOIN namespaces n ON n.id = p.namespace_id WHERE p.id = $1""",
+        project_id,
+    )
+    if row is None:
+        raise ProjectGone(project_id)
+    return ProjectContent(
+        full_path=row["full_path"],
+        created_at=row["created_at"],
+        overrides=row["overrides"],
+        attributes={"description": row["description"], "visibility_level": row["visibility"]},
+    )
+
+
+async def apply_attributes(
+    db: Database,
+    project_id: int,
+    *,
+    description: str | None,
+    visibility: int | None,
+    overrides: Mapping[str, object],
+) -> None:
+    """Set what the archive says, or what ``overrides`` say where they do; empty strings override nothing.
+
+    NUL, which JSON can write and Postgres cannot keep in a text, is left out of the description here;
+    the archive keeps it.
+    """
+    given = {name: value for name, value in overrides.items() if value not in ("", None)}
+    described = given.get("description", description)
+    if "visibility" in given:
+        visibility = VISIBILITY[str(given["visibility"])]
+    await db.execute(
+        """UPDATE projects SET description = coalesce($2, description), visibility = coalesce($3, visibility),
+                  overrides = overrides || $4 WHERE id = $1""",
+        project_id, described and str(described).replace("\0", ""), visibility, given,
+    )  # fmt: skip
+
+
+async def take_place(db: Connection, project_id: int, *, of: str, user_id: int | None) -> None:
+    """Give the project the name, the path and the members of the one at full path ``of``; that one goes.
+
+    Does nothing where there is none any more. Within the caller's transaction, so that nobody ever sees the
+    path without a project. Raises OverwriteRefused where ``user_id`` does not own the namespace.
+    """
+    old = await db.fetchrow(
+        """SELECT p.id, p.name, p.path, p.namespace_id, n.full_path
+           FROM projects p JOIN namespaces n ON n.id = p.namespace_id
+           WHERE lower(n.full_path || '/' || p.path) = lower($1) AND p.id <> $2 FOR UPDATE OF p""",
+        of, project_id,
+    )  # fmt: skip
+    if old is None:
+        return
+    await _require_owner(db, user_id, old["namespace_id"], old["full_path"])
+    await db.execute(
+        """INSERT INTO memberships (user_id, project_id, access_level)
+           SELECT user_id, $2, access_level FROM memberships WHERE project_id = $1 ON CONFLICT DO NOTHING""",
+        old["id"], project_id,
+    )  # fmt: skip
+    await db.execute("DELETE FROM projects WHERE id = $1", old["id"])
+    await db.execute(
+        "UPDATE projects SET name = $2, path = $3 WHERE id = $1", project_id, old["name"], old["path"]
+    )
+
+
+async def _require_owner(db: Connection, user_id: int | None, namespace_id: int, full_path: str) -> None:
+    user = await db.fetchrow("SELECT username, is_admin FROM users WHERE id = $1", user_id)
+    if user is None or user_id is None:
+        raise OverwriteRefused("(deleted)", user_id or 0, full_path)
+    if not user["is_admin"] and await access.namespace_level(db, user_id, namespace_id) < AccessLevel.OWNER:
+        raise OverwriteRefused(user["username"], user_id, full_path)

@@ -1,0 +1,33 @@
+"""What an import left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.database.pool import Database
+from shared.jobs.models import Job
+
+_COLUMNS = ("id", "created_at", "exception_class", "exception_message", "source", "relation", "line_number")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRelation:
+    """One record that was left out, and why; ``line_number`` counts from 0."""
+
+    id: int
+    created_at: datetime
+    exception_class: str
+    exception_message: str
+    source: str
+    relation: str
+    line_number: int | None
+
+
+async def newest(db: Database, job: Job, *, limit: int) -> list[FailedRelation]:
+    """Give the last ``limit`` failures of the job's last attempt, the newest first."""
+    rows = await db.fetch(
+        "SELECT * FROM failed_relations WHERE job_id = $1 AND lease = $2 ORDER BY id DESC LIMIT $3",
+        job.id, job.lease, limit,
+    )  # fmt: skip
+    return [FailedRelation(**{column: row[column] for column in _COLUMNS}) for row in rows]

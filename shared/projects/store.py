@@ -1,0 +1,147 @@
+"""Projects in Postgres, as those see them who ask for one. Functions take a pool or a connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asyncpg import ForeignKeyViolationError, UniqueViolationError
+
+from shared.accounts.models import AccessLevel, User
+from shared.accounts.namespaces import MEMBER_OF, namespace_of
+from shared.database.pool import Connection, Database, Row
+from shared.database.search import Found, contains
+from shared.errors import CrossdockError, Fault
+from shared.projects.models import Project, Visibility
+
+_LARGEST_ID = 2**63 - 1
+_NAMESPACE = ("id", "kind", "parent_id", "owner_id", "path", "name", "full_path", "full_name", "created_at")
+_FIELDS = "p.*, " + ", ".join(f"n.{column} AS namespace_{column}" for column in _NAMESPACE)
+_FROM = "FROM projects p JOIN namespaces n ON n.id = p.namespace_id"
+
+
+class Taken(CrossdockError):
+    """Another project of the namespace has this ``field`` (path or name); the text is GitLab's."""
+
+    code = "name_taken"
+    fault = Fault.CLIENT
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field.capitalize()} has already been taken")
+        self.field = field
+
+
+class NamespaceGone(CrossdockError):
+    """The namespace was deleted in the same moment."""
+
+    code = "namespace_gone"
+    fault = Fault.CLIENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewProject:
+    """What a project is made of."""
+
+    namespace_id: int
+    creator_id: int
+    path: str
+    name: str
+    description: str | None = None
+    visibility: Visibility = Visibility.PRIVATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectQuery:
+    """Which of the visible projects to list: with ``minimum`` only where the user has that level."""
+
+    minimum: AccessLevel = AccessLevel.NONE
+    search: str | None = None
+    limit: int = 20
+    offset: int = 0
+
+
+def _project(row: Row) -> Project:
+    return Project(
+        visibility=Visibility(row["visibility"]),
+        namespace=namespace_of(row, prefix="namespace_"),
+        **{name: row[name] for name in ("id", "creator_id", "path", "name", "description", "created_at")},
+    )
+
+
+async def create(db: Database, new: NewProject) -> Project:
+    """Insert a project. Raises Taken, and NamespaceGone; within a transaction both end it."""
+    try:
+        row = await db.fetchrow(
+            f"""WITH p AS (INSERT INTO projects
+                               (namespace_id, creator_id, path, name, description, visibility)
+                           VALUES ($1, $2, $3, $4, $5, $6) RETURNING *)
+                SELECT {_FIELDS} FROM p JOIN namespaces n ON n.id = p.namespace_id""",  # noqa: S608  # fixed texts only
+            new.namespace_id, new.creator_id, new.path, new.name, new.description, new.visibility,
+        )  # fmt: skip
+    except UniqueViolationError as error:
+        raise Taken("name" if error.constraint_name == "projects_name" else "path") from None
+    except ForeignKeyViolationError:
+        raise NamespaceGone from None
+    assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
+    return _project(row)
+
+
+async def find(db: Database, reference: str) -> Project | None:
+    """Find a project by the digits of its id or by its full path, in which case does not matter."""
+    if reference.isascii() and reference.isdecimal():
+        return await find_by_id(db, int(reference))
+    return await find_by_path(db, reference)
+
+
+async def find_by_id(db: Database, project_id: int) -> Project | None:
+    """Find a project by its id."""
+    if project_id > _LARGEST_ID:
+        return None
+    row = await db.fetchrow(f"SELECT {_FIELDS} {_FROM} WHERE p.id = $1", project_id)  # fixed texts only
+    return None if row is None else _project(row)
+
+
+async def find_by_path(db: Database, full_path: str) -> Project | None:
+    """Find a project by its full path; case does not matter."""
+    namespace, _, path = full_path.rpartition("/")
+    row = await db.fetchrow(
+        f"SELECT {_FIELDS} {_FROM} WHERE lower(n.full_path) = lower($1) AND lower(p.path) = lower($2)",
+        namespace, path,
+    )  # fmt: skip
+    return None if row is None else _project(row)
+
+
+async def newest_replacement(db: Database, project: Project) -> Project | None:
+    """Find the newest project that is, or was, to take the place of ``project`` and has not done so."""
+    row = await db.fetchrow(
+        f"""SELECT {_FIELDS} {_FROM} JOIN jobs j ON j.project_id = p.id
+            WHERE p.namespace_id = $1 AND starts_with(lower(p.path), lower($2) || '-') AND p.id > $3
+              AND j.kind = 'import' AND lower(j.payload->>'replaces') = lower($4)
+            ORDER BY j.id DESC LIMIT 1""",  # fixed texts only
+        project.namespace.id, project.path, project.id, project.full_path,
+    )  # fmt: skip
+    return None if row is None else _project(row)
+
+
+async def list_projects(db: Database, user: User, query: ProjectQuery) -> Found[Project]:
+    """List the projects that ``user`` may see and ``query`` asks for, the newest first."""
+    condition = f"""{MEMBER_OF} SELECT %s {_FROM}
+        WHERE (n.id IN (SELECT id FROM mine)
+               OR EXISTS (SELECT FROM memberships m
+                          WHERE m.project_id = p.id AND m.user_id = $1 AND m.access_level >= $2)
+               OR ($3 AND ($4 OR p.visibility >= 10)))
+          AND ($5::text IS NULL OR p.path ILIKE $5 OR p.name ILIKE $5)"""  # noqa: S608  # fixed texts only
+    values = (user.id, max(query.minimum, 1), not query.minimum, user.is_admin, contains(query.search))
+    rows = await db.fetch(
+        condition % _FIELDS + " ORDER BY p.id DESC LIMIT $6 OFFSET $7", *values, query.limit, query.offset
+    )
+    return Found([_project(row) for row in rows], await db.fetchval(condition % "count(*)", *values))
+
+
+async def lock(db: Connection, project_id: int) -> bool:
+    """Hold the project's row for the rest of the transaction; False where it is gone."""
+    return bool(await db.fetchval("SELECT true FROM projects WHERE id = $1 FOR NO KEY UPDATE", project_id))
+
+
+async def delete(db: Database, project_id: int) -> None:
+    """Delete a project with all that is its own; the collector removes its objects."""
+    await db.execute("DELETE FROM projects WHERE id = $1", project_id)

@@ -1,0 +1,67 @@
+"""Removes what nobody refers to: expired archives, left snapshots, and then their objects."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+
+from shared.database.pool import Pool
+from shared.snapshots import objects
+from shared.snapshots.objects import UNREFERRED, StoredObject
+from shared.storage.base import ObjectStore
+
+_AT_ONCE = 500
+_ABANDONED = timedelta(days=1)
+_log = structlog.get_logger()
+
+
+class Collector:
+    """The duties of collection, in the order in which one makes work for the next."""
+
+    def __init__(self, pool: Pool, store: ObjectStore, *, grace: timedelta) -> None:
+        self._pool = pool
+        self._store = store
+        self._grace = grace
+
+    async def expire_archives(self) -> int:
+        """Forget archives past their time."""
+        return _count(await self._pool.execute("DELETE FROM archives WHERE expires_at < now()"))
+
+    async def drop_snapshots(self) -> int:
+        """Drop snapshots that are no project's current one and that no job reads or writes."""
+        return _count(
+            await self._pool.execute(
+                """DELETE FROM snapshots s
+                   WHERE NOT EXISTS (SELECT FROM projects WHERE snapshot_id = s.id)
+                   AND NOT EXISTS (
+                       SELECT FROM jobs WHERE snapshot_id = s.id AND state IN ('queued', 'running'))"""
+            )
+        )
+
+    async def collect_objects(self) -> int:
+        """Delete objects that nobody refers to and nobody touched for the grace time.
+
+        They are marked first, and nobody refers to a marked one: a find-and-touch meanwhile changes the row,
+        so that the mark's condition is looked at anew and holds no more.
+        """
+        await self._pool.execute(
+            f"""UPDATE objects o SET state = 'deleting'
+                WHERE state <> 'deleting' AND touched_at < now() - $1::interval AND {UNREFERRED}""",  # noqa: S608  # fixed texts
+            self._grace,
+        )
+        rows = await self._pool.fetch(
+            f"SELECT id, key FROM objects o WHERE state = 'deleting' AND {UNREFERRED} LIMIT {_AT_ONCE}"  # noqa: S608
+        )
+        for row in rows:
+            await objects.discard(self._pool, self._store, StoredObject(row["id"], row["key"]))
+            _log.info("object_collected", key=row["key"])
+        return len(rows)
+
+    async def abandon_uploads(self) -> int:
+        """Abort multipart uploads that crashed writers left behind."""
+        return await self._store.abandon_uploads(older_than=_ABANDONED)
+
+
+def _count(status: str) -> int:
+    return int(status.rpartition(" ")[2])

@@ -1,0 +1,148 @@
+"""The index in Postgres: snapshot -> entries -> segments of relations.
+
+Rows of an open snapshot are written in batches while the import runs, so that memory stays flat
+whatever the number of entries; ``commit`` makes the snapshot the project's current one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from asyncpg import ForeignKeyViolationError
+
+from shared.database.pool import Connection, Database, Pool, Row
+from shared.errors import LeaseLost
+from shared.jobs import store as jobs
+from shared.jobs.models import Lease
+from shared.snapshots.models import Entry, EntryKind, PlacedEntry, Segment
+
+_PAGE = 1000
+_ENTRY = (
+    "name",
+    "kind",
+    "mtime",
+    "object_id",
+    "position",
+    "stored_size",
+    "raw_size",
+    "crc32",
+    "sha256",
+    "lines",
+)
+_SEGMENT = ("name", "first_line", "lines", "position", "stored_size", "raw_size", "crc32")
+
+
+async def open_snapshot(pool: Pool, lease: Lease, *, project_id: int) -> int:
+    """Begin the snapshot of an import; what an earlier attempt of the same job wrote goes.
+
+    That also shuts the earlier attempt out: its next batch names a snapshot that is no more.
+    """
+    async with pool.acquire() as db, db.transaction():
+        await jobs.hold(db, lease)
+        await db.execute(
+            "DELETE FROM snapshots WHERE id = (SELECT snapshot_id FROM jobs WHERE id = $1)", lease.job_id
+        )
+        snapshot_id: int = await db.fetchval(
+            "INSERT INTO snapshots (project_id) VALUES ($1) RETURNING id", project_id
+        )
+        await db.execute("UPDATE jobs SET snapshot_id = $2 WHERE id = $1", lease.job_id, snapshot_id)
+    return snapshot_id
+
+
+async def add(
+    pool: Pool, lease: Lease, *, snapshot_id: int, entries: Sequence[Entry], segments: Sequence[Segment]
+) -> None:
+    """Append rows to an open snapshot. Raises LeaseLost where it has been given up for another."""
+    async with pool.acquire() as db, db.transaction():
+        try:
+            await _copy_entries(db, snapshot_id, entries)
+            await _copy_segments(db, snapshot_id, segments)
+        except ForeignKeyViolationError as error:
+            raise LeaseLost(lease.job_id) from error
+
+
+async def _copy_entries(db: Connection, snapshot_id: int, entries: Sequence[Entry]) -> None:
+    await db.copy_records_to_table(
+        "entries",
+        columns=("snapshot_id", *_ENTRY),
+        records=(
+            (
+                snapshot_id, e.name, e.kind.value, e.mtime, e.object_id, e.position,
+                e.stored_size, e.raw_size, e.crc32, e.sha256, e.lines,
+            )
+            for e in entries
+        ),
+    )  # fmt: skip
+
+
+async def _copy_segments(db: Connection, snapshot_id: int, segments: Sequence[Segment]) -> None:
+    await db.copy_records_to_table(
+        "segments",
+        columns=("snapshot_id", *_SEGMENT),
+        records=(
+            (snapshot_id, s.name, s.first_line, s.lines, s.position, s.stored_size, s.raw_size, s.crc32)
+            for s in segments
+        ),
+    )
+
+
+async def commit(db: Connection, *, snapshot_id: int, project_id: int) -> None:
+    """Make the snapshot the project's current one; seen when the caller's transaction is."""
+    await db.execute("UPDATE snapshots SET committed_at = now() WHERE id = $1", snapshot_id)
+    await db.execute("UPDATE projects SET snapshot_id = $2 WHERE id = $1", project_id, snapshot_id)
+
+
+async def pin(pool: Pool, lease: Lease) -> int | None:
+    """Give the snapshot that an export reads: the project's current one at its first attempt.
+
+    Pinned in the job's row, it outlives an overwrite meanwhile. None where the project has no content.
+    """
+    async with pool.acquire() as db, db.transaction():
+        await jobs.hold(db, lease)
+        pinned: int | None = await db.fetchval(
+            """UPDATE jobs SET snapshot_id = coalesce(
+                   snapshot_id, (SELECT p.snapshot_id FROM projects p WHERE p.id = project_id))
+               WHERE id = $1 RETURNING snapshot_id""",
+            lease.job_id,
+        )
+    return pinned
+
+
+async def entries(db: Database, snapshot_id: int) -> AsyncIterator[PlacedEntry]:
+    """All entries in ascending order of their names' bytes, read a page at a time."""
+    after = None
+    while True:
+        rows = await db.fetch(
+            """SELECT e.*, coalesce(o.key, '') AS key FROM entries e LEFT JOIN objects o ON o.id = e.object_id
+               WHERE e.snapshot_id = $1 AND ($2::text IS NULL OR e.name > $2) ORDER BY e.name LIMIT $3""",
+            snapshot_id, after, _PAGE,
+        )  # fmt: skip
+        for row in rows:
+            yield PlacedEntry(_entry(row), row["key"])
+        if len(rows) < _PAGE:
+            return
+        after = rows[-1]["name"]
+
+
+async def find(db: Database, snapshot_id: int, name: str) -> PlacedEntry | None:
+    """One entry by its name."""
+    row = await db.fetchrow(
+        """SELECT e.*, coalesce(o.key, '') AS key FROM entries e LEFT JOIN objects o ON o.id = e.object_id
+           WHERE e.snapshot_id = $1 AND e.name = $2""",
+        snapshot_id, name,
+    )  # fmt: skip
+    return PlacedEntry(_entry(row), row["key"]) if row else None
+
+
+async def segment_of(db: Database, snapshot_id: int, name: str, *, line: int) -> Segment | None:
+    """The segment that holds ``line`` (0-based) of the relation stored under ``name``."""
+    row = await db.fetchrow(
+        """SELECT * FROM segments WHERE snapshot_id = $1 AND name = $2 AND first_line <= $3
+           AND $3 < first_line + lines ORDER BY first_line DESC LIMIT 1""",
+        snapshot_id, name, line,
+    )  # fmt: skip
+    return Segment(**{column: row[column] for column in _SEGMENT}) if row else None
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(**{**{column: row[column] for column in _ENTRY}, "kind": EntryKind(row["kind"])})

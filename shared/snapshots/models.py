@@ -1,0 +1,55 @@
+"""What the index of a snapshot says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class EntryKind(Enum):
+    """What an entry is: a relation has lines and segments, a blob has bytes."""
+
+    DIRECTORY = "directory"
+    RELATION = "relation"
+    BLOB = "blob"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One name of the archive and the stored run that holds its bytes.
+
+    ``position`` and ``stored_size`` are the run's place in the object; ``raw_size``, ``crc32`` and
+    ``sha256`` are of the bytes it inflates to; ``mtime`` is in seconds since 1970.
+    """
+
+    name: str
+    kind: EntryKind
+    mtime: int
+    object_id: int | None = None
+    position: int = 0
+    stored_size: int = 0
+    raw_size: int = 0
+    crc32: int = 0
+    sha256: bytes | None = None
+    lines: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """About 1 MiB of whole lines of a relation, inflatable alone; the first line of all is line 0."""
+
+    name: str
+    first_line: int
+    lines: int
+    position: int
+    stored_size: int
+    raw_size: int
+    crc32: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedEntry:
+    """An entry and the key of its object ("" where it has none)."""
+
+    entry: Entry
+    key: str

@@ -1,0 +1,41 @@
+"""The pack: one object into which relations and small blobs go one after another, as they arrive."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from shared.database.pool import Pool
+from shared.snapshots import objects
+from shared.storage.base import ObjectStore, ObjectWriter
+
+
+class Pack:
+    """Appends to an object that is begun with its first byte; ``size`` bytes lie in it so far."""
+
+    def __init__(self, pool: Pool, store: ObjectStore, *, resources: AsyncExitStack) -> None:
+        self._pool = pool
+        self._store = store
+        self._resources = resources
+        self._writer: ObjectWriter | None = None
+        self.object_id: int | None = None
+        self.size = 0
+
+    async def append(self, data: bytes) -> None:
+        """Append stored bytes (any number). Waits where the store is slower than we are."""
+        if data:
+            writer = self._writer or await self._begin()
+            await writer.write(data)
+            self.size += len(data)
+
+    async def _begin(self) -> ObjectWriter:
+        named = await objects.register(self._pool, kind="pack")
+        await self._resources.enter_async_context(objects.keep(self._pool, named.id))
+        self._writer = await self._resources.enter_async_context(self._store.create(named.key))
+        self.object_id = named.id
+        return self._writer
+
+    async def close(self) -> None:
+        """Commit the object, where there is one."""
+        if self._writer and self.object_id is not None:
+            await self._writer.commit()
+            await objects.stored(self._pool, self.object_id, size=self.size, sha256=None)

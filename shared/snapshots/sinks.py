@@ -1,0 +1,217 @@
+"""Where the bytes of one entry go while a snapshot is written: hashed, encoded, placed, counted."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Protocol
+
+from shared.database.pool import Pool
+from shared.segments.encoder import NOTHING, BlobEncoder, Extent, SegmentEncoder
+from shared.snapshots import objects
+from shared.snapshots.models import Entry, EntryKind, Segment
+from shared.snapshots.pack import Pack
+from shared.snapshots.rows import Rows
+from shared.storage.base import ObjectStore
+
+SEGMENT_SIZE = 1024 * 1024
+"""Raw bytes of whole lines after which a segment of a relation ends."""
+
+_INLINE = 64 * 1024
+
+
+class Encoder(Protocol):
+    """What both encoders of ``shared.segments`` are."""
+
+    def write(self, data: bytes | memoryview) -> bytes:
+        """Give the stored bytes that are ready."""
+
+    def end(self) -> tuple[bytes, Extent]:
+        """Give the rest, and what the run is."""
+
+
+async def encode(encoder: Encoder, data: bytes | memoryview) -> bytes:
+    """Encode, on a thread where it takes longer than a hop there."""
+    if len(data) <= _INLINE:
+        return encoder.write(data)
+    return await asyncio.to_thread(encoder.write, data)
+
+
+class RelationSink:
+    """Takes whole lines of one relation; holds at most 1 MiB and one line of them."""
+
+    def __init__(self, name: str, mtime: int, *, pack: Pack, rows: Rows) -> None:
+        self._name = name
+        self._mtime = mtime
+        self._pack = pack
+        self._rows = rows
+        self._encoder = SegmentEncoder()
+        self._digest = hashlib.sha256()
+        self._waiting: list[bytes] = []
+        self._waiting_size = 0
+        self._lines = 0
+        self._whole = NOTHING
+        self._position = pack.size
+
+    async def write(self, line: bytes) -> None:
+        """Take one line, its newline included where it has one."""
+        if self._waiting_size + len(line) > SEGMENT_SIZE:
+            await self._end_segment()
+        self._waiting.append(line)
+        self._waiting_size += len(line)
+
+    async def close(self) -> None:
+        """Write the entry; nothing is written without it."""
+        await self._end_segment()
+        await self._rows.add(
+            Entry(
+                name=self._name, kind=EntryKind.RELATION, mtime=self._mtime,
+                object_id=self._pack.object_id if self._whole.raw_length else None,
+                position=self._position, stored_size=self._whole.stored_length,
+                raw_size=self._whole.raw_length, crc32=self._whole.crc32,
+                sha256=self._digest.digest(), lines=self._lines,
+            )
+        )  # fmt: skip
+
+    async def _end_segment(self) -> None:
+        if not self._waiting:
+            return
+        lines, self._waiting, self._waiting_size = self._waiting, [], 0
+        position = self._pack.size
+        extent = await self._encode(b"".join(lines))
+        await self._rows.add(
+            Segment(
+                name=self._name, first_line=self._lines, lines=len(lines), position=position,
+                stored_size=extent.stored_length, raw_size=extent.raw_length, crc32=extent.crc32,
+            )
+        )  # fmt: skip
+        self._lines += len(lines)
+        self._whole = self._whole.then(extent)
+
+    async def _encode(self, raw: bytes) -> Extent:
+        view = memoryview(raw)
+        for start in range(0, len(view), SEGMENT_SIZE):
+            part = view[start : start + SEGMENT_SIZE]
+            self._digest.update(part)
+            await self._pack.append(await encode(self._encoder, part))
+        rest, extent = self._encoder.end()
+        await self._pack.append(rest)
+        return extent
+
+
+class BlobSink(Protocol):
+    """Takes the bytes of one blob."""
+
+    async def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+
+    async def close(self) -> None:
+        """Write the entry."""
+
+    async def drop(self) -> None:
+        """Forget the blob: no entry is written."""
+
+
+class _Encoding:
+    """Hashes and encodes a blob on its way to ``place``."""
+
+    def __init__(self, place: Callable[[bytes], Awaitable[None]]) -> None:
+        self._place = place
+        self._encoder = BlobEncoder()
+        self._digest = hashlib.sha256()
+
+    async def write(self, data: bytes) -> None:
+        self._digest.update(data)
+        await self._place(await encode(self._encoder, data))
+
+    async def end(self) -> tuple[Extent, bytes]:
+        rest, extent = self._encoder.end()
+        await self._place(rest)
+        return extent, self._digest.digest()
+
+
+class PackedBlob:
+    """A small blob: a run of the pack."""
+
+    def __init__(self, name: str, mtime: int, *, pack: Pack, rows: Rows) -> None:
+        self._name = name
+        self._mtime = mtime
+        self._pack = pack
+        self._rows = rows
+        self._position = pack.size
+        self._encoding = _Encoding(pack.append)
+
+    async def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        await self._encoding.write(data)
+
+    async def close(self) -> None:
+        """Write the entry."""
+        extent, digest = await self._encoding.end()
+        object_id = self._pack.object_id if extent.raw_length else None
+        await self._rows.add(
+            Entry(
+                name=self._name, kind=EntryKind.BLOB, mtime=self._mtime, object_id=object_id,
+                position=self._position, stored_size=extent.stored_length, raw_size=extent.raw_length,
+                crc32=extent.crc32, sha256=digest,
+            )
+        )  # fmt: skip
+
+    async def drop(self) -> None:
+        """Forget the blob; what it left in the pack is read by nobody."""
+        await self._encoding.end()
+
+
+class LargeBlob:
+    """A blob that is an object of its own, kept once by the SHA-256 of its raw bytes."""
+
+    def __init__(self, name: str, mtime: int, *, pool: Pool, store: ObjectStore, rows: Rows) -> None:
+        self._name = name
+        self._mtime = mtime
+        self._pool = pool
+        self._store = store
+        self._rows = rows
+        self._resources = AsyncExitStack()
+
+    async def open(self) -> None:
+        """Name the object and begin its upload."""
+        self._named = await objects.register(self._pool, kind="blob")
+        await self._resources.enter_async_context(objects.keep(self._pool, self._named.id))
+        self._writer = await self._resources.enter_async_context(self._store.create(self._named.key))
+        self._encoding = _Encoding(self._writer.write)
+
+    async def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        await self._encoding.write(data)
+
+    async def close(self) -> None:
+        """Commit the object, or refer to the one that is there already; then write the entry.
+
+        The entry goes to Postgres at once: it is what keeps a blob that was found from its collector.
+        """
+        extent, digest = await self._encoding.end()
+        blob = await objects.find_blob(self._pool, digest)
+        if blob is None:
+            size = await self._writer.commit()
+            blob = await objects.stored_once(self._pool, self._named, size=size, sha256=digest)
+        else:
+            await self.drop()
+        await self._rows.add(
+            Entry(
+                name=self._name, kind=EntryKind.BLOB, mtime=self._mtime, object_id=blob.object_id,
+                stored_size=blob.size, raw_size=extent.raw_length, crc32=extent.crc32, sha256=digest,
+            )
+        )  # fmt: skip
+        await self._rows.flush()
+        await self._resources.aclose()
+
+    async def drop(self) -> None:
+        """Forget the blob and its bytes."""
+        await self._resources.aclose()
+        await objects.discard(self._pool, self._store, self._named)
+
+    async def abandon(self) -> None:
+        """Give the upload up, as its import ends badly; the row is left to the collector."""
+        await self._resources.aclose()

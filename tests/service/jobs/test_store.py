@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from shared.database.pool import Pool
+from shared.errors import LeaseLost
+from shared.jobs import store
+from shared.jobs.models import ImportOrder, JobKind, JobState, Lease
+from tests.support.jobs import MINUTE, claimed, migrated, queued, state_of
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    async with migrated(database_url) as opened:
+        yield opened
+
+
+async def test_an_order_comes_back_as_it_was_given(pool: Pool) -> None:
+    order = ImportOrder(override_params={"description": "x", "wiki_enabled": False}, replaces="ann/old")
+    job = await store.enqueue(pool, order, project_id=1, user_id=1, correlation_id="c")
+    found = await store.find(pool, job.id)
+    assert found == job
+    assert found.order == order
+    assert await store.newest(pool, 1, JobKind.IMPORT, user_id=1) == job
+    assert await store.newest(pool, 1, JobKind.EXPORT) is None
+
+
+async def test_of_many_claims_at_once_one_succeeds(pool: Pool) -> None:
+    job = await queued(pool)
+    claims = await asyncio.gather(*(store.claim(pool, job.id, worker=str(n), ttl=MINUTE) for n in range(8)))
+    assert sum(claim is not None for claim in claims) == 1
+
+
+async def test_a_job_is_not_claimed_before_it_is_due(pool: Pool) -> None:
+    job = await queued(pool)
+    lease = await claimed(pool, job)
+    await store.retry(pool, lease, error="later", delay=MINUTE)
+    assert await store.claim(pool, job.id, worker="w", ttl=MINUTE) is None
+
+
+async def test_the_fencing_token_grows_with_every_claim(pool: Pool) -> None:
+    job = await queued(pool)
+    first = await claimed(pool, job)
+    await store.retry(pool, first, error="again", delay=timedelta(0))
+    second = await claimed(pool, job)
+    assert second.token > first.token
+
+
+async def test_an_old_token_writes_nothing(pool: Pool) -> None:
+    job = await queued(pool)
+    old = await claimed(pool, job)
+    await store.retry(pool, old, error="again", delay=timedelta(0))
+    new = await claimed(pool, job)
+    for write in (
+        store.heartbeat(pool, old, ttl=MINUTE, progress={}),
+        store.finish(pool, old, progress={}),
+        store.fail(pool, old, error="x"),
+        store.retry(pool, old, error="x", delay=timedelta(0)),
+        store.hand_back(pool, old),
+        store.hold(pool, old),
+    ):
+        with pytest.raises(LeaseLost):
+            await write
+    assert await state_of(pool, job.id) == "running"
+    await store.finish(pool, new, progress={"entries": 1})
+    assert await state_of(pool, job.id) == "finished"
+
+
+async def test_a_job_handed_back_does_not_count_the_attempt(pool: Pool) -> None:
+    job = await queued(pool)
+    await store.hand_back(pool, await claimed(pool, job))
+    again = await store.claim(pool, job.id, worker="w", ttl=MINUTE)
+    assert again is not None
+    assert again.attempt == 1
+
+
+async def test_a_canceled_job_is_lost_to_its_worker_and_claimed_by_nobody(pool: Pool) -> None:
+    job = await queued(pool)
+    lease = await claimed(pool, job)
+    assert await store.cancel(pool, job.id)
+    assert not await store.cancel(pool, job.id)
+    with pytest.raises(LeaseLost):
+        await store.finish(pool, lease, progress={})
+    assert await store.claim(pool, job.id, worker="w", ttl=MINUTE) is None
+
+
+async def test_nobody_takes_a_held_job_before_the_transaction_ends(pool: Pool) -> None:
+    job = await queued(pool)
+    lease = await claimed(pool, job)
+    async with pool.acquire() as db, db.transaction():
+        await store.hold(db, lease)
+        canceling = asyncio.create_task(store.cancel(pool, job.id))
+        await store.finish(db, lease, progress={})
+    assert not await canceling
+    found = await store.find(pool, job.id)
+    assert found is not None
+    assert found.state is JobState.FINISHED
+
+
+async def test_a_lease_of_no_job_is_lost(pool: Pool) -> None:
+    with pytest.raises(LeaseLost):
+        await store.heartbeat(pool, Lease(4711, 1), ttl=MINUTE, progress={})

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from shared.broker.base import Message
+from shared.broker.memory import MemoryBroker
+from shared.database.pool import Pool
+from shared.errors import ArchiveError, StorageError
+from shared.jobs import outbox, store
+from shared.jobs.models import Job, JobKind
+from shared.jobs.revival import Revival
+from shared.jobs.sweeper import Sweeper
+from shared.jobs.worker import Worker, WorkerLimits
+from tests.support.jobs import MINUTE, ScriptedWork, claimed, migrated, queued, state_of
+
+QUICK = timedelta(milliseconds=10)
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    async with migrated(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def broker() -> MemoryBroker:
+    return MemoryBroker()
+
+
+def _worker(
+    pool: Pool,
+    broker: MemoryBroker,
+    work: ScriptedWork,
+    *,
+    ttl: timedelta = MINUTE,
+    drain: timedelta = MINUTE,
+) -> Worker:
+    limits = WorkerLimits(concurrency=1, ttl=ttl, drain=drain, first_delay=QUICK)
+    return Worker(pool, broker, kind=JobKind.EXPORT, work=work, name="w", limits=limits)
+
+
+@asynccontextmanager
+async def _running(worker: Worker, *others: Sweeper) -> AsyncIterator[None]:
+    task = asyncio.create_task(worker.run())
+    sweeping = [asyncio.create_task(sweeper.run()) for sweeper in others]
+    yield
+    worker.stop()
+    await task
+    for sweep in sweeping:
+        sweep.cancel()
+    await asyncio.gather(*sweeping, return_exceptions=True)
+
+
+def _sweeper(pool: Pool, broker: MemoryBroker) -> Sweeper:
+    revival = Revival(pool, broker)
+    return Sweeper(pool, [revival.revive, revival.publish], every=QUICK)
+
+
+async def _announced(pool: Pool, broker: MemoryBroker, **more: int) -> Job:
+    job = await queued(pool, **more)
+    await outbox.announce(pool, broker, job)
+    return job
+
+
+async def _until(pool: Pool, job: Job, state: str) -> None:
+    async with asyncio.timeout(20):
+        while await state_of(pool, job.id) != state:
+            await asyncio.sleep(0)
+
+
+async def test_an_announced_job_is_done_once_however_often_it_is_announced(
+    pool: Pool, broker: MemoryBroker
+) -> None:
+    work = ScriptedWork(pool)
+    job = await _announced(pool, broker)
+    for _ in range(3):
+        await outbox.announce(pool, broker, job)
+    async with _running(_worker(pool, broker, work)):
+        await _until(pool, job, "finished")
+    assert work.runs == 1
+
+
+async def test_a_passing_fault_is_retried_and_a_broken_archive_is_not(
+    pool: Pool, broker: MemoryBroker
+) -> None:
+    work = ScriptedWork(pool, StorageError("down"), ConnectionResetError(), ArchiveError("cut short"))
+    job = await _announced(pool, broker)
+    async with _running(_worker(pool, broker, work), _sweeper(pool, broker)):
+        await _until(pool, job, "failed")
+    found = await store.find(pool, job.id)
+    assert found is not None
+    assert (work.runs, found.error) == (3, f"job {job.id}: cut short")
+
+
+async def test_the_last_attempt_fails_the_job(pool: Pool, broker: MemoryBroker) -> None:
+    work = ScriptedWork(pool, *(StorageError("down") for _ in range(9)))
+    job = await _announced(pool, broker, max_attempts=2)
+    async with _running(_worker(pool, broker, work), _sweeper(pool, broker)):
+        await _until(pool, job, "failed")
+    assert work.runs == 2
+
+
+async def test_a_stopped_worker_finishes_what_it_has(pool: Pool, broker: MemoryBroker) -> None:
+    work = ScriptedWork(pool)
+    work.released.clear()
+    job = await _announced(pool, broker)
+    worker = _worker(pool, broker, work)
+    running = asyncio.create_task(worker.run())
+    await work.started.wait()
+    worker.stop()
+    work.released.set()
+    await running
+    assert await state_of(pool, job.id) == "finished"
+
+
+async def test_a_stopped_worker_hands_back_what_takes_too_long(pool: Pool, broker: MemoryBroker) -> None:
+    work = ScriptedWork(pool)
+    work.released.clear()
+    job = await _announced(pool, broker)
+    worker = _worker(pool, broker, work, drain=QUICK)
+    running = asyncio.create_task(worker.run())
+    await work.started.wait()
+    worker.stop()
+    await running
+    found = await store.find(pool, job.id)
+    assert found is not None
+    assert (found.state.value, found.attempt) == ("queued", 0)
+
+
+async def test_the_job_of_a_dead_worker_is_taken_over_and_finishes(pool: Pool, broker: MemoryBroker) -> None:
+    job = await queued(pool)
+    await claimed(pool, job, ttl=QUICK)  # by a worker that is never heard of again
+    work = ScriptedWork(pool)
+    async with _running(_worker(pool, broker, work), _sweeper(pool, broker)):
+        await _until(pool, job, "finished")
+    assert work.runs == 1
+
+
+async def test_a_job_whose_workers_all_die_fails(pool: Pool, broker: MemoryBroker) -> None:
+    job = await queued(pool, max_attempts=1)
+    await claimed(pool, job, ttl=timedelta(0))
+    await Revival(pool, broker).revive()
+    found = await store.find(pool, job.id)
+    assert found is not None
+    assert (found.state.value, found.error) == ("failed", "the worker was lost in attempt 1 of 1")
+
+
+async def test_a_worker_that_lost_its_lease_stops_and_writes_nothing(
+    pool: Pool, broker: MemoryBroker
+) -> None:
+    work = ScriptedWork(pool)
+    work.released.clear()
+    job = await _announced(pool, broker)
+    async with _running(_worker(pool, broker, work, ttl=timedelta(milliseconds=100))):
+        await work.started.wait()
+        await store.cancel(pool, job.id)
+    assert await state_of(pool, job.id) == "canceled"
+    assert not work.ended.is_set()
+
+
+async def test_a_long_job_keeps_its_lease_by_its_heartbeat(pool: Pool, broker: MemoryBroker) -> None:
+    work = ScriptedWork(pool)
+    work.released.clear()
+    ttl = timedelta(milliseconds=400)
+    job = await _announced(pool, broker)
+    first = await pool.fetchval("SELECT now() + $1::interval", ttl)
+    async with _running(_worker(pool, broker, work, ttl=ttl), _sweeper(pool, broker)):
+        await work.started.wait()
+        async with asyncio.timeout(20):  # until well after the first lease would have ended
+            while not await pool.fetchval("SELECT now() > $1::timestamptz + interval '0.5 s'", first):
+                await asyncio.sleep(0)
+        work.released.set()
+        await _until(pool, job, "finished")
+    assert work.runs == 1
+
+
+async def test_a_message_that_names_no_job_becomes_a_dead_letter(pool: Pool, broker: MemoryBroker) -> None:
+    await broker.publish("export", Message(b"nonsense", message_id="m"))
+    work = ScriptedWork(pool)
+    async with _running(_worker(pool, broker, work)):
+        async with asyncio.timeout(20):
+            while not [letter async for letter in broker.dead_letters("export")]:
+                await asyncio.sleep(0)
+    [letter] = [letter async for letter in broker.dead_letters("export")]
+    assert "not the number of a job" in letter.reason
+
+
+async def test_a_job_that_was_never_published_is_published_by_the_sweeper(
+    pool: Pool, broker: MemoryBroker
+) -> None:
+    job = await queued(pool)
+    work = ScriptedWork(pool)
+    async with _running(_worker(pool, broker, work), _sweeper(pool, broker)):
+        await _until(pool, job, "finished")
+
+
+async def test_one_sweeper_sweeps_at_a_time(pool: Pool) -> None:
+    at_once = most = 0
+
+    async def duty() -> int:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await pool.fetchval("SELECT pg_sleep(0.05)")
+        at_once -= 1
+        return 0
+
+    await asyncio.gather(*(Sweeper(pool, [duty], every=QUICK).sweep() for _ in range(4)))
+    assert most == 1

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+
+from shared.database.migrate import migrate, migrations
+
+_CATALOGUE = """
+SELECT table_name || '.' || column_name || ' ' || data_type FROM information_schema.columns
+WHERE table_schema = 'public' AND table_name <> 'schema_migrations'
+UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'schema_migrations'
+UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace AND conrelid <> 'schema_migrations'::regclass
+ORDER BY 1
+"""
+
+
+async def _catalogue(url: str) -> list[str]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [row[0] for row in await connection.fetch(_CATALOGUE)]
+    finally:
+        await connection.close()
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    assert [step.number for step in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+async def test_each_step_of_the_stairway_can_be_taken_back_and_taken_again(database_url: str) -> None:
+    await migrate(database_url, to=0)
+    for step in migrations():
+        before = await _catalogue(database_url)
+        assert await migrate(database_url, to=step.number) == [step.number]
+        above = await _catalogue(database_url)
+        assert above != before
+        assert await migrate(database_url, to=step.number - 1) == [step.number]
+        assert await _catalogue(database_url) == before
+        assert await migrate(database_url, to=step.number) == [step.number]
+        assert await _catalogue(database_url) == above
+
+
+async def test_services_that_start_at_once_migrate_once(database_url: str) -> None:
+    taken = await asyncio.gather(*(migrate(database_url) for _ in range(4)))
+    assert sorted(map(len, taken)) == [0, 0, 0, len(migrations())]
