@@ -1,0 +1,1 @@
+"""The REST service: GitLab's project import and export API."""

@@ -1,0 +1,76 @@
+"""multipart/form-data (RFC 7578), sans-IO: bytes in, parts and their bytes out, everything bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from multipart import (
+    MultipartError,
+    MultipartSegment,
+    ParserLimitReached,
+    PushMultipartParser,
+    parse_options_header,
+)
+
+from services.api.errors import ParametersInvalid
+
+LARGEST_FIELD = 64 * 1024
+LARGEST_FIELDS = 1024 * 1024
+MOST_PARTS = 1000
+
+FormEvent: TypeAlias = "MultipartSegment | bytes | bytearray | None"
+"""A part begins, goes on with some bytes, and ends with None."""
+
+
+@contextmanager
+def form_parser(content_type: str) -> Iterator[Callable[[bytes], Iterator[FormEvent]]]:
+    """Give what to feed with the chunks of a body; the end of the block is the end of the body.
+
+    Raises ParametersInvalid where the body is no complete form, or has more than 1000 parts.
+    """
+    boundary = parse_options_header(content_type)[1].get("boundary", "")
+    try:
+        with PushMultipartParser(boundary, max_segment_count=MOST_PARTS, strict=True) as parser:
+            yield parser.parse
+    except ParserLimitReached as error:
+        raise ParametersInvalid(
+            f"multipart body over a limit (at most {MOST_PARTS} parts with short headers): {error}"
+        ) from None
+    except MultipartError as error:
+        raise ParametersInvalid(f"multipart body is broken: {error}") from None
+
+
+class FieldCollector:
+    """Collects the text fields of a form; parts with a file name are passed over."""
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[str, str]] = []
+        self._name: str | None = None
+        self._value = bytearray()
+        self._total = 0
+
+    def take(self, event: FormEvent) -> None:
+        """Take the next event. Raises ParametersInvalid where a field, or all of them, are too long."""
+        match event:
+            case MultipartSegment():
+                self._name = event.name if event.filename is None else None
+            case None:
+                self._end()
+            case chunk if self._name is not None:
+                self._add(chunk)
+
+    def _add(self, chunk: bytes | bytearray) -> None:
+        self._value += chunk
+        self._total += len(chunk)
+        if len(self._value) > LARGEST_FIELD:
+            raise ParametersInvalid(f"{self._name} is too long (at most {LARGEST_FIELD} bytes)")
+        if self._total > LARGEST_FIELDS:
+            raise ParametersInvalid(f"the fields are too long (at most {LARGEST_FIELDS} bytes in all)")
+
+    def _end(self) -> None:
+        if self._name is not None:
+            self.pairs.append((self._name, self._value.decode("utf-8", "replace")))
+        self._name = None
+        self._value = bytearray()

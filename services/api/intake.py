@@ -1,0 +1,143 @@
+"""The intake of an uploaded archive: from the socket into object storage while it arrives, in flat memory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+from multipart import MultipartSegment
+
+from services.api.bodies import chunks, parameters
+from services.api.dependencies import DEPENDENCIES
+from services.api.errors import TooLarge
+from services.api.form_data import FieldCollector, FormEvent, form_parser
+from services.api.nesting import nest
+from shared.database.pool import Pool
+from shared.errors import StorageError
+from shared.snapshots import objects
+from shared.snapshots.objects import StoredObject
+from shared.storage.base import ObjectStore, ObjectWriter
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file part that lies in the store."""
+
+    object_id: int
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadForm:
+    """A form whose parts are all in: its fields, nested, and its file where there was one."""
+
+    fields: Mapping[str, object]
+    file: UploadedFile | None
+
+
+def require_size(request: web.Request) -> None:
+    """Raise 413 where the head of the request tells already that the body is too long."""
+    limit = request.app[DEPENDENCIES].config.max_import_size
+    if limit and (request.content_length or 0) > limit:
+        raise TooLarge("an import", limit)
+
+
+@asynccontextmanager
+async def receive(request: web.Request) -> AsyncIterator[UploadForm]:
+    """Take in a form with an archive in the part ``file``, kept in the store unless the block raises.
+
+    Parts come in any order, and the last one of a name counts. Raises TooLarge and ParametersInvalid.
+    """
+    if request.content_type != "multipart/form-data":
+        yield UploadForm(await parameters(request), None)
+        return
+    dependencies = request.app[DEPENDENCIES]
+    async with AsyncExitStack() as stack:
+        files = _FileParts(dependencies.pool, dependencies.store, stack)
+        fields = FieldCollector()
+        await _read(request, files, fields, limit=dependencies.config.max_import_size)
+        yield UploadForm(nest([*request.query.items(), *fields.pairs]), files.last)
+        files.adopt()
+
+
+async def _read(request: web.Request, files: _FileParts, fields: FieldCollector, *, limit: int) -> None:
+    received = 0
+    with form_parser(request.headers.get("Content-Type", "")) as feed:
+        async for chunk in chunks(request):
+            received += len(chunk)
+            if limit and received > limit:
+                raise TooLarge("an import", limit)
+            for event in feed(chunk):
+                fields.take(event)
+                await files.take(event)
+
+
+class _FileParts:
+    """Writes the parts ``file`` of a form into the store; the stack discards what was not adopted."""
+
+    def __init__(self, pool: Pool, store: ObjectStore, stack: AsyncExitStack) -> None:
+        self.last: UploadedFile | None = None
+        self._pool = pool
+        self._store = store
+        self._stack = stack
+        self._adopted: int | None = None
+        self._upload: _Upload | None = None
+
+    async def take(self, event: FormEvent) -> None:
+        """Take the next event of the form."""
+        match event:
+            case MultipartSegment():
+                if event.name == "file" and event.filename:
+                    await self._begin(event.filename)
+            case None:
+                await self._end()
+            case chunk if self._upload is not None:
+                await self._upload.write(chunk)
+
+    async def _begin(self, file_name: str) -> None:
+        named = await objects.register(self._pool, kind="upload")
+        self._stack.push_async_callback(self._discard, named)
+        await self._stack.enter_async_context(objects.keep(self._pool, named.id))
+        writer = await self._stack.enter_async_context(self._store.create(named.key))
+        self._upload = _Upload(named, file_name, writer)
+
+    async def _end(self) -> None:
+        if self._upload is None:
+            return
+        upload, self._upload = self._upload, None
+        size = await upload.writer.commit()
+        await objects.stored(self._pool, upload.named.id, size=size, sha256=upload.sha256.digest())
+        self.last = UploadedFile(upload.named.id, upload.file_name)
+
+    def adopt(self) -> None:
+        """Keep the last file: a job refers to it now."""
+        self._adopted = self.last.object_id if self.last else None
+
+    async def _discard(self, named: StoredObject) -> None:
+        if named.id != self._adopted:
+            try:
+                # To its end also where the request is being cancelled.
+                await asyncio.shield(objects.discard(self._pool, self._store, named))
+            except StorageError:
+                _log.warning("discard_failed", key=named.key, exc_info=True)  # the collector tries again
+
+
+class _Upload:
+    """A file part on its way into the store, hashed as it goes."""
+
+    def __init__(self, named: StoredObject, file_name: str, writer: ObjectWriter) -> None:
+        self.named = named
+        self.file_name = file_name
+        self.writer = writer
+        self.sha256 = hashlib.sha256()
+
+    async def write(self, chunk: bytes | bytearray) -> None:
+        self.sha256.update(chunk)
+        await self.writer.write(chunk)

@@ -1,0 +1,76 @@
+"""What surrounds every handler: correlation id, log line, errors as GitLab words them, authentication."""
+
+from __future__ import annotations
+
+import structlog
+from aiohttp import ClientError, web
+from aiohttp.typedefs import Handler
+from structlog.contextvars import bound_contextvars
+
+from services.api.authentication import identify
+from services.api.errors import ApiError
+from services.api.handlers.health import PUBLIC
+from services.api.responses import begin, json_response, seconds_since_begin
+
+_log = structlog.get_logger()
+_CLIENT_GONE = 499
+"""What proxies log where a client went away before its answer."""
+
+
+@web.middleware
+async def log_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Bind the correlation id, and write one line for a request; never its query, which may hold a token."""
+    with bound_contextvars(correlation_id=begin(request)):
+        status = _CLIENT_GONE
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        finally:
+            _log.info(
+                "request",
+                method=request.method,
+                path=request.rel_url.raw_path,
+                status=status,
+                duration_s=seconds_since_begin(request),
+                remote=request.remote,
+            )
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every error into its answer."""
+    try:
+        return await handler(request)
+    except ApiError as error:
+        answer = _answer(error)
+    except web.HTTPMethodNotAllowed as error:
+        answer = json_response(
+            {"error": "405 Not Allowed"}, status=405, headers={"Allow": error.headers["Allow"]}
+        )
+    except web.HTTPNotFound:
+        answer = json_response({"error": "404 Not Found"}, status=404)
+    except ConnectionError:
+        answer = web.Response(status=_CLIENT_GONE)  # nobody reads it
+    except ClientError:
+        answer = json_response({"error": "the body is incomplete"}, status=400)
+    except Exception:
+        _log.exception("unhandled_error", method=request.method, path=request.rel_url.raw_path)
+        if request.writer.output_size:
+            raise  # an answer is on its way: it must end short, not well
+        answer = json_response({"message": "500 Internal Server Error"}, status=500)
+    return answer
+
+
+def _answer(error: ApiError) -> web.Response:
+    if isinstance(error.body, str):
+        return web.Response(text=error.body, status=error.status, headers=error.headers)
+    return json_response(error.body, status=error.status, headers=error.headers)
+
+
+@web.middleware
+async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find out who asks, for every known address but those of health, which work without a database."""
+    if request.match_info.http_exception is None and request.match_info.handler not in PUBLIC:
+        await identify(request)
+    return await handler(request)

@@ -1,0 +1,57 @@
+"""Answers: JSON as GitLab writes it, and the headers that every answer has."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import msgspec
+from aiohttp import web
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+
+CORRELATION_ID = web.RequestKey("correlation_id", str)
+_STARTED = web.RequestKey("started", float)
+
+
+def json_response(
+    data: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Answer JSON; the type has no charset, as one client compares it literally."""
+    body = msgspec.json.encode(data)
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+
+
+def accepted() -> web.Response:
+    """Answer that something was started."""
+    return json_response({"message": "202 Accepted"}, status=202)
+
+
+def timestamp(moment: datetime) -> str:
+    """Write a time as GitLab does: UTC, with milliseconds."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+
+
+def begin(request: web.Request) -> str:
+    """Note when the request came, and give its correlation id: the caller's where that is harmless."""
+    given = request.headers.get("X-Request-Id", "")
+    request[_STARTED] = time.perf_counter()
+    request[CORRELATION_ID] = given if _SAFE_ID.fullmatch(given) else uuid4().hex
+    return request[CORRELATION_ID]
+
+
+def seconds_since_begin(request: web.Request) -> float:
+    """Tell how long the request has taken so far."""
+    return round(time.perf_counter() - request[_STARTED], 6)
+
+
+async def add_common_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Set what every answer has, where the handler did not set it."""
+    response.headers["X-Request-Id"] = request[CORRELATION_ID]
+    response.headers["X-Runtime"] = f"{seconds_since_begin(request):.6f}"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    response.headers.setdefault("Cache-Control", "max-age=0, private, must-revalidate")

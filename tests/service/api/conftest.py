@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.api import Api, running_api
+
+
+@pytest.fixture
+async def api(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Api]:
+    """The running application; parametrize it indirectly to change its configuration."""
+    async with running_api(database_url, tmp_path / "objects", **getattr(request, "param", {})) as running:
+        yield running

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+
+import pytest
+
+from shared.accounts.memberships import add_member
+from shared.accounts.models import AccessLevel, User
+from shared.accounts.namespaces import create_group
+from shared.projects import store
+from shared.projects.models import Project
+from tests.support.api import ARCHIVE, Answer, Api
+
+ETAG = f'"{hashlib.sha256(ARCHIVE).hexdigest()}"'
+EXPIRED = {"message": "404 Not found or has expired"}
+
+
+@pytest.fixture
+async def ann(api: Api) -> User:
+    return await api.user("ann")
+
+
+@pytest.fixture
+async def project(api: Api, ann: User) -> Project:
+    return await api.project(ann)
+
+
+async def _download(
+    api: Api, project: Project, *, method: str = "GET", by: str = "ann", **headers: str
+) -> Answer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await api.call(method, f"/api/v4/projects/{project.id}/export/download", by=by, headers=named)
+
+
+async def test_case_22_a_finished_archive_is_downloaded_whole(api: Api, ann: User, project: Project) -> None:
+    await api.archive(project, ann)
+
+    answer = await _download(api, project)
+
+    assert (answer.status, answer.body) == (200, ARCHIVE)
+    name = "2026-11-22_10-11-148_ann_project_export.tar.gz"
+    digest = base64.b64encode(hashlib.sha256(ARCHIVE).digest()).decode()
+    expected = {
+        "Content-Type": "application/octet-stream",
+        "Content-Disposition": f"attachment; filename=\"{name}\"; filename*=UTF-8''{name}",
+        "Content-Transfer-Encoding": "binary",
+        "Content-Length": str(len(ARCHIVE)),
+        "Accept-Ranges": "bytes",
+        "ETag": ETAG,
+        "Repr-Digest": f"sha-256=:{digest}:",
+    }
+    assert {name: answer.headers[name] for name in expected} == expected
+    assert answer.headers["Last-Modified"].endswith(" GMT")
+
+
+async def test_head_has_the_headers_of_get_and_no_body(api: Api, ann: User, project: Project) -> None:
+    await api.archive(project, ann)
+    whole = await _download(api, project)
+
+    head = await _download(api, project, method="HEAD")
+
+    assert (head.status, head.body) == (200, b"")
+    for name in (
+        "Content-Type",
+        "Content-Length",
+        "Content-Disposition",
+        "ETag",
+        "Repr-Digest",
+        "Last-Modified",
+    ):
+        assert head.headers[name] == whole.headers[name]
+
+
+async def test_case_23_what_was_never_exported_is_not_found(api: Api, project: Project) -> None:
+    answer = await _download(api, project)
+
+    assert (answer.status, answer.body) == (404, EXPIRED)
+
+
+async def test_case_24_what_is_being_exported_is_not_found(api: Api, ann: User, project: Project) -> None:
+    await api.started(await api.job(project, ann))
+
+    answer = await _download(api, project)
+
+    assert (answer.status, answer.body) == (404, EXPIRED)
+
+
+async def test_case_25_an_archive_missing_in_the_store_is_not_available_yet(
+    api: Api, ann: User, project: Project
+) -> None:
+    await api.store.delete([await api.archive(project, ann)])
+
+    answer = await _download(api, project)
+
+    assert (answer.status, answer.body) == (404, {"message": "The project export file is not available yet"})
+
+
+@pytest.mark.parametrize("level", [AccessLevel.DEVELOPER, AccessLevel.REPORTER])
+async def test_case_26_download_is_forbidden_below_maintainer(
+    api: Api, ann: User, project: Project, level: AccessLevel
+) -> None:
+    await api.archive(project, ann)
+    await api.member("bob", project, level)
+
+    assert (await _download(api, project, by="bob")).status == 403
+
+
+async def test_case_26_download_of_an_invisible_project_is_not_found(
+    api: Api, ann: User, project: Project
+) -> None:
+    await api.archive(project, ann)
+    await api.user("eve")
+
+    assert (await _download(api, project, by="eve")).status == 404
+
+
+@pytest.mark.parametrize("api", [{"project_download_export_limit": 1}], indirect=True)
+async def test_case_27_downloads_are_limited_for_each_namespace(
+    api: Api, ann: User, project: Project
+) -> None:
+    await api.archive(project, ann)
+    group = await create_group(api.pool, "grp", name="Grp")
+    await add_member(api.pool, ann.id, namespace_id=group.id, level=AccessLevel.OWNER)
+    other = await store.create(
+        api.pool, store.NewProject(namespace_id=group.id, creator_id=ann.id, path="p", name="p")
+    )
+    await api.archive(other, ann)
+
+    statuses = [(await _download(api, each)).status for each in (project, project, other)]
+
+    assert statuses == [200, 429, 200]
+
+
+@pytest.mark.parametrize("api", [{"project_download_export_limit": 1}], indirect=True)
+async def test_going_on_with_a_download_does_not_count(api: Api, ann: User, project: Project) -> None:
+    await api.archive(project, ann)
+    await _download(api, project)
+
+    assert (await _download(api, project, Range="bytes=100-")).status == 206
+    assert (await _download(api, project, method="HEAD")).status == 200
+    assert (await _download(api, project, Range="bytes=0-")).status == 429
+
+
+async def test_case_29_a_removed_archive_is_not_found(api: Api, ann: User, project: Project) -> None:
+    await api.archive(project, ann)
+    await api.pool.execute("UPDATE archives SET expires_at = now()")
+
+    answer = await _download(api, project)
+
+    assert (answer.status, answer.body) == (404, EXPIRED)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "start", "end"),
+    [
+        ("bytes=0-9", 0, 10),
+        ("bytes=100-", 100, len(ARCHIVE)),
+        ("bytes=-7", len(ARCHIVE) - 7, len(ARCHIVE)),
+        ("bytes=5-999999", 5, len(ARCHIVE)),
+    ],
+)
+async def test_case_30_a_range_is_sent_alone(
+    api: Api, ann: User, project: Project, wanted: str, start: int, end: int
+) -> None:
+    await api.archive(project, ann)
+
+    answer = await _download(api, project, Range=wanted)
+
+    assert (answer.status, answer.body) == (206, ARCHIVE[start:end])
+    assert answer.headers["Content-Range"] == f"bytes {start}-{end - 1}/{len(ARCHIVE)}"
+    assert answer.headers["Content-Length"] == str(end - start)
+
+
+async def test_a_range_behind_the_end_is_not_satisfiable(api: Api, ann: User, project: Project) -> None:
+    await api.archive(project, ann)
+
+    answer = await _download(api, project, Range=f"bytes={len(ARCHIVE)}-")
+
+    assert answer.status == 416
+    assert answer.headers["Content-Range"] == f"bytes */{len(ARCHIVE)}"
+
+
+async def test_a_range_of_another_archive_gets_the_whole(api: Api, ann: User, project: Project) -> None:
+    await api.archive(project, ann)
+
+    same = await _download(api, project, Range="bytes=1-2", If_Range=ETAG)
+    other = await _download(api, project, Range="bytes=1-2", If_Range='"other"')
+
+    assert (same.status, other.status) == (206, 200)
+
+
+async def test_an_archive_that_the_client_has_is_not_sent_again(
+    api: Api, ann: User, project: Project
+) -> None:
+    await api.archive(project, ann)
+
+    answer = await _download(api, project, If_None_Match=f'"x", {ETAG}')
+
+    assert (answer.status, answer.body) == (304, b"")
+
+
+async def test_an_archive_that_breaks_off_in_the_store_is_not_taken_as_whole(
+    api: Api, ann: User, project: Project
+) -> None:
+    content = ARCHIVE * 100
+    key = await api.archive(project, ann, content=content)
+    (api.folder / key).write_bytes(content[:-1])
+
+    with pytest.raises(Exception, match=r"payload|Server disconnected|reset"):
+        await asyncio.wait_for(_download(api, project), 30)

@@ -1,0 +1,355 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from shared.accounts.models import AccessLevel, Scope
+from shared.accounts.tokens import create_token
+from shared.broker.base import Message
+from shared.jobs.models import ExportOrder, JobKind
+from shared.projects.models import Visibility
+from tests.support.api import EXTERNAL_URL, Api
+
+BELOW_MAINTAINER = (AccessLevel.DEVELOPER, AccessLevel.REPORTER, AccessLevel.GUEST)
+ACCEPTED = {"message": "202 Accepted"}
+NO_PROJECT = {"message": "404 Project Not Found"}
+
+
+async def _status(api: Api, project_id: int, *, by: str = "ann") -> tuple[str, bool]:
+    answer = await api.get(f"/projects/{project_id}/export", by=by)
+    assert answer.status == 200
+    return answer.body["export_status"], "_links" in answer.body
+
+
+async def test_case_01_status_is_none_without_links_before_any_export(api: Api) -> None:
+    project = await api.project(await api.user("ann"))
+
+    answer = await api.get(f"/projects/{project.id}/export", by="ann")
+
+    assert answer.status == 200
+    created_at = answer.body.pop("created_at")
+    assert created_at.endswith("Z")
+    assert len(created_at) == len("2018-02-13T09:05:58.023Z")
+    assert answer.body == {
+        "id": project.id,
+        "description": None,
+        "name": "project",
+        "name_with_namespace": "Ann / project",
+        "path": "project",
+        "path_with_namespace": "ann/project",
+        "export_status": "none",
+    }
+
+
+async def test_case_02_status_is_started_while_the_job_runs(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.started(await api.job(project, ann))
+
+    assert await _status(api, project.id) == ("started", False)
+
+
+async def test_status_is_queued_in_the_moment_of_the_202(api: Api) -> None:
+    project = await api.project(await api.user("ann"))
+
+    await api.post(f"/projects/{project.id}/export", by="ann")
+
+    assert await _status(api, project.id) == ("queued", False)
+
+
+async def test_case_03_status_is_finished_with_both_links(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.archive(project, ann)
+
+    answer = await api.get(f"/projects/{project.id}/export", by="ann")
+
+    assert answer.body["export_status"] == "finished"
+    assert answer.body["_links"] == {
+        "api_url": f"{EXTERNAL_URL}/api/v4/projects/{project.id}/export/download",
+        "web_url": f"{EXTERNAL_URL}/ann/project/download_export",
+    }
+
+
+async def test_case_04_status_is_regeneration_in_progress_without_links(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.archive(project, ann)
+    await api.started(await api.job(project, ann))
+
+    assert await _status(api, project.id) == ("regeneration_in_progress", False)
+
+
+async def test_status_is_failed_when_the_newest_job_failed(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.failed(await api.job(project, ann), "no")
+
+    assert await _status(api, project.id) == ("failed", False)
+
+
+async def test_an_export_is_seen_by_its_user_only(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.member("bob", project, AccessLevel.MAINTAINER)
+    await api.archive(project, ann)
+
+    assert await _status(api, project.id, by="bob") == ("none", False)
+    assert (await api.get(f"/projects/{project.id}/export/download", by="bob")).status == 404
+
+
+@pytest.mark.parametrize("level", BELOW_MAINTAINER)
+async def test_case_05_status_is_forbidden_below_maintainer(api: Api, level: AccessLevel) -> None:
+    project = await api.project(await api.user("ann"))
+    await api.member("bob", project, level)
+
+    answer = await api.get(f"/projects/{project.id}/export", by="bob")
+
+    assert (answer.status, answer.body) == (403, {"message": "403 Forbidden"})
+
+
+@pytest.mark.parametrize("by", ["eve", None])
+async def test_case_06_status_of_an_invisible_project_is_not_found(api: Api, by: str | None) -> None:
+    project = await api.project(await api.user("ann"))
+    await api.user("eve")
+
+    answer = await api.get(f"/projects/{project.id}/export", by=by)
+
+    assert (answer.status, answer.body) == (404, NO_PROJECT)
+
+
+async def test_a_stranger_may_not_export_a_public_project(api: Api) -> None:
+    project = await api.project(await api.user("ann"), visibility=Visibility.PUBLIC)
+
+    answer = await api.get(f"/projects/{project.id}/export")
+
+    assert (answer.status, answer.body) == (403, {"message": "403 Forbidden"})
+
+
+@pytest.mark.parametrize("api", [{"export_enabled": False}], indirect=True)
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/export"), ("POST", "/export"), ("GET", "/export/download")]
+)
+async def test_cases_07_17_28_everything_is_not_found_where_exports_are_disabled(
+    api: Api, method: str, path: str
+) -> None:
+    root = await api.user("root", is_admin=True)
+    project = await api.project(root)
+
+    answer = await api.call(method, f"/api/v4/projects/{project.id}{path}", by="root")
+
+    assert (answer.status, answer.body) == (404, {"message": "404 Not Found"})
+
+
+@pytest.mark.parametrize("reference", ["ann%2Fproject", "ann%2fproject", "Ann%2FPROJECT", "%61nn%2Fproject"])
+async def test_case_08_a_project_is_found_by_its_encoded_path(api: Api, reference: str) -> None:
+    project = await api.project(await api.user("ann"))
+    by_id = await api.get(f"/projects/{project.id}/export", by="ann")
+
+    by_path = await api.get(f"/projects/{reference}/export", by="ann")
+
+    assert (by_path.status, by_path.body) == (200, by_id.body)
+
+
+async def test_a_path_without_a_namespace_is_no_project(api: Api) -> None:
+    await api.project(await api.user("ann"))
+
+    answer = await api.get("/projects/project/export", by="ann")
+
+    assert (answer.status, answer.body) == (404, NO_PROJECT)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"json": {}},
+        {"data": b"", "headers": {"Content-Type": "application/json"}},
+        {"json": {"upload": {}}},
+        {"data": {"upload": ""}},
+        {"data": {"upload[url]": ""}},
+    ],
+)
+async def test_case_09_post_without_content_queues_an_export(api: Api, body: dict[str, object]) -> None:
+    project = await api.project(await api.user("ann"))
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann", **body)
+
+    assert (answer.status, answer.body) == (202, ACCEPTED)
+    assert (await api.newest(project, JobKind.EXPORT)).order == ExportOrder()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"json": {"description": "Foo"}},
+        {"data": {"description": "Foo"}},
+        {"params": {"description": "Foo"}},
+        {"data": b'{"description":"Foo"}', "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+    ],
+)
+async def test_case_10_the_description_is_ordered_in_every_encoding(
+    api: Api, body: dict[str, object]
+) -> None:
+    project = await api.project(await api.user("ann"))
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann", **body)
+
+    assert answer.status == 202
+    assert (await api.newest(project, JobKind.EXPORT)).order == ExportOrder(description="Foo")
+
+
+async def test_a_multipart_form_without_a_file_is_a_body_like_others(api: Api) -> None:
+    project = await api.project(await api.user("ann"))
+    boundary = "b0undary"
+    body = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="description"\r\n\r\nFoo\r\n--{boundary}--\r\n'
+    )
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+    await api.post(f"/projects/{project.id}/export", by="ann", data=body.encode(), headers=headers)
+
+    assert (await api.newest(project, JobKind.EXPORT)).order == ExportOrder(description="Foo")
+
+
+async def test_the_worker_is_told_of_the_job_after_the_commit(api: Api) -> None:
+    project = await api.project(await api.user("ann"))
+
+    await api.post(f"/projects/{project.id}/export", by="ann", headers={"X-Request-Id": "cid-1"})
+
+    job = await api.newest(project, JobKind.EXPORT)
+    async with api.broker.consume("export", prefetch=1) as deliveries:
+        delivery = await anext(deliveries)
+    assert delivery.message == Message(
+        str(job.id).encode(), message_id=f"job-{job.id}", correlation_id="cid-1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("whatever", "Only allowed schemes are http, https"),
+        ("ftp://host/x", "Only allowed schemes are http, https"),
+        ("http://[::1/x", "URI is invalid"),
+        ("http://-host/x", "Hostname or IP address invalid"),
+    ],
+)
+async def test_cases_13_101_a_bad_upload_address_is_refused_and_costs_the_earlier_archive(
+    api: Api, url: str, problem: str
+) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.archive(project, ann)
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann", data={"upload[url]": url})
+
+    assert (answer.status, answer.body) == (400, {"message": {"url": [f"is blocked: {problem}"]}})
+    assert await _status(api, project.id) == ("none", False)
+
+
+async def test_an_upload_is_not_promised_and_costs_nothing(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.archive(project, ann)
+
+    answer = await api.post(
+        f"/projects/{project.id}/export", by="ann", json={"upload": {"url": "https://s3.example.com/x?a=b"}}
+    )
+
+    assert (answer.status, answer.body) == (400, {"message": {"upload": ["is not supported yet"]}})
+    assert await _status(api, project.id) == ("finished", True)
+
+
+async def test_case_14_the_upload_method_is_put_or_post(api: Api) -> None:
+    project = await api.project(await api.user("ann"))
+
+    answer = await api.post(
+        f"/projects/{project.id}/export",
+        by="ann",
+        data={"upload[url]": "http://h/x", "upload[http_method]": "DELETE"},
+    )
+
+    assert (answer.status, answer.body) == (
+        400,
+        {"error": "upload[http_method] does not have a valid value"},
+    )
+
+
+@pytest.mark.parametrize("level", BELOW_MAINTAINER)
+async def test_case_15_export_is_forbidden_below_maintainer(api: Api, level: AccessLevel) -> None:
+    project = await api.project(await api.user("ann"))
+    await api.member("bob", project, level)
+
+    answer = await api.post(f"/projects/{project.id}/export", by="bob")
+
+    assert (answer.status, answer.body) == (403, {"message": "403 Forbidden"})
+
+
+async def test_case_16_export_of_an_invisible_project_is_not_found(api: Api) -> None:
+    project = await api.project(await api.user("ann"))
+    await api.user("eve")
+
+    answer = await api.post(f"/projects/{project.id}/export", by="eve")
+
+    assert (answer.status, answer.body) == (404, NO_PROJECT)
+
+
+@pytest.mark.parametrize("api", [{"project_export_limit": 6}], indirect=True)
+async def test_case_20_the_seventh_export_within_a_minute_is_too_many(api: Api) -> None:
+    ann = await api.user("ann")
+    first, second = await api.project(ann, "one"), await api.project(ann, "two")
+    for _ in range(3):
+        assert (await api.post(f"/projects/{first.id}/export", by="ann")).status == 202
+        assert (await api.post(f"/projects/{second.id}/export", by="ann")).status == 202
+
+    answer = await api.post(f"/projects/{first.id}/export", by="ann")
+
+    text = "This endpoint has been requested too many times. Try again later."
+    assert (answer.status, answer.body) == (429, {"message": {"error": text}})
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+
+
+@pytest.mark.parametrize("api", [{"project_export_limit": 1}], indirect=True)
+async def test_a_new_minute_has_a_new_limit(api: Api) -> None:
+    project = await api.project(await api.user("ann"))
+    for expected in (202, 429):
+        assert (await api.post(f"/projects/{project.id}/export", by="ann")).status == expected
+    await api.pool.execute("UPDATE rate_limits SET window_end = now()")
+
+    for expected in (202, 429):
+        assert (await api.post(f"/projects/{project.id}/export", by="ann")).status == expected
+
+
+async def test_case_21_a_new_export_removes_the_earlier_archive(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.archive(project, ann)
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann")
+
+    assert answer.status == 202
+    assert await _status(api, project.id) == ("queued", False)
+    assert (await api.get(f"/projects/{project.id}/export/download", by="ann")).status == 404
+
+
+async def test_exports_asked_for_at_once_become_one_job(api: Api) -> None:
+    project = await api.project(await api.user("ann"))
+
+    answers = await asyncio.gather(*(api.post(f"/projects/{project.id}/export", by="ann") for _ in range(8)))
+
+    assert {answer.status for answer in answers} == {202}
+    assert await api.pool.fetchval("SELECT count(*) FROM jobs") == 1
+
+
+async def test_case_99_a_reading_token_reads_and_does_not_export(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    api.tokens["ann"] = await create_token(api.pool, ann.id, name="reader", scopes=[Scope.READ_API])
+
+    assert await _status(api, project.id) == ("none", False)
+    answer = await api.post(f"/projects/{project.id}/export", by="ann")
+
+    assert answer.status == 403
+    assert answer.body["error"] == "insufficient_scope"
+    assert answer.body["scope"] == "api"

@@ -1,0 +1,181 @@
+"""The real application over a real Postgres, a folder of objects and the in-process broker."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from services.api.app import make_app
+from services.api.dependencies import ApiConfig, Dependencies, Readiness
+from shared.accounts.memberships import add_project_member
+from shared.accounts.models import AccessLevel, User
+from shared.accounts.namespaces import personal_namespace
+from shared.accounts.tokens import create_token
+from shared.accounts.users import create_user
+from shared.broker.memory import MemoryBroker
+from shared.database.migrate import migrate
+from shared.database.pool import Pool, database
+from shared.jobs import store as jobs
+from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, Lease
+from shared.projects import archives, store
+from shared.projects.models import Project, Visibility
+from shared.snapshots import objects
+from shared.storage.filesystem import FilesystemStore
+
+EXTERNAL_URL = "https://gitlab.example.com"
+UNLIMITED = {"project_import_limit": 0, "project_export_limit": 0, "project_download_export_limit": 0}
+ARCHIVE = bytes(range(256)) * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, the headers, and the body, parsed where it is JSON."""
+
+    status: int
+    headers: Any
+    body: Any
+
+
+@dataclass(slots=True)
+class Api:
+    """A running application, and short ways to the states that tests need."""
+
+    pool: Pool
+    store: FilesystemStore
+    broker: MemoryBroker
+    folder: Path
+    url: URL
+    session: aiohttp.ClientSession
+    readiness: Readiness
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    async def call(self, method: str, path: str, *, by: str | None = None, **more: Any) -> Answer:
+        """Make a call with the token of the user ``by``; ``path`` is sent as it stands."""
+        headers = {**more.pop("headers", {})}
+        if by is not None:
+            headers["PRIVATE-TOKEN"] = self.tokens[by]
+        url = URL(f"{str(self.url).rstrip('/')}{path}", encoded=True)
+        async with self.session.request(method, url, headers=headers, **more) as response:
+            body = await response.read()
+            is_json = response.headers.get("Content-Type") == "application/json" and body
+            return Answer(response.status, response.headers, await response.json() if is_json else body)
+
+    async def get(self, path: str, *, by: str | None = None, **more: Any) -> Answer:
+        """GET below /api/v4."""
+        return await self.call("GET", f"/api/v4{path}", by=by, **more)
+
+    async def post(self, path: str, *, by: str | None = None, **more: Any) -> Answer:
+        """POST below /api/v4."""
+        return await self.call("POST", f"/api/v4{path}", by=by, **more)
+
+    async def user(self, username: str, *, is_admin: bool = False) -> User:
+        """A new user with a token."""
+        user = await create_user(self.pool, username, name=username.capitalize(), is_admin=is_admin)
+        self.tokens[username] = await create_token(self.pool, user.id, name="test")
+        return user
+
+    async def project(
+        self, owner: User, path: str = "project", *, visibility: Visibility = Visibility.PRIVATE
+    ) -> Project:
+        """A new project in the owner's namespace."""
+        namespace = await personal_namespace(self.pool, owner.id)
+        return await store.create(
+            self.pool,
+            store.NewProject(
+                namespace_id=namespace.id, creator_id=owner.id, path=path, name=path, visibility=visibility
+            ),
+        )
+
+    async def member(self, username: str, project: Project, level: AccessLevel) -> User:
+        """A new user who is a member of the project."""
+        user = await self.user(username)
+        await add_project_member(self.pool, user.id, project_id=project.id, level=level)
+        return user
+
+    async def job(self, project: Project, user: User, order: ImportOrder | ExportOrder | None = None) -> Job:
+        """A queued job, an export without an order."""
+        return await jobs.enqueue(
+            self.pool, order or ExportOrder(), project_id=project.id, user_id=user.id, correlation_id="cid"
+        )
+
+    async def started(self, job: Job) -> Lease:
+        """The job, claimed."""
+        claimed = await jobs.claim(self.pool, job.id, worker="w", ttl=timedelta(minutes=1))
+        assert claimed is not None
+        return Lease(claimed.id, claimed.lease)
+
+    async def finished(self, job: Job) -> None:
+        """The job, done."""
+        await jobs.finish(self.pool, await self.started(job), progress={})
+
+    async def failed(self, job: Job, error: str) -> None:
+        """The job, failed."""
+        await jobs.fail(self.pool, await self.started(job), error=error)
+
+    async def newest(self, project: Project, kind: JobKind) -> Job:
+        """The newest job of the project."""
+        job = await jobs.newest(self.pool, project.id, kind)
+        assert job is not None
+        return job
+
+    async def archive(self, project: Project, user: User, *, content: bytes = ARCHIVE) -> str:
+        """A finished export with its object; gives the object's key."""
+        job = await self.job(project, user)
+        await self.finished(job)
+        named = await objects.register(self.pool, kind="archive")
+        async with self.store.create(named.key) as writer:
+            await writer.write(content)
+            await writer.commit()
+        digest = hashlib.sha256(content).digest()
+        await objects.stored(self.pool, named.id, size=len(content), sha256=digest)
+        await archives.keep_newest(
+            self.pool, job, object_id=named.id, size=len(content), sha256=digest,
+            file_name="2026-11-22_10-11-148_ann_project_export.tar.gz", retention=timedelta(hours=1),
+        )  # fmt: skip
+        return named.key
+
+    async def objects_left(self) -> int:
+        """How many objects the ledger and the store know, together."""
+        known: int = await self.pool.fetchval("SELECT count(*) FROM objects")
+        return known + len([item async for item in self.store.list()])
+
+
+@asynccontextmanager
+async def running_api(url: str, folder: Path, **config: Any) -> AsyncIterator[Api]:
+    """Start the application; without rate limits, where ``config`` does not set them."""
+    await migrate(url)
+    async with database(url, size=4) as pool:
+        store_, broker, readiness = FilesystemStore(folder), MemoryBroker(), Readiness()
+        app = make_app(
+            Dependencies(
+                pool=pool,
+                store=store_,
+                broker=broker,
+                config=ApiConfig(external_url=EXTERNAL_URL, **(UNLIMITED | config)),
+                readiness=readiness,
+            )
+        )
+        async with listening(app) as url_, aiohttp.ClientSession() as session:
+            yield Api(pool, store_, broker, folder, url_, session, readiness)
+
+
+@asynccontextmanager
+async def listening(app: web.Application) -> AsyncIterator[URL]:
+    """Serve the application as in earnest: aiohttp's test server would cancel handlers instead."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield URL.build(scheme="http", host=host, port=port)
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,32 @@
+"""multipart/form-data bodies with parts in any order, as odd as a test wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+BOUNDARY = "----c0ffee"
+HEADERS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part; with a ``filename`` it is a file."""
+
+    name: str
+    content: bytes | str = b""
+    filename: str | None = None
+
+
+def form_body(parts: Sequence[Part], *, closed: bool = True) -> bytes:
+    """The body of ``parts`` in this order; left open, it breaks off behind the last part."""
+    pieces = []
+    for part in parts:
+        file = "" if part.filename is None else f'; filename="{part.filename}"'
+        content = part.content.encode() if isinstance(part.content, str) else part.content
+        pieces.append(
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{part.name}"{file}\r\n\r\n'.encode()
+            + content
+            + b"\r\n"
+        )
+    return b"".join(pieces) + (f"--{BOUNDARY}--\r\n".encode() if closed else b"")
