@@ -1,0 +1,1 @@
+"""The exporter: assembles archives out of what is stored."""

@@ -1,0 +1,1 @@
+"""The importer: takes an archive apart in one pass, without temporary disk."""

@@ -1,0 +1,47 @@
+"""What each entry of an archive is, by its name: declared data, the first pattern that matches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from services.importer.verifiers import (
+    Bundle,
+    LfsIndex,
+    LfsObject,
+    ProjectDocument,
+    Tolerated,
+    Unchecked,
+    Verifier,
+    Version,
+)
+
+PROJECT = "tree/project.json"
+
+_RELATION = re.compile(r"tree/project/([^/]+)\.ndjson")
+
+_VERIFIERS: tuple[tuple[re.Pattern[str], Callable[[str], Verifier]], ...] = (
+    (re.compile(r"VERSION"), lambda _: Version()),
+    (re.compile(re.escape(PROJECT)), ProjectDocument),
+    (re.compile(r"project(\.wiki|\.design)?\.bundle"), Bundle),
+    (
+        re.compile(r"snippets/[^/]+\.bundle"),
+        lambda name: Tolerated(Bundle(name), relation="snippets", source="SnippetRepoRestorer#restore"),
+    ),
+    (re.compile(r"lfs-objects\.json"), LfsIndex),
+    (re.compile(r"lfs-objects/[^/]+"), lambda name: LfsObject(name.rpartition("/")[2])),
+)
+
+
+def relation_of(name: str) -> str | None:
+    """Give the relation that the entry holds, if it holds one. Unknown relations are relations too."""
+    match = _RELATION.fullmatch(name)
+    return match and match[1]
+
+
+def verifier_of(name: str) -> Verifier:
+    """Give the check for the entry's bytes."""
+    for pattern, make in _VERIFIERS:
+        if pattern.fullmatch(name):
+            return make(name)
+    return Unchecked()

@@ -1,0 +1,58 @@
+"""Failed relations on their way to Postgres, in batches of bounded length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.database.pool import Pool
+from shared.jobs.models import Lease
+
+_BATCH = 500
+_LONGEST = 255
+_COLUMNS = (
+    "job_id", "lease", "relation", "line_number", "source",
+    "exception_class", "exception_message", "external_identifiers",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What of a relation was left out, and why; ``line_number`` counts from 0."""
+
+    relation: str
+    line_number: int | None
+    exception_class: str
+    message: str
+    source: str = "process_relation_item!"
+    external_identifiers: Mapping[str, object] = field(default_factory=dict)
+
+
+class Failures:
+    """Collects at most 500 failures, then writes them."""
+
+    def __init__(self, pool: Pool, lease: Lease) -> None:
+        self._pool = pool
+        self._lease = lease
+        self._waiting: list[Failure] = []
+
+    async def add(self, failure: Failure) -> None:
+        """Take a failure."""
+        self._waiting.append(failure)
+        if len(self._waiting) >= _BATCH:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what is there."""
+        waiting, self._waiting = self._waiting, []
+        async with self._pool.acquire() as db:
+            await db.copy_records_to_table(
+                "failed_relations", columns=_COLUMNS, records=[self._row(failure) for failure in waiting]
+            )
+
+    def _row(self, failure: Failure) -> tuple[object, ...]:
+        return (
+            self._lease.job_id, self._lease.token, failure.relation[:_LONGEST], failure.line_number,
+            failure.source, failure.exception_class, failure.message.replace("\0", "\\u0000")[:_LONGEST],
+            dict(failure.external_identifiers),
+        )  # fmt: skip

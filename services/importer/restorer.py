@@ -1,0 +1,188 @@
+"""Takes the events of an archive and writes them as a snapshot; says at the end whether it is a project."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, assert_never
+
+from services.importer.entries import PROJECT, relation_of, verifier_of
+from services.importer.failures import Failure, Failures
+from services.importer.verifiers import ProjectAttributes, ProjectDocument, Verifier
+from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryKind, EntryStarted, Event
+from shared.archive.limits import Limits
+from shared.errors import ArchiveError
+from shared.jobs.progress import Progress, RelationProgress
+from shared.relations.lines import LineSplitter, OverlongLine
+from shared.relations.records import Null, Record, Refused, Verdict, check
+from shared.snapshots.sinks import BlobSink, RelationSink
+from shared.snapshots.writer import SnapshotWriter
+
+_INLINE = 64 * 1024
+_TRACKED = 200
+
+
+class NotAProject(ArchiveError):
+    """Something is missing without which an archive is no project (GitLab's text, and what)."""
+
+    code = "not_a_project"
+
+
+class _Receiver(Protocol):
+    """Takes one entry's bytes."""
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class _Relation:
+    """Splits a relation into lines and keeps those that are records."""
+
+    def __init__(
+        self,
+        relation: str,
+        sink: RelationSink,
+        *,
+        limits: Limits,
+        failures: Failures,
+        count: RelationProgress,
+    ) -> None:
+        self._relation = relation
+        self._sink = sink
+        self._limits = limits
+        self._failures = failures
+        self._count = count
+        self._splitter = LineSplitter(limits.line)
+        self._line = 0
+
+    async def write(self, data: bytes) -> None:
+        for line in self._splitter.feed(data):
+            await self._take(line)
+
+    async def close(self) -> None:
+        for line in self._splitter.close():
+            await self._take(line)
+        await self._sink.close()
+
+    async def _take(self, line: bytes | OverlongLine) -> None:
+        verdict = await self._check(line)
+        match verdict:
+            case Record() if isinstance(line, bytes):
+                self._count.lines += 1
+                await self._sink.write(line)
+            case Null() if isinstance(line, bytes):
+                await self._sink.write(line)
+            case Refused():
+                self._count.failed += 1
+                await self._failures.add(self._failure(verdict))
+        self._line += 1
+
+    async def _check(self, line: bytes | OverlongLine) -> Verdict:
+        if isinstance(line, OverlongLine):
+            message = f"line of {line.length} bytes is over the limit of {self._limits.line} bytes"
+            return Refused("Gitlab::ImportExport::Error", message)
+        if len(line) <= _INLINE:
+            return check(line, relation=self._relation, depth=self._limits.depth)
+        return await asyncio.to_thread(check, line, relation=self._relation, depth=self._limits.depth)
+
+    def _failure(self, refused: Refused) -> Failure:
+        return Failure(
+            relation=self._relation,
+            line_number=self._line,
+            exception_class=refused.exception_class,
+            message=refused.message,
+            external_identifiers=refused.external_identifiers,
+        )
+
+
+class _File:
+    """Verifies a file on its way to its blob."""
+
+    def __init__(self, sink: BlobSink, verifier: Verifier, *, failures: Failures) -> None:
+        self._sink = sink
+        self._verifier = verifier
+        self._failures = failures
+
+    async def write(self, data: bytes) -> None:
+        self._verifier.feed(data)
+        await self._sink.write(data)
+
+    async def close(self) -> None:
+        failure = self._verifier.close()
+        if failure:
+            await self._sink.drop()
+            await self._failures.add(failure)
+        else:
+            await self._sink.close()
+
+
+class Restorer:
+    """One import's state between events: the open entry, and what has been seen."""
+
+    def __init__(
+        self, writer: SnapshotWriter, *, limits: Limits, failures: Failures, progress: Progress
+    ) -> None:
+        self._writer = writer
+        self._limits = limits
+        self._failures = failures
+        self._progress = progress
+        self._open: _Receiver | None = None
+        self._project: ProjectDocument | None = None
+        self._version = False
+        self._tree = False
+
+    async def handle(self, event: Event) -> None:
+        """Take the next event."""
+        match event:
+            case EntryStarted(kind=EntryKind.DIRECTORY):
+                self._tree = self._tree or event.name == "tree"
+                await self._writer.directory(f"{event.name}/", event.mtime)
+            case EntryStarted():
+                self._open = await self._receiver(event)
+            case EntryData(data):
+                await self._receive(data)
+            case EntryEnded():
+                await self._end()
+            case ArchiveEnded():
+                pass
+            case _:
+                assert_never(event)
+
+    async def _receive(self, data: bytes) -> None:
+        if self._open:
+            await self._open.write(data)
+
+    async def _end(self) -> None:
+        if self._open:
+            await self._open.close()
+            self._open = None
+        self._progress.entries += 1
+
+    async def _receiver(self, entry: EntryStarted) -> _Receiver:
+        self._tree = self._tree or entry.name.startswith("tree/")
+        relation = relation_of(entry.name)
+        if relation is not None:
+            sink = self._writer.relation(entry.name, entry.mtime)
+            count = self._count(relation)
+            return _Relation(relation, sink, limits=self._limits, failures=self._failures, count=count)
+        verifier = verifier_of(entry.name)
+        if isinstance(verifier, ProjectDocument):
+            self._project = verifier
+        self._version = self._version or entry.name == "VERSION"
+        blob = await self._writer.blob(entry.name, entry.mtime, size=entry.size)
+        return _File(blob, verifier, failures=self._failures)
+
+    def _count(self, relation: str) -> RelationProgress:
+        if len(self._progress.relations) >= _TRACKED:
+            return RelationProgress()
+        return self._progress.relations.setdefault(relation, RelationProgress())
+
+    def attributes(self) -> ProjectAttributes:
+        """Give the project's attributes, once every event is handled. Raises NotAProject."""
+        if not self._version:
+            raise NotAProject("No such file or directory (VERSION is missing)")
+        if not self._tree:
+            raise NotAProject("invalid import format (tree/ is missing)")
+        if self._project is None:
+            raise NotAProject(f"Invalid file ({PROJECT} is missing)")
+        return self._project.attributes

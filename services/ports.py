@@ -1,0 +1,48 @@
+"""The ports that every service works through, and their distributed adapters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from shared.broker.base import Broker
+from shared.broker.rabbitmq import rabbitmq_broker
+from shared.database.pool import Pool, database
+from shared.settings import MIB, Settings
+from shared.storage.base import ObjectStore
+from shared.storage.s3 import S3Config, s3_store
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Postgres, object storage and the broker, open."""
+
+    pool: Pool
+    store: ObjectStore
+    broker: Broker
+
+
+def _s3(settings: Settings) -> S3Config:
+    secret = settings.s3_secret_access_key
+    return S3Config(
+        endpoint_url=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        bucket=settings.s3_bucket,
+        prefix=settings.s3_prefix,
+        access_key=settings.s3_access_key_id,
+        secret_key=secret.get_secret_value() if secret else None,
+        part_size=settings.s3_part_size * MIB,
+        uploads_in_flight=settings.s3_uploads_in_flight,
+    )
+
+
+@asynccontextmanager
+async def distributed(settings: Settings) -> AsyncIterator[Ports]:
+    """Open Postgres, S3 and RabbitMQ as the settings say."""
+    async with (
+        database(settings.database_url.get_secret_value(), size=settings.database_pool_size) as pool,
+        s3_store(_s3(settings)) as store,
+        rabbitmq_broker(settings.broker_url.get_secret_value(), prefix=settings.broker_prefix) as broker,
+    ):
+        yield Ports(pool, store, broker)

@@ -1,0 +1,47 @@
+"""How a worker process runs: until it is told to stop, and then until its jobs are done or handed back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from datetime import timedelta
+
+from shared.jobs.sweeper import Sweeper
+from shared.jobs.worker import Worker, WorkerLimits
+from shared.settings import Settings
+
+
+def worker_name() -> str:
+    """Name this process in the rows of its jobs."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def worker_limits(settings: Settings) -> WorkerLimits:
+    """Read the limits of workers from the settings."""
+    return WorkerLimits(
+        concurrency=settings.worker_concurrency,
+        ttl=timedelta(seconds=settings.lease_seconds),
+        drain=timedelta(seconds=settings.drain_seconds),
+    )
+
+
+def stop_on_signal(workers: Sequence[Worker]) -> None:
+    """Have SIGTERM and SIGINT stop the workers gracefully."""
+
+    def stop() -> None:
+        for worker in workers:
+            worker.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+async def work(workers: Sequence[Worker], sweeper: Sweeper) -> None:
+    """Run workers and the sweeper until every worker has stopped."""
+    async with asyncio.TaskGroup() as tasks:
+        sweeping = tasks.create_task(sweeper.run())
+        await asyncio.gather(*(worker.run() for worker in workers))
+        sweeping.cancel()
