@@ -1,0 +1,160 @@
+"""The commands ``crossdock admin`` and ``crossdock dead-letters``."""
+
+# ruff: noqa: PLC0415  # a command imports what it needs when it runs: --help stays quick
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from services.cli.options import Data
+
+if TYPE_CHECKING:
+    from shared.broker.base import Broker
+    from shared.database.pool import Pool
+
+app = typer.Typer(
+    help="Users, tokens, groups and members, straight in the database.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+dead_letters = typer.Typer(
+    help="Messages that were given up on.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+class Role(Enum):
+    """GitLab's roles in a group."""
+
+    GUEST = "guest"
+    REPORTER = "reporter"
+    DEVELOPER = "developer"
+    MAINTAINER = "maintainer"
+    OWNER = "owner"
+
+
+class TokenScope(Enum):
+    """What a token may do."""
+
+    API = "api"
+    READ_API = "read_api"
+
+
+class QueueName(Enum):
+    """The kinds of jobs, each with a queue."""
+
+    IMPORT = "import"
+    EXPORT = "export"
+
+
+Queue: TypeAlias = Annotated[QueueName, typer.Argument(show_default=False)]
+Username: TypeAlias = Annotated[str, typer.Argument(show_default=False)]
+GroupPath: TypeAlias = Annotated[str, typer.Argument(help="parent/name.", show_default=False)]
+
+
+@app.command()
+def create_user(
+    username: Username,
+    *,
+    name: Annotated[str | None, typer.Option(help="The name that people read.")] = None,
+    email: Annotated[str | None, typer.Option()] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="Make an administrator.")] = False,
+    data: Data = None,
+) -> None:
+    """Create a user, with a personal namespace."""
+    from services.cli.admin import add_user
+
+    _with_database(data, lambda db: add_user(db, username, name=name, email=email, is_admin=admin))
+
+
+@app.command()
+def create_token(
+    username: Username,
+    name: Annotated[str, typer.Option(help="What it is for.")] = "cli",
+    scope: Annotated[TokenScope, typer.Option(help="What it allows.")] = TokenScope.API,
+    days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
+    data: Data = None,
+) -> None:
+    """Create a token and print it, this once."""
+    from services.cli.admin import add_token
+    from shared.accounts.models import Scope
+
+    _with_database(data, lambda db: add_token(db, username, name=name, scope=Scope(scope.value), days=days))
+
+
+@app.command()
+def create_group(
+    path: GroupPath,
+    name: Annotated[str | None, typer.Option(help="The name that people read.")] = None,
+    owner: Annotated[str | None, typer.Option(help="User who owns it.")] = None,
+    data: Data = None,
+) -> None:
+    """Create a group."""
+    from services.cli.admin import add_group
+
+    _with_database(data, lambda db: add_group(db, path, name=name, owner=owner))
+
+
+@app.command()
+def add_member(
+    path: GroupPath,
+    username: Username,
+    role: Annotated[Role, typer.Option(help="What they may do.")] = Role.MAINTAINER,
+    data: Data = None,
+) -> None:
+    """Make a user a member of a group, or give a member another role."""
+    from services.cli.admin import add_group_member
+    from shared.accounts.models import AccessLevel
+
+    _with_database(data, lambda db: add_group_member(db, path, username, level=AccessLevel[role.name]))
+
+
+@app.command()
+def list_users(data: Data = None) -> None:
+    """List all users."""
+    from services.cli.admin import print_users
+
+    _with_database(data, print_users)
+
+
+@dead_letters.command(name="list")
+def list_(queue: Queue) -> None:
+    """Show the dead letters of a queue, and leave them there."""
+    from services.cli.dead_letters import list_dead_letters
+
+    _with_broker(lambda broker: list_dead_letters(broker, queue.value))
+
+
+@dead_letters.command()
+def replay(queue: Queue) -> None:
+    """Put the dead letters of a queue back into it."""
+    from services.cli.dead_letters import replay_dead_letters
+
+    _with_broker(lambda broker: replay_dead_letters(broker, queue.value))
+
+
+def _with_database(data: Path | None, work: Callable[[Pool], Awaitable[None]]) -> None:
+    from services.cli.configuration import settings
+    from services.cli.wiring import accounts_database
+
+    async def run() -> None:
+        async with accounts_database(settings(), data) as db:
+            await work(db)
+
+    asyncio.run(run())
+
+
+def _with_broker(work: Callable[[Broker], Awaitable[None]]) -> None:
+    from services.cli.configuration import settings
+    from services.cli.wiring import broker
+
+    async def run() -> None:
+        async with broker(settings()) as opened:
+            await work(opened)
+
+    asyncio.run(run())

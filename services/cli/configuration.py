@@ -1,0 +1,25 @@
+"""Settings for a command: its options over the environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from services.cli.errors import UsageError
+from shared.settings import Settings
+
+
+def settings(**options: Any) -> Settings:  # noqa: ANN401  # whatever the settings' fields are
+    """Read the settings; an option that is None leaves the environment's value. Raises UsageError."""
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        raise UsageError("; ".join(map(_sentence, error.errors()))) from None
+    except OSError as error:
+        raise UsageError(f"cannot read the file of a secret: {error}") from None
+
+
+def _sentence(error: Any) -> str:  # noqa: ANN401  # pydantic's ErrorDetails
+    name = "_".join(str(part) for part in error["loc"])
+    return f"CROSSDOCK_{name.upper()}: {error['msg']}" if name else str(error["msg"])

@@ -1,0 +1,1 @@
+"""The demonstration: an archive goes in and comes out, and both are compared."""

@@ -1,0 +1,105 @@
+"""The demonstration itself."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from services.cli import transfers
+from services.cli.client import GitLabClient, ImportStatus, Upload, connect
+from services.cli.demo.archive import write_archive
+from services.cli.demo.contents import Contents, differences, read_contents
+from services.cli.demo.server import temporary_standalone
+from services.cli.errors import JobFailed
+from services.cli.terminal import say, table
+
+_WITHIN = timedelta(hours=24)
+_PROJECT = "demo"
+_FAILURES_TOLD = 100
+_SHOWN = 10
+
+
+class RoundTripDiffers(JobFailed):
+    """What came out is not what went in."""
+
+    code = "round_trip_differs"
+
+    def __init__(self, found: list[str]) -> None:
+        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        super().__init__(f"the round trip differs: {'; '.join(found[:_SHOWN])}{more}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Trip:
+    """How it went: seconds of each half, the import's last status and the export's SHA-256."""
+
+    imported: ImportStatus
+    import_seconds: float
+    export_seconds: float
+    digest: str
+
+
+async def run(archive: Path | None) -> None:
+    """Move ``archive``, or a made one, in and out, and print what happened. Raises RoundTripDiffers."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which unwinds, so that nothing is left
+    with tempfile.TemporaryDirectory(prefix="crossdock-demo-") as name:
+        folder = Path(name)
+        source = await asyncio.to_thread(_generate, folder) if archive is None else archive
+        transfers.check_archive(source)
+        data = folder / "data"
+        data.mkdir()
+        say("Starting standalone: embedded Postgres, in-process broker, files")
+        async with temporary_standalone(data) as server, connect(server.url, server.token) as client:
+            trip = await _move(client, source, folder / "export.tar.gz")
+        say("Comparing what went in with what came out")
+        await asyncio.to_thread(_compare, source, folder / "export.tar.gz", trip)
+
+
+def _generate(folder: Path) -> Path:
+    say("Making an archive")
+    repository = folder / "repository"
+    repository.mkdir()
+    target = folder / "demo_export.tar.gz"
+    write_archive(target, repository)
+    return target
+
+
+async def _move(client: GitLabClient, source: Path, target: Path) -> _Trip:
+    started = time.monotonic()
+    scheduled = await transfers.upload(client, source, Upload(_PROJECT))
+    imported = await transfers.follow_import(client, scheduled, within=_WITHIN)
+    between = time.monotonic()
+    await transfers.export(client, imported.id, description=None, within=_WITHIN)
+    digest = await transfers.download(client, imported.id, target)
+    return _Trip(imported, between - started, time.monotonic() - between, digest)
+
+
+def _compare(source: Path, target: Path, trip: _Trip) -> None:
+    before, after = read_contents(source), read_contents(target)
+    failures = trip.imported.failed_relations
+    failed = {(each.relation_name, each.line_number) for each in failures}
+    _summarise(before, after, trip, source=source, target=target)
+    found = list(differences(before, after, failed=failed, all_told=len(failures) < _FAILURES_TOLD))
+    if found:
+        raise RoundTripDiffers(found)
+    say("The round trip is exact: the same files, lines and blobs")
+
+
+def _summarise(before: Contents, after: Contents, trip: _Trip, *, source: Path, target: Path) -> None:
+    left_out = len(trip.imported.failed_relations)
+    rows = (
+        ("relations", len(before.lines), len(after.lines)),
+        ("lines", before.line_count, after.line_count),
+        ("blobs", len(before.blobs), len(after.blobs)),
+        ("bytes in files", f"{before.sizes.total():,}", f"{after.sizes.total():,}"),
+        ("bytes of archive", f"{source.stat().st_size:,}", f"{target.stat().st_size:,}"),
+        ("seconds", f"{trip.import_seconds:.1f}", f"{trip.export_seconds:.1f}"),
+        ("failed relations", f"{left_out}{'+' if left_out >= _FAILURES_TOLD else ''}", ""),
+    )
+    table("Round trip", ("", "in", "out"), rows)
+    table("Digest", ("sha256 of the export",), ((trip.digest,),))

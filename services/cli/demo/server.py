@@ -1,0 +1,107 @@
+"""A standalone of the demonstration's own: a process that is gone afterwards, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import ClientError, ClientSession
+
+from services.cli.errors import Unreachable
+from services.cli.terminal import say
+
+_START_SECONDS = 120
+_STOP_SECONDS = 60
+_LOG_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where it listens, and the token of its administrator."""
+
+    url: str
+    token: str
+
+
+@asynccontextmanager
+async def temporary_standalone(folder: Path) -> AsyncIterator[Server]:
+    """Start one whose data lie in ``folder``, on a free port. Raises Unreachable where it does not start."""
+    port, token = _free_port(), f"glpat-{secrets.token_urlsafe(24)}"
+    server = Server(f"http://127.0.0.1:{port}", token)
+    process = _start(folder, port, token)
+    try:
+        await _ready(server.url, process, folder / "log")
+        yield server
+    finally:
+        await asyncio.shield(asyncio.to_thread(_stop, process, folder))
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _start(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "services.cli", "standalone", "--port", str(port), "--data", str(folder)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CROSSDOCK_")}
+    # Embedded Postgres leaves a socket and a lock in the folder for temporary files.
+    own = {"CROSSDOCK_ROOT_TOKEN": token, "TMPDIR": str(folder)}
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(  # noqa: S603  # ourselves
+            command,
+            env=environment | own,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # so that Ctrl-C reaches us, and we stop it
+        )
+
+
+async def _ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    try:
+        async with asyncio.timeout(_START_SECONDS), ClientSession() as session:
+            while not await _answers(session, f"{url}/-/readiness"):
+                if process.poll() is not None:
+                    raise _failed(f"ended with {process.returncode}", log)
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise _failed(f"was not ready in {_START_SECONDS} s", log) from None
+
+
+async def _answers(session: ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as response:
+            return response.ok
+    except ClientError:
+        return False
+
+
+def _failed(how: str, log: Path) -> Unreachable:
+    """Show the end of the log, which is about to be removed."""
+    for line in log.read_text(errors="replace").splitlines()[-_LOG_LINES:]:
+        say(line)
+    return Unreachable(f"standalone {how}")
+
+
+def _stop(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """SIGTERM is enough; where it is not, SIGKILL leaves Postgres behind, whose pid is in a file."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    with suppress(FileNotFoundError, ValueError, IndexError, ProcessLookupError):
+        postmaster = folder / "postgres" / "postmaster.pid"
+        os.kill(int(postmaster.read_text().splitlines()[0]), signal.SIGQUIT)

@@ -1,0 +1,51 @@
+"""What ends a command, each with its exit code: 0 is success, 2 also what typer says of wrong usage."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from shared.errors import CrossdockError, Fault
+
+
+class CommandError(CrossdockError):
+    """Ends the command with one line on stderr."""
+
+    code = "command"
+    exit_code: ClassVar[int] = 1
+
+
+class JobFailed(CommandError):
+    """The server took the job, and it did not end well."""
+
+    code = "job_failed"
+    fault = Fault.REMOTE
+
+
+class UsageError(CommandError):
+    """What was asked for makes no sense here."""
+
+    code = "usage"
+    fault = Fault.CLIENT
+    exit_code = 2
+
+
+class RefusedByServer(CommandError):
+    """The server answered that it does not do this; ``status`` is HTTP's, ``retry_after`` in seconds."""
+
+    code = "refused"
+    fault = Fault.CLIENT
+    exit_code = 3
+
+    def __init__(self, status: int, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(f"the server refused: {message} (HTTP {status})")
+        self.status = status
+        self.retry_after = retry_after
+
+
+class Unreachable(CommandError):
+    """No useful answer: not connected, broken off, or an error of the server (5xx)."""
+
+    code = "unreachable"
+    fault = Fault.REMOTE
+    retryable = True
+    exit_code = 4

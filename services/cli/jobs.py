@@ -1,0 +1,73 @@
+"""Waiting for the server's jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from services.cli.client import ExportStatus, GitLabClient, ImportStatus
+from services.cli.errors import JobFailed
+
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=3)
+"""Between two looks; a pause is half as long again as the one before."""
+
+PATIENCE = timedelta(seconds=60)
+"""How long an export may be ``none``: GitLab says so until a worker takes it."""
+
+_FAILED_IMPORT = frozenset({"failed", "canceled"})
+
+
+async def wait_for_import(client: GitLabClient, project: int, show: Callable[[str], None]) -> ImportStatus:
+    """Return once it finished. Raises JobFailed, also where there is no import."""
+    async for _ in _looks():
+        status = await client.import_status(project)
+        show(status.import_status)
+        if status.import_status == "finished":
+            return status
+        if status.import_status in _FAILED_IMPORT:
+            reason = status.import_error or "no reason was given"
+            raise JobFailed(f"the import of {status.path_with_namespace} {status.import_status}: {reason}")
+        if status.import_status == "none":
+            raise JobFailed(f"{status.path_with_namespace} has no import to wait for")
+    raise AssertionError("one looks for ever")
+
+
+async def wait_for_export(
+    client: GitLabClient, project: str | int, show: Callable[[str], None], *, patience: timedelta = PATIENCE
+) -> ExportStatus:
+    """Return once it finished. Raises JobFailed, also where it stays ``none``."""
+    started = time.monotonic()
+    async for _ in _looks():
+        status = await client.export_status(project)
+        show(status.export_status)
+        waited = time.monotonic() - started
+        match status.export_status:
+            case "finished":
+                return status
+            case "failed":
+                raise JobFailed(f"the export of {status.path_with_namespace} failed")
+            case "none" if waited >= patience.total_seconds():
+                raise JobFailed(f"the export of {status.path_with_namespace} did not start, or left no file")
+    raise AssertionError("one looks for ever")
+
+
+async def _looks() -> AsyncIterator[None]:
+    """Give a turn now, and after each pause; ``limited`` ends it."""
+    pause = FIRST_PAUSE
+    while True:
+        yield
+        await asyncio.sleep(pause.total_seconds())
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+
+
+@asynccontextmanager
+async def limited(within: timedelta, job: str) -> AsyncIterator[None]:
+    """Raise JobFailed where the block takes longer; the job goes on at the server."""
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            yield
+    except TimeoutError:
+        raise JobFailed(f"gave up waiting for {job}, which goes on") from None

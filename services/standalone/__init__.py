@@ -1,0 +1,1 @@
+"""All services in one process, with nothing to install but Python."""

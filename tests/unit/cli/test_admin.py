@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+import asyncpg
+import pytest
+
+from services.cli.__main__ import main
+from shared.accounts.models import AccessLevel
+from shared.accounts.tokens import find_by_token
+from shared.database.migrate import migrate
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def crossdock(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs ``crossdock admin``, expects the exit code, and gives what it printed on stdout."""
+    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", database_url)
+
+    def run(*arguments: str, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["crossdock", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        assert (exit_.value.code or 0) == code
+        return capsys.readouterr().out.strip()
+
+    return run
+
+
+@pytest.fixture
+def admin(crossdock: Run) -> Run:
+    """The same over a migrated database."""
+    crossdock("migrate")
+
+    def run(*arguments: str, code: int = 0) -> str:
+        return crossdock("admin", *arguments, code=code)
+
+    return run
+
+
+def test_a_migrated_database_has_nothing_to_migrate(crossdock: Run) -> None:
+    assert crossdock("migrate").startswith("migrated: 1, 2")
+    assert crossdock("migrate") == "nothing to migrate"
+
+
+def test_a_schema_can_be_taken_back(crossdock: Run, database_url: str) -> None:
+    crossdock("migrate")
+    crossdock("migrate", "--to", "0")
+    assert asyncio.run(migrate(database_url))[0] == 1
+
+
+def test_without_a_schema_one_is_told_to_migrate(crossdock: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    crossdock("admin", "list-users", code=2)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_token_opens_the_door_as_its_user(admin: Run, database_url: str) -> None:
+    admin("create-user", "ada", "--name", "Ada Lovelace", "--admin")
+    token = admin("create-token", "ada", "--scope", "read_api", "--days", "1")
+
+    async def look() -> tuple[str, bool, frozenset[str]]:
+        connection = await asyncpg.connect(database_url)
+        try:
+            found = await find_by_token(connection, token)
+            assert found is not None
+            return found.user.name, found.user.is_admin, found.scopes
+        finally:
+            await connection.close()
+
+    assert asyncio.run(look()) == ("Ada Lovelace", True, frozenset({"read_api"}))
+
+
+def test_a_group_lies_below_its_parent(admin: Run) -> None:
+    admin("create-group", "parent")
+    assert admin("create-group", "parent/child").startswith("group parent/child ")
+
+
+def test_a_group_without_its_parent_is_refused(admin: Run) -> None:
+    admin("create-group", "parent/child", code=2)
+
+
+def test_a_members_new_role_replaces_the_old_one(admin: Run, database_url: str) -> None:
+    admin("create-user", "ada")
+    admin("create-group", "group")
+    admin("add-member", "group", "ada")
+    assert admin("add-member", "group", "ada", "--role", "reporter") == "ada is reporter of group"
+
+    async def levels() -> list[int]:
+        connection = await asyncpg.connect(database_url)
+        try:
+            return [row[0] for row in await connection.fetch("SELECT access_level FROM memberships")]
+        finally:
+            await connection.close()
+
+    assert asyncio.run(levels()) == [AccessLevel.REPORTER]
+
+
+@pytest.mark.parametrize("path", ["a b", "-a", "a--b", "a.git", "a.atom", ".", "ä", ""])
+def test_a_path_that_gitlab_refuses_is_refused(path: str, admin: Run) -> None:
+    admin("create-user", "--", path, code=2)
+
+
+def test_a_name_is_taken_once(admin: Run) -> None:
+    admin("create-user", "ada")
+    admin("create-user", "ADA", code=2)
+
+
+def test_a_personal_namespace_has_no_members(admin: Run) -> None:
+    admin("create-user", "ada")
+    admin("add-member", "ada", "ada", code=2)
+
+
+def test_a_stranger_gets_no_token(admin: Run) -> None:
+    admin("create-token", "nobody", code=2)
+
+
+def test_users_are_listed(admin: Run) -> None:
+    admin("create-user", "ada")
+    assert admin("list-users").splitlines()[1:] == ["1  ada  ada  no"]

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+
+from services.cli.download import Corrupted, Download, whole_file
+from services.cli.errors import CommandError, JobFailed, RefusedByServer, Unreachable, UsageError
+from services.cli.http import ATTEMPTS
+from tests.support.gitlab_stub import Script, answer, archive
+
+DATA = bytes(range(251)) * 1000
+OTHER = DATA[::-1]
+ETAG = '"one"'
+
+
+def digest(data: bytes) -> str:
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(data).digest()).decode()}:"
+
+
+async def fetch(script: Script, file: io.BytesIO | None = None) -> bytes:
+    file = file or io.BytesIO()
+    async with script.client() as client:
+        found = await Download(file, lambda _done, _total: None).run(client, 7)
+    assert found == hashlib.sha256(file.getvalue()).hexdigest()
+    return file.getvalue()
+
+
+async def test_a_download_is_what_was_sent() -> None:
+    assert await fetch(Script(archive(DATA, Repr_Digest=digest(DATA)))) == DATA
+
+
+async def test_a_broken_download_goes_on_where_it_broke() -> None:
+    script = Script(archive(DATA, breaks_after=1000, ETag=ETAG), archive(DATA, start=1000, ETag=ETAG))
+    assert await fetch(script) == DATA
+    again = script.asked[1].headers
+    assert (again["Range"], again["If-Range"]) == ("bytes=1000-", ETAG)
+
+
+async def test_a_download_may_break_more_often_than_a_request_is_tried() -> None:
+    pieces = [
+        archive(DATA, start=start, breaks_after=1000, ETag=ETAG)
+        for start in range(0, 1000 * (ATTEMPTS + 2), 1000)
+    ]
+    script = Script(*pieces, archive(DATA, start=1000 * (ATTEMPTS + 2), ETag=ETAG))
+    assert await fetch(script) == DATA
+
+
+async def test_a_download_that_gets_no_further_is_given_up() -> None:
+    script = Script(*[archive(DATA, breaks_after=1000)] * 50)
+    with pytest.raises(Unreachable):
+        await fetch(script)
+    assert len(script.asked) <= 2 * ATTEMPTS
+
+
+async def test_another_archive_in_between_starts_over() -> None:
+    script = Script(
+        archive(DATA, breaks_after=1000, ETag=ETAG, Repr_Digest=digest(DATA)),
+        archive(OTHER, ETag='"two"', Repr_Digest=digest(OTHER)),
+    )
+    assert await fetch(script) == OTHER
+
+
+async def test_without_a_strong_validator_it_starts_over() -> None:
+    script = Script(archive(DATA, breaks_after=1000, ETag='W/"one"'), archive(DATA))
+    assert await fetch(script) == DATA
+    assert "Range" not in script.asked[1].headers
+
+
+async def test_a_date_is_a_validator_too() -> None:
+    date = "Sun, 22 Nov 2026 21:00:00 GMT"
+    script = Script(archive(DATA, breaks_after=1000, Last_Modified=date), archive(DATA, start=1000))
+    assert await fetch(script) == DATA
+    assert script.asked[1].headers["If-Range"] == date
+
+
+async def test_another_range_than_asked_for_is_refused() -> None:
+    script = Script(archive(DATA, breaks_after=1000, ETag=ETAG), archive(DATA, start=999, ETag=ETAG))
+    with pytest.raises(Corrupted, match="asked for bytes from 1000"):
+        await fetch(script)
+
+
+async def test_other_bytes_than_the_digest_are_refused() -> None:
+    with pytest.raises(Corrupted, match="SHA-256"):
+        await fetch(Script(archive(DATA, Repr_Digest=digest(OTHER))))
+
+
+async def test_a_mixture_of_two_archives_is_refused() -> None:
+    promised = digest(DATA)
+    script = Script(
+        archive(DATA, breaks_after=1000, ETag=ETAG, Repr_Digest=promised),
+        archive(OTHER, start=1000, ETag=ETAG, Repr_Digest=promised),
+    )
+    with pytest.raises(Corrupted):
+        await fetch(script)
+
+
+async def test_a_busy_server_is_asked_again() -> None:
+    script = Script(answer(status=429, Retry_After="0"), answer(status=503), archive(DATA))
+    assert await fetch(script) == DATA
+
+
+async def test_a_missing_archive_is_told_at_once() -> None:
+    script = Script(answer(status=404))
+    with pytest.raises(RefusedByServer):
+        await fetch(script)
+    assert len(script.asked) == 1
+
+
+class Pipe(io.BytesIO):
+    def seekable(self) -> bool:
+        return False
+
+
+async def test_a_pipe_is_continued() -> None:
+    script = Script(archive(DATA, breaks_after=1000, ETag=ETAG), archive(DATA, start=1000, ETag=ETAG))
+    assert await fetch(script, Pipe()) == DATA
+
+
+async def test_a_pipe_is_never_written_twice() -> None:
+    script = Script(archive(DATA, breaks_after=1000), archive(DATA))
+    with pytest.raises(JobFailed, match="cannot be taken back"):
+        await fetch(script, Pipe())
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "out.tar.gz"
+    with whole_file(target) as file:
+        file.write(DATA)
+        assert [each.name for each in tmp_path.iterdir()] == ["out.tar.gz.part"]
+    assert target.read_bytes() == DATA
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def fail(target: Path) -> None:
+    with whole_file(target) as file:
+        file.write(b"new")
+        raise Corrupted("")
+
+
+def test_a_failed_download_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "out.tar.gz"
+    target.write_bytes(b"old")
+    with pytest.raises(Corrupted):
+        fail(target)
+    assert list(tmp_path.iterdir()) == [target]
+    assert target.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(("name", "error"), [(".", UsageError), ("missing/out.tar.gz", JobFailed)])
+def test_a_place_that_cannot_be_written_is_one_clear_line(
+    name: str, error: type[CommandError], tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=r"^[^\n]+$"):
+        fail(tmp_path / name)

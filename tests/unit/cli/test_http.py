@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+
+from services.cli.errors import RefusedByServer, Unreachable, UsageError
+from services.cli.http import ATTEMPTS, api_url, when_limited, when_passing
+from tests.support.gitlab_stub import Script, answer, imported
+
+
+@pytest.mark.parametrize(
+    ("base", "api"),
+    [
+        ("http://localhost:8080", "http://localhost:8080/api/v4"),
+        ("https://example.org/gitlab/", "https://example.org/gitlab/api/v4"),
+        ("https://example.org/api/v4/", "https://example.org/api/v4"),
+    ],
+)
+def test_the_api_lies_below_the_base(base: str, api: str) -> None:
+    assert api_url(base) == api
+
+
+@pytest.mark.parametrize("base", ["", "localhost:8080", "ftp://example.org", "http:///"])
+def test_what_is_no_url_is_a_usage_error(base: str) -> None:
+    with pytest.raises(UsageError):
+        api_url(base)
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"message": "404 Project Not Found"}, "404 Project Not Found"),
+        ({"error": "path is missing"}, "path is missing"),
+        ({"error": "invalid_token", "error_description": "Token was revoked."}, "Token was revoked."),
+        ({"message": {"error": "Try again later."}}, "Try again later."),
+        ({"message": {"url": ["is blocked"]}}, "url is blocked"),
+        ([], "Bad Request"),
+    ],
+)
+async def test_a_refusal_says_what_gitlab_says(body: object, sentence: str) -> None:
+    async with Script(answer(body, 400)).client() as client:
+        with pytest.raises(RefusedByServer, match=rf": {sentence} \(HTTP 400\)"):
+            await client.import_status(1)
+
+
+def test_a_limited_request_waits_as_long_as_the_server_says() -> None:
+    assert when_limited(RefusedByServer(429, "", retry_after=60)) == 60
+
+
+def test_a_limited_request_without_a_time_is_tried_again() -> None:
+    assert when_limited(RefusedByServer(429, "")) is True
+
+
+def test_nobody_waits_for_an_hour() -> None:
+    assert when_limited(RefusedByServer(429, "", retry_after=3600)) is False
+
+
+def test_a_refusal_is_final() -> None:
+    assert when_passing(RefusedByServer(404, "")) is False
+
+
+def test_what_may_have_been_done_is_not_asked_for_again() -> None:
+    assert when_limited(Unreachable("")) is False
+
+
+async def test_a_question_is_asked_again_after_errors_of_the_server() -> None:
+    script = Script(answer(status=502), answer(status=429, Retry_After="0"), imported("finished"))
+    async with script.client() as client:
+        assert (await client.import_status(7)).import_status == "finished"
+
+
+async def test_a_question_is_not_asked_for_ever() -> None:
+    script = Script(*[answer(status=503)] * (ATTEMPTS + 1))
+    async with script.client() as client:
+        with pytest.raises(Unreachable, match="503"):
+            await client.import_status(7)
+    assert len(script.asked) == ATTEMPTS
+
+
+async def test_an_answer_of_something_else_than_gitlab_is_told() -> None:
+    async with Script(*[answer([])] * ATTEMPTS).client() as client:
+        with pytest.raises(Unreachable, match="no answer of GitLab's API"):
+            await client.import_status(7)
+
+
+async def test_the_token_does_not_follow_a_redirect_to_another_host() -> None:
+    elsewhere = Script(imported("finished"))
+    async with elsewhere.server() as url:
+        redirect = answer(status=302, Location=f"{url}/stored")
+        script = Script(redirect)
+        async with script.client() as client:
+            await client.import_status(7)
+    assert "Authorization" in script.asked[0].headers
+    assert "Authorization" not in elsewhere.asked[0].headers

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.cli.__main__ import main
+from services.cli.configuration import settings
+from services.cli.errors import CommandError, JobFailed, RefusedByServer, Unreachable, UsageError
+from services.cli.transfers import check_archive, overrides
+
+NOT_FOR_HELP = ("aiohttp", "asyncpg", "pydantic", "msgspec", "structlog", "rich")
+
+
+def crossdock(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    """Give the exit code of a command."""
+    monkeypatch.setattr(sys, "argv", ["crossdock", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    return exit_.value.code
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("URL", "TOKEN", "PORT", "EXTERNAL_URL", "DATABASE_URL"):
+        monkeypatch.delenv(f"CROSSDOCK_{name}", raising=False)
+
+
+def test_help_loads_nothing_that_takes_time() -> None:
+    program = "import sys, services.cli.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert not set(NOT_FOR_HELP) & set(done.stdout.split())
+
+
+def test_each_end_of_a_command_has_its_exit_code() -> None:
+    codes = {error: error.exit_code for error in (JobFailed, UsageError, RefusedByServer, Unreachable)}
+    assert codes == {JobFailed: 1, UsageError: 2, RefusedByServer: 3, Unreachable: 4}
+    assert CommandError.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["status", "1"], "crossdock: no token: set CROSSDOCK_TOKEN or give --token"),
+        (
+            ["import", "a.gz", "--path", "a", "--override", "x"],
+            "crossdock: --override takes key=value, not 'x'",
+        ),
+        (["status", "1", "--token", "t", "--url", "x"], "crossdock: 'x' is no URL: it has to begin with"),
+        (["standalone", "--port", "70000"], "crossdock: CROSSDOCK_PORT: Input should be less than"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(
+    arguments: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert crossdock(monkeypatch, *arguments) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith(sentence)
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+
+
+def test_a_missing_option_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert crossdock(monkeypatch, "import", "a.gz") == 2
+
+
+def test_a_database_that_is_not_there_is_one_line_and_exit_code_4(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    assert crossdock(monkeypatch, "admin", "list-users") == 4
+    told = capsys.readouterr().err
+    assert told.startswith("crossdock: the database does not answer")
+    assert told.count("\n") == 1
+
+
+def test_overrides_are_split_at_the_first_sign() -> None:
+    assert overrides(["description=a=b", "visibility="]) == {"description": "a=b", "visibility": ""}
+
+
+@pytest.mark.parametrize("pair", ["x", "=x"])
+def test_an_override_without_key_or_sign_is_refused(pair: str) -> None:
+    with pytest.raises(UsageError):
+        overrides([pair])
+
+
+def test_what_gitlab_would_refuse_by_name_is_not_uploaded(tmp_path: Path) -> None:
+    archive = tmp_path / "archive.zip"
+    archive.touch()
+    with pytest.raises(UsageError, match=r"does not end in \.gz"):
+        check_archive(archive)
+    with pytest.raises(UsageError, match="is no file"):
+        check_archive(tmp_path / "missing.gz")
+
+
+def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSDOCK_PORT", "1")
+    assert settings(port=2).port == 2
+    assert settings(port=None).port == 1

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+from shared.settings import Settings
+
+EXAMPLE = Path(__file__).parents[2] / "deploy" / "env.example"
+PREFIX = "CROSSDOCK_"
+SECRETS = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+
+
+def documented() -> dict[str, str]:
+    """Every variable of the example, also those that are commented out, with its value."""
+    lines = EXAMPLE.read_text().splitlines()
+    return dict(
+        line.removeprefix("#").split("=", 1) for line in lines if line.removeprefix("#").startswith(PREFIX)
+    )
+
+
+def default(name: str) -> str:
+    value = Settings.model_fields[name].default
+    assert value is not PydanticUndefined
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    text = "" if value is None else str(value)
+    return text.lower() if isinstance(value, bool) else text.rstrip("/") if "url" in name else text
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"{PREFIX}{name.upper()}", raising=False)
+        monkeypatch.delenv(f"{PREFIX}{name.upper()}_FILE", raising=False)
+
+
+def test_every_setting_is_documented_and_nothing_else() -> None:
+    assert documented().keys() == {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+
+
+def test_the_example_shows_the_defaults() -> None:
+    shown = {
+        name.removeprefix(PREFIX).lower(): value.rstrip("/") if "URL" in name else value
+        for name, value in documented().items()
+    }
+    assert shown == {name: default(name) for name in Settings.model_fields}
+
+
+def test_the_example_is_read_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults = Settings().model_dump()
+    for line in EXAMPLE.read_text().splitlines():
+        if line.startswith(PREFIX):
+            monkeypatch.setenv(*line.split("=", 1))
+    assert Settings().model_dump() == defaults
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_may_come_from_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("from a file\n")
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}_FILE", str(secret))
+    value = getattr(Settings(), name)
+    assert isinstance(value, SecretStr)
+    assert value.get_secret_value() == "from a file"
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_does_not_show_in_a_log(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", "hunter2")
+    assert "hunter2" not in repr(Settings())
+
+
+def test_what_is_no_secret_is_not_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "host"
+    file.write_text("example.org")
+    monkeypatch.setenv(f"{PREFIX}HOST_FILE", str(file))
+    assert Settings().host == "127.0.0.1"
