@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from services.cli.demo.archive import write_archive
+from services.cli.demo.contents import differences, read_contents
+from tests.support.ports import free_ports
+from tests.support.processes import ServerProcess
+
+ROOT = Path(__file__).parents[2]
+FIXTURES = ROOT / ".." / "shared" / "fixtures"
+TOKEN = "glpat-of-the-end-to-end-tests"
+UNLIMITED = {f"CROSSDOCK_PROJECT_{kind}_LIMIT": "0" for kind in ("IMPORT", "EXPORT", "DOWNLOAD_EXPORT")}
+WITHOUT_OURS = {name: value for name, value in os.environ.items() if not name.startswith("CROSSDOCK_")}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "services.cli", *arguments]
+
+
+class CommandLine:
+    """Runs ``crossdock`` as a user would."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = WITHOUT_OURS | environment
+
+    def __call__(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[bytes]:
+        done = subprocess.run(
+            command(*arguments),
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == code, done.stderr.decode()
+        assert b"Traceback" not in done.stderr
+        return done
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("standalone")
+
+
+@pytest.fixture(scope="module")
+def url(data: Path) -> Iterator[str]:
+    """A running ``crossdock standalone``."""
+    (port,) = free_ports(1)
+    environment = WITHOUT_OURS | UNLIMITED | {"CROSSDOCK_ROOT_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
+    address = f"http://127.0.0.1:{port}"
+    server = ServerProcess(
+        command("standalone", "--port", str(port), "--data", str(data / "data")),
+        directory=data,
+        env=environment,
+    )
+    try:
+        server.wait_until(lambda: is_ready(address))
+        yield address
+    finally:
+        server.stop(lambda pid: os.kill(pid, signal.SIGTERM))
+
+
+def is_ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/-/readiness", timeout=5) as response:  # noqa: S310  # http
+            return bool(response.status == 200)
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+@pytest.fixture
+def crossdock(url: str) -> CommandLine:
+    return CommandLine({"CROSSDOCK_URL": url, "CROSSDOCK_TOKEN": TOKEN})
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archive")
+    (folder / "repository").mkdir()
+    write_archive(folder / "made.tar.gz", folder / "repository", issues=50)
+    return folder / "made.tar.gz"
+
+
+def test_what_is_imported_is_exported(crossdock: CommandLine, archive: Path, tmp_path: Path) -> None:
+    done = crossdock("import", str(archive), "--path", "root/round-trip", "--name", "Round trip")
+    assert done.stdout.decode().endswith(": finished\n")
+    crossdock("export", "root/round-trip", "-o", str(tmp_path / "out.tar.gz"))
+    before, after = read_contents(archive), read_contents(tmp_path / "out.tar.gz")
+    assert list(differences(before, after, failed=())) == []
+    assert [file.name for file in tmp_path.iterdir()] == ["out.tar.gz"]
+
+
+def test_an_export_to_stdout_is_the_archive_and_nothing_else(
+    crossdock: CommandLine, archive: Path, tmp_path: Path
+) -> None:
+    crossdock("import", str(archive), "--path", "stdout")
+    (tmp_path / "out.tar.gz").write_bytes(crossdock("export", "root/stdout", "-o", "-").stdout)
+    assert read_contents(tmp_path / "out.tar.gz").lines.keys() == read_contents(archive).lines.keys()
+
+
+def test_a_failed_import_is_exit_code_1(crossdock: CommandLine, tmp_path: Path, archive: Path) -> None:
+    (tmp_path / "cut.tar.gz").write_bytes(archive.read_bytes()[:5000])
+    done = crossdock("import", str(tmp_path / "cut.tar.gz"), "--path", "cut", code=1)
+    assert b"crossdock: the import of root/cut failed: " in done.stderr
+    assert b"import error" in crossdock("status", "root/cut").stdout
+
+
+def test_failed_relations_are_listed(crossdock: CommandLine) -> None:
+    fixture = FIXTURES / "trees" / "with_invalid_records.tar.gz"
+    if not fixture.exists():
+        pytest.skip("the fixtures are not beside the checkout")
+    done = crossdock("import", str(fixture), "--path", "invalid")
+    assert b"milestones  1  " in done.stderr or b"milestones  0  " in done.stderr
+    assert b"1 relations failed" in done.stderr
+
+
+def test_a_taken_path_is_exit_code_3_and_overwrite_takes_it(crossdock: CommandLine, archive: Path) -> None:
+    crossdock("import", str(archive), "--path", "taken")
+    done = crossdock("import", str(archive), "--path", "taken", code=3)
+    assert b"has already been taken (HTTP 400)" in done.stderr
+    crossdock("import", str(archive), "--path", "taken", "--overwrite")
+
+
+def test_no_wait_returns_at_once(crossdock: CommandLine, archive: Path) -> None:
+    done = crossdock("import", str(archive), "--path", "later", "--no-wait")
+    assert b"root/later" in done.stdout
+    assert b"Importing" not in done.stderr
+
+
+def test_an_overridden_description_is_exported(crossdock: CommandLine, archive: Path, tmp_path: Path) -> None:
+    crossdock("import", str(archive), "--path", "described", "--override", "description=Another")
+    crossdock("export", "root/described", "-o", str(tmp_path / "out.tar.gz"))
+    document = subprocess.run(
+        ["tar", "-xOzf", str(tmp_path / "out.tar.gz"), "./tree/project.json"], capture_output=True, check=True
+    ).stdout
+    assert b'"description":"Another"' in document
+
+
+def test_a_refused_token_is_exit_code_3(url: str, archive: Path) -> None:
+    stranger = CommandLine({"CROSSDOCK_URL": url, "CROSSDOCK_TOKEN": "wrong"})
+    assert b"401" in stranger("import", str(archive), "--path", "x", code=3).stderr
+
+
+def test_an_unknown_project_is_exit_code_3(crossdock: CommandLine) -> None:
+    assert b"404" in crossdock("status", "root/unknown", code=3).stderr
+
+
+def test_a_user_made_beside_a_running_standalone_may_import(
+    crossdock: CommandLine, url: str, data: Path, archive: Path
+) -> None:
+    folder = ("--data", str(data / "data"))
+    crossdock("admin", "create-user", "ada", *folder)
+    crossdock("admin", "create-group", "team", "--owner", "ada", *folder)
+    token = crossdock("admin", "create-token", "ada", *folder).stdout.decode().strip()
+    ada = CommandLine({"CROSSDOCK_URL": url, "CROSSDOCK_TOKEN": token})
+    ada("import", str(archive), "--path", "team/hers")
+    assert is_ready(url)
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """For Postgres' socket, whose path may have about 100 characters."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def test_the_demo_is_exact_and_leaves_nothing(short_path: Path, archive: Path) -> None:
+    done = CommandLine({"TMPDIR": str(short_path)})("demo", "--archive", str(archive))
+    assert b"The round trip is exact" in done.stderr
+    assert list(short_path.iterdir()) == []
+    running = (str(each.info["cmdline"]) for each in psutil.process_iter(["cmdline"]))
+    assert [line for line in running if short_path.name in line] == []

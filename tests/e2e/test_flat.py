@@ -1,0 +1,61 @@
+"""A large archive goes in and out in flat memory and without temporary disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.support.gitlab import GitLab
+from tests.support.large import MIB, write_large
+from tests.support.spools import peak_rss, watching
+from tests.support.system import System
+
+RESIDENT = 250 * MIB
+
+
+@pytest.fixture(scope="session")
+def large_archive() -> Iterator[Path]:
+    """2 GiB: 512 MiB of lines and 24 blobs of 64 MiB."""
+    with tempfile.TemporaryDirectory(prefix="crossdock-large-") as folder:
+        path = Path(folder) / "large.tar.gz"
+        write_large(path, relations=512, blobs=24)
+        yield path
+
+
+@pytest.mark.timeout(900)
+async def test_2_gib_go_in_and_out_in_250_mib_and_without_a_spool(
+    system: System, large_archive: Path, tmp_path: Path
+) -> None:
+    pids = [process.pid for process in system.processes.values()]
+    allowed = [system.data] if system.data else []
+    timeout = aiohttp.ClientTimeout(total=None, sock_read=120)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        gitlab = GitLab(session, system.url, system.token, deadline=600)
+        with watching(pids, allowed=allowed) as spools:
+            imported = await gitlab.import_file(large_archive, "large")
+            assert imported["import_status"] == "finished", imported
+            assert imported["failed_relations"] == []
+            exported = await gitlab.export(imported["id"])
+            assert exported["export_status"] == "finished"
+            digest = await gitlab.download(imported["id"], tmp_path / "out.tar.gz")
+    with (tmp_path / "out.tar.gz").open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == digest
+    (tmp_path / "out.tar.gz").unlink()
+    assert spools == set()
+    peaks = {name: peak_rss(process.pid) // MIB for name, process in system.processes.items()}
+    assert max(peaks.values()) < RESIDENT // MIB, peaks
+
+
+def test_the_watch_sees_a_spool_even_a_deleted_one(tmp_path: Path) -> None:
+    with watching([os.getpid()]) as spools, tempfile.TemporaryFile(dir=tmp_path) as spool:
+        spool.write(bytes(2 * MIB))
+        spool.flush()
+        while not spools:
+            os.sched_yield()
+    assert any(str(tmp_path) in name for name in spools)

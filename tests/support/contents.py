@@ -1,0 +1,75 @@
+"""What is in an archive, read by Python's own tarfile: the judge of round trips."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tarfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_OURS = {"VERSION"}
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The lines of each relation, and the SHA-256 of every other file."""
+
+    relations: Mapping[str, list[bytes]]
+    blobs: Mapping[str, str]
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all files."""
+        return {*self.relations, *self.blobs}
+
+
+def contents(archive: Path) -> Contents:
+    """Read an archive, leaving out what an import drops."""
+    relations, blobs = {}, {}
+    with tarfile.open(archive, "r:gz") as tar:
+        for member in tar:
+            name = member.name.removeprefix("./")
+            if not member.isfile() or _dropped(name):
+                continue
+            data = tar.extractfile(member)
+            assert data is not None
+            if name.startswith("tree/project/") and name.endswith(".ndjson"):
+                relations[name] = data.read().splitlines(keepends=True)
+            else:
+                blobs[name] = hashlib.file_digest(data, "sha256").hexdigest()  # type: ignore[arg-type]  # a reader of bytes
+    return Contents(relations, blobs)
+
+
+def _dropped(name: str) -> bool:
+    base = name.rpartition("/")[2]
+    return base.startswith("._") or base == ".DS_Store"
+
+
+def assert_round_trip(
+    before: Contents,
+    after: Contents,
+    *,
+    failed: Collection[tuple[str, int]] = (),
+    left_out: Collection[str] = (),
+    replaced: Collection[str] = (),
+) -> None:
+    """Everything is as it was, but failed lines, blank lines, and named files left out or replaced."""
+    assert after.names == before.names - set(left_out)
+    for name, lines in before.relations.items():
+        relation = name.removeprefix("tree/project/").removesuffix(".ndjson")
+        kept = [line for n, line in enumerate(lines) if line.strip() and (relation, n) not in failed]
+        assert after.relations[name] == kept, name
+    ours = _OURS | set(left_out) | set(replaced)
+    assert {n: d for n, d in after.blobs.items() if n not in ours} == {
+        n: d for n, d in before.blobs.items() if n not in ours
+    }
+
+
+def assert_accepted_by_gnu(archive: Path) -> list[str]:
+    """GNU tar and gzip take the archive without a word; give tar's listing."""
+    for command in (["gzip", "-t", str(archive)], ["tar", "-tzf", str(archive)]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), command
+    return done.stdout.splitlines()

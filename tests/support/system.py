@@ -1,0 +1,134 @@
+"""Crossdock itself, as its users run it: processes started by its own command."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.ports import free_ports
+from tests.support.processes import ServerProcess
+from tests.support.seaweedfs import S3Server
+
+UNLIMITED = {
+    "CROSSDOCK_PROJECT_IMPORT_LIMIT": "0",
+    "CROSSDOCK_PROJECT_EXPORT_LIMIT": "0",
+    "CROSSDOCK_PROJECT_DOWNLOAD_EXPORT_LIMIT": "0",
+    "CROSSDOCK_SWEEP_SECONDS": "1",
+    "CROSSDOCK_LEASE_SECONDS": "4",
+    "CROSSDOCK_DRAIN_SECONDS": "2",
+}
+"""Settings under which tests need not wait for what users may wait for."""
+
+
+@dataclass(slots=True)
+class System:
+    """A running Crossdock: where it listens, its first administrator's token, and its processes.
+
+    ``data`` is where the standalone form keeps its objects and its Postgres.
+    """
+
+    url: str
+    token: str
+    data: Path | None = None
+    processes: dict[str, ServerProcess] = field(default_factory=dict)
+
+
+def crossdock(
+    *words: str,
+    directory: Path,
+    env: Mapping[str, str],
+    resources: ExitStack,
+    by_signal: int = signal.SIGTERM,
+) -> ServerProcess:
+    """Start a command in a session of its own; the end of ``resources`` ends it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    process = ServerProcess(
+        [sys.executable, "-m", "services.cli", *words],
+        directory=directory,
+        env={"PATH": os.environ["PATH"], "HOME": str(directory), "PYTHONPATH": str(Path.cwd()), **env},
+    )
+    resources.callback(process.stop, lambda pid: os.kill(pid, by_signal))
+    return process
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of ``url`` is answered by 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # our own server
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@contextmanager
+def standalone(**settings: str) -> Iterator[System]:
+    """Everything in one process."""
+    with ExitStack() as resources:
+        folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="crossdock-standalone-")))
+        folder.chmod(0o755)
+        (port,) = free_ports(1)
+        system = System(f"http://127.0.0.1:{port}", f"glpat-{secrets.token_hex(10)}")
+        env = {
+            **UNLIMITED,
+            "CROSSDOCK_ROOT_TOKEN": system.token,
+            "CROSSDOCK_EXTERNAL_URL": system.url,
+            **settings,
+        }
+        system.data = folder / "data"
+        words = ("standalone", "--port", str(port), "--data", str(folder / "data"))
+        process = crossdock(*words, directory=folder / "run", env=env, resources=resources)
+        system.processes["standalone"] = process
+        process.wait_until(lambda: answers(f"{system.url}/-/readiness?all=1"))
+        yield system
+
+
+@contextmanager
+def distributed(  # the servers, and how many of ours
+    *,
+    database_url: str,
+    broker_url: str,
+    s3: S3Server,
+    importers: int = 1,
+    exporters: int = 1,
+    **settings: str,
+) -> Iterator[System]:
+    """An api and any number of importers and exporters over real servers."""
+    with ExitStack() as resources:
+        folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="crossdock-distributed-")))
+        (port,) = free_ports(1)
+        system = System(f"http://127.0.0.1:{port}", f"glpat-{secrets.token_hex(10)}")
+        env = {
+            **UNLIMITED,
+            "CROSSDOCK_PORT": str(port),
+            "CROSSDOCK_EXTERNAL_URL": system.url,
+            "CROSSDOCK_ROOT_TOKEN": system.token,
+            "CROSSDOCK_DATABASE_URL": database_url,
+            "CROSSDOCK_BROKER_URL": broker_url,
+            "CROSSDOCK_S3_ENDPOINT_URL": s3.endpoint,
+            "CROSSDOCK_S3_BUCKET": s3.bucket,
+            "CROSSDOCK_S3_REGION": s3.region,
+            "CROSSDOCK_S3_PREFIX": f"{secrets.token_hex(8)}/",
+            "CROSSDOCK_S3_ACCESS_KEY_ID": s3.access_key,
+            "CROSSDOCK_S3_SECRET_ACCESS_KEY": s3.secret_key,
+            **settings,
+        }
+        names = [
+            "api",
+            *(f"importer-{n}" for n in range(importers)),
+            *(f"exporter-{n}" for n in range(exporters)),
+        ]
+        for name in names:
+            system.processes[name] = crossdock(
+                name.partition("-")[0], directory=folder / name, env=env, resources=resources
+            )
+        system.processes["api"].wait_until(lambda: answers(f"{system.url}/-/readiness?all=1"))
+        yield system
