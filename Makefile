@@ -1,0 +1,79 @@
+# Needs GNU make and Python 3.11 or newer. PYTHON=path chooses another Python than the newest found.
+
+UV_VERSION := 0.13.9
+PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11 python3)
+PYTEST := .venv/bin/python -m pytest
+WORKERS ?= 2
+PORT ?= 8080
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run check test fuzz bench lock clean rabbitmq
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## Make .venv, with what requirements.lock pins
+
+demo: $(READY) ## Import and export an archive on a standalone of its own, and compare (ARCHIVE=path to use yours)
+	@.venv/bin/python -m services.cli demo $(if $(ARCHIVE),--archive "$(ARCHIVE)")
+
+run: $(READY) ## Run standalone on PORT (8080), its data in crossdock-data
+	@.venv/bin/python -m services.cli standalone --port $(PORT) --data crossdock-data
+
+check: $(READY) ## Lint, format, types, import rules
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+test: check rabbitmq ## Everything: the checks, then all tests with real servers
+	$(PYTEST) -n $(WORKERS)
+
+fuzz: $(READY) ## Fuzz the archive reader for 60 s (nightly; CROSSDOCK_FUZZ_SECONDS=n for longer)
+	CROSSDOCK_FUZZ_SECONDS=$${CROSSDOCK_FUZZ_SECONDS:-60} $(PYTEST) tests/unit/archive/test_fuzz.py
+
+bench: $(READY) ## Measure
+	$(PYTEST) -s tests/benchmarks
+
+lock: $(READY) ## Pin the newest versions that pyproject.toml allows
+	printf 'hatchling\neditables\n' | .venv/bin/uv pip compile pyproject.toml - --universal --upgrade \
+		--generate-hashes --extra embedded --group test --group check \
+		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+
+clean: ## Remove all that make and the tools made; crossdock-data stays
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find services shared tests -name __pycache__ -type d -exec rm -rf {} +
+
+# uv is quick; pip takes over where uv is not to be had or knows no index.
+$(READY): requirements.lock pyproject.toml
+	@for python in $(PYTHONS); do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
+	done; \
+	[ "$$python" ] || { echo 'Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3' >&2; exit 1; }; \
+	"$$python" -c 'import ensurepip, venv' 2>/dev/null || { $(call install,$$("$$python" -c \
+		'import sys; print("python{}.{}-venv".format(*sys.version_info))')); } || exit 1; \
+	[ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear .venv
+	@echo 'Installing what requirements.lock pins'
+	@.venv/bin/python -m pip install --quiet uv==$(UV_VERSION) 2>/dev/null \
+		&& .venv/bin/python -m uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock 2>/dev/null \
+		|| .venv/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	@.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+rabbitmq:
+	@[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || { $(call install,rabbitmq-server); }
+
+# Installs a package of Debian or Ubuntu, without starting the service that it may bring.
+define install
+package=$(1); \
+if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	echo "Install $$package first: sudo apt-get install --no-install-recommends $$package" >&2; exit 1; \
+fi; \
+policy=/usr/sbin/policy-rc.d; \
+[ -e $$policy ] || { printf '#!/bin/sh\nexit 101\n' >$$policy; chmod 755 $$policy; trap 'rm -f /usr/sbin/policy-rc.d' EXIT; }; \
+echo "Installing $$package" >&2; \
+export DEBIAN_FRONTEND=noninteractive; \
+apt-get install -y -qq --no-install-recommends "$$package" >/dev/null 2>&1 || \
+	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends "$$package" >/dev/null; }
+endef
