@@ -28,13 +28,13 @@ check: $(READY) ## Lint, format, types, import rules
 	.venv/bin/lint-imports
 
 test: check rabbitmq ## Everything: the checks, then all tests with real servers
-	$(PYTEST) -n $(WORKERS)
+	$(PYTEST) -n $(WORKERS) --dist loadfile
 
 fuzz: $(READY) ## Fuzz the archive reader for 60 s (nightly; CROSSDOCK_FUZZ_SECONDS=n for longer)
 	CROSSDOCK_FUZZ_SECONDS=$${CROSSDOCK_FUZZ_SECONDS:-60} $(PYTEST) tests/unit/archive/test_fuzz.py
 
 bench: $(READY) ## Measure
-	$(PYTEST) -s tests/benchmarks
+	$(PYTEST) -q -s -p no:cacheprovider -o python_files='bench_*.py' tests/benchmarks
 
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows
 	printf 'hatchling\neditables\n' | .venv/bin/uv pip compile pyproject.toml - --universal --upgrade \
