@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -14,6 +16,9 @@ from services.api.nesting import nest
 
 LARGEST_BODY = 1024 * 1024
 MOST_PARAMETERS = 1000
+
+IDLE = timedelta(minutes=5)
+"""How long a client may send or take nothing; it has all the time it needs as long as bytes move."""
 
 _PARAMETERS = web.RequestKey("parameters", dict[str, object])
 
@@ -34,8 +39,16 @@ async def chunks(request: web.Request) -> AsyncIterator[bytes]:
     if request.headers.get("Expect", "").lower() == "100-continue" and request.can_read_body:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer itself has not begun
-    async for chunk in request.content.iter_any():
+    while chunk := await _next_chunk(request):
         yield chunk
+
+
+async def _next_chunk(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(IDLE.total_seconds()):
+            return await request.content.readany()
+    except TimeoutError:
+        raise ApiError(408, {"message": f"408 Request Timeout: nothing came for {IDLE}"}) from None
 
 
 async def _body(request: web.Request) -> bytes:

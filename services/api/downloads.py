@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from contextlib import aclosing
 from email.utils import format_datetime
@@ -10,6 +11,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from services.api import bodies
 from services.api.errors import Refused
 from services.api.ranges import ByteRange, RangeUnsatisfiable, is_unchanged, requested_range
 from shared.errors import ObjectMissing
@@ -75,6 +77,14 @@ async def _stream(  # an answer's parts
     if request.method != "HEAD":
         async with aclosing(store.read(archive.key, start=part.start, length=part.length)) as chunks:
             async for chunk in chunks:
-                await response.write(chunk)
+                await _write(response, chunk)
     await response.write_eof()
     return response
+
+
+async def _write(response: web.StreamResponse, chunk: bytes) -> None:
+    try:
+        async with asyncio.timeout(bodies.IDLE.total_seconds()):
+            await response.write(chunk)
+    except TimeoutError:
+        raise ConnectionAbortedError(f"the client took nothing for {bodies.IDLE}") from None

@@ -15,6 +15,7 @@ _LONG_TEXT = 64 * 1024
 _NO_LIMITS: Mapping[str, int] = {}
 _NULL = Raw(b"null")
 _QUOTE = ord('"')
+_VISIBLE = frozenset(range(0x21, 0x7F)) - frozenset(b'"\\')
 _INTEGER = re.compile(rb"[0-9]{1,18}")
 
 
@@ -54,7 +55,8 @@ def _fault(value: Raw | UnsetType, *, limit: int | None) -> str | None:
     """Numbers are taken for strings, as Rails does; a string too long to be blank is not decoded."""
     if value is UNSET or value == _NULL:
         return "can't be blank"
-    if memoryview(value)[0] != _QUOTE:
+    view = memoryview(value)
+    if view[0] != _QUOTE or _plainly_good(view, limit):
         return None
     length = len(value)
     if length <= _LONG_TEXT:
@@ -62,3 +64,9 @@ def _fault(value: Raw | UnsetType, *, limit: int | None) -> str | None:
     if not length:
         return "can't be blank"
     return f"is too long (maximum is {limit} characters)" if limit and length > limit else None
+
+
+def _plainly_good(text: memoryview, limit: int | None) -> bool:
+    """A string that begins with a visible character, and has no more bytes than it may have characters."""
+    visible = text[1] in _VISIBLE
+    return visible and (limit is None or len(text) - 2 <= limit)

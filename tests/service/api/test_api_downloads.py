@@ -3,9 +3,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from datetime import timedelta
 
 import pytest
+import structlog
 
+from services.api import bodies
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
@@ -210,3 +213,21 @@ async def test_an_archive_that_breaks_off_in_the_store_is_not_taken_as_whole(
 
     with pytest.raises(Exception, match=r"payload|Server disconnected|reset"):
         await asyncio.wait_for(_download(api, project), 30)
+
+
+async def test_a_download_that_nobody_takes_is_ended(
+    api: Api, ann: User, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.archive(project, ann, content=ARCHIVE * 5000)  # more than the buffers between us hold
+    monkeypatch.setattr(bodies, "IDLE", timedelta(milliseconds=200))
+    path = f"/api/v4/projects/{project.id}/export/download"
+    reader, writer = await asyncio.open_connection(api.url.host, api.url.port)
+    with structlog.testing.capture_logs() as log:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nPRIVATE-TOKEN: {api.tokens['ann']}\r\n\r\n".encode())
+        async with asyncio.timeout(30):
+            while not any(line["event"] == "request" for line in log):
+                await asyncio.sleep(0.01)
+
+    taken = b"".join([chunk async for chunk in reader])
+    assert len(taken) < len(ARCHIVE) * 5000
+    writer.close()

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from io import BytesIO
 
 import pytest
 
+from services.api import bodies
 from services.api.form_data import LARGEST_FIELD, LARGEST_FIELDS, MOST_PARTS
 from tests.support.api import ARCHIVE, Api
 from tests.support.forms import BOUNDARY, HEADERS, Part, form_body
@@ -161,6 +163,19 @@ async def test_an_upload_that_is_broken_off_leaves_nothing(
     await _until(api.objects_left, 0)
     assert await _files_below(api) == 0
     assert await api.pool.fetchval("SELECT count(*) FROM projects") == 0
+
+
+async def test_an_upload_that_stands_still_is_ended_and_leaves_nothing(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "IDLE", timedelta(milliseconds=200))
+    reader, writer = await _raw(api, "Content-Length: 99999999")
+    writer.write(form_body([PATH, Part("file", ARCHIVE, "x.gz")], closed=False))
+
+    assert await _status(reader) == 408
+
+    await _until(api.objects_left, 0)
+    writer.close()
 
 
 async def _files_below(api: Api) -> int:
