@@ -111,13 +111,12 @@ class TarReader:
         """
         if not self._offset:
             raise NotTar
-        if self._data_left or self._skip_left or self._block or self._extensions.left:
+        unread = self._data_left or self._skip_left or self._block
+        if unread or self._extensions.left or self._extensions.pending:
             raise Truncated(self.entry)
-        self._check_no_extension()
 
     def _read_header(self, block: bytes) -> EntryStarted | None:
         if block == ZERO_BLOCK:
-            self._check_no_extension()
             self._in_zeros = True
             self._offset += BLOCK
             return None
@@ -170,10 +169,6 @@ class TarReader:
             raise TooManyEntries(name, limit=self._limits.entries)
         if 0 < self._limits.decompressed < size:
             raise ArchiveTooLarge(name, limit=self._limits.decompressed)
-
-    def _check_no_extension(self) -> None:
-        if self._extensions.pending:
-            raise Truncated(self.entry)
 
     def _check_zeros(self, data: bytes) -> None:
         if data.strip(b"\0"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryKind
 from shared.archive.gzip_reader import STEP
 from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
+from shared.errors import ArchiveError
 from tests.support.fixtures import ROOT
 
 CUTS = (1, 7, 512, 65536)
@@ -160,3 +162,13 @@ def collected(stream: Iterable[Event]) -> list[Entry]:
 def assert_normalised(name: str) -> None:
     assert not {"", ".", ".."} & set(name.split("/")), name
     assert name.isprintable() or not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in name)
+
+
+def told(*parts: bytes, cut: int) -> list[tuple[str, bytes]]:
+    return [(found.name, found.data) for found in read(packed(*parts), cut=cut)]
+
+
+def assert_refused(error: type[ArchiveError], *parts: bytes, cut: int, named: str = "the-entry") -> None:
+    with pytest.raises(error, match=re.escape(named)) as caught:
+        read(packed(*parts), cut=cut)
+    assert type(caught.value) is error

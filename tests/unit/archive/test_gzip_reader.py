@@ -123,6 +123,12 @@ def test_no_proper_beginning_of_a_stream_is_complete() -> None:
         assert reader.complete == (length == len(member(NOISE, FNAME | FHCRC)))
 
 
+@pytest.mark.parametrize("more", [1, 100, 500])
+def test_what_the_inflater_holds_back_at_a_full_step_comes_without_more_input(more: int) -> None:
+    without_trailer = gzip.compress(bytes(STEP + more))[:-8]
+    assert sum(map(len, GzipReader().feed(without_trailer))) == STEP + more
+
+
 def test_steps_are_bounded_and_inflated_only_when_asked_for() -> None:
     reader = GzipReader()
     steps = reader.feed(gzip.compress(bytes(64 * STEP)))

@@ -45,6 +45,7 @@ def test_an_empty_header_overrides_nothing() -> None:
         b"x",
         b"0 \n",
         b"1 ",
+        b"5 a=b",
         b"6 a=b",
         b"7 a=b\n",
         b"5 a=b\n",
