@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+
+import stamina
+from asyncpg import InterfaceError, PostgresError
 
 from shared.broker.base import Broker
 from shared.broker.rabbitmq import rabbitmq_broker
+from shared.database.check import DatabaseDown
 from shared.database.pool import Pool, database
+from shared.errors import BrokerError
 from shared.settings import MIB, Settings
 from shared.storage.base import ObjectStore
 from shared.storage.s3 import S3Config, s3_store
+
+PATIENCE = timedelta(minutes=1)
+"""How long a service that starts waits for the servers that may be starting too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +48,29 @@ def _s3(settings: Settings) -> S3Config:
 
 @asynccontextmanager
 async def distributed(settings: Settings) -> AsyncIterator[Ports]:
-    """Open Postgres, S3 and RabbitMQ as the settings say."""
+    """Open Postgres, S3 and RabbitMQ as the settings say; waits for Postgres. Raises DatabaseDown."""
+    url = settings.database_url.get_secret_value()
+    async for attempt in stamina.retry_context(on=DatabaseDown, attempts=None, timeout=PATIENCE):
+        with attempt:
+            await _connect_once(url)
     async with (
-        database(settings.database_url.get_secret_value(), size=settings.database_pool_size) as pool,
+        database(url, size=settings.database_pool_size) as pool,
         s3_store(_s3(settings)) as store,
         rabbitmq_broker(settings.broker_url.get_secret_value(), prefix=settings.broker_prefix) as broker,
     ):
         yield Ports(pool, store, broker)
+
+
+async def _connect_once(url: str) -> None:
+    try:
+        async with database(url, size=1):
+            pass
+    except (OSError, PostgresError, InterfaceError) as error:
+        raise DatabaseDown(f"the database does not answer: {error}") from error
+
+
+async def answering(broker: Broker) -> None:
+    """Return once the broker can be used; the api does without. Raises BrokerError."""
+    async for attempt in stamina.retry_context(on=BrokerError, attempts=None, timeout=PATIENCE):
+        with attempt:
+            await broker.check()

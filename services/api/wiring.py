@@ -68,14 +68,15 @@ async def drained(readiness: Readiness, *, notice: float) -> None:
 
 async def serve(settings: Settings) -> None:
     """Answer until SIGTERM."""
-    await migrate(settings.database_url.get_secret_value())
-    async with distributed(settings) as ports, asyncio.TaskGroup() as tasks:
+    async with distributed(settings) as ports:
+        await migrate(settings.database_url.get_secret_value())
         await admit_root(ports.pool, settings)
         readiness = Readiness()
-        sweeping = tasks.create_task(sweeper(ports, settings).run())
         runner = await listen(api_app(ports, settings, readiness=readiness), settings)
-        try:
-            await drained(readiness, notice=settings.drain_seconds * _NOTICE)
-        finally:
-            await runner.cleanup()
-            sweeping.cancel()
+        async with asyncio.TaskGroup() as tasks:
+            sweeping = tasks.create_task(sweeper(ports, settings).run())
+            try:
+                await drained(readiness, notice=settings.drain_seconds * _NOTICE)
+            finally:
+                await runner.cleanup()
+                sweeping.cancel()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from services.exporter.assembly import Assembly
-from services.exporter.documents import VERSION, project_attributes
 from services.exporter.file_name import file_name
-from services.exporter.members import Document, members, with_parents
+from shared.assembly.documents import VERSION, project_attributes
+from shared.assembly.layout import ArchiveLayout
+from shared.assembly.members import Document, members, with_parents
+from shared.assembly.reading import filled
 from shared.database.pool import Pool
-from shared.errors import CrossdockError
+from shared.errors import CrossdockError, Fault
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Lease
 from shared.jobs.progress import Progress
@@ -27,6 +29,16 @@ from shared.storage.base import ObjectStore
 
 _PROJECT = "tree/project.json"
 _EMPTY = b"{}"
+
+
+class UserGone(CrossdockError):
+    """An archive is kept for who asked for it, and that user was deleted."""
+
+    code = "user_gone"
+    fault = Fault.CLIENT
+
+    def __init__(self) -> None:
+        super().__init__("the user who asked for the export does not exist any more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,8 @@ class Exporter:
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
         """Do the job and mark it finished; raises what stopped it. May be repeated."""
+        if job.user_id is None:
+            raise UserGone
         snapshot_id = await index.pin(self._pool, lease)
         content = await project_content(self._pool, job.project_id)
         documents = await self._documents(job, content, snapshot_id)
@@ -70,7 +84,7 @@ class Exporter:
             )
             documents.append(Document("lfs-objects.json", created, _EMPTY))
         elif overrides:
-            data = project_attributes(await self._load(attributes), overrides)
+            data = await asyncio.to_thread(project_attributes, await self._load(attributes), overrides)
             documents.append(Document(_PROJECT, attributes.entry.mtime, data))
         return {document.name: document for document in documents}
 
@@ -80,7 +94,7 @@ class Exporter:
     async def _load(self, placed: PlacedEntry) -> bytes:
         entry = placed.entry
         stored = await read_run(self._store, Run(placed.key, entry.position, entry.stored_size))
-        return inflate(stored, raw_length=entry.raw_size, crc32=entry.crc32)
+        return await asyncio.to_thread(inflate, stored, raw_length=entry.raw_size, crc32=entry.crc32)
 
     async def _write(
         self, snapshot_id: int | None, documents: dict[str, Document], progress: Progress
@@ -101,11 +115,12 @@ class Exporter:
         self, snapshot_id: int | None, documents: dict[str, Document], progress: Progress
     ) -> AsyncGenerator[bytes, None]:
         entries = _none() if snapshot_id is None else index.entries(self._pool, snapshot_id)
-        assembly = Assembly(self._store, root_mtime=documents["VERSION"].mtime)
-        async with aclosing(assembly.assemble(with_parents(members(entries, documents)))) as pieces:
+        layout = ArchiveLayout(root_mtime=documents["VERSION"].mtime)
+        items = layout.items(with_parents(members(entries, documents)))
+        async with aclosing(filled(self._store, items)) as pieces:
             async for piece in pieces:
                 yield piece
-                progress.entries = assembly.members
+                progress.entries = layout.members
 
     async def _finish(
         self, job: Job, lease: Lease, exported: Exported, content: ProjectContent, progress: Progress

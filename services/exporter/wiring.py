@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from services.exporter.exporter import Exporter
 from services.housekeeping import sweeper
-from services.ports import Ports, distributed
+from services.ports import Ports, answering, distributed
 from services.working import stop_on_signal, work, worker_limits, worker_name
 from shared.jobs.models import JobKind
 from shared.jobs.worker import Worker
@@ -28,6 +28,7 @@ def exporter(ports: Ports, settings: Settings) -> Worker:
 async def serve(settings: Settings) -> None:
     """Export until SIGTERM."""
     async with distributed(settings) as ports:
+        await answering(ports.broker)
         worker = exporter(ports, settings)
         stop_on_signal([worker])
         await work([worker], sweeper(ports, settings))

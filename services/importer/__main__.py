@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from services.importer.wiring import serve
-from shared.logs import configure
-from shared.settings import Settings
+from services.starting import start
 
 
 def main() -> None:
     """Read the settings, and work until SIGTERM."""
-    settings = Settings()
-    configure(settings.log_format, settings.log_level)
-    asyncio.run(serve(settings))
+    start(serve)
 
 
 if __name__ == "__main__":

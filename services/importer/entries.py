@@ -5,16 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from services.importer.verifiers import (
-    Bundle,
-    LfsIndex,
-    LfsObject,
-    ProjectDocument,
-    Tolerated,
-    Unchecked,
-    Verifier,
-    Version,
-)
+from services.importer.documents import LfsIndex, ProjectDocument
+from services.importer.verifiers import Bundle, LfsObject, Tolerated, Unchecked, Verifier, Version
 
 PROJECT = "tree/project.json"
 
@@ -24,13 +16,18 @@ _VERIFIERS: tuple[tuple[re.Pattern[str], Callable[[str], Verifier]], ...] = (
     (re.compile(r"VERSION"), lambda _: Version()),
     (re.compile(re.escape(PROJECT)), ProjectDocument),
     (re.compile(r"project(\.wiki|\.design)?\.bundle"), Bundle),
-    (
-        re.compile(r"snippets/[^/]+\.bundle"),
-        lambda name: Tolerated(Bundle(name), relation="snippets", source="SnippetRepoRestorer#restore"),
-    ),
-    (re.compile(r"lfs-objects\.json"), LfsIndex),
-    (re.compile(r"lfs-objects/[^/]+"), lambda name: LfsObject(name.rpartition("/")[2])),
+    (re.compile(r"snippets/[^/]+\.bundle"), lambda name: _snippet(Bundle(name))),
+    (re.compile(r"lfs-objects\.json"), lambda name: _lfs(LfsIndex(name))),
+    (re.compile(r"lfs-objects/[^/]+"), lambda name: _lfs(LfsObject(name.rpartition("/")[2]))),
 )
+
+
+def _snippet(check: Verifier) -> Verifier:
+    return Tolerated(check, relation="snippets", source="SnippetRepoRestorer#restore")
+
+
+def _lfs(check: Verifier) -> Verifier:
+    return Tolerated(check, relation="lfs_objects", source="LfsRestorer#restore")
 
 
 def relation_of(name: str) -> str | None:

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.database.pool import Pool
+from shared.errors import ArchiveError
 from shared.jobs.models import Lease
+
+FAILURE_LIMIT = 100_000
+"""Failures of one import: a few MiB of nonsense must not fill Postgres."""
 
 _BATCH = 500
 _LONGEST = 255
@@ -28,6 +32,15 @@ class Failure:
     external_identifiers: Mapping[str, object] = field(default_factory=dict)
 
 
+class TooManyFailures(ArchiveError):
+    """So much of the archive is unusable that the rest is not worth having."""
+
+    code = "too_many_failures"
+
+    def __init__(self, relation: str) -> None:
+        super().__init__(f"over the limit of {FAILURE_LIMIT} failed records, reached in {relation}")
+
+
 class Failures:
     """Collects at most 500 failures, then writes them."""
 
@@ -35,9 +48,13 @@ class Failures:
         self._pool = pool
         self._lease = lease
         self._waiting: list[Failure] = []
+        self._count = 0
 
     async def add(self, failure: Failure) -> None:
-        """Take a failure."""
+        """Take a failure. Raises TooManyFailures."""
+        self._count += 1
+        if self._count > FAILURE_LIMIT:
+            raise TooManyFailures(failure.relation)
         self._waiting.append(failure)
         if len(self._waiting) >= _BATCH:
             await self.flush()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from services.importer.breath import Breath
+from services.importer.documents import ProjectAttributes
 from services.importer.failures import Failures
 from services.importer.restorer import Restorer
-from services.importer.verifiers import ProjectAttributes
 from shared.archive.errors import ArchiveTooLarge
 from shared.archive.events import Event
 from shared.archive.limits import Limits
@@ -23,8 +23,8 @@ from shared.snapshots import index, objects
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore
 
-_BREATH = 64
-"""Events after which other tasks get their turn, even where nothing had to be waited for."""
+_SLICE = 16 * 1024
+"""Bytes of the archive read at a time: a thousand times as many may come out, and nothing be told of them."""
 
 
 class MissingArchive(CrossdockError):
@@ -51,11 +51,14 @@ class Importer:
         upload = await self._upload(job)
         progress.bytes_total = upload.size
         failures = Failures(self._pool, lease)
+        breath = Breath()
         async with write_snapshot(
             self._pool, self._store, lease, project_id=job.project_id, packed_up_to=self._packed_up_to
         ) as writer:
-            restorer = Restorer(writer, limits=self._limits, failures=failures, progress=progress)
-            await self._restore(upload.key, restorer, progress)
+            restorer = Restorer(
+                writer, limits=self._limits, failures=failures, progress=progress, breath=breath
+            )
+            await self._restore(upload.key, restorer, progress, breath=breath)
             attributes = restorer.attributes()
             await writer.close()
             await failures.flush()
@@ -67,21 +70,20 @@ class Importer:
             raise MissingArchive(job.project_id, job.user_id)
         return upload
 
-    async def _restore(self, key: str, restorer: Restorer, progress: Progress) -> None:
-        async with aclosing(self._events(key, progress)) as events:
-            count = 0
+    async def _restore(self, key: str, restorer: Restorer, progress: Progress, *, breath: Breath) -> None:
+        async with aclosing(self._events(key, progress, breath=breath)) as events:
             async for event in events:
                 await restorer.handle(event)
-                count += 1
-                if count % _BREATH == 0:
-                    await asyncio.sleep(0)
+                await breath.take()
 
-    async def _events(self, key: str, progress: Progress) -> AsyncGenerator[Event, None]:
+    async def _events(self, key: str, progress: Progress, *, breath: Breath) -> AsyncGenerator[Event, None]:
         reader = ArchiveReader(self._limits)
         async with aclosing(self._store.read(key)) as chunks:
             async for chunk in chunks:
-                for event in reader.feed(chunk):
-                    yield event
+                for start in range(0, len(chunk), _SLICE):
+                    for event in reader.feed(chunk[start : start + _SLICE]):
+                        yield event
+                    await breath.take()
                 progress.bytes_done += len(chunk)
         for event in reader.close():
             yield event
@@ -102,8 +104,8 @@ class Importer:
             await content.apply_attributes(
                 db,
                 job.project_id,
-                description=attributes.description if isinstance(attributes.description, str) else None,
-                visibility=_visibility(attributes.visibility_level),
+                description=attributes.description,
+                visibility=attributes.visibility_level,
                 overrides=order.override_params,
             )
             if order.replaces:
@@ -120,7 +122,3 @@ def _reason(error: CrossdockError) -> str:
     if isinstance(error, ArchiveTooLarge):
         return f"Decompressed archive size validation failed. ({error})"
     return str(error)
-
-
-def _visibility(level: object) -> int | None:
-    return level if isinstance(level, int) and level in {0, 10, 20} else None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, assert_never
 
+from services.importer.breath import Breath
+from services.importer.documents import ProjectAttributes, ProjectDocument
 from services.importer.entries import PROJECT, relation_of, verifier_of
 from services.importer.failures import Failure, Failures
-from services.importer.verifiers import ProjectAttributes, ProjectDocument, Verifier
+from services.importer.verifiers import Verifier
 from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryKind, EntryStarted, Event
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
@@ -46,12 +48,14 @@ class _Relation:
         limits: Limits,
         failures: Failures,
         count: RelationProgress,
+        breath: Breath,
     ) -> None:
         self._relation = relation
         self._sink = sink
         self._limits = limits
         self._failures = failures
         self._count = count
+        self._breath = breath
         self._splitter = LineSplitter(limits.line)
         self._line = 0
 
@@ -71,11 +75,12 @@ class _Relation:
                 self._count.lines += 1
                 await self._sink.write(line)
             case Null() if isinstance(line, bytes):
-                await self._sink.write(line)
+                await self._sink.write(line, record=False)
             case Refused():
                 self._count.failed += 1
                 await self._failures.add(self._failure(verdict))
         self._line += 1
+        await self._breath.take()
 
     async def _check(self, line: bytes | OverlongLine) -> Verdict:
         if isinstance(line, OverlongLine):
@@ -120,12 +125,20 @@ class Restorer:
     """One import's state between events: the open entry, and what has been seen."""
 
     def __init__(
-        self, writer: SnapshotWriter, *, limits: Limits, failures: Failures, progress: Progress
+        self,
+        writer: SnapshotWriter,
+        *,
+        limits: Limits,
+        failures: Failures,
+        progress: Progress,
+        breath: Breath,
     ) -> None:
         self._writer = writer
         self._limits = limits
         self._failures = failures
         self._progress = progress
+        self._breath = breath
+        self._directories: set[int] = set()  # hashes of names
         self._open: _Receiver | None = None
         self._project: ProjectDocument | None = None
         self._version = False
@@ -135,8 +148,7 @@ class Restorer:
         """Take the next event."""
         match event:
             case EntryStarted(kind=EntryKind.DIRECTORY):
-                self._tree = self._tree or event.name == "tree"
-                await self._writer.directory(f"{event.name}/", event.mtime)
+                await self._directory(event)
             case EntryStarted():
                 self._open = await self._receiver(event)
             case EntryData(data):
@@ -147,6 +159,14 @@ class Restorer:
                 pass
             case _:
                 assert_never(event)
+
+    async def _directory(self, entry: EntryStarted) -> None:
+        """Keep it; an archive may name a directory again (``tar -r``)."""
+        self._tree = self._tree or entry.name == "tree"
+        known = hash(entry.name)
+        if known not in self._directories:
+            self._directories.add(known)
+            await self._writer.directory(f"{entry.name}/", entry.mtime)
 
     async def _receive(self, data: bytes) -> None:
         if self._open:
@@ -163,8 +183,14 @@ class Restorer:
         relation = relation_of(entry.name)
         if relation is not None:
             sink = self._writer.relation(entry.name, entry.mtime)
-            count = self._count(relation)
-            return _Relation(relation, sink, limits=self._limits, failures=self._failures, count=count)
+            return _Relation(
+                relation,
+                sink,
+                limits=self._limits,
+                failures=self._failures,
+                count=self._count(relation),
+                breath=self._breath,
+            )
         verifier = verifier_of(entry.name)
         if isinstance(verifier, ProjectDocument):
             self._project = verifier

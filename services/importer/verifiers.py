@@ -11,17 +11,12 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-import msgspec
-
 from services.importer.failures import Failure
 from shared.errors import ArchiveError
 from shared.git.bundle import BundleVerifier
 
-DOCUMENT_LIMIT = 50 * 1024 * 1024
-"""Bytes of a document that is held in memory to be understood, as in GitLab."""
-
 _VERSION = "0.2.4"
-_LFS_TYPES = frozenset({0, 1, 2, None})
+_LONGEST = 128
 
 
 class VersionMismatch(ArchiveError):
@@ -31,15 +26,6 @@ class VersionMismatch(ArchiveError):
 
     def __init__(self, found: str) -> None:
         super().__init__(f"Import version mismatch: Required {_VERSION} but was {found}")
-
-
-class InvalidDocument(ArchiveError):
-    """A JSON document of the archive cannot be read (GitLab's text, and where)."""
-
-    code = "invalid_document"
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"Incorrect JSON format ({name}: {reason})")
 
 
 class Verifier(Protocol):
@@ -58,9 +44,8 @@ class Unchecked:
     def feed(self, data: bytes) -> None:
         """See the next bytes."""
 
-    def close(self) -> Failure | None:
-        """Never a failure."""
-        return None
+    def close(self) -> None:
+        """See the end."""
 
 
 class Version:
@@ -71,83 +56,23 @@ class Version:
 
     def feed(self, data: bytes) -> None:
         """Keep the first line's start."""
-        self._start = (self._start + data[:128])[:128]
+        self._start = (self._start + data[: 4 * _LONGEST])[: 4 * _LONGEST]  # UTF-8: 4 bytes at most
 
-    def close(self) -> Failure | None:
+    def close(self) -> None:
         """Raise VersionMismatch."""
-        line = self._start.split(b"\n", 1)[0].decode(errors="replace").strip()
+        line = self._start.split(b"\n", 1)[0].decode(errors="replace")[:_LONGEST]
         found = re.search(r"\d+\.\d+\.\d+", line)
         if found is None or found[0] != _VERSION:
-            raise VersionMismatch(found[0] if found else repr(line))
-        return None
+            raise VersionMismatch(found[0] if found else repr(line.strip()))
 
 
-class ProjectAttributes(msgspec.Struct, frozen=True):
-    """What the import itself takes from tree/project.json; types are checked loosely on purpose."""
+class WrongDigest(ArchiveError):
+    """The name of an LFS object is not the SHA-256 of its bytes."""
 
-    description: object = None
-    visibility_level: object = None
+    code = "lfs_digest"
 
-
-class ProjectDocument:
-    """tree/project.json: one JSON object."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._document = Document(name)
-        self.attributes = ProjectAttributes()
-
-    def feed(self, data: bytes) -> None:
-        """Keep the bytes."""
-        self._document.feed(data)
-
-    def close(self) -> Failure | None:
-        """Understand them. Raises InvalidDocument."""
-        try:
-            self.attributes = msgspec.json.decode(self._document.bytes(), type=ProjectAttributes)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-            raise InvalidDocument(self._name, str(error)) from error
-        return None
-
-
-class Document:
-    """A small file, kept whole. Raises InvalidDocument over 50 MiB."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._data = bytearray()
-
-    def feed(self, data: bytes) -> None:
-        """Keep the bytes."""
-        self._data += data
-        if len(self._data) > DOCUMENT_LIMIT:
-            raise InvalidDocument(self._name, f"over the limit of {DOCUMENT_LIMIT} bytes")
-
-    def bytes(self) -> bytes:
-        """Give what was kept."""
-        return bytes(self._data)
-
-
-class LfsIndex:
-    """lfs-objects.json: ``{OID: [repository types]}``. Without it, objects belong to the project itself."""
-
-    def __init__(self, name: str) -> None:
-        self._document = Document(name)
-
-    def feed(self, data: bytes) -> None:
-        """Keep the bytes."""
-        self._document.feed(data)
-
-    def close(self) -> Failure | None:
-        """Give the failure of ``lfs_objects`` where it is not such an object."""
-        try:
-            index = msgspec.json.decode(self._document.bytes(), type=dict[str, list[int | None]])
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-            return _lfs_failure("JSON::ParserError", f"Incorrect JSON format (lfs-objects.json: {error})")
-        for oid, types in index.items():
-            if not _LFS_TYPES.issuperset(types):
-                return _lfs_failure("ArgumentError", f"unknown repository type of {oid[:64]}: {types[:8]}")
-        return None
+    def __init__(self, oid: str, found: str) -> None:
+        super().__init__(f"LFS object {oid[:_LONGEST]} has the SHA-256 {found}")
 
 
 class LfsObject:
@@ -161,22 +86,11 @@ class LfsObject:
         """Hash the bytes."""
         self._digest.update(data)
 
-    def close(self) -> Failure | None:
-        """Give the failure of ``lfs_objects`` where the digest is another."""
+    def close(self) -> None:
+        """Raise WrongDigest."""
         found = self._digest.hexdigest()
-        if found == self._oid:
-            return None
-        return _lfs_failure("Gitlab::ImportExport::Error", f"LFS object {self._oid} has the SHA-256 {found}")
-
-
-def _lfs_failure(exception_class: str, message: str) -> Failure:
-    return Failure(
-        relation="lfs_objects",
-        line_number=None,
-        exception_class=exception_class,
-        message=message,
-        source="LfsRestorer#restore",
-    )
+        if found != self._oid:
+            raise WrongDigest(self._oid, found)
 
 
 class Bundle:
@@ -189,10 +103,9 @@ class Bundle:
         """See the bytes. Raises InvalidBundle."""
         self._verifier.feed(data)
 
-    def close(self) -> Failure | None:
+    def close(self) -> None:
         """Raise InvalidBundle."""
         self._verifier.close()
-        return None
 
 
 class Tolerated:

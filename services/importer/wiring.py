@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.housekeeping import sweeper
 from services.importer.importer import Importer
-from services.ports import Ports, distributed
+from services.ports import Ports, answering, distributed
 from services.working import stop_on_signal, work, worker_limits, worker_name
 from shared.archive.limits import Limits
 from shared.jobs.models import JobKind
@@ -34,6 +34,7 @@ def importer(ports: Ports, settings: Settings) -> Worker:
 async def serve(settings: Settings) -> None:
     """Import until SIGTERM."""
     async with distributed(settings) as ports:
+        await answering(ports.broker)
         worker = importer(ports, settings)
         stop_on_signal([worker])
         await work([worker], sweeper(ports, settings))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from pathlib import Path
 
 from services.standalone.wiring import serve
-from shared.logs import configure
-from shared.settings import Settings
+from services.starting import start
 
 
 def main() -> None:
     """Read the settings, and serve until SIGTERM; data go below the working directory."""
-    settings = Settings()
-    configure(settings.log_format, settings.log_level)
-    asyncio.run(serve(settings, data=Path("crossdock-data")))
+    start(partial(serve, data=Path("crossdock-data").absolute()))
 
 
 if __name__ == "__main__":

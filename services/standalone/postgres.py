@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,7 +33,23 @@ async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
 
 def _start(folder: Path) -> Any:  # noqa: ANN401  # the wheel has no types
     folder.mkdir(parents=True, exist_ok=True)
-    return _wheel().get_server(folder, cleanup_mode="stop")
+    server = _wheel().get_server(folder, cleanup_mode="stop")
+    # The last of its users stops the server, and one that was killed would be counted for ever.
+    users = server.global_process_id_list
+    for pid in users.get_and_add(os.getpid()):
+        if not _is_alive(pid):
+            users.get_and_remove(pid)
+    return server
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
 
 
 def _wheel() -> ModuleType:

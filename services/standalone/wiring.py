@@ -18,6 +18,7 @@ from services.working import work
 from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
 from shared.database.pool import database
+from shared.jobs import outbox
 from shared.settings import Settings
 from shared.storage.filesystem import FilesystemStore
 
@@ -33,15 +34,17 @@ async def embedded(settings: Settings, data: Path) -> AsyncIterator[Ports]:
 
 async def serve(settings: Settings, *, data: Path) -> None:
     """Answer, import and export until SIGTERM."""
-    async with embedded(settings, data) as ports, asyncio.TaskGroup() as tasks:
+    async with embedded(settings, data) as ports:
+        await outbox.forget(ports.pool)  # an earlier process took its messages with it
         await admit_root(ports.pool, settings)
         readiness = Readiness()
         workers = [importer(ports, settings), exporter(ports, settings)]
-        tasks.create_task(work(workers, sweeper(ports, settings)))
         runner = await listen(api_app(ports, settings, readiness=readiness), settings)
-        try:
-            await drained(readiness, notice=0)  # no load balancer has to see it
-        finally:
-            for worker in workers:
-                worker.stop()
-            await runner.cleanup()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(work(workers, sweeper(ports, settings)))
+            try:
+                await drained(readiness, notice=0)  # no load balancer has to see it
+            finally:
+                for worker in workers:
+                    worker.stop()
+                await runner.cleanup()

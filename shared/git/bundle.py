@@ -7,63 +7,50 @@ that git put at its end. The objects in it are not looked at.
 from __future__ import annotations
 
 import hashlib
-import re
 from struct import Struct
 
-from shared.errors import ArchiveError
+from shared.git.header import BundleHeader, InvalidBundle
 
-LINE_LIMIT = 64 * 1024
-"""Bytes that a line of the header may have, its newline not counted."""
-
-_SIGNATURES = {b"# v2 git bundle": 2, b"# v3 git bundle": 3}
-_SIGNATURE_LENGTH = 15
-_WITH_CAPABILITIES = 3
-_CAPABILITY = re.compile(rb"@(?:object-format=(?P<format>sha1|sha256)|filter=.+)")
-_ENTRIES = {
-    name: re.compile(rb"(-?)([0-9a-fA-F]{%d})(?:[ \t\r](.*))?" % digits, re.DOTALL)
-    for name, digits in (("sha1", 40), ("sha256", 64))
-}
 _PACK_HEADER = Struct(">4sII")
 _PACK_VERSIONS = (2, 3)
-_NO_BUNDLE = "it does not begin as a git bundle does"
-_EXCERPT = 40
-
-
-class InvalidBundle(ArchiveError):
-    """The file ``name`` is no git bundle, or a damaged one (GitLab's text, and why)."""
-
-    code = "invalid_bundle"
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"Invalid bundle file ({name}: {reason})")
-        self.name = name
-        self.reason = reason
 
 
 class BundleVerifier:
     """Takes one bundle in order, at any cut; raises InvalidBundle as soon as it cannot be one.
 
     Holds no more than a line of the header, or the checksum's length of the pack. What it learns is
-    complete after ``close``: ``references`` and ``prerequisites`` are counts, ``head`` is the object
-    id of HEAD where that is listed.
+    complete after ``close``: ``references`` is a count, ``head`` is the object id of HEAD where that is
+    listed.
     """
 
     def __init__(self, name: str) -> None:
-        self.version = 0
-        self.object_format = "sha1"
         self.references = 0
-        self.prerequisites = 0
         self.head: str | None = None
         self._name = name
-        self._held = b""
+        self._header = BundleHeader(name)
         self._pack: _Pack | None = None
+
+    @property
+    def version(self) -> int:
+        """2 or 3; 0 before the first line."""
+        return self._header.version
+
+    @property
+    def object_format(self) -> str:
+        """The hash that names objects: sha1 or sha256."""
+        return self._header.object_format
+
+    @property
+    def prerequisites(self) -> int:
+        """How many objects the bundle takes for granted."""
+        return self._header.prerequisites
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes, any number."""
         if self._pack:
             self._pack.feed(data)
         else:
-            self._read_header(self._held + data)
+            self._read_header(data)
 
     def close(self) -> None:
         """End the bundle: all of it must have been there."""
@@ -72,56 +59,13 @@ class BundleVerifier:
         self._pack.close()
 
     def _read_header(self, data: bytes) -> None:
-        start = 0
-        while (end := data.find(b"\n", start)) >= 0:
-            line, start = data[start:end], end + 1
-            self._check_length(line)
-            if self.version and not line:
-                self._held = b""
-                self._pack = _Pack(self._name, object_format=self.object_format)
-                self._pack.feed(memoryview(data)[start:])
-                return
-            self._read_line(line)
-        self._held = data[start:]
-        self._check_length(self._held)
-
-    def _check_length(self, line: bytes) -> None:
-        if len(line) > (LINE_LIMIT if self.version else _SIGNATURE_LENGTH):
-            raise InvalidBundle(
-                self._name, "a line of its header is too long" if self.version else _NO_BUNDLE
-            )
-
-    def _read_line(self, line: bytes) -> None:
-        if not self.version:
-            self._read_signature(line)
-        elif self.version == _WITH_CAPABILITIES and line.startswith(b"@"):
-            self._read_capability(line.rstrip())
-        else:
-            self._read_entry(line.rstrip())
-
-    def _read_signature(self, line: bytes) -> None:
-        if line not in _SIGNATURES:
-            raise InvalidBundle(self._name, _NO_BUNDLE)
-        self.version = _SIGNATURES[line]
-
-    def _read_capability(self, line: bytes) -> None:
-        # As in git, a capability that is not known may change the meaning of all that follows.
-        known = _CAPABILITY.fullmatch(line)
-        if not known:
-            raise InvalidBundle(self._name, f"unknown capability {line[:_EXCERPT]!r}")
-        if known["format"]:
-            self.object_format = known["format"].decode()
-
-    def _read_entry(self, line: bytes) -> None:
-        entry = _ENTRIES[self.object_format].fullmatch(line)
-        if not entry or not (entry[1] or entry[3]):
-            raise InvalidBundle(self._name, f"unrecognized header {line[:_EXCERPT]!r}")
-        if entry[1]:
-            self.prerequisites += 1
-            return
-        self.references += 1
-        if entry[3] == b"HEAD":
-            self.head = entry[2].decode().lower()
+        for reference in self._header.feed(data):
+            self.references += 1
+            if reference.name == b"HEAD":
+                self.head = reference.object_id
+        if self._header.pack is not None:
+            self._pack = _Pack(self._name, object_format=self.object_format)
+            self._pack.feed(self._header.pack)
 
 
 class _Pack:

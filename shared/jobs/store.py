@@ -21,6 +21,9 @@ _ORDERS: dict[JobKind, type[ImportOrder | ExportOrder]] = {
 }
 _ENDED = "lease_expires_at = NULL, finished_at = now()"
 _BACK = "lease_expires_at = NULL, published_at = NULL"
+_LONGEST_ERROR = 2000
+_LONGEST_PAUSE = timedelta(seconds=30)
+"""Between two statements of a transaction that holds a job; its process is frozen or cut off then."""
 
 
 def _job(row: Row) -> Job:
@@ -89,8 +92,15 @@ async def claim(db: Database, job_id: int, *, worker: str, ttl: timedelta) -> Jo
 
 
 async def heartbeat(db: Database, lease: Lease, *, ttl: timedelta, progress: Mapping[str, object]) -> None:
-    """Prolong the lease and write the progress. Raises LeaseLost."""
-    await _move(db, lease, "lease_expires_at = now() + $3, progress = $4", ttl, dict(progress))
+    """Prolong the lease and write the progress. Raises LeaseLost, and LockNotAvailableError at a held job."""
+    beaten = await db.fetchval(
+        """UPDATE jobs SET lease_expires_at = now() + $3, progress = $4
+           WHERE id = (SELECT id FROM jobs WHERE id = $1 AND lease = $2 AND state = 'running'
+                       FOR NO KEY UPDATE NOWAIT) RETURNING true""",
+        lease.job_id, lease.token, ttl, dict(progress),
+    )  # fmt: skip
+    if not beaten:
+        raise LeaseLost(lease.job_id)
 
 
 async def finish(db: Database, lease: Lease, *, progress: Mapping[str, object]) -> None:
@@ -102,14 +112,13 @@ async def finish(db: Database, lease: Lease, *, progress: Mapping[str, object]) 
 
 async def fail(db: Database, lease: Lease, *, error: str) -> None:
     """End a job with an error for its user to read. Raises LeaseLost."""
-    await _move(db, lease, f"state = {target(Move.FAIL)}, {_ENDED}, error = $3", error)
+    await _move(db, lease, f"state = {target(Move.FAIL)}, {_ENDED}, error = $3", _storable(error))
 
 
 async def retry(db: Database, lease: Lease, *, error: str, delay: timedelta) -> None:
     """Put a job back, due again after ``delay``. Raises LeaseLost."""
-    await _move(
-        db, lease, f"state = {target(Move.RETRY)}, {_BACK}, error = $3, not_before = now() + $4", error, delay
-    )
+    change = f"state = {target(Move.RETRY)}, {_BACK}, error = $3, not_before = now() + $4"
+    await _move(db, lease, change, _storable(error), delay)
 
 
 async def hand_back(db: Database, lease: Lease) -> None:
@@ -117,6 +126,11 @@ async def hand_back(db: Database, lease: Lease) -> None:
     await _move(
         db, lease, f"state = {target(Move.HAND_BACK)}, {_BACK}, attempt = attempt - 1, not_before = now()"
     )
+
+
+def _storable(error: str) -> str:
+    """Escape what Postgres keeps in no text: a job whose error cannot be written would never end."""
+    return error.encode(errors="backslashreplace").decode().replace("\0", "\\0")[:_LONGEST_ERROR]
 
 
 async def _move(db: Database, lease: Lease, change: str, *values: object) -> None:
@@ -143,7 +157,12 @@ async def hold(db: Database, lease: Lease) -> None:
     """Lock the job's row for the rest of the transaction. Raises LeaseLost.
 
     What is written after this in the same transaction is written by the holder of the lease or not at all.
+    A process that stands still within the transaction loses it.
     """
+    await db.execute(
+        "SELECT set_config('idle_in_transaction_session_timeout', $1, true)",
+        str(_LONGEST_PAUSE // timedelta(milliseconds=1)),
+    )
     if not await db.fetchval(
         "SELECT true FROM jobs WHERE id = $1 AND lease = $2 AND state = 'running' FOR UPDATE",
         lease.job_id, lease.token,

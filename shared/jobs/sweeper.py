@@ -16,16 +16,24 @@ Duty = Callable[[], Awaitable[int]]
 """One kind of housekeeping: does a bounded amount of it and gives how much. May be repeated."""
 
 _LOCK = 0x73776565706572
+_TERM = timedelta(minutes=1)
+_DATABASE_ERRORS = (OSError, PostgresError, InterfaceError)
 _log = structlog.get_logger()
 
 
 class Sweeper:
-    """Goes round its duties for ever, ``every`` so often."""
+    """Goes round its duties for ever, ``every`` so often.
 
-    def __init__(self, pool: Pool, duties: Sequence[Duty], *, every: timedelta) -> None:
+    A leader that takes longer than ``term``, as it may be frozen or cut off, gets company.
+    """
+
+    def __init__(
+        self, pool: Pool, duties: Sequence[Duty], *, every: timedelta, term: timedelta = _TERM
+    ) -> None:
         self._pool = pool
         self._duties = duties
         self._every = every
+        self._term = term
 
     async def run(self) -> None:
         """Sweep until cancelled; what fails is logged and tried again at the next round."""
@@ -37,17 +45,19 @@ class Sweeper:
         """Go round once, unless another service is at it."""
         try:
             async with self._pool.acquire() as leader:
+                # The server ends the session then, and with it the lock.
+                milliseconds = self._term // timedelta(milliseconds=1)
+                await leader.execute(f"SET idle_session_timeout = {milliseconds}")
                 if await leader.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
-                    try:
-                        await self._go_round()
-                    finally:
-                        await leader.execute("SELECT pg_advisory_unlock($1)", _LOCK)
-        except (OSError, PostgresError, InterfaceError):
-            _log.warning("sweep_failed", exc_info=True)
+                    # The pool takes the lock back. An unlock of ours could fail in the place of a
+                    # cancellation, and be taken for a fault of the database.
+                    await self._go_round()
+        except _DATABASE_ERRORS as error:
+            _log.warning("sweep_failed", error=str(error))
 
     async def _go_round(self) -> None:
         for duty in self._duties:
             try:
                 await duty()
-            except CrossdockError:
-                _log.warning("duty_failed", duty=getattr(duty, "__name__", str(duty)), exc_info=True)
+            except (CrossdockError, *_DATABASE_ERRORS) as error:
+                _log.warning("duty_failed", duty=getattr(duty, "__name__", str(duty)), error=str(error))

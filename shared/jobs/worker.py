@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
+import stamina
 import structlog
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import InterfaceError, LockNotAvailableError, PostgresError
 
 from shared.broker.base import Broker, Delivery
 from shared.database.pool import Pool
@@ -24,6 +25,7 @@ from shared.jobs.progress import Progress
 _log = structlog.get_logger()
 _BEAT_AT_MOST = timedelta(seconds=2)
 _LONGEST_DELAY = timedelta(minutes=5)
+_MOST_DOUBLINGS = 16
 _DATABASE_ERRORS = (OSError, PostgresError, InterfaceError)
 
 
@@ -88,6 +90,8 @@ class Worker:
         self._slots.release()
 
     async def _next(self, deliveries: AsyncIterator[Delivery]) -> Delivery | None:
+        if self._stopping.is_set():
+            return None
         wait = asyncio.ensure_future(self._wait(deliveries))
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
@@ -108,9 +112,9 @@ class Worker:
     async def _deliver(self, delivery: Delivery) -> None:
         try:
             job = await self._claim(delivery)
-        except _DATABASE_ERRORS:
+        except Exception:  # noqa: BLE001  # as below
+            # An un-ended delivery would take this worker a place for ever. The row tells what is to be done.
             _log.exception("claim_failed", worker=self._name)
-            await asyncio.sleep(self._limits.first_delay.total_seconds())
             await delivery.requeue()
             return
         if job:
@@ -127,9 +131,18 @@ class Worker:
         if not (text.isascii() and text.isdigit() and len(text) < len(str(2**63))):
             await delivery.reject(f"the body is not the number of a job: {text[:100]!r}")
             return None
-        job = await store.claim(self._pool, int(text), worker=self._name, ttl=self._limits.ttl)
+        job = await self._claim_row(int(text))
         await delivery.ack()
         return job
+
+    async def _claim_row(self, job_id: int) -> Job | None:
+        """Claim, and wait for the database where it is away: giving back counts against the message."""
+        async for attempt in stamina.retry_context(
+            on=_DATABASE_ERRORS, attempts=None, timeout=None, wait_initial=self._limits.first_delay
+        ):
+            with attempt:
+                return await store.claim(self._pool, job_id, worker=self._name, ttl=self._limits.ttl)
+        raise AssertionError  # it retries without an end
 
     async def _attempt(self, job: Job) -> None:
         lease = Lease(job.id, job.lease)
@@ -166,15 +179,24 @@ class Worker:
             try:
                 await store.heartbeat(self._pool, lease, ttl=self._limits.ttl, progress=progress.report())
                 until = sent + self._limits.ttl.total_seconds()
-            except _DATABASE_ERRORS:
-                _log.warning("heartbeat_failed", exc_info=True)
+            except LockNotAvailableError:
+                # Our own last transaction holds it, however long that takes; so nobody else can have it.
+                until = sent + self._limits.ttl.total_seconds()
+            except _DATABASE_ERRORS as error:
+                _log.warning("heartbeat_failed", error=_text(error))
         raise LeaseLost(lease.job_id)
 
     async def _settle(self, job: Job, lease: Lease, error: Exception) -> None:
         known = error if isinstance(error, CrossdockError) else None
         if (known is None or known.retryable) and job.attempt < job.max_attempts:
-            delay = min(self._limits.first_delay * 2 ** (job.attempt - 1), _LONGEST_DELAY)
-            _log.warning("job_retried", exc_info=error, delay=delay.total_seconds())
+            doublings = min(job.attempt - 1, _MOST_DOUBLINGS)
+            delay = min(self._limits.first_delay * 2**doublings, _LONGEST_DELAY)
+            _log.warning(
+                "job_retried",
+                exc_info=None if known else error,
+                error=_text(error),
+                delay=delay.total_seconds(),
+            )
             await store.retry(self._pool, lease, error=_text(error), delay=delay)
             return
         _log.warning("job_failed", exc_info=None if known else error, error=_text(error))
@@ -184,12 +206,12 @@ class Worker:
     async def _write(self, move: object) -> None:
         try:
             await move  # type: ignore[misc]  # a coroutine
-        except (LeaseLost, *_DATABASE_ERRORS):
-            _log.warning("job_left_to_the_sweeper", exc_info=True)
+        except (CrossdockError, *_DATABASE_ERRORS) as error:  # the project may be gone, the job with it
+            _log.warning("job_left_to_the_sweeper", error=_text(error))
 
 
 def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:2000]
+    return f"{type(error).__name__}: {error}"
 
 
 async def _cancel(*tasks: asyncio.Future[Any]) -> None:

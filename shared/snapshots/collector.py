@@ -12,6 +12,9 @@ from shared.snapshots.objects import UNREFERRED, StoredObject
 from shared.storage.base import ObjectStore
 
 _AT_ONCE = 500
+_SNAPSHOTS_AT_ONCE = 10
+_DROPPING = timedelta(minutes=10)
+"""The longest that dropping them takes; one may have millions of entries."""
 _ABANDONED = timedelta(days=1)
 _log = structlog.get_logger()
 
@@ -32,26 +35,32 @@ class Collector:
         """Drop snapshots that are no project's current one and that no job reads or writes."""
         return _count(
             await self._pool.execute(
-                """DELETE FROM snapshots s
+                """DELETE FROM snapshots WHERE id IN (SELECT id FROM snapshots s
                    WHERE NOT EXISTS (SELECT FROM projects WHERE snapshot_id = s.id)
                    AND NOT EXISTS (
-                       SELECT FROM jobs WHERE snapshot_id = s.id AND state IN ('queued', 'running'))"""
+                       SELECT FROM jobs WHERE snapshot_id = s.id AND state IN ('queued', 'running'))
+                   LIMIT $1)""",
+                _SNAPSHOTS_AT_ONCE,
+                timeout=_DROPPING.total_seconds(),
             )
         )
 
     async def collect_objects(self) -> int:
-        """Delete objects that nobody refers to and nobody touched for the grace time.
+        """Delete objects that nobody refers to and nobody touched for twice the grace time.
 
-        They are marked first, and nobody refers to a marked one: a find-and-touch meanwhile changes the row,
-        so that the mark's condition is looked at anew and holds no more.
+        They are marked after the first, and nobody refers to a marked one: a find-and-touch meanwhile changes
+        the row, so that the mark's condition is looked at anew and holds no more. The second is for those who
+        still read it, such as the download of an archive that has just been replaced.
         """
         await self._pool.execute(
-            f"""UPDATE objects o SET state = 'deleting'
+            f"""UPDATE objects o SET state = 'deleting', touched_at = now()
                 WHERE state <> 'deleting' AND touched_at < now() - $1::interval AND {UNREFERRED}""",  # noqa: S608  # fixed texts
             self._grace,
         )
         rows = await self._pool.fetch(
-            f"SELECT id, key FROM objects o WHERE state = 'deleting' AND {UNREFERRED} LIMIT {_AT_ONCE}"  # noqa: S608
+            f"""SELECT id, key FROM objects o WHERE state = 'deleting'
+                AND touched_at < now() - $1::interval AND {UNREFERRED} LIMIT {_AT_ONCE}""",  # noqa: S608  # fixed texts
+            self._grace,
         )
         for row in rows:
             await objects.discard(self._pool, self._store, StoredObject(row["id"], row["key"]))

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from asyncpg import ForeignKeyViolationError
 
 from shared.database.pool import Connection, Database, Pool, Row
-from shared.errors import LeaseLost
+from shared.errors import CrossdockError, LeaseLost
 from shared.jobs import store as jobs
 from shared.jobs.models import Lease
 from shared.snapshots.models import Entry, EntryKind, PlacedEntry, Segment
@@ -30,6 +30,16 @@ _ENTRY = (
     "lines",
 )
 _SEGMENT = ("name", "first_line", "lines", "position", "stored_size", "raw_size", "crc32")
+
+
+class SnapshotGone(CrossdockError):
+    """The snapshot was dropped while it was read."""
+
+    code = "snapshot_gone"
+    retryable = True
+
+    def __init__(self, snapshot_id: int) -> None:
+        super().__init__(f"snapshot {snapshot_id} was dropped while it was read")
 
 
 async def open_snapshot(pool: Pool, lease: Lease, *, project_id: int) -> int:
@@ -108,20 +118,33 @@ async def pin(pool: Pool, lease: Lease) -> int | None:
     return pinned
 
 
-async def entries(db: Database, snapshot_id: int) -> AsyncIterator[PlacedEntry]:
-    """All entries in ascending order of their names' bytes, read a page at a time."""
-    after = None
+async def current(db: Database, project_id: int) -> int | None:
+    """Give the project's current snapshot; None where it has no content."""
+    snapshot_id: int | None = await db.fetchval("SELECT snapshot_id FROM projects WHERE id = $1", project_id)
+    return snapshot_id
+
+
+async def entries(db: Database, snapshot_id: int, *, folder: str = "") -> AsyncIterator[PlacedEntry]:
+    """All entries in ascending order of their names' bytes, read a page at a time.
+
+    Only those in ``folder`` where that is given, with the ``/`` at its end. Raises SnapshotGone rather than
+    end early: a snapshot that is there after the last page was whole.
+    """
+    after, end = folder, f"{folder[:-1]}0" if folder else None  # "0" comes next after "/"
     while True:
         rows = await db.fetch(
             """SELECT e.*, coalesce(o.key, '') AS key FROM entries e LEFT JOIN objects o ON o.id = e.object_id
-               WHERE e.snapshot_id = $1 AND ($2::text IS NULL OR e.name > $2) ORDER BY e.name LIMIT $3""",
-            snapshot_id, after, _PAGE,
+               WHERE e.snapshot_id = $1 AND e.name > $2 AND ($3::text IS NULL OR e.name < $3)
+               ORDER BY e.name LIMIT $4""",
+            snapshot_id, after, end, _PAGE,
         )  # fmt: skip
         for row in rows:
             yield PlacedEntry(_entry(row), row["key"])
         if len(rows) < _PAGE:
-            return
+            break
         after = rows[-1]["name"]
+    if not await db.fetchval("SELECT true FROM snapshots WHERE id = $1", snapshot_id):
+        raise SnapshotGone(snapshot_id)
 
 
 async def find(db: Database, snapshot_id: int, name: str) -> PlacedEntry | None:

@@ -19,7 +19,8 @@ class Entry:
     """One name of the archive and the stored run that holds its bytes.
 
     ``position`` and ``stored_size`` are the run's place in the object; ``raw_size``, ``crc32`` and
-    ``sha256`` are of the bytes it inflates to; ``mtime`` is in seconds since 1970.
+    ``sha256`` are of the bytes it inflates to; ``mtime`` is in seconds since 1970. ``lines`` are those of a
+    relation that are records: ``null`` is none.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """About 1 MiB of whole lines of a relation, inflatable alone; the first line of all is line 0."""
+    """About 1 MiB of whole lines of a relation, inflatable alone; the first record of all is line 0."""
 
     name: str
     first_line: int

@@ -51,16 +51,18 @@ class RelationSink:
         self._digest = hashlib.sha256()
         self._waiting: list[bytes] = []
         self._waiting_size = 0
+        self._waiting_records = 0
         self._lines = 0
         self._whole = NOTHING
         self._position = pack.size
 
-    async def write(self, line: bytes) -> None:
-        """Take one line, its newline included where it has one."""
+    async def write(self, line: bytes, *, record: bool = True) -> None:
+        """Take one line, its newline included where it has one; only a record counts as a line."""
         if self._waiting_size + len(line) > SEGMENT_SIZE:
             await self._end_segment()
         self._waiting.append(line)
         self._waiting_size += len(line)
+        self._waiting_records += record
 
     async def close(self) -> None:
         """Write the entry; nothing is written without it."""
@@ -79,15 +81,16 @@ class RelationSink:
         if not self._waiting:
             return
         lines, self._waiting, self._waiting_size = self._waiting, [], 0
+        records, self._waiting_records = self._waiting_records, 0
         position = self._pack.size
         extent = await self._encode(b"".join(lines))
         await self._rows.add(
             Segment(
-                name=self._name, first_line=self._lines, lines=len(lines), position=position,
+                name=self._name, first_line=self._lines, lines=records, position=position,
                 stored_size=extent.stored_length, raw_size=extent.raw_length, crc32=extent.crc32,
             )
         )  # fmt: skip
-        self._lines += len(lines)
+        self._lines += records
         self._whole = self._whole.then(extent)
 
     async def _encode(self, raw: bytes) -> Extent:
@@ -161,7 +164,6 @@ class PackedBlob:
 
     async def drop(self) -> None:
         """Forget the blob; what it left in the pack is read by nobody."""
-        await self._encoding.end()
 
 
 class LargeBlob:

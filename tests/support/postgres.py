@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
@@ -36,7 +37,8 @@ class PostgresServer:
         options = ("listen_addresses=127.0.0.1", f"unix_socket_directories={directory}", *_UNSAFE_AND_FAST)
         command = [str(_binaries() / "postgres"), "-D", str(self._data), "-p", str(self._port)]
         command += [word for option in options for word in ("-c", option)]
-        self._process = ServerProcess(command, directory=directory, env=_ENV, account=account)
+        self._start = partial(ServerProcess, command, directory=directory, env=_ENV, account=account)
+        self._process = self._start()
 
     def _initialise(self, account: pwd.struct_passwd | None) -> None:
         command = [str(_binaries() / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust"]
@@ -68,6 +70,12 @@ class PostgresServer:
             return (self._data / "postmaster.pid").read_text().splitlines()[7].strip() == "ready"
         except (FileNotFoundError, IndexError):
             return False
+
+    def restart(self) -> None:
+        """End every connection and come back with what was committed."""
+        self.close()
+        self._process = self._start()
+        self.wait()
 
     def close(self) -> None:
         """Stop at once: SIGINT is the fast shutdown."""

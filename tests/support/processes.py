@@ -62,6 +62,15 @@ class ServerProcess:
                 raise RuntimeError(f"{self._process.args!r} did not get ready:\n{end}")
             time.sleep(0.02)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    def wait(self, *, seconds: float = 60) -> int:
+        """Wait for its own end and give its exit code, negative where a signal ended it."""
+        return self._process.wait(seconds)
+
     def stop(self, send: Callable[[int], None], *, seconds: float = 30) -> None:
         """End the server by ``send``, which gets its pid, and by SIGKILL where that is not enough."""
         try:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.git.bundle import LINE_LIMIT, BundleVerifier, InvalidBundle
+from shared.git.bundle import BundleVerifier
+from shared.git.header import LINE_LIMIT, InvalidBundle
 
 REAL = Path(__file__).parents[3] / ".." / "shared" / "fixtures" / "real"
 OID = b"5" * 40

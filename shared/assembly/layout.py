@@ -1,0 +1,140 @@
+"""What the bytes of a file are, front to back, before any of it is read: ours, and stored runs between them.
+
+A file is one gzip member. Its checksum and length come from the index, so that it can be measured, and begun
+anywhere, without reading what is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+
+from shared.archive import writer as tar
+from shared.assembly.members import Directory, Document, Member, Stored
+from shared.segments.assembler import GzipAssembler
+from shared.segments.encoder import Extent
+from shared.snapshots.models import Entry, PlacedEntry
+from shared.snapshots.reader import Run
+
+Item = bytes | Run
+"""Bytes that are ours, about 1 MiB at most, or the place of stored ones."""
+
+_PIECE = 1024 * 1024
+_INLINE = 64 * 1024
+
+
+class ArchiveLayout:
+    """Lays out one tar archive; ``members`` counts those that it has come to."""
+
+    def __init__(self, *, root_mtime: int) -> None:
+        self._gzip = GzipAssembler()
+        self._own = bytearray(tar.root_header(root_mtime))  # what goes into one segment
+        self._written = len(self._own)
+        self.members = 0
+
+    async def items(self, members: AsyncIterator[Member]) -> AsyncGenerator[Item, None]:
+        """Give the archive."""
+        yield self._gzip.header()
+        async for member in members:
+            for part in self._parts(member):
+                yield part if isinstance(part, Run) else await _own(self._gzip, part)
+            self.members += 1
+        self._own += tar.end_of_archive(self._written)
+        yield self._gzip.own(self._taken())
+        yield self._gzip.finish()
+
+    def _parts(self, member: Member) -> Iterator[memoryview | bytes | Run]:
+        match member:
+            case Directory(name, mtime):
+                self._add(tar.directory_header(name.rstrip("/"), mtime))
+            case Document(name, mtime, data):
+                self._add(tar.file_header(name, size=len(data), mtime=mtime))
+                yield self._taken()
+                yield from _slices(data)
+                self._end(len(data))
+            case Stored(placed):
+                self._add(
+                    tar.file_header(placed.entry.name, size=placed.entry.raw_size, mtime=placed.entry.mtime)
+                )
+                if placed.entry.raw_size:
+                    yield self._taken()
+                    yield run_of(placed)
+                    self._gzip.add(extent_of(placed.entry))
+                    self._end(placed.entry.raw_size)
+        if len(self._own) > _INLINE:
+            yield self._taken()
+
+    def _add(self, data: bytes) -> None:
+        self._own += data
+        self._written += len(data)
+
+    def _end(self, size: int) -> None:
+        """Account for ``size`` bytes of data, and pad them."""
+        self._written += size
+        self._add(tar.padding(size))
+
+    def _taken(self) -> bytes:
+        own, self._own = bytes(self._own), bytearray()
+        return own
+
+
+async def stored_file(placed: PlacedEntry | None) -> AsyncGenerator[Item, None]:
+    """Lay out one stored file, gzipped; without one, an empty file."""
+    gzip = GzipAssembler()
+    yield gzip.header()
+    if placed and placed.entry.raw_size:
+        yield run_of(placed)
+        gzip.add(extent_of(placed.entry))
+    yield gzip.finish()
+
+
+async def document_file(data: bytes) -> AsyncGenerator[Item, None]:
+    """Lay out one small file that is ours, gzipped."""
+    gzip = GzipAssembler()
+    yield gzip.header()
+    for piece in _slices(data):
+        yield await _own(gzip, piece)
+    yield gzip.finish()
+
+
+def run_of(placed: PlacedEntry) -> Run:
+    """Give the place of an entry's stored bytes."""
+    return Run(placed.key, placed.entry.position, placed.entry.stored_size)
+
+
+def extent_of(entry: Entry) -> Extent:
+    """Give what an entry's stored bytes are."""
+    return Extent(entry.raw_size, entry.stored_size, entry.crc32)
+
+
+def size_of(item: Item) -> int:
+    """Give the bytes that an item has in the file."""
+    return item.length if isinstance(item, Run) else len(item)
+
+
+async def part(items: AsyncIterator[Item], *, start: int, length: int) -> AsyncGenerator[Item, None]:
+    """Give of a file ``length`` bytes from ``start`` on; stored ones before and behind are not touched."""
+    at, end = 0, start + length
+    async for item in items:
+        first, last = max(start - at, 0), min(end - at, size_of(item))
+        if first < last:
+            yield _cut(item, first, last)
+        at += size_of(item)
+        if at >= end:
+            return
+
+
+def _cut(item: Item, first: int, last: int) -> Item:
+    if isinstance(item, Run):
+        return Run(item.key, item.position + first, last - first)
+    return item[first:last]
+
+
+async def _own(gzip: GzipAssembler, data: bytes | memoryview) -> bytes:
+    if len(data) <= _INLINE:
+        return gzip.own(bytes(data))
+    return await asyncio.to_thread(gzip.own, bytes(data))
+
+
+def _slices(data: bytes) -> Iterator[memoryview]:
+    return (memoryview(data)[start : start + _PIECE] for start in range(0, len(data), _PIECE))

@@ -1,0 +1,68 @@
+"""Reads what is stored of a file that was laid out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+from shared.assembly.layout import Item
+from shared.errors import StorageError
+from shared.snapshots.reader import Run, read_runs
+from shared.storage.base import ObjectStore
+
+_ITEMS = 2000
+_OWN = 1024 * 1024
+"""Items, and bytes of ours, that are held at once: runs among them that are neighbours are read as one."""
+
+
+async def filled(store: ObjectStore, items: AsyncIterator[Item]) -> AsyncGenerator[bytes, None]:
+    """Give the bytes of the file, in pieces of at most about 1 MiB. Raises StorageError."""
+    window: list[Item] = []
+    own = 0
+    async for item in items:
+        window.append(item)
+        own += 0 if isinstance(item, Run) else len(item)
+        if len(window) >= _ITEMS or own >= _OWN:
+            async with aclosing(_read(store, window)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            window, own = [], 0
+    async with aclosing(_read(store, window)) as pieces:
+        async for piece in pieces:
+            yield piece
+
+
+async def _read(store: ObjectStore, window: list[Item]) -> AsyncGenerator[bytes, None]:
+    runs = [item for item in window if isinstance(item, Run)]
+    async with aclosing(read_runs(store, runs)) as chunks:
+        feed = _Feed(chunks)
+        for item in window:
+            if isinstance(item, bytes):
+                yield item
+                continue
+            missing = item.length
+            while missing:
+                piece = await feed.take(missing, of=item)
+                missing -= len(piece)
+                yield piece
+
+
+class _Feed:
+    """Cuts the stream of neighbouring runs back into the runs."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    async def take(self, most: int, *, of: Run) -> bytes:
+        """Give the next bytes, ``most`` at most; they are ``of`` that run. Raises StorageError."""
+        if not self._rest:
+            self._rest = memoryview(await self._next(of))
+        piece, self._rest = self._rest[:most], self._rest[most:]
+        return bytes(piece)
+
+    async def _next(self, run: Run) -> bytes:
+        try:
+            return await anext(self._chunks)
+        except StopAsyncIteration:
+            raise StorageError(f"object {run.key!r} ended early") from None

@@ -1,0 +1,77 @@
+"""The branches and tags that a bundle lists in its header; nothing behind the header is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.errors import CrossdockError, Fault
+from shared.git.header import BundleHeader, Reference
+
+MOST_REFERENCES = 100_000
+"""Branches and tags that are held at once."""
+
+LONGEST_HEADER = 64 * 1024 * 1024
+"""Bytes of a header that are read; GitLab's bundles list a reference for every commit it keeps around."""
+
+_BRANCH, _TAG = b"refs/heads/", b"refs/tags/"
+_CUSTOMARY = ("main", "master")
+
+
+class TooManyReferences(CrossdockError):
+    """The repository has more branches and tags than are listed."""
+
+    code = "too_many_references"
+    fault = Fault.ARCHIVE
+
+    def __init__(self) -> None:
+        super().__init__(f"the repository has more than {MOST_REFERENCES} branches and tags")
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Names without their prefixes, and the object id that each has.
+
+    That of an annotated tag is the tag's own: a header does not tell the commit.
+    """
+
+    branches: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    head: str | None = None
+
+    @property
+    def default_branch(self) -> str | None:
+        """The branch that HEAD means. The header tells only its commit, so of several the customary one."""
+        there = [name for name, object_id in self.branches.items() if object_id == self.head]
+        return next((name for name in _CUSTOMARY if name in there), min(there, default=None))
+
+
+class ReferenceReader:
+    """Takes the beginning of a bundle in order, at any cut. Raises InvalidBundle and TooManyReferences."""
+
+    def __init__(self, name: str) -> None:
+        self._header = BundleHeader(name)
+        self._read = 0
+        self._branches: dict[str, str] = {}
+        self._tags: dict[str, str] = {}
+        self._head: str | None = None
+
+    def feed(self, data: bytes) -> References | None:
+        """Take the next bytes, any number; the answer is None until the header has ended."""
+        self._read += len(data)
+        for reference in self._header.feed(data):
+            self._keep(reference)
+        if len(self._branches) + len(self._tags) > MOST_REFERENCES:
+            raise TooManyReferences
+        if self._header.pack is not None:
+            return References(self._branches, self._tags, self._head)
+        if self._read > LONGEST_HEADER:
+            raise TooManyReferences
+        return None
+
+    def _keep(self, reference: Reference) -> None:
+        if reference.name == b"HEAD":
+            self._head = reference.object_id
+        for prefix, kept in ((_BRANCH, self._branches), (_TAG, self._tags)):
+            if reference.name.startswith(prefix):
+                kept[reference.name.removeprefix(prefix).decode(errors="replace")] = reference.object_id

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import hashlib
+import os
+
+import pytest
+
+from tests.support.archives import packed as packed_blocks
+from tests.support.projects import PROJECT, VERSION, Dock, archive, bundle, file, files, ndjson, project
+
+LARGE = os.urandom(5000)
+SMALL = b"small"
+
+
+def _lfs(data: bytes, oid: str | None = None) -> tuple[str, bytes]:
+    return (f"lfs-objects/{oid or hashlib.sha256(data).hexdigest()}", data)
+
+
+@pytest.mark.parametrize("data", [SMALL, LARGE], ids=["packed", "own object"])
+async def test_an_lfs_object_with_another_digest_is_left_out_without_a_trace(dock: Dock, data: bytes) -> None:
+    good, bad = _lfs(data + b"1"), _lfs(data, "f" * 64)
+    packed = project(bad, good, ("uploads/after", b"x"), ("lfs-objects.json", b"{}"))
+    imported = await dock.run_import(packed)
+    (failure,) = await dock.failures(imported)
+    assert (imported.error, failure.relation, failure.line_number) == (None, "lfs_objects", None)
+    assert failure.source == "LfsRestorer#restore"
+    assert failure.exception_message.startswith(f"LFS object {'f' * 64} has the SHA-256 ")
+    assert len(dock.stored("blobs/")) == (1 if data is LARGE else 0)  # before any collection
+    out = files(await dock.run_export())
+    assert {name: data for name, data in out.items() if "lfs" in name} == {
+        "lfs-objects.json": b"{}", "lfs-objects/": b"", good[0]: good[1],
+    }  # fmt: skip
+    assert out["uploads/after"] == b"x"
+
+
+@pytest.mark.parametrize("document", [b"{", b'{"a":[7]}', b"[]", b'{"\xff":[0]}', b"x" * 60_000])
+async def test_a_bad_index_of_lfs_objects_is_left_out_and_named(dock: Dock, document: bytes) -> None:
+    packed = project(("lfs-objects.json", document), _lfs(SMALL))
+    imported = await dock.run_import(packed)
+    (failure,) = await dock.failures(imported)
+    assert (failure.relation, failure.source) == ("lfs_objects", "LfsRestorer#restore")
+    assert "lfs-objects.json" in failure.exception_message
+    assert {name for name in await dock.round_trip(packed) if "lfs" in name} == {
+        "lfs-objects/",
+        _lfs(SMALL)[0],
+    }
+
+
+@pytest.mark.parametrize("data", [b"bad", b"bad" * 1000], ids=["packed", "own object"])
+async def test_a_bad_bundle_of_a_snippet_is_left_out_and_named(dock: Dock, data: bytes) -> None:
+    packed = project(("snippets/0.bundle", data), ("snippets/1.bundle", bundle()))
+    imported = await dock.run_import(packed)
+    (failure,) = await dock.failures(imported)
+    assert (failure.relation, failure.source) == ("snippets", "SnippetRepoRestorer#restore")
+    assert "Invalid bundle file (snippets/0.bundle: " in failure.exception_message
+    out = await dock.round_trip(packed)
+    assert {name: data for name, data in out.items() if "snip" in name} == {
+        "snippets/": b"", "snippets/1.bundle": bundle(),
+    }  # fmt: skip
+
+
+async def test_a_large_blob_is_kept_once_whoever_brings_it(dock: Dock) -> None:
+    await dock.run_import(project(("a", LARGE), ("b", LARGE), ("c", LARGE[:-1])))
+    await dock.run_import(project(("d", LARGE)), project_id=await dock.add_project("q"))
+    assert len(dock.stored("blobs/")) == 2
+
+
+async def test_a_directory_that_is_named_again_is_the_same_directory(dock: Dock) -> None:
+    packed = archive(
+        [
+            ("uploads/", b""),
+            VERSION,
+            ("uploads/", b""),
+            PROJECT,
+            ("tree/", b""),
+            ("uploads/a", b"1"),
+            ("uploads/", b""),
+        ]
+    )
+    assert [name for name in await dock.round_trip(packed) if name.endswith("/")] == [
+        "./",
+        "tree/",
+        "uploads/",
+    ]
+
+
+async def test_an_archive_of_many_members_of_gzip_is_one_archive(dock: Dock) -> None:
+    blocks = file("VERSION", b"0.2.4") + file("tree/project.json", b"{}")
+    cut = packed_blocks(blocks[:700], end=b"") + packed_blocks(blocks[700:])
+    assert (await dock.run_import(cut)).error is None
+
+
+async def test_segments_of_a_relation_start_at_whole_lines(dock: Dock) -> None:
+    lines = ndjson(*(b'{"n":%d,"x":"%s"}' % (n, b"y" * (n % 977)) for n in range(6000)))
+    assert (await dock.run_import(project(many=lines))).error is None
+    rows = await dock.pool.fetch("SELECT first_line, lines, raw_size FROM segments ORDER BY first_line")
+    assert len(rows) == 3
+    assert [row["first_line"] for row in rows] == [0, rows[0]["lines"], rows[0]["lines"] + rows[1]["lines"]]
+    assert sum(row["raw_size"] for row in rows) == len(lines)

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import tracemalloc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from time import thread_time
+
+import pytest
+from isal import isal_zlib
+
+from services.importer import importer as importer_module
+from shared.archive.gzip_reader import STEP
+from shared.archive.limits import MIB, Limits
+from shared.archive.reader import ArchiveReader
+from tests.support.archives import header
+from tests.support.fixtures import archive as fixture
+from tests.support.projects import MINIMAL, Dock, archive, file, project
+
+PACKABLE = b"".join(file(name, data) for name, data in MINIMAL)
+
+
+def _squeezed(*blocks: bytes) -> bytes:
+    """A gzip file of the blocks: quick, and small where they are dull."""
+    squeeze = isal_zlib.compressobj(1, isal_zlib.DEFLATED, 31)
+    return b"".join([*(squeeze.compress(block) for block in blocks), squeeze.flush()])
+
+
+def _large(name: bytes, size: int) -> list[bytes]:
+    return [header(b"./" + name, size=size), *([bytes(MIB)] * (size // MIB))]
+
+
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> list[ArchiveReader]:
+    """Every reader that an importer uses."""
+    made: list[ArchiveReader] = []
+
+    class Watched(ArchiveReader):
+        def __init__(self, limits: Limits) -> None:
+            super().__init__(limits)
+            made.append(self)
+
+    monkeypatch.setattr(importer_module, "ArchiveReader", Watched)
+    return made
+
+
+async def test_a_bomb_is_read_no_further_than_the_limit(dock: Dock, readers: list[ArchiveReader]) -> None:
+    packed = await asyncio.to_thread(fixture("hostile/35_").read_bytes)
+    dock.limits = Limits(decompressed=100 * MIB)
+    imported = await dock.run_import(packed)
+    assert imported.error == (
+        "Error importing repository  into ann/p - Decompressed archive size validation failed. "
+        "(the decompressed archive is over the limit of 104857600 bytes, "
+        "reached in or after 'uploads/0123456789abcdef0123456789abcdef/z.bin')"
+    )
+    assert readers[0]._gzip.decompressed <= 100 * MIB + STEP
+    await dock.collect()
+    assert dock.stored() == []
+
+
+async def test_a_bomb_of_many_entries_is_read_no_further_than_the_limit(
+    dock: Dock, readers: list[ArchiveReader]
+) -> None:
+    dock.limits = Limits(decompressed=3 * MIB)
+    packed = _squeezed(PACKABLE, *(file(f"uploads/{n}", bytes(99_000)) for n in range(100)))
+    imported = await dock.run_import(packed)
+    assert imported.error
+    assert "'uploads/31'" in imported.error
+    assert readers[0]._gzip.decompressed <= 3 * MIB + STEP
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        (Limits(entries=5), "'uploads/2' is over the limit of 5 entries"),
+        (Limits(name=19), "'./uploads/a-long-name': the name is over the limit of 19 bytes"),
+        (Limits(decompressed=20_000), "limit of 20000 bytes, reached in or after 'uploads/large'"),
+        (Limits(header=100), "'././@LongLink': an extended header is over the limit of 100 bytes"),
+    ],
+)
+async def test_what_goes_over_a_limit_is_named_with_the_limit(
+    dock: Dock, limits: Limits, expected: str
+) -> None:
+    names = {"entries": ["1", "2", "3"], "name": ["a-long-name"], "header": ["n" * 150]}
+    changed = next(field for field in ("entries", "name", "header", "decompressed") if
+                   getattr(limits, field) != getattr(Limits(), field))  # fmt: skip
+    more = [(f"uploads/{name}", b"x") for name in names.get(changed, ["1"])]
+    dock.limits = limits
+    imported = await dock.run_import(project(*more, ("uploads/large", b"x" * 30_000)))
+    assert imported.error
+    assert imported.error.startswith("Error importing repository  into ann/p - ")
+    assert expected in imported.error
+
+
+@asynccontextmanager
+async def _longest_turn() -> AsyncIterator[list[float]]:
+    """What the event loop's thread works at most without letting another task run, in CPU seconds."""
+    longest = [0.0]
+
+    async def watch() -> None:
+        last = thread_time()
+        while True:
+            await asyncio.sleep(0)
+            now = thread_time()
+            longest[0] = max(longest[0], now - last)
+            last = now
+
+    task = asyncio.create_task(watch())
+    try:
+        yield longest
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+DULL = {
+    "blank lines": lambda: _squeezed(PACKABLE, file("tree/project/issues.ndjson", b"\n" * 600_000)),
+    "short lines": lambda: _squeezed(PACKABLE, file("tree/project/unknown.ndjson", b"{}\n" * 150_000)),
+    "a dropped file of zeros": lambda: _squeezed(PACKABLE, *_large(b"._x", 400 * MIB), bytes(1024)),
+    "zeros after the end": lambda: _squeezed(PACKABLE, *([bytes(MIB)] * 400)),
+    "the root directory again and again": lambda: _squeezed(
+        PACKABLE, *([header(b"./", kind=b"5") * 2048] * 50), bytes(1024)
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DULL)
+async def test_dull_archives_do_not_keep_the_event_loop_from_others(dock: Dock, what: str) -> None:
+    packed = await asyncio.to_thread(DULL[what])
+    job = await dock.order_import(packed)
+    gc.collect()
+    async with _longest_turn() as longest:
+        assert (await dock.attempt(job)).error is None
+    assert longest[0] < 0.1
+
+
+async def test_a_line_of_50_mib_is_held_hardly_more_than_once(dock: Dock) -> None:
+    line = b'{"title":"t","x":"%s"}' % (b"y" * (50 * MIB - 100))
+    packed = await asyncio.to_thread(project, issues=line + b"\n{}\n")
+    dock.limits = replace(dock.limits, line=50 * MIB)
+    job = await dock.order_import(packed)
+    tracemalloc.start()
+    imported = await dock.attempt(job)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert imported.progress.relations["issues"].lines == 2
+    assert peak < 120 * MIB
+
+
+async def test_thousands_of_entries_are_not_held(dock: Dock) -> None:
+    packed = archive([*MINIMAL, *((f"uploads/{n:05}/f", b"x" * 100) for n in range(8000))])
+    job = await dock.order_import(packed)
+    tracemalloc.start()
+    assert (await dock.attempt(job)).error is None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * MIB

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.database.pool import Pool
+from shared.errors import LeaseLost, ObjectMissing
+from shared.jobs import store as jobs
+from shared.projects import archives
+from shared.snapshots import index, objects
+from shared.snapshots.collector import Collector
+from shared.snapshots.models import Entry, EntryKind
+from shared.snapshots.writer import write_snapshot
+from shared.storage.filesystem import FilesystemStore
+from tests.support.jobs import MINUTE, claimed, migrated, queued
+
+NOW = timedelta(0)
+LONG_AGO = "UPDATE objects SET touched_at = now() - interval '1 hour'"
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    async with migrated(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FilesystemStore:
+    return FilesystemStore(tmp_path)
+
+
+async def _object(pool: Pool, store: FilesystemStore, kind: objects.ObjectKind = "upload") -> int:
+    named = await objects.register(pool, kind=kind)
+    async with store.create(named.key) as writer:
+        await writer.write(bytes(1000))
+        await writer.commit()
+    await objects.stored(pool, named.id, size=1000, sha256=bytes(32))
+    return named.id
+
+
+async def _keys(store: FilesystemStore) -> list[str]:
+    return [info.key async for info in store.list()]
+
+
+async def _archive(pool: Pool, store: FilesystemStore, *, retention: timedelta = MINUTE) -> None:
+    object_id = await _object(pool, store, "archive")
+    await archives.keep_newest(
+        pool, await queued(pool), object_id=object_id, size=1000, sha256=bytes(32), file_name="a",
+        retention=retention,
+    )  # fmt: skip
+    await pool.execute(LONG_AGO)
+
+
+@pytest.mark.parametrize("ends", ["expires", "is replaced"])
+async def test_an_archive_that_ends_can_be_read_for_the_grace_time(
+    pool: Pool, store: FilesystemStore, ends: str
+) -> None:
+    await _archive(pool, store, retention=NOW if ends == "expires" else MINUTE)
+    if ends == "is replaced":
+        await archives.remove(pool, project_id=1, user_id=1)
+    collector = Collector(pool, store, grace=MINUTE)
+    for _ in range(2):
+        await collector.expire_archives()
+        await collector.collect_objects()
+    assert len(await _keys(store)) == 1
+    await pool.execute(LONG_AGO)
+    await collector.collect_objects()
+    assert await _keys(store) == []
+
+
+async def test_an_archive_lives_as_long_as_somebody_reads_and_touches_it(
+    pool: Pool, store: FilesystemStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "TOUCH_EVERY", timedelta(milliseconds=1))
+    await _archive(pool, store, retention=NOW)
+    collector = Collector(pool, store, grace=MINUTE)
+    await collector.expire_archives()
+    await collector.collect_objects()
+    await pool.execute(LONG_AGO)
+    async with objects.keep(pool, 1), asyncio.timeout(20):
+        while not await pool.fetchval("SELECT touched_at > now() - interval '1 minute' FROM objects"):
+            await asyncio.sleep(0)
+        await collector.collect_objects()
+        assert len(await _keys(store)) == 1
+
+
+async def test_collectors_at_once_remove_everything_and_do_not_disturb_each_other(
+    pool: Pool, store: FilesystemStore
+) -> None:
+    for _ in range(30):
+        await _object(pool, store)
+    used = await _object(pool, store)
+    await queued(pool, object_id=used)
+    await asyncio.gather(*(Collector(pool, store, grace=NOW).collect_objects() for _ in range(5)))
+    assert await pool.fetchval("SELECT array_agg(id) FROM objects") == [used]
+    assert len(await _keys(store)) == 1
+
+
+async def test_a_snapshot_that_goes_while_it_is_read_is_an_error_and_no_early_end(pool: Pool) -> None:
+    lease = await claimed(pool, await queued(pool))
+    snapshot_id = await index.open_snapshot(pool, lease, project_id=1)
+    many = [Entry(name=f"{n:05}", kind=EntryKind.DIRECTORY, mtime=1) for n in range(2500)]
+    await index.add(pool, lease, snapshot_id=snapshot_id, entries=many, segments=[])
+    reading = index.entries(pool, snapshot_id)
+    await anext(reading)
+    await pool.execute("DELETE FROM snapshots")
+    with pytest.raises(index.SnapshotGone):
+        [placed async for placed in reading]
+
+
+async def test_a_project_deleted_while_it_is_imported_leaves_no_object(
+    pool: Pool, store: FilesystemStore
+) -> None:
+    upload = await _object(pool, store)
+    lease = await claimed(pool, await queued(pool, object_id=upload))
+    async with write_snapshot(pool, store, lease, project_id=1, packed_up_to=3) as writer:
+        for name in ("one", "three"):
+            sink = await writer.blob(name, 5, size=len(name))
+            await sink.write(name.encode())
+            await sink.close()
+        await pool.execute("DELETE FROM projects")
+        await writer.directory("late", 5)
+        with pytest.raises(LeaseLost):
+            await writer.close()
+    with pytest.raises(LeaseLost):
+        await jobs.heartbeat(pool, lease, ttl=MINUTE, progress={})
+    await Collector(pool, store, grace=NOW).drop_snapshots()
+    await Collector(pool, store, grace=NOW).collect_objects()
+    assert (await _keys(store), await pool.fetchval("SELECT count(*) FROM objects")) == ([], 0)
+
+
+async def test_snapshots_are_dropped_a_few_at_a_time(pool: Pool, store: FilesystemStore) -> None:
+    await pool.execute("INSERT INTO snapshots (project_id) SELECT 1 FROM generate_series(1, 11)")
+    collector = Collector(pool, store, grace=NOW)
+    assert [await collector.drop_snapshots() for _ in range(3)] == [10, 1, 0]
+
+
+async def test_an_object_whose_bytes_are_gone_already_is_collected(
+    pool: Pool, store: FilesystemStore
+) -> None:
+    await _object(pool, store)
+    [key] = await _keys(store)
+    await store.delete([key])
+    with pytest.raises(ObjectMissing):
+        await store.stat(key)
+    await Collector(pool, store, grace=NOW).collect_objects()
+    assert await pool.fetchval("SELECT count(*) FROM objects") == 0

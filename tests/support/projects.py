@@ -1,0 +1,202 @@
+"""Small archives in pieces, and imports and exports of them in this process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from struct import pack
+from typing import Any
+
+from services.exporter.exporter import Exporter
+from services.importer.importer import Importer
+from shared.archive.limits import Limits
+from shared.database.pool import Pool
+from shared.errors import CrossdockError
+from shared.jobs import store as jobs
+from shared.jobs.models import ExportOrder, ImportOrder, Job, Lease
+from shared.jobs.progress import Progress
+from shared.projects.failed_relations import FailedRelation, newest
+from shared.snapshots import objects
+from shared.snapshots.collector import Collector
+from shared.storage.base import ObjectStore
+from shared.storage.filesystem import FilesystemStore
+from tests.support.archives import entry, header, long_name, packed
+from tests.support.jobs import claimed
+
+Files = Sequence[tuple[str, bytes]]
+
+VERSION = ("VERSION", b"0.2.4")
+PROJECT = ("tree/project.json", b"{}")
+MINIMAL: Files = (VERSION, PROJECT)
+
+
+def file(name: str, data: bytes = b"") -> bytes:
+    """The blocks of a file, or of a directory where the name ends with ``/``."""
+    path = f"./{name}".encode()
+    announced = long_name(path) if len(path) > 100 else b""
+    if name.endswith("/"):
+        return announced + header(path[:100], kind=b"5")
+    return announced + entry(path[:100], data)
+
+
+def archive(files: Files) -> bytes:
+    """An archive of these files and directories, in this order; nothing else is in it."""
+    return packed(*(file(name, data) for name, data in files))
+
+
+def project(*more: tuple[str, bytes], **relations: bytes) -> bytes:
+    """An archive that is a project, with more files, and with relations by their names."""
+    named = [(f"tree/project/{name}.ndjson", data) for name, data in relations.items()]
+    return archive([*MINIMAL, *more, *named])
+
+
+def bundle(data: bytes = b"") -> bytes:
+    """A git bundle whose checksum holds; a reference, and no object but ``data``, which is none."""
+    body = pack(">4sII", b"PACK", 2, 0) + data
+    return b"# v2 git bundle\n" + b"0" * 40 + b" HEAD\n\n" + body + hashlib.sha1(body).digest()  # noqa: S324  # git's
+
+
+def members(packed: bytes) -> list[tarfile.TarInfo]:
+    """Everything in an archive, in its order, as Python's tarfile sees it."""
+    with tarfile.open(fileobj=BytesIO(packed), mode="r:gz") as tar:
+        return tar.getmembers()
+
+
+def files(packed: bytes) -> dict[str, bytes]:
+    """The files of an archive in their order, names without ``./``; those of directories end with ``/``."""
+    found = {}
+    with tarfile.open(fileobj=BytesIO(packed), mode="r:gz") as tar:
+        for member in tar:
+            data = tar.extractfile(member)
+            found[member.name.removeprefix("./") + ("" if data else "/")] = data.read() if data else b""
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A job that was run once; ``error`` is what its user reads, where it failed."""
+
+    job: Job
+    progress: Progress
+    error: str | None
+
+
+class Dock:
+    """An importer and an exporter over one database and one store; runs jobs as a worker would."""
+
+    def __init__(self, pool: Pool, root: Path) -> None:
+        self.pool = pool
+        self.store: ObjectStore = FilesystemStore(root)
+        self.root = root
+        self.limits = Limits()
+        self.packed_up_to = 1024
+
+    @property
+    def importer(self) -> Importer:
+        """An importer with the limits as they are now."""
+        return Importer(self.pool, self.store, limits=self.limits, packed_up_to=self.packed_up_to)
+
+    @property
+    def exporter(self) -> Exporter:
+        """An exporter."""
+        return Exporter(self.pool, self.store, retention=timedelta(hours=1))
+
+    async def order_import(
+        self, packed: bytes, *, project_id: int = 1, user_id: int = 1, **order: Any
+    ) -> Job:
+        """Upload and enqueue."""
+        upload = await objects.register(self.pool, kind="upload")
+        async with self.store.create(upload.key) as writer:
+            await writer.write(packed)
+            size = await writer.commit()
+        await objects.stored(self.pool, upload.id, size=size, sha256=None)
+        return await jobs.enqueue(
+            self.pool, ImportOrder(**order), project_id=project_id, user_id=user_id, correlation_id="c",
+            object_id=upload.id,
+        )  # fmt: skip
+
+    async def run_import(self, packed: bytes, **order: Any) -> Imported:
+        """Import to the end, whichever it is."""
+        return await self.attempt(await self.order_import(packed, **order))
+
+    async def attempt(self, job: Job) -> Imported:
+        """Run an import once, as a worker does."""
+        lease = await claimed(self.pool, job)
+        progress = Progress()
+        error = None
+        try:
+            await self.importer.run(job, lease, progress)
+        except CrossdockError as failed:
+            error = await self.importer.explain(job, failed)
+            await jobs.fail(self.pool, lease, error=error)
+        found = await jobs.find(self.pool, job.id)
+        assert found is not None
+        return Imported(found, progress, error)
+
+    async def failures(self, imported: Imported) -> list[FailedRelation]:
+        """What the import left out, in the order in which it was found."""
+        return (await newest(self.pool, imported.job, limit=200_000))[::-1]
+
+    async def order_export(
+        self, *, project_id: int = 1, user_id: int = 1, description: str | None = None
+    ) -> Job:
+        """Enqueue."""
+        order = ExportOrder(description=description)
+        return await jobs.enqueue(
+            self.pool, order, project_id=project_id, user_id=user_id, correlation_id="c"
+        )
+
+    async def run_export(
+        self, *, project_id: int = 1, user_id: int = 1, description: str | None = None
+    ) -> bytes:
+        """Export to the end, and give the archive."""
+        job = await self.order_export(project_id=project_id, user_id=user_id, description=description)
+        return await self.exported(job, await claimed(self.pool, job))
+
+    async def exported(self, job: Job, lease: Lease) -> bytes:
+        """Run an export that is claimed, and give the archive."""
+        await self.exporter.run(job, lease, Progress())
+        key: str = await self.pool.fetchval(
+            "SELECT key FROM archives a JOIN objects o ON o.id = a.object_id WHERE a.job_id = $1", job.id
+        )
+        return (self.root / key).read_bytes()
+
+    async def round_trip(self, packed: bytes, **order: Any) -> dict[str, bytes]:
+        """Import and export; the files that come out."""
+        assert (await self.run_import(packed, **order)).error is None
+        return files(await self.run_export())
+
+    async def add_project(self, path: str) -> int:
+        """Another project of the namespace of the first."""
+        number: int = await self.pool.fetchval(
+            "INSERT INTO projects (namespace_id, path, name) VALUES (1, $1, $1) RETURNING id", path
+        )
+        return number
+
+    async def snapshots(self) -> list[int]:
+        """Every snapshot that has a row."""
+        return [row["id"] for row in await self.pool.fetch("SELECT id FROM snapshots ORDER BY id")]
+
+    async def collect(self) -> None:
+        """Collect garbage without any grace."""
+        collector = Collector(self.pool, self.store, grace=timedelta(0))
+        await collector.expire_archives()
+        await collector.drop_snapshots()
+        while await collector.collect_objects():
+            pass
+
+    def stored(self, kind: str = "") -> list[str]:
+        """The keys of all objects whose key begins so."""
+        found = (os.path.relpath(path, self.root) for path in self.root.rglob("*") if path.is_file())
+        return sorted(key for key in found if key.startswith(kind))
+
+
+def ndjson(*records: bytes) -> bytes:
+    """Lines, each with its newline."""
+    return b"".join(record + b"\n" for record in records)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from services.importer.documents import ProjectDocument
+from services.importer.entries import relation_of, verifier_of
+from services.importer.verifiers import Bundle, Tolerated, Unchecked, Verifier, Version
+from shared.git.header import InvalidBundle
+from tests.support.projects import bundle
+
+
+@pytest.mark.parametrize(
+    ("name", "relation"),
+    [
+        ("tree/project/issues.ndjson", "issues"),
+        ("tree/project/of.our.own.ndjson", "of.our.own"),
+        ("tree/project/.ndjson", None),
+        ("tree/project/x/y.ndjson", None),
+        ("tree/project/issues.ndjson.gz", None),
+        ("tree/projects/issues.ndjson", None),
+        ("x/tree/project/issues.ndjson", None),
+        ("tree/groups/1/issues.ndjson", None),
+        ("tree/project.ndjson", None),
+        ("uploads/0/issues.ndjson", None),
+        ("issues.ndjson", None),
+    ],
+)
+def test_only_lines_right_below_tree_project_are_a_relation(name: str, relation: str | None) -> None:
+    assert relation_of(name) == relation
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("VERSION", Version),
+        ("uploads/VERSION", Unchecked),
+        ("tree/project.json", ProjectDocument),
+        ("project.json", Unchecked),
+        ("project.bundle", Bundle),
+        ("project.wiki.bundle", Bundle),
+        ("project.design.bundle", Bundle),
+        ("project.other.bundle", Unchecked),
+        ("uploads/project.bundle", Unchecked),
+        ("snippets/0.bundle", Tolerated),
+        ("snippets/0/1.bundle", Unchecked),
+        ("lfs-objects.json", Tolerated),
+        ("lfs-objects/0", Tolerated),
+        ("lfs-objects/0/1", Unchecked),
+        ("GITLAB_VERSION", Unchecked),
+        ("tree/project/.ndjson", Unchecked),
+    ],
+)
+def test_each_file_has_its_check(name: str, check: type[Verifier]) -> None:
+    assert type(verifier_of(name)) is check
+
+
+@pytest.mark.parametrize("cut", [1, 7, 65536])
+def test_an_lfs_object_is_what_its_name_says(cut: int) -> None:
+    data = b"data" * 20
+    for oid, good in ((hashlib.sha256(data).hexdigest(), True), ("0" * 64, False), ("x" * 300, False)):
+        check = verifier_of(f"lfs-objects/{oid}")
+        for start in range(0, len(data), cut):
+            check.feed(data[start : start + cut])
+        failure = check.close()
+        assert (failure is None) == good
+        assert good or (failure and (failure.relation, failure.line_number) == ("lfs_objects", None))
+
+
+def test_a_bad_bundle_of_a_snippet_is_a_failure_and_one_of_the_project_an_error() -> None:
+    good, bad = bundle(), bundle()[:-1] + b"!"
+    for name in ("project.bundle", "snippets/0.bundle"):
+        check = verifier_of(name)
+        check.feed(good)
+        assert check.close() is None
+    snippet = verifier_of("snippets/0.bundle")
+    snippet.feed(b"no bundle at all")
+    snippet.feed(b"what follows an error is not looked at")
+    failure = snippet.close()
+    assert failure
+    assert (failure.relation, failure.source) == ("snippets", "SnippetRepoRestorer#restore")
+    check = verifier_of("project.bundle")
+    check.feed(bad)
+    with pytest.raises(InvalidBundle):
+        check.close()
