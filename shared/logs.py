@@ -15,15 +15,24 @@ _SHARED: tuple[Processor, ...] = (
     structlog.processors.StackInfoRenderer(),
 )
 
+# Without the values of local variables, which may be secrets.
+_JSON_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
 
 def configure(log_format: str, level: str) -> None:
     """Write lines of at least ``level`` as ``json``, or as ``text`` for a person to read.
 
     Libraries that log through ``logging`` are rendered in the same way.
     """
-    renderer: tuple[Processor, ...] = (structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),)
+    renderer: tuple[Processor, ...] = (
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        ),
+    )
     if log_format == "json":
-        renderer = (structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer())
+        renderer = (_JSON_TRACEBACKS, structlog.processors.JSONRenderer())
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+_PROGRAM = """
+import structlog
+from shared.logs import configure
+
+configure({format!r}, "info")
+
+
+def fail(password):
+    raise ValueError("it went wrong")
+
+
+try:
+    fail("hunter" + "2")
+except ValueError:
+    structlog.get_logger().exception("failed", job_id=7)
+"""
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_traceback_is_logged_without_the_values_of_local_variables(log_format: str) -> None:
+    program = _PROGRAM.format(format=log_format)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "it went wrong" in done.stderr
+    assert "job_id" in done.stderr
+    assert "hunter" + "2" not in done.stderr
