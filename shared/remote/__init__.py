@@ -1,0 +1,1 @@
+"""Remote addresses that users give: checked (``gate``), then asked or sent to (``client``)."""

@@ -1,0 +1,158 @@
+"""A download that goes on after a break, where the server can do that and the file is the same."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+from aiohttp import ClientResponse
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from shared.remote.errors import (
+    AnswerMalformed,
+    DownloadBroken,
+    RemoteError,
+    ResumeRefused,
+    bad_status,
+)
+from shared.remote.exchange import translated
+
+CHUNK = 256 * 1024
+_BREAKS = 5
+"""Breaks in a row, with no byte between them, that a download survives."""
+_FIRST_PAUSE = 0.1
+_RANGE = re.compile(r"bytes (\d{1,19})-\d{1,19}/(?:(\d{1,19})|\*)")
+_OK = 200
+_PARTIAL = 206
+
+_log = structlog.get_logger()
+
+
+class Ask(Protocol):
+    """Sends the GET once more, with ``headers`` added."""
+
+    def __call__(self, *, headers: Mapping[str, str]) -> AbstractAsyncContextManager[ClientResponse]:
+        """Raise what ``Redirects.follow`` raises."""
+        ...
+
+
+class Download:
+    """The bytes of a file from ``start`` on, as they are on the wire; made by ``RemoteClient.get``.
+
+    ``status``, ``headers`` and ``length`` are those of the first answer. ``length`` counts the bytes
+    to come, and is None where the server does not say: then the end of the body is believed.
+    """
+
+    def __init__(self, ask: Ask, url: URL, *, start: int, idle: timedelta) -> None:
+        self._ask = ask
+        self._url = url
+        self._start = self._offset = start
+        self._idle = idle.total_seconds()
+        self._end: int | None = None
+        self._etag: str | None = None
+        self._breaks = 0
+        self._stack = AsyncExitStack()
+        self._answer: ClientResponse | None = None
+        self.status = 0
+        self.headers: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
+
+    @property
+    def length(self) -> int | None:
+        """Bytes from ``start`` to the end."""
+        return None if self._end is None else self._end - self._start
+
+    async def open(self) -> None:
+        """Ask for the first time. Raises StatusRefused, and what RemoteClient raises."""
+        answer = await self._request()
+        if answer.status != (_PARTIAL if self._start else _OK):
+            raise self._unusable(answer)
+        self.status, self.headers = answer.status, answer.headers
+        self._end = self._total(answer)
+        etag = answer.headers.get("ETag", "")
+        self._etag = etag if etag.startswith('"') else None  # weak ones do not promise the same bytes
+        self._answer = answer
+
+    async def close(self) -> None:
+        """Let the connection go."""
+        self._answer = None
+        await self._stack.aclose()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give the bytes in chunks of at most 256 KiB. Raises RemoteError."""
+        while chunk := await self.chunk():
+            yield chunk
+
+    async def chunk(self) -> bytes:
+        """Give the next bytes, at most 256 KiB, or ``b""`` at the end."""
+        while self._offset != self._end:
+            try:
+                return await self._receive()
+            except RemoteError as error:
+                await self._mend(error)
+        return b""
+
+    async def _receive(self) -> bytes:
+        answer = self._answer or await self._resume()
+        wanted = CHUNK if self._end is None else min(CHUNK, self._end - self._offset)
+        with translated(self._url):
+            async with asyncio.timeout(self._idle):
+                data = await answer.content.read(wanted)
+        if data:
+            self._offset += len(data)
+            self._breaks = 0
+        elif self._end is not None:
+            raise DownloadBroken(self._url, self._offset)
+        else:
+            self._end = self._offset
+        return data
+
+    async def _mend(self, error: RemoteError) -> None:
+        """Wait for the next attempt, or give up."""
+        await self.close()
+        self._breaks += 1
+        final = not error.retryable or isinstance(error, ResumeRefused)
+        if final or self._etag is None or self._breaks > _BREAKS:
+            raise error
+        _log.warning("download_resumed", url=error.url, offset=self._offset, error=str(error))
+        await asyncio.sleep(_FIRST_PAUSE * 2**self._breaks)
+
+    async def _resume(self) -> ClientResponse:
+        """Ask for the rest of the same file; a server without ranges has given another answer."""
+        answer = await self._request()
+        if answer.status not in (_OK, _PARTIAL):
+            raise self._unusable(answer)
+        total = self._total(answer)
+        same = answer.headers.get("ETag") == self._etag and (self._end is None or self._end == total)
+        if answer.status == _OK or not same:
+            raise ResumeRefused(self._url, self._offset)
+        self._end = total
+        self._answer = answer
+        return answer
+
+    async def _request(self) -> ClientResponse:
+        headers = {"Range": f"bytes={self._offset}-"} if self._offset else {}
+        if self._etag is not None and self._offset:
+            headers["If-Range"] = self._etag
+        with translated(self._url):
+            async with asyncio.timeout(self._idle):
+                return await self._stack.enter_async_context(self._ask(headers=headers))
+
+    def _total(self, answer: ClientResponse) -> int | None:
+        """Give the size of the whole file, if the answer tells it."""
+        if answer.status != _PARTIAL:
+            return answer.content_length
+        found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+        if found is None or int(found[1]) != self._offset:
+            raise AnswerMalformed(self._url, "another range than was asked for")
+        return int(found[2]) if found[2] else None
+
+    def _unusable(self, answer: ClientResponse) -> RemoteError:
+        if answer.status == _OK:
+            return AnswerMalformed(self._url, "ranges are ignored")
+        return bad_status(self._url, answer.status)

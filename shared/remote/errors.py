@@ -1,0 +1,189 @@
+"""What goes wrong with an address that a user gave. No message holds a credential or a query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from http.client import responses
+
+from yarl import URL
+
+from shared.errors import CrossdockError, Fault
+from shared.remote.masking import masked
+
+
+class Reason(StrEnum):
+    """Why an address is refused, in GitLab's words, which clients read."""
+
+    LOCALHOST = "Requests to localhost are not allowed"
+    LOOPBACK = "Requests to loopback addresses are not allowed"
+    LOCAL_NETWORK = "Requests to the local network are not allowed"
+    LINK_LOCAL = "Requests to the link local network are not allowed"
+    SHARED = "Requests to the shared address space are not allowed"
+    BROADCAST = "Requests to the limited broadcast address are not allowed"
+    NOT_ALLOWED = "Requests to hosts and IP addresses not on the Allow List are denied"
+    UNRESOLVED = "Host cannot be resolved or invalid"
+    URI_INVALID = "URI is invalid"
+    HOST_INVALID = "Hostname or IP address invalid"
+    HOST_TOO_LONG = "Host is too long (maximum is 1024 characters)"
+
+
+class BlockedUrl(CrossdockError):
+    """The address is not one that may be asked; ``reason`` and the message are GitLab's words."""
+
+    code = "url_blocked"
+    fault = Fault.CLIENT
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(str(reason))
+        self.reason = str(reason)
+
+
+class SchemeRefused(BlockedUrl):
+    """The scheme is none of ``schemes``."""
+
+    def __init__(self, schemes: Sequence[str]) -> None:
+        super().__init__(f"Only allowed schemes are {', '.join(schemes)}")
+
+
+class HostUnresolved(BlockedUrl):
+    """The name has no address, or none in time. Name servers fail in passing, so a retry may help."""
+
+    code = "host_unresolved"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__(Reason.UNRESOLVED)
+
+
+class RemoteError(CrossdockError):
+    """A remote server did not do what was asked; ``url`` is masked."""
+
+    code = "remote"
+    fault = Fault.REMOTE
+
+    def __init__(self, url: URL, what: str) -> None:
+        self.url = masked(url)
+        super().__init__(f"{self.url} {what}")
+
+
+class Unreachable(RemoteError):
+    """No connection, or one that was lost."""
+
+    code = "remote_unreachable"
+    retryable = True
+
+    def __init__(self, url: URL, cause: str) -> None:
+        super().__init__(url, f"cannot be reached: {cause}")
+
+
+class CertificateRefused(RemoteError):
+    """TLS failed: the server is not who it should be, or speaks it differently."""
+
+    code = "remote_certificate"
+
+    def __init__(self, url: URL, cause: str) -> None:
+        super().__init__(url, f"failed at TLS: {cause}")
+
+
+class Unanswered(RemoteError):
+    """A deadline passed."""
+
+    code = "remote_timeout"
+    retryable = True
+
+    def __init__(self, url: URL) -> None:
+        super().__init__(url, "did not answer in time")
+
+
+class AnswerMalformed(RemoteError):
+    """The answer breaks HTTP, or its headers are larger than 8 KiB each or more than 128."""
+
+    code = "remote_malformed"
+
+    def __init__(self, url: URL, cause: str) -> None:
+        super().__init__(url, f"gave a malformed answer: {cause}")
+
+
+class RedirectRefused(RemoteError):
+    """A redirect, answered with ``status``, that is not followed."""
+
+    code = "remote_redirect"
+
+    def __init__(self, url: URL, status: int, cause: str) -> None:
+        super().__init__(url, f"redirected with {status}: {cause}")
+        self.status = status
+
+
+class StatusRefused(RemoteError):
+    """The answer's ``status`` is none that brings what was asked for, and will stay so."""
+
+    code = "remote_refused"
+
+    def __init__(self, url: URL, status: int) -> None:
+        super().__init__(url, f"answered {status}{_phrase(status)}")
+        self.status = status
+
+
+class StatusFailing(StatusRefused):
+    """The same, with a ``status`` that passes: 408, 429 and 5xx."""
+
+    code = "remote_failing"
+    retryable = True
+
+
+class DownloadBroken(RemoteError):
+    """The body ended before its end; ``offset`` is the byte that was reached."""
+
+    code = "remote_cut"
+    retryable = True
+
+    def __init__(self, url: URL, offset: int) -> None:
+        super().__init__(url, f"ended at byte {offset}, before the end")
+        self.offset = offset
+
+
+class ResumeRefused(RemoteError):
+    """A broken download cannot go on at byte ``offset``; from the start it may."""
+
+    code = "remote_resume"
+    retryable = True
+
+    def __init__(self, url: URL, offset: int) -> None:
+        super().__init__(url, f"cannot go on at byte {offset}: the file changed, or ranges are ignored")
+        self.offset = offset
+
+
+class AnswerEarly(RemoteError):
+    """The answer says success, and came before the body's end: what was taken is not the whole."""
+
+    code = "remote_early"
+
+    def __init__(self, url: URL, status: int) -> None:
+        super().__init__(url, f"answered {status} before it had the whole body")
+        self.status = status
+
+
+class LengthWrong(RemoteError):
+    """The body to send had not the ``length`` that was promised; the caller has a bug."""
+
+    code = "remote_length"
+    fault = Fault.US
+
+    def __init__(self, url: URL, length: int) -> None:
+        super().__init__(url, f"was promised {length} bytes and would have got another number")
+
+
+_PASSING = frozenset({408, 429})
+_SERVER_ERROR = 500
+
+
+def bad_status(url: URL, status: int) -> StatusRefused:
+    """Give the error that tells truthfully whether a retry helps."""
+    passing = status in _PASSING or status >= _SERVER_ERROR
+    return (StatusFailing if passing else StatusRefused)(url, status)
+
+
+def _phrase(status: int) -> str:
+    """The standard phrase: the server's own could hold anything."""
+    return f" {responses[status]}" if status in responses else ""

@@ -1,0 +1,100 @@
+"""A body on its way out: its length kept, its remote watched, its own failures told apart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from yarl import URL
+
+from shared.remote.errors import LengthWrong, RemoteError
+
+_SLICE = 64 * 1024
+"""What the remote has to take between two looks at the clock, at the least."""
+
+
+class Upload:
+    """The body of one request, ``length`` bytes out of ``source``."""
+
+    def __init__(self, source: AsyncIterator[bytes], url: URL, *, length: int, idle: timedelta) -> None:
+        self._source = source
+        self._url = url
+        self._length = self._left = length
+        self._idle = idle.total_seconds()
+        self._timeout = asyncio.timeout(None)
+        self._stopped = False
+        self._failure: Exception | None = None
+        self._pulling = asyncio.Lock()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every byte was handed over."""
+        return self._left == 0
+
+    def deadline(self, opening: timedelta) -> asyncio.Timeout:
+        """Give what ends the request once the remote stands still; waiting for ``source`` is free."""
+        self._timeout = asyncio.timeout(opening.total_seconds() + self._idle)
+        return self._timeout
+
+    def stop(self) -> None:
+        """Send no more, and watch no more: the answer is there."""
+        self._stopped = True
+        self._timeout.reschedule(None)
+
+    async def chunks(self) -> AsyncIterator[memoryview]:
+        """Give the body, in pieces of 64 KiB at most."""
+        while (chunk := await self._pull()) is not None:
+            for start in range(0, len(chunk), _SLICE):
+                await _let_answers_in()
+                if self._stopped:
+                    return
+                piece = memoryview(chunk)[start : start + _SLICE]
+                self._left -= len(piece)
+                self._watch(self._idle)
+                yield piece
+        self._watch(self._idle)
+
+    @asynccontextmanager
+    async def settled(self) -> AsyncIterator[None]:
+        """Leave the block once nobody reads ``source``; raise its error where that broke the request."""
+        try:
+            yield
+        except RemoteError:
+            if self._failure is not None:
+                raise self._failure from None
+            raise
+        finally:
+            await self._pulling.acquire()
+
+    async def _pull(self) -> bytes | None:
+        self._watch(None)
+        async with self._pulling:
+            try:
+                chunk = await anext(self._source, None)
+                self._check(chunk)
+            except Exception as error:
+                self._failure = error
+                raise
+        return chunk
+
+    def _check(self, chunk: bytes | None) -> None:
+        short = chunk is None and self._left > 0
+        if short or len(chunk or b"") > self._left:
+            raise LengthWrong(self._url, self._length)
+
+    def _watch(self, seconds: float | None) -> None:
+        if not self._stopped:
+            now = asyncio.get_running_loop().time()
+            self._timeout.reschedule(None if seconds is None else now + seconds)
+
+
+async def _let_answers_in() -> None:
+    """Let the event loop read before it writes.
+
+    A server that refuses in the middle of a body may close at once. The next write then fails, and
+    with it goes what was not read yet: the reason. One turn finds what has arrived, the next reads it.
+    """
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)

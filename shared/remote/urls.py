@@ -1,0 +1,70 @@
+"""URLs as users write them, and what is wrong with them before any name is resolved."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from yarl import URL
+
+from shared.remote.errors import BlockedUrl, Reason, SchemeRefused
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_EXACT = re.compile(r"[\x21-\x7e]*")
+_HOST = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*")
+
+
+def parse(text: str, schemes: Sequence[str], *, base: URL | None = None) -> URL:
+    """Read a URL, relative to ``base`` if given; no name is resolved. Raises BlockedUrl.
+
+    Whatever needs no escape is kept as it is written: signatures cover every byte.
+    """
+    url = _split(text)
+    try:
+        url = url if base is None else base.join(url)
+        _ = url.port  # read late, and refused late, by yarl
+    except ValueError:
+        raise BlockedUrl(Reason.URI_INVALID) from None
+    if url.scheme not in schemes:
+        raise SchemeRefused(schemes)
+    _check_host(url.raw_host)
+    return url.with_fragment(None)
+
+
+def _split(text: str) -> URL:
+    if _CONTROL.search(text):
+        raise BlockedUrl(Reason.URI_INVALID)
+    try:
+        return URL(text, encoded=_EXACT.fullmatch(text) is not None)
+    except ValueError:
+        raise BlockedUrl(Reason.URI_INVALID) from None
+
+
+def _check_host(host: str | None) -> None:
+    if not host:
+        raise BlockedUrl(Reason.URI_INVALID)
+    if not _HOST.fullmatch(host) and not _is_address(host):
+        raise BlockedUrl(Reason.HOST_INVALID)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def without_credentials(url: URL) -> URL:
+    """Give ``url`` without user and password."""
+    return url.with_user(None)
+
+
+def authorization(url: URL) -> dict[str, str]:
+    """Give the header that carries user and password of ``url``: Basic, RFC 7617, in UTF-8."""
+    if url.raw_user is None and url.raw_password is None:
+        return {}
+    pair = f"{url.user or ''}:{url.password or ''}".encode()
+    return {"Authorization": f"Basic {b64encode(pair).decode()}"}
