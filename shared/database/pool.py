@@ -19,6 +19,9 @@ Database: TypeAlias = "Pool | Connection"
 _JSONB_VERSION = b"\x01"
 """What comes before the text in the binary form of jsonb, the only one that COPY takes."""
 
+_SERVER_SETTINGS = {"idle_in_transaction_session_timeout": "30s"}
+"""A process that is frozen in the middle of a transaction must not hold its locks for ever."""
+
 
 async def prepare(connection: Connection) -> None:
     """Make jsonb columns plain Python values on this connection."""
@@ -38,7 +41,9 @@ def _decode(data: bytes) -> object:
 @asynccontextmanager
 async def database(url: str, *, size: int = 10) -> AsyncIterator[Pool]:
     """Open a pool of at most ``size`` connections."""
-    async with asyncpg.create_pool(url, min_size=1, max_size=size, init=prepare, command_timeout=60) as pool:
+    async with asyncpg.create_pool(
+        url, min_size=1, max_size=size, init=prepare, command_timeout=60, server_settings=_SERVER_SETTINGS
+    ) as pool:
         yield pool
 
 

@@ -16,7 +16,7 @@ Duty = Callable[[], Awaitable[int]]
 """One kind of housekeeping: does a bounded amount of it and gives how much. May be repeated."""
 
 _LOCK = 0x73776565706572
-_TERM = timedelta(minutes=1)
+_TERM = timedelta(seconds=10)
 _DATABASE_ERRORS = (OSError, PostgresError, InterfaceError)
 _log = structlog.get_logger()
 
