@@ -43,14 +43,25 @@ class Settings(BaseSettings):
     # Who may come in first.
     root_token: SecretStr | None = None
 
-    # GitLab's application settings: sizes in MiB, limits in requests a minute, 0 = off.
+    # GitLab's application settings: sizes in MiB, limits in requests a minute, 0 = off. They hold until
+    # an administrator changes them through the API.
     max_import_size: int = Field(default=0, ge=0)
+    max_export_size: int = Field(default=0, ge=0)
+    max_import_remote_file_size: int = Field(default=10240, ge=0)
     max_decompressed_archive_size: int = Field(default=25600, ge=0)
     project_import_limit: int = Field(default=6, ge=0)
     project_export_limit: int = Field(default=6, ge=0)
     project_download_export_limit: int = Field(default=1, ge=0)
     gitlab_project_import_enabled: bool = True
     project_export_enabled: bool = True
+    bulk_import_enabled: bool = False
+    allow_local_requests_from_web_hooks_and_services: bool = False
+    outbound_local_requests_allowlist: str = Field(default="", description="separated by commas")
+
+    # Imports from elsewhere.
+    allow_http_remote_imports: bool = False
+    remote_ca_file: Path | None = Field(default=None, description="PEM; trusted beside the system's")
+    remote_s3_endpoint_url: str | None = Field(default=None, description="that of AWS")
 
     # Limits that GitLab does not have as settings.
     max_archive_entries: int = Field(default=5_000_000, ge=1)

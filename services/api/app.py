@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from services.api import rate_limits
 from services.api.dependencies import DEPENDENCIES, Dependencies
 from services.api.middlewares import answer_errors, authenticate, log_requests
 from services.api.responses import add_common_headers
@@ -18,5 +19,6 @@ def make_app(dependencies: Dependencies) -> web.Application:
     app = web.Application(middlewares=[log_requests, answer_errors, authenticate], client_max_size=0)
     app[DEPENDENCIES] = dependencies
     app.on_response_prepare.append(add_common_headers)
+    app.on_response_prepare.append(rate_limits.add_headers)
     app.add_routes(ROUTES)
     return app

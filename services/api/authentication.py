@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiohttp import web
 
 from services.api.bodies import parameters
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import ScopeInsufficient, TokenUnusable, Unauthorized
+from services.api.errors import Forbidden, NotFound, ScopeInsufficient, TokenUnusable, Unauthorized
 from shared.accounts.models import AccessToken, Scope, User
 from shared.accounts.tokens import find_by_token
+from shared.accounts.users import find_user_by_reference
 
 _CALLER = web.RequestKey("caller", User)
+_TOKEN = web.RequestKey("token", AccessToken)
 _READING = frozenset({"GET", "HEAD"})
 _TOKEN_PARAMETERS = ("private_token", "access_token")
 _EXPIRED = "Token is expired. You can either do re-authorization or token refresh."
 _REVOKED = "Token was revoked. You have to re-authorize from the user."
 
 
-async def identify(request: web.Request) -> None:
-    """Find the caller of a request that has a token.
+async def identify(request: web.Request, *, accepted: Sequence[Scope]) -> None:
+    """Find the caller of a request that has a token with one of the ``accepted`` scopes.
 
-    Raises what GitLab answers where the token is unknown, holds no longer, or is not for this.
+    Raises what GitLab answers where the token is unknown, holds no longer, or is not for this. A token of
+    a CI job (``JOB-TOKEN``) is none here, as none of these routes takes one.
     """
     token = _token_of_head(request) or await _token_of_body(request)
+    sudo = request.query.get("sudo") or request.headers.get("Sudo")
     if not token:
+        if sudo:
+            raise Unauthorized
         return
     found = await find_by_token(request.app[DEPENDENCIES].pool, token)
     if found is None:
         raise Unauthorized
-    _require_usable(found, reading=request.method in _READING)
-    request[_CALLER] = found.user
+    _require_usable(found)
+    _require_scope(found, accepted)
+    request[_TOKEN] = found
+    request[_CALLER] = await _impersonated(request, found, sudo) if sudo else found.user
+
+
+async def _impersonated(request: web.Request, token: AccessToken, reference: str) -> User:
+    if not token.user.is_admin:
+        raise Forbidden("Must be admin to use sudo")
+    _require_scope(token, [Scope.SUDO])
+    user = await find_user_by_reference(request.app[DEPENDENCIES].pool, reference)
+    if user is None:
+        raise NotFound(f"User with ID or username '{reference}'")
+    return user
 
 
 def _token_of_head(request: web.Request) -> str | None:
@@ -47,19 +67,30 @@ async def _token_of_body(request: web.Request) -> str | None:
     return next((value for name in _TOKEN_PARAMETERS if isinstance(value := given.get(name), str)), None)
 
 
-def _require_usable(token: AccessToken, *, reading: bool) -> None:
+def _require_usable(token: AccessToken) -> None:
     if token.revoked:
         raise TokenUnusable(_REVOKED)
     if token.expired:
         raise TokenUnusable(_EXPIRED)
-    accepted = [Scope.API.value, Scope.READ_API.value] if reading else [Scope.API.value]
-    if token.scopes.isdisjoint(accepted):
-        raise ScopeInsufficient(" ".join(accepted))
+
+
+def _require_scope(token: AccessToken, accepted: Sequence[Scope]) -> None:
+    names = [scope.value for scope in accepted]
+    if not set(names).intersection(token.scopes):
+        raise ScopeInsufficient(" ".join(names))
 
 
 def find_caller(request: web.Request) -> User | None:
     """Tell who asks, None for a stranger."""
     return request.get(_CALLER)
+
+
+def require_token(request: web.Request) -> AccessToken:
+    """Tell with which token somebody asks; raises 401 for a stranger."""
+    token: AccessToken | None = request.get(_TOKEN)
+    if token is None:
+        raise Unauthorized
+    return token
 
 
 def require_caller(request: web.Request) -> User:

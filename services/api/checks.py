@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import date
 
 from services.api.errors import ParametersInvalid
+from shared.accounts.models import AccessLevel
 
 _TRUE = frozenset({"true", "t", "1", "yes", "y", "on"})
 _FALSE = frozenset({"false", "f", "0", "no", "n", "off"})
@@ -80,6 +82,27 @@ class Checker:
         if read is None:
             self.problem(name, "is invalid")
         return read
+
+    def level(self, name: str) -> AccessLevel:
+        """Read an access level; none where it is not given."""
+        value = self.integer(name)
+        if value is None:
+            return AccessLevel.NONE
+        if value in set(AccessLevel):
+            return AccessLevel(value)
+        self.problem(name, "does not have a valid value")
+        return AccessLevel.NONE
+
+    def day(self, name: str) -> date | None:
+        """Read a day, ``2027-01-31``; None where it is not given or blank."""
+        value = self._given.get(name)
+        if value in (None, ""):
+            return None
+        try:
+            return date.fromisoformat(str(value))
+        except ValueError:
+            self.problem(name, "is invalid")
+            return None
 
     def choice(self, name: str, values: Collection[str]) -> str | None:
         """Read a text that is one of ``values``; None where it is not given."""

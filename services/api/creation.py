@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.api.checks import Checker
-from services.api.errors import Forbidden, Refused
-from services.api.permissions import visible_namespace
-from shared.accounts.errors import NamespacePathTaken
+from services.api.errors import Forbidden, NotFound, Refused
+from services.api.permissions import visible_group, visible_namespace
+from shared.accounts.errors import NamespaceGone, NamespacePathTaken
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import create_group, personal_namespace
@@ -16,7 +16,7 @@ from shared.database.pool import Database, Pool
 from shared.projects import store
 from shared.projects.models import Project, Visibility
 from shared.projects.rules import NameRefused, check_name, check_path, path_of_name
-from shared.projects.store import NamespaceGone, NewProject, Taken
+from shared.projects.store import NewProject, Taken
 
 _TAKEN = "has already been taken"
 
@@ -38,6 +38,7 @@ class GroupRequest:
 
     name: str
     path: str
+    description: str
     parent_id: int | None
 
 
@@ -95,6 +96,7 @@ def read_group(given: Mapping[str, object]) -> GroupRequest:
     wanted = GroupRequest(
         name=checker.text("name") or "",
         path=checker.text("path") or "",
+        description=checker.text("description") or "",
         parent_id=checker.integer("parent_id"),
     )
     checker.finish()
@@ -105,14 +107,23 @@ async def create_owned_group(pool: Pool, caller: User, wanted: GroupRequest) -> 
     """Insert a group that the caller owns. Raises 400, 403 and 404 as GitLab does."""
     parent = None
     if wanted.parent_id is not None:
-        parent, level = await visible_namespace(pool, caller, str(wanted.parent_id), resource="Group")
+        parent, level = await visible_group(pool, caller, str(wanted.parent_id))
         if level < AccessLevel.MAINTAINER:
             raise Forbidden
     try:
         path, name = check_path(wanted.path), check_name(wanted.name)
         async with pool.acquire() as db, db.transaction():
-            group = await create_group(db, path, name=name, parent=parent)
+            group = await create_group(db, path, name=name, parent=parent, description=wanted.description)
             await add_member(db, caller.id, namespace_id=group.id, level=AccessLevel.OWNER)
-    except (NameRefused, NamespacePathTaken) as error:
-        raise Refused(400, f"Failed to save group {error}") from None
+    except NameRefused as error:
+        raise Refused(400, _unsaved(error.field, str(error))) from None
+    except NamespacePathTaken:
+        raise Refused(400, _unsaved("path", _TAKEN)) from None
+    except NamespaceGone:
+        raise NotFound("Group") from None
     return group
+
+
+def _unsaved(field: str, problem: str) -> str:
+    """Say it in the form that GitLab's clients search in."""
+    return f'Failed to save group {{:{field}=>["{problem}"]}}'

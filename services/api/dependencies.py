@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from aiohttp import web
 
 from shared.broker.base import Broker
 from shared.database.pool import Pool
+from shared.instance.models import ApplicationSettings
+from shared.instance.remote_imports import RemoteImports
 from shared.storage.base import ObjectStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiConfig:
-    """The values of GitLab's settings; limits in requests a minute, 0 = off.
+    """What does not change while the process runs; ``external_url`` has no slash at its end.
 
-    ``max_import_size`` in bytes, of the whole request body, 0 = unlimited. ``external_url`` has no
-    slash at its end.
+    ``defaults`` are the application settings that hold until an administrator changes them.
     """
 
     external_url: str
-    max_import_size: int = 0
-    project_import_limit: int = 6
-    project_export_limit: int = 6
-    project_download_export_limit: int = 1
-    import_enabled: bool = True
-    export_enabled: bool = True
+    defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
     job_attempts: int = 5
+    export_retention: timedelta = timedelta(hours=24)
+    remote_imports: RemoteImports = field(default_factory=RemoteImports)
 
 
 class Readiness:

@@ -1,71 +1,99 @@
-"""Use case of downloads: the archive from the store to the socket, whole or in part."""
+"""Use case of downloads: a file from the store to the socket, whole or in part."""
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
 from email.utils import format_datetime
 from http import HTTPStatus
 from urllib.parse import quote
 
 from aiohttp import web
 
-from services.api import bodies
 from services.api.errors import Refused
 from services.api.ranges import ByteRange, RangeUnsatisfiable, is_unchanged, requested_range
+from services.api.streams import write
 from shared.errors import ObjectMissing
 from shared.projects.archives import FinishedArchive
 from shared.storage.base import ObjectStore
 
+Read = Callable[[int, int], AsyncGenerator[bytes, None]]
+"""Gives ``length`` bytes from ``start`` on."""
 
-async def require_stored(store: ObjectStore, archive: FinishedArchive) -> None:
-    """Raise 404 where the store lost the archive, while the answer's status is still open."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file and what is told about it; ``etag`` has its quotes, ``sha256`` is of the file where known."""
+
+    file_name: str
+    size: int
+    etag: str
+    modified_at: datetime
+    read: Read
+    sha256: bytes | None = None
+
+
+def archive_download(store: ObjectStore, archive: FinishedArchive) -> Download:
+    """Give a finished export as it lies in the store."""
+    return Download(
+        file_name=archive.file_name,
+        size=archive.size,
+        etag=f'"{archive.sha256.hex()}"',
+        modified_at=archive.created_at,
+        read=lambda start, length: store.read(archive.key, start=start, length=length),
+        sha256=archive.sha256,
+    )
+
+
+async def require_stored(store: ObjectStore, key: str, *, message: str) -> None:
+    """Raise 404 where the store lost the object, while the answer's status is still open."""
     try:
-        await store.stat(archive.key)
+        await store.stat(key)
     except ObjectMissing:
-        raise Refused(404, "The project export file is not available yet") from None
+        raise Refused(404, message) from None
 
 
-async def send(request: web.Request, store: ObjectStore, archive: FinishedArchive) -> web.StreamResponse:
-    """Answer with the archive, with the range of it that was asked for, or with 304 or 416."""
-    headers = _headers(archive)
-    if is_unchanged(request.headers, headers["ETag"]):
+async def send(request: web.Request, download: Download) -> web.StreamResponse:
+    """Answer with the file, with the range of it that was asked for, or with 304 or 416."""
+    headers = _headers(download)
+    if is_unchanged(request.headers, download.etag):
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     try:
         part = requested_range(
-            request.headers, size=archive.size, etag=headers["ETag"], last_modified=headers["Last-Modified"]
+            request.headers, size=download.size, etag=download.etag, last_modified=headers["Last-Modified"]
         )
     except RangeUnsatisfiable:
         return web.Response(
             status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-            headers={"Content-Range": f"bytes */{archive.size}"},
+            headers={"Content-Range": f"bytes */{download.size}"},
         )
     if part is None:
-        return await _stream(request, store, archive, part=ByteRange(0, archive.size), headers=headers)
-    headers["Content-Range"] = part.content_range(archive.size)
-    return await _stream(
-        request, store, archive, part=part, headers=headers, status=HTTPStatus.PARTIAL_CONTENT
-    )
+        return await _stream(request, download, part=ByteRange(0, download.size), headers=headers)
+    headers["Content-Range"] = part.content_range(download.size)
+    return await _stream(request, download, part=part, headers=headers, status=HTTPStatus.PARTIAL_CONTENT)
 
 
-def _headers(archive: FinishedArchive) -> dict[str, str]:
-    name = archive.file_name
-    return {
+def _headers(download: Download) -> dict[str, str]:
+    name = download.file_name
+    headers = {
         "Content-Type": "application/octet-stream",
         "Content-Disposition": f"attachment; filename=\"{name}\"; filename*=UTF-8''{quote(name, safe='')}",
         "Content-Transfer-Encoding": "binary",
         "Accept-Ranges": "bytes",
-        "ETag": f'"{archive.sha256.hex()}"',
-        "Last-Modified": format_datetime(archive.created_at.replace(microsecond=0), usegmt=True),
-        "Repr-Digest": f"sha-256=:{b64encode(archive.sha256).decode()}:",
+        "ETag": download.etag,
+        "Last-Modified": format_datetime(download.modified_at.replace(microsecond=0), usegmt=True),
     }
+    if download.sha256:
+        headers["Repr-Digest"] = f"sha-256=:{b64encode(download.sha256).decode()}:"
+    return headers
 
 
-async def _stream(  # an answer's parts
+async def _stream(
     request: web.Request,
-    store: ObjectStore,
-    archive: FinishedArchive,
+    download: Download,
     *,
     part: ByteRange,
     headers: dict[str, str],
@@ -75,16 +103,8 @@ async def _stream(  # an answer's parts
     response.content_length = part.length
     await response.prepare(request)
     if request.method != "HEAD":
-        async with aclosing(store.read(archive.key, start=part.start, length=part.length)) as chunks:
+        async with aclosing(download.read(part.start, part.length)) as chunks:
             async for chunk in chunks:
-                await _write(response, chunk)
+                await write(response, chunk)
     await response.write_eof()
     return response
-
-
-async def _write(response: web.StreamResponse, chunk: bytes) -> None:
-    try:
-        async with asyncio.timeout(bodies.IDLE.total_seconds()):
-            await response.write(chunk)
-    except TimeoutError:
-        raise ConnectionAbortedError(f"the client took nothing for {bodies.IDLE}") from None

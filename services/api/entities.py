@@ -97,7 +97,7 @@ def full_project(project: Project, *, external_url: str) -> dict[str, object]:
     """Make a project as it is shown on its own, without its import."""
     return simple_project(project, external_url=external_url) | {
         "_links": {"self": f"{external_url}/api/v4/projects/{project.id}"},
-        "archived": False,
+        "archived": project.archived,
         "visibility": project.visibility.name.lower(),
         "creator_id": project.creator_id,
     }
@@ -133,7 +133,7 @@ def group_entity(group: Namespace, *, external_url: str) -> dict[str, object]:
         "web_url": _web_url(group, external_url=external_url),
         "name": group.name,
         "path": group.path,
-        "description": "",
+        "description": group.description,
         "visibility": "private",
         "avatar_url": None,
         "full_name": group.full_name,

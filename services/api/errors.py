@@ -48,11 +48,19 @@ class NotFound(Refused):
         super().__init__(404, f"404 {resource} Not Found" if resource else "404 Not Found")
 
 
-class Forbidden(Refused):
-    """403 without a reason."""
+class Moved(ApiError):
+    """301: the resource has another address for good; plain text, as GitLab has it."""
 
-    def __init__(self) -> None:
-        super().__init__(403, "403 Forbidden")
+    def __init__(self, address: str) -> None:
+        text = f"This resource has been moved permanently to {address}."
+        super().__init__(301, text, headers={"Location": address})
+
+
+class Forbidden(Refused):
+    """403, and why where GitLab says so."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(403, f"403 Forbidden - {reason}" if reason else "403 Forbidden")
 
 
 class Unauthorized(Refused):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from typing import Literal
 
 from services.api.checks import Checker
 from services.api.dependencies import Dependencies
@@ -12,18 +11,24 @@ from services.api.errors import NotFound, Refused
 from shared.accounts.models import User
 from shared.database.pool import Connection, Database, Pool, one_moment
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, Job, JobKind, JobState
+from shared.jobs.models import ExportOrder, Job, JobKind, JobState, UploadTarget
 from shared.projects import archives, store
 from shared.projects.models import Project
+from shared.remote.errors import BlockedUrl
+from shared.remote.urls import parse
 
 _ACTIVE = {JobState.QUEUED: "queued", JobState.RUNNING: "started"}
-_HOST = re.compile(r"[A-Za-z0-9\[]")
+_METHODS = ("PUT", "POST")
+_SCHEMES = ("http", "https")
 
 
 async def request_export(
     dependencies: Dependencies, caller: User, project: Project, *, order: ExportOrder, correlation_id: str
-) -> Job | None:
-    """Queue an export and remove the caller's earlier archive; None where the caller has one on its way."""
+) -> tuple[Job, bool]:
+    """Queue an export and remove the caller's earlier archive; True with it.
+
+    Where the caller has one on its way, that one is given, and False.
+    """
     async with dependencies.pool.acquire() as db, db.transaction():
         if not await store.lock(db, project.id):
             raise NotFound("Project")
@@ -33,12 +38,12 @@ async def request_export(
 
 async def _queue_once(  # what a job is made of
     db: Connection, caller: User, project: Project, *, order: ExportOrder, correlation_id: str, attempts: int
-) -> Job | None:
+) -> tuple[Job, bool]:
     newest = await jobs.newest(db, project.id, JobKind.EXPORT, user_id=caller.id)
     if newest is not None and newest.state in _ACTIVE:
-        return None
+        return newest, False
     await archives.remove(db, project_id=project.id, user_id=caller.id)
-    return await jobs.enqueue(
+    job = await jobs.enqueue(
         db,
         order,
         project_id=project.id,
@@ -46,6 +51,7 @@ async def _queue_once(  # what a job is made of
         correlation_id=correlation_id,
         max_attempts=attempts,
     )
+    return job, True
 
 
 async def export_status(pool: Pool, caller: User, project: Project) -> str:
@@ -60,37 +66,28 @@ async def export_status(pool: Pool, caller: User, project: Project) -> str:
     return "failed" if job is not None and job.state is JobState.FAILED else "none"
 
 
-def read_order(given: Mapping[str, object]) -> tuple[ExportOrder, str]:
-    """Read what was asked for, and where the archive should be uploaded to ("" for nowhere). Raises 400."""
+def read_order(given: Mapping[str, object]) -> ExportOrder:
+    """Read what was asked for; a blank address asks for no upload. Raises 400."""
     checker = Checker(given)
     description = checker.text("description")
     upload = Checker(checker.mapping("upload"), prefix="upload")
-    url = upload.text("url") or ""
-    upload.choice("http_method", ("PUT", "POST"))
+    url = (upload.text("url") or "").strip()
+    method: Literal["PUT", "POST"] = "POST" if upload.choice("http_method", _METHODS) == "POST" else "PUT"
     checker.problems += upload.problems
     checker.finish()
-    return ExportOrder(description=description or None), url.strip()
+    target = UploadTarget(url=url, method=method) if url else None
+    return ExportOrder(description=description or None, upload=target)
 
 
-async def refuse_upload(db: Database, caller: User, project: Project, *, url: str) -> None:
-    """Raise 400 for an upload: a bad address costs the caller the earlier archive too, as in GitLab."""
-    if not url:
+async def refuse_upload(db: Database, caller: User, project: Project, *, target: UploadTarget | None) -> None:
+    """Raise 400 for a bad address, which costs the caller the earlier archive too, as in GitLab.
+
+    No name is resolved, and local addresses pass: what may be asked is judged when the upload begins.
+    """
+    if target is None:
         return
-    problem = _problem_of_url(url)
-    if problem is None:
-        raise Refused(400, {"upload": ["is not supported yet"]})
-    await archives.remove(db, project_id=project.id, user_id=caller.id)
-    raise Refused(400, {"url": [f"is blocked: {problem}"]})
-
-
-def _problem_of_url(url: str) -> str | None:
     try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018  # reading it checks it
-    except ValueError:
-        return "URI is invalid"
-    if parts.scheme not in ("http", "https"):
-        return "Only allowed schemes are http, https"
-    if not _HOST.match(parts.hostname or ""):
-        return "Hostname or IP address invalid"
-    return None
+        parse(target.url, _SCHEMES)
+    except BlockedUrl as error:
+        await archives.remove(db, project_id=project.id, user_id=caller.id)
+        raise Refused(400, {"url": [f"is blocked: {error.reason}"]}) from None

@@ -8,21 +8,25 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from uuid import uuid4
 
+from aiohttp import web
+
 from services.api.checks import Checker
-from services.api.dependencies import Dependencies
+from services.api.dependencies import DEPENDENCIES
 from services.api.errors import Refused
-from services.api.intake import UploadedFile, UploadForm
+from services.api.intake import UploadForm
 from services.api.override_params import override_params
 from services.api.permissions import visible_namespace
+from services.api.responses import CORRELATION_ID
+from shared.accounts.errors import NamespaceGone
 from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import personal_namespace
 from shared.database.pool import Database
 from shared.jobs import store as jobs
-from shared.jobs.models import ImportOrder, Job
+from shared.jobs.models import ImportOrder, Job, RemoteSource
 from shared.projects import store
 from shared.projects.models import Project
 from shared.projects.rules import NameRefused, check_name, check_path
-from shared.projects.store import NamespaceGone, NewProject, Taken
+from shared.projects.store import NewProject, Taken
 
 _NAMESPACES = ("namespace", "namespace_id", "namespace_path")
 _NOT_GZIP = "You need to upload a GitLab project export archive (ending in .gz)."
@@ -37,11 +41,18 @@ class ImportRequest:
     namespace: str | None
     overwrite: bool
     override_params: Mapping[str, object]
-    file: UploadedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Destination:
+class Archive:
+    """Where the archive lies: in an object of the store, or elsewhere."""
+
+    object_id: int | None = None
+    source: RemoteSource | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
     """Where the import goes; ``replaces`` is the project whose place it takes at its end."""
 
     namespace: Namespace
@@ -50,28 +61,33 @@ class _Destination:
     replaces: Project | None
 
 
-def read_request(form: UploadForm) -> ImportRequest:
+def read_upload(form: UploadForm) -> tuple[ImportRequest, Archive]:
     """Read the form. Raises 400 for what is missing or wrong, then 422 for a file that is no archive."""
     checker = Checker(form.fields)
     checker.require("path")
     if form.file is None:
         checker.problem("file", "is invalid" if "file" in form.fields else "is missing")
+    request = read_request(checker)
+    assert form.file is not None  # noqa: S101  # finish() raised
+    if PurePosixPath(form.file.file_name).suffix.lower() != ".gz":
+        raise Refused(422, {"error": _NOT_GZIP})
+    return request, Archive(object_id=form.file.object_id)
+
+
+def read_request(checker: Checker) -> ImportRequest:
+    """Read what all imports have in common, and finish: raises 400 for all that is missing or wrong.
+
+    What has to be there, the path among it, is required by who calls this.
+    """
     path = checker.text("path")
     name = checker.text("name")
     namespace = _namespace_reference(checker)
     overwrite = checker.boolean("overwrite", default=False)
     overrides = override_params(checker.mapping("override_params"), problems=checker.problems)
     checker.finish()
-    assert form.file is not None and path is not None and overwrite is not None  # noqa: S101, PT018  # finish() raised
-    if PurePosixPath(form.file.file_name).suffix.lower() != ".gz":
-        raise Refused(422, {"error": _NOT_GZIP})
+    assert path is not None and overwrite is not None  # noqa: S101, PT018  # finish() raised
     return ImportRequest(
-        path=path,
-        name=name,
-        namespace=namespace,
-        overwrite=overwrite,
-        override_params=overrides,
-        file=form.file,
+        path=path, name=name, namespace=namespace, overwrite=overwrite, override_params=overrides
     )
 
 
@@ -83,19 +99,36 @@ def _namespace_reference(checker: Checker) -> str | None:
     )
 
 
-async def schedule(
-    dependencies: Dependencies, caller: User, wanted: ImportRequest, *, correlation_id: str
-) -> tuple[Project, Job]:
-    """Make the project and its queued job, both or none.
+async def place(db: Database, caller: User, wanted: ImportRequest) -> Destination:
+    """Find where the import goes.
 
     Raises 404 for a namespace the caller does not belong to, and 400 with GitLab's text for the rest.
     """
-    namespace = await _permitted_namespace(dependencies.pool, caller, wanted.namespace)
+    namespace = await _permitted_namespace(db, caller, wanted.namespace)
     with _told_as_gitlab_does():
-        destination = await _destination(dependencies.pool, namespace, wanted)
+        return await _destination(db, namespace, wanted)
+
+
+async def schedule(
+    request: web.Request, caller: User, wanted: ImportRequest, *, to: Destination, archive: Archive
+) -> tuple[Project, Job]:
+    """Make the project and its queued job, both or none; raises 400 where the place is taken."""
+    dependencies = request.app[DEPENDENCIES]
+    order = ImportOrder(
+        override_params=wanted.override_params,
+        replaces=to.replaces.full_path if to.replaces else None,
+        source=archive.source,
+    )
+    with _told_as_gitlab_does():
         async with dependencies.pool.acquire() as db, db.transaction():
-            return await _insert(db, destination, wanted, caller=caller, correlation_id=correlation_id,
-                                 attempts=dependencies.config.job_attempts)  # fmt: skip
+            project = await store.create(
+                db, NewProject(namespace_id=to.namespace.id, creator_id=caller.id, path=to.path, name=to.name)
+            )
+            job = await jobs.enqueue(
+                db, order, project_id=project.id, user_id=caller.id, correlation_id=request[CORRELATION_ID],
+                object_id=archive.object_id, max_attempts=dependencies.config.job_attempts,
+            )  # fmt: skip
+    return project, job
 
 
 async def _permitted_namespace(db: Database, caller: User, reference: str | None) -> Namespace:
@@ -109,7 +142,7 @@ async def _permitted_namespace(db: Database, caller: User, reference: str | None
     return namespace
 
 
-async def _destination(db: Database, namespace: Namespace, wanted: ImportRequest) -> _Destination:
+async def _destination(db: Database, namespace: Namespace, wanted: ImportRequest) -> Destination:
     path = check_path(wanted.path)
     name = check_name(wanted.name) if wanted.name and wanted.name.strip() else None
     replaced = await store.find_by_path(db, f"{namespace.full_path}/{path}") if wanted.overwrite else None
@@ -117,23 +150,7 @@ async def _destination(db: Database, namespace: Namespace, wanted: ImportRequest
         path = f"{path}-{uuid4().hex}"
         # Its name is free only at the end, and passes on to the new project then.
         name = None if name == replaced.name else name
-    return _Destination(namespace=namespace, path=path, name=name or path, replaces=replaced)
-
-
-async def _insert(  # what a project and a job are made of
-    db: Database, to: _Destination, wanted: ImportRequest, *, caller: User, correlation_id: str, attempts: int
-) -> tuple[Project, Job]:
-    project = await store.create(
-        db, NewProject(namespace_id=to.namespace.id, creator_id=caller.id, path=to.path, name=to.name)
-    )
-    order = ImportOrder(
-        override_params=wanted.override_params, replaces=to.replaces.full_path if to.replaces else None
-    )
-    job = await jobs.enqueue(
-        db, order, project_id=project.id, user_id=caller.id, correlation_id=correlation_id,
-        object_id=wanted.file.object_id, max_attempts=attempts,
-    )  # fmt: skip
-    return project, job
+    return Destination(namespace=namespace, path=path, name=name or path, replaces=replaced)
 
 
 @contextmanager

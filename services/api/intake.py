@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 from multipart import MultipartSegment
 
+from services.api.application_settings import settings_for
 from services.api.bodies import chunks, parameters
 from services.api.dependencies import DEPENDENCIES
 from services.api.errors import TooLarge
@@ -19,6 +20,7 @@ from services.api.form_data import FieldCollector, FormEvent, form_parser
 from services.api.nesting import nest
 from shared.database.pool import Pool
 from shared.errors import StorageError
+from shared.settings import MIB
 from shared.snapshots import objects
 from shared.snapshots.objects import StoredObject
 from shared.storage.base import ObjectStore, ObjectWriter
@@ -42,9 +44,14 @@ class UploadForm:
     file: UploadedFile | None
 
 
-def require_size(request: web.Request) -> None:
+async def _largest_import(request: web.Request) -> int:
+    """Give how many bytes a request may have, 0 for any number."""
+    return (await settings_for(request)).max_import_size * MIB
+
+
+async def require_size(request: web.Request) -> None:
     """Raise 413 where the head of the request tells already that the body is too long."""
-    limit = request.app[DEPENDENCIES].config.max_import_size
+    limit = await _largest_import(request)
     if limit and (request.content_length or 0) > limit:
         raise TooLarge("an import", limit)
 
@@ -62,7 +69,7 @@ async def receive(request: web.Request) -> AsyncIterator[UploadForm]:
     async with AsyncExitStack() as stack:
         files = _FileParts(dependencies.pool, dependencies.store, stack)
         fields = FieldCollector()
-        await _read(request, files, fields, limit=dependencies.config.max_import_size)
+        await _read(request, files, fields, limit=await _largest_import(request))
         yield UploadForm(nest([*request.query.items(), *fields.pairs]), files.last)
         files.adopt()
 

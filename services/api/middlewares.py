@@ -8,11 +8,17 @@ from aiohttp.typedefs import Handler
 from structlog.contextvars import bound_contextvars
 
 from services.api.authentication import identify
+from services.api.crossdock.problems import told
 from services.api.errors import ApiError
 from services.api.handlers.health import PUBLIC
+from services.api.handlers.web_pages import download_export
 from services.api.responses import begin, json_response, seconds_since_begin
+from services.api.scopes import accepted_scopes
 
 _log = structlog.get_logger()
+_OPEN = PUBLIC | {download_export}
+"""Health works without a database; a page asks by itself, as it words errors for people."""
+
 _CLIENT_GONE = 499
 """What proxies log where a client went away before its answer."""
 
@@ -59,7 +65,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         if request.writer.output_size:
             raise  # an answer is on its way: it must end short, not well
         answer = json_response({"message": "500 Internal Server Error"}, status=500)
-    return answer
+    return told(request, answer)
 
 
 def _answer(error: ApiError) -> web.Response:
@@ -70,7 +76,8 @@ def _answer(error: ApiError) -> web.Response:
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Find out who asks, for every known address but those of health, which work without a database."""
-    if request.match_info.http_exception is None and request.match_info.handler not in PUBLIC:
-        await identify(request)
+    """Find out who asks, for every known address that does not do without."""
+    if request.match_info.http_exception is None and request.match_info.handler not in _OPEN:
+        reading = request.method in ("GET", "HEAD")
+        await identify(request, accepted=accepted_scopes(request.match_info.handler, reading=reading))
     return await handler(request)

@@ -47,17 +47,23 @@ def page_response(
     request: web.Request, page: Page, found: Found[T], entity: Callable[[T], object]
 ) -> web.Response:
     """Answer one page; a page behind the last is empty."""
-    pages = max(1, -(-found.total // page.size))
+    headers = page_headers(request, page, total=found.total)
+    return json_response([entity(item) for item in found.items], headers=headers)
+
+
+def page_headers(request: web.Request, page: Page, *, total: int) -> dict[str, str]:
+    """Tell which page of ``total`` items it is, and where its neighbours are."""
+    pages = max(1, -(-total // page.size))
     others = {
         "prev": page.number - 1 if page.number > 1 else None,
         "next": page.number + 1 if page.number < pages else None,
         "first": 1,
         "last": pages,
     }
-    headers = {
+    return {
         "X-Page": str(page.number),
         "X-Per-Page": str(page.size),
-        "X-Total": str(found.total),
+        "X-Total": str(total),
         "X-Total-Pages": str(pages),
         "X-Next-Page": str(others["next"] or ""),
         "X-Prev-Page": str(others["prev"] or ""),
@@ -67,7 +73,6 @@ def page_response(
             if number
         ),
     }
-    return json_response([entity(item) for item in found.items], headers=headers)
 
 
 def _link(request: web.Request, number: int, size: int) -> URL:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import re
+
 from aiohttp import web
 
 from services.api.authentication import find_caller, require_caller
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import Forbidden, NotFound
-from shared.accounts.models import AccessLevel, Namespace, User
+from services.api.errors import ApiError, Forbidden, Moved, NotFound, Refused
+from shared.accounts.models import AccessLevel, Namespace, NamespaceKind, User
 from shared.accounts.namespaces import find_namespace, find_namespace_by_path
 from shared.database.pool import Database
 from shared.projects import access, store
+from shared.projects.changes import find_moved
 from shared.projects.models import Project, Visibility
+
+_PROJECT = re.compile(r"(/projects/+)[^/?]+")
+
+
+def require_administrator(request: web.Request) -> User:
+    """Tell which administrator asks; raises 401 for a stranger and 403 for everybody else."""
+    caller = require_caller(request)
+    if not caller.is_admin:
+        raise Forbidden
+    return caller
 
 
 async def namespace_level(db: Database, user: User, namespace: Namespace) -> AccessLevel:
@@ -35,13 +48,28 @@ async def visible_project(request: web.Request, *, db: Database | None = None) -
     """Give the project of the address and the caller's level; raises 404 where the caller cannot see it."""
     db = db or request.app[DEPENDENCIES].pool
     caller = find_caller(request)
-    project = await store.find(db, request.match_info["id"])
+    reference = request.match_info["id"]
+    moved_to = None
+    project = await store.find(db, reference)
+    if project is None and "/" in reference:
+        moved_to = await find_moved(db, reference)
+        project = None if moved_to is None else await store.find_by_id(db, moved_to)
     if project is None:
         raise NotFound("Project")
     level = await project_level(db, caller, project)
     if not _sees(caller, project, level):
         raise NotFound("Project")
+    if moved_to is not None:
+        raise _moved(request, project)
     return project, level
+
+
+def _moved(request: web.Request, project: Project) -> ApiError:
+    """Make the answer to who asks by an old path: the same address with the id, 405 for changes."""
+    if request.method not in ("GET", "HEAD"):
+        return Refused(405, "Non GET methods are not allowed for moved projects")
+    path = _PROJECT.sub(rf"\g<1>{project.id}", request.raw_path, count=1)
+    return Moved(request.app[DEPENDENCIES].config.external_url + path)
 
 
 async def administered_project(request: web.Request) -> tuple[Project, User]:
@@ -53,6 +81,14 @@ async def administered_project(request: web.Request) -> tuple[Project, User]:
     if level < AccessLevel.MAINTAINER:
         raise Forbidden
     return project, require_caller(request)
+
+
+async def visible_group(db: Database, user: User, reference: str) -> tuple[Namespace, AccessLevel]:
+    """Give the group of an id or full path and the user's level; raises 404 without a level there."""
+    group, level = await visible_namespace(db, user, reference, resource="Group")
+    if group.kind is not NamespaceKind.GROUP:
+        raise NotFound("Group")
+    return group, level
 
 
 async def visible_namespace(

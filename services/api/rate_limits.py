@@ -2,27 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from services.api.dependencies import DEPENDENCIES
 from services.api.errors import Refused
-from shared.database.pool import Database
 
 _TEXT = "This endpoint has been requested too many times. Try again later."
 
 
-async def count(db: Database, key: str, *, limit: int) -> None:
-    """Count a request against ``key``; raises 429 where it is one more than ``limit`` a minute (0 = off).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """How a caller stands against a limit; ``reset_at`` in seconds since 1970."""
 
-    Refused requests count too. The window is told by the database's clock.
+    name: str
+    limit: int
+    used: int
+    reset_at: int
+
+
+_QUOTA = web.RequestKey("quota", Quota)
+
+
+async def count(request: web.Request, name: str, *of: int, limit: int) -> None:
+    """Count a request against the limit ``name`` of a caller (and what else the limit is for).
+
+    Raises 429 where it is one more than ``limit`` a minute (0 = off). Refused requests count too. The
+    window is told by the database's clock.
     """
     if not limit:
         return
-    row = await db.fetchrow(
+    row = await request.app[DEPENDENCIES].pool.fetchrow(
         """INSERT INTO rate_limits AS r (key, window_end, used) VALUES ($1, now() + interval '1 minute', 1)
            ON CONFLICT (key) DO UPDATE SET
                used = CASE WHEN r.window_end <= now() THEN 1 ELSE r.used + 1 END,
                window_end = CASE WHEN r.window_end <= now() THEN excluded.window_end ELSE r.window_end END
-           RETURNING used, greatest(1, ceil(extract(epoch FROM window_end - now())))::int AS seconds""",
-        key,
+           RETURNING used, ceil(extract(epoch FROM window_end))::bigint AS reset_at,
+                     greatest(1, ceil(extract(epoch FROM window_end - now())))::int AS wait""",
+        ":".join([name, *map(str, of)]),
     )
     assert row is not None  # noqa: S101  # an upsert ... RETURNING gives its row
+    request[_QUOTA] = Quota(name=name, limit=limit, used=row["used"], reset_at=row["reset_at"])
     if row["used"] > limit:
-        raise Refused(429, {"error": _TEXT}, headers={"Retry-After": str(row["seconds"])})
+        raise Refused(429, {"error": _TEXT}, headers={"Retry-After": str(row["wait"])})
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Tell on every answer to a limited request how its caller stands, by GitLab's names."""
+    quota = request.get(_QUOTA)
+    if quota is None:
+        return
+    response.headers["RateLimit-Name"] = quota.name
+    response.headers["RateLimit-Limit"] = str(quota.limit)
+    response.headers["RateLimit-Observed"] = str(quota.used)
+    response.headers["RateLimit-Remaining"] = str(max(0, quota.limit - quota.used))
+    response.headers["RateLimit-Reset"] = str(quota.reset_at)

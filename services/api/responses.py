@@ -11,6 +11,8 @@ from uuid import uuid4
 import msgspec
 from aiohttp import web
 
+from shared.jobs.models import Job
+
 _SAFE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 CORRELATION_ID = web.RequestKey("correlation_id", str)
@@ -25,9 +27,14 @@ def json_response(
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
-def accepted() -> web.Response:
+def accepted(*, headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer that something was started."""
-    return json_response({"message": "202 Accepted"}, status=202)
+    return json_response({"message": "202 Accepted"}, status=202, headers=headers)
+
+
+def job_header(job: Job) -> dict[str, str]:
+    """Name the job that was asked for, by which /api/crossdock/v1/jobs tells of it."""
+    return {"X-Crossdock-Job": str(job.id)}
 
 
 def timestamp(moment: datetime) -> str:

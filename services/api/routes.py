@@ -8,17 +8,35 @@ from itertools import count
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from services.api.handlers import exports, health, imports, instance, namespaces, projects
+from services.api.crossdock import jobs
+from services.api.handlers import (
+    exports,
+    groups,
+    health,
+    imports,
+    instance,
+    members,
+    namespaces,
+    personal_access_tokens,
+    projects,
+    records,
+    relation_exports,
+    remote_imports,
+    repository,
+    settings,
+    users,
+    web_pages,
+)
 
 
 def pattern(template: str) -> str:
-    """Make aiohttp's pattern of a template whose ``:id`` is one segment, ``%2F`` within it included.
+    """Make aiohttp's pattern of a template whose ``:name`` is one segment, ``%2F`` within it included.
 
     Any run of slashes counts as one, as clients join addresses carelessly.
     """
     number = count()
     tolerant = re.sub("/", lambda _: f"/{{_{next(number)}:/*}}", template)
-    return tolerant.replace(":id", "{id:[^/]+}").replace(":rest", "{rest:(?:/.*)?}")
+    return re.sub(r":(\w+)", r"{\1:[^/]+}", tolerant.replace(":rest", "{rest:(?:/.*)?}"))
 
 
 async def ask_for_body_later(_request: web.Request) -> None:
@@ -29,6 +47,18 @@ def _route(method: str, template: str, handler: Handler) -> web.RouteDef:
     return web.RouteDef(method, pattern(template), handler, {"expect_handler": ask_for_body_later})
 
 
+def _member_routes(above: str, handlers: members.MemberHandlers) -> list[web.RouteDef]:
+    return [
+        _route("GET", f"{above}/:id/members", handlers.index),
+        _route("POST", f"{above}/:id/members", handlers.create),
+        _route("GET", f"{above}/:id/members/all", handlers.index_all),
+        _route("GET", f"{above}/:id/members/all/:user_id", handlers.show_any),
+        _route("GET", f"{above}/:id/members/:user_id", handlers.show),
+        _route("PUT", f"{above}/:id/members/:user_id", handlers.update),
+        _route("DELETE", f"{above}/:id/members/:user_id", handlers.delete),
+    ]
+
+
 ROUTES = [
     _route("GET", "/-/health", health.health),
     _route("GET", "/-/liveness", health.liveness),
@@ -36,19 +66,57 @@ ROUTES = [
     _route("GET", "/api/v4/version", instance.version),
     _route("GET", "/api/v4/metadata", instance.metadata),
     _route("GET", "/api/v4/user", instance.user),
+    _route("GET", "/api/v4/users", users.index),
+    _route("POST", "/api/v4/users", users.create),
+    _route("GET", "/api/v4/users/:id", users.show),
+    _route("POST", "/api/v4/users/:user_id/personal_access_tokens", personal_access_tokens.create),
+    _route("GET", "/api/v4/personal_access_tokens", personal_access_tokens.index),
+    _route("GET", "/api/v4/personal_access_tokens/self", personal_access_tokens.show_self),
+    _route("DELETE", "/api/v4/personal_access_tokens/self", personal_access_tokens.revoke_self),
+    _route("GET", "/api/v4/personal_access_tokens/:id", personal_access_tokens.show),
+    _route("DELETE", "/api/v4/personal_access_tokens/:id", personal_access_tokens.revoke),
+    _route("GET", "/api/v4/application/settings", settings.show),
+    _route("PUT", "/api/v4/application/settings", settings.update),
     _route("GET", "/api/v4/namespaces", namespaces.index),
     _route("GET", "/api/v4/namespaces/:id", namespaces.show),
-    _route("GET", "/api/v4/groups", namespaces.index_groups),
-    _route("POST", "/api/v4/groups", namespaces.create_group),
-    _route("GET", "/api/v4/groups/:id", namespaces.show_group),
+    _route("GET", "/api/v4/namespaces/:id/exists", namespaces.exists),
+    _route("GET", "/api/v4/groups", groups.index),
+    _route("POST", "/api/v4/groups", groups.create),
+    _route("GET", "/api/v4/groups/:id", groups.show),
+    _route("PUT", "/api/v4/groups/:id", groups.update),
+    _route("DELETE", "/api/v4/groups/:id", groups.delete),
+    _route("GET", "/api/v4/groups/:id/projects", groups.projects),
+    _route("GET", "/api/v4/groups/:id/subgroups", groups.subgroups),
+    *_member_routes("/api/v4/groups", members.OF_GROUP),
     _route("GET", "/api/v4/projects", projects.index),
     _route("POST", "/api/v4/projects", projects.create),
     _route("POST", "/api/v4/projects/import", imports.create),
+    _route("POST", "/api/v4/projects/remote-import", remote_imports.create),
+    _route("POST", "/api/v4/projects/remote-import-s3", remote_imports.create_from_s3),
     _route("GET", "/api/v4/projects/:id", projects.show),
+    _route("PUT", "/api/v4/projects/:id", projects.update),
     _route("DELETE", "/api/v4/projects/:id", projects.delete),
+    _route("POST", "/api/v4/projects/:id/archive", projects.archive),
+    _route("POST", "/api/v4/projects/:id/unarchive", projects.unarchive),
+    *_member_routes("/api/v4/projects", members.OF_PROJECT),
     _route("GET", "/api/v4/projects/:id/import", imports.show),
     _route("POST", "/api/v4/projects/:id/export", exports.create),
     _route("GET", "/api/v4/projects/:id/export", exports.show),
     _route("GET", "/api/v4/projects/:id/export/download", exports.download),
+    _route("POST", "/api/v4/projects/:id/export_relations", relation_exports.create),
+    _route("GET", "/api/v4/projects/:id/export_relations/status", relation_exports.show),
+    _route("GET", "/api/v4/projects/:id/export_relations/download", relation_exports.download),
+    _route("GET", "/api/v4/projects/:id/issues", records.issues),
+    _route("GET", "/api/v4/projects/:id/labels", records.labels),
+    _route("GET", "/api/v4/projects/:id/merge_requests", records.merge_requests),
+    _route("GET", "/api/v4/projects/:id/milestones", records.milestones),
+    _route("GET", "/api/v4/projects/:id/releases", records.releases),
+    _route("GET", "/api/v4/projects/:id/snippets", records.snippets),
+    _route("GET", "/api/v4/projects/:id/repository/branches", repository.branches),
+    _route("GET", "/api/v4/projects/:id/repository/branches/:branch", repository.branch),
+    _route("GET", "/api/v4/projects/:id/repository/tags", repository.tags),
+    _route("GET", "/api/v4/projects/:id/repository/tags/:tag", repository.tag),
+    _route("GET", "/api/crossdock/v1/jobs/:id", jobs.show),
     _route("*", "/api/v3:rest", instance.old_version),
+    web.RouteDef("GET", r"/{id:(?!api/|-/)[^/]+/.+}/download_export", web_pages.download_export, {}),
 ]

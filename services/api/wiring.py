@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from datetime import timedelta
 
 from aiohttp import web
 
@@ -14,7 +15,9 @@ from services.ports import Ports, distributed
 from shared.accounts.users import ensure_root
 from shared.database.migrate import migrate
 from shared.database.pool import Pool
-from shared.settings import MIB, Settings
+from shared.instance.defaults import default_settings
+from shared.instance.remote_imports import remote_imports
+from shared.settings import Settings
 
 _NOTICE = 0.2
 """The part of the time to drain in which new requests still come in, as load balancers notice the 503."""
@@ -24,13 +27,10 @@ def api_app(ports: Ports, settings: Settings, *, readiness: Readiness) -> web.Ap
     """Make the application over open ports."""
     config = ApiConfig(
         external_url=settings.base_url,
-        max_import_size=settings.max_import_size * MIB,
-        project_import_limit=settings.project_import_limit,
-        project_export_limit=settings.project_export_limit,
-        project_download_export_limit=settings.project_download_export_limit,
-        import_enabled=settings.gitlab_project_import_enabled,
-        export_enabled=settings.project_export_enabled,
+        defaults=default_settings(settings),
         job_attempts=settings.job_attempts,
+        export_retention=timedelta(hours=settings.export_retention),
+        remote_imports=remote_imports(settings),
     )
     return make_app(
         Dependencies(

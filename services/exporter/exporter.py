@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
+import structlog
+
 from services.exporter.file_name import file_name
-from shared.assembly.documents import VERSION, project_attributes
+from services.exporter.upload import Uploader
+from shared.assembly.documents import VERSION
 from shared.assembly.layout import ArchiveLayout
 from shared.assembly.members import Document, members, with_parents
+from shared.assembly.project import PROJECT, project_document
 from shared.assembly.reading import filled
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, Fault
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, Job, Lease
+from shared.jobs.models import ExportOrder, Job, Lease, Outcome, UploadTarget
 from shared.jobs.progress import Progress
 from shared.projects import archives
 from shared.projects.content import ProjectContent, project_content
-from shared.segments.inflater import inflate
 from shared.snapshots import index, objects
 from shared.snapshots.models import PlacedEntry
-from shared.snapshots.reader import Run, read_run
 from shared.storage.base import ObjectStore
 
-_PROJECT = "tree/project.json"
 _EMPTY = b"{}"
+_log = structlog.get_logger()
 
 
 class UserGone(CrossdockError):
@@ -39,6 +40,16 @@ class UserGone(CrossdockError):
 
     def __init__(self) -> None:
         super().__init__("the user who asked for the export does not exist any more")
+
+
+class ArchiveGone(CrossdockError):
+    """The archive was removed before its upload began; the next attempt makes it again."""
+
+    code = "archive_gone"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("the archive was removed before its upload began")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,48 +64,61 @@ class Exported:
 class Exporter:
     """Exports projects; one at a time or several, each in flat memory."""
 
-    def __init__(self, pool: Pool, store: ObjectStore, *, retention: timedelta) -> None:
+    def __init__(self, pool: Pool, store: ObjectStore, *, retention: timedelta, uploader: Uploader) -> None:
         self._pool = pool
         self._store = store
         self._retention = retention
+        self._uploader = uploader
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
-        """Do the job and mark it finished; raises what stopped it. May be repeated."""
+        """Do the job and mark it finished; raises what stopped it. May be repeated.
+
+        An archive that is to be uploaded is recorded first, and not made again after that.
+        """
         if job.user_id is None:
             raise UserGone
+        target = job.order.upload if isinstance(job.order, ExportOrder) else None
+        if await archives.made_by(self._pool, job) is None:
+            await self._export(job, lease, progress, ends=target is None)
+        if target is not None:
+            await self._upload(job, lease, target, progress)
+
+    async def _export(self, job: Job, lease: Lease, progress: Progress, *, ends: bool) -> None:
         snapshot_id = await index.pin(self._pool, lease)
         content = await project_content(self._pool, job.project_id)
         documents = await self._documents(job, content, snapshot_id)
         exported = await self._write(snapshot_id, documents, progress)
-        await self._finish(job, lease, exported, content, progress)
+        await self._record(job, lease, exported, content, progress=progress if ends else None)
+
+    async def _upload(self, job: Job, lease: Lease, target: UploadTarget, progress: Progress) -> None:
+        archive = await archives.made_by(self._pool, job)
+        if archive is None:
+            raise ArchiveGone
+        progress.bytes_done = archive.size  # also where an earlier attempt made it
+        async with objects.keep(self._pool, archive.object_id):
+            outcome = await self._uploader.upload(archive, target)
+        _log.info("archive_uploaded", **asdict(outcome))
+        await jobs.finish(self._pool, lease, progress=progress.report(), outcome=Outcome(upload=outcome))
 
     async def _documents(
         self, job: Job, content: ProjectContent, snapshot_id: int | None
     ) -> dict[str, Document]:
         version = await self._find(snapshot_id, "VERSION")
-        attributes = await self._find(snapshot_id, _PROJECT)
+        attributes = await self._find(snapshot_id, PROJECT)
         created = int(content.created_at.timestamp())
         documents = [Document("VERSION", version.entry.mtime if version else created, VERSION)]
         overrides = dict(content.overrides)
         if isinstance(job.order, ExportOrder) and job.order.description:
             overrides["description"] = job.order.description
+        data = await project_document(self._store, attributes, content, overrides=overrides)
+        if data is not None:
+            documents.append(Document(PROJECT, attributes.entry.mtime if attributes else created, data))
         if attributes is None:
-            documents.append(
-                Document(_PROJECT, created, project_attributes(_EMPTY, {**content.attributes, **overrides}))
-            )
             documents.append(Document("lfs-objects.json", created, _EMPTY))
-        elif overrides:
-            data = await asyncio.to_thread(project_attributes, await self._load(attributes), overrides)
-            documents.append(Document(_PROJECT, attributes.entry.mtime, data))
         return {document.name: document for document in documents}
 
     async def _find(self, snapshot_id: int | None, name: str) -> PlacedEntry | None:
         return None if snapshot_id is None else await index.find(self._pool, snapshot_id, name)
-
-    async def _load(self, placed: PlacedEntry) -> bytes:
-        entry = placed.entry
-        stored = await read_run(self._store, Run(placed.key, entry.position, entry.stored_size))
-        return await asyncio.to_thread(inflate, stored, raw_length=entry.raw_size, crc32=entry.crc32)
 
     async def _write(
         self, snapshot_id: int | None, documents: dict[str, Document], progress: Progress
@@ -122,16 +146,24 @@ class Exporter:
                 yield piece
                 progress.entries = layout.members
 
-    async def _finish(
-        self, job: Job, lease: Lease, exported: Exported, content: ProjectContent, progress: Progress
+    async def _record(  # what an archive's row is made of
+        self,
+        job: Job,
+        lease: Lease,
+        exported: Exported,
+        content: ProjectContent,
+        *,
+        progress: Progress | None,
     ) -> None:
+        """Make the archive the user's, and with ``progress`` end the job in the same moment."""
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
             await archives.keep_newest(
                 db, job, object_id=exported.object_id, size=exported.size, sha256=exported.sha256,
                 file_name=file_name(content.full_path, datetime.now(UTC)), retention=self._retention,
             )  # fmt: skip
-            await jobs.finish(db, lease, progress=progress.report())
+            if progress is not None:
+                await jobs.finish(db, lease, progress=progress.report())
 
     async def explain(self, job: Job, error: CrossdockError) -> str:
         """The text that ends in the job's row; GitLab's API shows no error of an export."""

@@ -1,4 +1,4 @@
-"""The import of an archive: one pass from the uploaded object to the project's new snapshot."""
+"""The import of an archive: one pass from wherever it lies to the project's new snapshot."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from contextlib import aclosing
 from services.importer.breath import Breath
 from services.importer.documents import ProjectAttributes
 from services.importer.failures import Failures
+from services.importer.limits import LimitsNow
 from services.importer.restorer import Restorer
+from services.importer.sources import ArchiveSource, ArchiveSources
 from shared.archive.errors import ArchiveTooLarge
 from shared.archive.events import Event
-from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
 from shared.database.pool import Pool
-from shared.errors import CrossdockError, Fault
+from shared.errors import CrossdockError
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, Lease
 from shared.jobs.progress import Progress
 from shared.projects import content
-from shared.snapshots import index, objects
+from shared.remote.errors import BlockedUrl, StatusRefused
+from shared.snapshots import index
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore
 
@@ -27,58 +29,51 @@ _SLICE = 16 * 1024
 """Bytes of the archive read at a time: a thousand times as many may come out, and nothing be told of them."""
 
 
-class MissingArchive(CrossdockError):
-    """The uploaded archive is not there any more (GitLab's text)."""
-
-    code = "archive_missing"
-    fault = Fault.CLIENT
-
-    def __init__(self, project_id: int, user_id: int | None) -> None:
-        super().__init__(f"Missing import file for Project ID {project_id} and user ID {user_id}.")
-
-
 class Importer:
     """Imports archives; one at a time or several, each in flat memory."""
 
-    def __init__(self, pool: Pool, store: ObjectStore, *, limits: Limits, packed_up_to: int) -> None:
+    def __init__(
+        self, pool: Pool, store: ObjectStore, *, sources: ArchiveSources, limits: LimitsNow, packed_up_to: int
+    ) -> None:
         self._pool = pool
         self._store = store
+        self._sources = sources
         self._limits = limits
         self._packed_up_to = packed_up_to
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
         """Do the job and mark it finished; raises what stopped it. May be repeated."""
-        upload = await self._upload(job)
-        progress.bytes_total = upload.size
+        async with self._sources.open(job) as source:
+            progress.bytes_total = source.size or 0
+            await self._import(job, lease, progress, source=source)
+
+    async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: ArchiveSource) -> None:
+        limits = await self._limits()
         failures = Failures(self._pool, lease)
         breath = Breath()
         async with write_snapshot(
             self._pool, self._store, lease, project_id=job.project_id, packed_up_to=self._packed_up_to
         ) as writer:
-            restorer = Restorer(
-                writer, limits=self._limits, failures=failures, progress=progress, breath=breath
-            )
-            await self._restore(upload.key, restorer, progress, breath=breath)
+            restorer = Restorer(writer, limits=limits, failures=failures, progress=progress, breath=breath)
+            events = self._events(source, ArchiveReader(limits), progress, breath=breath)
+            await self._restore(events, restorer, breath=breath)
             attributes = restorer.attributes()
             await writer.close()
             await failures.flush()
             await self._finish(job, lease, writer, attributes, progress)
 
-    async def _upload(self, job: Job) -> objects.Upload:
-        upload = job.object_id and await objects.find_upload(self._pool, job.object_id)
-        if not upload:
-            raise MissingArchive(job.project_id, job.user_id)
-        return upload
-
-    async def _restore(self, key: str, restorer: Restorer, progress: Progress, *, breath: Breath) -> None:
-        async with aclosing(self._events(key, progress, breath=breath)) as events:
+    async def _restore(
+        self, events: AsyncGenerator[Event, None], restorer: Restorer, *, breath: Breath
+    ) -> None:
+        async with aclosing(events):
             async for event in events:
                 await restorer.handle(event)
                 await breath.take()
 
-    async def _events(self, key: str, progress: Progress, *, breath: Breath) -> AsyncGenerator[Event, None]:
-        reader = ArchiveReader(self._limits)
-        async with aclosing(self._store.read(key)) as chunks:
+    async def _events(
+        self, source: ArchiveSource, reader: ArchiveReader, progress: Progress, *, breath: Breath
+    ) -> AsyncGenerator[Event, None]:
+        async with aclosing(source.chunks()) as chunks:
             async for chunk in chunks:
                 for start in range(0, len(chunk), _SLICE):
                     for event in reader.feed(chunk[start : start + _SLICE]):
@@ -119,6 +114,11 @@ class Importer:
 
 
 def _reason(error: CrossdockError) -> str:
+    """GitLab's texts, where it has one."""
     if isinstance(error, ArchiveTooLarge):
         return f"Decompressed archive size validation failed. ({error})"
+    if isinstance(error, StatusRefused):
+        return f"unsupported response downloading fragment {error.status}"
+    if isinstance(error, BlockedUrl):
+        return f"File url is blocked: {error}"
     return str(error)

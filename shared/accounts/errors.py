@@ -15,8 +15,15 @@ class UsernameTaken(CrossdockError):
         super().__init__(f"the username {username!r} is taken")
 
 
+class NamespaceGone(CrossdockError):
+    """The namespace was deleted in the same moment."""
+
+    code = "namespace_gone"
+    fault = Fault.CLIENT
+
+
 class NamespacePathTaken(CrossdockError):
-    """Another namespace has this full path already."""
+    """Another namespace, or a project, has this full path already."""
 
     code = "namespace_path_taken"
     fault = Fault.CLIENT

@@ -19,10 +19,12 @@ class AccessLevel(IntEnum):
 
 
 class Scope(Enum):
-    """What a token may be used for: everything, or reading only."""
+    """What a token may be used for: everything, reading, reading of users, acting as somebody else."""
 
     API = "api"
     READ_API = "read_api"
+    READ_USER = "read_user"
+    SUDO = "sudo"
 
 
 class NamespaceKind(Enum):
@@ -56,14 +58,19 @@ class Namespace:
     name: str
     full_path: str
     full_name: str
+    description: str
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """A token as it was found: whose it is, and whether it still holds."""
+    """A token as it was found: whose it is, and whether it still holds. Its text is known to nobody."""
 
+    id: int
     user: User
-    scopes: frozenset[str]
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
     expired: bool
     revoked: bool

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asyncpg import UniqueViolationError
+from asyncpg import ForeignKeyViolationError, UniqueViolationError
 
-from shared.accounts.errors import NamespacePathTaken
-from shared.accounts.models import Namespace, NamespaceKind, User
+from shared.accounts.errors import NamespaceGone, NamespacePathTaken
+from shared.accounts.models import AccessLevel, Namespace, NamespaceKind, User
 from shared.database.pool import Database, Row
 from shared.database.search import Found, contains
 
-_COLUMNS = ("id", "parent_id", "owner_id", "path", "name", "full_path", "full_name", "created_at")
+COLUMNS = (
+    "id", "kind", "parent_id", "owner_id", "path", "name", "full_path", "full_name", "description",
+    "created_at",
+)  # fmt: skip
+"""What a Namespace is made of."""
+
 MEMBER_OF = """WITH RECURSIVE mine AS (
     SELECT n.id FROM namespaces n
-    WHERE n.owner_id = $1 OR EXISTS (SELECT FROM memberships m WHERE m.namespace_id = n.id
+    WHERE n.owner_id = $1 OR EXISTS (SELECT FROM live_memberships m WHERE m.namespace_id = n.id
                                      AND m.user_id = $1 AND m.access_level >= $2)
     UNION SELECT n.id FROM namespaces n JOIN mine ON n.parent_id = mine.id)"""
 """Defines ``mine``: the namespaces where user $1 has at least level $2, with all below them."""
@@ -22,10 +27,17 @@ MEMBER_OF = """WITH RECURSIVE mine AS (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamespaceQuery:
-    """Which namespaces to list: those of ``kind``, whose path or name contains ``search``."""
+    """Which namespaces to list: those of ``kind``, whose path or name contains ``search``.
+
+    With ``minimum`` only where the user has that level; with ``parent_id`` only the groups right below it,
+    and with ``top`` only those below none.
+    """
 
     kind: NamespaceKind | None = None
     search: str | None = None
+    minimum: AccessLevel = AccessLevel.NONE
+    parent_id: int | None = None
+    top: bool = False
     limit: int = 20
     offset: int = 0
 
@@ -33,22 +45,25 @@ class NamespaceQuery:
 def namespace_of(row: Row, *, prefix: str = "") -> Namespace:
     """Make a Namespace of a row that has the columns of ``namespaces`` behind ``prefix``."""
     return Namespace(
-        kind=NamespaceKind(row[f"{prefix}kind"]), **{column: row[prefix + column] for column in _COLUMNS}
+        **{column: row[prefix + column] for column in COLUMNS} | {"kind": NamespaceKind(row[f"{prefix}kind"])}
     )
 
 
-async def create_group(db: Database, path: str, *, name: str, parent: Namespace | None = None) -> Namespace:
-    """Insert a group, below ``parent`` where there is one. Raises NamespacePathTaken."""
-    full_path = f"{parent.full_path}/{path}" if parent else path
-    full_name = f"{parent.full_name} / {name}" if parent else name
+async def create_group(
+    db: Database, path: str, *, name: str, parent: Namespace | None = None, description: str = ""
+) -> Namespace:
+    """Insert a group, below ``parent`` where there is one. Raises NamespacePathTaken, and NamespaceGone."""
     try:
+        # Full path and name are the trigger's, which reads the parent's as they are by then.
         row = await db.fetchrow(
-            """INSERT INTO namespaces (kind, parent_id, path, name, full_path, full_name)
-               VALUES ('group', $1, $2, $3, $4, $5) RETURNING *""",
-            parent and parent.id, path, name, full_path, full_name,
+            """INSERT INTO namespaces (kind, parent_id, path, name, description)
+               VALUES ('group', $1, $2, $3, $4) RETURNING *""",
+            parent and parent.id, path, name, description,
         )  # fmt: skip
     except UniqueViolationError:
-        raise NamespacePathTaken(full_path) from None
+        raise NamespacePathTaken(f"{parent.full_path}/{path}" if parent else path) from None
+    except ForeignKeyViolationError:
+        raise NamespaceGone from None
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
     return namespace_of(row)
 
@@ -73,13 +88,20 @@ async def personal_namespace(db: Database, user_id: int) -> Namespace:
 
 
 async def list_namespaces(db: Database, user: User, query: NamespaceQuery) -> Found[Namespace]:
-    """List the namespaces that ``user`` belongs to, or all for an administrator, by full path."""
+    """List the namespaces that ``user`` belongs to, or all for an administrator, by full path.
+
+    Where a level is asked for, it is the user's own, not an administrator's.
+    """
     condition = f"""{MEMBER_OF} SELECT %s FROM namespaces n
         WHERE ($3 OR n.id IN (SELECT id FROM mine)) AND ($4::text IS NULL OR n.kind = $4)
-          AND ($5::text IS NULL OR n.path ILIKE $5 OR n.name ILIKE $5)"""  # noqa: S608  # fixed texts only
-    values = (user.id, 1, user.is_admin, query.kind and query.kind.value, contains(query.search))
+          AND ($5::text IS NULL OR n.path ILIKE $5 OR n.name ILIKE $5)
+          AND ($6::bigint IS NULL OR n.parent_id = $6) AND NOT ($7 AND n.parent_id IS NOT NULL)"""  # noqa: S608  # fixed texts only
+    values = (
+        user.id, max(query.minimum, 1), user.is_admin and not query.minimum,
+        query.kind and query.kind.value, contains(query.search), query.parent_id, query.top,
+    )  # fmt: skip
     rows = await db.fetch(
-        condition % "n.*" + " ORDER BY lower(n.full_path) LIMIT $6 OFFSET $7",
+        condition % "n.*" + " ORDER BY lower(n.full_path) LIMIT $8 OFFSET $9",
         *values,
         query.limit,
         query.offset,

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from asyncpg import UniqueViolationError
 
 from shared.accounts import tokens
 from shared.accounts.errors import UsernameTaken
 from shared.accounts.models import Scope, User
 from shared.database.pool import Connection, Database, Row
+from shared.database.search import Found, contains
 
 _COLUMNS = ("id", "username", "name", "email", "is_admin", "created_at")
 _ROOT = "root"
+_DIGITS = 19
+"""As many as a bigint may have, which are too many for some."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserQuery:
+    """Which users to list: the one called ``username``, or those with ``search`` in their names."""
+
+    username: str | None = None
+    search: str | None = None
+    limit: int = 20
+    offset: int = 0
 
 
 def user_of(row: Row) -> User:
@@ -43,6 +58,31 @@ async def find_user(db: Database, username: str) -> User | None:
     return None if row is None else user_of(row)
 
 
+async def find_user_by_id(db: Database, user_id: int) -> User | None:
+    """Find a user by id."""
+    row = await db.fetchrow("SELECT * FROM users WHERE id = $1", user_id)
+    return None if row is None else user_of(row)
+
+
+async def find_user_by_reference(db: Database, reference: str) -> User | None:
+    """Find a user by the digits of an id, or by name."""
+    if reference.isascii() and reference.isdecimal():
+        return await find_user_by_id(db, int(reference)) if len(reference) < _DIGITS else None
+    return await find_user(db, reference)
+
+
+async def search_users(db: Database, query: UserQuery) -> Found[User]:
+    """List the users that ``query`` asks for, the newest first."""
+    condition = """SELECT %s FROM users
+        WHERE ($1::text IS NULL OR lower(username) = lower($1))
+          AND ($2::text IS NULL OR username ILIKE $2 OR name ILIKE $2 OR lower(email) = lower($3))"""
+    values = (query.username, contains(query.search), query.search)
+    rows = await db.fetch(
+        condition % "*" + " ORDER BY id DESC LIMIT $4 OFFSET $5", *values, query.limit, query.offset
+    )
+    return Found([user_of(row) for row in rows], await db.fetchval(condition % "count(*)", *values))
+
+
 async def list_users(db: Database) -> list[User]:
     """List all users, the oldest first."""
     return [user_of(row) for row in await db.fetch("SELECT * FROM users ORDER BY id")]
@@ -57,5 +97,5 @@ async def ensure_root(db: Connection, token: str) -> User:
     root = await find_user(db, _ROOT)
     if root is None:
         root = await create_user(db, _ROOT, name="Administrator", is_admin=True)
-    await tokens.replace_token(db, root.id, name=_ROOT, token=token, scopes=[Scope.API])
+    await tokens.replace_token(db, root.id, name=_ROOT, token=token, scopes=[Scope.API, Scope.SUDO])
     return root

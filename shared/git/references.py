@@ -41,8 +41,11 @@ class References:
 
     @property
     def default_branch(self) -> str | None:
-        """The branch that HEAD means. The header tells only its commit, so of several the customary one."""
-        there = [name for name, object_id in self.branches.items() if object_id == self.head]
+        """The branch that HEAD means: the header tells only its commit, if that.
+
+        Of several branches that it can be, the customary one, or the first.
+        """
+        there = [name for name, object_id in self.branches.items() if self.head in (None, object_id)]
         return next((name for name in _CUSTOMARY if name in there), min(there, default=None))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Literal
 
 
 class JobKind(Enum):
@@ -26,8 +27,18 @@ class JobState(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteSource:
+    """Where an archive is fetched from. The URL is a secret: whoever has it may read there.
+
+    The job's row holds it only until the job has ended.
+    """
+
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOrder:
-    """What an import was asked to do, beside its archive.
+    """What an import was asked to do, beside its archive: an object of the job's row, or ``source``.
 
     ``replaces`` is the full path to take over at the end (overwrite), where there was one to take.
     ``override_params`` win over the archive's project attributes.
@@ -35,6 +46,18 @@ class ImportOrder:
 
     override_params: Mapping[str, object] = field(default_factory=dict)
     replaces: str | None = None
+    source: RemoteSource | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadTarget:
+    """Where a finished export goes. The URL is a secret: whoever has it may write there.
+
+    The job's row holds it only until the job has ended.
+    """
+
+    url: str = field(repr=False)
+    method: Literal["PUT", "POST"] = "PUT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +65,29 @@ class ExportOrder:
     """What an export was asked to do. ``description`` wins over the project's."""
 
     description: str | None = None
+    upload: UploadTarget | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadOutcome:
+    """How an upload ended: well where ``error`` is None.
+
+    ``status`` is that of the last answer, if there was one, ``attempts`` how often it was tried within the
+    job's last attempt, ``bytes`` the archive's size; ``url`` is masked.
+    """
+
+    url: str
+    status: int | None
+    attempts: int
+    bytes: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What is to be told of a finished job beside its result."""
+
+    upload: UploadOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +109,15 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobReport:
+    """A job, its progress as its worker wrote it last, and its outcome once it is finished."""
+
+    job: Job
+    progress: Mapping[str, object]
+    outcome: Outcome | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Revival:
             f"""UPDATE jobs SET lease_expires_at = NULL, published_at = NULL,
                     state = CASE WHEN {left} THEN {target(Move.REVIVE)} ELSE {target(Move.FAIL)} END,
                     finished_at = CASE WHEN {left} THEN NULL ELSE now() END,
+                    payload = CASE WHEN {left} THEN payload ELSE {store.FORGOTTEN} END,
                     error = 'the worker was lost in attempt ' || attempt || ' of ' || max_attempts
                 WHERE id IN (SELECT id FROM jobs WHERE {guard(Move.REVIVE)} AND lease_expires_at < now()
                              FOR NO KEY UPDATE SKIP LOCKED) RETURNING id, state""",  # noqa: S608  # made of the move table

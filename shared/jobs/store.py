@@ -12,14 +12,26 @@ import msgspec
 
 from shared.database.pool import Database, Row
 from shared.errors import LeaseLost
-from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, JobState, Lease
+from shared.jobs.models import (
+    ExportOrder,
+    ImportOrder,
+    Job,
+    JobKind,
+    JobReport,
+    JobState,
+    Lease,
+    Outcome,
+)
 from shared.jobs.states import Move, guard, target
 
 _ORDERS: dict[JobKind, type[ImportOrder | ExportOrder]] = {
     JobKind.IMPORT: ImportOrder,
     JobKind.EXPORT: ExportOrder,
 }
-_ENDED = "lease_expires_at = NULL, finished_at = now()"
+FORGOTTEN = "payload - 'source' - 'upload'"
+"""The order, as SQL, once its job has ended: addresses to fetch from and to upload to are secrets."""
+
+_ENDED = f"lease_expires_at = NULL, finished_at = now(), payload = {FORGOTTEN}"
 _BACK = "lease_expires_at = NULL, published_at = NULL"
 _LONGEST_ERROR = 2000
 _LONGEST_PAUSE = timedelta(seconds=30)
@@ -69,6 +81,15 @@ async def find(db: Database, job_id: int) -> Job | None:
     return _job(row) if row else None
 
 
+async def report(db: Database, job_id: int) -> JobReport | None:
+    """Read one job with all that is known of it."""
+    row = await db.fetchrow("SELECT * FROM jobs WHERE id = $1", job_id)
+    if row is None:
+        return None
+    outcome = None if row["outcome"] is None else msgspec.convert(row["outcome"], Outcome)
+    return JobReport(job=_job(row), progress=row["progress"], outcome=outcome)
+
+
 async def newest(db: Database, project_id: int, kind: JobKind, *, user_id: int | None = None) -> Job | None:
     """The last job of that kind that was asked for, of one user or of anybody."""
     row = await db.fetchrow(
@@ -103,11 +124,13 @@ async def heartbeat(db: Database, lease: Lease, *, ttl: timedelta, progress: Map
         raise LeaseLost(lease.job_id)
 
 
-async def finish(db: Database, lease: Lease, *, progress: Mapping[str, object]) -> None:
+async def finish(
+    db: Database, lease: Lease, *, progress: Mapping[str, object], outcome: Outcome | None = None
+) -> None:
     """End a job well. Raises LeaseLost."""
-    await _move(
-        db, lease, f"state = {target(Move.FINISH)}, {_ENDED}, error = NULL, progress = $3", dict(progress)
-    )
+    change = f"state = {target(Move.FINISH)}, {_ENDED}, error = NULL, progress = $3, outcome = $4"
+    told = None if outcome is None else msgspec.to_builtins(outcome)
+    await _move(db, lease, change, dict(progress), told)
 
 
 async def fail(db: Database, lease: Lease, *, error: str) -> None:

@@ -14,14 +14,14 @@ _ANCESTRY = """WITH RECURSIVE line AS (
     SELECT id, parent_id, owner_id FROM namespaces WHERE id = {start}
     UNION ALL SELECT n.id, n.parent_id, n.owner_id FROM namespaces n JOIN line ON n.id = line.parent_id)
   SELECT coalesce(greatest(
-    (SELECT max(m.access_level) FROM memberships m JOIN line ON m.namespace_id = line.id
+    (SELECT max(m.access_level) FROM live_memberships m JOIN line ON m.namespace_id = line.id
      WHERE m.user_id = $1),
     (SELECT 50 FROM line WHERE owner_id = $1),
     {more}), 0)"""
 _OF_NAMESPACE = _ANCESTRY.format(start="$2", more="NULL")
 _OF_PROJECT = _ANCESTRY.format(
     start="(SELECT namespace_id FROM projects WHERE id = $2)",
-    more="(SELECT access_level FROM memberships WHERE user_id = $1 AND project_id = $2)",
+    more="(SELECT access_level FROM live_memberships WHERE user_id = $1 AND project_id = $2)",
 )
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.database.pool import Database
+from shared.database.pool import Database, Row
 from shared.jobs.models import Job
 
-_COLUMNS = ("id", "file_name", "size", "sha256", "created_at", "expires_at")
+_COLUMNS = ("id", "object_id", "file_name", "size", "sha256", "created_at", "expires_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedArchive:
-    """An archive that can be downloaded until ``expires_at``; ``key`` is its object."""
+    """An archive that can be downloaded until ``expires_at``; ``key`` is that of its object."""
 
     id: int
+    object_id: int
     key: str
     file_name: str
     size: int
@@ -46,7 +47,21 @@ async def find(db: Database, *, project_id: int, user_id: int) -> FinishedArchiv
            WHERE a.project_id = $1 AND a.user_id = $2 AND a.expires_at > now()""",
         project_id, user_id,
     )  # fmt: skip
-    return FinishedArchive(key=row["key"], **{column: row[column] for column in _COLUMNS}) if row else None
+    return _archive(row) if row else None
+
+
+async def made_by(db: Database, job: Job) -> FinishedArchive | None:
+    """The archive that an attempt of ``job`` has recorded, where it is still there."""
+    row = await db.fetchrow(
+        """SELECT a.*, o.key FROM archives a JOIN objects o ON o.id = a.object_id
+           WHERE a.job_id = $1 AND a.expires_at > now()""",
+        job.id,
+    )
+    return _archive(row) if row else None
+
+
+def _archive(row: Row) -> FinishedArchive:
+    return FinishedArchive(key=row["key"], **{column: row[column] for column in _COLUMNS})
 
 
 async def remove(db: Database, *, project_id: int, user_id: int) -> None:

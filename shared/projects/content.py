@@ -102,8 +102,9 @@ async def take_place(db: Connection, project_id: int, *, of: str, user_id: int |
         return
     await _require_owner(db, user_id, old["namespace_id"], old["full_path"])
     await db.execute(
-        """INSERT INTO memberships (user_id, project_id, access_level)
-           SELECT user_id, $2, access_level FROM memberships WHERE project_id = $1 ON CONFLICT DO NOTHING""",
+        """INSERT INTO memberships (user_id, project_id, access_level, created_at, expires_at)
+           SELECT user_id, $2, access_level, created_at, expires_at
+           FROM memberships WHERE project_id = $1 ON CONFLICT DO NOTHING""",
         old["id"], project_id,
     )  # fmt: skip
     await db.execute("DELETE FROM projects WHERE id = $1", old["id"])

@@ -27,6 +27,7 @@ class Project:
     name: str
     description: str | None
     visibility: Visibility
+    archived: bool
     created_at: datetime
     namespace: Namespace
 

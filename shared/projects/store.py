@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from asyncpg import ForeignKeyViolationError, UniqueViolationError
 
+from shared.accounts.errors import NamespaceGone
 from shared.accounts.models import AccessLevel, User
-from shared.accounts.namespaces import MEMBER_OF, namespace_of
+from shared.accounts.namespaces import COLUMNS, MEMBER_OF, namespace_of
 from shared.database.pool import Connection, Database, Row
 from shared.database.search import Found, contains
 from shared.errors import CrossdockError, Fault
 from shared.projects.models import Project, Visibility
 
 _LARGEST_ID = 2**63 - 1
-_NAMESPACE = ("id", "kind", "parent_id", "owner_id", "path", "name", "full_path", "full_name", "created_at")
-_FIELDS = "p.*, " + ", ".join(f"n.{column} AS namespace_{column}" for column in _NAMESPACE)
+_FIELDS = "p.*, " + ", ".join(f"n.{column} AS namespace_{column}" for column in COLUMNS)
+_COLUMNS = ("id", "creator_id", "path", "name", "description", "archived", "created_at")
 _FROM = "FROM projects p JOIN namespaces n ON n.id = p.namespace_id"
 
 
@@ -30,13 +32,6 @@ class Taken(CrossdockError):
         self.field = field
 
 
-class NamespaceGone(CrossdockError):
-    """The namespace was deleted in the same moment."""
-
-    code = "namespace_gone"
-    fault = Fault.CLIENT
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewProject:
     """What a project is made of."""
@@ -49,12 +44,31 @@ class NewProject:
     visibility: Visibility = Visibility.PRIVATE
 
 
+class ProjectOrder(Enum):
+    """What a list of projects can be sorted by."""
+
+    ID = "id"
+    NAME = "name"
+    PATH = "path"
+    CREATED_AT = "created_at"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectQuery:
-    """Which of the visible projects to list: with ``minimum`` only where the user has that level."""
+    """Which of the visible projects to list: with ``minimum`` only where the user has that level.
+
+    With ``namespace_id`` only those of that namespace, and with ``below`` also of all below it.
+    ``order`` is a column of theirs.
+    """
 
     minimum: AccessLevel = AccessLevel.NONE
     search: str | None = None
+    archived: bool | None = None
+    visibility: Visibility | None = None
+    namespace_id: int | None = None
+    below: bool = False
+    order: ProjectOrder = ProjectOrder.ID
+    ascending: bool = False
     limit: int = 20
     offset: int = 0
 
@@ -63,7 +77,7 @@ def _project(row: Row) -> Project:
     return Project(
         visibility=Visibility(row["visibility"]),
         namespace=namespace_of(row, prefix="namespace_"),
-        **{name: row[name] for name in ("id", "creator_id", "path", "name", "description", "created_at")},
+        **{name: row[name] for name in _COLUMNS},
     )
 
 
@@ -123,17 +137,26 @@ async def newest_replacement(db: Database, project: Project) -> Project | None:
 
 
 async def list_projects(db: Database, user: User, query: ProjectQuery) -> Found[Project]:
-    """List the projects that ``user`` may see and ``query`` asks for, the newest first."""
-    condition = f"""{MEMBER_OF} SELECT %s {_FROM}
+    """List the projects that ``user`` may see and ``query`` asks for, in its order."""
+    condition = f"""{MEMBER_OF}, inside AS (
+            SELECT id FROM namespaces WHERE id = $6
+            UNION ALL SELECT n.id FROM namespaces n JOIN inside i ON n.parent_id = i.id WHERE $7)
+        SELECT %s {_FROM}
         WHERE (n.id IN (SELECT id FROM mine)
-               OR EXISTS (SELECT FROM memberships m
+               OR EXISTS (SELECT FROM live_memberships m
                           WHERE m.project_id = p.id AND m.user_id = $1 AND m.access_level >= $2)
                OR ($3 AND ($4 OR p.visibility >= 10)))
-          AND ($5::text IS NULL OR p.path ILIKE $5 OR p.name ILIKE $5)"""  # noqa: S608  # fixed texts only
-    values = (user.id, max(query.minimum, 1), not query.minimum, user.is_admin, contains(query.search))
-    rows = await db.fetch(
-        condition % _FIELDS + " ORDER BY p.id DESC LIMIT $6 OFFSET $7", *values, query.limit, query.offset
-    )
+          AND ($5::text IS NULL OR p.path ILIKE $5 OR p.name ILIKE $5)
+          AND ($6::bigint IS NULL OR n.id IN (SELECT id FROM inside))
+          AND ($8::boolean IS NULL OR p.archived = $8)
+          AND ($9::smallint IS NULL OR p.visibility = $9)"""  # noqa: S608  # fixed texts only
+    values = (
+        user.id, max(query.minimum, 1), not query.minimum, user.is_admin, contains(query.search),
+        query.namespace_id, query.below, query.archived, query.visibility,
+    )  # fmt: skip
+    direction = "ASC" if query.ascending else "DESC"
+    order = f" ORDER BY p.{query.order.value} {direction}, p.id {direction} LIMIT $10 OFFSET $11"
+    rows = await db.fetch(condition % _FIELDS + order, *values, query.limit, query.offset)
     return Found([_project(row) for row in rows], await db.fetchval(condition % "count(*)", *values))
 
 

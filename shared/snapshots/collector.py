@@ -32,13 +32,15 @@ class Collector:
         return _count(await self._pool.execute("DELETE FROM archives WHERE expires_at < now()"))
 
     async def drop_snapshots(self) -> int:
-        """Drop snapshots that are no project's current one and that no job reads or writes."""
+        """Drop snapshots that are no project's current one and that no job or export reads or writes."""
         return _count(
             await self._pool.execute(
                 """DELETE FROM snapshots WHERE id IN (SELECT id FROM snapshots s
                    WHERE NOT EXISTS (SELECT FROM projects WHERE snapshot_id = s.id)
                    AND NOT EXISTS (
                        SELECT FROM jobs WHERE snapshot_id = s.id AND state IN ('queued', 'running'))
+                   AND NOT EXISTS (
+                       SELECT FROM relation_exports WHERE snapshot_id = s.id AND expires_at > now())
                    LIMIT $1)""",
                 _SNAPSHOTS_AT_ONCE,
                 timeout=_DROPPING.total_seconds(),

@@ -24,6 +24,8 @@ from shared.accounts.users import create_user
 from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
 from shared.database.pool import Pool, database
+from shared.instance.models import ApplicationSettings
+from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, Lease
 from shared.projects import archives, store
@@ -150,8 +152,10 @@ class Api:
 
 
 @asynccontextmanager
-async def running_api(url: str, folder: Path, **config: Any) -> AsyncIterator[Api]:
-    """Start the application; without rate limits, where ``config`` does not set them."""
+async def running_api(
+    url: str, folder: Path, *, remote: RemoteImports | None = None, **config: Any
+) -> AsyncIterator[Api]:
+    """Start the application with these application settings, else without rate limits."""
     await migrate(url)
     async with database(url, size=4) as pool:
         store_, broker, readiness = FilesystemStore(folder), MemoryBroker(), Readiness()
@@ -160,7 +164,11 @@ async def running_api(url: str, folder: Path, **config: Any) -> AsyncIterator[Ap
                 pool=pool,
                 store=store_,
                 broker=broker,
-                config=ApiConfig(external_url=EXTERNAL_URL, **(UNLIMITED | config)),
+                config=ApiConfig(
+                    external_url=EXTERNAL_URL,
+                    defaults=ApplicationSettings(**(UNLIMITED | config)),
+                    remote_imports=remote or RemoteImports(),
+                ),
                 readiness=readiness,
             )
         )

@@ -14,14 +14,20 @@ from struct import pack
 from typing import Any
 
 from services.exporter.exporter import Exporter
+from services.exporter.upload import Uploader, upload_policy
 from services.importer.importer import Importer
+from services.importer.sources import ArchiveSources
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
+from shared.instance.models import ApplicationSettings
+from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, ImportOrder, Job, Lease
+from shared.jobs.models import ExportOrder, ImportOrder, Job, Lease, UploadTarget
 from shared.jobs.progress import Progress
 from shared.projects.failed_relations import FailedRelation, newest
+from shared.remote.client import RemoteClient
+from shared.remote.resolver import SystemResolver
 from shared.snapshots import objects
 from shared.snapshots.collector import Collector
 from shared.storage.base import ObjectStore
@@ -96,16 +102,29 @@ class Dock:
         self.root = root
         self.limits = Limits()
         self.packed_up_to = 1024
+        self.settings = ApplicationSettings()
+        self.remote = RemoteImports()
+
+    async def limits_now(self) -> Limits:
+        """The limits as they are now."""
+        return self.limits
 
     @property
     def importer(self) -> Importer:
         """An importer with the limits as they are now."""
-        return Importer(self.pool, self.store, limits=self.limits, packed_up_to=self.packed_up_to)
+        sources = ArchiveSources(self.pool, self.store, remote=self.remote, defaults=self.settings)
+        return Importer(
+            self.pool, self.store, sources=sources, limits=self.limits_now, packed_up_to=self.packed_up_to
+        )
 
     @property
     def exporter(self) -> Exporter:
-        """An exporter."""
-        return Exporter(self.pool, self.store, retention=timedelta(hours=1))
+        """An exporter that waits for nothing between two tries of an upload."""
+        uploader = Uploader(self.store, self._connect, first_delay=timedelta(0))
+        return Exporter(self.pool, self.store, retention=timedelta(hours=1), uploader=uploader)
+
+    async def _connect(self) -> RemoteClient:
+        return RemoteClient(upload_policy(self.settings), SystemResolver())
 
     async def order_import(
         self, packed: bytes, *, project_id: int = 1, user_id: int = 1, **order: Any
@@ -144,10 +163,15 @@ class Dock:
         return (await newest(self.pool, imported.job, limit=200_000))[::-1]
 
     async def order_export(
-        self, *, project_id: int = 1, user_id: int = 1, description: str | None = None
+        self,
+        *,
+        project_id: int = 1,
+        user_id: int = 1,
+        description: str | None = None,
+        upload: UploadTarget | None = None,
     ) -> Job:
         """Enqueue."""
-        order = ExportOrder(description=description)
+        order = ExportOrder(description=description, upload=upload)
         return await jobs.enqueue(
             self.pool, order, project_id=project_id, user_id=user_id, correlation_id="c"
         )

@@ -22,11 +22,12 @@ UNLIMITED = {
     "CROSSDOCK_PROJECT_IMPORT_LIMIT": "0",
     "CROSSDOCK_PROJECT_EXPORT_LIMIT": "0",
     "CROSSDOCK_PROJECT_DOWNLOAD_EXPORT_LIMIT": "0",
+    "CROSSDOCK_ALLOW_LOCAL_REQUESTS_FROM_WEB_HOOKS_AND_SERVICES": "true",
     "CROSSDOCK_SWEEP_SECONDS": "1",
     "CROSSDOCK_LEASE_SECONDS": "4",
     "CROSSDOCK_DRAIN_SECONDS": "2",
 }
-"""Settings under which tests need not wait for what users may wait for."""
+"""Settings under which tests need not wait for what users may wait for, and may ask this machine."""
 
 
 @dataclass(slots=True)

@@ -5,44 +5,52 @@ from __future__ import annotations
 from aiohttp import web
 
 from services.api import imports, rate_limits
+from services.api.application_settings import settings_for
 from services.api.authentication import require_caller
 from services.api.dependencies import DEPENDENCIES
 from services.api.entities import import_status
 from services.api.errors import Forbidden
 from services.api.intake import receive, require_size
 from services.api.permissions import visible_project
-from services.api.responses import CORRELATION_ID, json_response
+from services.api.responses import job_header, json_response
 from shared.accounts.models import AccessLevel, User
 from shared.database.pool import one_moment
+from shared.instance.models import GITLAB_PROJECT
 from shared.jobs import store as jobs
-from shared.jobs.models import JobKind
+from shared.jobs.models import Job, JobKind
 from shared.jobs.outbox import announce
 from shared.projects import failed_relations, store
+from shared.projects.models import Project
 
 _MOST_FAILURES = 100
 
 
 async def create(request: web.Request) -> web.Response:
     """POST /projects/import."""
-    dependencies = request.app[DEPENDENCIES]
-    caller = await _admit(request)
+    caller = await admit(request)
     async with receive(request) as form:
-        project, job = await imports.schedule(
-            dependencies, caller, imports.read_request(form), correlation_id=request[CORRELATION_ID]
-        )
-    await announce(dependencies.pool, dependencies.broker, job)
-    return json_response(import_status(project, job, [], maintains=True), status=201)
+        wanted, archive = imports.read_upload(form)
+        to = await imports.place(request.app[DEPENDENCIES].pool, caller, wanted)
+        project, job = await imports.schedule(request, caller, wanted, to=to, archive=archive)
+    return await announced(request, project, job)
 
 
-async def _admit(request: web.Request) -> User:
-    """Check what needs no body, so that it is refused before it is sent."""
+async def announced(request: web.Request, project: Project, job: Job) -> web.Response:
+    """Tell a worker of the import, and the client."""
     dependencies = request.app[DEPENDENCIES]
+    await announce(dependencies.pool, dependencies.broker, job)
+    entity = import_status(project, job, [], maintains=True)
+    return json_response(entity, status=201, headers=job_header(job))
+
+
+async def admit(request: web.Request) -> User:
+    """Check what needs no body, so that it is refused before it is sent."""
     caller = require_caller(request)
-    if not dependencies.config.import_enabled:
+    settings = await settings_for(request)
+    if GITLAB_PROJECT not in settings.import_sources:
         raise Forbidden
-    require_size(request)
-    limit = dependencies.config.project_import_limit
-    await rate_limits.count(dependencies.pool, f"project_import:{caller.id}", limit=limit)
+    await require_size(request)
+    await rate_limits.count(request, "project_import", caller.id, limit=settings.project_import_limit)
     return caller
 
 

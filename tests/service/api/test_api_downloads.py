@@ -14,6 +14,7 @@ from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
 from shared.projects import store
 from shared.projects.models import Project
+from shared.snapshots import objects
 from tests.support.api import ARCHIVE, Answer, Api
 
 ETAG = f'"{hashlib.sha256(ARCHIVE).hexdigest()}"'
@@ -230,4 +231,22 @@ async def test_a_download_that_nobody_takes_is_ended(
 
     taken = b"".join([chunk async for chunk in reader])
     assert len(taken) < len(ARCHIVE) * 5000
+    writer.close()
+
+
+async def test_an_archive_is_kept_from_the_collector_while_it_is_downloaded(
+    api: Api, ann: User, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.archive(project, ann, content=ARCHIVE * 5000)
+    monkeypatch.setattr(objects, "TOUCH_EVERY", timedelta(milliseconds=1))
+    reader, writer = await asyncio.open_connection(api.url.host, api.url.port)
+    path = f"/api/v4/projects/{project.id}/export/download"
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nPRIVATE-TOKEN: {api.tokens['ann']}\r\n\r\n".encode())
+    await reader.readline()
+
+    await api.pool.execute("UPDATE objects SET touched_at = now() - interval '1 hour'")
+
+    async with asyncio.timeout(30):
+        while not await api.pool.fetchval("SELECT touched_at > now() - interval '1 minute' FROM objects"):
+            await asyncio.sleep(0)
     writer.close()

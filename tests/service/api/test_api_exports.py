@@ -7,7 +7,7 @@ import pytest
 from shared.accounts.models import AccessLevel, Scope
 from shared.accounts.tokens import create_token
 from shared.broker.base import Message
-from shared.jobs.models import ExportOrder, JobKind
+from shared.jobs.models import ExportOrder, JobKind, UploadTarget
 from shared.projects.models import Visibility
 from tests.support.api import EXTERNAL_URL, Api
 
@@ -127,7 +127,7 @@ async def test_a_stranger_may_not_export_a_public_project(api: Api) -> None:
     assert (answer.status, answer.body) == (403, {"message": "403 Forbidden"})
 
 
-@pytest.mark.parametrize("api", [{"export_enabled": False}], indirect=True)
+@pytest.mark.parametrize("api", [{"project_export_enabled": False}], indirect=True)
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/export"), ("POST", "/export"), ("GET", "/export/download")]
 )
@@ -169,6 +169,8 @@ async def test_a_path_without_a_namespace_is_no_project(api: Api) -> None:
         {"json": {"upload": {}}},
         {"data": {"upload": ""}},
         {"data": {"upload[url]": ""}},
+        {"data": {"upload[url]": " ", "upload[http_method]": "POST"}},
+        {"json": {"upload": {"http_method": "PUT"}}},
     ],
 )
 async def test_case_09_post_without_content_queues_an_export(api: Api, body: dict[str, object]) -> None:
@@ -248,17 +250,88 @@ async def test_cases_13_101_a_bad_upload_address_is_refused_and_costs_the_earlie
     assert await _status(api, project.id) == ("none", False)
 
 
-async def test_an_upload_is_not_promised_and_costs_nothing(api: Api) -> None:
-    ann = await api.user("ann")
-    project = await api.project(ann)
-    await api.archive(project, ann)
+ADDRESS = "http://receiver.example.com/x?X-Amz-Signature=a%2Fb&n=1"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+BOUNDED = {"Content-Type": "multipart/form-data; boundary=b0undary"}
 
-    answer = await api.post(
-        f"/projects/{project.id}/export", by="ann", json={"upload": {"url": "https://s3.example.com/x?a=b"}}
-    )
 
-    assert (answer.status, answer.body) == (400, {"message": {"upload": ["is not supported yet"]}})
-    assert await _status(api, project.id) == ("finished", True)
+def _multipart(**fields: str) -> bytes:
+    parts = [
+        f'--b0undary\r\nContent-Disposition: form-data; name="upload[{name}]"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    return f"{''.join(parts)}--b0undary--\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": {"upload[url]": ADDRESS}},
+        {"data": {"upload[http_method]": "PUT", "upload[url]": ADDRESS}},
+        {"data": _multipart(http_method="PUT", url=ADDRESS), "headers": BOUNDED},
+        {"json": {"upload": {"url": ADDRESS}}},
+        {"json": {"upload[url]": ADDRESS}},
+        {"data": f'{{"upload":{{"url":"{ADDRESS}"}}}}'.encode(), "headers": FORM},
+    ],
+)
+async def test_case_11_an_upload_is_ordered_in_every_encoding_and_by_put_where_nothing_is_said(
+    api: Api, body: dict[str, object]
+) -> None:
+    project = await api.project(await api.user("ann"))
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann", **body)
+
+    assert (answer.status, answer.body) == (202, ACCEPTED)
+    expected = UploadTarget(url=ADDRESS, method="PUT")
+    assert (await api.newest(project, JobKind.EXPORT)).order == ExportOrder(upload=expected)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"json": {"upload": {"url": ADDRESS, "http_method": "POST"}}},
+        {"json": {"upload[url]": ADDRESS, "upload[http_method]": "POST"}},
+        {"data": {"upload[url]": ADDRESS, "upload[http_method]": "POST"}},
+        {"data": _multipart(url=ADDRESS, http_method="POST"), "headers": BOUNDED},
+    ],
+)
+async def test_case_12_an_upload_by_post_is_ordered_in_every_encoding(
+    api: Api, body: dict[str, object]
+) -> None:
+    project = await api.project(await api.user("ann"))
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann", **body)
+
+    assert (answer.status, answer.body) == (202, ACCEPTED)
+    expected = UploadTarget(url=ADDRESS, method="POST")
+    assert (await api.newest(project, JobKind.EXPORT)).order == ExportOrder(upload=expected)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/x", "http://localhost/x", "http://[::1]/x"])
+async def test_case_100_a_local_upload_address_is_accepted_as_only_the_upload_is_guarded(
+    api: Api, url: str
+) -> None:
+    project = await api.project(await api.user("ann"))
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann", data={"upload[url]": url})
+
+    assert (answer.status, answer.body) == (202, ACCEPTED)
+
+
+async def test_an_export_tells_its_job_in_a_header_and_so_does_the_one_that_finds_it_on_its_way(
+    api: Api,
+) -> None:
+    project = await api.project(await api.user("ann"))
+
+    answers = [await api.post(f"/projects/{project.id}/export", by="ann") for _ in range(2)]
+
+    job = await api.newest(project, JobKind.EXPORT)
+    assert [answer.headers["X-Crossdock-Job"] for answer in answers] == [str(job.id)] * 2
+
+
+def test_the_address_of_an_upload_is_not_shown_with_its_order() -> None:
+    order = ExportOrder(upload=UploadTarget(url=ADDRESS))
+    assert "receiver" not in repr(order)
 
 
 async def test_case_14_the_upload_method_is_put_or_post(api: Api) -> None:

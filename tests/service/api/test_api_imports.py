@@ -60,13 +60,21 @@ async def test_case_31_a_stranger_may_not_import(api: Api) -> None:
     assert (answer.status, answer.body) == (401, {"message": "401 Unauthorized"})
 
 
-@pytest.mark.parametrize("api", [{"import_enabled": False}], indirect=True)
+@pytest.mark.parametrize("api", [{"import_sources": ()}], indirect=True)
 async def test_case_32_import_is_forbidden_where_it_is_disabled(api: Api) -> None:
     await api.user("ann")
 
     answer = await send_file(api)
 
     assert (answer.status, answer.body) == (403, {"message": "403 Forbidden"})
+
+
+async def test_an_import_tells_its_job_in_a_header(api: Api, ann: User) -> None:
+    answer = await send_file(api, by=ann.username)
+
+    project = await store.find_by_id(api.pool, answer.body["id"])
+    assert project is not None
+    assert answer.headers["X-Crossdock-Job"] == str((await api.newest(project, JobKind.IMPORT)).id)
 
 
 async def test_case_33_an_import_goes_to_the_personal_namespace(api: Api, ann: User) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 
@@ -109,25 +110,27 @@ async def test_a_preamble_without_end_is_not_swallowed(api: Api) -> None:
         await asyncio.gather(pushing, return_exceptions=True)
 
 
-@pytest.mark.parametrize("api", [{"max_import_size": 5000}], indirect=True)
+@pytest.mark.parametrize("api", [{"max_import_size": 1}], indirect=True)
 async def test_a_body_that_is_announced_too_long_is_refused_before_it_is_read(api: Api) -> None:
-    reader, writer = await _raw(api, "Content-Length: 5001", "Expect: 100-continue")
+    reader, writer = await _raw(api, "Content-Length: 1048577", "Expect: 100-continue")
 
     assert await _status(reader) == 413
     writer.close()
     assert await api.objects_left() == 0
 
 
-@pytest.mark.parametrize("api", [{"max_import_size": 5000}], indirect=True)
+@pytest.mark.parametrize("api", [{"max_import_size": 1}], indirect=True)
 async def test_a_body_that_turns_out_too_long_is_refused_and_leaves_nothing(api: Api) -> None:
     async def pieces() -> AsyncIterator[bytes]:
-        yield form_body([PATH, FILE])
+        body = form_body([PATH, replace(FILE, content=bytes(1024 * 1024))])
+        for at in range(0, len(body), 65536):
+            yield body[at : at + 65536]
 
     answer = await api.post("/projects/import", by="ann", data=pieces(), headers=HEADERS)
 
     assert answer.status == 413
     assert answer.headers["Content-Type"].startswith("text/plain")
-    assert b"5000 bytes" in answer.body
+    assert b"1048576 bytes" in answer.body
     assert await api.objects_left() == 0
 
 

@@ -132,6 +132,7 @@ async def test_a_storage_error_passes_as_it_is_and_a_retry_helps(dock: Dock, com
     with pytest.raises(StorageError) as raised:
         await _run(dock, job, lease)
     assert raised.value.retryable
+    assert asyncio.all_tasks() == {asyncio.current_task()}  # no upload is kept any more
     assert await _is_untouched(dock)
     dock.store = good
     await jobs.retry(dock.pool, lease, error="x", delay=timedelta(0))

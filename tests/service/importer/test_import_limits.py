@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import thread_time
+from typing import Any
 
 import pytest
 from isal import isal_zlib
@@ -15,6 +16,8 @@ from services.importer import importer as importer_module
 from shared.archive.gzip_reader import STEP
 from shared.archive.limits import MIB, Limits
 from shared.archive.reader import ArchiveReader
+from shared.snapshots import index
+from shared.snapshots.models import Entry, Segment
 from tests.support.archives import header
 from tests.support.fixtures import archive as fixture
 from tests.support.projects import MINIMAL, Dock, archive, file, project
@@ -149,11 +152,17 @@ async def test_a_line_of_50_mib_is_held_hardly_more_than_once(dock: Dock) -> Non
     assert peak < 120 * MIB
 
 
-async def test_thousands_of_entries_are_not_held(dock: Dock) -> None:
-    packed = archive([*MINIMAL, *((f"uploads/{n:05}/f", b"x" * 100) for n in range(8000))])
-    job = await dock.order_import(packed)
-    tracemalloc.start()
-    assert (await dock.attempt(job)).error is None
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 8 * MIB
+async def test_thousands_of_entries_wait_in_bounded_batches(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = []
+    add = index.add
+
+    async def spying(*args: Any, entries: Sequence[Entry], segments: Sequence[Segment], **more: Any) -> None:
+        waiting.append(len(entries) + len(segments))
+        await add(*args, entries=entries, segments=segments, **more)
+
+    monkeypatch.setattr(index, "add", spying)
+    packed = archive([*MINIMAL, *((f"uploads/{n:05}/f", b"x") for n in range(2500))])
+    assert (await dock.run_import(packed)).error is None
+    assert waiting == [1000, 1000, 502]

@@ -61,7 +61,7 @@ def test_a_token_opens_the_door_as_its_user(admin: Run, database_url: str) -> No
     admin("create-user", "ada", "--name", "Ada Lovelace", "--admin")
     token = admin("create-token", "ada", "--scope", "read_api", "--days", "1")
 
-    async def look() -> tuple[str, bool, frozenset[str]]:
+    async def look() -> tuple[str, bool, tuple[str, ...]]:
         connection = await asyncpg.connect(database_url)
         try:
             found = await find_by_token(connection, token)
@@ -70,7 +70,7 @@ def test_a_token_opens_the_door_as_its_user(admin: Run, database_url: str) -> No
         finally:
             await connection.close()
 
-    assert asyncio.run(look()) == ("Ada Lovelace", True, frozenset({"read_api"}))
+    assert asyncio.run(look()) == ("Ada Lovelace", True, ("read_api",))
 
 
 def test_a_group_lies_below_its_parent(admin: Run) -> None:

@@ -1,0 +1,103 @@
+"""Use cases of the application settings: what holds for a request, and changing them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from aiohttp import web
+
+from services.api.checks import Checker
+from services.api.dependencies import DEPENDENCIES
+from services.api.errors import ParametersInvalid, Refused
+from shared.instance.models import IMPORT_SOURCES, ApplicationSettings
+from shared.instance.store import application_settings
+
+_SETTINGS = web.RequestKey("application_settings", ApplicationSettings)
+
+_NUMBERS = (
+    "max_import_size", "max_export_size", "max_import_remote_file_size", "max_decompressed_archive_size",
+    "project_import_limit", "project_export_limit", "project_download_export_limit",
+)  # fmt: skip
+_BOOLEANS = (
+    "allow_local_requests_from_web_hooks_and_services",
+    "bulk_import_enabled",
+    "project_export_enabled",
+)
+_ALLOWLIST = "outbound_local_requests_allowlist"
+_OLD_ALLOWLIST = "outbound_local_requests_whitelist"
+_SOURCES = "import_sources"
+_NAMES = (*_NUMBERS, *_BOOLEANS, _ALLOWLIST, _OLD_ALLOWLIST, _SOURCES)
+
+_LARGEST = 2**31 - 1
+_MOST_ALLOWED = 1000
+_LONGEST_ALLOWED = 255
+
+
+async def settings_for(request: web.Request) -> ApplicationSettings:
+    """Give what holds for this request: what was set when it asked first."""
+    if _SETTINGS not in request:
+        dependencies = request.app[DEPENDENCIES]
+        request[_SETTINGS] = await application_settings(dependencies.pool, dependencies.config.defaults)
+    return request[_SETTINGS]
+
+
+def settings_entity(settings: ApplicationSettings) -> dict[str, object]:
+    """Make what the API shows: GitLab's older name of the list of addresses too."""
+    return asdict(settings) | {_OLD_ALLOWLIST: settings.outbound_local_requests_allowlist}
+
+
+def read_changes(given: Mapping[str, object]) -> dict[str, object]:
+    """Read which settings to change, by their names. Raises 400 in both of GitLab's dialects."""
+    if not any(given.get(name) is not None for name in _NAMES):
+        raise ParametersInvalid(f"{', '.join(_NAMES)} are missing, at least one parameter must be provided")
+    checker = Checker(given)
+    changes: dict[str, object] = {name: checker.integer(name) for name in _NUMBERS}
+    changes |= {name: checker.boolean(name) for name in _BOOLEANS}
+    name = _ALLOWLIST if given.get(_ALLOWLIST) is not None else _OLD_ALLOWLIST
+    changes[_ALLOWLIST] = _texts(checker, given, name)
+    changes[_SOURCES] = _sources(checker, given)
+    checker.finish()
+    changes = {name: value for name, value in changes.items() if value is not None}
+    _refuse_invalid(changes)
+    return changes
+
+
+def _texts(checker: Checker, given: Mapping[str, object], name: str) -> list[str] | None:
+    """Read a list, or a text separated by commas or lines."""
+    value = given.get(name)
+    if isinstance(value, str):
+        value = value.replace("\n", ",").split(",")
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(each, str) and "\0" not in each for each in value):
+        checker.problem(name, "is invalid")
+        return None
+    return [each.strip() for each in value if each.strip()]
+
+
+def _sources(checker: Checker, given: Mapping[str, object]) -> list[str] | None:
+    sources = _texts(checker, given, _SOURCES)
+    if sources is not None and not set(sources) <= set(IMPORT_SOURCES):
+        checker.problem(_SOURCES, "does not have a valid value")
+    return sources
+
+
+def _refuse_invalid(changes: Mapping[str, object]) -> None:
+    """Raise what GitLab's model says of a value that has the right type."""
+    problems: dict[str, list[str]] = {}
+    for name in _NUMBERS:
+        value = changes.get(name, 0)
+        assert isinstance(value, int)  # noqa: S101  # read as such
+        if value < 0:
+            problems[name] = ["must be greater than or equal to 0"]
+        elif value > _LARGEST:
+            problems[name] = [f"must be less than or equal to {_LARGEST}"]
+    allowed = changes.get(_ALLOWLIST, [])
+    assert isinstance(allowed, list)  # noqa: S101  # read as such
+    if len(allowed) > _MOST_ALLOWED:
+        problems[_ALLOWLIST] = [f"is too long (maximum is {_MOST_ALLOWED} entries)"]
+    elif any(len(each) > _LONGEST_ALLOWED for each in allowed):
+        problems[_ALLOWLIST] = [f"has an entry that is too long (maximum is {_LONGEST_ALLOWED} characters)"]
+    if problems:
+        raise Refused(400, problems)

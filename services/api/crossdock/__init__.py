@@ -1,0 +1,1 @@
+"""The API of Crossdock's own: what GitLab has no word for."""

@@ -1,0 +1,39 @@
+"""Imports of archives that lie elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from aiohttp import web
+
+from services.api import imports, remote_imports
+from services.api.application_settings import settings_for
+from services.api.bodies import parameters
+from services.api.dependencies import DEPENDENCIES
+from services.api.handlers.imports import admit, announced
+from services.api.remote_archives import RemoteArchives
+
+
+async def create(request: web.Request) -> web.Response:
+    """POST /projects/remote-import; some clients (gitbeaker) ask for S3 here."""
+    return await _create(request, remote_imports.read)
+
+
+async def create_from_s3(request: web.Request) -> web.Response:
+    """POST /projects/remote-import-s3."""
+    return await _create(request, remote_imports.read_s3)
+
+
+async def _create(
+    request: web.Request,
+    read: Callable[[Mapping[str, object]], tuple[imports.ImportRequest, remote_imports.Find]],
+) -> web.Response:
+    """Check who asks, what for, and where to, before any server elsewhere is asked."""
+    caller = await admit(request)
+    wanted, find = read(await parameters(request))
+    dependencies = request.app[DEPENDENCIES]
+    to = await imports.place(dependencies.pool, caller, wanted)
+    archives = RemoteArchives(dependencies.config.remote_imports, await settings_for(request))
+    archive = imports.Archive(source=await find(archives))
+    project, job = await imports.schedule(request, caller, wanted, to=to, archive=archive)
+    return await announced(request, project, job)

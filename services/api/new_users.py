@@ -1,0 +1,83 @@
+"""What an administrator gives to make a user or a token, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+
+from services.api.checks import Checker
+from services.api.errors import Refused
+from shared.accounts.models import Scope
+from shared.projects.rules import NameRefused, check_path
+
+_PASSWORDS = ("password", "reset_password", "force_random_password")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRequest:
+    """A user to be made."""
+
+    username: str
+    name: str
+    email: str
+    is_admin: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """A token to be made."""
+
+    name: str
+    scopes: tuple[Scope, ...]
+    expires_at: datetime | None
+
+
+def read_user(given: Mapping[str, object]) -> UserRequest:
+    """Read it. Raises 400 in both of GitLab's dialects."""
+    checker = Checker(given)
+    for name in ("email", "name", "username"):
+        checker.require(name)
+    if not any(given.get(name) for name in _PASSWORDS):
+        checker.problems.append(
+            f"{', '.join(_PASSWORDS)} are missing, at least one parameter must be provided"
+        )
+    username, name, email = (checker.text(name) or "" for name in ("username", "name", "email"))
+    is_admin = checker.boolean("admin") or False
+    checker.finish()
+    return UserRequest(username=_username(username), name=_not_blank(name), email=email, is_admin=is_admin)
+
+
+def _username(username: str) -> str:
+    try:
+        return check_path(username)
+    except NameRefused as error:
+        raise Refused(400, {"username": [str(error)]}) from None
+
+
+def _not_blank(name: str) -> str:
+    if not name.strip():
+        raise Refused(400, {"name": ["can't be blank"]})
+    return name
+
+
+def read_token(given: Mapping[str, object]) -> TokenRequest:
+    """Read it; a day as GitLab writes it, ``2027-01-31``, at whose beginning the token ends. Raises 400."""
+    checker = Checker(given)
+    checker.require("name")
+    checker.require("scopes")
+    name = checker.text("name") or ""
+    scopes = _scopes(checker, given.get("scopes"))
+    day = checker.day("expires_at")
+    checker.finish()
+    expires_at = datetime.combine(day, time(), tzinfo=UTC) if day else None
+    return TokenRequest(name=_not_blank(name), scopes=scopes, expires_at=expires_at)
+
+
+def _scopes(checker: Checker, given: object) -> tuple[Scope, ...]:
+    names = given.split(",") if isinstance(given, str) else given
+    known = {scope.value: scope for scope in Scope}
+    if names is not None and (not isinstance(names, list) or not set(map(str, names)) <= known.keys()):
+        checker.problem("scopes", "does not have a valid value")
+        return ()
+    return tuple(known[str(name)] for name in names or ())

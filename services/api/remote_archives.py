@@ -1,0 +1,125 @@
+"""Archives elsewhere, looked at before anything is made for them; refused with GitLab's texts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from yarl import URL
+
+from services.api.errors import Refused
+from shared.instance.models import ApplicationSettings
+from shared.instance.remote_imports import RemoteImports, RemoteTooLarge, check_size
+from shared.jobs.models import RemoteSource
+from shared.remote.client import RemoteClient
+from shared.remote.errors import (
+    BlockedUrl,
+    HostUnresolved,
+    RemoteError,
+    StatusRefused,
+    Unanswered,
+    bad_status,
+)
+from shared.remote.presigned import NotSignable, S3Object, presign
+
+DEADLINE = timedelta(seconds=5)
+"""GitLab waits for one second, which is too short for many a server that is far away."""
+
+_OK = range(200, 300)
+_NO_HEAD = frozenset({403, 405, 501})
+_NOT_FOUND = 404
+_TYPES = ("application/gzip", "application/x-tar", "application/x-gzip")
+
+
+@dataclass(frozen=True, slots=True)
+class _Headers:
+    """What a server says of a file."""
+
+    values: Mapping[str, str] = field(repr=False)
+    content_length: int | None
+
+
+class RemoteArchives:
+    """Asks other servers for archives, by the application settings of one request."""
+
+    def __init__(self, remote: RemoteImports, settings: ApplicationSettings) -> None:
+        self._client = remote.client(settings)
+        self._settings = settings
+        self._s3_endpoint_url = remote.s3_endpoint_url
+
+    async def find(self, url: str) -> RemoteSource:
+        """Look at the file behind ``url``. Raises 400."""
+        with _blocked_as_gitlab_says():
+            try:
+                headers = await _ask(self._client, url)
+            except RemoteError as error:
+                raise Refused(400, f"Failed to retrive headers: {error}") from None  # GitLab's spelling
+        self._check(headers)
+        return RemoteSource(url=url)
+
+    async def find_s3(self, wanted: S3Object) -> RemoteSource:
+        """Look at an object with the keys that were given, which are not kept. Raises 400."""
+        where = f"'{wanted.key}' in '{wanted.bucket}'"
+        with _blocked_as_gitlab_says():
+            try:
+                urls = await presign(wanted, endpoint_url=self._s3_endpoint_url)
+                headers = await _head(self._client, urls.head)
+            except StatusRefused as error:
+                if error.status == _NOT_FOUND:
+                    raise Refused(400, f"File not found {where}") from None
+                raise Refused(400, f"Failed to open {where}: {error}") from None
+            except (RemoteError, HostUnresolved, NotSignable) as error:
+                raise Refused(400, f"Failed to open {where}: {error}") from None
+        self._check(headers)
+        return RemoteSource(url=urls.get)
+
+    def _check(self, headers: _Headers) -> None:
+        """Refuse a size or a type, of other servers than S3: that tells types as they were uploaded."""
+        if headers.values.get("Server") == "AmazonS3" and "x-amz-request-id" in headers.values:
+            return
+        if not headers.content_length:
+            raise Refused(400, "Content length is too small (should be at least 1 B)")
+        try:
+            check_size(headers.content_length, self._settings)
+        except RemoteTooLarge as error:
+            raise Refused(400, str(error)) from None
+        kind = headers.values.get("Content-Type", "")
+        if kind not in _TYPES:
+            raise Refused(400, f"Content type '{kind}' not allowed. (Allowed: {', '.join(_TYPES)})")
+
+
+async def _ask(client: RemoteClient, url: str) -> _Headers:
+    """Ask by HEAD, or by GET where the URL is signed for that, or HEAD is not known."""
+    try:
+        return await _head(client, url)
+    except StatusRefused as error:
+        if error.status not in _NO_HEAD:
+            raise
+    return await _begin(client, url)
+
+
+async def _head(client: RemoteClient, url: str) -> _Headers:
+    answer = await client.head(url, deadline=DEADLINE)
+    if answer.status not in _OK:
+        raise bad_status(URL(url), answer.status)
+    return _Headers(answer.headers, answer.content_length)
+
+
+async def _begin(client: RemoteClient, url: str) -> _Headers:
+    """Begin a download, and end it before its body is read."""
+    try:
+        async with asyncio.timeout(DEADLINE.total_seconds()), client.get(url) as download:
+            return _Headers(download.headers, download.length)
+    except TimeoutError:
+        raise Unanswered(URL(url)) from None
+
+
+@contextmanager
+def _blocked_as_gitlab_says() -> Iterator[None]:
+    try:
+        yield
+    except BlockedUrl as error:
+        raise Refused(400, f"File url is blocked: {error}") from None

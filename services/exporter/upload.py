@@ -1,0 +1,145 @@
+"""The upload of a finished archive to the address that its user gave."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import timedelta
+
+import stamina
+
+from shared.errors import CrossdockError, Fault
+from shared.instance.models import ApplicationSettings
+from shared.jobs.models import UploadOutcome, UploadTarget
+from shared.projects.archives import FinishedArchive
+from shared.remote.addresses import Policy
+from shared.remote.client import RemoteClient
+from shared.remote.errors import (
+    AnswerEarly,
+    BlockedUrl,
+    RedirectRefused,
+    RemoteError,
+    StatusRefused,
+    bad_status,
+)
+from shared.remote.masking import masked
+from shared.remote.urls import parse
+from shared.storage.base import ObjectStore
+
+SCHEMES = ("http", "https")
+LARGEST_PUT = 5 * 2**30
+"""Bytes that S3 takes in one PUT (Amazon S3 user guide: Uploading objects)."""
+
+_S3_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
+_S3_SIGNATURES = (frozenset({"X-Amz-Signature"}), frozenset({"AWSAccessKeyId", "Signature"}))
+"""The parameters of presigned URLs, version 4 and version 2; others than AWS sign like that too."""
+
+_ATTEMPTS = 5
+_LONGEST_DELAY = timedelta(seconds=30)
+_OK = range(200, 300)
+_HEADERS = {"Content-Type": "application/gzip"}
+
+
+class UploadTooLarge(CrossdockError):
+    """The archive has ``size`` bytes, and S3 would refuse it only after all of them were sent."""
+
+    code = "upload_too_large"
+    fault = Fault.CLIENT
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"the archive has {size} bytes, and S3 takes at most {LARGEST_PUT} in one PUT: "
+            "nothing was sent, download it instead"
+        )
+
+
+def upload_policy(settings: ApplicationSettings) -> Policy:
+    """Give what may be uploaded to: what GitLab lets services of an instance ask."""
+    return Policy(
+        schemes=SCHEMES,
+        allow_local=settings.allow_local_requests_from_web_hooks_and_services,
+        allowed=settings.outbound_local_requests_allowlist,
+    )
+
+
+def check_size(target: UploadTarget, size: int) -> None:
+    """Raise UploadTooLarge for more than S3 takes, where ``target`` is S3 by its host or its signature."""
+    if target.method == "PUT" and size > LARGEST_PUT and _is_s3(target.url):
+        raise UploadTooLarge(size)
+
+
+def _is_s3(text: str) -> bool:
+    url = parse(text, SCHEMES)
+    signed = any(names <= url.query.keys() for names in _S3_SIGNATURES)
+    return signed or (url.host or "").lower().removesuffix(".").endswith(_S3_HOSTS)
+
+
+@dataclass(slots=True)
+class _Tries:
+    """How often an upload was tried."""
+
+    attempts: int = 0
+
+
+class Uploader:
+    """Sends archives out of the store; ``connect`` gives a client by the policy that holds now."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        connect: Callable[[], Awaitable[RemoteClient]],
+        *,
+        first_delay: timedelta = timedelta(seconds=1),
+    ) -> None:
+        self._store = store
+        self._connect = connect
+        self._first_delay = first_delay
+
+    async def upload(self, archive: FinishedArchive, target: UploadTarget) -> UploadOutcome:
+        """Send the archive, up to five times where the fault may pass, and tell how it ended.
+
+        Raises what the store or the database raises: that is not the target's fault.
+        """
+        tries = _Tries()
+        status, error = None, None
+        try:
+            check_size(target, archive.size)
+            status = await self._send_until_taken(archive, target, tries)
+        except (UploadTooLarge, BlockedUrl, RemoteError) as failure:
+            status, error = _status(failure), str(failure)
+        return UploadOutcome(
+            url=masked(target.url), status=status, attempts=tries.attempts, bytes=archive.size, error=error
+        )
+
+    async def _send_until_taken(self, archive: FinishedArchive, target: UploadTarget, tries: _Tries) -> int:
+        async for attempt in stamina.retry_context(
+            on=_may_pass,
+            attempts=_ATTEMPTS,
+            timeout=None,
+            wait_initial=self._first_delay,
+            wait_max=_LONGEST_DELAY,
+            wait_jitter=self._first_delay,
+        ):
+            with attempt:
+                tries.attempts = attempt.num
+                return await self._send(archive, target)
+        raise AssertionError  # the last attempt gives or raises
+
+    async def _send(self, archive: FinishedArchive, target: UploadTarget) -> int:
+        client = await self._connect()
+        async with aclosing(self._store.read(archive.key, length=archive.size)) as body:
+            answer = await client.send(
+                target.method, target.url, headers=_HEADERS, body=body, length=archive.size
+            )
+        if answer.status not in _OK:
+            raise bad_status(parse(target.url, SCHEMES), answer.status)
+        return answer.status
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, CrossdockError) and error.retryable
+
+
+def _status(error: CrossdockError) -> int | None:
+    return error.status if isinstance(error, (StatusRefused, RedirectRefused, AnswerEarly)) else None

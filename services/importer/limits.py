@@ -1,0 +1,20 @@
+"""What an archive may ask of an import, as an administrator has set it by now."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from shared.archive.limits import MIB, Limits
+from shared.database.pool import Database
+from shared.instance.models import ApplicationSettings
+from shared.instance.store import application_settings
+
+LimitsNow = Callable[[], Awaitable[Limits]]
+"""Gives the limits that hold at this moment."""
+
+
+async def current_limits(db: Database, limits: Limits, *, defaults: ApplicationSettings) -> Limits:
+    """Give ``limits`` with the ``max_decompressed_archive_size`` that holds now; asked at a job's start."""
+    settings = await application_settings(db, defaults)
+    return replace(limits, decompressed=settings.max_decompressed_archive_size * MIB)

@@ -1,0 +1,41 @@
+"""tree/project.json as it leaves: what the archive had, with what was overridden since."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from shared.assembly.documents import project_attributes
+from shared.projects.content import ProjectContent
+from shared.segments.inflater import inflate
+from shared.snapshots.models import PlacedEntry
+from shared.snapshots.reader import Run, read_run
+from shared.storage.base import ObjectStore
+
+PROJECT = "tree/project.json"
+
+_EMPTY = b"{}"
+
+
+async def project_document(
+    store: ObjectStore,
+    stored: PlacedEntry | None,
+    content: ProjectContent,
+    *,
+    overrides: Mapping[str, object],
+) -> bytes | None:
+    """Make the document; None where the ``stored`` one is it. Without one, it has what the project has.
+
+    Held in memory: 50 MiB at most, as imports take it. Raises CorruptSegment and StorageError.
+    """
+    if stored is None:
+        return project_attributes(_EMPTY, {**content.attributes, **overrides})
+    if not overrides:
+        return None
+    return await asyncio.to_thread(project_attributes, await _load(store, stored), overrides)
+
+
+async def _load(store: ObjectStore, placed: PlacedEntry) -> bytes:
+    entry = placed.entry
+    data = await read_run(store, Run(placed.key, entry.position, entry.stored_size))
+    return await asyncio.to_thread(inflate, data, raw_length=entry.raw_size, crc32=entry.crc32)

@@ -1,0 +1,65 @@
+"""The archives in which GitLab transfers files relation by relation: the same files under other names."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import msgspec
+
+from shared.assembly.members import Directory, Document, Member, Stored
+from shared.database.pool import Database
+from shared.snapshots import index
+from shared.snapshots.models import EntryKind, PlacedEntry
+
+_FOLDERS = {"uploads": ("uploads/", "avatar/"), "lfs_objects": ("lfs-objects/",)}
+_FILES = {
+    "lfs_objects": ("lfs-objects.json", "lfs_objects.json"),
+    "repository": ("project.bundle", "repository.bundle"),
+    "design": ("project.design.bundle", "design.bundle"),
+}
+_KEPT = ("avatar/",)
+"""Folders whose name stands in the archive as well."""
+
+_OF_PROJECT = (0,)
+
+
+async def relation_members(
+    db: Database, snapshot_id: int, relation: str, *, mtime: int
+) -> AsyncIterator[Member]:
+    """Give what is in the archive of a relation; ``mtime`` is that of what we make. Raises SnapshotGone."""
+    object_ids: list[str] = []
+    for folder in _FOLDERS.get(relation, ()):
+        async for placed in index.entries(db, snapshot_id, folder=folder):
+            member = _renamed(placed, placed.entry.name.removeprefix("" if folder in _KEPT else folder))
+            yield member
+            if relation == "lfs_objects" and isinstance(member, Stored):
+                object_ids.append(member.placed.entry.name)
+    if relation in _FILES:
+        name, new_name = _FILES[relation]
+        if file := await index.find(db, snapshot_id, name):
+            yield _renamed(file, new_name)
+        elif relation == "lfs_objects":
+            yield _lfs_index(new_name, object_ids, mtime=mtime)
+
+
+def _renamed(placed: PlacedEntry, name: str) -> Member:
+    if placed.entry.kind is EntryKind.DIRECTORY:
+        return Directory(name, placed.entry.mtime)
+    return Stored(PlacedEntry(replace(placed.entry, name=name), placed.key))
+
+
+def _lfs_index(name: str, object_ids: list[str], *, mtime: int) -> Document:
+    """Say that every object is of the project's repository, as GitLab takes an archive that does not say."""
+    return Document(name, mtime, msgspec.json.encode(dict.fromkeys(object_ids, _OF_PROJECT)))
+
+
+async def count_files(db: Database, snapshot_id: int, relation: str) -> int:
+    """Count the files of a relation."""
+    folders, file = _FOLDERS.get(relation, ()), _FILES.get(relation)
+    counted: int = await db.fetchval(
+        """SELECT count(*) FROM entries
+           WHERE snapshot_id = $1 AND kind = 'blob' AND (name ^@ ANY($2::text[]) OR name = $3)""",
+        snapshot_id, folders, file[0] if file and not folders else None,
+    )  # fmt: skip
+    return counted

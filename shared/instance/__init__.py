@@ -1,0 +1,1 @@
+"""The settings of the instance that an administrator changes while it runs."""

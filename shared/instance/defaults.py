@@ -1,0 +1,27 @@
+"""What holds until an administrator says otherwise: the environment."""
+
+from __future__ import annotations
+
+from shared.instance.models import GITLAB_PROJECT, ApplicationSettings
+from shared.settings import Settings
+
+
+def default_settings(settings: Settings) -> ApplicationSettings:
+    """Give the application settings of the environment."""
+    allowlist = (each.strip() for each in settings.outbound_local_requests_allowlist.split(","))
+    return ApplicationSettings(
+        max_import_size=settings.max_import_size,
+        max_export_size=settings.max_export_size,
+        max_import_remote_file_size=settings.max_import_remote_file_size,
+        max_decompressed_archive_size=settings.max_decompressed_archive_size,
+        project_import_limit=settings.project_import_limit,
+        project_export_limit=settings.project_export_limit,
+        project_download_export_limit=settings.project_download_export_limit,
+        allow_local_requests_from_web_hooks_and_services=(
+            settings.allow_local_requests_from_web_hooks_and_services
+        ),
+        outbound_local_requests_allowlist=tuple(filter(None, allowlist)),
+        bulk_import_enabled=settings.bulk_import_enabled,
+        import_sources=(GITLAB_PROJECT,) if settings.gitlab_project_import_enabled else (),
+        project_export_enabled=settings.project_export_enabled,
+    )

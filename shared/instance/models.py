@@ -1,0 +1,34 @@
+"""GitLab's application settings, as far as they matter here, by GitLab's names and in its units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GITLAB_PROJECT = "gitlab_project"
+IMPORT_SOURCES = (
+    "github", "bitbucket", "bitbucket_server", "fogbugz", "git", GITLAB_PROJECT, "gitea", "manifest",
+)  # fmt: skip
+"""What GitLab knows as import sources; kept as given, whether or not there is such an import here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationSettings:
+    """Sizes in MiB and limits in requests a minute, 0 = off.
+
+    ``max_import_size`` is of a whole upload, ``max_export_size`` of a project's content, and
+    ``max_import_remote_file_size`` of an archive that is fetched. ``outbound_local_requests_allowlist``
+    names hosts, with a port or without, addresses and networks that may be asked although they are local.
+    """
+
+    max_import_size: int = 0
+    max_export_size: int = 0
+    max_import_remote_file_size: int = 10240
+    max_decompressed_archive_size: int = 25600
+    project_import_limit: int = 6
+    project_export_limit: int = 6
+    project_download_export_limit: int = 1
+    allow_local_requests_from_web_hooks_and_services: bool = False
+    outbound_local_requests_allowlist: tuple[str, ...] = ()
+    bulk_import_enabled: bool = False
+    import_sources: tuple[str, ...] = (GITLAB_PROJECT,)
+    project_export_enabled: bool = True

@@ -1,0 +1,83 @@
+"""Imports from elsewhere: which archives may be fetched, and by whom they are."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+
+from shared.errors import CrossdockError, Fault
+from shared.instance.models import ApplicationSettings
+from shared.remote.addresses import Policy
+from shared.remote.client import RemoteClient
+from shared.remote.resolver import Resolver, SystemResolver
+from shared.settings import Settings
+
+_UNITS = ("MiB", "GiB", "TiB", "PiB")
+_STEP = 1024
+_MIB = 1024 * 1024
+_THREE_DIGITS = 100
+
+
+class RemoteTooLarge(CrossdockError):
+    """The archive has more bytes than ``max_import_remote_file_size`` MiB (GitLab's text)."""
+
+    code = "remote_too_large"
+    fault = Fault.CLIENT
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"Content length is too big (should be at most {_readable(limit)})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteImports:
+    """What the environment says of fetching; the application settings are asked each time.
+
+    Certificates are those of ``tls``, or the system's. ``s3_endpoint_url`` is None for AWS.
+    """
+
+    schemes: tuple[str, ...] = ("https",)
+    resolver: Resolver = field(default_factory=SystemResolver)
+    tls: ssl.SSLContext | None = None
+    s3_endpoint_url: str | None = None
+
+    def client(self, settings: ApplicationSettings) -> RemoteClient:
+        """Give a client that asks what these settings permit."""
+        policy = Policy(
+            schemes=self.schemes,
+            allow_local=settings.allow_local_requests_from_web_hooks_and_services,
+            allowed=settings.outbound_local_requests_allowlist,
+        )
+        return RemoteClient(policy, self.resolver, tls=self.tls)
+
+
+def remote_imports(settings: Settings) -> RemoteImports:
+    """Read the environment."""
+    return RemoteImports(
+        schemes=("https", "http") if settings.allow_http_remote_imports else ("https",),
+        tls=_tls(settings),
+        s3_endpoint_url=settings.remote_s3_endpoint_url,
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.remote_ca_file is None:
+        return None
+    context = ssl.create_default_context()
+    context.load_verify_locations(settings.remote_ca_file)
+    return context
+
+
+def check_size(size: int, settings: ApplicationSettings) -> None:
+    """Raise RemoteTooLarge where ``size`` bytes are more than may be fetched."""
+    limit = settings.max_import_remote_file_size
+    if limit and size > limit * _MIB:
+        raise RemoteTooLarge(limit)
+
+
+def _readable(mebibytes: int) -> str:
+    """Write a size as Rails does: three digits, and no noughts behind the point."""
+    size, units = float(mebibytes), list(_UNITS)
+    while size >= _STEP and len(units) > 1:
+        size /= _STEP
+        del units[0]
+    return f"{size:.0f} {units[0]}" if size >= _THREE_DIGITS else f"{size:.3g} {units[0]}"

@@ -1,0 +1,15 @@
+"""How large a project is."""
+
+from __future__ import annotations
+
+from shared.database.pool import Database
+
+
+async def project_size(db: Database, project_id: int) -> int:
+    """Give the bytes of all that is in the project's current snapshot, unpacked."""
+    size: int = await db.fetchval(
+        """SELECT coalesce(sum(e.raw_size), 0)::bigint FROM projects p
+           JOIN entries e ON e.snapshot_id = p.snapshot_id WHERE p.id = $1""",
+        project_id,
+    )
+    return size

@@ -1,0 +1,68 @@
+"""Presigned URLs of S3 objects (AWS Signature Version 4, in the query). Nothing is asked over the network."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+from botocore.session import get_session
+
+from shared.errors import CrossdockError, Fault
+
+LIFE = timedelta(hours=28)
+"""How long the URLs hold: as long as GitLab's."""
+
+
+class NotSignable(CrossdockError):
+    """The region or the bucket has a name that S3 does not know."""
+
+    code = "s3_address"
+    fault = Fault.CLIENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Object:
+    """An object of somebody's bucket, and the keys with which it may be read."""
+
+    region: str
+    bucket: str
+    key: str
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PresignedUrls:
+    """Where the object's headers are to be asked for, and where its bytes. Each is a secret."""
+
+    head: str = field(repr=False)
+    get: str = field(repr=False)
+
+
+async def presign(wanted: S3Object, *, endpoint_url: str | None) -> PresignedUrls:
+    """Sign both URLs, at AWS where there is no ``endpoint_url``. Raises NotSignable."""
+    try:
+        # A client reads megabytes of JSON as it is made.
+        return await asyncio.to_thread(_presign, wanted, endpoint_url)
+    except (BotoCoreError, ValueError) as error:
+        raise NotSignable(str(error)) from None
+
+
+def _presign(wanted: S3Object, endpoint_url: str | None) -> PresignedUrls:
+    client = get_session().create_client(
+        "s3",
+        region_name=wanted.region,
+        endpoint_url=endpoint_url,
+        aws_access_key_id=wanted.access_key_id,
+        aws_secret_access_key=wanted.secret_access_key,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path" if endpoint_url else "auto"}),
+    )
+    place = {"Bucket": wanted.bucket, "Key": wanted.key}
+    seconds = LIFE // timedelta(seconds=1)
+    return PresignedUrls(
+        head=client.generate_presigned_url("head_object", Params=place, ExpiresIn=seconds),
+        get=client.generate_presigned_url("get_object", Params=place, ExpiresIn=seconds),
+    )

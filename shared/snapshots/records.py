@@ -1,0 +1,68 @@
+"""Records of a relation, some at a time: a page of them is one segment or two."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from shared.database.pool import Database
+from shared.segments.inflater import inflate
+from shared.segments.lines import lines
+from shared.snapshots import index
+from shared.snapshots.models import PlacedEntry, Segment
+from shared.snapshots.reader import Run, read_run
+from shared.storage.base import ObjectStore
+
+_NULL = b"n"
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A relation as a snapshot has it."""
+
+    snapshot_id: int
+    placed: PlacedEntry
+
+    @property
+    def length(self) -> int:
+        """How many records there are."""
+        return self.placed.entry.lines
+
+
+async def find_relation(db: Database, snapshot_id: int, name: str) -> Relation | None:
+    """Find a relation by GitLab's name of it."""
+    placed = await index.find(db, snapshot_id, f"tree/project/{name}.ndjson")
+    return Relation(snapshot_id, placed) if placed else None
+
+
+async def records(
+    db: Database, store: ObjectStore, relation: Relation, *, first: int, count: int
+) -> AsyncGenerator[bytes, None]:
+    """Give lines of ``relation`` that are records, from the one of number ``first`` (0-based) on.
+
+    ``count`` of them, or as many as there are. One segment is held at a time: 1 MiB of lines, or a single
+    line, as long as imports take them. Raises SnapshotGone, CorruptSegment and StorageError.
+    """
+    snapshot_id, placed = relation.snapshot_id, relation.placed
+    end = min(first + count, relation.length)
+    while first < end:
+        segment = await index.segment_of(db, snapshot_id, placed.entry.name, line=first)
+        if segment is None:
+            raise index.SnapshotGone(snapshot_id)
+        for record in (await _records_of(store, placed.key, segment))[first - segment.first_line :]:
+            if first == end:
+                return
+            yield record
+            first += 1
+
+
+async def _records_of(store: ObjectStore, key: str, segment: Segment) -> list[bytes]:
+    stored = await read_run(store, Run(key, segment.position, segment.stored_size))
+    return await asyncio.to_thread(_inflated, stored, segment)
+
+
+def _inflated(stored: bytes, segment: Segment) -> list[bytes]:
+    raw = inflate(stored, raw_length=segment.raw_size, crc32=segment.crc32)
+    # What was kept is an object, or null, which is no record.
+    return [line for line in lines(raw) if not line.lstrip().startswith(_NULL)]

@@ -1,0 +1,39 @@
+"""How much there is of what in a snapshot, in bytes as they were before they were stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from shared.database.pool import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """Bytes by GitLab's kinds; ``storage_size`` is of all of these."""
+
+    repository_size: int = 0
+    wiki_size: int = 0
+    lfs_objects_size: int = 0
+    snippets_size: int = 0
+    uploads_size: int = 0
+
+    @property
+    def storage_size(self) -> int:
+        """The sum."""
+        return sum(getattr(self, field.name) for field in fields(self))
+
+
+async def statistics(db: Database, snapshot_id: int) -> Statistics:
+    """Add them up; reads the index of the whole snapshot."""
+    row = await db.fetchrow(
+        """SELECT sum(raw_size) FILTER (WHERE name IN ('project.bundle', 'project.design.bundle'))
+                      AS repository_size,
+                  sum(raw_size) FILTER (WHERE name = 'project.wiki.bundle') AS wiki_size,
+                  sum(raw_size) FILTER (WHERE starts_with(name, 'lfs-objects/')) AS lfs_objects_size,
+                  sum(raw_size) FILTER (WHERE starts_with(name, 'snippets/')) AS snippets_size,
+                  sum(raw_size) FILTER (WHERE starts_with(name, 'uploads/')) AS uploads_size
+           FROM entries WHERE snapshot_id = $1""",
+        snapshot_id,
+    )
+    assert row is not None  # noqa: S101  # an aggregate gives its row
+    return Statistics(**{name: int(size or 0) for name, size in row.items()})

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import pytest
+
+from shared.accounts.models import AccessLevel
+from shared.jobs import store as jobs
+from shared.jobs.models import ExportOrder, Outcome, UploadOutcome, UploadTarget
+from tests.support.api import Answer, Api
+
+SECRET = "https://s3.example.com/bucket/x?X-Amz-Signature=secret"  # must not be shown
+MASKED = "https://s3.example.com/bucket/x"
+UPLOADED = UploadOutcome(url=MASKED, status=200, attempts=1, bytes=7, error=None)
+
+
+async def _job(api: Api, number: object, *, by: str | None = "ann") -> Answer:
+    return await api.call("GET", f"/api/crossdock/v1/jobs/{number}", by=by)
+
+
+def _is_problem(answer: Answer, status: int, title: str) -> bool:
+    return (
+        answer.headers["Content-Type"] == "application/problem+json"
+        and b'"type":"about:blank"' in answer.body
+        and answer.status == status
+        and f'"title":"{title}","status":{status}'.encode() in answer.body
+        and f'"correlation_id":"{answer.headers["X-Request-Id"]}"'.encode() in answer.body
+    )
+
+
+async def test_a_finished_job_tells_its_progress_and_its_upload_and_never_the_address(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    job = await api.job(project, ann, ExportOrder(upload=UploadTarget(url=SECRET)))
+    lease = await api.started(job)
+    await jobs.finish(api.pool, lease, progress={"entries": 3}, outcome=Outcome(upload=UPLOADED))
+
+    answer = await _job(api, job.id)
+
+    assert answer.status == 200
+    for name in ("created_at", "started_at", "finished_at"):
+        assert answer.body.pop(name).endswith("Z")
+    assert answer.body == {
+        "id": job.id,
+        "kind": "export",
+        "state": "finished",
+        "project": {"id": project.id, "path_with_namespace": "ann/project"},
+        "correlation_id": "cid",
+        "attempt": 1,
+        "max_attempts": 5,
+        "error": None,
+        "progress": {"entries": 3},
+        "outcome": {"upload": {"url": MASKED, "status": 200, "attempts": 1, "bytes": 7, "error": None}},
+    }
+
+
+async def test_a_waiting_job_has_no_times_and_no_outcome(api: Api) -> None:
+    ann = await api.user("ann")
+    job = await api.job(await api.project(ann), ann)
+
+    body = (await _job(api, job.id)).body
+
+    assert (body["state"], body["started_at"], body["finished_at"]) == ("queued", None, None)
+    assert (body["progress"], body["outcome"]) == ({}, None)
+
+
+async def test_a_failed_job_tells_why(api: Api) -> None:
+    ann = await api.user("ann")
+    job = await api.job(await api.project(ann), ann)
+    await api.failed(job, "broken")
+
+    body = (await _job(api, job.id)).body
+
+    assert (body["state"], body["error"]) == ("failed", "broken")
+
+
+@pytest.mark.parametrize(
+    ("level", "status"),
+    [(AccessLevel.OWNER, 200), (AccessLevel.MAINTAINER, 200), (AccessLevel.DEVELOPER, 404)],
+)
+async def test_a_job_is_shown_to_those_who_administer_its_project(
+    api: Api, level: AccessLevel, status: int
+) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    job = await api.job(project, ann)
+    await api.member("bob", project, level)
+
+    assert (await _job(api, job.id, by="bob")).status == status
+
+
+async def test_an_administrator_sees_every_job(api: Api) -> None:
+    ann = await api.user("ann")
+    job = await api.job(await api.project(ann), ann)
+    await api.user("root", is_admin=True)
+
+    assert (await _job(api, job.id, by="root")).status == 200
+
+
+async def test_a_job_of_others_is_not_told_from_one_that_is_not_there(api: Api) -> None:
+    ann = await api.user("ann")
+    job = await api.job(await api.project(ann), ann)
+    await api.user("eve")
+
+    for number in (job.id, job.id + 1, 10**30, "x", -1):
+        answer = await _job(api, number, by="eve")
+        assert _is_problem(answer, 404, "Not Found")
+        assert b'"detail":"Job Not Found"' in answer.body
+        assert f'"instance":"/api/crossdock/v1/jobs/{number}"'.encode() in answer.body
+
+
+async def test_errors_before_the_handler_are_problems_too(api: Api) -> None:
+    await api.user("ann")
+    assert _is_problem(await _job(api, 1, by=None), 401, "Unauthorized")
+    unknown = await api.call("GET", "/api/crossdock/v1/nothing", by="ann")
+    assert _is_problem(unknown, 404, "Not Found")
+    refused = await api.call("DELETE", "/api/crossdock/v1/jobs/1", by="ann")
+    assert _is_problem(refused, 405, "Method Not Allowed")
+    assert refused.headers["Allow"]
+
+
+async def test_a_fault_of_ours_is_a_problem_without_its_cause(api: Api) -> None:
+    await api.user("ann")
+    await api.pool.execute("ALTER TABLE jobs RENAME TO gone")
+
+    answer = await _job(api, 1)
+
+    assert _is_problem(answer, 500, "Internal Server Error")
+    assert b"gone" not in answer.body
+
+
+async def test_errors_of_gitlabs_api_stay_gitlabs(api: Api) -> None:
+    await api.user("ann")
+    answer = await api.get("/projects/1", by="ann")
+    assert answer.body == {"message": "404 Project Not Found"}

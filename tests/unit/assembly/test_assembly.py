@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import tarfile
+from collections.abc import AsyncIterator, Iterable, Sequence
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.archive.tar_header import parse_header
+from shared.assembly.layout import ArchiveLayout, Item, part, size_of
+from shared.assembly.members import Directory, Document, Member, Stored, members, with_parents
+from shared.assembly.reading import filled
+from shared.errors import StorageError
+from shared.segments.encoder import BlobEncoder
+from shared.snapshots.models import Entry, EntryKind, PlacedEntry
+from shared.snapshots.reader import Run
+from shared.storage.filesystem import FilesystemStore
+
+T = TypeVar("T")
+NOW = 1_700_000_000
+_COMPONENTS = (
+    st.text("ab-./0\u00e9", min_size=1, max_size=3)
+    .map(lambda text: text.replace("/", "_"))
+    .filter(lambda text: text not in {".", ".."})
+)
+_PATHS = st.lists(_COMPONENTS, min_size=1, max_size=4).map("/".join)
+
+
+def _file(name: str) -> PlacedEntry:
+    return PlacedEntry(Entry(name=name, kind=EntryKind.BLOB, mtime=NOW), "")
+
+
+def _directory(name: str) -> PlacedEntry:
+    return PlacedEntry(Entry(name=f"{name}/", kind=EntryKind.DIRECTORY, mtime=NOW), "")
+
+
+async def _each(items: Iterable[T]) -> AsyncIterator[T]:
+    for item in items:
+        yield item
+
+
+def _name(member: Member) -> str:
+    return member.placed.entry.name if isinstance(member, Stored) else member.name
+
+
+async def _planned(entries: Sequence[PlacedEntry], documents: Sequence[str] = ()) -> list[Member]:
+    ordered = sorted(entries, key=lambda placed: placed.entry.name.encode())
+    made = {name: Document(name, NOW, b"new") for name in documents}
+    return [member async for member in with_parents(members(_each(ordered), made))]
+
+
+async def _items(planned: Sequence[Member]) -> AsyncIterator[Item]:
+    async def each() -> AsyncIterator[Member]:
+        for member in planned:
+            yield member
+
+    async for item in ArchiveLayout(root_mtime=NOW).items(each()):
+        yield item
+
+
+async def _archive(planned: Sequence[Member], store: Path) -> bytes:
+    return b"".join([piece async for piece in filled(FilesystemStore(store), _items(planned))])
+
+
+def _listing(made: bytes) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["tar", "-tzf", "-"], input=made, capture_output=True, check=False)
+
+
+def _consistent(names: list[str]) -> list[str]:
+    """Without those files that have others below them."""
+    return [name for name in names if not any(other.startswith(f"{name}/") for other in names)]
+
+
+@given(
+    st.lists(_PATHS, unique=True, max_size=12).map(_consistent),
+    st.lists(_PATHS, unique=True, max_size=4),
+)
+async def test_every_directory_stands_once_before_what_is_in_it(files: list[str], empty: list[str]) -> None:
+    directories = [
+        name for name in empty if not any(name == file or name.startswith(f"{file}/") for file in files)
+    ]
+    planned = await _planned([*map(_file, files), *map(_directory, directories)])
+    names = [_name(member) for member in planned]
+    expected = {*files}
+    for name in [*files, *(f"{directory}/x" for directory in directories)]:
+        parts = name.split("/")
+        expected |= {"/".join(parts[:depth]) + "/" for depth in range(1, len(parts))}
+    assert sorted(names) == sorted(expected)  # each once
+    assert names == sorted(names, key=str.encode)  # a directory's name is a prefix of what is in it
+
+
+@given(st.lists(_PATHS, unique=True, max_size=8).map(_consistent), st.data())
+async def test_documents_take_their_places_among_the_entries(files: list[str], data: st.DataObject) -> None:
+    documents = data.draw(st.lists(st.sampled_from([*files, "VERSION", "z"]), unique=True, max_size=4))
+    planned = await _planned([*map(_file, files)], documents)
+    named = {_name(member): type(member) for member in planned if not isinstance(member, Directory)}
+    assert list(named) == sorted({*files, *documents}, key=str.encode)
+    assert {name for name, kind in named.items() if kind is Document} == set(documents)
+
+
+async def test_gnu_tar_takes_the_listing_without_a_word(tmp_path: Path) -> None:
+    names = ["a", "a-b/c", "a.b", "b/" + "n" * 300, "\u00e9/\u2713", "x/y/z/1", "x/y-/1", "b/" + "m" * 98]
+    made = await _archive(await _planned([*map(_file, names), _directory("empty/in")]), tmp_path)
+    done = await asyncio.to_thread(_listing, made)
+    assert (done.returncode, done.stderr) == (0, b"")
+    with tarfile.open(fileobj=BytesIO(made)) as tar:
+        listed = [member.name for member in tar]
+    assert len(listed) == len(set(listed)) == len(done.stdout.splitlines())
+    assert {name.removeprefix("./") for name in listed} == {
+        ".", *names, "a-b", "b", "\u00e9", "x", "x/y", "x/y-", "x/y/z", "empty", "empty/in",
+    }  # fmt: skip
+
+
+async def test_neither_directories_nor_empty_files_gather_in_memory() -> None:
+    layout = ArchiveLayout(root_mtime=NOW)
+    longest = 0
+
+    async def each() -> AsyncIterator[Member]:
+        nonlocal longest
+        for number in range(5000):
+            longest = max(longest, len(layout._own))
+            yield Directory(f"{number}/", NOW) if number % 2 else Stored(_file(f"{number}"))
+
+    async for _ in layout.items(each()):
+        pass
+    assert longest <= 64 * 1024 + 512
+
+
+async def test_a_document_comes_in_pieces_of_1_mib(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 20_000
+    made = await _archive([Document("d", NOW, data)], tmp_path)
+    with tarfile.open(fileobj=BytesIO(made)) as tar:
+        file = tar.extractfile("./d")
+        assert file
+        assert file.read() == data
+    parts = list(ArchiveLayout(root_mtime=NOW)._parts(Document("d", NOW, data)))
+    assert max(len(part) for part in parts if isinstance(part, memoryview)) == 1024 * 1024
+
+
+@pytest.mark.parametrize("size", [8 * 1024**3 - 1, 8 * 1024**3, 9 * 1024**3 + 5])
+async def test_a_file_over_8_gib_is_announced_and_accounted_for(size: int) -> None:
+    layout = ArchiveLayout(root_mtime=NOW)
+    entry = Entry(name="big", kind=EntryKind.BLOB, mtime=NOW, object_id=1, stored_size=9, raw_size=size)
+    before = layout._gzip.raw_length
+    announced, placed = layout._parts(Stored(PlacedEntry(entry, "key")))
+    header = parse_header(bytes(announced)[512:])  # type: ignore[arg-type]  # the first is bytes
+    assert header
+    assert (header.name, header.size) == (b"./big", size)
+    assert placed == Run("key", 0, 9)
+    assert layout._gzip.raw_length - before == size
+    assert layout._written % 512 == 0
+    assert 0 <= layout._written - (1024 + size) < 512
+
+
+async def _stored(contents: dict[str, bytes], store: FilesystemStore) -> list[PlacedEntry]:
+    """Some in one object and some in objects of their own, in another order than that of their names."""
+    placed = []
+    async with store.create("pack") as pack:
+        position = 0
+        for turn, (name, data) in enumerate(sorted(contents.items(), key=lambda item: item[0][::-1])):
+            encoder = BlobEncoder()
+            stored = encoder.write(data)
+            rest, extent = encoder.end()
+            key = "pack" if turn % 3 and data else f"own-{turn}"
+            entry = Entry(
+                name=name, kind=EntryKind.BLOB, mtime=NOW, object_id=1, raw_size=len(data),
+                crc32=extent.crc32, stored_size=extent.stored_length,
+                position=position if key == "pack" else 0,
+            )  # fmt: skip
+            placed.append(PlacedEntry(entry, key))
+            if key == "pack":
+                await pack.write(stored + rest)
+                position += extent.stored_length
+            else:
+                async with store.create(key) as own:
+                    await own.write(stored + rest)
+                    await own.commit()
+        await pack.commit()
+    return placed
+
+
+async def test_runs_from_many_places_come_in_the_order_of_the_members(tmp_path: Path) -> None:
+    contents = {f"f{n:03}": bytes([n]) * (n * 997 % 3000) for n in range(200)} | {"large": bytes(700_000)}
+    placed = await _stored(contents, FilesystemStore(tmp_path))
+    made = await _archive(await _planned(placed), tmp_path)
+    with tarfile.open(fileobj=BytesIO(made)) as tar:
+        found = {member.name.removeprefix("./"): tar.extractfile(member) for member in tar}
+        assert {name: file.read() for name, file in found.items() if file} == contents
+
+
+async def test_a_part_is_cut_out_of_the_whole_and_reads_nothing_else(tmp_path: Path) -> None:
+    store = FilesystemStore(tmp_path)
+    contents = {f"f{n:02}": Random(n).randbytes(n * 997 % 3000) for n in range(40)}  # noqa: S311  # the same every time
+    planned = await _planned(await _stored(contents, store))
+    whole = await _archive(planned, tmp_path)
+    sizes = [size_of(item) async for item in _items(planned)]
+    assert sum(sizes) == len(whole)
+    for start, length in [(0, 1), (0, len(whole)), (9, 3), (1234, 20_000), (len(whole) - 9, 9)]:
+        items = [item async for item in part(_items(planned), start=start, length=length)]
+        assert sum(map(size_of, items)) == length
+        pieces = filled(store, _each(items))
+        assert b"".join([piece async for piece in pieces]) == whole[start : start + length]
+
+
+async def test_an_object_that_ends_early_is_an_error_that_a_retry_may_help(tmp_path: Path) -> None:
+    entry = Entry(name="f", kind=EntryKind.BLOB, mtime=NOW, object_id=1, stored_size=10, raw_size=5)
+    store = FilesystemStore(tmp_path)
+    async with store.create("short") as writer:
+        await writer.write(b"12345")
+        await writer.commit()
+    with pytest.raises(StorageError):
+        await _archive([Stored(PlacedEntry(entry, "short"))], tmp_path)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.instance.models import ApplicationSettings
+from shared.instance.remote_imports import RemoteTooLarge, check_size, remote_imports
+from shared.settings import Settings
+from tests.support.certificates import certificate
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("limit", "text"),
+    [(1, "1 MiB"), (1000, "1000 MiB"), (1500, "1.46 GiB"), (10240, "10 GiB"), (3 * 2**20, "3 TiB")],
+)
+def test_a_limit_is_told_as_gitlab_writes_sizes(limit: int, text: str) -> None:
+    settings = ApplicationSettings(max_import_remote_file_size=limit)
+    check_size(limit * MIB, settings)
+    with pytest.raises(RemoteTooLarge) as raised:
+        check_size(limit * MIB + 1, settings)
+    assert str(raised.value) == f"Content length is too big (should be at most {text})"
+
+
+def test_a_limit_of_zero_is_none() -> None:
+    check_size(2**60, ApplicationSettings(max_import_remote_file_size=0))
+
+
+def test_http_is_asked_only_where_the_installation_says_so() -> None:
+    assert remote_imports(Settings()).schemes == ("https",)
+    assert remote_imports(Settings(allow_http_remote_imports=True)).schemes == ("https", "http")
+
+
+def test_certificates_of_a_file_are_trusted_beside_those_of_the_system(tmp_path: Path) -> None:
+    _, cert = certificate(tmp_path, "files.test")
+    assert remote_imports(Settings()).tls is None
+    tls = remote_imports(Settings(remote_ca_file=cert)).tls
+    assert tls is not None
+    subjects = [dict(part[0] for part in each["subject"]) for each in tls.get_ca_certs()]  # type: ignore[misc]  # typeshed takes the parts for texts
+    assert {"commonName": "files.test"} in subjects
