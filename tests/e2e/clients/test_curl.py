@@ -1,10 +1,8 @@
-"""The calls of GitLab's documentation, typed into a shell.
-
-Exports that are uploaded when done and remote imports have no endpoint yet, so their calls are not here.
-"""
+"""The calls of GitLab's documentation, typed into a shell; test_curl_remote has those of imports."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,8 +11,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support.buckets import made_bucket, presigned
 from tests.support.clients import Curl, CurlAnswer, eventually
 from tests.support.contents import assert_round_trip, contents
+from tests.support.seaweedfs import S3Server
 from tests.support.system import System
 
 IMPORT = (
@@ -23,6 +23,10 @@ IMPORT = (
 )
 IMPORT_STATUS = 'curl --header "PRIVATE-TOKEN: $T" "$U/api/v4/projects/$P/import"'
 EXPORT = 'curl --request POST --header "PRIVATE-TOKEN: $T" "$U/api/v4/projects/$P/export"'
+EXPORT_AND_UPLOAD = (
+    'curl --request POST --header "PRIVATE-TOKEN: $T" "$U/api/v4/projects/$P/export" '
+    '--data "upload[http_method]=PUT" --data-urlencode "upload[url]=$PRESIGNED"'
+)
 EXPORT_STATUS = 'curl --header "PRIVATE-TOKEN: $T" "$U/api/v4/projects/$P/export"'
 DOWNLOAD = (
     'curl --header "PRIVATE-TOKEN: $T" --remote-header-name --remote-name '
@@ -92,6 +96,21 @@ def test_a_download_lands_under_the_servers_name_with_what_was_imported(
     date = r"\d{4}-\d{2}-\d{2}_\d{2}-\d{2}-\d{3}"
     assert re.fullmatch(rf"{date}_root_{exported.name}_export\.tar\.gz", file.name)
     assert_round_trip(contents(exported.source), contents(file))
+
+
+def test_an_export_is_uploaded_to_a_presigned_address_when_it_is_done(
+    curl: Curl, exported: Exported, s3_server: S3Server
+) -> None:
+    asyncio.run(made_bucket(s3_server))
+    address = asyncio.run(presigned(s3_server, f"uploads/{exported.name}.tar.gz"))
+    answer = curl(EXPORT_AND_UPLOAD, P=exported.id, PRESIGNED=address.put)
+    assert (answer.status, answer.body) == (202, {"message": "202 Accepted"})
+    _finished(curl, EXPORT_STATUS, "export_status", exported.id)
+    assert curl(DOWNLOAD, P=exported.id).status == 200
+    (file,) = curl.folder.glob("*.gz")
+    uploaded = requests.get(address.get, timeout=60)
+    assert (uploaded.status_code, uploaded.headers["Content-Type"]) == (200, "application/gzip")
+    assert uploaded.content == file.read_bytes()
 
 
 def test_the_link_of_a_finished_export_is_the_download(curl: Curl, exported: Exported) -> None:
