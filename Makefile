@@ -28,7 +28,7 @@ check: $(READY) ## Lint, format, types, import rules
 	.venv/bin/lint-imports
 
 test: check rabbitmq ## Everything: the checks, then all tests with real servers
-	$(PYTEST) -n $(WORKERS) --dist loadfile
+	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 fuzz: $(READY) ## Fuzz the archive reader for 60 s (nightly; CROSSDOCK_FUZZ_SECONDS=n for longer)
 	CROSSDOCK_FUZZ_SECONDS=$${CROSSDOCK_FUZZ_SECONDS:-60} $(PYTEST) tests/unit/archive/test_fuzz.py
