@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 
 from services.api.record_fields import Fields, listed, nested, reader
-from shared.projects.models import Project
+from shared.projects.models import VISIBILITIES, Project
 
 _NUMBER_BITS = 32
 _STATES = {1: "opened", 2: "closed", 3: "merged", 4: "locked"}
-_VISIBILITY = {0: "private", 10: "internal", 20: "public"}
+_VISIBILITY = {level.value: word for word, level in VISIBILITIES.items()}
 
 _LINK = ("name", "url", "link_type")
 _MILESTONE = (

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from services.importer.documents import LfsIndex, ProjectDocument
 from services.importer.verifiers import Bundle, LfsObject, Tolerated, Unchecked, Verifier, Version
-
-PROJECT = "tree/project.json"
+from shared.assembly.project import PROJECT
 
 _RELATION = re.compile(r"tree/project/([^/]+)\.ndjson")
 

@@ -7,11 +7,12 @@ from typing import Protocol, assert_never
 
 from services.importer.breath import Breath
 from services.importer.documents import ProjectAttributes, ProjectDocument
-from services.importer.entries import PROJECT, relation_of, verifier_of
+from services.importer.entries import relation_of, verifier_of
 from services.importer.failures import Failure, Failures
 from services.importer.verifiers import Verifier
 from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryKind, EntryStarted, Event
 from shared.archive.limits import Limits
+from shared.assembly.project import PROJECT
 from shared.errors import ArchiveError
 from shared.jobs.progress import Progress, RelationProgress
 from shared.relations.lines import LineSplitter, OverlongLine

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from services.importer.failures import Failure
+from shared.assembly.documents import VERSION
 from shared.errors import ArchiveError
 from shared.git.bundle import BundleVerifier
 
-_VERSION = "0.2.4"
+_VERSION = VERSION.decode()
 _LONGEST = 128
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from shared.projects.models import VISIBILITIES
+
 VERSION = b"0.2.4"
 """GitLab's format version (no newline), unchanged since GitLab 11.1."""
-
-VISIBILITY = {"private": 0, "internal": 10, "public": 20}
 
 _ESCAPES = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -25,7 +25,7 @@ def project_attributes(document: bytes, overrides: Mapping[str, object]) -> byte
         return document
     attributes = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
     for name, value in overrides.items():
-        key, new = ("visibility_level", VISIBILITY[str(value)]) if name == "visibility" else (name, value)
+        key, new = ("visibility_level", VISIBILITIES[str(value)]) if name == "visibility" else (name, value)
         attributes[key] = msgspec.Raw(_escaped(new))
     return msgspec.json.encode(attributes)
 

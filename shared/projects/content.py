@@ -10,8 +10,7 @@ from shared.accounts.models import AccessLevel
 from shared.database.pool import Connection, Database
 from shared.errors import CrossdockError, Fault
 from shared.projects import access
-
-VISIBILITY = {"private": 0, "internal": 10, "public": 20}
+from shared.projects.models import VISIBILITIES
 
 
 class ProjectGone(CrossdockError):
@@ -78,7 +77,7 @@ async def apply_attributes(
     given = {name: value for name, value in overrides.items() if value not in ("", None)}
     described = given.get("description", description)
     if "visibility" in given:
-        visibility = VISIBILITY[str(given["visibility"])]
+        visibility = VISIBILITIES[str(given["visibility"])]
     await db.execute(
         """UPDATE projects SET description = coalesce($2, description), visibility = coalesce($3, visibility),
                   overrides = overrides || $4 WHERE id = $1""",

@@ -17,6 +17,10 @@ class Visibility(IntEnum):
     PUBLIC = 20
 
 
+VISIBILITIES = {level.name.lower(): level for level in Visibility}
+"""The levels by GitLab's words for them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A project and the namespace it is in."""
