@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from services.ports import Ports
+from shared.accounts.expiry import Expiry
 from shared.jobs.revival import Revival
 from shared.jobs.sweeper import Sweeper
 from shared.settings import Settings
@@ -15,6 +16,7 @@ def sweeper(ports: Ports, settings: Settings) -> Sweeper:
     """Make the sweeper: jobs first, as somebody waits for them."""
     revival = Revival(ports.pool, ports.broker)
     collector = Collector(ports.pool, ports.store, grace=timedelta(seconds=settings.collect_grace_seconds))
+    expiry = Expiry(ports.pool)
     duties = [
         revival.revive,
         revival.publish,
@@ -22,5 +24,7 @@ def sweeper(ports: Ports, settings: Settings) -> Sweeper:
         collector.drop_snapshots,
         collector.collect_objects,
         collector.abandon_uploads,
+        expiry.remove_sessions,
+        expiry.remove_counts,
     ]
     return Sweeper(ports.pool, duties, every=timedelta(seconds=settings.sweep_seconds))

@@ -21,10 +21,17 @@ def basic_user(user: User, *, external_url: str) -> dict[str, object]:
     }
 
 
-def detailed_user(user: User, *, external_url: str) -> dict[str, object]:
-    """Make what an administrator sees of a user."""
+def public_user(user: User, *, external_url: str) -> dict[str, object]:
+    """Make what everybody sees of a user on his own."""
     return basic_user(user, external_url=external_url) | {
         "created_at": timestamp(user.created_at),
+        "bot": user.bot,
+    }
+
+
+def detailed_user(user: User, *, external_url: str) -> dict[str, object]:
+    """Make what an administrator sees of a user."""
+    return public_user(user, external_url=external_url) | {
         "email": user.email,
         "is_admin": user.is_admin,
     }
@@ -52,5 +59,5 @@ def token_entity(token: AccessToken) -> dict[str, object]:
         "user_id": token.user.id,
         "last_used_at": None,
         "active": not (token.revoked or token.expired),
-        "expires_at": f"{token.expires_at:%Y-%m-%d}" if token.expires_at else None,
+        "expires_at": token.expires_at.date().isoformat() if token.expires_at else None,
     }

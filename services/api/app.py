@@ -5,10 +5,15 @@ from __future__ import annotations
 from aiohttp import web
 
 from services.api import rate_limits
-from services.api.dependencies import DEPENDENCIES, Dependencies
-from services.api.middlewares import answer_errors, authenticate, log_requests
+from services.api.dependencies import DEPENDENCIES, FINDER, Dependencies
+from services.api.entity_tags import tag_answers
+from services.api.handlers.documentation import DOCUMENTATION, make_documentation
+from services.api.handlers.web_pages import answer_pages
+from services.api.middlewares import answer_errors, authenticate, log_requests, refuse_malformed
+from services.api.outages import tell_outages
 from services.api.responses import add_common_headers
 from services.api.routes import ROUTES
+from shared.snapshots.matches import Finder
 
 
 def make_app(dependencies: Dependencies) -> web.Application:
@@ -16,8 +21,12 @@ def make_app(dependencies: Dependencies) -> web.Application:
 
     No limit of aiohttp's holds for bodies: each reader has its own.
     """
-    app = web.Application(middlewares=[log_requests, answer_errors, authenticate], client_max_size=0)
+    middlewares = [log_requests, tag_answers, answer_errors, answer_pages, tell_outages, refuse_malformed,
+                   authenticate]  # fmt: skip
+    app = web.Application(middlewares=middlewares, client_max_size=0)
     app[DEPENDENCIES] = dependencies
+    app[FINDER] = Finder(dependencies.pool, dependencies.store)
+    app[DOCUMENTATION] = make_documentation(dependencies.config.external_url)
     app.on_response_prepare.append(add_common_headers)
     app.on_response_prepare.append(rate_limits.add_headers)
     app.add_routes(ROUTES)

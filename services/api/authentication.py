@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
 from services.api.bodies import parameters
+from services.api.checks import text
 from services.api.dependencies import DEPENDENCIES
 from services.api.errors import Forbidden, NotFound, ScopeInsufficient, TokenUnusable, Unauthorized
 from shared.accounts.models import AccessToken, Scope, User
@@ -27,8 +28,9 @@ async def identify(request: web.Request, *, accepted: Sequence[Scope]) -> None:
     Raises what GitLab answers where the token is unknown, holds no longer, or is not for this. A token of
     a CI job (``JOB-TOKEN``) is none here, as none of these routes takes one.
     """
-    token = _token_of_head(request) or await _token_of_body(request)
-    sudo = request.query.get("sudo") or request.headers.get("Sudo")
+    given = await _small_body(request)
+    token = _token_of_head(request) or _token_of_body(given)
+    sudo = request.query.get("sudo") or request.headers.get("Sudo") or text(given.get("sudo"))
     if not token:
         if sudo:
             raise Unauthorized
@@ -54,16 +56,19 @@ async def _impersonated(request: web.Request, token: AccessToken, reference: str
 
 def _token_of_head(request: web.Request) -> str | None:
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
+    if scheme.lower() == "bearer" and credentials.strip():
         return credentials.strip()
     query = (request.query.get(name) for name in _TOKEN_PARAMETERS)
     return request.headers.get("PRIVATE-TOKEN") or next(filter(None, query), None)
 
 
-async def _token_of_body(request: web.Request) -> str | None:
+async def _small_body(request: web.Request) -> Mapping[str, object]:
     if request.method in _READING or request.content_type == "multipart/form-data":
-        return None  # an upload is not read before it is known who sends it
-    given = await parameters(request)
+        return {}  # an upload is not read before it is known who sends it
+    return await parameters(request)
+
+
+def _token_of_body(given: Mapping[str, object]) -> str | None:
     return next((value for name in _TOKEN_PARAMETERS if isinstance(value := given.get(name), str)), None)
 
 
@@ -78,6 +83,17 @@ def _require_scope(token: AccessToken, accepted: Sequence[Scope]) -> None:
     names = [scope.value for scope in accepted]
     if not set(names).intersection(token.scopes):
         raise ScopeInsufficient(" ".join(names))
+
+
+def admit(request: web.Request, token: AccessToken) -> None:
+    """Have the request made by whose token it is; whether that holds is for the caller to ask."""
+    request[_TOKEN] = token
+    request[_CALLER] = token.user
+
+
+def is_usable(token: AccessToken, accepted: Sequence[Scope]) -> bool:
+    """Tell whether the token holds, and has one of the ``accepted`` scopes."""
+    return not (token.revoked or token.expired or {each.value for each in accepted}.isdisjoint(token.scopes))
 
 
 def find_caller(request: web.Request) -> User | None:

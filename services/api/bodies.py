@@ -20,6 +20,9 @@ MOST_PARAMETERS = 1000
 IDLE = timedelta(minutes=5)
 """How long a client may send or take nothing; it has all the time it needs as long as bytes move."""
 
+_UNSAID = "application/x-www-form-urlencoded"
+"""What a body is that does not say: a form for Rack and JSON for Grape; here a form may hold JSON."""
+
 _PARAMETERS = web.RequestKey("parameters", dict[str, object])
 
 
@@ -65,7 +68,7 @@ async def _body(request: web.Request) -> bytes:
 def _pairs(request: web.Request, body: bytes) -> list[tuple[str, object]]:
     if not body.strip():
         return []
-    match request.content_type:
+    match request.content_type if "Content-Type" in request.headers else _UNSAID:
         case "application/json":
             return _json(body)
         case "application/x-www-form-urlencoded":
@@ -79,7 +82,7 @@ def _pairs(request: web.Request, body: bytes) -> list[tuple[str, object]]:
 def _json(body: bytes) -> list[tuple[str, object]]:
     try:
         decoded = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ParametersInvalid("the body is not valid JSON") from None
     return list(decoded.items()) if isinstance(decoded, dict) else []
 
@@ -92,7 +95,9 @@ def _urlencoded(body: bytes) -> list[tuple[str, object]]:
         except ParametersInvalid:
             pass
     try:
-        return list(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_PARAMETERS))
+        return list(
+            parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_PARAMETERS, errors="strict")
+        )
     except ValueError:
         raise ParametersInvalid(f"the form is not UTF-8 or has more than {MOST_PARAMETERS} fields") from None
 

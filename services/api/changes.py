@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.api.checks import Checker
+from services.api.creation import refuse_visibility
 from services.api.errors import Forbidden, NotFound, ParametersInvalid, Refused
-from shared.accounts.errors import NamespacePathTaken
+from shared.accounts.errors import NamespacePathTaken, VisibilityRefused
 from shared.accounts.groups import GroupChanges, change_group
 from shared.accounts.models import AccessLevel, Namespace
 from shared.accounts.namespaces import find_namespace
 from shared.database.pool import Pool
 from shared.projects import changes, store
 from shared.projects.changes import ProjectChanges
-from shared.projects.models import Project, Visibility
+from shared.projects.models import Project
 from shared.projects.rules import NameRefused, check_name, check_path
 from shared.projects.store import Taken
 
 _TAKEN = "has already been taken"
-_VISIBILITIES = tuple(each.name.lower() for each in Visibility)
 
 
 def read_project_changes(given: Mapping[str, object]) -> ProjectChanges:
@@ -29,15 +29,10 @@ def read_project_changes(given: Mapping[str, object]) -> ProjectChanges:
         )
     checker = Checker(given)
     name, path, description = (checker.text(each) for each in ("name", "path", "description"))
-    visibility = checker.choice("visibility", _VISIBILITIES)
+    visibility = checker.visibility()
     checker.finish()
-    with_rules = _checked(name, path)
-    return ProjectChanges(
-        name=with_rules[0],
-        path=with_rules[1],
-        description=description,
-        visibility=Visibility[visibility.upper()] if visibility else None,
-    )
+    name, path = _checked(name, path)
+    return ProjectChanges(name=name, path=path, description=description, visibility=visibility)
 
 
 def _checked(name: str | None, path: str | None) -> tuple[str | None, str | None]:
@@ -52,6 +47,8 @@ async def change_project(pool: Pool, project: Project, level: AccessLevel, wante
     needed = AccessLevel.OWNER if wanted.name or wanted.visibility is not None else AccessLevel.MAINTAINER
     if level < needed:
         raise Forbidden
+    if wanted.visibility is not None:
+        refuse_visibility(wanted.visibility, project.namespace)
     try:
         async with pool.acquire() as db, db.transaction():
             await changes.change(db, project.id, wanted)
@@ -79,9 +76,10 @@ def read_group_changes(given: Mapping[str, object]) -> GroupChanges:
     """Read what to change. Raises 400."""
     checker = Checker(given)
     name, path, description = (checker.text(each) for each in ("name", "path", "description"))
+    visibility = checker.visibility()
     checker.finish()
     name, path = _checked(name, path)
-    return GroupChanges(name=name, path=path, description=description)
+    return GroupChanges(name=name, path=path, description=description, visibility=visibility)
 
 
 async def change_owned_group(
@@ -95,6 +93,8 @@ async def change_owned_group(
             await change_group(db, group.id, wanted)
     except NamespacePathTaken:
         raise Refused(400, {"path": [_TAKEN]}) from None
+    except VisibilityRefused as error:
+        raise Refused(400, {"visibility_level": [str(error)]}) from None
     changed = await find_namespace(pool, group.id)
     if changed is None:
         raise NotFound("Group")

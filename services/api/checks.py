@@ -7,6 +7,7 @@ from datetime import date
 
 from services.api.errors import ParametersInvalid
 from shared.accounts.models import AccessLevel
+from shared.accounts.visibility import VISIBILITIES, Visibility
 
 _TRUE = frozenset({"true", "t", "1", "yes", "y", "on"})
 _FALSE = frozenset({"false", "f", "0", "no", "n", "off"})
@@ -109,10 +110,15 @@ class Checker:
         value = self._given.get(name)
         if value is None:
             return None
-        if value not in values:
+        if not isinstance(value, str) or value not in values:
             self.problem(name, "does not have a valid value")
             return None
-        return str(value)
+        return value
+
+    def visibility(self, name: str = "visibility") -> Visibility | None:
+        """Read a visibility by its word; None where it is not given."""
+        word = self.choice(name, VISIBILITIES)
+        return None if word is None else VISIBILITIES[word]
 
     def mapping(self, name: str) -> Mapping[str, object]:
         """Read nested parameters; none where they are not given or blank."""

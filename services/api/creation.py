@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from services.api.checks import Checker
 from services.api.errors import Forbidden, NotFound, Refused
-from services.api.permissions import visible_group, visible_namespace
-from shared.accounts.errors import NamespaceGone, NamespacePathTaken
+from services.api.permissions import is_own_of_bot, visible_group, visible_namespace
+from shared.accounts.errors import NamespaceGone, NamespacePathTaken, VisibilityRefused
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import create_group, personal_namespace
+from shared.accounts.visibility import Visibility
 from shared.database.pool import Database, Pool
 from shared.projects import store
-from shared.projects.models import Project, Visibility
+from shared.projects.models import Project
 from shared.projects.rules import NameRefused, check_name, check_path, path_of_name
 from shared.projects.store import NewProject, Taken
 
@@ -40,6 +41,7 @@ class GroupRequest:
     path: str
     description: str
     parent_id: int | None
+    visibility: Visibility
 
 
 def read_project(given: Mapping[str, object]) -> ProjectRequest:
@@ -49,7 +51,7 @@ def read_project(given: Mapping[str, object]) -> ProjectRequest:
     path = checker.text("path") or ""
     if not name and not path:
         checker.problems.append("name, path are missing, at least one parameter must be provided")
-    visibility = checker.choice("visibility", ("private", "internal", "public")) or "private"
+    visibility = checker.visibility() or Visibility.PRIVATE
     namespace_id = checker.integer("namespace_id")
     description = checker.text("description")
     checker.finish()
@@ -58,13 +60,14 @@ def read_project(given: Mapping[str, object]) -> ProjectRequest:
         path=path or path_of_name(name),
         namespace_id=namespace_id,
         description=description,
-        visibility=Visibility[visibility.upper()],
+        visibility=visibility,
     )
 
 
 async def create_project(db: Database, caller: User, wanted: ProjectRequest) -> Project:
     """Insert an empty project. Raises 400 and 404 as GitLab does."""
     namespace = await _namespace(db, caller, wanted.namespace_id)
+    refuse_visibility(wanted.visibility, namespace)
     try:
         new = NewProject(
             namespace_id=namespace.id, creator_id=caller.id, path=check_path(wanted.path),
@@ -79,11 +82,19 @@ async def create_project(db: Database, caller: User, wanted: ProjectRequest) -> 
         raise Refused(400, {"namespace": ["is not valid"]}) from None
 
 
+def refuse_visibility(visibility: Visibility, namespace: Namespace) -> None:
+    """Raise 400 where a project would be more visible than its group."""
+    if visibility > namespace.visibility:
+        refused = VisibilityRefused(visibility, f"in a {namespace.visibility.word} group.")
+        raise Refused(400, {"visibility_level": [str(refused)]})
+
+
 async def _namespace(db: Database, caller: User, namespace_id: int | None) -> Namespace:
     if namespace_id is None:
-        return await personal_namespace(db, caller.id)
-    namespace, level = await visible_namespace(db, caller, str(namespace_id))
-    if level < AccessLevel.DEVELOPER:
+        namespace, level = await personal_namespace(db, caller.id), AccessLevel.OWNER
+    else:
+        namespace, level = await visible_namespace(db, caller, str(namespace_id))
+    if level < AccessLevel.DEVELOPER or is_own_of_bot(caller, namespace):
         raise Refused(400, {"namespace": ["is not valid"]})
     return namespace
 
@@ -98,6 +109,7 @@ def read_group(given: Mapping[str, object]) -> GroupRequest:
         path=checker.text("path") or "",
         description=checker.text("description") or "",
         parent_id=checker.integer("parent_id"),
+        visibility=checker.visibility() or Visibility.PRIVATE,
     )
     checker.finish()
     return wanted
@@ -113,7 +125,10 @@ async def create_owned_group(pool: Pool, caller: User, wanted: GroupRequest) -> 
     try:
         path, name = check_path(wanted.path), check_name(wanted.name)
         async with pool.acquire() as db, db.transaction():
-            group = await create_group(db, path, name=name, parent=parent, description=wanted.description)
+            group = await create_group(
+                db, path, name=name, parent=parent, description=wanted.description,
+                visibility=wanted.visibility,
+            )  # fmt: skip
             await add_member(db, caller.id, namespace_id=group.id, level=AccessLevel.OWNER)
     except NameRefused as error:
         raise Refused(400, _unsaved(error.field, str(error))) from None
@@ -121,6 +136,8 @@ async def create_owned_group(pool: Pool, caller: User, wanted: GroupRequest) -> 
         raise Refused(400, _unsaved("path", _TAKEN)) from None
     except NamespaceGone:
         raise NotFound("Group") from None
+    except VisibilityRefused as error:
+        raise Refused(400, _unsaved("visibility_level", str(error))) from None
     return group
 
 

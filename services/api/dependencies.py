@@ -12,6 +12,7 @@ from shared.broker.base import Broker
 from shared.database.pool import Pool
 from shared.instance.models import ApplicationSettings
 from shared.instance.remote_imports import RemoteImports
+from shared.snapshots.matches import Finder
 from shared.storage.base import ObjectStore
 
 
@@ -55,3 +56,4 @@ class Dependencies:
 
 
 DEPENDENCIES = web.AppKey("dependencies", Dependencies)
+FINDER = web.AppKey("finder", Finder)

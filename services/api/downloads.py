@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from services.api.conditions import unmet_condition
 from services.api.errors import Refused
-from services.api.ranges import ByteRange, RangeUnsatisfiable, is_unchanged, requested_range
+from services.api.ranges import ByteRange, RangeUnsatisfiable, requested_range
 from services.api.streams import write
 from shared.errors import ObjectMissing
 from shared.projects.archives import FinishedArchive
@@ -57,10 +58,11 @@ async def require_stored(store: ObjectStore, key: str, *, message: str) -> None:
 
 
 async def send(request: web.Request, download: Download) -> web.StreamResponse:
-    """Answer with the file, with the range of it that was asked for, or with 304 or 416."""
+    """Answer with the file, with the range of it that was asked for, or with 304, 412 or 416."""
     headers = _headers(download)
-    if is_unchanged(request.headers, download.etag):
-        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    refused = unmet_condition(request.headers, etag=download.etag, modified_at=download.modified_at)
+    if refused is not None:
+        return web.Response(status=refused, headers=headers)
     try:
         part = requested_range(
             request.headers, size=download.size, etag=download.etag, last_modified=headers["Last-Modified"]

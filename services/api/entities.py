@@ -98,7 +98,7 @@ def full_project(project: Project, *, external_url: str) -> dict[str, object]:
     return simple_project(project, external_url=external_url) | {
         "_links": {"self": f"{external_url}/api/v4/projects/{project.id}"},
         "archived": project.archived,
-        "visibility": project.visibility.name.lower(),
+        "visibility": project.visibility.word,
         "creator_id": project.creator_id,
     }
 
@@ -127,14 +127,14 @@ def namespace_entity(namespace: Namespace, *, external_url: str) -> dict[str, ob
 
 
 def group_entity(group: Namespace, *, external_url: str) -> dict[str, object]:
-    """Make a group; groups are private here."""
+    """Make a group."""
     return {
         "id": group.id,
         "web_url": _web_url(group, external_url=external_url),
         "name": group.name,
         "path": group.path,
         "description": group.description,
-        "visibility": "private",
+        "visibility": group.visibility.word,
         "avatar_url": None,
         "full_name": group.full_name,
         "full_path": group.full_path,
@@ -154,6 +154,7 @@ def user_entity(user: User, *, external_url: str) -> dict[str, object]:
         "avatar_url": None,
         "web_url": f"{external_url}/{user.username}",
         "created_at": timestamp(user.created_at),
+        "bot": user.bot,
         "email": user.email,
         "is_admin": user.is_admin,
     }

@@ -34,6 +34,13 @@ class ParametersInvalid(ApiError):
         super().__init__(400, {"error": ", ".join(problems)})
 
 
+class Malformed(ApiError):
+    """400 of texts that nothing can be named: a NUL in them, or no UTF-8."""
+
+    def __init__(self) -> None:
+        super().__init__(400, {"error": "400 Bad Request"})
+
+
 class TooLarge(ApiError):
     """The body is longer than ``limit`` bytes; plain text, as it is GitLab's proxy that says so."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
 
 from multipart import (
     MultipartError,
@@ -19,6 +21,8 @@ from services.api.errors import ParametersInvalid
 LARGEST_FIELD = 64 * 1024
 LARGEST_FIELDS = 1024 * 1024
 MOST_PARTS = 1000
+
+_EXTENDED = re.compile(r";\s*filename\*\s*=\s*([^';\s]*)'[^']*'([^;\s]+)", re.IGNORECASE)
 
 FormEvent: TypeAlias = "MultipartSegment | bytes | bytearray | None"
 """A part begins, goes on with some bytes, and ends with None."""
@@ -39,13 +43,26 @@ def form_parser(content_type: str) -> Iterator[Callable[[bytes], Iterator[FormEv
             f"multipart body over a limit (at most {MOST_PARTS} parts with short headers): {error}"
         ) from None
     except MultipartError as error:
-        raise ParametersInvalid(f"multipart body is broken: {error}") from None
+        raise ParametersInvalid(f"multipart body is broken: {error.args[0]}") from None
+
+
+def file_name(part: MultipartSegment) -> str | None:
+    """Give the name of a file part, None of a field; ``filename*`` wins (RFC 5987), as in GitLab's proxy."""
+    extended = _EXTENDED.search(part.header("Content-Disposition", ""))
+    if extended is None:
+        return None if part.filename is None else str(part.filename)
+    encoding = "latin-1" if extended[1].lower() == "iso-8859-1" else "utf-8"
+    return unquote_to_bytes(extended[2]).decode(encoding, "replace")
 
 
 class FieldCollector:
-    """Collects the text fields of a form; parts with a file name are passed over."""
+    """Collects the text fields of a form; parts with a file name are passed over.
 
-    def __init__(self) -> None:
+    Of the field ``unread``, which should be a file, only that it is there is kept.
+    """
+
+    def __init__(self, *, unread: str | None = None) -> None:
+        self._unread = unread
         self.pairs: list[tuple[str, str]] = []
         self._name: str | None = None
         self._value = bytearray()
@@ -55,10 +72,10 @@ class FieldCollector:
         """Take the next event. Raises ParametersInvalid where a field, or all of them, are too long."""
         match event:
             case MultipartSegment():
-                self._name = event.name if event.filename is None else None
+                self._name = event.name if file_name(event) is None else None
             case None:
                 self._end()
-            case chunk if self._name is not None:
+            case chunk if self._name not in (None, self._unread):
                 self._add(chunk)
 
     def _add(self, chunk: bytes | bytearray) -> None:
@@ -71,6 +88,12 @@ class FieldCollector:
 
     def _end(self) -> None:
         if self._name is not None:
-            self.pairs.append((self._name, self._value.decode("utf-8", "replace")))
+            self.pairs.append((self._name, self._text(self._name)))
         self._name = None
         self._value = bytearray()
+
+    def _text(self, name: str) -> str:
+        try:
+            return self._value.decode()
+        except UnicodeDecodeError:
+            raise ParametersInvalid(f"{name} is invalid") from None

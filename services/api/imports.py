@@ -15,7 +15,7 @@ from services.api.dependencies import DEPENDENCIES
 from services.api.errors import Refused
 from services.api.intake import UploadForm
 from services.api.override_params import override_params
-from services.api.permissions import visible_namespace
+from services.api.permissions import is_own_of_bot, visible_namespace
 from services.api.responses import CORRELATION_ID
 from shared.accounts.errors import NamespaceGone
 from shared.accounts.models import AccessLevel, Namespace, User
@@ -65,13 +65,22 @@ def read_upload(form: UploadForm) -> tuple[ImportRequest, Archive]:
     """Read the form. Raises 400 for what is missing or wrong, then 422 for a file that is no archive."""
     checker = Checker(form.fields)
     checker.require("path")
+    require_file(checker, form)
+    return read_request(checker), Archive(object_id=archive_of(form))
+
+
+def require_file(checker: Checker, form: UploadForm) -> None:
+    """Remember it where there is no file."""
     if form.file is None:
         checker.problem("file", "is invalid" if "file" in form.fields else "is missing")
-    request = read_request(checker)
-    assert form.file is not None  # noqa: S101  # finish() raised
-    if PurePosixPath(form.file.file_name).suffix.lower() != ".gz":
+
+
+def archive_of(form: UploadForm) -> int:
+    """Give the object of the form's file. Raises 422 where that is no archive by its name."""
+    assert form.file is not None  # noqa: S101  # it was required
+    if PurePosixPath(form.file.file_name).suffix != ".gz":
         raise Refused(422, {"error": _NOT_GZIP})
-    return request, Archive(object_id=form.file.object_id)
+    return form.file.object_id
 
 
 def read_request(checker: Checker) -> ImportRequest:
@@ -133,9 +142,10 @@ async def schedule(
 
 async def _permitted_namespace(db: Database, caller: User, reference: str | None) -> Namespace:
     if reference is None:
-        return await personal_namespace(db, caller.id)
-    namespace, level = await visible_namespace(db, caller, reference)
-    if level < AccessLevel.DEVELOPER:
+        namespace, level = await personal_namespace(db, caller.id), AccessLevel.OWNER
+    else:
+        namespace, level = await visible_namespace(db, caller, reference)
+    if level < AccessLevel.DEVELOPER or is_own_of_bot(caller, namespace):
         raise Refused(400, "Namespace is not valid")
     if level < AccessLevel.MAINTAINER:
         raise Refused(400, "User is not allowed to import projects")

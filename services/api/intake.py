@@ -16,7 +16,7 @@ from services.api.application_settings import settings_for
 from services.api.bodies import chunks, parameters
 from services.api.dependencies import DEPENDENCIES
 from services.api.errors import TooLarge
-from services.api.form_data import FieldCollector, FormEvent, form_parser
+from services.api.form_data import FieldCollector, FormEvent, file_name, form_parser
 from services.api.nesting import nest
 from shared.database.pool import Pool
 from shared.errors import StorageError
@@ -68,7 +68,7 @@ async def receive(request: web.Request) -> AsyncIterator[UploadForm]:
     dependencies = request.app[DEPENDENCIES]
     async with AsyncExitStack() as stack:
         files = _FileParts(dependencies.pool, dependencies.store, stack)
-        fields = FieldCollector()
+        fields = FieldCollector(unread="file")
         await _read(request, files, fields, limit=await _largest_import(request))
         yield UploadForm(nest([*request.query.items(), *fields.pairs]), files.last)
         files.adopt()
@@ -101,8 +101,8 @@ class _FileParts:
         """Take the next event of the form."""
         match event:
             case MultipartSegment():
-                if event.name == "file" and event.filename:
-                    await self._begin(event.filename)
+                if event.name == "file" and (name := file_name(event)):
+                    await self._begin(name)
             case None:
                 await self._end()
             case chunk if self._upload is not None:

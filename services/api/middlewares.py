@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote_to_bytes
+
 import structlog
 from aiohttp import ClientError, web
 from aiohttp.typedefs import Handler
@@ -9,14 +11,13 @@ from structlog.contextvars import bound_contextvars
 
 from services.api.authentication import identify
 from services.api.crossdock.problems import told
-from services.api.errors import ApiError
-from services.api.handlers.health import PUBLIC
-from services.api.handlers.web_pages import download_export
+from services.api.errors import ApiError, Malformed
+from services.api.handlers import documentation, health, web_pages
 from services.api.responses import begin, json_response, seconds_since_begin
 from services.api.scopes import accepted_scopes
 
 _log = structlog.get_logger()
-_OPEN = PUBLIC | {download_export}
+_OPEN = health.PUBLIC | documentation.PUBLIC | web_pages.PUBLIC
 """Health works without a database; a page asks by itself, as it words errors for people."""
 
 _CLIENT_GONE = 499
@@ -60,12 +61,27 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         answer = web.Response(status=_CLIENT_GONE)  # nobody reads it
     except ClientError:
         answer = json_response({"error": "the body is incomplete"}, status=400)
+    except web.RequestPayloadError:
+        answer = json_response({"error": "the body is not in its encoding"}, status=400)
     except Exception:
         _log.exception("unhandled_error", method=request.method, path=request.rel_url.raw_path)
         if request.writer.output_size:
             raise  # an answer is on its way: it must end short, not well
         answer = json_response({"message": "500 Internal Server Error"}, status=500)
     return told(request, answer)
+
+
+@web.middleware
+async def refuse_malformed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse an address, or a user's name in ``Sudo``, that has a NUL or is no UTF-8, as GitLab does."""
+    try:
+        given = unquote_to_bytes(request.raw_path).decode() + request.headers.get("Sudo", "")
+        given.encode()  # what a header has beside ASCII came as surrogates
+    except UnicodeError:
+        raise Malformed from None
+    if "\0" in given:
+        raise Malformed
+    return await handler(request)
 
 
 def _answer(error: ApiError) -> web.Response:

@@ -22,6 +22,7 @@ class UserRequest:
     name: str
     email: str
     is_admin: bool
+    bot: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class TokenRequest:
 
 
 def read_user(given: Mapping[str, object]) -> UserRequest:
-    """Read it. Raises 400 in both of GitLab's dialects."""
+    """Read it; ``bot`` is ours, as GitLab makes bots of access tokens. Raises 400 in both of its dialects."""
     checker = Checker(given)
     for name in ("email", "name", "username"):
         checker.require(name)
@@ -43,9 +44,11 @@ def read_user(given: Mapping[str, object]) -> UserRequest:
             f"{', '.join(_PASSWORDS)} are missing, at least one parameter must be provided"
         )
     username, name, email = (checker.text(name) or "" for name in ("username", "name", "email"))
-    is_admin = checker.boolean("admin") or False
+    is_admin, bot = checker.boolean("admin") or False, checker.boolean("bot") or False
     checker.finish()
-    return UserRequest(username=_username(username), name=_not_blank(name), email=email, is_admin=is_admin)
+    return UserRequest(
+        username=_username(username), name=_not_blank(name), email=email, is_admin=is_admin, bot=bot
+    )
 
 
 def _username(username: str) -> str:

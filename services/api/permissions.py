@@ -11,10 +11,11 @@ from services.api.dependencies import DEPENDENCIES
 from services.api.errors import ApiError, Forbidden, Moved, NotFound, Refused
 from shared.accounts.models import AccessLevel, Namespace, NamespaceKind, User
 from shared.accounts.namespaces import find_namespace, find_namespace_by_path
+from shared.accounts.visibility import lowest_visible
 from shared.database.pool import Database
 from shared.projects import access, store
 from shared.projects.changes import find_moved
-from shared.projects.models import Project, Visibility
+from shared.projects.models import Project
 
 _PROJECT = re.compile(r"(/projects/+)[^/?]+")
 
@@ -27,8 +28,10 @@ def require_administrator(request: web.Request) -> User:
     return caller
 
 
-async def namespace_level(db: Database, user: User, namespace: Namespace) -> AccessLevel:
-    """Give the user's level in a namespace; an administrator owns everything."""
+async def namespace_level(db: Database, user: User | None, namespace: Namespace) -> AccessLevel:
+    """Give the user's level in a namespace; an administrator owns everything, a stranger nothing."""
+    if user is None:
+        return AccessLevel.NONE
     return AccessLevel.OWNER if user.is_admin else await access.namespace_level(db, user.id, namespace.id)
 
 
@@ -39,9 +42,14 @@ async def project_level(db: Database, user: User | None, project: Project) -> Ac
     return AccessLevel.OWNER if user.is_admin else await access.project_level(db, user.id, project.id)
 
 
-def _sees(user: User | None, project: Project, level: AccessLevel) -> bool:
-    open_to = Visibility.PUBLIC if user is None else Visibility.INTERNAL
-    return level >= AccessLevel.GUEST or project.visibility >= open_to
+def is_own_of_bot(user: User, namespace: Namespace) -> bool:
+    """Tell whether the namespace is the user's own, who is a bot: nothing may be put into it."""
+    return user.bot and namespace.owner_id == user.id
+
+
+def sees(user: User | None, what: Project | Namespace, level: AccessLevel) -> bool:
+    """Tell whether the user, a stranger perhaps, may know of the project or group."""
+    return level >= AccessLevel.GUEST or what.visibility >= lowest_visible(signed_in=user is not None)
 
 
 async def visible_project(request: web.Request, *, db: Database | None = None) -> tuple[Project, AccessLevel]:
@@ -57,7 +65,7 @@ async def visible_project(request: web.Request, *, db: Database | None = None) -
     if project is None:
         raise NotFound("Project")
     level = await project_level(db, caller, project)
-    if not _sees(caller, project, level):
+    if not sees(caller, project, level):
         raise NotFound("Project")
     if moved_to is not None:
         raise _moved(request, project)
@@ -83,24 +91,31 @@ async def administered_project(request: web.Request) -> tuple[Project, User]:
     return project, require_caller(request)
 
 
-async def visible_group(db: Database, user: User, reference: str) -> tuple[Namespace, AccessLevel]:
-    """Give the group of an id or full path and the user's level; raises 404 without a level there."""
-    group, level = await visible_namespace(db, user, reference, resource="Group")
-    if group.kind is not NamespaceKind.GROUP:
+async def visible_group(db: Database, user: User | None, reference: str) -> tuple[Namespace, AccessLevel]:
+    """Give the group of an id or full path and the level of the user, who may be a stranger.
+
+    Raises 404 where the user cannot see it.
+    """
+    group = await _namespace(db, reference)
+    level = await namespace_level(db, user, group) if group else AccessLevel.NONE
+    if group is None or group.kind is not NamespaceKind.GROUP or not sees(user, group, level):
         raise NotFound("Group")
     return group, level
 
 
-async def visible_namespace(
-    db: Database, user: User, reference: str, *, resource: str = "Namespace"
-) -> tuple[Namespace, AccessLevel]:
-    """Give the namespace of an id or full path and the user's level; raises 404 without a level there."""
-    namespace = (
-        await find_namespace(db, int(reference))
-        if reference.isascii() and reference.isdecimal() and len(reference) < 19  # noqa: PLR2004  # digits of a bigint
-        else await find_namespace_by_path(db, reference)
-    )
+async def visible_namespace(db: Database, user: User, reference: str) -> tuple[Namespace, AccessLevel]:
+    """Give the namespace of an id or full path and the user's level.
+
+    Raises 404 without a level there, however visible a group is: it is for who may put something into it.
+    """
+    namespace = await _namespace(db, reference)
     level = await namespace_level(db, user, namespace) if namespace else AccessLevel.NONE
     if namespace is None or not level:
-        raise NotFound(resource)
+        raise NotFound("Namespace")
     return namespace, level
+
+
+async def _namespace(db: Database, reference: str) -> Namespace | None:
+    if reference.isascii() and reference.isdecimal() and len(reference) < 19:  # noqa: PLR2004  # digits of a bigint
+        return await find_namespace(db, int(reference))
+    return await find_namespace_by_path(db, reference)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from services.api.checks import Checker
 from services.api.pagination import Page
 from shared.accounts.models import AccessLevel
-from shared.projects.models import Visibility
 from shared.projects.store import ProjectOrder, ProjectQuery
 
 _ORDERS = {order.value: order for order in ProjectOrder}
@@ -18,13 +17,12 @@ _SORTED_AS_CREATED = ("updated_at", "last_activity_at", "star_count", "similarit
 def read_query(given: Mapping[str, object], page: Page, *, namespace_id: int | None) -> ProjectQuery:
     """Read it. Raises 400."""
     checker = Checker(given)
-    visibility = checker.choice("visibility", [each.name.lower() for each in Visibility])
     order = checker.choice("order_by", (*_ORDERS, *_SORTED_AS_CREATED)) or ""
     query = ProjectQuery(
         minimum=_minimum(checker),
         search=checker.text("search"),
         archived=checker.boolean("archived"),
-        visibility=Visibility[visibility.upper()] if visibility else None,
+        visibility=checker.visibility(),
         namespace_id=namespace_id,
         below=checker.boolean("include_subgroups") or False,
         order=_ORDERS.get(order, ProjectOrder.ID),

@@ -1,4 +1,4 @@
-"""Parts of a download: Range, If-Range and If-None-Match (RFC 9110, sections 13 and 14)."""
+"""Parts of a download: Range and If-Range (RFC 9110, sections 13 and 14)."""
 
 from __future__ import annotations
 
@@ -61,9 +61,3 @@ def _from_end(length: int, size: int) -> ByteRange:
     if not length:
         raise RangeUnsatisfiable
     return ByteRange(size - length, length)
-
-
-def is_unchanged(headers: Mapping[str, str], etag: str) -> bool:
-    """Tell whether the client has what ``etag`` names (weak comparison)."""
-    known = [tag.strip().removeprefix("W/") for tag in headers.get("If-None-Match", "").split(",")]
-    return etag in known or "*" in known

@@ -14,9 +14,10 @@ _TEXT = "This endpoint has been requested too many times. Try again later."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """How a caller stands against a limit; ``reset_at`` in seconds since 1970."""
+    """How a caller stands against a limit, counted by ``key``; ``reset_at`` in seconds since 1970."""
 
     name: str
+    key: str
     limit: int
     used: int
     reset_at: int
@@ -33,6 +34,7 @@ async def count(request: web.Request, name: str, *of: int, limit: int) -> None:
     """
     if not limit:
         return
+    key = ":".join([name, *map(str, of)])
     row = await request.app[DEPENDENCIES].pool.fetchrow(
         """INSERT INTO rate_limits AS r (key, window_end, used) VALUES ($1, now() + interval '1 minute', 1)
            ON CONFLICT (key) DO UPDATE SET
@@ -40,12 +42,24 @@ async def count(request: web.Request, name: str, *of: int, limit: int) -> None:
                window_end = CASE WHEN r.window_end <= now() THEN excluded.window_end ELSE r.window_end END
            RETURNING used, ceil(extract(epoch FROM window_end))::bigint AS reset_at,
                      greatest(1, ceil(extract(epoch FROM window_end - now())))::int AS wait""",
-        ":".join([name, *map(str, of)]),
+        key,
     )
     assert row is not None  # noqa: S101  # an upsert ... RETURNING gives its row
-    request[_QUOTA] = Quota(name=name, limit=limit, used=row["used"], reset_at=row["reset_at"])
+    request[_QUOTA] = Quota(name=name, key=key, limit=limit, used=row["used"], reset_at=row["reset_at"])
     if row["used"] > limit:
         raise Refused(429, {"error": _TEXT}, headers={"Retry-After": str(row["wait"])})
+
+
+async def take_back(request: web.Request) -> None:
+    """Uncount a request that was counted before it was read, and turned out not to be for the endpoint."""
+    quota = request.get(_QUOTA)
+    if quota is None:
+        return
+    del request[_QUOTA]
+    await request.app[DEPENDENCIES].pool.execute(
+        "UPDATE rate_limits SET used = used - 1 WHERE key = $1 AND window_end > now() AND used > 0",
+        quota.key,
+    )
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

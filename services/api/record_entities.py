@@ -44,6 +44,12 @@ class Place:
         """An id that no other record of this relation has, in any project."""
         return (self.project.id << _NUMBER_BITS) + self.number
 
+    @staticmethod
+    def number_of(project: Project, record_id: int) -> int | None:
+        """Give the number of a record of the project, from 0, by its id; None where it is no such id."""
+        of, number = divmod(record_id, 1 << _NUMBER_BITS)
+        return number - 1 if of == project.id and number else None
+
     def web_url(self, page: str, name: object) -> str:
         """Give the address of the record's page."""
         return f"{self.external_url}/{self.project.full_path}/-/{page}/{name}"
@@ -88,19 +94,29 @@ def _merge_request(fields: Fields, place: Place) -> dict[str, Any]:
 
 def _issuable(fields: Fields, place: Place, *, page: str) -> dict[str, Any]:
     """Make what issues and merge requests have in common."""
-    labels = (nested(link, "label", _label).text("title") for link in listed(fields, "label_links", "label"))
     return {
         "id": place.id,
         "iid": fields.scalar("iid"),
         "project_id": place.project.id,
         **fields.scalars("title", "description"),
-        "state": fields.text("state") or _STATES.get(fields.number("state_id") or 0),
+        "state": state_of(fields),
         **fields.scalars("created_at", "updated_at"),
-        "labels": sorted(filter(None, labels)),
+        "labels": labels_of(fields),
         "milestone": _milestone_of(fields, place),
         "author": None,
         "web_url": place.web_url(page, fields.number("iid")),
     }
+
+
+def state_of(fields: Fields) -> str | None:
+    """Read the state, which archives tell as a word or as a number."""
+    return fields.text("state") or _STATES.get(fields.number("state_id") or 0)
+
+
+def labels_of(fields: Fields) -> list[str]:
+    """Read the names of the labels, in order."""
+    names = (nested(link, "label", _label).text("title") for link in listed(fields, "label_links", "label"))
+    return sorted(filter(None, names))
 
 
 def _milestone_of(fields: Fields, place: Place) -> dict[str, Any] | None:

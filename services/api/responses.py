@@ -61,4 +61,5 @@ async def add_common_headers(request: web.Request, response: web.StreamResponse)
     response.headers["X-Runtime"] = f"{seconds_since_begin(request):.6f}"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    response.headers.setdefault("Vary", "Origin")
     response.headers.setdefault("Cache-Control", "max-age=0, private, must-revalidate")

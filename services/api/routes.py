@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler
 
 from services.api.crossdock import jobs
 from services.api.handlers import (
+    documentation,
     exports,
     groups,
     health,
@@ -21,8 +22,10 @@ from services.api.handlers import (
     projects,
     records,
     relation_exports,
+    relation_imports,
     remote_imports,
     repository,
+    sessions,
     settings,
     users,
     web_pages,
@@ -32,10 +35,12 @@ from services.api.handlers import (
 def pattern(template: str) -> str:
     """Make aiohttp's pattern of a template whose ``:name`` is one segment, ``%2F`` within it included.
 
-    Any run of slashes counts as one, as clients join addresses carelessly.
+    Any run of slashes counts as one, and at the end as none, as clients join addresses carelessly.
     """
     number = count()
     tolerant = re.sub("/", lambda _: f"/{{_{next(number)}:/*}}", template)
+    if not template.endswith(":rest"):
+        tolerant += f"{{_{next(number)}:/*}}"
     return re.sub(r":(\w+)", r"{\1:[^/]+}", tolerant.replace(":rest", "{rest:(?:/.*)?}"))
 
 
@@ -63,6 +68,9 @@ ROUTES = [
     _route("GET", "/-/health", health.health),
     _route("GET", "/-/liveness", health.liveness),
     _route("GET", "/-/readiness", health.readiness),
+    _route("GET", "/api/openapi.json", documentation.document),
+    _route("GET", "/api/docs", documentation.read),
+    _route("GET", "/api/docs/:file", documentation.file),
     _route("GET", "/api/v4/version", instance.version),
     _route("GET", "/api/v4/metadata", instance.metadata),
     _route("GET", "/api/v4/user", instance.user),
@@ -91,6 +99,9 @@ ROUTES = [
     _route("GET", "/api/v4/projects", projects.index),
     _route("POST", "/api/v4/projects", projects.create),
     _route("POST", "/api/v4/projects/import", imports.create),
+    _route("POST", "/api/v4/projects/import/authorize", imports.authorize),
+    _route("POST", "/api/v4/projects/import-relation", relation_imports.create),
+    _route("POST", "/api/v4/projects/import-relation/authorize", imports.authorize),
     _route("POST", "/api/v4/projects/remote-import", remote_imports.create),
     _route("POST", "/api/v4/projects/remote-import-s3", remote_imports.create_from_s3),
     _route("GET", "/api/v4/projects/:id", projects.show),
@@ -100,6 +111,7 @@ ROUTES = [
     _route("POST", "/api/v4/projects/:id/unarchive", projects.unarchive),
     *_member_routes("/api/v4/projects", members.OF_PROJECT),
     _route("GET", "/api/v4/projects/:id/import", imports.show),
+    _route("GET", "/api/v4/projects/:id/relation-imports", relation_imports.index),
     _route("POST", "/api/v4/projects/:id/export", exports.create),
     _route("GET", "/api/v4/projects/:id/export", exports.show),
     _route("GET", "/api/v4/projects/:id/export/download", exports.download),
@@ -107,16 +119,25 @@ ROUTES = [
     _route("GET", "/api/v4/projects/:id/export_relations/status", relation_exports.show),
     _route("GET", "/api/v4/projects/:id/export_relations/download", relation_exports.download),
     _route("GET", "/api/v4/projects/:id/issues", records.issues),
+    _route("GET", "/api/v4/projects/:id/issues/:issue_iid", records.issue),
     _route("GET", "/api/v4/projects/:id/labels", records.labels),
+    _route("GET", "/api/v4/projects/:id/labels/:name", records.label),
     _route("GET", "/api/v4/projects/:id/merge_requests", records.merge_requests),
+    _route("GET", "/api/v4/projects/:id/merge_requests/:merge_request_iid", records.merge_request),
     _route("GET", "/api/v4/projects/:id/milestones", records.milestones),
+    _route("GET", "/api/v4/projects/:id/milestones/:milestone_id", records.milestone),
     _route("GET", "/api/v4/projects/:id/releases", records.releases),
+    _route("GET", "/api/v4/projects/:id/releases/:tag_name", records.release),
     _route("GET", "/api/v4/projects/:id/snippets", records.snippets),
+    _route("GET", "/api/v4/projects/:id/snippets/:snippet_id", records.snippet),
     _route("GET", "/api/v4/projects/:id/repository/branches", repository.branches),
     _route("GET", "/api/v4/projects/:id/repository/branches/:branch", repository.branch),
     _route("GET", "/api/v4/projects/:id/repository/tags", repository.tags),
     _route("GET", "/api/v4/projects/:id/repository/tags/:tag", repository.tag),
     _route("GET", "/api/crossdock/v1/jobs/:id", jobs.show),
     _route("*", "/api/v3:rest", instance.old_version),
+    _route("GET", "/users/sign_in", sessions.show),
+    _route("POST", "/users/sign_in", sessions.sign_in),
+    _route("POST", "/users/sign_out", sessions.sign_out),
     web.RouteDef("GET", r"/{id:(?!api/|-/)[^/]+/.+}/download_export", web_pages.download_export, {}),
 ]

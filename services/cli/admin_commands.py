@@ -50,6 +50,7 @@ class QueueName(Enum):
 
     IMPORT = "import"
     EXPORT = "export"
+    RELATION_IMPORT = "relation_import"
 
 
 Queue: TypeAlias = Annotated[QueueName, typer.Argument(show_default=False)]

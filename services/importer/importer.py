@@ -9,11 +9,11 @@ from services.importer.breath import Breath
 from services.importer.documents import ProjectAttributes
 from services.importer.failures import Failures
 from services.importer.limits import LimitsNow
+from services.importer.reading import archive_events
 from services.importer.restorer import Restorer
 from services.importer.sources import ArchiveSource, ArchiveSources
 from shared.archive.errors import ArchiveTooLarge
 from shared.archive.events import Event
-from shared.archive.reader import ArchiveReader
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.jobs import store as jobs
@@ -24,9 +24,6 @@ from shared.remote.errors import BlockedUrl, StatusRefused
 from shared.snapshots import index
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore
-
-_SLICE = 16 * 1024
-"""Bytes of the archive read at a time: a thousand times as many may come out, and nothing be told of them."""
 
 
 class Importer:
@@ -55,7 +52,7 @@ class Importer:
             self._pool, self._store, lease, project_id=job.project_id, packed_up_to=self._packed_up_to
         ) as writer:
             restorer = Restorer(writer, limits=limits, failures=failures, progress=progress, breath=breath)
-            events = self._events(source, ArchiveReader(limits), progress, breath=breath)
+            events = archive_events(source, limits, progress=progress, breath=breath)
             await self._restore(events, restorer, breath=breath)
             attributes = restorer.attributes()
             await writer.close()
@@ -69,19 +66,6 @@ class Importer:
             async for event in events:
                 await restorer.handle(event)
                 await breath.take()
-
-    async def _events(
-        self, source: ArchiveSource, reader: ArchiveReader, progress: Progress, *, breath: Breath
-    ) -> AsyncGenerator[Event, None]:
-        async with aclosing(source.chunks()) as chunks:
-            async for chunk in chunks:
-                for start in range(0, len(chunk), _SLICE):
-                    for event in reader.feed(chunk[start : start + _SLICE]):
-                        yield event
-                    await breath.take()
-                progress.bytes_done += len(chunk)
-        for event in reader.close():
-            yield event
 
     async def _finish(
         self,

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Protocol, assert_never
 
 from services.importer.breath import Breath
 from services.importer.documents import ProjectAttributes, ProjectDocument
 from services.importer.entries import relation_of, verifier_of
-from services.importer.failures import Failure, Failures
+from services.importer.failures import Failures
+from services.importer.relations import RelationReceiver
 from services.importer.verifiers import Verifier
 from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryKind, EntryStarted, Event
 from shared.archive.limits import Limits
 from shared.assembly.project import PROJECT
 from shared.errors import ArchiveError
 from shared.jobs.progress import Progress, RelationProgress
-from shared.relations.lines import LineSplitter, OverlongLine
-from shared.relations.records import Null, Record, Refused, Verdict, check
-from shared.snapshots.sinks import BlobSink, RelationSink
+from shared.snapshots.sinks import BlobSink
 from shared.snapshots.writer import SnapshotWriter
 
-_INLINE = 64 * 1024
 _TRACKED = 200
 
 
@@ -36,69 +33,6 @@ class _Receiver(Protocol):
     async def write(self, data: bytes) -> None: ...
 
     async def close(self) -> None: ...
-
-
-class _Relation:
-    """Splits a relation into lines and keeps those that are records."""
-
-    def __init__(
-        self,
-        relation: str,
-        sink: RelationSink,
-        *,
-        limits: Limits,
-        failures: Failures,
-        count: RelationProgress,
-        breath: Breath,
-    ) -> None:
-        self._relation = relation
-        self._sink = sink
-        self._limits = limits
-        self._failures = failures
-        self._count = count
-        self._breath = breath
-        self._splitter = LineSplitter(limits.line)
-        self._line = 0
-
-    async def write(self, data: bytes) -> None:
-        for line in self._splitter.feed(data):
-            await self._take(line)
-
-    async def close(self) -> None:
-        for line in self._splitter.close():
-            await self._take(line)
-        await self._sink.close()
-
-    async def _take(self, line: bytes | OverlongLine) -> None:
-        verdict = await self._check(line)
-        match verdict:
-            case Record() if isinstance(line, bytes):
-                self._count.lines += 1
-                await self._sink.write(line)
-            case Null() if isinstance(line, bytes):
-                await self._sink.write(line, record=False)
-            case Refused():
-                self._count.failed += 1
-                await self._failures.add(self._failure(verdict))
-        self._line += 1
-        await self._breath.take()
-
-    async def _check(self, line: bytes | OverlongLine) -> Verdict:
-        if isinstance(line, OverlongLine):
-            message = f"line of {line.length} bytes is over the limit of {self._limits.line} bytes"
-            return Refused("Gitlab::ImportExport::Error", message)
-        if len(line) <= _INLINE:
-            return check(line, relation=self._relation, depth=self._limits.depth)
-        return await asyncio.to_thread(check, line, relation=self._relation, depth=self._limits.depth)
-
-    def _failure(self, refused: Refused) -> Failure:
-        return Failure(
-            relation=self._relation,
-            line_number=self._line,
-            exception_class=refused.exception_class,
-            message=refused.message,
-            external_identifiers=refused.external_identifiers,
-        )
 
 
 class _File:
@@ -184,7 +118,7 @@ class Restorer:
         relation = relation_of(entry.name)
         if relation is not None:
             sink = self._writer.relation(entry.name, entry.mtime)
-            return _Relation(
+            return RelationReceiver(
                 relation,
                 sink,
                 limits=self._limits,

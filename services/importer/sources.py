@@ -95,9 +95,8 @@ class ArchiveSources:
 
     def open(self, job: Job) -> Opened:
         """Open it for a block. Raises MissingArchive, BlockedUrl and RemoteError."""
-        order = job.order
-        assert isinstance(order, ImportOrder)  # noqa: S101  # the queue of imports
-        return self._stored(job) if order.source is None else self._fetched(order.source)
+        source = job.order.source if isinstance(job.order, ImportOrder) else None
+        return self._stored(job) if source is None else self._fetched(source)
 
     @asynccontextmanager
     async def _stored(self, job: Job) -> AsyncGenerator[ArchiveSource, None]:

@@ -6,7 +6,8 @@ from functools import partial
 
 from services.housekeeping import sweeper
 from services.importer.importer import Importer
-from services.importer.limits import current_limits
+from services.importer.limits import LimitsNow, current_limits
+from services.importer.relation_importer import RelationImporter
 from services.importer.sources import ArchiveSources
 from services.ports import Ports, answering, distributed
 from services.working import stop_on_signal, work, worker_limits, worker_name
@@ -18,8 +19,28 @@ from shared.jobs.worker import Worker
 from shared.settings import MIB, Settings
 
 
-def importer(ports: Ports, settings: Settings) -> Worker:
-    """Make a worker that imports."""
+def importers(ports: Ports, settings: Settings) -> list[Worker]:
+    """Make the workers that import: whole projects, and single relations."""
+    sources = _sources(ports, settings)
+    limits = _limits(ports, settings)
+    whole = Importer(
+        ports.pool, ports.store, sources=sources, limits=limits, packed_up_to=settings.pack_blob_size * MIB
+    )
+    single = RelationImporter(ports.pool, ports.store, sources=sources, limits=limits)
+    return [
+        Worker(
+            ports.pool,
+            ports.broker,
+            kind=kind,
+            work=task,
+            name=worker_name(),
+            limits=worker_limits(settings),
+        )
+        for kind, task in ((JobKind.IMPORT, whole), (JobKind.RELATION_IMPORT, single))
+    ]
+
+
+def _limits(ports: Ports, settings: Settings) -> LimitsNow:
     limits = Limits(
         decompressed=settings.max_decompressed_archive_size * MIB,
         entries=settings.max_archive_entries,
@@ -27,20 +48,7 @@ def importer(ports: Ports, settings: Settings) -> Worker:
         line=settings.max_line_size * MIB,
         depth=settings.max_json_depth,
     )
-    return Worker(
-        ports.pool,
-        ports.broker,
-        kind=JobKind.IMPORT,
-        work=Importer(
-            ports.pool,
-            ports.store,
-            sources=_sources(ports, settings),
-            limits=partial(current_limits, ports.pool, limits, defaults=default_settings(settings)),
-            packed_up_to=settings.pack_blob_size * MIB,
-        ),
-        name=worker_name(),
-        limits=worker_limits(settings),
-    )
+    return partial(current_limits, ports.pool, limits, defaults=default_settings(settings))
 
 
 def _sources(ports: Ports, settings: Settings) -> ArchiveSources:
@@ -53,6 +61,6 @@ async def serve(settings: Settings) -> None:
     """Import until SIGTERM."""
     async with distributed(settings) as ports:
         await answering(ports.broker)
-        worker = importer(ports, settings)
-        stop_on_signal([worker])
-        await work([worker], sweeper(ports, settings))
+        workers = importers(ports, settings)
+        stop_on_signal(workers)
+        await work(workers, sweeper(ports, settings))

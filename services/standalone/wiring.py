@@ -11,7 +11,7 @@ from services.api.dependencies import Readiness
 from services.api.wiring import admit_root, api_app, drained, listen
 from services.exporter.wiring import exporter
 from services.housekeeping import sweeper
-from services.importer.wiring import importer
+from services.importer.wiring import importers
 from services.ports import Ports
 from services.standalone.postgres import embedded_postgres
 from services.working import work
@@ -38,7 +38,7 @@ async def serve(settings: Settings, *, data: Path) -> None:
         await outbox.forget(ports.pool)  # an earlier process took its messages with it
         await admit_root(ports.pool, settings)
         readiness = Readiness()
-        workers = [importer(ports, settings), exporter(ports, settings)]
+        workers = [*importers(ports, settings), exporter(ports, settings)]
         runner = await listen(api_app(ports, settings, readiness=readiness), settings)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(work(workers, sweeper(ports, settings)))

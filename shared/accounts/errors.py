@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.accounts.visibility import Visibility
 from shared.errors import CrossdockError, Fault
 
 
@@ -30,3 +31,18 @@ class NamespacePathTaken(CrossdockError):
 
     def __init__(self, full_path: str) -> None:
         super().__init__(f"the namespace {full_path!r} exists already")
+
+
+class VisibilityRefused(CrossdockError):
+    """What is above or below does not go with a visibility; the text is GitLab's."""
+
+    code = "visibility_refused"
+    fault = Fault.CLIENT
+
+    def __init__(self, visibility: Visibility, reason: str) -> None:
+        super().__init__(f"{visibility.word} is not allowed {reason}")
+
+    @classmethod
+    def by_parent(cls, visibility: Visibility, parent: Visibility) -> VisibilityRefused:
+        """Say that the group above is less visible."""
+        return cls(visibility, f"since the parent group has a {parent.word} visibility.")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from asyncpg import UniqueViolationError
 
-from shared.accounts.errors import NamespacePathTaken
+from shared.accounts.errors import NamespacePathTaken, VisibilityRefused
+from shared.accounts.visibility import Visibility
 from shared.database.pool import Connection, Database
 
 _BELOW = """WITH RECURSIVE below AS (
@@ -23,20 +24,25 @@ class GroupChanges:
     name: str | None = None
     path: str | None = None
     description: str | None = None
+    visibility: Visibility | None = None
 
 
 async def change_group(db: Connection, group_id: int, changes: GroupChanges) -> None:
     """Change a group; the old full paths of all projects below it lead to them from then on.
 
-    Call it within a transaction, which NamespacePathTaken ends. No group is made while it runs.
+    Call it within a transaction, which NamespacePathTaken and VisibilityRefused end. No group is made while
+    it runs.
     """
     await db.execute("SELECT pg_advisory_xact_lock(hashtext('crossdock.namespaces'))")
+    if changes.visibility is not None:
+        await _refuse_visibility(db, group_id, changes.visibility)
     await _remember_paths(db, group_id, changes.path)
     try:
         await db.execute(
             """UPDATE namespaces SET name = coalesce($2, name), path = coalesce($3, path),
-                   description = coalesce($4, description) WHERE id = $1""",
-            group_id, changes.name, changes.path, changes.description,
+                   description = coalesce($4, description), visibility = coalesce($5, visibility)
+               WHERE id = $1""",
+            group_id, changes.name, changes.path, changes.description, changes.visibility,
         )  # fmt: skip
     except UniqueViolationError:
         raise NamespacePathTaken(changes.path or "") from None
@@ -45,6 +51,25 @@ async def change_group(db: Connection, group_id: int, changes: GroupChanges) -> 
             FROM below b WHERE n.id = b.id AND n.id <> $1""",  # noqa: S608  # fixed texts only
         group_id,
     )
+
+
+async def _refuse_visibility(db: Connection, group_id: int, visibility: Visibility) -> None:
+    """Raise VisibilityRefused; what is in a group is at most as visible."""
+    found = await db.fetchrow(
+        """SELECT p.visibility AS above,
+                  EXISTS (SELECT FROM projects WHERE namespace_id = $1 AND visibility > $2) AS projects,
+                  EXISTS (SELECT FROM namespaces WHERE parent_id = $1 AND visibility > $2) AS groups
+           FROM namespaces n LEFT JOIN namespaces p ON p.id = n.parent_id WHERE n.id = $1""",
+        group_id, visibility,
+    )  # fmt: skip
+    if found is None:
+        return
+    if found["above"] is not None and visibility > found["above"]:
+        raise VisibilityRefused.by_parent(visibility, Visibility(found["above"]))
+    if found["projects"]:
+        raise VisibilityRefused(visibility, "since this group contains projects with higher visibility.")
+    if found["groups"]:
+        raise VisibilityRefused(visibility, "since there are sub-groups with higher visibility.")
 
 
 async def _remember_paths(db: Connection, group_id: int, path: str | None) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum
 
+from shared.accounts.visibility import Visibility
+
 
 class AccessLevel(IntEnum):
     """GitLab's access levels; a higher one includes the lower ones."""
@@ -36,19 +38,23 @@ class NamespaceKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """An account."""
+    """An account; a ``bot`` works in projects of others and puts none into a namespace of its own."""
 
     id: int
     username: str
     name: str
     email: str | None
     is_admin: bool
+    bot: bool
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace:
-    """Where projects live. ``full_path`` and ``full_name`` begin with those of the ancestors."""
+    """Where projects live. ``full_path`` and ``full_name`` begin with those of the ancestors.
+
+    What is in it is at most as visible; a user's own namespace limits nothing.
+    """
 
     id: int
     kind: NamespaceKind
@@ -59,6 +65,7 @@ class Namespace:
     full_path: str
     full_name: str
     description: str
+    visibility: Visibility
     created_at: datetime
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-from asyncpg import ForeignKeyViolationError, UniqueViolationError
+from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolationError
 
-from shared.accounts.errors import NamespaceGone, NamespacePathTaken
+from shared.accounts.errors import NamespaceGone, NamespacePathTaken, VisibilityRefused
 from shared.accounts.models import AccessLevel, Namespace, NamespaceKind, User
+from shared.accounts.visibility import Visibility
 from shared.database.pool import Database, Row
 from shared.database.search import Found, contains
 
 COLUMNS = (
     "id", "kind", "parent_id", "owner_id", "path", "name", "full_path", "full_name", "description",
-    "created_at",
+    "visibility", "created_at",
 )  # fmt: skip
 """What a Namespace is made of."""
 
@@ -25,45 +27,67 @@ MEMBER_OF = """WITH RECURSIVE mine AS (
 """Defines ``mine``: the namespaces where user $1 has at least level $2, with all below them."""
 
 
+class NamespaceOrder(Enum):
+    """What a list of namespaces is sorted by."""
+
+    FULL_PATH = "full_path"
+    NAME = "name"
+
+
+_ORDERS = {NamespaceOrder.FULL_PATH: "lower(n.full_path)", NamespaceOrder.NAME: "n.name"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamespaceQuery:
     """Which namespaces to list: those of ``kind``, whose path or name contains ``search``.
 
     With ``minimum`` only where the user has that level; with ``parent_id`` only the groups right below it,
-    and with ``top`` only those below none.
+    and with ``top`` only those below none. With ``visible`` those of that visibility too, whoever is in them.
     """
 
     kind: NamespaceKind | None = None
     search: str | None = None
     minimum: AccessLevel = AccessLevel.NONE
+    visible: Visibility | None = None
     parent_id: int | None = None
     top: bool = False
+    order: NamespaceOrder = NamespaceOrder.FULL_PATH
     limit: int = 20
     offset: int = 0
 
 
 def namespace_of(row: Row, *, prefix: str = "") -> Namespace:
     """Make a Namespace of a row that has the columns of ``namespaces`` behind ``prefix``."""
-    return Namespace(
-        **{column: row[prefix + column] for column in COLUMNS} | {"kind": NamespaceKind(row[f"{prefix}kind"])}
-    )
+    read = {"kind": NamespaceKind(row[f"{prefix}kind"]), "visibility": Visibility(row[f"{prefix}visibility"])}
+    return Namespace(**{column: row[prefix + column] for column in COLUMNS} | read)
 
 
 async def create_group(
-    db: Database, path: str, *, name: str, parent: Namespace | None = None, description: str = ""
+    db: Database,
+    path: str,
+    *,
+    name: str,
+    parent: Namespace | None = None,
+    description: str = "",
+    visibility: Visibility = Visibility.PRIVATE,
 ) -> Namespace:
-    """Insert a group, below ``parent`` where there is one. Raises NamespacePathTaken, and NamespaceGone."""
+    """Insert a group, below ``parent`` where there is one.
+
+    Raises NamespacePathTaken, NamespaceGone and VisibilityRefused.
+    """
     try:
         # Full path and name are the trigger's, which reads the parent's as they are by then.
         row = await db.fetchrow(
-            """INSERT INTO namespaces (kind, parent_id, path, name, description)
-               VALUES ('group', $1, $2, $3, $4) RETURNING *""",
-            parent and parent.id, path, name, description,
+            """INSERT INTO namespaces (kind, parent_id, path, name, description, visibility)
+               VALUES ('group', $1, $2, $3, $4, $5) RETURNING *""",
+            parent and parent.id, path, name, description, visibility,
         )  # fmt: skip
     except UniqueViolationError:
         raise NamespacePathTaken(f"{parent.full_path}/{path}" if parent else path) from None
     except ForeignKeyViolationError:
         raise NamespaceGone from None
+    except CheckViolationError as error:
+        raise VisibilityRefused.by_parent(visibility, Visibility(int(error.detail or 0))) from None
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
     return namespace_of(row)
 
@@ -87,21 +111,22 @@ async def personal_namespace(db: Database, user_id: int) -> Namespace:
     return namespace_of(row)
 
 
-async def list_namespaces(db: Database, user: User, query: NamespaceQuery) -> Found[Namespace]:
-    """List the namespaces that ``user`` belongs to, or all for an administrator, by full path.
+async def list_namespaces(db: Database, user: User | None, query: NamespaceQuery) -> Found[Namespace]:
+    """List the namespaces that ``user`` belongs to, or all for an administrator.
 
-    Where a level is asked for, it is the user's own, not an administrator's.
+    Where a level is asked for, it is the user's own, not an administrator's. A stranger belongs to none.
     """
     condition = f"""{MEMBER_OF} SELECT %s FROM namespaces n
-        WHERE ($3 OR n.id IN (SELECT id FROM mine)) AND ($4::text IS NULL OR n.kind = $4)
+        WHERE ($3 OR n.id IN (SELECT id FROM mine) OR n.visibility >= $8)
+          AND ($4::text IS NULL OR n.kind = $4)
           AND ($5::text IS NULL OR n.path ILIKE $5 OR n.name ILIKE $5)
           AND ($6::bigint IS NULL OR n.parent_id = $6) AND NOT ($7 AND n.parent_id IS NOT NULL)"""  # noqa: S608  # fixed texts only
     values = (
-        user.id, max(query.minimum, 1), user.is_admin and not query.minimum,
-        query.kind and query.kind.value, contains(query.search), query.parent_id, query.top,
+        user.id if user else 0, max(query.minimum, 1), bool(user and user.is_admin and not query.minimum),
+        query.kind and query.kind.value, contains(query.search), query.parent_id, query.top, query.visible,
     )  # fmt: skip
     rows = await db.fetch(
-        condition % "n.*" + " ORDER BY lower(n.full_path) LIMIT $8 OFFSET $9",
+        condition % "n.*" + f" ORDER BY {_ORDERS[query.order]}, n.id LIMIT $9 OFFSET $10",
         *values,
         query.limit,
         query.offset,

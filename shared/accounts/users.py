@@ -12,7 +12,7 @@ from shared.accounts.models import Scope, User
 from shared.database.pool import Connection, Database, Row
 from shared.database.search import Found, contains
 
-_COLUMNS = ("id", "username", "name", "email", "is_admin", "created_at")
+_COLUMNS = ("id", "username", "name", "email", "is_admin", "bot", "created_at")
 _ROOT = "root"
 _DIGITS = 19
 """As many as a bigint may have, which are too many for some."""
@@ -34,17 +34,23 @@ def user_of(row: Row) -> User:
 
 
 async def create_user(
-    db: Database, username: str, *, name: str, email: str | None = None, is_admin: bool = False
+    db: Database,
+    username: str,
+    *,
+    name: str,
+    email: str | None = None,
+    is_admin: bool = False,
+    bot: bool = False,
 ) -> User:
     """Insert a user with the personal namespace of the same name, both or none. Raises UsernameTaken."""
     try:
         row = await db.fetchrow(
-            """WITH made AS (INSERT INTO users (username, name, email, is_admin)
-                             VALUES ($1, $2, $3, $4) RETURNING *),
+            """WITH made AS (INSERT INTO users (username, name, email, is_admin, bot)
+                             VALUES ($1, $2, $3, $4, $5) RETURNING *),
                     home AS (INSERT INTO namespaces (kind, owner_id, path, name, full_path, full_name)
                              SELECT 'user', id, username, name, username, name FROM made)
                SELECT * FROM made""",
-            username, name, email, is_admin,
+            username, name, email, is_admin, bot,
         )  # fmt: skip
     except UniqueViolationError:
         raise UsernameTaken(username) from None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
+
+from shared.database.outages import DatabaseUnreachable
 
 Row: TypeAlias = asyncpg.Record
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -42,9 +44,18 @@ def _decode(data: bytes) -> object:
 async def database(url: str, *, size: int = 10) -> AsyncIterator[Pool]:
     """Open a pool of at most ``size`` connections."""
     async with asyncpg.create_pool(
-        url, min_size=1, max_size=size, init=prepare, command_timeout=60, server_settings=_SERVER_SETTINGS
-    ) as pool:
+        url, min_size=1, max_size=size, connect=_connect, init=prepare, command_timeout=60,
+        server_settings=_SERVER_SETTINGS,
+    ) as pool:  # fmt: skip
         yield pool
+
+
+async def _connect(*address: Any, **options: Any) -> asyncpg.Connection[asyncpg.Record]:  # noqa: ANN401  # the pool's
+    """Connect. Raises DatabaseUnreachable."""
+    try:
+        return await asyncpg.connect(*address, **options)
+    except OSError as error:
+        raise DatabaseUnreachable(str(error)) from error
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Literal
+from typing import Literal, TypeAlias
 
 
 class JobKind(Enum):
@@ -14,6 +14,7 @@ class JobKind(Enum):
 
     IMPORT = "import"
     EXPORT = "export"
+    RELATION_IMPORT = "relation_import"
 
 
 class JobState(Enum):
@@ -69,6 +70,16 @@ class ExportOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RelationImportOrder:
+    """Which relation of an archive, an object of the job's row, goes into the project."""
+
+    relation: str
+
+
+Order: TypeAlias = ImportOrder | ExportOrder | RelationImportOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UploadOutcome:
     """How an upload ended: well where ``error`` is None.
 
@@ -100,7 +111,7 @@ class Job:
     project_id: int
     user_id: int | None
     correlation_id: str
-    order: ImportOrder | ExportOrder
+    order: Order
     object_id: int | None
     attempt: int
     max_attempts: int

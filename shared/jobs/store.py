@@ -20,14 +20,18 @@ from shared.jobs.models import (
     JobReport,
     JobState,
     Lease,
+    Order,
     Outcome,
+    RelationImportOrder,
 )
 from shared.jobs.states import Move, guard, target
 
-_ORDERS: dict[JobKind, type[ImportOrder | ExportOrder]] = {
+_ORDERS: dict[JobKind, type[Order]] = {
     JobKind.IMPORT: ImportOrder,
     JobKind.EXPORT: ExportOrder,
+    JobKind.RELATION_IMPORT: RelationImportOrder,
 }
+_KINDS = {order: kind for kind, order in _ORDERS.items()}
 FORGOTTEN = "payload - 'source' - 'upload'"
 """The order, as SQL, once its job has ended: addresses to fetch from and to upload to are secrets."""
 
@@ -56,7 +60,7 @@ def _job(row: Row) -> Job:
 
 async def enqueue(
     db: Database,
-    order: ImportOrder | ExportOrder,
+    order: Order,
     *,
     project_id: int,
     user_id: int,
@@ -65,11 +69,11 @@ async def enqueue(
     max_attempts: int = 5,
 ) -> Job:
     """Insert a queued job; it is the sweeper's and the caller's to publish once this is committed."""
-    kind = JobKind.IMPORT if isinstance(order, ImportOrder) else JobKind.EXPORT
     row = await db.fetchrow(
         """INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, max_attempts)
            VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *""",
-        kind.value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id, max_attempts,
+        _KINDS[type(order)].value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id,
+        max_attempts,
     )  # fmt: skip
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
     return _job(row)
@@ -98,6 +102,24 @@ async def newest(db: Database, project_id: int, kind: JobKind, *, user_id: int |
         project_id, kind.value, user_id,
     )  # fmt: skip
     return _job(row) if row else None
+
+
+async def on_their_way(db: Database, project_id: int, kind: JobKind, *, user_id: int) -> list[Job]:
+    """The jobs of that kind that a user asked for and that have not ended, the oldest first."""
+    rows = await db.fetch(
+        """SELECT * FROM jobs WHERE project_id = $1 AND kind = $2 AND user_id = $3 AND finished_at IS NULL
+           ORDER BY id""",
+        project_id, kind.value, user_id,
+    )  # fmt: skip
+    return [_job(row) for row in rows]
+
+
+async def all_of(db: Database, project_id: int, kind: JobKind) -> list[Job]:
+    """Every job of that kind of a project, the oldest first."""
+    rows = await db.fetch(
+        "SELECT * FROM jobs WHERE project_id = $1 AND kind = $2 ORDER BY id", project_id, kind.value
+    )
+    return [_job(row) for row in rows]
 
 
 async def claim(db: Database, job_id: int, *, worker: str, ttl: timedelta) -> Job | None:

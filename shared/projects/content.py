@@ -10,7 +10,7 @@ from shared.accounts.models import AccessLevel
 from shared.database.pool import Connection, Database
 from shared.errors import CrossdockError, Fault
 from shared.projects import access
-from shared.projects.models import VISIBILITIES
+from shared.projects.models import VISIBILITIES, Visibility
 
 
 class ProjectGone(CrossdockError):
@@ -76,13 +76,25 @@ async def apply_attributes(
     """
     given = {name: value for name, value in overrides.items() if value not in ("", None)}
     described = given.get("description", description)
+    limit = await _visibility_limit(db, project_id)
     if "visibility" in given:
-        visibility = VISIBILITIES[str(given["visibility"])]
+        visibility = min(VISIBILITIES[str(given["visibility"])], limit)
+        given["visibility"] = Visibility(visibility).word
     await db.execute(
-        """UPDATE projects SET description = coalesce($2, description), visibility = coalesce($3, visibility),
-                  overrides = overrides || $4 WHERE id = $1""",
-        project_id, described and str(described).replace("\0", ""), visibility, given,
+        """UPDATE projects SET description = coalesce($2, description),
+                  visibility = least(coalesce($3, visibility), $5), overrides = overrides || $4
+           WHERE id = $1""",
+        project_id, described and str(described).replace("\0", ""), visibility, given, limit,
     )  # fmt: skip
+
+
+async def _visibility_limit(db: Database, project_id: int) -> Visibility:
+    """Give how visible a project may be: as its namespace; an import lowers what is above it."""
+    limit = await db.fetchval(
+        "SELECT n.visibility FROM projects p JOIN namespaces n ON n.id = p.namespace_id WHERE p.id = $1",
+        project_id,
+    )
+    return Visibility(limit or 0)
 
 
 async def take_place(db: Connection, project_id: int, *, of: str, user_id: int | None) -> None:

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
 
 from shared.accounts.models import Namespace
+from shared.accounts.visibility import VISIBILITIES, Visibility
 
-
-class Visibility(IntEnum):
-    """GitLab's visibility levels: members, everybody who is logged in, everybody."""
-
-    PRIVATE = 0
-    INTERNAL = 10
-    PUBLIC = 20
-
-
-VISIBILITIES = {level.name.lower(): level for level in Visibility}
-"""The levels by GitLab's words for them."""
+__all__ = ["VISIBILITIES", "Project", "Visibility"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from asyncpg import ForeignKeyViolationError, UniqueViolationError
 from shared.accounts.errors import NamespaceGone
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import COLUMNS, MEMBER_OF, namespace_of
+from shared.accounts.visibility import lowest_visible
 from shared.database.pool import Connection, Database, Row
 from shared.database.search import Found, contains
 from shared.errors import CrossdockError, Fault
@@ -136,8 +137,8 @@ async def newest_replacement(db: Database, project: Project) -> Project | None:
     return None if row is None else _project(row)
 
 
-async def list_projects(db: Database, user: User, query: ProjectQuery) -> Found[Project]:
-    """List the projects that ``user`` may see and ``query`` asks for, in its order."""
+async def list_projects(db: Database, user: User | None, query: ProjectQuery) -> Found[Project]:
+    """List the projects that ``user``, or a stranger, may see and ``query`` asks for, in its order."""
     condition = f"""{MEMBER_OF}, inside AS (
             SELECT id FROM namespaces WHERE id = $6
             UNION ALL SELECT n.id FROM namespaces n JOIN inside i ON n.parent_id = i.id WHERE $7)
@@ -145,13 +146,15 @@ async def list_projects(db: Database, user: User, query: ProjectQuery) -> Found[
         WHERE (n.id IN (SELECT id FROM mine)
                OR EXISTS (SELECT FROM live_memberships m
                           WHERE m.project_id = p.id AND m.user_id = $1 AND m.access_level >= $2)
-               OR ($3 AND ($4 OR p.visibility >= 10)))
+               OR ($3 AND p.visibility >= $4))
           AND ($5::text IS NULL OR p.path ILIKE $5 OR p.name ILIKE $5)
           AND ($6::bigint IS NULL OR n.id IN (SELECT id FROM inside))
           AND ($8::boolean IS NULL OR p.archived = $8)
           AND ($9::smallint IS NULL OR p.visibility = $9)"""  # noqa: S608  # fixed texts only
     values = (
-        user.id, max(query.minimum, 1), not query.minimum, user.is_admin, contains(query.search),
+        user.id if user else 0, max(query.minimum, 1), not query.minimum,
+        Visibility.PRIVATE if user and user.is_admin else lowest_visible(signed_in=user is not None),
+        contains(query.search),
         query.namespace_id, query.below, query.archived, query.visibility,
     )  # fmt: skip
     direction = "ASC" if query.ascending else "DESC"

@@ -78,6 +78,11 @@ def check(line: bytes, *, relation: str, depth: int) -> Verdict:
     return _judge(line, record, relation=relation)
 
 
+def iid_of(record: bytes, *, relation: str) -> int | None:
+    """Give the number that a project knows the record by; None where it has none. For checked records."""
+    return identifiers(_decode(record, decoder(relation))).get("iid")
+
+
 def _judge(line: bytes, record: Attributes, *, relation: str) -> Verdict:
     # The decoder does not look into the strings that it skips.
     if (at := _invalid_utf8(line)) is not None:

@@ -6,7 +6,8 @@ whatever the number of entries; ``commit`` makes the snapshot the project's curr
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from datetime import timedelta
 
 from asyncpg import ForeignKeyViolationError
 
@@ -17,6 +18,8 @@ from shared.jobs.models import Lease
 from shared.snapshots.models import Entry, EntryKind, PlacedEntry, Segment
 
 _PAGE = 1000
+_SHARING = timedelta(minutes=10)
+"""The longest that sharing takes; a snapshot may have millions of entries."""
 _ENTRY = (
     "name",
     "kind",
@@ -30,6 +33,16 @@ _ENTRY = (
     "lines",
 )
 _SEGMENT = ("name", "first_line", "lines", "position", "stored_size", "raw_size", "crc32")
+
+
+class SnapshotOutdated(CrossdockError):
+    """The project has got other content than that which the snapshot was made of."""
+
+    code = "snapshot_outdated"
+    retryable = True
+
+    def __init__(self, project_id: int) -> None:
+        super().__init__(f"project {project_id} got new content meanwhile")
 
 
 class SnapshotGone(CrossdockError):
@@ -102,6 +115,33 @@ async def commit(db: Connection, *, snapshot_id: int, project_id: int) -> None:
     await db.execute("UPDATE projects SET snapshot_id = $2 WHERE id = $1", project_id, snapshot_id)
 
 
+async def share(pool: Pool, lease: Lease, *, base: int, snapshot_id: int, but: str) -> None:
+    """Have an open snapshot name everything that ``base`` names, but one entry; no bytes are copied.
+
+    Raises SnapshotGone where ``base`` was dropped meanwhile, LeaseLost as ``add`` does.
+    """
+    for table, columns in (("entries", _ENTRY), ("segments", _SEGMENT)):
+        named = ", ".join(columns)
+        try:
+            await pool.execute(
+                f"""INSERT INTO {table} (snapshot_id, {named})
+                    SELECT $2, {named} FROM {table} WHERE snapshot_id = $1 AND name <> $3""",  # noqa: S608  # fixed texts
+                base, snapshot_id, but, timeout=_SHARING.total_seconds(),
+            )  # fmt: skip
+        except ForeignKeyViolationError as error:
+            raise LeaseLost(lease.job_id) from error
+    if not await pool.fetchval("SELECT true FROM snapshots WHERE id = $1", base):
+        raise SnapshotGone(base)
+
+
+async def replace(db: Connection, *, base: int | None, snapshot_id: int, project_id: int) -> None:
+    """Make the snapshot the current one where ``base`` still is it. Raises SnapshotOutdated."""
+    await db.execute("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", project_id)
+    if await current(db, project_id) != base:
+        raise SnapshotOutdated(project_id)
+    await commit(db, snapshot_id=snapshot_id, project_id=project_id)
+
+
 async def pin(pool: Pool, lease: Lease) -> int | None:
     """Give the snapshot that an export reads: the project's current one at its first attempt.
 
@@ -164,7 +204,27 @@ async def segment_of(db: Database, snapshot_id: int, name: str, *, line: int) ->
            AND $3 < first_line + lines ORDER BY first_line DESC LIMIT 1""",
         snapshot_id, name, line,
     )  # fmt: skip
-    return Segment(**{column: row[column] for column in _SEGMENT}) if row else None
+    return _segment(row) if row else None
+
+
+async def segments(db: Database, snapshot_id: int, name: str) -> AsyncGenerator[Segment, None]:
+    """All segments of the relation stored under ``name``, in order, read a page at a time."""
+    first_line = position = -1
+    while True:
+        rows = await db.fetch(
+            """SELECT * FROM segments WHERE snapshot_id = $1 AND name = $2
+               AND (first_line, position) > ($3, $4) ORDER BY first_line, position LIMIT $5""",
+            snapshot_id, name, first_line, position, _PAGE,
+        )  # fmt: skip
+        for row in rows:
+            yield _segment(row)
+        if len(rows) < _PAGE:
+            return
+        first_line, position = rows[-1]["first_line"], rows[-1]["position"]
+
+
+def _segment(row: Row) -> Segment:
+    return Segment(**{column: row[column] for column in _SEGMENT})
 
 
 def _entry(row: Row) -> Entry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from shared.database.pool import Database
@@ -57,12 +58,59 @@ async def records(
             first += 1
 
 
+async def records_backwards(
+    db: Database, store: ObjectStore, relation: Relation, *, last: int, count: int
+) -> AsyncGenerator[bytes, None]:
+    """Give what ``records`` gives, from the record of number ``last`` on down."""
+    name = relation.placed.entry.name
+    end = max(last - count, -1)
+    while last > end:
+        segment = await index.segment_of(db, relation.snapshot_id, name, line=last)
+        if segment is None:
+            raise index.SnapshotGone(relation.snapshot_id)
+        found = await _records_of(store, relation.placed.key, segment)
+        for record in reversed(found[: last - segment.first_line + 1]):
+            if last == end:
+                return
+            yield record
+            last -= 1
+
+
+async def whole_relation(
+    db: Database, store: ObjectStore, relation: Relation
+) -> AsyncGenerator[tuple[bytes, bool], None]:
+    """Give every line of ``relation`` as it was stored, and whether it is a record.
+
+    One segment is held at a time, as with ``records``. Raises SnapshotGone, CorruptSegment and StorageError.
+    """
+    name, seen = relation.placed.entry.name, 0
+    async with aclosing(index.segments(db, relation.snapshot_id, name)) as segments:
+        async for segment in segments:
+            for line in await _lines_of(store, relation.placed.key, segment):
+                yield line, _is_record(line)
+            seen += segment.lines
+    if seen != relation.length:
+        raise index.SnapshotGone(relation.snapshot_id)
+
+
 async def _records_of(store: ObjectStore, key: str, segment: Segment) -> list[bytes]:
+    return [line for line in await _lines_of(store, key, segment) if _is_record(line)]
+
+
+async def _lines_of(store: ObjectStore, key: str, segment: Segment) -> list[bytes]:
     stored = await read_run(store, Run(key, segment.position, segment.stored_size))
     return await asyncio.to_thread(_inflated, stored, segment)
 
 
+def records_in(stored: bytes, segment: Segment) -> list[bytes]:
+    """Give the records of a segment as it was stored. Raises CorruptSegment."""
+    return [line for line in _inflated(stored, segment) if _is_record(line)]
+
+
 def _inflated(stored: bytes, segment: Segment) -> list[bytes]:
-    raw = inflate(stored, raw_length=segment.raw_size, crc32=segment.crc32)
-    # What was kept is an object, or null, which is no record.
-    return [line for line in lines(raw) if not line.lstrip().startswith(_NULL)]
+    return lines(inflate(stored, raw_length=segment.raw_size, crc32=segment.crc32))
+
+
+def _is_record(line: bytes) -> bool:
+    """Tell the two apart that are kept: objects, and null, which is no record."""
+    return not line.lstrip().startswith(_NULL)

@@ -27,7 +27,7 @@ from shared.database.pool import Pool, database
 from shared.instance.models import ApplicationSettings
 from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, Lease
+from shared.jobs.models import ExportOrder, Job, JobKind, Lease, Order
 from shared.projects import archives, store
 from shared.projects.models import Project, Visibility
 from shared.snapshots import objects
@@ -103,7 +103,7 @@ class Api:
         await add_project_member(self.pool, user.id, project_id=project.id, level=level)
         return user
 
-    async def job(self, project: Project, user: User, order: ImportOrder | ExportOrder | None = None) -> Job:
+    async def job(self, project: Project, user: User, order: Order | None = None) -> Job:
         """A queued job, an export without an order."""
         return await jobs.enqueue(
             self.pool, order or ExportOrder(), project_id=project.id, user_id=user.id, correlation_id="cid"

@@ -16,6 +16,7 @@ from typing import Any
 from services.exporter.exporter import Exporter
 from services.exporter.upload import Uploader, upload_policy
 from services.importer.importer import Importer
+from services.importer.relation_importer import RelationImporter
 from services.importer.sources import ArchiveSources
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
@@ -23,7 +24,15 @@ from shared.errors import CrossdockError
 from shared.instance.models import ApplicationSettings
 from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, ImportOrder, Job, Lease, UploadTarget
+from shared.jobs.models import (
+    ExportOrder,
+    ImportOrder,
+    Job,
+    Lease,
+    Order,
+    RelationImportOrder,
+    UploadTarget,
+)
 from shared.jobs.progress import Progress
 from shared.projects.failed_relations import FailedRelation, newest
 from shared.remote.client import RemoteClient
@@ -112,10 +121,22 @@ class Dock:
     @property
     def importer(self) -> Importer:
         """An importer with the limits as they are now."""
-        sources = ArchiveSources(self.pool, self.store, remote=self.remote, defaults=self.settings)
         return Importer(
-            self.pool, self.store, sources=sources, limits=self.limits_now, packed_up_to=self.packed_up_to
+            self.pool,
+            self.store,
+            sources=self._sources,
+            limits=self.limits_now,
+            packed_up_to=self.packed_up_to,
         )
+
+    @property
+    def relation_importer(self) -> RelationImporter:
+        """An importer of single relations with the limits as they are now."""
+        return RelationImporter(self.pool, self.store, sources=self._sources, limits=self.limits_now)
+
+    @property
+    def _sources(self) -> ArchiveSources:
+        return ArchiveSources(self.pool, self.store, remote=self.remote, defaults=self.settings)
 
     @property
     def exporter(self) -> Exporter:
@@ -130,29 +151,42 @@ class Dock:
         self, packed: bytes, *, project_id: int = 1, user_id: int = 1, **order: Any
     ) -> Job:
         """Upload and enqueue."""
+        return await self._order(packed, ImportOrder(**order), project_id=project_id, user_id=user_id)
+
+    async def order_relation(self, packed: bytes, relation: str = "issues") -> Job:
+        """Upload and enqueue the import of one relation."""
+        return await self._order(packed, RelationImportOrder(relation=relation))
+
+    async def _order(self, packed: bytes, order: Order, *, project_id: int = 1, user_id: int = 1) -> Job:
         upload = await objects.register(self.pool, kind="upload")
         async with self.store.create(upload.key) as writer:
             await writer.write(packed)
             size = await writer.commit()
         await objects.stored(self.pool, upload.id, size=size, sha256=None)
         return await jobs.enqueue(
-            self.pool, ImportOrder(**order), project_id=project_id, user_id=user_id, correlation_id="c",
-            object_id=upload.id,
-        )  # fmt: skip
+            self.pool, order, project_id=project_id, user_id=user_id, correlation_id="c", object_id=upload.id
+        )
 
     async def run_import(self, packed: bytes, **order: Any) -> Imported:
         """Import to the end, whichever it is."""
         return await self.attempt(await self.order_import(packed, **order))
 
+    async def run_relation(self, packed: bytes, relation: str = "issues") -> Imported:
+        """Import one relation to the end, whichever it is."""
+        return await self.attempt(await self.order_relation(packed, relation))
+
     async def attempt(self, job: Job) -> Imported:
         """Run an import once, as a worker does."""
         lease = await claimed(self.pool, job)
         progress = Progress()
+        importer: Importer | RelationImporter = self.importer
+        if isinstance(job.order, RelationImportOrder):
+            importer = self.relation_importer
         error = None
         try:
-            await self.importer.run(job, lease, progress)
+            await importer.run(job, lease, progress)
         except CrossdockError as failed:
-            error = await self.importer.explain(job, failed)
+            error = await importer.explain(job, failed)
             await jobs.fail(self.pool, lease, error=error)
         found = await jobs.find(self.pool, job.id)
         assert found is not None

@@ -7,24 +7,24 @@ from functools import partial
 from aiohttp import web
 
 from services.api import changes, creation
-from services.api.authentication import require_caller
+from services.api.authentication import find_caller, require_caller
 from services.api.bodies import parameters
 from services.api.checks import Checker
 from services.api.dependencies import DEPENDENCIES
 from services.api.entities import group_entity
 from services.api.errors import Forbidden
 from services.api.handlers.projects import list_answer
-from services.api.pagination import page_of, page_response
+from services.api.pagination import Page, page_of, page_response
 from services.api.permissions import visible_group
 from services.api.responses import accepted, json_response
 from shared.accounts.groups import delete_group
-from shared.accounts.models import AccessLevel, Namespace, NamespaceKind
-from shared.accounts.namespaces import NamespaceQuery, list_namespaces
+from shared.accounts.models import AccessLevel, Namespace, NamespaceKind, User
+from shared.accounts.namespaces import NamespaceOrder, NamespaceQuery, list_namespaces
+from shared.accounts.visibility import lowest_visible
 
 
 async def index(request: web.Request) -> web.Response:
-    """GET /groups."""
-    require_caller(request)
+    """GET /groups: one's own, all that are visible with ``all_available`` or for a stranger."""
     return await _list(request, parent_id=None)
 
 
@@ -37,18 +37,30 @@ async def subgroups(request: web.Request) -> web.Response:
 async def _list(request: web.Request, *, parent_id: int | None) -> web.Response:
     dependencies = request.app[DEPENDENCIES]
     page = page_of(request)
-    checker = Checker(request.query)
-    level = AccessLevel.OWNER if checker.boolean("owned") else checker.level("min_access_level")
-    top = checker.boolean("top_level_only") or False
-    search = checker.text("search")
-    checker.finish()
-    query = NamespaceQuery(
-        kind=NamespaceKind.GROUP, search=search, minimum=level, parent_id=parent_id, top=top,
-        limit=page.size, offset=page.offset,
-    )  # fmt: skip
-    found = await list_namespaces(dependencies.pool, require_caller(request), query)
+    caller = find_caller(request)
+    query = _query(request, caller, page, parent_id=parent_id)
+    found = await list_namespaces(dependencies.pool, caller, query)
     entity = partial(group_entity, external_url=dependencies.config.external_url)
     return page_response(request, page, found, entity)
+
+
+def _query(request: web.Request, caller: User | None, page: Page, *, parent_id: int | None) -> NamespaceQuery:
+    checker = Checker(request.query)
+    level = AccessLevel.OWNER if checker.boolean("owned") else checker.level("min_access_level")
+    all_available = checker.boolean("all_available", default=caller is None) and not level
+    query = NamespaceQuery(
+        kind=NamespaceKind.GROUP,
+        search=checker.text("search"),
+        minimum=level,
+        visible=lowest_visible(signed_in=caller is not None) if all_available else None,
+        parent_id=parent_id,
+        top=checker.boolean("top_level_only") or False,
+        order=NamespaceOrder.NAME,
+        limit=page.size,
+        offset=page.offset,
+    )
+    checker.finish()
+    return query
 
 
 async def show(request: web.Request) -> web.Response:
@@ -73,6 +85,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def update(request: web.Request) -> web.Response:
     """PUT /groups/:id."""
+    require_caller(request)
     group, level = await _of_address(request)
     wanted = changes.read_group_changes(await parameters(request))
     pool = request.app[DEPENDENCIES].pool
@@ -81,6 +94,7 @@ async def update(request: web.Request) -> web.Response:
 
 async def delete(request: web.Request) -> web.Response:
     """DELETE /groups/:id."""
+    require_caller(request)
     group, level = await _of_address(request)
     if level < AccessLevel.OWNER:
         raise Forbidden
@@ -89,7 +103,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def _of_address(request: web.Request) -> tuple[Namespace, AccessLevel]:
-    caller = require_caller(request)
+    caller = find_caller(request)
     return await visible_group(request.app[DEPENDENCIES].pool, caller, request.match_info["id"])
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
+
 from aiohttp import web
 
 from services.api import imports, rate_limits
@@ -9,8 +13,8 @@ from services.api.application_settings import settings_for
 from services.api.authentication import require_caller
 from services.api.dependencies import DEPENDENCIES
 from services.api.entities import import_status
-from services.api.errors import Forbidden
-from services.api.intake import receive, require_size
+from services.api.errors import Forbidden, ParametersInvalid
+from services.api.intake import UploadForm, receive, require_size
 from services.api.permissions import visible_project
 from services.api.responses import job_header, json_response
 from shared.accounts.models import AccessLevel, User
@@ -23,16 +27,31 @@ from shared.projects import failed_relations, store
 from shared.projects.models import Project
 
 _MOST_FAILURES = 100
+T = TypeVar("T")
 
 
 async def create(request: web.Request) -> web.Response:
     """POST /projects/import."""
     caller = await admit(request)
-    async with receive(request) as form:
-        wanted, archive = imports.read_upload(form)
+    async with received(request, imports.read_upload) as (wanted, archive):
         to = await imports.place(request.app[DEPENDENCIES].pool, caller, wanted)
         project, job = await imports.schedule(request, caller, wanted, to=to, archive=archive)
     return await announced(request, project, job)
+
+
+@asynccontextmanager
+async def received(request: web.Request, read: Callable[[UploadForm], T]) -> AsyncIterator[T]:
+    """Take in a form and read it; its file is kept unless the block raises.
+
+    A request with wrong parameters does not count against the limit: GitLab looks at them first.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            wanted = read(await stack.enter_async_context(receive(request)))
+        except ParametersInvalid:
+            await rate_limits.take_back(request)
+            raise
+        yield wanted
 
 
 async def announced(request: web.Request, project: Project, job: Job) -> web.Response:
@@ -43,15 +62,26 @@ async def announced(request: web.Request, project: Project, job: Job) -> web.Res
     return json_response(entity, status=201, headers=job_header(job))
 
 
+async def authorize(request: web.Request) -> web.Response:
+    """POST /projects/import/authorize, for relations too: what GitLab's proxy asks, and nobody else may."""
+    require_caller(request)
+    raise Forbidden
+
+
 async def admit(request: web.Request) -> User:
-    """Check what needs no body, so that it is refused before it is sent."""
+    """Check what needs no body, so that an upload is refused before it is sent."""
     caller = require_caller(request)
+    await require_size(request)
+    await count_import(request, caller)
+    return caller
+
+
+async def count_import(request: web.Request, caller: User) -> None:
+    """Check whether imports are on, and count this one of the caller's."""
     settings = await settings_for(request)
     if GITLAB_PROJECT not in settings.import_sources:
         raise Forbidden
-    await require_size(request)
     await rate_limits.count(request, "project_import", caller.id, limit=settings.project_import_limit)
-    return caller
 
 
 async def show(request: web.Request) -> web.Response:

@@ -7,7 +7,7 @@ from functools import partial
 from aiohttp import web
 
 from services.api import changes, creation
-from services.api.authentication import require_caller
+from services.api.authentication import find_caller, require_caller
 from services.api.bodies import parameters
 from services.api.checks import boolean
 from services.api.dependencies import DEPENDENCIES
@@ -33,7 +33,7 @@ async def index(request: web.Request) -> web.Response:
 async def list_answer(request: web.Request, group: Namespace | None) -> web.Response:
     """Answer with the projects that the query asks for, all or those of a group."""
     dependencies = request.app[DEPENDENCIES]
-    caller = require_caller(request)
+    caller = find_caller(request)
     entity = simple_project if boolean(request.query.get("simple")) else full_project
     page = page_of(request)
     query = read_query(request.query, page, namespace_id=group.id if group else None)

@@ -8,9 +8,10 @@ from aiohttp import web
 
 from services.api import imports, remote_imports
 from services.api.application_settings import settings_for
+from services.api.authentication import require_caller
 from services.api.bodies import parameters
 from services.api.dependencies import DEPENDENCIES
-from services.api.handlers.imports import admit, announced
+from services.api.handlers.imports import announced, count_import
 from services.api.remote_archives import RemoteArchives
 
 
@@ -29,8 +30,9 @@ async def _create(
     read: Callable[[Mapping[str, object]], tuple[imports.ImportRequest, remote_imports.Find]],
 ) -> web.Response:
     """Check who asks, what for, and where to, before any server elsewhere is asked."""
-    caller = await admit(request)
+    caller = require_caller(request)
     wanted, find = read(await parameters(request))
+    await count_import(request, caller)
     dependencies = request.app[DEPENDENCIES]
     to = await imports.place(dependencies.pool, caller, wanted)
     archives = RemoteArchives(dependencies.config.remote_imports, await settings_for(request))

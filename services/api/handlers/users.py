@@ -6,12 +6,12 @@ from functools import partial
 
 from aiohttp import web
 
-from services.api.account_entities import basic_user, detailed_user
+from services.api.account_entities import basic_user, detailed_user, public_user
 from services.api.authentication import find_caller
 from services.api.bodies import parameters
-from services.api.checks import Checker
+from services.api.checks import Checker, integer
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import Forbidden, NotFound, Refused
+from services.api.errors import ApiError, Forbidden, NotFound, Refused
 from services.api.new_users import read_user
 from services.api.pagination import page_of, page_response
 from services.api.permissions import require_administrator
@@ -42,7 +42,7 @@ async def show(request: web.Request) -> web.Response:
     caller = find_caller(request)
     if caller is None:
         raise Forbidden("Not authorized!")
-    entity = detailed_user if caller.is_admin else basic_user
+    entity = detailed_user if caller.is_admin else public_user
     user = await user_of_address(request, "id")
     return json_response(entity(user, external_url=request.app[DEPENDENCIES].config.external_url))
 
@@ -54,19 +54,20 @@ async def create(request: web.Request) -> web.Response:
     wanted = read_user(await parameters(request))
     try:
         user = await create_user(
-            dependencies.pool, wanted.username, name=wanted.name, email=wanted.email, is_admin=wanted.is_admin
-        )
+            dependencies.pool, wanted.username, name=wanted.name, email=wanted.email,
+            is_admin=wanted.is_admin, bot=wanted.bot,
+        )  # fmt: skip
     except UsernameTaken:
         raise Refused(409, "Username has already been taken") from None
     return json_response(detailed_user(user, external_url=dependencies.config.external_url), status=201)
 
 
 async def user_of_address(request: web.Request, name: str) -> User:
-    """Give the user whose id the address has under ``name``; raises 400 and 404."""
-    checker = Checker(request.match_info)
-    user_id = checker.integer(name)
-    checker.finish()
-    user = await find_user_by_id(request.app[DEPENDENCIES].pool, user_id or 0)
+    """Give the user whose id the address has under ``name``; raises 404."""
+    digits = request.match_info[name]
+    if not (digits.isascii() and digits.isdecimal()):
+        raise ApiError(404, {"error": "404 Not Found"})  # such an address is no route of GitLab's
+    user = await find_user_by_id(request.app[DEPENDENCIES].pool, integer(digits) or 0)
     if user is None:
         raise NotFound("User")
     return user

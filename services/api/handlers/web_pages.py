@@ -1,28 +1,24 @@
-"""What a person sees who opens a link of the API in a browser: plain pages that need nothing else."""
+"""What a person sees who opens a link of the API in a browser, and errors of all pages as pages."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from html import escape
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-from services.api.authentication import identify, require_caller
+from services.api.authentication import admit, find_caller, identify, require_caller
 from services.api.dependencies import DEPENDENCIES
 from services.api.errors import ApiError, Moved, NotFound
-from services.api.handlers import exports
-from shared.accounts.models import Scope
+from services.api.handlers import exports, sessions
+from services.api.pages import link, page
+from services.api.web_sessions import SCOPES, signed_in
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font: 1rem/1.5 sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem; }}
-pre {{ background: #eee; padding: 1rem; overflow-x: auto; }}
-</style></head>
-<body><h1>{title}</h1><p>{advice}</p>
+_ADVICE_AND_COMMAND = """<p>{advice}</p>
+<p>{sign_in}, or ask with a token:</p>
 <pre>curl --header "PRIVATE-TOKEN: $TOKEN" --remote-header-name --remote-name \\
-     {url}</pre>
-</body></html>
-"""
+     {url}</pre>"""
 _TITLES = {
     401: "Who are you?",
     403: "You may not download this export",
@@ -30,31 +26,56 @@ _TITLES = {
     429: "Too many downloads",
 }
 _ADVICE = {
-    401: "There is no signing in here: ask with a token, in the header PRIVATE-TOKEN or as private_token.",
-    403: "Exports can be downloaded by the project's maintainers and owners, with a token of theirs.",
-    404: "It was never made, has expired, or is not yours. Request one through the API, and ask again:",
-    429: "Downloads are limited. Wait a minute, and ask again:",
+    401: "An export is for the project's maintainers and owners.",
+    403: "An export is for the project's maintainers and owners, and you are none.",
+    404: "It was never made, has expired, or is not yours. Request one through the API first.",
+    429: "Downloads are limited. Wait a minute before you ask again.",
+    503: "Something that is needed for it is away. Wait a moment before you ask again.",
 }
 _ELSE = "The export cannot be downloaded now"
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+Teller = Callable[[web.Request, ApiError], web.Response]
 
 
 async def download_export(request: web.Request) -> web.StreamResponse:
-    """GET /<namespace>/<project>/download_export: the file for who has a token, else what to do."""
+    """GET /<namespace>/<project>/download_export: the file for who has signed in or has a token."""
+    await identify(request, accepted=SCOPES)
+    if find_caller(request) is None and (token := await signed_in(request)):
+        admit(request, token)
+    require_caller(request)
     try:
-        await identify(request, accepted=(Scope.API, Scope.READ_API))
-        require_caller(request)
         return await exports.download(request)
     except Moved:  # to an address of the API, and not of a page
-        return _page(request, NotFound("Project"))
-    except ApiError as error:
-        return _page(request, error)
+        raise NotFound("Project") from None
 
 
-def _page(request: web.Request, error: ApiError) -> web.Response:
-    url = f"{request.app[DEPENDENCIES].config.external_url}{request.rel_url.raw_path}"
-    text = _PAGE.format(
-        title=_TITLES.get(error.status, _ELSE), advice=_ADVICE.get(error.status, ""), url=escape(url)
+def _no_export(request: web.Request, error: ApiError) -> web.Response:
+    path = request.rel_url.raw_path
+    body = _ADVICE_AND_COMMAND.format(
+        advice=_ADVICE.get(error.status, ""),
+        sign_in=link(request, sessions.PATH, "Sign in", return_to=path),
+        url=escape(request.app[DEPENDENCIES].config.external_url + path),
     )
-    headers = {**error.headers, "Content-Security-Policy": _POLICY}
-    return web.Response(text=text, status=error.status, headers=headers, content_type="text/html")
+    return page(_TITLES.get(error.status, _ELSE), body, status=error.status, headers=error.headers)
+
+
+_PAGES: Mapping[Handler, Teller] = {
+    download_export: _no_export,
+    sessions.show: sessions.refused,
+    sessions.sign_in: sessions.refused,
+    sessions.sign_out: sessions.refused,
+}
+PUBLIC = frozenset(_PAGES)
+"""They ask by themselves who asks, and tokens and sessions count alike."""
+
+
+@web.middleware
+async def answer_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn the errors of pages into pages."""
+    try:
+        return await handler(request)
+    except ApiError as error:
+        teller = _PAGES.get(request.match_info.handler)
+        if teller is None:
+            raise
+        return teller(request, error)

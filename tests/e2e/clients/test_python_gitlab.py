@@ -97,7 +97,7 @@ def test_a_queued_export_is_never_told_as_none(gl: gitlab.Gitlab, name: str, sma
 def test_name_namespace_and_override_params_are_what_the_project_gets(
     gl: gitlab.Gitlab, name: str, small_archive: Path
 ) -> None:
-    group = gl.groups.create({"name": f"g {name}", "path": f"g-{name}"})
+    group = gl.groups.create({"name": f"g {name}", "path": f"g-{name}", "visibility": "internal"})
     overrides = {"description": "overridden", "visibility": "internal"}
     options = {"name": "Another Name", "namespace": str(group.id), "override_params": overrides}
     project = _imported(gl, small_archive, name, **options)

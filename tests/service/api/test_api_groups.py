@@ -102,7 +102,8 @@ async def test_what_is_in_a_group_is_listed(api: Api, grp: int) -> None:
     assert [each["full_path"] for each in top.body] == ["grp", "other"]
     for path in ("projects", "subgroups"):
         assert (await api.get(f"/groups/4711/{path}", by="ann")).body == {"message": "404 Group Not Found"}
-        assert (await api.get(f"/groups/grp/{path}")).status == 401
+        answer = await api.get(f"/groups/grp/{path}")
+        assert (answer.status, answer.body) == (404, {"message": "404 Group Not Found"})
 
 
 async def test_groups_are_filtered_by_the_callers_own_level(api: Api, grp: int) -> None:

@@ -40,7 +40,9 @@ async def test_lists_hold_what_the_caller_may_see(api: Api, ann: User) -> None:
     assert await _paths(api, "search=NTER") == ["bob/internal"]
     assert await _paths(api, "search=%25") == []
     assert len(await _paths(api, "", by="root")) == 4
-    assert (await api.get("/projects")).status == 401
+    assert (await api.get("/projects")).body == []
+    await api.project(bob, "public", visibility=Visibility.PUBLIC)
+    assert [each["path"] for each in (await api.get("/projects")).body] == ["public"]
 
 
 async def test_lists_come_in_pages_and_the_page_behind_the_last_is_empty(api: Api, ann: User) -> None:

@@ -62,6 +62,22 @@ async def test_case_49_the_seventh_import_is_refused_also_where_the_others_faile
     assert _rate(answer) == ("project_import", "6", "7", "0")
 
 
+@pytest.mark.parametrize("api", [{"project_import_limit": 1}], indirect=True)
+async def test_an_import_with_wrong_parameters_is_not_counted(api: Api) -> None:
+    await api.user("ann")
+    wrong = form_body([Part("path", "p")])
+
+    refused = [
+        await api.post("/projects/import", by="ann", data=wrong, headers=HEADERS),
+        await api.post("/projects/remote-import", by="ann", json={}),
+        await api.post("/projects/remote-import-s3", by="ann", json={"path": "p"}),
+    ]
+
+    assert [answer.status for answer in refused] == [400] * 3
+    assert _rate(refused[0]) == ("",) * 4
+    assert [(await _import(api)).status for _ in range(2)] == [201, 429]
+
+
 @pytest.mark.parametrize("api", [{"project_download_export_limit": 1}], indirect=True)
 async def test_case_27_a_download_of_nothing_counts_too(api: Api) -> None:
     project = await api.project(await api.user("ann"))

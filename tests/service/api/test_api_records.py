@@ -32,11 +32,14 @@ def _issues(count: int, *, padding: int = 0) -> bytes:
     )
 
 
-async def _all(api: Api, made: Project, relation: str, *, per_page: int = 100) -> list[Any]:
+async def _all(
+    api: Api, made: Project, relation: str, *, per_page: int = 100, query: str = "sort=asc"
+) -> list[Any]:
     found: list[Any] = []
     page = "1"
     while page:
-        answer = await api.get(f"/projects/{made.id}/{relation}?per_page={per_page}&page={page}", by="ann")
+        asked = f"{relation}?{query}&per_page={per_page}&page={page}"
+        answer = await api.get(f"/projects/{made.id}/{asked}", by="ann")
         assert answer.status == 200
         found += answer.body
         assert answer.headers["X-Page"] == page
@@ -65,15 +68,17 @@ async def test_lists_are_for_those_who_see_the_project(api: Api, ann: User, rela
         assert (await api.get(f"/projects/{public.id}/{relation}", by=stranger)).status == 200
 
 
-async def test_every_record_is_on_one_page_in_the_order_of_the_archive(api: Api, ann: User) -> None:
+async def test_every_record_is_on_one_page_in_the_archives_order_or_backwards(api: Api, ann: User) -> None:
     made = await imported(api, ann, project(issues=_issues(230, padding=20_000)))  # several segments
     assert await api.pool.fetchval("SELECT count(*) FROM segments") > 3
-    found = await _all(api, made, "issues", per_page=70)
+    found = await _all(api, made, "issues", per_page=70, query="sort=asc")
     assert [issue["iid"] for issue in found] == list(range(1, 231))
     assert len({issue["id"] for issue in found}) == 230
-    assert [issue["id"] for issue in found] == [
-        issue["id"] for issue in await _all(api, made, "issues", per_page=33)
-    ]
+    for query, per_page in (("", 70), ("sort=desc", 33), ("sort=desc&order_by=created_at", 100)):
+        backwards = await _all(api, made, "issues", per_page=per_page, query=query)
+        assert backwards == found[::-1]
+    behind = await api.get(f"/projects/{made.id}/issues?page=99", by="ann")
+    assert (behind.status, behind.body, behind.headers["X-Total"]) == (200, [], "230")
 
 
 async def test_a_null_line_is_no_record(api: Api, ann: User) -> None:

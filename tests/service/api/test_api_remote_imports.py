@@ -95,8 +95,13 @@ async def test_cases_50_64_a_stranger_may_not_import_from_elsewhere(api: Api, pa
 async def test_cases_50_64_imports_from_elsewhere_are_forbidden_where_imports_are(
     api: Api, path: str
 ) -> None:
-    answer = await api.post(f"/projects/{path}", by="ann", json={})
+    keys = ("region", "bucket_name", "file_key", "access_key_id", "secret_access_key")
+    wanted = {"path": "p"} | ({"url": "https://x"} if path == "remote-import" else dict.fromkeys(keys, "x"))
 
+    wrong = await api.post(f"/projects/{path}", by="ann", json={})
+    answer = await api.post(f"/projects/{path}", by="ann", json=wanted)
+
+    assert wrong.status == 400
     assert (answer.status, answer.body) == (403, {"message": "403 Forbidden"})
 
 

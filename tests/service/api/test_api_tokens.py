@@ -120,7 +120,7 @@ async def test_a_job_token_opens_nothing(api: Api, ann: User) -> None:
     project = await api.project(ann)
     headers = {"JOB-TOKEN": api.tokens["ann"]}
 
-    for path in ("/user", "/projects", f"/projects/{project.id}/import"):
+    for path in ("/user", "/namespaces", f"/projects/{project.id}/import"):
         answer = await api.get(path, headers=headers)
         assert (answer.status, answer.body) == (401, UNAUTHORIZED)
     assert (await api.post("/projects/import", headers=headers)).status == 401
@@ -216,7 +216,10 @@ async def test_users_are_found_by_name_and_administrators_see_more(api: Api, roo
     assert (seen["is_admin"], seen["id"]) == (True, root.id)
     assert (await api.get(f"/users/{root.id}", by="ann")).body["username"] == "root"
     assert (await api.get("/users/4711", by="ann")).body == {"message": "404 User Not Found"}
-    assert (await api.get("/users/x", by="ann")).body == {"error": "id is invalid"}
+    for name in ("x", "-1", "%2B1"):
+        answer = await api.get(f"/users/{name}", by="ann")
+        assert (answer.status, answer.body) == (404, {"error": "404 Not Found"})
+    assert (await api.get(f"/users/{'9' * 30}", by="ann")).body == {"message": "404 User Not Found"}
     assert (await api.get("/users")).body == {
         "message": "403 Forbidden - Not authorized to access /api/v4/users"
     }

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -10,8 +9,8 @@ from shared.errors import LeaseLost, StorageError
 from shared.jobs import store as jobs
 from shared.jobs.models import Job, Lease
 from shared.jobs.progress import Progress
-from shared.storage.base import ObjectWriter
 from shared.storage.filesystem import FilesystemStore
+from tests.support.interrupted import Interrupted
 from tests.support.jobs import claimed, state_of
 from tests.support.projects import MINIMAL, Dock, Imported, archive, files, ndjson, project
 
@@ -25,49 +24,6 @@ PACKED = archive(
     ]
 )
 KEPT = sum(n % 3 != 0 for n in range(3000))
-
-
-class Interrupted(FilesystemStore):
-    """A store in which something happens when an upload has been read up to its last byte but one.
-
-    Or before an object is committed: that which was begun after ``commits`` others.
-    """
-
-    def __init__(
-        self, dock: Dock, happens: Callable[[], Awaitable[None]], *, commits: int | None = None
-    ) -> None:
-        super().__init__(dock.root)
-        self._happens = happens
-        self._commits = commits
-
-    async def read(
-        self, key: str, *, start: int = 0, length: int | None = None
-    ) -> AsyncGenerator[bytes, None]:
-        """See ObjectStore."""
-        if not key.startswith("uploads/"):
-            async for chunk in super().read(key, start=start, length=length):
-                yield chunk
-            return
-        data = b"".join([chunk async for chunk in super().read(key, start=start, length=length)])
-        yield data[:-1]
-        if self._commits is None:
-            await self._happens()
-        yield data[-1:]
-
-    def create(self, key: str) -> ObjectWriter:  # type: ignore[override]  # a writer like another
-        """See ObjectStore."""
-        writer = super().create(key)
-        if self._commits is not None:
-            self._commits -= 1
-            if self._commits == -1:
-                commit = writer.commit
-
-                async def late() -> int:
-                    await self._happens()
-                    return await commit()
-
-                writer.commit = late  # type: ignore[method-assign]  # this one only
-        return writer
 
 
 async def _run(dock: Dock, job: Job, lease: Lease) -> None:

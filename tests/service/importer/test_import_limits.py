@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from isal import isal_zlib
 
-from services.importer import importer as importer_module
+from services.importer import reading
 from shared.archive.gzip_reader import STEP
 from shared.archive.limits import MIB, Limits
 from shared.archive.reader import ArchiveReader
@@ -45,7 +45,7 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> list[ArchiveReader]:
             super().__init__(limits)
             made.append(self)
 
-    monkeypatch.setattr(importer_module, "ArchiveReader", Watched)
+    monkeypatch.setattr(reading, "ArchiveReader", Watched)
     return made
 
 
@@ -69,6 +69,17 @@ async def test_a_bomb_of_many_entries_is_read_no_further_than_the_limit(
     dock.limits = Limits(decompressed=3 * MIB)
     packed = _squeezed(PACKABLE, *(file(f"uploads/{n}", bytes(99_000)) for n in range(100)))
     imported = await dock.run_import(packed)
+    assert imported.error
+    assert "'uploads/31'" in imported.error
+    assert readers[0]._gzip.decompressed <= 3 * MIB + STEP
+
+
+async def test_the_import_of_one_relation_reads_a_bomb_no_further(
+    dock: Dock, readers: list[ArchiveReader]
+) -> None:
+    dock.limits = Limits(decompressed=3 * MIB)
+    packed = _squeezed(*(file(f"uploads/{n}", bytes(99_000)) for n in range(100)))
+    imported = await dock.run_relation(packed)
     assert imported.error
     assert "'uploads/31'" in imported.error
     assert readers[0]._gzip.decompressed <= 3 * MIB + STEP
@@ -150,6 +161,23 @@ async def test_a_line_of_50_mib_is_held_hardly_more_than_once(dock: Dock) -> Non
     tracemalloc.stop()
     assert imported.progress.relations["issues"].lines == 2
     assert peak < 120 * MIB
+
+
+async def test_the_import_of_one_relation_holds_neither_what_is_there_nor_what_comes(dock: Dock) -> None:
+    def issues(first: int) -> bytes:
+        text = b"x" * 10_000
+        return b"".join(
+            b'{"iid":%d,"title":"t","description":"%s"}\n' % (n, text) for n in range(first, first + 6400)
+        )
+
+    await dock.run_import(project(issues=issues(0)))
+    job = await dock.order_relation(project(issues=issues(3200)))
+    tracemalloc.start()
+    imported = await dock.attempt(job)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert imported.progress.relations["issues"].lines == 3200
+    assert peak < 32 * MIB
 
 
 async def test_thousands_of_entries_wait_in_bounded_batches(

@@ -1,0 +1,46 @@
+"""Conditions of requests: what the client has, or must not have changed (RFC 9110, section 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+
+def unmet_condition(headers: Mapping[str, str], *, etag: str, modified_at: datetime) -> HTTPStatus | None:
+    """Give the status of the first condition that does not hold, in the RFC's order; None where all do.
+
+    ``etag`` has its quotes; times count in whole seconds.
+    """
+    modified_at = modified_at.replace(microsecond=0)
+    if "If-Match" in headers:
+        if not _names(headers["If-Match"], etag):
+            return HTTPStatus.PRECONDITION_FAILED
+    elif (since := _moment(headers.get("If-Unmodified-Since"))) and modified_at > since:
+        return HTTPStatus.PRECONDITION_FAILED
+    if "If-None-Match" in headers:
+        return HTTPStatus.NOT_MODIFIED if is_unchanged(headers, etag) else None
+    since = _moment(headers.get("If-Modified-Since"))
+    return HTTPStatus.NOT_MODIFIED if since and modified_at <= since else None
+
+
+def is_unchanged(headers: Mapping[str, str], etag: str) -> bool:
+    """Tell whether the client has what ``etag`` names (weak comparison)."""
+    return _names(headers.get("If-None-Match", ""), etag, weakly=True)
+
+
+def _names(tags: str, etag: str, *, weakly: bool = False) -> bool:
+    known = [tag.strip() for tag in tags.split(",")]
+    if weakly:
+        known, etag = [tag.removeprefix("W/") for tag in known], etag.removeprefix("W/")
+    return etag in known or "*" in known
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Read a date; None where there is none, or where it is no date, as the RFC has it."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,72 @@
+"""Pages for people: plain HTML that loads nothing and runs nothing."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from html import escape
+from urllib.parse import quote
+
+from aiohttp import web
+from yarl import URL
+
+from services.api.dependencies import DEPENDENCIES
+
+_STYLE = """
+body { font: 1rem/1.5 sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem; }
+pre { background: #eee; padding: 1rem; overflow-x: auto; }
+input { font: inherit; width: 100%; box-sizing: border-box; margin: .5rem 0; }
+button { font: inherit; padding: .25rem 1rem; }
+"""
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>{style}</style></head>
+<body><h1>{title}</h1>
+{body}
+</body>
+</html>
+"""
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "same-origin",  # without any, browsers name no origin with a form either
+    "Cache-Control": "no-store",
+}
+_LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
+
+
+def page(
+    title: str, body: str, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Answer a page; ``title`` is text, and ``body`` is HTML whose values are escaped already."""
+    text = _PAGE.format(title=escape(title), style=_STYLE, body=body)
+    return web.Response(
+        text=text, status=status, headers={**(headers or {}), **_HEADERS}, content_type="text/html"
+    )
+
+
+def local_path(text: str | None) -> str | None:
+    """Give ``text`` back where it is a path of this server, whatever a browser makes of it.
+
+    That rules out ``//host``, and all that browsers take for it: backslashes, and control characters,
+    which they pass over.
+    """
+    return text if text and _LOCAL.fullmatch(text) else None
+
+
+def address(request: web.Request, path: str) -> str:
+    """Give the address of a path of ours on this server, which may be reached below another path."""
+    return URL(request.app[DEPENDENCIES].config.external_url).raw_path.rstrip("/") + path
+
+
+def link(request: web.Request, path: str, text: str, **query: str) -> str:
+    """Make a link to a path of ours."""
+    asked = "&".join(f"{name}={quote(value, safe='/')}" for name, value in query.items())
+    href = address(request, path) + (f"?{asked}" if asked else "")
+    return f'<a href="{escape(href)}">{escape(text)}</a>'

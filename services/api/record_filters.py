@@ -1,0 +1,95 @@
+"""Which records a list is asked for: GitLab's parameters, those that tools which compare use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.api.checks import Checker, integer
+from services.api.record_entities import labels_of, state_of
+from services.api.record_fields import Fields, reader
+
+_ALL = "all"
+_read = reader("iid", "state", "state_id", "label_links", "title", "tag")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordFilter:
+    """What a record must have; None asks for nothing.
+
+    All of ``labels`` are needed; where there are none in it, the record may have none. ``is_labelled``
+    asks for any label at all.
+    """
+
+    state: str | None = None
+    iids: frozenset[int] | None = None
+    labels: frozenset[str] | None = None
+    is_labelled: bool = False
+    title: str | None = None
+    tag: str | None = None
+
+    def __call__(self, record: bytes) -> bool:
+        """Tell whether a record has it all."""
+        fields = _read(record)
+        return (
+            (self.iids is None or fields.number("iid") in self.iids)
+            and (self.state is None or state_of(fields) == self.state)
+            and (self.title is None or fields.text("title") == self.title)
+            and (self.tag is None or fields.text("tag") == self.tag)
+            and self._has_labels(fields)
+        )
+
+    def _has_labels(self, fields: Fields) -> bool:
+        if self.labels is None and not self.is_labelled:
+            return True
+        found = labels_of(fields)
+        return self.labels.issubset(found) if self.labels else bool(found) is self.is_labelled
+
+
+_NOTHING = RecordFilter()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListParameters:
+    """Which parameters the list of a relation takes; where it takes ``sort``, the newest come first."""
+
+    states: Sequence[str] = ()
+    labels: bool = False
+    title: bool = False
+    sort: bool = False
+
+    def read(self, given: Mapping[str, object]) -> tuple[RecordFilter | None, bool]:
+        """Read the filter, None where nothing is asked for, and whether to begin at the end. Raises 400."""
+        checker = Checker(given)
+        backwards = self.sort and checker.choice("sort", ("asc", "desc")) != "asc"
+        wanted = self._filter(checker, given) if self.states else _NOTHING
+        checker.finish()
+        return (None if wanted == _NOTHING else wanted), backwards
+
+    def _filter(self, checker: Checker, given: Mapping[str, object]) -> RecordFilter:
+        state = checker.choice("state", (*self.states, _ALL))
+        labels = _listed(given.get("labels")) if self.labels else []
+        word = labels[0].lower() if len(labels) == 1 else ""
+        iids = [integer(text) for text in _listed(given.get("iids"))]
+        if None in iids:
+            checker.problem("iids", "is invalid")
+        return RecordFilter(
+            state=None if state == _ALL else state,
+            iids=frozenset(number for number in iids if number is not None) if iids else None,
+            labels=None if word == "any" or not labels else frozenset(() if word == "none" else labels),
+            is_labelled=word == "any",
+            title=checker.text("title") if self.title else None,
+        )
+
+
+def _listed(given: object) -> list[str]:
+    """Read texts, each by itself or with commas between them."""
+    texts = given if isinstance(given, list) else [] if given is None else str(given).split(",")
+    return [text for each in texts if (text := str(each).strip())]
+
+
+ISSUES = ListParameters(states=("opened", "closed"), labels=True, sort=True)
+MERGE_REQUESTS = ListParameters(states=("opened", "closed", "locked", "merged"), labels=True, sort=True)
+MILESTONES = ListParameters(states=("active", "closed"), title=True)
+RELEASES = ListParameters(sort=True)
+LABELS = SNIPPETS = ListParameters()

@@ -1,0 +1,32 @@
+"""An archive's events, from wherever its bytes lie."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from services.importer.breath import Breath
+from services.importer.sources import ArchiveSource
+from shared.archive.events import Event
+from shared.archive.limits import Limits
+from shared.archive.reader import ArchiveReader
+from shared.jobs.progress import Progress
+
+_SLICE = 16 * 1024
+"""Bytes of the archive read at a time: a thousand times as many may come out, and nothing be told of them."""
+
+
+async def archive_events(
+    source: ArchiveSource, limits: Limits, *, progress: Progress, breath: Breath
+) -> AsyncGenerator[Event, None]:
+    """Give the events of the archive, counting its bytes. Raises ArchiveError and what the source raises."""
+    reader = ArchiveReader(limits)
+    async with aclosing(source.chunks()) as chunks:
+        async for chunk in chunks:
+            for start in range(0, len(chunk), _SLICE):
+                for event in reader.feed(chunk[start : start + _SLICE]):
+                    yield event
+                await breath.take()
+            progress.bytes_done += len(chunk)
+    for event in reader.close():
+        yield event

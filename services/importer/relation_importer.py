@@ -1,0 +1,150 @@
+"""The import of one relation into a project that is there: what it has stays, what is new is added."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from services.importer.breath import Breath
+from services.importer.entries import relation_of
+from services.importer.failures import Failures
+from services.importer.limits import LimitsNow
+from services.importer.reading import archive_events
+from services.importer.relations import INLINE, RelationReceiver
+from services.importer.sources import ArchiveSource, ArchiveSources
+from shared.archive.events import EntryData, EntryEnded, EntryKind, EntryStarted, Event
+from shared.archive.limits import Limits
+from shared.database.pool import Pool
+from shared.errors import CrossdockError
+from shared.jobs import store as jobs
+from shared.jobs.models import Job, Lease, RelationImportOrder
+from shared.jobs.progress import Progress, RelationProgress
+from shared.relations.iids import Iids
+from shared.relations.records import iid_of
+from shared.snapshots import index
+from shared.snapshots.records import find_relation, whole_relation
+from shared.snapshots.sinks import RelationSink
+from shared.snapshots.writer import SnapshotWriter, write_snapshot
+from shared.storage.base import ObjectStore
+
+
+class RelationImporter:
+    """Adds the records of one relation of an archive whose iids the project does not have yet.
+
+    The relation is written anew, all other content is shared with what the project had. Memory is that of an
+    import, and at most 16 MiB of known iids.
+    """
+
+    def __init__(self, pool: Pool, store: ObjectStore, *, sources: ArchiveSources, limits: LimitsNow) -> None:
+        self._pool = pool
+        self._store = store
+        self._sources = sources
+        self._limits = limits
+
+    async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
+        """Do the job and mark it finished; raises what stopped it. May be repeated."""
+        async with self._sources.open(job) as source:
+            progress.bytes_total = source.size or 0
+            await self._import(job, lease, progress, source=source)
+
+    async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: ArchiveSource) -> None:
+        order = job.order
+        assert isinstance(order, RelationImportOrder)  # noqa: S101  # the queue of relation imports
+        base = await index.current(self._pool, job.project_id)
+        failures = Failures(self._pool, lease)
+        async with write_snapshot(
+            self._pool, self._store, lease, project_id=job.project_id, packed_up_to=0
+        ) as writer:
+            merge = _Merge(writer, order.relation, limits=await self._limits(), failures=failures)
+            if base is not None:
+                await index.share(
+                    self._pool, lease, base=base, snapshot_id=writer.snapshot_id, but=merge.name
+                )
+                await merge.keep(self._pool, self._store, base)
+            await merge.add(source, progress)
+            await writer.close()
+            await failures.flush()
+            await self._finish(job, lease, progress, base=base, snapshot_id=writer.snapshot_id)
+
+    async def _finish(
+        self, job: Job, lease: Lease, progress: Progress, *, base: int | None, snapshot_id: int
+    ) -> None:
+        async with self._pool.acquire() as db, db.transaction():
+            await jobs.hold(db, lease)
+            await index.replace(db, base=base, snapshot_id=snapshot_id, project_id=job.project_id)
+            await jobs.finish(db, lease, progress=progress.report())
+
+    async def explain(self, job: Job, error: CrossdockError) -> str:  # noqa: ARG002  # the port's
+        """Give the error as it is: GitLab shows none."""
+        return str(error)
+
+
+class _Merge:
+    """The relation as it will be: first what the project has of it, then what the archive has beside."""
+
+    def __init__(self, writer: SnapshotWriter, relation: str, *, limits: Limits, failures: Failures) -> None:
+        self.name = f"tree/project/{relation}.ndjson"
+        self._relation = relation
+        self._limits = limits
+        self._failures = failures
+        self._known = Iids()
+        self._writer = writer
+        self._sink: RelationSink | None = None
+        self._breath = Breath()
+
+    async def _is_new(self, record: bytes) -> bool:
+        if len(record) <= INLINE:
+            iid = iid_of(record, relation=self._relation)
+        else:
+            iid = await asyncio.to_thread(iid_of, record, relation=self._relation)
+        return iid is None or self._known.add(iid)
+
+    async def keep(self, pool: Pool, store: ObjectStore, base: int) -> None:
+        """Write what the project has, as it is."""
+        relation = await find_relation(pool, base, self._relation)
+        if relation is None:
+            return
+        self._sink = self._writer.relation(self.name, relation.placed.entry.mtime)
+        async with aclosing(whole_relation(pool, store, relation)) as kept:
+            async for line, is_record in kept:
+                if is_record:
+                    await self._is_new(line)
+                # More may follow the last one now.
+                await self._sink.write(line if line.endswith(b"\n") else line + b"\n", record=is_record)
+                await self._breath.take()
+
+    async def add(self, source: ArchiveSource, progress: Progress) -> None:
+        """Write what the archive has beside; the rest of it is passed over, within the limits of imports."""
+        events = archive_events(source, self._limits, progress=progress, breath=self._breath)
+        async with aclosing(events):
+            await self._take(events, progress)
+        if self._sink is not None:  # the archive has no such relation
+            await self._sink.close()
+
+    async def _take(self, events: AsyncGenerator[Event, None], progress: Progress) -> None:
+        receiver: RelationReceiver | None = None
+        async for event in events:
+            match event:
+                case EntryStarted(kind=EntryKind.FILE) if relation_of(event.name) == self._relation:
+                    receiver = self._receiver(event, progress)
+                case EntryData(data) if receiver:
+                    await receiver.write(data)
+                case EntryEnded():
+                    if receiver:
+                        await receiver.close()
+                    receiver = None
+                    progress.entries += 1
+            await self._breath.take()
+
+    def _receiver(self, entry: EntryStarted, progress: Progress) -> RelationReceiver:
+        sink, self._sink = self._sink or self._writer.relation(self.name, entry.mtime), None
+        return RelationReceiver(
+            self._relation,
+            sink,
+            limits=self._limits,
+            failures=self._failures,
+            count=progress.relations.setdefault(self._relation, RelationProgress()),
+            breath=self._breath,
+            wanted=self._is_new,
+        )

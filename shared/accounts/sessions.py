@@ -1,0 +1,35 @@
+"""Sessions of browsers in Postgres, by the SHA-256 digest of their secret; each hangs on a token."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from shared.accounts.tokens import digest
+from shared.database.pool import Database
+
+
+async def create_session(db: Database, token_id: int, *, lasts: timedelta) -> str:
+    """Begin a session and give its secret, for the only time; it ends with the token at the latest."""
+    secret = secrets.token_urlsafe(32)
+    await db.execute(
+        "INSERT INTO web_sessions (digest, token_id, expires_at) VALUES ($1, $2, now() + $3)",
+        digest(secret), token_id, lasts,
+    )  # fmt: skip
+    return secret
+
+
+async def find_session(db: Database, secret: str) -> int | None:
+    """Give the id of the token that began the session; None where there is none, or none any more.
+
+    Whether the token still holds is for the caller to ask.
+    """
+    token_id: int | None = await db.fetchval(
+        "SELECT token_id FROM web_sessions WHERE digest = $1 AND expires_at > now()", digest(secret)
+    )
+    return token_id
+
+
+async def end_session(db: Database, secret: str) -> None:
+    """End a session; may be repeated."""
+    await db.execute("DELETE FROM web_sessions WHERE digest = $1", digest(secret))

@@ -1,0 +1,39 @@
+"""A set of iids in little memory."""
+
+from __future__ import annotations
+
+from shared.errors import ArchiveError
+
+MOST_PAGES = 2048
+"""With 8 KiB each, 16 MiB: 134 million numbers side by side, or 2048 of them far apart."""
+
+_PAGE_BITS = 16
+
+
+class IidsScattered(ArchiveError):
+    """The numbers lie so far apart that they do not fit."""
+
+    code = "iids_scattered"
+
+    def __init__(self) -> None:
+        super().__init__(f"iids are spread over more than {MOST_PAGES} runs of {1 << _PAGE_BITS} numbers")
+
+
+class Iids:
+    """Numbers from 0 on, a bit for each in pages that are made when they are needed."""
+
+    def __init__(self) -> None:
+        self._pages: dict[int, bytearray] = {}
+
+    def add(self, iid: int) -> bool:
+        """Take a number in; whether it is new. Raises IidsScattered."""
+        page = self._pages.get(iid >> _PAGE_BITS) or self._new_page(iid >> _PAGE_BITS)
+        at, bit = (iid >> 3) & 0x1FFF, 1 << (iid & 7)
+        known = page[at] & bit
+        page[at] |= bit
+        return not known
+
+    def _new_page(self, number: int) -> bytearray:
+        if len(self._pages) >= MOST_PAGES:
+            raise IidsScattered
+        return self._pages.setdefault(number, bytearray(1 << (_PAGE_BITS - 3)))

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from http.cookies import SimpleCookie
+from io import BytesIO
+
+import pytest
+
+from services.api.handlers import sessions
+from shared.accounts.expiry import Expiry
+from shared.accounts.models import AccessLevel, Scope, User
+from shared.accounts.tokens import create_token, revoke_token
+from shared.projects.models import Visibility
+from tests.support.api import ARCHIVE, EXTERNAL_URL, Answer, Api
+from tests.support.pages import is_safe
+
+PAGE = "/ann/project/download_export"
+SIGN_IN = "/users/sign_in"
+OWN = {"Origin": EXTERNAL_URL}
+
+
+@pytest.fixture
+async def ann(api: Api) -> User:
+    """The owner of a project whose export is finished."""
+    user = await api.user("ann")
+    await api.archive(await api.project(user), user)
+    return user
+
+
+async def _post(api: Api, path: str, *, headers: dict[str, str] | None = None, **fields: str) -> Answer:
+    headers = OWN if headers is None else headers
+    return await api.call("POST", path, data=fields, headers=headers, allow_redirects=False)
+
+
+async def _cookie(api: Api, token: str) -> dict[str, str]:
+    """The header of a browser that has signed in."""
+    answer = await _post(api, SIGN_IN, token=token)
+    assert answer.status == 303
+    (morsel,) = SimpleCookie(answer.headers["Set-Cookie"]).values()
+    return {"Cookie": f"{morsel.key}={morsel.value}"}
+
+
+async def _sessions(api: Api) -> int:
+    count: int = await api.pool.fetchval("SELECT count(*) FROM web_sessions")
+    return count
+
+
+async def _status(api: Api, headers: dict[str, str]) -> int:
+    return (await api.call("GET", PAGE, headers=headers)).status
+
+
+@pytest.mark.usefixtures("ann")
+async def test_who_has_signed_in_gets_the_file(api: Api) -> None:
+    asked = await api.call("GET", PAGE)
+    link = re.search(rb'href="([^"]*)"', asked.body)
+    assert (asked.status, link and link[1].decode()) == (401, f"{SIGN_IN}?return_to={PAGE}")
+    form = await api.call("GET", f"{SIGN_IN}?return_to={PAGE}")
+    assert form.status == 200
+    assert is_safe(form)
+    assert f'name="return_to" value="{PAGE}"'.encode() in form.body
+
+    answer = await _post(api, SIGN_IN, token=f" {api.tokens['ann']} ", return_to=PAGE)
+
+    assert (answer.status, answer.headers["Location"]) == (303, PAGE)
+    (morsel,) = SimpleCookie(answer.headers["Set-Cookie"]).values()
+    file = await api.call("GET", PAGE, headers={"Cookie": f"{morsel.key}={morsel.value}"})
+    assert (file.status, file.body) == (200, ARCHIVE)
+
+
+@pytest.mark.usefixtures("ann")
+async def test_the_cookie_is_for_this_server_alone_and_kept_by_digest(api: Api) -> None:
+    answer = await _post(api, SIGN_IN, token=api.tokens["ann"])
+
+    (cookie,) = SimpleCookie(answer.headers["Set-Cookie"]).values()
+    assert (cookie["path"], cookie["samesite"], cookie["max-age"]) == ("/", "Lax", "43200")
+    assert cookie["httponly"]
+    assert cookie["secure"]
+    assert len(cookie.value) >= 43
+    assert cookie.value not in str(await api.pool.fetch("SELECT * FROM web_sessions"))
+    assert api.tokens["ann"] not in str(answer.headers)
+
+
+@pytest.mark.usefixtures("ann")
+async def test_a_session_counts_for_pages_and_not_for_the_api(api: Api) -> None:
+    headers = await _cookie(api, api.tokens["ann"])
+
+    assert await _status(api, headers) == 200
+    assert (await api.get("/user", headers=headers)).status == 401
+    assert (await api.get("/projects/ann%2Fproject/export/download", headers=headers)).status == 404
+    job = await api.call("GET", "/api/crossdock/v1/jobs/1", headers=headers)
+    assert job.status == 401
+
+
+async def test_a_session_ends_with_its_token(api: Api, ann: User) -> None:
+    short = await create_token(
+        api.pool, ann.id, name="short", expires_at=datetime.now(UTC) + timedelta(hours=1)
+    )
+    by_short, by_long = await _cookie(api, short), await _cookie(api, api.tokens["ann"])
+    assert (await _status(api, by_short), await _status(api, by_long)) == (200, 200)
+
+    await revoke_token(api.pool, api.tokens["ann"])
+    await api.pool.execute("UPDATE tokens SET expires_at = now() WHERE name = 'short'")
+
+    assert (await _status(api, by_short), await _status(api, by_long)) == (401, 401)
+
+
+async def test_a_session_ends_with_its_user(api: Api, ann: User) -> None:
+    headers = await _cookie(api, api.tokens["ann"])
+
+    await api.pool.execute("DELETE FROM users WHERE id = $1", ann.id)
+
+    assert await _status(api, headers) == 401
+    assert await _sessions(api) == 0
+
+
+@pytest.mark.usefixtures("ann")
+async def test_a_session_ends_by_itself_and_is_swept(api: Api) -> None:
+    headers = await _cookie(api, api.tokens["ann"])
+    assert await Expiry(api.pool).remove_sessions() == 0
+
+    await api.pool.execute("UPDATE web_sessions SET expires_at = now()")
+
+    assert await _status(api, headers) == 401
+    assert await Expiry(api.pool).remove_sessions() == 1
+    assert await _sessions(api) == 0
+
+
+@pytest.mark.usefixtures("ann")
+async def test_signing_out_ends_the_session_on_the_server_too(api: Api) -> None:
+    headers = await _cookie(api, api.tokens["ann"])
+    shown = await api.call("GET", SIGN_IN, headers=headers)
+    assert b"You are signed in as ann." in shown.body
+    assert is_safe(shown)
+
+    answer = await _post(api, "/users/sign_out", headers=headers | OWN)
+
+    assert (answer.status, answer.headers["Location"]) == (303, SIGN_IN)
+    (cookie,) = SimpleCookie(answer.headers["Set-Cookie"]).values()
+    assert (cookie.value, cookie["max-age"]) == ("", "0")
+    assert (await _status(api, headers), await _sessions(api)) == (401, 0)
+    assert (await _post(api, "/users/sign_out")).status == 303
+
+
+@pytest.mark.usefixtures("ann")
+async def test_signing_in_again_makes_a_new_session_and_ends_the_old_one(api: Api) -> None:
+    old = await _cookie(api, api.tokens["ann"])
+
+    answer = await _post(api, SIGN_IN, headers=old | OWN, token=api.tokens["ann"])
+
+    assert answer.status == 303
+    assert (await _status(api, old), await _sessions(api)) == (401, 1)
+
+
+@pytest.mark.parametrize("scopes", [[Scope.READ_USER], [Scope.SUDO]])
+async def test_a_token_that_may_not_read_signs_nobody_in(api: Api, ann: User, scopes: list[Scope]) -> None:
+    token = await create_token(api.pool, ann.id, name="small", scopes=scopes)
+
+    answer = await _post(api, SIGN_IN, token=token, return_to=PAGE)
+
+    assert (answer.status, "Set-Cookie" in answer.headers, await _sessions(api)) == (401, False, 0)
+    assert is_safe(answer)
+    assert f'value="{PAGE}"'.encode() in answer.body
+    assert token.encode() not in answer.body
+
+
+@pytest.mark.parametrize("token", ["", "unknown", "revoked", "<b>", "\0"])
+@pytest.mark.usefixtures("ann")
+async def test_a_token_that_does_not_hold_signs_nobody_in(api: Api, token: str) -> None:
+    if token == "revoked":
+        token = api.tokens["ann"]
+        await revoke_token(api.pool, token)
+
+    answer = await _post(api, SIGN_IN, token=token)
+
+    assert (answer.status, "Set-Cookie" in answer.headers) == (401, False)
+    assert b"<b>" not in answer.body
+
+
+async def test_a_read_api_token_suffices(api: Api, ann: User) -> None:
+    token = await create_token(api.pool, ann.id, name="reads", scopes=[Scope.READ_API])
+    assert await _status(api, await _cookie(api, token)) == 200
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "//evil.test", "/\\evil.test", "\\\\evil.test", "https://evil.test", "https:evil.test", "evil.test",
+        "javascript:alert(1)", "/\t/evil.test", "/\n/evil.test", "\t//evil.test", " //evil.test",
+        "///evil.test", "", "/\u2215evil.test", "/a\r\nSet-Cookie: x=1", "/a\\b",
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("ann")
+async def test_signing_in_leads_nowhere_else(api: Api, elsewhere: str) -> None:
+    answer = await _post(api, SIGN_IN, token=api.tokens["ann"], return_to=elsewhere)
+
+    assert (answer.status, answer.headers["Location"]) == (303, SIGN_IN)
+    form = await api.call("GET", SIGN_IN, params={"return_to": elsewhere})
+    assert b'name="return_to" value=""' in form.body
+
+
+async def test_what_the_form_says_again_is_text(api: Api) -> None:
+    given = '/"><script>alert(1)</script>'
+    form = await api.call("GET", f"{SIGN_IN}?return_to=/%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
+
+    assert given.encode() not in form.body
+    assert b"&quot;&gt;&lt;script&gt;" in form.body
+    assert is_safe(form)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [None, "null", "https://evil.test", "https://gitlab.example.com.evil.test", "http://gitlab.example.com"],
+)
+@pytest.mark.parametrize("path", [SIGN_IN, "/users/sign_out"])
+@pytest.mark.usefixtures("ann")
+async def test_forms_of_other_sites_do_nothing(api: Api, path: str, origin: str | None) -> None:
+    headers = await _cookie(api, api.tokens["ann"])
+    given = headers | ({} if origin is None else {"Origin": origin})
+
+    answer = await _post(api, path, headers=given, token=api.tokens["ann"])
+
+    assert (answer.status, "Set-Cookie" in answer.headers) == (403, False)
+    assert is_safe(answer)
+    assert (await _status(api, headers), await _sessions(api)) == (200, 1)
+
+
+@pytest.mark.usefixtures("ann")
+async def test_a_form_of_the_server_under_the_name_it_was_reached_by_is_its_own(api: Api) -> None:
+    own = {"Origin": str(api.url.origin())}
+    assert (await _post(api, SIGN_IN, headers=own, token=api.tokens["ann"])).status == 303
+
+
+@pytest.mark.usefixtures("ann")
+async def test_only_so_many_attempts_fail_in_a_minute(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "_ATTEMPTS", 2)
+    for _ in range(5):  # those that do not fail do not count
+        assert (await _post(api, SIGN_IN, token=api.tokens["ann"])).status == 303
+    assert [(await _post(api, SIGN_IN, token="x")).status for _ in range(3)] == [401, 401, 429]
+
+    answer = await _post(api, SIGN_IN, token=api.tokens["ann"])
+
+    assert (answer.status, "Set-Cookie" in answer.headers) == (429, False)
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
+    assert is_safe(answer)
+    await api.pool.execute("UPDATE rate_limits SET window_end = now()")
+    assert await Expiry(api.pool).remove_counts() == 1
+    assert (await _post(api, SIGN_IN, token=api.tokens["ann"])).status == 303
+
+
+async def test_permissions_of_pages_are_those_of_the_api(api: Api, ann: User) -> None:
+    public = await api.project(ann, "public", visibility=Visibility.PUBLIC)
+    await api.member("dev", public, AccessLevel.DEVELOPER)
+    headers = await _cookie(api, api.tokens["dev"])
+    for path, status in (("ann/public", 403), ("ann/project", 404), ("ann/none", 404)):
+        answer = await api.call("GET", f"/{path}/download_export", headers=headers)
+        assert answer.status == status
+        assert is_safe(answer)
+
+
+@pytest.mark.parametrize("api", [{"project_download_export_limit": 1}], indirect=True)
+@pytest.mark.usefixtures("ann")
+async def test_a_download_by_session_counts_as_a_download(api: Api) -> None:
+    headers = await _cookie(api, api.tokens["ann"])
+    assert await _status(api, headers) == 200
+    assert await _status(api, headers) == 429
+    assert (await api.get("/projects/ann%2Fproject/export/download", by="ann")).status == 429
+
+
+@pytest.mark.parametrize(("kind", "size", "status"), [("text/csv", 1, 415), ("application/json", 2**21, 413)])
+async def test_a_body_that_is_no_form_is_refused_with_a_page(
+    api: Api, kind: str, size: int, status: int
+) -> None:
+    headers = OWN | {"Content-Type": kind}
+    answer = await api.call("POST", SIGN_IN, data=BytesIO(b"x" * size), headers=headers)
+    assert answer.status == status
+    assert is_safe(answer)

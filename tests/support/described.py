@@ -1,0 +1,162 @@
+"""A running API with something of everything, to be asked for all that its description has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from aiohttp import web
+
+from shared.accounts.memberships import add_member, add_project_member
+from shared.accounts.models import AccessLevel, Scope, User
+from shared.accounts.namespaces import create_group
+from shared.accounts.tokens import create_token, find_by_token
+from shared.instance.remote_imports import RemoteImports
+from shared.jobs import store as jobs
+from shared.jobs.models import ExportOrder, Outcome, RelationImportOrder, UploadOutcome, UploadTarget
+from tests.support.api import Api, running_api
+from tests.support.background import Background
+from tests.support.imported import bundle_of, imported
+from tests.support.projects import ndjson, project
+from tests.support.remote import Servers, names
+
+_COMMIT = "1" * 40
+_FILE = {"Content-Type": "application/gzip", "Content-Length": "1000"}
+_PROGRESS = {
+    "bytes_done": 7,
+    "bytes_total": 7,
+    "entries": 1,
+    "relations": {"issues": {"lines": 1, "failed": 0}},
+}
+_OUTCOME = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
+_MILESTONE = {"iid": 1, "title": "one", "state": "active", "due_date": "2027-01-31"}
+_ISSUABLE = {
+    "iid": 1, "title": "first", "state": "opened", "created_at": "2026-01-31T12:00:00.000Z",
+    "milestone": _MILESTONE, "label_links": [{"label": {"title": "bug"}}],
+}  # fmt: skip
+_CONTENT: dict[str, list[object]] = {
+    "issues": [_ISSUABLE, {"iid": 2, "weight": 3, "work_item_type": {"base_type": "task"}}, "no record"],
+    "merge_requests": [
+        _ISSUABLE | {"source_branch": "a", "target_branch": "b", "metrics": {"merged_at": "2026-02-01"}}
+    ],
+    "labels": [{"title": "bug", "color": "#ff0000", "priorities": [{"priority": 1}]}],
+    "milestones": [_MILESTONE],
+    "releases": [
+        {"tag": "v1", "sha": _COMMIT, "links": [{"name": "file", "url": "https://example.com/x"}],
+         "milestone_releases": [{"milestone": _MILESTONE}]},
+    ],
+    "snippets": [{"title": "snippet", "visibility_level": 0}],
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class World:
+    """The application, its administrator, and the ids of what there is, by kind.
+
+    What is ``kept`` is for reading, and what is ``changed`` for all else. ``files`` is a server of archives.
+    """
+
+    api: Api
+    background: Background
+    root: User
+    token: str
+    files: str
+    kept: dict[str, int]
+    changed: dict[str, int]
+    numbers: count[int] = field(default_factory=count)
+
+    def new_name(self) -> str:
+        """A name that nothing has."""
+        return f"name{next(self.numbers)}"
+
+    def new_project(self) -> int:
+        """The id of a new project."""
+        return self.background.run(self.api.project(self.root, self.new_name())).id
+
+    def new_group(self) -> int:
+        """The id of a new group."""
+        return self.background.run(create_group(self.api.pool, self.new_name(), name=self.new_name())).id
+
+    def new_user(self) -> int:
+        """The id of a new user."""
+        return self.background.run(self.api.user(self.new_name())).id
+
+    def new_member(self, kind: str) -> int:
+        """The id of a new user who is a member of the project, or of the group, that is changed."""
+        user_id = self.new_user()
+        self.background.run(_join(self.api, self.changed, kind, user_id=user_id))
+        return user_id
+
+    def new_token(self) -> str:
+        """Another token of the administrator's."""
+        return self.background.run(_new_token(self.api, self.root))
+
+    def new_token_id(self) -> int:
+        """The id of another."""
+        found = self.background.run(find_by_token(self.api.pool, self.new_token()))
+        assert found is not None
+        return found.id
+
+    def reset_settings(self) -> None:
+        """Let the application settings be what they were."""
+        self.background.run(self.api.pool.execute("DELETE FROM application_settings"))
+
+
+@asynccontextmanager
+async def world(url: str, folder: Path, *, background: Background) -> AsyncIterator[World]:
+    """Start the application and fill it."""
+    async with AsyncExitStack() as stack:
+        files = f"http://files.test:{await Servers(stack).http(_answer_as_file)}"
+        remote = RemoteImports(schemes=("https", "http"), resolver=names(), s3_endpoint_url=files)
+        settings = {"bulk_import_enabled": True, "outbound_local_requests_allowlist": ("files.test",)}
+        api = await stack.enter_async_context(running_api(url, folder, remote=remote, **settings))
+        root = await api.user("root", is_admin=True)
+        kept, changed = await _filled(api, root, "kept"), await _filled(api, root, "changed")
+        yield World(api, background, root, await _new_token(api, root), files, kept, changed)
+
+
+async def _answer_as_file(_request: web.Request) -> web.Response:
+    return web.Response(headers=_FILE)
+
+
+async def _new_token(api: Api, root: User) -> str:
+    return await create_token(api.pool, root.id, name="administrator", scopes=(Scope.API, Scope.SUDO))
+
+
+async def _join(api: Api, ids: dict[str, int], kind: str, *, user_id: int) -> None:
+    if kind == "projects":
+        await add_project_member(api.pool, user_id, project_id=ids[kind], level=AccessLevel.GUEST)
+    else:
+        await add_member(api.pool, user_id, namespace_id=ids[kind], level=AccessLevel.GUEST)
+
+
+async def _filled(api: Api, root: User, name: str) -> dict[str, int]:
+    """Make one of everything, the project and the group with content, and give the ids."""
+    group = await create_group(api.pool, f"{name}-group", name=name)
+    await create_group(api.pool, "below", name="Below", parent=group)
+    made = await imported(api, root, _archive(), path=name)
+    job = await api.job(made, root, ExportOrder(upload=UploadTarget(url="https://s3.example.com/x")))
+    await jobs.finish(api.pool, await api.started(job), progress=_PROGRESS, outcome=Outcome(upload=_OUTCOME))
+    await api.archive(made, root)
+    await api.job(made, root, RelationImportOrder(relation="issues"))
+    await api.post(f"/projects/{made.id}/export_relations", by="root")
+    user = await api.user(f"{name}-user")
+    token = await find_by_token(api.pool, api.tokens[user.username])
+    assert token is not None
+    ids = {
+        "projects": made.id, "groups": group.id, "namespaces": group.id, "jobs": job.id, "users": user.id,
+        "personal_access_tokens": token.id,
+    }  # fmt: skip
+    for kind in ("projects", "groups"):
+        await _join(api, ids, kind, user_id=user.id)
+    return ids
+
+
+def _archive() -> bytes:
+    lines = {name: ndjson(*(json.dumps(each).encode() for each in found)) for name, found in _CONTENT.items()}
+    bundle = bundle_of(refs__heads__main=_COMMIT, refs__tags__v1=_COMMIT, HEAD=_COMMIT)
+    return project(("project.bundle", bundle), **lines)

@@ -1,0 +1,141 @@
+"""@gitbeaker/rest, the client of GitLab's API for JavaScript, run by Node as it is published."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.clients import eventually
+
+VERSION = "43.8.0"
+
+_SCRIPT = Path(__file__).with_suffix(".mjs")
+# It asks for any newer core, so that each of its packages is named.
+_PACKAGES = [f"@gitbeaker/{name}@{VERSION}" for name in ("rest", "core", "requester-utils")]
+_OPTIONS = (
+    "--no-save --no-audit --no-fund --ignore-scripts "
+    "--fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=30000"
+)
+_UNREACHABLE = re.compile(
+    r"^npm (?:error|ERR!) code "
+    r"(?:ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ECONNREFUSED|ECONNRESET|\w*TIMEDOUT|\w*TIMEOUT)$",
+    re.MULTILINE,
+)
+
+
+class GitbeakerError(Exception):
+    """An answer that the client throws: its status, and the text it found in there."""
+
+    def __init__(self, *, status: int, description: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.description = description
+
+
+@dataclass(frozen=True, slots=True)
+class Gitbeaker:
+    """Calls by a client that is made with ``options``, as ``gitbeaker("Projects.show", 1)``."""
+
+    home: Path
+    options: Mapping[str, str]
+
+    def __call__(self, call: str, *words: object, into: Path | None = None) -> Any:
+        """Give what the method gives; a download goes ``into`` a file. Raises GitbeakerError."""
+        resource, method = call.split(".")
+        asked = {"client": self.options, "resource": resource, "method": method, "words": words}
+        answer = self._run(asked if into is None else {**asked, "into": str(into)})
+        if "error" in answer:
+            raise GitbeakerError(**answer["error"])
+        return answer.get("value")
+
+    def schedule(self, source: Path, path: str, **options: object) -> int:
+        """Import an archive; give the id of its project."""
+        file = {"content": blob(source), "filename": source.name}
+        scheduled = self("ProjectImportExports.import", file, path, options)
+        assert scheduled["import_status"] == "scheduled"
+        return int(scheduled["id"])
+
+    def ended(self, number: int) -> Any:
+        """Follow an import to its end; give its status."""
+        status = eventually(
+            lambda: self("ProjectImportExports.showImportStatus", number),
+            lambda status: status["import_status"] in {"finished", "failed"},
+        )
+        assert status["import_status"] == "finished", status
+        return status
+
+    def imported(self, source: Path, path: str, **options: object) -> int:
+        """Import an archive to the end; give the id of its project."""
+        number = self.schedule(source, path, **options)
+        self.ended(number)
+        return number
+
+    def exported(self, number: int, *words: object) -> Any:
+        """Export a project to the end; give the status of that."""
+        answer = self("ProjectImportExports.scheduleExport", number, *words)
+        assert answer == {"message": "202 Accepted"}
+        status = eventually(
+            lambda: self("ProjectImportExports.showExportStatus", number),
+            lambda status: status["export_status"] not in {"queued", "started"},
+        )
+        assert status["export_status"] == "finished", status
+        return status
+
+    def downloaded(self, number: int, target: Path) -> Path:
+        """Save a finished export."""
+        assert self("ProjectImportExports.download", number, into=target) == "Blob"
+        return target
+
+    def refused(self, call: str, *words: object) -> tuple[int, str]:
+        """Give the status of what must fail, and the reason that the client shows."""
+        with pytest.raises(GitbeakerError) as caught:
+            self(call, *words)
+        assert str(caught.value) == caught.value.description
+        return caught.value.status, caught.value.description
+
+    def _run(self, asked: Mapping[str, object]) -> Any:
+        done = subprocess.run(
+            ["node", str(self.home / _SCRIPT.name), json.dumps(asked)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done
+        return json.loads(done.stdout)
+
+
+def blob(file: Path) -> dict[str, str]:
+    """Stand for a Blob of the file, as an argument or in one."""
+    return {"$blob": str(file)}
+
+
+def gitbeaker_installed(temporary: Path) -> Path:
+    """Install the client, once for a test run, whose temporary folder is given.
+
+    Skips the test where there is no Node, or no registry can be reached.
+    """
+    folder = temporary / "gitbeaker"
+    if not (folder / _SCRIPT.name).exists():
+        for command in ("node", "npm"):
+            if shutil.which(command) is None:
+                pytest.skip(f"{command} is not installed")
+        _install(folder)
+        shutil.copy(_SCRIPT, folder)  # a module is looked for beside the script that asks for it
+    return folder
+
+
+def _install(folder: Path) -> None:
+    command = ["npm", "install", "--prefix", str(folder), *_OPTIONS.split(), *_PACKAGES]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode and _UNREACHABLE.search(done.stderr):
+        pytest.skip(f"no registry can be reached for {_PACKAGES[0]}")
+    assert done.returncode == 0, done.stderr

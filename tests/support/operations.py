@@ -1,0 +1,120 @@
+"""For every operation that needs more than ids: a request of it that succeeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.api import ARCHIVE, EXTERNAL_URL
+from tests.support.described import World
+
+Parts = dict[str, Any]
+"""What of a request is not as for most of them: ``ids``, ``query``, ``headers``, ``body``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to send."""
+
+    path_parameters: dict[str, Any]
+    query: dict[str, Any]
+    headers: dict[str, str]
+    body: dict[str, Any] | None
+
+
+def _import(world: World) -> Parts:
+    return {"body": {"path": world.new_name(), "file": ARCHIVE}}
+
+
+def _relation_import(world: World) -> Parts:
+    number = world.new_project()
+    path = world.background.run(world.api.get(f"/projects/{number}", by="root")).body["path_with_namespace"]
+    return {"body": {"path": path, "relation": "issues", "file": ARCHIVE}}
+
+
+def _remote_import(world: World) -> Parts:
+    return {"body": {"path": world.new_name(), "url": f"{world.files}/a.tar.gz"}}
+
+
+def _s3_import(world: World) -> Parts:
+    keys = ("region", "bucket_name", "file_key", "access_key_id", "secret_access_key")
+    return {"body": {"path": world.new_name(), **dict.fromkeys(keys, "us-east-1")}}
+
+
+def _new_member(world: World) -> Parts:
+    return {"body": {"user_id": world.new_user(), "access_level": 10}}
+
+
+def _new_user(world: World) -> Parts:
+    name = world.new_name()
+    return {"body": {"email": f"{name}@example.com", "name": name, "username": name, "password": "secret"}}
+
+
+def _as_usual(_: World) -> Parts:
+    return {}
+
+
+def _sign_in(world: World) -> Parts:
+    return {"body": {"token": world.token}, "headers": _OWN_FORM}
+
+
+_OWN_FORM = {"Origin": EXTERNAL_URL}
+_LEVEL: Parts = {"body": {"access_level": 20}}
+_RELATION: Parts = {"query": {"relation": "issues"}}
+
+_PARTS: dict[str, Callable[[World], Parts]] = {
+    "importProject": _import,
+    "importRelation": _relation_import,
+    "importRemoteProject": _remote_import,
+    "importS3Project": _s3_import,
+    "exportProject": lambda _: {"body": {"description": "d"}},
+    "exportRelations": lambda _: {"body": {"batched": False}},
+    "downloadRelation": lambda _: _RELATION,
+    "describeRelation": lambda _: _RELATION,
+    "createProject": lambda world: {"body": {"name": world.new_name()}},
+    "changeProject": lambda world: {"body": {"path": world.new_name()}},
+    "deleteProject": lambda world: {"ids": {"id": world.new_project()}},
+    "createGroup": lambda world: {"body": {"name": "new", "path": world.new_name()}},
+    "changeGroup": lambda world: {"body": {"path": world.new_name()}},
+    "deleteGroup": lambda world: {"ids": {"id": world.new_group()}},
+    "addProjectMember": _new_member,
+    "addGroupMember": _new_member,
+    "changeProjectMember": lambda _: _LEVEL,
+    "changeGroupMember": lambda _: _LEVEL,
+    "removeProjectMember": lambda world: {"ids": {"user_id": world.new_member("projects")}},
+    "removeGroupMember": lambda world: {"ids": {"user_id": world.new_member("groups")}},
+    "createUser": _new_user,
+    "createPersonalAccessToken": lambda _: {"body": {"name": "new", "scopes": ["api"]}},
+    "revokePersonalAccessToken": lambda world: {"ids": {"id": world.new_token_id()}},
+    "revokeOwnPersonalAccessToken": lambda world: {"headers": {"PRIVATE-TOKEN": world.new_token()}},
+    "signIn": _sign_in,
+    "signOut": lambda _: {"headers": _OWN_FORM},
+    "changeApplicationSettings": lambda _: {
+        "body": {"max_import_size": 7, "import_sources": ["gitlab_project"]}
+    },
+}
+
+
+def request_of(world: World, operation: Any) -> Request:
+    """Make one that succeeds; what it changes, or ends, is there for nothing else."""
+    parts = _PARTS.get(operation.definition.raw["operationId"], _as_usual)(world)
+    ids = _ids(world, operation.path, reading=operation.method in ("get", "head"))
+    return Request(
+        path_parameters=ids | parts.get("ids", {}),
+        query=parts.get("query", {}),
+        headers={"PRIVATE-TOKEN": world.token} | parts.get("headers", {}),
+        body=parts.get("body"),
+    )
+
+
+def _ids(world: World, path: str, *, reading: bool) -> dict[str, Any]:
+    """Give what the path names: for reading what is kept, else what may be changed."""
+    ids = world.kept if reading else world.changed
+    kind = next((name for name in ids if f"/{name}/{{" in path), "")
+    known = {
+        "id": ids.get(kind), "user_id": ids["users"], "branch": "main", "tag": "v1", "namespace": "root",
+        "project": "kept", "file": "start.js", "issue_iid": 1, "merge_request_iid": 1, "name": "bug",
+        "tag_name": "v1", **dict.fromkeys(("milestone_id", "snippet_id"), (ids["projects"] << 32) + 1),
+    }  # fmt: skip
+    return {name: value for name, value in known.items() if f"{{{name}}}" in path}
