@@ -17,7 +17,6 @@ from shared.projects.models import Project
 from shared.remote.errors import BlockedUrl
 from shared.remote.urls import parse
 
-_ACTIVE = {JobState.QUEUED: "queued", JobState.RUNNING: "started"}
 _METHODS = ("PUT", "POST")
 _SCHEMES = ("http", "https")
 
@@ -27,7 +26,8 @@ async def request_export(
 ) -> tuple[Job, bool]:
     """Queue an export and remove the caller's earlier archive; True with it.
 
-    Where the caller has one on its way, that one is given, and False.
+    Where the caller has the same one on its way, that one is given, and False. One that was asked for with
+    another description or upload is another.
     """
     async with dependencies.pool.acquire() as db, db.transaction():
         if not await store.lock(db, project.id):
@@ -39,10 +39,10 @@ async def request_export(
 async def _queue_once(  # what a job is made of
     db: Connection, caller: User, project: Project, *, order: ExportOrder, correlation_id: str, attempts: int
 ) -> tuple[Job, bool]:
-    newest = await jobs.newest(db, project.id, JobKind.EXPORT, user_id=caller.id)
-    if newest is not None and newest.state in _ACTIVE:
-        return newest, False
     await archives.remove(db, project_id=project.id, user_id=caller.id)
+    for underway in await jobs.on_their_way(db, project.id, JobKind.EXPORT, user_id=caller.id):
+        if underway.order == order:
+            return underway, False
     job = await jobs.enqueue(
         db,
         order,
@@ -57,13 +57,16 @@ async def _queue_once(  # what a job is made of
 async def export_status(pool: Pool, caller: User, project: Project) -> str:
     """Tell how the caller's own export stands; the first that holds of GitLab's list."""
     async with one_moment(pool) as db:  # else a job that ends in between makes it a regeneration
-        job = await jobs.newest(db, project.id, JobKind.EXPORT, user_id=caller.id)
+        newest = await jobs.newest(db, project.id, JobKind.EXPORT, user_id=caller.id)
+        underway = await jobs.on_their_way(db, project.id, JobKind.EXPORT, user_id=caller.id)
         archive = await archives.find(db, project_id=project.id, user_id=caller.id)
-    if job is not None and job.state in _ACTIVE:
-        return "regeneration_in_progress" if archive else _ACTIVE[job.state]
-    if archive is not None:
+    if underway and archive:
+        return "regeneration_in_progress"
+    if underway:
+        return "queued" if any(job.state is JobState.QUEUED for job in underway) else "started"
+    if archive:
         return "finished"
-    return "failed" if job is not None and job.state is JobState.FAILED else "none"
+    return "failed" if newest is not None and newest.state is JobState.FAILED else "none"
 
 
 def read_order(given: Mapping[str, object]) -> ExportOrder:

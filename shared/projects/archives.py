@@ -1,4 +1,4 @@
-"""Finished exports: GitLab keeps one for each project and user."""
+"""Finished exports: GitLab keeps one for each project and user, the one that was asked for last."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from shared.database.pool import Database, Row
 from shared.jobs.models import Job
 
+_OWNED = "a.project_id = $1 AND a.user_id = $2 AND j.id = a.job_id"
+_ENDED = "j.finished_at IS NOT NULL"
 _COLUMNS = ("id", "object_id", "file_name", "size", "sha256", "created_at", "expires_at")
 
 
@@ -28,14 +30,20 @@ class FinishedArchive:
 async def keep_newest(  # the columns of an archive
     db: Database, job: Job, *, object_id: int, size: int, sha256: bytes, file_name: str, retention: timedelta
 ) -> None:
-    """Record the archive that ``job`` made, in the place of the user's earlier one."""
+    """Record the archive that ``job`` made, in the place of those that the user asked for earlier.
+
+    One that is still to be uploaded stays beside it, but is not found any more.
+    """
+    await db.execute(
+        f"DELETE FROM archives a USING jobs j WHERE {_OWNED} AND {_ENDED} AND a.job_id < $3",  # noqa: S608  # fixed texts
+        job.project_id, job.user_id, job.id,
+    )  # fmt: skip
     await db.execute(
         """INSERT INTO archives (project_id, user_id, job_id, object_id, size, sha256, file_name, expires_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8)
-           ON CONFLICT (project_id, user_id) DO UPDATE SET
-               job_id = excluded.job_id, object_id = excluded.object_id, size = excluded.size,
-               sha256 = excluded.sha256, file_name = excluded.file_name, expires_at = excluded.expires_at,
-               created_at = now()""",
+           ON CONFLICT (job_id) DO UPDATE SET
+               object_id = excluded.object_id, size = excluded.size, sha256 = excluded.sha256,
+               file_name = excluded.file_name, expires_at = excluded.expires_at, created_at = now()""",
         job.project_id, job.user_id, job.id, object_id, size, sha256, file_name, retention,
     )  # fmt: skip
 
@@ -44,7 +52,8 @@ async def find(db: Database, *, project_id: int, user_id: int) -> FinishedArchiv
     """The user's archive of the project, where there is one that has not expired."""
     row = await db.fetchrow(
         """SELECT a.*, o.key FROM archives a JOIN objects o ON o.id = a.object_id
-           WHERE a.project_id = $1 AND a.user_id = $2 AND a.expires_at > now()""",
+           WHERE a.project_id = $1 AND a.user_id = $2 AND a.expires_at > now()
+           ORDER BY a.job_id DESC LIMIT 1""",
         project_id, user_id,
     )  # fmt: skip
     return _archive(row) if row else None
@@ -65,5 +74,9 @@ def _archive(row: Row) -> FinishedArchive:
 
 
 async def remove(db: Database, *, project_id: int, user_id: int) -> None:
-    """Take the user's archive away; the collector removes its object."""
-    await db.execute("DELETE FROM archives WHERE project_id = $1 AND user_id = $2", project_id, user_id)
+    """Take away what the user's ended exports left; the collector removes the objects."""
+    await db.execute(
+        f"DELETE FROM archives a USING jobs j WHERE {_OWNED} AND {_ENDED}",  # noqa: S608  # fixed texts
+        project_id,
+        user_id,
+    )

@@ -415,6 +415,29 @@ async def test_exports_asked_for_at_once_become_one_job(api: Api) -> None:
     assert await api.pool.fetchval("SELECT count(*) FROM jobs") == 1
 
 
+async def test_exports_that_are_asked_for_differently_are_all_made(api: Api) -> None:
+    project = await api.project(await api.user("ann"))
+    uploads = [{"url": f"http://h/{name}"} for name in ("one", "two", "one")]
+
+    for upload in uploads:
+        assert (
+            await api.post(f"/projects/{project.id}/export", by="ann", json={"upload": upload})
+        ).status == 202
+
+    ordered = await api.pool.fetch("SELECT payload->'upload'->>'url' AS url FROM jobs ORDER BY id")
+    assert [row["url"] for row in ordered] == ["http://h/one", "http://h/two"]
+    assert await _status(api, project.id) == ("queued", False)
+
+
+async def test_an_export_that_runs_beside_an_ended_one_counts(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.started(await api.job(project, ann))
+    await api.failed(await api.job(project, ann), "no")
+
+    assert await _status(api, project.id) == ("started", False)
+
+
 async def test_case_99_a_reading_token_reads_and_does_not_export(api: Api) -> None:
     ann = await api.user("ann")
     project = await api.project(ann)

@@ -15,7 +15,7 @@ from shared.database.pool import Pool
 from shared.errors import LeaseLost, ObjectMissing
 from shared.instance.models import ApplicationSettings
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, JobKind, JobState, Lease, UploadOutcome, UploadTarget
+from shared.jobs.models import ExportOrder, Job, JobKind, JobState, Lease, UploadOutcome, UploadTarget
 from shared.jobs.outbox import announce
 from shared.jobs.progress import Progress
 from shared.jobs.revival import Revival
@@ -23,7 +23,7 @@ from shared.jobs.worker import Worker, WorkerLimits
 from shared.projects import archives
 from tests.support.buckets import made_bucket, presigned
 from tests.support.jobs import claimed, state_of
-from tests.support.projects import Dock, project
+from tests.support.projects import Dock, files, project
 from tests.support.receivers import Receiver, receiving
 from tests.support.seaweedfs import S3Server
 
@@ -238,12 +238,40 @@ async def test_an_archive_whose_worker_died_in_its_upload_is_not_made_again(open
 async def test_an_archive_that_was_taken_away_meanwhile_is_made_again(open_dock: Dock) -> None:
     async with receiving() as receiver:
         lease = await _left_by_a_dead_worker(open_dock, _target(receiver), receiver)
-        await archives.remove(open_dock.pool, project_id=1, user_id=1)
+        await open_dock.pool.execute("DELETE FROM archives")
         job = await jobs.find(open_dock.pool, lease.job_id)
         assert job is not None
         await open_dock.exporter.run(job, lease, Progress())
     assert (await _outcome(open_dock, job.id)).error is None
     assert await archives.find(open_dock.pool, project_id=1, user_id=1)
+
+
+async def test_of_two_exports_both_are_uploaded_and_the_newer_is_kept(open_dock: Dock) -> None:
+    async with receiving() as receiver:
+        older = await open_dock.order_export(upload=_target(receiver), description="older")
+        lease = await claimed(open_dock.pool, older)
+        newer = await open_dock.order_export(description="newer")
+        receiver.meanwhile = lambda: _run(open_dock, newer)
+        await open_dock.exporter.run(older, lease, Progress())
+    found = await archives.find(open_dock.pool, project_id=1, user_id=1)
+    assert found is not None
+    (sent,) = receiver.taken
+    assert b'"older"' in files(sent.body)["tree/project.json"]
+    assert b'"newer"' in files((open_dock.root / found.key).read_bytes())["tree/project.json"]
+
+
+async def _run(dock: Dock, job: Job) -> None:
+    await dock.exporter.run(job, await claimed(dock.pool, job), Progress())
+
+
+async def test_an_archive_that_is_being_uploaded_is_not_removed_by_a_new_request(open_dock: Dock) -> None:
+    async with receiving() as receiver:
+        receiver.meanwhile = lambda: archives.remove(open_dock.pool, project_id=1, user_id=1)
+        _, outcome = await _upload(open_dock, _target(receiver))
+    assert outcome.error is None
+    assert await archives.find(open_dock.pool, project_id=1, user_id=1)
+    await archives.remove(open_dock.pool, project_id=1, user_id=1)
+    assert await archives.find(open_dock.pool, project_id=1, user_id=1) is None
 
 
 async def test_a_store_without_the_bytes_is_no_fault_of_the_receiver(open_dock: Dock) -> None:
@@ -276,7 +304,7 @@ async def test_an_archive_that_vanishes_before_its_upload_begins_costs_the_attem
 
     async def take_away(*args: object, ends: bool) -> None:
         await export(*args, ends=ends)  # type: ignore[arg-type]  # as they came
-        await archives.remove(open_dock.pool, project_id=1, user_id=1)
+        await open_dock.pool.execute("DELETE FROM archives")
 
     exporter._export = take_away  # type: ignore[method-assign,assignment]  # what happens meanwhile
     with pytest.raises(ArchiveGone) as raised:
