@@ -33,6 +33,7 @@ def detailed_user(user: User, *, external_url: str) -> dict[str, object]:
     """Make what an administrator sees of a user."""
     return public_user(user, external_url=external_url) | {
         "email": user.email,
+        "projects_limit": user.projects_limit,
         "is_admin": user.is_admin,
     }
 

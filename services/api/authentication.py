@@ -17,18 +17,20 @@ from shared.accounts.users import find_user_by_reference
 _CALLER = web.RequestKey("caller", User)
 _TOKEN = web.RequestKey("token", AccessToken)
 _READING = frozenset({"GET", "HEAD"})
+_MULTIPART = "multipart/form-data"
 _TOKEN_PARAMETERS = ("private_token", "access_token")
 _EXPIRED = "Token is expired. You can either do re-authorization or token refresh."
 _REVOKED = "Token was revoked. You have to re-authorize from the user."
 
 
-async def identify(request: web.Request, *, accepted: Sequence[Scope]) -> None:
+async def identify(request: web.Request, *, accepted: Sequence[Scope], is_upload: bool = False) -> None:
     """Find the caller of a request that has a token with one of the ``accepted`` scopes.
 
     Raises what GitLab answers where the token is unknown, holds no longer, or is not for this. A token of
-    a CI job (``JOB-TOKEN``) is none here, as none of these routes takes one.
+    a CI job (``JOB-TOKEN``) is none here, as none of these routes takes one. An upload is not read before
+    it is known who sends it; ``act_as_told`` looks into its form.
     """
-    given = await _small_body(request)
+    given = {} if is_upload and request.content_type == _MULTIPART else await _small_body(request)
     token = _token_of_head(request) or _token_of_body(given)
     sudo = request.query.get("sudo") or request.headers.get("Sudo") or text(given.get("sudo"))
     if not token:
@@ -42,6 +44,12 @@ async def identify(request: web.Request, *, accepted: Sequence[Scope]) -> None:
     _require_scope(found, accepted)
     request[_TOKEN] = found
     request[_CALLER] = await _impersonated(request, found, sudo) if sudo else found.user
+
+
+async def act_as_told(request: web.Request, form: Mapping[str, object]) -> None:
+    """Have the caller be whom the ``sudo`` of an uploaded form names. Raises what ``identify`` raises."""
+    if reference := text(form.get("sudo")):
+        request[_CALLER] = await _impersonated(request, require_token(request), reference)
 
 
 async def _impersonated(request: web.Request, token: AccessToken, reference: str) -> User:
@@ -63,9 +71,7 @@ def _token_of_head(request: web.Request) -> str | None:
 
 
 async def _small_body(request: web.Request) -> Mapping[str, object]:
-    if request.method in _READING or request.content_type == "multipart/form-data":
-        return {}  # an upload is not read before it is known who sends it
-    return await parameters(request)
+    return {} if request.method in _READING else await parameters(request)
 
 
 def _token_of_body(given: Mapping[str, object]) -> str | None:

@@ -15,7 +15,7 @@ from shared.database.pool import Pool
 from shared.projects import changes, store
 from shared.projects.changes import ProjectChanges
 from shared.projects.models import Project
-from shared.projects.rules import NameRefused, check_name, check_path
+from shared.projects.rules import NameRefused, check_description, check_name, check_path
 from shared.projects.store import Taken
 
 _TAKEN = "has already been taken"
@@ -31,12 +31,15 @@ def read_project_changes(given: Mapping[str, object]) -> ProjectChanges:
     name, path, description = (checker.text(each) for each in ("name", "path", "description"))
     visibility = checker.visibility()
     checker.finish()
-    name, path = _checked(name, path)
+    name, path = _checked(name, path, description)
     return ProjectChanges(name=name, path=path, description=description, visibility=visibility)
 
 
-def _checked(name: str | None, path: str | None) -> tuple[str | None, str | None]:
+def _checked(
+    name: str | None, path: str | None, description: str | None = None
+) -> tuple[str | None, str | None]:
     try:
+        check_description(description or "")
         return None if name is None else check_name(name), None if path is None else check_path(path)
     except NameRefused as error:
         raise Refused(400, {error.field: [str(error)]}) from None

@@ -49,9 +49,9 @@ class Checker:
         """Remember that the parameter is wrong."""
         self.problems.append(f"{self._label(name)} {what}")
 
-    def require(self, name: str) -> None:
-        """Remember it where the parameter is missing; blank is not missing."""
-        if self._given.get(name) is None:
+    def require(self, name: str, *, or_null: bool = False) -> None:
+        """Remember it where the parameter is missing; blank is not missing, and null need not be."""
+        if self._given.get(name) is None and not (or_null and name in self._given):
             self.problem(name, "is missing")
 
     def text(self, name: str) -> str | None:

@@ -16,8 +16,8 @@ from shared.accounts.visibility import Visibility
 from shared.database.pool import Database, Pool
 from shared.projects import store
 from shared.projects.models import Project
-from shared.projects.rules import NameRefused, check_name, check_path, path_of_name
-from shared.projects.store import NewProject, Taken
+from shared.projects.rules import NameRefused, check_description, check_name, check_path, path_of_name
+from shared.projects.store import LimitReached, NewProject, Taken
 
 _TAKEN = "has already been taken"
 
@@ -64,16 +64,21 @@ def read_project(given: Mapping[str, object]) -> ProjectRequest:
     )
 
 
-async def create_project(db: Database, caller: User, wanted: ProjectRequest) -> Project:
+async def create_project(pool: Pool, caller: User, wanted: ProjectRequest) -> Project:
     """Insert an empty project. Raises 400 and 404 as GitLab does."""
-    namespace = await _namespace(db, caller, wanted.namespace_id)
+    namespace = await _namespace(pool, caller, wanted.namespace_id)
     refuse_visibility(wanted.visibility, namespace)
     try:
         new = NewProject(
             namespace_id=namespace.id, creator_id=caller.id, path=check_path(wanted.path),
-            name=check_name(wanted.name), description=wanted.description, visibility=wanted.visibility,
+            name=check_name(wanted.name), description=check_description(wanted.description or "") or None,
+            visibility=wanted.visibility,
         )  # fmt: skip
-        return await store.create(db, new)
+        async with pool.acquire() as db, db.transaction():
+            await store.refuse_over_limit(db, namespace.id)
+            return await store.create(db, new)
+    except LimitReached as error:
+        raise Refused(400, {"limit_reached": [str(error)]}) from None
     except NameRefused as error:
         raise Refused(400, {error.field: [str(error)]}) from None
     except Taken as error:

@@ -84,7 +84,7 @@ def simple_project(project: Project, *, external_url: str) -> dict[str, object]:
     web_url = f"{external_url}/{project.full_path}"
     return identity(project) | {
         "default_branch": None,
-        "topics": [],
+        "topics": project.overrides.get("topics", []),
         "http_url_to_repo": f"{web_url}.git",
         "web_url": web_url,
         "avatar_url": None,
@@ -94,13 +94,18 @@ def simple_project(project: Project, *, external_url: str) -> dict[str, object]:
 
 
 def full_project(project: Project, *, external_url: str) -> dict[str, object]:
-    """Make a project as it is shown on its own, without its import."""
-    return simple_project(project, external_url=external_url) | {
-        "_links": {"self": f"{external_url}/api/v4/projects/{project.id}"},
-        "archived": project.archived,
-        "visibility": project.visibility.word,
-        "creator_id": project.creator_id,
-    }
+    """Make a project as it is shown on its own, without its import: what was overridden of it too."""
+    return (
+        simple_project(project, external_url=external_url)
+        | dict(project.overrides)
+        | {
+            "description": project.description,
+            "_links": {"self": f"{external_url}/api/v4/projects/{project.id}"},
+            "archived": project.archived,
+            "visibility": project.visibility.word,
+            "creator_id": project.creator_id,
+        }
+    )
 
 
 def _web_url(namespace: Namespace, *, external_url: str) -> str:
@@ -156,5 +161,6 @@ def user_entity(user: User, *, external_url: str) -> dict[str, object]:
         "created_at": timestamp(user.created_at),
         "bot": user.bot,
         "email": user.email,
+        "projects_limit": user.projects_limit,
         "is_admin": user.is_admin,
     }

@@ -25,8 +25,8 @@ from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, RemoteSource
 from shared.projects import store
 from shared.projects.models import Project
-from shared.projects.rules import NameRefused, check_name, check_path
-from shared.projects.store import NewProject, Taken
+from shared.projects.rules import NameRefused, check_description, check_name, check_path
+from shared.projects.store import LimitReached, NewProject, Taken
 
 _NAMESPACES = ("namespace", "namespace_id", "namespace_path")
 _NOT_GZIP = "You need to upload a GitLab project export archive (ending in .gz)."
@@ -64,7 +64,7 @@ class Destination:
 def read_upload(form: UploadForm) -> tuple[ImportRequest, Archive]:
     """Read the form. Raises 400 for what is missing or wrong, then 422 for a file that is no archive."""
     checker = Checker(form.fields)
-    checker.require("path")
+    checker.require("path", or_null=True)
     require_file(checker, form)
     return read_request(checker), Archive(object_id=archive_of(form))
 
@@ -88,13 +88,13 @@ def read_request(checker: Checker) -> ImportRequest:
 
     What has to be there, the path among it, is required by who calls this.
     """
-    path = checker.text("path")
+    path = checker.text("path") or ""
     name = checker.text("name")
     namespace = _namespace_reference(checker)
     overwrite = checker.boolean("overwrite", default=False)
     overrides = override_params(checker.mapping("override_params"), problems=checker.problems)
     checker.finish()
-    assert path is not None and overwrite is not None  # noqa: S101, PT018  # finish() raised
+    assert overwrite is not None  # noqa: S101  # finish() raised
     return ImportRequest(
         path=path, name=name, namespace=namespace, overwrite=overwrite, override_params=overrides
     )
@@ -108,6 +108,14 @@ def _namespace_reference(checker: Checker) -> str | None:
     )
 
 
+async def look_ahead(db: Database, caller: User, wanted: ImportRequest) -> None:
+    """Refuse what GitLab refuses before it looks at the archive: an unknown namespace, and a blank path."""
+    if wanted.namespace is not None:
+        await visible_namespace(db, caller, wanted.namespace)
+    if not wanted.path.strip():
+        raise Refused(400, "Path can't be blank")
+
+
 async def place(db: Database, caller: User, wanted: ImportRequest) -> Destination:
     """Find where the import goes.
 
@@ -115,6 +123,7 @@ async def place(db: Database, caller: User, wanted: ImportRequest) -> Destinatio
     """
     namespace = await _permitted_namespace(db, caller, wanted.namespace)
     with _told_as_gitlab_does():
+        check_description(str(wanted.override_params.get("description", "")))
         return await _destination(db, namespace, wanted)
 
 
@@ -130,6 +139,7 @@ async def schedule(
     )
     with _told_as_gitlab_does():
         async with dependencies.pool.acquire() as db, db.transaction():
+            await store.refuse_over_limit(db, to.namespace.id)
             project = await store.create(
                 db, NewProject(namespace_id=to.namespace.id, creator_id=caller.id, path=to.path, name=to.name)
             )
@@ -169,5 +179,7 @@ def _told_as_gitlab_does() -> Iterator[None]:
         yield
     except (NameRefused, Taken) as error:
         raise Refused(400, str(error)) from None
+    except LimitReached as error:
+        raise Refused(400, f"Limit reached {error}") from None
     except NamespaceGone:
         raise Refused(400, "Namespace is not valid") from None

@@ -12,13 +12,15 @@ from structlog.contextvars import bound_contextvars
 from services.api.authentication import identify
 from services.api.crossdock.problems import told
 from services.api.errors import ApiError, Malformed
-from services.api.handlers import documentation, health, web_pages
+from services.api.handlers import documentation, health, imports, relation_imports, web_pages
 from services.api.responses import begin, json_response, seconds_since_begin
 from services.api.scopes import accepted_scopes
 
 _log = structlog.get_logger()
 _OPEN = health.PUBLIC | documentation.PUBLIC | web_pages.PUBLIC
 """Health works without a database; a page asks by itself, as it words errors for people."""
+
+_UPLOADS = frozenset({imports.create, relation_imports.create})
 
 _CLIENT_GONE = 499
 """What proxies log where a client went away before its answer."""
@@ -94,6 +96,7 @@ def _answer(error: ApiError) -> web.Response:
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks, for every known address that does not do without."""
     if request.match_info.http_exception is None and request.match_info.handler not in _OPEN:
-        reading = request.method in ("GET", "HEAD")
-        await identify(request, accepted=accepted_scopes(request.match_info.handler, reading=reading))
+        handler_found, reading = request.match_info.handler, request.method in ("GET", "HEAD")
+        accepted = accepted_scopes(handler_found, reading=reading)
+        await identify(request, accepted=accepted, is_upload=handler_found in _UPLOADS)
     return await handler(request)

@@ -11,6 +11,7 @@ from services.api.errors import Refused
 from shared.accounts.models import Scope
 from shared.projects.rules import NameRefused, check_path
 
+_LARGEST_LIMIT = 2**31 - 1
 _PASSWORDS = ("password", "reset_password", "force_random_password")
 
 
@@ -23,6 +24,7 @@ class UserRequest:
     email: str
     is_admin: bool
     bot: bool
+    projects_limit: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +47,18 @@ def read_user(given: Mapping[str, object]) -> UserRequest:
         )
     username, name, email = (checker.text(name) or "" for name in ("username", "name", "email"))
     is_admin, bot = checker.boolean("admin") or False, checker.boolean("bot") or False
+    projects_limit = checker.integer("projects_limit")
     checker.finish()
     return UserRequest(
-        username=_username(username), name=_not_blank(name), email=email, is_admin=is_admin, bot=bot
-    )
+        username=_username(username), name=_not_blank(name), email=email, is_admin=is_admin, bot=bot,
+        projects_limit=_limit(projects_limit),
+    )  # fmt: skip
+
+
+def _limit(projects: int | None) -> int | None:
+    if projects is not None and not 0 <= projects <= _LARGEST_LIMIT:
+        raise Refused(400, {"projects_limit": [f"must be between 0 and {_LARGEST_LIMIT}"]})
+    return projects
 
 
 def _username(username: str) -> str:

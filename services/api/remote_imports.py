@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
-from services.api.checks import Checker
+from services.api.checks import Checker, text
 from services.api.errors import Refused
 from services.api.imports import ImportRequest, read_request
 from services.api.remote_archives import RemoteArchives
@@ -23,8 +23,8 @@ def read(given: Mapping[str, object]) -> tuple[ImportRequest, Find]:
     if given.get("url") is None and given.get("bucket_name") is not None:
         return read_s3(given)
     checker = Checker(given)
-    checker.require("url")
-    checker.require("path")
+    for name in ("url", "path"):
+        checker.require(name, or_null=True)
     url = checker.text("url") or ""
     return read_request(checker), lambda archives: archives.find(url)
 
@@ -33,16 +33,16 @@ def read_s3(given: Mapping[str, object]) -> tuple[ImportRequest, Find]:
     """Read a request for an object of a bucket. Raises 400."""
     checker = Checker(given)
     for name in (*_S3, "path"):
-        checker.require(name)
+        checker.require(name, or_null=True)
     region, bucket, key, access_key_id, secret = [(checker.text(name) or "").strip() for name in _S3]
     wanted = S3Object(
         region=region, bucket=bucket, key=key, access_key_id=access_key_id, secret_access_key=secret
     )
-    return read_request(checker), lambda archives: _find_s3(archives, given, wanted)
+    blank = next((name for name in _S3 if not (text(given.get(name)) or "").strip()), None)
+    return read_request(checker), lambda archives: _find_s3(archives, blank, wanted)
 
 
-async def _find_s3(archives: RemoteArchives, given: Mapping[str, object], wanted: S3Object) -> RemoteSource:
-    blank = next((name for name in _S3 if not str(given[name]).strip()), None)
+async def _find_s3(archives: RemoteArchives, blank: str | None, wanted: S3Object) -> RemoteSource:
     if blank is not None:
         raise Refused(400, f"{blank.removesuffix('_id').replace('_', ' ').capitalize()} can't be blank")
     return await archives.find_s3(wanted)

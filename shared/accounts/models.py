@@ -38,7 +38,10 @@ class NamespaceKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """An account; a ``bot`` works in projects of others and puts none into a namespace of its own."""
+    """An account; a ``bot`` works in projects of others and puts none into a namespace of its own.
+
+    Others put at most ``projects_limit`` into theirs.
+    """
 
     id: int
     username: str
@@ -46,6 +49,7 @@ class User:
     email: str | None
     is_admin: bool
     bot: bool
+    projects_limit: int
     created_at: datetime
 
 

@@ -11,7 +11,7 @@ from shared.accounts.models import AccessToken, Scope, User
 from shared.database.pool import Connection, Database, Row
 from shared.database.search import Found
 
-_USER = ("id", "username", "name", "email", "is_admin", "bot", "created_at")
+_USER = ("id", "username", "name", "email", "is_admin", "bot", "projects_limit", "created_at")
 _COLUMNS = ("id", "name", "created_at", "expires_at", "expired", "revoked")
 _FIELDS = f"""t.id, t.name, t.scopes, t.created_at, t.expires_at,
     coalesce(t.expires_at <= now(), false) AS expired, t.revoked_at IS NOT NULL AS revoked,

@@ -12,7 +12,7 @@ from shared.accounts.models import Scope, User
 from shared.database.pool import Connection, Database, Row
 from shared.database.search import Found, contains
 
-_COLUMNS = ("id", "username", "name", "email", "is_admin", "bot", "created_at")
+_COLUMNS = ("id", "username", "name", "email", "is_admin", "bot", "projects_limit", "created_at")
 _ROOT = "root"
 _DIGITS = 19
 """As many as a bigint may have, which are too many for some."""
@@ -41,16 +41,17 @@ async def create_user(
     email: str | None = None,
     is_admin: bool = False,
     bot: bool = False,
+    projects_limit: int | None = None,
 ) -> User:
     """Insert a user with the personal namespace of the same name, both or none. Raises UsernameTaken."""
     try:
         row = await db.fetchrow(
-            """WITH made AS (INSERT INTO users (username, name, email, is_admin, bot)
-                             VALUES ($1, $2, $3, $4, $5) RETURNING *),
+            """WITH made AS (INSERT INTO users (username, name, email, is_admin, bot, projects_limit)
+                             VALUES ($1, $2, $3, $4, $5, coalesce($6, 100000)) RETURNING *),
                     home AS (INSERT INTO namespaces (kind, owner_id, path, name, full_path, full_name)
                              SELECT 'user', id, username, name, username, name FROM made)
                SELECT * FROM made""",
-            username, name, email, is_admin, bot,
+            username, name, email, is_admin, bot, projects_limit,
         )  # fmt: skip
     except UniqueViolationError:
         raise UsernameTaken(username) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,7 @@ __all__ = ["VISIBILITIES", "Project", "Visibility"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project and the namespace it is in."""
+    """A project and the namespace it is in; ``overrides`` win over the attributes of its archive."""
 
     id: int
     creator_id: int | None
@@ -22,6 +23,7 @@ class Project:
     description: str | None
     visibility: Visibility
     archived: bool
+    overrides: Mapping[str, object]
     created_at: datetime
     namespace: Namespace
 

@@ -1,4 +1,4 @@
-"""What a project's path and name may be, with GitLab's messages.
+"""What a project's path, name and description may be, with GitLab's messages.
 
 Rules and texts: GitLab's documentation of reserved names, and ``lib/gitlab/path_regex.rb`` in words.
 """
@@ -11,6 +11,7 @@ import unicodedata
 from shared.errors import CrossdockError, Fault
 
 LONGEST = 255
+LONGEST_DESCRIPTION = 2000
 _PATH = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
 _RESERVED_ENDINGS = (".git", ".atom")
 _RESERVED = frozenset(
@@ -34,7 +35,7 @@ _ILLEGAL_NAME = (
 
 
 class NameRefused(CrossdockError):
-    """A path or a name that no project may have; ``field`` is which, the text is GitLab's."""
+    """What no project may have as its ``field``, a path or a name mostly; the text is GitLab's."""
 
     code = "name_refused"
     fault = Fault.CLIENT
@@ -67,6 +68,14 @@ def check_name(name: str) -> str:
     if not _is_first(name[0]) or not all(_is_allowed(sign) for sign in name):
         raise NameRefused("name", _ILLEGAL_NAME)
     return name
+
+
+def check_description(description: str) -> str:
+    """Give ``description`` back, or raise NameRefused where it is too long."""
+    if len(description) > LONGEST_DESCRIPTION:
+        text = f"Description is too long (maximum is {LONGEST_DESCRIPTION} characters)"
+        raise NameRefused("description", text)
+    return description
 
 
 def _is_first(sign: str) -> bool:

@@ -18,7 +18,7 @@ from shared.projects.models import Project, Visibility
 
 _LARGEST_ID = 2**63 - 1
 _FIELDS = "p.*, " + ", ".join(f"n.{column} AS namespace_{column}" for column in COLUMNS)
-_COLUMNS = ("id", "creator_id", "path", "name", "description", "archived", "created_at")
+_COLUMNS = ("id", "creator_id", "path", "name", "description", "archived", "overrides", "created_at")
 _FROM = "FROM projects p JOIN namespaces n ON n.id = p.namespace_id"
 
 
@@ -31,6 +31,20 @@ class Taken(CrossdockError):
     def __init__(self, field: str) -> None:
         super().__init__(f"{field.capitalize()} has already been taken")
         self.field = field
+
+
+class LimitReached(CrossdockError):
+    """The user has as many projects in the namespace of his own as he may have; the text is GitLab's."""
+
+    code = "projects_limit_reached"
+    fault = Fault.CLIENT
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"You've reached your limit of {limit} projects created. Contact your GitLab administrator."
+            if limit
+            else "You cannot create projects in your personal namespace. Contact your GitLab administrator."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +94,20 @@ def _project(row: Row) -> Project:
         namespace=namespace_of(row, prefix="namespace_"),
         **{name: row[name] for name in _COLUMNS},
     )
+
+
+async def refuse_over_limit(db: Connection, namespace_id: int) -> None:
+    """Raise LimitReached where one's own namespace is full; others wait until the transaction has ended."""
+    limit = await db.fetchval(
+        """SELECT u.projects_limit FROM namespaces n JOIN users u ON u.id = n.owner_id
+           WHERE n.id = $1 FOR NO KEY UPDATE OF u""",
+        namespace_id,
+    )
+    if limit is None:
+        return
+    count = await db.fetchval("SELECT count(*) FROM projects WHERE namespace_id = $1", namespace_id)
+    if count >= limit:
+        raise LimitReached(limit)
 
 
 async def create(db: Database, new: NewProject) -> Project:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from services.api import imports, rate_limits
 from services.api.application_settings import settings_for
-from services.api.authentication import require_caller
+from services.api.authentication import act_as_told, require_caller
 from services.api.dependencies import DEPENDENCIES
 from services.api.entities import import_status
 from services.api.errors import Forbidden, ParametersInvalid
@@ -32,26 +32,28 @@ T = TypeVar("T")
 
 async def create(request: web.Request) -> web.Response:
     """POST /projects/import."""
-    caller = await admit(request)
-    async with received(request, imports.read_upload) as (wanted, archive):
+    await admit(request)
+    async with received(request, imports.read_upload) as (caller, (wanted, archive)):
         to = await imports.place(request.app[DEPENDENCIES].pool, caller, wanted)
         project, job = await imports.schedule(request, caller, wanted, to=to, archive=archive)
     return await announced(request, project, job)
 
 
 @asynccontextmanager
-async def received(request: web.Request, read: Callable[[UploadForm], T]) -> AsyncIterator[T]:
-    """Take in a form and read it; its file is kept unless the block raises.
+async def received(request: web.Request, read: Callable[[UploadForm], T]) -> AsyncIterator[tuple[User, T]]:
+    """Take in a form, and give who sent it and what is read; its file is kept unless the block raises.
 
     A request with wrong parameters does not count against the limit: GitLab looks at them first.
     """
     async with AsyncExitStack() as stack:
         try:
-            wanted = read(await stack.enter_async_context(receive(request)))
+            form = await stack.enter_async_context(receive(request))
+            await act_as_told(request, form.fields)
+            wanted = read(form)
         except ParametersInvalid:
             await rate_limits.take_back(request)
             raise
-        yield wanted
+        yield require_caller(request), wanted
 
 
 async def announced(request: web.Request, project: Project, job: Job) -> web.Response:
@@ -68,12 +70,11 @@ async def authorize(request: web.Request) -> web.Response:
     raise Forbidden
 
 
-async def admit(request: web.Request) -> User:
+async def admit(request: web.Request) -> None:
     """Check what needs no body, so that an upload is refused before it is sent."""
     caller = require_caller(request)
     await require_size(request)
     await count_import(request, caller)
-    return caller
 
 
 async def count_import(request: web.Request, caller: User) -> None:

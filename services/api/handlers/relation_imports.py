@@ -21,8 +21,8 @@ from shared.jobs.outbox import announce
 async def create(request: web.Request) -> web.Response:
     """POST /projects/import-relation."""
     dependencies = request.app[DEPENDENCIES]
-    caller = await admit(request)
-    async with received(request, relation_imports.read_upload) as wanted:
+    await admit(request)
+    async with received(request, relation_imports.read_upload) as (caller, wanted):
         project, job = await relation_imports.schedule(request, caller, wanted)
     await announce(dependencies.pool, dependencies.broker, job)
     return json_response(relation_imports.tracker(project, job), status=201, headers=job_header(job))

@@ -29,13 +29,14 @@ async def _create(
     request: web.Request,
     read: Callable[[Mapping[str, object]], tuple[imports.ImportRequest, remote_imports.Find]],
 ) -> web.Response:
-    """Check who asks, what for, and where to, before any server elsewhere is asked."""
+    """Check in GitLab's order: who asks, what for, which archive, and then where it goes."""
     caller = require_caller(request)
     wanted, find = read(await parameters(request))
     await count_import(request, caller)
     dependencies = request.app[DEPENDENCIES]
-    to = await imports.place(dependencies.pool, caller, wanted)
+    await imports.look_ahead(dependencies.pool, caller, wanted)
     archives = RemoteArchives(dependencies.config.remote_imports, await settings_for(request))
     archive = imports.Archive(source=await find(archives))
+    to = await imports.place(dependencies.pool, caller, wanted)
     project, job = await imports.schedule(request, caller, wanted, to=to, archive=archive)
     return await announced(request, project, job)

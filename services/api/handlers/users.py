@@ -55,7 +55,7 @@ async def create(request: web.Request) -> web.Response:
     try:
         user = await create_user(
             dependencies.pool, wanted.username, name=wanted.name, email=wanted.email,
-            is_admin=wanted.is_admin, bot=wanted.bot,
+            is_admin=wanted.is_admin, bot=wanted.bot, projects_limit=wanted.projects_limit,
         )  # fmt: skip
     except UsernameTaken:
         raise Refused(409, "Username has already been taken") from None

@@ -3,15 +3,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
+from services.api import imports
+from services.api.imports import Destination
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
 from shared.instance.remote_imports import RemoteImports
 from tests.support.api import Answer, Api, running_api
+from tests.support.forms import HEADERS, Part, form_body
 from tests.support.remote import Servers, names
 
 GZIP = {"Content-Type": "application/gzip", "Content-Length": "1000"}
@@ -52,17 +56,40 @@ async def test_case_52_a_path_that_is_taken_meanwhile_is_told_under_one_key(api:
     assert await api.pool.fetchval("SELECT count(*) FROM jobs") == 0
 
 
-async def test_case_52_a_namespace_that_goes_meanwhile_is_told_under_one_key(api: Api, ann: User) -> None:
+@pytest.fixture
+async def group(api: Api, ann: User) -> int:
     group = await create_group(api.pool, "grp", name="Grp")
     await add_member(api.pool, ann.id, namespace_id=group.id, level=AccessLevel.OWNER)
+    return group.id
 
-    async def deleted() -> None:
-        await api.call("DELETE", f"/api/v4/groups/{group.id}", by="ann")
 
-    answer = await _import_while(api, deleted, namespace="grp")
+async def test_a_namespace_that_goes_while_the_archive_is_looked_at_is_not_found(
+    api: Api, group: int
+) -> None:
+    answer = await _import_while(
+        api, lambda: api.call("DELETE", f"/api/v4/groups/{group}", by="ann"), namespace="grp"
+    )
+
+    assert (answer.status, answer.body) == (404, {"message": "404 Namespace Not Found"})
+
+
+async def test_case_52_a_namespace_that_goes_at_the_end_is_told_under_one_key(
+    api: Api, group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = imports.place
+
+    async def placed_too_early(*args: Any) -> Destination:
+        found = await place(*args)
+        await api.call("DELETE", f"/api/v4/groups/{group}", by="ann")
+        return found
+
+    monkeypatch.setattr(imports, "place", placed_too_early)
+    body = form_body([Part("path", "p"), Part("namespace", "grp"), Part("file", b"x", "x.tar.gz")])
+    answer = await api.post("/projects/import", by="ann", data=body, headers=HEADERS)
 
     assert (answer.status, answer.body) == (400, {"message": "Namespace is not valid"})
     assert await api.pool.fetchval("SELECT count(*) FROM projects") == 0
+    assert await api.objects_left() == 0
 
 
 @pytest.mark.parametrize("path", ["import", "import-relation"])

@@ -257,9 +257,18 @@ async def test_a_url_that_refuses_both_is_refused(api: Api, servers: Servers) ->
     assert answer.body["message"].endswith("answered 403 Forbidden")
 
 
-async def test_cases_68_69_a_bad_path_is_refused_before_any_server_is_asked(api: Api) -> None:
-    answer = await ask(api, "https://nowhere.test", path="_ an invalid path _")
+@pytest.mark.parametrize("path", ["", " ", None])
+async def test_case_68_a_blank_path_is_refused_before_any_server_is_asked(api: Api, path: str | None) -> None:
+    answer = await ask(api, "https://nowhere.test", path=path)
 
+    assert (answer.status, answer.body) == (400, {"message": "Path can't be blank"})
+
+
+async def test_case_69_a_bad_path_is_refused_after_a_bad_url(api: Api, servers: Servers) -> None:
+    answer = await ask(api, "ftp://nowhere.test", path="_ an invalid path _")
+    assert answer.body["message"] == "File url is blocked: Only allowed schemes are https, http"
+
+    answer = await ask_server(api, servers, answering(GZIP), path="_ an invalid path _")
     assert answer.body["message"].startswith("Project namespace path can only include non-accented letters")
 
 

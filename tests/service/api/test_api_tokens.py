@@ -8,6 +8,7 @@ import pytest
 from shared.accounts.models import Scope, User
 from shared.accounts.tokens import create_token
 from tests.support.api import EXTERNAL_URL, Api
+from tests.support.forms import HEADERS, Part, form_body
 
 TOO_SMALL = {
     "error": "insufficient_scope",
@@ -114,6 +115,31 @@ async def test_nobody_cannot_be_impersonated(api: Api, reference: str) -> None:
 
     expected = {"message": f"404 User with ID or username '{reference}' Not Found"}
     assert (answer.status, answer.body) == (404, expected)
+
+
+async def test_a_form_may_have_the_token(api: Api, ann: User) -> None:
+    project = await api.project(ann)
+    for name in ("private_token", "access_token"):
+        body = form_body([Part(name, api.tokens["ann"])])
+        answer = await api.post(f"/projects/{project.id}/export", data=body, headers=HEADERS)
+        assert answer.status == 202
+
+
+@pytest.mark.usefixtures("ann")
+@pytest.mark.parametrize("path", ["import", "import-relation"])
+async def test_an_upload_is_made_by_whom_its_form_names(api: Api, root: User, path: str) -> None:
+    await api.project(root, "p")
+    file = Part("file", b"x", "x.tar.gz")
+    body = form_body([Part("path", "root/p"), Part("relation", "issues"), file, Part("sudo", "ann")])
+
+    answer = await api.post(f"/projects/{path}", by="root", data=body, headers=HEADERS)
+
+    assert answer.status == (400 if path == "import" else 404)  # of ann, who does not see it
+    assert await api.pool.fetchval("SELECT count(*) FROM jobs") == 0
+    await _only(api, root, Scope.API)
+    answer = await api.post(f"/projects/{path}", by="root", data=body, headers=HEADERS)
+    assert (answer.status, answer.body) == (403, TOO_SMALL | {"scope": "sudo"})
+    assert await api.objects_left() == 0
 
 
 async def test_a_job_token_opens_nothing(api: Api, ann: User) -> None:
