@@ -34,12 +34,13 @@ UNLIMITED = {
 class System:
     """A running Crossdock: where it listens, its first administrator's token, and its processes.
 
-    ``data`` is where the standalone form keeps its objects and its Postgres.
+    ``data`` is where the standalone form keeps its objects and its Postgres; the other has ``database_url``.
     """
 
     url: str
     token: str
     data: Path | None = None
+    database_url: str = ""
     processes: dict[str, ServerProcess] = field(default_factory=dict)
 
 
@@ -106,7 +107,9 @@ def distributed(  # the servers, and how many of ours
     with ExitStack() as resources:
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="crossdock-distributed-")))
         (port,) = free_ports(1)
-        system = System(f"http://127.0.0.1:{port}", f"glpat-{secrets.token_hex(10)}")
+        system = System(
+            f"http://127.0.0.1:{port}", f"glpat-{secrets.token_hex(10)}", database_url=database_url
+        )
         env = {
             **UNLIMITED,
             "CROSSDOCK_PORT": str(port),

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import gitlab
 import pytest
+from aiohttp import web
 
+from tests.support.background import background
 from tests.support.clients import Curl
+from tests.support.gitbeaker import Gitbeaker, gitbeaker_installed
 from tests.support.large import write_large
+from tests.support.remote import Servers
 from tests.support.system import System
+from tests.support.tls_front import server_context
 
 
 @pytest.fixture
@@ -30,6 +36,17 @@ def curl(system: System, tmp_path: Path) -> Curl:
     return Curl(system.url, system.token, tmp_path)
 
 
+@pytest.fixture(scope="session")
+def gitbeaker_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return gitbeaker_installed(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def gitbeaker(gitbeaker_home: Path, system: System) -> Gitbeaker:
+    """The client as the first administrator."""
+    return Gitbeaker(gitbeaker_home, {"host": system.url, "token": system.token})
+
+
 @pytest.fixture
 def name() -> str:
     """A path that is free; short enough to stand whole in the name of a download."""
@@ -42,6 +59,25 @@ def small_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     archive = tmp_path_factory.mktemp("archives") / "small.tar.gz"
     write_large(archive, relations=1, blobs=2, blob_size=1)
     return archive
+
+
+@pytest.fixture
+def remote(keys: tuple[Path, Path], small_archive: Path) -> Iterator[str]:
+    """Where the archive lies: a server by https, which wants the token 123123 in the query."""
+    with background() as loop, loop.opened(_serving(keys, small_archive)) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _serving(keys: tuple[Path, Path], source: Path) -> AsyncIterator[str]:
+    async def handler(request: web.Request) -> web.FileResponse:
+        if request.query.get("token") != "123123":
+            raise web.HTTPForbidden
+        return web.FileResponse(source, headers={"Content-Type": "application/gzip"})
+
+    async with AsyncExitStack() as stack:
+        port = await Servers(stack).http(handler, host="127.0.0.1", tls=server_context(keys))
+        yield f"https://localhost:{port}/file?token=123123"
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,37 @@
+"""TLS before a server that speaks none: what it answers for stays as it was, the signed Host too."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+
+def server_context(keys: tuple[Path, Path]) -> ssl.SSLContext:
+    """Make the context of a server with this key and certificate."""
+    key, cert = keys
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    return context
+
+
+@asynccontextmanager
+async def tls_front(keys: tuple[Path, Path], *, port: int, before: int) -> AsyncIterator[None]:
+    """Pass connections to ``port`` on to the port ``before`` which it stands, both of this machine."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inward, outward = await asyncio.open_connection("127.0.0.1", before)
+        await asyncio.gather(_pass_on(reader, outward), _pass_on(inward, writer))
+
+    async with await asyncio.start_server(connected, "127.0.0.1", port, ssl=server_context(keys)):
+        yield
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError, ssl.SSLError):
+        while data := await reader.read(64 * 1024):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
