@@ -29,6 +29,7 @@ class Presigned:
     """Addresses by which anybody may write and read one object."""
 
     put: str
+    post: str
     get: str
 
 
@@ -46,5 +47,6 @@ async def presigned(server: S3Server, key: str, *, version: str = "s3v4") -> Pre
         labelled = {**place, "ContentType": "application/gzip"}  # the older version signs it in any case
         return Presigned(
             put=await client.generate_presigned_url("put_object", Params=labelled),
+            post=await client.generate_presigned_url("put_object", Params=labelled, HttpMethod="POST"),
             get=await client.generate_presigned_url("get_object", Params=place),
         )

@@ -325,6 +325,16 @@ async def test_seaweedfs_takes_an_archive_by_its_presigned_address(
         assert await answer.read() == exported
 
 
+async def test_that_s3_has_no_post_of_raw_bodies_is_told(open_dock: Dock, s3_server: S3Server) -> None:
+    await made_bucket(s3_server)
+    address = await presigned(s3_server, "exports/posted.tar.gz")
+    _, outcome = await _upload(open_dock, UploadTarget(url=address.post, method="POST"))
+    assert (outcome.status, outcome.attempts) == (405, 1)
+    assert outcome.error
+    assert "answered 405" in outcome.error
+    assert "Signature" not in outcome.url + outcome.error
+
+
 async def test_an_archive_that_s3_would_not_take_ends_as_an_outcome_without_a_try(
     open_dock: Dock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
