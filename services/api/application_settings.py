@@ -19,6 +19,8 @@ _NUMBERS = (
     "max_import_size", "max_export_size", "max_import_remote_file_size", "max_decompressed_archive_size",
     "project_import_limit", "project_export_limit", "project_download_export_limit",
 )  # fmt: skip
+_RETENTION = "export_retention"
+_LONGEST_RETENTION = 10 * 365 * 24
 _BOOLEANS = (
     "allow_local_requests_from_web_hooks_and_services",
     "bulk_import_enabled",
@@ -27,7 +29,7 @@ _BOOLEANS = (
 _ALLOWLIST = "outbound_local_requests_allowlist"
 _OLD_ALLOWLIST = "outbound_local_requests_whitelist"
 _SOURCES = "import_sources"
-_NAMES = (*_NUMBERS, *_BOOLEANS, _ALLOWLIST, _OLD_ALLOWLIST, _SOURCES)
+_NAMES = (*_NUMBERS, *_BOOLEANS, _ALLOWLIST, _OLD_ALLOWLIST, _SOURCES, _RETENTION)
 
 _LARGEST = 2**31 - 1
 _MOST_ALLOWED = 1000
@@ -52,7 +54,7 @@ def read_changes(given: Mapping[str, object]) -> dict[str, object]:
     if not any(given.get(name) is not None for name in _NAMES):
         raise ParametersInvalid(f"{', '.join(_NAMES)} are missing, at least one parameter must be provided")
     checker = Checker(given)
-    changes: dict[str, object] = {name: checker.integer(name) for name in _NUMBERS}
+    changes: dict[str, object] = {name: checker.integer(name) for name in (*_NUMBERS, _RETENTION)}
     changes |= {name: checker.boolean(name) for name in _BOOLEANS}
     name = _ALLOWLIST if given.get(_ALLOWLIST) is not None else _OLD_ALLOWLIST
     changes[_ALLOWLIST] = _texts(checker, given, name)
@@ -93,6 +95,10 @@ def _refuse_invalid(changes: Mapping[str, object]) -> None:
             problems[name] = ["must be greater than or equal to 0"]
         elif value > _LARGEST:
             problems[name] = [f"must be less than or equal to {_LARGEST}"]
+    retention = changes.get(_RETENTION, 1)
+    assert isinstance(retention, int)  # noqa: S101  # read as such
+    if not 1 <= retention <= _LONGEST_RETENTION:
+        problems[_RETENTION] = [f"must be between 1 and {_LONGEST_RETENTION} hours"]
     allowed = changes.get(_ALLOWLIST, [])
     assert isinstance(allowed, list)  # noqa: S101  # read as such
     if len(allowed) > _MOST_ALLOWED:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from aiohttp import web
 
@@ -26,7 +25,6 @@ class ApiConfig:
     external_url: str
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
     job_attempts: int = 5
-    export_retention: timedelta = timedelta(hours=24)
     remote_imports: RemoteImports = field(default_factory=RemoteImports)
 
 

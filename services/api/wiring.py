@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from datetime import timedelta
 
 from aiohttp import web
 
@@ -29,7 +28,6 @@ def api_app(ports: Ports, settings: Settings, *, readiness: Readiness) -> web.Ap
         external_url=settings.base_url,
         defaults=default_settings(settings),
         job_attempts=settings.job_attempts,
-        export_retention=timedelta(hours=settings.export_retention),
         remote_imports=remote_imports(settings),
     )
     return make_app(

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 
@@ -19,6 +19,7 @@ from shared.assembly.project import PROJECT, project_document
 from shared.assembly.reading import filled
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, Fault
+from shared.instance.store import SettingsNow
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Lease, Outcome, UploadTarget
 from shared.jobs.progress import Progress
@@ -64,10 +65,10 @@ class Exported:
 class Exporter:
     """Exports projects; one at a time or several, each in flat memory."""
 
-    def __init__(self, pool: Pool, store: ObjectStore, *, retention: timedelta, uploader: Uploader) -> None:
+    def __init__(self, pool: Pool, store: ObjectStore, *, settings: SettingsNow, uploader: Uploader) -> None:
         self._pool = pool
         self._store = store
-        self._retention = retention
+        self._settings = settings
         self._uploader = uploader
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
@@ -156,11 +157,12 @@ class Exporter:
         progress: Progress | None,
     ) -> None:
         """Make the archive the user's, and with ``progress`` end the job in the same moment."""
+        retention = (await self._settings()).retention
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
             await archives.keep_newest(
                 db, job, object_id=exported.object_id, size=exported.size, sha256=exported.sha256,
-                file_name=file_name(content.full_path, datetime.now(UTC)), retention=self._retention,
+                file_name=file_name(content.full_path, datetime.now(UTC)), retention=retention,
             )  # fmt: skip
             if progress is not None:
                 await jobs.finish(db, lease, progress=progress.report())

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from functools import partial
 
 from services.exporter.exporter import Exporter
 from services.exporter.upload import Uploader, upload_policy
 from services.housekeeping import sweeper
 from services.ports import Ports, answering, distributed
 from services.working import stop_on_signal, work, worker_limits, worker_name
-from shared.database.pool import Pool
 from shared.instance.defaults import default_settings
-from shared.instance.models import ApplicationSettings
-from shared.instance.store import application_settings
+from shared.instance.store import SettingsNow, application_settings
 from shared.jobs.models import JobKind
 from shared.jobs.worker import Worker
 from shared.remote.client import RemoteClient
@@ -22,7 +20,7 @@ from shared.settings import Settings
 
 def exporter(ports: Ports, settings: Settings) -> Worker:
     """Make a worker that exports."""
-    defaults = default_settings(settings)
+    now = partial(application_settings, ports.pool, default_settings(settings))
     return Worker(
         ports.pool,
         ports.broker,
@@ -30,16 +28,16 @@ def exporter(ports: Ports, settings: Settings) -> Worker:
         work=Exporter(
             ports.pool,
             ports.store,
-            retention=timedelta(hours=settings.export_retention),
-            uploader=Uploader(ports.store, lambda: _remote(ports.pool, defaults)),
+            settings=now,
+            uploader=Uploader(ports.store, partial(_remote, now)),
         ),
         name=worker_name(),
         limits=worker_limits(settings),
     )
 
 
-async def _remote(pool: Pool, defaults: ApplicationSettings) -> RemoteClient:
-    return RemoteClient(upload_policy(await application_settings(pool, defaults)), SystemResolver())
+async def _remote(now: SettingsNow) -> RemoteClient:
+    return RemoteClient(upload_policy(await now()), SystemResolver())
 
 
 async def serve(settings: Settings) -> None:

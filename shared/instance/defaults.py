@@ -24,4 +24,5 @@ def default_settings(settings: Settings) -> ApplicationSettings:
         bulk_import_enabled=settings.bulk_import_enabled,
         import_sources=(GITLAB_PROJECT,) if settings.gitlab_project_import_enabled else (),
         project_export_enabled=settings.project_export_enabled,
+        export_retention=settings.export_retention,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 GITLAB_PROJECT = "gitlab_project"
 IMPORT_SOURCES = (
@@ -18,6 +19,7 @@ class ApplicationSettings:
     ``max_import_size`` is of a whole upload, ``max_export_size`` of a project's content, and
     ``max_import_remote_file_size`` of an archive that is fetched. ``outbound_local_requests_allowlist``
     names hosts, with a port or without, addresses and networks that may be asked although they are local.
+    An export can be downloaded for ``export_retention`` hours, which GitLab does not let be set.
     """
 
     max_import_size: int = 0
@@ -32,3 +34,9 @@ class ApplicationSettings:
     bulk_import_enabled: bool = False
     import_sources: tuple[str, ...] = (GITLAB_PROJECT,)
     project_export_enabled: bool = True
+    export_retention: int = 24
+
+    @property
+    def retention(self) -> timedelta:
+        """For how long an export can be downloaded."""
+        return timedelta(hours=self.export_retention)

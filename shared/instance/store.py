@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from shared.database.pool import Database
 from shared.instance.models import ApplicationSettings
+
+SettingsNow: TypeAlias = Callable[[], Awaitable[ApplicationSettings]]
+"""Gives the settings that hold at this moment."""
 
 _NAMES = frozenset(field.name for field in fields(ApplicationSettings))
 

@@ -142,7 +142,10 @@ class Dock:
     def exporter(self) -> Exporter:
         """An exporter that waits for nothing between two tries of an upload."""
         uploader = Uploader(self.store, self._connect, first_delay=timedelta(0))
-        return Exporter(self.pool, self.store, retention=timedelta(hours=1), uploader=uploader)
+        return Exporter(self.pool, self.store, settings=self._now, uploader=uploader)
+
+    async def _now(self) -> ApplicationSettings:
+        return self.settings
 
     async def _connect(self) -> RemoteClient:
         return RemoteClient(upload_policy(self.settings), SystemResolver())

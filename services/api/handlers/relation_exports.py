@@ -36,7 +36,7 @@ async def create(request: web.Request) -> web.Response:
     checker.finish()
     await relation_exports.request_export(
         dependencies.pool, caller, project,
-        batched=bool(batched), retention=dependencies.config.export_retention,
+        batched=bool(batched), retention=(await settings_for(request)).retention,
     )  # fmt: skip
     return accepted()
 

@@ -62,6 +62,7 @@ async def test_administrators_see_the_settings_and_others_do_not(api: Api) -> No
         "bulk_import_enabled": False,
         "import_sources": ["gitlab_project"],
         "project_export_enabled": True,
+        "export_retention": 24,
     }
     assert shown.body == expected
     for method in ("GET", "PUT"):
@@ -78,6 +79,7 @@ async def test_administrators_see_the_settings_and_others_do_not(api: Api) -> No
         ({"bulk_import_enabled": "True"}, {"bulk_import_enabled": True}),
         ({"import_sources": "github,gitlab_project"}, {"import_sources": ["github", "gitlab_project"]}),
         ({"import_sources": []}, {"import_sources": []}),
+        ({"export_retention": "48"}, {"export_retention": 48}),
         (
             {"outbound_local_requests_whitelist": ["10.0.0.0/8", " a:80 "]},
             {
@@ -119,6 +121,7 @@ async def test_what_is_given_is_changed_and_the_rest_stays(
             {"max_export_size": 2**31},
             {"message": {"max_export_size": ["must be less than or equal to 2147483647"]}},
         ),
+        ({"export_retention": 0}, {"message": {"export_retention": ["must be between 1 and 87600 hours"]}}),
         (
             {"outbound_local_requests_allowlist": ["a"] * 1001},
             {"message": {"outbound_local_requests_allowlist": ["is too long (maximum is 1000 entries)"]}},

@@ -7,6 +7,7 @@ import pytest
 
 from services.exporter.exporter import UserGone
 from shared.errors import CrossdockError, LeaseLost, ObjectMissing
+from shared.instance.models import ApplicationSettings
 from shared.jobs import store as jobs
 from shared.jobs.progress import Progress
 from tests.support.contents import assert_accepted_by_gnu
@@ -148,6 +149,15 @@ async def test_a_user_has_one_archive_of_a_project_and_another_user_another(dock
     assert all(row["file_name"].endswith("_ann_p_export.tar.gz") for row in rows)
     await dock.collect()
     assert [(dock.root / key).stat().st_size for key in dock.stored("archives/")] == [rows[0]["size"]] * 2
+
+
+async def test_an_archive_is_kept_for_as_long_as_the_settings_say_by_then(dock: Dock) -> None:
+    for hours in (1, 48):
+        dock.settings = ApplicationSettings(export_retention=hours)
+        await dock.run_export()
+        row = await dock.pool.fetchrow("SELECT expires_at - created_at AS kept FROM archives")
+        assert row is not None
+        assert row["kept"] == timedelta(hours=hours)
 
 
 async def test_a_lease_that_is_lost_shows_no_archive(dock: Dock) -> None:
