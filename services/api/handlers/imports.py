@@ -11,9 +11,10 @@ from aiohttp import web
 from services.api import imports, rate_limits
 from services.api.application_settings import settings_for
 from services.api.authentication import act_as_told, require_caller
+from services.api.bodies import LARGEST_BODY
 from services.api.dependencies import DEPENDENCIES
 from services.api.entities import import_status
-from services.api.errors import Forbidden, ParametersInvalid
+from services.api.errors import ApiError, Forbidden, ParametersInvalid
 from services.api.intake import UploadForm, receive, require_size
 from services.api.permissions import visible_project
 from services.api.responses import job_header, json_response
@@ -32,7 +33,6 @@ T = TypeVar("T")
 
 async def create(request: web.Request) -> web.Response:
     """POST /projects/import."""
-    await admit(request)
     async with received(request, imports.read_upload) as (caller, (wanted, archive)):
         to = await imports.place(request.app[DEPENDENCIES].pool, caller, wanted)
         project, job = await imports.schedule(request, caller, wanted, to=to, archive=archive)
@@ -43,8 +43,10 @@ async def create(request: web.Request) -> web.Response:
 async def received(request: web.Request, read: Callable[[UploadForm], T]) -> AsyncIterator[tuple[User, T]]:
     """Take in a form, and give who sent it and what is read; its file is kept unless the block raises.
 
-    A request with wrong parameters does not count against the limit: GitLab looks at them first.
+    A request with wrong parameters is told so first and does not count against the limit, as in GitLab.
+    Where it is refused for other reasons, that is found out of small bodies alone: others are not read.
     """
+    refusal = await _refusal(request)
     async with AsyncExitStack() as stack:
         try:
             form = await stack.enter_async_context(receive(request))
@@ -53,7 +55,24 @@ async def received(request: web.Request, read: Callable[[UploadForm], T]) -> Asy
         except ParametersInvalid:
             await rate_limits.take_back(request)
             raise
+        except ApiError as error:
+            raise refusal or error from None
+        if refusal:
+            raise refusal
         yield require_caller(request), wanted
+
+
+async def _refusal(request: web.Request) -> ApiError | None:
+    """Check what needs no body, and raise what is against it before a large one is sent."""
+    caller = require_caller(request)
+    await require_size(request)
+    try:
+        await count_import(request, caller)
+    except ApiError as error:
+        if request.content_length is None or request.content_length > LARGEST_BODY:
+            raise
+        return error
+    return None
 
 
 async def announced(request: web.Request, project: Project, job: Job) -> web.Response:
@@ -68,13 +87,6 @@ async def authorize(request: web.Request) -> web.Response:
     """POST /projects/import/authorize, for relations too: what GitLab's proxy asks, and nobody else may."""
     require_caller(request)
     raise Forbidden
-
-
-async def admit(request: web.Request) -> None:
-    """Check what needs no body, so that an upload is refused before it is sent."""
-    caller = require_caller(request)
-    await require_size(request)
-    await count_import(request, caller)
 
 
 async def count_import(request: web.Request, caller: User) -> None:

@@ -8,7 +8,7 @@ from services.api import relation_imports
 from services.api.authentication import require_caller
 from services.api.dependencies import DEPENDENCIES
 from services.api.errors import Forbidden
-from services.api.handlers.imports import admit, received
+from services.api.handlers.imports import received
 from services.api.permissions import visible_project
 from services.api.responses import job_header, json_response
 from shared.accounts.models import AccessLevel
@@ -21,7 +21,6 @@ from shared.jobs.outbox import announce
 async def create(request: web.Request) -> web.Response:
     """POST /projects/import-relation."""
     dependencies = request.app[DEPENDENCIES]
-    await admit(request)
     async with received(request, relation_imports.read_upload) as (caller, wanted):
         project, job = await relation_imports.schedule(request, caller, wanted)
     await announce(dependencies.pool, dependencies.broker, job)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from services.api.bodies import LARGEST_BODY
 from tests.support.api import ARCHIVE, Answer, Api, running_api
 from tests.support.forms import HEADERS, Part, form_body
 
@@ -76,6 +78,24 @@ async def test_an_import_with_wrong_parameters_is_not_counted(api: Api) -> None:
     assert [answer.status for answer in refused] == [400] * 3
     assert _rate(refused[0]) == ("",) * 4
     assert [(await _import(api)).status for _ in range(2)] == [201, 429]
+    again = await api.post("/projects/import", by="ann", data=wrong, headers=HEADERS)
+    assert (again.status, again.body) == (400, {"error": "file is missing"})
+
+
+@pytest.mark.parametrize("api", [{"import_sources": ()}], indirect=True)
+@pytest.mark.parametrize(("size", "told"), [(1, 400), (LARGEST_BODY, 403)])
+async def test_what_is_wrong_with_a_small_form_is_told_before_that_imports_are_off(
+    api: Api, size: int, told: int
+) -> None:
+    await api.user("ann")
+    body = form_body([Part("file", bytes(size), "x.tar.gz")])
+
+    answer = await api.post("/projects/import", by="ann", data=BytesIO(body), headers=HEADERS)
+
+    assert answer.status == told
+    right = form_body([Part("path", "p"), Part("file", b"x", "x.zip")])
+    assert (await api.post("/projects/import", by="ann", data=right, headers=HEADERS)).status == 403
+    assert await api.objects_left() == 0
 
 
 @pytest.mark.parametrize("api", [{"project_download_export_limit": 1}], indirect=True)
