@@ -93,6 +93,23 @@ def standalone(**settings: str) -> Iterator[System]:
         yield system
 
 
+def environment(*, database_url: str, broker_url: str, s3: S3Server, **settings: str) -> dict[str, str]:
+    """What the services of one distributed Crossdock have in common; its objects are apart from others'."""
+    return {
+        **UNLIMITED,
+        "CROSSDOCK_ROOT_TOKEN": f"glpat-{secrets.token_hex(10)}",
+        "CROSSDOCK_DATABASE_URL": database_url,
+        "CROSSDOCK_BROKER_URL": broker_url,
+        "CROSSDOCK_S3_ENDPOINT_URL": s3.endpoint,
+        "CROSSDOCK_S3_BUCKET": s3.bucket,
+        "CROSSDOCK_S3_REGION": s3.region,
+        "CROSSDOCK_S3_PREFIX": f"{secrets.token_hex(8)}/",
+        "CROSSDOCK_S3_ACCESS_KEY_ID": s3.access_key,
+        "CROSSDOCK_S3_SECRET_ACCESS_KEY": s3.secret_key,
+        **settings,
+    }
+
+
 @contextmanager
 def distributed(  # the servers, and how many of ours
     *,
@@ -107,24 +124,10 @@ def distributed(  # the servers, and how many of ours
     with ExitStack() as resources:
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="crossdock-distributed-")))
         (port,) = free_ports(1)
-        system = System(
-            f"http://127.0.0.1:{port}", f"glpat-{secrets.token_hex(10)}", database_url=database_url
-        )
-        env = {
-            **UNLIMITED,
-            "CROSSDOCK_PORT": str(port),
-            "CROSSDOCK_EXTERNAL_URL": system.url,
-            "CROSSDOCK_ROOT_TOKEN": system.token,
-            "CROSSDOCK_DATABASE_URL": database_url,
-            "CROSSDOCK_BROKER_URL": broker_url,
-            "CROSSDOCK_S3_ENDPOINT_URL": s3.endpoint,
-            "CROSSDOCK_S3_BUCKET": s3.bucket,
-            "CROSSDOCK_S3_REGION": s3.region,
-            "CROSSDOCK_S3_PREFIX": f"{secrets.token_hex(8)}/",
-            "CROSSDOCK_S3_ACCESS_KEY_ID": s3.access_key,
-            "CROSSDOCK_S3_SECRET_ACCESS_KEY": s3.secret_key,
-            **settings,
-        }
+        url = f"http://127.0.0.1:{port}"
+        settings = {"CROSSDOCK_PORT": str(port), "CROSSDOCK_EXTERNAL_URL": url, **settings}
+        env = environment(database_url=database_url, broker_url=broker_url, s3=s3, **settings)
+        system = System(url, env["CROSSDOCK_ROOT_TOKEN"], database_url=database_url)
         names = [
             "api",
             *(f"importer-{n}" for n in range(importers)),

@@ -22,11 +22,16 @@ async def tls_front(keys: tuple[Path, Path], *, port: int, before: int) -> Async
     """Pass connections to ``port`` on to the port ``before`` which it stands, both of this machine."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inward, outward = await asyncio.open_connection("127.0.0.1", before)
-        await asyncio.gather(_pass_on(reader, outward), _pass_on(inward, writer))
+        await passed_on(reader, writer, port=before)
 
     async with await asyncio.start_server(connected, "127.0.0.1", port, ssl=server_context(keys)):
         yield
+
+
+async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, port: int) -> None:
+    """Pass a connection on to a port of this machine, both ways until both have ended."""
+    inward, outward = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.gather(_pass_on(reader, outward), _pass_on(inward, writer))
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
