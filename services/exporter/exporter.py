@@ -22,7 +22,7 @@ from shared.errors import CrossdockError, Fault
 from shared.instance.store import SettingsNow
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Lease, Outcome, UploadTarget
-from shared.jobs.progress import Progress
+from shared.jobs.progress import Phase, Progress
 from shared.projects import archives
 from shared.projects.content import ProjectContent, project_content
 from shared.snapshots import index, objects
@@ -85,10 +85,13 @@ class Exporter:
             await self._upload(job, lease, target, progress)
 
     async def _export(self, job: Job, lease: Lease, progress: Progress, *, ends: bool) -> None:
+        progress.begin(Phase.PREPARING)
         snapshot_id = await index.pin(self._pool, lease)
         content = await project_content(self._pool, job.project_id)
         documents = await self._documents(job, content, snapshot_id)
+        progress.begin(Phase.WRITING)
         exported = await self._write(snapshot_id, documents, progress)
+        progress.begin(Phase.COMMITTING)
         await self._record(job, lease, exported, content, progress=progress if ends else None)
 
     async def _upload(self, job: Job, lease: Lease, target: UploadTarget, progress: Progress) -> None:
@@ -96,6 +99,7 @@ class Exporter:
         if archive is None:
             raise ArchiveGone
         progress.bytes_done = archive.size  # also where an earlier attempt made it
+        progress.begin(Phase.UPLOADING)
         async with objects.keep(self._pool, archive.object_id):
             outcome = await self._uploader.upload(archive, target)
         _log.info("archive_uploaded", **asdict(outcome))
