@@ -9,7 +9,7 @@ from aiohttp import web
 
 from services.api.app import make_app
 from services.api.dependencies import ApiConfig, Dependencies, Readiness
-from services.housekeeping import sweeper
+from services.housekeeping import keep_house
 from services.ports import Ports, distributed
 from shared.accounts.users import ensure_root
 from shared.database.migrate import migrate
@@ -72,9 +72,9 @@ async def serve(settings: Settings) -> None:
         readiness = Readiness()
         runner = await listen(api_app(ports, settings, readiness=readiness), settings)
         async with asyncio.TaskGroup() as tasks:
-            sweeping = tasks.create_task(sweeper(ports, settings).run())
+            housekeeping = tasks.create_task(keep_house(ports, settings))
             try:
                 await drained(readiness, notice=settings.drain_seconds * _NOTICE)
             finally:
                 await runner.cleanup()
-                sweeping.cancel()
+                housekeeping.cancel()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from shared.database.pool import Database, Row
 from shared.events.models import Event
@@ -31,19 +30,3 @@ async def mark_published(db: Database, events: Sequence[Event]) -> None:
     await db.execute(
         "UPDATE events SET published_at = now() WHERE id = ANY($1)", [each.id for each in events]
     )
-
-
-async def expire(db: Database, *, older_than: timedelta, limit: int) -> int:
-    """Remove published events and answered commands past their time, and give how many."""
-    return await _removed(db, "events", "published_at", older_than=older_than, limit=limit) + await _removed(
-        db, "commands", "created_at", older_than=older_than, limit=limit
-    )
-
-
-async def _removed(db: Database, table: str, column: str, *, older_than: timedelta, limit: int) -> int:
-    status = await db.execute(
-        f"""DELETE FROM {table} WHERE ctid = ANY(ARRAY(
-            SELECT ctid FROM {table} WHERE {column} < now() - $1::interval LIMIT $2))""",  # noqa: S608  # fixed texts
-        older_than, limit,
-    )  # fmt: skip
-    return int(status.rpartition(" ")[2])

@@ -9,6 +9,7 @@ import pytest
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool
 from shared.events import store as events
+from shared.events.expiry import EventExpiry
 from shared.events.models import Event
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, Lease, Outcome, UploadOutcome
@@ -196,6 +197,6 @@ async def test_published_events_expire_and_others_do_not(pool: Pool) -> None:
     await claimed(pool, await queued(pool))
     first, second = await told(pool)
     await events.mark_published(pool, [first])
-    assert await events.expire(pool, older_than=MINUTE, limit=10) == 0
-    assert await events.expire(pool, older_than=NOW, limit=10) == 1
+    assert await EventExpiry(pool, retention=MINUTE).remove_events() == 0
+    assert await EventExpiry(pool, retention=NOW).remove_events() == 1
     assert await told(pool) == [second]
