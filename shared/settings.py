@@ -72,7 +72,9 @@ class Settings(BaseSettings):
     export_retention: int = Field(default=24, ge=1, le=87600, description="hours")
 
     # Other systems, by queue.
-    command_actors: str = Field(default="", description="separated by commas")
+    command_actors: str = Field(
+        default="", pattern=r"^\s*([^=,]+=[^=,]+\s*(,\s*[^=,]+=[^=,]+)*,?)?\s*$", description="user=name"
+    )
     event_retention: int = Field(default=72, ge=1, le=8760, description="hours")
 
     # Workers.

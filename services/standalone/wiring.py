@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from services.api.dependencies import Readiness
-from services.api.wiring import admit_root, api_app, drained, listen
+from services.api.wiring import admit_root, api_app, command_consumer, drained, listen
 from services.exporter.wiring import exporter
 from services.housekeeping import keep_house
 from services.importer.wiring import importers
@@ -40,12 +40,16 @@ async def serve(settings: Settings, *, data: Path) -> None:
         await admit_root(ports.pool, settings)
         readiness = Readiness()
         workers = [*importers(ports, settings), exporter(ports, settings)]
-        runner = await listen(api_app(ports, settings, readiness=readiness), settings)
+        app = api_app(ports, settings, readiness=readiness)
+        commands = command_consumer(app, settings)
+        runner = await listen(app, settings)
         async with asyncio.TaskGroup() as tasks:
+            consuming = tasks.create_task(commands.run())
             tasks.create_task(work(workers, keep_house(ports, settings)))
             try:
                 await drained(readiness, notice=0)  # no load balancer has to see it
             finally:
+                consuming.cancel()
                 for worker in workers:
                     worker.stop()
                 await runner.cleanup()

@@ -196,7 +196,12 @@ class Link:
         return await self._channel(f"topic {topic}", partial(self.declare_topic, topic=topic))
 
     async def answer(self, queue: str, message: Message) -> bool:
-        """Put ``message`` into a queue of this very name; False where there is none."""
+        """Put ``message`` into a queue of this very name; False where there is none, or it is ours.
+
+        Who may send commands may not, by that, write into the queues that our services consume.
+        """
+        if self._prefix and queue.startswith(self._prefix):
+            return False
         async with translated(f"answer to {queue}", self.deadline):
             channel = await self._channel("answers", _nothing_to_declare)
             try:

@@ -23,6 +23,8 @@ _VERSION = "1.0"
 _REQUIRED = ("specversion", "id", "source", "type")
 _NAME = re.compile(r"[a-z0-9]{1,64}")
 _LONGEST = 1000
+_LONGEST_KEY = 255
+"""Of id and source, which together name an event."""
 _IS_JSON = re.compile(r"[\w.+-]+/(?:[\w.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 
 
@@ -119,8 +121,9 @@ def _check(attributes: Mapping[str, str], content_type: str | None) -> None:
     for name, value in attributes.items():
         if not _NAME.fullmatch(name):
             raise NoCloudEvent(f"{name[:_LONGEST]!r} is no name of an attribute")
-        if len(value) > _LONGEST:
-            raise NoCloudEvent(f"{name} has more than {_LONGEST} characters")
+        longest = _LONGEST_KEY if name in _REQUIRED else _LONGEST
+        if len(value) > longest:
+            raise NoCloudEvent(f"{name} has more than {longest} characters")
         if "\0" in value:
             raise NoCloudEvent(f"{name} has a NUL")
 

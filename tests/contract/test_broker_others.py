@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import aio_pika
@@ -29,6 +30,7 @@ class Others:
 
     heard: asyncio.Queue[tuple[str, Message]]
     send: Callable[[str, Message], Awaitable[None]]
+    waiting: Callable[[], AbstractAsyncContextManager[tuple[str, asyncio.Queue[Message]]]]
 
 
 @pytest.fixture(params=["memory", "rabbitmq"])
@@ -37,7 +39,10 @@ async def both(request: pytest.FixtureRequest, queue_prefix: str) -> AsyncIterat
     if request.param == "memory":
         memory = MemoryBroker()
         memory.on_emit(lambda _, key, message: heard.put_nowait((key, message)))
-        yield memory, Others(heard, lambda _, message: memory.publish(INBOX, message))
+        yield (
+            memory,
+            Others(heard, lambda _, message: memory.publish(INBOX, message), lambda: _waiting(memory)),
+        )
         return
     url: str = request.getfixturevalue("rabbitmq_url")
     async with (
@@ -58,7 +63,33 @@ async def both(request: pytest.FixtureRequest, queue_prefix: str) -> AsyncIterat
             exchange = await channel.get_exchange(f"{queue_prefix}{INBOX}", ensure=False)
             await exchange.publish(_foreign(message), key)
 
-        yield broker, Others(heard, send)
+        @asynccontextmanager
+        async def waiting() -> AsyncIterator[tuple[str, asyncio.Queue[Message]]]:
+            answers: asyncio.Queue[Message] = asyncio.Queue()
+            own = await channel.declare_queue(exclusive=True)
+
+            async def take_in(incoming: aio_pika.abc.AbstractIncomingMessage) -> None:
+                await answers.put(broker._link.read(incoming))
+
+            await own.consume(take_in, no_ack=True)
+            yield own.name, answers
+
+        yield broker, Others(heard, send, waiting)
+
+
+@asynccontextmanager
+async def _waiting(memory: MemoryBroker) -> AsyncIterator[tuple[str, asyncio.Queue[Message]]]:
+    answers: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def wait(deliveries: AsyncIterator[Delivery]) -> None:
+        async for delivery in deliveries:
+            await delivery.ack()
+            await answers.put(delivery.message)
+
+    async with memory.consume("answers", prefetch=1) as deliveries:
+        task = asyncio.create_task(wait(deliveries))
+        yield "answers", answers
+    await task
 
 
 def _foreign(message: Message) -> aio_pika.Message:
@@ -144,12 +175,20 @@ async def test_a_command_that_is_refused_and_replayed_is_still_from_who_sent_it(
         assert (await take(deliveries)).message == FULL
 
 
-async def test_an_answer_arrives_in_the_queue_that_was_named(broker: Broker, queue_prefix: str) -> None:
-    name = f"{queue_prefix}answers" if not isinstance(broker, MemoryBroker) else "answers"
-    async with broker.consume("answers", prefetch=1) as deliveries:
+async def test_an_answer_arrives_in_the_queue_that_was_named(broker: Broker, others: Others) -> None:
+    async with others.waiting() as (name, answers):
         assert await broker.answer(name, FULL)
-        assert (await take(deliveries)).message == FULL
+        async with asyncio.timeout(SOON):
+            assert await answers.get() == FULL
 
 
 async def test_an_answer_to_a_queue_that_is_gone_is_no_error(broker: Broker) -> None:
     assert not await broker.answer("nobody", Message(b"{}", "m"))
+
+
+async def test_no_answer_goes_into_a_queue_of_ours(rabbitmq_url: str, queue_prefix: str) -> None:
+    async with (
+        rabbitmq_broker(rabbitmq_url, prefix=queue_prefix) as broker,
+        broker.consume("import", prefetch=1),
+    ):
+        assert not await broker.answer(f"{queue_prefix}import", Message(b"{}", "m"))

@@ -161,7 +161,7 @@ async def test_a_relay_whose_session_is_ended_makes_room_for_another(
 async def test_an_uncommitted_move_is_not_published(pool: Pool, database_url: str, broker: Heard) -> None:
     async with relaying(database_url, broker):
         async with pool.acquire() as db, db.transaction():
-            await queued(db)  # type: ignore[arg-type]  # a connection does as well
+            await queued(db)
             await queued(pool)
             (first,) = await broker.keys(1)
             await _idle(pool)
