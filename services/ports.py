@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import stamina
 from asyncpg import InterfaceError, PostgresError
@@ -13,8 +14,9 @@ from asyncpg import InterfaceError, PostgresError
 from shared.broker.base import Broker
 from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.check import DatabaseDown
-from shared.database.pool import Pool, database
+from shared.database.pool import Pool, database, session
 from shared.errors import BrokerError
+from shared.events.relay import Connect
 from shared.settings import MIB, Settings
 from shared.storage.base import ObjectStore
 from shared.storage.s3 import S3Config, s3_store
@@ -25,11 +27,12 @@ PATIENCE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Postgres, object storage and the broker, open."""
+    """Postgres, object storage and the broker, open; ``session`` opens a connection beside the pool's."""
 
     pool: Pool
     store: ObjectStore
     broker: Broker
+    session: Connect
 
 
 def _s3(settings: Settings) -> S3Config:
@@ -58,7 +61,7 @@ async def distributed(settings: Settings) -> AsyncIterator[Ports]:
         s3_store(_s3(settings)) as store,
         rabbitmq_broker(settings.broker_url.get_secret_value(), prefix=settings.broker_prefix) as broker,
     ):
-        yield Ports(pool, store, broker)
+        yield Ports(pool, store, broker, partial(session, url))
 
 
 async def _connect_once(url: str) -> None:

@@ -6,10 +6,9 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 
-from shared.jobs.sweeper import Sweeper
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.settings import Settings
 
@@ -39,9 +38,9 @@ def stop_on_signal(workers: Sequence[Worker]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
-async def work(workers: Sequence[Worker], sweeper: Sweeper) -> None:
-    """Run workers and the sweeper until every worker has stopped."""
+async def work(workers: Sequence[Worker], housekeeping: Coroutine[None, None, None]) -> None:
+    """Run workers and the housekeeping until every worker has stopped."""
     async with asyncio.TaskGroup() as tasks:
-        sweeping = tasks.create_task(sweeper.run())
+        keeping = tasks.create_task(housekeeping)
         await asyncio.gather(*(worker.run() for worker in workers))
-        sweeping.cancel()
+        keeping.cancel()

@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     pack_blob_size: int = Field(default=8, ge=0, description="MiB; a larger blob is an object of its own")
     export_retention: int = Field(default=24, ge=1, le=87600, description="hours")
 
+    # Other systems, by queue.
+    command_actors: str = Field(
+        default="", pattern=r"^\s*([^=,]+=[^=,]+\s*(,\s*[^=,]+=[^=,]+)*,?)?\s*$", description="user=name"
+    )
+    event_retention: int = Field(default=72, ge=1, le=8760, description="hours")
+
     # Workers.
     worker_concurrency: int = Field(default=1, ge=1, le=64)
     lease_seconds: float = Field(default=60, gt=0)

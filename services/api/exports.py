@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Literal
 
 from services.api.checks import Checker
-from services.api.dependencies import Dependencies
 from services.api.errors import NotFound, Refused
+from services.api.origin import Origin
 from shared.accounts.models import User
 from shared.database.pool import Connection, Database, Pool, one_moment
+from shared.instance.models import ApplicationSettings
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, JobKind, JobState, UploadTarget
 from shared.projects import archives, store
@@ -22,22 +23,21 @@ _SCHEMES = ("http", "https")
 
 
 async def request_export(
-    dependencies: Dependencies, caller: User, project: Project, *, order: ExportOrder, correlation_id: str
+    db: Connection, caller: User, project: Project, *, order: ExportOrder, origin: Origin
 ) -> tuple[Job, bool]:
     """Queue an export and remove the caller's earlier archive; True with it.
 
     Where the caller has the same one on its way, that one is given, and False. One that was asked for with
     another description or upload is another.
     """
-    async with dependencies.pool.acquire() as db, db.transaction():
+    async with db.transaction():
         if not await store.lock(db, project.id):
             raise NotFound("Project")
-        return await _queue_once(db, caller, project, order=order, correlation_id=correlation_id,
-                                 attempts=dependencies.config.job_attempts)  # fmt: skip
+        return await _queue_once(db, caller, project, order=order, origin=origin)
 
 
-async def _queue_once(  # what a job is made of
-    db: Connection, caller: User, project: Project, *, order: ExportOrder, correlation_id: str, attempts: int
+async def _queue_once(
+    db: Connection, caller: User, project: Project, *, order: ExportOrder, origin: Origin
 ) -> tuple[Job, bool]:
     await archives.remove(db, project_id=project.id, user_id=caller.id)
     for underway in await jobs.on_their_way(db, project.id, JobKind.EXPORT, user_id=caller.id):
@@ -48,10 +48,17 @@ async def _queue_once(  # what a job is made of
         order,
         project_id=project.id,
         user_id=caller.id,
-        correlation_id=correlation_id,
-        max_attempts=attempts,
+        correlation_id=origin.correlation_id,
+        max_attempts=origin.max_attempts,
+        traceparent=origin.traceparent,
     )
     return job, True
+
+
+def require_enabled(settings: ApplicationSettings) -> None:
+    """Raise 404 where no projects may be exported."""
+    if not settings.project_export_enabled:
+        raise NotFound
 
 
 async def export_status(pool: Pool, caller: User, project: Project) -> str:

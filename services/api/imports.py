@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from uuid import uuid4
 
-from aiohttp import web
-
 from services.api.checks import Checker
-from services.api.dependencies import DEPENDENCIES
-from services.api.errors import Refused
+from services.api.errors import Forbidden, Refused
 from services.api.intake import UploadForm
+from services.api.origin import Origin
 from services.api.override_params import override_params
 from services.api.permissions import is_own_of_bot, visible_namespace
-from services.api.responses import CORRELATION_ID
 from shared.accounts.errors import NamespaceGone
 from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import personal_namespace
-from shared.database.pool import Database
+from shared.database.pool import Connection, Database
+from shared.instance.models import GITLAB_PROJECT, ApplicationSettings
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, RemoteSource
 from shared.projects import store
@@ -78,9 +76,14 @@ def require_file(checker: Checker, form: UploadForm) -> None:
 def archive_of(form: UploadForm) -> int:
     """Give the object of the form's file. Raises 422 where that is no archive by its name."""
     assert form.file is not None  # noqa: S101  # it was required
-    if PurePosixPath(form.file.file_name).suffix != ".gz":
-        raise Refused(422, {"error": _NOT_GZIP})
+    require_archive_name(form.file.file_name)
     return form.file.object_id
+
+
+def require_archive_name(name: str) -> None:
+    """Raise 422 for a file that is no archive by its name."""
+    if PurePosixPath(name).suffix != ".gz":
+        raise Refused(422, {"error": _NOT_GZIP})
 
 
 def read_request(checker: Checker) -> ImportRequest:
@@ -108,6 +111,12 @@ def _namespace_reference(checker: Checker) -> str | None:
     )
 
 
+def require_enabled(settings: ApplicationSettings) -> None:
+    """Raise 403 where no archives may be imported."""
+    if GITLAB_PROJECT not in settings.import_sources:
+        raise Forbidden
+
+
 async def look_ahead(db: Database, caller: User, wanted: ImportRequest) -> None:
     """Refuse what GitLab refuses before it looks at the archive: an unknown namespace, and a blank path."""
     if wanted.namespace is not None:
@@ -127,25 +136,25 @@ async def place(db: Database, caller: User, wanted: ImportRequest) -> Destinatio
         return await _destination(db, namespace, wanted)
 
 
-async def schedule(
-    request: web.Request, caller: User, wanted: ImportRequest, *, to: Destination, archive: Archive
+async def schedule(  # what a project and a job are made of
+    db: Connection, caller: User, wanted: ImportRequest, *, to: Destination, archive: Archive, origin: Origin
 ) -> tuple[Project, Job]:
     """Make the project and its queued job, both or none; raises 400 where the place is taken."""
-    dependencies = request.app[DEPENDENCIES]
     order = ImportOrder(
         override_params=wanted.override_params,
         replaces=to.replaces.full_path if to.replaces else None,
         source=archive.source,
     )
     with _told_as_gitlab_does():
-        async with dependencies.pool.acquire() as db, db.transaction():
+        async with db.transaction():
             await store.refuse_over_limit(db, to.namespace.id)
             project = await store.create(
                 db, NewProject(namespace_id=to.namespace.id, creator_id=caller.id, path=to.path, name=to.name)
             )
             job = await jobs.enqueue(
-                db, order, project_id=project.id, user_id=caller.id, correlation_id=request[CORRELATION_ID],
-                object_id=archive.object_id, max_attempts=dependencies.config.job_attempts,
+                db, order, project_id=project.id, user_id=caller.id,
+                correlation_id=origin.correlation_id, object_id=archive.object_id,
+                max_attempts=origin.max_attempts, traceparent=origin.traceparent,
             )  # fmt: skip
     return project, job
 

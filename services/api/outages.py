@@ -35,11 +35,16 @@ async def tell_outages(request: web.Request, handler: Handler) -> web.StreamResp
         raise Unavailable from error
 
 
+def passes_by(error: BaseException) -> bool:
+    """Tell what we lack for the time being from what stays as it is."""
+    return error.retryable if isinstance(error, CrossdockError) else passes(error)
+
+
 def _is_outage(request: web.Request, error: Exception) -> bool:
     """Tell what we lack from a client that is gone, whose connection fails in the same words."""
     if isinstance(error, CrossdockError):
-        return error.retryable
-    return passes(error) and not isinstance(error, ClientError) and not _is_gone(request)
+        return passes_by(error)
+    return passes_by(error) and not isinstance(error, ClientError) and not _is_gone(request)
 
 
 def _is_gone(request: web.Request) -> bool:

@@ -56,26 +56,46 @@ async def visible_project(request: web.Request, *, db: Database | None = None) -
     """Give the project of the address and the caller's level; raises 404 where the caller cannot see it."""
     db = db or request.app[DEPENDENCIES].pool
     caller = find_caller(request)
-    reference = request.match_info["id"]
-    moved_to = None
+    project, level, has_moved = await _visible(db, caller, request.match_info["id"])
+    if has_moved:
+        raise _moved(request, project)
+    return project, level
+
+
+async def _visible(db: Database, caller: User | None, reference: str) -> tuple[Project, AccessLevel, bool]:
+    """Give the project of an id or full path, the caller's level, and whether the path is an old one."""
+    has_moved = False
     project = await store.find(db, reference)
     if project is None and "/" in reference:
         moved_to = await find_moved(db, reference)
         project = None if moved_to is None else await store.find_by_id(db, moved_to)
+        has_moved = True
     if project is None:
         raise NotFound("Project")
     level = await project_level(db, caller, project)
     if not sees(caller, project, level):
         raise NotFound("Project")
-    if moved_to is not None:
-        raise _moved(request, project)
-    return project, level
+    return project, level, has_moved
+
+
+async def administered_by(db: Database, caller: User, reference: str) -> Project:
+    """Give the project of an id or full path. Raises 404, 405 by an old path, and 403, as for a request."""
+    project, level, has_moved = await _visible(db, caller, reference)
+    if has_moved:
+        raise _not_by_old_path()
+    if level < AccessLevel.MAINTAINER:
+        raise Forbidden
+    return project
+
+
+def _not_by_old_path() -> ApiError:
+    return Refused(405, "Non GET methods are not allowed for moved projects")
 
 
 def _moved(request: web.Request, project: Project) -> ApiError:
     """Make the answer to who asks by an old path: the same address with the id, 405 for changes."""
     if request.method not in ("GET", "HEAD"):
-        return Refused(405, "Non GET methods are not allowed for moved projects")
+        return _not_by_old_path()
     path = _PROJECT.sub(rf"\g<1>{project.id}", request.raw_path, count=1)
     return Moved(request.app[DEPENDENCIES].config.external_url + path)
 

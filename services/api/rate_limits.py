@@ -17,13 +17,17 @@ _TEXT = "This endpoint has been requested too many times. Try again later."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """How a caller stands against a limit, counted by ``key``; ``reset_at`` in seconds since 1970."""
+    """How a caller stands against a limit, counted by ``key``.
+
+    ``reset_at`` is in seconds since 1970, ``wait`` in seconds from now.
+    """
 
     name: str
     key: str
     limit: int
     used: int
     reset_at: int
+    wait: int
 
 
 _QUOTA = web.RequestKey("quota", Quota)
@@ -50,8 +54,15 @@ async def count(request: web.Request, name: str, *of: int, limit: int) -> None:
     """
     if not limit:
         return
+    quota = await use(request.app[DEPENDENCIES].pool, name, *of, limit=limit)
+    request[_QUOTA] = quota
+    refuse_over(quota)
+
+
+async def use(db: Database, name: str, *of: int, limit: int) -> Quota:
+    """Count one more use of what is limited, whoever asks and by which way."""
     key = _key(name, of)
-    row = await request.app[DEPENDENCIES].pool.fetchrow(
+    row = await db.fetchrow(
         """INSERT INTO rate_limits AS r (key, window_end, used) VALUES ($1, now() + interval '1 minute', 1)
            ON CONFLICT (key) DO UPDATE SET
                used = CASE WHEN r.window_end <= now() THEN 1 ELSE r.used + 1 END,
@@ -61,9 +72,13 @@ async def count(request: web.Request, name: str, *of: int, limit: int) -> None:
         key,
     )
     assert row is not None  # noqa: S101  # an upsert ... RETURNING gives its row
-    request[_QUOTA] = Quota(name=name, key=key, limit=limit, used=row["used"], reset_at=row["reset_at"])
-    if row["used"] > limit:
-        raise Refused(429, {"error": _TEXT}, headers={"Retry-After": str(row["wait"])})
+    return Quota(name=name, key=key, limit=limit, **row)
+
+
+def refuse_over(quota: Quota) -> None:
+    """Raise 429 where it was one use too many."""
+    if quota.used > quota.limit:
+        raise Refused(429, {"error": _TEXT}, headers={"Retry-After": str(quota.wait)})
 
 
 async def standing(db: Database, name: str, *of: int, limit: int) -> Standing:

@@ -42,11 +42,16 @@ def timestamp(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 
+def is_safe_id(given: str) -> bool:
+    """Tell whether a correlation id of somebody's can be taken over: into logs and headers."""
+    return _SAFE_ID.fullmatch(given) is not None
+
+
 def begin(request: web.Request) -> str:
     """Note when the request came, and give its correlation id: the caller's where that is harmless."""
     given = request.headers.get("X-Request-Id", "")
     request[_STARTED] = time.perf_counter()
-    request[CORRELATION_ID] = given if _SAFE_ID.fullmatch(given) else uuid4().hex
+    request[CORRELATION_ID] = given if is_safe_id(given) else uuid4().hex
     return request[CORRELATION_ID]
 
 

@@ -8,8 +8,11 @@ import signal
 from aiohttp import web
 
 from services.api.app import make_app
-from services.api.dependencies import ApiConfig, Dependencies, Readiness
-from services.housekeeping import sweeper
+from services.api.commands.actors import Actors
+from services.api.commands.carrying_out import CarryingOut
+from services.api.commands.consumer import CommandConsumer
+from services.api.dependencies import DEPENDENCIES, ApiConfig, Dependencies, Readiness
+from services.housekeeping import keep_house
 from services.ports import Ports, distributed
 from shared.accounts.users import ensure_root
 from shared.database.migrate import migrate
@@ -36,6 +39,13 @@ def api_app(ports: Ports, settings: Settings, *, readiness: Readiness) -> web.Ap
             pool=ports.pool, store=ports.store, broker=ports.broker, config=config, readiness=readiness
         )
     )
+
+
+def command_consumer(app: web.Application, settings: Settings) -> CommandConsumer:
+    """Make the consumer of commands over what the application works with."""
+    dependencies = app[DEPENDENCIES]
+    carrying_out = CarryingOut(dependencies, Actors(settings.command_actors))
+    return CommandConsumer(dependencies.broker, carrying_out, source=settings.base_url)
 
 
 async def admit_root(pool: Pool, settings: Settings) -> None:
@@ -71,11 +81,15 @@ async def serve(settings: Settings) -> None:
         await migrate(settings.database_url.get_secret_value())
         await admit_root(ports.pool, settings)
         readiness = Readiness()
-        runner = await listen(api_app(ports, settings, readiness=readiness), settings)
+        app = api_app(ports, settings, readiness=readiness)
+        commands = command_consumer(app, settings)
+        runner = await listen(app, settings)
         async with asyncio.TaskGroup() as tasks:
-            sweeping = tasks.create_task(sweeper(ports, settings).run())
+            consuming = tasks.create_task(commands.run())
+            housekeeping = tasks.create_task(keep_house(ports, settings))
             try:
                 await drained(readiness, notice=settings.drain_seconds * _NOTICE)
             finally:
+                consuming.cancel()
                 await runner.cleanup()
-                sweeping.cancel()
+                housekeeping.cancel()

@@ -6,7 +6,7 @@ from functools import partial
 
 from services.exporter.exporter import Exporter
 from services.exporter.upload import Uploader, upload_policy
-from services.housekeeping import sweeper
+from services.housekeeping import keep_house
 from services.ports import Ports, answering, distributed
 from services.working import stop_on_signal, work, worker_limits, worker_name
 from shared.instance.defaults import default_settings
@@ -46,4 +46,4 @@ async def serve(settings: Settings) -> None:
         await answering(ports.broker)
         worker = exporter(ports, settings)
         stop_on_signal([worker])
-        await work([worker], sweeper(ports, settings))
+        await work([worker], keep_house(ports, settings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from services.housekeeping import sweeper
+from services.housekeeping import keep_house
 from services.importer.importer import Importer
 from services.importer.limits import LimitsNow, current_limits
 from services.importer.relation_importer import RelationImporter
@@ -56,4 +56,4 @@ async def serve(settings: Settings) -> None:
         await answering(ports.broker)
         workers = importers(ports, settings)
         stop_on_signal(workers)
-        await work(workers, sweeper(ports, settings))
+        await work(workers, keep_house(ports, settings))

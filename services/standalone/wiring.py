@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from services.api.dependencies import Readiness
-from services.api.wiring import admit_root, api_app, drained, listen
+from services.api.wiring import admit_root, api_app, command_consumer, drained, listen
 from services.exporter.wiring import exporter
-from services.housekeeping import sweeper
+from services.housekeeping import keep_house
 from services.importer.wiring import importers
 from services.ports import Ports
 from services.standalone.postgres import embedded_postgres
 from services.working import work
 from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
-from shared.database.pool import database
+from shared.database.pool import database, session
 from shared.jobs import outbox
 from shared.settings import Settings
 from shared.storage.filesystem import FilesystemStore
@@ -29,7 +30,7 @@ async def embedded(settings: Settings, data: Path) -> AsyncIterator[Ports]:
     async with embedded_postgres(data / "postgres") as url:
         await migrate(url)
         async with database(url, size=settings.database_pool_size) as pool:
-            yield Ports(pool, FilesystemStore(data / "objects"), MemoryBroker())
+            yield Ports(pool, FilesystemStore(data / "objects"), MemoryBroker(), partial(session, url))
 
 
 async def serve(settings: Settings, *, data: Path) -> None:
@@ -39,12 +40,16 @@ async def serve(settings: Settings, *, data: Path) -> None:
         await admit_root(ports.pool, settings)
         readiness = Readiness()
         workers = [*importers(ports, settings), exporter(ports, settings)]
-        runner = await listen(api_app(ports, settings, readiness=readiness), settings)
+        app = api_app(ports, settings, readiness=readiness)
+        commands = command_consumer(app, settings)
+        runner = await listen(app, settings)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(work(workers, sweeper(ports, settings)))
+            consuming = tasks.create_task(commands.run())
+            tasks.create_task(work(workers, keep_house(ports, settings)))
             try:
                 await drained(readiness, notice=0)  # no load balancer has to see it
             finally:
+                consuming.cancel()
                 for worker in workers:
                     worker.stop()
                 await runner.cleanup()

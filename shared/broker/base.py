@@ -1,13 +1,14 @@
 """The message broker: the port.
 
-A message is a wake-up: small, at least once, in no promised order. Truth lives in Postgres.
+A message between our services is a wake-up: small, at least once, in no promised order. Truth lives in
+Postgres. Other systems are told of events through topics, and send commands to inboxes.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.errors import BrokerError, Fault
@@ -39,11 +40,25 @@ class MessageTooLarge(BrokerError):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``message_id`` and ``correlation_id`` are printable ASCII of at most 255 characters."""
+    """``message_id`` and ``correlation_id`` are printable ASCII of at most 255 characters.
+
+    ``reply_to`` is the queue of another system, which waits there for an answer. ``user_id`` is who sent
+    the message, where the broker has made sure of that; a dead letter that is replayed keeps it.
+    """
 
     body: bytes
     message_id: str
     correlation_id: str | None = None
+    content_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reply_to: str | None = None
+    user_id: str | None = None
+
+
+def check_size(message: Message) -> None:
+    """Raise MessageTooLarge for a body over the limit."""
+    if len(message.body) > MAX_BODY_BYTES:
+        raise MessageTooLarge(len(message.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +111,29 @@ class Broker(Protocol):
         and ends the iteration. Lost connections are mended inside; deliveries that were un-ended
         then come again. Waiting for the next delivery may be cancelled and taken up again.
         """
+
+    async def open_topic(self, topic: str) -> None:
+        """Make sure of ``topic``, so that others can bind their queues to it."""
+
+    async def emit(self, topic: str, message: Message, *, key: str) -> None:
+        """Give ``message`` to every queue that is bound to ``topic`` by ``key``, which may be none.
+
+        Returns once the broker has taken responsibility, and may double as ``publish`` may. Those that are
+        given one after the other arrive in that order. Raises MessageTooLarge.
+        """
+
+    def listen(
+        self, inbox: str, keys: Sequence[str], *, prefetch: int
+    ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
+        """Deliveries, as ``consume`` gives them, of what other systems send to ``inbox`` under ``keys``.
+
+        What they send under another key arrives as well, so that it can be answered. ``inbox`` is a queue:
+        it keeps what comes while nobody listens, from the first time on that somebody did, and it has
+        dead letters. Bodies may be of any length.
+        """
+
+    async def answer(self, queue: str, message: Message) -> bool:
+        """Put ``message`` into a queue that another system named; False where there is no such queue."""
 
     def dead_letters(self, queue: str) -> AsyncIterator[DeadLetter]:
         """The dead letters of ``queue`` as they lie there now; looking does not remove them.

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from shared.broker.base import (
     DELIVERY_LIMIT,
     LIMIT_REASON,
-    MAX_BODY_BYTES,
     MAX_REASON_CHARACTERS,
     DeadLetter,
     Delivery,
     Message,
-    MessageTooLarge,
+    check_size,
 )
 from shared.errors import BrokerError
 
 CAPACITY = 100_000
 """Messages of one queue, dead letters among them, beyond which it takes no more."""
+
+Listener = Callable[[str, str, Message], None]
+"""Takes a topic, a key and a message; it must neither wait nor raise."""
 
 
 @dataclass(slots=True)
@@ -124,14 +126,14 @@ class MemoryBroker:
     def __init__(self, *, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._queues: dict[str, _Queue] = {}
+        self._listeners: list[Listener] = []
 
     def _queue(self, name: str) -> _Queue:
         return self._queues.setdefault(name, _Queue(name))
 
     async def publish(self, queue: str, message: Message) -> None:
         """Put ``message`` into ``queue``; BrokerError where that is full."""
-        if len(message.body) > MAX_BODY_BYTES:
-            raise MessageTooLarge(len(message.body))
+        check_size(message)
         target = self._queue(queue)
         if len(target.ready) + len(target.dead) >= self._capacity:
             raise BrokerError(f"queue {queue} is full: it holds {self._capacity} messages")
@@ -145,6 +147,36 @@ class MemoryBroker:
             yield consumer
         finally:
             consumer.close()
+
+    def on_emit(self, listener: Listener) -> None:
+        """Have ``listener`` called with what is emitted from now on; for who embeds the services."""
+        self._listeners.append(listener)
+
+    async def open_topic(self, topic: str) -> None:
+        """Listeners need nothing to be there."""
+
+    async def emit(self, topic: str, message: Message, *, key: str) -> None:
+        """See Broker."""
+        check_size(message)
+        for listener in self._listeners:
+            listener(topic, key, message)
+
+    def listen(
+        self,
+        inbox: str,
+        keys: Sequence[str],  # noqa: ARG002  # every key arrives
+        *,
+        prefetch: int,
+    ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
+        """See Broker; in the process one sends by ``publish``."""
+        return self.consume(inbox, prefetch=prefetch)
+
+    async def answer(self, queue: str, message: Message) -> bool:
+        """See Broker; a queue is there from the first time on that it is consumed."""
+        if queue not in self._queues:
+            return False
+        await self.publish(queue, message)
+        return True
 
     async def dead_letters(self, queue: str) -> AsyncIterator[DeadLetter]:
         """See Broker; those that lie there when it is first asked."""

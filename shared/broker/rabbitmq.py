@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import stamina
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from shared.broker.base import MAX_BODY_BYTES, DeadLetter, Delivery, Message, MessageTooLarge
+from shared.broker.base import DeadLetter, Delivery, Message, check_size
 from shared.broker.rabbitmq_link import REASON_HEADER, Link, close_quietly, parsed, translated
 from shared.errors import BrokerError
 
@@ -24,9 +25,7 @@ _CHECK_DEADLINE = timedelta(seconds=5)
 _BROKERS_REASON_HEADER = "x-first-death-reason"
 
 
-def _message(incoming: AbstractIncomingMessage) -> Message:
-    """What was delivered; other systems may have left out the id."""
-    return Message(incoming.body, incoming.message_id or "", incoming.correlation_id)
+Declare = Callable[[AbstractChannel], Awaitable[None]]
 
 
 class _Subscription:
@@ -37,8 +36,8 @@ class _Subscription:
         self._started = self._ended = False
         self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
 
-    async def start(self, link: Link, queue: str, *, prefetch: int) -> None:
-        await link.declare(self.channel, queue)
+    async def start(self, link: Link, queue: str, declare: Declare, *, prefetch: int) -> None:
+        await declare(self.channel)
         await self.channel.set_qos(prefetch_count=prefetch)
         self.channel.close_callbacks.add(self._end)
         (await self.channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(self._end)
@@ -80,7 +79,7 @@ class _Delivery:
 
     @property
     def message(self) -> Message:
-        return _message(self._incoming)
+        return self._link.read(self._incoming)
 
     async def ack(self) -> None:
         await self._end(self._incoming.ack)
@@ -110,8 +109,9 @@ class _Delivery:
 class _Consumer:
     """The deliveries of one open block, over as many channels as it takes."""
 
-    def __init__(self, link: Link, *, queue: str, prefetch: int) -> None:
+    def __init__(self, link: Link, declare: Declare, *, queue: str, prefetch: int) -> None:
         self._link = link
+        self._declare = declare
         self._queue = queue
         self._prefetch = prefetch
         self._subscribing = asyncio.Lock()
@@ -143,7 +143,9 @@ class _Consumer:
             await self._drop()
             self._subscription = _Subscription(await self._link.open_channel())
             try:
-                await self._subscription.start(self._link, self._queue, prefetch=self._prefetch)
+                await self._subscription.start(
+                    self._link, self._queue, self._declare, prefetch=self._prefetch
+                )
             finally:
                 if self._closed:  # meanwhile, by another task
                     await self._drop()
@@ -165,14 +167,39 @@ class RabbitMQBroker:
 
     async def publish(self, queue: str, message: Message) -> None:
         """See Broker."""
-        if len(message.body) > MAX_BODY_BYTES:
-            raise MessageTooLarge(len(message.body))
+        check_size(message)
         await self._link.publish(queue, message)
 
-    @asynccontextmanager
-    async def consume(self, queue: str, *, prefetch: int) -> AsyncIterator[AsyncIterator[Delivery]]:
+    async def open_topic(self, topic: str) -> None:
+        """See Broker."""
+        await self._link.open_topic(topic)
+
+    async def emit(self, topic: str, message: Message, *, key: str) -> None:
+        """See Broker."""
+        check_size(message)
+        await self._link.emit(topic, message, key=key)
+
+    async def answer(self, queue: str, message: Message) -> bool:
+        """See Broker."""
+        check_size(message)
+        return await self._link.answer(queue, message)
+
+    def consume(self, queue: str, *, prefetch: int) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         """See Broker; BrokerError on entering where the broker cannot be reached then."""
-        consumer = _Consumer(self._link, queue=queue, prefetch=prefetch)
+        return self._consume(partial(self._link.declare, queue=queue), queue, prefetch=prefetch)
+
+    def listen(
+        self, inbox: str, keys: Sequence[str], *, prefetch: int
+    ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
+        """See Broker; BrokerError as with ``consume``."""
+        declare = partial(self._link.declare_inbox, inbox=inbox, keys=tuple(keys))
+        return self._consume(declare, inbox, prefetch=prefetch)
+
+    @asynccontextmanager
+    async def _consume(
+        self, declare: Declare, queue: str, *, prefetch: int
+    ) -> AsyncIterator[AsyncIterator[Delivery]]:
+        consumer = _Consumer(self._link, declare, queue=queue, prefetch=prefetch)
         try:
             await consumer.subscribe()
             yield consumer
@@ -185,14 +212,14 @@ class RabbitMQBroker:
             async for incoming in buried:
                 headers = incoming.headers
                 reason = headers.get(REASON_HEADER) or headers.get(_BROKERS_REASON_HEADER)
-                yield DeadLetter(_message(incoming), queue, str(reason))
+                yield DeadLetter(self._link.read(incoming), queue, str(reason))
 
     async def replay(self, queue: str) -> int:
         """See Broker."""
         count = 0
         async with aclosing(self._buried(queue)) as buried:
             async for incoming in buried:
-                await self._link.publish(queue, _message(incoming))
+                await self._link.publish(queue, self._link.read(incoming))
                 async with translated(f"replay {queue}", self._link.deadline):
                     await incoming.ack()
                 count += 1

@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
-from aio_pika import Connection, DeliveryMode
+from aio_pika import Connection, DeliveryMode, ExchangeType
 from aio_pika import Message as Outgoing
-from aio_pika.abc import AbstractChannel, AbstractExchange, HeadersType
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, HeadersType
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError, PublishError
 from pamqp.common import FieldTable
 from pamqp.exceptions import PAMQPException
 from yarl import URL
 
 from shared.broker.base import DELIVERY_LIMIT, MAX_REASON_CHARACTERS, Message
+from shared.broker.rabbitmq_headers import SENDER_HEADER, as_text, own_headers
 from shared.errors import BrokerError
 
 _log = logging.getLogger(__name__)
 
 REASON_HEADER = "x-reason"
 
+_USER = "guest"
+"""Who connects where the URL names nobody (aiormq's default)."""
 _CLOSE_DEADLINE = timedelta(seconds=5)
 # RabbitMQ's guide to heartbeats names 5 to 20 seconds; aiormq would take 60 and wait for three.
 _HEARTBEAT_SECONDS = 15
@@ -86,6 +90,7 @@ class Link:
     def __init__(self, url: URL, *, prefix: str, deadline: timedelta) -> None:
         self.deadline = deadline
         self._url = url
+        self._user = url.user or _USER
         self._prefix = prefix
         self._connecting = asyncio.Lock()
         self._connection: Connection | None = None
@@ -136,35 +141,119 @@ class Link:
         }
         await channel.declare_queue(self.name(queue), durable=True, arguments=arguments)
 
+    async def declare_topic(self, channel: AbstractChannel, topic: str) -> None:
+        """Make sure of the exchange that carries ``topic``."""
+        await channel.declare_exchange(self.name(topic), ExchangeType.TOPIC, durable=True)
+
+    async def declare_inbox(self, channel: AbstractChannel, inbox: str, keys: Sequence[str]) -> None:
+        """Make sure of the queue ``inbox``, and of the exchange of that name that fills it.
+
+        What comes under another key takes a way round, as RabbitMQ would drop it.
+        """
+        await self.declare(channel, inbox)
+        others = self.name(f"{inbox}.others")
+        around = await channel.declare_exchange(others, ExchangeType.FANOUT, durable=True, internal=True)
+        exchange = await channel.declare_exchange(
+            self.name(inbox), ExchangeType.DIRECT, durable=True, arguments={"alternate-exchange": others}
+        )
+        queue = await channel.get_queue(self.name(inbox), ensure=False)
+        await queue.bind(around)
+        for key in keys:
+            await queue.bind(exchange, key)
+
     async def publish(self, queue: str, message: Message) -> None:
         """Return once the broker has confirmed that ``queue`` holds ``message``."""
-        await self._send(queue, _outgoing(message), self.name(queue))
+        await self._send(queue, self._outgoing(message), self.name(queue))
 
     async def bury(self, queue: str, message: Message, *, reason: str) -> None:
         """Return once the broker has confirmed that the dead letters of ``queue`` hold ``message``."""
         # Headers have to fit into one frame, and a longer one ends the connection.
-        headers: HeadersType = {REASON_HEADER: reason[:MAX_REASON_CHARACTERS]}
-        await self._send(queue, _outgoing(message, headers), self.dead_name(queue))
+        outgoing = self._outgoing(message, {REASON_HEADER: reason[:MAX_REASON_CHARACTERS]})
+        await self._send(queue, outgoing, self.dead_name(queue))
 
     async def _send(self, queue: str, outgoing: Outgoing, routing_key: str) -> None:
         async with translated(f"publish to {queue}", self.deadline):
-            exchange = await self._exchange(queue)
+            channel = await self._channel(queue, partial(self.declare, queue=queue))
             try:
-                await exchange.publish(outgoing, routing_key, mandatory=True)
+                await channel.default_exchange.publish(outgoing, routing_key, mandatory=True)
             except PublishError:
                 self._declared.discard(queue)  # someone deleted it: the next attempt declares it
                 raise
 
-    async def _exchange(self, queue: str) -> AbstractExchange:
-        """Where to publish for ``queue``, which is declared."""
+    async def emit(self, topic: str, message: Message, *, key: str) -> None:
+        """Return once the broker has given ``message`` to whoever is bound to ``topic`` by ``key``."""
+        async with translated(f"emit to {topic}", self.deadline):
+            channel = await self._topic_channel(topic)
+            exchange = await channel.get_exchange(self.name(topic), ensure=False)
+            await exchange.publish(self._outgoing(message), key, mandatory=False)
+
+    async def open_topic(self, topic: str) -> None:
+        """Make sure of ``topic``."""
+        async with translated(f"open {topic}", self.deadline):
+            await self._topic_channel(topic)
+
+    async def _topic_channel(self, topic: str) -> AbstractChannel:
+        return await self._channel(f"topic {topic}", partial(self.declare_topic, topic=topic))
+
+    async def answer(self, queue: str, message: Message) -> bool:
+        """Put ``message`` into a queue of this very name; False where there is none, or it is ours.
+
+        Who may send commands may not, by that, write into the queues that our services consume.
+        """
+        if self._prefix and queue.startswith(self._prefix):
+            return False
+        async with translated(f"answer to {queue}", self.deadline):
+            channel = await self._channel("answers", _nothing_to_declare)
+            try:
+                await channel.default_exchange.publish(self._outgoing(message), queue, mandatory=True)
+            except PublishError:
+                return False
+            return True
+
+    async def _channel(
+        self, what: str, declare: Callable[[AbstractChannel], Awaitable[None]]
+    ) -> AbstractChannel:
+        """Where to publish, once ``what`` is declared there."""
         async with self._declaring:
             if self._publishing is None or self._publishing.is_closed:
                 self._declared.clear()
                 self._publishing = await self.open_channel()
-            if queue not in self._declared:
-                await self.declare(self._publishing, queue)
-                self._declared.add(queue)
-            return self._publishing.default_exchange
+            if what not in self._declared:
+                await declare(self._publishing)
+                self._declared.add(what)
+            return self._publishing
+
+    def _outgoing(self, message: Message, headers: HeadersType | None = None) -> Outgoing:
+        sender: HeadersType = {} if message.user_id is None else {SENDER_HEADER: message.user_id}
+        return Outgoing(
+            message.body,
+            headers={**message.headers, **sender, **(headers or {})},
+            message_id=message.message_id,
+            correlation_id=message.correlation_id,
+            content_type=message.content_type,
+            reply_to=message.reply_to,
+            # RabbitMQ takes no other name than that of who is connected.
+            user_id=None if message.user_id is None else self._user,
+            delivery_mode=DeliveryMode.PERSISTENT,
+        )
+
+    def read(self, incoming: AbstractIncomingMessage) -> Message:
+        """What was delivered; other systems may have left out the id.
+
+        A dead letter was sent again by us, and names in a header who had sent it first.
+        """
+        sender = incoming.user_id
+        if sender is not None and sender == self._user:
+            sender = as_text(incoming.headers.get(SENDER_HEADER)) or sender
+        return Message(
+            incoming.body,
+            incoming.message_id or "",
+            incoming.correlation_id,
+            content_type=incoming.content_type,
+            headers=own_headers(incoming.headers),
+            reply_to=incoming.reply_to,
+            user_id=sender,
+        )
 
     async def close(self) -> None:
         """Close the connection; whoever asks for a channel gets a new one."""
@@ -173,11 +262,5 @@ class Link:
             self._connection = None
 
 
-def _outgoing(message: Message, headers: HeadersType | None = None) -> Outgoing:
-    return Outgoing(
-        message.body,
-        headers=headers,
-        message_id=message.message_id,
-        correlation_id=message.correlation_id,
-        delivery_mode=DeliveryMode.PERSISTENT,
-    )
+async def _nothing_to_declare(_channel: AbstractChannel) -> None:
+    """The queue is another system's."""

@@ -50,6 +50,17 @@ async def database(url: str, *, size: int = 10) -> AsyncIterator[Pool]:
         yield pool
 
 
+@asynccontextmanager
+async def session(url: str) -> AsyncIterator[Connection]:
+    """Open one connection beside the pool's, for who keeps it to himself. Raises DatabaseUnreachable."""
+    connection = await _connect(url, command_timeout=60, server_settings=_SERVER_SETTINGS)
+    try:
+        await prepare(connection)
+        yield connection
+    finally:
+        connection.terminate()  # nothing is left to be waited for, be it lost or not
+
+
 async def _connect(*address: Any, **options: Any) -> asyncpg.Connection[asyncpg.Record]:  # noqa: ANN401  # the pool's
     """Connect. Raises DatabaseUnreachable."""
     try:

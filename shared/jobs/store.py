@@ -73,13 +73,15 @@ async def enqueue(
     correlation_id: str,
     object_id: int | None = None,
     max_attempts: int = 5,
+    traceparent: str | None = None,
 ) -> Job:
     """Insert a queued job; it is the sweeper's and the caller's to publish once this is committed."""
     row = await db.fetchrow(
-        """INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, max_attempts)
-           VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *""",
+        """INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, max_attempts,
+                             traceparent)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *""",
         _KINDS[type(order)].value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id,
-        max_attempts,
+        max_attempts, traceparent,
     )  # fmt: skip
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
     return _job(row)

@@ -147,6 +147,20 @@ async def find_upload(db: Database, object_id: int) -> Upload | None:
     return Upload(row["key"], row["size"]) if row else None
 
 
+async def adopt(db: Database, key: str, *, size: int) -> int | None:
+    """Take over an object that others have put into the store, as an upload: the collector removes it.
+
+    Gives None where it has been an upload before, and is being removed.
+    """
+    number: int | None = await db.fetchval(
+        """INSERT INTO objects (key, kind, state, size) VALUES ($1, 'upload', 'stored', $2)
+           ON CONFLICT (key) DO UPDATE SET size = excluded.size, touched_at = now()
+           WHERE objects.state = 'stored' RETURNING id""",
+        key, size,
+    )  # fmt: skip
+    return number
+
+
 async def release(db: Database, object_id: int) -> bool:
     """Mark an object for deletion, unless somebody refers to it; nobody refers to a marked one."""
     return bool(

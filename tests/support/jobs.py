@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from shared.database.migrate import migrate
-from shared.database.pool import Pool, database
+from shared.database.pool import Database, Pool, database
 from shared.errors import CrossdockError
 from shared.jobs import store
 from shared.jobs.models import ExportOrder, Job, Lease
@@ -31,9 +31,12 @@ async def migrated(url: str) -> AsyncIterator[Pool]:
         yield pool
 
 
-async def queued(pool: Pool, **more: int) -> Job:
+async def queued(db: Database, *, object_id: int | None = None, max_attempts: int = 5) -> Job:
     """A fresh export job of project 1."""
-    return await store.enqueue(pool, ExportOrder(), project_id=1, user_id=1, correlation_id="c", **more)
+    return await store.enqueue(
+        db, ExportOrder(), project_id=1, user_id=1, correlation_id="c", object_id=object_id,
+        max_attempts=max_attempts,
+    )  # fmt: skip
 
 
 async def claimed(pool: Pool, job: Job, *, ttl: timedelta = MINUTE) -> Lease:

@@ -14,8 +14,8 @@ from services.api.dependencies import DEPENDENCIES
 from services.api.errors import Forbidden, NotFound, Refused
 from services.api.export_size import refuse_size
 from services.api.handlers.imports import count_import
+from services.api.origin import origin_of
 from services.api.relation_imports import is_importing
-from services.api.responses import CORRELATION_ID
 from shared.database.pool import Connection
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, JobState, RelationImportOrder
@@ -70,15 +70,14 @@ async def _export(request: web.Request, project: Project, order: ExportOrder) ->
         raise Forbidden
     await rate_limits.count(request, "project_export", caller.id, limit=settings.project_export_limit)
     await refuse_size(dependencies.pool, caller, project, limit=settings.max_export_size)
-    job, _ = await exports.request_export(
-        dependencies, caller, project, order=order, correlation_id=request[CORRELATION_ID]
-    )
+    async with dependencies.pool.acquire() as db:
+        job, _ = await exports.request_export(db, caller, project, order=order, origin=origin_of(request))
     return job
 
 
 async def _import(request: web.Request, job: Job, project: Project) -> Job:
-    dependencies = request.app[DEPENDENCIES]
-    async with dependencies.pool.acquire() as db, db.transaction():
+    origin = origin_of(request)
+    async with request.app[DEPENDENCIES].pool.acquire() as db, db.transaction():
         if not await store.lock(db, project.id):  # whoever retries at the same time waits here
             raise NotFound("Job")
         await _require_place(db, job, project)
@@ -87,8 +86,8 @@ async def _import(request: web.Request, job: Job, project: Project) -> Job:
         try:
             return await jobs.enqueue(
                 db, job.order, project_id=project.id, user_id=require_caller(request).id,
-                correlation_id=request[CORRELATION_ID], object_id=job.object_id,
-                max_attempts=dependencies.config.job_attempts,
+                correlation_id=origin.correlation_id, object_id=job.object_id,
+                max_attempts=origin.max_attempts, traceparent=origin.traceparent,
             )  # fmt: skip
         except UniqueViolationError:
             raise _conflict(_RELATION_RUNNING) from None

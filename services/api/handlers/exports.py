@@ -10,11 +10,12 @@ from services.api.bodies import parameters
 from services.api.dependencies import DEPENDENCIES
 from services.api.downloads import archive_download, require_stored, send
 from services.api.entities import export_status
-from services.api.errors import NotFound, Refused
+from services.api.errors import Refused
 from services.api.export_size import refuse_size
+from services.api.origin import origin_of
 from services.api.permissions import administered_project
 from services.api.ranges import continues
-from services.api.responses import CORRELATION_ID, accepted, job_header, json_response
+from services.api.responses import accepted, job_header, json_response
 from shared.accounts.models import User
 from shared.jobs.outbox import announce
 from shared.projects import archives
@@ -25,8 +26,7 @@ _MISSING = "The project export file is not available yet"
 
 
 async def _exportable(request: web.Request) -> tuple[Project, User]:
-    if not (await settings_for(request)).project_export_enabled:
-        raise NotFound
+    exports.require_enabled(await settings_for(request))
     return await administered_project(request)
 
 
@@ -39,9 +39,10 @@ async def create(request: web.Request) -> web.Response:
     await rate_limits.count(request, "project_export", caller.id, limit=settings.project_export_limit)
     await exports.refuse_upload(dependencies.pool, caller, project, target=order.upload)
     await refuse_size(dependencies.pool, caller, project, limit=settings.max_export_size)
-    job, is_new = await exports.request_export(
-        dependencies, caller, project, order=order, correlation_id=request[CORRELATION_ID]
-    )
+    async with dependencies.pool.acquire() as db:
+        job, is_new = await exports.request_export(
+            db, caller, project, order=order, origin=origin_of(request)
+        )
     if is_new:
         await announce(dependencies.pool, dependencies.broker, job)
     return accepted(headers=job_header(job))

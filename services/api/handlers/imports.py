@@ -16,11 +16,11 @@ from services.api.dependencies import DEPENDENCIES
 from services.api.entities import import_status
 from services.api.errors import ApiError, Forbidden, ParametersInvalid
 from services.api.intake import UploadForm, receive, require_size
+from services.api.origin import origin_of
 from services.api.permissions import visible_project
 from services.api.responses import job_header, json_response
 from shared.accounts.models import AccessLevel, User
 from shared.database.pool import one_moment
-from shared.instance.models import GITLAB_PROJECT
 from shared.jobs import store as jobs
 from shared.jobs.models import Job, JobKind
 from shared.jobs.outbox import announce
@@ -34,8 +34,12 @@ T = TypeVar("T")
 async def create(request: web.Request) -> web.Response:
     """POST /projects/import."""
     async with received(request, imports.read_upload) as (caller, (wanted, archive)):
-        to = await imports.place(request.app[DEPENDENCIES].pool, caller, wanted)
-        project, job = await imports.schedule(request, caller, wanted, to=to, archive=archive)
+        pool = request.app[DEPENDENCIES].pool
+        to = await imports.place(pool, caller, wanted)
+        async with pool.acquire() as db:
+            project, job = await imports.schedule(
+                db, caller, wanted, to=to, archive=archive, origin=origin_of(request)
+            )
     return await announced(request, project, job)
 
 
@@ -92,8 +96,7 @@ async def authorize(request: web.Request) -> web.Response:
 async def count_import(request: web.Request, caller: User) -> None:
     """Check whether imports are on, and count this one of the caller's."""
     settings = await settings_for(request)
-    if GITLAB_PROJECT not in settings.import_sources:
-        raise Forbidden
+    imports.require_enabled(settings)
     await rate_limits.count(request, "project_import", caller.id, limit=settings.project_import_limit)
 
 

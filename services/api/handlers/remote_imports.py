@@ -12,6 +12,7 @@ from services.api.authentication import require_caller
 from services.api.bodies import parameters
 from services.api.dependencies import DEPENDENCIES
 from services.api.handlers.imports import announced, count_import
+from services.api.origin import origin_of
 from services.api.remote_archives import RemoteArchives
 
 
@@ -38,5 +39,8 @@ async def _create(
     archives = RemoteArchives(dependencies.config.remote_imports, await settings_for(request))
     archive = imports.Archive(source=await find(archives))
     to = await imports.place(dependencies.pool, caller, wanted)
-    project, job = await imports.schedule(request, caller, wanted, to=to, archive=archive)
+    async with dependencies.pool.acquire() as db:
+        project, job = await imports.schedule(
+            db, caller, wanted, to=to, archive=archive, origin=origin_of(request)
+        )
     return await announced(request, project, job)

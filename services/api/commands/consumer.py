@@ -1,0 +1,114 @@
+"""Takes commands from the broker, answers each, and keeps what it refuses as a dead letter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import stamina
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from services.api.commands import replies
+from services.api.commands.carrying_out import COMMANDS, CarryingOut, read_event
+from services.api.errors import ApiError
+from services.api.outages import passes_by
+from shared.broker.base import MAX_REASON_CHARACTERS, Broker, Delivery, Message
+from shared.errors import BrokerError
+from shared.events.cloud_events import CloudEvent
+
+INBOX = "commands"
+
+_AT_ONCE = 4
+_PATIENCE = timedelta(minutes=10)
+"""How long a command waits here for a database that is away; RabbitMQ would wait for half an hour."""
+_AGAIN = timedelta(seconds=5)
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """The answer, and the reason of a refusal."""
+
+    reply: CloudEvent
+    reason: str | None
+
+
+class CommandConsumer:
+    """Consumes until it is cancelled, four commands at once. ``source`` names the service in its answers.
+
+    A command that is cut off comes again, and is the same command then. One is answered before it is acked.
+    """
+
+    def __init__(self, broker: Broker, carrying_out: CarryingOut, *, source: str) -> None:
+        self._broker = broker
+        self._carrying_out = carrying_out
+        self._source = source
+
+    async def run(self) -> None:
+        """Consume; a broker that is away is waited for, as the rest of the api does without."""
+        while True:
+            try:
+                async with self._broker.listen(INBOX, tuple(COMMANDS), prefetch=_AT_ONCE) as deliveries:
+                    await self._consume(deliveries)
+            except BrokerError as error:
+                _log.warning("commands_unavailable", error=str(error))
+            await asyncio.sleep(_AGAIN.total_seconds())
+
+    async def _consume(self, deliveries: AsyncIterator[Delivery]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(_AT_ONCE):
+                tasks.create_task(self._take_from(deliveries))
+
+    async def _take_from(self, deliveries: AsyncIterator[Delivery]) -> None:
+        async for delivery in deliveries:
+            with bound_contextvars(correlation_id=delivery.message.correlation_id):
+                await self._take(delivery)
+
+    async def _take(self, delivery: Delivery) -> None:
+        try:
+            async for attempt in stamina.retry_context(on=passes_by, attempts=None, timeout=_PATIENCE):
+                with attempt:
+                    await self._settle(delivery)
+        except Exception as error:
+            if not passes_by(error):
+                raise
+            _log.warning("command_given_back", error=repr(error))
+            await delivery.requeue()
+
+    async def _settle(self, delivery: Delivery) -> None:
+        event, verdict = await self._verdict(delivery.message)
+        await self._answer(delivery.message, event, verdict.reply)
+        if verdict.reason is None:
+            _log.info("command_accepted", type=verdict.reply.type)
+            await delivery.ack()
+        else:
+            _log.warning("command_refused", reason=verdict.reason)
+            await delivery.reject(verdict.reason)
+
+    async def _verdict(self, message: Message) -> tuple[CloudEvent | None, _Verdict]:
+        event = None
+        try:
+            event = read_event(message)
+            answer = await self._carrying_out.carry_out(event, message)
+        except ApiError as error:
+            return event, self._refused(event, error)
+        except Exception as error:
+            if passes_by(error):
+                raise
+            _log.exception("command_failed")
+            return event, self._refused(event, ApiError(500, {"message": "500 Internal Server Error"}))
+        return event, _Verdict(replies.accepted(event, answer, source=self._source), None)
+
+    def _refused(self, event: CloudEvent | None, error: ApiError) -> _Verdict:
+        reason = f"{error.status} {replies.reason(error).removeprefix(f'{error.status} ')}"
+        return _Verdict(replies.refused(event, error, source=self._source), reason[:MAX_REASON_CHARACTERS])
+
+    async def _answer(self, message: Message, event: CloudEvent | None, reply: CloudEvent) -> None:
+        """Answer to who waits; that a queue is gone meanwhile is no business of the command's."""
+        if message.reply_to and not await self._broker.answer(
+            message.reply_to, replies.to_reply(reply, message, event)
+        ):
+            _log.warning("reply_to_gone", reply_to=message.reply_to)

@@ -1,0 +1,1 @@
+"""What happened to jobs, for other systems: written with each move, published after it."""

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from shared.broker.base import Message
+from shared.broker.memory import MemoryBroker
+from shared.database.pool import Pool, session
+from shared.errors import BrokerError
+from shared.events import store as events
+from shared.events.relay import TOPIC, Relay
+from shared.jobs import store as jobs
+from tests.support.jobs import claimed, migrated, queued
+
+SOURCE = "https://crossdock.example.com"
+SOON = 10.0
+AT_ONCE = timedelta(0)
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    async with migrated(database_url) as opened:
+        yield opened
+
+
+class Heard(MemoryBroker):
+    """Remembers what it was given; takes nothing while it is ``away``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: asyncio.Queue[tuple[str, Message]] = asyncio.Queue()
+        self.away = 0
+
+    async def emit(self, topic: str, message: Message, *, key: str) -> None:
+        assert topic == TOPIC
+        if self.away:
+            self.away -= 1
+            raise BrokerError("away")
+        self.messages.put_nowait((key, message))
+
+    async def keys(self, count: int) -> list[str]:
+        async with asyncio.timeout(SOON):
+            return [(await self.messages.get())[0] for _ in range(count)]
+
+
+@pytest.fixture
+def broker() -> Heard:
+    return Heard()
+
+
+@asynccontextmanager
+async def relaying(url: str, broker: Heard, *, relays: int = 1) -> AsyncIterator[None]:
+    relay = Relay(partial(session, url), broker, source=SOURCE, retry=AT_ONCE)
+    tasks = [asyncio.create_task(relay.run()) for _ in range(relays)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        assert all(
+            isinstance(each, asyncio.CancelledError)
+            for each in await asyncio.gather(*tasks, return_exceptions=True)
+        )
+
+
+async def _idle(pool: Pool) -> None:
+    """Until every event is noted as published."""
+    async with asyncio.timeout(SOON):
+        while await events.unpublished(pool, limit=1):
+            await asyncio.sleep(0.01)
+
+
+async def test_events_are_published_in_order_whether_they_were_there_or_come(
+    pool: Pool, database_url: str, broker: Heard
+) -> None:
+    lease = await claimed(pool, await queued(pool))
+    async with relaying(database_url, broker):
+        assert await broker.keys(2) == ["export.queued", "export.started"]
+        await jobs.finish(pool, lease, progress={})
+        assert await broker.keys(1) == ["export.finished"]
+
+
+async def test_a_commit_wakes_the_relay(pool: Pool, database_url: str, broker: Heard) -> None:
+    async with relaying(database_url, broker):
+        await queued(pool)
+        await broker.keys(1)
+        await _idle(pool)
+        async with asyncio.timeout(1):  # it would look by itself after two seconds
+            await queued(pool)
+            await broker.messages.get()
+
+
+async def test_an_event_is_a_cloud_event_with_its_job_and_trace(
+    pool: Pool, database_url: str, broker: Heard
+) -> None:
+    job = await queued(pool)
+    (event,) = await events.unpublished(pool, limit=1)
+    async with relaying(database_url, broker):
+        _, message = await broker.messages.get()
+    attributes = {name.removeprefix("cloudEvents_"): value for name, value in message.headers.items()}
+    assert attributes.pop("time").endswith("Z")
+    assert attributes == {
+        "specversion": "1.0", "id": str(event.id), "source": SOURCE, "type": "com.crossdock.export.queued.v1",
+        "subject": "ann/p", "correlationid": "c", "sequence": f"{event.id:019}",
+    }  # fmt: skip
+    assert (message.message_id, message.correlation_id) == (str(event.id), "c")
+    assert message.content_type == "application/json"
+    assert f'"id":{job.id}'.encode() in message.body
+
+
+async def test_of_many_relays_one_publishes(pool: Pool, database_url: str, broker: Heard) -> None:
+    async with relaying(database_url, broker, relays=4):
+        for _ in range(20):
+            await queued(pool)
+        await broker.keys(20)
+        await _idle(pool)
+    assert broker.messages.empty()
+
+
+async def test_what_the_broker_did_not_take_is_published_again_in_order(
+    pool: Pool, database_url: str, broker: Heard
+) -> None:
+    broker.away = 2
+    await claimed(pool, await queued(pool))
+    async with relaying(database_url, broker):
+        assert await broker.keys(2) == ["export.queued", "export.started"]
+
+
+async def test_a_relay_that_died_before_it_noted_what_it_published_leaves_it_to_the_next(
+    pool: Pool, database_url: str, broker: Heard
+) -> None:
+    await queued(pool)
+    async with relaying(database_url, broker):
+        await broker.keys(1)
+        await _idle(pool)
+    await pool.execute("UPDATE events SET published_at = NULL")
+    async with relaying(database_url, broker):
+        assert await broker.keys(1) == ["export.queued"]
+
+
+async def test_a_relay_whose_session_is_ended_makes_room_for_another(
+    pool: Pool, database_url: str, broker: Heard
+) -> None:
+    async with relaying(database_url, broker, relays=2):
+        await queued(pool)
+        await broker.keys(1)
+        await _idle(pool)
+        assert await pool.fetchval(
+            """SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+        )
+        await queued(pool)
+        assert await broker.keys(1) == ["export.queued"]
+
+
+async def test_an_uncommitted_move_is_not_published(pool: Pool, database_url: str, broker: Heard) -> None:
+    async with relaying(database_url, broker):
+        async with pool.acquire() as db, db.transaction():
+            await queued(db)
+            await queued(pool)
+            (first,) = await broker.keys(1)
+            await _idle(pool)
+            assert broker.messages.empty()
+        assert [first, *await broker.keys(1)] == ["export.queued"] * 2

@@ -1,0 +1,107 @@
+"""Another system that sends commands through the in-process broker, and waits for their answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from services.api.commands.actors import Actors
+from services.api.commands.carrying_out import CarryingOut
+from services.api.commands.consumer import INBOX, CommandConsumer
+from services.api.dependencies import ApiConfig, Dependencies
+from shared.broker.base import DeadLetter, Delivery, Message
+from shared.instance.models import ApplicationSettings
+from shared.instance.remote_imports import RemoteImports
+from tests.support.api import EXTERNAL_URL, UNLIMITED, Api
+
+ACTORS = "forge=ann,forge=root,ci=*"
+SOURCE = "https://forge.example.com"
+_ANSWERS = "answers"
+_SOON = 20.0
+
+
+def command(
+    kind: str, data: object, *, number: str = "1", actor: str | None = "ann", **attributes: str
+) -> Message:
+    """A command of the user of the broker forge, in binary mode."""
+    given = {
+        "specversion": "1.0", "id": number, "source": SOURCE, "type": f"com.crossdock.{kind}.v1", **attributes
+    }  # fmt: skip
+    if actor is not None:
+        given["actor"] = actor
+    return Message(
+        json.dumps(data).encode(), f"m-{number}", f"c-{number}", content_type="application/json",
+        headers={f"cloudEvents_{name}": value for name, value in given.items()}, reply_to=_ANSWERS,
+        user_id="forge",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    message: Message
+    type: str
+    data: Any
+
+    @property
+    def accepted(self) -> bool:
+        """Whether there is a job now."""
+        return self.type == "com.crossdock.command.accepted.v1"
+
+
+@dataclass(slots=True)
+class Forge:
+    """The other system. What it sends is numbered, so that each message is another."""
+
+    api: Api
+    answers: AsyncIterator[Delivery]
+    numbers: count[int] = field(default_factory=lambda: count(1))
+
+    async def ask(self, kind: str, data: object, *, number: str | None = None, **more: Any) -> Answer:
+        """Send a command and wait for its answer."""
+        return await self.send(command(kind, data, number=number or str(next(self.numbers)), **more))
+
+    async def send(self, message: Message) -> Answer:
+        """Send a message and wait for its answer."""
+        await self.api.broker.publish(INBOX, message)
+        return await self.next_answer()
+
+    async def next_answer(self) -> Answer:
+        """The next answer to come."""
+        async with asyncio.timeout(_SOON):
+            delivery = await anext(self.answers)
+        await delivery.ack()
+        kind = delivery.message.headers["cloudEvents_type"]
+        return Answer(delivery.message, kind, json.loads(delivery.message.body))
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        """What was refused."""
+        return [letter async for letter in self.api.broker.dead_letters(INBOX)]
+
+
+@asynccontextmanager
+async def forge(
+    api: Api, *, consumers: int = 1, remote: RemoteImports | None = None, **settings: Any
+) -> AsyncIterator[Forge]:
+    """Consume commands over what ``api`` works with, under these application settings."""
+    config = ApiConfig(
+        external_url=EXTERNAL_URL,
+        defaults=ApplicationSettings(**(UNLIMITED | settings)),
+        remote_imports=remote or RemoteImports(),
+    )
+    dependencies = Dependencies(pool=api.pool, store=api.store, broker=api.broker, config=config)
+    consumer = CommandConsumer(api.broker, CarryingOut(dependencies, Actors(ACTORS)), source=EXTERNAL_URL)
+    tasks = [asyncio.create_task(consumer.run()) for _ in range(consumers)]
+    try:
+        async with api.broker.consume(_ANSWERS, prefetch=10) as answers:
+            yield Forge(api, answers)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
