@@ -7,7 +7,7 @@ import signal
 
 from aiohttp import web
 
-from services.api.app import make_app
+from services.api.app import make_app, make_runner
 from services.api.dependencies import ApiConfig, Dependencies, Readiness
 from services.housekeeping import sweeper
 from services.ports import Ports, distributed
@@ -46,9 +46,7 @@ async def admit_root(pool: Pool, settings: Settings) -> None:
 
 async def listen(app: web.Application, settings: Settings) -> web.AppRunner:
     """Start to answer; the runner's ``cleanup`` stops that, and gives requests at work the time to drain."""
-    runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=settings.drain_seconds * (1 - _NOTICE), handle_signals=False
-    )
+    runner = make_runner(app, shutdown_timeout=settings.drain_seconds * (1 - _NOTICE))
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port).start()
     return runner
