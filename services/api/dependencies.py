@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from aiohttp import web
 
+from shared.archive.limits import Limits
 from shared.broker.base import Broker
 from shared.database.pool import Pool
 from shared.instance.models import ApplicationSettings
@@ -19,13 +21,16 @@ from shared.storage.base import ObjectStore
 class ApiConfig:
     """What does not change while the process runs; ``external_url`` has no slash at its end.
 
-    ``defaults`` are the application settings that hold until an administrator changes them.
+    ``defaults`` are the application settings that hold until an administrator changes them. ``limits`` are
+    those of content that comes without an archive; it may lie uncommitted for ``open_snapshot_retention``.
     """
 
     external_url: str
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
     job_attempts: int = 5
     remote_imports: RemoteImports = field(default_factory=RemoteImports)
+    limits: Limits = field(default_factory=Limits)
+    open_snapshot_retention: timedelta = timedelta(days=1)
 
 
 class Readiness:

@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler
 from structlog.contextvars import bound_contextvars
 
 from services.api.authentication import identify
+from services.api.crossdock import snapshot_entries
 from services.api.crossdock.problems import told
 from services.api.errors import ApiError, Malformed
 from services.api.handlers import documentation, health, imports, relation_imports, web_pages
@@ -21,6 +22,8 @@ _OPEN = health.PUBLIC | documentation.PUBLIC | web_pages.PUBLIC
 """Health works without a database; a page asks by itself, as it words errors for people."""
 
 _UPLOADS = frozenset({imports.create, relation_imports.create})
+_ENTRIES = frozenset(handlers.replace for handlers in snapshot_entries.ADDRESSES.values())
+_MULTIPART = "multipart/form-data"
 
 _CLIENT_GONE = 499
 """What proxies log where a client went away before its answer."""
@@ -92,11 +95,17 @@ def _answer(error: ApiError) -> web.Response:
     return json_response(error.body, status=error.status, headers=error.headers)
 
 
+def _is_kept(request: web.Request) -> bool:
+    """Tell whether the body is content, and no parameters."""
+    handler = request.match_info.handler
+    return handler in _ENTRIES or (handler in _UPLOADS and request.content_type == _MULTIPART)
+
+
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks, for every known address that does not do without."""
     if request.match_info.http_exception is None and request.match_info.handler not in _OPEN:
         handler_found, reading = request.match_info.handler, request.method in ("GET", "HEAD")
         accepted = accepted_scopes(handler_found, reading=reading)
-        await identify(request, accepted=accepted, is_upload=handler_found in _UPLOADS)
+        await identify(request, accepted=accepted, unread=_is_kept(request))
     return await handler(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from datetime import timedelta
 
 from aiohttp import web
 
@@ -16,6 +17,7 @@ from shared.database.migrate import migrate
 from shared.database.pool import Pool
 from shared.instance.defaults import default_settings
 from shared.instance.remote_imports import remote_imports
+from shared.restore.limits import archive_limits
 from shared.settings import Settings
 
 _NOTICE = 0.2
@@ -29,6 +31,8 @@ def api_app(ports: Ports, settings: Settings, *, readiness: Readiness) -> web.Ap
         defaults=default_settings(settings),
         job_attempts=settings.job_attempts,
         remote_imports=remote_imports(settings),
+        limits=archive_limits(settings),
+        open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
     )
     return make_app(
         Dependencies(
