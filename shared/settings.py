@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     max_json_depth: int = Field(default=1000, ge=1)
     pack_blob_size: int = Field(default=8, ge=0, description="MiB; a larger blob is an object of its own")
     export_retention: int = Field(default=24, ge=1, le=87600, description="hours")
+    open_snapshot_retention: int = Field(default=24, ge=1, le=87600, description="hours")
 
     # Other systems, by queue.
     command_actors: str = Field(

@@ -32,3 +32,10 @@ def make_app(dependencies: Dependencies) -> web.Application:
     app.on_response_prepare.append(rate_limits.add_headers)
     app.add_routes(ROUTES)
     return app
+
+
+def make_runner(app: web.Application, *, shutdown_timeout: float) -> web.AppRunner:
+    """Make what serves it; bodies are left in their encodings, as ``bodies.chunks`` undoes those."""
+    return web.AppRunner(
+        app, access_log=None, shutdown_timeout=shutdown_timeout, handle_signals=False, auto_decompress=False
+    )

@@ -10,7 +10,6 @@ from services.api.bodies import parameters
 from services.api.checks import text
 from services.api.dependencies import DEPENDENCIES
 from services.api.errors import Forbidden, NotFound, ScopeInsufficient, TokenUnusable, Unauthorized
-from services.api.form_data import MULTIPART
 from shared.accounts.models import AccessToken, Scope, User
 from shared.accounts.tokens import find_by_token
 from shared.accounts.users import find_user_by_reference
@@ -23,14 +22,14 @@ _EXPIRED = "Token is expired. You can either do re-authorization or token refres
 _REVOKED = "Token was revoked. You have to re-authorize from the user."
 
 
-async def identify(request: web.Request, *, accepted: Sequence[Scope], is_upload: bool = False) -> None:
+async def identify(request: web.Request, *, accepted: Sequence[Scope], unread: bool = False) -> None:
     """Find the caller of a request that has a token with one of the ``accepted`` scopes.
 
     Raises what GitLab answers where the token is unknown, holds no longer, or is not for this. A token of
-    a CI job (``JOB-TOKEN``) is none here, as none of these routes takes one. An upload is not read before
-    it is known who sends it; ``act_as_told`` looks into its form.
+    a CI job (``JOB-TOKEN``) is none here, as none of these routes takes one. What is sent to be kept stays
+    ``unread`` before it is known who sends it; ``act_as_told`` looks into the form of an import.
     """
-    given = {} if is_upload and request.content_type == MULTIPART else await _small_body(request)
+    given = {} if unread else await _small_body(request)
     token = _token_of_head(request) or _token_of_body(given)
     sudo = request.query.get("sudo") or request.headers.get("Sudo") or text(given.get("sudo"))
     if not token:

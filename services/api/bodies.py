@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiohttp import web
 
+from services.api.encodings import decoded
 from services.api.errors import ApiError, ParametersInvalid, TooLarge
 from services.api.form_data import FieldCollector, form_parser
 from services.api.nesting import nest
@@ -37,8 +38,15 @@ async def parameters(request: web.Request) -> dict[str, object]:
     return request[_PARAMETERS]
 
 
-async def chunks(request: web.Request) -> AsyncIterator[bytes]:
-    """Give the body as it arrives; a client that waits to be asked for it (100-continue) is asked now."""
+def chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """Give the body as it arrives, out of its encoding. Raises 415 for an unknown one, 400 for a broken one.
+
+    A client that waits to be asked for it (100-continue) is asked with the first chunk.
+    """
+    return decoded(_received(request), request.headers.get("Content-Encoding", ""))
+
+
+async def _received(request: web.Request) -> AsyncIterator[bytes]:
     if request.headers.get("Expect", "").lower() == "100-continue" and request.can_read_body:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer itself has not begun

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from aiohttp import web
 
@@ -20,15 +21,17 @@ from shared.storage.base import ObjectStore
 class ApiConfig:
     """What does not change while the process runs; ``external_url`` has no slash at its end.
 
-    ``defaults`` are the application settings that hold until an administrator changes them; of
-    ``archive_limits`` all but the bytes, which are among those.
+    ``defaults`` are the application settings that hold until an administrator changes them. ``limits`` are
+    those of archives, and of content that comes without one, all but the bytes, which are among those; such
+    content may lie uncommitted for ``open_snapshot_retention``.
     """
 
     external_url: str
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
     job_attempts: int = 5
     remote_imports: RemoteImports = field(default_factory=RemoteImports)
-    archive_limits: Limits = field(default_factory=Limits)
+    limits: Limits = field(default_factory=Limits)
+    open_snapshot_retention: timedelta = timedelta(days=1)
 
 
 class Readiness:

@@ -62,6 +62,20 @@ async def require_size(request: web.Request) -> None:
         raise TooLarge("an import", limit)
 
 
+async def limited(request: web.Request, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Give a body that raises TooLarge where it goes over the limit of an import."""
+    return _limited(body, limit=await _largest_import(request))
+
+
+async def _limited(body: AsyncIterator[bytes], *, limit: int) -> AsyncIterator[bytes]:
+    received = 0
+    async for chunk in body:
+        received += len(chunk)
+        if limit and received > limit:
+            raise TooLarge("an import", limit)
+        yield chunk
+
+
 @asynccontextmanager
 async def receive(request: web.Request) -> AsyncIterator[UploadForm]:
     """Take in a form with an archive in the part ``file``, kept in the store unless the block raises.
@@ -99,12 +113,8 @@ class _TakesFiles(Protocol):
 
 
 async def _read(request: web.Request, files: _TakesFiles, fields: FieldCollector, *, limit: int) -> None:
-    received = 0
     with form_parser(request.headers.get("Content-Type", "")) as feed:
-        async for chunk in chunks(request):
-            received += len(chunk)
-            if limit and received > limit:
-                raise TooLarge("an import", limit)
+        async for chunk in _limited(chunks(request), limit=limit):
             for event in feed(chunk):
                 fields.take(event)
                 await files.take(event)

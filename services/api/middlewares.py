@@ -10,8 +10,10 @@ from aiohttp.typedefs import Handler
 from structlog.contextvars import bound_contextvars
 
 from services.api.authentication import identify
+from services.api.crossdock import snapshot_entries
 from services.api.crossdock.problems import told
 from services.api.errors import ApiError, Malformed
+from services.api.form_data import MULTIPART
 from services.api.handlers import documentation, health, imports, relation_imports, web_pages
 from services.api.responses import begin, json_response, seconds_since_begin
 from services.api.scopes import accepted_scopes
@@ -22,6 +24,8 @@ _OPEN = health.PUBLIC | documentation.PUBLIC | web_pages.PUBLIC
 
 UPLOADS = frozenset({imports.create, relation_imports.create})
 """Their forms are read as they arrive, and by them alone."""
+
+_ENTRIES = frozenset(handlers.replace for handlers in snapshot_entries.ADDRESSES.values())
 
 _CLIENT_GONE = 499
 """What proxies log where a client went away before its answer."""
@@ -93,11 +97,17 @@ def _answer(error: ApiError) -> web.Response:
     return json_response(error.body, status=error.status, headers=error.headers)
 
 
+def _is_kept(request: web.Request) -> bool:
+    """Tell whether the body is content, and no parameters."""
+    handler = request.match_info.handler
+    return handler in _ENTRIES or (handler in UPLOADS and request.content_type == MULTIPART)
+
+
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks, for every known address that does not do without."""
     if request.match_info.http_exception is None and request.match_info.handler not in _OPEN:
         handler_found, reading = request.match_info.handler, request.method in ("GET", "HEAD")
         accepted = accepted_scopes(handler_found, reading=reading)
-        await identify(request, accepted=accepted, is_upload=handler_found in UPLOADS)
+        await identify(request, accepted=accepted, unread=_is_kept(request))
     return await handler(request)

@@ -8,7 +8,7 @@ from itertools import count
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from services.api.crossdock import failures, jobs, limits
+from services.api.crossdock import failures, jobs, limits, snapshot_entries, snapshots
 from services.api.handlers import (
     documentation,
     exports,
@@ -61,6 +61,22 @@ def _member_routes(above: str, handlers: members.MemberHandlers) -> list[web.Rou
         _route("GET", f"{above}/:id/members/:user_id", handlers.show),
         _route("PUT", f"{above}/:id/members/:user_id", handlers.update),
         _route("DELETE", f"{above}/:id/members/:user_id", handlers.delete),
+    ]
+
+
+def _snapshot_routes(above: str) -> list[web.RouteDef]:
+    return [
+        _route("GET", above, snapshots.index),
+        _route("POST", above, snapshots.create),
+        _route("GET", f"{above}/:snapshot_id", snapshots.show),
+        _route("DELETE", f"{above}/:snapshot_id", snapshots.delete),
+        _route("POST", f"{above}/:snapshot_id/commit", snapshots.commit),
+        _route("GET", f"{above}/:snapshot_id/entries", snapshots.entries),
+        *(
+            _route(method, f"{above}/:snapshot_id/{address}", handler)
+            for address, handlers in snapshot_entries.ADDRESSES.items()
+            for method, handler in (("PUT", handlers.replace), ("DELETE", handlers.delete))
+        ),
     ]
 
 
@@ -140,6 +156,7 @@ ROUTES = [
     _route("GET", "/api/crossdock/v1/jobs/:id/failures", failures.index),
     _route("POST", "/api/crossdock/v1/jobs/:id/cancel", jobs.cancel),
     _route("POST", "/api/crossdock/v1/jobs/:id/retry", jobs.retry),
+    *_snapshot_routes("/api/crossdock/v1/projects/:id/snapshots"),
     _route("*", "/api/v3:rest", instance.old_version),
     _route("GET", "/users/sign_in", sessions.show),
     _route("POST", "/users/sign_in", sessions.sign_in),

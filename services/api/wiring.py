@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from datetime import timedelta
 
 from aiohttp import web
 
-from services.api.app import make_app
+from services.api.app import make_app, make_runner
 from services.api.commands.actors import Actors
 from services.api.commands.carrying_out import CarryingOut
 from services.api.commands.consumer import CommandConsumer
@@ -17,8 +18,9 @@ from services.ports import Ports, distributed
 from shared.accounts.users import ensure_root
 from shared.database.migrate import migrate
 from shared.database.pool import Pool
-from shared.instance.defaults import archive_limits, default_settings
+from shared.instance.defaults import default_settings
 from shared.instance.remote_imports import remote_imports
+from shared.restore.limits import archive_limits
 from shared.settings import Settings
 
 _NOTICE = 0.2
@@ -32,7 +34,8 @@ def api_app(ports: Ports, settings: Settings, *, readiness: Readiness) -> web.Ap
         defaults=default_settings(settings),
         job_attempts=settings.job_attempts,
         remote_imports=remote_imports(settings),
-        archive_limits=archive_limits(settings),
+        limits=archive_limits(settings),
+        open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
     )
     return make_app(
         Dependencies(
@@ -57,9 +60,7 @@ async def admit_root(pool: Pool, settings: Settings) -> None:
 
 async def listen(app: web.Application, settings: Settings) -> web.AppRunner:
     """Start to answer; the runner's ``cleanup`` stops that, and gives requests at work the time to drain."""
-    runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=settings.drain_seconds * (1 - _NOTICE), handle_signals=False
-    )
+    runner = make_runner(app, shutdown_timeout=settings.drain_seconds * (1 - _NOTICE))
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port).start()
     return runner

@@ -6,15 +6,15 @@ from functools import partial
 
 from services.housekeeping import keep_house
 from services.importer.importer import Importer
-from services.importer.limits import LimitsNow, current_limits
 from services.importer.relation_importer import RelationImporter
 from services.importer.sources import ArchiveSources
 from services.ports import Ports, answering, distributed
 from services.working import stop_on_signal, work, worker_limits, worker_name
-from shared.instance.defaults import archive_limits, default_settings
+from shared.instance.defaults import default_settings
 from shared.instance.remote_imports import remote_imports
 from shared.jobs.models import JobKind
 from shared.jobs.worker import Worker
+from shared.restore.limits import LimitsNow, archive_limits, current_limits
 from shared.settings import MIB, Settings
 
 
@@ -40,8 +40,7 @@ def importers(ports: Ports, settings: Settings) -> list[Worker]:
 
 
 def _limits(ports: Ports, settings: Settings) -> LimitsNow:
-    defaults = default_settings(settings)
-    return partial(current_limits, ports.pool, archive_limits(settings), defaults=defaults)
+    return partial(current_limits, ports.pool, archive_limits(settings), defaults=default_settings(settings))
 
 
 def _sources(ports: Ports, settings: Settings) -> ArchiveSources:

@@ -32,10 +32,11 @@ async def project_document(
         return project_attributes(_EMPTY, {**content.attributes, **overrides})
     if not overrides:
         return None
-    return await asyncio.to_thread(project_attributes, await _load(store, stored), overrides)
+    return await asyncio.to_thread(project_attributes, await load(store, stored), overrides)
 
 
-async def _load(store: ObjectStore, placed: PlacedEntry) -> bytes:
+async def load(store: ObjectStore, placed: PlacedEntry) -> bytes:
+    """Give a stored document whole: 50 MiB at most. Raises CorruptSegment and StorageError."""
     entry = placed.entry
     data = await read_run(store, Run(placed.key, entry.position, entry.stored_size))
     return await asyncio.to_thread(inflate, data, raw_length=entry.raw_size, crc32=entry.crc32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -85,6 +85,17 @@ async def apply_attributes(
                   visibility = least(coalesce($3, visibility), $5), overrides = overrides || $4
            WHERE id = $1""",
         project_id, described and str(described).replace("\0", ""), visibility, given, limit,
+    )  # fmt: skip
+
+
+async def forget_overrides(db: Database, project_id: int, *, but: Sequence[str]) -> None:
+    """Have what was overridden be as the content says, ``but`` some of it."""
+    await db.execute(
+        """UPDATE projects SET overrides = (
+               SELECT coalesce(jsonb_object_agg(key, value) FILTER (WHERE key = ANY($2)), '{}')
+               FROM jsonb_each(overrides))
+           WHERE id = $1""",
+        project_id, but,
     )  # fmt: skip
 
 

@@ -16,6 +16,14 @@ _SNAPSHOTS_AT_ONCE = 10
 _DROPPING = timedelta(minutes=10)
 """The longest that dropping them takes; one may have millions of entries."""
 _ABANDONED = timedelta(days=1)
+_UNUSED = """
+NOT EXISTS (SELECT FROM projects WHERE snapshot_id = s.id)
+AND NOT EXISTS (SELECT FROM jobs WHERE snapshot_id = s.id AND state IN ('queued', 'running'))
+AND NOT EXISTS (SELECT FROM relation_exports WHERE snapshot_id = s.id AND expires_at > now())
+AND NOT EXISTS (SELECT FROM pushes WHERE snapshot_id IN (s.id, s.part_of) AND expires_at > now())
+"""
+"""The SQL condition that the snapshot ``s`` is no project's current one, and nobody reads or writes it."""
+
 _log = structlog.get_logger()
 
 
@@ -32,20 +40,23 @@ class Collector:
         return _count(await self._pool.execute("DELETE FROM archives WHERE expires_at < now()"))
 
     async def drop_snapshots(self) -> int:
-        """Drop snapshots that are no project's current one and that no job or export reads or writes."""
-        return _count(
-            await self._pool.execute(
-                """DELETE FROM snapshots WHERE id IN (SELECT id FROM snapshots s
-                   WHERE NOT EXISTS (SELECT FROM projects WHERE snapshot_id = s.id)
-                   AND NOT EXISTS (
-                       SELECT FROM jobs WHERE snapshot_id = s.id AND state IN ('queued', 'running'))
-                   AND NOT EXISTS (
-                       SELECT FROM relation_exports WHERE snapshot_id = s.id AND expires_at > now())
-                   LIMIT $1)""",
-                _SNAPSHOTS_AT_ONCE,
-                timeout=_DROPPING.total_seconds(),
+        """Drop snapshots that are no project's current one and that nobody reads or writes.
+
+        Their rows are locked before it is decided: who makes use of one, or writes into it, locks it too. One
+        that is locked is looked at the next time.
+        """
+        async with self._pool.acquire() as db, db.transaction():
+            rows = await db.fetch(
+                f"""SELECT id FROM snapshots s WHERE {_UNUSED}
+                    LIMIT {_SNAPSHOTS_AT_ONCE} FOR UPDATE SKIP LOCKED"""  # noqa: S608  # fixed texts
             )
-        )
+            return _count(
+                await db.execute(
+                    f"DELETE FROM snapshots s WHERE id = ANY($1) AND {_UNUSED}",  # noqa: S608  # fixed texts
+                    [row["id"] for row in rows],
+                    timeout=_DROPPING.total_seconds(),
+                )
+            )
 
     async def collect_objects(self) -> int:
         """Delete objects that nobody refers to and nobody touched for twice the grace time.

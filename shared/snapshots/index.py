@@ -46,13 +46,13 @@ class SnapshotOutdated(CrossdockError):
 
 
 class SnapshotGone(CrossdockError):
-    """The snapshot was dropped while it was read."""
+    """The snapshot was dropped while it was read or written."""
 
     code = "snapshot_gone"
     retryable = True
 
     def __init__(self, snapshot_id: int) -> None:
-        super().__init__(f"snapshot {snapshot_id} was dropped while it was read")
+        super().__init__(f"snapshot {snapshot_id} was dropped while it was used")
 
 
 async def open_snapshot(pool: Pool, lease: Lease, *, project_id: int) -> int:
@@ -76,12 +76,22 @@ async def add(
     pool: Pool, lease: Lease, *, snapshot_id: int, entries: Sequence[Entry], segments: Sequence[Segment]
 ) -> None:
     """Append rows to an open snapshot. Raises LeaseLost where it has been given up for another."""
+    try:
+        await append(pool, snapshot_id=snapshot_id, entries=entries, segments=segments)
+    except SnapshotGone as error:
+        raise LeaseLost(lease.job_id) from error
+
+
+async def append(
+    pool: Pool, *, snapshot_id: int, entries: Sequence[Entry], segments: Sequence[Segment]
+) -> None:
+    """Append rows to a snapshot, all or none. Raises SnapshotGone."""
     async with pool.acquire() as db, db.transaction():
         try:
             await _copy_entries(db, snapshot_id, entries)
             await _copy_segments(db, snapshot_id, segments)
         except ForeignKeyViolationError as error:
-            raise LeaseLost(lease.job_id) from error
+            raise SnapshotGone(snapshot_id) from error
 
 
 async def _copy_entries(db: Connection, snapshot_id: int, entries: Sequence[Entry]) -> None:
@@ -120,18 +130,23 @@ async def share(pool: Pool, lease: Lease, *, base: int, snapshot_id: int, but: s
 
     Raises SnapshotGone where ``base`` was dropped meanwhile, LeaseLost as ``add`` does.
     """
-    for table, columns in (("entries", _ENTRY), ("segments", _SEGMENT)):
-        named = ", ".join(columns)
-        try:
-            await pool.execute(
-                f"""INSERT INTO {table} (snapshot_id, {named})
-                    SELECT $2, {named} FROM {table} WHERE snapshot_id = $1 AND name <> $3""",  # noqa: S608  # fixed texts
-                base, snapshot_id, but, timeout=_SHARING.total_seconds(),
-            )  # fmt: skip
-        except ForeignKeyViolationError as error:
-            raise LeaseLost(lease.job_id) from error
+    try:
+        await copy_rows(pool, base=base, snapshot_id=snapshot_id, but=but)
+    except ForeignKeyViolationError as error:
+        raise LeaseLost(lease.job_id) from error
     if not await pool.fetchval("SELECT true FROM snapshots WHERE id = $1", base):
         raise SnapshotGone(base)
+
+
+async def copy_rows(db: Database, *, base: int, snapshot_id: int, but: str = "") -> None:
+    """Copy the rows of ``base``, but those of one name, as they are to the snapshot."""
+    for table, columns in (("entries", _ENTRY), ("segments", _SEGMENT)):
+        named = ", ".join(columns)
+        await db.execute(
+            f"""INSERT INTO {table} (snapshot_id, {named})
+                SELECT $2, {named} FROM {table} WHERE snapshot_id = $1 AND name <> $3""",  # noqa: S608  # fixed texts
+            base, snapshot_id, but, timeout=_SHARING.total_seconds(),
+        )  # fmt: skip
 
 
 async def replace(db: Connection, *, base: int | None, snapshot_id: int, project_id: int) -> None:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from shared.database.pool import Pool
-from shared.jobs.models import Lease
-from shared.snapshots import index
+from collections.abc import Sequence
+from typing import Protocol
+
 from shared.snapshots.models import Entry, Segment
 
 _BATCH = 1000
 
 
+class Add(Protocol):
+    """Writes rows of one open snapshot; raises where that is closed to us."""
+
+    async def __call__(self, *, entries: Sequence[Entry], segments: Sequence[Segment]) -> None:
+        """Write them, all or none."""
+
+
 class Rows:
     """Collects at most 1000 entries and segments, then writes them."""
 
-    def __init__(self, pool: Pool, lease: Lease, *, snapshot_id: int) -> None:
-        self._pool = pool
-        self._lease = lease
-        self._snapshot_id = snapshot_id
+    def __init__(self, write: Add) -> None:
+        self._write = write
         self._entries: list[Entry] = []
         self._segments: list[Segment] = []
 
     async def add(self, row: Entry | Segment) -> None:
-        """Take a row. Raises LeaseLost where the snapshot is not ours any more."""
+        """Take a row. Raises what ``write`` does where the snapshot is not ours any more."""
         if isinstance(row, Entry):
             self._entries.append(row)
         else:
@@ -33,6 +38,4 @@ class Rows:
         """Write what is there."""
         entries, self._entries = self._entries, []
         segments, self._segments = self._segments, []
-        await index.add(
-            self._pool, self._lease, snapshot_id=self._snapshot_id, entries=entries, segments=segments
-        )
+        await self._write(entries=entries, segments=segments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from shared.database.pool import Pool
 from shared.jobs.models import Lease
@@ -69,8 +70,17 @@ async def write_snapshot(
     Leaving without ``close`` throws the uploads away.
     """
     snapshot_id = await index.open_snapshot(pool, lease, project_id=project_id)
+    rows = Rows(partial(index.add, pool, lease, snapshot_id=snapshot_id))
+    async with writing(pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to) as writer:
+        yield writer
+
+
+@asynccontextmanager
+async def writing(
+    pool: Pool, store: ObjectStore, *, rows: Rows, snapshot_id: int, packed_up_to: int
+) -> AsyncIterator[SnapshotWriter]:
+    """Write into a snapshot that is open. Leaving without ``close`` throws the uploads away."""
     async with AsyncExitStack() as resources:
-        rows = Rows(pool, lease, snapshot_id=snapshot_id)
         writer = SnapshotWriter(
             pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to, resources=resources
         )

@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from services.api.app import make_app
+from services.api.app import make_app, make_runner
 from services.api.dependencies import ApiConfig, Dependencies, Readiness
 from shared.accounts.memberships import add_project_member
 from shared.accounts.models import AccessLevel, User
@@ -179,7 +179,7 @@ async def running_api(
 @asynccontextmanager
 async def listening(app: web.Application) -> AsyncIterator[URL]:
     """Serve the application as in earnest: aiohttp's test server would cancel handlers instead."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    runner = make_runner(app, shutdown_timeout=1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

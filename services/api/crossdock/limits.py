@@ -32,7 +32,7 @@ async def show(request: web.Request) -> web.Response:
             {
                 "imports": await _imports(db, caller, settings),
                 "exports": await _exports(db, caller, settings),
-                "archive": _archive(dependencies.config.archive_limits, settings),
+                "archive": _archive(dependencies.config.limits, settings),
                 "projects": {"limit": caller.projects_limit, "used": await count_own(db, caller.id)},
                 "requests": _REQUESTS,
             }

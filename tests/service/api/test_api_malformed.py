@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from typing import Any
 
 import pytest
@@ -64,6 +65,7 @@ async def test_an_unreadable_user_to_act_as_is_a_bad_request(api: Api, query: by
         (FORM, b"description=\xff"),
         (HEADERS, form_body([Part("description", b"\xff")])),
         ({**JSON, "Content-Encoding": "gzip"}, b"not gzip"),
+        ({**JSON, "Content-Encoding": "gzip"}, gzip.compress(b'{"description": "d"}')[:-1]),
     ],
 )
 async def test_a_body_that_cannot_be_decoded_is_a_bad_request(
@@ -74,6 +76,28 @@ async def test_a_body_that_cannot_be_decoded_is_a_bad_request(
     assert answer.status == 400
     assert list(answer.body) == ["error"]
     assert await api.pool.fetchval("SELECT count(*) FROM jobs") == 0
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
+async def test_a_body_may_be_gzipped_in_members(api: Api, project: Project, encoding: str) -> None:
+    data = gzip.compress(b'{"upload": {"http_') + gzip.compress(b'method": "GET"}}')
+
+    answer = await api.post(
+        f"/projects/{project.id}/export", by="ann", headers={**JSON, "Content-Encoding": encoding}, data=data
+    )
+
+    text = "upload[http_method] does not have a valid value"
+    assert (answer.status, answer.body) == (400, {"error": text})
+
+
+async def test_a_body_in_another_encoding_is_told_which_one_is_taken(api: Api, project: Project) -> None:
+    answer = await api.post(
+        f"/projects/{project.id}/export", by="ann", headers={**JSON, "Content-Encoding": "br"}, data=b"x"
+    )
+
+    text = "the encoding 'br' of the body is not supported: gzip is, and none"
+    assert (answer.status, answer.body) == (415, {"error": text})
+    assert answer.headers["Accept-Encoding"] == "gzip"
 
 
 @pytest.mark.parametrize("data", [b'{"upload": {"http_method": "GET"}}', b"upload[http_method]=GET"])

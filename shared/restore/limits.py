@@ -9,9 +9,21 @@ from shared.archive.limits import MIB, Limits
 from shared.database.pool import Database
 from shared.instance.models import ApplicationSettings
 from shared.instance.store import application_settings
+from shared.settings import Settings
 
 LimitsNow = Callable[[], Awaitable[Limits]]
 """Gives the limits that hold at this moment."""
+
+
+def archive_limits(settings: Settings) -> Limits:
+    """Give the limits of the environment."""
+    return Limits(
+        decompressed=settings.max_decompressed_archive_size * MIB,
+        entries=settings.max_archive_entries,
+        name=settings.max_entry_name,
+        line=settings.max_line_size * MIB,
+        depth=settings.max_json_depth,
+    )
 
 
 async def current_limits(db: Database, limits: Limits, *, defaults: ApplicationSettings) -> Limits:

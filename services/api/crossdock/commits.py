@@ -1,0 +1,91 @@
+"""Use case of commits: an open snapshot becomes what its project has, if an archive can be made of it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from services.api.dependencies import Dependencies
+from shared.accounts.models import AccessLevel
+from shared.assembly.project import PROJECT, load
+from shared.database.pool import Connection
+from shared.errors import ArchiveError
+from shared.projects import content
+from shared.snapshots import index, pushes
+from shared.snapshots.models import EntryKind
+from shared.snapshots.pushes import Push, PushGone
+
+_LFS_INDEX = "lfs-objects.json"
+_LFS_FOLDER = "lfs-objects/"
+_LISTED = re.compile(rb'"([0-9a-f]{64})"\s*:')
+
+
+class NothingOfTheProject(ArchiveError):
+    """The snapshot lacks the project's own attributes, without which no import takes an archive."""
+
+    code = "no_project_attributes"
+
+    def __init__(self) -> None:
+        super().__init__(f"the snapshot has no attributes of the project ({PROJECT} is missing)")
+
+
+class LfsObjectUnlisted(ArchiveError):
+    """There is a list of LFS objects, and one is not on it: GitLab refuses such an archive as a whole."""
+
+    code = "lfs_object_unlisted"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not listed in {_LFS_INDEX}")
+
+
+async def commit(dependencies: Dependencies, push: Push, *, level: AccessLevel, force: bool) -> Push:
+    """Commit it, at once with what was sent of the project's attributes, for a caller of that level.
+
+    May be repeated. Raises ArchiveError for content of which no archive can be made, and what
+    ``pushes.commit`` raises.
+    """
+    if push.committed_at is None:
+        await _check(dependencies, push)
+    async with dependencies.pool.acquire() as db, db.transaction():
+        if await pushes.commit(db, push, force=force) and push.attributes is not None:
+            await _apply(db, push, level=level)
+        committed = await pushes.find(db, push.project_id, push.id)
+    if committed is None:
+        raise PushGone(push.id)
+    return committed
+
+
+async def _apply(db: Connection, push: Push, *, level: AccessLevel) -> None:
+    """Have the project be as was sent, whatever was overridden before; who sees it is for owners to say."""
+    assert push.attributes is not None  # noqa: S101  # its caller asked
+    is_owner = level >= AccessLevel.OWNER
+    await content.forget_overrides(
+        db, push.project_id, but=("archived",) if is_owner else ("archived", "visibility")
+    )
+    description, visibility = push.attributes["description"], push.attributes["visibility_level"]
+    await content.apply_attributes(
+        db,
+        push.project_id,
+        description=description if isinstance(description, str) else None,
+        visibility=visibility if is_owner and isinstance(visibility, int) else None,
+        overrides={},
+    )
+
+
+async def _check(dependencies: Dependencies, push: Push) -> None:
+    if await index.find(dependencies.pool, push.id, PROJECT) is None:
+        raise NothingOfTheProject
+    listing = await index.find(dependencies.pool, push.id, _LFS_INDEX)
+    if listing is None:
+        return
+    document = await load(dependencies.store, listing)
+    listed = await asyncio.to_thread(_digests, document)
+    async for placed in index.entries(dependencies.pool, push.id, folder=_LFS_FOLDER):
+        oid = placed.entry.name.removeprefix(_LFS_FOLDER).encode()
+        if placed.entry.kind is EntryKind.BLOB and oid not in listed:
+            raise LfsObjectUnlisted(placed.entry.name)
+
+
+def _digests(document: bytes) -> frozenset[bytes]:
+    """Give the ids on the list: 150 bytes of memory for each, and there are 700,000 at most in 50 MiB."""
+    return frozenset(found[1] for found in _LISTED.finditer(document))

@@ -1,0 +1,55 @@
+"""What our own API shows of content that is handed in without an archive."""
+
+from __future__ import annotations
+
+from services.api.crossdock.receiving import Received
+from services.api.responses import timestamp
+from shared.restore.failures import Failure
+from shared.snapshots.models import EntryKind, PlacedEntry
+from shared.snapshots.pushes import Push
+
+
+def snapshot_entity(push: Push) -> dict[str, object]:
+    """Make a snapshot that is, or was, filled by requests; ``bytes`` are those of the files themselves."""
+    is_open = push.committed_at is None
+    return {
+        "id": push.id,
+        "state": "open" if is_open else "committed",
+        "base": push.base_id,
+        "entries": push.entries,
+        "bytes": push.raw_size,
+        "created_at": timestamp(push.created_at),
+        "committed_at": timestamp(push.committed_at) if push.committed_at else None,
+        "expires_at": timestamp(push.expires_at) if is_open else None,
+    }
+
+
+def entry_entity(placed: PlacedEntry) -> dict[str, object]:
+    """Make an entry; the digest is of what is kept, and directories have none."""
+    entry = placed.entry
+    return {
+        "name": entry.name,
+        "kind": entry.kind.value,
+        "size": entry.raw_size,
+        "sha256": entry.sha256.hex() if entry.sha256 else None,
+        "lines": entry.lines if entry.kind is EntryKind.RELATION else None,
+    }
+
+
+def received_entity(received: Received) -> dict[str, object]:
+    """Make an entry that has just been received, with the lines of it that were left out."""
+    failures = received.failures
+    return {
+        **entry_entity(received.placed),
+        "failed_lines": failures.count,
+        "failures": [_failure(each) for each in failures.first],
+    }
+
+
+def _failure(failure: Failure) -> dict[str, object]:
+    return {
+        "line_number": failure.line_number,
+        "exception_class": failure.exception_class,
+        "exception_message": failure.message,
+        "external_identifiers": dict(failure.external_identifiers),
+    }

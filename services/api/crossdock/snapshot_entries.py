@@ -1,0 +1,67 @@
+"""The entries of an open snapshot, by addresses that know the layout of an archive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from services.api.bodies import chunks
+from services.api.crossdock import tree_names
+from services.api.crossdock.receiving import Receiving
+from services.api.crossdock.refusals import refusals
+from services.api.crossdock.snapshot_entities import received_entity
+from services.api.crossdock.snapshots import addressed
+from services.api.crossdock.tree_names import TreeName
+from services.api.dependencies import DEPENDENCIES
+from services.api.errors import NotFound
+from services.api.intake import limited, require_size
+from services.api.responses import json_response
+from shared.assembly.project import PROJECT
+from shared.snapshots import parts
+
+
+@dataclass(frozen=True, slots=True)
+class EntryHandlers:
+    """What can be done with the entry that ``name`` finds."""
+
+    name: TreeName
+
+    async def replace(self, request: web.Request) -> web.Response:
+        """PUT: the body takes the place of what is there."""
+        push = await addressed(request)
+        await require_size(request)
+        dependencies = request.app[DEPENDENCIES]
+        with refusals():
+            received = await Receiving(dependencies, push).receive(
+                self._name(request), await limited(request, chunks(request))
+            )
+        return json_response(received_entity(received))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """DELETE: the entry goes."""
+        push = await addressed(request)
+        dependencies = request.app[DEPENDENCIES]
+        retention = dependencies.config.open_snapshot_retention
+        with refusals():
+            if not await parts.remove(dependencies.pool, push, self._name(request), idle=retention):
+                raise NotFound("Entry")
+        return web.Response(status=204)
+
+    def _name(self, request: web.Request) -> str:
+        return self.name(request.match_info, request.app[DEPENDENCIES].config.limits.name)
+
+
+ADDRESSES = {
+    "project": EntryHandlers(tree_names.fixed(PROJECT)),
+    "relations/:relation": EntryHandlers(tree_names.relation),
+    "repository": EntryHandlers(tree_names.fixed("project.bundle")),
+    "wiki": EntryHandlers(tree_names.fixed("project.wiki.bundle")),
+    "design": EntryHandlers(tree_names.fixed("project.design.bundle")),
+    "uploads/:secret/:name": EntryHandlers(tree_names.upload),
+    "lfs": EntryHandlers(tree_names.fixed("lfs-objects.json")),
+    "lfs/:oid": EntryHandlers(tree_names.lfs_object),
+    "snippets/:name": EntryHandlers(tree_names.snippet),
+    "files/:name": EntryHandlers(tree_names.any_file),
+}
+"""What of a snapshot can be sent; ``lfs`` alone is the list of LFS objects, and ``files`` is for all else."""

@@ -1,0 +1,76 @@
+"""The names in an archive's tree that addresses stand for, by the rules that hold for names in archives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from services.api.errors import Refused
+from shared.archive.names import is_litter, normalised
+from shared.errors import ArchiveError
+
+TreeName = Callable[[Mapping[str, str], int], str]
+"""Gives the name for what an address names; a name has as many bytes at most. Raises 422."""
+
+_OID = re.compile(r"[0-9a-f]{64}")
+
+
+def fixed(name: str) -> TreeName:
+    """Have the address stand for one file."""
+    return lambda _given, _limit: name
+
+
+def relation(given: Mapping[str, str], limit: int) -> str:
+    """Give the file of a relation."""
+    return _checked(f"tree/project/{_component(given, 'relation')}.ndjson", limit)
+
+
+def upload(given: Mapping[str, str], limit: int) -> str:
+    """Give the file of an upload; it may be in a folder."""
+    return _checked(f"uploads/{_component(given, 'secret')}/{_relative(given, 'name')}", limit)
+
+
+def lfs_object(given: Mapping[str, str], limit: int) -> str:
+    """Give the file of an LFS object."""
+    if not _OID.fullmatch(given["oid"]):
+        raise Refused(422, "oid is not the SHA-256 of an LFS object: 64 hexadecimal digits in lower case")
+    return _checked(f"lfs-objects/{given['oid']}", limit)
+
+
+def snippet(given: Mapping[str, str], limit: int) -> str:
+    """Give the bundle of a snippet's repository."""
+    name = _component(given, "name")
+    if not name.endswith(".bundle"):
+        raise Refused(422, "name does not end in .bundle, as that of a snippet's repository does")
+    return _checked(f"snippets/{name}", limit)
+
+
+def any_file(given: Mapping[str, str], limit: int) -> str:
+    """Give a file by its whole name."""
+    return _checked(_relative(given, "name"), limit)
+
+
+def _component(given: Mapping[str, str], parameter: str) -> str:
+    if "/" in given[parameter]:
+        raise Refused(422, f"{parameter} has a slash in it")
+    return _relative(given, parameter)
+
+
+def _relative(given: Mapping[str, str], parameter: str) -> str:
+    """Refuse what an archive may not have, and what would be another name in one."""
+    value = given[parameter]
+    if value.startswith("/"):
+        raise Refused(422, f"{parameter} is absolute")
+    if any(part in ("", ".", "..") for part in value.split("/")):
+        raise Refused(422, f"{parameter} has a part that is empty, '.' or '..'")
+    return value
+
+
+def _checked(name: str, limit: int) -> str:
+    try:
+        name = normalised(name.encode(), limit)
+    except ArchiveError as error:
+        raise Refused(422, str(error)) from None
+    if is_litter(name):
+        raise Refused(422, f"{name} is what macOS leaves behind, and no content")
+    return name

@@ -1,0 +1,162 @@
+"""What one request writes into a push: a part of its own, which takes the place of its name when it is whole.
+
+A part is a snapshot that nobody reads, so that its rows go to Postgres in batches, however many there are,
+and nothing half-written is ever seen. Of parts for the same name the last one that is whole stays; what it
+replaces, and parts that broke off, are left to the collector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from asyncpg import ForeignKeyViolationError
+
+from shared.archive.errors import ArchiveTooLarge, FileAndDirectory, TooManyEntries
+from shared.archive.limits import Limits
+from shared.database.pool import Connection, Pool
+from shared.snapshots import index, pushes
+from shared.snapshots.index import SnapshotGone
+from shared.snapshots.models import Entry, PlacedEntry, Segment
+from shared.snapshots.pushes import Push, PushGone
+from shared.snapshots.rows import Rows
+from shared.snapshots.writer import SnapshotWriter, writing
+from shared.storage.base import ObjectStore
+
+_MOVING = timedelta(minutes=10)
+"""The longest that moving a part takes; a relation may have millions of segments."""
+
+_PACK_NOTHING = -1
+"""Every blob is an object of its own, kept once by its digest: there is no pack that requests could share."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a push, which is open for one name."""
+
+    push: Push
+    name: str
+    writer: SnapshotWriter
+
+
+@asynccontextmanager
+async def write_part(pool: Pool, store: ObjectStore, push: Push, name: str) -> AsyncIterator[Part]:
+    """Open a part. Raises PushGone; leaving without ``adopt`` throws away what was written."""
+    try:
+        number: int = await pool.fetchval(
+            "INSERT INTO snapshots (project_id, part_of) VALUES ($1, $2) RETURNING id",
+            push.project_id, push.id,
+        )  # fmt: skip
+    except ForeignKeyViolationError as error:
+        raise PushGone(push.id) from error
+    rows = Rows(partial(_append, pool, push, number))
+    try:
+        async with writing(pool, store, rows=rows, snapshot_id=number, packed_up_to=_PACK_NOTHING) as writer:
+            yield Part(push=push, name=name, writer=writer)
+    finally:
+        await pool.execute("DELETE FROM snapshots WHERE id = $1", number)
+
+
+async def _append(
+    pool: Pool, push: Push, part: int, *, entries: Sequence[Entry], segments: Sequence[Segment]
+) -> None:
+    try:
+        await index.append(pool, snapshot_id=part, entries=entries, segments=segments)
+    except SnapshotGone as error:
+        raise PushGone(push.id) from error
+
+
+async def adopt(
+    pool: Pool,
+    part: Part,
+    *,
+    limits: Limits,
+    idle: timedelta,
+    attributes: Mapping[str, object] | None = None,
+) -> PlacedEntry:
+    """Have a part that is whole take the place of what the push has of its name; give what is there now.
+
+    ``attributes`` are kept where they are given. Raises PushGone, PushCommitted, FileAndDirectory,
+    TooManyEntries and ArchiveTooLarge.
+    """
+    number, push, name = part.writer.snapshot_id, part.push, part.name
+    async with pool.acquire() as db, db.transaction():
+        held = await pushes.hold(db, push, idle=idle)
+        await _refuse_clash(db, push, name)
+        gone, gone_size = await _remove(db, push, name)
+        size = await _move(db, number, push)
+        await _count(db, push, entries=1 - gone, raw_size=size - gone_size)
+        if attributes is not None:
+            await db.execute(
+                "UPDATE pushes SET attributes = $2 WHERE snapshot_id = $1", push.id, dict(attributes)
+            )
+        if held.entries + 1 - gone > limits.entries:
+            raise TooManyEntries(name, limit=limits.entries)
+        if limits.decompressed and held.raw_size + size - gone_size > limits.decompressed:
+            raise ArchiveTooLarge(name, limit=limits.decompressed)
+        placed = await index.find(db, push.id, name)
+        if placed is None:
+            raise PushGone(push.id)  # and the part with it
+    return placed
+
+
+async def _move(db: Connection, part: int, push: Push) -> int:
+    seconds = _MOVING.total_seconds()
+    size: int | None = await db.fetchval(
+        "UPDATE entries SET snapshot_id = $2 WHERE snapshot_id = $1 RETURNING raw_size", part, push.id
+    )
+    await db.execute(
+        "UPDATE segments SET snapshot_id = $2 WHERE snapshot_id = $1", part, push.id, timeout=seconds
+    )
+    return size or 0
+
+
+async def remove(pool: Pool, push: Push, name: str, *, idle: timedelta) -> bool:
+    """Take an entry out of a push, if there is one. Raises PushGone and PushCommitted."""
+    async with pool.acquire() as db, db.transaction():
+        await pushes.hold(db, push, idle=idle)
+        gone, size = await _remove(db, push, name)
+        await _count(db, push, entries=-gone, raw_size=-size)
+    return gone > 0
+
+
+async def _refuse_clash(db: Connection, push: Push, name: str) -> None:
+    """Raise FileAndDirectory where a file is above or below the name; empty directories make way."""
+    parents = name.split("/")[:-1]
+    above = ["/".join(parents[: depth + 1]) for depth in range(len(parents))]
+    clash = await db.fetchval(
+        """SELECT name FROM entries WHERE snapshot_id = $1 AND kind <> 'directory'
+           AND (name = ANY($2) OR (name > $3 AND name < $4)) LIMIT 1""",
+        push.id, above, *_below(name),
+    )  # fmt: skip
+    if clash is not None:
+        raise FileAndDirectory(name, f"there is {clash}")
+
+
+def _below(name: str) -> tuple[str, str]:
+    """Give what all names below lie between; "0" comes next after "/"."""
+    return f"{name}/", f"{name}0"
+
+
+async def _remove(db: Connection, push: Push, name: str) -> tuple[int, int]:
+    """Give how many rows went, and their bytes."""
+    rows = await db.fetch(
+        """DELETE FROM entries WHERE snapshot_id = $1
+           AND (name = $2 OR (kind = 'directory' AND name >= $3 AND name < $4)) RETURNING raw_size""",
+        push.id, name, *_below(name),
+    )  # fmt: skip
+    await db.execute(
+        "DELETE FROM segments WHERE snapshot_id = $1 AND name = $2",
+        push.id, name, timeout=_MOVING.total_seconds(),
+    )  # fmt: skip
+    return len(rows), sum(row["raw_size"] for row in rows)
+
+
+async def _count(db: Connection, push: Push, *, entries: int, raw_size: int) -> None:
+    await db.execute(
+        "UPDATE pushes SET entries = entries + $2, raw_size = raw_size + $3 WHERE snapshot_id = $1",
+        push.id, entries, raw_size,
+    )  # fmt: skip

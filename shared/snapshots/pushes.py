@@ -1,0 +1,187 @@
+"""Open snapshots that another system fills: opened, written for as long as it takes, then committed.
+
+No job's lease fences them. Their row in ``pushes`` does: the last transaction of every request takes it with
+``hold``, and goes on only where the snapshot is neither committed nor past its time. The collector locks the
+snapshot's own row before it looks at the time, and ``hold`` shares that one, so that nothing is written into
+a snapshot that is about to go. Each request that holds it puts its end off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.database.pool import Connection, Database, Pool, Row
+from shared.errors import CrossdockError, Fault
+from shared.snapshots import index
+
+MOST_OPEN = 20
+"""Snapshots of one project that may be open; each may name millions of entries."""
+
+_COLUMNS = """s.id, s.project_id, s.created_at, s.committed_at,
+              p.base_id, p.entries, p.raw_size, p.attributes, p.expires_at"""
+_THERE = "(p.expires_at > now() OR s.committed_at IS NOT NULL)"
+"""The SQL condition that a push is to be seen: one past its time is as good as dropped."""
+
+
+class PushGone(CrossdockError):
+    """There is no such push: it was never opened, was thrown away, or is past its time."""
+
+    code = "push_gone"
+    fault = Fault.CLIENT
+
+    def __init__(self, snapshot_id: int) -> None:
+        super().__init__(f"snapshot {snapshot_id} is not there any more")
+
+
+class PushCommitted(CrossdockError):
+    """The push was committed: its content does not change any more."""
+
+    code = "push_committed"
+    fault = Fault.CLIENT
+
+    def __init__(self, snapshot_id: int) -> None:
+        super().__init__(f"snapshot {snapshot_id} is committed, and cannot be changed any more")
+
+
+class PushMoving(CrossdockError):
+    """Something was sent while it was checked whether the push can be committed."""
+
+    code = "push_moving"
+    fault = Fault.CLIENT
+
+    def __init__(self, snapshot_id: int) -> None:
+        super().__init__(f"snapshot {snapshot_id} was written to while it was committed: try again")
+
+
+class TooManyOpen(CrossdockError):
+    """The project has as many open snapshots as it may have."""
+
+    code = "too_many_pushes"
+    fault = Fault.CLIENT
+
+    def __init__(self) -> None:
+        super().__init__(f"over the limit of {MOST_OPEN} open snapshots: commit some, or throw them away")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """A push as it stands. ``raw_size`` is in bytes; ``attributes`` are those sent for the project itself."""
+
+    id: int
+    project_id: int
+    base_id: int | None
+    entries: int
+    raw_size: int
+    attributes: Mapping[str, object] | None
+    created_at: datetime
+    committed_at: datetime | None
+    expires_at: datetime
+
+
+async def find(db: Database, project_id: int, snapshot_id: int) -> Push | None:
+    """Find a push of the project that is open or committed."""
+    row = await db.fetchrow(
+        f"""SELECT {_COLUMNS} FROM pushes p JOIN snapshots s ON s.id = p.snapshot_id
+            WHERE s.id = $1 AND s.project_id = $2 AND {_THERE}""",  # noqa: S608  # fixed texts
+        snapshot_id, project_id,
+    )  # fmt: skip
+    return _push(row) if row else None
+
+
+async def all_open(db: Database, project_id: int) -> list[Push]:
+    """The open pushes of a project, the oldest first."""
+    rows = await db.fetch(
+        f"""SELECT {_COLUMNS} FROM pushes p JOIN snapshots s ON s.id = p.snapshot_id
+            WHERE s.project_id = $1 AND s.committed_at IS NULL AND p.expires_at > now() ORDER BY s.id""",  # noqa: S608  # fixed texts
+        project_id,
+    )
+    return [_push(row) for row in rows]
+
+
+def _push(row: Row) -> Push:
+    return Push(**dict(row))
+
+
+async def open_push(db: Connection, project_id: int, *, with_content: bool, idle: timedelta) -> Push:
+    """Open a snapshot, in a transaction: empty, or naming what the project's current one names.
+
+    Raises TooManyOpen (requests at once may pass the limit by as many as they are).
+    """
+    if len(await all_open(db, project_id)) >= MOST_OPEN:
+        raise TooManyOpen
+    base = await db.fetchval(
+        # Locked, so that it is there until all of it is copied.
+        """SELECT s.id FROM snapshots s JOIN projects p ON p.snapshot_id = s.id
+           WHERE p.id = $1 FOR KEY SHARE OF s""",
+        project_id,
+    )
+    snapshot_id: int = await db.fetchval(
+        "INSERT INTO snapshots (project_id) VALUES ($1) RETURNING id", project_id
+    )
+    if with_content and base is not None:
+        await index.copy_rows(db, base=base, snapshot_id=snapshot_id)
+    await db.execute(
+        """INSERT INTO pushes (snapshot_id, base_id, expires_at, entries, raw_size)
+           SELECT $1, $2, now() + $3, count(*), coalesce(sum(raw_size), 0)
+           FROM entries WHERE snapshot_id = $1""",
+        snapshot_id, base, idle,
+    )  # fmt: skip
+    opened = await find(db, project_id, snapshot_id)
+    assert opened is not None  # noqa: S101  # it has just been made
+    return opened
+
+
+async def hold(db: Connection, push: Push, *, idle: timedelta) -> Push:
+    """Lock an open push for the rest of the transaction, and put its end off.
+
+    Raises PushGone and PushCommitted. Who holds it writes alone, and is done before anybody commits it.
+    """
+    held = await _locked(db, push)
+    if held.committed_at is not None:
+        raise PushCommitted(push.id)
+    await db.execute("UPDATE pushes SET expires_at = now() + $2 WHERE snapshot_id = $1", push.id, idle)
+    return held
+
+
+async def _locked(db: Connection, push: Push) -> Push:
+    await db.execute("SELECT FROM snapshots WHERE id = $1 FOR KEY SHARE", push.id)
+    await db.execute("SELECT FROM pushes WHERE snapshot_id = $1 FOR NO KEY UPDATE", push.id)
+    found = await find(db, push.project_id, push.id)
+    if found is None:
+        raise PushGone(push.id)
+    return found
+
+
+async def prolong(pool: Pool, push: Push, *, idle: timedelta) -> Push:
+    """Put the end of an open push off, and give it as it stands. Raises PushGone and PushCommitted."""
+    async with pool.acquire() as db, db.transaction():
+        return await hold(db, push, idle=idle)
+
+
+async def discard(pool: Pool, push: Push) -> None:
+    """Throw an open push away; its objects are left to the collector. Raises PushGone and PushCommitted."""
+    async with pool.acquire() as db, db.transaction():
+        await hold(db, push, idle=timedelta(0))
+        await db.execute("DELETE FROM snapshots WHERE id = $1", push.id)
+
+
+async def commit(db: Connection, push: Push, *, force: bool) -> bool:
+    """Make the push the project's current snapshot, in a transaction; tell whether it was not that already.
+
+    ``push`` is as it was when its content was checked: raises PushMoving where that is not what there is.
+    Raises SnapshotOutdated where the project has other content than when it was opened, unless ``force``.
+    May be repeated. Raises PushGone.
+    """
+    # The project first, as who deletes it does.
+    await db.execute("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", push.project_id)
+    held = await _locked(db, push)
+    if held.committed_at is not None:
+        return False
+    if held.expires_at != push.expires_at:
+        raise PushMoving(push.id)
+    base = await index.current(db, push.project_id) if force else push.base_id
+    await index.replace(db, base=base, snapshot_id=push.id, project_id=push.project_id)
+    await db.execute("UPDATE pushes SET expires_at = now() WHERE snapshot_id = $1", push.id)
+    return True

@@ -1,0 +1,648 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import json
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+
+import pytest
+from aiohttp import ClientError
+
+from services.api.crossdock import receiving
+from shared.accounts.models import AccessLevel
+from shared.archive.limits import Limits
+from shared.jobs.models import ImportOrder
+from shared.snapshots import pushes
+from shared.snapshots.collector import Collector
+from tests.support.api import Api
+from tests.support.imported import imported
+from tests.support.projects import bundle, ndjson
+from tests.support.projects import project as archive
+from tests.support.snapshots import Pusher, detail, pusher
+
+ISSUES = ndjson(b'{"title":"one","iid":1}', b'{"title":"two","iid":2}')
+OBJECT = b"an object"
+OID = hashlib.sha256(OBJECT).hexdigest()
+SECRET = "0123456789abcdef0123456789abcdef"
+WHOLE = {
+    "project": (b'{"description":"d"}', "tree/project.json"),
+    "relations/issues": (ISSUES, "tree/project/issues.ndjson"),
+    "repository": (bundle(b"r"), "project.bundle"),
+    "wiki": (bundle(b"w"), "project.wiki.bundle"),
+    "design": (bundle(b"d"), "project.design.bundle"),
+    f"uploads/{SECRET}/a.png": (b"png", f"uploads/{SECRET}/a.png"),
+    f"uploads/{SECRET}/%E4%B8%AD%20b%2Fc.png": (b"", f"uploads/{SECRET}/中 b/c.png"),
+    "lfs": (json.dumps({OID: [0]}).encode(), "lfs-objects.json"),
+    f"lfs/{OID}": (OBJECT, f"lfs-objects/{OID}"),
+    "snippets/00ff.bundle": (bundle(b"s"), "snippets/00ff.bundle"),
+    "files/GITLAB_VERSION": (b"18.9.0", "GITLAB_VERSION"),
+    "files/avatar%2Fme.png": (b"me", "avatar/me.png"),
+}
+
+
+@pytest.fixture
+async def push(api: Api) -> Pusher:
+    return await pusher(api)
+
+
+async def _opened(push: Pusher, **given: Any) -> Pusher:
+    answer = await push.open(**given)
+    assert answer.status == 201, answer
+    return push
+
+
+async def _collect(api: Api) -> None:
+    """Collect garbage without any grace."""
+    collector = Collector(api.pool, api.store, grace=timedelta(0))
+    while await collector.drop_snapshots():
+        pass
+    while await collector.collect_objects():
+        pass
+
+
+async def test_what_is_pushed_is_exported_as_it_was_sent(push: Pusher) -> None:
+    await _opened(push)
+    await asyncio.gather(*(push.put(path, data) for path, (data, _) in WHOLE.items()))
+
+    assert (await push.commit()).status == 200
+
+    exported = {name: data for name, data in (await push.exported()).items() if not name.endswith("/")}
+    assert exported == {"VERSION": b"0.2.4"} | {name: data for data, name in WHOLE.values()}
+
+
+async def test_nothing_is_seen_of_a_snapshot_before_its_commit(push: Pusher) -> None:
+    await _opened(push)
+    await push.put("project", b"{}")
+    await push.put("relations/issues", ISSUES)
+
+    before = await push.api.get(f"/projects/{push.project.id}/issues", by=push.user.username)
+    await push.commit()
+    after = await push.api.get(f"/projects/{push.project.id}/issues", by=push.user.username)
+
+    assert (before.body, [each["iid"] for each in after.body]) == ([], [2, 1])
+
+
+async def test_a_snapshot_tells_how_it_stands(push: Pusher) -> None:
+    opened = await push.open()
+    assert opened.headers["Location"].endswith(f"{push.above}/{push.snapshot}")
+    await push.put("relations/issues", ISSUES)
+    await push.put("project", b"{}")
+
+    shown = (await push.call("GET")).body
+    committed = (await push.commit()).body
+
+    assert (shown["state"], shown["base"]) == ("open", None)
+    assert (shown["entries"], shown["bytes"]) == (2, len(ISSUES) + 2)
+    assert shown["expires_at"] > opened.body["created_at"]
+    assert committed == shown | {
+        "state": "committed", "expires_at": None, "committed_at": committed["committed_at"],
+    }  # fmt: skip
+    assert committed["committed_at"].endswith("Z")
+
+
+async def test_open_snapshots_are_listed_until_they_are_committed_or_thrown_away(push: Pusher) -> None:
+    numbers = [(await push.open()).body["id"] for _ in range(3)]
+    assert (await push.call("DELETE")).status == 204
+    push.snapshot = numbers[0]
+    await push.put("project", b"{}")
+    await push.commit()
+
+    listed = await push.api.call("GET", push.above, by=push.user.username)
+
+    assert [each["id"] for each in listed.body] == [numbers[1]]
+
+
+async def test_an_entry_is_told_with_its_digest(push: Pusher) -> None:
+    await _opened(push)
+    answer = await push.put("relations/issues", ISSUES)
+
+    entry = {
+        "name": "tree/project/issues.ndjson",
+        "kind": "relation",
+        "size": len(ISSUES),
+        "sha256": hashlib.sha256(ISSUES).hexdigest(),
+        "lines": 2,
+    }
+    assert answer.body == entry | {"failed_lines": 0, "failures": []}
+    assert await push.entries() == {entry["name"]: entry}
+
+
+async def test_a_relation_may_be_gzipped(push: Pusher) -> None:
+    await _opened(push)
+    answer = await push.put("relations/issues", gzip.compress(ISSUES), headers={"Content-Encoding": "gzip"})
+
+    assert answer.body["sha256"] == hashlib.sha256(ISSUES).hexdigest()
+
+
+async def test_of_a_gzipped_body_that_is_cut_short_nothing_is_kept(push: Pusher) -> None:
+    await _opened(push)
+    cut = gzip.compress(ISSUES)[:-9]
+    answer = await push.call("PUT", "relations/issues", data=cut, headers={"Content-Encoding": "gzip"})
+
+    assert (answer.status, "cut short" in detail(answer)) == (400, True)
+    assert await push.entries() == {}
+
+
+async def test_bad_lines_are_left_out_counted_and_the_first_hundred_told(push: Pusher) -> None:
+    await _opened(push)
+    answer = await push.put("relations/issues", ISSUES + b"no json\n" * 150)
+
+    assert (answer.body["lines"], answer.body["failed_lines"]) == (2, 150)
+    assert [each["line_number"] for each in answer.body["failures"]] == list(range(2, 102))
+    assert answer.body["failures"][0]["exception_class"] == "JSON::ParserError"
+    assert "byte 4" in answer.body["failures"][0]["exception_message"]
+
+
+async def test_what_is_sent_again_takes_the_place_of_what_was_there(push: Pusher) -> None:
+    await _opened(push)
+    for data in (ISSUES * 3, ISSUES, ndjson(b'{"title":"last"}')):
+        await push.put("relations/issues", data)
+        await push.put(f"uploads/{SECRET}/a", data)
+    await push.put("project", b"{}")
+
+    shown = (await push.call("GET")).body
+    await push.commit()
+    exported = await push.exported()
+
+    assert (shown["entries"], shown["bytes"]) == (3, 2 * len(b'{"title":"last"}\n') + 2)
+    assert exported["tree/project/issues.ndjson"] == exported[f"uploads/{SECRET}/a"] == b'{"title":"last"}\n'
+
+
+async def test_what_was_replaced_is_collected(push: Pusher) -> None:
+    await _opened(push)
+    for number in range(3):
+        await push.put("relations/issues", ndjson(b'{"title":"%d"}' % number))
+        await push.put(f"uploads/{SECRET}/a", b"%d" % number)
+    await _collect(push.api)
+
+    assert await push.api.objects_left() == 2 * 2
+
+
+async def test_what_was_sent_twice_is_stored_once(push: Pusher) -> None:
+    await _opened(push)
+    await asyncio.gather(*(push.put(f"uploads/{SECRET}/{n}", b"the same") for n in range(5)))
+    await _collect(push.api)
+
+    assert await push.api.objects_left() == 2
+
+
+async def test_of_requests_at_once_for_one_entry_one_stays_whole(push: Pusher) -> None:
+    await _opened(push)
+    sent = [ndjson(b'{"title":"%d"}' % n) * (n + 1) for n in range(8)]
+    await asyncio.gather(*(push.put("relations/issues", data) for data in sent))
+    await push.put("project", b"{}")
+    await push.commit()
+
+    assert (await push.exported())["tree/project/issues.ndjson"] in sent
+    count = "SELECT count(*) FROM segments"
+    assert await push.api.pool.fetchval(count) == 1
+
+
+async def test_an_entry_can_be_taken_out(push: Pusher) -> None:
+    await _opened(push)
+    await push.put("relations/issues", ISSUES)
+
+    assert (await push.call("DELETE", "relations/issues")).status == 204
+
+    assert await push.entries() == {}
+    assert ((await push.call("GET")).body["entries"], (await push.call("GET")).body["bytes"]) == (0, 0)
+    assert (await push.call("DELETE", "relations/issues")).status == 404
+    assert await push.api.pool.fetchval("SELECT count(*) FROM segments") == 0
+
+
+async def test_a_snapshot_may_start_from_the_current_one(push: Pusher) -> None:
+    await push.pushed(
+        project=b'{"description":"d"}', relations__issues=ISSUES, relations__labels=b"", wiki=bundle()
+    )
+    first = push.snapshot
+
+    opened = await push.open(**{"from": "current"})
+    await push.put("relations/issues", ISSUES * 2)
+    await push.call("DELETE", "wiki")
+    committed = await push.commit()
+    await _collect(push.api)
+    exported = await push.exported()
+
+    assert (opened.body["base"], opened.body["entries"]) == (first, 4)
+    assert committed.status == 200
+    assert exported["tree/project/issues.ndjson"] == ISSUES * 2
+    assert exported["tree/project.json"] == b'{"description":"d"}'
+    assert "project.wiki.bundle" not in exported
+    assert await push.api.pool.fetchval("SELECT count(*) FROM snapshots") == 1
+
+
+async def test_what_was_imported_can_be_changed_in_part(api: Api, push: Pusher) -> None:
+    push.project = await imported(
+        api, push.user, archive(issues=ISSUES, labels=b'{"title":"l"}\n'), path="other"
+    )
+    await _opened(push, **{"from": "current"})
+    await push.put("relations/labels", b'{"title":"m"}\n')
+    await push.commit()
+
+    exported = await push.exported()
+
+    assert exported["tree/project/issues.ndjson"] == ISSUES
+    assert exported["tree/project/labels.ndjson"] == b'{"title":"m"}\n'
+
+
+async def test_a_commit_is_refused_where_the_project_has_got_other_content(push: Pusher) -> None:
+    await _opened(push)
+    await push.put("project", b'{"description":"late"}')
+    late = push.snapshot
+    await push.pushed(project=b"{}", relations__issues=ISSUES)
+    push.snapshot = late
+
+    refused = await push.commit()
+    unchanged = await push.exported()
+    forced = await push.commit(force=True)
+
+    assert (refused.status, "got new content meanwhile" in detail(refused)) == (409, True)
+    assert unchanged["tree/project/issues.ndjson"] == ISSUES
+    assert forced.status == 200
+    assert "tree/project/issues.ndjson" not in await push.exported()
+
+
+async def test_a_commit_may_be_repeated(push: Pusher) -> None:
+    await _opened(push)
+    await push.put("project", b"{}")
+
+    answers = await asyncio.gather(*(push.commit() for _ in range(3)))
+
+    assert [answer.status for answer in answers] == [200] * 3
+    assert answers[0].body == answers[1].body == answers[2].body
+
+
+async def test_a_snapshot_without_attributes_of_the_project_is_not_committed(push: Pusher) -> None:
+    await _opened(push)
+    await push.put("relations/issues", ISSUES)
+
+    refused = await push.commit()
+
+    assert (refused.status, "tree/project.json is missing" in detail(refused)) == (422, True)
+    assert (await push.call("GET")).body["state"] == "open"
+
+
+async def test_an_lfs_object_that_the_list_lacks_keeps_a_snapshot_from_its_commit(push: Pusher) -> None:
+    await _opened(push)
+    await push.put("project", b"{}")
+    await push.put(f"lfs/{OID}", OBJECT)
+    await push.put("lfs", b"{}")
+
+    refused = await push.commit()
+    await push.put("lfs", json.dumps({OID: [0, None]}).encode())
+
+    assert (refused.status, detail(refused)) == (422, f"lfs-objects/{OID} is not listed in lfs-objects.json")
+    assert (await push.commit()).status == 200
+
+
+async def test_what_is_written_while_a_commit_checks_the_content_stops_it(
+    push: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _opened(push)
+    await push.put("project", b"{}")
+    commit = pushes.commit
+
+    async def late(*given: Any, **more: Any) -> bool:
+        assert (await push.call("DELETE", "project")).status == 204
+        return await commit(*given, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pushes, "commit", late)
+        refused = await push.commit()
+
+    assert (refused.status, "written to while it was committed" in detail(refused)) == (409, True)
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "project"), ("DELETE", "project"), ("DELETE", "")])
+async def test_a_committed_snapshot_does_not_change(push: Pusher, method: str, path: str) -> None:
+    await push.pushed(project=b"{}")
+
+    refused = await push.call(method, path, data=b'{"a":1}' if method == "PUT" else None)
+
+    assert (refused.status, "is committed" in detail(refused)) == (409, True)
+    assert (await push.exported())["tree/project.json"] == b"{}"
+
+
+async def test_a_request_that_ends_after_the_commit_changes_nothing(push: Pusher) -> None:
+    await _opened(push)
+    await push.put("project", b"{}")
+    begun, committed = asyncio.Event(), asyncio.Event()
+
+    async def body() -> Any:
+        yield b'{"title":"x"}\n'
+        begun.set()
+        await committed.wait()
+        yield b'{"title":"y"}\n'
+
+    late = asyncio.create_task(push.call("PUT", "relations/issues", data=body()))
+    await begun.wait()
+    assert (await push.commit()).status == 200
+    committed.set()
+    refused = await late
+
+    assert (refused.status, "is committed" in detail(refused)) == (409, True)
+    assert "tree/project/issues.ndjson" not in await push.exported()
+    await _collect(push.api)
+    assert await push.api.pool.fetchval("SELECT count(*) FROM snapshots") == 1
+
+
+async def test_a_snapshot_that_is_left_expires_with_all_that_was_sent(push: Pusher) -> None:
+    await _opened(push)
+    await push.put("relations/issues", ISSUES)
+    await _collect(push.api)
+    assert (await push.call("GET")).status == 200
+
+    await push.api.pool.execute("UPDATE pushes SET expires_at = now()")
+
+    refused = [
+        await push.call("GET"), await push.call("PUT", "project", data=b"{}"), await push.commit(),
+    ]  # fmt: skip
+    assert [answer.status for answer in refused] == [404] * 3
+    await _collect(push.api)
+    assert await push.api.objects_left() == 0
+    assert await push.api.pool.fetchval("SELECT count(*) FROM snapshots") == 0
+
+
+async def test_every_write_puts_the_end_of_a_snapshot_off(push: Pusher) -> None:
+    await _opened(push)
+    end = "SELECT expires_at FROM pushes"
+    ends = [await push.api.pool.fetchval(end)]
+    for method in ("PUT", "DELETE"):
+        await push.call(method, "relations/issues", data=ISSUES if method == "PUT" else None)
+        ends.append(await push.api.pool.fetchval(end))
+
+    assert ends == sorted(set(ends))
+
+
+async def test_the_collector_leaves_a_snapshot_that_is_being_written(push: Pusher) -> None:
+    await _opened(push)
+    found = await pushes.find(push.api.pool, push.project.id, push.snapshot)
+    assert found is not None
+    async with push.api.pool.acquire() as db, db.transaction():
+        await pushes.hold(db, found, idle=timedelta(days=1))
+        # It sees the time as it was before: what saves the snapshot is that its row is locked.
+        other = Collector(push.api.pool, push.api.store, grace=timedelta(0))
+        await db.execute("UPDATE pushes SET expires_at = now()")
+        assert await other.drop_snapshots() == 0
+        await db.execute("UPDATE pushes SET expires_at = now() + interval '1 day'")
+
+    assert (await push.call("GET")).status == 200
+
+
+async def test_a_request_that_breaks_off_leaves_what_was_there(push: Pusher) -> None:
+    await _opened(push)
+    await push.put("relations/issues", ISSUES)
+
+    async def broken() -> Any:
+        yield b'{"title":"half'
+        raise OSError("gone")
+
+    with pytest.raises(ClientError):
+        await push.call("PUT", "relations/issues", data=broken())
+    async with asyncio.timeout(30):
+        while await push.api.pool.fetchval("SELECT count(*) FROM snapshots") > 1:
+            await asyncio.sleep(0.01)
+    await _collect(push.api)
+
+    assert (await push.entries())["tree/project/issues.ndjson"]["size"] == len(ISSUES)
+    assert await push.api.objects_left() == 2
+
+
+REFUSED = {
+    "relations/a%2Fb": "relation has a slash in it",
+    "relations/..": None,
+    f"uploads/{SECRET}/..%2Fx": "name has a part that is empty, '.' or '..'",
+    f"uploads/{SECRET}/%2Fetc%2Fpasswd": "name is absolute",
+    f"uploads/{SECRET}/a%2F%2Fb": "name has a part that is empty, '.' or '..'",
+    f"uploads/{SECRET}/a%2F": "name has a part that is empty, '.' or '..'",
+    f"uploads/{SECRET}/a%0Ab": "control characters",
+    f"uploads/{SECRET}/._a": "is what macOS leaves behind, and no content",
+    f"uploads/{SECRET}/{'n' * 4096}": "over the limit of 4096 bytes",
+    "uploads/a%2Fb/c": "secret has a slash in it",
+    "lfs/abc": "oid is not the SHA-256 of an LFS object",
+    f"lfs/{OID.upper()}": "oid is not the SHA-256 of an LFS object",
+    "snippets/a": "name does not end in .bundle",
+    "files/..%2F..%2Fetc%2Fpasswd": "name has a part that is empty, '.' or '..'",
+    "files/%2Fetc": "name is absolute",
+}
+
+
+@pytest.mark.parametrize(("path", "reason"), [(p, r) for p, r in REFUSED.items() if r])
+async def test_a_name_that_no_archive_may_have_is_refused(push: Pusher, path: str, reason: str) -> None:
+    await _opened(push)
+
+    answer = await push.call("PUT", path, data=b"x")
+
+    assert (answer.status, reason in detail(answer)) == (422, True), detail(answer)
+    assert await push.entries() == {}
+
+
+UNUSABLE = {
+    "repository": (b"no bundle", "project.bundle"),
+    "wiki": (bundle()[:-1], "its pack is cut off or damaged"),
+    "snippets/a.bundle": (b"no bundle", "snippets/a.bundle"),
+    f"lfs/{OID}": (b"another object", f"LFS object {OID} has the SHA-256"),
+    "lfs": (b'{"a":1}', "its values are not lists"),
+    "project": (b"[]", "tree/project.json"),
+    "files/tree%2Fproject.json": (b'{"a":', "tree/project.json"),
+    "files/VERSION": (b"0.1.0", "Import version mismatch: Required 0.2.4 but was 0.1.0"),
+}
+
+
+@pytest.mark.parametrize("path", UNUSABLE)
+async def test_what_an_import_would_not_take_is_refused_and_what_was_there_stays(
+    push: Pusher, path: str
+) -> None:
+    await _opened(push)
+    data, reason = UNUSABLE[path]
+
+    answer = await push.call("PUT", path, data=data)
+
+    assert (answer.status, reason in detail(answer)) == (422, True), detail(answer)
+    assert await push.entries() == {}
+    await _collect(push.api)
+    assert await push.api.objects_left() == 0
+
+
+async def test_a_name_cannot_be_a_file_and_a_folder(push: Pusher) -> None:
+    await _opened(push)
+    await push.put(f"uploads/{SECRET}/a", b"x")
+    below = await push.call("PUT", f"uploads/{SECRET}/a%2Fb", data=b"x")
+    await push.put(f"uploads/{SECRET}/c%2Fd", b"x")
+    above = await push.call("PUT", f"uploads/{SECRET}/c", data=b"x")
+
+    for answer in (below, above):
+        assert (answer.status, "the name is a file and a directory" in detail(answer)) == (422, True)
+    assert len(await push.entries()) == 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "path", "data", "status", "reason"),
+    [
+        (Limits(entries=1), "relations/labels", b"", 422, "is over the limit of 1 entries"),
+        (Limits(decompressed=60), "relations/labels", ndjson(b'{"title":"long"}'), 413, "limit of 60 bytes"),
+        (Limits(decompressed=60), f"uploads/{SECRET}/a", b"x" * 100, 413, "over the limit of 60 bytes"),
+    ],
+)
+async def test_the_limits_of_imports_hold_for_a_snapshot(
+    push: Pusher, monkeypatch: pytest.MonkeyPatch, limits: Limits, path: str, data: bytes, status: int,
+    reason: str,
+) -> None:  # fmt: skip
+    await _opened(push)
+    await push.put("relations/issues", ISSUES)
+
+    async def now(*_: Any, **__: Any) -> Limits:
+        return limits
+
+    monkeypatch.setattr(receiving, "current_limits", now)
+    answer = await push.call("PUT", path, data=data)
+
+    assert (answer.status, reason in detail(answer)) == (status, True), detail(answer)
+    await push.put("relations/issues", ISSUES)  # again is not more
+    assert list(await push.entries()) == ["tree/project/issues.ndjson"]
+
+
+async def test_lines_and_nesting_over_the_limit_are_left_out(
+    push: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def now(*_: Any, **__: Any) -> Limits:
+        return Limits(line=100, depth=3)
+
+    monkeypatch.setattr(receiving, "current_limits", now)
+    await _opened(push)
+    answer = await push.put("relations/issues", ndjson(b'{"title":"%s"}' % (b"x" * 100), b'{"a":[[[[]]]]}'))
+
+    told = [each["exception_message"] for each in answer.body["failures"]]
+    assert [("limit of 100 bytes" in told[0]), ("limit 3" in told[1])] == [True, True]
+
+
+@pytest.mark.parametrize("api", [{"max_import_size": 1}], indirect=True)
+async def test_a_body_has_the_size_of_an_import_at_most(push: Pusher) -> None:
+    await _opened(push)
+    large = bytes(1024 * 1024 + 1)
+    told = await push.call("PUT", f"uploads/{SECRET}/a", data=BytesIO(large))
+    streamed = await push.call(
+        "PUT", f"uploads/{SECRET}/a", data=gzip.compress(large), headers={"Content-Encoding": "gzip"}
+    )
+
+    assert (told.status, streamed.status) == (413, 413)
+    assert await push.entries() == {}
+
+
+async def test_too_many_bad_lines_are_an_error(push: Pusher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "FAILURE_LIMIT", 10)
+    await _opened(push)
+
+    answer = await push.call("PUT", "relations/issues", data=b"x\n" * 11)
+
+    assert (answer.status, "failed records" in detail(answer)) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("level", "status"),
+    [(AccessLevel.MAINTAINER, 201), (AccessLevel.DEVELOPER, 403), (AccessLevel.NONE, 404)],
+)
+async def test_snapshots_are_for_maintainers(api: Api, push: Pusher, level: AccessLevel, status: int) -> None:
+    if level:
+        await api.member("bob", push.project, level)
+    else:
+        await api.user("bob")
+
+    assert (await api.call("POST", push.above, by="bob")).status == status
+    await _opened(push)
+    expected = 200 if status == 201 else status
+    assert (await push.call("PUT", "project", by="bob", data=b"{}")).status == expected
+    assert (await push.call("GET", "entries", by="bob")).status == expected
+    assert (await api.call("POST", push.above)).status == 401
+
+
+async def test_a_snapshot_is_found_in_its_own_project_only(api: Api, push: Pusher) -> None:
+    await _opened(push)
+    other = Pusher(api, await api.project(push.user, "other"), push.user, push.snapshot)
+
+    assert (await other.call("GET")).status == 404
+    assert (await other.call("PUT", "project", data=b"{}")).status == 404
+    other.snapshot = 10**30
+    assert (await other.call("GET")).status == 404
+
+
+async def test_a_project_has_so_many_open_snapshots_at_most(
+    push: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushes, "MOST_OPEN", 2)
+    assert [(await push.open()).status for _ in range(3)] == [201, 201, 409]
+
+
+async def test_a_project_that_is_being_imported_takes_no_snapshot(api: Api, push: Pusher) -> None:
+    await api.job(push.project, push.user, ImportOrder())
+
+    answer = await push.open()
+
+    assert (answer.status, detail(answer)) == (409, "the import of the project has not ended")
+
+
+async def test_what_a_snapshot_starts_from_has_to_be_known(push: Pusher) -> None:
+    answer = await push.open(**{"from": "elsewhere"})
+
+    assert (answer.status, detail(answer)) == (400, "from does not have a valid value")
+
+
+async def test_the_attributes_that_were_sent_are_the_projects_own(api: Api, push: Pusher) -> None:
+    await api.call("PUT", f"/api/v4/projects/{push.project.id}", by=push.user.username,
+                   json={"description": "older", "visibility": "internal"})  # fmt: skip
+    await push.pushed(project=b'{"description":"newer","visibility_level":20}')
+
+    shown = (await api.get(f"/projects/{push.project.id}", by=push.user.username)).body
+
+    assert (shown["description"], shown["visibility"]) == ("newer", "public")
+    assert json.loads((await push.exported())["tree/project.json"])["description"] == "newer"
+
+
+async def test_who_sees_a_project_is_not_for_maintainers_to_say(api: Api, push: Pusher) -> None:
+    push.user = await api.member("bob", push.project, AccessLevel.MAINTAINER)
+    await push.pushed(project=b'{"visibility_level":20}')
+
+    shown = (await api.get(f"/projects/{push.project.id}", by="bob")).body
+
+    assert shown["visibility"] == "private"
+
+
+async def test_what_is_overridden_stays_where_no_attributes_are_sent(api: Api, push: Pusher) -> None:
+    await push.pushed(project=b'{"description":"older"}')
+    await api.call(
+        "PUT", f"/api/v4/projects/{push.project.id}", by=push.user.username, json={"description": "newer"}
+    )
+    await _opened(push, **{"from": "current"})
+    await push.put("relations/issues", ISSUES)
+    await push.commit()
+
+    assert json.loads((await push.exported())["tree/project.json"]) == {"description": "newer"}
+
+
+async def test_a_relation_of_many_segments_is_kept_in_batches_and_replaced_whole(
+    push: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.snapshots.sinks.SEGMENT_SIZE", 20)
+    monkeypatch.setattr("shared.snapshots.rows._BATCH", 3)
+    await _opened(push)
+    lines = ndjson(*(b'{"title":"%05d"}' % n for n in range(50)))
+    await push.put("relations/issues", lines[:100])
+    await push.put("relations/issues", lines)
+    await push.put("project", b"{}")
+    await push.commit()
+
+    assert await push.api.pool.fetchval("SELECT count(*) FROM segments") == 50
+    assert (await push.exported())["tree/project/issues.ndjson"] == lines
+
+
+async def test_a_project_that_is_deleted_takes_its_snapshots_along(api: Api, push: Pusher) -> None:
+    await _opened(push)
+    await push.put("project", b"{}")
+    await api.pool.execute("DELETE FROM projects")
+    await _collect(api)
+
+    assert await api.objects_left() == 0
+    assert (await push.commit()).status == 404
