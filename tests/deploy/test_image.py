@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -100,6 +101,20 @@ def test_an_image_carries_what_the_services_need_and_nothing_else(built: Images)
     python[python.index("crossdock")] = "python"
     found = {name.replace("_", "-").lower() for name in output(python).split()}
     assert found == pinned("deploy/runtime.lock") | {"crossdock"}
+
+
+def test_python_has_nothing_left_to_compile(built: Images) -> None:
+    shell = built.command(
+        "api", ["-c", "cd /opt/crossdock/lib/python*/site-packages && find . -name '*.py*'"]
+    )
+    shell[shell.index("crossdock")] = "sh"
+    files = output(shell).split()
+    compiled = {
+        re.sub(r"__pycache__/(.*)\.cpython-\d+\.pyc$", r"\1.py", file)
+        for file in files
+        if file.endswith(".pyc")
+    }
+    assert {file for file in files if file.endswith(".py")} <= compiled
 
 
 def test_whoever_runs_in_an_image_is_nobody_special(built: Images) -> None:

@@ -21,7 +21,10 @@ import pytest
 from tests.support.dockerfile import DOCKERFILE, ROOT, Copy, Run, Stage, stages
 
 _PATH = f"{sys.base_prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_UNREACHABLE = re.compile(r"NewConnectionError|ConnectTimeoutError|NameResolutionError|ReadTimeoutError")
+_UNREACHABLE = re.compile(
+    r"NewConnectionError|ConnectTimeoutError|NameResolutionError|ReadTimeoutError|error sending request"
+)
+_OF_REGISTRIES = ("PIP_", "UV_", "HTTP", "SSL_")
 _HIDDEN = ("/tmp", "/var/tmp", "/run", "/work")  # noqa: S108  # what no image has
 
 
@@ -98,11 +101,11 @@ class Images:
     def _run(self, stage: Stage, step: Run) -> None:
         root = self.place / "roots" / stage.name
         if step.cache:
-            ours = Path.home() / ".cache" / "pip"
+            ours = Path.home() / ".cache" / Path(step.cache).name
             ours.mkdir(parents=True, exist_ok=True)
             self._inside("mkdir", "-p", f"{root}{step.cache}")
             self._inside("mount", "--bind", str(ours), f"{root}{step.cache}")
-        variables = {"HOME": "/root", **_expanded(stage), **_of_pip()}
+        variables = {"HOME": "/root", **_expanded(stage), **_registries()}
         script = f"mkdir -p {step.folder} && cd {step.folder} && {step.command}"
         self._inside("chroot", str(root), "env", "-i", *_pairs(variables), "sh", "-ec", script)
 
@@ -126,8 +129,9 @@ def _expanded(stage: Stage) -> dict[str, str]:
     return {**stage.environment, "PATH": path}
 
 
-def _of_pip() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.upper().startswith(("PIP_", "HTTP"))}
+def _registries() -> dict[str, str]:
+    """Give the variables by which this machine finds its registries."""
+    return {name: value for name, value in os.environ.items() if name.upper().startswith(_OF_REGISTRIES)}
 
 
 def _pairs(variables: Mapping[str, str]) -> list[str]:
