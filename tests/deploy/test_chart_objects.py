@@ -166,6 +166,11 @@ def test_the_way_outward_can_be_closed(helm: Helm) -> None:
         assert [port["port"] for rule in rules for port in rule["ports"]] == [53, 53, 5432, 5672, 8333]
 
 
+def test_further_ways_out_can_be_named(helm: Helm) -> None:
+    for service in SERVICES:
+        assert policy(helm.render(S3_AWS), service)["egress"][-1]["ports"][0]["port"] == 4318
+
+
 def test_the_api_is_open_to_those_who_are_named_and_workers_to_monitoring_alone(helm: Helm) -> None:
     objects = helm.render(S3_AWS)
 

@@ -81,7 +81,8 @@ def test_the_api_listens_at_the_port_that_it_is_asked_at(rendered: list[Manifest
 def test_every_variable_is_a_setting(rendered: list[Manifest]) -> None:
     for service in containers(rendered):
         for name in variables(rendered, service):
-            assert name in SETTINGS or name.removesuffix("_FILE") in SECRETS, name
+            ours = name.startswith("CROSSDOCK_")
+            assert not ours or name in SETTINGS or name.removesuffix("_FILE") in SECRETS, name
 
 
 def test_the_settings_are_read_as_they_are_given(
@@ -161,6 +162,17 @@ def test_what_the_chart_sets_is_refused_among_the_settings(helm: Helm, name: str
 def test_what_no_service_can_do_without_is_asked_for(helm: Helm, there: str, missing: str) -> None:
     with pytest.raises(HelmError, match=f"{missing} is missing"):
         helm.render(SMALL, secrets__existing="of-ours", secrets__keys=f"{{{there}}}")
+
+
+def test_a_setting_of_ours_is_refused_among_the_environment_of_libraries(helm: Helm) -> None:
+    with pytest.raises(HelmError, match="CROSSDOCK_ROOT_TOKEN"):
+        helm.render(SMALL, environment__CROSSDOCK_ROOT_TOKEN="hunter2")
+
+
+def test_what_libraries_read_reaches_every_service(helm: Helm) -> None:
+    objects = helm.render(CHART / "ci" / "s3-aws.yaml")
+    for service in SERVICES:
+        assert variables(objects, service)["AWS_STS_REGIONAL_ENDPOINTS"] == "regional"
 
 
 def test_values_that_do_not_exist_are_refused(helm: Helm) -> None:

