@@ -6,9 +6,11 @@ PYTEST := .venv/bin/python -m pytest
 WORKERS ?= 2
 PORT ?= 8080
 READY := .venv/.ready
+COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check test fuzz bench lock clean rabbitmq
+.PHONY: help setup demo run check test fuzz bench lock image-locks clean rabbitmq
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -37,9 +39,14 @@ bench: $(READY) ## Measure
 	$(PYTEST) -q -s -p no:cacheprovider -o python_files='bench_*.py' tests/benchmarks
 
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows
-	printf 'hatchling\neditables\n' | .venv/bin/uv pip compile pyproject.toml - --universal --upgrade \
-		--generate-hashes --extra embedded --group test --group check \
-		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+	printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --upgrade \
+		--extra embedded --group test --group check --output-file requirements.lock
+	@$(MAKE) --no-print-directory image-locks
+
+# What the images are made with: the same versions, without what only standalone and the tests need.
+image-locks: $(READY)
+	printf 'hatchling\nuv==$(UV_VERSION)\n' | $(COMPILE) - --constraint requirements.lock --output-file deploy/build.lock
+	$(COMPILE) pyproject.toml --constraint requirements.lock --output-file deploy/runtime.lock
 
 clean: ## Remove all that make and the tools made; crossdock-data stays
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -56,8 +63,8 @@ $(READY): requirements.lock pyproject.toml
 	[ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear .venv
 	@echo 'Installing what requirements.lock pins'
 	@.venv/bin/python -m pip install --quiet uv==$(UV_VERSION) 2>/dev/null \
-		&& .venv/bin/python -m uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock 2>/dev/null \
-		|| .venv/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+		&& .venv/bin/python -m uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r requirements.lock 2>/dev/null \
+		|| .venv/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
 	@.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from services.api import wiring
+from services.ports import PATIENCE
+from shared.settings import Settings
+from tests.support.helm import CHART, VALUES, Helm, HelmError, Manifest
+from tests.support.manifests import containers, leaves, of_kind, one, pods, variables
+
+SECRETS = {
+    f"CROSSDOCK_{name.upper()}"
+    for name, field in Settings.model_fields.items()
+    if "SecretStr" in str(field.annotation)
+}
+SETTINGS = {f"CROSSDOCK_{name.upper()}" for name in Settings.model_fields} | {
+    "CROSSDOCK_METRICS_PORT"  # it comes with the metrics
+}
+SMALL = CHART / "ci" / "small.yaml"
+WORKERS = ("importer", "exporter")
+SERVICES = ("api", *WORKERS)
+
+
+def test_no_container_runs_as_root(rendered: list[Manifest]) -> None:
+    for pod in pods(rendered).values():
+        assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+        assert pod["spec"]["securityContext"]["runAsUser"] > 0
+    for container in containers(rendered).values():
+        assert not container["securityContext"].keys() & {"runAsUser", "runAsNonRoot", "privileged"}
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_no_container_can_write_a_file(rendered: list[Manifest]) -> None:
+    for container in containers(rendered).values():
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert all(mount["readOnly"] for mount in container["volumeMounts"])
+    for pod in pods(rendered).values():
+        assert [volume.keys() - {"name"} for volume in pod["spec"]["volumes"]] == [{"secret"}]
+
+
+def test_every_container_has_requests_and_limits(rendered: list[Manifest]) -> None:
+    assert containers(rendered).keys() == {*SERVICES, "migrate"}
+    for container in containers(rendered).values():
+        assert {kind: amounts.keys() for kind, amounts in container["resources"].items()} == {
+            "requests": {"cpu", "memory"},
+            "limits": {"cpu", "memory"},
+        }
+
+
+def test_every_service_is_probed_at_a_port_that_it_has(rendered: list[Manifest]) -> None:
+    found = containers(rendered)
+    for service in SERVICES:
+        ports = {port["name"] for port in found[service]["ports"]}
+        paths = {
+            "startupProbe": "/-/liveness",
+            "livenessProbe": "/-/liveness",
+            "readinessProbe": "/-/readiness",
+        }
+        for probe, path in paths.items():
+            assert found[service][probe]["httpGet"]["path"] == path
+            assert found[service][probe]["httpGet"]["port"] in ports
+
+
+def test_workers_are_probed_where_they_tell_their_metrics(rendered: list[Manifest]) -> None:
+    for service in WORKERS:
+        (port,) = containers(rendered)[service]["ports"]
+        assert port["name"] == containers(rendered)[service]["readinessProbe"]["httpGet"]["port"] == "metrics"
+        assert str(port["containerPort"]) == variables(rendered, service)["CROSSDOCK_METRICS_PORT"]
+
+
+def test_the_api_listens_at_the_port_that_it_is_asked_at(rendered: list[Manifest]) -> None:
+    ports = {port["name"]: str(port["containerPort"]) for port in containers(rendered)["api"]["ports"]}
+    assert ports["http"] == variables(rendered, "api")["CROSSDOCK_PORT"]
+    assert variables(rendered, "api")["CROSSDOCK_HOST"] == "0.0.0.0"  # noqa: S104  # in a pod
+
+
+def test_every_variable_is_a_setting(rendered: list[Manifest]) -> None:
+    for service in containers(rendered):
+        for name in variables(rendered, service):
+            ours = name.startswith("CROSSDOCK_")
+            assert not ours or name in SETTINGS or name.removesuffix("_FILE") in SECRETS, name
+
+
+def test_the_settings_are_read_as_they_are_given(
+    rendered: list[Manifest], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for service in containers(rendered):
+        with monkeypatch.context() as environment:
+            for name, value in variables(rendered, service).items():
+                if name.endswith("_FILE"):
+                    (tmp_path / name).write_text("from a file")
+                environment.setenv(name, str(tmp_path / name) if name.endswith("_FILE") else value)
+            assert Settings().database_url.get_secret_value() == "from a file"
+
+
+def test_a_large_number_is_not_written_with_an_exponent(helm: Helm) -> None:
+    assert variables(helm.render(SMALL), "importer")["CROSSDOCK_MAX_ARCHIVE_ENTRIES"] == "5000000"
+
+
+def test_a_pod_has_more_time_to_end_than_it_takes_to_drain(rendered: list[Manifest]) -> None:
+    for service in SERVICES:
+        grace = pods(rendered)[service]["spec"]["terminationGracePeriodSeconds"]
+        assert grace >= float(variables(rendered, service)["CROSSDOCK_DRAIN_SECONDS"]) + 10
+
+
+def test_an_api_that_drains_is_found_not_ready_while_it_still_takes_requests(
+    rendered: list[Manifest],
+) -> None:
+    drain = float(variables(rendered, "api")["CROSSDOCK_DRAIN_SECONDS"])
+    probe = containers(rendered)["api"]["readinessProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] < drain * wiring._NOTICE
+
+
+def test_every_service_has_time_to_wait_for_servers_that_are_starting(rendered: list[Manifest]) -> None:
+    for service in SERVICES:
+        probe = containers(rendered)[service]["startupProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] > PATIENCE.total_seconds()
+
+
+def test_variables_of_services_are_not_taken_for_settings(rendered: list[Manifest]) -> None:
+    """A release of the name crossdock would set CROSSDOCK_..._PORT to tcp://... in every pod."""
+    assert all(pod["spec"]["enableServiceLinks"] is False for pod in pods(rendered).values())
+
+
+def test_no_pod_can_ask_kubernetes_for_anything(rendered: list[Manifest]) -> None:
+    assert all(pod["spec"]["automountServiceAccountToken"] is False for pod in pods(rendered).values())
+
+
+def test_secrets_are_files_and_never_variables_or_in_a_config_map(helm: Helm) -> None:
+    objects = helm.render(SMALL)
+    (secret,) = of_kind(objects, "Secret")
+    assert secret["stringData"].keys() == SECRETS
+    for manifest in objects:
+        if manifest is not secret:
+            assert not set(leaves(manifest)) & set(secret["stringData"].values())
+    for service in SERVICES:
+        assert not variables(objects, service).keys() & SECRETS
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_a_secret_among_the_settings_is_refused(helm: Helm, name: str) -> None:
+    with pytest.raises(HelmError, match=name):
+        helm.render(SMALL, **{f"settings__{name}": "hunter2"})
+
+
+@pytest.mark.parametrize(
+    "name", ["CROSSDOCK_HOST", "CROSSDOCK_PORT", "CROSSDOCK_METRICS_PORT", "CROSSDOCK_DRAIN_SECONDS"]
+)
+def test_what_the_chart_sets_is_refused_among_the_settings(helm: Helm, name: str) -> None:
+    with pytest.raises(HelmError, match=name):
+        helm.render(SMALL, **{f"settings__{name}": "1"})
+
+
+@pytest.mark.parametrize(
+    ("there", "missing"),
+    [("CROSSDOCK_DATABASE_URL", "CROSSDOCK_BROKER_URL"), ("CROSSDOCK_BROKER_URL", "CROSSDOCK_DATABASE_URL")],
+)
+def test_what_no_service_can_do_without_is_asked_for(helm: Helm, there: str, missing: str) -> None:
+    with pytest.raises(HelmError, match=f"{missing} is missing"):
+        helm.render(SMALL, secrets__existing="of-ours", secrets__keys=f"{{{there}}}")
+
+
+def test_a_setting_of_ours_is_refused_among_the_environment_of_libraries(helm: Helm) -> None:
+    with pytest.raises(HelmError, match="CROSSDOCK_ROOT_TOKEN"):
+        helm.render(SMALL, environment__CROSSDOCK_ROOT_TOKEN="hunter2")
+
+
+def test_what_libraries_read_reaches_every_service(helm: Helm) -> None:
+    objects = helm.render(CHART / "ci" / "s3-aws.yaml")
+    for service in SERVICES:
+        assert variables(objects, service)["AWS_STS_REGIONAL_ENDPOINTS"] == "regional"
+
+
+def test_values_that_do_not_exist_are_refused(helm: Helm) -> None:
+    with pytest.raises(HelmError, match="replica"):
+        helm.render(SMALL, api__replica="2")
+
+
+def test_the_chart_knows_which_settings_are_secrets() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert set(schema["definitions"]["secret"]["enum"]) == SECRETS
+
+
+def test_the_token_of_root_is_given_to_the_api_alone(helm: Helm) -> None:
+    objects = helm.render(SMALL)
+    having = [
+        service
+        for service in containers(objects)
+        if "CROSSDOCK_ROOT_TOKEN_FILE" in variables(objects, service)
+    ]
+    assert having == ["api"]
+
+
+def test_each_secret_that_a_service_is_told_of_is_laid_down_where_it_looks(rendered: list[Manifest]) -> None:
+    for service, pod in pods(rendered).items():
+        ((volume,), (mount,)) = pod["spec"]["volumes"], pod["spec"]["containers"][0]["volumeMounts"]
+        files = {f"{mount['mountPath']}/{item['path']}" for item in volume["secret"]["items"]}
+        named = {value for name, value in variables(rendered, service).items() if name.endswith("_FILE")}
+        assert files == named
+        assert volume["name"] == mount["name"]
+
+
+def test_every_service_runs_its_own_image(rendered: list[Manifest]) -> None:
+    for service, container in containers(rendered).items():
+        assert container["image"].rpartition("/")[2] == f"{service}:0.1.0"
+
+
+def test_new_settings_are_new_pods(helm: Helm) -> None:
+    before, after = (
+        pods(helm.render(SMALL, settings__CROSSDOCK_S3_BUCKET=bucket))["api"]["metadata"]["annotations"]
+        for bucket in ("one", "two")
+    )
+    assert before["checksum/settings"] != after["checksum/settings"]
+    assert before["checksum/secrets"] == after["checksum/secrets"]
+
+
+def test_no_keys_of_s3_are_asked_for_where_a_role_stands_for_them(helm: Helm) -> None:
+    objects = helm.render(CHART / "ci" / "s3-aws.yaml")
+    account = one(objects, "ServiceAccount", "all")
+    assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].startswith("arn:aws:iam:")
+    for service in SERVICES:
+        assert pods(objects)[service]["spec"]["serviceAccountName"] == account["metadata"]["name"]
+        assert not [
+            name for name in variables(objects, service) if "S3_ACCESS" in name or "S3_SECRET" in name
+        ]
+    assert of_kind(objects, "Secret") == []
+
+
+def test_the_schema_is_brought_up_before_the_services_that_need_it(helm: Helm) -> None:
+    hooks = {
+        file.stem: one(helm.render(file), "Job", "migrate")["metadata"]["annotations"]["helm.sh/hook"]
+        for file in VALUES
+    }
+    # A Secret that the chart makes is not there before the chart is installed.
+    assert hooks == {
+        "small": "post-install,pre-upgrade",
+        "s3-aws": "pre-install,pre-upgrade",
+        "keda": "pre-install,pre-upgrade",
+    }
+
+
+def test_the_migration_needs_nothing_that_the_chart_makes_where_it_comes_first(helm: Helm) -> None:
+    objects = helm.render(CHART / "ci" / "keda.yaml")
+    pod = pods(objects)["migrate"]["spec"]
+    made = {each["metadata"]["name"] for each in of_kind(objects, "Secret", "ConfigMap", "ServiceAccount")}
+    assert "serviceAccountName" not in pod
+    assert pod["volumes"][0]["secret"]["secretName"] == "crossdock"  # that is the one of the values
+    assert not {each["configMapRef"]["name"] for each in pod["containers"][0].get("envFrom", ())} & made
