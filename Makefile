@@ -38,7 +38,7 @@ bench: $(READY) ## Measure
 
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows
 	printf 'hatchling\neditables\n' | .venv/bin/uv pip compile pyproject.toml - --universal --upgrade \
-		--generate-hashes --extra embedded --group test --group check \
+		--generate-hashes --extra embedded --extra tracing --group test --group check \
 		--no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 
 clean: ## Remove all that make and the tools made; crossdock-data stays

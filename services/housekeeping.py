@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from services.ports import Ports
 from shared.accounts.expiry import Expiry
+from shared.jobs.depth import Depth
 from shared.jobs.revival import Revival
 from shared.jobs.sweeper import Sweeper
 from shared.settings import Settings
@@ -14,12 +15,13 @@ from shared.snapshots.collector import Collector
 
 def sweeper(ports: Ports, settings: Settings) -> Sweeper:
     """Make the sweeper: jobs first, as somebody waits for them."""
-    revival = Revival(ports.pool, ports.broker)
+    revival = Revival(ports.pool, ports.broker, observer=ports.observer)
     collector = Collector(ports.pool, ports.store, grace=timedelta(seconds=settings.collect_grace_seconds))
     expiry = Expiry(ports.pool)
     duties = [
         revival.revive,
         revival.publish,
+        Depth(ports.pool, ports.observer).read,
         collector.expire_archives,
         collector.drop_snapshots,
         collector.collect_objects,

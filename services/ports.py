@@ -15,6 +15,7 @@ from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.check import DatabaseDown
 from shared.database.pool import Pool, database
 from shared.errors import BrokerError
+from shared.jobs.observer import UNOBSERVED, JobObserver
 from shared.settings import MIB, Settings
 from shared.storage.base import ObjectStore
 from shared.storage.s3 import S3Config, s3_store
@@ -25,11 +26,12 @@ PATIENCE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Postgres, object storage and the broker, open."""
+    """Postgres, object storage and the broker, open; and who is told of jobs."""
 
     pool: Pool
     store: ObjectStore
     broker: Broker
+    observer: JobObserver = UNOBSERVED
 
 
 def _s3(settings: Settings) -> S3Config:

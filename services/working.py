@@ -9,6 +9,9 @@ import socket
 from collections.abc import Sequence
 from datetime import timedelta
 
+from services.health import Readiness
+from services.housekeeping import sweeper
+from services.monitoring import Monitor
 from shared.jobs.sweeper import Sweeper
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.settings import Settings
@@ -28,10 +31,11 @@ def worker_limits(settings: Settings) -> WorkerLimits:
     )
 
 
-def stop_on_signal(workers: Sequence[Worker]) -> None:
-    """Have SIGTERM and SIGINT stop the workers gracefully."""
+def _stop_on_signal(workers: Sequence[Worker], readiness: Readiness) -> None:
+    """Have SIGTERM and SIGINT stop the workers gracefully; probes learn of it at once."""
 
     def stop() -> None:
+        readiness.drain()
         for worker in workers:
             worker.stop()
 
@@ -39,9 +43,15 @@ def stop_on_signal(workers: Sequence[Worker]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
-async def work(workers: Sequence[Worker], sweeper: Sweeper) -> None:
+async def work(workers: Sequence[Worker], sweeping: Sweeper) -> None:
     """Run workers and the sweeper until every worker has stopped."""
     async with asyncio.TaskGroup() as tasks:
-        sweeping = tasks.create_task(sweeper.run())
+        sweep = tasks.create_task(sweeping.run())
         await asyncio.gather(*(worker.run() for worker in workers))
-        sweeping.cancel()
+        sweep.cancel()
+
+
+async def work_until_signal(workers: Sequence[Worker], monitor: Monitor, settings: Settings) -> None:
+    """Work, and sweep, until SIGTERM."""
+    _stop_on_signal(workers, monitor.readiness)
+    await work(workers, sweeper(monitor.ports, settings))

@@ -35,7 +35,8 @@ async def count(request: web.Request, name: str, *of: int, limit: int) -> None:
     if not limit:
         return
     key = ":".join([name, *map(str, of)])
-    row = await request.app[DEPENDENCIES].pool.fetchrow(
+    dependencies = request.app[DEPENDENCIES]
+    row = await dependencies.pool.fetchrow(
         """INSERT INTO rate_limits AS r (key, window_end, used) VALUES ($1, now() + interval '1 minute', 1)
            ON CONFLICT (key) DO UPDATE SET
                used = CASE WHEN r.window_end <= now() THEN 1 ELSE r.used + 1 END,
@@ -47,6 +48,7 @@ async def count(request: web.Request, name: str, *of: int, limit: int) -> None:
     assert row is not None  # noqa: S101  # an upsert ... RETURNING gives its row
     request[_QUOTA] = Quota(name=name, key=key, limit=limit, used=row["used"], reset_at=row["reset_at"])
     if row["used"] > limit:
+        dependencies.observer.limited(name)
         raise Refused(429, {"error": _TEXT}, headers={"Retry-After": str(row["wait"])})
 
 

@@ -8,9 +8,12 @@ import signal
 from aiohttp import web
 
 from services.api.app import make_app
-from services.api.dependencies import ApiConfig, Dependencies, Readiness
+from services.api.dependencies import ApiConfig, Dependencies
+from services.api.metrics import RequestMetrics
+from services.health import Readiness
 from services.housekeeping import sweeper
-from services.ports import Ports, distributed
+from services.monitoring import Monitor, monitored
+from services.ports import distributed
 from shared.accounts.users import ensure_root
 from shared.database.migrate import migrate
 from shared.database.pool import Pool
@@ -22,8 +25,9 @@ _NOTICE = 0.2
 """The part of the time to drain in which new requests still come in, as load balancers notice the 503."""
 
 
-def api_app(ports: Ports, settings: Settings, *, readiness: Readiness) -> web.Application:
+def api_app(monitor: Monitor, settings: Settings) -> web.Application:
     """Make the application over open ports."""
+    ports = monitor.ports
     config = ApiConfig(
         external_url=settings.base_url,
         defaults=default_settings(settings),
@@ -32,7 +36,12 @@ def api_app(ports: Ports, settings: Settings, *, readiness: Readiness) -> web.Ap
     )
     return make_app(
         Dependencies(
-            pool=ports.pool, store=ports.store, broker=ports.broker, config=config, readiness=readiness
+            pool=ports.pool,
+            store=ports.store,
+            broker=ports.broker,
+            config=config,
+            readiness=monitor.readiness,
+            observer=RequestMetrics(monitor.registry),
         )
     )
 
@@ -66,15 +75,14 @@ async def drained(readiness: Readiness, *, notice: float) -> None:
 
 async def serve(settings: Settings) -> None:
     """Answer until SIGTERM."""
-    async with distributed(settings) as ports:
+    async with distributed(settings) as opened, monitored(opened, settings, service="api") as monitor:
         await migrate(settings.database_url.get_secret_value())
-        await admit_root(ports.pool, settings)
-        readiness = Readiness()
-        runner = await listen(api_app(ports, settings, readiness=readiness), settings)
+        await admit_root(opened.pool, settings)
+        runner = await listen(api_app(monitor, settings), settings)
         async with asyncio.TaskGroup() as tasks:
-            sweeping = tasks.create_task(sweeper(ports, settings).run())
+            sweeping = tasks.create_task(sweeper(monitor.ports, settings).run())
             try:
-                await drained(readiness, notice=settings.drain_seconds * _NOTICE)
+                await drained(monitor.readiness, notice=settings.drain_seconds * _NOTICE)
             finally:
                 await runner.cleanup()
                 sweeping.cancel()

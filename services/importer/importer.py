@@ -53,11 +53,13 @@ class Importer:
         ) as writer:
             restorer = Restorer(writer, limits=limits, failures=failures, progress=progress, breath=breath)
             events = archive_events(source, limits, progress=progress, breath=breath)
-            await self._restore(events, restorer, breath=breath)
-            attributes = restorer.attributes()
-            await writer.close()
-            await failures.flush()
-            await self._finish(job, lease, writer, attributes, progress)
+            with progress.phase("restore"):
+                await self._restore(events, restorer, breath=breath)
+                attributes = restorer.attributes()
+            with progress.phase("commit"):
+                await writer.close()
+                await failures.flush()
+                await self._finish(job, lease, writer, attributes, progress)
 
     async def _restore(
         self, events: AsyncGenerator[Event, None], restorer: Restorer, *, breath: Breath

@@ -58,14 +58,17 @@ class RelationImporter:
         ) as writer:
             merge = _Merge(writer, order.relation, limits=await self._limits(), failures=failures)
             if base is not None:
-                await index.share(
-                    self._pool, lease, base=base, snapshot_id=writer.snapshot_id, but=merge.name
-                )
-                await merge.keep(self._pool, self._store, base)
-            await merge.add(source, progress)
-            await writer.close()
-            await failures.flush()
-            await self._finish(job, lease, progress, base=base, snapshot_id=writer.snapshot_id)
+                with progress.phase("share"):
+                    await index.share(
+                        self._pool, lease, base=base, snapshot_id=writer.snapshot_id, but=merge.name
+                    )
+                    await merge.keep(self._pool, self._store, base)
+            with progress.phase("restore"):
+                await merge.add(source, progress)
+            with progress.phase("commit"):
+                await writer.close()
+                await failures.flush()
+                await self._finish(job, lease, progress, base=base, snapshot_id=writer.snapshot_id)
 
     async def _finish(
         self, job: Job, lease: Lease, progress: Progress, *, base: int | None, snapshot_id: int

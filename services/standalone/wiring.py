@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.api.dependencies import Readiness
 from services.api.wiring import admit_root, api_app, drained, listen
 from services.exporter.wiring import exporter
 from services.housekeeping import sweeper
 from services.importer.wiring import importers
+from services.monitoring import monitored
 from services.ports import Ports
 from services.standalone.postgres import embedded_postgres
 from services.working import work
@@ -34,16 +34,19 @@ async def embedded(settings: Settings, data: Path) -> AsyncIterator[Ports]:
 
 async def serve(settings: Settings, *, data: Path) -> None:
     """Answer, import and export until SIGTERM."""
-    async with embedded(settings, data) as ports:
+    async with (
+        embedded(settings, data) as opened,
+        monitored(opened, settings, service="standalone") as monitor,
+    ):
+        ports = monitor.ports
         await outbox.forget(ports.pool)  # an earlier process took its messages with it
         await admit_root(ports.pool, settings)
-        readiness = Readiness()
         workers = [*importers(ports, settings), exporter(ports, settings)]
-        runner = await listen(api_app(ports, settings, readiness=readiness), settings)
+        runner = await listen(api_app(monitor, settings), settings)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(work(workers, sweeper(ports, settings)))
             try:
-                await drained(readiness, notice=0)  # no load balancer has to see it
+                await drained(monitor.readiness, notice=0)  # no load balancer has to see it
             finally:
                 for worker in workers:
                     worker.stop()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -21,6 +24,17 @@ class Progress:
     bytes_total: int = 0
     entries: int = 0
     relations: dict[str, RelationProgress] = field(default_factory=dict)
+    phases: dict[str, float] = field(default_factory=dict)
+    """Seconds of each phase that is over; its names are the code's, so that there are few."""
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a block, also one that fails; a name that comes again adds up."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.phases[name] = self.phases.get(name, 0.0) + time.monotonic() - began
 
     def report(self) -> dict[str, object]:
         """Give the counts as they stand, for the job's row."""
