@@ -22,8 +22,8 @@ from shared.metrics.storage import StorageMetrics
 from shared.settings import Settings
 from shared.storage.watched import WatchedStore
 
-_ROUNDS = 6
-"""Of the sweeper, for which the depth of the queues that it read counts as true."""
+_ROUNDS = 3
+"""Of the sweeper, for which what it read counts as true: who leads next time may be another process."""
 
 
 @dataclass(frozen=True, slots=True)
