@@ -8,7 +8,7 @@ PORT ?= 8080
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check test fuzz bench lock clean rabbitmq
+.PHONY: help setup demo run check test fuzz bench lock clean rabbitmq promtool
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -27,7 +27,7 @@ check: $(READY) ## Lint, format, types, import rules
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-test: check rabbitmq ## Everything: the checks, then all tests with real servers
+test: check rabbitmq promtool ## Everything: the checks, then all tests with real servers
 	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 fuzz: $(READY) ## Fuzz the archive reader, a minute in all (CROSSDOCK_FUZZ_SECONDS=n for n seconds each test)
@@ -63,6 +63,9 @@ $(READY): requirements.lock pyproject.toml
 
 rabbitmq:
 	@[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || { $(call install,rabbitmq-server); }
+
+promtool:
+	@command -v promtool >/dev/null || { $(call install,prometheus); }
 
 # Installs a package of Debian or Ubuntu, without starting the service that it may bring.
 define install

@@ -18,6 +18,7 @@ from shared.relations.schema import RELATIONS
 
 _RELATIONS = frozenset(RELATIONS)
 _ENDS = {AttemptEnd.FINISHED: JobState.FINISHED, AttemptEnd.FAILED: JobState.FAILED}
+_UPLOADED = ("finished", "failed")
 _ON_THEIR_WAY = (JobState.QUEUED, JobState.RUNNING)
 
 
@@ -68,6 +69,7 @@ class JobMetrics:
         )
         self._count_content(registry)
         self._depth = _Depth(registry, fresh_for=fresh_for)
+        self._begin_at_zero()
 
     def _count_content(self, registry: CollectorRegistry) -> None:
         self._bytes = Counter(
@@ -88,6 +90,18 @@ class JobMetrics:
         self._tries = Counter(
             "crossdock_export_upload_attempts", "Requests that those took.", registry=registry
         )
+
+    def _begin_at_zero(self) -> None:
+        """Have every series from the start: a counter that begins at one has not increased, to an alert."""
+        for kind in JobKind:
+            self._expired.labels(kind.value)
+            self._rejected.labels(kind.value)
+            for end in AttemptEnd:
+                self._attempts.labels(kind.value, end.value)
+            for state in _ENDS.values():
+                self._jobs.labels(kind.value, state.value)
+        for result in _UPLOADED:
+            self._uploads.labels(result)
 
     def claimed(self, job: Job) -> None:
         """See JobObserver; a wait that ends with another attempt was meant to be."""
@@ -130,7 +144,7 @@ class JobMetrics:
 
     def uploaded(self, outcome: UploadOutcome) -> None:
         """See JobObserver."""
-        self._uploads.labels("finished" if outcome.error is None else "failed").inc()
+        self._uploads.labels(_UPLOADED[outcome.error is not None]).inc()
         self._tries.inc(outcome.attempts)
 
     def depth(self, waiting: Sequence[Waiting]) -> None:

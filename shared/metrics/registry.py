@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, GCCollector, Info, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 OTHER = "other"
 """The value of a label for all that is in no closed set."""
@@ -23,6 +30,8 @@ QUICK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, MI
 
 def make_registry(service: str) -> CollectorRegistry:
     """Make a registry that tells of the process and of the build."""
+    # A second series for each counter, which the client makes for all registries or for none.
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's
     registry = CollectorRegistry(auto_describe=True)
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)

@@ -130,7 +130,7 @@ async def test_a_job_that_is_handed_back_has_not_ended(
     await running
 
     assert _attempts(registry, "handed_back") == 1
-    assert registry.get_sample_value("crossdock_jobs_total", {"kind": "export", "result": "finished"}) is None
+    assert registry.get_sample_value("crossdock_jobs_total", {"kind": "export", "result": "finished"}) == 0
 
 
 async def test_a_lost_lease_is_counted_by_its_worker(
@@ -176,6 +176,18 @@ async def test_a_message_that_names_no_job_is_counted_as_a_dead_letter(
     await running
 
     assert registry.get_sample_value("crossdock_dead_letters_total", {"kind": "export"}) == 1
+
+
+def test_counters_that_alerts_watch_begin_at_zero(registry: CollectorRegistry, metrics: JobMetrics) -> None:
+    assert registry.get_sample_value("crossdock_dead_letters_total", {"kind": "import"}) == 0
+    for result in ("retried", "left", "lease_lost"):
+        assert _counted(registry, "crossdock_job_attempts_total", result) == 0
+    assert _counted(registry, "crossdock_jobs_total", "failed") == 0
+    assert registry.get_sample_value("crossdock_export_uploads_total", {"result": "failed"}) == 0
+
+
+def _counted(registry: CollectorRegistry, name: str, result: str) -> float | None:
+    return registry.get_sample_value(name, {"kind": "import", "result": result})
 
 
 async def test_rows_are_counted_by_relations_that_gitlab_knows_and_others_together(
