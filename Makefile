@@ -10,7 +10,7 @@ COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check test fuzz bench lock image-locks clean rabbitmq
+.PHONY: help setup demo run check test fuzz bench lock image-locks clean rabbitmq promtool
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +29,7 @@ check: $(READY) ## Lint, format, types, import rules
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-test: check rabbitmq ## Everything: the checks, then all tests with real servers
+test: check rabbitmq promtool ## Everything: the checks, then all tests with real servers
 	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 fuzz: $(READY) ## Fuzz the archive reader, a minute in all (CROSSDOCK_FUZZ_SECONDS=n for n seconds each test)
@@ -40,7 +40,7 @@ bench: $(READY) ## Measure
 
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows
 	printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --upgrade \
-		--extra embedded --group test --group check --output-file requirements.lock
+		--extra embedded --extra tracing --group test --group check --output-file requirements.lock
 	@$(MAKE) --no-print-directory image-locks
 
 # What the images are made with: the same versions, without what only standalone and the tests need.
@@ -70,6 +70,9 @@ $(READY): requirements.lock pyproject.toml
 
 rabbitmq:
 	@[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || { $(call install,rabbitmq-server); }
+
+promtool:
+	@command -v promtool >/dev/null || { $(call install,prometheus); }
 
 # Installs a package of Debian or Ubuntu, without starting the service that it may bring.
 define install

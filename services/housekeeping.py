@@ -9,6 +9,7 @@ from services.ports import Ports
 from shared.accounts.expiry import Expiry
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
+from shared.jobs.depth import Depth
 from shared.jobs.revival import Revival
 from shared.jobs.sweeper import Sweeper
 from shared.settings import Settings
@@ -17,13 +18,14 @@ from shared.snapshots.collector import Collector
 
 def sweeper(ports: Ports, settings: Settings) -> Sweeper:
     """Make the sweeper: jobs first, as somebody waits for them."""
-    revival = Revival(ports.pool, ports.broker)
+    revival = Revival(ports.pool, ports.broker, observer=ports.observer)
     collector = Collector(ports.pool, ports.store, grace=timedelta(seconds=settings.collect_grace_seconds))
     expiry = Expiry(ports.pool)
     events = EventExpiry(ports.pool, retention=timedelta(hours=settings.event_retention))
     duties = [
         revival.revive,
         revival.publish,
+        Depth(ports.pool, ports.observer).read,
         collector.expire_archives,
         collector.drop_snapshots,
         collector.collect_objects,

@@ -17,6 +17,7 @@ from shared.database.check import DatabaseDown
 from shared.database.pool import Pool, database, session
 from shared.errors import BrokerError
 from shared.events.relay import Connect
+from shared.jobs.observer import UNOBSERVED, JobObserver
 from shared.settings import MIB, Settings
 from shared.storage.base import ObjectStore
 from shared.storage.s3 import S3Config, s3_store
@@ -27,12 +28,16 @@ PATIENCE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Postgres, object storage and the broker, open; ``session`` opens a connection beside the pool's."""
+    """Postgres, object storage and the broker, open; and who is told of jobs.
+
+    ``session`` opens a connection beside the pool's.
+    """
 
     pool: Pool
     store: ObjectStore
     broker: Broker
     session: Connect
+    observer: JobObserver = UNOBSERVED
 
 
 def _s3(settings: Settings) -> S3Config:

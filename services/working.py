@@ -9,6 +9,9 @@ import socket
 from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 
+from services.health import Readiness
+from services.housekeeping import keep_house
+from services.monitoring import Monitor
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.settings import Settings
 
@@ -27,10 +30,11 @@ def worker_limits(settings: Settings) -> WorkerLimits:
     )
 
 
-def stop_on_signal(workers: Sequence[Worker]) -> None:
-    """Have SIGTERM and SIGINT stop the workers gracefully."""
+def _stop_on_signal(workers: Sequence[Worker], readiness: Readiness) -> None:
+    """Have SIGTERM and SIGINT stop the workers gracefully; probes learn of it at once."""
 
     def stop() -> None:
+        readiness.drain()
         for worker in workers:
             worker.stop()
 
@@ -44,3 +48,9 @@ async def work(workers: Sequence[Worker], housekeeping: Coroutine[None, None, No
         keeping = tasks.create_task(housekeeping)
         await asyncio.gather(*(worker.run() for worker in workers))
         keeping.cancel()
+
+
+async def work_until_signal(workers: Sequence[Worker], monitor: Monitor, settings: Settings) -> None:
+    """Work, and keep house, until SIGTERM."""
+    _stop_on_signal(workers, monitor.readiness)
+    await work(workers, keep_house(monitor.ports, settings))

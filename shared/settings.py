@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     collect_grace_seconds: float = Field(default=900, ge=60)
     drain_seconds: float = Field(default=25, ge=0)
 
+    # What operators see.
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="0 = off")
     log_format: str = Field(default="json", pattern="^(json|text)$")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 

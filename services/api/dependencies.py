@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from aiohttp import web
 
+from services.api.observation import RequestObserver, Unobserved
+from services.health import Readiness
 from shared.archive.limits import Limits
 from shared.broker.base import Broker
 from shared.database.pool import Pool
@@ -34,29 +35,16 @@ class ApiConfig:
     open_snapshot_retention: timedelta = timedelta(days=1)
 
 
-class Readiness:
-    """Whether requests should be sent here: until ``drain``."""
-
-    def __init__(self) -> None:
-        self.draining = False
-
-    def drain(self) -> None:
-        """Answer 503 from now on, so that no new requests are sent here."""
-        self.draining = True
-
-
-Check = Callable[[], Awaitable[object]]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """The ports, the settings' values and the readiness of one application."""
+    """The ports, the settings' values, the readiness and the observer of one application."""
 
     pool: Pool
     store: ObjectStore
     broker: Broker
     config: ApiConfig
     readiness: Readiness = field(default_factory=Readiness)
+    observer: RequestObserver = field(default_factory=Unobserved)
 
 
 DEPENDENCIES = web.AppKey("dependencies", Dependencies)

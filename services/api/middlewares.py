@@ -12,9 +12,11 @@ from structlog.contextvars import bound_contextvars
 from services.api.authentication import identify
 from services.api.crossdock import snapshot_entries
 from services.api.crossdock.problems import told
+from services.api.dependencies import DEPENDENCIES
 from services.api.errors import ApiError, Malformed
 from services.api.form_data import MULTIPART
 from services.api.handlers import documentation, health, imports, relation_imports, web_pages
+from services.api.observation import summary
 from services.api.responses import begin, json_response, seconds_since_begin
 from services.api.scopes import accepted_scopes
 
@@ -33,20 +35,27 @@ _CLIENT_GONE = 499
 
 @web.middleware
 async def log_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Bind the correlation id, and write one line for a request; never its query, which may hold a token."""
+    """Bind the correlation id, and write one line for a request; never its query, which may hold a token.
+
+    Whoever observes requests is told of it as well.
+    """
+    observer = request.app[DEPENDENCIES].observer
+    observer.began()
     with bound_contextvars(correlation_id=begin(request)):
-        status = _CLIENT_GONE
+        status, response = _CLIENT_GONE, None
         try:
             response = await handler(request)
             status = response.status
             return response
         finally:
+            seconds = seconds_since_begin(request)
+            observer.answered(summary(request, response, status=status, seconds=seconds))
             _log.info(
                 "request",
                 method=request.method,
                 path=request.rel_url.raw_path,
                 status=status,
-                duration_s=seconds_since_begin(request),
+                duration_s=seconds,
                 remote=request.remote,
             )
 

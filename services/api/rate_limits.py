@@ -29,6 +29,11 @@ class Quota:
     reset_at: int
     wait: int
 
+    @property
+    def is_over(self) -> bool:
+        """Whether this was one use too many."""
+        return self.used > self.limit
+
 
 _QUOTA = web.RequestKey("quota", Quota)
 
@@ -54,8 +59,11 @@ async def count(request: web.Request, name: str, *of: int, limit: int) -> None:
     """
     if not limit:
         return
-    quota = await use(request.app[DEPENDENCIES].pool, name, *of, limit=limit)
+    dependencies = request.app[DEPENDENCIES]
+    quota = await use(dependencies.pool, name, *of, limit=limit)
     request[_QUOTA] = quota
+    if quota.is_over:
+        dependencies.observer.limited(name)
     refuse_over(quota)
 
 
@@ -77,7 +85,7 @@ async def use(db: Database, name: str, *of: int, limit: int) -> Quota:
 
 def refuse_over(quota: Quota) -> None:
     """Raise 429 where it was one use too many."""
-    if quota.used > quota.limit:
+    if quota.is_over:
         raise Refused(429, {"error": _TEXT}, headers={"Retry-After": str(quota.wait)})
 
 

@@ -12,9 +12,12 @@ from services.api.app import make_app, make_runner
 from services.api.commands.actors import Actors
 from services.api.commands.carrying_out import CarryingOut
 from services.api.commands.consumer import CommandConsumer
-from services.api.dependencies import DEPENDENCIES, ApiConfig, Dependencies, Readiness
+from services.api.dependencies import DEPENDENCIES, ApiConfig, Dependencies
+from services.api.metrics import RequestMetrics
+from services.health import Readiness
 from services.housekeeping import keep_house
-from services.ports import Ports, distributed
+from services.monitoring import Monitor, monitored
+from services.ports import distributed
 from shared.accounts.users import ensure_root
 from shared.database.migrate import migrate
 from shared.database.pool import Pool
@@ -27,8 +30,9 @@ _NOTICE = 0.2
 """The part of the time to drain in which new requests still come in, as load balancers notice the 503."""
 
 
-def api_app(ports: Ports, settings: Settings, *, readiness: Readiness) -> web.Application:
+def api_app(monitor: Monitor, settings: Settings) -> web.Application:
     """Make the application over open ports."""
+    ports = monitor.ports
     config = ApiConfig(
         external_url=settings.base_url,
         defaults=default_settings(settings),
@@ -39,7 +43,12 @@ def api_app(ports: Ports, settings: Settings, *, readiness: Readiness) -> web.Ap
     )
     return make_app(
         Dependencies(
-            pool=ports.pool, store=ports.store, broker=ports.broker, config=config, readiness=readiness
+            pool=ports.pool,
+            store=ports.store,
+            broker=ports.broker,
+            config=config,
+            readiness=monitor.readiness,
+            observer=RequestMetrics(monitor.registry),
         )
     )
 
@@ -78,18 +87,17 @@ async def drained(readiness: Readiness, *, notice: float) -> None:
 
 async def serve(settings: Settings) -> None:
     """Answer until SIGTERM."""
-    async with distributed(settings) as ports:
+    async with distributed(settings) as opened, monitored(opened, settings, service="api") as monitor:
         await migrate(settings.database_url.get_secret_value())
-        await admit_root(ports.pool, settings)
-        readiness = Readiness()
-        app = api_app(ports, settings, readiness=readiness)
+        await admit_root(opened.pool, settings)
+        app = api_app(monitor, settings)
         commands = command_consumer(app, settings)
         runner = await listen(app, settings)
         async with asyncio.TaskGroup() as tasks:
             consuming = tasks.create_task(commands.run())
-            housekeeping = tasks.create_task(keep_house(ports, settings))
+            housekeeping = tasks.create_task(keep_house(monitor.ports, settings))
             try:
-                await drained(readiness, notice=settings.drain_seconds * _NOTICE)
+                await drained(monitor.readiness, notice=settings.drain_seconds * _NOTICE)
             finally:
                 consuming.cancel()
                 await runner.cleanup()

@@ -22,6 +22,7 @@ from shared.errors import CrossdockError, Fault
 from shared.instance.store import SettingsNow
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Lease, Outcome, UploadTarget
+from shared.jobs.observer import UNOBSERVED, JobObserver
 from shared.jobs.progress import Phase, Progress
 from shared.projects import archives
 from shared.projects.content import ProjectContent, project_content
@@ -65,11 +66,20 @@ class Exported:
 class Exporter:
     """Exports projects; one at a time or several, each in flat memory."""
 
-    def __init__(self, pool: Pool, store: ObjectStore, *, settings: SettingsNow, uploader: Uploader) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        store: ObjectStore,
+        *,
+        settings: SettingsNow,
+        uploader: Uploader,
+        observer: JobObserver = UNOBSERVED,
+    ) -> None:
         self._pool = pool
         self._store = store
         self._settings = settings
         self._uploader = uploader
+        self._observer = observer
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
         """Do the job and mark it finished; raises what stopped it. May be repeated.
@@ -103,6 +113,7 @@ class Exporter:
         async with objects.keep(self._pool, archive.object_id):
             outcome = await self._uploader.upload(archive, target)
         _log.info("archive_uploaded", **asdict(outcome))
+        self._observer.uploaded(outcome)
         await jobs.finish(self._pool, lease, progress=progress.report(), outcome=Outcome(upload=outcome))
 
     async def _documents(

@@ -6,9 +6,9 @@ from functools import partial
 
 from services.exporter.exporter import Exporter
 from services.exporter.upload import Uploader, upload_policy
-from services.housekeeping import keep_house
+from services.monitoring import monitored
 from services.ports import Ports, answering, distributed
-from services.working import stop_on_signal, work, worker_limits, worker_name
+from services.working import work_until_signal, worker_limits, worker_name
 from shared.instance.defaults import default_settings
 from shared.instance.store import SettingsNow, application_settings
 from shared.jobs.models import JobKind
@@ -30,9 +30,11 @@ def exporter(ports: Ports, settings: Settings) -> Worker:
             ports.store,
             settings=now,
             uploader=Uploader(ports.store, partial(_remote, now)),
+            observer=ports.observer,
         ),
         name=worker_name(),
         limits=worker_limits(settings),
+        observer=ports.observer,
     )
 
 
@@ -42,8 +44,7 @@ async def _remote(now: SettingsNow) -> RemoteClient:
 
 async def serve(settings: Settings) -> None:
     """Export until SIGTERM."""
-    async with distributed(settings) as ports:
-        await answering(ports.broker)
-        worker = exporter(ports, settings)
-        stop_on_signal([worker])
-        await work([worker], keep_house(ports, settings))
+    async with distributed(settings) as opened:
+        await answering(opened.broker)  # who probes us finds nothing before
+        async with monitored(opened, settings, service="exporter") as monitor:
+            await work_until_signal([exporter(monitor.ports, settings)], monitor, settings)

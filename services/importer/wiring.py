@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from services.housekeeping import keep_house
 from services.importer.importer import Importer
 from services.importer.relation_importer import RelationImporter
 from services.importer.sources import ArchiveSources
+from services.monitoring import monitored
 from services.ports import Ports, answering, distributed
-from services.working import stop_on_signal, work, worker_limits, worker_name
+from services.working import work_until_signal, worker_limits, worker_name
 from shared.instance.defaults import default_settings
 from shared.instance.remote_imports import remote_imports
 from shared.jobs.models import JobKind
@@ -34,6 +34,7 @@ def importers(ports: Ports, settings: Settings) -> list[Worker]:
             work=task,
             name=worker_name(),
             limits=worker_limits(settings),
+            observer=ports.observer,
         )
         for kind, task in ((JobKind.IMPORT, whole), (JobKind.RELATION_IMPORT, single))
     ]
@@ -51,8 +52,7 @@ def _sources(ports: Ports, settings: Settings) -> ArchiveSources:
 
 async def serve(settings: Settings) -> None:
     """Import until SIGTERM."""
-    async with distributed(settings) as ports:
-        await answering(ports.broker)
-        workers = importers(ports, settings)
-        stop_on_signal(workers)
-        await work(workers, keep_house(ports, settings))
+    async with distributed(settings) as opened:
+        await answering(opened.broker)  # who probes us finds nothing before
+        async with monitored(opened, settings, service="importer") as monitor:
+            await work_until_signal(importers(monitor.ports, settings), monitor, settings)

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from services.api.dependencies import Readiness
 from services.api.wiring import admit_root, api_app, command_consumer, drained, listen
 from services.exporter.wiring import exporter
 from services.housekeeping import keep_house
 from services.importer.wiring import importers
+from services.monitoring import monitored
 from services.ports import Ports
 from services.standalone.postgres import embedded_postgres
 from services.working import work
@@ -35,19 +35,22 @@ async def embedded(settings: Settings, data: Path) -> AsyncIterator[Ports]:
 
 async def serve(settings: Settings, *, data: Path) -> None:
     """Answer, import and export until SIGTERM."""
-    async with embedded(settings, data) as ports:
+    async with (
+        embedded(settings, data) as opened,
+        monitored(opened, settings, service="standalone") as monitor,
+    ):
+        ports = monitor.ports
         await outbox.forget(ports.pool)  # an earlier process took its messages with it
         await admit_root(ports.pool, settings)
-        readiness = Readiness()
         workers = [*importers(ports, settings), exporter(ports, settings)]
-        app = api_app(ports, settings, readiness=readiness)
+        app = api_app(monitor, settings)
         commands = command_consumer(app, settings)
         runner = await listen(app, settings)
         async with asyncio.TaskGroup() as tasks:
             consuming = tasks.create_task(commands.run())
             tasks.create_task(work(workers, keep_house(ports, settings)))
             try:
-                await drained(readiness, notice=0)  # no load balancer has to see it
+                await drained(monitor.readiness, notice=0)  # no load balancer has to see it
             finally:
                 consuming.cancel()
                 for worker in workers:

@@ -36,6 +36,11 @@ class PhaseProgress:
     ended: float | None = None
     bytes_after: int = 0
 
+    @property
+    def seconds(self) -> float:
+        """How long it took, or has taken so far."""
+        return (monotonic() if self.ended is None else self.ended) - self.began
+
 
 @dataclass(slots=True)
 class Progress:
@@ -68,11 +73,9 @@ class Progress:
         }
 
     def _phase(self, each: PhaseProgress) -> dict[str, object]:
-        ended, after = (
-            (monotonic(), self.bytes_done) if each.ended is None else (each.ended, each.bytes_after)
-        )
+        after = self.bytes_done if each.ended is None else each.bytes_after
         return {
             "name": each.phase.value,
-            "seconds": round(ended - each.began, 3),
+            "seconds": round(each.seconds, 3),
             "bytes": after - each.bytes_before,
         }

@@ -9,7 +9,8 @@ import structlog
 from shared.broker.base import Broker
 from shared.database.pool import Pool
 from shared.jobs import outbox, store
-from shared.jobs.models import JobKind
+from shared.jobs.models import JobKind, JobState
+from shared.jobs.observer import UNOBSERVED, JobObserver
 from shared.jobs.states import Move, guard, target
 
 _AT_ONCE = 500
@@ -27,11 +28,17 @@ class Revival:
     """
 
     def __init__(
-        self, pool: Pool, broker: Broker, *, republish_after: timedelta = timedelta(seconds=30)
+        self,
+        pool: Pool,
+        broker: Broker,
+        *,
+        republish_after: timedelta = timedelta(seconds=30),
+        observer: JobObserver = UNOBSERVED,
     ) -> None:
         self._pool = pool
         self._broker = broker
         self._republish_after = republish_after
+        self._observer = observer
 
     async def revive(self) -> int:
         """Queue jobs again whose lease has expired; those without an attempt left fail.
@@ -46,10 +53,12 @@ class Revival:
                     payload = CASE WHEN {left} THEN payload ELSE {store.FORGOTTEN} END,
                     error = 'the worker was lost in attempt ' || attempt || ' of ' || max_attempts
                 WHERE id IN (SELECT id FROM jobs WHERE {guard(Move.REVIVE)} AND lease_expires_at < now()
-                             FOR NO KEY UPDATE SKIP LOCKED) RETURNING id, state""",  # noqa: S608  # made of the move table
+                             FOR NO KEY UPDATE SKIP LOCKED) RETURNING id, kind, state""",  # noqa: S608  # made of the move table
         )
         for row in rows:
             _log.warning("lease_expired", job_id=row["id"], state=row["state"])
+            if row["kind"] in _KINDS:
+                self._observer.expired(JobKind(row["kind"]), JobState(row["state"]))
         return len(rows)
 
     async def publish(self) -> int:

@@ -6,7 +6,8 @@ The job is ours as long as its lease beats; a lost lease stops the work. A stop 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from shared.database.pool import Pool
 from shared.errors import CrossdockError, LeaseLost
 from shared.jobs import store
 from shared.jobs.models import Job, JobKind, Lease
+from shared.jobs.observer import UNOBSERVED, AttemptEnd, JobObserver
 from shared.jobs.progress import Progress
 
 _log = structlog.get_logger()
@@ -56,7 +58,15 @@ class Worker:
     """Works on the jobs of one kind until it is stopped."""
 
     def __init__(  # a worker's ports and limits
-        self, pool: Pool, broker: Broker, *, kind: JobKind, work: Work, name: str, limits: WorkerLimits
+        self,
+        pool: Pool,
+        broker: Broker,
+        *,
+        kind: JobKind,
+        work: Work,
+        name: str,
+        limits: WorkerLimits,
+        observer: JobObserver = UNOBSERVED,
     ) -> None:
         self._pool = pool
         self._broker = broker
@@ -64,6 +74,7 @@ class Worker:
         self._work = work
         self._name = name
         self._limits = limits
+        self._observer = observer
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,12 +135,13 @@ class Worker:
                 correlation_id=job.correlation_id,
                 attempt=job.attempt,
             ):
-                await self._attempt(job)
+                await self._observed(job)
 
     async def _claim(self, delivery: Delivery) -> Job | None:
         text = delivery.message.body.decode(errors="replace")
         if not (text.isascii() and text.isdigit() and len(text) < len(str(2**63))):
             await delivery.reject(f"the body is not the number of a job: {text[:100]!r}")
+            self._observer.rejected(self._kind)
             return None
         job = await self._claim_row(int(text))
         await delivery.ack()
@@ -144,23 +156,33 @@ class Worker:
                 return await store.claim(self._pool, job_id, worker=self._name, ttl=self._limits.ttl)
         raise AssertionError  # it retries without an end
 
-    async def _attempt(self, job: Job) -> None:
+    async def _observed(self, job: Job) -> None:
+        self._observer.claimed(job)
+        began, progress, end = time.monotonic(), Progress(), AttemptEnd.HANDED_BACK
+        try:
+            end = await self._attempt(job, progress)
+        finally:
+            lasted = timedelta(seconds=time.monotonic() - began)
+            self._observer.ended(job, end, lasted=lasted, progress=progress)
+
+    async def _attempt(self, job: Job, progress: Progress) -> AttemptEnd:
         lease = Lease(job.id, job.lease)
         _log.info("job_started", kind=job.kind.value)
         try:
-            await self._run_leased(job, lease)
-            _log.info("job_finished", kind=job.kind.value)
+            await self._run_leased(job, lease, progress)
         except LeaseLost:
             _log.warning("lease_lost")
+            return AttemptEnd.LEASE_LOST
         except asyncio.CancelledError:
-            await asyncio.shield(self._write(store.hand_back(self._pool, lease)))
+            await asyncio.shield(self._write(self._hand_back(lease)))
             _log.info("job_handed_back")
             raise
         except Exception as error:  # noqa: BLE001  # whatever happens to one job, the worker lives
-            await asyncio.shield(self._write(self._settle(job, lease, error)))
+            return await asyncio.shield(self._write(self._settle(job, lease, error)))
+        _log.info("job_finished", kind=job.kind.value)
+        return AttemptEnd.FINISHED
 
-    async def _run_leased(self, job: Job, lease: Lease) -> None:
-        progress = Progress()
+    async def _run_leased(self, job: Job, lease: Lease, progress: Progress) -> None:
         work = asyncio.create_task(self._work.run(job, lease, progress))
         beat = asyncio.create_task(self._beat(lease, progress))
         try:
@@ -186,7 +208,11 @@ class Worker:
                 _log.warning("heartbeat_failed", error=_text(error))
         raise LeaseLost(lease.job_id)
 
-    async def _settle(self, job: Job, lease: Lease, error: Exception) -> None:
+    async def _hand_back(self, lease: Lease) -> AttemptEnd:
+        await store.hand_back(self._pool, lease)
+        return AttemptEnd.HANDED_BACK
+
+    async def _settle(self, job: Job, lease: Lease, error: Exception) -> AttemptEnd:
         known = error if isinstance(error, CrossdockError) else None
         if (known is None or known.retryable) and job.attempt < job.max_attempts:
             doublings = min(job.attempt - 1, _MOST_DOUBLINGS)
@@ -198,16 +224,18 @@ class Worker:
                 delay=delay.total_seconds(),
             )
             await store.retry(self._pool, lease, error=_text(error), delay=delay)
-            return
+            return AttemptEnd.RETRIED
         _log.warning("job_failed", exc_info=None if known else error, error=_text(error))
         known = known or CrossdockError(f"internal error ({type(error).__name__})")
         await store.fail(self._pool, lease, error=await self._work.explain(job, known))
+        return AttemptEnd.FAILED
 
-    async def _write(self, move: object) -> None:
+    async def _write(self, move: Coroutine[Any, Any, AttemptEnd]) -> AttemptEnd:
         try:
-            await move  # type: ignore[misc]  # a coroutine
+            return await move
         except (CrossdockError, *_DATABASE_ERRORS) as error:  # the project may be gone, the job with it
             _log.warning("job_left_to_the_sweeper", error=_text(error))
+            return AttemptEnd.LEFT
 
 
 def _text(error: Exception) -> str:

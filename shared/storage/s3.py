@@ -20,6 +20,7 @@ from aiobotocore.session import get_session
 from shared.storage.base import ObjectInfo, check_key
 from shared.storage.errors import OperationFailed
 from shared.storage.s3_bucket import S3Bucket, S3Config, refusal
+from shared.storage.s3_correlation import name_request
 from shared.storage.s3_reader import S3Reader
 from shared.storage.s3_writer import S3Writer
 
@@ -41,6 +42,7 @@ async def s3_store(config: S3Config) -> AsyncIterator[S3Store]:
         aws_secret_access_key=config.secret_key,
         config=_client_config(config),
     ) as client:
+        client.meta.events.register("before-send.s3", name_request)
         yield S3Store(S3Bucket(client, config, asyncio.Semaphore(config.uploads_in_flight)))
 
 

@@ -7,19 +7,25 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from shared.errors import ObjectMissing, StorageError
+from shared.metrics.storage import StorageMetrics
 from shared.storage.base import ObjectInfo, ObjectStore
 from shared.storage.errors import KeyInvalid, RangeOutside, WriterClosed
 from shared.storage.filesystem import FilesystemStore
 from shared.storage.s3 import s3_store
+from shared.storage.watched import WatchedStore
 from tests.support.objects import PART, get, keys, leftovers, pattern, put, s3_config
 
 
-@pytest.fixture(params=["filesystem", "s3"])
+@pytest.fixture(params=["filesystem", "s3", "watched"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
     if request.param == "filesystem":
         yield FilesystemStore(tmp_path / "objects")
+        return
+    if request.param == "watched":
+        yield WatchedStore(FilesystemStore(tmp_path / "objects"), StorageMetrics(CollectorRegistry()))
         return
     server = request.getfixturevalue("s3_server")
     async with s3_store(s3_config(server, connections=16)) as opened:

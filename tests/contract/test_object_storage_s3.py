@@ -10,6 +10,7 @@ from io import BytesIO
 
 import psutil
 import pytest
+from structlog.contextvars import bound_contextvars
 
 from shared.errors import StorageError
 from shared.storage import s3_writer
@@ -278,3 +279,34 @@ async def test_memory_of_an_upload_is_bounded(store: S3Store) -> None:
             peak = max(peak, process.memory_info().rss)
         assert await writer.commit() == 300 * MIB
     assert peak - before < 100 * MIB
+
+
+async def test_every_request_names_the_correlation_id_to_the_server_and_stays_signed(
+    config: S3Config,
+) -> None:
+    assert config.endpoint_url is not None
+    async with (
+        cutting_proxy(config.endpoint_url, after=0, times=0) as proxy,
+        s3_store(replace(config, endpoint_url=proxy.url)) as distant,
+    ):
+        with bound_contextvars(correlation_id="request-7"):
+            await put(distant, "packs/1", pattern(2 * PART + 3))
+            await get(distant, "packs/1")
+        assert len(proxy.agents) >= 6  # begin, three parts, complete, read
+        assert all(agent.endswith(" correlation-id/request-7") for agent in proxy.agents)
+
+        proxy.agents.clear()
+        await distant.stat("packs/1")
+        assert "correlation-id" not in proxy.agents[0]
+
+
+async def test_a_correlation_id_from_elsewhere_cannot_end_the_header(config: S3Config) -> None:
+    assert config.endpoint_url is not None
+    async with (
+        cutting_proxy(config.endpoint_url, after=0, times=0) as proxy,
+        s3_store(replace(config, endpoint_url=proxy.url)) as distant,
+    ):
+        with bound_contextvars(correlation_id="a\r\nX-Other: \u00fc" + "x" * 500):
+            await distant.check()
+        [agent] = proxy.agents
+    assert agent.partition(" correlation-id/")[2] == "a__X-Other:__" + "x" * 115

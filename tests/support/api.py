@@ -12,10 +12,13 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 from yarl import URL
 
 from services.api.app import make_app, make_runner
-from services.api.dependencies import ApiConfig, Dependencies, Readiness
+from services.api.dependencies import ApiConfig, Dependencies
+from services.api.metrics import RequestMetrics
+from services.health import Readiness
 from shared.accounts.memberships import add_project_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import personal_namespace
@@ -58,6 +61,7 @@ class Api:
     url: URL
     session: aiohttp.ClientSession
     readiness: Readiness
+    registry: CollectorRegistry
     tokens: dict[str, str] = field(default_factory=dict)
 
     async def call(self, method: str, path: str, *, by: str | None = None, **more: Any) -> Answer:
@@ -159,6 +163,7 @@ async def running_api(
     await migrate(url)
     async with database(url, size=4) as pool:
         store_, broker, readiness = FilesystemStore(folder), MemoryBroker(), Readiness()
+        registry = CollectorRegistry()
         app = make_app(
             Dependencies(
                 pool=pool,
@@ -170,10 +175,11 @@ async def running_api(
                     remote_imports=remote or RemoteImports(),
                 ),
                 readiness=readiness,
+                observer=RequestMetrics(registry),
             )
         )
         async with listening(app) as url_, aiohttp.ClientSession() as session:
-            yield Api(pool, store_, broker, folder, url_, session, readiness)
+            yield Api(pool, store_, broker, folder, url_, session, readiness, registry)
 
 
 @asynccontextmanager

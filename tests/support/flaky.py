@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 _BLOCK = 64 * 1024
+_AGENT = re.compile(rb"^user-agent: (.*?)\r$", re.IGNORECASE | re.MULTILINE)
 
 
 class CuttingProxy:
     """Passes bytes both ways, and cuts the first ``cuts_left`` connections whose answers get long.
 
     ``after`` is how many bytes of answers one connection carries before its cut; ``cuts`` counts
-    them. ``abruptly`` tells whether the client sees a reset or an ordinary end.
+    them. ``abruptly`` tells whether the client sees a reset or an ordinary end. ``agents`` are the clients as
+    they called themselves, one for a request.
     """
 
     def __init__(self, target: str, *, after: int, times: int, abruptly: bool) -> None:
@@ -25,6 +28,7 @@ class CuttingProxy:
         self._server: asyncio.Server | None = None
         self.cuts_left = times
         self.cuts = 0
+        self.agents: list[str] = []
 
     @property
     def url(self) -> str:
@@ -51,7 +55,7 @@ class CuttingProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers, requests = await asyncio.open_connection(self._target.hostname, self._target.port)
-        upwards = asyncio.create_task(_pass_on(reader, requests))
+        upwards = asyncio.create_task(self._ask(reader, requests))
         try:
             with suppress(ConnectionError):
                 await self._answer(answers, writer)
@@ -59,6 +63,13 @@ class CuttingProxy:
             upwards.cancel()
             requests.transport.abort()
             writer.transport.abort() if self._abruptly else writer.close()
+
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while block := await reader.read(_BLOCK):
+                self.agents += [agent.decode() for agent in _AGENT.findall(block)]
+                writer.write(block)
+                await writer.drain()
 
     async def _answer(self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         carried = 0
@@ -70,13 +81,6 @@ class CuttingProxy:
                 self.cuts_left -= 1
                 self.cuts += 1
                 return
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while block := await reader.read(_BLOCK):
-            writer.write(block)
-            await writer.drain()
 
 
 @asynccontextmanager

@@ -35,6 +35,7 @@ class System:
     """A running Crossdock: where it listens, its first administrator's token, and its processes.
 
     ``data`` is where the standalone form keeps its objects and its Postgres; the other has ``database_url``.
+    ``monitoring`` has the address of each process's metrics and probes.
     """
 
     url: str
@@ -42,6 +43,7 @@ class System:
     data: Path | None = None
     database_url: str = ""
     processes: dict[str, ServerProcess] = field(default_factory=dict)
+    monitoring: dict[str, str] = field(default_factory=dict)
 
 
 def crossdock(
@@ -77,10 +79,12 @@ def standalone(**settings: str) -> Iterator[System]:
     with ExitStack() as resources:
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="crossdock-standalone-")))
         folder.chmod(0o755)
-        (port,) = free_ports(1)
+        port, metrics_port = free_ports(2)
         system = System(f"http://127.0.0.1:{port}", f"glpat-{secrets.token_hex(10)}")
+        system.monitoring["standalone"] = f"http://127.0.0.1:{metrics_port}"
         env = {
             **UNLIMITED,
+            "CROSSDOCK_METRICS_PORT": str(metrics_port),
             "CROSSDOCK_ROOT_TOKEN": system.token,
             "CROSSDOCK_EXTERNAL_URL": system.url,
             **settings,
@@ -133,9 +137,13 @@ def distributed(  # the servers, and how many of ours
             *(f"importer-{n}" for n in range(importers)),
             *(f"exporter-{n}" for n in range(exporters)),
         ]
-        for name in names:
+        for name, metrics_port in zip(names, free_ports(len(names)), strict=True):
+            system.monitoring[name] = f"http://127.0.0.1:{metrics_port}"
             system.processes[name] = crossdock(
-                name.partition("-")[0], directory=folder / name, env=env, resources=resources
+                name.partition("-")[0],
+                directory=folder / name,
+                env={**env, "CROSSDOCK_METRICS_PORT": str(metrics_port)},
+                resources=resources,
             )
         system.processes["api"].wait_until(lambda: answers(f"{system.url}/-/readiness?all=1"))
         yield system

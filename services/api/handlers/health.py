@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
-import structlog
 from aiohttp import web
 
-from services.api.dependencies import DEPENDENCIES, Check, Dependencies
+from services import health as told
+from services.api.dependencies import DEPENDENCIES
 from services.api.responses import json_response
-from shared.database.check import check as check_database
-from shared.errors import CrossdockError
-
-_DEADLINE = 5.0
-"""Seconds that a check may take."""
-
-_log = structlog.get_logger()
 
 
 async def health(_request: web.Request) -> web.Response:
@@ -25,41 +16,16 @@ async def health(_request: web.Request) -> web.Response:
 
 async def liveness(_request: web.Request) -> web.Response:
     """GET /-/liveness: the process need not be started again."""
-    return json_response({"status": "ok"})
+    return json_response(told.ALIVE)
 
 
 async def readiness(request: web.Request) -> web.Response:
-    """GET /-/readiness: 503 while draining and, with ``all=1``, where something cannot be used."""
+    """GET /-/readiness: 503 while draining, without the database and, with ``all=1``, whatever is away."""
     dependencies = request.app[DEPENDENCIES]
-    results = {"master_check": not dependencies.readiness.draining}
-    if request.query.get("all") == "1":
-        checks = _checks(dependencies)
-        results |= dict(zip(checks, await asyncio.gather(*map(_passes, checks.values())), strict=True))
-    passed = all(results.values())
-    details = {name: [{"status": _word(passes=passes)}] for name, passes in results.items()}
-    return json_response({"status": _word(passes=passed), **details}, status=200 if passed else 503)
-
-
-def _word(*, passes: bool) -> str:
-    return "ok" if passes else "failed"
-
-
-def _checks(dependencies: Dependencies) -> dict[str, Check]:
-    return {
-        "db_check": lambda: check_database(dependencies.pool),
-        "queue_check": dependencies.broker.check,
-        "storage_check": dependencies.store.check,
-    }
-
-
-async def _passes(check: Check) -> bool:
-    try:
-        async with asyncio.timeout(_DEADLINE):
-            await check()
-    except (CrossdockError, TimeoutError):
-        _log.warning("check_failed", exc_info=True)
-        return False
-    return True
+    checks = told.checks(dependencies.pool, dependencies.store, broker=dependencies.broker)
+    everything = request.query.get("all") == "1"
+    status, document = await told.readiness(dependencies.readiness, checks, everything=everything)
+    return json_response(document, status=status)
 
 
 PUBLIC = frozenset({health, liveness, readiness})

@@ -38,6 +38,17 @@ async def test_a_part_that_is_away_makes_it_not_ready(api: Api) -> None:
     assert (await api.call("GET", "/-/liveness")).status == 200
 
 
+async def test_it_is_not_ready_without_the_database_and_says_so_even_where_not_all_is_asked(api: Api) -> None:
+    await api.pool.close()
+
+    answer = await api.call("GET", "/-/readiness")
+
+    assert (answer.status, answer.body) == (
+        503,
+        {"status": "failed", "master_check": OK, "db_check": [{"status": "failed"}]},
+    )
+
+
 async def test_draining_makes_it_not_ready(api: Api) -> None:
     api.readiness.drain()
 

@@ -1,0 +1,92 @@
+"""What a process tells of itself: metrics and health, on a port of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from services.health import ALIVE, Readiness, checks, readiness
+from services.ports import Ports
+from shared.metrics.database import PoolCollector
+from shared.metrics.jobs import JobMetrics
+from shared.metrics.loop import LoopLag
+from shared.metrics.registry import make_registry
+from shared.metrics.storage import StorageMetrics
+from shared.settings import Settings
+from shared.storage.watched import WatchedStore
+
+_ROUNDS = 3
+"""Of the sweeper, for which what it read counts as true: who leads next time may be another process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """The ports of a process, counted in ``registry``, and whether it is ready."""
+
+    ports: Ports
+    registry: CollectorRegistry
+    readiness: Readiness
+
+
+@asynccontextmanager
+async def monitored(ports: Ports, settings: Settings, *, service: str) -> AsyncIterator[Monitor]:
+    """Count what is done through the ports, and tell it where the settings name a port for that."""
+    registry = make_registry(service)
+    PoolCollector(registry, ports.pool)
+    fresh_for = timedelta(seconds=settings.sweep_seconds * _ROUNDS)
+    counted = replace(
+        ports,
+        store=WatchedStore(ports.store, StorageMetrics(registry)),
+        observer=JobMetrics(registry, fresh_for=fresh_for),
+    )
+    monitor = Monitor(counted, registry, Readiness())
+    lag = asyncio.create_task(LoopLag(registry).run())
+    try:
+        async with _told(monitor, settings):
+            yield monitor
+    finally:
+        lag.cancel()
+        await asyncio.gather(lag, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _told(monitor: Monitor, settings: Settings) -> AsyncIterator[None]:
+    """Answer on the port of the metrics until the process ends, also while it drains."""
+    runner = web.AppRunner(monitoring_app(monitor), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        if settings.metrics_port:
+            await web.TCPSite(runner, settings.host, settings.metrics_port).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def monitoring_app(monitor: Monitor) -> web.Application:
+    """Make what answers there. Nobody is asked who asks: the port is for the inside."""
+    checks_of_ports = checks(monitor.ports.pool, monitor.ports.store, broker=monitor.ports.broker)
+
+    async def metrics(request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(monitor.registry), headers={"Content-Type": content_type})
+
+    async def live(_request: web.Request) -> web.Response:
+        return web.json_response(ALIVE)
+
+    async def ready(request: web.Request) -> web.Response:
+        everything = request.query.get("all") == "1"
+        status, document = await readiness(monitor.readiness, checks_of_ports, everything=everything)
+        return web.json_response(document, status=status)
+
+    app = web.Application()
+    app.add_routes(
+        [web.get("/metrics", metrics), web.get("/-/liveness", live), web.get("/-/readiness", ready)]
+    )
+    return app

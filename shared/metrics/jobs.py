@@ -1,0 +1,185 @@
+"""What becomes of jobs, in numbers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from shared.jobs.models import Job, JobKind, JobState, UploadOutcome
+from shared.jobs.observer import AttemptEnd, Waiting
+from shared.jobs.progress import Progress
+from shared.metrics.registry import BUCKETS, OTHER
+from shared.relations.schema import RELATIONS
+
+_RELATIONS = frozenset(RELATIONS)
+_ENDS = {AttemptEnd.FINISHED: JobState.FINISHED, AttemptEnd.FAILED: JobState.FAILED}
+_UPLOADED = ("finished", "failed")
+_ON_THEIR_WAY = (JobState.QUEUED, JobState.RUNNING)
+
+
+class JobMetrics:
+    """JobObserver that counts. What it knows of the depth it tells for ``fresh_for``, as others read too."""
+
+    def __init__(self, registry: CollectorRegistry, *, fresh_for: timedelta) -> None:
+        self._jobs = Counter("crossdock_jobs", "Jobs that have ended.", ["kind", "result"], registry=registry)
+        self._attempts = Counter(
+            "crossdock_job_attempts", "Attempts that have ended.", ["kind", "result"], registry=registry
+        )
+        self._expired = Counter(
+            "crossdock_job_leases_expired",
+            "Leases of workers that fell silent, as the sweeper found them.",
+            ["kind"],
+            registry=registry,
+        )
+        self._rejected = Counter(
+            "crossdock_dead_letters", "Messages that named no job.", ["kind"], registry=registry
+        )
+        self._wait = Histogram(
+            "crossdock_job_queue_wait_seconds",
+            "From asking for a job to its first attempt.",
+            ["kind"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._attempt = Histogram(
+            "crossdock_job_attempt_duration_seconds",
+            "One attempt.",
+            ["kind", "result"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._whole = Histogram(
+            "crossdock_job_duration_seconds",
+            "From asking for a job to its end, with the wait and every attempt.",
+            ["kind", "result"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._phase = Histogram(
+            "crossdock_job_phase_duration_seconds",
+            "One phase of an attempt.",
+            ["kind", "phase"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._count_content(registry)
+        self._depth = _Depth(registry, fresh_for=fresh_for)
+        self._begin_at_zero()
+
+    def _count_content(self, registry: CollectorRegistry) -> None:
+        self._bytes = Counter(
+            "crossdock_job_bytes", "Bytes of archives read or made.", ["kind"], registry=registry
+        )
+        self._entries = Counter(
+            "crossdock_job_entries", "Entries of archives read or made.", ["kind"], registry=registry
+        )
+        self._rows = Counter(
+            "crossdock_relation_rows",
+            "Records of relations that were imported.",
+            ["relation", "result"],
+            registry=registry,
+        )
+        self._uploads = Counter(
+            "crossdock_export_uploads", "Exports sent to their user's address.", ["result"], registry=registry
+        )
+        self._tries = Counter(
+            "crossdock_export_upload_attempts", "Requests that those took.", registry=registry
+        )
+
+    def _begin_at_zero(self) -> None:
+        """Have every series from the start: a counter that begins at one has not increased, to an alert."""
+        for kind in JobKind:
+            self._expired.labels(kind.value)
+            self._rejected.labels(kind.value)
+            for end in AttemptEnd:
+                self._attempts.labels(kind.value, end.value)
+            for state in _ENDS.values():
+                self._jobs.labels(kind.value, state.value)
+        for result in _UPLOADED:
+            self._uploads.labels(result)
+
+    def claimed(self, job: Job) -> None:
+        """See JobObserver; a wait that ends with another attempt was meant to be."""
+        if job.lease == 1 and job.started_at is not None:
+            self._wait.labels(job.kind.value).observe((job.started_at - job.created_at).total_seconds())
+
+    def ended(self, job: Job, end: AttemptEnd, *, lasted: timedelta, progress: Progress) -> None:
+        """See JobObserver."""
+        kind = job.kind.value
+        self._attempts.labels(kind, end.value).inc()
+        self._attempt.labels(kind, end.value).observe(lasted.total_seconds())
+        for each in progress.phases:
+            self._phase.labels(kind, each.phase.value).observe(each.seconds)
+        self._bytes.labels(kind).inc(progress.bytes_done)
+        self._entries.labels(kind).inc(progress.entries)
+        self._count_rows(progress)
+        if end in _ENDS:
+            self._end(job, _ENDS[end])
+
+    def _end(self, job: Job, state: JobState) -> None:
+        self._jobs.labels(job.kind.value, state.value).inc()
+        whole = datetime.now(UTC) - job.created_at  # two clocks
+        self._whole.labels(job.kind.value, state.value).observe(max(whole.total_seconds(), 0))
+
+    def _count_rows(self, progress: Progress) -> None:
+        for name, count in progress.relations.items():
+            relation = name if name in _RELATIONS else OTHER
+            self._rows.labels(relation, "kept").inc(count.lines)
+            self._rows.labels(relation, "failed").inc(count.failed)
+
+    def rejected(self, kind: JobKind) -> None:
+        """See JobObserver."""
+        self._rejected.labels(kind.value).inc()
+
+    def expired(self, kind: JobKind, state: JobState) -> None:
+        """See JobObserver."""
+        self._expired.labels(kind.value).inc()
+        if state is JobState.FAILED:
+            self._jobs.labels(kind.value, state.value).inc()
+
+    def uploaded(self, outcome: UploadOutcome) -> None:
+        """See JobObserver."""
+        self._uploads.labels(_UPLOADED[outcome.error is not None]).inc()
+        self._tries.inc(outcome.attempts)
+
+    def depth(self, waiting: Sequence[Waiting]) -> None:
+        """See JobObserver."""
+        self._depth.tell(waiting)
+
+
+class _Depth(Collector):
+    """The jobs on their way, as read last; nothing once that is too long ago to be true."""
+
+    def __init__(self, registry: CollectorRegistry, *, fresh_for: timedelta) -> None:
+        self._fresh_for = fresh_for.total_seconds()
+        self._waiting: dict[tuple[JobKind, JobState], Waiting] = {}
+        self._read_at = float("-inf")
+        registry.register(self)
+
+    def tell(self, waiting: Sequence[Waiting]) -> None:
+        """Keep what was read just now."""
+        self._waiting = {(each.kind, each.state): each for each in waiting}
+        self._read_at = time.monotonic()
+
+    def collect(self) -> Iterable[Metric]:
+        """Give both gauges, with zeros, as an autoscaler must see that there is nothing to do."""
+        jobs = GaugeMetricFamily(
+            "crossdock_jobs_on_their_way", "Jobs queued and running.", labels=["kind", "state"]
+        )
+        oldest = GaugeMetricFamily(
+            "crossdock_jobs_oldest_seconds",
+            "How long the oldest of those has been due, or has been worked on.",
+            labels=["kind", "state"],
+        )
+        if time.monotonic() - self._read_at < self._fresh_for:
+            for kind in JobKind:
+                for state in _ON_THEIR_WAY:
+                    found = self._waiting.get((kind, state))
+                    jobs.add_metric([kind.value, state.value], found.count if found else 0)
+                    oldest.add_metric([kind.value, state.value], found.oldest.total_seconds() if found else 0)
+        return jobs, oldest

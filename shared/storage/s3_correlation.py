@@ -1,0 +1,28 @@
+"""The correlation id on requests to S3, where the access logs of the server show it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from structlog.contextvars import get_contextvars
+
+_LONGEST = 128
+_UNSAFE = re.compile(r"[^!-~]")
+
+
+def name_request(request: Any, **_: object) -> None:  # noqa: ANN401  # botocore's, of several types
+    """Append ``correlation-id/...`` to the User-Agent: every S3 logs that header, and no signature covers it.
+
+    botocore calls this for each attempt (``before-send``), after it has signed.
+    """
+    correlation_id = get_contextvars().get("correlation_id")
+    if correlation_id:
+        agent = request.headers["User-Agent"]
+        agent = agent.decode() if isinstance(agent, bytes) else agent
+        request.headers["User-Agent"] = f"{agent} correlation-id/{_safe(str(correlation_id))}"
+
+
+def _safe(correlation_id: str) -> str:
+    """Cut and clean what other systems may have sent: nothing of it may end the header."""
+    return _UNSAFE.sub("_", correlation_id)[:_LONGEST]

@@ -1,0 +1,110 @@
+"""Object storage that is watched: each operation, how long it takes, how many bytes move and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack, aclosing
+from datetime import timedelta
+from typing import Protocol, Self
+
+from shared.storage.base import ObjectInfo, ObjectStore, ObjectWriter
+
+Moved = Callable[[int], None]
+"""Takes the bytes that were just read or written."""
+
+
+class Watch(Protocol):
+    """Opens a block for the time of one operation; what ends the operation ends the block.
+
+    The block may be left in another task or context than it was entered in.
+    """
+
+    def __call__(self, operation: str) -> AbstractContextManager[Moved]:
+        """``operation`` is the port's word for it."""
+
+
+class WatchedStore:
+    """ObjectStore like the one within."""
+
+    def __init__(self, store: ObjectStore, watch: Watch) -> None:
+        self._store = store
+        self._watch = watch
+
+    def create(self, key: str) -> ObjectWriter:
+        """See ObjectStore."""
+        return _WatchedWriter(self._store.create(key), self._watch)
+
+    async def read(
+        self, key: str, *, start: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """See ObjectStore."""
+        with self._watch("read") as moved:
+            async with aclosing(self._store.read(key, start=start, length=length)) as chunks:
+                async for chunk in chunks:
+                    moved(len(chunk))
+                    yield chunk
+
+    async def stat(self, key: str) -> ObjectInfo:
+        """See ObjectStore."""
+        with self._watch("stat"):
+            return await self._store.stat(key)
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        """See ObjectStore."""
+        with self._watch("delete"):
+            await self._store.delete(keys)
+
+    async def list(self, prefix: str = "") -> AsyncGenerator[ObjectInfo, None]:
+        """See ObjectStore."""
+        with self._watch("list"):
+            async with aclosing(self._store.list(prefix)) as found:
+                async for info in found:
+                    yield info
+
+    async def abandon_uploads(self, *, older_than: timedelta) -> int:
+        """See ObjectStore."""
+        with self._watch("abandon_uploads"):
+            return await self._store.abandon_uploads(older_than=older_than)
+
+    async def check(self) -> None:
+        """See ObjectStore."""
+        with self._watch("check"):
+            await self._store.check()
+
+
+class _WatchedWriter:
+    """ObjectWriter; one operation from entering to leaving it."""
+
+    def __init__(self, writer: ObjectWriter, watch: Watch) -> None:
+        self._writer = writer
+        self._watch = watch
+        self._watching = ExitStack()
+        self._moved: Moved = _nothing
+
+    async def __aenter__(self) -> Self:
+        self._moved = self._watching.enter_context(self._watch("write"))
+        await self._writer.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        try:
+            await self._writer.__aexit__(*exc)
+        finally:
+            self._watching.__exit__(*exc)  # type: ignore[arg-type]  # the three, as they came
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """See ObjectWriter."""
+        await self._writer.write(data)
+        self._moved(memoryview(data).nbytes)
+
+    async def commit(self) -> int:
+        """See ObjectWriter."""
+        return await self._writer.commit()
+
+    async def abort(self) -> None:
+        """See ObjectWriter."""
+        await self._writer.abort()
+
+
+def _nothing(_count: int) -> None:
+    """Nobody watches a writer that was not entered."""

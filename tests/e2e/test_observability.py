@@ -1,0 +1,182 @@
+"""What operators see of the distributed form: one id through everything, metrics, probes at real signals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+import pytest
+
+from shared.database.migrate import migrate
+from tests.support.buckets import made_bucket
+from tests.support.fixtures import archive
+from tests.support.flaky import CuttingProxy, cutting_proxy
+from tests.support.gitlab import GitLab
+from tests.support.large import write_large
+from tests.support.monitoring import log_lines, probed, sample, scraped
+from tests.support.rabbitmq import RabbitMQServer
+from tests.support.seaweedfs import S3Server
+from tests.support.system import System, distributed
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+async def storage(s3_server: S3Server) -> AsyncIterator[CuttingProxy]:
+    """The way to S3, on which the clients are noted; nothing is cut."""
+    await made_bucket(s3_server)
+    async with cutting_proxy(s3_server.endpoint, after=0, times=0) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def observed(
+    database_url: str,
+    rabbitmq_server: RabbitMQServer,
+    s3_server: S3Server,
+    queue_prefix: str,
+    storage: CuttingProxy,
+) -> AsyncIterator[System]:
+    """The distributed form over a database, queues and a way to S3 of the test's own."""
+    await migrate(database_url)
+    form = distributed(
+        database_url=database_url,
+        broker_url=rabbitmq_server.url,
+        s3=replace(s3_server, endpoint=storage.url),
+        CROSSDOCK_BROKER_PREFIX=queue_prefix,
+        CROSSDOCK_DRAIN_SECONDS="60",
+    )
+    system = await asyncio.to_thread(form.__enter__)
+    try:
+        yield system
+    finally:
+        await asyncio.to_thread(form.__exit__, None, None, None)
+
+
+@asynccontextmanager
+async def _client(system: System, **headers: str) -> AsyncIterator[GitLab]:
+    async with aiohttp.ClientSession(headers=headers) as session:
+        yield GitLab(session, system.url, system.token)
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not await asyncio.to_thread(holds):
+            await asyncio.sleep(0.02)
+
+
+def _events(system: System, name: str, correlation_id: str) -> set[str]:
+    lines = log_lines(system.processes[name])
+    return {line["event"] for line in lines if line.get("correlation_id") == correlation_id}
+
+
+async def test_one_id_goes_from_the_request_through_row_message_and_workers_to_the_requests_of_s3(
+    observed: System, database_url: str, storage: CuttingProxy
+) -> None:
+    given = f"from-outside:{uuid4().hex}"
+    async with _client(observed, **{"X-Request-Id": given}) as gitlab:
+        imported = await gitlab.import_file(archive("trees/complex"), "p")
+        assert (await gitlab.export(imported["id"]))["export_status"] == "finished"
+        storage.agents.clear()
+        async with _client(observed, **{"X-Request-Id": "another"}) as other:
+            assert (await other.export(imported["id"]))["export_status"] == "finished"
+        assert {agent.partition(" correlation-id/")[2] for agent in storage.agents} <= {"another", ""}
+        assert any(agent.endswith(" correlation-id/another") for agent in storage.agents)
+
+    await _until(lambda: "job_finished" in _events(observed, "exporter-0", given))
+    assert "request" in _events(observed, "api", given)
+    for worker in ("importer-0", "exporter-0"):
+        assert {"job_started", "job_finished"} <= _events(observed, worker, given)
+    connection = await asyncpg.connect(database_url)
+    try:
+        rows = await connection.fetch("SELECT kind, correlation_id FROM jobs ORDER BY id")
+    finally:
+        await connection.close()
+    assert [tuple(row) for row in rows] == [("import", given), ("export", given), ("export", "another")]
+
+
+async def test_metrics_tell_what_each_service_did(observed: System) -> None:
+    async with _client(observed) as gitlab:
+        imported = await gitlab.import_file(archive("trees/complex"), "p")
+        await gitlab.export(imported["id"])
+    await _until(
+        lambda: sample(scraped(observed.monitoring["exporter-0"]), "crossdock_jobs_total", kind="export") == 1
+    )
+    api, importer, exporter = (
+        scraped(observed.monitoring[name]) for name in ("api", "importer-0", "exporter-0")
+    )
+
+    route = {"route": "/api/v4/projects/import", "method": "POST", "status": "201"}
+    assert sample(api, "crossdock_http_requests_total", **route) == 1
+    size = archive("trees/complex").stat().st_size
+    assert sample(api, "crossdock_http_received_bytes_total", route=route["route"]) > size
+    assert sample(importer, "crossdock_jobs_total", kind="import", result="finished") == 1
+    assert sample(importer, "crossdock_job_bytes_total", kind="import") == size
+    assert sample(importer, "crossdock_relation_rows_total", relation="issues", result="kept") > 0
+    assert sample(importer, "crossdock_storage_bytes_total", operation="read") == size
+    for process, kind, phases in (
+        (importer, "import", ("restore", "commit")),
+        (exporter, "export", ("assemble",)),
+    ):
+        assert sample(process, "crossdock_job_queue_wait_seconds_count", kind=kind) == 1
+        for phase in phases:
+            assert sample(process, "crossdock_job_phase_duration_seconds_count", kind=kind, phase=phase) == 1
+    for process in (api, importer, exporter):
+        assert sample(process, "crossdock_database_connections_max") == 10
+        assert sample(process, "crossdock_event_loop_lag_seconds_count") > 0
+
+
+async def test_whoever_leads_the_sweeper_tells_the_jobs_that_want_a_worker(observed: System) -> None:
+    def told(state: str) -> set[float]:
+        values = set()
+        for url in observed.monitoring.values():
+            families = scraped(url)
+            if families["crossdock_jobs_on_their_way"].samples:  # not of who has not led of late
+                values.add(sample(families, "crossdock_jobs_on_their_way", kind="import", state=state))
+        return values
+
+    importer = observed.processes["importer-0"]
+    await _until(lambda: told("queued") == {0})
+    os.kill(importer.pid, signal.SIGSTOP)
+    observed.monitoring.pop("importer-0")
+    async with _client(observed) as gitlab:
+        started = await gitlab.start_import(archive("trees/complex"), "p")
+        await _until(lambda: 1 in told("queued"))
+        os.kill(importer.pid, signal.SIGCONT)
+        assert (await gitlab.imported(started.body["id"]))["import_status"] == "finished"
+    await _until(lambda: told("queued") == told("running") == {0})
+
+
+async def test_a_worker_that_was_told_to_stop_is_not_ready_and_lives_until_its_job_is_done(
+    observed: System, tmp_path: Path
+) -> None:
+    write_large(tmp_path / "large.tar.gz", relations=96, blobs=1, blob_size=32)
+    importer, url = observed.processes["importer-0"], observed.monitoring["importer-0"]
+    await _until(lambda: probed(f"{url}/-/readiness?all=1") == 200)
+    async with _client(observed) as gitlab:
+        started = await gitlab.start_import(tmp_path / "large.tar.gz", "p")
+        await _until(lambda: sample(scraped(url), "crossdock_storage_open", operation="write") == 1)
+        os.kill(importer.pid, signal.SIGTERM)
+        await _until(lambda: probed(f"{url}/-/readiness") == 503)
+        assert probed(f"{url}/-/liveness") == 200
+        assert await asyncio.to_thread(importer.wait) == 0
+        assert (await gitlab.imported(started.body["id"]))["import_status"] == "finished"
+    assert probed(f"{url}/-/liveness") == 0
+
+
+async def test_an_api_that_was_told_to_stop_is_not_ready_on_both_its_ports(observed: System) -> None:
+    api, url = observed.processes["api"], observed.monitoring["api"]
+    assert (probed(f"{url}/-/readiness"), probed(f"{observed.url}/-/readiness")) == (200, 200)
+    os.kill(api.pid, signal.SIGTERM)
+    await _until(lambda: probed(f"{url}/-/readiness") == 503)
+    assert probed(f"{observed.url}/-/readiness") == 503
+    assert probed(f"{observed.url}/-/liveness") == 200
+    assert await asyncio.to_thread(api.wait) == 0

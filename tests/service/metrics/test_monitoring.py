@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from services.monitoring import Monitor, monitored
+from services.ports import Ports
+from shared.broker.memory import MemoryBroker
+from shared.database.pool import Pool, database
+from shared.database.pool import session as database_session
+from shared.errors import ObjectMissing
+from shared.metrics.database import PoolCollector
+from shared.metrics.loop import LoopLag
+from shared.metrics.storage import StorageMetrics
+from shared.settings import Settings
+from shared.storage.filesystem import FilesystemStore
+from shared.storage.watched import WatchedStore
+from tests.support.ports import free_ports
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    async with database(database_url, size=2) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ports(pool: Pool, tmp_path: Path, database_url: str) -> Ports:
+    return Ports(pool, FilesystemStore(tmp_path), MemoryBroker(), partial(database_session, database_url))
+
+
+@pytest.fixture
+def settings() -> Settings:
+    [port] = free_ports(1)
+    return Settings(metrics_port=port)
+
+
+@pytest.fixture
+async def monitor(ports: Ports, settings: Settings) -> AsyncIterator[Monitor]:
+    async with monitored(ports, settings, service="test") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def session(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{settings.metrics_port}") as opened:
+        yield opened
+
+
+async def test_metrics_come_in_the_format_that_is_asked_for(
+    monitor: Monitor, session: aiohttp.ClientSession
+) -> None:
+    async with session.get("/metrics") as answer:
+        assert answer.headers["Content-Type"].startswith("text/plain; version=")
+        families = {family.name: family for family in text_string_to_metric_families(await answer.text())}
+    async with session.get("/metrics", headers={"Accept": "application/openmetrics-text"}) as answer:
+        assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+
+    [build] = families["crossdock_build_info"].samples
+    assert build.labels["service"] == "test"
+    assert families["process_resident_memory_bytes"].samples[0].value > 2**20
+    assert families["process_open_fds"].samples[0].value > 3
+
+
+async def test_two_monitors_in_one_process_do_not_know_of_each_other(ports: Ports) -> None:
+    async with (
+        monitored(ports, Settings(), service="one") as one,
+        monitored(ports, Settings(), service="other") as other,
+    ):
+        with pytest.raises(ObjectMissing):
+            await one.ports.store.stat("nothing")
+
+        stats = {"operation": "stat", "result": "missing"}
+        assert one.registry.get_sample_value("crossdock_storage_operations_total", stats) == 1
+        assert other.registry.get_sample_value("crossdock_storage_operations_total", stats) is None
+
+
+async def test_nothing_listens_where_no_port_is_set(ports: Ports) -> None:
+    async with monitored(ports, Settings(metrics_port=0), service="test"):
+        listening = {each.laddr for each in psutil.Process().net_connections() if each.status == "LISTEN"}
+    assert listening == set()
+
+
+async def test_probes_are_told_of_draining_and_of_what_is_away(
+    monitor: Monitor, session: aiohttp.ClientSession, pool: Pool
+) -> None:
+    async def status(path: str) -> int:
+        async with session.get(path) as answer:
+            return answer.status
+
+    assert await status("/-/readiness?all=1") == 200
+    monitor.readiness.drain()
+    assert await status("/-/readiness") == 503
+    monitor.readiness.draining = False
+    assert await status("/-/readiness") == 200
+    await pool.close()
+    assert await status("/-/readiness") == 503
+    assert await status("/-/liveness") == 200
+
+
+async def test_the_pool_tells_its_connections_and_who_waits_for_one(pool: Pool) -> None:
+    registry = CollectorRegistry()
+    PoolCollector(registry, pool)
+    sample = registry.get_sample_value
+    async with pool.acquire(), pool.acquire():
+        third = asyncio.create_task(pool.fetchval("SELECT 1"))
+        await asyncio.sleep(0)
+        assert sample("crossdock_database_connections", {"state": "busy"}) == 2
+        assert sample("crossdock_database_waiting") == 1
+    assert await third == 1
+
+    assert sample("crossdock_database_connections", {"state": "busy"}) == 0
+    assert sample("crossdock_database_connections", {"state": "idle"}) == 2
+    assert sample("crossdock_database_connections_max") == 2
+    assert sample("crossdock_database_waiting") == 0
+
+
+async def test_a_loop_that_is_blocked_is_late() -> None:
+    registry = CollectorRegistry()
+    task = asyncio.create_task(LoopLag(registry).run())
+    await asyncio.sleep(0)
+    time.sleep(0.5)  # noqa: ASYNC251  # what is measured
+    async with asyncio.timeout(20):
+        while not registry.get_sample_value("crossdock_event_loop_lag_seconds_count"):
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    lag = registry.get_sample_value("crossdock_event_loop_lag_seconds_sum")
+    assert lag is not None
+    assert lag >= 0.2
+
+
+async def test_storage_counts_operations_by_their_end_and_bytes_as_they_move(tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    store = WatchedStore(FilesystemStore(tmp_path), StorageMetrics(registry))
+
+    def ended(operation: str, result: str) -> float | None:
+        labels = {"operation": operation, "result": result}
+        return registry.get_sample_value("crossdock_storage_operations_total", labels)
+
+    def moved(operation: str) -> float | None:
+        return registry.get_sample_value("crossdock_storage_bytes_total", {"operation": operation})
+
+    async with store.create("a") as writer:
+        await writer.write(b"x" * 3_000_000)
+        assert moved("write") == 3_000_000
+        assert registry.get_sample_value("crossdock_storage_open", {"operation": "write"}) == 1
+        await writer.commit()
+    async with aclosing(store.read("a")) as chunks:
+        await anext(chunks)
+    assert sum([len(chunk) async for chunk in store.read("a", length=10)]) == 10
+    with pytest.raises(ObjectMissing):
+        await anext(store.read("b"))
+    with pytest.raises(LookupError):
+        await _left(store)
+
+    assert (ended("write", "ok"), ended("write", "failed")) == (1, 1)
+    assert [ended("read", result) for result in ("ok", "abandoned", "missing")] == [1, 1, 1]
+    assert registry.get_sample_value("crossdock_storage_open", {"operation": "read"}) == 0
+    assert registry.get_sample_value("crossdock_storage_open", {"operation": "write"}) == 0
+
+
+async def _left(store: WatchedStore) -> None:
+    async with store.create("c"):
+        raise LookupError
