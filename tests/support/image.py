@@ -28,7 +28,7 @@ _UNREACHABLE = re.compile(
 )
 _FORBIDDEN = re.compile(r"not permitted|permission denied|must be superuser", re.IGNORECASE)
 _OF_REGISTRIES = ("PIP_", "UV_", "HTTP", "SSL_")
-_HIDDEN = ("/tmp", "/var/tmp", "/run", "/work")  # noqa: S108  # what no image has
+_HIDDEN = (str(ROOT), "/tmp", "/var/tmp", "/run")  # noqa: S108  # what no image has
 
 
 @dataclass(slots=True)
