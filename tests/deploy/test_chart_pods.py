@@ -17,7 +17,6 @@ SECRETS = {
     if "SecretStr" in str(field.annotation)
 }
 SETTINGS = {f"CROSSDOCK_{name.upper()}" for name in Settings.model_fields} | {
-    "CROSSDOCK_METRICS_PORT"  # it comes with the metrics
 }
 SMALL = CHART / "ci" / "small.yaml"
 WORKERS = ("importer", "exporter")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,13 +20,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.dockerfile import DOCKERFILE, ROOT, Copy, Run, Stage, stages
+from tests.support.processes import ServerProcess
 
 _PATH = f"{sys.base_prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _UNREACHABLE = re.compile(
     r"NewConnectionError|ConnectTimeoutError|NameResolutionError|ReadTimeoutError|error sending request"
 )
+_FORBIDDEN = re.compile(r"not permitted|permission denied|must be superuser", re.IGNORECASE)
 _OF_REGISTRIES = ("PIP_", "UV_", "HTTP", "SSL_")
-_HIDDEN = ("/tmp", "/var/tmp", "/run", "/work")  # noqa: S108  # what no image has
+_HIDDEN = (str(ROOT), "/tmp", "/var/tmp", "/run")  # noqa: S108  # what no image has
 
 
 @dataclass(slots=True)
@@ -143,20 +146,23 @@ def images(place: Path) -> Iterator[Images]:
     """Build below ``place``. Skips the test where one may not mount, or Python comes without pip."""
     if not Path(sys.base_prefix, "bin", "pip").exists() or shutil.which("unshare") is None:
         pytest.skip("the Python of this machine cannot stand for that of the base image")
-    script = f"mount -t tmpfs tmpfs '{place}' && mkdir {place}/ready && echo ready && exec sleep infinity"
-    holder = subprocess.Popen(
-        ["unshare", "--mount", "sh", "-ec", script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
+    script = f"mount -t tmpfs tmpfs '{place}' && echo mounted && exec sleep infinity"
+    holder = ServerProcess(
+        ["unshare", "--mount", "sh", "-ec", script], directory=place, env={"PATH": os.environ["PATH"]}
     )
-    assert holder.stdout is not None
     try:
-        if holder.stdout.readline() != "ready\n":
-            pytest.skip("images are made with mounts, which take root")
+        _await_mounted(holder)
         found = Images(place, holder.pid)
         found.build()
         yield found
     finally:
-        holder.kill()
-        holder.communicate()
+        holder.stop(lambda pid: os.kill(pid, signal.SIGKILL))
+
+
+def _await_mounted(holder: ServerProcess) -> None:
+    try:
+        holder.wait_until(lambda: "mounted" in holder.log.read_text())
+    except RuntimeError as error:
+        if _FORBIDDEN.search(str(error)):
+            pytest.skip("images are made with mounts, which take root")
+        raise
