@@ -97,6 +97,7 @@ class Exporter:
     async def _export(self, job: Job, lease: Lease, progress: Progress, *, ends: bool) -> None:
         progress.begin(Phase.PREPARING)
         snapshot_id = await index.pin(self._pool, lease)
+        progress.bytes_total = await self._stored_size(snapshot_id)
         content = await project_content(self._pool, job.project_id)
         documents = await self._documents(job, content, snapshot_id)
         progress.begin(Phase.WRITING)
@@ -108,7 +109,7 @@ class Exporter:
         archive = await archives.made_by(self._pool, job)
         if archive is None:
             raise ArchiveGone
-        progress.bytes_done = archive.size  # also where an earlier attempt made it
+        progress.bytes_done = progress.bytes_total = archive.size  # also where an earlier attempt made it
         progress.begin(Phase.UPLOADING)
         async with objects.keep(self._pool, archive.object_id):
             outcome = await self._uploader.upload(archive, target)
@@ -133,6 +134,10 @@ class Exporter:
             documents.append(Document("lfs-objects.json", created, _EMPTY))
         return {document.name: document for document in documents}
 
+    async def _stored_size(self, snapshot_id: int | None) -> int:
+        """Give about how many bytes the archive will have: without what is put between the stored ones."""
+        return 0 if snapshot_id is None else await index.stored_size(self._pool, snapshot_id)
+
     async def _find(self, snapshot_id: int | None, name: str) -> PlacedEntry | None:
         return None if snapshot_id is None else await index.find(self._pool, snapshot_id, name)
 
@@ -147,7 +152,7 @@ class Exporter:
                     digest.update(piece)
                     await writer.write(piece)
                     progress.bytes_done += len(piece)
-            size = await writer.commit()
+            size = progress.bytes_total = await writer.commit()
             await objects.stored(self._pool, named.id, size=size, sha256=digest.digest())
         return Exported(named.id, size, digest.digest())
 

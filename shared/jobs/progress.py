@@ -44,7 +44,10 @@ class PhaseProgress:
 
 @dataclass(slots=True)
 class Progress:
-    """Bytes of the archive (``bytes_total`` is 0 where nobody knows), entries, relations and phases."""
+    """Bytes of the archive, entries, relations and phases.
+
+    ``bytes_total`` is 0 where nobody knows, and an estimate while an archive is written.
+    """
 
     bytes_done: int = 0
     bytes_total: int = 0
