@@ -16,8 +16,7 @@ SECRETS = {
     for name, field in Settings.model_fields.items()
     if "SecretStr" in str(field.annotation)
 }
-SETTINGS = {f"CROSSDOCK_{name.upper()}" for name in Settings.model_fields} | {
-}
+SETTINGS = {f"CROSSDOCK_{name.upper()}" for name in Settings.model_fields}
 SMALL = CHART / "ci" / "small.yaml"
 WORKERS = ("importer", "exporter")
 SERVICES = ("api", *WORKERS)
