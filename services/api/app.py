@@ -26,7 +26,9 @@ def make_app(dependencies: Dependencies) -> web.Application:
     app = web.Application(middlewares=middlewares, client_max_size=0)
     app[DEPENDENCIES] = dependencies
     app[FINDER] = Finder(dependencies.pool, dependencies.store)
-    app[DOCUMENTATION] = make_documentation(dependencies.config.external_url)
+    app[DOCUMENTATION] = make_documentation(
+        dependencies.config.external_url, broker_prefix=dependencies.config.broker_prefix
+    )
     app.on_response_prepare.append(add_common_headers)
     app.on_response_prepare.append(rate_limits.add_headers)
     app.add_routes(ROUTES)

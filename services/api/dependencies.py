@@ -19,10 +19,12 @@ from shared.storage.base import ObjectStore
 class ApiConfig:
     """What does not change while the process runs; ``external_url`` has no slash at its end.
 
+    ``broker_prefix`` begins the names of what others use of the broker.
     ``defaults`` are the application settings that hold until an administrator changes them.
     """
 
     external_url: str
+    broker_prefix: str = "crossdock."
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
     job_attempts: int = 5
     remote_imports: RemoteImports = field(default_factory=RemoteImports)

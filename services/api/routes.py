@@ -69,6 +69,7 @@ ROUTES = [
     _route("GET", "/-/liveness", health.liveness),
     _route("GET", "/-/readiness", health.readiness),
     _route("GET", "/api/openapi.json", documentation.document),
+    _route("GET", "/api/asyncapi.json", documentation.queues),
     _route("GET", "/api/docs", documentation.read),
     _route("GET", "/api/docs/:file", documentation.file),
     _route("GET", "/api/v4/version", instance.version),

@@ -29,6 +29,7 @@ def api_app(ports: Ports, settings: Settings, *, readiness: Readiness) -> web.Ap
     """Make the application over open ports."""
     config = ApiConfig(
         external_url=settings.base_url,
+        broker_prefix=settings.broker_prefix,
         defaults=default_settings(settings),
         job_attempts=settings.job_attempts,
         remote_imports=remote_imports(settings),
