@@ -26,21 +26,25 @@ UNLIMITED = {
     "CROSSDOCK_SWEEP_SECONDS": "1",
     "CROSSDOCK_LEASE_SECONDS": "4",
     "CROSSDOCK_DRAIN_SECONDS": "2",
+    "CROSSDOCK_COMMAND_ACTORS": "guest=*",
 }
-"""Settings under which tests need not wait for what users may wait for, and may ask this machine."""
+"""Settings under which tests need not wait for what users may wait for, may ask this machine, and
+send commands for everybody."""
 
 
 @dataclass(slots=True)
 class System:
     """A running Crossdock: where it listens, its first administrator's token, and its processes.
 
-    ``data`` is where the standalone form keeps its objects and its Postgres; the other has ``database_url``.
+    ``data`` is where the standalone form keeps its objects and its Postgres; the other has
+    ``database_url`` and ``s3_prefix``, which begins its keys.
     """
 
     url: str
     token: str
     data: Path | None = None
     database_url: str = ""
+    s3_prefix: str = ""
     processes: dict[str, ServerProcess] = field(default_factory=dict)
 
 
@@ -108,8 +112,9 @@ def distributed(  # the servers, and how many of ours
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="crossdock-distributed-")))
         (port,) = free_ports(1)
         system = System(
-            f"http://127.0.0.1:{port}", f"glpat-{secrets.token_hex(10)}", database_url=database_url
-        )
+            f"http://127.0.0.1:{port}", f"glpat-{secrets.token_hex(10)}", database_url=database_url,
+            s3_prefix=f"{secrets.token_hex(8)}/",
+        )  # fmt: skip
         env = {
             **UNLIMITED,
             "CROSSDOCK_PORT": str(port),
@@ -120,7 +125,7 @@ def distributed(  # the servers, and how many of ours
             "CROSSDOCK_S3_ENDPOINT_URL": s3.endpoint,
             "CROSSDOCK_S3_BUCKET": s3.bucket,
             "CROSSDOCK_S3_REGION": s3.region,
-            "CROSSDOCK_S3_PREFIX": f"{secrets.token_hex(8)}/",
+            "CROSSDOCK_S3_PREFIX": system.s3_prefix,
             "CROSSDOCK_S3_ACCESS_KEY_ID": s3.access_key,
             "CROSSDOCK_S3_SECRET_ACCESS_KEY": s3.secret_key,
             **settings,
