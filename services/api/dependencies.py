@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from aiohttp import web
 
@@ -27,6 +28,7 @@ class ApiConfig:
     broker_prefix: str = "crossdock."
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
     job_attempts: int = 5
+    longest_stream: timedelta = timedelta(minutes=15)
     remote_imports: RemoteImports = field(default_factory=RemoteImports)
 
 

@@ -8,7 +8,7 @@ from itertools import count
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from services.api.crossdock import jobs
+from services.api.crossdock import events, jobs
 from services.api.handlers import (
     documentation,
     exports,
@@ -135,7 +135,9 @@ ROUTES = [
     _route("GET", "/api/v4/projects/:id/repository/branches/:branch", repository.branch),
     _route("GET", "/api/v4/projects/:id/repository/tags", repository.tags),
     _route("GET", "/api/v4/projects/:id/repository/tags/:tag", repository.tag),
+    _route("GET", "/api/crossdock/v1/events", events.index),
     _route("GET", "/api/crossdock/v1/jobs/:id", jobs.show),
+    _route("GET", "/api/crossdock/v1/jobs/:id/events", events.of_one),
     _route("*", "/api/v3:rest", instance.old_version),
     _route("GET", "/users/sign_in", sessions.show),
     _route("POST", "/users/sign_in", sessions.sign_in),

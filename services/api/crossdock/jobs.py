@@ -14,11 +14,18 @@ from services.api.responses import json_response
 from shared.accounts.models import AccessLevel
 from shared.database.pool import one_moment
 from shared.jobs import store as jobs
+from shared.jobs.models import JobReport
 from shared.projects import store
+from shared.projects.models import Project
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /api/crossdock/v1/jobs/:id; 404 also for jobs that are no business of the caller's."""
+    """GET /api/crossdock/v1/jobs/:id."""
+    return json_response(job_entity(*await administered_job(request)))
+
+
+async def administered_job(request: web.Request) -> tuple[JobReport, Project]:
+    """Give the job of the address; raises 404 also for one that is no business of the caller's."""
     caller = require_caller(request)
     number = integer(request.match_info["id"])
     async with one_moment(request.app[DEPENDENCIES].pool) as db:
@@ -28,4 +35,4 @@ async def show(request: web.Request) -> web.Response:
             raise NotFound("Job")
         if await project_level(db, caller, project) < AccessLevel.MAINTAINER:
             raise NotFound("Job")
-    return json_response(job_entity(report, project))
+    return report, project
