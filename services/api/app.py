@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from services.api import rate_limits
+from services.api.crossdock.event_stream import STREAMS
 from services.api.dependencies import DEPENDENCIES, FINDER, Dependencies
 from services.api.entity_tags import tag_answers
 from services.api.handlers.documentation import DOCUMENTATION, make_documentation
@@ -26,8 +27,11 @@ def make_app(dependencies: Dependencies) -> web.Application:
                    authenticate, answer_once]  # fmt: skip
     app = web.Application(middlewares=middlewares, client_max_size=0)
     app[DEPENDENCIES] = dependencies
+    app[STREAMS] = set()
     app[FINDER] = Finder(dependencies.pool, dependencies.store)
-    app[DOCUMENTATION] = make_documentation(dependencies.config.external_url)
+    app[DOCUMENTATION] = make_documentation(
+        dependencies.config.external_url, broker_prefix=dependencies.config.broker_prefix
+    )
     app.on_response_prepare.append(add_common_headers)
     app.on_response_prepare.append(rate_limits.add_headers)
     app.add_routes(ROUTES)

@@ -22,14 +22,17 @@ from shared.storage.base import ObjectStore
 class ApiConfig:
     """What does not change while the process runs; ``external_url`` has no slash at its end.
 
-    ``defaults`` are the application settings that hold until an administrator changes them. ``limits`` are
-    those of archives, and of content that comes without one, all but the bytes, which are among those; such
-    content may lie uncommitted for ``open_snapshot_retention``.
+    ``broker_prefix`` begins the names of what others use of the broker. ``defaults`` are the application
+    settings that hold until an administrator changes them. ``limits`` are those of archives, and of content
+    that comes without one, all but the bytes, which are among those; such content may lie uncommitted for
+    ``open_snapshot_retention``.
     """
 
     external_url: str
+    broker_prefix: str = "crossdock."
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
     job_attempts: int = 5
+    longest_stream: timedelta = timedelta(minutes=15)
     remote_imports: RemoteImports = field(default_factory=RemoteImports)
     limits: Limits = field(default_factory=Limits)
     open_snapshot_retention: timedelta = timedelta(days=1)

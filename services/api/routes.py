@@ -8,7 +8,7 @@ from itertools import count
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from services.api.crossdock import failures, jobs, limits, snapshot_entries, snapshots
+from services.api.crossdock import events, failures, jobs, limits, snapshot_entries, snapshots
 from services.api.handlers import (
     documentation,
     exports,
@@ -85,6 +85,7 @@ ROUTES = [
     _route("GET", "/-/liveness", health.liveness),
     _route("GET", "/-/readiness", health.readiness),
     _route("GET", "/api/openapi.json", documentation.document),
+    _route("GET", "/api/asyncapi.json", documentation.queues),
     _route("GET", "/api/docs", documentation.read),
     _route("GET", "/api/docs/:file", documentation.file),
     _route("GET", "/api/v4/version", instance.version),
@@ -151,8 +152,10 @@ ROUTES = [
     _route("GET", "/api/v4/projects/:id/repository/tags", repository.tags),
     _route("GET", "/api/v4/projects/:id/repository/tags/:tag", repository.tag),
     _route("GET", "/api/crossdock/v1/limits", limits.show),
+    _route("GET", "/api/crossdock/v1/events", events.index),
     _route("GET", "/api/crossdock/v1/jobs", jobs.index),
     _route("GET", "/api/crossdock/v1/jobs/:id", jobs.show),
+    _route("GET", "/api/crossdock/v1/jobs/:id/events", events.of_one),
     _route("GET", "/api/crossdock/v1/jobs/:id/failures", failures.index),
     _route("POST", "/api/crossdock/v1/jobs/:id/cancel", jobs.cancel),
     _route("POST", "/api/crossdock/v1/jobs/:id/retry", jobs.retry),

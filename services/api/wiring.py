@@ -35,6 +35,7 @@ def api_app(monitor: Monitor, settings: Settings) -> web.Application:
     ports = monitor.ports
     config = ApiConfig(
         external_url=settings.base_url,
+        broker_prefix=settings.broker_prefix,
         defaults=default_settings(settings),
         job_attempts=settings.job_attempts,
         remote_imports=remote_imports(settings),

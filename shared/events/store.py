@@ -15,14 +15,15 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _event(row: Row) -> Event:
+def event_of(row: Row) -> Event:
+    """Make an event of its row."""
     return Event(**{column: row[column] for column in _COLUMNS})
 
 
 async def unpublished(db: Database, *, limit: int) -> list[Event]:
     """Give events that are still to be published, those of one job in their order."""
     rows = await db.fetch("SELECT * FROM events WHERE published_at IS NULL ORDER BY id LIMIT $1", limit)
-    return [_event(row) for row in rows]
+    return [event_of(row) for row in rows]
 
 
 async def mark_published(db: Database, events: Sequence[Event]) -> None:

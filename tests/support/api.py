@@ -157,7 +157,12 @@ class Api:
 
 @asynccontextmanager
 async def running_api(
-    url: str, folder: Path, *, remote: RemoteImports | None = None, **config: Any
+    url: str,
+    folder: Path,
+    *,
+    remote: RemoteImports | None = None,
+    longest_stream: timedelta = timedelta(minutes=1),
+    **config: Any,
 ) -> AsyncIterator[Api]:
     """Start the application with these application settings, else without rate limits."""
     await migrate(url)
@@ -172,6 +177,7 @@ async def running_api(
                 config=ApiConfig(
                     external_url=EXTERNAL_URL,
                     defaults=ApplicationSettings(**(UNLIMITED | config)),
+                    longest_stream=longest_stream,
                     remote_imports=remote or RemoteImports(),
                 ),
                 readiness=readiness,

@@ -80,9 +80,12 @@ class Forge:
         kind = delivery.message.headers["cloudEvents_type"]
         return Answer(delivery.message, kind, json.loads(delivery.message.body))
 
-    async def dead_letters(self) -> list[DeadLetter]:
-        """What was refused."""
-        return [letter async for letter in self.api.broker.dead_letters(INBOX)]
+    async def dead_letters(self, count: int = 1) -> list[DeadLetter]:
+        """What was refused, once there are ``count``: an answer comes before."""
+        async with asyncio.timeout(_SOON):
+            while len(found := [each async for each in self.api.broker.dead_letters(INBOX)]) < count:
+                await asyncio.sleep(0.01)
+        return found
 
 
 @asynccontextmanager

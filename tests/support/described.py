@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
@@ -124,7 +125,9 @@ async def world(url: str, folder: Path, *, background: Background) -> AsyncItera
         files = f"http://files.test:{await Servers(stack).http(_answer_as_file)}"
         remote = RemoteImports(schemes=("https", "http"), resolver=names(), s3_endpoint_url=files)
         settings = {"bulk_import_enabled": True, "outbound_local_requests_allowlist": ("files.test",)}
-        api = await stack.enter_async_context(running_api(url, folder, remote=remote, **settings))
+        api = await stack.enter_async_context(
+            running_api(url, folder, remote=remote, longest_stream=timedelta(0), **settings)
+        )
         root = await api.user("root", is_admin=True)
         kept, changed = await _filled(api, root, "kept"), await _filled(api, root, "changed")
         yield World(api, background, root, await _new_token(api, root), files, kept, changed)

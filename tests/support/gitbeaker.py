@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -14,21 +13,13 @@ from typing import Any
 import pytest
 
 from tests.support.clients import eventually
+from tests.support.npm import install
 
 VERSION = "43.8.0"
 
 _SCRIPT = Path(__file__).with_suffix(".mjs")
 # It asks for any newer core, so that each of its packages is named.
 _PACKAGES = [f"@gitbeaker/{name}@{VERSION}" for name in ("rest", "core", "requester-utils")]
-_OPTIONS = (
-    "--no-save --no-audit --no-fund --ignore-scripts "
-    "--fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=30000"
-)
-_UNREACHABLE = re.compile(
-    r"^npm (?:error|ERR!) code "
-    r"(?:ENOTFOUND|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ECONNREFUSED|ECONNRESET|\w*TIMEDOUT|\w*TIMEOUT)$",
-    re.MULTILINE,
-)
 
 
 class GitbeakerError(Exception):
@@ -125,17 +116,6 @@ def gitbeaker_installed(temporary: Path) -> Path:
     """
     folder = temporary / "gitbeaker"
     if not (folder / _SCRIPT.name).exists():
-        for command in ("node", "npm"):
-            if shutil.which(command) is None:
-                pytest.skip(f"{command} is not installed")
-        _install(folder)
+        install(_PACKAGES, folder)
         shutil.copy(_SCRIPT, folder)  # a module is looked for beside the script that asks for it
     return folder
-
-
-def _install(folder: Path) -> None:
-    command = ["npm", "install", "--prefix", str(folder), *_OPTIONS.split(), *_PACKAGES]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode and _UNREACHABLE.search(done.stderr):
-        pytest.skip(f"no registry can be reached for {_PACKAGES[0]}")
-    assert done.returncode == 0, done.stderr

@@ -26,22 +26,26 @@ UNLIMITED = {
     "CROSSDOCK_SWEEP_SECONDS": "1",
     "CROSSDOCK_LEASE_SECONDS": "4",
     "CROSSDOCK_DRAIN_SECONDS": "2",
+    "CROSSDOCK_COMMAND_ACTORS": "guest=*",
 }
-"""Settings under which tests need not wait for what users may wait for, and may ask this machine."""
+"""Settings under which tests need not wait for what users may wait for, may ask this machine, and
+send commands for everybody."""
 
 
 @dataclass(slots=True)
 class System:
     """A running Crossdock: where it listens, its first administrator's token, and its processes.
 
-    ``data`` is where the standalone form keeps its objects and its Postgres; the other has ``database_url``.
-    ``monitoring`` has the address of each process's metrics and probes.
+    ``data`` is where the standalone form keeps its objects and its Postgres; the other has
+    ``database_url`` and ``s3_prefix``, which begins its keys. ``monitoring`` has the address of each
+    process's metrics and probes.
     """
 
     url: str
     token: str
     data: Path | None = None
     database_url: str = ""
+    s3_prefix: str = ""
     processes: dict[str, ServerProcess] = field(default_factory=dict)
     monitoring: dict[str, str] = field(default_factory=dict)
 
@@ -131,7 +135,12 @@ def distributed(  # the servers, and how many of ours
         url = f"http://127.0.0.1:{port}"
         settings = {"CROSSDOCK_PORT": str(port), "CROSSDOCK_EXTERNAL_URL": url, **settings}
         env = environment(database_url=database_url, broker_url=broker_url, s3=s3, **settings)
-        system = System(url, env["CROSSDOCK_ROOT_TOKEN"], database_url=database_url)
+        system = System(
+            url,
+            env["CROSSDOCK_ROOT_TOKEN"],
+            database_url=database_url,
+            s3_prefix=env["CROSSDOCK_S3_PREFIX"],
+        )
         names = [
             "api",
             *(f"importer-{n}" for n in range(importers)),

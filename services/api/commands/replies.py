@@ -13,6 +13,9 @@ from shared.broker.base import Message
 from shared.events.announcement import type_of
 from shared.events.cloud_events import CloudEvent, to_message
 
+_TEXTS = ("message", "error_description", "error")
+"""Where the API's errors have their text; one may be within the other."""
+
 
 def accepted(event: CloudEvent, answer: Done, *, source: str) -> CloudEvent:
     """Say which job it is."""
@@ -35,8 +38,8 @@ def refused(event: CloudEvent | None, error: ApiError, *, source: str) -> CloudE
 def reason(error: ApiError) -> str:
     """Give the text of an error's body."""
     body = error.body
-    if isinstance(body, Mapping):
-        body = body.get("message") or body.get("error_description") or body.get("error")
+    while isinstance(body, Mapping) and (key := next(filter(body.__contains__, _TEXTS), None)):
+        body = body[key]
     return body.strip() if isinstance(body, str) else msgspec.json.encode(body).decode()
 
 

@@ -1,4 +1,4 @@
-"""The description of the API: as OpenAPI, and as a page to read it. Open to everybody, as it is no secret."""
+"""The descriptions of what HTTP and queues offer, and a page. Open to everybody, as they are no secrets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
+from services.api.asyncapi.document import asyncapi_document
 from services.api.openapi.document import openapi_document
 from services.api.openapi.page import POLICY, page, page_files
 
@@ -18,20 +19,30 @@ class Documentation:
     """What is told of the API, made once."""
 
     document: bytes
+    queues: bytes
     page: str
 
 
 DOCUMENTATION = web.AppKey("documentation", Documentation)
 
 
-def make_documentation(external_url: str) -> Documentation:
+def make_documentation(external_url: str, *, broker_prefix: str = "crossdock.") -> Documentation:
     """Make what is told to who reaches the server by ``external_url``."""
-    return Documentation(msgspec.json.encode(openapi_document(external_url)), page(external_url))
+    return Documentation(
+        document=msgspec.json.encode(openapi_document(external_url)),
+        queues=msgspec.json.encode(asyncapi_document(external_url, prefix=broker_prefix)),
+        page=page(external_url),
+    )
 
 
 async def document(request: web.Request) -> web.Response:
     """GET /api/openapi.json."""
     return web.Response(body=request.app[DOCUMENTATION].document, content_type="application/json")
+
+
+async def queues(request: web.Request) -> web.Response:
+    """GET /api/asyncapi.json."""
+    return web.Response(body=request.app[DOCUMENTATION].queues, content_type="application/json")
 
 
 async def read(request: web.Request) -> web.Response:
@@ -49,5 +60,5 @@ async def file(request: web.Request) -> web.Response:
     return web.Response(body=found.body, headers=headers, content_type=found.content_type)
 
 
-PUBLIC = frozenset({document, read, file})
+PUBLIC = frozenset({document, queues, read, file})
 """Answered without asking who asks."""

@@ -332,7 +332,7 @@ async def test_a_certificate_of_ones_own_is_trusted_if_the_installation_says_so(
     statuses = []
     for trusted in (None, ssl.create_default_context(cafile=cert)):
         remote = RemoteImports(resolver=names(), tls=trusted)
-        config = {"outbound_local_requests_allowlist": ("files.test",)}
+        config: dict[str, Any] = {"outbound_local_requests_allowlist": ("files.test",)}
         async with running_api(database_url, tmp_path / "objects", remote=remote, **config) as running:
             if trusted is None:
                 await running.user("ann")

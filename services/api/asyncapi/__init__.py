@@ -1,0 +1,1 @@
+"""The description of events and commands, for other systems: AsyncAPI 3."""

@@ -1,0 +1,62 @@
+"""Events in the order of their ids, for who remembers how far he has read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.database.pool import Database
+from shared.events.models import Event
+from shared.events.store import event_of
+
+_TOP = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq"
+_BOUNDS = """SELECT pg_snapshot_xmin(s)::text::bigint AS oldest, pg_snapshot_xmax(s)::text::bigint AS next
+             FROM pg_current_snapshot() s"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Events up to ``top`` belong to transactions before ``next``."""
+
+    top: int
+    next: int
+
+
+class Horizon:
+    """How far one can read without passing over an event whose transaction has not ended.
+
+    Ids are given before the commit, so that a lower one may appear after a higher one. Those up to a mark
+    are settled once every transaction has ended that had begun to write when the mark was set.
+    """
+
+    def __init__(self) -> None:
+        self._mark: _Mark | None = None
+        self._settled = 0
+
+    async def look(self, db: Database) -> int:
+        """Give the id up to which all that there will ever be is there; it never falls."""
+        top = await db.fetchval(_TOP)  # before the bounds: who had an id then had begun
+        bounds = await db.fetchrow(_BOUNDS)
+        assert bounds is not None  # noqa: S101  # a row without a table
+        for mark in (self._mark, _Mark(top, bounds["next"])):
+            if mark and bounds["oldest"] >= mark.next:
+                self._settled = max(self._settled, mark.top)
+                self._mark = None
+            else:
+                self._mark = self._mark or mark
+        return self._settled
+
+
+async def of_job(db: Database, job_id: int, *, after: int, limit: int) -> list[Event]:
+    """Give events of one job, which need no horizon: each move waits for the one before."""
+    rows = await db.fetch(
+        "SELECT * FROM events WHERE job_id = $1 AND id > $2 ORDER BY id LIMIT $3", job_id, after, limit
+    )
+    return [event_of(row) for row in rows]
+
+
+async def of_all(db: Database, *, after: int, up_to: int, limit: int) -> list[Event]:
+    """Give events of all jobs up to a horizon."""
+    rows = await db.fetch(
+        "SELECT * FROM events WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3", after, up_to, limit
+    )
+    return [event_of(row) for row in rows]

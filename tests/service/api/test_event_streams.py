@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from services.api.crossdock import event_stream
+from shared.accounts.models import AccessLevel, User
+from shared.events.stream import Horizon
+from shared.jobs import store as jobs
+from shared.projects.models import Project
+from tests.support.api import Api, running_api
+
+SOON = 20.0
+ALL = "/api/crossdock/v1/events"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One event as it was sent."""
+
+    id: int
+    event: str
+    data: Any
+
+
+class Stream:
+    """A stream as a browser reads it."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.response = response
+        self.comments = 0
+
+    async def take(self, count: int) -> list[Sent]:
+        """The next events."""
+        async with asyncio.timeout(SOON):
+            return [await self._next() for _ in range(count)]
+
+    async def rest(self) -> list[Sent]:
+        """All that comes before the server ends the stream."""
+        found = []
+        async with asyncio.timeout(SOON):
+            while not self.response.content.at_eof():
+                if sent := await self._block():
+                    found.append(sent)
+        return found
+
+    async def _next(self) -> Sent:
+        while True:
+            if sent := await self._block():
+                return sent
+
+    async def _block(self) -> Sent | None:
+        fields: dict[str, str] = {}
+        while line := (await self.response.content.readline()).decode().rstrip("\n"):
+            name, _, value = line.partition(": ")
+            if line.startswith(":"):
+                self.comments += 1
+            fields[name] = value
+        if "data" not in fields:
+            return None
+        return Sent(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+
+
+@asynccontextmanager
+async def following(api: Api, path: str, *, by: str, after: int | None = None) -> AsyncIterator[Stream]:
+    headers = {"PRIVATE-TOKEN": api.tokens[by]}
+    if after is not None:
+        headers["Last-Event-ID"] = str(after)
+    async with api.session.get(f"{str(api.url).rstrip('/')}{path}", headers=headers) as response:
+        assert response.status == 200, await response.text()
+        yield Stream(response)
+
+
+@pytest.fixture
+async def ann(api: Api) -> User:
+    return await api.user("ann")
+
+
+@pytest.fixture
+async def project(api: Api, ann: User) -> Project:
+    return await api.project(ann)
+
+
+def names(found: list[Sent]) -> list[str]:
+    return [each.event for each in found]
+
+
+async def test_a_job_is_followed_from_its_beginning_to_its_end(api: Api, ann: User, project: Project) -> None:
+    job = await api.job(project, ann)
+    async with following(api, f"/api/crossdock/v1/jobs/{job.id}/events", by="ann") as stream:
+        assert names(await stream.take(1)) == ["export.queued"]
+        await api.finished(job)
+        assert names(await stream.rest()) == ["export.started", "export.finished"]
+        assert stream.response.headers["Content-Type"] == "text/event-stream"
+        assert stream.response.headers["Cache-Control"] == "no-store"
+
+
+async def test_an_event_of_a_stream_is_the_cloud_event_that_is_published(
+    api: Api, ann: User, project: Project
+) -> None:
+    job = await api.job(project, ann)
+    async with following(api, f"/api/crossdock/v1/jobs/{job.id}/events", by="ann") as stream:
+        (sent,) = await stream.take(1)
+    assert sent.data["id"] == str(sent.id)
+    assert sent.data["type"] == "com.crossdock.export.queued.v1"
+    assert sent.data["subject"] == "ann/project"
+    assert sent.data["data"]["job"]["id"] == job.id
+
+
+async def test_who_comes_back_goes_on_after_what_was_seen(api: Api, ann: User, project: Project) -> None:
+    job = await api.job(project, ann)
+    path = f"/api/crossdock/v1/jobs/{job.id}/events"
+    async with following(api, path, by="ann") as stream:
+        (first,) = await stream.take(1)
+    await api.finished(job)
+    async with following(api, path, by="ann", after=first.id) as stream:
+        rest = await stream.rest()
+    assert names(rest) == ["export.started", "export.finished"]
+    headers = {"Last-Event-ID": str(rest[-1].id)}
+    assert (await api.call("GET", path, by="ann", headers=headers)).status == 204
+
+
+async def test_all_events_are_followed_from_now_on_or_from_what_was_seen(
+    api: Api, ann: User, project: Project
+) -> None:
+    await api.finished(await api.job(project, ann))
+    async with following(api, ALL, by="ann") as stream:
+        await api.job(project, ann)
+        (sent,) = await stream.take(1)
+    assert sent.event == "export.queued"
+    async with following(api, ALL, by="ann", after=0) as stream:
+        assert names(await stream.take(4)) == [
+            "export.queued", "export.started", "export.finished", "export.queued"
+        ]  # fmt: skip
+
+
+async def test_only_events_of_projects_that_one_administers_are_seen(
+    api: Api, ann: User, project: Project
+) -> None:
+    bob = await api.member("bob", project, AccessLevel.DEVELOPER)
+    await api.user("root", is_admin=True)
+    his = await api.project(bob, "his")
+    job = await api.job(project, ann)
+    await api.job(his, bob)
+    subjects = {}
+    for reader, count in (("ann", 1), ("bob", 1), ("root", 2)):
+        async with following(api, ALL, by=reader, after=0) as stream:
+            subjects[reader] = [each.data["subject"] for each in await stream.take(count)]
+    assert subjects == {
+        "ann": ["ann/project"], "bob": ["bob/his"], "root": ["ann/project", "bob/his"]
+    }  # fmt: skip
+    answer = await api.call("GET", f"/api/crossdock/v1/jobs/{job.id}/events", by="bob")
+    assert answer.status == 404
+
+
+async def test_an_event_whose_transaction_ends_later_is_not_passed_over(
+    api: Api, ann: User, project: Project
+) -> None:
+    async with following(api, ALL, by="ann", after=0) as stream:
+        async with api.pool.acquire() as db, db.transaction():
+            slow = await jobs.enqueue(
+                db, (await api.job(project, ann)).order, project_id=project.id, user_id=ann.id,
+                correlation_id="slow",
+            )  # fmt: skip
+            quick = await api.job(project, ann)
+            assert quick.id > slow.id
+        found = await stream.take(3)
+    assert [each.data["data"]["job"]["id"] for each in found] == [slow.id - 1, slow.id, quick.id]
+
+
+async def test_the_horizon_stays_before_what_is_not_settled(api: Api, ann: User, project: Project) -> None:
+    horizon = Horizon()
+    assert await horizon.look(api.pool) == 0
+    async with api.pool.acquire() as db, db.transaction():
+        await jobs.enqueue(
+            db, (await api.job(project, ann)).order, project_id=project.id, user_id=ann.id, correlation_id="c"
+        )
+        await api.job(project, ann)
+        assert await horizon.look(api.pool) == 0
+    assert await horizon.look(api.pool) == await api.pool.fetchval("SELECT max(id) FROM events")
+
+
+@pytest.mark.parametrize("given", ["x", "-1", "1.5"])
+async def test_a_bad_last_event_id_is_refused(api: Api, ann: User, given: str) -> None:
+    answer = await api.call("GET", ALL, by="ann", headers={"Last-Event-ID": given})
+    assert answer.status == 400
+    assert json.loads(answer.body)["detail"] == "Last-Event-ID is invalid"
+
+
+async def test_a_stranger_follows_nothing(api: Api) -> None:
+    assert (await api.call("GET", ALL)).status == 401
+
+
+async def test_a_silent_stream_says_that_it_is_there(
+    api: Api, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "_HEARTBEAT", timedelta(0))
+    monkeypatch.setattr(event_stream, "EVERY", timedelta(seconds=0.01))
+    async with following(api, ALL, by="ann") as stream, asyncio.timeout(SOON):
+        while stream.comments < 2:
+            await stream._block()
+
+
+async def test_streams_end_when_the_process_stops(api: Api, ann: User) -> None:
+    async with following(api, ALL, by="ann") as stream:
+        api.readiness.drain()
+        assert await stream.rest() == []
+
+
+async def test_a_stream_ends_after_its_time(database_url: str, tmp_path: Path) -> None:
+    async with running_api(database_url, tmp_path, longest_stream=timedelta(0)) as api:
+        await api.user("ann")
+        async with following(api, ALL, by="ann") as stream:
+            assert await stream.rest() == []
+
+
+async def test_there_are_so_many_streams_and_no_more(
+    api: Api, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "_MOST_STREAMS", 1)
+    async with following(api, ALL, by="ann"):
+        answer = await api.call("GET", ALL, by="ann")
+        assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+
+
+async def test_head_tells_that_there_is_a_stream(api: Api, ann: User) -> None:
+    answer = await api.call("HEAD", ALL, by="ann")
+    assert (answer.status, answer.body) == (200, b"")
