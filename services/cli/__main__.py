@@ -145,6 +145,35 @@ def export(
 
 
 @app.command()
+def push(  # the options of a command
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An unpacked archive.", show_default=False)],
+    project: Annotated[str, typer.Argument(help="Its id, or group/name.", show_default=False)],
+    *,
+    token: Token = "",
+    url: Url = URL,
+    from_current: Annotated[
+        bool, typer.Option("--from-current", help="Send only what differs from what the project has.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where the project gets other content meanwhile.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Not where lines would be left out.")] = False,
+    parallel: Annotated[int, typer.Option(min=1, max=32, help="Files to send at a time.")] = 4,
+) -> None:
+    """Bring an unpacked archive into a project that is there, in place of what it has."""
+    from services.cli import push as pushing
+    from services.cli.snapshots import connect
+
+    how = pushing.How(from_current=from_current, force=force, strict=strict, parallel=parallel)
+
+    async def run() -> None:
+        async with connect(url, _given(token), project) as client:
+            await pushing.push(client, folder, how)
+
+    asyncio.run(run())
+
+
+@app.command()
 def status(
     project: Annotated[str, typer.Argument(help="Its id, or group/name.", show_default=False)],
     token: Token = "",

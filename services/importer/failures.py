@@ -27,7 +27,7 @@ class Failures:
         """Take a failure. Raises TooManyFailures."""
         self._count += 1
         if self._count > FAILURE_LIMIT:
-            raise TooManyFailures(failure.relation)
+            raise TooManyFailures(failure.relation, limit=FAILURE_LIMIT)
         self._waiting.append(failure)
         if len(self._waiting) >= _BATCH:
             await self.flush()

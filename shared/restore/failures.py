@@ -29,8 +29,8 @@ class TooManyFailures(ArchiveError):
 
     code = "too_many_failures"
 
-    def __init__(self, relation: str) -> None:
-        super().__init__(f"over the limit of {FAILURE_LIMIT} failed records, reached in {relation}")
+    def __init__(self, relation: str, *, limit: int) -> None:
+        super().__init__(f"over the limit of {limit} failed records, reached in {relation}")
 
 
 class FailureLog(Protocol):

@@ -163,6 +163,8 @@ async def prolong(pool: Pool, push: Push, *, idle: timedelta) -> Push:
 async def discard(pool: Pool, push: Push) -> None:
     """Throw an open push away; its objects are left to the collector. Raises PushGone and PushCommitted."""
     async with pool.acquire() as db, db.transaction():
+        # As strong as its end needs it, and before anything else: others wait here, and hold nothing of ours.
+        await db.execute("SELECT FROM snapshots WHERE id = $1 FOR UPDATE", push.id)
         await hold(db, push, idle=timedelta(0))
         await db.execute("DELETE FROM snapshots WHERE id = $1", push.id)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +19,7 @@ from shared.accounts.tokens import create_token, find_by_token
 from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Outcome, RelationImportOrder, UploadOutcome, UploadTarget
+from shared.snapshots import pushes
 from tests.support.api import Api, running_api
 from tests.support.background import Background
 from tests.support.imported import bundle_of, imported
@@ -93,6 +94,10 @@ class World:
         self.background.run(self.api.pool.execute(_FAILED, number))
         return number
 
+    def new_snapshot(self, *names: str) -> int:
+        """The number of an open snapshot of the project that is changed, with empty files of these names."""
+        return self.background.run(_new_snapshot(self.api, self.changed["projects"], names))
+
     def new_user(self) -> int:
         """The id of a new user."""
         return self.background.run(self.api.user(self.new_name())).id
@@ -145,6 +150,19 @@ async def _new_token(api: Api, root: User) -> str:
     return await create_token(api.pool, root.id, name="administrator", scopes=(Scope.API, Scope.SUDO))
 
 
+async def _new_snapshot(api: Api, project_id: int, names: Sequence[str] = ()) -> int:
+    """Open a snapshot; the project's other open ones go, as it may have so many only."""
+    async with api.pool.acquire() as db, db.transaction():
+        for push in await pushes.all_open(db, project_id):
+            await db.execute("DELETE FROM snapshots WHERE id = $1", push.id)
+        opened = await pushes.open_push(db, project_id, with_content=True, idle=timedelta(days=1))
+        rows = [(opened.id, name, "blob", 0) for name in names]
+        await db.executemany(
+            "INSERT INTO entries (snapshot_id, name, kind, mtime) VALUES ($1, $2, $3, $4)", rows
+        )
+    return opened.id
+
+
 async def _join(api: Api, ids: dict[str, int], kind: str, *, user_id: int) -> None:
     if kind == "projects":
         await add_project_member(api.pool, user_id, project_id=ids[kind], level=AccessLevel.GUEST)
@@ -167,7 +185,7 @@ async def _filled(api: Api, root: User, name: str) -> dict[str, int]:
     assert token is not None
     ids = {
         "projects": made.id, "groups": group.id, "namespaces": group.id, "jobs": job.id, "users": user.id,
-        "personal_access_tokens": token.id,
+        "personal_access_tokens": token.id, "snapshots": await _new_snapshot(api, made.id),
     }  # fmt: skip
     for kind in ("projects", "groups"):
         await _join(api, ids, kind, user_id=user.id)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from tests.support.api import ARCHIVE, EXTERNAL_URL
 from tests.support.described import World
+from tests.support.projects import bundle
 
 Parts = dict[str, Any]
 """What of a request is not as for most of them: ``ids``, ``query``, ``headers``, ``body``."""
@@ -20,7 +22,7 @@ class Request:
     path_parameters: dict[str, Any]
     query: dict[str, Any]
     headers: dict[str, str]
-    body: dict[str, Any] | None
+    body: dict[str, Any] | bytes | None
 
 
 def _import(world: World) -> Parts:
@@ -59,6 +61,38 @@ def _sign_in(world: World) -> Parts:
     return {"body": {"token": world.token}, "headers": _OWN_FORM}
 
 
+def _opened(world: World) -> Parts:
+    return {"ids": {"snapshot_id": world.new_snapshot()}}
+
+
+def _to_open(world: World) -> Parts:
+    world.new_snapshot()  # the others go
+    return {"body": {"from": "current"}}
+
+
+def _filled(world: World) -> Parts:
+    return {"ids": {"snapshot_id": world.new_snapshot(*_ENTRIES)}}
+
+
+def _sent(body: object) -> Callable[[World], Parts]:
+    return lambda world: {**_opened(world), "body": body}
+
+
+def _of_snippet(parts: Callable[[World], Parts]) -> Callable[[World], Parts]:
+    def named(world: World) -> Parts:
+        made = parts(world)
+        return made | {"ids": made["ids"] | {"name": "a.bundle"}}
+
+    return named
+
+
+_OBJECT = b"an object"
+_OID = hashlib.sha256(_OBJECT).hexdigest()
+_ENTRIES = (
+    "project.wiki.bundle", "project.design.bundle", "uploads/secret/bug", "lfs-objects.json",
+    f"lfs-objects/{_OID}", "snippets/a.bundle", "bug",
+)  # fmt: skip
+_REMOVED = ("Project", "Relation", "Repository", "Wiki", "Design", "Upload", "LfsIndex", "LfsObject", "File")
 _OWN_FORM = {"Origin": EXTERNAL_URL}
 _LEVEL: Parts = {"body": {"access_level": 20}}
 _RELATION: Parts = {"query": {"relation": "issues"}}
@@ -90,6 +124,19 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "revokeOwnPersonalAccessToken": lambda world: {"headers": {"PRIVATE-TOKEN": world.new_token()}},
     "cancelJob": lambda world: {"ids": {"id": world.new_job()}},
     "retryJob": lambda world: {"ids": {"id": world.failed_job()}},
+    "openSnapshot": _to_open,
+    "commitSnapshot": _opened,
+    "discardSnapshot": _opened,
+    "putProject": _sent({"description": "d"}),
+    "putRelation": _sent(b'{"title":"t"}\nno record\n'),
+    "putUpload": _sent(b"png"),
+    "putLfsIndex": _sent({_OID: [0]}),
+    "putLfsObject": _sent(_OBJECT),
+    "putSnippetRepository": _of_snippet(_sent(bundle())),
+    "putFile": _sent(b"18.9.0"),
+    **dict.fromkeys(("putRepository", "putWiki", "putDesign"), _sent(bundle())),
+    "removeSnippetRepository": _of_snippet(_filled),
+    **{f"remove{name}": _filled for name in _REMOVED},
     "signIn": _sign_in,
     "signOut": lambda _: {"headers": _OWN_FORM},
     "changeApplicationSettings": lambda _: {
@@ -117,6 +164,7 @@ def _ids(world: World, path: str, *, reading: bool) -> dict[str, Any]:
     known = {
         "id": ids.get(kind), "user_id": ids["users"], "branch": "main", "tag": "v1", "namespace": "root",
         "project": "kept", "file": "start.js", "issue_iid": 1, "merge_request_iid": 1, "name": "bug",
-        "tag_name": "v1", **dict.fromkeys(("milestone_id", "snippet_id"), (ids["projects"] << 32) + 1),
+        "tag_name": "v1", "snapshot_id": ids["snapshots"], "relation": "issues", "secret": "secret",
+        "oid": _OID, **dict.fromkeys(("milestone_id", "snippet_id"), (ids["projects"] << 32) + 1),
     }  # fmt: skip
     return {name: value for name, value in known.items() if f"{{{name}}}" in path}

@@ -50,7 +50,7 @@ class FirstFailures:
         """Take a failure. Raises TooManyFailures."""
         self.count += 1
         if self.count > FAILURE_LIMIT:
-            raise TooManyFailures(failure.relation)
+            raise TooManyFailures(failure.relation, limit=FAILURE_LIMIT)
         if len(self.first) < TOLD:
             self.first.append(failure)
 

@@ -17,7 +17,7 @@ from shared.archive.limits import Limits
 from shared.jobs.models import ImportOrder
 from shared.snapshots import pushes
 from shared.snapshots.collector import Collector
-from tests.support.api import Api
+from tests.support.api import Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import bundle, ndjson
 from tests.support.projects import project as archive
@@ -390,6 +390,28 @@ async def test_the_collector_leaves_a_snapshot_that_is_being_written(push: Pushe
         await db.execute("UPDATE pushes SET expires_at = now() + interval '1 day'")
 
     assert (await push.call("GET")).status == 200
+
+
+async def test_a_snapshot_is_thrown_away_while_others_wait_to_write_into_it(
+    push: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _opened(push)
+    hold = pushes.hold
+    writers: list[asyncio.Task[Answer]] = []
+
+    async def slow(*given: Any, **more: Any) -> pushes.Push:
+        held = await hold(*given, **more)
+        if not writers:
+            writers.append(asyncio.create_task(push.call("PUT", "project", data=b"{}")))
+            async with asyncio.timeout(20):
+                while not await push.api.pool.fetchval("SELECT true FROM pg_locks WHERE NOT granted"):
+                    await asyncio.sleep(0.01)
+        return held
+
+    monkeypatch.setattr(pushes, "hold", slow)
+    discarded = await push.call("DELETE")
+
+    assert (discarded.status, (await writers[0]).status) == (204, 404)
 
 
 async def test_a_request_that_breaks_off_leaves_what_was_there(push: Pusher) -> None:

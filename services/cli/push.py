@@ -1,0 +1,129 @@
+"""The command that brings an unpacked archive into a project, several files at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+from services.cli.client import FailedRelation
+from services.cli.errors import CommandError, JobFailed
+from services.cli.snapshots import Entry, Sent, Snapshot, SnapshotClient
+from services.cli.terminal import Report, result, say, transfer
+from services.cli.transfers import list_failures
+from services.cli.tree import TreeFile, tree_files
+
+_MOST_TOLD = 100
+_DIRECTORY = "directory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """How to push: ``parallel`` files at a time; ``strict`` is not to commit where lines are left out."""
+
+    from_current: bool = False
+    force: bool = False
+    strict: bool = False
+    parallel: int = 4
+
+
+@dataclass(slots=True)
+class _Failures:
+    """Lines that were left out: all counted, the first hundred kept."""
+
+    count: int = 0
+    first: list[FailedRelation] = field(default_factory=list)
+
+    def add(self, sent: Sent) -> None:
+        self.count += sent.failed_lines
+        relation = Path(sent.name).stem
+        self.first += [each.of(relation) for each in sent.failures[: _MOST_TOLD - len(self.first)]]
+
+
+async def push(client: SnapshotClient, folder: Path, how: How) -> None:
+    """Send the tree and commit it. What was sent is thrown away where that fails."""
+    files = await asyncio.to_thread(tree_files, folder)
+    snapshot = await client.open(from_current=how.from_current)
+    try:
+        committed = await _fill(client, snapshot.id, files, how)
+    except BaseException:
+        await _discard(client, snapshot.id)
+        raise
+    result(f"snapshot {committed.id}: {committed.state}, {committed.entries} entries")
+
+
+async def _fill(client: SnapshotClient, snapshot: int, files: Sequence[TreeFile], how: How) -> Snapshot:
+    if how.from_current:
+        files = await _what_differs(client, snapshot, files)
+    failures = await _send(client, snapshot, files, parallel=how.parallel)
+    list_failures(failures.first)
+    if failures.count:
+        say(f"{failures.count} lines are left out, as they are no records")
+    if failures.count and how.strict:
+        raise JobFailed("nothing was committed, as lines would be left out")
+    return await client.commit(snapshot, force=how.force)
+
+
+async def _discard(client: SnapshotClient, snapshot: int) -> None:
+    try:
+        await client.discard(snapshot)
+    except CommandError as error:
+        say(f"Snapshot {snapshot} was not thrown away: {error}")
+
+
+async def _what_differs(
+    client: SnapshotClient, snapshot: int, files: Sequence[TreeFile]
+) -> Sequence[TreeFile]:
+    """Take out what the tree does not have, and give what is not there as it is in the tree."""
+    there = {each.name: each for each in await client.entries(snapshot) if each.kind != _DIRECTORY}
+    gone = there.keys() - {file.name for file in files}
+    for name in sorted(gone):
+        await client.remove(snapshot, name)
+    different = await asyncio.to_thread(lambda: list(_different(files, there)))
+    say(f"{len(different)} of {len(files)} files differ, {len(gone)} are gone")
+    return different
+
+
+def _different(files: Iterable[TreeFile], there: dict[str, Entry]) -> Iterator[TreeFile]:
+    for file in files:
+        known = there.get(file.name)
+        if known is None or known.sha256 != file.sha256():
+            yield file
+
+
+async def _send(
+    client: SnapshotClient, snapshot: int, files: Sequence[TreeFile], *, parallel: int
+) -> _Failures:
+    """Send the files, ``parallel`` at a time; the first error ends it."""
+    failures, waiting = _Failures(), iter(files)
+    with transfer("Sending") as report:
+        count = _Counter(report, sum(file.size for file in files))
+
+        async def send() -> None:
+            for file in waiting:
+                failures.add(await client.put(snapshot, file, count))
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(parallel):
+                    tasks.create_task(send())
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+    return failures
+
+
+class _Counter:
+    """Adds up what was read, on any thread, and reports it."""
+
+    def __init__(self, report: Report, total: int) -> None:
+        self._report = report
+        self._total = total
+        self._done = 0
+        self._lock = Lock()
+
+    def __call__(self, size: int) -> None:
+        with self._lock:
+            self._done += size
+            self._report(self._done, self._total)

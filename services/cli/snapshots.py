@@ -1,0 +1,147 @@
+"""A client of Crossdock's own API of open snapshots: one method for each call."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+from urllib.parse import quote
+
+import msgspec
+from aiohttp import ClientSession
+
+from services.cli.client import FailedRelation
+from services.cli.errors import RefusedByServer, Unreachable
+from services.cli.http import api_session, api_url, attempts, exchange, when_limited, when_passing
+from services.cli.tree import TreeFile, address_of
+
+_Answer = TypeVar("_Answer")
+_PIECE = 256 * 1024
+_NOT_FOUND = 404
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A snapshot, as far as it is used here."""
+
+    id: int
+    state: str
+    entries: int
+    bytes: int
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An entry that a snapshot has."""
+
+    name: str
+    kind: str
+    sha256: str | None = None
+
+
+class FailedLine(msgspec.Struct, frozen=True):
+    """A line that was left out; ``line_number`` counts from 0."""
+
+    line_number: int
+    exception_class: str
+    exception_message: str
+
+    def of(self, relation: str) -> FailedRelation:
+        """Give it as an import tells it."""
+        return FailedRelation(relation, self.exception_class, self.exception_message, self.line_number)
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What was made of a file; ``failures`` are the first of the ``failed_lines``."""
+
+    name: str
+    failed_lines: int = 0
+    failures: list[FailedLine] = []
+
+
+class _Watched(io.BufferedReader):
+    """A file that tells how much of it was read since the last time."""
+
+    def __init__(self, file: TreeFile, read: Callable[[int], None]) -> None:
+        super().__init__(io.FileIO(file.path), _PIECE)
+        self._told = read
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self._told(len(data))
+        return data
+
+
+class SnapshotClient:
+    """The snapshots of one project. Every method raises RefusedByServer and Unreachable."""
+
+    def __init__(self, session: ClientSession, above: str) -> None:
+        self._session = session
+        self._above = above
+
+    async def open(self, *, from_current: bool) -> Snapshot:
+        """Open one. Not tried again but where it was not begun, as it may have been opened."""
+        body = {"from": "current" if from_current else "empty"}
+        async for attempt in attempts(when_limited):
+            with attempt:
+                return await self._call("POST", "", Snapshot, json=body)
+        raise AssertionError("the last attempt raises")
+
+    async def entries(self, snapshot: int) -> list[Entry]:
+        """List what it has, all at once."""
+        return await self._repeated("GET", f"/{snapshot}/entries", list[Entry])
+
+    async def put(self, snapshot: int, file: TreeFile, read: Callable[[int], None]) -> Sent:
+        """Send a file; ``read`` is told of every piece, and takes back what has to be sent again."""
+        sent = 0
+
+        def count(size: int) -> None:
+            nonlocal sent
+            sent += size
+            read(size)
+
+        async for attempt in attempts(when_passing):
+            with attempt, _Watched(file, count) as opened:
+                read(-sent)
+                sent = 0
+                return await self._call("PUT", f"/{snapshot}/{file.address}", Sent, data=opened)
+        raise AssertionError("the last attempt raises")
+
+    async def remove(self, snapshot: int, name: str) -> None:
+        """Take a file out; one that is out already, as an answer was lost, is as good."""
+        try:
+            await self._repeated("DELETE", f"/{snapshot}/{address_of(name)}", None)
+        except RefusedByServer as error:
+            if error.status != _NOT_FOUND:
+                raise
+
+    async def commit(self, snapshot: int, *, force: bool) -> Snapshot:
+        """Make it what the project has."""
+        return await self._repeated("POST", f"/{snapshot}/commit", Snapshot, json={"force": force})
+
+    async def discard(self, snapshot: int) -> None:
+        """Throw it away; tried once."""
+        await self._call("DELETE", f"/{snapshot}", None)
+
+    async def _repeated(
+        self, method: str, path: str, answer: type[_Answer] | None, *, json: object = None
+    ) -> _Answer:
+        async for attempt in attempts(when_passing):
+            with attempt:
+                return await self._call(method, path, answer, json=json)
+        raise AssertionError("the last attempt raises")
+
+    async def _call(self, method: str, path: str, answer: type[_Answer] | None, **options: object) -> _Answer:
+        async with exchange(self._session, method, self._above + path, **options) as response:
+            body = await response.read()
+        try:
+            return msgspec.json.decode(body or b"null", type=answer)
+        except msgspec.MsgspecError as error:
+            raise Unreachable(f"{response.url.origin()} gave no answer of Crossdock's: {error}") from error
+
+
+@asynccontextmanager
+async def connect(url: str, token: str, project: str) -> AsyncIterator[SnapshotClient]:
+    """Open a client for one project of the Crossdock at ``url``. Raises UsageError."""
+    own = api_url(url).removesuffix("/api/v4") + "/api/crossdock/v1"
+    async with api_session(token) as session:
+        yield SnapshotClient(session, f"{own}/projects/{quote(project.strip('/'), safe='')}/snapshots")

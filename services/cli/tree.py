@@ -1,0 +1,75 @@
+"""An unpacked archive as it lies on disk, and the address of each of its files in an open snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from services.cli.errors import UsageError
+from shared.archive.names import is_litter
+
+_RELATION = re.compile(r"tree/project/([^/]+)\.ndjson")
+_FIXED = {
+    "tree/project.json": "project",
+    "project.bundle": "repository",
+    "project.wiki.bundle": "wiki",
+    "project.design.bundle": "design",
+    "lfs-objects.json": "lfs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TreeFile:
+    """A file of the tree: its name there, where it lies, and its size in bytes."""
+
+    name: str
+    path: Path
+    size: int
+
+    @property
+    def address(self) -> str:
+        """The address below that of the snapshot."""
+        return address_of(self.name)
+
+    def sha256(self) -> str:
+        """Hash what is in it; takes as long as reading it does."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def address_of(name: str) -> str:
+    """Give the address of a file by its name in the tree; what has none of its own is among ``files``."""
+    if name in _FIXED:
+        return _FIXED[name]
+    if relation := _RELATION.fullmatch(name):
+        return f"relations/{quote(relation[1], safe='')}"
+    return f"files/{quote(name, safe='')}"
+
+
+def tree_files(folder: Path) -> list[TreeFile]:
+    """List the files of an unpacked archive by their names. Raises UsageError for what is none.
+
+    Left out is what imports leave out, and what macOS leaves behind.
+    """
+    if not (folder / "tree" / "project.json").is_file():
+        raise UsageError(f"{folder} is no unpacked archive: it has no tree/project.json")
+    return sorted(_walk(folder, ""), key=lambda file: file.name)
+
+
+def _walk(folder: Path, above: str) -> Iterator[TreeFile]:
+    with os.scandir(folder) as found:
+        for each in found:
+            name = f"{above}{each.name}"
+            if is_litter(name):
+                continue
+            if each.is_dir(follow_symlinks=False):
+                yield from _walk(Path(each.path), f"{name}/")
+            elif each.is_file(follow_symlinks=False):
+                yield TreeFile(name, Path(each.path), each.stat().st_size)
+            else:
+                raise UsageError(f"{each.path} is neither a file nor a folder")
