@@ -10,6 +10,7 @@ from services.importer.relation_importer import RelationImporter
 from services.importer.sources import ArchiveSources
 from services.monitoring import monitored
 from services.ports import Ports, answering, distributed
+from services.tracing import tracing
 from services.working import work_until_signal, worker_limits, worker_name
 from shared.archive.limits import Limits
 from shared.instance.defaults import default_settings
@@ -17,6 +18,7 @@ from shared.instance.remote_imports import remote_imports
 from shared.jobs.models import JobKind
 from shared.jobs.worker import Worker
 from shared.settings import MIB, Settings
+from shared.tracing.work import TracedWork
 
 
 def importers(ports: Ports, settings: Settings) -> list[Worker]:
@@ -32,7 +34,7 @@ def importers(ports: Ports, settings: Settings) -> list[Worker]:
             ports.pool,
             ports.broker,
             kind=kind,
-            work=task,
+            work=TracedWork(task, ports.tracer),
             name=worker_name(),
             limits=worker_limits(settings),
             observer=ports.observer,
@@ -60,7 +62,10 @@ def _sources(ports: Ports, settings: Settings) -> ArchiveSources:
 
 async def serve(settings: Settings) -> None:
     """Import until SIGTERM."""
-    async with distributed(settings) as opened:
+    async with (
+        tracing(settings, service="importer") as tracer,
+        distributed(settings, tracer=tracer) as opened,
+    ):
         await answering(opened.broker)  # who probes us finds nothing before
         async with monitored(opened, settings, service="importer") as monitor:
             await work_until_signal(importers(monitor.ports, settings), monitor, settings)

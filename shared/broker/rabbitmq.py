@@ -14,6 +14,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from shared.broker.base import MAX_BODY_BYTES, DeadLetter, Delivery, Message, MessageTooLarge
 from shared.broker.rabbitmq_link import REASON_HEADER, Link, close_quietly, parsed, translated
 from shared.errors import BrokerError
+from shared.tracing.base import OFF, SpanKind, Tracer
 
 _log = logging.getLogger(__name__)
 
@@ -160,14 +161,17 @@ class _Consumer:
 class RabbitMQBroker:
     """Broker over one connection."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, *, tracer: Tracer = OFF) -> None:
         self._link = link
+        self._tracer = tracer
 
     async def publish(self, queue: str, message: Message) -> None:
         """See Broker."""
         if len(message.body) > MAX_BODY_BYTES:
             raise MessageTooLarge(len(message.body))
-        await self._link.publish(queue, message)
+        attributes = {"messaging.system": "rabbitmq", "messaging.destination.name": queue}
+        with self._tracer.span(f"publish {queue}", SpanKind.PRODUCER, attributes=attributes):
+            await self._link.publish(queue, message)
 
     @asynccontextmanager
     async def consume(self, queue: str, *, prefetch: int) -> AsyncIterator[AsyncIterator[Delivery]]:
@@ -224,7 +228,7 @@ class RabbitMQBroker:
 
 @asynccontextmanager
 async def rabbitmq_broker(
-    url: str, *, prefix: str = "crossdock.", deadline: timedelta = DEADLINE
+    url: str, *, prefix: str = "crossdock.", deadline: timedelta = DEADLINE, tracer: Tracer = OFF
 ) -> AsyncIterator[RabbitMQBroker]:
     """The broker at ``url`` (AMQP URI), connected to when it is first used.
 
@@ -232,6 +236,6 @@ async def rabbitmq_broker(
     """
     link = Link(parsed(url), prefix=prefix, deadline=deadline)
     try:
-        yield RabbitMQBroker(link)
+        yield RabbitMQBroker(link, tracer=tracer)
     finally:
         await link.close()

@@ -22,10 +22,12 @@ from yarl import URL
 
 from shared.broker.base import DELIVERY_LIMIT, MAX_REASON_CHARACTERS, Message
 from shared.errors import BrokerError
+from shared.tracing.context import current
 
 _log = logging.getLogger(__name__)
 
 REASON_HEADER = "x-reason"
+_TRACE_HEADER = "traceparent"  # W3C Trace Context for AMQP; ours go by their job's row
 
 _CLOSE_DEADLINE = timedelta(seconds=5)
 # RabbitMQ's guide to heartbeats names 5 to 20 seconds; aiormq would take 60 and wait for three.
@@ -138,7 +140,9 @@ class Link:
 
     async def publish(self, queue: str, message: Message) -> None:
         """Return once the broker has confirmed that ``queue`` holds ``message``."""
-        await self._send(queue, _outgoing(message), self.name(queue))
+        trace = current()
+        headers: HeadersType = {} if trace is None else {_TRACE_HEADER: trace}
+        await self._send(queue, _outgoing(message, headers), self.name(queue))
 
     async def bury(self, queue: str, message: Message, *, reason: str) -> None:
         """Return once the broker has confirmed that the dead letters of ``queue`` hold ``message``."""

@@ -25,6 +25,7 @@ from shared.jobs.models import (
     RelationImportOrder,
 )
 from shared.jobs.states import Move, guard, target
+from shared.tracing.context import current
 
 _ORDERS: dict[JobKind, type[Order]] = {
     JobKind.IMPORT: ImportOrder,
@@ -32,6 +33,7 @@ _ORDERS: dict[JobKind, type[Order]] = {
     JobKind.RELATION_IMPORT: RelationImportOrder,
 }
 _KINDS = {order: kind for kind, order in _ORDERS.items()}
+_TRACEPARENT = "traceparent"
 FORGOTTEN = "payload - 'source' - 'upload'"
 """The order, as SQL, once its job has ended: addresses to fetch from and to upload to are secrets."""
 
@@ -48,6 +50,7 @@ def _job(row: Row) -> Job:
         kind=kind,
         state=JobState(row["state"]),
         order=msgspec.convert(row["payload"], _ORDERS[kind]),
+        traceparent=row["payload"].get(_TRACEPARENT),
         **{
             name: row[name]
             for name in (
@@ -68,12 +71,17 @@ async def enqueue(
     object_id: int | None = None,
     max_attempts: int = 5,
 ) -> Job:
-    """Insert a queued job; it is the sweeper's and the caller's to publish once this is committed."""
+    """Insert a queued job; it is the sweeper's and the caller's to publish once this is committed.
+
+    It belongs to the trace that is current, of which its payload tells beside the order.
+    """
+    traceparent = current()
+    trace = {} if traceparent is None else {_TRACEPARENT: traceparent}
     row = await db.fetchrow(
         """INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, max_attempts)
            VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *""",
-        _KINDS[type(order)].value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id,
-        max_attempts,
+        _KINDS[type(order)].value, project_id, user_id, correlation_id, msgspec.to_builtins(order) | trace,
+        object_id, max_attempts,
     )  # fmt: skip
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
     return _job(row)
