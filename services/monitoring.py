@@ -43,7 +43,7 @@ async def monitored(ports: Ports, settings: Settings, *, service: str) -> AsyncI
     fresh_for = timedelta(seconds=settings.sweep_seconds * _ROUNDS)
     counted = replace(
         ports,
-        store=WatchedStore(ports.store, StorageMetrics(registry)),
+        store=WatchedStore(WatchedStore(ports.store, ports.tracer.watch), StorageMetrics(registry)),
         observer=JobMetrics(registry, fresh_for=fresh_for),
     )
     monitor = Monitor(counted, registry, Readiness())

@@ -21,6 +21,7 @@ from shared.jobs.observer import UNOBSERVED, JobObserver
 from shared.settings import MIB, Settings
 from shared.storage.base import ObjectStore
 from shared.storage.s3 import S3Config, s3_store
+from shared.tracing.base import OFF, Tracer
 
 PATIENCE = timedelta(minutes=1)
 """How long a service that starts waits for the servers that may be starting too."""
@@ -28,7 +29,7 @@ PATIENCE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Postgres, object storage and the broker, open; and who is told of jobs.
+    """Postgres, object storage and the broker, open; who is told of jobs, and what makes spans.
 
     ``session`` opens a connection beside the pool's.
     """
@@ -38,6 +39,7 @@ class Ports:
     broker: Broker
     session: Connect
     observer: JobObserver = UNOBSERVED
+    tracer: Tracer = OFF
 
 
 def _s3(settings: Settings) -> S3Config:
@@ -55,18 +57,19 @@ def _s3(settings: Settings) -> S3Config:
 
 
 @asynccontextmanager
-async def distributed(settings: Settings) -> AsyncIterator[Ports]:
+async def distributed(settings: Settings, *, tracer: Tracer = OFF) -> AsyncIterator[Ports]:
     """Open Postgres, S3 and RabbitMQ as the settings say; waits for Postgres. Raises DatabaseDown."""
     url = settings.database_url.get_secret_value()
     async for attempt in stamina.retry_context(on=DatabaseDown, attempts=None, timeout=PATIENCE):
         with attempt:
             await _connect_once(url)
+    broker_url, prefix = settings.broker_url.get_secret_value(), settings.broker_prefix
     async with (
-        database(url, size=settings.database_pool_size) as pool,
+        database(url, size=settings.database_pool_size, on_query=tracer.on_query) as pool,
         s3_store(_s3(settings)) as store,
-        rabbitmq_broker(settings.broker_url.get_secret_value(), prefix=settings.broker_prefix) as broker,
+        rabbitmq_broker(broker_url, prefix=prefix, tracer=tracer) as broker,
     ):
-        yield Ports(pool, store, broker, partial(session, url))
+        yield Ports(pool, store, broker, partial(session, url), tracer=tracer)
 
 
 async def _connect_once(url: str) -> None:

@@ -88,6 +88,7 @@ class Settings(BaseSettings):
 
     # What operators see.
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0 = off")
+    tracing: bool = False
     log_format: str = Field(default="json", pattern="^(json|text)$")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 

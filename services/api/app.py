@@ -15,6 +15,7 @@ from services.api.middlewares import answer_errors, authenticate, log_requests, 
 from services.api.outages import tell_outages
 from services.api.responses import add_common_headers
 from services.api.routes import ROUTES
+from services.api.tracing import trace_requests
 from shared.snapshots.matches import Finder
 
 
@@ -23,8 +24,8 @@ def make_app(dependencies: Dependencies) -> web.Application:
 
     No limit of aiohttp's holds for bodies: each reader has its own.
     """
-    middlewares = [log_requests, tag_answers, answer_errors, answer_pages, tell_outages, refuse_malformed,
-                   authenticate, answer_once]  # fmt: skip
+    middlewares = [trace_requests, log_requests, tag_answers, answer_errors, answer_pages, tell_outages,
+                   refuse_malformed, authenticate, answer_once]  # fmt: skip
     app = web.Application(middlewares=middlewares, client_max_size=0)
     app[DEPENDENCIES] = dependencies
     app[STREAMS] = set()

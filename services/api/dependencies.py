@@ -16,6 +16,7 @@ from shared.instance.models import ApplicationSettings
 from shared.instance.remote_imports import RemoteImports
 from shared.snapshots.matches import Finder
 from shared.storage.base import ObjectStore
+from shared.tracing.base import OFF, Tracer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ class ApiConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """The ports, the settings' values, the readiness and the observer of one application."""
+    """The ports, the settings' values, the readiness, the observer and the tracer of one application."""
 
     pool: Pool
     store: ObjectStore
@@ -48,6 +49,7 @@ class Dependencies:
     config: ApiConfig
     readiness: Readiness = field(default_factory=Readiness)
     observer: RequestObserver = field(default_factory=Unobserved)
+    tracer: Tracer = OFF
 
 
 DEPENDENCIES = web.AppKey("dependencies", Dependencies)

@@ -62,13 +62,18 @@ def route_of(request: web.Request) -> str:
     return re.sub(r"\{(\w+)\}", r":\1", without_slashes)
 
 
+def method_of(request: web.Request) -> str:
+    """Give the method, as far as it is one of HTTP's own."""
+    return request.method if request.method in _METHODS else UNKNOWN
+
+
 def summary(
     request: web.Request, response: web.StreamResponse | None, *, status: int, seconds: float
 ) -> Answered:
     """Sum up a request; ``response`` is None where it ended in an exception."""
     return Answered(
         route=route_of(request),
-        method=request.method if request.method in _METHODS else UNKNOWN,
+        method=method_of(request),
         status=status,
         lasted=timedelta(seconds=seconds),
         received=request.content.total_bytes,

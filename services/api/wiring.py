@@ -18,6 +18,7 @@ from services.health import Readiness
 from services.housekeeping import keep_house
 from services.monitoring import Monitor, monitored
 from services.ports import distributed
+from services.tracing import tracing
 from shared.accounts.users import ensure_root
 from shared.database.migrate import migrate
 from shared.database.pool import Pool
@@ -50,6 +51,7 @@ def api_app(monitor: Monitor, settings: Settings) -> web.Application:
             config=config,
             readiness=monitor.readiness,
             observer=RequestMetrics(monitor.registry),
+            tracer=ports.tracer,
         )
     )
 
@@ -88,7 +90,11 @@ async def drained(readiness: Readiness, *, notice: float) -> None:
 
 async def serve(settings: Settings) -> None:
     """Answer until SIGTERM."""
-    async with distributed(settings) as opened, monitored(opened, settings, service="api") as monitor:
+    async with (
+        tracing(settings, service="api") as tracer,
+        distributed(settings, tracer=tracer) as opened,
+        monitored(opened, settings, service="api") as monitor,
+    ):
         await migrate(settings.database_url.get_secret_value())
         await admit_root(opened.pool, settings)
         app = api_app(monitor, settings)

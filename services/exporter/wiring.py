@@ -8,6 +8,7 @@ from services.exporter.exporter import Exporter
 from services.exporter.upload import Uploader, upload_policy
 from services.monitoring import monitored
 from services.ports import Ports, answering, distributed
+from services.tracing import tracing
 from services.working import work_until_signal, worker_limits, worker_name
 from shared.instance.defaults import default_settings
 from shared.instance.store import SettingsNow, application_settings
@@ -16,22 +17,24 @@ from shared.jobs.worker import Worker
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import SystemResolver
 from shared.settings import Settings
+from shared.tracing.work import TracedWork
 
 
 def exporter(ports: Ports, settings: Settings) -> Worker:
     """Make a worker that exports."""
     now = partial(application_settings, ports.pool, default_settings(settings))
+    task = Exporter(
+        ports.pool,
+        ports.store,
+        settings=now,
+        uploader=Uploader(ports.store, partial(_remote, now)),
+        observer=ports.observer,
+    )
     return Worker(
         ports.pool,
         ports.broker,
         kind=JobKind.EXPORT,
-        work=Exporter(
-            ports.pool,
-            ports.store,
-            settings=now,
-            uploader=Uploader(ports.store, partial(_remote, now)),
-            observer=ports.observer,
-        ),
+        work=TracedWork(task, ports.tracer),
         name=worker_name(),
         limits=worker_limits(settings),
         observer=ports.observer,
@@ -44,7 +47,10 @@ async def _remote(now: SettingsNow) -> RemoteClient:
 
 async def serve(settings: Settings) -> None:
     """Export until SIGTERM."""
-    async with distributed(settings) as opened:
+    async with (
+        tracing(settings, service="exporter") as tracer,
+        distributed(settings, tracer=tracer) as opened,
+    ):
         await answering(opened.broker)  # who probes us finds nothing before
         async with monitored(opened, settings, service="exporter") as monitor:
             await work_until_signal([exporter(monitor.ports, settings)], monitor, settings)

@@ -9,6 +9,7 @@ from services.importer.relation_importer import RelationImporter
 from services.importer.sources import ArchiveSources
 from services.monitoring import monitored
 from services.ports import Ports, answering, distributed
+from services.tracing import tracing
 from services.working import work_until_signal, worker_limits, worker_name
 from shared.instance.defaults import default_settings
 from shared.instance.remote_imports import remote_imports
@@ -16,6 +17,7 @@ from shared.jobs.models import JobKind
 from shared.jobs.worker import Worker
 from shared.restore.limits import LimitsNow, archive_limits, current_limits
 from shared.settings import MIB, Settings
+from shared.tracing.work import TracedWork
 
 
 def importers(ports: Ports, settings: Settings) -> list[Worker]:
@@ -31,7 +33,7 @@ def importers(ports: Ports, settings: Settings) -> list[Worker]:
             ports.pool,
             ports.broker,
             kind=kind,
-            work=task,
+            work=TracedWork(task, ports.tracer),
             name=worker_name(),
             limits=worker_limits(settings),
             observer=ports.observer,
@@ -52,7 +54,10 @@ def _sources(ports: Ports, settings: Settings) -> ArchiveSources:
 
 async def serve(settings: Settings) -> None:
     """Import until SIGTERM."""
-    async with distributed(settings) as opened:
+    async with (
+        tracing(settings, service="importer") as tracer,
+        distributed(settings, tracer=tracer) as opened,
+    ):
         await answering(opened.broker)  # who probes us finds nothing before
         async with monitored(opened, settings, service="importer") as monitor:
             await work_until_signal(importers(monitor.ports, settings), monitor, settings)

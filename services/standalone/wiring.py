@@ -15,6 +15,7 @@ from services.importer.wiring import importers
 from services.monitoring import monitored
 from services.ports import Ports
 from services.standalone.postgres import embedded_postgres
+from services.tracing import tracing
 from services.working import work
 from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
@@ -22,21 +23,24 @@ from shared.database.pool import database, session
 from shared.jobs import outbox
 from shared.settings import Settings
 from shared.storage.filesystem import FilesystemStore
+from shared.tracing.base import OFF, Tracer
 
 
 @asynccontextmanager
-async def embedded(settings: Settings, data: Path) -> AsyncIterator[Ports]:
+async def embedded(settings: Settings, data: Path, *, tracer: Tracer = OFF) -> AsyncIterator[Ports]:
     """Open the embedded adapters, everything they keep being below ``data``."""
     async with embedded_postgres(data / "postgres") as url:
         await migrate(url)
-        async with database(url, size=settings.database_pool_size) as pool:
-            yield Ports(pool, FilesystemStore(data / "objects"), MemoryBroker(), partial(session, url))
+        async with database(url, size=settings.database_pool_size, on_query=tracer.on_query) as pool:
+            store, broker = FilesystemStore(data / "objects"), MemoryBroker()
+            yield Ports(pool, store, broker, partial(session, url), tracer=tracer)
 
 
 async def serve(settings: Settings, *, data: Path) -> None:
     """Answer, import and export until SIGTERM."""
     async with (
-        embedded(settings, data) as opened,
+        tracing(settings, service="standalone") as tracer,
+        embedded(settings, data, tracer=tracer) as opened,
         monitored(opened, settings, service="standalone") as monitor,
     ):
         ports = monitor.ports

@@ -15,6 +15,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from shared.broker.base import DeadLetter, Delivery, Message, check_size
 from shared.broker.rabbitmq_link import REASON_HEADER, Link, close_quietly, parsed, translated
 from shared.errors import BrokerError
+from shared.tracing.base import OFF, SpanKind, Tracer
 
 _log = logging.getLogger(__name__)
 
@@ -162,13 +163,16 @@ class _Consumer:
 class RabbitMQBroker:
     """Broker over one connection."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, *, tracer: Tracer = OFF) -> None:
         self._link = link
+        self._tracer = tracer
 
     async def publish(self, queue: str, message: Message) -> None:
         """See Broker."""
         check_size(message)
-        await self._link.publish(queue, message)
+        attributes = {"messaging.system": "rabbitmq", "messaging.destination.name": queue}
+        with self._tracer.span(f"publish {queue}", SpanKind.PRODUCER, attributes=attributes):
+            await self._link.publish(queue, message)
 
     async def open_topic(self, topic: str) -> None:
         """See Broker."""
@@ -251,7 +255,7 @@ class RabbitMQBroker:
 
 @asynccontextmanager
 async def rabbitmq_broker(
-    url: str, *, prefix: str = "crossdock.", deadline: timedelta = DEADLINE
+    url: str, *, prefix: str = "crossdock.", deadline: timedelta = DEADLINE, tracer: Tracer = OFF
 ) -> AsyncIterator[RabbitMQBroker]:
     """The broker at ``url`` (AMQP URI), connected to when it is first used.
 
@@ -259,6 +263,6 @@ async def rabbitmq_broker(
     """
     link = Link(parsed(url), prefix=prefix, deadline=deadline)
     try:
-        yield RabbitMQBroker(link)
+        yield RabbitMQBroker(link, tracer=tracer)
     finally:
         await link.close()

@@ -24,10 +24,12 @@ from yarl import URL
 from shared.broker.base import DELIVERY_LIMIT, MAX_REASON_CHARACTERS, Message
 from shared.broker.rabbitmq_headers import SENDER_HEADER, as_text, own_headers
 from shared.errors import BrokerError
+from shared.tracing.context import current
 
 _log = logging.getLogger(__name__)
 
 REASON_HEADER = "x-reason"
+_TRACE_HEADER = "traceparent"  # W3C Trace Context for AMQP; ours go by their job's row
 
 _USER = "guest"
 """Who connects where the URL names nobody (aiormq's default)."""
@@ -163,7 +165,9 @@ class Link:
 
     async def publish(self, queue: str, message: Message) -> None:
         """Return once the broker has confirmed that ``queue`` holds ``message``."""
-        await self._send(queue, self._outgoing(message), self.name(queue))
+        trace = current()
+        traced: HeadersType | None = None if trace is None else {_TRACE_HEADER: trace}
+        await self._send(queue, self._outgoing(message, traced), self.name(queue))
 
     async def bury(self, queue: str, message: Message, *, reason: str) -> None:
         """Return once the broker has confirmed that the dead letters of ``queue`` hold ``message``."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
+from asyncpg.connection import LoggedQuery
 from asyncpg.pool import PoolConnectionProxy
 
 from shared.database.outages import DatabaseUnreachable
@@ -17,6 +18,9 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Database: TypeAlias = "Pool | Connection"
 """A pool (each query on its own) or a connection (queries of one transaction)."""
+
+OnQuery = Callable[[LoggedQuery], None]
+"""Is told of a query that is over, in the context of who asked."""
 
 _JSONB_VERSION = b"\x01"
 """What comes before the text in the binary form of jsonb, the only one that COPY takes."""
@@ -41,10 +45,16 @@ def _decode(data: bytes) -> object:
 
 
 @asynccontextmanager
-async def database(url: str, *, size: int = 10) -> AsyncIterator[Pool]:
-    """Open a pool of at most ``size`` connections."""
+async def database(url: str, *, size: int = 10, on_query: OnQuery | None = None) -> AsyncIterator[Pool]:
+    """Open a pool of at most ``size`` connections; ``on_query`` is told of every query that is over."""
+
+    async def init(connection: Connection) -> None:
+        await prepare(connection)
+        if on_query is not None:
+            connection.add_query_logger(on_query)
+
     async with asyncpg.create_pool(
-        url, min_size=1, max_size=size, connect=_connect, init=prepare, command_timeout=60,
+        url, min_size=1, max_size=size, connect=_connect, init=init, command_timeout=60,
         server_settings=_SERVER_SETTINGS,
     ) as pool:  # fmt: skip
         yield pool

@@ -114,6 +114,7 @@ class Job:
     project_id: int
     user_id: int | None
     correlation_id: str
+    traceparent: str | None = None
     order: Order
     object_id: int | None
     has_forgotten: bool

@@ -25,6 +25,7 @@ from shared.jobs.models import (
     RelationImportOrder,
 )
 from shared.jobs.states import Move, guard, target
+from shared.tracing.context import current
 
 _ORDERS: dict[JobKind, type[Order]] = {
     JobKind.IMPORT: ImportOrder,
@@ -46,8 +47,8 @@ _LONGEST_ERROR = 2000
 _LONGEST_PAUSE = timedelta(seconds=30)
 """Between two statements of a transaction that holds a job; its process is frozen or cut off then."""
 _PLAIN = (
-    "id", "project_id", "user_id", "correlation_id", "object_id", "attempt", "max_attempts", "lease", "error",
-    "created_at", "started_at", "finished_at",
+    "id", "project_id", "user_id", "correlation_id", "traceparent", "object_id", "attempt", "max_attempts",
+    "lease", "error", "created_at", "started_at", "finished_at",
 )  # fmt: skip
 REPORTED = (*_PLAIN, "kind", "state", "payload", "outcome", "not_before", "worker", "lease_expires_at")
 """The columns of a report, but for the progress, which may be long."""
@@ -75,13 +76,16 @@ async def enqueue(
     max_attempts: int = 5,
     traceparent: str | None = None,
 ) -> Job:
-    """Insert a queued job; it is the sweeper's and the caller's to publish once this is committed."""
+    """Insert a queued job; it is the sweeper's and the caller's to publish once this is committed.
+
+    It belongs to the trace of ``traceparent``, or else to the one that is current.
+    """
     row = await db.fetchrow(
         """INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, max_attempts,
                              traceparent)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *""",
         _KINDS[type(order)].value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id,
-        max_attempts, traceparent,
+        max_attempts, traceparent or current(),
     )  # fmt: skip
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
     return _job(row)

@@ -23,6 +23,7 @@ from shared.jobs import store
 from shared.jobs.models import Job, JobKind, Lease
 from shared.jobs.observer import UNOBSERVED, AttemptEnd, JobObserver
 from shared.jobs.progress import Progress
+from shared.tracing.context import continuing
 
 _log = structlog.get_logger()
 _BEAT_AT_MOST = timedelta(seconds=2)
@@ -129,11 +130,14 @@ class Worker:
             await delivery.requeue()
             return
         if job:
-            with structlog.contextvars.bound_contextvars(
-                job_id=job.id,
-                project_id=job.project_id,
-                correlation_id=job.correlation_id,
-                attempt=job.attempt,
+            with (
+                structlog.contextvars.bound_contextvars(
+                    job_id=job.id,
+                    project_id=job.project_id,
+                    correlation_id=job.correlation_id,
+                    attempt=job.attempt,
+                ),
+                continuing(job.traceparent),
             ):
                 await self._observed(job)
 
