@@ -69,8 +69,8 @@ class TooManyOpen(CrossdockError):
 class Push:
     """A push as it stands.
 
-    ``raw_size`` is in bytes; ``changes`` grows with every change of its content; ``attributes`` are those that
-    were sent for the project itself.
+    ``raw_size`` is in bytes, ``changes`` grows with every change of its content, and ``attributes`` are those
+    that were sent for the project itself.
     """
 
     id: int
