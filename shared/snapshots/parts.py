@@ -157,6 +157,7 @@ async def _remove(db: Connection, push: Push, name: str) -> tuple[int, int]:
 
 async def _count(db: Connection, push: Push, *, entries: int, raw_size: int) -> None:
     await db.execute(
-        "UPDATE pushes SET entries = entries + $2, raw_size = raw_size + $3 WHERE snapshot_id = $1",
+        """UPDATE pushes SET entries = entries + $2, raw_size = raw_size + $3, changes = changes + 1
+           WHERE snapshot_id = $1""",
         push.id, entries, raw_size,
     )  # fmt: skip

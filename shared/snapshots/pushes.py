@@ -20,7 +20,7 @@ MOST_OPEN = 20
 """Snapshots of one project that may be open; each may name millions of entries."""
 
 _COLUMNS = """s.id, s.project_id, s.created_at, s.committed_at,
-              p.base_id, p.entries, p.raw_size, p.attributes, p.expires_at"""
+              p.base_id, p.entries, p.raw_size, p.changes, p.attributes, p.expires_at"""
 _THERE = "(p.expires_at > now() OR s.committed_at IS NOT NULL)"
 """The SQL condition that a push is to be seen: one past its time is as good as dropped."""
 
@@ -67,13 +67,18 @@ class TooManyOpen(CrossdockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """A push as it stands. ``raw_size`` is in bytes; ``attributes`` are those sent for the project itself."""
+    """A push as it stands.
+
+    ``raw_size`` is in bytes, ``changes`` grows with every change of its content, and ``attributes`` are those
+    that were sent for the project itself.
+    """
 
     id: int
     project_id: int
     base_id: int | None
     entries: int
     raw_size: int
+    changes: int
     attributes: Mapping[str, object] | None
     created_at: datetime
     committed_at: datetime | None
@@ -181,7 +186,7 @@ async def commit(db: Connection, push: Push, *, force: bool) -> bool:
     held = await _locked(db, push)
     if held.committed_at is not None:
         return False
-    if held.expires_at != push.expires_at:
+    if held.changes != push.changes:
         raise PushMoving(push.id)
     base = await index.current(db, push.project_id) if force else push.base_id
     await index.replace(db, base=base, snapshot_id=push.id, project_id=push.project_id)

@@ -29,6 +29,9 @@ from shared.snapshots.parts import Part, adopt, write_part
 from shared.snapshots.pushes import Push
 from shared.snapshots.sinks import BlobSink
 
+_TOLD_OF_IT = 4
+"""How often in the time after which it would go a snapshot is told that something is being sent for it."""
+
 TOLD = 100
 """Failures of one request that are told; the rest are counted."""
 
@@ -138,12 +141,13 @@ class Receiving:
         """Pass the body on, and tell the snapshot from time to time that it is not idle."""
         retention = self._config.open_snapshot_retention
         push = await pushes.prolong(self._pool, self._push, idle=retention)
-        due = time.monotonic() + retention.total_seconds() / 4
+        pause = retention.total_seconds() / _TOLD_OF_IT
+        due = time.monotonic() + pause
         async for chunk in body:
             await receiver.write(chunk)
             if time.monotonic() >= due:
                 await pushes.prolong(self._pool, push, idle=retention)
-                due = time.monotonic() + retention.total_seconds() / 4
+                due = time.monotonic() + pause
         await receiver.close()
 
 

@@ -7,6 +7,8 @@ CREATE TABLE pushes (
     -- How many rows it has in entries, and the bytes of all of them.
     entries     bigint      NOT NULL DEFAULT 0,
     raw_size    bigint      NOT NULL DEFAULT 0,
+    -- How often it was changed: a commit is of what it checked.
+    changes     bigint      NOT NULL DEFAULT 0,
     -- What its project.json says of description and visibility, where that was sent.
     attributes  jsonb,
     -- Until when it may be written; a commit ends that at once.

@@ -65,7 +65,7 @@ async def test_an_unreadable_user_to_act_as_is_a_bad_request(api: Api, query: by
         (FORM, b"description=\xff"),
         (HEADERS, form_body([Part("description", b"\xff")])),
         ({**JSON, "Content-Encoding": "gzip"}, b"not gzip"),
-        ({**JSON, "Content-Encoding": "gzip"}, gzip.compress(b'{"description": "d"}')[:-1]),
+        ({**JSON, "Content-Encoding": "gzip"}, gzip.compress(b'{"description": "d"}', mtime=0)[:-1]),
     ],
 )
 async def test_a_body_that_cannot_be_decoded_is_a_bad_request(

@@ -4,20 +4,23 @@ import asyncio
 import gzip
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiohttp import ClientError
 
 from services.api.crossdock import receiving
+from services.api.dependencies import ApiConfig, Dependencies
 from shared.accounts.models import AccessLevel
 from shared.archive.limits import Limits
 from shared.jobs.models import ImportOrder
 from shared.snapshots import pushes
 from shared.snapshots.collector import Collector
-from tests.support.api import Answer, Api
+from tests.support.api import EXTERNAL_URL, Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import bundle, ndjson
 from tests.support.projects import project as archive
@@ -375,6 +378,36 @@ async def test_every_write_puts_the_end_of_a_snapshot_off(push: Pusher) -> None:
         ends.append(await push.api.pool.fetchval(end))
 
     assert ends == sorted(set(ends))
+
+
+async def test_a_request_that_takes_long_puts_the_end_of_a_snapshot_off_meanwhile(
+    push: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _opened(push)
+    now = 0.0
+    prolonged: list[float] = []
+    monkeypatch.setattr(receiving, "time", SimpleNamespace(time=lambda: 7, monotonic=lambda: now))
+    prolong = pushes.prolong
+
+    async def noted(*given: Any, **more: Any) -> pushes.Push:
+        prolonged.append(now)
+        return await prolong(*given, **more)
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal now
+        for hours in (5, 7, 11, 14):
+            now = hours * 3600
+            yield b"{}\n"
+
+    monkeypatch.setattr(pushes, "prolong", noted)
+    api, found = push.api, await pushes.find(push.api.pool, push.project.id, push.snapshot)
+    assert found is not None
+    dependencies = Dependencies(
+        pool=api.pool, store=api.store, broker=api.broker, config=ApiConfig(external_url=EXTERNAL_URL)
+    )
+    await receiving.Receiving(dependencies, found).receive("tree/project/unknown.ndjson", body())
+
+    assert prolonged == [0, 7 * 3600, 14 * 3600]
 
 
 async def test_the_collector_leaves_a_snapshot_that_is_being_written(push: Pusher) -> None:
