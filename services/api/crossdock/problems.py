@@ -25,7 +25,7 @@ def problem(request: web.Request, error: web.Response) -> web.Response:
         "type": "about:blank",
         "title": phrase,
         "status": error.status,
-        "detail": _detail(error).removeprefix(f"{error.status} ") or phrase,
+        "detail": _detail(error).removeprefix(f"{error.status} ").removeprefix(f"{phrase} - ") or phrase,
         "instance": request.rel_url.raw_path,
         "correlation_id": request[CORRELATION_ID],
     }

@@ -233,7 +233,7 @@ async def test_only_what_failed_or_was_canceled_is_retried(api: Api) -> None:
     await api.finished(done)
     for job in (waiting, done):
         answer = await _call(api, job, "retry")
-        assert _detail(answer) == (409, "Conflict - only a job that failed or was canceled can be retried")
+        assert _detail(answer) == (409, "only a job that failed or was canceled can be retried")
 
 
 async def test_an_import_whose_archive_is_gone_is_not_retried(api: Api) -> None:
