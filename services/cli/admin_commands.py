@@ -46,11 +46,12 @@ class TokenScope(Enum):
 
 
 class QueueName(Enum):
-    """The kinds of jobs, each with a queue."""
+    """The kinds of jobs, each with a queue, and the commands of other systems."""
 
     IMPORT = "import"
     EXPORT = "export"
     RELATION_IMPORT = "relation_import"
+    COMMANDS = "commands"
 
 
 Queue: TypeAlias = Annotated[QueueName, typer.Argument(show_default=False)]

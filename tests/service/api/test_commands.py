@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from pydantic import ValidationError
 
 from services.api.commands.actors import Actors
+from services.api.errors import Forbidden
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.users import find_user
 from shared.broker.base import MAX_BODY_BYTES, Message
@@ -21,6 +23,7 @@ from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, ImportOrder, JobKind, UploadTarget
 from shared.projects import store
+from shared.settings import Settings
 from tests.support.api import ARCHIVE, Api, running_api
 from tests.support.commands import SOURCE, Forge, command, forge
 from tests.support.remote import Servers, names
@@ -237,8 +240,22 @@ async def test_everybody_may_be_named_by_a_sender_who_speaks_for_everybody(other
     assert (await other.send(replace(message, user_id="ci"))).accepted
 
 
-def test_without_the_setting_nobody_is_named() -> None:
-    assert Actors(" ")._allowed == {}
+async def test_without_the_setting_nobody_may_send_commands(open_api: Api) -> None:
+    with pytest.raises(Forbidden):
+        await Actors(" ").find(open_api.pool, "ann", sender="forge")
+
+
+@pytest.mark.parametrize("setting", ["", "forge=ann", " forge = ann , ci=* ", "forge=ann,"])
+def test_the_setting_is_a_list_of_pairs(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSDOCK_COMMAND_ACTORS", setting)
+    assert Settings().command_actors == setting
+
+
+@pytest.mark.parametrize("setting", ["forge", "forge=", "=ann", "forge=ann,ci", "a=b=c"])
+def test_what_is_no_pair_is_no_setting(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSDOCK_COMMAND_ACTORS", setting)
+    with pytest.raises(ValidationError):
+        Settings()
 
 
 @pytest.mark.parametrize(
