@@ -8,10 +8,14 @@ from shared.errors import CrossdockError, Fault
 
 
 class CommandError(CrossdockError):
-    """Ends the command with one line on stderr."""
+    """Ends the command with one line on stderr.
+
+    ``document`` is what ``--json`` prints where more is known than the sentence.
+    """
 
     code = "command"
     exit_code: ClassVar[int] = 1
+    document: object = None
 
 
 class JobFailed(CommandError):

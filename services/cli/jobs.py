@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -20,38 +20,36 @@ PATIENCE = timedelta(seconds=60)
 _FAILED_IMPORT = frozenset({"failed", "canceled"})
 
 
-async def wait_for_import(client: GitLabClient, project: int, show: Callable[[str], None]) -> ImportStatus:
-    """Return once it finished. Raises JobFailed, also where there is no import."""
+async def import_states(client: GitLabClient, project: int) -> AsyncGenerator[ImportStatus, None]:
+    """Give each look at an import until it finished. Raises JobFailed, also where there is no import."""
     async for _ in _looks():
         status = await client.import_status(project)
-        show(status.import_status)
+        yield status
         if status.import_status == "finished":
-            return status
+            return
         if status.import_status in _FAILED_IMPORT:
             reason = status.import_error or "no reason was given"
             raise JobFailed(f"the import of {status.path_with_namespace} {status.import_status}: {reason}")
         if status.import_status == "none":
             raise JobFailed(f"{status.path_with_namespace} has no import to wait for")
-    raise AssertionError("one looks for ever")
 
 
-async def wait_for_export(
-    client: GitLabClient, project: str | int, show: Callable[[str], None], *, patience: timedelta = PATIENCE
-) -> ExportStatus:
-    """Return once it finished. Raises JobFailed, also where it stays ``none``."""
+async def export_states(
+    client: GitLabClient, project: str | int, *, patience: timedelta = PATIENCE
+) -> AsyncGenerator[ExportStatus, None]:
+    """Give each look at an export until it finished. Raises JobFailed, also where it stays ``none``."""
     started = time.monotonic()
     async for _ in _looks():
         status = await client.export_status(project)
-        show(status.export_status)
+        yield status
         waited = time.monotonic() - started
         match status.export_status:
             case "finished":
-                return status
+                return
             case "failed":
                 raise JobFailed(f"the export of {status.path_with_namespace} failed")
             case "none" if waited >= patience.total_seconds():
                 raise JobFailed(f"the export of {status.path_with_namespace} did not start, or left no file")
-    raise AssertionError("one looks for ever")
 
 
 async def _looks() -> AsyncIterator[None]:

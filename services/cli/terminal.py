@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
+import msgspec
 from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import (
@@ -40,6 +42,11 @@ def say(text: str) -> None:
 def result(text: str) -> None:
     """Print a result, for people and scripts."""
     print(printable(text), flush=True)  # noqa: T201  # the command line speaks so
+
+
+def document(value: object) -> None:
+    """Print one JSON document for scripts, in ASCII: it may show a stranger's text on a terminal."""
+    print(json.dumps(msgspec.to_builtins(value)), flush=True)  # noqa: T201  # the command line speaks so
 
 
 @contextmanager

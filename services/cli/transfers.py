@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from services.cli.client import FailedRelation, GitLabClient, ImportStatus, Upload
+import msgspec
+
+from services.cli.client import ExportStatus, GitLabClient, ImportStatus, Upload
 from services.cli.download import Download, whole_file
-from services.cli.errors import RefusedByServer, UsageError
-from services.cli.jobs import limited, wait_for_export, wait_for_import
-from services.cli.terminal import result, say, table, transfer, waiting
+from services.cli.errors import CommandError, RefusedByServer, UsageError
+from services.cli.jobs import export_states, import_states, limited
+from services.cli.results import Exported, ExportState, Imported, ImportState, Project, Status, list_failures
+from services.cli.terminal import say, transfer, waiting
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
 
@@ -26,12 +30,27 @@ def overrides(pairs: Sequence[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
+def destination(full_path: str, *, name: str | None, overwrite: bool, override: Sequence[str]) -> Upload:
+    """Say what to import as, from the command's options. Raises UsageError."""
+    return Upload.to(full_path, name=name, overwrite=overwrite, overrides=overrides(override))
+
+
 def check_archive(archive: Path) -> None:
     """Raise UsageError for what the server would refuse only after the upload."""
     if not archive.is_file():
         raise UsageError(f"{archive} is no file")
     if archive.suffix != ".gz":
         raise UsageError(f"{archive.name} does not end in .gz, as GitLab wants it")
+
+
+async def import_project(
+    client: GitLabClient, archive: Path, to: Upload, *, within: timedelta | None
+) -> Imported:
+    """Upload ``archive``, and wait for its import if ``within`` says how long."""
+    status = await upload(client, archive, to)
+    if within is not None:
+        status = await follow_import(client, status, within=within)
+    return _imported(status)
 
 
 async def upload(client: GitLabClient, archive: Path, to: Upload) -> ImportStatus:
@@ -44,9 +63,11 @@ async def upload(client: GitLabClient, archive: Path, to: Upload) -> ImportStatu
 async def follow_import(client: GitLabClient, scheduled: ImportStatus, *, within: timedelta) -> ImportStatus:
     """Wait for the import, and list what it left out."""
     started = time.monotonic()
-    async with limited(within, f"the import of {scheduled.path_with_namespace}"):
-        with waiting("Importing") as show:
-            status = await wait_for_import(client, scheduled.id, show)
+    status = scheduled
+    with _knowing(lambda error: _imported(status, error)), waiting("Importing") as show:
+        async with limited(within, f"the import of {scheduled.path_with_namespace}"):
+            async for status in import_states(client, scheduled.id):
+                show(status.import_status)
     list_failures(status.failed_relations)
     failed = len(status.failed_relations)
     rest = f", {failed}{'+' if failed >= 100 else ''} relations failed" if failed else ""  # noqa: PLR2004  # GitLab's cap
@@ -54,66 +75,102 @@ async def follow_import(client: GitLabClient, scheduled: ImportStatus, *, within
     return status
 
 
-def list_failures(failures: Sequence[FailedRelation]) -> None:
-    """Show the failed relations on stderr; the server tells the newest 100 at most."""
-    if failures:
-        rows = [
-            (
-                each.relation_name,
-                _or_dash(each.line_number),
-                each.exception_class,
-                _or_dash(each.exception_message),
-            )
-            for each in failures
-        ]
-        table("Failed relations", ("relation", "line", "class", "message"), rows, stderr=True)
-
-
-def _or_dash(value: object) -> object:
-    return "-" if value is None else value
+async def export_project(
+    client: GitLabClient,
+    project: str | int,
+    target: Path | None,
+    *,
+    description: str | None,
+    within: timedelta,
+) -> Exported:
+    """Have the archive made, and fetch it to ``target``, or to stdout."""
+    status = await export(client, project, description=description, within=within)
+    with _knowing(lambda error: _exported(status, error)):
+        fetched = await download(client, project, target)
+    return msgspec.structs.replace(
+        _exported(status),
+        file=None if target is None else str(target),
+        bytes=fetched.size,
+        sha256=fetched.sha256,
+    )
 
 
 async def export(
     client: GitLabClient, project: str | int, *, description: str | None, within: timedelta
-) -> None:
+) -> ExportStatus:
     """Have the archive made, and wait for it."""
     await client.schedule_export(project, description)
-    async with limited(within, f"the export of {project}"):
-        with waiting("Exporting") as show:
-            await wait_for_export(client, project, show)
+    status = None
+    with _knowing(lambda error: _exported(status, error)), waiting("Exporting") as show:
+        async with limited(within, f"the export of {project}"):
+            async for status in export_states(client, project):
+                show(status.export_status)
+    assert status  # noqa: S101  # the last of the states
+    return status
 
 
-async def download(client: GitLabClient, project: str | int, target: Path | None) -> str:
-    """Fetch the archive to ``target``, or stdout, and give its SHA-256 in hex."""
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An archive that has arrived; the SHA-256 in hex."""
+
+    size: int
+    sha256: str
+
+
+async def download(client: GitLabClient, project: str | int, target: Path | None) -> Fetched:
+    """Fetch the archive to ``target``, or stdout."""
     opened = nullcontext(sys.stdout.buffer) if target is None else whole_file(target)
     with opened as file, transfer("Downloading") as report:
-        digest = await Download(file, report).run(client, project)
+        archive = Download(file, report)
+        digest = await archive.run(client, project)
         file.flush()
-    return digest
+    return Fetched(archive.done, digest)
 
 
-async def show_status(client: GitLabClient, project: str) -> None:
-    """Print the state of import and export."""
+async def status(client: GitLabClient, project: str) -> Status:
+    """Give the state of import and export."""
     imported = await client.import_status(project)
-    rows = [("project", f"{imported.path_with_namespace} (id {imported.id})")]
-    rows.append(("import", imported.import_status))
-    if imported.import_error:
-        rows.append(("import error", imported.import_error))
-    rows.append(("failed relations", str(len(imported.failed_relations))))
-    rows.append(("export", await _export_state(client, imported.id)))
-    table("", ("what", "state"), rows)
-    list_failures(imported.failed_relations)
+    return Status(
+        project=Project(imported.id, imported.path_with_namespace),
+        import_=ImportState(
+            state=imported.import_status,
+            error=imported.import_error,
+            failed_relations=imported.failed_relations,
+        ),
+        export=ExportState(await _export_state(client, imported.id)),
+    )
 
 
-async def _export_state(client: GitLabClient, project: int) -> str:
+async def _export_state(client: GitLabClient, project: int) -> str | None:
     try:
         return (await client.export_status(project)).export_status
     except RefusedByServer as error:
         if error.status not in {_FORBIDDEN, _NOT_FOUND}:
             raise
-        return "not visible to you"
+        return None
 
 
-def announce(status: ImportStatus) -> None:
-    """Print what was imported, for people and scripts."""
-    result(f"{status.path_with_namespace} (id {status.id}): {status.import_status}")
+@contextmanager
+def _knowing(document: Callable[[str], object]) -> Iterator[None]:
+    """Have an error of the block tell, with --json, what is known of the job by then."""
+    try:
+        yield
+    except CommandError as error:
+        error.document = document(str(error))
+        raise
+
+
+def _imported(status: ImportStatus, error: str | None = None) -> Imported:
+    return Imported(
+        project=Project(status.id, status.path_with_namespace),
+        state=status.import_status,
+        error=error,
+        failed_relations=status.failed_relations,
+    )
+
+
+def _exported(status: ExportStatus | None, error: str | None = None) -> Exported:
+    if status is None:
+        return Exported(project=None, state="none", error=error)
+    project = Project(status.id, status.path_with_namespace)
+    return Exported(project=project, state=status.export_status, error=error)

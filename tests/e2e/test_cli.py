@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -109,6 +112,24 @@ def test_an_overridden_description_is_exported(crossdock: CommandLine, archive: 
         ["tar", "-xOzf", str(tmp_path / "out.tar.gz"), "./tree/project.json"], capture_output=True, check=True
     ).stdout
     assert b'"description":"Another"' in document
+
+
+def test_every_result_is_one_document_with_json(
+    crossdock: CommandLine, archive: Path, tmp_path: Path
+) -> None:
+    imported = document(crossdock("import", str(archive), "--path", "documented", "--json"))
+    assert (imported["state"], imported["project"]["path_with_namespace"]) == ("finished", "root/documented")
+    target = tmp_path / "out.tar.gz"
+    exported = document(crossdock("export", "root/documented", "-o", str(target), "--json"))
+    assert exported["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
+    assert exported["bytes"] == target.stat().st_size
+    status = document(crossdock("status", "root/documented", "--json"))
+    assert (status["import"]["state"], status["export"]["state"]) == ("finished", "finished")
+
+
+def document(done: subprocess.CompletedProcess[bytes]) -> Any:
+    assert done.stdout.count(b"\n") == 1
+    return json.loads(done.stdout)
 
 
 def test_a_refused_token_is_exit_code_3(standalone_system: System, archive: Path) -> None:

@@ -75,8 +75,8 @@ async def _move(client: GitLabClient, source: Path, target: Path) -> _Trip:
     imported = await transfers.follow_import(client, scheduled, within=_WITHIN)
     between = time.monotonic()
     await transfers.export(client, imported.id, description=None, within=_WITHIN)
-    digest = await transfers.download(client, imported.id, target)
-    return _Trip(imported, between - started, time.monotonic() - between, digest)
+    fetched = await transfers.download(client, imported.id, target)
+    return _Trip(imported, between - started, time.monotonic() - between, fetched.sha256)
 
 
 def _compare(source: Path, target: Path, trip: _Trip) -> None:

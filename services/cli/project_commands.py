@@ -1,0 +1,111 @@
+"""The commands that move projects."""
+
+# ruff: noqa: PLC0415  # a command imports what it needs when it runs: --help stays quick
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from services.cli.errors import UsageError
+from services.cli.options import DAY, URL, Json, Seconds, Token, Url
+
+if TYPE_CHECKING:
+    from services.cli.client import GitLabClient
+    from services.cli.results import Result
+
+app = typer.Typer(rich_markup_mode=None)
+
+Project: TypeAlias = Annotated[str, typer.Argument(help="Its id, or group/name.", show_default=False)]
+
+
+@app.command(name="import")
+def import_(  # noqa: PLR0913  # the options of a command
+    file: Annotated[Path, typer.Argument(help="An archive that ends in .gz.", show_default=False)],
+    *,
+    path: Annotated[str, typer.Option(help="group/name of the new project.", show_default=False)],
+    token: Token = "",
+    url: Url = URL,
+    name: Annotated[str | None, typer.Option(help="Its title, if it is not its path.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a project of that path.")] = False,
+    override: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Replace an attribute.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until it is done.")] = True,
+    timeout: Seconds = DAY,
+    json: Json = False,
+) -> None:
+    """Upload an archive as a new project.
+
+    Keys with --json: project (id, path_with_namespace), state, error, failed_relations (relation_name,
+    line_number, exception_class, exception_message).
+    """
+    from services.cli import transfers
+
+    async def work(client: GitLabClient) -> Result:
+        to = transfers.destination(path, name=name, overwrite=overwrite, override=override or ())
+        within = timedelta(seconds=timeout) if wait else None
+        return await transfers.import_project(client, file, to, within=within)
+
+    with_client(work, url=url, token=token, json=json)
+
+
+@app.command()
+def export(
+    project: Project,
+    *,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="File to write, - for stdout.", show_default=False)
+    ],
+    token: Token = "",
+    url: Url = URL,
+    description: Annotated[str | None, typer.Option(help="Replaces the project's in the archive.")] = None,
+    timeout: Seconds = DAY,
+    json: Json = False,
+) -> None:
+    """Export a project and download its archive.
+
+    Keys with --json: project (id, path_with_namespace), state, error, file, bytes, sha256.
+    """
+    from services.cli import transfers
+
+    async def work(client: GitLabClient) -> Result:
+        if json and output == "-":
+            raise UsageError("--json and --output - would both write to stdout: name a file")
+        target = None if output == "-" else Path(output)
+        within = timedelta(seconds=timeout)
+        return await transfers.export_project(client, project, target, description=description, within=within)
+
+    with_client(work, url=url, token=token, json=json and output != "-")
+
+
+@app.command()
+def status(project: Project, *, token: Token = "", url: Url = URL, json: Json = False) -> None:
+    """Show the state of a project's import and export.
+
+    Keys with --json: project (id, path_with_namespace), import (state, error, failed_relations), export
+    (state, null where it is not visible to you).
+    """
+    from services.cli import transfers
+
+    with_client(lambda client: transfers.status(client, project), url=url, token=token, json=json)
+
+
+def with_client(
+    work: Callable[[GitLabClient], Awaitable[Result]], *, url: str, token: str, json: bool
+) -> None:
+    """Run ``work`` with a client of the server, and print its result."""
+    from services.cli.client import connect
+    from services.cli.running import run
+
+    async def result() -> Result:
+        if not token:
+            raise UsageError("no token: set CROSSDOCK_TOKEN or give --token")
+        async with connect(url, token) as client:
+            return await work(client)
+
+    run(result(), json=json)

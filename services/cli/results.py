@@ -1,0 +1,115 @@
+"""What commands give: shown to people, or with ``--json`` a document whose keys do not change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from services.cli.client import FailedRelation
+from services.cli.terminal import result, say, table
+
+
+class Result(Protocol):
+    """A document, and how it looks to people."""
+
+    def show(self) -> None:
+        """Print it for people."""
+
+
+class Project(msgspec.Struct, frozen=True):
+    """A project as GitLab names it."""
+
+    id: int
+    path_with_namespace: str
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """``crossdock import``: the state as GitLab says it, ``scheduled`` where nobody waited for more."""
+
+    project: Project
+    state: str
+    error: str | None = None
+    failed_relations: Sequence[FailedRelation] = ()
+
+    def show(self) -> None:
+        """See Result."""
+        result(f"{self.project.path_with_namespace} (id {self.project.id}): {self.state}")
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """``crossdock export``: ``file``, ``bytes`` and ``sha256`` are null where no archive came."""
+
+    project: Project | None
+    state: str
+    error: str | None = None
+    file: str | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+
+    def show(self) -> None:
+        """See Result."""
+        say(f"sha256 {self.sha256}")
+
+
+class ImportState(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of an import, with its failed relations, at most 100."""
+
+    state: str
+    error: str | None
+    failed_relations: Sequence[FailedRelation]
+
+
+class ExportState(msgspec.Struct, frozen=True):
+    """The state of an export, null to those who may not know."""
+
+    state: str | None
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """``crossdock status``."""
+
+    project: Project
+    import_: ImportState = msgspec.field(name="import")
+    export: ExportState
+
+    def show(self) -> None:
+        """See Result."""
+        rows = [("project", f"{self.project.path_with_namespace} (id {self.project.id})")]
+        rows.append(("import", self.import_.state))
+        if self.import_.error:
+            rows.append(("import error", self.import_.error))
+        rows.append(("failed relations", str(len(self.import_.failed_relations))))
+        rows.append(("export", self.export.state or "not visible to you"))
+        table("", ("what", "state"), rows)
+        list_failures(self.import_.failed_relations)
+
+
+def list_failures(failures: Sequence[FailedRelation]) -> None:
+    """Show the failed relations on stderr; the server tells the newest 100 at most."""
+    if failures:
+        rows = [
+            (
+                each.relation_name,
+                _or_dash(each.line_number),
+                each.exception_class,
+                _or_dash(each.exception_message),
+            )
+            for each in failures
+        ]
+        table("Failed relations", ("relation", "line", "class", "message"), rows, stderr=True)
+
+
+def _or_dash(value: object) -> object:
+    return "-" if value is None else value
+
+
+class Version(msgspec.Struct, frozen=True):
+    """``crossdock version``."""
+
+    version: str
+
+    def show(self) -> None:
+        """See Result."""
+        result(f"crossdock {self.version}")
