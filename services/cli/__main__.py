@@ -27,7 +27,6 @@ from shared.errors import CrossdockError, Fault
 app = typer.Typer(
     help="Move whole software projects in and out as GitLab-compatible archives.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -120,7 +119,7 @@ def main() -> None:
     """Run a command; an error is one line on stderr, and an exit code."""
     logging.getLogger().addHandler(logging.NullHandler())  # a service sets up its own instead
     try:
-        app()
+        app(prog_name="crossdock")
     except CommandError as error:
         _fail(error, error.exit_code)
     except CrossdockError as error:
