@@ -86,11 +86,11 @@ class _Watched(io.BufferedReader):
 
 
 class GitLabClient:
-    """Calls below one base URL. Every method raises RefusedByServer and Unreachable."""
+    """Calls below one base URL, ``api``. Every method raises RefusedByServer and Unreachable."""
 
     def __init__(self, session: ClientSession, api: str) -> None:
         self._session = session
-        self._api = api
+        self.api = api
 
     async def import_file(self, archive: Path, upload: Upload, report: Report) -> ImportStatus:
         """Upload ``archive`` and give the import that the server scheduled.
@@ -124,7 +124,7 @@ class GitLabClient:
         self, project: str | int, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[ClientResponse]:
         """Begin to download the finished export; ``headers`` may ask for a range. Tried once."""
-        url = f"{self._api}{_project(project)}/export/download"
+        url = f"{self.api}{_project(project)}/export/download"
         async with exchange(self._session, "GET", url, headers=headers) as response:
             yield response
 
@@ -143,7 +143,7 @@ class GitLabClient:
         raise AssertionError("the last attempt raises")
 
     async def _once(self, method: str, path: str, answer: type[_Answer], **options: object) -> _Answer:
-        async with exchange(self._session, method, self._api + path, **options) as response:
+        async with exchange(self._session, method, self.api + path, **options) as response:
             body = await response.read()
         try:
             return msgspec.json.decode(body, type=answer)

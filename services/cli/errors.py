@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from shared.errors import CrossdockError, Fault
@@ -53,3 +55,13 @@ class Unreachable(CommandError):
     fault = Fault.REMOTE
     retryable = True
     exit_code = 4
+
+
+@contextmanager
+def knowing(document: Callable[[str], object]) -> Iterator[None]:
+    """Have an error of the block tell, with ``--json``, what is known by then; given is its sentence."""
+    try:
+        yield
+    except CommandError as error:
+        error.document = document(str(error))
+        raise

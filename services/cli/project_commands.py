@@ -64,21 +64,30 @@ def export(
     token: Token = "",
     url: Url = URL,
     description: Annotated[str | None, typer.Option(help="Replaces the project's in the archive.")] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Finish what the same command left behind; else make a new export.")
+    ] = True,
     timeout: Seconds = DAY,
     json: Json = False,
 ) -> None:
     """Export a project and download its archive.
 
+    Where the connection breaks for good, or after Ctrl-C, what arrived is kept beside FILE as
+    FILE.<etag>-<command>.part. The same command then downloads the rest of that archive instead of making a
+    new export, as long as the server has it.
+
     Keys with --json: project (id, path_with_namespace), state, error, file, bytes, sha256.
     """
-    from services.cli import transfers
+    from services.cli.exports import export_project
 
     async def work(client: GitLabClient) -> Result:
         if json and output == "-":
             raise UsageError("--json and --output - would both write to stdout: name a file")
         target = None if output == "-" else Path(output)
         within = timedelta(seconds=timeout)
-        return await transfers.export_project(client, project, target, description=description, within=within)
+        return await export_project(
+            client, project, target, description=description, within=within, resume=resume
+        )
 
     with_client(work, url=url, token=token, json=json and output != "-")
 

@@ -50,10 +50,13 @@ def document(value: object) -> None:
 
 
 @contextmanager
-def transfer(label: str) -> Iterator[Report]:
-    """Show how far a transfer is: a bar on a terminal, else a line every ten seconds and at the end."""
+def transfer(label: str, *, begun: int = 0) -> Iterator[Report]:
+    """Show how far a transfer is: a bar on a terminal, else a line every ten seconds and at the end.
+
+    ``begun`` bytes were there before, and count for no rate.
+    """
     console = Console(stderr=True)
-    with _bar(label, console) if console.is_terminal else _lines(label) as report:
+    with _bar(label, console) if console.is_terminal else _lines(label, begun) as report:
         yield report
 
 
@@ -66,25 +69,26 @@ def _bar(label: str, console: Console) -> Iterator[Report]:
 
 
 @contextmanager
-def _lines(label: str) -> Iterator[Report]:
+def _lines(label: str, begun: int) -> Iterator[Report]:
     started = said = time.monotonic()
-    last: tuple[int, int | None] = (0, None)
+    last: tuple[int, int | None] = (begun, None)
 
     def report(done: int, total: int | None) -> None:
         nonlocal said, last
         last = (done, total)
         if time.monotonic() - said >= _PLAIN_INTERVAL:
             said = time.monotonic()
-            say(_line(label, last, said - started))
+            say(_line(label, last, said - started, begun=begun))
 
     yield report
-    say(_line(label, last, time.monotonic() - started))
+    say(_line(label, last, time.monotonic() - started, begun=begun))
 
 
-def _line(label: str, progress: tuple[int, int | None], seconds: float) -> str:
+def _line(label: str, progress: tuple[int, int | None], seconds: float, *, begun: int) -> str:
     done, total = progress
     whole = "" if total is None or total == done else f" of {decimal(total)}"
-    return f"{label}: {decimal(done)}{whole}, {decimal(int(done / max(seconds, 0.001)))}/s, {seconds:.1f} s"
+    rate = int((done - begun) / max(seconds, 0.001))
+    return f"{label}: {decimal(done)}{whole}, {decimal(rate)}/s, {seconds:.1f} s"
 
 
 @contextmanager

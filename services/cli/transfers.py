@@ -1,22 +1,16 @@
-"""The commands that move projects: import, export, status."""
+"""The commands that import, and tell the status."""
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
-
-from services.cli.client import ExportStatus, GitLabClient, ImportStatus, Upload
-from services.cli.download import Download, whole_file
-from services.cli.errors import CommandError, RefusedByServer, UsageError
-from services.cli.jobs import export_states, import_states, limited
-from services.cli.results import Exported, ExportState, Imported, ImportState, Project, Status, list_failures
+from services.cli.client import GitLabClient, ImportStatus, Upload
+from services.cli.errors import RefusedByServer, UsageError, knowing
+from services.cli.jobs import import_states, limited
+from services.cli.results import ExportState, Imported, ImportState, Project, Status, list_failures
 from services.cli.terminal import say, transfer, waiting
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
@@ -64,7 +58,7 @@ async def follow_import(client: GitLabClient, scheduled: ImportStatus, *, within
     """Wait for the import, and list what it left out."""
     started = time.monotonic()
     status = scheduled
-    with _knowing(lambda error: _imported(status, error)), waiting("Importing") as show:
+    with knowing(lambda error: _imported(status, error)), waiting("Importing") as show:
         async with limited(within, f"the import of {scheduled.path_with_namespace}"):
             async for status in import_states(client, scheduled.id):
                 show(status.import_status)
@@ -73,58 +67,6 @@ async def follow_import(client: GitLabClient, scheduled: ImportStatus, *, within
     rest = f", {failed}{'+' if failed >= 100 else ''} relations failed" if failed else ""  # noqa: PLR2004  # GitLab's cap
     say(f"Imported in {time.monotonic() - started:.1f} s{rest}")
     return status
-
-
-async def export_project(
-    client: GitLabClient,
-    project: str | int,
-    target: Path | None,
-    *,
-    description: str | None,
-    within: timedelta,
-) -> Exported:
-    """Have the archive made, and fetch it to ``target``, or to stdout."""
-    status = await export(client, project, description=description, within=within)
-    with _knowing(lambda error: _exported(status, error)):
-        fetched = await download(client, project, target)
-    return msgspec.structs.replace(
-        _exported(status),
-        file=None if target is None else str(target),
-        bytes=fetched.size,
-        sha256=fetched.sha256,
-    )
-
-
-async def export(
-    client: GitLabClient, project: str | int, *, description: str | None, within: timedelta
-) -> ExportStatus:
-    """Have the archive made, and wait for it."""
-    await client.schedule_export(project, description)
-    status = None
-    with _knowing(lambda error: _exported(status, error)), waiting("Exporting") as show:
-        async with limited(within, f"the export of {project}"):
-            async for status in export_states(client, project):
-                show(status.export_status)
-    assert status  # noqa: S101  # the last of the states
-    return status
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """An archive that has arrived; the SHA-256 in hex."""
-
-    size: int
-    sha256: str
-
-
-async def download(client: GitLabClient, project: str | int, target: Path | None) -> Fetched:
-    """Fetch the archive to ``target``, or stdout."""
-    opened = nullcontext(sys.stdout.buffer) if target is None else whole_file(target)
-    with opened as file, transfer("Downloading") as report:
-        archive = Download(file, report)
-        digest = await archive.run(client, project)
-        file.flush()
-    return Fetched(archive.done, digest)
 
 
 async def status(client: GitLabClient, project: str) -> Status:
@@ -150,16 +92,6 @@ async def _export_state(client: GitLabClient, project: int) -> str | None:
         return None
 
 
-@contextmanager
-def _knowing(document: Callable[[str], object]) -> Iterator[None]:
-    """Have an error of the block tell, with --json, what is known of the job by then."""
-    try:
-        yield
-    except CommandError as error:
-        error.document = document(str(error))
-        raise
-
-
 def _imported(status: ImportStatus, error: str | None = None) -> Imported:
     return Imported(
         project=Project(status.id, status.path_with_namespace),
@@ -167,10 +99,3 @@ def _imported(status: ImportStatus, error: str | None = None) -> Imported:
         error=error,
         failed_relations=status.failed_relations,
     )
-
-
-def _exported(status: ExportStatus | None, error: str | None = None) -> Exported:
-    if status is None:
-        return Exported(project=None, state="none", error=error)
-    project = Project(status.id, status.path_with_namespace)
-    return Exported(project=project, state=status.export_status, error=error)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 
 from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import differences, read_contents
+from services.cli.errors import Unreachable
+from services.cli.parts import part_of
 from tests.support.system import System, answers
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +69,25 @@ def test_what_is_imported_is_exported(crossdock: CommandLine, archive: Path, tmp
     before, after = read_contents(archive), read_contents(tmp_path / "out.tar.gz")
     assert list(differences(before, after, failed=())) == []
     assert [file.name for file in tmp_path.iterdir()] == ["out.tar.gz"]
+
+
+def test_a_part_is_finished_without_a_new_export(
+    crossdock: CommandLine, standalone_system: System, archive: Path, tmp_path: Path
+) -> None:
+    crossdock("import", str(archive), "--path", "parted")
+    target, whole = tmp_path / "out.tar.gz", tmp_path / "whole.tar.gz"
+    crossdock("export", "root/parted", "-o", str(whole))
+    data = whole.read_bytes()
+    command = "\n".join((f"{standalone_system.url}/api/v4", "root/parted", ""))
+    with suppress(Unreachable), part_of(target, command) as part:
+        part.name(f'"{hashlib.sha256(data).hexdigest()}"')
+        part.file.write(data[:5000])
+        raise Unreachable("the connection broke")
+    told = crossdock("export", "root/parted", "-o", str(target)).stderr.decode()
+    assert "Downloading the rest: " in told
+    assert "Exporting" not in told
+    assert target.read_bytes() == data
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["out.tar.gz", "whole.tar.gz"]
 
 
 def test_an_export_to_stdout_is_the_archive_and_nothing_else(

@@ -20,6 +20,12 @@ def test_elsewhere_than_on_a_terminal_a_transfer_is_a_plain_line(capsys: pytest.
     assert "\x1b" not in shown.err
 
 
+def test_what_was_there_before_counts_for_no_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    with transfer("Downloading", begun=2000) as report:
+        report(2000, 2000)
+    assert capsys.readouterr().err.startswith("Downloading: 2.0 kB, 0 bytes/s")
+
+
 def test_elsewhere_than_on_a_terminal_a_state_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     with waiting("Importing") as show:
         for state in ("scheduled", "started", "started", "finished"):

@@ -1,0 +1,94 @@
+"""The command that exports: has an archive made, and fetches it, or the rest of it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from services.cli.client import ExportStatus, GitLabClient
+from services.cli.download import Download, Superseded
+from services.cli.errors import knowing
+from services.cli.jobs import export_states, limited
+from services.cli.parts import Part, part_of
+from services.cli.results import Exported, Project
+from services.cli.terminal import Report, say, transfer, waiting
+
+
+async def export_project(
+    client: GitLabClient,
+    project: str | int,
+    target: Path | None,
+    *,
+    description: str | None,
+    within: timedelta,
+    resume: bool,
+) -> Exported:
+    """Have the archive made, and fetch it to ``target``, or to stdout.
+
+    Where an earlier run of the same command left a part of an archive that the server still has, its rest
+    is fetched instead, if ``resume``.
+    """
+    wanted = _Wanted(client, project, description, within)
+    if target is None:
+        return await wanted.fetch(Download(sys.stdout.buffer))
+    with part_of(target, "\n".join((client.api, str(project), description or ""))) as part:
+        finished = await wanted.finish(part) if resume and part.is_begun else None
+        if finished is None:
+            part.empty()
+            finished = await wanted.fetch(Download(part.file, name=part.name))
+    return replace(finished, file=str(target))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    client: GitLabClient
+    project: str | int
+    description: str | None
+    within: timedelta
+
+    async def fetch(self, archive: Download) -> Exported:
+        """Have a new archive made, and fetch it."""
+        status = await self._make()
+        with knowing(lambda error: _exported(status, error)), transfer("Downloading") as report:
+            digest = await archive.run(self.client, self.project, report)
+        return replace(_exported(status), bytes=archive.done, sha256=digest)
+
+    async def _make(self) -> ExportStatus:
+        await self.client.schedule_export(self.project, self.description)
+        status = None
+        with knowing(lambda error: _exported(status, error)), waiting("Exporting") as show:
+            async with limited(self.within, f"the export of {self.project}"):
+                async for status in export_states(self.client, self.project):
+                    show(status.export_status)
+        assert status  # noqa: S101  # the last of the states
+        return status
+
+    async def finish(self, part: Part) -> Exported | None:
+        """Fetch the rest of what is there; None where the server has another archive by now, or none."""
+        status = await self.client.export_status(self.project)
+        archive = Download(part.file, name=part.name)
+        with transfer("Reading what is there") as report:
+            await archive.take_up(part.validator, report)
+        try:
+            with knowing(lambda error: _exported(status, error)), _rest(archive) as report:
+                digest = await archive.finish(self.client, self.project, report)
+        except Superseded as error:
+            say(f"Making a new export: {error}")
+            return None
+        return replace(_exported(status), bytes=archive.done, sha256=digest)
+
+
+def _rest(archive: Download) -> AbstractContextManager[Report]:
+    return transfer("Downloading the rest", begun=archive.done)
+
+
+def _exported(status: ExportStatus | None, error: str | None = None) -> Exported:
+    if status is None:
+        return Exported(project=None, state="none", error=error)
+    project = Project(status.id, status.path_with_namespace)
+    return Exported(project=project, state=status.export_status, error=error)
