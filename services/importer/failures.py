@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 from shared.database.pool import Pool
-from shared.errors import ArchiveError
 from shared.jobs.models import Lease
-
-FAILURE_LIMIT = 100_000
-"""Failures of one import: a few MiB of nonsense must not fill Postgres."""
+from shared.restore.failures import FAILURE_LIMIT, Failure, TooManyFailures
 
 _BATCH = 500
 _LONGEST = 255
@@ -18,27 +12,6 @@ _COLUMNS = (
     "job_id", "lease", "relation", "line_number", "source",
     "exception_class", "exception_message", "external_identifiers",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """What of a relation was left out, and why; ``line_number`` counts from 0."""
-
-    relation: str
-    line_number: int | None
-    exception_class: str
-    message: str
-    source: str = "process_relation_item!"
-    external_identifiers: Mapping[str, object] = field(default_factory=dict)
-
-
-class TooManyFailures(ArchiveError):
-    """So much of the archive is unusable that the rest is not worth having."""
-
-    code = "too_many_failures"
-
-    def __init__(self, relation: str) -> None:
-        super().__init__(f"over the limit of {FAILURE_LIMIT} failed records, reached in {relation}")
 
 
 class Failures:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from services.importer.breath import Breath
-from services.importer.documents import ProjectAttributes
 from services.importer.failures import Failures
-from services.importer.limits import LimitsNow
 from services.importer.reading import archive_events
 from services.importer.restorer import Restorer
 from services.importer.sources import ArchiveSource, ArchiveSources
@@ -21,6 +18,9 @@ from shared.jobs.models import ImportOrder, Job, Lease
 from shared.jobs.progress import Progress
 from shared.projects import content
 from shared.remote.errors import BlockedUrl, StatusRefused
+from shared.restore.breath import Breath
+from shared.restore.documents import ProjectAttributes
+from shared.restore.limits import LimitsNow
 from shared.snapshots import index
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from services.importer.breath import Breath
 from services.importer.sources import ArchiveSource
 from shared.archive.events import Event
 from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
 from shared.jobs.progress import Progress
+from shared.restore.breath import Breath
 
 _SLICE = 16 * 1024
 """Bytes of the archive read at a time: a thousand times as many may come out, and nothing be told of them."""

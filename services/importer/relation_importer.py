@@ -6,12 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from services.importer.breath import Breath
-from services.importer.entries import relation_of
 from services.importer.failures import Failures
-from services.importer.limits import LimitsNow
 from services.importer.reading import archive_events
-from services.importer.relations import INLINE, RelationReceiver
 from services.importer.sources import ArchiveSource, ArchiveSources
 from shared.archive.events import EntryData, EntryEnded, EntryKind, EntryStarted, Event
 from shared.archive.limits import Limits
@@ -22,6 +18,10 @@ from shared.jobs.models import Job, Lease, RelationImportOrder
 from shared.jobs.progress import Progress, RelationProgress
 from shared.relations.iids import Iids
 from shared.relations.records import iid_of
+from shared.restore.breath import Breath
+from shared.restore.entries import relation_of
+from shared.restore.limits import LimitsNow
+from shared.restore.relations import INLINE, RelationReceiver
 from shared.snapshots import index
 from shared.snapshots.records import find_relation, whole_relation
 from shared.snapshots.sinks import RelationSink

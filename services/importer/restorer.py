@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol, assert_never
 
-from services.importer.breath import Breath
-from services.importer.documents import ProjectAttributes, ProjectDocument
-from services.importer.entries import relation_of, verifier_of
 from services.importer.failures import Failures
-from services.importer.relations import RelationReceiver
-from services.importer.verifiers import Verifier
 from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryKind, EntryStarted, Event
 from shared.archive.limits import Limits
 from shared.assembly.project import PROJECT
 from shared.errors import ArchiveError
 from shared.jobs.progress import Progress, RelationProgress
+from shared.restore.breath import Breath
+from shared.restore.documents import ProjectAttributes, ProjectDocument
+from shared.restore.entries import relation_of, verifier_of
+from shared.restore.relations import RelationReceiver
+from shared.restore.verifiers import Verifier
 from shared.snapshots.sinks import BlobSink
 from shared.snapshots.writer import SnapshotWriter
 

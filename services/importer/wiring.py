@@ -6,7 +6,6 @@ from functools import partial
 
 from services.housekeeping import sweeper
 from services.importer.importer import Importer
-from services.importer.limits import LimitsNow, current_limits
 from services.importer.relation_importer import RelationImporter
 from services.importer.sources import ArchiveSources
 from services.ports import Ports, answering, distributed
@@ -16,6 +15,7 @@ from shared.instance.defaults import default_settings
 from shared.instance.remote_imports import remote_imports
 from shared.jobs.models import JobKind
 from shared.jobs.worker import Worker
+from shared.restore.limits import LimitsNow, current_limits
 from shared.settings import MIB, Settings
 
 

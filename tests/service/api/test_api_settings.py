@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from services.importer.limits import current_limits
 from shared.accounts.models import User
 from shared.archive.limits import MIB, Limits
 from shared.instance.models import ApplicationSettings
 from shared.instance.store import application_settings
 from shared.projects.models import Project
+from shared.restore.limits import current_limits
 from shared.snapshots import objects
 from tests.support.api import Answer, Api, running_api
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.importer import failures as failures_module
+from shared.restore.failures import Failure
 from tests.support.jobs import claimed
 from tests.support.projects import Dock, ndjson, project
 
@@ -92,9 +93,7 @@ async def test_messages_and_names_of_any_length_are_cut_to_255_characters(dock: 
 async def test_nul_in_a_message_can_be_kept(dock: Dock) -> None:
     lease = await claimed(dock.pool, await dock.order_import(project()))
     failures = failures_module.Failures(dock.pool, lease)
-    await failures.add(
-        failures_module.Failure(relation="r", line_number=0, exception_class="E", message="a\0" * 200)
-    )
+    await failures.add(Failure(relation="r", line_number=0, exception_class="E", message="a\0" * 200))
     await failures.flush()
     message = await dock.pool.fetchval("SELECT exception_message FROM failed_relations")
     assert message == ("a\\u0000" * 200)[:255]

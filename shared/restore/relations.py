@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from services.importer.breath import Breath
-from services.importer.failures import Failure, Failures
 from shared.archive.limits import Limits
 from shared.jobs.progress import RelationProgress
 from shared.relations.lines import LineSplitter, OverlongLine
 from shared.relations.records import Null, Record, Refused, Verdict, check
+from shared.restore.breath import Breath
+from shared.restore.failures import Failure, FailureLog
 from shared.snapshots.sinks import RelationSink
 
 INLINE = 64 * 1024
@@ -32,7 +32,7 @@ class RelationReceiver:
         sink: RelationSink,
         *,
         limits: Limits,
-        failures: Failures,
+        failures: FailureLog,
         count: RelationProgress,
         breath: Breath,
         wanted: Wanted | None = None,

@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from services.importer.documents import InvalidDocument, LfsIndex, ProjectAttributes, ProjectDocument
+from shared.restore.documents import InvalidDocument, LfsIndex, ProjectAttributes, ProjectDocument
 
 OID = b"9f" * 32
 MIB = 1024 * 1024

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.importer.verifiers import Version, VersionMismatch
+from shared.restore.verifiers import Version, VersionMismatch
 
 
 def _check(data: bytes, *, cut: int = 1000) -> None:

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-from services.importer.failures import Failure
 from shared.assembly.documents import VERSION
 from shared.errors import ArchiveError
 from shared.git.bundle import BundleVerifier
+from shared.restore.failures import Failure
 
 _VERSION = VERSION.decode()
 _LONGEST = 128

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from services.importer.breath import Breath
+from shared.restore.breath import Breath
 
 
 async def test_work_that_waits_for_nothing_lets_others_have_their_turn() -> None:

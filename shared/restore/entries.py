@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from services.importer.documents import LfsIndex, ProjectDocument
-from services.importer.verifiers import Bundle, LfsObject, Tolerated, Unchecked, Verifier, Version
 from shared.assembly.project import PROJECT
+from shared.restore.documents import LfsIndex, ProjectDocument
+from shared.restore.verifiers import Bundle, LfsObject, Tolerated, Unchecked, Verifier, Version
 
 _RELATION = re.compile(r"tree/project/([^/]+)\.ndjson")
 

@@ -4,10 +4,10 @@ import hashlib
 
 import pytest
 
-from services.importer.documents import ProjectDocument
-from services.importer.entries import relation_of, verifier_of
-from services.importer.verifiers import Bundle, Tolerated, Unchecked, Verifier, Version
 from shared.git.header import InvalidBundle
+from shared.restore.documents import ProjectDocument
+from shared.restore.entries import relation_of, verifier_of
+from shared.restore.verifiers import Bundle, Tolerated, Unchecked, Verifier, Version
 from tests.support.projects import bundle
 
 
