@@ -26,5 +26,6 @@ def sweeper(ports: Ports, settings: Settings) -> Sweeper:
         collector.abandon_uploads,
         expiry.remove_sessions,
         expiry.remove_counts,
+        expiry.remove_answers,
     ]
     return Sweeper(ports.pool, duties, every=timedelta(seconds=settings.sweep_seconds))

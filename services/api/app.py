@@ -9,6 +9,7 @@ from services.api.dependencies import DEPENDENCIES, FINDER, Dependencies
 from services.api.entity_tags import tag_answers
 from services.api.handlers.documentation import DOCUMENTATION, make_documentation
 from services.api.handlers.web_pages import answer_pages
+from services.api.idempotency import answer_once
 from services.api.middlewares import answer_errors, authenticate, log_requests, refuse_malformed
 from services.api.outages import tell_outages
 from services.api.responses import add_common_headers
@@ -22,7 +23,7 @@ def make_app(dependencies: Dependencies) -> web.Application:
     No limit of aiohttp's holds for bodies: each reader has its own.
     """
     middlewares = [log_requests, tag_answers, answer_errors, answer_pages, tell_outages, refuse_malformed,
-                   authenticate]  # fmt: skip
+                   authenticate, answer_once]  # fmt: skip
     app = web.Application(middlewares=middlewares, client_max_size=0)
     app[DEPENDENCIES] = dependencies
     app[FINDER] = Finder(dependencies.pool, dependencies.store)

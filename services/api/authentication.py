@@ -10,6 +10,7 @@ from services.api.bodies import parameters
 from services.api.checks import text
 from services.api.dependencies import DEPENDENCIES
 from services.api.errors import Forbidden, NotFound, ScopeInsufficient, TokenUnusable, Unauthorized
+from services.api.form_data import MULTIPART
 from shared.accounts.models import AccessToken, Scope, User
 from shared.accounts.tokens import find_by_token
 from shared.accounts.users import find_user_by_reference
@@ -17,8 +18,7 @@ from shared.accounts.users import find_user_by_reference
 _CALLER = web.RequestKey("caller", User)
 _TOKEN = web.RequestKey("token", AccessToken)
 _READING = frozenset({"GET", "HEAD"})
-_MULTIPART = "multipart/form-data"
-_TOKEN_PARAMETERS = ("private_token", "access_token")
+TOKEN_PARAMETERS = ("private_token", "access_token")
 _EXPIRED = "Token is expired. You can either do re-authorization or token refresh."
 _REVOKED = "Token was revoked. You have to re-authorize from the user."
 
@@ -30,7 +30,7 @@ async def identify(request: web.Request, *, accepted: Sequence[Scope], is_upload
     a CI job (``JOB-TOKEN``) is none here, as none of these routes takes one. An upload is not read before
     it is known who sends it; ``act_as_told`` looks into its form.
     """
-    given = {} if is_upload and request.content_type == _MULTIPART else await _small_body(request)
+    given = {} if is_upload and request.content_type == MULTIPART else await _small_body(request)
     token = _token_of_head(request) or _token_of_body(given)
     sudo = request.query.get("sudo") or request.headers.get("Sudo") or text(given.get("sudo"))
     if not token:
@@ -66,7 +66,7 @@ def _token_of_head(request: web.Request) -> str | None:
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():
         return credentials.strip()
-    query = (request.query.get(name) for name in _TOKEN_PARAMETERS)
+    query = (request.query.get(name) for name in TOKEN_PARAMETERS)
     return request.headers.get("PRIVATE-TOKEN") or next(filter(None, query), None)
 
 
@@ -75,7 +75,7 @@ async def _small_body(request: web.Request) -> Mapping[str, object]:
 
 
 def _token_of_body(given: Mapping[str, object]) -> str | None:
-    return next((value for name in _TOKEN_PARAMETERS if isinstance(value := given.get(name), str)), None)
+    return next((value for name in TOKEN_PARAMETERS if isinstance(value := given.get(name), str)), None)
 
 
 def _require_usable(token: AccessToken) -> None:

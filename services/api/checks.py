@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 
 from services.api.errors import ParametersInvalid
 from shared.accounts.models import AccessLevel
@@ -102,6 +102,18 @@ class Checker:
         try:
             return date.fromisoformat(str(value))
         except ValueError:
+            self.problem(name, "is invalid")
+            return None
+
+    def moment(self, name: str) -> datetime | None:
+        """Read a time, ``2027-01-31T12:00:00Z``, UTC where it does not say; None where it is not given."""
+        value = self._given.get(name)
+        if value in (None, ""):
+            return None
+        try:
+            read = datetime.fromisoformat(str(value))
+            return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
             self.problem(name, "is invalid")
             return None
 

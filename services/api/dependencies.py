@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from shared.archive.limits import Limits
 from shared.broker.base import Broker
 from shared.database.pool import Pool
 from shared.instance.models import ApplicationSettings
@@ -19,13 +20,15 @@ from shared.storage.base import ObjectStore
 class ApiConfig:
     """What does not change while the process runs; ``external_url`` has no slash at its end.
 
-    ``defaults`` are the application settings that hold until an administrator changes them.
+    ``defaults`` are the application settings that hold until an administrator changes them; of
+    ``archive_limits`` all but the bytes, which are among those.
     """
 
     external_url: str
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
     job_attempts: int = 5
     remote_imports: RemoteImports = field(default_factory=RemoteImports)
+    archive_limits: Limits = field(default_factory=Limits)
 
 
 class Readiness:

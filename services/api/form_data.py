@@ -18,6 +18,8 @@ from multipart import (
 
 from services.api.errors import ParametersInvalid
 
+MULTIPART = "multipart/form-data"
+
 LARGEST_FIELD = 64 * 1024
 LARGEST_FIELDS = 1024 * 1024
 MOST_PARTS = 1000

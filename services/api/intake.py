@@ -7,7 +7,9 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
+import msgspec
 import structlog
 from aiohttp import web
 from multipart import MultipartSegment
@@ -16,7 +18,7 @@ from services.api.application_settings import settings_for
 from services.api.bodies import chunks, parameters
 from services.api.dependencies import DEPENDENCIES
 from services.api.errors import TooLarge
-from services.api.form_data import FieldCollector, FormEvent, file_name, form_parser
+from services.api.form_data import MULTIPART, FieldCollector, FormEvent, file_name, form_parser
 from services.api.nesting import nest
 from shared.database.pool import Pool
 from shared.errors import StorageError
@@ -24,6 +26,9 @@ from shared.settings import MIB
 from shared.snapshots import objects
 from shared.snapshots.objects import StoredObject
 from shared.storage.base import ObjectStore, ObjectWriter
+
+CONTENT = web.RequestKey("content", bytes)
+"""The digest of a form that has been taken in, as ``content_of`` gives it."""
 
 _log = structlog.get_logger()
 
@@ -34,6 +39,7 @@ class UploadedFile:
 
     object_id: int
     file_name: str
+    sha256: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ async def receive(request: web.Request) -> AsyncIterator[UploadForm]:
 
     Parts come in any order, and the last one of a name counts. Raises TooLarge and ParametersInvalid.
     """
-    if request.content_type != "multipart/form-data":
+    if request.content_type != MULTIPART:
         yield UploadForm(await parameters(request), None)
         return
     dependencies = request.app[DEPENDENCIES]
@@ -70,11 +76,29 @@ async def receive(request: web.Request) -> AsyncIterator[UploadForm]:
         files = _FileParts(dependencies.pool, dependencies.store, stack)
         fields = FieldCollector(unread="file")
         await _read(request, files, fields, limit=await _largest_import(request))
+        request[CONTENT] = _digest(fields, (files.last.file_name, files.last.sha256) if files.last else None)
         yield UploadForm(nest([*request.query.items(), *fields.pairs]), files.last)
         files.adopt()
 
 
-async def _read(request: web.Request, files: _FileParts, fields: FieldCollector, *, limit: int) -> None:
+async def content_of(request: web.Request) -> bytes:
+    """Read a form as ``receive`` does, keep nothing, and give the digest of its fields and its file."""
+    files, fields = _HashedParts(), FieldCollector(unread="file")
+    await _read(request, files, fields, limit=await _largest_import(request))
+    return _digest(fields, files.last)
+
+
+def _digest(fields: FieldCollector, file: tuple[str, bytes] | None) -> bytes:
+    return hashlib.sha256(msgspec.json.encode([fields.pairs, file])).digest()
+
+
+class _TakesFiles(Protocol):
+    """Takes the events of a form for the sake of its file parts."""
+
+    async def take(self, event: FormEvent) -> None: ...
+
+
+async def _read(request: web.Request, files: _TakesFiles, fields: FieldCollector, *, limit: int) -> None:
     received = 0
     with form_parser(request.headers.get("Content-Type", "")) as feed:
         async for chunk in chunks(request):
@@ -121,7 +145,7 @@ class _FileParts:
         upload, self._upload = self._upload, None
         size = await upload.writer.commit()
         await objects.stored(self._pool, upload.named.id, size=size, sha256=upload.sha256.digest())
-        self.last = UploadedFile(upload.named.id, upload.file_name)
+        self.last = UploadedFile(upload.named.id, upload.file_name, upload.sha256.digest())
 
     def adopt(self) -> None:
         """Keep the last file: a job refers to it now."""
@@ -134,6 +158,28 @@ class _FileParts:
                 await asyncio.shield(objects.discard(self._pool, self._store, named))
             except StorageError:
                 _log.warning("discard_failed", key=named.key, exc_info=True)  # the collector tries again
+
+
+class _HashedParts:
+    """Digests the parts ``file`` of a form; ``last`` is the name and the SHA-256 of the last one."""
+
+    def __init__(self) -> None:
+        self.last: tuple[str, bytes] | None = None
+        self._name: str | None = None
+        self._sha256 = hashlib.sha256()
+
+    async def take(self, event: FormEvent) -> None:
+        """Take the next event of the form."""
+        match event:
+            case MultipartSegment():
+                self._name = file_name(event) if event.name == "file" else None
+                self._sha256 = hashlib.sha256()
+            case None:
+                if self._name:
+                    self.last = (self._name, self._sha256.digest())
+                self._name = None
+            case chunk if self._name:
+                self._sha256.update(chunk)
 
 
 class _Upload:

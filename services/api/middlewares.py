@@ -20,7 +20,8 @@ _log = structlog.get_logger()
 _OPEN = health.PUBLIC | documentation.PUBLIC | web_pages.PUBLIC
 """Health works without a database; a page asks by itself, as it words errors for people."""
 
-_UPLOADS = frozenset({imports.create, relation_imports.create})
+UPLOADS = frozenset({imports.create, relation_imports.create})
+"""Their forms are read as they arrive, and by them alone."""
 
 _CLIENT_GONE = 499
 """What proxies log where a client went away before its answer."""
@@ -98,5 +99,5 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     if request.match_info.http_exception is None and request.match_info.handler not in _OPEN:
         handler_found, reading = request.match_info.handler, request.method in ("GET", "HEAD")
         accepted = accepted_scopes(handler_found, reading=reading)
-        await identify(request, accepted=accepted, is_upload=handler_found in _UPLOADS)
+        await identify(request, accepted=accepted, is_upload=handler_found in UPLOADS)
     return await handler(request)

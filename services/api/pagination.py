@@ -68,14 +68,15 @@ def page_headers(request: web.Request, page: Page, *, total: int) -> dict[str, s
         "X-Next-Page": str(others["next"] or ""),
         "X-Prev-Page": str(others["prev"] or ""),
         "Link": ", ".join(
-            f'<{_link(request, number, page.size)}>; rel="{relation}"'
+            f'<{link(request, page=number, per_page=page.size)}>; rel="{relation}"'
             for relation, number in others.items()
             if number
         ),
     }
 
 
-def _link(request: web.Request, number: int, size: int) -> URL:
+def link(request: web.Request, **changes: int | str) -> URL:
+    """Give the address of the request with other parameters, and without tokens."""
     base = URL(request.app[DEPENDENCIES].config.external_url + request.rel_url.raw_path, encoded=True)
     query = request.rel_url.without_query_params(*_SECRET).query
-    return base.with_query(query).update_query(page=number, per_page=size)
+    return base.with_query(query).update_query(changes)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from aiohttp import web
 
 from services.api.dependencies import DEPENDENCIES
 from services.api.errors import Refused
+from shared.database.pool import Database
 
 _TEXT = "This endpoint has been requested too many times. Try again later."
 
@@ -26,6 +29,19 @@ class Quota:
 _QUOTA = web.RequestKey("quota", Quota)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How often within a minute, how often so far, and when the minute ends; it begins with a request."""
+
+    limit: int
+    used: int
+    reset_at: datetime | None
+
+
+def _key(name: str, of: Sequence[int]) -> str:
+    return ":".join([name, *map(str, of)])
+
+
 async def count(request: web.Request, name: str, *of: int, limit: int) -> None:
     """Count a request against the limit ``name`` of a caller (and what else the limit is for).
 
@@ -34,7 +50,7 @@ async def count(request: web.Request, name: str, *of: int, limit: int) -> None:
     """
     if not limit:
         return
-    key = ":".join([name, *map(str, of)])
+    key = _key(name, of)
     row = await request.app[DEPENDENCIES].pool.fetchrow(
         """INSERT INTO rate_limits AS r (key, window_end, used) VALUES ($1, now() + interval '1 minute', 1)
            ON CONFLICT (key) DO UPDATE SET
@@ -48,6 +64,14 @@ async def count(request: web.Request, name: str, *of: int, limit: int) -> None:
     request[_QUOTA] = Quota(name=name, key=key, limit=limit, used=row["used"], reset_at=row["reset_at"])
     if row["used"] > limit:
         raise Refused(429, {"error": _TEXT}, headers={"Retry-After": str(row["wait"])})
+
+
+async def standing(db: Database, name: str, *of: int, limit: int) -> Standing:
+    """Tell how a caller stands against a limit, without counting anything."""
+    row = await db.fetchrow(
+        "SELECT used, window_end FROM rate_limits WHERE key = $1 AND window_end > now()", _key(name, of)
+    )
+    return Standing(limit, row["used"], row["window_end"]) if row else Standing(limit, 0, None)
 
 
 async def take_back(request: web.Request) -> None:

@@ -8,7 +8,7 @@ from itertools import count
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from services.api.crossdock import jobs
+from services.api.crossdock import failures, jobs, limits
 from services.api.handlers import (
     documentation,
     exports,
@@ -134,7 +134,12 @@ ROUTES = [
     _route("GET", "/api/v4/projects/:id/repository/branches/:branch", repository.branch),
     _route("GET", "/api/v4/projects/:id/repository/tags", repository.tags),
     _route("GET", "/api/v4/projects/:id/repository/tags/:tag", repository.tag),
+    _route("GET", "/api/crossdock/v1/limits", limits.show),
+    _route("GET", "/api/crossdock/v1/jobs", jobs.index),
     _route("GET", "/api/crossdock/v1/jobs/:id", jobs.show),
+    _route("GET", "/api/crossdock/v1/jobs/:id/failures", failures.index),
+    _route("POST", "/api/crossdock/v1/jobs/:id/cancel", jobs.cancel),
+    _route("POST", "/api/crossdock/v1/jobs/:id/retry", jobs.retry),
     _route("*", "/api/v3:rest", instance.old_version),
     _route("GET", "/users/sign_in", sessions.show),
     _route("POST", "/users/sign_in", sessions.sign_in),

@@ -14,7 +14,7 @@ from services.ports import Ports, distributed
 from shared.accounts.users import ensure_root
 from shared.database.migrate import migrate
 from shared.database.pool import Pool
-from shared.instance.defaults import default_settings
+from shared.instance.defaults import archive_limits, default_settings
 from shared.instance.remote_imports import remote_imports
 from shared.settings import Settings
 
@@ -29,6 +29,7 @@ def api_app(ports: Ports, settings: Settings, *, readiness: Readiness) -> web.Ap
         defaults=default_settings(settings),
         job_attempts=settings.job_attempts,
         remote_imports=remote_imports(settings),
+        archive_limits=archive_limits(settings),
     )
     return make_app(
         Dependencies(

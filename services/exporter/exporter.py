@@ -22,7 +22,7 @@ from shared.errors import CrossdockError, Fault
 from shared.instance.store import SettingsNow
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Lease, Outcome, UploadTarget
-from shared.jobs.progress import Progress
+from shared.jobs.progress import Phase, Progress
 from shared.projects import archives
 from shared.projects.content import ProjectContent, project_content
 from shared.snapshots import index, objects
@@ -85,17 +85,22 @@ class Exporter:
             await self._upload(job, lease, target, progress)
 
     async def _export(self, job: Job, lease: Lease, progress: Progress, *, ends: bool) -> None:
+        progress.begin(Phase.PREPARING)
         snapshot_id = await index.pin(self._pool, lease)
+        progress.bytes_total = await self._stored_size(snapshot_id)
         content = await project_content(self._pool, job.project_id)
         documents = await self._documents(job, content, snapshot_id)
+        progress.begin(Phase.WRITING)
         exported = await self._write(snapshot_id, documents, progress)
+        progress.begin(Phase.COMMITTING)
         await self._record(job, lease, exported, content, progress=progress if ends else None)
 
     async def _upload(self, job: Job, lease: Lease, target: UploadTarget, progress: Progress) -> None:
         archive = await archives.made_by(self._pool, job)
         if archive is None:
             raise ArchiveGone
-        progress.bytes_done = archive.size  # also where an earlier attempt made it
+        progress.bytes_done = progress.bytes_total = archive.size  # also where an earlier attempt made it
+        progress.begin(Phase.UPLOADING)
         async with objects.keep(self._pool, archive.object_id):
             outcome = await self._uploader.upload(archive, target)
         _log.info("archive_uploaded", **asdict(outcome))
@@ -118,6 +123,10 @@ class Exporter:
             documents.append(Document("lfs-objects.json", created, _EMPTY))
         return {document.name: document for document in documents}
 
+    async def _stored_size(self, snapshot_id: int | None) -> int:
+        """Give about how many bytes the archive will have: without what is put between the stored ones."""
+        return 0 if snapshot_id is None else await index.stored_size(self._pool, snapshot_id)
+
     async def _find(self, snapshot_id: int | None, name: str) -> PlacedEntry | None:
         return None if snapshot_id is None else await index.find(self._pool, snapshot_id, name)
 
@@ -132,7 +141,7 @@ class Exporter:
                     digest.update(piece)
                     await writer.write(piece)
                     progress.bytes_done += len(piece)
-            size = await writer.commit()
+            size = progress.bytes_total = await writer.commit()
             await objects.stored(self._pool, named.id, size=size, sha256=digest.digest())
         return Exported(named.id, size, digest.digest())
 

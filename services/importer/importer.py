@@ -15,7 +15,7 @@ from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, Lease
-from shared.jobs.progress import Progress
+from shared.jobs.progress import Phase, Progress
 from shared.projects import content
 from shared.remote.errors import BlockedUrl, StatusRefused
 from shared.restore.breath import Breath
@@ -40,6 +40,7 @@ class Importer:
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
         """Do the job and mark it finished; raises what stopped it. May be repeated."""
+        progress.begin(Phase.PREPARING)
         async with self._sources.open(job) as source:
             progress.bytes_total = source.size or 0
             await self._import(job, lease, progress, source=source)
@@ -53,10 +54,13 @@ class Importer:
         ) as writer:
             restorer = Restorer(writer, limits=limits, failures=failures, progress=progress, breath=breath)
             events = archive_events(source, limits, progress=progress, breath=breath)
+            progress.begin(Phase.READING)
             await self._restore(events, restorer, breath=breath)
             attributes = restorer.attributes()
+            progress.begin(Phase.WRITING)
             await writer.close()
             await failures.flush()
+            progress.begin(Phase.COMMITTING)
             await self._finish(job, lease, writer, attributes, progress)
 
     async def _restore(

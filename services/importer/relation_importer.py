@@ -15,7 +15,7 @@ from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.jobs import store as jobs
 from shared.jobs.models import Job, Lease, RelationImportOrder
-from shared.jobs.progress import Progress, RelationProgress
+from shared.jobs.progress import Phase, Progress, RelationProgress
 from shared.relations.iids import Iids
 from shared.relations.records import iid_of
 from shared.restore.breath import Breath
@@ -44,6 +44,7 @@ class RelationImporter:
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
         """Do the job and mark it finished; raises what stopped it. May be repeated."""
+        progress.begin(Phase.PREPARING)
         async with self._sources.open(job) as source:
             progress.bytes_total = source.size or 0
             await self._import(job, lease, progress, source=source)
@@ -62,9 +63,12 @@ class RelationImporter:
                     self._pool, lease, base=base, snapshot_id=writer.snapshot_id, but=merge.name
                 )
                 await merge.keep(self._pool, self._store, base)
+            progress.begin(Phase.READING)
             await merge.add(source, progress)
+            progress.begin(Phase.WRITING)
             await writer.close()
             await failures.flush()
+            progress.begin(Phase.COMMITTING)
             await self._finish(job, lease, progress, base=base, snapshot_id=writer.snapshot_id)
 
     async def _finish(

@@ -10,8 +10,7 @@ from services.importer.relation_importer import RelationImporter
 from services.importer.sources import ArchiveSources
 from services.ports import Ports, answering, distributed
 from services.working import stop_on_signal, work, worker_limits, worker_name
-from shared.archive.limits import Limits
-from shared.instance.defaults import default_settings
+from shared.instance.defaults import archive_limits, default_settings
 from shared.instance.remote_imports import remote_imports
 from shared.jobs.models import JobKind
 from shared.jobs.worker import Worker
@@ -41,14 +40,8 @@ def importers(ports: Ports, settings: Settings) -> list[Worker]:
 
 
 def _limits(ports: Ports, settings: Settings) -> LimitsNow:
-    limits = Limits(
-        decompressed=settings.max_decompressed_archive_size * MIB,
-        entries=settings.max_archive_entries,
-        name=settings.max_entry_name,
-        line=settings.max_line_size * MIB,
-        depth=settings.max_json_depth,
-    )
-    return partial(current_limits, ports.pool, limits, defaults=default_settings(settings))
+    defaults = default_settings(settings)
+    return partial(current_limits, ports.pool, archive_limits(settings), defaults=defaults)
 
 
 def _sources(ports: Ports, settings: Settings) -> ArchiveSources:

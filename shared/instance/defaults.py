@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from shared.archive.limits import Limits
 from shared.instance.models import GITLAB_PROJECT, ApplicationSettings
-from shared.settings import Settings
+from shared.settings import MIB, Settings
+
+
+def archive_limits(settings: Settings) -> Limits:
+    """Give what an archive may ask of an import."""
+    return Limits(
+        decompressed=settings.max_decompressed_archive_size * MIB,
+        entries=settings.max_archive_entries,
+        name=settings.max_entry_name,
+        line=settings.max_line_size * MIB,
+        depth=settings.max_json_depth,
+    )
 
 
 def default_settings(settings: Settings) -> ApplicationSettings:

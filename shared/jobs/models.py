@@ -103,7 +103,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One row of the job table, as it was when read."""
+    """One row of the job table, as it was when read.
+
+    ``has_forgotten`` is true of one that has ended, and whose order had an address that is a secret.
+    """
 
     id: int
     kind: JobKind
@@ -113,6 +116,7 @@ class Job:
     correlation_id: str
     order: Order
     object_id: int | None
+    has_forgotten: bool
     attempt: int
     max_attempts: int
     lease: int
@@ -124,11 +128,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobReport:
-    """A job, its progress as its worker wrote it last, and its outcome once it is finished."""
+    """A job, its progress as its worker wrote it last, and its outcome once it is finished.
+
+    ``due_at`` is when it may be begun, ``worker`` has it until ``lease_expires_at``, and ``read_at`` is when
+    all this was so, by the database's clock.
+    """
 
     job: Job
     progress: Mapping[str, object]
     outcome: Outcome | None
+    due_at: datetime
+    worker: str | None
+    lease_expires_at: datetime | None
+    read_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,24 +3,59 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
+from time import monotonic
+
+
+class Phase(Enum):
+    """What a worker is at, in the order in which it comes to it."""
+
+    PREPARING = "preparing"  # opens what it reads
+    READING = "reading"  # takes an archive apart and stores what is in it
+    WRITING = "writing"  # stores what is left, or writes an archive
+    COMMITTING = "committing"  # makes the result visible
+    UPLOADING = "uploading"  # sends the archive elsewhere
 
 
 @dataclass(slots=True)
 class RelationProgress:
-    """Lines kept and lines refused of one relation so far."""
+    """Bytes of one relation so far, and how many of its lines were kept and refused."""
 
+    bytes: int = 0
     lines: int = 0
     failed: int = 0
 
 
 @dataclass(slots=True)
+class PhaseProgress:
+    """When a phase began and ended, by a clock of its process alone, and the bytes of the archive in it."""
+
+    phase: Phase
+    began: float
+    bytes_before: int
+    ended: float | None = None
+    bytes_after: int = 0
+
+
+@dataclass(slots=True)
 class Progress:
-    """Bytes of the archive (``bytes_total`` is 0 where nobody knows), entries, and lines per relation."""
+    """Bytes of the archive, entries, relations and phases.
+
+    ``bytes_total`` is 0 where nobody knows, and an estimate while an archive is written.
+    """
 
     bytes_done: int = 0
     bytes_total: int = 0
     entries: int = 0
     relations: dict[str, RelationProgress] = field(default_factory=dict)
+    phases: list[PhaseProgress] = field(default_factory=list)
+
+    def begin(self, phase: Phase) -> None:
+        """Note that the phase begins, and the one before it ends."""
+        now = monotonic()
+        if self.phases:
+            self.phases[-1].ended, self.phases[-1].bytes_after = now, self.bytes_done
+        self.phases.append(PhaseProgress(phase, now, self.bytes_done))
 
     def report(self) -> dict[str, object]:
         """Give the counts as they stand, for the job's row."""
@@ -29,6 +64,18 @@ class Progress:
             "bytes_total": self.bytes_total,
             "entries": self.entries,
             "relations": {
-                name: {"lines": count.lines, "failed": count.failed} for name, count in self.relations.items()
+                name: {"bytes": count.bytes, "lines": count.lines, "failed": count.failed}
+                for name, count in self.relations.items()
             },
+            "phases": [self._phase(each) for each in self.phases],
+        }
+
+    def _phase(self, each: PhaseProgress) -> dict[str, object]:
+        ended, after = (
+            (monotonic(), self.bytes_done) if each.ended is None else (each.ended, each.bytes_after)
+        )
+        return {
+            "name": each.phase.value,
+            "seconds": round(ended - each.began, 3),
+            "bytes": after - each.bytes_before,
         }

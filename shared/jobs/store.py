@@ -32,14 +32,25 @@ _ORDERS: dict[JobKind, type[Order]] = {
     JobKind.RELATION_IMPORT: RelationImportOrder,
 }
 _KINDS = {order: kind for kind, order in _ORDERS.items()}
-FORGOTTEN = "payload - 'source' - 'upload'"
-"""The order, as SQL, once its job has ended: addresses to fetch from and to upload to are secrets."""
+FORGOTTEN = """((payload - 'source' - 'upload') || jsonb_build_object(
+    'forgotten', coalesce(jsonb_typeof(payload->'source') = 'object', false)
+                 OR coalesce(jsonb_typeof(payload->'upload') = 'object', false)))"""
+"""The order, as SQL, once its job has ended: addresses to fetch from and to upload to are secrets.
+
+That there were some is not forgotten.
+"""
 
 _ENDED = f"lease_expires_at = NULL, finished_at = now(), payload = {FORGOTTEN}"
 _BACK = "lease_expires_at = NULL, published_at = NULL"
 _LONGEST_ERROR = 2000
 _LONGEST_PAUSE = timedelta(seconds=30)
 """Between two statements of a transaction that holds a job; its process is frozen or cut off then."""
+_PLAIN = (
+    "id", "project_id", "user_id", "correlation_id", "object_id", "attempt", "max_attempts", "lease", "error",
+    "created_at", "started_at", "finished_at",
+)  # fmt: skip
+REPORTED = (*_PLAIN, "kind", "state", "payload", "outcome", "not_before", "worker", "lease_expires_at")
+"""The columns of a report, but for the progress, which may be long."""
 
 
 def _job(row: Row) -> Job:
@@ -48,14 +59,9 @@ def _job(row: Row) -> Job:
         kind=kind,
         state=JobState(row["state"]),
         order=msgspec.convert(row["payload"], _ORDERS[kind]),
-        **{
-            name: row[name]
-            for name in (
-                "id", "project_id", "user_id", "correlation_id", "object_id", "attempt", "max_attempts",
-                "lease", "error", "created_at", "started_at", "finished_at",
-            )
-        },
-    )  # fmt: skip
+        has_forgotten=row["payload"].get("forgotten", False),
+        **{name: row[name] for name in _PLAIN},
+    )
 
 
 async def enqueue(
@@ -87,11 +93,21 @@ async def find(db: Database, job_id: int) -> Job | None:
 
 async def report(db: Database, job_id: int) -> JobReport | None:
     """Read one job with all that is known of it."""
-    row = await db.fetchrow("SELECT * FROM jobs WHERE id = $1", job_id)
-    if row is None:
-        return None
-    outcome = None if row["outcome"] is None else msgspec.convert(row["outcome"], Outcome)
-    return JobReport(job=_job(row), progress=row["progress"], outcome=outcome)
+    row = await db.fetchrow("SELECT *, now() AS read_at FROM jobs WHERE id = $1", job_id)
+    return None if row is None else report_of(row)
+
+
+def report_of(row: Row) -> JobReport:
+    """Make the report of a row of jobs that also says when it was read."""
+    return JobReport(
+        job=_job(row),
+        progress=row["progress"],
+        outcome=None if row["outcome"] is None else msgspec.convert(row["outcome"], Outcome),
+        due_at=row["not_before"],
+        worker=row["worker"],
+        lease_expires_at=row["lease_expires_at"],
+        read_at=row["read_at"],
+    )
 
 
 async def newest(db: Database, project_id: int, kind: JobKind, *, user_id: int | None = None) -> Job | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.database.pool import Database
+from shared.database.pool import Database, Row
 from shared.jobs.models import Job
 
 _COLUMNS = ("id", "created_at", "exception_class", "exception_message", "source", "relation", "line_number")
@@ -30,4 +30,18 @@ async def newest(db: Database, job: Job, *, limit: int) -> list[FailedRelation]:
         "SELECT * FROM failed_relations WHERE job_id = $1 AND lease = $2 ORDER BY id DESC LIMIT $3",
         job.id, job.lease, limit,
     )  # fmt: skip
-    return [FailedRelation(**{column: row[column] for column in _COLUMNS}) for row in rows]
+    return [_failed(row) for row in rows]
+
+
+async def found(db: Database, job: Job, *, after: int, limit: int) -> list[FailedRelation]:
+    """Give the first ``limit`` failures of the job's last attempt behind the id ``after``, as found."""
+    rows = await db.fetch(
+        """SELECT * FROM failed_relations WHERE job_id = $1 AND lease = $2 AND id > $3
+           ORDER BY id LIMIT $4""",
+        job.id, job.lease, after, limit,
+    )  # fmt: skip
+    return [_failed(row) for row in rows]
+
+
+def _failed(row: Row) -> FailedRelation:
+    return FailedRelation(**{column: row[column] for column in _COLUMNS})

@@ -110,6 +110,15 @@ async def refuse_over_limit(db: Connection, namespace_id: int) -> None:
         raise LimitReached(limit)
 
 
+async def count_own(db: Database, user_id: int) -> int:
+    """Count the projects in the user's own namespace, of which there is a limit."""
+    count: int = await db.fetchval(
+        "SELECT count(*) FROM projects p JOIN namespaces n ON n.id = p.namespace_id WHERE n.owner_id = $1",
+        user_id,
+    )
+    return count
+
+
 async def create(db: Database, new: NewProject) -> Project:
     """Insert a project. Raises Taken, and NamespaceGone; within a transaction both end it."""
     try:

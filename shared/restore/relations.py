@@ -49,6 +49,7 @@ class RelationReceiver:
 
     async def write(self, data: bytes) -> None:
         """Take the next bytes."""
+        self._count.bytes += len(data)
         for line in self._splitter.feed(data):
             await self._take(line)
 

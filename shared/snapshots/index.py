@@ -187,6 +187,14 @@ async def entries(db: Database, snapshot_id: int, *, folder: str = "") -> AsyncI
         raise SnapshotGone(snapshot_id)
 
 
+async def stored_size(db: Database, snapshot_id: int) -> int:
+    """Add up the bytes of all entries as they are stored; reads the index of the whole snapshot."""
+    size: int = await db.fetchval(
+        "SELECT coalesce(sum(stored_size), 0)::bigint FROM entries WHERE snapshot_id = $1", snapshot_id
+    )
+    return size
+
+
 async def find(db: Database, snapshot_id: int, name: str) -> PlacedEntry | None:
     """One entry by its name."""
     row = await db.fetchrow(

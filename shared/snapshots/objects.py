@@ -26,11 +26,16 @@ ObjectKind = Literal["upload", "pack", "blob", "archive"]
 TOUCH_EVERY = timedelta(seconds=15)
 """How often an object being written says so; the collector's grace time must be several times this."""
 
-UNREFERRED = """
+RETRIED_WITHIN = timedelta(days=1)
+"""For how long the archive of an import that failed or was canceled is kept, so that it can be retried."""
+
+UNREFERRED = f"""
 NOT EXISTS (SELECT FROM entries WHERE object_id = o.id)
 AND NOT EXISTS (SELECT FROM archives WHERE object_id = o.id)
 AND NOT EXISTS (SELECT FROM jobs WHERE object_id = o.id AND state IN ('queued', 'running'))
-"""
+AND NOT EXISTS (SELECT FROM jobs WHERE object_id = o.id AND state IN ('failed', 'canceled')
+                AND finished_at > now() - interval '{RETRIED_WITHIN.total_seconds()} s')
+"""  # noqa: S608  # fixed texts
 """The SQL condition that nobody needs the object ``o``."""
 
 _log = structlog.get_logger()
@@ -124,6 +129,16 @@ async def find_blob(db: Database, sha256: bytes) -> Blob | None:
         sha256,
     )
     return Blob(row["id"], row["size"]) if row else None
+
+
+async def touch(db: Database, object_id: int) -> bool:
+    """Have a stored object live for the grace time, as ``find_blob`` does; False where it is gone."""
+    return bool(
+        await db.fetchval(
+            "UPDATE objects SET touched_at = now() WHERE id = $1 AND state = 'stored' RETURNING true",
+            object_id,
+        )
+    )
 
 
 async def find_upload(db: Database, object_id: int) -> Upload | None:

@@ -17,7 +17,7 @@ from shared.accounts.namespaces import create_group
 from shared.accounts.tokens import create_token, find_by_token
 from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, Outcome, RelationImportOrder, UploadOutcome, UploadTarget
+from shared.jobs.models import ExportOrder, Job, Outcome, RelationImportOrder, UploadOutcome, UploadTarget
 from tests.support.api import Api, running_api
 from tests.support.background import Background
 from tests.support.imported import bundle_of, imported
@@ -25,6 +25,7 @@ from tests.support.projects import ndjson, project
 from tests.support.remote import Servers, names
 
 _COMMIT = "1" * 40
+_FAILED = "UPDATE jobs SET state = 'failed', finished_at = now() WHERE id = $1"
 _FILE = {"Content-Type": "application/gzip", "Content-Length": "1000"}
 _PROGRESS = {
     "bytes_done": 7,
@@ -81,6 +82,16 @@ class World:
         """The id of a new group."""
         return self.background.run(create_group(self.api.pool, self.new_name(), name=self.new_name())).id
 
+    def new_job(self) -> int:
+        """The id of a new job, which waits."""
+        return self.background.run(_new_job(self.api, self.root, self.new_name())).id
+
+    def failed_job(self) -> int:
+        """The id of a job that failed."""
+        number = self.new_job()
+        self.background.run(self.api.pool.execute(_FAILED, number))
+        return number
+
     def new_user(self) -> int:
         """The id of a new user."""
         return self.background.run(self.api.user(self.new_name())).id
@@ -121,6 +132,10 @@ async def world(url: str, folder: Path, *, background: Background) -> AsyncItera
 
 async def _answer_as_file(_request: web.Request) -> web.Response:
     return web.Response(headers=_FILE)
+
+
+async def _new_job(api: Api, root: User, name: str) -> Job:
+    return await api.job(await api.project(root, name), root)
 
 
 async def _new_token(api: Api, root: User) -> str:

@@ -88,6 +88,8 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "createPersonalAccessToken": lambda _: {"body": {"name": "new", "scopes": ["api"]}},
     "revokePersonalAccessToken": lambda world: {"ids": {"id": world.new_token_id()}},
     "revokeOwnPersonalAccessToken": lambda world: {"headers": {"PRIVATE-TOKEN": world.new_token()}},
+    "cancelJob": lambda world: {"ids": {"id": world.new_job()}},
+    "retryJob": lambda world: {"ids": {"id": world.failed_job()}},
     "signIn": _sign_in,
     "signOut": lambda _: {"headers": _OWN_FORM},
     "changeApplicationSettings": lambda _: {

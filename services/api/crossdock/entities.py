@@ -2,32 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from math import ceil
+from typing import Any
 
 from services.api.responses import timestamp
-from shared.jobs.models import JobReport
-from shared.projects.models import Project
+from shared.jobs.models import JobReport, JobState
 
 
-def job_entity(report: JobReport, project: Project) -> dict[str, object]:
-    """Make a job; what it was ordered to do stays out, as it may hold the address of an upload."""
+def job_entity(report: JobReport, *, full_path: str, shows_worker: bool) -> dict[str, object]:
+    """Make a job; what it was ordered to do stays out, as it may hold the address of an upload.
+
+    The worker's name says something of the machines here, and is for administrators.
+    """
     job = report.job
     return {
         "id": job.id,
         "kind": job.kind.value,
         "state": job.state.value,
-        "project": {"id": project.id, "path_with_namespace": project.full_path},
+        "project": {"id": job.project_id, "path_with_namespace": full_path},
+        "user_id": job.user_id,
         "correlation_id": job.correlation_id,
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
         "created_at": timestamp(job.created_at),
+        "due_at": timestamp(report.due_at) if job.state is JobState.QUEUED else None,
         "started_at": _moment(job.started_at),
         "finished_at": _moment(job.finished_at),
+        "lease": _lease(report, shows_worker=shows_worker),
         "error": job.error,
-        "progress": report.progress,
+        "progress": _progress(report),
+        "timings": _timings(report),
         "outcome": report.outcome,
     }
 
 
 def _moment(moment: datetime | None) -> str | None:
     return None if moment is None else timestamp(moment)
+
+
+def _lease(report: JobReport, *, shows_worker: bool) -> dict[str, object] | None:
+    if report.lease_expires_at is None:
+        return None
+    return {
+        "number": report.job.lease,
+        "expires_at": timestamp(report.lease_expires_at),
+        "worker": report.worker if shows_worker else None,
+    }
+
+
+def _progress(report: JobReport) -> dict[str, object]:
+    """Give what the worker wrote, and how fast the archive moved in the last phase in which it did."""
+    told = {name: value for name, value in report.progress.items() if name != "phases"}
+    rate = _rate(_phases(report))
+    done, total = report.progress.get("bytes_done"), report.progress.get("bytes_total")
+    remaining = None
+    if report.job.state is JobState.RUNNING and rate and isinstance(done, int) and isinstance(total, int):
+        remaining = ceil(max(0, total - done) / rate) if total else None
+    return told | {"bytes_per_second": round(rate) if rate else None, "remaining_seconds": remaining}
+
+
+def _phases(report: JobReport) -> list[Mapping[str, Any]]:
+    phases = report.progress.get("phases")
+    return phases if isinstance(phases, list) else []
+
+
+def _rate(phases: list[Mapping[str, Any]]) -> float | None:
+    moving = [phase for phase in phases if phase["bytes"] and phase["seconds"]]
+    return moving[-1]["bytes"] / moving[-1]["seconds"] if moving else None
+
+
+def _timings(report: JobReport) -> dict[str, object]:
+    """Tell how long it waited and, with the pauses between its attempts, ran; then the phases of the last."""
+    job = report.job
+    until = job.finished_at or report.read_at
+    return {
+        "waited_seconds": _seconds(job.created_at, job.started_at or until),
+        "ran_seconds": None if job.started_at is None else _seconds(job.started_at, until),
+        "phases": _phases(report),
+    }
+
+
+def _seconds(since: datetime, until: datetime) -> float:
+    return round((until - since).total_seconds(), 3)

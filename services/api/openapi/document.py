@@ -12,6 +12,10 @@ import yaml
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The one in C, where PyYAML has it, as it is ten times as fast."""
 
+_OWN = "/api/crossdock/"
+_WITH_KEYS = ("/api/v4/", _OWN)
+_KEY_REFUSED = {"400": "BadRequest", "409": "Conflict", "422": "Unprocessable"}
+
 
 def openapi_document(external_url: str) -> dict[str, Any]:
     """Give the document of a server that is reached by ``external_url``; what is in it is shared."""
@@ -28,7 +32,19 @@ def _joined() -> dict[str, Any]:
     for part in (_read(name) for name in _parts("components")):
         for section, named in part.items():
             _add(document["components"].setdefault(section, {}), named)
+    for path, item in document["paths"].items():
+        if path.startswith(_WITH_KEYS) and "post" in item:
+            _take_key(item["post"], problems=path.startswith(_OWN))
     return document
+
+
+def _take_key(operation: dict[str, Any], *, problems: bool) -> None:
+    """Add what holds for every POST: the key, and what is said against it where nothing is said yet."""
+    key = {"$ref": "#/components/parameters/IdempotencyKey"}
+    operation["parameters"] = [*operation.get("parameters", []), key]
+    for status, name in _KEY_REFUSED.items():
+        response = {"$ref": f"#/components/responses/{name}{'Problem' if problems else ''}"}
+        operation["responses"].setdefault(status, response)
 
 
 def _parts(folder: str) -> Iterator[str]:

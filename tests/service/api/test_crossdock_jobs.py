@@ -38,16 +38,22 @@ async def test_a_finished_job_tells_its_progress_and_its_upload_and_never_the_ad
     assert answer.status == 200
     for name in ("created_at", "started_at", "finished_at"):
         assert answer.body.pop(name).endswith("Z")
+    timings = answer.body.pop("timings")
+    assert timings["waited_seconds"] >= 0
+    assert timings["ran_seconds"] >= 0
     assert answer.body == {
         "id": job.id,
         "kind": "export",
         "state": "finished",
         "project": {"id": project.id, "path_with_namespace": "ann/project"},
+        "user_id": ann.id,
         "correlation_id": "cid",
+        "due_at": None,
+        "lease": None,
         "attempt": 1,
         "max_attempts": 5,
         "error": None,
-        "progress": {"entries": 3},
+        "progress": {"entries": 3, "bytes_per_second": None, "remaining_seconds": None},
         "outcome": {"upload": {"url": MASKED, "status": 200, "attempts": 1, "bytes": 7, "error": None}},
     }
 
@@ -59,7 +65,9 @@ async def test_a_waiting_job_has_no_times_and_no_outcome(api: Api) -> None:
     body = (await _job(api, job.id)).body
 
     assert (body["state"], body["started_at"], body["finished_at"]) == ("queued", None, None)
-    assert (body["progress"], body["outcome"]) == ({}, None)
+    assert body["progress"] == {"bytes_per_second": None, "remaining_seconds": None}
+    assert (body["outcome"], body["lease"], body["timings"]["phases"]) == (None, None, [])
+    assert body["due_at"] == body["created_at"]
 
 
 async def test_a_failed_job_tells_why(api: Api) -> None:

@@ -204,4 +204,5 @@ async def test_20000_small_entries_and_some_large_ones_come_out_as_they_went_in(
     out = files((dock.root / key).read_bytes())
     assert {name: data for name, data in out.items() if not name.endswith("/")} == files(packed)
     assert progress.entries == len(out) - 1
-    assert progress.bytes_done == (dock.root / key).stat().st_size
+    assert progress.bytes_done == progress.bytes_total == (dock.root / key).stat().st_size
+    assert [each["name"] for each in progress.report()["phases"]] == ["preparing", "writing", "committing"]  # type: ignore[attr-defined]  # a list

@@ -17,7 +17,7 @@ from shared.instance.models import ApplicationSettings
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, JobKind, JobState, Lease, UploadOutcome, UploadTarget
 from shared.jobs.outbox import announce
-from shared.jobs.progress import Progress
+from shared.jobs.progress import Phase, Progress
 from shared.jobs.revival import Revival
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.projects import archives
@@ -232,6 +232,7 @@ async def test_an_archive_whose_worker_died_in_its_upload_is_not_made_again(open
     assert len(first) == 1
     outcome = await _outcome(open_dock, job.id)
     assert (outcome.status, outcome.bytes) == (200, progress.bytes_done)
+    assert [each.phase for each in progress.phases] == [Phase.UPLOADING]
     assert receiver.taken[-1].body == (open_dock.root / first[0]).read_bytes()
 
 

@@ -148,8 +148,11 @@ async def test_progress_ends_at_the_whole_archive(dock: Dock) -> None:
     assert progress.bytes_done == progress.bytes_total == len(packed)
     assert progress.entries == 5
     row = await dock.pool.fetchval("SELECT progress FROM jobs WHERE id = $1", imported.job.id)
-    assert row == progress.report()
-    assert row["relations"] == {"issues": {"lines": 2, "failed": 1}}
+    phases = row.pop("phases")
+    assert row == {name: value for name, value in progress.report().items() if name != "phases"}
+    assert row["relations"] == {"issues": {"bytes": len(ndjson(GOOD, b"1", GOOD)), "lines": 2, "failed": 1}}
+    assert [phase["name"] for phase in phases] == ["preparing", "reading", "writing", "committing"]
+    assert [phase["bytes"] for phase in phases] == [0, len(packed), 0, 0]
 
 
 async def test_at_most_200_relations_are_counted_one_by_one(dock: Dock) -> None:

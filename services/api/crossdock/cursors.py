@@ -1,0 +1,52 @@
+"""Pages of our own lists: a cursor says behind which item a page begins, so that none is missed."""
+
+from __future__ import annotations
+
+import binascii
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from services.api.checks import Checker
+from services.api.pagination import link
+
+LARGEST = 100
+_NUMBER = struct.Struct(">q")
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What part of a list was asked for: ``size`` items behind that with the id ``behind``, or the first."""
+
+    behind: int | None
+    size: int
+
+
+def cut_of(request: web.Request) -> Cut:
+    """Read it: 20 items where it is not said. Raises 400."""
+    checker = Checker(request.query)
+    size = checker.integer("per_page", default=20) or 0
+    if not checker.problems and not 1 <= size <= LARGEST:
+        checker.problem("per_page", f"must be between 1 and {LARGEST}")
+    given = request.query.get("cursor")
+    behind = _decode(given) if given else None
+    if given and behind is None:
+        checker.problem("cursor", "is invalid")
+    checker.finish()
+    return Cut(behind, size)
+
+
+def next_header(request: web.Request, last: int) -> dict[str, str]:
+    """Tell where the list goes on behind the item with the id ``last`` (RFC 8288)."""
+    cursor = urlsafe_b64encode(_NUMBER.pack(last)).decode().rstrip("=")
+    return {"Link": f'<{link(request, cursor=cursor)}>; rel="next"'}
+
+
+def _decode(text: str) -> int | None:
+    try:
+        (number,) = _NUMBER.unpack(urlsafe_b64decode(f"{text}="))
+    except (binascii.Error, struct.error, ValueError):
+        return None
+    return int(number) if number > 0 else None

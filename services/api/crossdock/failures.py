@@ -1,0 +1,64 @@
+"""What an import left out, all of it: page by page, or as one stream of lines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+from aiohttp import web
+
+from services.api.checks import Checker
+from services.api.crossdock.cursors import cut_of, next_header
+from services.api.crossdock.jobs import find
+from services.api.dependencies import DEPENDENCIES
+from services.api.entities import failed_relation
+from services.api.responses import json_response
+from services.api.streams import write
+from shared.database.pool import Pool, one_moment
+from shared.jobs.models import Job
+from shared.projects import failed_relations
+
+_NDJSON = "application/x-ndjson"
+_FORMATS = ("json", "ndjson")
+_VARY = {"Vary": "Origin, Accept"}
+_AT_ONCE = 1000
+"""Failures of a stream that are held at a time: each has some hundred bytes, and 2 KiB at the most."""
+
+
+async def index(request: web.Request) -> web.StreamResponse:
+    """GET and HEAD /api/crossdock/v1/jobs/:id/failures, those of the last attempt, as they were found."""
+    checker = Checker(request.query)
+    wanted = checker.choice("format", _FORMATS)
+    checker.finish()
+    if wanted == "ndjson" or (wanted is None and _NDJSON in request.headers.get("Accept", "")):
+        return await _stream(request)
+    cut = cut_of(request)
+    async with one_moment(request.app[DEPENDENCIES].pool) as db:
+        report, _ = await find(request, db)
+        found = await failed_relations.found(db, report.job, after=cut.behind or 0, limit=cut.size + 1)
+    shown = found[: cut.size]
+    headers = next_header(request, shown[-1].id) if len(found) > cut.size else {}
+    return json_response([failed_relation(each) for each in shown], headers=headers | _VARY)
+
+
+async def _stream(request: web.Request) -> web.StreamResponse:
+    pool = request.app[DEPENDENCIES].pool
+    report, _ = await find(request, pool)
+    if request.method == "HEAD":
+        return web.Response(headers=_VARY, content_type=_NDJSON)
+    response = web.StreamResponse(headers=_VARY)
+    response.content_type = _NDJSON
+    await response.prepare(request)
+    async with aclosing(_lines(pool, report.job)) as lines:
+        async for some in lines:
+            await write(response, some)
+    await response.write_eof()
+    return response
+
+
+async def _lines(pool: Pool, job: Job) -> AsyncGenerator[bytes, None]:
+    encoder, after = msgspec.json.Encoder(), 0
+    while found := await failed_relations.found(pool, job, after=after, limit=_AT_ONCE):
+        yield b"".join(encoder.encode(failed_relation(each)) + b"\n" for each in found)
+        after = found[-1].id

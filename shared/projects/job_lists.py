@@ -1,0 +1,106 @@
+"""Lists of jobs, as those see them who administer their projects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.accounts.models import AccessLevel, User
+from shared.accounts.namespaces import MEMBER_OF
+from shared.database.pool import Database
+from shared.jobs.models import JobKind, JobReport, JobState
+from shared.jobs.store import REPORTED, report_of
+
+_ADMINISTERED = f"""{MEMBER_OF}, administered AS (
+    SELECT p.id FROM projects p WHERE p.namespace_id IN (SELECT id FROM mine)
+    UNION SELECT m.project_id FROM live_memberships m
+    WHERE m.user_id = $1 AND m.project_id IS NOT NULL AND m.access_level >= $2)"""  # noqa: S608  # fixed texts
+_SHOWN = ", ".join(f"j.{column}" for column in REPORTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQuery:
+    """Which jobs to list, the newest first: where something is given, those for which it holds.
+
+    ``below`` is an id, behind which the list goes on.
+    """
+
+    kind: JobKind | None = None
+    state: JobState | None = None
+    project_id: int | None = None
+    user_id: int | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    finished_after: datetime | None = None
+    finished_before: datetime | None = None
+    below: int | None = None
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ListedJob:
+    """A job and the full path of its project; its progress is without that of relations."""
+
+    report: JobReport
+    full_path: str
+
+
+def _conditions(query: JobQuery) -> Iterator[tuple[str, object]]:
+    yield "kind =", query.kind and query.kind.value
+    yield "state =", query.state and query.state.value
+    yield "project_id =", query.project_id
+    yield "user_id =", query.user_id
+    yield "created_at >", query.created_after
+    yield "created_at <", query.created_before
+    yield "finished_at >", query.finished_after
+    yield "finished_at <", query.finished_before
+
+
+def _newest(query: JobQuery, values: list[object], *more: str) -> str:
+    """Make the query of what is given, and add its values.
+
+    Where an index of -id serves it, that is what it is sorted by, so that no walk over all jobs does.
+    """
+    narrow = bool(more) or any((query.project_id, query.user_id, query.state))
+    conditions = list(more)
+    for condition, value in _conditions(query):
+        if value is not None:
+            values.append(value)
+            conditions.append(f"{condition} ${len(values)}")
+    if query.below is not None:
+        values.append(-query.below if narrow else query.below)
+        conditions.append(f"{'-id >' if narrow else 'id <'} ${len(values)}")
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    order = "-id" if narrow else "id DESC"
+    return f"SELECT * FROM jobs {where} ORDER BY {order} LIMIT {query.limit:d}"  # noqa: S608  # fixed texts
+
+
+def listing(query: JobQuery, *, administrator: User | None) -> tuple[str, list[object]]:
+    """Make the SQL of a list and its values; see ``list_jobs``.
+
+    It looks at the newest of each of the administrator's projects, and not at all jobs there are.
+    """
+    values: list[object] = []
+    before, jobs = "", ""
+    if administrator is None:
+        jobs = _newest(query, values)
+    else:
+        values += [administrator.id, AccessLevel.MAINTAINER]
+        newest = _newest(query, values, "project_id = a.id")
+        before = _ADMINISTERED
+        jobs = f"""SELECT newest.* FROM administered a CROSS JOIN LATERAL ({newest}) newest
+                   ORDER BY newest.id DESC LIMIT {query.limit:d}"""  # noqa: S608  # fixed texts
+    return (
+        f"""{before} SELECT {_SHOWN}, j.progress - 'relations' AS progress, now() AS read_at,
+                   n.full_path || '/' || p.path AS full_path
+            FROM ({jobs}) j JOIN projects p ON p.id = j.project_id JOIN namespaces n ON n.id = p.namespace_id
+            ORDER BY j.id DESC""",  # noqa: S608  # fixed texts
+        values,
+    )
+
+
+async def list_jobs(db: Database, query: JobQuery, *, administrator: User | None) -> list[ListedJob]:
+    """List jobs of the projects that ``administrator`` maintains or owns, or of all where there is none."""
+    sql, values = listing(query, administrator=administrator)
+    return [ListedJob(report_of(row), row["full_path"]) for row in await db.fetch(sql, *values)]

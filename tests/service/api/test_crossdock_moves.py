@@ -1,0 +1,342 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from services.importer.importer import Importer
+from services.importer.sources import ArchiveSources
+from shared.accounts.models import AccessLevel, Scope
+from shared.accounts.tokens import create_token
+from shared.archive.limits import Limits
+from shared.instance.models import ApplicationSettings
+from shared.instance.remote_imports import RemoteImports
+from shared.jobs import outbox
+from shared.jobs import store as jobs
+from shared.jobs.models import (
+    ExportOrder,
+    ImportOrder,
+    Job,
+    JobKind,
+    RelationImportOrder,
+    RemoteSource,
+    UploadTarget,
+)
+from shared.jobs.revival import Revival
+from shared.jobs.worker import Worker, WorkerLimits
+from shared.snapshots import index
+from shared.snapshots.collector import Collector
+from tests.support.api import Answer, Api
+from tests.support.imported import imported
+from tests.support.projects import Dock, ndjson, project
+from tests.support.remote import Servers, names
+
+ARCHIVE = project(issues=ndjson(b'{"iid":1,"title":"a"}', b'{"iid":2,"title":"b"}'))
+AGED = "UPDATE jobs SET finished_at = finished_at - interval '24 hours'"
+LONG_AGO = "UPDATE objects SET touched_at = now() - interval '1 hour'"
+
+
+async def _call(api: Api, job: Job | int, what: str, *, by: str = "ann", **more: Any) -> Answer:
+    number = job if isinstance(job, int) else job.id
+    return await api.call("POST", f"/api/crossdock/v1/jobs/{number}/{what}", by=by, **more)
+
+
+def _detail(answer: Answer) -> tuple[int, str]:
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    return answer.status, json.loads(answer.body)["detail"]
+
+
+async def _collect(api: Api) -> None:
+    """Collect all that nobody touched within the last minute, which nobody did."""
+    collector = Collector(api.pool, api.store, grace=timedelta(minutes=1))
+    await collector.drop_snapshots()
+    for _ in range(2):
+        await api.pool.execute(LONG_AGO)
+        await collector.collect_objects()
+
+
+@asynccontextmanager
+async def _working(api: Api) -> AsyncIterator[Worker]:
+    """A worker that imports, also from servers of the test."""
+    settings = ApplicationSettings(outbound_local_requests_allowlist=("files.test",))
+    remote = RemoteImports(schemes=("http",), resolver=names())
+
+    async def limits() -> Limits:
+        return Limits()
+
+    sources = ArchiveSources(api.pool, api.store, remote=remote, defaults=settings)
+    work = Importer(api.pool, api.store, sources=sources, limits=limits, packed_up_to=1024)
+    held = WorkerLimits(concurrency=1, ttl=timedelta(seconds=1), drain=timedelta(seconds=10))
+    worker = Worker(api.pool, api.broker, kind=JobKind.IMPORT, work=work, name="host:1", limits=held)
+    task = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        await task
+
+
+async def _until(api: Api, job: Job, condition: str) -> None:
+    async with asyncio.timeout(30):
+        while not await api.pool.fetchval(f"SELECT {condition} FROM jobs WHERE id = $1", job.id):  # noqa: S608  # fixed texts
+            await asyncio.sleep(0.01)
+
+
+async def test_a_running_import_that_is_canceled_stops_and_leaves_nothing(api: Api) -> None:
+    ann = await api.user("ann")
+    made = await api.project(ann)
+    gone, cut = asyncio.Event(), len(ARCHIVE) - 8
+
+    async def silent(request: web.Request) -> web.StreamResponse:
+        """Send all but the end, and nothing more."""
+        response = web.StreamResponse(headers={"Content-Length": str(len(ARCHIVE))})
+        await response.prepare(request)
+        await response.write(ARCHIVE[:cut])
+        try:
+            await asyncio.Event().wait()
+        finally:
+            gone.set()
+        return response
+
+    async with AsyncExitStack() as stack, _working(api):
+        port = await Servers(stack).http(silent)
+        source = RemoteSource(url=f"http://files.test:{port}/a.tar.gz")
+        job = await api.job(made, ann, ImportOrder(source=source))
+        await outbox.announce(api.pool, api.broker, job)
+        await _until(api, job, f"(progress->>'bytes_done')::int = {cut}")
+        shown = (await api.call("GET", f"/api/crossdock/v1/jobs/{job.id}", by="ann")).body
+
+        canceled = await _call(api, job, "cancel")
+        async with asyncio.timeout(5):
+            await gone.wait()
+
+    assert shown["lease"]["number"] == 1
+    assert shown["lease"]["worker"] is None
+    assert [phase["name"] for phase in shown["timings"]["phases"]] == ["preparing", "reading"]
+    assert shown["timings"]["phases"][1]["bytes"] == cut
+    assert shown["progress"]["bytes_per_second"] > 0
+    assert shown["progress"]["remaining_seconds"] >= 1
+    assert (canceled.status, canceled.body["state"], canceled.body["lease"]) == (200, "canceled", None)
+    assert canceled.body["finished_at"]
+    assert await index.current(api.pool, made.id) is None
+    assert (await api.get(f"/projects/{made.id}/import", by="ann")).body["import_status"] == "canceled"
+    await _collect(api)
+    assert await api.objects_left() == 0
+    assert await api.pool.fetchval("SELECT count(*) FROM snapshots") == 0
+
+
+async def test_a_worker_is_named_to_administrators_alone(api: Api) -> None:
+    ann = await api.user("ann")
+    job = await api.job(await api.project(ann), ann)
+    await api.started(job)
+    await api.user("root", is_admin=True)
+    path = f"/api/crossdock/v1/jobs/{job.id}"
+
+    leases = [(await api.call("GET", path, by=by)).body["lease"] for by in ("ann", "root")]
+
+    assert [lease["worker"] for lease in leases] == [None, "w"]
+    assert leases[0]["expires_at"].endswith("Z")
+
+
+async def test_a_canceled_upload_is_kept_for_a_day_and_collected_then(api: Api) -> None:
+    ann = await api.user("ann")
+    dock = Dock(api.pool, api.folder)
+    job = await dock.order_import(ARCHIVE, project_id=(await api.project(ann)).id, user_id=ann.id)
+
+    assert (await _call(api, job, "cancel")).status == 200
+    await _collect(api)
+    kept = await api.objects_left()
+    await api.pool.execute(AGED)
+    await _collect(api)
+
+    assert (kept, await api.objects_left()) == (2, 0)
+
+
+@pytest.mark.parametrize("end", ["finished", "failed", "canceled"])
+async def test_a_job_that_has_ended_is_not_canceled(api: Api, end: str) -> None:
+    ann = await api.user("ann")
+    job = await api.job(await api.project(ann), ann)
+    ways = {
+        "finished": api.finished(job),
+        "failed": api.failed(job, "x"),
+        "canceled": _call(api, job, "cancel"),
+    }
+    for name, way in ways.items():
+        if name == end:
+            await way
+        else:
+            way.close()
+
+    refused = await _call(api, job, "cancel")
+
+    assert _detail(refused)[0] == 409
+    assert "the job has ended" in _detail(refused)[1]
+    assert await api.pool.fetchval("SELECT state FROM jobs") == end
+
+
+@pytest.mark.parametrize("what", ["cancel", "retry"])
+async def test_jobs_are_moved_by_those_who_administer_their_projects(api: Api, what: str) -> None:
+    ann = await api.user("ann")
+    made = await api.project(ann)
+    job = await api.job(made, ann)
+    await api.member("dan", made, AccessLevel.DEVELOPER)
+    api.tokens["reader"] = await create_token(api.pool, ann.id, name="r", scopes=(Scope.READ_API,))
+
+    assert (await _call(api, job, what, by="dan")).status == 404
+    assert (await _call(api, job, what, by="reader")).status == 403
+    assert (await _call(api, 4711, what)).status == 404
+    assert await api.pool.fetchval("SELECT state FROM jobs") == "queued"
+
+
+async def _failed_import(api: Api, **order: Any) -> tuple[Dock, Job]:
+    ann = await api.user("ann")
+    dock = Dock(api.pool, api.folder)
+    made = await api.project(ann)
+    job = await dock.order_import(ARCHIVE, project_id=made.id, user_id=ann.id, **order)
+    await api.failed(job, "broken")
+    return dock, job
+
+
+async def test_a_failed_import_is_retried_as_a_new_job_of_the_same_order(api: Api) -> None:
+    dock, job = await _failed_import(api, override_params={"description": "d"})
+    await _collect(api)
+
+    answer = await _call(api, job, "retry")
+
+    assert (answer.status, answer.body["state"]) == (201, "queued")
+    assert answer.headers["X-Crossdock-Job"] == str(answer.body["id"])
+    again = await jobs.find(api.pool, answer.body["id"])
+    assert again is not None
+    assert (again.order, again.object_id, again.project_id) == (job.order, job.object_id, job.project_id)
+    assert (await dock.attempt(again)).error is None
+    assert (await api.get(f"/projects/{job.project_id}", by="ann")).body["description"] == "d"
+    assert (await api.get(f"/projects/{job.project_id}/issues", by="ann")).headers["X-Total"] == "2"
+
+
+async def test_of_many_retries_at_once_one_counts(api: Api) -> None:
+    _, job = await _failed_import(api)
+    answers = await asyncio.gather(*(_call(api, job, "retry") for _ in range(4)))
+    assert sorted(answer.status for answer in answers) == [201, 409, 409, 409]
+    assert await api.pool.fetchval("SELECT count(*) FROM jobs") == 2
+
+
+async def test_only_what_failed_or_was_canceled_is_retried(api: Api) -> None:
+    ann = await api.user("ann")
+    made = await api.project(ann)
+    waiting, done = await api.job(made, ann), await api.job(made, ann)
+    await api.finished(done)
+    for job in (waiting, done):
+        answer = await _call(api, job, "retry")
+        assert _detail(answer) == (409, "Conflict - only a job that failed or was canceled can be retried")
+
+
+async def test_an_import_whose_archive_is_gone_is_not_retried(api: Api) -> None:
+    _, job = await _failed_import(api)
+    await api.pool.execute(AGED)
+    await _collect(api)
+
+    status, detail = _detail(await _call(api, job, "retry"))
+
+    assert status == 422
+    assert "its archive is not there any more, as it is kept for 24 hours: upload it anew" in detail
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ImportOrder(source=RemoteSource(url="https://example.com/x?sig=secret")),
+        ExportOrder(upload=UploadTarget(url="https://example.com/x?sig=secret")),
+    ],
+)
+@pytest.mark.parametrize("how", ["failed", "canceled", "lost"])
+async def test_what_had_a_secret_address_is_not_retried_and_says_so(
+    api: Api, order: ImportOrder | ExportOrder, how: str
+) -> None:
+    ann = await api.user("ann")
+    job = await api.job(await api.project(ann), ann, order)
+    if how == "failed":
+        await api.failed(job, "broken")
+    elif how == "canceled":
+        await _call(api, job, "cancel")
+    else:
+        await _lost(api, job)
+
+    status, detail = _detail(await _call(api, job, "retry"))
+
+    assert status == 422
+    assert "it had an address that is a secret, and was forgotten when the job ended" in detail
+    assert "secret" not in await api.pool.fetchval("SELECT payload::text FROM jobs")
+
+
+async def _lost(api: Api, job: Job) -> None:
+    """End the job by the sweeper, in its last attempt."""
+    await api.started(job)
+    await api.pool.execute("UPDATE jobs SET attempt = max_attempts, lease_expires_at = now()")
+    await Revival(api.pool, api.broker).revive()
+
+
+async def test_an_import_with_a_newer_one_is_not_retried(api: Api) -> None:
+    dock, job = await _failed_import(api)
+    newer = await dock.order_import(ARCHIVE, project_id=job.project_id, user_id=job.user_id or 0)
+    await api.failed(newer, "x")
+    assert "the project has a newer import" in _detail(await _call(api, job, "retry"))[1]
+
+
+async def test_an_import_is_not_retried_over_what_the_project_got_meanwhile(api: Api) -> None:
+    dock, job = await _failed_import(api)
+    relation = await dock.order_relation(ARCHIVE)
+    await api.pool.execute("UPDATE jobs SET project_id = $2 WHERE id = $1", relation.id, job.project_id)
+    ordered = await jobs.find(api.pool, relation.id)
+    assert ordered is not None
+    assert (await dock.attempt(ordered)).error is None
+
+    assert "the project has content by now" in _detail(await _call(api, job, "retry"))[1]
+
+
+async def test_a_relation_import_is_retried_one_at_a_time(api: Api) -> None:
+    ann = await api.user("ann")
+    made = await imported(api, ann)
+    dock = Dock(api.pool, api.folder)
+    failed = []
+    for _ in range(2):
+        job = await dock.order_relation(ARCHIVE)
+        await api.pool.execute("UPDATE jobs SET project_id = $2 WHERE id = $1", job.id, made.id)
+        await api.failed(job, "broken")
+        failed.append(job)
+
+    answers = [await _call(api, job, "retry") for job in failed]
+
+    assert [answer.status for answer in answers] == [201, 409]
+    again = await jobs.find(api.pool, answers[0].body["id"])
+    assert again is not None
+    assert again.order == RelationImportOrder(relation="issues")
+    assert "a relation import is already in progress" in _detail(answers[1])[1]
+
+
+async def test_an_export_is_retried_for_who_asks(api: Api) -> None:
+    ann = await api.user("ann")
+    made = await api.project(ann)
+    bob = await api.member("bob", made, AccessLevel.MAINTAINER)
+    job = await api.job(made, ann, ExportOrder(description="d"))
+    await api.failed(job, "broken")
+
+    answer = await _call(api, job, "retry", by="bob")
+
+    assert (answer.status, answer.body["user_id"]) == (201, bob.id)
+    again = await api.newest(made, JobKind.EXPORT)
+    assert (again.id, again.order) == (answer.body["id"], ExportOrder(description="d"))
+
+
+@pytest.mark.parametrize("api", [{"project_import_limit": 1, "project_export_limit": 1}], indirect=True)
+async def test_retries_count_against_the_limits(api: Api) -> None:
+    _, job = await _failed_import(api)
+    ann = job.user_id
+    assert (await _call(api, job, "retry")).status == 201
+    refused = await _call(api, job, "retry")
+    assert (ann is not None, refused.status, bool(refused.headers["Retry-After"])) == (True, 429, True)
