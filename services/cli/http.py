@@ -26,6 +26,7 @@ _TIMEOUT = ClientTimeout(total=None, sock_connect=30, sock_read=300)
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _ERROR_BYTES = 64 * 1024
+_MESSAGES = ("message", "error_description", "error", "detail")
 
 Retriable: TypeAlias = Callable[[Exception], bool | float]
 """Says of an error whether to try again, or in how many seconds."""
@@ -87,14 +88,14 @@ async def _refusal(response: ClientResponse) -> CommandError:
 
 
 def _message(body: bytes) -> str:
-    """GitLab says it under ``message`` (text or nested), ``error`` or ``error_description``."""
+    """GitLab says it under three of the names (text or nested), and RFC 9457 under ``detail``."""
     try:
         answer = msgspec.json.decode(body)
     except msgspec.DecodeError:
         return ""
     if not isinstance(answer, dict):
         return ""
-    found = answer.get("message") or answer.get("error_description") or answer.get("error") or ""
+    found = next(filter(None, map(answer.get, _MESSAGES)), "")
     return found if isinstance(found, str) else _nested(found)
 
 

@@ -104,6 +104,32 @@ def status(project: Project, *, token: Token = "", url: Url = URL, json: Json = 
     with_client(lambda client: transfers.status(client, project), url=url, token=token, json=json)
 
 
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="An archive.", show_default=False)],
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail where single lines would.")] = False,
+    json: Json = False,
+) -> None:
+    """Check an archive as an import would, without a server.
+
+    Its limits are those of the environment, as for a server (CROSSDOCK_MAX_...). The exit code is 1 where an
+    import would fail; where it would leave lines out, these are listed, 1000 at most.
+
+    Keys with --json: file, bytes, sha256, error, entries, relations (by name: bytes, lines, failed), blobs
+    (name, bytes; 1000 at most), blob_count, blob_bytes, failed_relations (1000 at most), failure_count.
+    """
+    from services.cli.configuration import settings
+    from services.cli.running import run
+    from services.cli.verification import verify as read
+    from shared.instance.defaults import archive_limits
+
+    async def result() -> Result:
+        return await read(file, limits=archive_limits(settings()), strict=strict)
+
+    run(result(), json=json)
+
+
 def with_client(
     work: Callable[[GitLabClient], Awaitable[Result]], *, url: str, token: str, json: bool
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -103,6 +103,52 @@ def list_failures(failures: Sequence[FailedRelation]) -> None:
 
 def _or_dash(value: object) -> object:
     return "-" if value is None else value
+
+
+class Blob(msgspec.Struct, frozen=True):
+    """A file of an archive that is no relation."""
+
+    name: str
+    bytes: int
+
+
+class Lines(msgspec.Struct, frozen=True, kw_only=True):
+    """A relation: its bytes, and how many of its lines are records, and how many are not."""
+
+    bytes: int
+    lines: int
+    failed: int
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """``crossdock verify``: of ``blobs`` and ``failed_relations`` the first 1000, of ``relations`` 200.
+
+    ``sha256`` is null where the archive was not read to its end.
+    """
+
+    file: str
+    bytes: int
+    sha256: str | None
+    error: str | None
+    entries: int
+    relations: Mapping[str, Lines]
+    blobs: Sequence[Blob]
+    blob_count: int
+    blob_bytes: int
+    failed_relations: Sequence[FailedRelation]
+    failure_count: int
+
+    def show(self) -> None:
+        """See Result."""
+        rows = [(name, each.lines, each.failed or "-") for name, each in self.relations.items()]
+        table("Relations", ("relation", "lines", "failed"), rows)
+        table("Blobs", ("blob", "bytes"), [(each.name, each.bytes) for each in self.blobs])
+        if self.blob_count > len(self.blobs):
+            result(f"and {self.blob_count - len(self.blobs)} more, {self.blob_bytes} bytes in all")
+        result(f"sha256 {self.sha256}")
+        list_failures(self.failed_relations)
+        if self.failure_count:
+            say(f"An import would leave out {self.failure_count} records")
 
 
 class Version(msgspec.Struct, frozen=True):

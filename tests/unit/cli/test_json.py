@@ -150,6 +150,7 @@ def test_the_version_is_a_document_too(
         (project_commands.import_, results.Imported),
         (project_commands.export, results.Exported),
         (project_commands.status, results.Status),
+        (project_commands.verify, results.Verified),
         (version_command, results.Version),
         (admin_commands.create_user, admin_results.User),
         (admin_commands.create_token, admin_results.Token),
