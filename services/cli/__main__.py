@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import admin_commands, project_commands
+from services.cli import admin_commands, job_commands, project_commands
 from services.cli.errors import CommandError, UsageError
 from services.cli.options import Json
 from shared.errors import CrossdockError, Fault
@@ -31,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(project_commands.app)
+app.add_typer(job_commands.app)
 app.add_typer(admin_commands.app, name="admin")
 app.add_typer(admin_commands.dead_letters, name="dead-letters")
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from services.cli.client import ExportStatus, GitLabClient
+from services.cli.client import ExportStatus, GitLabClient, Project
 from services.cli.download import Download, Superseded
 from services.cli.errors import knowing
-from services.cli.jobs import export_states, limited
+from services.cli.jobs import Gauge, export_states, limited
 from services.cli.parts import Part, part_of
-from services.cli.results import Exported, Project
+from services.cli.results import Exported
 from services.cli.terminal import Report, say, transfer, waiting
 
 
@@ -53,42 +53,40 @@ class _Wanted:
 
     async def fetch(self, archive: Download) -> Exported:
         """Have a new archive made, and fetch it."""
-        status = await self._make()
-        with knowing(lambda error: _exported(status, error)), transfer("Downloading") as report:
+        made = await self._make()
+        with knowing(lambda error: replace(made, error=error)), transfer("Downloading") as report:
             digest = await archive.run(self.client, self.project, report)
-        return replace(_exported(status), bytes=archive.done, sha256=digest)
+        return replace(made, bytes=archive.done, sha256=digest)
 
-    async def _make(self) -> ExportStatus:
-        await self.client.schedule_export(self.project, self.description)
-        status = None
-        with knowing(lambda error: _exported(status, error)), waiting("Exporting") as show:
+    async def _make(self) -> Exported:
+        job = await self.client.schedule_export(self.project, self.description)
+        gauge, made = Gauge(self.client, job), Exported(project=None, job=job, state="none")
+        with knowing(lambda error: replace(made, error=error)), waiting("Exporting") as show:
             async with limited(self.within, f"the export of {self.project}"):
                 async for status in export_states(self.client, self.project):
-                    show(status.export_status)
-        assert status  # noqa: S101  # the last of the states
-        return status
+                    made = _exported(status, job)
+                    show(made.state, await gauge.measure())
+        return made
 
     async def finish(self, part: Part) -> Exported | None:
         """Fetch the rest of what is there; None where the server has another archive by now, or none."""
-        status = await self.client.export_status(self.project)
+        made = _exported(await self.client.export_status(self.project), None)
         archive = Download(part.file, name=part.name)
         with transfer("Reading what is there") as report:
             await archive.take_up(part.validator, report)
         try:
-            with knowing(lambda error: _exported(status, error)), _rest(archive) as report:
+            with knowing(lambda error: replace(made, error=error)), _rest(archive) as report:
                 digest = await archive.finish(self.client, self.project, report)
         except Superseded as error:
             say(f"Making a new export: {error}")
             return None
-        return replace(_exported(status), bytes=archive.done, sha256=digest)
+        return replace(made, bytes=archive.done, sha256=digest)
 
 
 def _rest(archive: Download) -> AbstractContextManager[Report]:
     return transfer("Downloading the rest", begun=archive.done)
 
 
-def _exported(status: ExportStatus | None, error: str | None = None) -> Exported:
-    if status is None:
-        return Exported(project=None, state="none", error=error)
+def _exported(status: ExportStatus, job: int | None) -> Exported:
     project = Project(status.id, status.path_with_namespace)
-    return Exported(project=project, state=status.export_status, error=error)
+    return Exported(project=project, job=job, state=status.export_status)

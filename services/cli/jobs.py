@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from services.cli.client import ExportStatus, GitLabClient, ImportStatus
-from services.cli.errors import JobFailed
+from services.cli.crossdock_api import Job, JobClient, Progress
+from services.cli.errors import CommandError, JobFailed
+from services.cli.terminal import Measure
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=3)
 """Between two looks; a pause is half as long again as the one before."""
@@ -50,6 +52,49 @@ async def export_states(
                 raise JobFailed(f"the export of {status.path_with_namespace} failed")
             case "none" if waited >= patience.total_seconds():
                 raise JobFailed(f"the export of {status.path_with_namespace} did not start, or left no file")
+
+
+async def job_states(jobs: JobClient, job: int) -> AsyncGenerator[Job, None]:
+    """Give each look at a job of a Crossdock until it finished. Raises JobFailed."""
+    async for _ in _looks():
+        seen = await jobs.find(job)
+        yield seen
+        match seen.state:
+            case "finished":
+                return
+            case "failed" | "canceled":
+                reason = f": {seen.error}" if seen.error else ""
+                raise JobFailed(f"job {job} {seen.state}{reason}")
+
+
+class Gauge:
+    """Tells how far a job is, where its number is known."""
+
+    def __init__(self, client: GitLabClient, job: int | None) -> None:
+        self._jobs = JobClient(client)
+        self._job = job
+
+    async def measure(self) -> Measure | None:
+        """Look once. None where nothing is known: it is no reason to stop waiting."""
+        if self._job is None:
+            return None
+        try:
+            return measured((await self._jobs.glance(self._job)).progress)
+        except CommandError:
+            return None
+
+
+def measured(progress: Progress) -> Measure | None:
+    """Say how far a job is; None before its worker has told."""
+    if not progress.bytes_done and not progress.bytes_total:
+        return None
+    return Measure(
+        done=progress.bytes_done,
+        total=progress.bytes_total or None,
+        lines=sum(each.lines for each in progress.relations.values()),
+        rate=progress.bytes_per_second,
+        remaining=progress.remaining_seconds,
+    )
 
 
 async def _looks() -> AsyncIterator[None]:

@@ -41,8 +41,8 @@ def import_(  # noqa: PLR0913  # the options of a command
 ) -> None:
     """Upload an archive as a new project.
 
-    Keys with --json: project (id, path_with_namespace), state, error, failed_relations (relation_name,
-    line_number, exception_class, exception_message).
+    Keys with --json: project (id, path_with_namespace), job (its number, null at a GitLab), state, error,
+    failed_relations (relation_name, line_number, exception_class, exception_message).
     """
     from services.cli import transfers
 
@@ -76,7 +76,8 @@ def export(
     FILE.<etag>-<command>.part. The same command then downloads the rest of that archive instead of making a
     new export, as long as the server has it.
 
-    Keys with --json: project (id, path_with_namespace), state, error, file, bytes, sha256.
+    Keys with --json: project (id, path_with_namespace), job (its number, null at a GitLab or where an older
+    export was finished), state, error, file, bytes, sha256.
     """
     from services.cli.exports import export_project
 
@@ -93,15 +94,35 @@ def export(
 
 
 @app.command()
-def status(project: Project, *, token: Token = "", url: Url = URL, json: Json = False) -> None:
-    """Show the state of a project's import and export.
+def status(
+    project: Annotated[
+        str | None, typer.Argument(help="A project's id, or group/name.", show_default=False)
+    ] = None,
+    *,
+    job: Annotated[int | None, typer.Option(min=1, help="A job's number, instead of a project.")] = None,
+    failures: Annotated[
+        bool, typer.Option("--failures", help="List all failed relations, not the newest 100 (Crossdock).")
+    ] = False,
+    token: Token = "",
+    url: Url = URL,
+    json: Json = False,
+) -> None:
+    """Show the state of a project's import and export, or of one job.
 
     Keys with --json: project (id, path_with_namespace), import (state, error, failed_relations), export
-    (state, null where it is not visible to you).
+    (state, null where it is not visible to you). With --job these are instead: job (as GET
+    /api/crossdock/v1/jobs/:id tells it), failed_relations (null without --failures).
     """
-    from services.cli import transfers
+    from services.cli import job_results, transfers
 
-    with_client(lambda client: transfers.status(client, project), url=url, token=token, json=json)
+    async def work(client: GitLabClient) -> Result:
+        if (project is None) == (job is None):
+            raise UsageError("name a project, or a job by --job")
+        if job is not None:
+            return await job_results.job_status(client, job, all_failures=failures)
+        return await transfers.status(client, project or "", all_failures=failures)
+
+    with_client(work, url=url, token=token, json=json)
 
 
 @app.command()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
-from services.cli.client import FailedRelation
+from services.cli.client import FailedRelation, Project
+from services.cli.crossdock_api import Job, Lines
 from services.cli.terminal import result, say, table
 
 
@@ -18,17 +20,14 @@ class Result(Protocol):
         """Print it for people."""
 
 
-class Project(msgspec.Struct, frozen=True):
-    """A project as GitLab names it."""
-
-    id: int
-    path_with_namespace: str
-
-
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """``crossdock import``: the state as GitLab says it, ``scheduled`` where nobody waited for more."""
+    """``crossdock import``: the state as GitLab says it, ``scheduled`` where nobody waited for more.
+
+    ``job`` is null where the server is no Crossdock.
+    """
 
     project: Project
+    job: int | None
     state: str
     error: str | None = None
     failed_relations: Sequence[FailedRelation] = ()
@@ -39,9 +38,13 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """``crossdock export``: ``file``, ``bytes`` and ``sha256`` are null where no archive came."""
+    """``crossdock export``: ``file``, ``bytes`` and ``sha256`` are null where no archive came.
+
+    ``job`` is null where none was begun, or the server is no Crossdock.
+    """
 
     project: Project | None
+    job: int | None
     state: str
     error: str | None = None
     file: str | None = None
@@ -86,8 +89,59 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         list_failures(self.import_.failed_relations)
 
 
+class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """``crossdock status --job``: ``failed_relations`` is null where ``--failures`` does not ask for them."""
+
+    job: Job
+    failed_relations: Sequence[FailedRelation] | None
+
+    def show(self) -> None:
+        """See Result."""
+        job = self.job
+        rows = [("job", job.id), ("kind", job.kind), ("project", job.project.path_with_namespace)]
+        rows += [("state", job.state), ("attempt", f"{job.attempt} of {job.max_attempts}")]
+        rows += [("error", job.error)] if job.error else []
+        rows += [("created", _moment(job.created_at)), ("finished", _moment(job.finished_at))]
+        rows += [("bytes", job.progress.bytes_done), ("entries", job.progress.entries)]
+        table("", ("what", "state"), rows)
+        relations = [(name, each.lines, each.failed) for name, each in job.progress.relations.items()]
+        if relations:
+            table("Relations", ("relation", "lines", "failed"), relations)
+        list_failures(self.failed_relations or ())
+
+
+class MovedJob(msgspec.Struct, frozen=True):
+    """``crossdock cancel`` and ``crossdock retry``."""
+
+    job: Job
+    error: str | None = None
+
+    def show(self) -> None:
+        """See Result."""
+        job = self.job
+        result(f"job {job.id} ({job.kind} of {job.project.path_with_namespace}): {job.state}")
+
+
+class Jobs(msgspec.Struct, frozen=True):
+    """``crossdock jobs``, the newest first."""
+
+    jobs: Sequence[Job]
+
+    def show(self) -> None:
+        """See Result."""
+        rows = [
+            (each.id, each.kind, each.state, each.project.path_with_namespace, _moment(each.created_at))
+            for each in self.jobs
+        ]
+        table("Jobs", ("id", "kind", "state", "project", "created"), rows)
+
+
+def _moment(moment: datetime | None) -> str:
+    return "-" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
 def list_failures(failures: Sequence[FailedRelation]) -> None:
-    """Show the failed relations on stderr; the server tells the newest 100 at most."""
+    """Show failed relations on stderr."""
     if failures:
         rows = [
             (
@@ -110,14 +164,6 @@ class Blob(msgspec.Struct, frozen=True):
 
     name: str
     bytes: int
-
-
-class Lines(msgspec.Struct, frozen=True, kw_only=True):
-    """A relation: its bytes, and how many of its lines are records, and how many are not."""
-
-    bytes: int
-    lines: int
-    failed: int
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):

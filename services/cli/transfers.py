@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from services.cli.client import GitLabClient, ImportStatus, Upload
+from services.cli.client import GitLabClient, ImportStatus, Project, Scheduled, Upload
 from services.cli.errors import RefusedByServer, UsageError, knowing
-from services.cli.jobs import import_states, limited
-from services.cli.results import ExportState, Imported, ImportState, Project, Status, list_failures
+from services.cli.job_results import newest_failures
+from services.cli.jobs import Gauge, import_states, limited
+from services.cli.results import ExportState, Imported, ImportState, Status, list_failures
 from services.cli.terminal import say, transfer, waiting
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
@@ -41,27 +42,29 @@ async def import_project(
     client: GitLabClient, archive: Path, to: Upload, *, within: timedelta | None
 ) -> Imported:
     """Upload ``archive``, and wait for its import if ``within`` says how long."""
-    status = await upload(client, archive, to)
+    scheduled = await upload(client, archive, to)
+    status = scheduled.status
     if within is not None:
-        status = await follow_import(client, status, within=within)
-    return _imported(status)
+        status = await follow_import(client, scheduled, within=within)
+    return _imported(status, scheduled.job)
 
 
-async def upload(client: GitLabClient, archive: Path, to: Upload) -> ImportStatus:
+async def upload(client: GitLabClient, archive: Path, to: Upload) -> Scheduled:
     """Send ``archive`` and show how far it is."""
     check_archive(archive)
     with transfer("Uploading") as report:
         return await client.import_file(archive, to, report)
 
 
-async def follow_import(client: GitLabClient, scheduled: ImportStatus, *, within: timedelta) -> ImportStatus:
+async def follow_import(client: GitLabClient, scheduled: Scheduled, *, within: timedelta) -> ImportStatus:
     """Wait for the import, and list what it left out."""
     started = time.monotonic()
-    status = scheduled
-    with knowing(lambda error: _imported(status, error)), waiting("Importing") as show:
-        async with limited(within, f"the import of {scheduled.path_with_namespace}"):
-            async for status in import_states(client, scheduled.id):
-                show(status.import_status)
+    first = status = scheduled.status
+    gauge = Gauge(client, scheduled.job)
+    with knowing(lambda error: _imported(status, scheduled.job, error)), waiting("Importing") as show:
+        async with limited(within, f"the import of {first.path_with_namespace}"):
+            async for status in import_states(client, first.id):
+                show(status.import_status, await gauge.measure())
     list_failures(status.failed_relations)
     failed = len(status.failed_relations)
     rest = f", {failed}{'+' if failed >= 100 else ''} relations failed" if failed else ""  # noqa: PLR2004  # GitLab's cap
@@ -69,15 +72,16 @@ async def follow_import(client: GitLabClient, scheduled: ImportStatus, *, within
     return status
 
 
-async def status(client: GitLabClient, project: str) -> Status:
-    """Give the state of import and export."""
+async def status(client: GitLabClient, project: str, *, all_failures: bool) -> Status:
+    """Give the state of import and export, with ``all_failures`` or those that GitLab tells."""
     imported = await client.import_status(project)
+    failed = await newest_failures(client, imported.id) if all_failures else imported.failed_relations
     return Status(
         project=Project(imported.id, imported.path_with_namespace),
         import_=ImportState(
             state=imported.import_status,
             error=imported.import_error,
-            failed_relations=imported.failed_relations,
+            failed_relations=failed,
         ),
         export=ExportState(await _export_state(client, imported.id)),
     )
@@ -92,9 +96,10 @@ async def _export_state(client: GitLabClient, project: int) -> str | None:
         return None
 
 
-def _imported(status: ImportStatus, error: str | None = None) -> Imported:
+def _imported(status: ImportStatus, job: int | None, error: str | None = None) -> Imported:
     return Imported(
         project=Project(status.id, status.path_with_namespace),
+        job=job,
         state=status.import_status,
         error=error,
         failed_relations=status.failed_relations,

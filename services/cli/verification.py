@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from services.cli.client import FailedRelation
+from services.cli.crossdock_api import Lines
 from services.cli.errors import JobFailed, UsageError
-from services.cli.results import Blob, Lines, Verified, list_failures
+from services.cli.results import Blob, Verified, list_failures
 from services.cli.terminal import Report, transfer
 from services.importer.reading import archive_events
 from services.importer.restorer import Restorer

@@ -18,6 +18,7 @@ from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import differences, read_contents
 from services.cli.errors import Unreachable
 from services.cli.parts import part_of
+from tests.support.projects import project
 from tests.support.system import System, answers
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +53,12 @@ class CommandLine:
 @pytest.fixture
 def crossdock(standalone_system: System) -> CommandLine:
     return CommandLine({"CROSSDOCK_URL": standalone_system.url, "CROSSDOCK_TOKEN": standalone_system.token})
+
+
+@pytest.fixture
+def anywhere(system: System) -> CommandLine:
+    """The command against either form."""
+    return CommandLine({"CROSSDOCK_URL": system.url, "CROSSDOCK_TOKEN": system.token})
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +154,48 @@ def test_every_result_is_one_document_with_json(
     assert exported["bytes"] == target.stat().st_size
     status = document(crossdock("status", "root/documented", "--json"))
     assert (status["import"]["state"], status["export"]["state"]) == ("finished", "finished")
+
+
+def test_a_job_is_listed_shown_and_not_canceled_once_it_has_ended(
+    anywhere: CommandLine, archive: Path
+) -> None:
+    imported = document(anywhere("import", str(archive), "--path", "jobs", "--json"))
+    listed = document(anywhere("jobs", "--project", "root/jobs", "--kind", "import", "--json"))["jobs"]
+    assert [(job["id"], job["state"]) for job in listed] == [(imported["job"], "finished")]
+    shown = document(anywhere("status", "--job", str(imported["job"]), "--failures", "--json"))
+    assert shown["job"]["progress"]["relations"]["issues"]["lines"] == 50
+    assert shown["failed_relations"] == []
+    anywhere("cancel", str(imported["job"]), code=3)
+
+
+def test_a_failed_import_is_retried_as_a_new_job(
+    anywhere: CommandLine, archive: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cut.tar.gz").write_bytes(archive.read_bytes()[:5000])
+    failed = document(anywhere("import", str(tmp_path / "cut.tar.gz"), "--path", "again", "--json", code=1))
+    retried = document(anywhere("retry", str(failed["job"]), "--wait", "--json", code=1))
+    assert retried["job"]["id"] > failed["job"]
+    assert retried["job"]["state"] == "failed"
+    assert "cut short" in retried["error"]
+
+
+def test_all_failures_are_told_where_gitlab_tells_a_hundred(anywhere: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "bad.tar.gz").write_bytes(project(issues=b"[]\n" * 250))
+    anywhere("import", str(tmp_path / "bad.tar.gz"), "--path", "bad")
+    told = document(anywhere("status", "root/bad", "--json"))["import"]["failed_relations"]
+    assert len(told) == 100
+    told = document(anywhere("status", "root/bad", "--failures", "--json"))["import"]["failed_relations"]
+    assert [failure["line_number"] for failure in told] == list(range(250))
+
+
+def test_what_was_exported_is_verified(anywhere: CommandLine, archive: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.tar.gz"
+    anywhere("import", str(archive), "--path", "verified")
+    exported = document(anywhere("export", "root/verified", "-o", str(target), "--json"))
+    assert exported["job"]
+    verified = document(anywhere("verify", str(target), "--strict", "--json"))
+    assert verified["sha256"] == exported["sha256"]
+    assert verified["relations"]["issues"]["lines"] == 50
 
 
 def document(done: subprocess.CompletedProcess[bytes]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.cli import admin_commands, admin_results, project_commands, results
+from services.cli import admin_commands, admin_results, job_commands, project_commands, results
 from services.cli.__main__ import version as version_command
 from tests.support.command import run, run_beside
 from tests.support.gitlab_stub import Answer, Script, answer, archive, exported, imported
@@ -48,6 +48,7 @@ async def test_an_import_gives_one_document(
     assert code == 0
     assert document == {
         "project": {"id": 7, "path_with_namespace": "group/one"},
+        "job": None,
         "state": "finished",
         "error": None,
         "failed_relations": [FAILURE],
@@ -68,7 +69,7 @@ async def test_an_export_gives_what_arrived(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = str(tmp_path / "out.tar.gz")
-    script = Script(answer(status=202), exported("finished"), archive(b"data"))
+    script = Script(answer(), answer(status=202), exported("finished"), archive(b"data"))
     code, document = await documented(script, monkeypatch, capsys, "export", "group/one", "-o", target)
     assert code == 0
     assert (document["file"], document["bytes"], document["sha256"][:8]) == (target, 4, "3a6eb079")
@@ -78,7 +79,7 @@ async def test_an_export_that_cannot_be_fetched_gives_its_state_and_the_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = str(tmp_path / "out.tar.gz")
-    script = Script(answer(status=202), exported("finished"), answer({"message": "gone"}, 404))
+    script = Script(answer(), answer(status=202), exported("finished"), answer({"message": "gone"}, 404))
     code, document = await documented(script, monkeypatch, capsys, "export", "group/one", "-o", target)
     assert code == 3
     assert (document["state"], document["file"], document["sha256"]) == ("finished", None, None)
@@ -151,6 +152,9 @@ def test_the_version_is_a_document_too(
         (project_commands.export, results.Exported),
         (project_commands.status, results.Status),
         (project_commands.verify, results.Verified),
+        (job_commands.jobs, results.Jobs),
+        (job_commands.cancel, results.MovedJob),
+        (job_commands.retry, results.MovedJob),
         (version_command, results.Version),
         (admin_commands.create_user, admin_results.User),
         (admin_commands.create_token, admin_results.Token),
@@ -164,7 +168,9 @@ def test_the_version_is_a_document_too(
 def test_the_help_of_a_command_names_the_keys_of_its_document(
     command: object, document: type[msgspec.Struct]
 ) -> None:
-    told = re.search(r"Keys with --json: (.*)\.$", " ".join((command.__doc__ or "").split()))
+    told = re.search(
+        r"Keys with --json: (.*?)\.(?: With --job.*)?$", " ".join((command.__doc__ or "").split())
+    )
     assert told
     keys = re.sub(r"\([^)]*\)", "", told[1]).replace(" ", "").split(",")
     assert tuple(keys) == document.__struct_encode_fields__
