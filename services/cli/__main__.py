@@ -1,6 +1,9 @@
 """The command ``crossdock``.
 
 Exit codes: 0 success, 1 a job failed, 2 wrong usage, 3 the server refused, 4 the server cannot be reached.
+
+With ``--json`` a command prints one document on stdout, whose keys its help names; an error's is what is
+known of the job by then, and its sentence under ``error``.
 """
 
 # ruff: noqa: PLC0415  # a command imports what it needs when it runs: --help and --version stay quick
@@ -11,24 +14,24 @@ import asyncio
 import logging
 import os
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.cli import admin_commands
+from services.cli import admin_commands, job_commands, project_commands
 from services.cli.errors import CommandError, UsageError
-from services.cli.options import DAY, URL, Seconds, Token, Url
+from services.cli.options import Json
 from shared.errors import CrossdockError, Fault
 
 app = typer.Typer(
     help="Move whole software projects in and out as GitLab-compatible archives.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(project_commands.app)
+app.add_typer(job_commands.app)
 app.add_typer(admin_commands.app, name="admin")
 app.add_typer(admin_commands.dead_letters, name="dead-letters")
 
@@ -86,110 +89,6 @@ def migrate(
     result(f"migrated: {', '.join(map(str, steps))}" if steps else "nothing to migrate")
 
 
-@app.command(name="import")
-def import_(  # noqa: PLR0913  # the options of a command
-    file: Annotated[Path, typer.Argument(help="An archive that ends in .gz.", show_default=False)],
-    *,
-    path: Annotated[str, typer.Option(help="group/name of the new project.", show_default=False)],
-    token: Token = "",
-    url: Url = URL,
-    name: Annotated[str | None, typer.Option(help="Its title, if it is not its path.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a project of that path.")] = False,
-    override: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Replace an attribute.")
-    ] = None,
-    wait: Annotated[bool, typer.Option(help="Wait until it is done.")] = True,
-    timeout: Seconds = DAY,
-) -> None:
-    """Upload an archive as a new project."""
-    from services.cli import transfers
-    from services.cli.client import Upload, connect
-
-    to = Upload.to(path, name=name, overwrite=overwrite, overrides=transfers.overrides(override or ()))
-
-    async def run() -> None:
-        async with connect(url, _given(token)) as client:
-            status = await transfers.upload(client, file, to)
-            if wait:
-                status = await transfers.follow_import(client, status, within=timedelta(seconds=timeout))
-            transfers.announce(status)
-
-    asyncio.run(run())
-
-
-@app.command()
-def export(
-    project: Annotated[str, typer.Argument(help="Its id, or group/name.", show_default=False)],
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="File to write, - for stdout.", show_default=False)
-    ],
-    token: Token = "",
-    url: Url = URL,
-    description: Annotated[str | None, typer.Option(help="Replaces the project's in the archive.")] = None,
-    timeout: Seconds = DAY,
-) -> None:
-    """Export a project and download its archive."""
-    from services.cli import transfers
-    from services.cli.client import connect
-    from services.cli.terminal import say
-
-    async def run() -> None:
-        async with connect(url, _given(token)) as client:
-            await transfers.export(
-                client, project, description=description, within=timedelta(seconds=timeout)
-            )
-            digest = await transfers.download(client, project, None if output == "-" else Path(output))
-        say(f"sha256 {digest}")
-
-    asyncio.run(run())
-
-
-@app.command()
-def push(  # the options of a command
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An unpacked archive.", show_default=False)],
-    project: Annotated[str, typer.Argument(help="Its id, or group/name.", show_default=False)],
-    *,
-    token: Token = "",
-    url: Url = URL,
-    from_current: Annotated[
-        bool, typer.Option("--from-current", help="Send only what differs from what the project has.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Also where the project gets other content meanwhile.")
-    ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Not where lines would be left out.")] = False,
-    parallel: Annotated[int, typer.Option(min=1, max=32, help="Files to send at a time.")] = 4,
-) -> None:
-    """Bring an unpacked archive into a project that is there, in place of what it has."""
-    from services.cli import push as pushing
-    from services.cli.snapshots import connect
-
-    how = pushing.How(from_current=from_current, force=force, strict=strict, parallel=parallel)
-
-    async def run() -> None:
-        async with connect(url, _given(token), project) as client:
-            await pushing.push(client, folder, how)
-
-    asyncio.run(run())
-
-
-@app.command()
-def status(
-    project: Annotated[str, typer.Argument(help="Its id, or group/name.", show_default=False)],
-    token: Token = "",
-    url: Url = URL,
-) -> None:
-    """Show the state of a project's import and export."""
-    from services.cli import transfers
-    from services.cli.client import connect
-
-    async def run() -> None:
-        async with connect(url, _given(token)) as client:
-            await transfers.show_status(client, project)
-
-    asyncio.run(run())
-
-
 @app.command()
 def demo(
     archive: Annotated[Path | None, typer.Option(help="An archive to use instead of a made one.")] = None,
@@ -201,26 +100,27 @@ def demo(
 
 
 @app.command()
-def version() -> None:
-    """Print the version."""
+def version(*, json: Json = False) -> None:
+    """Print the version.
+
+    Keys with --json: version.
+    """
     from importlib.metadata import version as installed
 
-    from services.cli.terminal import result
+    from services.cli.results import Version
+    from services.cli.running import run
 
-    result(f"crossdock {installed('crossdock')}")
+    async def result() -> Version:
+        return Version(installed("crossdock"))
 
-
-def _given(token: str) -> str:
-    if not token:
-        raise UsageError("no token: set CROSSDOCK_TOKEN or give --token")
-    return token
+    run(result(), json=json)
 
 
 def main() -> None:
     """Run a command; an error is one line on stderr, and an exit code."""
     logging.getLogger().addHandler(logging.NullHandler())  # a service sets up its own instead
     try:
-        app()
+        app(prog_name="crossdock")
     except CommandError as error:
         _fail(error, error.exit_code)
     except CrossdockError as error:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from services.cli import admin_results as results
 from services.cli.errors import UsageError
-from services.cli.terminal import result, say, table
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, Namespace, NamespaceKind, Scope, User
 from shared.accounts.namespaces import create_group, find_namespace_by_path
@@ -26,22 +26,25 @@ def _check_path(path: str) -> str:
 
 async def add_user(
     db: Database, username: str, *, name: str | None, email: str | None, is_admin: bool
-) -> None:
+) -> results.User:
     """Create a user. Raises UsernameTaken."""
     user = await create_user(db, _check_path(username), name=name or username, email=email, is_admin=is_admin)
-    result(f"user {user.username} (id {user.id})")
+    return _shown(user)
 
 
-async def add_token(db: Database, username: str, *, name: str, scope: Scope, days: int | None) -> None:
-    """Create a token and print it: it cannot be seen again."""
+async def add_token(
+    db: Database, username: str, *, name: str, scope: Scope, days: int | None
+) -> results.Token:
+    """Create a token and give it: it cannot be seen again."""
     user = await _user(db, username)
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
     token = await create_token(db, user.id, name=name, scopes=[scope], expires_at=expires_at)
-    say("The token is shown this once:")
-    result(token)
+    return results.Token(
+        token=token, username=user.username, name=name, scopes=[scope.value], expires_at=expires_at
+    )
 
 
-async def add_group(db: Database, full_path: str, *, name: str | None, owner: str | None) -> None:
+async def add_group(db: Database, full_path: str, *, name: str | None, owner: str | None) -> results.Group:
     """Create a group below its parent, which must be there. Raises NamespacePathTaken."""
     above, _, path = full_path.strip("/").rpartition("/")
     parent = await _group(db, above) if above else None
@@ -49,21 +52,25 @@ async def add_group(db: Database, full_path: str, *, name: str | None, owner: st
     group = await create_group(db, _check_path(path), name=name or path, parent=parent)
     if user:
         await add_member(db, user.id, namespace_id=group.id, level=AccessLevel.OWNER)
-    result(f"group {group.full_path} (id {group.id})")
+    return results.Group(id=group.id, full_path=group.full_path, name=group.name)
 
 
-async def add_group_member(db: Database, full_path: str, username: str, *, level: AccessLevel) -> None:
+async def add_group_member(
+    db: Database, full_path: str, username: str, *, level: AccessLevel
+) -> results.Member:
     """Give a user a level in a group."""
     group, user = await _group(db, full_path), await _user(db, username)
     await add_member(db, user.id, namespace_id=group.id, level=level)
-    result(f"{user.username} is {level.name.lower()} of {group.full_path}")
+    return results.Member(group=group.full_path, username=user.username, role=level.name.lower())
 
 
-async def print_users(db: Database) -> None:
+async def all_users(db: Database) -> results.Users:
     """List everybody."""
-    users = await list_users(db)
-    rows = [(user.id, user.username, user.name, "yes" if user.is_admin else "no") for user in users]
-    table("Users", ("id", "username", "name", "administrator"), rows)
+    return results.Users([_shown(user) for user in await list_users(db)])
+
+
+def _shown(user: User) -> results.User:
+    return results.User(id=user.id, username=user.username, name=user.name, is_admin=user.is_admin)
 
 
 async def _user(db: Database, username: str) -> User:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from services.cli.options import Data
+from services.cli.options import Data, Json
 
 if TYPE_CHECKING:
+    from services.cli.results import Result
     from shared.broker.base import Broker
     from shared.database.pool import Pool
 
@@ -67,96 +67,130 @@ def create_user(
     email: Annotated[str | None, typer.Option()] = None,
     admin: Annotated[bool, typer.Option("--admin", help="Make an administrator.")] = False,
     data: Data = None,
+    json: Json = False,
 ) -> None:
-    """Create a user, with a personal namespace."""
+    """Create a user, with a personal namespace.
+
+    Keys with --json: id, username, name, is_admin.
+    """
     from services.cli.admin import add_user
 
-    _with_database(data, lambda db: add_user(db, username, name=name, email=email, is_admin=admin))
+    _with_database(data, lambda db: add_user(db, username, name=name, email=email, is_admin=admin), json=json)
 
 
 @app.command()
 def create_token(
     username: Username,
+    *,
     name: Annotated[str, typer.Option(help="What it is for.")] = "cli",
     scope: Annotated[TokenScope, typer.Option(help="What it allows.")] = TokenScope.API,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
     data: Data = None,
+    json: Json = False,
 ) -> None:
-    """Create a token and print it, this once."""
+    """Create a token and print it, this once.
+
+    Keys with --json: token, username, name, scopes, expires_at.
+    """
     from services.cli.admin import add_token
     from shared.accounts.models import Scope
 
-    _with_database(data, lambda db: add_token(db, username, name=name, scope=Scope(scope.value), days=days))
+    _with_database(
+        data, lambda db: add_token(db, username, name=name, scope=Scope(scope.value), days=days), json=json
+    )
 
 
 @app.command()
 def create_group(
     path: GroupPath,
+    *,
     name: Annotated[str | None, typer.Option(help="The name that people read.")] = None,
     owner: Annotated[str | None, typer.Option(help="User who owns it.")] = None,
     data: Data = None,
+    json: Json = False,
 ) -> None:
-    """Create a group."""
+    """Create a group.
+
+    Keys with --json: id, full_path, name.
+    """
     from services.cli.admin import add_group
 
-    _with_database(data, lambda db: add_group(db, path, name=name, owner=owner))
+    _with_database(data, lambda db: add_group(db, path, name=name, owner=owner), json=json)
 
 
 @app.command()
 def add_member(
     path: GroupPath,
     username: Username,
+    *,
     role: Annotated[Role, typer.Option(help="What they may do.")] = Role.MAINTAINER,
     data: Data = None,
+    json: Json = False,
 ) -> None:
-    """Make a user a member of a group, or give a member another role."""
+    """Make a user a member of a group, or give a member another role.
+
+    Keys with --json: group, username, role.
+    """
     from services.cli.admin import add_group_member
     from shared.accounts.models import AccessLevel
 
-    _with_database(data, lambda db: add_group_member(db, path, username, level=AccessLevel[role.name]))
+    _with_database(
+        data, lambda db: add_group_member(db, path, username, level=AccessLevel[role.name]), json=json
+    )
 
 
 @app.command()
-def list_users(data: Data = None) -> None:
-    """List all users."""
-    from services.cli.admin import print_users
+def list_users(*, data: Data = None, json: Json = False) -> None:
+    """List all users.
 
-    _with_database(data, print_users)
+    Keys with --json: users (id, username, name, is_admin).
+    """
+    from services.cli.admin import all_users
+
+    _with_database(data, all_users, json=json)
 
 
 @dead_letters.command(name="list")
-def list_(queue: Queue) -> None:
-    """Show the dead letters of a queue, and leave them there."""
+def list_(queue: Queue, *, json: Json = False) -> None:
+    """Show the dead letters of a queue, and leave them there.
+
+    Keys with --json: queue, dead_letters (id, reason, body).
+    """
     from services.cli.dead_letters import list_dead_letters
 
-    _with_broker(lambda broker: list_dead_letters(broker, queue.value))
+    _with_broker(lambda broker: list_dead_letters(broker, queue.value), json=json)
 
 
 @dead_letters.command()
-def replay(queue: Queue) -> None:
-    """Put the dead letters of a queue back into it."""
+def replay(queue: Queue, *, json: Json = False) -> None:
+    """Put the dead letters of a queue back into it.
+
+    Keys with --json: queue, replayed.
+    """
     from services.cli.dead_letters import replay_dead_letters
 
-    _with_broker(lambda broker: replay_dead_letters(broker, queue.value))
+    _with_broker(lambda broker: replay_dead_letters(broker, queue.value), json=json)
 
 
-def _with_database(data: Path | None, work: Callable[[Pool], Awaitable[None]]) -> None:
+def _with_database(data: Path | None, work: Callable[[Pool], Awaitable[Result]], *, json: bool) -> None:
     from services.cli.configuration import settings
+    from services.cli.running import run
     from services.cli.wiring import accounts_database
 
-    async def run() -> None:
+    async def result() -> Result:
         async with accounts_database(settings(), data) as db:
-            await work(db)
+            return await work(db)
 
-    asyncio.run(run())
+    run(result(), json=json)
 
 
-def _with_broker(work: Callable[[Broker], Awaitable[None]]) -> None:
+def _with_broker(work: Callable[[Broker], Awaitable[Result]], *, json: bool) -> None:
     from services.cli.configuration import settings
+    from services.cli.running import run
     from services.cli.wiring import broker
 
-    async def run() -> None:
+    async def result() -> Result:
         async with broker(settings()) as opened:
-            await work(opened)
+            return await work(opened)
 
-    asyncio.run(run())
+    run(result(), json=json)

@@ -7,17 +7,26 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 from urllib.parse import quote
+from uuid import uuid4
 
 import msgspec
 from aiohttp import ClientResponse, ClientSession, FormData
 
-from services.cli.errors import Unreachable
-from services.cli.http import Retriable, api_session, api_url, attempts, exchange, when_limited, when_passing
+from services.cli.calls import Calls
+from services.cli.http import Retriable, api_session, api_url, attempts, exchange, when_keyed, when_limited
 from services.cli.terminal import Report
 
-_Answer = TypeVar("_Answer")
+_CROSSDOCK = "crossdock"
+"""The revision in a Crossdock's version."""
+
+
+class Project(msgspec.Struct, frozen=True):
+    """A project as GitLab names it."""
+
+    id: int
+    path_with_namespace: str
 
 
 class FailedRelation(msgspec.Struct, frozen=True):
@@ -85,70 +94,80 @@ class _Watched(io.BufferedReader):
         return data
 
 
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """An import that was taken; ``job`` is its number where the server is a Crossdock."""
+
+    status: ImportStatus
+    job: int | None
+
+
+class _Version(msgspec.Struct, frozen=True):
+    revision: str = ""
+
+
 class GitLabClient:
-    """Calls below one base URL. Every method raises RefusedByServer and Unreachable."""
+    """Calls below one base URL, ``api``. Every method raises RefusedByServer and Unreachable."""
 
     def __init__(self, session: ClientSession, api: str) -> None:
-        self._session = session
-        self._api = api
+        self._calls = Calls(session, api)
+        self.session = session
+        self.api = api
 
-    async def import_file(self, archive: Path, upload: Upload, report: Report) -> ImportStatus:
+    async def import_file(self, archive: Path, upload: Upload, report: Report) -> Scheduled:
         """Upload ``archive`` and give the import that the server scheduled.
 
-        The token is tried first: a refusal should not come after gigabytes. Nothing but 429 is tried
-        again, as an upload that broke off may have been taken.
+        The token is tried first: a refusal should not come after gigabytes.
         """
-        await self._json("GET", "/user", dict[str, object])
-        async for attempt in attempts(when_limited):
+        on, headers = await self._effective_once()
+        async for attempt in attempts(on):
             with attempt, _Watched(archive, report) as file:
                 form = FormData(upload.fields(), default_to_multipart=True)
                 form.add_field("file", file, filename=archive.name, content_type="application/gzip")
-                return await self._once("POST", "/projects/import", ImportStatus, data=form)
+                answer = await self._calls.once(
+                    "POST", "/projects/import", ImportStatus, data=form, headers=headers
+                )
+                return Scheduled(answer.body, answer.job)
         raise AssertionError("the last attempt raises")
+
+    async def _effective_once(self) -> tuple[Retriable, dict[str, str]]:
+        """Give when to try a POST again, and the headers that make that safe.
+
+        A Crossdock takes a key, with which the request has its effect once. Elsewhere nothing but 429 is
+        tried again, as what broke off may have been taken.
+        """
+        version = (await self._calls.json("GET", "/version", _Version)).body
+        if version.revision != _CROSSDOCK:
+            return when_limited, {}
+        return when_keyed, {"Idempotency-Key": str(uuid4())}
 
     async def import_status(self, project: str | int) -> ImportStatus:
         """State of the newest import."""
-        return await self._json("GET", f"{_project(project)}/import", ImportStatus)
+        return (await self._calls.json("GET", f"{_project(project)}/import", ImportStatus)).body
 
-    async def schedule_export(self, project: str | int, description: str | None = None) -> None:
-        """Have an archive made, its project's description being ``description`` if given."""
+    async def schedule_export(self, project: str | int, description: str | None = None) -> int | None:
+        """Have an archive made, its project's description being ``description`` if given.
+
+        Give the number of the job where the server is a Crossdock.
+        """
+        on, headers = await self._effective_once()
         body = {} if description is None else {"description": description}
-        await self._json("POST", f"{_project(project)}/export", dict[str, object], on=when_limited, json=body)
+        path = f"{_project(project)}/export"
+        answer = await self._calls.json("POST", path, dict[str, object], on=on, json=body, headers=headers)
+        return answer.job
 
     async def export_status(self, project: str | int) -> ExportStatus:
         """State of the caller's newest export."""
-        return await self._json("GET", f"{_project(project)}/export", ExportStatus)
+        return (await self._calls.json("GET", f"{_project(project)}/export", ExportStatus)).body
 
     @asynccontextmanager
     async def archive(
         self, project: str | int, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[ClientResponse]:
         """Begin to download the finished export; ``headers`` may ask for a range. Tried once."""
-        url = f"{self._api}{_project(project)}/export/download"
-        async with exchange(self._session, "GET", url, headers=headers) as response:
+        url = f"{self.api}{_project(project)}/export/download"
+        async with exchange(self.session, "GET", url, headers=headers) as response:
             yield response
-
-    async def _json(
-        self,
-        method: str,
-        path: str,
-        answer: type[_Answer],
-        *,
-        on: Retriable = when_passing,
-        json: object = None,
-    ) -> _Answer:
-        async for attempt in attempts(on):
-            with attempt:
-                return await self._once(method, path, answer, json=json)
-        raise AssertionError("the last attempt raises")
-
-    async def _once(self, method: str, path: str, answer: type[_Answer], **options: object) -> _Answer:
-        async with exchange(self._session, method, self._api + path, **options) as response:
-            body = await response.read()
-        try:
-            return msgspec.json.decode(body, type=answer)
-        except msgspec.MsgspecError as error:
-            raise Unreachable(f"{response.url.origin()} gave no answer of GitLab's API: {error}") from error
 
 
 def _project(project: str | int) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from services.cli.terminal import result, table
+from services.cli.admin_results import DeadLetter, DeadLetters, Replayed
 from shared.broker.base import Broker
 
 
-async def list_dead_letters(broker: Broker, queue: str) -> None:
-    """Print them, and leave them where they are."""
-    rows = [
-        (each.message.message_id, each.reason, each.message.body[:200])
+async def list_dead_letters(broker: Broker, queue: str) -> DeadLetters:
+    """Give them, and leave them where they are."""
+    letters = [
+        DeadLetter(
+            id=each.message.message_id, reason=each.reason, body=each.message.body.decode(errors="replace")
+        )
         async for each in broker.dead_letters(queue)
     ]
-    table(f"Dead letters of {queue}", ("id", "reason", "body"), rows)
+    return DeadLetters(queue=queue, dead_letters=letters)
 
 
-async def replay_dead_letters(broker: Broker, queue: str) -> None:
+async def replay_dead_letters(broker: Broker, queue: str) -> Replayed:
     """Put them back into their queue."""
-    result(f"{await broker.replay(queue)} messages back in {queue}")
+    return Replayed(queue=queue, replayed=await broker.replay(queue))

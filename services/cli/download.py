@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import BinaryIO
 
 from aiohttp import ClientResponse
 
 from services.cli.client import GitLabClient
-from services.cli.errors import JobFailed, Unreachable, UsageError
+from services.cli.errors import CommandError, JobFailed, RefusedByServer, Unreachable
 from services.cli.http import attempts, when_passing
 from services.cli.terminal import Report
 
 _CHUNK = 256 * 1024
-_PARTIAL = 206
+_PARTIAL, _NOT_FOUND, _UNSATISFIABLE = 206, 404, 416
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _SHA256 = re.compile(r"(?:^|[,\s])sha-256=:([A-Za-z0-9+/=]+):")
 
@@ -30,29 +29,63 @@ class Corrupted(JobFailed):
     code = "download_corrupted"
 
 
-class Download:
-    """One archive on its way to ``file``; ``done`` bytes have arrived."""
+class Superseded(CommandError):
+    """The server does not have the archive any more whose rest was asked for."""
 
-    def __init__(self, file: BinaryIO, report: Report) -> None:
+    code = "download_superseded"
+
+
+class Download:
+    """One archive on its way to ``file``; ``done`` bytes have arrived.
+
+    ``name`` is told the validator of what comes, before it comes.
+    """
+
+    def __init__(self, file: BinaryIO, *, name: Callable[[str | None], None] = lambda _: None) -> None:
         self._file = file
-        self._report = report
+        self._name = name
+        self._report: Report = lambda _done, _total: None
         self._digest = hashlib.sha256()
         self._validator: str | None = None
         self._total: int | None = None
         self._promised: bytes | None = None
         self._complete = False
+        self._only_rest = False
         self._furthest = 0
         self.done = 0
 
-    async def run(self, client: GitLabClient, project: str | int) -> str:
+    async def take_up(self, validator: str | None, report: Report) -> None:
+        """Begin with what the file holds of the archive that ``validator`` names.
+
+        But for its last byte: so there is always a rest to ask for, and the answer tells the digest.
+        """
+        size = self._file.seek(0, os.SEEK_END) - 1
+        self._file.truncate(size)
+        self._file.seek(0)
+        while chunk := self._file.read(_CHUNK):
+            self._digest.update(chunk)
+            self.done += len(chunk)
+            report(self.done, size)
+            await asyncio.sleep(0)  # Ctrl-C comes in between
+        self._validator = validator
+        self._furthest = self.done
+
+    async def finish(self, client: GitLabClient, project: str | int, report: Report) -> str:
+        """Fetch the rest; otherwise as ``run``. Raises Superseded where there is no rest to have."""
+        self._only_rest = True
+        return await self.run(client, project, report)
+
+    async def run(self, client: GitLabClient, project: str | int, report: Report) -> str:
         """Fetch it all and give its SHA-256 in hex. Raises RefusedByServer, Unreachable, Corrupted.
 
         A connection may break as often as it likes that got further than all before it.
         """
+        self._report = report
         while not self._complete:
             async for attempt in attempts(when_passing):
                 with attempt:
                     await self._fetch(client, project)
+        self._file.flush()
         return self._verified()
 
     async def _fetch(self, client: GitLabClient, project: str | int) -> None:
@@ -66,6 +99,10 @@ class Download:
             if self.done <= self._furthest:
                 raise
             self._furthest = self.done
+        except RefusedByServer as error:
+            if self._only_rest and error.status in {_NOT_FOUND, _UNSATISFIABLE}:
+                raise Superseded(str(error)) from error
+            raise
 
     def _range(self) -> dict[str, str]:
         """Ask for the rest, or for all where the archive is another one by now (RFC 9110, 13.1.5)."""
@@ -76,18 +113,27 @@ class Download:
     def _begin(self, response: ClientResponse) -> None:
         """Take what the headers say."""
         if response.status == _PARTIAL:
-            self._go_on(response.headers.get("Content-Range", ""))
+            self._go_on(response)
+        elif self._only_rest:
+            raise Superseded("the server has another archive by now")
         else:
             self._start_over()
             self._total = response.content_length
-        self._validator = _validator(response)
+            self._validator, self._promised = _validator(response), None
+            self._name(self._validator)
+        self._only_rest = False
         digest = _SHA256.search(response.headers.get("Repr-Digest", ""))
-        self._promised = base64.b64decode(digest[1]) if digest else None
+        if digest:
+            self._promised = base64.b64decode(digest[1])
 
-    def _go_on(self, content_range: str) -> None:
+    def _go_on(self, response: ClientResponse) -> None:
+        content_range = response.headers.get("Content-Range", "")
         match = _CONTENT_RANGE.fullmatch(content_range)
         if match is None or int(match[1]) != self.done:
             raise Corrupted(f"asked for bytes from {self.done}, the server sent {content_range!r}")
+        etag = response.headers.get("ETag")
+        if self._validator and self._validator.startswith('"') and etag not in {None, self._validator}:
+            raise Corrupted(f"asked for the rest of {self._validator}, the server sent {etag}")
         self._total = int(match[2])
 
     def _start_over(self) -> None:
@@ -117,20 +163,4 @@ class Download:
 def _validator(response: ClientResponse) -> str | None:
     """What names this very content: a strong ETag, else the date (RFC 9110, 13.1.5 forbids a weak ETag)."""
     etag = response.headers.get("ETag", "")
-    return etag if etag.startswith('"') else response.headers.get("Last-Modified")
-
-
-@contextmanager
-def whole_file(target: Path) -> Iterator[BinaryIO]:
-    """Write ``target`` under the name ``target.part``, which takes its place, or vanishes after an error."""
-    if target.is_dir():
-        raise UsageError(f"{target} is a directory: name a file")
-    part = target.with_name(f"{target.name}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        part.replace(target)
-    except OSError as error:
-        raise JobFailed(f"cannot write {error.filename or part}: {os.strerror(error.errno or 0)}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    return etag if etag.startswith('"') and etag.isascii() else response.headers.get("Last-Modified")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from shared.errors import CrossdockError, Fault
 
 
 class CommandError(CrossdockError):
-    """Ends the command with one line on stderr."""
+    """Ends the command with one line on stderr.
+
+    ``document`` is what ``--json`` prints where more is known than the sentence.
+    """
 
     code = "command"
     exit_code: ClassVar[int] = 1
+    document: object = None
 
 
 class JobFailed(CommandError):
@@ -49,3 +55,13 @@ class Unreachable(CommandError):
     fault = Fault.REMOTE
     retryable = True
     exit_code = 4
+
+
+@contextmanager
+def knowing(document: Callable[[str], object]) -> Iterator[None]:
+    """Have an error of the block tell, with ``--json``, what is known by then; given is its sentence."""
+    try:
+        yield
+    except CommandError as error:
+        error.document = document(str(error))
+        raise

@@ -23,7 +23,7 @@ LONGEST_WAIT = timedelta(minutes=10)
 """The longest Retry-After that is waited for."""
 
 _TIMEOUT = ClientTimeout(total=None, sock_connect=30, sock_read=300)
-_TOO_MANY_REQUESTS = 429
+_CONFLICT, _TOO_MANY_REQUESTS = 409, 429
 _SERVER_ERROR = 500
 _ERROR_BYTES = 64 * 1024
 _MESSAGES = ("message", "error_description", "error", "detail")
@@ -129,6 +129,13 @@ def when_limited(error: Exception) -> bool | float:
 def when_passing(error: Exception) -> bool | float:
     """Try again what can be asked twice: also errors of the server and lost connections."""
     return isinstance(error, Unreachable) or when_limited(error)
+
+
+def when_keyed(error: Exception) -> bool | float:
+    """Try again what takes effect once: also while an earlier try is still at work (409 with a time)."""
+    if isinstance(error, RefusedByServer) and error.status == _CONFLICT and error.retry_after is not None:
+        return error.retry_after
+    return when_passing(error)
 
 
 def attempts(on: Retriable) -> AsyncIterator[stamina.Attempt]:

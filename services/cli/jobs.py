@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from services.cli.client import ExportStatus, GitLabClient, ImportStatus
-from services.cli.errors import JobFailed
+from services.cli.crossdock_api import Job, JobClient, Progress
+from services.cli.errors import CommandError, JobFailed
+from services.cli.terminal import Measure
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=3)
 """Between two looks; a pause is half as long again as the one before."""
@@ -20,38 +22,79 @@ PATIENCE = timedelta(seconds=60)
 _FAILED_IMPORT = frozenset({"failed", "canceled"})
 
 
-async def wait_for_import(client: GitLabClient, project: int, show: Callable[[str], None]) -> ImportStatus:
-    """Return once it finished. Raises JobFailed, also where there is no import."""
+async def import_states(client: GitLabClient, project: int) -> AsyncGenerator[ImportStatus, None]:
+    """Give each look at an import until it finished. Raises JobFailed, also where there is no import."""
     async for _ in _looks():
         status = await client.import_status(project)
-        show(status.import_status)
+        yield status
         if status.import_status == "finished":
-            return status
+            return
         if status.import_status in _FAILED_IMPORT:
             reason = status.import_error or "no reason was given"
             raise JobFailed(f"the import of {status.path_with_namespace} {status.import_status}: {reason}")
         if status.import_status == "none":
             raise JobFailed(f"{status.path_with_namespace} has no import to wait for")
-    raise AssertionError("one looks for ever")
 
 
-async def wait_for_export(
-    client: GitLabClient, project: str | int, show: Callable[[str], None], *, patience: timedelta = PATIENCE
-) -> ExportStatus:
-    """Return once it finished. Raises JobFailed, also where it stays ``none``."""
+async def export_states(
+    client: GitLabClient, project: str | int, *, patience: timedelta = PATIENCE
+) -> AsyncGenerator[ExportStatus, None]:
+    """Give each look at an export until it finished. Raises JobFailed, also where it stays ``none``."""
     started = time.monotonic()
     async for _ in _looks():
         status = await client.export_status(project)
-        show(status.export_status)
+        yield status
         waited = time.monotonic() - started
         match status.export_status:
             case "finished":
-                return status
+                return
             case "failed":
                 raise JobFailed(f"the export of {status.path_with_namespace} failed")
             case "none" if waited >= patience.total_seconds():
                 raise JobFailed(f"the export of {status.path_with_namespace} did not start, or left no file")
-    raise AssertionError("one looks for ever")
+
+
+async def job_states(jobs: JobClient, job: int) -> AsyncGenerator[Job, None]:
+    """Give each look at a job of a Crossdock until it finished. Raises JobFailed."""
+    async for _ in _looks():
+        seen = await jobs.find(job)
+        yield seen
+        match seen.state:
+            case "finished":
+                return
+            case "failed" | "canceled":
+                reason = f": {seen.error}" if seen.error else ""
+                raise JobFailed(f"job {job} {seen.state}{reason}")
+
+
+class Gauge:
+    """Tells how far a job is, where its number is known."""
+
+    def __init__(self, client: GitLabClient, job: int | None) -> None:
+        self._jobs = JobClient(client)
+        self._job = job
+
+    async def measure(self) -> Measure | None:
+        """Look once. None where nothing is known: it is no reason to stop waiting."""
+        if self._job is None:
+            return None
+        try:
+            return measured((await self._jobs.glance(self._job)).progress)
+        except CommandError:
+            return None
+
+
+def measured(progress: Progress) -> Measure | None:
+    """Say how far a job is; None before its worker has told."""
+    if not progress.bytes_done and not progress.bytes_total:
+        return None
+    return Measure(
+        done=progress.bytes_done,
+        total=progress.bytes_total or None,
+        lines=sum(each.lines for each in progress.relations.values()),
+        rate=progress.bytes_per_second,
+        remaining=progress.remaining_seconds,
+    )
 
 
 async def _looks() -> AsyncIterator[None]:

@@ -15,6 +15,9 @@ Seconds: TypeAlias = Annotated[int, typer.Option("--timeout", min=1, help="Secon
 Data: TypeAlias = Annotated[
     Path | None, typer.Option(help="The folder of a standalone, instead of CROSSDOCK_DATABASE_URL.")
 ]
+Json: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document, and nothing else, on stdout.")
+]
 
 URL = "http://localhost:8080"
 DAY = 24 * 3600

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
+import msgspec
+
 from services.cli.client import FailedRelation
 from services.cli.errors import CommandError, JobFailed
+from services.cli.results import list_failures
 from services.cli.snapshots import Entry, Sent, Snapshot, SnapshotClient
 from services.cli.terminal import Report, result, say, transfer
-from services.cli.transfers import list_failures
 from services.cli.tree import TreeFile, tree_files
 
 _MOST_TOLD = 100
@@ -42,19 +44,30 @@ class _Failures:
         self.first += [each.of(relation) for each in sent.failures[: _MOST_TOLD - len(self.first)]]
 
 
-async def push(client: SnapshotClient, folder: Path, how: How) -> None:
+class Pushed(msgspec.Struct, frozen=True, kw_only=True):
+    """``crossdock push``: the snapshot that the project has now, and how many lines were left out."""
+
+    snapshot: Snapshot
+    failure_count: int
+    failed_relations: Sequence[FailedRelation]
+
+    def show(self) -> None:
+        """See Result."""
+        result(f"snapshot {self.snapshot.id}: {self.snapshot.state}, {self.snapshot.entries} entries")
+
+
+async def push(client: SnapshotClient, folder: Path, how: How) -> Pushed:
     """Send the tree and commit it. What was sent is thrown away where that fails."""
     files = await asyncio.to_thread(tree_files, folder)
     snapshot = await client.open(from_current=how.from_current)
     try:
-        committed = await _fill(client, snapshot.id, files, how)
+        return await _fill(client, snapshot.id, files, how)
     except BaseException:
         await _discard(client, snapshot.id)
         raise
-    result(f"snapshot {committed.id}: {committed.state}, {committed.entries} entries")
 
 
-async def _fill(client: SnapshotClient, snapshot: int, files: Sequence[TreeFile], how: How) -> Snapshot:
+async def _fill(client: SnapshotClient, snapshot: int, files: Sequence[TreeFile], how: How) -> Pushed:
     if how.from_current:
         files = await _what_differs(client, snapshot, files)
     failures = await _send(client, snapshot, files, parallel=how.parallel)
@@ -63,7 +76,8 @@ async def _fill(client: SnapshotClient, snapshot: int, files: Sequence[TreeFile]
         say(f"{failures.count} lines are left out, as they are no records")
     if failures.count and how.strict:
         raise JobFailed("nothing was committed, as lines would be left out")
-    return await client.commit(snapshot, force=how.force)
+    committed = await client.commit(snapshot, force=how.force)
+    return Pushed(snapshot=committed, failure_count=failures.count, failed_relations=failures.first)
 
 
 async def _discard(client: SnapshotClient, snapshot: int) -> None:

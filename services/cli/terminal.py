@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeAlias
 
+import msgspec
 from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    SpinnerColumn,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -42,11 +47,19 @@ def result(text: str) -> None:
     print(printable(text), flush=True)  # noqa: T201  # the command line speaks so
 
 
+def document(value: object) -> None:
+    """Print one JSON document for scripts, in ASCII: it may show a stranger's text on a terminal."""
+    print(json.dumps(msgspec.json.decode(msgspec.json.encode(value))), flush=True)  # noqa: T201  # the command line speaks so
+
+
 @contextmanager
-def transfer(label: str) -> Iterator[Report]:
-    """Show how far a transfer is: a bar on a terminal, else a line every ten seconds and at the end."""
+def transfer(label: str, *, begun: int = 0) -> Iterator[Report]:
+    """Show how far a transfer is: a bar on a terminal, else a line every ten seconds and at the end.
+
+    ``begun`` bytes were there before, and count for no rate.
+    """
     console = Console(stderr=True)
-    with _bar(label, console) if console.is_terminal else _lines(label) as report:
+    with _bar(label, console) if console.is_terminal else _lines(label, begun) as report:
         yield report
 
 
@@ -59,48 +72,92 @@ def _bar(label: str, console: Console) -> Iterator[Report]:
 
 
 @contextmanager
-def _lines(label: str) -> Iterator[Report]:
+def _lines(label: str, begun: int) -> Iterator[Report]:
     started = said = time.monotonic()
-    last: tuple[int, int | None] = (0, None)
+    last: tuple[int, int | None] = (begun, None)
 
     def report(done: int, total: int | None) -> None:
         nonlocal said, last
         last = (done, total)
         if time.monotonic() - said >= _PLAIN_INTERVAL:
             said = time.monotonic()
-            say(_line(label, last, said - started))
+            say(_line(label, last, said - started, begun=begun))
 
     yield report
-    say(_line(label, last, time.monotonic() - started))
+    say(_line(label, last, time.monotonic() - started, begun=begun))
 
 
-def _line(label: str, progress: tuple[int, int | None], seconds: float) -> str:
+def _line(label: str, progress: tuple[int, int | None], seconds: float, *, begun: int) -> str:
     done, total = progress
     whole = "" if total is None or total == done else f" of {decimal(total)}"
-    return f"{label}: {decimal(done)}{whole}, {decimal(int(done / max(seconds, 0.001)))}/s, {seconds:.1f} s"
+    rate = int((done - begun) / max(seconds, 0.001))
+    return f"{label}: {decimal(done)}{whole}, {decimal(rate)}/s, {seconds:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How far a job is: bytes done and in all, lines, bytes a second, and seconds left; None is unknown."""
+
+    done: int
+    total: int | None
+    lines: int
+    rate: int | None
+    remaining: int | None
+
+    def __str__(self) -> str:
+        """Say all that is known."""
+        whole = "" if self.total is None or self.total <= self.done else f" of {decimal(self.total)}"
+        words = [f"{decimal(self.done)}{whole}"]
+        words += [f"{self.lines:,} lines"] if self.lines else []
+        words += [] if self.rate is None else [f"{decimal(self.rate)}/s"]
+        words += [] if self.remaining is None else [f"{timedelta(seconds=self.remaining)} left"]
+        return ", ".join(words)
+
+
+Show: TypeAlias = Callable[[str, Measure | None], None]
+"""Is told the state of a job, and how far it is where that is known."""
 
 
 @contextmanager
-def waiting(label: str) -> Iterator[Callable[[str], None]]:
-    """Show the state of a job one waits for: a spinner on a terminal, else a line at each change."""
+def waiting(label: str) -> Iterator[Show]:
+    """Show a job one waits for: a spinner on a terminal, and a bar; else lines at changes and each 10 s."""
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _changes(label)
-        return
-    with console.status(Text(label)) as status:
-        yield lambda state: status.update(Text(f"{label}: {printable(state)}"))
+    with _spinner(label, console) if console.is_terminal else _changes(label) as show:
+        yield show
 
 
-def _changes(label: str) -> Callable[[str], None]:
-    last = ""
+@contextmanager
+def _spinner(label: str, console: Console) -> Iterator[Show]:
+    plain = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
+    measured = (*plain, BarColumn(), TextColumn("{task.fields[measure]}", markup=False))
+    with Progress(*plain, console=console) as progress:
+        task = progress.add_task(label, total=None, measure="")
 
-    def show(state: str) -> None:
-        nonlocal last
-        if state != last:
-            say(f"{label}: {state}")
-        last = state
+        def show(state: str, measure: Measure | None) -> None:
+            told = f"{label}: {printable(state)}"
+            if measure is None:
+                progress.update(task, description=told)
+                return
+            progress.columns = measured
+            progress.update(
+                task, description=told, completed=measure.done, total=measure.total, measure=str(measure)
+            )
 
-    return show
+        yield show
+
+
+@contextmanager
+def _changes(label: str) -> Iterator[Show]:
+    last, said = "", time.monotonic()
+
+    def show(state: str, measure: Measure | None) -> None:
+        nonlocal last, said
+        due = measure is not None and time.monotonic() - said >= _PLAIN_INTERVAL
+        if state != last or due:
+            say(f"{label}: {state}" if measure is None else f"{label}: {state}, {measure}")
+            last, said = state, time.monotonic()
+
+    yield show
 
 
 def table(

@@ -1,19 +1,18 @@
-"""The commands that move projects: import, export, status."""
+"""The commands that import, and tell the status."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
-from services.cli.client import FailedRelation, GitLabClient, ImportStatus, Upload
-from services.cli.download import Download, whole_file
-from services.cli.errors import RefusedByServer, UsageError
-from services.cli.jobs import limited, wait_for_export, wait_for_import
-from services.cli.terminal import result, say, table, transfer, waiting
+from services.cli.client import GitLabClient, ImportStatus, Project, Scheduled, Upload
+from services.cli.errors import RefusedByServer, UsageError, knowing
+from services.cli.job_results import newest_failures
+from services.cli.jobs import Gauge, import_states, limited
+from services.cli.results import ExportState, Imported, ImportState, Status, list_failures
+from services.cli.terminal import say, transfer, waiting
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
 
@@ -26,6 +25,11 @@ def overrides(pairs: Sequence[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
+def destination(full_path: str, *, name: str | None, overwrite: bool, override: Sequence[str]) -> Upload:
+    """Say what to import as, from the command's options. Raises UsageError."""
+    return Upload.to(full_path, name=name, overwrite=overwrite, overrides=overrides(override))
+
+
 def check_archive(archive: Path) -> None:
     """Raise UsageError for what the server would refuse only after the upload."""
     if not archive.is_file():
@@ -34,19 +38,33 @@ def check_archive(archive: Path) -> None:
         raise UsageError(f"{archive.name} does not end in .gz, as GitLab wants it")
 
 
-async def upload(client: GitLabClient, archive: Path, to: Upload) -> ImportStatus:
+async def import_project(
+    client: GitLabClient, archive: Path, to: Upload, *, within: timedelta | None
+) -> Imported:
+    """Upload ``archive``, and wait for its import if ``within`` says how long."""
+    scheduled = await upload(client, archive, to)
+    status = scheduled.status
+    if within is not None:
+        status = await follow_import(client, scheduled, within=within)
+    return _imported(status, scheduled.job)
+
+
+async def upload(client: GitLabClient, archive: Path, to: Upload) -> Scheduled:
     """Send ``archive`` and show how far it is."""
     check_archive(archive)
     with transfer("Uploading") as report:
         return await client.import_file(archive, to, report)
 
 
-async def follow_import(client: GitLabClient, scheduled: ImportStatus, *, within: timedelta) -> ImportStatus:
+async def follow_import(client: GitLabClient, scheduled: Scheduled, *, within: timedelta) -> ImportStatus:
     """Wait for the import, and list what it left out."""
     started = time.monotonic()
-    async with limited(within, f"the import of {scheduled.path_with_namespace}"):
-        with waiting("Importing") as show:
-            status = await wait_for_import(client, scheduled.id, show)
+    first = status = scheduled.status
+    gauge = Gauge(client, scheduled.job)
+    with knowing(lambda error: _imported(status, scheduled.job, error)), waiting("Importing") as show:
+        async with limited(within, f"the import of {first.path_with_namespace}"):
+            async for status in import_states(client, first.id):
+                show(status.import_status, await gauge.measure())
     list_failures(status.failed_relations)
     failed = len(status.failed_relations)
     rest = f", {failed}{'+' if failed >= 100 else ''} relations failed" if failed else ""  # noqa: PLR2004  # GitLab's cap
@@ -54,66 +72,35 @@ async def follow_import(client: GitLabClient, scheduled: ImportStatus, *, within
     return status
 
 
-def list_failures(failures: Sequence[FailedRelation]) -> None:
-    """Show the failed relations on stderr; the server tells the newest 100 at most."""
-    if failures:
-        rows = [
-            (
-                each.relation_name,
-                _or_dash(each.line_number),
-                each.exception_class,
-                _or_dash(each.exception_message),
-            )
-            for each in failures
-        ]
-        table("Failed relations", ("relation", "line", "class", "message"), rows, stderr=True)
-
-
-def _or_dash(value: object) -> object:
-    return "-" if value is None else value
-
-
-async def export(
-    client: GitLabClient, project: str | int, *, description: str | None, within: timedelta
-) -> None:
-    """Have the archive made, and wait for it."""
-    await client.schedule_export(project, description)
-    async with limited(within, f"the export of {project}"):
-        with waiting("Exporting") as show:
-            await wait_for_export(client, project, show)
-
-
-async def download(client: GitLabClient, project: str | int, target: Path | None) -> str:
-    """Fetch the archive to ``target``, or stdout, and give its SHA-256 in hex."""
-    opened = nullcontext(sys.stdout.buffer) if target is None else whole_file(target)
-    with opened as file, transfer("Downloading") as report:
-        digest = await Download(file, report).run(client, project)
-        file.flush()
-    return digest
-
-
-async def show_status(client: GitLabClient, project: str) -> None:
-    """Print the state of import and export."""
+async def status(client: GitLabClient, project: str, *, all_failures: bool) -> Status:
+    """Give the state of import and export, with ``all_failures`` or those that GitLab tells."""
     imported = await client.import_status(project)
-    rows = [("project", f"{imported.path_with_namespace} (id {imported.id})")]
-    rows.append(("import", imported.import_status))
-    if imported.import_error:
-        rows.append(("import error", imported.import_error))
-    rows.append(("failed relations", str(len(imported.failed_relations))))
-    rows.append(("export", await _export_state(client, imported.id)))
-    table("", ("what", "state"), rows)
-    list_failures(imported.failed_relations)
+    failed = await newest_failures(client, imported.id) if all_failures else imported.failed_relations
+    return Status(
+        project=Project(imported.id, imported.path_with_namespace),
+        import_=ImportState(
+            state=imported.import_status,
+            error=imported.import_error,
+            failed_relations=failed,
+        ),
+        export=ExportState(await _export_state(client, imported.id)),
+    )
 
 
-async def _export_state(client: GitLabClient, project: int) -> str:
+async def _export_state(client: GitLabClient, project: int) -> str | None:
     try:
         return (await client.export_status(project)).export_status
     except RefusedByServer as error:
         if error.status not in {_FORBIDDEN, _NOT_FOUND}:
             raise
-        return "not visible to you"
+        return None
 
 
-def announce(status: ImportStatus) -> None:
-    """Print what was imported, for people and scripts."""
-    result(f"{status.path_with_namespace} (id {status.id}): {status.import_status}")
+def _imported(status: ImportStatus, job: int | None, error: str | None = None) -> Imported:
+    return Imported(
+        project=Project(status.id, status.path_with_namespace),
+        job=job,
+        state=status.import_status,
+        error=error,
+        failed_relations=status.failed_relations,
+    )

@@ -1,10 +1,9 @@
-"""Takes the events of an archive and writes them as a snapshot; says at the end whether it is a project."""
+"""Takes the events of an archive and writes what is in it; says at the end whether it is a project."""
 
 from __future__ import annotations
 
 from typing import Protocol, assert_never
 
-from services.importer.failures import Failures
 from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryKind, EntryStarted, Event
 from shared.archive.limits import Limits
 from shared.assembly.project import PROJECT
@@ -13,10 +12,10 @@ from shared.jobs.progress import Progress, RelationProgress
 from shared.restore.breath import Breath
 from shared.restore.documents import ProjectAttributes, ProjectDocument
 from shared.restore.entries import relation_of, verifier_of
+from shared.restore.failures import FailureLog
 from shared.restore.relations import RelationReceiver
 from shared.restore.verifiers import Verifier
-from shared.snapshots.sinks import BlobSink
-from shared.snapshots.writer import SnapshotWriter
+from shared.snapshots.sinks import BlobSink, LineSink
 
 _TRACKED = 200
 
@@ -25,6 +24,19 @@ class NotAProject(ArchiveError):
     """Something is missing without which an archive is no project (GitLab's text, and what)."""
 
     code = "not_a_project"
+
+
+class Writer(Protocol):
+    """Where the entries of an archive go."""
+
+    async def directory(self, name: str, mtime: int) -> None:
+        """Take a directory."""
+
+    def relation(self, name: str, mtime: int) -> LineSink:
+        """Take a relation."""
+
+    async def blob(self, name: str, mtime: int, *, size: int) -> BlobSink:
+        """Take a blob of ``size`` bytes."""
 
 
 class _Receiver(Protocol):
@@ -38,7 +50,7 @@ class _Receiver(Protocol):
 class _File:
     """Verifies a file on its way to its blob."""
 
-    def __init__(self, sink: BlobSink, verifier: Verifier, *, failures: Failures) -> None:
+    def __init__(self, sink: BlobSink, verifier: Verifier, *, failures: FailureLog) -> None:
         self._sink = sink
         self._verifier = verifier
         self._failures = failures
@@ -61,10 +73,10 @@ class Restorer:
 
     def __init__(
         self,
-        writer: SnapshotWriter,
+        writer: Writer,
         *,
         limits: Limits,
-        failures: Failures,
+        failures: FailureLog,
         progress: Progress,
         breath: Breath,
     ) -> None:

@@ -11,7 +11,7 @@ from shared.relations.lines import LineSplitter, OverlongLine
 from shared.relations.records import Null, Record, Refused, Verdict, check
 from shared.restore.breath import Breath
 from shared.restore.failures import Failure, FailureLog
-from shared.snapshots.sinks import RelationSink
+from shared.snapshots.sinks import LineSink
 
 INLINE = 64 * 1024
 """Bytes of a line that may be parsed on the event loop."""
@@ -29,7 +29,7 @@ class RelationReceiver:
     def __init__(
         self,
         relation: str,
-        sink: RelationSink,
+        sink: LineSink,
         *,
         limits: Limits,
         failures: FailureLog,

@@ -39,6 +39,16 @@ async def encode(encoder: Encoder, data: bytes | memoryview) -> bytes:
     return await asyncio.to_thread(encoder.write, data)
 
 
+class LineSink(Protocol):
+    """Takes a relation, line by line."""
+
+    async def write(self, line: bytes, *, record: bool = True) -> None:
+        """Take a whole line; one that is no ``record`` is not counted."""
+
+    async def close(self) -> None:
+        """End the relation."""
+
+
 class RelationSink:
     """Takes whole lines of one relation; holds at most 1 MiB and one line of them."""
 

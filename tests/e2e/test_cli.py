@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import differences, read_contents
+from services.cli.errors import Unreachable
+from services.cli.parts import part_of
+from tests.support.projects import project
 from tests.support.system import System, answers
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +55,12 @@ def crossdock(standalone_system: System) -> CommandLine:
     return CommandLine({"CROSSDOCK_URL": standalone_system.url, "CROSSDOCK_TOKEN": standalone_system.token})
 
 
+@pytest.fixture
+def anywhere(system: System) -> CommandLine:
+    """The command against either form."""
+    return CommandLine({"CROSSDOCK_URL": system.url, "CROSSDOCK_TOKEN": system.token})
+
+
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("archive")
@@ -63,6 +76,25 @@ def test_what_is_imported_is_exported(crossdock: CommandLine, archive: Path, tmp
     before, after = read_contents(archive), read_contents(tmp_path / "out.tar.gz")
     assert list(differences(before, after, failed=())) == []
     assert [file.name for file in tmp_path.iterdir()] == ["out.tar.gz"]
+
+
+def test_a_part_is_finished_without_a_new_export(
+    crossdock: CommandLine, standalone_system: System, archive: Path, tmp_path: Path
+) -> None:
+    crossdock("import", str(archive), "--path", "parted")
+    target, whole = tmp_path / "out.tar.gz", tmp_path / "whole.tar.gz"
+    crossdock("export", "root/parted", "-o", str(whole))
+    data = whole.read_bytes()
+    command = "\n".join((f"{standalone_system.url}/api/v4", "root/parted", ""))
+    with suppress(Unreachable), part_of(target, command) as part:
+        part.name(f'"{hashlib.sha256(data).hexdigest()}"')
+        part.file.write(data[:5000])
+        raise Unreachable("the connection broke")
+    told = crossdock("export", "root/parted", "-o", str(target)).stderr.decode()
+    assert "Downloading the rest: " in told
+    assert "Exporting" not in told
+    assert target.read_bytes() == data
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["out.tar.gz", "whole.tar.gz"]
 
 
 def test_an_export_to_stdout_is_the_archive_and_nothing_else(
@@ -109,6 +141,66 @@ def test_an_overridden_description_is_exported(crossdock: CommandLine, archive: 
         ["tar", "-xOzf", str(tmp_path / "out.tar.gz"), "./tree/project.json"], capture_output=True, check=True
     ).stdout
     assert b'"description":"Another"' in document
+
+
+def test_every_result_is_one_document_with_json(
+    crossdock: CommandLine, archive: Path, tmp_path: Path
+) -> None:
+    imported = document(crossdock("import", str(archive), "--path", "documented", "--json"))
+    assert (imported["state"], imported["project"]["path_with_namespace"]) == ("finished", "root/documented")
+    target = tmp_path / "out.tar.gz"
+    exported = document(crossdock("export", "root/documented", "-o", str(target), "--json"))
+    assert exported["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
+    assert exported["bytes"] == target.stat().st_size
+    status = document(crossdock("status", "root/documented", "--json"))
+    assert (status["import"]["state"], status["export"]["state"]) == ("finished", "finished")
+
+
+def test_a_job_is_listed_shown_and_not_canceled_once_it_has_ended(
+    anywhere: CommandLine, archive: Path
+) -> None:
+    imported = document(anywhere("import", str(archive), "--path", "jobs", "--json"))
+    listed = document(anywhere("jobs", "--project", "root/jobs", "--kind", "import", "--json"))["jobs"]
+    assert [(job["id"], job["state"]) for job in listed] == [(imported["job"], "finished")]
+    shown = document(anywhere("status", "--job", str(imported["job"]), "--failures", "--json"))
+    assert shown["job"]["progress"]["relations"]["issues"]["lines"] == 50
+    assert shown["failed_relations"] == []
+    anywhere("cancel", str(imported["job"]), code=3)
+
+
+def test_a_failed_import_is_retried_as_a_new_job(
+    anywhere: CommandLine, archive: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cut.tar.gz").write_bytes(archive.read_bytes()[:5000])
+    failed = document(anywhere("import", str(tmp_path / "cut.tar.gz"), "--path", "again", "--json", code=1))
+    retried = document(anywhere("retry", str(failed["job"]), "--wait", "--json", code=1))
+    assert retried["job"]["id"] > failed["job"]
+    assert retried["job"]["state"] == "failed"
+    assert "cut short" in retried["error"]
+
+
+def test_all_failures_are_told_where_gitlab_tells_a_hundred(anywhere: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "bad.tar.gz").write_bytes(project(issues=b"[]\n" * 250))
+    anywhere("import", str(tmp_path / "bad.tar.gz"), "--path", "bad")
+    told = document(anywhere("status", "root/bad", "--json"))["import"]["failed_relations"]
+    assert len(told) == 100
+    told = document(anywhere("status", "root/bad", "--failures", "--json"))["import"]["failed_relations"]
+    assert [failure["line_number"] for failure in told] == list(range(250))
+
+
+def test_what_was_exported_is_verified(anywhere: CommandLine, archive: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.tar.gz"
+    anywhere("import", str(archive), "--path", "verified")
+    exported = document(anywhere("export", "root/verified", "-o", str(target), "--json"))
+    assert exported["job"]
+    verified = document(anywhere("verify", str(target), "--strict", "--json"))
+    assert verified["sha256"] == exported["sha256"]
+    assert verified["relations"]["issues"]["lines"] == 50
+
+
+def document(done: subprocess.CompletedProcess[bytes]) -> Any:
+    assert done.stdout.count(b"\n") == 1
+    return json.loads(done.stdout)
 
 
 def test_a_refused_token_is_exit_code_3(standalone_system: System, archive: Path) -> None:

@@ -61,9 +61,31 @@ def answer(body: object = None, status: int = 200, **headers: str) -> Answer:
     return respond
 
 
-def imported(status: str, **more: object) -> Answer:
-    """GitLab's import status."""
-    return answer({"id": 7, "path_with_namespace": "group/one", "import_status": status} | more)
+def crossdock() -> Answer:
+    """A Crossdock's version: it takes keys."""
+    return answer({"version": "18.9.0", "revision": "crossdock"})
+
+
+def imported(status: str, *, job: int | None = None, **more: object) -> Answer:
+    """GitLab's import status; a Crossdock names the job."""
+    body = {"id": 7, "path_with_namespace": "group/one", "import_status": status} | more
+    return answer(body) if job is None else answer(body, X_Crossdock_Job=str(job))
+
+
+def job(state: str, number: int = 5, progress: Mapping[str, object] | None = None) -> dict[str, object]:
+    """A job of a Crossdock, as its own API tells it."""
+    return {
+        "id": number,
+        "kind": "import",
+        "state": state,
+        "project": {"id": 7, "path_with_namespace": "group/one"},
+        "correlation_id": "c",
+        "attempt": 1,
+        "max_attempts": 5,
+        "created_at": "2026-11-25T00:00:00.000Z",
+        "error": "not a gzip file" if state == "failed" else None,
+        "progress": {"bytes_per_second": None, "remaining_seconds": None} | dict(progress or {}),
+    }
 
 
 def exported(status: str) -> Answer:

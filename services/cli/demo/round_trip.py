@@ -16,6 +16,7 @@ from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import Contents, differences, read_contents
 from services.cli.demo.server import temporary_standalone
 from services.cli.errors import JobFailed
+from services.cli.exports import export_project
 from services.cli.terminal import say, table
 
 _WITHIN = timedelta(hours=24)
@@ -41,7 +42,7 @@ class _Trip:
     imported: ImportStatus
     import_seconds: float
     export_seconds: float
-    digest: str
+    digest: str | None
 
 
 async def run(archive: Path | None) -> None:
@@ -74,9 +75,10 @@ async def _move(client: GitLabClient, source: Path, target: Path) -> _Trip:
     scheduled = await transfers.upload(client, source, Upload(_PROJECT))
     imported = await transfers.follow_import(client, scheduled, within=_WITHIN)
     between = time.monotonic()
-    await transfers.export(client, imported.id, description=None, within=_WITHIN)
-    digest = await transfers.download(client, imported.id, target)
-    return _Trip(imported, between - started, time.monotonic() - between, digest)
+    exported = await export_project(
+        client, imported.id, target, description=None, within=_WITHIN, resume=False
+    )
+    return _Trip(imported, between - started, time.monotonic() - between, exported.sha256)
 
 
 def _compare(source: Path, target: Path, trip: _Trip) -> None:

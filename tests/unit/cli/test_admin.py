@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable
 
@@ -120,3 +121,20 @@ def test_a_stranger_gets_no_token(admin: Run) -> None:
 def test_users_are_listed(admin: Run) -> None:
     admin("create-user", "ada")
     assert admin("list-users").splitlines()[1:] == ["1  ada  ada  no"]
+
+
+def test_what_is_made_is_a_document_with_json(admin: Run) -> None:
+    user = json.loads(admin("create-user", "ada", "--json"))
+    assert (user["username"], user["is_admin"]) == ("ada", False)
+    token = json.loads(admin("create-token", "ada", "--days", "1", "--json"))
+    assert (token["token"][:6], token["scopes"]) == ("glpat-", ["api"])
+    assert json.loads(admin("create-group", "group", "--json"))["full_path"] == "group"
+    member = json.loads(admin("add-member", "group", "ada", "--json"))
+    assert member == {"group": "group", "username": "ada", "role": "maintainer"}
+    assert json.loads(admin("list-users", "--json")) == {"users": [user]}
+
+
+def test_what_is_refused_is_a_document_with_json(admin: Run) -> None:
+    assert json.loads(admin("create-token", "nobody", "--json", code=2)) == {
+        "error": "there is no user 'nobody'"
+    }

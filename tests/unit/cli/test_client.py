@@ -7,7 +7,7 @@ import pytest
 
 from services.cli.client import Upload
 from services.cli.errors import RefusedByServer, Unreachable
-from tests.support.gitlab_stub import Script, answer, imported
+from tests.support.gitlab_stub import Script, answer, crossdock, imported
 
 DATA = bytes(range(256)) * 4096
 
@@ -86,6 +86,39 @@ async def test_an_upload_that_may_have_been_taken_is_not_sent_again(archive: Pat
     assert len(script.asked) == 2
 
 
+async def test_a_crossdock_takes_an_upload_once_however_often_it_is_sent(archive: Path) -> None:
+    at_work = answer({"message": "409 Conflict"}, status=409, Retry_After="0")
+    script = Script(crossdock(), answer(status=503), at_work, imported("scheduled", job=5))
+    async with script.client() as client:
+        scheduled = await client.import_file(archive, Upload("one"), ignore)
+    assert scheduled.job == 5
+    assert len({asked.headers["Idempotency-Key"] for asked in script.asked[1:]}) == 1
+    assert all(DATA in asked.body for asked in script.asked[1:])
+
+
+async def test_every_upload_has_a_key_of_its_own(archive: Path) -> None:
+    script = Script(*[crossdock(), imported("scheduled")] * 2)
+    async with script.client() as client:
+        await client.import_file(archive, Upload("one"), ignore)
+        await client.import_file(archive, Upload("one"), ignore)
+    assert len({asked.headers["Idempotency-Key"] for asked in script.asked[1::2]}) == 2
+
+
+async def test_a_gitlab_gets_no_key(archive: Path) -> None:
+    script = Script(answer({"version": "18.9.0", "revision": "abc"}), imported("scheduled"))
+    async with script.client() as client:
+        scheduled = await client.import_file(archive, Upload("one"), ignore)
+    assert scheduled.job is None
+    assert "Idempotency-Key" not in script.asked[1].headers
+
+
+async def test_a_conflict_that_does_not_pass_is_final() -> None:
+    script = Script(crossdock(), answer({"message": "409 Conflict"}, status=409))
+    async with script.client() as client:
+        with pytest.raises(RefusedByServer):
+            await client.schedule_export(7)
+
+
 async def test_a_project_is_named_by_its_path_in_one_segment() -> None:
     script = Script(imported("finished"))
     async with script.client() as client:
@@ -94,8 +127,8 @@ async def test_a_project_is_named_by_its_path_in_one_segment() -> None:
 
 
 async def test_an_export_changes_the_description_only_when_told() -> None:
-    script = Script(answer(status=202), answer(status=202))
+    script = Script(*[answer(), answer(status=202)] * 2)
     async with script.client() as client:
         await client.schedule_export(7)
         await client.schedule_export(7, "")
-    assert [asked.body for asked in script.asked] == [b"{}", b'{"description": ""}']
+    assert [asked.body for asked in script.asked[1::2]] == [b"{}", b'{"description": ""}']

@@ -3,12 +3,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from pathlib import Path
 
 import pytest
 
-from services.cli.download import Corrupted, Download, whole_file
-from services.cli.errors import CommandError, JobFailed, RefusedByServer, Unreachable, UsageError
+from services.cli.download import Corrupted, Download
+from services.cli.errors import JobFailed, RefusedByServer, Unreachable
 from services.cli.http import ATTEMPTS
 from tests.support.gitlab_stub import Script, answer, archive
 
@@ -24,7 +23,7 @@ def digest(data: bytes) -> str:
 async def fetch(script: Script, file: io.BytesIO | None = None) -> bytes:
     file = file or io.BytesIO()
     async with script.client() as client:
-        found = await Download(file, lambda _done, _total: None).run(client, 7)
+        found = await Download(file).run(client, 7, lambda _done, _total: None)
     assert found == hashlib.sha256(file.getvalue()).hexdigest()
     return file.getvalue()
 
@@ -126,33 +125,15 @@ async def test_a_pipe_is_never_written_twice() -> None:
         await fetch(script, Pipe())
 
 
-def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
-    target = tmp_path / "out.tar.gz"
-    with whole_file(target) as file:
-        file.write(DATA)
-        assert [each.name for each in tmp_path.iterdir()] == ["out.tar.gz.part"]
-    assert target.read_bytes() == DATA
-    assert list(tmp_path.iterdir()) == [target]
+async def test_the_rest_of_another_archive_is_refused() -> None:
+    script = Script(archive(DATA, breaks_after=1000, ETag=ETAG), archive(OTHER, start=1000, ETag='"two"'))
+    with pytest.raises(Corrupted, match='asked for the rest of "one"'):
+        await fetch(script)
 
 
-def fail(target: Path) -> None:
-    with whole_file(target) as file:
-        file.write(b"new")
-        raise Corrupted("")
-
-
-def test_a_failed_download_leaves_what_was_there(tmp_path: Path) -> None:
-    target = tmp_path / "out.tar.gz"
-    target.write_bytes(b"old")
-    with pytest.raises(Corrupted):
-        fail(target)
-    assert list(tmp_path.iterdir()) == [target]
-    assert target.read_bytes() == b"old"
-
-
-@pytest.mark.parametrize(("name", "error"), [(".", UsageError), ("missing/out.tar.gz", JobFailed)])
-def test_a_place_that_cannot_be_written_is_one_clear_line(
-    name: str, error: type[CommandError], tmp_path: Path
-) -> None:
-    with pytest.raises(error, match=r"^[^\n]+$"):
-        fail(tmp_path / name)
+async def test_a_rest_without_a_digest_is_checked_by_the_one_promised_before() -> None:
+    script = Script(
+        archive(DATA, breaks_after=1000, ETag=ETAG, Repr_Digest=digest(DATA)), archive(OTHER, start=1000)
+    )
+    with pytest.raises(Corrupted, match="SHA-256"):
+        await fetch(script)

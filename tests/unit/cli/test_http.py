@@ -78,7 +78,7 @@ async def test_a_question_is_not_asked_for_ever() -> None:
 
 async def test_an_answer_of_something_else_than_gitlab_is_told() -> None:
     async with Script(*[answer([])] * ATTEMPTS).client() as client:
-        with pytest.raises(Unreachable, match="no answer of GitLab's API"):
+        with pytest.raises(Unreachable, match="no answer of this API"):
             await client.import_status(7)
 
 

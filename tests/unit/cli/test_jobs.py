@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import TypeVar
 
 import pytest
 
 from services.cli.errors import JobFailed
-from services.cli.jobs import limited, wait_for_export, wait_for_import
+from services.cli.jobs import export_states, import_states, limited
 from tests.support.gitlab_stub import Script, exported, imported
+
+T = TypeVar("T")
+
+
+async def last(states: AsyncIterator[T]) -> T:
+    return [state async for state in states][-1]
 
 
 async def test_an_import_is_waited_for_until_it_finished() -> None:
-    seen: list[str] = []
     async with Script(imported("scheduled"), imported("started"), imported("finished")).client() as client:
-        await wait_for_import(client, 7, seen.append)
+        seen = [status.import_status async for status in import_states(client, 7)]
     assert seen == ["scheduled", "started", "finished"]
 
 
@@ -21,31 +28,31 @@ async def test_an_import_is_waited_for_until_it_finished() -> None:
 async def test_a_failed_import_says_why(state: str) -> None:
     async with Script(imported(state, import_error="not a gzip stream")).client() as client:
         with pytest.raises(JobFailed, match=f"group/one {state}: not a gzip stream"):
-            await wait_for_import(client, 7, lambda _: None)
+            await last(import_states(client, 7))
 
 
 async def test_there_is_no_waiting_for_an_import_that_is_none() -> None:
     async with Script(imported("none")).client() as client:
         with pytest.raises(JobFailed, match="no import"):
-            await wait_for_import(client, 7, lambda _: None)
+            await last(import_states(client, 7))
 
 
 async def test_an_export_may_be_none_before_a_worker_takes_it() -> None:
     script = Script(*map(exported, ("none", "queued", "started", "regeneration_in_progress", "finished")))
     async with script.client() as client:
-        assert (await wait_for_export(client, 7, lambda _: None)).export_status == "finished"
+        assert (await last(export_states(client, 7))).export_status == "finished"
 
 
 async def test_an_export_that_stays_none_is_given_up() -> None:
     async with Script(exported("none")).client() as client:
         with pytest.raises(JobFailed, match="did not start"):
-            await wait_for_export(client, 7, lambda _: None, patience=timedelta())
+            await last(export_states(client, 7, patience=timedelta()))
 
 
 async def test_a_failed_export_is_told() -> None:
     async with Script(exported("failed")).client() as client:
         with pytest.raises(JobFailed, match="failed"):
-            await wait_for_export(client, 7, lambda _: None)
+            await last(export_states(client, 7))
 
 
 async def test_waiting_has_an_end() -> None:

@@ -45,7 +45,7 @@ def test_each_end_of_a_command_has_its_exit_code() -> None:
     [
         (["status", "1"], "crossdock: no token: set CROSSDOCK_TOKEN or give --token"),
         (
-            ["import", "a.gz", "--path", "a", "--override", "x"],
+            ["import", "a.gz", "--path", "a", "--override", "x", "--token", "t"],
             "crossdock: --override takes key=value, not 'x'",
         ),
         (["status", "1", "--token", "t", "--url", "x"], "crossdock: 'x' is no URL: it has to begin with"),

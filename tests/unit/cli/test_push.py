@@ -29,7 +29,7 @@ def tree(tmp_path: Path) -> Path:
 
 async def _push(script: Script, tree: Path, how: How = ONE_BY_ONE) -> list[tuple[str, str]]:
     async with script.server() as url, connect(url, "secret", "group/project") as client:
-        await push(client, tree, how)
+        (await push(client, tree, how)).show()
     return [_asked(each) for each in script.asked]
 
 

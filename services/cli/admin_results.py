@@ -1,0 +1,107 @@
+"""What ``crossdock admin`` and ``crossdock dead-letters`` give; see ``results.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from services.cli.terminal import result, say, table
+
+_SHOWN = 200
+"""Characters of a dead letter that people see."""
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A user; also what ``create-user`` gives."""
+
+    id: int
+    username: str
+    name: str
+    is_admin: bool
+
+    def show(self) -> None:
+        """See Result."""
+        result(f"user {self.username} (id {self.id})")
+
+
+class Users(msgspec.Struct, frozen=True):
+    """``list-users``."""
+
+    users: Sequence[User]
+
+    def show(self) -> None:
+        """See Result."""
+        rows = [(each.id, each.username, each.name, "yes" if each.is_admin else "no") for each in self.users]
+        table("Users", ("id", "username", "name", "administrator"), rows)
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """``create-token``: the one time that the token is shown."""
+
+    token: str
+    username: str
+    name: str
+    scopes: Sequence[str]
+    expires_at: datetime | None
+
+    def show(self) -> None:
+        """See Result."""
+        say("The token is shown this once:")
+        result(self.token)
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """``create-group``."""
+
+    id: int
+    full_path: str
+    name: str
+
+    def show(self) -> None:
+        """See Result."""
+        result(f"group {self.full_path} (id {self.id})")
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """``add-member``."""
+
+    group: str
+    username: str
+    role: str
+
+    def show(self) -> None:
+        """See Result."""
+        result(f"{self.username} is {self.role} of {self.group}")
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was given up on, as much of it as is text."""
+
+    id: str
+    reason: str
+    body: str
+
+
+class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
+    """``dead-letters list``."""
+
+    queue: str
+    dead_letters: Sequence[DeadLetter]
+
+    def show(self) -> None:
+        """See Result."""
+        rows = [(each.id, each.reason, each.body[:_SHOWN]) for each in self.dead_letters]
+        table(f"Dead letters of {self.queue}", ("id", "reason", "body"), rows)
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """``dead-letters replay``: how many are back in their queue."""
+
+    queue: str
+    replayed: int
+
+    def show(self) -> None:
+        """See Result."""
+        result(f"{self.replayed} messages back in {self.queue}")

@@ -1,0 +1,87 @@
+"""Calls of one API: JSON goes, and an answer of a known form comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+from aiohttp import ClientResponse, ClientSession
+
+from services.cli.errors import Unreachable
+from services.cli.http import Retriable, attempts, exchange, when_passing
+
+_JOB = "X-Crossdock-Job"
+_PAGE = 100
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[_T]):
+    """What came; ``job`` is the job that it names, ``cursor`` where the list goes on, if it does."""
+
+    body: _T
+    job: int | None
+    cursor: str | None
+
+
+class Calls:
+    """Calls below one base URL. Every method raises RefusedByServer and Unreachable."""
+
+    def __init__(self, session: ClientSession, url: str) -> None:
+        self.session = session
+        self.url = url
+
+    async def json(
+        self,
+        method: str,
+        path: str,
+        answer: type[_T],
+        *,
+        on: Retriable = when_passing,
+        **options: object,
+    ) -> Answer[_T]:
+        """Call, and try again where ``on`` says so."""
+        async for attempt in attempts(on):
+            with attempt:
+                return await self.once(method, path, answer, **options)
+        raise AssertionError("the last attempt raises")
+
+    async def once(self, method: str, path: str, answer: type[_T], **options: object) -> Answer[_T]:
+        """Call a single time; ``options`` are those of aiohttp."""
+        async with exchange(self.session, method, self.url + path, **options) as response:
+            body = await response.read()
+        try:
+            decoded = msgspec.json.decode(body, type=answer)
+        except msgspec.MsgspecError as error:
+            raise Unreachable(f"{response.url.origin()} gave no answer of this API: {error}") from error
+        return Answer(decoded, _job(response), _cursor(response))
+
+    async def items(
+        self, path: str, item: type[_T], *, limit: int | None = None, **query: str
+    ) -> AsyncGenerator[_T, None]:
+        """Give the items of a list, at most ``limit``, page by page."""
+        given, cursor = 0, None
+        while True:
+            size = _PAGE if limit is None else min(_PAGE, limit - given)
+            params = query | {"per_page": str(size)} | ({"cursor": cursor} if cursor else {})
+            page = await self.json("GET", path, list[item], params=params)  # type: ignore[valid-type]  # a type at run time
+            for each in page.body[:size]:
+                yield each
+            given, cursor = given + len(page.body), page.cursor
+            if cursor is None or (limit is not None and given >= limit):
+                return
+
+
+def _job(response: ClientResponse) -> int | None:
+    value = response.headers.get(_JOB, "")
+    return int(value) if value.isascii() and value.isdecimal() else None
+
+
+def _cursor(response: ClientResponse) -> str | None:
+    """Take from Link the cursor alone: the token is for the server that was named, not for any in a link."""
+    following: Mapping[str, object] = response.links.get("next", {})
+    url = following.get("url")
+    return getattr(url, "query", {}).get("cursor")

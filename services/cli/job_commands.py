@@ -1,0 +1,93 @@
+"""The commands about jobs, which only a Crossdock has."""
+
+# ruff: noqa: PLC0415  # a command imports what it needs when it runs: --help stays quick
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Annotated, TypeAlias
+
+import typer
+
+from services.cli.admin_commands import QueueName
+from services.cli.options import DAY, URL, Json, Seconds, Token, Url
+from services.cli.project_commands import with_client
+
+app = typer.Typer(rich_markup_mode=None)
+
+Job: TypeAlias = Annotated[int, typer.Argument(help="Its number.", min=1, show_default=False)]
+
+
+class State(Enum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+@app.command()
+def jobs(  # noqa: PLR0913  # the options of a command
+    *,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    kind: Annotated[QueueName | None, typer.Option(help="Only those of this kind.")] = None,
+    project: Annotated[str | None, typer.Option(help="Only those of this project.")] = None,
+    user: Annotated[str | None, typer.Option(help="Only those this user asked for: id, or name.")] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Only those you asked for.")] = False,
+    since: Annotated[datetime | None, typer.Option(help="Only those created after this moment, UTC.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
+    token: Token = "",
+    url: Url = URL,
+    json: Json = False,
+) -> None:
+    """List jobs, the newest first.
+
+    Keys with --json: jobs (each as GET /api/crossdock/v1/jobs/:id tells it; progress without relations).
+    """
+    from services.cli.job_results import list_jobs
+
+    filters = {
+        "state": state and state.value,
+        "kind": kind and kind.value,
+        "project": project,
+        "user": user,
+        "mine": "true" if mine else None,
+        "created_after": f"{since.isoformat()}Z" if since else None,
+    }
+    with_client(
+        lambda client: list_jobs(client, limit=limit, filters=filters), url=url, token=token, json=json
+    )
+
+
+@app.command()
+def cancel(job: Job, *, token: Token = "", url: Url = URL, json: Json = False) -> None:
+    """Cancel a job that has not ended.
+
+    Keys with --json: job (as GET /api/crossdock/v1/jobs/:id tells it), error.
+    """
+    from services.cli.job_results import cancel as move
+
+    with_client(lambda client: move(client, job), url=url, token=token, json=json)
+
+
+@app.command()
+def retry(
+    job: Job,
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is done.")] = False,
+    timeout: Seconds = DAY,
+    token: Token = "",
+    url: Url = URL,
+    json: Json = False,
+) -> None:
+    """Have a job that failed or was canceled done again, as a new job.
+
+    Keys with --json: job (the new one, as GET /api/crossdock/v1/jobs/:id tells it), error.
+    """
+    from services.cli.job_results import retry as move
+
+    within = timedelta(seconds=timeout) if wait else None
+    with_client(lambda client: move(client, job, within=within), url=url, token=token, json=json)

@@ -1,0 +1,59 @@
+"""The commands about jobs: list, show, cancel, retry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from services.cli.client import FailedRelation, GitLabClient
+from services.cli.crossdock_api import Job, JobClient
+from services.cli.errors import knowing
+from services.cli.jobs import job_states, limited, measured
+from services.cli.results import Jobs, JobStatus, MovedJob
+from services.cli.terminal import waiting
+
+
+async def list_jobs(client: GitLabClient, *, limit: int, filters: Mapping[str, str | None]) -> Jobs:
+    """Give the newest jobs that pass the filters, as far as these say something."""
+    given = {name: value for name, value in filters.items() if value is not None}
+    return Jobs([job async for job in JobClient(client).list(limit=limit, filters=given)])
+
+
+async def job_status(client: GitLabClient, job: int, *, all_failures: bool) -> JobStatus:
+    """Give a job, with all that it left out where that is asked for."""
+    jobs = JobClient(client)
+    found = await jobs.find(job)
+    return JobStatus(job=found, failed_relations=await _failures(jobs, job) if all_failures else None)
+
+
+async def newest_failures(client: GitLabClient, project: int) -> Sequence[FailedRelation]:
+    """Give all that the newest import of a project left out."""
+    jobs = JobClient(client)
+    filters = {"project": str(project), "kind": "import"}
+    newest = [job async for job in jobs.list(limit=1, filters=filters)]
+    return await _failures(jobs, newest[0].id) if newest else ()
+
+
+async def _failures(jobs: JobClient, job: int) -> Sequence[FailedRelation]:
+    return [failure async for failure in jobs.failures(job)]
+
+
+async def cancel(client: GitLabClient, job: int) -> MovedJob:
+    """Cancel a job."""
+    return MovedJob(await JobClient(client).cancel(job))
+
+
+async def retry(client: GitLabClient, job: int, *, within: timedelta | None) -> MovedJob:
+    """Have a job done again, and wait for the new one if ``within`` says how long."""
+    jobs = JobClient(client)
+    made = await jobs.retry(job)
+    return MovedJob(made if within is None else await _follow(jobs, made, within))
+
+
+async def _follow(jobs: JobClient, job: Job, within: timedelta) -> Job:
+    seen = job
+    with knowing(lambda error: MovedJob(seen, error)), waiting(f"Job {job.id}") as show:
+        async with limited(within, f"job {job.id}"):
+            async for seen in job_states(jobs, job.id):
+                show(seen.state, measured(seen.progress))
+    return seen

@@ -1,0 +1,176 @@
+"""The command that verifies: reads an archive as an import does, and stores nothing of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+from typing import BinaryIO
+
+from services.cli.client import FailedRelation
+from services.cli.crossdock_api import Lines
+from services.cli.errors import JobFailed, UsageError
+from services.cli.results import Blob, Verified, list_failures
+from services.cli.terminal import Report, transfer
+from services.importer.reading import archive_events
+from services.importer.restorer import Restorer
+from shared.archive.limits import Limits
+from shared.errors import ArchiveError
+from shared.jobs.progress import Progress
+from shared.restore.breath import Breath
+from shared.restore.failures import FAILURE_LIMIT, Failure, TooManyFailures
+
+MOST_TOLD = 1000
+"""Blobs, and failures, that are told one by one; the others are counted."""
+
+_CHUNK = 256 * 1024
+
+
+class WouldFail(JobFailed):
+    """An import of the archive would fail, or leave lines out where none may be missing."""
+
+    code = "archive_invalid"
+
+    def __init__(self, sentence: str, seen: _Seen) -> None:
+        super().__init__(sentence)
+        self.document: Verified = seen.verified(error=sentence)
+
+
+async def verify(archive: Path, *, limits: Limits, strict: bool) -> Verified:
+    """Read ``archive`` in one pass, in the memory of an import. Raises WouldFail and UsageError."""
+    seen = _Seen(archive)
+    try:
+        await seen.read(limits)
+    except ArchiveError as error:
+        raise WouldFail(f"an import of {archive} would fail: {error}", seen) from error
+    if strict and seen.failure_count:
+        list_failures(seen.verified().failed_relations)
+        raise WouldFail(f"an import of {archive} would leave out {seen.failure_count} records", seen)
+    return seen.verified()
+
+
+class _Seen:
+    """What was seen of an archive so far: a Writer and a FailureLog that keep names and counts."""
+
+    def __init__(self, archive: Path) -> None:
+        if not archive.is_file():
+            raise UsageError(f"{archive} is no file")
+        self._archive = archive
+        self._progress = Progress()
+        self._sha256: str | None = None
+        self._blobs: list[Blob] = []
+        self._blob_count = self._blob_bytes = 0
+        self._failures: list[FailedRelation] = []
+        self.failure_count = 0
+
+    async def read(self, limits: Limits) -> None:
+        """Read it all. Raises ArchiveError."""
+        breath = Breath()
+        restorer = Restorer(self, limits=limits, failures=self, progress=self._progress, breath=breath)
+        with self._archive.open("rb") as file, transfer("Verifying") as report:
+            source = _File(file, report)
+            events = archive_events(source, limits, progress=self._progress, breath=breath)
+            async with aclosing(events):
+                async for event in events:
+                    await restorer.handle(event)
+                    await breath.take()
+        restorer.attributes()
+        self._sha256 = source.sha256
+
+    async def directory(self, name: str, mtime: int) -> None:
+        """See Writer."""
+
+    def relation(self, name: str, mtime: int) -> _Lines:  # noqa: ARG002  # the port's
+        """See Writer."""
+        return _Lines()
+
+    async def blob(self, name: str, mtime: int, *, size: int) -> _Kept:  # noqa: ARG002  # the port's
+        """See Writer."""
+        return _Kept(self, Blob(name, size))
+
+    def keep(self, blob: Blob) -> None:
+        """Count a blob that would be stored."""
+        self._blob_count += 1
+        self._blob_bytes += blob.bytes
+        if len(self._blobs) < MOST_TOLD:
+            self._blobs.append(blob)
+
+    async def add(self, failure: Failure) -> None:
+        """See FailureLog."""
+        self.failure_count += 1
+        if self.failure_count > FAILURE_LIMIT:
+            raise TooManyFailures(failure.relation, limit=FAILURE_LIMIT)
+        if len(self._failures) < MOST_TOLD:
+            self._failures.append(
+                FailedRelation(
+                    relation_name=failure.relation,
+                    exception_class=failure.exception_class,
+                    exception_message=failure.message,
+                    line_number=failure.line_number,
+                )
+            )
+
+    def verified(self, error: str | None = None) -> Verified:
+        """Give what was seen."""
+        return Verified(
+            file=str(self._archive),
+            bytes=self._archive.stat().st_size,
+            sha256=self._sha256,
+            error=error,
+            entries=self._progress.entries,
+            relations={
+                name: Lines(bytes=each.bytes, lines=each.lines, failed=each.failed)
+                for name, each in self._progress.relations.items()
+            },
+            blobs=self._blobs,
+            blob_count=self._blob_count,
+            blob_bytes=self._blob_bytes,
+            failed_relations=self._failures,
+            failure_count=self.failure_count,
+        )
+
+
+class _File:
+    """ArchiveSource: a file, which is hashed while it is read."""
+
+    def __init__(self, file: BinaryIO, report: Report) -> None:
+        self._file = file
+        self._report = report
+        self._digest = hashlib.sha256()
+        self.size = Path(file.name).stat().st_size
+
+    @property
+    def sha256(self) -> str:
+        """In hex, of what was read."""
+        return self._digest.hexdigest()
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """See ArchiveSource."""
+        while chunk := self._file.read(_CHUNK):
+            self._digest.update(chunk)
+            yield chunk
+            self._report(self._file.tell(), self.size)
+
+
+class _Lines:
+    """LineSink: keeps nothing, as the restorer counts the lines."""
+
+    async def write(self, line: bytes, *, record: bool = True) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class _Kept:
+    """BlobSink: counts the blob, unless it is left out."""
+
+    def __init__(self, seen: _Seen, blob: Blob) -> None:
+        self._seen = seen
+        self._blob = blob
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def close(self) -> None:
+        self._seen.keep(self._blob)
+
+    async def drop(self) -> None: ...

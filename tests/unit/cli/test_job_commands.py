@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from services.cli import exports, transfers
+from services.cli.client import Upload
+from services.cli.errors import JobFailed, RefusedByServer
+from services.cli.job_results import cancel, job_status, list_jobs, retry
+from services.cli.jobs import Gauge
+from services.cli.results import MovedJob
+from services.cli.terminal import Measure
+from tests.support.command import run, run_beside
+from tests.support.gitlab_stub import Answer, Script, answer, archive, crossdock, exported, imported, job
+
+SOON = timedelta(minutes=1)
+OWN = "/api/crossdock/v1"
+FAILURE = {"relation_name": "issues", "exception_class": "E", "exception_message": "bad", "line_number": 3}
+HALFWAY = {
+    "bytes_done": 500,
+    "bytes_total": 1000,
+    "bytes_per_second": 100,
+    "remaining_seconds": 5,
+    "relations": {"issues": {"bytes": 9, "lines": 40, "failed": 1}, "labels": {"lines": 2, "failed": 0}},
+}
+
+
+def query(target: str) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(target).query)
+
+
+async def test_a_list_is_read_page_by_page() -> None:
+    link = '<http://elsewhere.example/jobs?cursor=abc&per_page=100>; rel="next"'
+    first = [job("finished", number) for number in range(250, 150, -1)]
+    script = Script(answer(first, Link=link), answer([job("failed", 150)]))
+    async with script.client() as client:
+        found = await list_jobs(client, limit=101, filters={"state": "failed", "kind": None})
+    assert [each.id for each in found.jobs] == list(range(250, 149, -1))
+    assert query(script.asked[0].target) == {"state": ["failed"], "per_page": ["100"]}
+    assert query(script.asked[1].target) == {"state": ["failed"], "per_page": ["1"], "cursor": ["abc"]}
+
+
+async def test_no_more_is_read_than_is_wanted() -> None:
+    script = Script(answer([job("finished")], Link='<http://a/?cursor=b>; rel="next"'))
+    async with script.client() as client:
+        assert len((await list_jobs(client, limit=1, filters={})).jobs) == 1
+    assert len(script.asked) == 1
+
+
+async def test_all_failures_of_a_job_are_read() -> None:
+    pages = (answer([FAILURE] * 100, Link='<http://a/?cursor=b>; rel="next"'), answer([FAILURE]))
+    script = Script(answer(job("finished")), *pages)
+    async with script.client() as client:
+        told = await job_status(client, 5, all_failures=True)
+    assert len(told.failed_relations or ()) == 101
+    assert script.asked[1].target.startswith(f"{OWN}/jobs/5/failures?")
+
+
+async def test_failures_are_asked_for_only_where_they_are_wanted() -> None:
+    script = Script(answer(job("finished")))
+    async with script.client() as client:
+        assert (await job_status(client, 5, all_failures=False)).failed_relations is None
+
+
+async def test_a_status_may_have_all_failures_of_the_newest_import() -> None:
+    script = Script(imported("finished"), answer([job("finished")]), answer([FAILURE] * 2), exported("none"))
+    async with script.client() as client:
+        told = await transfers.status(client, "group/one", all_failures=True)
+    assert len(told.import_.failed_relations) == 2
+    assert query(script.asked[1].target) == {"project": ["7"], "kind": ["import"], "per_page": ["1"]}
+
+
+@pytest.mark.parametrize("move", ["cancel", "retry"])
+async def test_a_move_has_its_effect_once_however_often_it_is_sent(move: str) -> None:
+    script = Script(answer(status=503), answer(job("queued", 6), 201))
+    async with script.client() as client:
+        done = await (cancel(client, 5) if move == "cancel" else retry(client, 5, within=None))
+    assert done.job.id == 6
+    assert {asked.target for asked in script.asked} == {f"{OWN}/jobs/5/{move}"}
+    assert len({asked.headers["Idempotency-Key"] for asked in script.asked}) == 1
+
+
+async def test_a_retried_job_is_waited_for() -> None:
+    states = (answer(job(state, 6)) for state in ("running", "finished"))
+    script = Script(answer(job("queued", 6), 201), *states)
+    async with script.client() as client:
+        assert (await retry(client, 5, within=SOON)).job.state == "finished"
+
+
+@pytest.mark.parametrize("state", ["failed", "canceled"])
+async def test_a_retried_job_that_does_not_finish_is_told_as_it_stands(state: str) -> None:
+    script = Script(answer(job("queued", 6), 201), answer(job(state, 6)))
+    async with script.client() as client:
+        with pytest.raises(JobFailed, match=f"job 6 {state}") as failed:
+            await retry(client, 5, within=SOON)
+    assert isinstance(failed.value.document, MovedJob)
+    assert failed.value.document.job.state == state
+
+
+async def test_a_problem_is_told_in_its_own_words() -> None:
+    script = Script(answer({"title": "Conflict", "detail": "the job has ended", "status": 409}, 409))
+    async with script.client() as client:
+        with pytest.raises(RefusedByServer, match="the job has ended"):
+            await cancel(client, 5)
+
+
+async def test_how_far_a_job_is_comes_from_its_progress() -> None:
+    script = Script(answer(job("running", progress=HALFWAY)))
+    async with script.client() as client:
+        measure = await Gauge(client, 5).measure()
+    assert measure == Measure(done=500, total=1000, lines=42, rate=100, remaining=5)
+
+
+@pytest.mark.parametrize(
+    "problem", [answer(status=404), answer(status=503), answer([]), answer(job("queued"))]
+)
+async def test_what_is_not_told_of_a_job_keeps_nobody_from_waiting(problem: Answer) -> None:
+    script = Script(problem)
+    async with script.client() as client:
+        assert await Gauge(client, 5).measure() is None
+    assert len(script.asked) == 1
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    file = tmp_path / "one.tar.gz"
+    file.write_bytes(b"data")
+    return file
+
+
+async def test_an_import_by_a_crossdock_shows_how_far_it_is(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script(
+        crossdock(),
+        imported("scheduled", job=5),
+        imported("started"),
+        answer(job("running", progress=HALFWAY)),
+        imported("finished"),
+        answer(job("finished", progress=HALFWAY)),
+    )
+    async with script.client() as client:
+        done = await transfers.import_project(client, made, Upload("one"), within=SOON)
+    assert done.job == 5
+    told = "Importing: started, 500 bytes of 1.0 kB, 42 lines, 100 bytes/s, 0:00:05 left"
+    assert told in capsys.readouterr().err
+
+
+async def test_a_gitlab_is_asked_for_nothing_of_ours(made: Path, tmp_path: Path) -> None:
+    script = Script(
+        answer(),
+        imported("scheduled"),
+        imported("finished"),
+        answer(),
+        answer(status=202),
+        exported("finished"),
+        archive(b"data"),
+        imported("finished"),
+        exported("finished"),
+    )
+    async with script.client() as client:
+        await transfers.import_project(client, made, Upload("one"), within=SOON)
+        target = tmp_path / "out.tar.gz"
+        await exports.export_project(client, 7, target, description=None, within=SOON, resume=True)
+        await transfers.status(client, "7", all_failures=False)
+    assert [asked.target for asked in script.asked if not asked.target.startswith("/api/v4/")] == []
+
+
+@pytest.mark.parametrize("arguments", [(), ("7", "--job", "5")])
+def test_a_status_is_of_a_project_or_of_a_job(
+    arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "status", *arguments, "--token", "t") == 2
+    assert capsys.readouterr().err == "crossdock: name a project, or a job by --job\n"
+
+
+async def test_jobs_are_one_document_with_all_that_the_server_tells(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = job("running", progress=HALFWAY) | {
+        "timings": {"phases": []},
+        "lease": {"number": 1},
+        "outcome": None,
+    }
+    script = Script(answer([full]))
+    async with script.server() as url:
+        words = ("jobs", "--json", "--url", url, "--token", "t", "--mine", "--since", "2026-11-01")
+        assert await run_beside(monkeypatch, *words) == 0
+    (told,) = json.loads(capsys.readouterr().out)["jobs"]
+    assert (told["timings"], told["lease"]) == ({"phases": []}, {"number": 1})
+    assert told["progress"]["remaining_seconds"] == 5
+    assert query(script.asked[0].target)["created_after"] == ["2026-11-01T00:00:00Z"]
+    assert query(script.asked[0].target)["mine"] == ["true"]
+
+
+async def test_people_see_jobs_as_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Script(answer([job("failed")])).server() as url:
+        await run_beside(monkeypatch, "jobs", "--url", url, "--token", "t")
+    assert capsys.readouterr().out.splitlines()[1] == "5  import  failed  group/one  2026-11-25 00:00:00"
+
+
+async def test_people_see_a_job_with_its_relations(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Script(answer(job("failed", progress=HALFWAY))).server() as url:
+        await run_beside(monkeypatch, "status", "--job", "5", "--url", url, "--token", "t")
+    told = capsys.readouterr().out.splitlines()
+    assert "error  not a gzip file" in told
+    assert "issues  40  1" in told

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import re
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.cli import admin_commands, admin_results, job_commands, project_commands, results
+from services.cli.__main__ import version as version_command
+from tests.support.command import run, run_beside
+from tests.support.gitlab_stub import Answer, Script, answer, archive, exported, imported
+
+FAILURE = {
+    "relation_name": "issues",
+    "exception_class": "E",
+    "exception_message": "\x9b bad",
+    "line_number": 3,
+}
+
+
+async def documented(
+    script: Script, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, Any]:
+    """Give the exit code and the one document that a command prints."""
+    async with script.server() as url:
+        code = await run_beside(monkeypatch, *arguments, "--json", "--url", url, "--token", "secret")
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    return code, json.loads(out)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    file = tmp_path / "one.tar.gz"
+    file.write_bytes(b"data")
+    return file
+
+
+async def test_an_import_gives_one_document(
+    made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script(answer(), imported("scheduled"), imported("finished", failed_relations=[FAILURE]))
+    code, document = await documented(script, monkeypatch, capsys, "import", str(made), "--path", "group/one")
+    assert code == 0
+    assert document == {
+        "project": {"id": 7, "path_with_namespace": "group/one"},
+        "job": None,
+        "state": "finished",
+        "error": None,
+        "failed_relations": [FAILURE],
+    }
+
+
+async def test_a_failed_import_gives_its_state_and_the_error(
+    made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script(answer(), imported("scheduled"), imported("failed", import_error="no gzip"))
+    code, document = await documented(script, monkeypatch, capsys, "import", str(made), "--path", "group/one")
+    assert code == 1
+    assert (document["state"], document["project"]["id"]) == ("failed", 7)
+    assert document["error"] == "the import of group/one failed: no gzip"
+
+
+async def test_an_export_gives_what_arrived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = str(tmp_path / "out.tar.gz")
+    script = Script(answer(), answer(status=202), exported("finished"), archive(b"data"))
+    code, document = await documented(script, monkeypatch, capsys, "export", "group/one", "-o", target)
+    assert code == 0
+    assert (document["file"], document["bytes"], document["sha256"][:8]) == (target, 4, "3a6eb079")
+
+
+async def test_an_export_that_cannot_be_fetched_gives_its_state_and_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = str(tmp_path / "out.tar.gz")
+    script = Script(answer(), answer(status=202), exported("finished"), answer({"message": "gone"}, 404))
+    code, document = await documented(script, monkeypatch, capsys, "export", "group/one", "-o", target)
+    assert code == 3
+    assert (document["state"], document["file"], document["sha256"]) == ("finished", None, None)
+    assert document["error"] == "the server refused: gone (HTTP 404)"
+
+
+def test_an_archive_and_a_document_do_not_share_stdout(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "export", "1", "-o", "-", "--json", "--token", "t") == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "--json and --output - would both write to stdout" in told.err
+
+
+@pytest.mark.parametrize(
+    ("visible", "state"), [(exported("none"), "none"), (answer(status=403), None), (answer(status=404), None)]
+)
+async def test_a_status_gives_both_states(
+    visible: Answer, state: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, document = await documented(
+        Script(imported("finished"), visible), monkeypatch, capsys, "status", "group/one"
+    )
+    assert code == 0
+    assert document["import"] == {"state": "finished", "error": None, "failed_relations": []}
+    assert document["export"] == {"state": state}
+
+
+async def test_a_refusal_gives_its_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script(answer({"message": "404 Project Not Found"}, 404))
+    assert await documented(script, monkeypatch, capsys, "status", "1") == (
+        3,
+        {"error": "the server refused: 404 Project Not Found (HTTP 404)"},
+    )
+
+
+def test_wrong_usage_gives_its_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CROSSDOCK_TOKEN", raising=False)
+    assert run(monkeypatch, "status", "1", "--json") == 2
+    assert json.loads(capsys.readouterr().out) == {"error": "no token: set CROSSDOCK_TOKEN or give --token"}
+
+
+async def test_what_comes_from_an_archive_cannot_drive_the_terminal_in_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script(imported("finished", failed_relations=[FAILURE]), exported("none"))
+    async with script.server() as url:
+        await run_beside(monkeypatch, "status", "1", "--json", "--url", url, "--token", "secret")
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert json.loads(out)["import"]["failed_relations"] == [FAILURE]
+
+
+def test_the_version_is_a_document_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "version", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"version": version("crossdock")}
+
+
+@pytest.mark.parametrize(
+    ("command", "document"),
+    [
+        (project_commands.import_, results.Imported),
+        (project_commands.export, results.Exported),
+        (project_commands.status, results.Status),
+        (project_commands.verify, results.Verified),
+        (job_commands.jobs, results.Jobs),
+        (job_commands.cancel, results.MovedJob),
+        (job_commands.retry, results.MovedJob),
+        (version_command, results.Version),
+        (admin_commands.create_user, admin_results.User),
+        (admin_commands.create_token, admin_results.Token),
+        (admin_commands.create_group, admin_results.Group),
+        (admin_commands.add_member, admin_results.Member),
+        (admin_commands.list_users, admin_results.Users),
+        (admin_commands.list_, admin_results.DeadLetters),
+        (admin_commands.replay, admin_results.Replayed),
+    ],
+)
+def test_the_help_of_a_command_names_the_keys_of_its_document(
+    command: object, document: type[msgspec.Struct]
+) -> None:
+    told = re.search(
+        r"Keys with --json: (.*?)\.(?: With --job.*)?$", " ".join((command.__doc__ or "").split())
+    )
+    assert told
+    keys = re.sub(r"\([^)]*\)", "", told[1]).replace(" ", "").split(",")
+    assert tuple(keys) == document.__struct_encode_fields__
