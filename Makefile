@@ -46,7 +46,7 @@ lock: $(READY) ## Pin the newest versions that pyproject.toml allows
 # What the images are made with: the same versions, without what only standalone and the tests need.
 image-locks: $(READY)
 	printf 'hatchling\nuv==$(UV_VERSION)\n' | $(COMPILE) - --constraint requirements.lock --output-file deploy/build.lock
-	$(COMPILE) pyproject.toml --constraint requirements.lock --output-file deploy/runtime.lock
+	$(COMPILE) pyproject.toml --extra tracing --constraint requirements.lock --output-file deploy/runtime.lock
 
 clean: ## Remove all that make and the tools made; crossdock-data stays
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
