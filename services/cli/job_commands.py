@@ -10,13 +10,20 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from services.cli.admin_commands import QueueName
 from services.cli.options import DAY, URL, Json, Seconds, Token, Url
 from services.cli.project_commands import with_client
 
 app = typer.Typer(rich_markup_mode=None)
 
 Job: TypeAlias = Annotated[int, typer.Argument(help="Its number.", min=1, show_default=False)]
+
+
+class Kind(Enum):
+    """What a job does."""
+
+    IMPORT = "import"
+    EXPORT = "export"
+    RELATION_IMPORT = "relation_import"
 
 
 class State(Enum):
@@ -33,7 +40,7 @@ class State(Enum):
 def jobs(  # noqa: PLR0913  # the options of a command
     *,
     state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
-    kind: Annotated[QueueName | None, typer.Option(help="Only those of this kind.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only those of this kind.")] = None,
     project: Annotated[str | None, typer.Option(help="Only those of this project.")] = None,
     user: Annotated[str | None, typer.Option(help="Only those this user asked for: id, or name.")] = None,
     mine: Annotated[bool, typer.Option("--mine", help="Only those you asked for.")] = False,

@@ -10,10 +10,12 @@ import pytest
 from services.cli import exports, transfers
 from services.cli.client import Upload
 from services.cli.errors import JobFailed, RefusedByServer
+from services.cli.job_commands import Kind, State
 from services.cli.job_results import cancel, job_status, list_jobs, retry
 from services.cli.jobs import Gauge
 from services.cli.results import MovedJob
 from services.cli.terminal import Measure
+from shared.jobs.models import JobKind, JobState
 from tests.support.command import run, run_beside
 from tests.support.gitlab_stub import Answer, Script, answer, archive, crossdock, exported, imported, job
 
@@ -168,6 +170,11 @@ async def test_a_gitlab_is_asked_for_nothing_of_ours(made: Path, tmp_path: Path)
         await exports.export_project(client, 7, target, description=None, within=SOON, resume=True)
         await transfers.status(client, "7", all_failures=False)
     assert [asked.target for asked in script.asked if not asked.target.startswith("/api/v4/")] == []
+
+
+def test_jobs_are_asked_for_by_the_kinds_and_states_that_there_are() -> None:
+    assert {kind.value for kind in Kind} == {kind.value for kind in JobKind}
+    assert {state.value for state in State} == {state.value for state in JobState}
 
 
 @pytest.mark.parametrize("arguments", [(), ("7", "--job", "5")])
