@@ -123,8 +123,8 @@ async def test_metrics_tell_what_each_service_did(observed: System) -> None:
     assert sample(importer, "crossdock_relation_rows_total", relation="issues", result="kept") > 0
     assert sample(importer, "crossdock_storage_bytes_total", operation="read") == size
     for process, kind, phases in (
-        (importer, "import", ("restore", "commit")),
-        (exporter, "export", ("assemble",)),
+        (importer, "import", ("reading", "writing", "committing")),
+        (exporter, "export", ("preparing", "writing")),
     ):
         assert sample(process, "crossdock_job_queue_wait_seconds_count", kind=kind) == 1
         for phase in phases:
