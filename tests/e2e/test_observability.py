@@ -24,7 +24,7 @@ from tests.support.large import write_large
 from tests.support.monitoring import log_lines, probed, sample, scraped
 from tests.support.rabbitmq import RabbitMQServer
 from tests.support.seaweedfs import S3Server
-from tests.support.system import System, distributed
+from tests.support.system import System, answers, distributed
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -144,6 +144,7 @@ async def test_whoever_leads_the_sweeper_tells_the_jobs_that_want_a_worker(obser
         return values
 
     importer = observed.processes["importer-0"]
+    await _until(lambda: all(answers(f"{url}/-/readiness") for url in observed.monitoring.values()))
     await _until(lambda: told("queued") == {0})
     os.kill(importer.pid, signal.SIGSTOP)
     observed.monitoring.pop("importer-0")
