@@ -40,7 +40,7 @@ from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
 from tests.support.seaweedfs import S3Server
 from tests.support.system import UNLIMITED, System, answers, crossdock, distributed
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 Start = Callable[..., System]
 
@@ -77,14 +77,14 @@ def start(
 @asynccontextmanager
 async def _client(system: System) -> AsyncIterator[GitLab]:
     async with aiohttp.ClientSession() as session:
-        yield GitLab(session, system.url, system.token, deadline=180)
+        yield GitLab(session, system.url, system.token, deadline=600)
 
 
 async def _row(url: str, query: str, *values: object) -> asyncpg.Record:
     """The first row that the query gives, once it gives one."""
     connection = await asyncpg.connect(url)
     try:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(300):
             while (row := await connection.fetchrow(query, *values)) is None:
                 await asyncio.sleep(0.01)
     finally:
@@ -108,7 +108,7 @@ async def _ended(process: ServerProcess) -> int:
     return await asyncio.to_thread(process.wait)
 
 
-async def _until(holds: Callable[[], bool], *, seconds: float = 90) -> None:
+async def _until(holds: Callable[[], bool], *, seconds: float = 240) -> None:
     async with asyncio.timeout(seconds):
         while not await asyncio.to_thread(holds):
             await asyncio.sleep(0.02)
