@@ -107,6 +107,8 @@ class Broker(Protocol):
     def consume(self, queue: str, *, prefetch: int) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         """Deliveries of ``queue`` while the block is open, at most ``prefetch`` of them un-ended.
 
+        One message is fetched for each wait, so that who is busy keeps none from others; a wait that is
+        cancelled leaves at most one with us, for the next wait.
         Leaving the block gives un-ended deliveries back to the queue, which counts as a hand-over,
         and ends the iteration. Lost connections are mended inside; deliveries that were un-ended
         then come again. Waiting for the next delivery may be cancelled and taken up again.

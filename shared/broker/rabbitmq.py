@@ -30,36 +30,76 @@ Declare = Callable[[AbstractChannel], Awaitable[None]]
 
 
 class _Subscription:
-    """A channel that consumes; everything it delivers ends with it."""
+    """A channel that consumes; everything it delivers ends with it.
 
-    def __init__(self, channel: AbstractChannel) -> None:
+    It consumes for one message at a time, and only while somebody waits for one: a channel that goes on
+    consuming is sent another with each acknowledgement, to lie here while others have nothing to do.
+    """
+
+    def __init__(self, link: Link, channel: AbstractChannel, *, queue: str, prefetch: int) -> None:
         self.channel = channel
-        self._started = self._ended = False
+        self._link = link
+        self._name = queue
+        self._started = self._ended = self._consuming = False
+        self._asking = asyncio.Lock()
+        self._room = asyncio.Semaphore(prefetch)
         self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
 
-    async def start(self, link: Link, queue: str, declare: Declare, *, prefetch: int) -> None:
+    async def start(self, declare: Declare) -> None:
         await declare(self.channel)
-        await self.channel.set_qos(prefetch_count=prefetch)
+        await self.channel.set_qos(prefetch_count=1)  # of each consumer; un-acked ones of others do not count
         self.channel.close_callbacks.add(self._end)
         (await self.channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(self._end)
-        consumed = await self.channel.get_queue(link.name(queue), ensure=False)
-        await consumed.consume(self._arrived.put)
+        self._queue = await self.channel.get_queue(self._link.name(self._name), ensure=False)
         self._started = True
 
     def _end(self, *_: object) -> None:
         self._ended = True
         self._arrived.put_nowait(None)
+        self._room.release()  # for whoever waits for it, and is to hear of the end
 
     @property
     def is_live(self) -> bool:
         return self._started and not (self._ended or self.channel.is_closed)
 
-    async def next(self) -> AbstractIncomingMessage | None:
+    async def next(self) -> _Delivery | None:
         """The next message, or None once there is none to come."""
-        incoming = await self._arrived.get()
-        if incoming is None:
-            self._arrived.put_nowait(None)  # for whoever else waits
-        return incoming if self.is_live else None
+        async with self._asking:
+            if not self._consuming:
+                await self._consume()
+            incoming = await self._arrived.get()
+            if incoming is None:
+                self._arrived.put_nowait(None)  # for whoever else waits
+            if incoming is None or not self.is_live:
+                return None
+            self._consuming = False
+            return _Delivery(self._link, incoming, queue=self._name, subscription=self)
+
+    async def _consume(self) -> None:
+        await self._room.acquire()
+        self._consuming = True
+        try:
+            async with translated(f"consume {self._name}", self._link.deadline):
+                await self._queue.consume(self._take)
+        except BrokerError as error:
+            _log.debug("broker_consume_failed", exc_info=error)
+            self._end()
+        except asyncio.CancelledError:
+            self._end()  # who knows whether it consumes
+            raise
+
+    async def _take(self, incoming: AbstractIncomingMessage) -> None:
+        try:
+            async with translated(f"stop consuming {self._name}", self._link.deadline):
+                await self._queue.cancel(str(incoming.consumer_tag))
+        except BrokerError as error:
+            _log.debug("broker_cancel_failed", exc_info=error)
+            await close_quietly(self.channel)
+        self._arrived.put_nowait(incoming)
+
+    def free(self) -> None:
+        """Make room for another message, as one has ended."""
+        self._room.release()
 
 
 class _Delivery:
@@ -71,12 +111,12 @@ class _Delivery:
         incoming: AbstractIncomingMessage,
         *,
         queue: str,
-        channel: AbstractChannel,
+        subscription: _Subscription,
     ) -> None:
         self._link = link
         self._incoming = incoming
         self._queue = queue
-        self._channel = channel
+        self._subscription = subscription
 
     @property
     def message(self) -> Message:
@@ -95,7 +135,7 @@ class _Delivery:
             await self.ack()
 
     def _is_open(self) -> bool:
-        return not (self._incoming.processed or self._channel.is_closed)
+        return not (self._incoming.processed or self._subscription.channel.is_closed)
 
     async def _end(self, move: Callable[[], Awaitable[None]]) -> None:
         if not self._is_open():
@@ -103,6 +143,7 @@ class _Delivery:
         try:
             async with translated("end a delivery", self._link.deadline):
                 await move()
+            self._subscription.free()
         except BrokerError as error:
             _log.debug("broker_delivery_lost", exc_info=error)
 
@@ -127,8 +168,8 @@ class _Consumer:
             subscription = self._subscription
             if subscription is None or not subscription.is_live:
                 await self._mend()
-            elif incoming := await subscription.next():
-                return _Delivery(self._link, incoming, queue=self._queue, channel=subscription.channel)
+            elif delivery := await subscription.next():
+                return delivery
         raise StopAsyncIteration
 
     async def _mend(self) -> None:
@@ -142,11 +183,12 @@ class _Consumer:
             if self._closed or (self._subscription is not None and self._subscription.is_live):
                 return
             await self._drop()
-            self._subscription = _Subscription(await self._link.open_channel())
+            channel = await self._link.open_channel()
+            self._subscription = _Subscription(
+                self._link, channel, queue=self._queue, prefetch=self._prefetch
+            )
             try:
-                await self._subscription.start(
-                    self._link, self._queue, self._declare, prefetch=self._prefetch
-                )
+                await self._subscription.start(self._declare)
             finally:
                 if self._closed:  # meanwhile, by another task
                     await self._drop()

@@ -22,9 +22,9 @@ _log = structlog.get_logger()
 class Revival:
     """Revives and republishes; both may be repeated, as a claim happens once.
 
-    What has waited for ``republish_after`` is published once more, as its message may lie with a worker that
-    is busy with something long, and then each time that it has waited twice as long: a long queue does not
-    grow by its own messages.
+    What has waited for ``republish_after`` is published once more, as its message may be lost or lie with a
+    worker that is frozen, and then each time that it has waited twice as long: a long queue does not grow by
+    its own messages.
     """
 
     def __init__(

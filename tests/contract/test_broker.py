@@ -198,6 +198,25 @@ async def test_two_consumers_share_the_work_without_doubles(broker: Broker) -> N
         assert numbers(held) == {"message-0", "message-1"}
 
 
+async def test_who_asks_for_no_more_keeps_none_from_others(broker: Broker) -> None:
+    async with broker.consume(QUEUE, prefetch=3) as busy, broker.consume(QUEUE, prefetch=3) as idle:
+        await publish(broker, 4)
+        held = await take(busy)
+        await held[0].ack()
+        others = await take(idle, 3)
+        assert numbers([*held, *others]) == {f"message-{number}" for number in range(4)}
+
+
+async def test_one_consumer_takes_message_after_message(broker: Broker) -> None:
+    await publish(broker, 20)
+    async with broker.consume(QUEUE, prefetch=2) as deliveries:
+        for number in range(20):
+            (delivery,) = await take(deliveries)
+            assert delivery.message.message_id == f"message-{number}"
+            await delivery.ack()
+        assert await nothing_comes(deliveries)
+
+
 async def test_dead_letters_can_be_looked_at_again_and_again(broker: Broker) -> None:
     await rejected(broker, 3)
     looks = [await dead(broker, 3) for _ in range(3)]

@@ -40,7 +40,7 @@ from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
 from tests.support.seaweedfs import S3Server
 from tests.support.system import UNLIMITED, System, answers, crossdock, distributed
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(300)
 
 Start = Callable[..., System]
 
@@ -77,14 +77,14 @@ def start(
 @asynccontextmanager
 async def _client(system: System) -> AsyncIterator[GitLab]:
     async with aiohttp.ClientSession() as session:
-        yield GitLab(session, system.url, system.token, deadline=600)
+        yield GitLab(session, system.url, system.token, deadline=180)
 
 
 async def _row(url: str, query: str, *values: object) -> asyncpg.Record:
     """The first row that the query gives, once it gives one."""
     connection = await asyncpg.connect(url)
     try:
-        async with asyncio.timeout(300):
+        async with asyncio.timeout(120):
             while (row := await connection.fetchrow(query, *values)) is None:
                 await asyncio.sleep(0.01)
     finally:
@@ -108,7 +108,7 @@ async def _ended(process: ServerProcess) -> int:
     return await asyncio.to_thread(process.wait)
 
 
-async def _until(holds: Callable[[], bool], *, seconds: float = 240) -> None:
+async def _until(holds: Callable[[], bool], *, seconds: float = 90) -> None:
     async with asyncio.timeout(seconds):
         while not await asyncio.to_thread(holds):
             await asyncio.sleep(0.02)
@@ -230,6 +230,7 @@ async def test_jobs_outlive_a_restart_of_the_broker_and_are_taken_while_it_is_do
         server = await asyncio.to_thread(resources.enter_context, throwaway_rabbitmq())
         system = await asyncio.to_thread(start, exporters=0, broker_url=server.url)
         env = psutil.Process(system.processes["importer-0"].pid).environ()
+        env["CROSSDOCK_METRICS_PORT"] = str(*free_ports(1))
         async with _client(system) as gitlab:
             running = await gitlab.start_import(large, "running")
             queued = await gitlab.start_import(archive("trees/complex"), "queued")
