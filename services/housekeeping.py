@@ -1,19 +1,25 @@
-"""The sweeper with its duties and the relay of events, as every service runs them."""
+"""The sweeper with its duties, the relay of events and the sender of webhooks, as every service runs them."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 from services.ports import Ports
 from shared.accounts.expiry import Expiry
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
+from shared.instance.defaults import default_settings
+from shared.instance.outbound import outbound_client, outbound_tls
+from shared.instance.store import application_settings
 from shared.jobs.depth import Depth
 from shared.jobs.revival import Revival
 from shared.jobs.sweeper import Sweeper
 from shared.settings import Settings
 from shared.snapshots.collector import Collector
+from shared.webhooks.expiry import DeliveryExpiry
+from shared.webhooks.sender import WebhookSender
 
 
 def sweeper(ports: Ports, settings: Settings) -> Sweeper:
@@ -21,7 +27,8 @@ def sweeper(ports: Ports, settings: Settings) -> Sweeper:
     revival = Revival(ports.pool, ports.broker, observer=ports.observer)
     collector = Collector(ports.pool, ports.store, grace=timedelta(seconds=settings.collect_grace_seconds))
     expiry = Expiry(ports.pool)
-    events = EventExpiry(ports.pool, retention=timedelta(hours=settings.event_retention))
+    retention = timedelta(hours=settings.event_retention)
+    events = EventExpiry(ports.pool, retention=retention)
     duties = [
         revival.revive,
         revival.publish,
@@ -35,13 +42,22 @@ def sweeper(ports: Ports, settings: Settings) -> Sweeper:
         expiry.remove_answers,
         events.remove_events,
         events.remove_commands,
+        DeliveryExpiry(ports.pool, retention=retention).remove_deliveries,
     ]
     return Sweeper(ports.pool, duties, every=timedelta(seconds=settings.sweep_seconds))
 
 
+def webhook_sender(ports: Ports, settings: Settings) -> WebhookSender:
+    """Make the sender of webhooks."""
+    now = partial(application_settings, ports.pool, default_settings(settings))
+    connect = partial(outbound_client, now, tls=outbound_tls(settings))
+    return WebhookSender(ports.pool, connect, source=settings.base_url, observer=ports.deliveries)
+
+
 async def keep_house(ports: Ports, settings: Settings) -> None:
-    """Sweep, and publish events, until cancelled."""
+    """Sweep, publish events and send webhooks, until cancelled."""
     relay = Relay(ports.session, ports.broker, source=settings.base_url)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(sweeper(ports, settings).run())
         tasks.create_task(relay.run())
+        tasks.create_task(webhook_sender(ports, settings).run())

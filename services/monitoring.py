@@ -19,6 +19,7 @@ from shared.metrics.jobs import JobMetrics
 from shared.metrics.loop import LoopLag
 from shared.metrics.registry import make_registry
 from shared.metrics.storage import StorageMetrics
+from shared.metrics.webhooks import WebhookMetrics
 from shared.settings import Settings
 from shared.storage.watched import WatchedStore
 
@@ -45,6 +46,7 @@ async def monitored(ports: Ports, settings: Settings, *, service: str) -> AsyncI
         ports,
         store=WatchedStore(WatchedStore(ports.store, ports.tracer.watch), StorageMetrics(registry)),
         observer=JobMetrics(registry, fresh_for=fresh_for),
+        deliveries=WebhookMetrics(registry),
     )
     monitor = Monitor(counted, registry, Readiness())
     lag = asyncio.create_task(LoopLag(registry).run())

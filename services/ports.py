@@ -22,6 +22,7 @@ from shared.settings import MIB, Settings
 from shared.storage.base import ObjectStore
 from shared.storage.s3 import S3Config, s3_store
 from shared.tracing.base import OFF, Tracer
+from shared.webhooks.observer import NOBODY, DeliveryObserver
 
 PATIENCE = timedelta(minutes=1)
 """How long a service that starts waits for the servers that may be starting too."""
@@ -29,7 +30,7 @@ PATIENCE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Postgres, object storage and the broker, open; who is told of jobs, and what makes spans.
+    """Postgres, object storage and the broker, open; who is told of jobs and of webhooks; what makes spans.
 
     ``session`` opens a connection beside the pool's.
     """
@@ -39,6 +40,7 @@ class Ports:
     broker: Broker
     session: Connect
     observer: JobObserver = UNOBSERVED
+    deliveries: DeliveryObserver = NOBODY
     tracer: Tracer = OFF
 
 

@@ -11,6 +11,7 @@ from services.api.origin import Origin
 from shared.accounts.models import User
 from shared.database.pool import Connection, Database, Pool, one_moment
 from shared.instance.models import ApplicationSettings
+from shared.instance.outbound import SCHEMES
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, JobKind, JobState, UploadTarget
 from shared.projects import archives, store
@@ -19,7 +20,6 @@ from shared.remote.errors import BlockedUrl
 from shared.remote.urls import parse
 
 _METHODS = ("PUT", "POST")
-_SCHEMES = ("http", "https")
 
 
 async def request_export(
@@ -97,7 +97,7 @@ async def refuse_upload(db: Database, caller: User, project: Project, *, target:
     if target is None:
         return
     try:
-        parse(target.url, _SCHEMES)
+        parse(target.url, SCHEMES)
     except BlockedUrl as error:
         await archives.remove(db, project_id=project.id, user_id=caller.id)
         raise Refused(400, {"url": [f"is blocked: {error.reason}"]}) from None

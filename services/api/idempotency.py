@@ -22,6 +22,7 @@ from aiohttp.typedefs import Handler
 from services.api import intake
 from services.api.authentication import TOKEN_PARAMETERS, find_caller
 from services.api.bodies import parameters
+from services.api.crossdock import webhooks
 from services.api.dependencies import DEPENDENCIES
 from services.api.errors import ParametersInvalid, Refused
 from services.api.form_data import MULTIPART
@@ -36,7 +37,12 @@ REPLAYED = "Idempotency-Replayed"
 
 _KEY = re.compile(r'("?)([\x21\x23-\x7e]{1,255})\1')
 _LARGEST_BODY = 1024 * 1024
-_SECRET_ANSWERS = frozenset({personal_access_tokens.create})
+_SECRET_ANSWERS = frozenset(
+    {
+        personal_access_tokens.create,
+        *(answer for each in (webhooks.OF_PROJECT, webhooks.OF_ALL) for answer in (each.create, each.rotate)),
+    }
+)
 """Their answers hold what we keep no copy of."""
 
 _SOON = {"Retry-After": "1"}

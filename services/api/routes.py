@@ -8,7 +8,15 @@ from itertools import count
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from services.api.crossdock import events, failures, jobs, limits, snapshot_entries, snapshots
+from services.api.crossdock import (
+    events,
+    failures,
+    jobs,
+    limits,
+    snapshot_entries,
+    snapshots,
+    webhooks,
+)
 from services.api.handlers import (
     documentation,
     exports,
@@ -77,6 +85,20 @@ def _snapshot_routes(above: str) -> list[web.RouteDef]:
             for address, handlers in snapshot_entries.ADDRESSES.items()
             for method, handler in (("PUT", handlers.replace), ("DELETE", handlers.delete))
         ),
+    ]
+
+
+def _webhook_routes(above: str, handlers: webhooks.WebhookHandlers) -> list[web.RouteDef]:
+    return [
+        _route("GET", above, handlers.index),
+        _route("POST", above, handlers.create),
+        _route("GET", f"{above}/:webhook_id", handlers.show),
+        _route("PUT", f"{above}/:webhook_id", handlers.update),
+        _route("DELETE", f"{above}/:webhook_id", handlers.delete),
+        _route("POST", f"{above}/:webhook_id/rotate", handlers.rotate),
+        _route("GET", f"{above}/:webhook_id/deliveries", handlers.deliveries),
+        _route("GET", f"{above}/:webhook_id/deliveries/:delivery_id", handlers.delivery),
+        _route("POST", f"{above}/:webhook_id/deliveries/:delivery_id/retry", handlers.send_again),
     ]
 
 
@@ -160,6 +182,8 @@ ROUTES = [
     _route("POST", "/api/crossdock/v1/jobs/:id/cancel", jobs.cancel),
     _route("POST", "/api/crossdock/v1/jobs/:id/retry", jobs.retry),
     *_snapshot_routes("/api/crossdock/v1/projects/:id/snapshots"),
+    *_webhook_routes("/api/crossdock/v1/projects/:id/webhooks", webhooks.OF_PROJECT),
+    *_webhook_routes("/api/crossdock/v1/webhooks", webhooks.OF_ALL),
     _route("*", "/api/v3:rest", instance.old_version),
     _route("GET", "/users/sign_in", sessions.show),
     _route("POST", "/users/sign_in", sessions.sign_in),

@@ -10,10 +10,9 @@ from datetime import timedelta
 import stamina
 
 from shared.errors import CrossdockError, Fault
-from shared.instance.models import ApplicationSettings
+from shared.instance.outbound import SCHEMES
 from shared.jobs.models import UploadOutcome, UploadTarget
 from shared.projects.archives import FinishedArchive
-from shared.remote.addresses import Policy
 from shared.remote.client import RemoteClient
 from shared.remote.errors import (
     AnswerEarly,
@@ -27,7 +26,6 @@ from shared.remote.masking import masked
 from shared.remote.urls import parse
 from shared.storage.base import ObjectStore
 
-SCHEMES = ("http", "https")
 LARGEST_PUT = 5 * 2**30
 """Bytes that S3 takes in one PUT (Amazon S3 user guide: Uploading objects)."""
 
@@ -52,15 +50,6 @@ class UploadTooLarge(CrossdockError):
             f"the archive has {size} bytes, and S3 takes at most {LARGEST_PUT} in one PUT: "
             "nothing was sent, download it instead"
         )
-
-
-def upload_policy(settings: ApplicationSettings) -> Policy:
-    """Give what may be uploaded to: what GitLab lets services of an instance ask."""
-    return Policy(
-        schemes=SCHEMES,
-        allow_local=settings.allow_local_requests_from_web_hooks_and_services,
-        allowed=settings.outbound_local_requests_allowlist,
-    )
 
 
 def check_size(target: UploadTarget, size: int) -> None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 from services.exporter.exporter import Exporter
-from services.exporter.upload import Uploader, upload_policy
+from services.exporter.upload import Uploader
 from services.monitoring import monitored
 from services.ports import Ports, answering, distributed
 from services.tracing import tracing
 from services.working import work_until_signal, worker_limits, worker_name
 from shared.instance.defaults import default_settings
-from shared.instance.store import SettingsNow, application_settings
+from shared.instance.outbound import outbound_client, outbound_tls
+from shared.instance.store import application_settings
 from shared.jobs.models import JobKind
 from shared.jobs.worker import Worker
-from shared.remote.client import RemoteClient
-from shared.remote.resolver import SystemResolver
 from shared.settings import Settings
 from shared.tracing.work import TracedWork
 
@@ -27,7 +26,7 @@ def exporter(ports: Ports, settings: Settings) -> Worker:
         ports.pool,
         ports.store,
         settings=now,
-        uploader=Uploader(ports.store, partial(_remote, now)),
+        uploader=Uploader(ports.store, partial(outbound_client, now, tls=outbound_tls(settings))),
         observer=ports.observer,
     )
     return Worker(
@@ -39,10 +38,6 @@ def exporter(ports: Ports, settings: Settings) -> Worker:
         limits=worker_limits(settings),
         observer=ports.observer,
     )
-
-
-async def _remote(now: SettingsNow) -> RemoteClient:
-    return RemoteClient(upload_policy(await now()), SystemResolver())
 
 
 async def serve(settings: Settings) -> None:

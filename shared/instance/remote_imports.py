@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from shared.errors import CrossdockError, Fault
 from shared.instance.models import ApplicationSettings
-from shared.remote.addresses import Policy
+from shared.instance.outbound import outbound_policy, outbound_tls
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import Resolver, SystemResolver
 from shared.settings import Settings
@@ -42,29 +42,16 @@ class RemoteImports:
 
     def client(self, settings: ApplicationSettings) -> RemoteClient:
         """Give a client that asks what these settings permit."""
-        policy = Policy(
-            schemes=self.schemes,
-            allow_local=settings.allow_local_requests_from_web_hooks_and_services,
-            allowed=settings.outbound_local_requests_allowlist,
-        )
-        return RemoteClient(policy, self.resolver, tls=self.tls)
+        return RemoteClient(outbound_policy(settings, schemes=self.schemes), self.resolver, tls=self.tls)
 
 
 def remote_imports(settings: Settings) -> RemoteImports:
     """Read the environment."""
     return RemoteImports(
         schemes=("https", "http") if settings.allow_http_remote_imports else ("https",),
-        tls=_tls(settings),
+        tls=outbound_tls(settings),
         s3_endpoint_url=settings.remote_s3_endpoint_url,
     )
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.remote_ca_file is None:
-        return None
-    context = ssl.create_default_context()
-    context.load_verify_locations(settings.remote_ca_file)
-    return context
 
 
 def check_size(size: int, settings: ApplicationSettings) -> None:

@@ -79,6 +79,10 @@ class RemoteClient:
         self._exchange = Exchange(tls, self._deadlines.opening)
         self._redirects = Redirects(self._gate, self._exchange)
 
+    async def check(self, url: str) -> None:
+        """Look whether ``url`` may be asked now, without asking it."""
+        await self._gate.check(url)
+
     async def head(self, url: str, *, deadline: timedelta = _HEAD_DEADLINE) -> RemoteHead:
         """Ask what there is; redirects, and name servers, count towards the ``deadline``."""
         target = await self._gate.check(url)

@@ -20,6 +20,7 @@ from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Outcome, RelationImportOrder, UploadOutcome, UploadTarget
 from shared.snapshots import pushes
+from shared.webhooks import store as webhooks
 from tests.support.api import Api, running_api
 from tests.support.background import Background
 from tests.support.imported import bundle_of, imported
@@ -98,6 +99,10 @@ class World:
         """The number of an open snapshot of the project that is changed, with empty files of these names."""
         return self.background.run(_new_snapshot(self.api, self.changed["projects"], names))
 
+    def new_webhook(self, *, of_project: bool) -> int:
+        """The id of a new webhook of the project that is changed, or of all projects."""
+        return self.background.run(_new_hook(self.api, self.changed["projects"] if of_project else None))
+
     def new_user(self) -> int:
         """The id of a new user."""
         return self.background.run(self.api.user(self.new_name())).id
@@ -163,6 +168,23 @@ async def _new_snapshot(api: Api, project_id: int, names: Sequence[str] = ()) ->
     return opened.id
 
 
+async def _new_hook(api: Api, project_id: int | None) -> int:
+    made = await webhooks.create(
+        api.pool,
+        project_id=project_id,
+        url="http://files.test/",
+        events=["*"],
+        description="",
+        secret=bytes(32),
+    )
+    return made.id
+
+
+async def _delivery(api: Api, webhook_id: int) -> int:
+    found = await webhooks.deliveries(api.pool, webhook_id, state=None, below=None, limit=1)
+    return found[0].id
+
+
 async def _join(api: Api, ids: dict[str, int], kind: str, *, user_id: int) -> None:
     if kind == "projects":
         await add_project_member(api.pool, user_id, project_id=ids[kind], level=AccessLevel.GUEST)
@@ -175,6 +197,7 @@ async def _filled(api: Api, root: User, name: str) -> dict[str, int]:
     group = await create_group(api.pool, f"{name}-group", name=name)
     await create_group(api.pool, "below", name="Below", parent=group)
     made = await imported(api, root, _archive(), path=name)
+    hooks = {"webhooks": await _new_hook(api, None), "project_webhooks": await _new_hook(api, made.id)}
     job = await api.job(made, root, ExportOrder(upload=UploadTarget(url="https://s3.example.com/x")))
     await jobs.finish(api.pool, await api.started(job), progress=_PROGRESS, outcome=Outcome(upload=_OUTCOME))
     await api.archive(made, root)
@@ -185,7 +208,8 @@ async def _filled(api: Api, root: User, name: str) -> dict[str, int]:
     assert token is not None
     ids = {
         "projects": made.id, "groups": group.id, "namespaces": group.id, "jobs": job.id, "users": user.id,
-        "personal_access_tokens": token.id, "snapshots": await _new_snapshot(api, made.id),
+        "personal_access_tokens": token.id, "snapshots": await _new_snapshot(api, made.id), **hooks,
+        **{f"deliveries of {name}": await _delivery(api, hooks[name]) for name in hooks},
     }  # fmt: skip
     for kind in ("projects", "groups"):
         await _join(api, ids, kind, user_id=user.id)

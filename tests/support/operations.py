@@ -93,6 +93,7 @@ _ENTRIES = (
     f"lfs-objects/{_OID}", "snippets/a.bundle", "bug",
 )  # fmt: skip
 _REMOVED = ("Project", "Relation", "Repository", "Wiki", "Design", "Upload", "LfsIndex", "LfsObject", "File")
+_HOOK: Parts = {"body": {"url": "http://files.test/hook"}}
 _OWN_FORM = {"Origin": EXTERNAL_URL}
 _LEVEL: Parts = {"body": {"access_level": 20}}
 _RELATION: Parts = {"query": {"relation": "issues"}}
@@ -124,6 +125,10 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "revokeOwnPersonalAccessToken": lambda world: {"headers": {"PRIVATE-TOKEN": world.new_token()}},
     "cancelJob": lambda world: {"ids": {"id": world.new_job()}},
     "retryJob": lambda world: {"ids": {"id": world.failed_job()}},
+    "createWebhook": lambda _: _HOOK,
+    "createProjectWebhook": lambda _: _HOOK,
+    "deleteWebhook": lambda world: {"ids": {"webhook_id": world.new_webhook(of_project=False)}},
+    "deleteProjectWebhook": lambda world: {"ids": {"webhook_id": world.new_webhook(of_project=True)}},
     "openSnapshot": _to_open,
     "commitSnapshot": _opened,
     "discardSnapshot": _opened,
@@ -161,10 +166,12 @@ def _ids(world: World, path: str, *, reading: bool) -> dict[str, Any]:
     """Give what the path names: for reading what is kept, else what may be changed."""
     ids = world.kept if reading else world.changed
     kind = next((name for name in ids if f"/{name}/{{" in path), "")
+    hooks = "project_webhooks" if kind == "projects" else "webhooks"
     known = {
         "id": ids.get(kind), "user_id": ids["users"], "branch": "main", "tag": "v1", "namespace": "root",
         "project": "kept", "file": "start.js", "issue_iid": 1, "merge_request_iid": 1, "name": "bug",
         "tag_name": "v1", "snapshot_id": ids["snapshots"], "relation": "issues", "secret": "secret",
+        "webhook_id": ids[hooks], "delivery_id": ids[f"deliveries of {hooks}"],
         "oid": _OID, **dict.fromkeys(("milestone_id", "snippet_id"), (ids["projects"] << 32) + 1),
     }  # fmt: skip
     return {name: value for name, value in known.items() if f"{{{name}}}" in path}

@@ -14,7 +14,7 @@ from struct import pack
 from typing import Any
 
 from services.exporter.exporter import Exporter
-from services.exporter.upload import Uploader, upload_policy
+from services.exporter.upload import Uploader
 from services.importer.importer import Importer
 from services.importer.relation_importer import RelationImporter
 from services.importer.sources import ArchiveSources
@@ -22,6 +22,7 @@ from shared.archive.limits import Limits
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.instance.models import ApplicationSettings
+from shared.instance.outbound import outbound_policy
 from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
 from shared.jobs.models import (
@@ -148,7 +149,7 @@ class Dock:
         return self.settings
 
     async def _connect(self) -> RemoteClient:
-        return RemoteClient(upload_policy(self.settings), SystemResolver())
+        return RemoteClient(outbound_policy(self.settings), SystemResolver())
 
     async def order_import(
         self, packed: bytes, *, project_id: int = 1, user_id: int = 1, **order: Any

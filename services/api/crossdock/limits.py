@@ -21,6 +21,7 @@ from shared.instance.models import GITLAB_PROJECT, ApplicationSettings
 from shared.projects.store import count_own
 from shared.settings import MIB
 from shared.snapshots.objects import RETRIED_WITHIN
+from shared.webhooks.store import MOST
 
 
 async def show(request: web.Request) -> web.Response:
@@ -34,6 +35,7 @@ async def show(request: web.Request) -> web.Response:
                 "exports": await _exports(db, caller, settings),
                 "archive": _archive(dependencies.config.limits, settings),
                 "projects": {"limit": caller.projects_limit, "used": await count_own(db, caller.id)},
+                "webhooks": {"limit": MOST},
                 "requests": _REQUESTS,
             }
         )

@@ -1,0 +1,49 @@
+"""What our own API shows of webhooks and their deliveries."""
+
+from __future__ import annotations
+
+from services.api.responses import timestamp
+from shared.events.announcement import cloud_event
+from shared.events.cloud_events import structured
+from shared.remote.masking import masked
+from shared.webhooks import signing
+from shared.webhooks.models import Attempt, Delivery, DeliveryState, Webhook
+
+
+def webhook_entity(webhook: Webhook, *, shows_secret: bool = False) -> dict[str, object]:
+    """Make a webhook; its URL's credentials and query stay out, and its secret is shown to who sets it."""
+    entity: dict[str, object] = {
+        "id": webhook.id,
+        "project_id": webhook.project_id,
+        "url": masked(webhook.url),
+        "events": webhook.events,
+        "description": webhook.description,
+        "enabled": webhook.disabled_reason is None,
+        "disabled_reason": webhook.disabled_reason,
+        "failing_since": timestamp(webhook.failing_since) if webhook.failing_since else None,
+        "created_at": timestamp(webhook.created_at),
+    }
+    return entity | {"secret": signing.written(webhook.secrets[0])} if shows_secret else entity
+
+
+def delivery_entity(delivery: Delivery, *, source: str) -> dict[str, object]:
+    """Make a delivery with what is sent, and with its last attempts."""
+    is_pending = delivery.state is DeliveryState.PENDING
+    return {
+        "id": delivery.id,
+        "state": delivery.state.value,
+        "event": structured(cloud_event(delivery.event, source=source)),
+        "created_at": timestamp(delivery.created_at),
+        "due_at": timestamp(delivery.due_at) if is_pending else None,
+        "finished_at": timestamp(delivery.finished_at) if delivery.finished_at else None,
+        "attempts": [_attempt(each) for each in delivery.attempts],
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, object]:
+    return {
+        "at": timestamp(attempt.at),
+        "status": attempt.status,
+        "seconds": attempt.seconds,
+        "error": attempt.error,
+    }

@@ -1,0 +1,39 @@
+"""What the instance may ask of addresses that users gave, by the application settings of the moment."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+
+from shared.instance.models import ApplicationSettings
+from shared.instance.store import SettingsNow
+from shared.remote.addresses import Policy
+from shared.remote.client import RemoteClient
+from shared.remote.resolver import SystemResolver
+from shared.settings import Settings
+
+SCHEMES = ("http", "https")
+"""Those of uploads and webhooks."""
+
+
+def outbound_policy(settings: ApplicationSettings, *, schemes: Sequence[str] = SCHEMES) -> Policy:
+    """Give what GitLab lets services of an instance ask."""
+    return Policy(
+        schemes=tuple(schemes),
+        allow_local=settings.allow_local_requests_from_web_hooks_and_services,
+        allowed=settings.outbound_local_requests_allowlist,
+    )
+
+
+def outbound_tls(settings: Settings) -> ssl.SSLContext | None:
+    """Give what trusts ``remote_ca_file`` beside the system's certificates; None without such a file."""
+    if settings.remote_ca_file is None:
+        return None
+    context = ssl.create_default_context()
+    context.load_verify_locations(settings.remote_ca_file)
+    return context
+
+
+async def outbound_client(now: SettingsNow, *, tls: ssl.SSLContext | None) -> RemoteClient:
+    """Make a client of the settings that hold ``now``."""
+    return RemoteClient(outbound_policy(await now()), SystemResolver(), tls=tls)

@@ -1,0 +1,65 @@
+"""What a webhook is, and a delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from shared.events.models import Event
+
+
+class DeliveryState(StrEnum):
+    """``PENDING`` is still to be sent, or sent again."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """``project_id`` is None where it is told of all projects; ``secrets`` sign, the newest first.
+
+    ``failing_since`` is the first of the failures that no success has followed yet.
+    """
+
+    id: int
+    project_id: int | None
+    url: str = field(repr=False)
+    events: Sequence[str]
+    description: str
+    secrets: Sequence[bytes] = field(repr=False)
+    disabled_reason: str | None
+    created_at: datetime
+    failing_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One request: its ``status``, or None where there was no answer, and what is wrong with it."""
+
+    at: datetime
+    status: int | None
+    seconds: float
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One event for one webhook.
+
+    ``attempts`` are the last ones, ``tries`` how many of them count towards giving up, and ``due_at`` is when
+    it is sent next.
+    """
+
+    id: int
+    webhook_id: int
+    event: Event
+    state: DeliveryState
+    attempts: Sequence[Attempt]
+    tries: int
+    due_at: datetime
+    created_at: datetime
+    finished_at: datetime | None

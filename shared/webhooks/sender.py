@@ -1,0 +1,197 @@
+"""Sends what is due to webhooks: at least once, the events of one job in order.
+
+Every service offers to do it, and they share the work. What is not taken is sent again, ten times in all
+within 16 hours; a webhook that has taken nothing for all that time is disabled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import structlog
+
+from shared.database.outages import DATABASE_ERRORS
+from shared.database.pool import Pool
+from shared.errors import CrossdockError
+from shared.events.announcement import cloud_event
+from shared.events.cloud_events import STRUCTURED, structured
+from shared.remote.client import RemoteAnswer, RemoteClient
+from shared.webhooks import sending, signing, store
+from shared.webhooks.models import Attempt, Delivery, Webhook
+from shared.webhooks.observer import NOBODY, DeliveryEnd, DeliveryObserver
+from shared.webhooks.sending import Turn
+
+SCHEDULE = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600)
+)
+"""The pause after each attempt but the last; each is up to a fifth longer."""
+
+_DEADLINE = timedelta(seconds=20)
+"""For one request, from the look at its name to its answer."""
+_EVERY = timedelta(seconds=1)
+_AT_ONCE = 4
+_MOST_IN_A_TURN = 50
+_LONGEST_WISH = timedelta(hours=1)
+_JITTER = 0.2
+_OK = range(200, 300)
+_GONE = 410
+_WISHING = frozenset({429, 503})
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """When to look for what is due, how long one request may take, and when to try again."""
+
+    every: timedelta = _EVERY
+    deadline: timedelta = _DEADLINE
+    schedule: Sequence[timedelta] = field(default=SCHEDULE)
+
+
+class WebhookSender:
+    """Sends until it is cancelled, to four webhooks at once. Memory: one event for each of them.
+
+    ``connect`` gives a client by the policy that holds now; ``source`` is the URL that users reach us by.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        connect: Callable[[], Awaitable[RemoteClient]],
+        *,
+        source: str,
+        observer: DeliveryObserver = NOBODY,
+        pace: Pace | None = None,
+    ) -> None:
+        self._pool = pool
+        self._connect = connect
+        self._source = source
+        self._observer = observer
+        self._pace = pace or Pace()
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(self) -> None:
+        """Take turn after turn; what fails is logged, and another's to do after a minute."""
+        async with asyncio.TaskGroup() as turns:
+            while True:
+                await self._slots.acquire()
+                turn = await self._claim()
+                if turn is None:
+                    self._slots.release()
+                    await asyncio.sleep(self._pace.every.total_seconds())
+                else:
+                    task = turns.create_task(self._take(turn))
+                    task.add_done_callback(lambda _: self._slots.release())
+
+    async def _claim(self) -> Turn | None:
+        try:
+            return await sending.claim(self._pool)
+        except DATABASE_ERRORS as error:
+            _log.warning("webhooks_unavailable", error=str(error))
+            return None
+
+    async def _take(self, turn: Turn) -> None:
+        try:
+            await self._send_due(turn)
+        except DATABASE_ERRORS as error:
+            _log.warning("webhooks_unavailable", error=str(error))
+        finally:
+            await asyncio.shield(self._release(turn))
+
+    async def _release(self, turn: Turn) -> None:
+        try:
+            await sending.release(self._pool, turn)
+        except DATABASE_ERRORS as error:
+            _log.warning("webhook_not_released", webhook_id=turn.webhook_id, error=str(error))
+
+    async def _send_due(self, turn: Turn) -> None:
+        """Send until nothing is due, something is not taken, or others have waited long enough."""
+        for _ in range(_MOST_IN_A_TURN):
+            webhook = await sending.hold(self._pool, turn)
+            delivery = None if webhook is None else await sending.due(self._pool, webhook.id)
+            if webhook is None or delivery is None or not await self._deliver(webhook, delivery):
+                return
+
+    async def _deliver(self, webhook: Webhook, delivery: Delivery) -> bool:
+        attempt, answer = await self._attempt(webhook, delivery)
+        if attempt.error is None:
+            await sending.delivered(self._pool, delivery, attempt)
+            self._observer.attempted(DeliveryEnd.DELIVERED)
+            return True
+        pause = self._pause(delivery, answer)
+        await sending.refused(self._pool, delivery, attempt, again_in=pause)
+        self._observer.attempted(DeliveryEnd.FAILED if pause is None else DeliveryEnd.RETRIED)
+        _log.warning(
+            "webhook_refused",
+            webhook_id=webhook.id,
+            delivery_id=delivery.id,
+            error=attempt.error,
+            last=not pause,
+        )
+        if reason := _reason_to_disable(webhook, delivery, attempt, is_last=pause is None):
+            await store.disable(self._pool, webhook.id, reason)
+            _log.warning("webhook_disabled", webhook_id=webhook.id, reason=reason)
+        return False
+
+    async def _attempt(self, webhook: Webhook, delivery: Delivery) -> tuple[Attempt, RemoteAnswer | None]:
+        at, clock = datetime.now(UTC), time.monotonic()
+        status, error, answer = None, None, None
+        try:
+            async with asyncio.timeout(self._pace.deadline.total_seconds()):
+                answer = await self._send(webhook, delivery)
+            status = answer.status
+            error = None if status in _OK else f"it answered {status}"
+        except TimeoutError:
+            error = f"it did not answer within {self._pace.deadline.total_seconds():g} seconds"
+        except CrossdockError as failure:
+            status, error = getattr(failure, "status", None), str(failure)
+        seconds = round(time.monotonic() - clock, 3)
+        return Attempt(at=at, status=status, seconds=seconds, error=error), answer
+
+    async def _send(self, webhook: Webhook, delivery: Delivery) -> RemoteAnswer:
+        event = cloud_event(delivery.event, source=self._source)
+        body = msgspec.json.encode(structured(event))
+        headers = {
+            "Content-Type": STRUCTURED,
+            **signing.headers(body, message_id=event.id, timestamp=int(time.time()), keys=webhook.secrets),
+        }
+        if delivery.event.traceparent:
+            headers["traceparent"] = delivery.event.traceparent
+        client = await self._connect()
+        return await client.send("POST", webhook.url, headers=headers, body=_whole(body), length=len(body))
+
+    def _pause(self, delivery: Delivery, answer: RemoteAnswer | None) -> timedelta | None:
+        if delivery.tries >= len(self._pace.schedule):
+            return None
+        pause = self._pace.schedule[delivery.tries] * (1 + random.uniform(0, _JITTER))  # noqa: S311  # no secret
+        return max(pause, _wish(answer))
+
+
+async def _whole(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+def _wish(answer: RemoteAnswer | None) -> timedelta:
+    """Read ``Retry-After`` in seconds; an hour at the most."""
+    given = answer.headers.get("Retry-After", "") if answer and answer.status in _WISHING else ""
+    seconds = int(given) if given.isascii() and given.isdecimal() and len(given) < len("99999") else 0
+    return min(timedelta(seconds=seconds), _LONGEST_WISH)
+
+
+def _reason_to_disable(
+    webhook: Webhook, delivery: Delivery, attempt: Attempt, *, is_last: bool
+) -> str | None:
+    """Give one where it is gone, or nothing at all was taken while this delivery was tried in vain."""
+    if attempt.status == _GONE:
+        return "it answered 410 Gone"
+    counted = delivery.attempts[-delivery.tries :] if delivery.tries else ()
+    since = webhook.failing_since
+    if is_last and since is not None and len(counted) > 1 and since <= counted[1].at:
+        return f"it has taken nothing since {since:%Y-%m-%dT%H:%M:%SZ}"
+    return None

@@ -1,0 +1,123 @@
+"""Who sends to which webhook, what is due, and what came of it. The clock is the database's.
+
+One process at a time sends to a webhook, one delivery after the other: a receiver is never flooded, and one
+that is slow holds up nobody else's. It believes in itself for ``BELIEVED_FOR`` after each delivery, which is
+longer than one takes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import msgspec
+
+from shared.database.pool import Database, Pool
+from shared.webhooks.models import Attempt, Delivery, Webhook
+from shared.webhooks.store import COLUMNS, delivery_of, webhook_of
+
+BELIEVED_FOR = timedelta(seconds=60)
+
+_KEPT_ATTEMPTS = 20
+_LONGEST_PAUSE = timedelta(minutes=5)
+_MOST_DOUBLINGS = 16
+# Those of one job go out in their order: the next waits until the one before was taken or given up.
+_DUE = """d.state = 'pending' AND d.due_at <= now() AND NOT EXISTS (
+    SELECT FROM webhook_deliveries b
+    WHERE b.webhook_id = d.webhook_id AND b.job_id = d.job_id AND b.id < d.id AND b.state = 'pending')"""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whose it is to send to a webhook."""
+
+    webhook_id: int
+    sender: UUID
+
+
+async def claim(db: Database) -> Turn | None:
+    """Take the webhook that waits longest of those that have something due; None where there is none."""
+    sender = uuid4()
+    webhook_id = await db.fetchval(
+        f"""UPDATE webhooks SET sender = $1, sending_until = now() + $2::interval WHERE id = (
+                SELECT w.id FROM webhooks w
+                WHERE w.disabled_reason IS NULL AND w.resume_at <= now() AND w.sending_until <= now()
+                  AND EXISTS (SELECT FROM webhook_deliveries d WHERE d.webhook_id = w.id AND {_DUE})
+                ORDER BY w.sending_until LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) RETURNING id""",  # noqa: S608  # fixed texts
+        sender, BELIEVED_FOR,
+    )  # fmt: skip
+    return None if webhook_id is None else Turn(webhook_id, sender)
+
+
+async def hold(db: Database, turn: Turn) -> Webhook | None:
+    """Go on with a turn, and give the webhook as it is now; None where the turn is over."""
+    row = await db.fetchrow(
+        f"""UPDATE webhooks SET sending_until = now() + $3::interval
+            WHERE id = $1 AND sender = $2 AND disabled_reason IS NULL RETURNING {COLUMNS}""",  # noqa: S608  # fixed texts
+        turn.webhook_id, turn.sender, BELIEVED_FOR,
+    )  # fmt: skip
+    return None if row is None else webhook_of(row)
+
+
+async def due(db: Database, webhook_id: int) -> Delivery | None:
+    """Give the oldest delivery that is due."""
+    row = await db.fetchrow(
+        f"SELECT d.* FROM webhook_deliveries d WHERE d.webhook_id = $1 AND {_DUE} ORDER BY d.id LIMIT 1",  # noqa: S608  # fixed texts
+        webhook_id,
+    )  # fmt: skip
+    return None if row is None else delivery_of(row)
+
+
+async def release(db: Database, turn: Turn) -> None:
+    """End a turn, so that the next one may be anybody's."""
+    await db.execute(
+        "UPDATE webhooks SET sender = NULL, sending_until = now() WHERE id = $1 AND sender = $2",
+        turn.webhook_id, turn.sender,
+    )  # fmt: skip
+
+
+async def delivered(pool: Pool, delivery: Delivery, attempt: Attempt) -> None:
+    """Note that it was taken, which ends every pause of its webhook."""
+    async with pool.acquire() as db, db.transaction():
+        await _end(db, delivery, attempt, state="delivered")
+        await db.execute(
+            "UPDATE webhooks SET failures = 0, failing_since = NULL, resume_at = now() WHERE id = $1",
+            delivery.webhook_id,
+        )
+
+
+async def refused(pool: Pool, delivery: Delivery, attempt: Attempt, *, again_in: timedelta | None) -> None:
+    """Note that it was not taken, and when to try again: never, for None.
+
+    Its webhook is left in peace for a while, from one second to five minutes.
+    """
+    async with pool.acquire() as db, db.transaction():
+        if again_in is None:
+            await _end(db, delivery, attempt, state="failed")
+        else:
+            await db.execute(
+                f"""UPDATE webhook_deliveries SET due_at = now() + $3::interval, tries = tries + 1,
+                       attempts = {_ATTEMPTS} WHERE id = $1 AND state = 'pending'""",  # noqa: S608  # fixed texts
+                delivery.id, [msgspec.to_builtins(attempt)], again_in,
+            )  # fmt: skip
+        await db.execute(
+            """UPDATE webhooks SET failures = failures + 1, failing_since = coalesce(failing_since, now()),
+                   resume_at = now() + least(interval '1 second' * 2 ^ least(failures, $2), $3::interval)
+               WHERE id = $1""",
+            delivery.webhook_id, _MOST_DOUBLINGS, _LONGEST_PAUSE,
+        )  # fmt: skip
+
+
+_ATTEMPTS = f"""(SELECT jsonb_agg(a ORDER BY n) FROM (
+    SELECT a, n FROM jsonb_array_elements(attempts || $2::jsonb) WITH ORDINALITY AS each(a, n)
+    ORDER BY n DESC LIMIT {_KEPT_ATTEMPTS}) AS kept)"""  # noqa: S608  # fixed texts
+"""The attempts with one more, as SQL."""
+
+
+async def _end(db: Database, delivery: Delivery, attempt: Attempt, *, state: str) -> None:
+    await db.execute(
+        f"""UPDATE webhook_deliveries SET state = $3, finished_at = now(), tries = tries + 1,
+               attempts = {_ATTEMPTS} WHERE id = $1 AND state = 'pending'""",  # noqa: S608  # fixed texts
+        delivery.id, [msgspec.to_builtins(attempt)], state,
+    )  # fmt: skip

@@ -1,0 +1,493 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from shared.database.pool import Pool
+from shared.instance.models import ApplicationSettings
+from shared.instance.outbound import outbound_policy
+from shared.jobs import store as jobs
+from shared.remote.client import RemoteClient
+from shared.remote.resolver import SystemResolver
+from shared.webhooks import sending, signing, store
+from shared.webhooks.expiry import DeliveryExpiry
+from shared.webhooks.models import Delivery, DeliveryState, Webhook
+from shared.webhooks.observer import DeliveryEnd
+from shared.webhooks.sender import Pace, WebhookSender
+from tests.support.hooks import HookReceiver, hooked
+from tests.support.jobs import claimed, migrated, queued
+
+SOURCE = "https://crossdock.example.com"
+SECRET = bytes(range(32))
+MOVES = ("export.queued", "export.started", "export.finished")
+QUICK = Pace(every=timedelta(seconds=0.01), schedule=[timedelta(seconds=0.01)] * 3)
+NOW, HOUR = timedelta(0), timedelta(hours=1)
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    async with migrated(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[HookReceiver]:
+    async with hooked() as running:
+        yield running
+
+
+async def hook(
+    pool: Pool, url: str, *, events: Sequence[str] = ("*",), project_id: int | None = 1
+) -> Webhook:
+    return await store.create(
+        pool, project_id=project_id, url=url, events=list(events), description="", secret=SECRET
+    )
+
+
+class Ends:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.ends: list[str] = []
+
+    def attempted(self, end: DeliveryEnd) -> None:
+        self.ends.append(end.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """What a sender may ask."""
+
+    local: bool = True
+
+    async def connect(self) -> RemoteClient:
+        settings = ApplicationSettings(allow_local_requests_from_web_hooks_and_services=self.local)
+        return RemoteClient(outbound_policy(settings), SystemResolver())
+
+
+@asynccontextmanager
+async def senders(
+    pool: Pool, count: int = 1, *, pace: Pace = QUICK, local: bool = True, observer: Ends | None = None
+) -> AsyncIterator[None]:
+    """Senders at work; pauses of webhooks are ended all the time, as tests cannot wait for them."""
+    connect = Outbound(local).connect
+    told = observer or Ends()
+    running = [WebhookSender(pool, connect, source=SOURCE, pace=pace, observer=told) for _ in range(count)]
+    tasks = [asyncio.create_task(each.run()) for each in running]
+    tasks.append(asyncio.create_task(_impatient(pool)))
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _impatient(pool: Pool) -> None:
+    while True:
+        await pool.execute("UPDATE webhooks SET resume_at = now() WHERE resume_at > now()")
+        await asyncio.sleep(0.01)
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not await holds():  # type: ignore[misc]  # a coroutine function
+            await asyncio.sleep(0.01)
+
+
+async def ended(pool: Pool, count: int) -> list[Delivery]:
+    """The deliveries, the oldest first, once so many have ended."""
+
+    async def enough() -> bool:
+        return bool(
+            await pool.fetchval(
+                "SELECT count(*) >= $1 FROM webhook_deliveries WHERE finished_at > '-infinity'", count
+            )
+        )
+
+    await until(enough)
+    rows = await pool.fetch("SELECT * FROM webhook_deliveries ORDER BY id")
+    return [store.delivery_of(row) for row in rows]
+
+
+async def finished_job(pool: Pool) -> int:
+    job = await queued(pool)
+    await jobs.finish(pool, await claimed(pool, job), progress={})
+    return job.id
+
+
+async def test_an_event_is_a_signed_cloud_event(pool: Pool, receiver: HookReceiver) -> None:
+    await hook(pool, receiver.url)
+    job = await queued(pool)
+    async with senders(pool):
+        (sent,) = await receiver.take(1)
+    event = sent.event(signing.written(SECRET))
+    assert sent.headers["content-type"] == "application/cloudevents+json"
+    assert (event["specversion"], event["source"], event["subject"]) == ("1.0", SOURCE, "ann/p")
+    assert event["type"] == "com.crossdock.export.queued.v1"
+    assert event["data"]["job"]["id"] == job.id
+    assert sent.id == event["id"]
+
+
+async def test_a_trace_goes_on_at_the_receiver(pool: Pool, receiver: HookReceiver) -> None:
+    await hook(pool, receiver.url)
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    job = await queued(pool)
+    await pool.execute("UPDATE jobs SET traceparent = $2 WHERE id = $1", job.id, trace)
+    await claimed(pool, job)
+    async with senders(pool):
+        queued_, started = await receiver.take(2)
+    assert "traceparent" not in queued_.headers
+    assert started.headers["traceparent"] == trace
+
+
+async def test_the_events_of_a_job_come_in_their_order_also_when_one_is_refused(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    receiver.statuses = [500, 200, 503, 429]
+    await hook(pool, receiver.url)
+    await finished_job(pool)
+    async with senders(pool, 3):
+        sent = await receiver.take(6)
+        deliveries = await ended(pool, 3)
+    names = [each.event(signing.written(SECRET))["type"].split(".", 2)[2] for each in sent]
+    assert names == ["export.queued.v1"] * 2 + ["export.started.v1"] * 3 + ["export.finished.v1"]
+    assert len({each.id for each in sent}) == 3
+    assert [[each.status for each in delivery.attempts] for delivery in deliveries] == [
+        [500, 200],
+        [503, 429, 200],
+        [200],
+    ]
+
+
+async def test_a_refused_event_does_not_keep_those_of_other_jobs(pool: Pool, receiver: HookReceiver) -> None:
+    receiver.statuses = [500]
+    await hook(pool, receiver.url, events=["*.queued"])
+    first, second = await queued(pool), await queued(pool)
+    pace = Pace(every=QUICK.every, schedule=[HOUR])
+    async with senders(pool, pace=pace):
+        sent = await receiver.take(2)
+    assert [each.event(signing.written(SECRET))["data"]["job"]["id"] for each in sent] == [
+        first.id,
+        second.id,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        (["*"], MOVES),
+        (["export.*"], MOVES),
+        (["*.finished"], ("export.finished",)),
+        (["export.started", "import.*", "*.failed"], ("export.started",)),
+        (["import.*"], ()),
+    ],
+)
+async def test_only_what_was_asked_for_is_sent(
+    pool: Pool, receiver: HookReceiver, events: list[str], expected: tuple[str, ...]
+) -> None:
+    await hook(pool, receiver.url, events=events)
+    await finished_job(pool)
+    names = await pool.fetch("SELECT event->>'name' AS name FROM webhook_deliveries ORDER BY id")
+    assert tuple(row["name"] for row in names) == expected
+
+
+async def test_a_webhook_of_a_project_is_told_of_no_other_and_one_of_all_of_each(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    await pool.execute("INSERT INTO projects (namespace_id, path, name) VALUES (1, 'q', 'q')")
+    other = await hook(pool, receiver.url, project_id=2)
+    of_all = await hook(pool, receiver.url, project_id=None)
+    await queued(pool)
+    assert await store.deliveries(pool, other.id, state=None, below=None, limit=9) == []
+    assert len(await store.deliveries(pool, of_all.id, state=None, below=None, limit=9)) == 1
+
+
+async def test_a_delivery_is_written_with_its_move_or_not_at_all(pool: Pool, receiver: HookReceiver) -> None:
+    webhook = await hook(pool, receiver.url)
+    async with pool.acquire() as db:
+        transaction = db.transaction()
+        await transaction.start()
+        await queued(db)
+        await transaction.rollback()
+    assert await store.deliveries(pool, webhook.id, state=None, below=None, limit=9) == []
+
+
+async def test_a_move_neither_waits_nor_fails_for_a_webhook_that_is_being_deleted(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    webhook = await hook(pool, receiver.url)
+    async with pool.acquire() as db, db.transaction():
+        await store.delete(db, webhook.id)
+        async with asyncio.timeout(10):
+            await finished_job(pool)
+    assert await pool.fetchval("SELECT count(*) FROM webhook_deliveries") == 0
+
+
+async def test_progress_that_was_not_sent_gives_way_to_the_next(pool: Pool, receiver: HookReceiver) -> None:
+    webhook = await hook(pool, receiver.url, events=["*.progress"])
+    lease = await claimed(pool, await queued(pool))
+    for done in (1, 2, 3):
+        await pool.execute("UPDATE events SET created_at = created_at - interval '1 minute'")
+        await jobs.heartbeat(pool, lease, ttl=timedelta(minutes=1), progress={"bytes_done": done})
+    (left,) = await store.deliveries(pool, webhook.id, state=None, below=None, limit=9)
+    assert left.event.data["progress"] == {"bytes_done": 3}
+
+
+async def test_what_is_never_taken_is_given_up_and_the_webhook_disabled(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    receiver.statuses = [500] * 100
+    webhook = await hook(pool, receiver.url, events=["*.queued"])
+    await queued(pool)
+    told = Ends()
+    async with senders(pool, observer=told):
+        (failed,) = await ended(pool, 1)
+
+        async def disabled() -> bool:
+            found = await store.find(pool, 1, webhook.id)
+            return found is not None and "taken nothing since" in (found.disabled_reason or "")
+
+        await until(disabled)
+    assert failed.state is DeliveryState.FAILED
+    assert [each.error for each in failed.attempts] == ["it answered 500"] * 4
+    assert told.ends == ["retried"] * 3 + ["failed"]
+    await queued(pool)
+    assert len(await store.deliveries(pool, webhook.id, state=None, below=None, limit=9)) == 1
+
+
+async def test_a_webhook_that_takes_other_events_is_not_disabled(pool: Pool, receiver: HookReceiver) -> None:
+    receiver.statuses = [500, 500, 500, 200, 500, 500]
+    await hook(pool, receiver.url, events=["*.queued"])
+    bad = await queued(pool)
+    told = Ends()
+
+    async def told_of_another_refusal() -> bool:
+        return told.ends == [*["retried"] * 3, "delivered", "retried"]
+
+    async with senders(pool, pace=Pace(every=QUICK.every, schedule=[NOW, NOW, HOUR]), observer=told):
+        await receiver.take(3)
+        await queued(pool)
+        await ended(pool, 1)
+        await queued(pool)
+        await until(told_of_another_refusal)
+        await pool.execute("UPDATE webhook_deliveries SET due_at = now() WHERE job_id = $1", bad.id)
+        await ended(pool, 2)
+        await queued(pool)
+        await ended(pool, 3)
+    assert told.ends[5:] == ["failed", "delivered"]
+
+
+async def test_410_disables_a_webhook_at_once(pool: Pool, receiver: HookReceiver) -> None:
+    receiver.statuses = [410]
+    webhook = await hook(pool, receiver.url)
+    await finished_job(pool)
+
+    async def disabled() -> bool:
+        found = await store.find(pool, 1, webhook.id)
+        return found is not None and found.disabled_reason == "it answered 410 Gone"
+
+    async with senders(pool):
+        await until(disabled)
+    assert receiver.hooks.qsize() == 1
+
+
+async def test_what_waits_for_a_disabled_webhook_is_sent_once_it_is_enabled(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    webhook = await hook(pool, receiver.url)
+    await queued(pool)
+    await store.disable(pool, webhook.id, "why not")
+    async with senders(pool):
+        assert await sending.claim(pool) is None
+        await store.enable(pool, webhook.id)
+        await receiver.take(1)
+
+
+async def test_a_receiver_that_does_not_answer_is_left_after_the_deadline(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    receiver.statuses = [0]
+    await hook(pool, receiver.url, events=["*.queued"])
+    await queued(pool)
+    pace = Pace(every=QUICK.every, deadline=timedelta(seconds=0.3), schedule=QUICK.schedule)
+    async with senders(pool, pace=pace):
+        (delivery,) = await ended(pool, 1)
+    assert [each.error for each in delivery.attempts] == ["it did not answer within 0.3 seconds", None]
+    assert delivery.attempts[0].status is None
+
+
+async def test_a_local_address_is_not_asked_where_that_is_not_allowed(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    await hook(pool, receiver.url, events=["*.queued"])
+    await queued(pool)
+    async with senders(pool, local=False):
+        (delivery,) = await ended(pool, 1)
+    assert receiver.hooks.empty()
+    assert delivery.state is DeliveryState.FAILED
+    assert "Requests to localhost are not allowed" in (delivery.attempts[-1].error or "")
+
+
+async def test_a_redirect_is_not_followed(pool: Pool, receiver: HookReceiver) -> None:
+    receiver.statuses, receiver.headers = [307], {"Location": receiver.url}
+    await hook(pool, receiver.url, events=["*.queued"])
+    await queued(pool)
+    async with senders(pool):
+        (delivery,) = await ended(pool, 1)
+    assert delivery.attempts[0].status == 307
+    assert "redirected" in (delivery.attempts[0].error or "")
+
+
+async def test_the_wish_of_a_busy_receiver_to_be_asked_later_is_heard(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    receiver.statuses, receiver.headers = [429], {"Retry-After": "600"}
+    webhook = await hook(pool, receiver.url, events=["*.queued"])
+    await queued(pool)
+
+    async def refused() -> bool:
+        (delivery,) = await store.deliveries(pool, webhook.id, state=None, below=None, limit=1)
+        return bool(delivery.attempts)
+
+    async with senders(pool):
+        await until(refused)
+    assert await pool.fetchval("SELECT due_at - now() > interval '9 minutes' FROM webhook_deliveries")
+
+
+async def test_a_webhook_that_refuses_is_left_in_peace_longer_and_longer(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    webhook = await hook(pool, receiver.url, events=["*.queued"])
+    await queued(pool)
+    (delivery,) = await store.deliveries(pool, webhook.id, state=None, below=None, limit=1)
+    attempt_of = partial(_refusal, pool, delivery)
+    pauses = [await attempt_of() for _ in range(12)]
+    assert pauses[:3] == [1, 2, 4]
+    assert pauses[-1] == 300
+
+
+async def _refusal(pool: Pool, delivery: Delivery) -> int:
+    sender = WebhookSender(pool, Outbound(local=False).connect, source=SOURCE)
+    webhook = await store.find(pool, 1, delivery.webhook_id)
+    assert webhook is not None
+    attempt, _ = await sender._attempt(webhook, delivery)
+    await sending.refused(pool, delivery, attempt, again_in=NOW)
+    pause = await pool.fetchval("SELECT round(extract(epoch FROM resume_at - now())) FROM webhooks")
+    return int(pause)
+
+
+async def test_of_many_senders_one_at_a_time_sends_to_a_webhook_and_each_event_once(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    await hook(pool, receiver.url)
+    for _ in range(10):
+        await finished_job(pool)
+    async with senders(pool, 4):
+        await receiver.take(30)
+        await ended(pool, 30)
+    assert receiver.hooks.empty()
+    assert receiver.most_at_once == 1
+
+
+async def test_a_slow_receiver_holds_up_no_other(pool: Pool, receiver: HookReceiver) -> None:
+    async with hooked(0) as slow:
+        await hook(pool, slow.url, events=["*.queued"])
+        await hook(pool, receiver.url, events=["*.queued"])
+        await queued(pool)
+        async with senders(pool):
+            await slow.take(1)
+            await receiver.take(1)
+            slow.close()
+
+
+async def test_what_a_sender_held_that_died_is_anothers_after_a_minute(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    await hook(pool, receiver.url)
+    await queued(pool)
+    turn = await sending.claim(pool)
+    assert turn is not None
+    assert await sending.claim(pool) is None
+    await pool.execute(
+        "UPDATE webhooks SET sending_until = sending_until - $1::interval", sending.BELIEVED_FOR
+    )
+    async with senders(pool):
+        await receiver.take(1)
+        await ended(pool, 1)
+    assert await sending.hold(pool, turn) is None
+
+
+async def test_a_sender_that_stops_lets_others_go_on_at_once(pool: Pool, receiver: HookReceiver) -> None:
+    receiver.statuses = [0]
+    await hook(pool, receiver.url)
+    await queued(pool)
+    async with senders(pool):
+        await receiver.take(1)
+    async with senders(pool):
+        await receiver.take(1)
+
+
+async def test_after_a_rotation_both_secrets_sign_for_a_day(pool: Pool, receiver: HookReceiver) -> None:
+    webhook = await hook(pool, receiver.url, events=["*.queued"])
+    new = bytes(range(1, 33))
+    await store.rotate(pool, webhook.id, new)
+    await queued(pool)
+    async with senders(pool):
+        (sent,) = await receiver.take(1)
+    assert sent.event(signing.written(SECRET)) == sent.event(signing.written(new))
+    await pool.execute("UPDATE webhooks SET old_secret_until = now()")
+    found = await store.find(pool, 1, webhook.id)
+    assert found is not None
+    assert found.secrets == [new]
+
+
+async def test_a_delivery_can_be_sent_again_however_it_ended(pool: Pool, receiver: HookReceiver) -> None:
+    await hook(pool, receiver.url, events=["*.queued"])
+    await queued(pool)
+    async with senders(pool):
+        (first,) = await receiver.take(1)
+        (delivery,) = await ended(pool, 1)
+        await store.send_again(pool, delivery.id)
+        (second,) = await receiver.take(1)
+        (delivery,) = await ended(pool, 1)
+    assert (first.id, first.body) == (second.id, second.body)
+    assert len(delivery.attempts) == 2
+
+
+async def test_the_last_twenty_attempts_are_kept(pool: Pool, receiver: HookReceiver) -> None:
+    receiver.statuses = [500] * 24
+    webhook = await hook(pool, receiver.url, events=["*.queued"])
+    await queued(pool)
+    pace = Pace(every=QUICK.every, schedule=[timedelta(seconds=0.001)] * 30)
+    async with senders(pool, pace=pace):
+        (delivery,) = await ended(pool, 1)
+    assert [each.status for each in delivery.attempts] == [500] * 19 + [200]
+    assert delivery.tries == 25
+    found = await store.find(pool, 1, webhook.id)
+    assert found is not None
+    assert found.failing_since is None
+
+
+async def test_old_deliveries_go_and_those_still_to_be_sent_stay(pool: Pool, receiver: HookReceiver) -> None:
+    webhook = await hook(pool, receiver.url)
+    idle = await hook(pool, receiver.url)
+    await finished_job(pool)
+    await pool.execute(
+        """UPDATE webhook_deliveries SET created_at = now() - interval '3 days',
+               finished_at = CASE WHEN id % 2 = 0 THEN now() - interval '3 days' END"""
+    )
+    waiting = await pool.fetchval(
+        "SELECT count(*) FROM webhook_deliveries WHERE webhook_id = $1 AND finished_at IS NULL", webhook.id
+    )
+    await store.disable(pool, idle.id, "why not")
+    expiry = DeliveryExpiry(pool, retention=timedelta(days=2))
+    assert await expiry.remove_deliveries() > 0
+    left = await pool.fetch("SELECT webhook_id, finished_at FROM webhook_deliveries")
+    assert [(row["webhook_id"], row["finished_at"]) for row in left] == [(webhook.id, None)] * waiting
