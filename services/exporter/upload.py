@@ -35,6 +35,7 @@ _S3_SIGNATURES = (frozenset({"X-Amz-Signature"}), frozenset({"AWSAccessKeyId", "
 
 _ATTEMPTS = 5
 _LONGEST_DELAY = timedelta(seconds=30)
+_LONGEST_ERROR = 2000
 _OK = range(200, 300)
 _HEADERS = {"Content-Type": "application/gzip"}
 
@@ -98,7 +99,11 @@ class Uploader:
         except (UploadTooLarge, BlockedUrl, RemoteError) as failure:
             status, error = _status(failure), str(failure)
         return UploadOutcome(
-            url=masked(target.url), status=status, attempts=tries.attempts, bytes=archive.size, error=error
+            url=masked(target.url),
+            status=status,
+            attempts=tries.attempts,
+            bytes=archive.size,
+            error=error and error[:_LONGEST_ERROR],
         )
 
     async def _send_until_taken(self, archive: FinishedArchive, target: UploadTarget, tries: _Tries) -> int:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from shared.database.pool import Pool
+from shared.errors import ArchiveError
 from shared.jobs.models import Lease
 from shared.restore.failures import FAILURE_LIMIT, Failure, TooManyFailures
 
@@ -31,6 +35,16 @@ class Failures:
         self._waiting.append(failure)
         if len(self._waiting) >= _BATCH:
             await self.flush()
+
+    @asynccontextmanager
+    async def flushed(self) -> AsyncIterator[None]:
+        """Have all of them written behind the block, also where it ends as the archive is of no use."""
+        try:
+            yield
+        except ArchiveError:
+            await self.flush()
+            raise
+        await self.flush()
 
     async def flush(self) -> None:
         """Write what is there."""

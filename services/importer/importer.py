@@ -55,11 +55,11 @@ class Importer:
             restorer = Restorer(writer, limits=limits, failures=failures, progress=progress, breath=breath)
             events = archive_events(source, limits, progress=progress, breath=breath)
             progress.begin(Phase.READING)
-            await self._restore(events, restorer, breath=breath)
-            attributes = restorer.attributes()
-            progress.begin(Phase.WRITING)
-            await writer.close()
-            await failures.flush()
+            async with failures.flushed():
+                await self._restore(events, restorer, breath=breath)
+                attributes = restorer.attributes()
+                progress.begin(Phase.WRITING)
+                await writer.close()
             progress.begin(Phase.COMMITTING)
             await self._finish(job, lease, writer, attributes, progress)
 

@@ -64,10 +64,10 @@ class RelationImporter:
                 )
                 await merge.keep(self._pool, self._store, base)
             progress.begin(Phase.READING)
-            await merge.add(source, progress)
-            progress.begin(Phase.WRITING)
-            await writer.close()
-            await failures.flush()
+            async with failures.flushed():
+                await merge.add(source, progress)
+                progress.begin(Phase.WRITING)
+                await writer.close()
             progress.begin(Phase.COMMITTING)
             await self._finish(job, lease, progress, base=base, snapshot_id=writer.snapshot_id)
 

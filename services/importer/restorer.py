@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol, assert_never
 
 from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryKind, EntryStarted, Event
@@ -18,6 +19,8 @@ from shared.restore.verifiers import Verifier
 from shared.snapshots.sinks import BlobSink, LineSink
 
 _TRACKED = 200
+_TRACKABLE = re.compile(r"\w{1,100}", re.ASCII)
+"""Other names are no relation's of GitLab's, and could make the progress, which events carry, any length."""
 
 
 class NotAProject(ArchiveError):
@@ -146,7 +149,7 @@ class Restorer:
         return _File(blob, verifier, failures=self._failures)
 
     def _count(self, relation: str) -> RelationProgress:
-        if len(self._progress.relations) >= _TRACKED:
+        if len(self._progress.relations) >= _TRACKED or not _TRACKABLE.fullmatch(relation):
             return RelationProgress()
         return self._progress.relations.setdefault(relation, RelationProgress())
 

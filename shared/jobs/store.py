@@ -191,8 +191,9 @@ async def retry(db: Database, lease: Lease, *, error: str, delay: timedelta) -> 
 async def hand_back(db: Database, lease: Lease) -> None:
     """Put a job back unharmed, as its worker stops: the attempt does not count. Raises LeaseLost."""
     await _move(
-        db, lease, f"state = {target(Move.HAND_BACK)}, {_BACK}, attempt = attempt - 1, not_before = now()"
-    )
+        db, lease,
+        f"state = {target(Move.HAND_BACK)}, {_BACK}, attempt = attempt - 1, not_before = now(), error = NULL",
+    )  # fmt: skip
 
 
 def _storable(error: str) -> str:

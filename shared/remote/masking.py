@@ -5,6 +5,8 @@ from __future__ import annotations
 from yarl import URL
 
 _HIDDEN = "*****"
+_LONGEST = 1000
+"""Characters that are shown: a path may be as long as its user likes."""
 
 
 def masked(url: str | URL) -> str:
@@ -17,4 +19,5 @@ def masked(url: str | URL) -> str:
     if not host or not f"{host}{path}".isprintable():
         return _HIDDEN
     user = "" if parsed.raw_user is None and parsed.raw_password is None else f"{_HIDDEN}@"
-    return f"{parsed.scheme}://{user}{host}{path}"
+    shown = f"{parsed.scheme}://{user}{host}{path}"
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."

@@ -117,6 +117,19 @@ async def test_thousands_of_failures_keep_their_order_and_wait_in_bounded_batche
     assert waiting == [500] * 5 + [2]
 
 
+async def test_a_broken_archive_leaves_what_was_wrong_before_it_broke(dock: Dock) -> None:
+    packed = project(labels=b"1\n2\n", milestones=b"x" * 20_000)
+    imported = await dock.run_import(packed[: len(packed) - 100])
+    assert imported.error
+    assert [failure.line_number for failure in await dock.failures(imported)][:2] == [0, 1]
+
+
+async def test_progress_tells_of_relations_whose_names_are_short_and_plain(dock: Dock) -> None:
+    names = ("labels", "r" * 100, "r" * 101, "a b", "\u00e9")
+    imported = await dock.run_import(project(**dict.fromkeys(names, b"{}")))
+    assert list(imported.progress.relations) == ["labels", "r" * 100]
+
+
 async def test_nonsense_without_end_fails_the_import(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failures_module, "FAILURE_LIMIT", 1000)
     assert (await dock.run_import(project(labels=b"1\n" * 1000))).error is None

@@ -78,6 +78,15 @@ async def test_a_job_handed_back_does_not_count_the_attempt(pool: Pool) -> None:
     assert again.attempt == 1
 
 
+async def test_a_job_handed_back_has_no_error_of_an_attempt_before(pool: Pool) -> None:
+    job = await queued(pool)
+    await store.retry(pool, await claimed(pool, job), error="x", delay=timedelta(0))
+    await store.hand_back(pool, await claimed(pool, job))
+    found = await store.find(pool, job.id)
+    assert found is not None
+    assert found.error is None
+
+
 async def test_a_canceled_job_is_lost_to_its_worker_and_claimed_by_nobody(pool: Pool) -> None:
     job = await queued(pool)
     lease = await claimed(pool, job)
