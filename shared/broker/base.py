@@ -38,6 +38,15 @@ class MessageTooLarge(BrokerError):
         self.size = size
 
 
+class MessageRefused(BrokerError):
+    """A queue that the message was for took none, as it is full: others may have got it."""
+
+    code = "message_refused"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: a queue did not take the message")
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """``message_id`` and ``correlation_id`` are printable ASCII of at most 255 characters.
@@ -121,7 +130,8 @@ class Broker(Protocol):
         """Give ``message`` to every queue that is bound to ``topic`` by ``key``, which may be none.
 
         Returns once the broker has taken responsibility, and may double as ``publish`` may. Those that are
-        given one after the other arrive in that order. Raises MessageTooLarge.
+        given one after the other arrive in that order. Raises MessageTooLarge, and MessageRefused where a
+        queue is full.
         """
 
     def listen(
@@ -135,7 +145,7 @@ class Broker(Protocol):
         """
 
     async def answer(self, queue: str, message: Message) -> bool:
-        """Put ``message`` into a queue that another system named; False where there is no such queue."""
+        """Put ``message`` into a queue that another system named; False where none is, or it is full."""
 
     def dead_letters(self, queue: str) -> AsyncIterator[DeadLetter]:
         """The dead letters of ``queue`` as they lie there now; looking does not remove them.

@@ -16,12 +16,12 @@ from functools import partial
 from aio_pika import Connection, DeliveryMode, ExchangeType
 from aio_pika import Message as Outgoing
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, HeadersType
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError, PublishError
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
 from pamqp.common import FieldTable
 from pamqp.exceptions import PAMQPException
 from yarl import URL
 
-from shared.broker.base import DELIVERY_LIMIT, MAX_REASON_CHARACTERS, Message
+from shared.broker.base import DELIVERY_LIMIT, MAX_REASON_CHARACTERS, Message, MessageRefused
 from shared.broker.rabbitmq_headers import SENDER_HEADER, as_text, own_headers
 from shared.errors import BrokerError
 from shared.tracing.context import current
@@ -189,7 +189,10 @@ class Link:
         async with translated(f"emit to {topic}", self.deadline):
             channel = await self._topic_channel(topic)
             exchange = await channel.get_exchange(self.name(topic), ensure=False)
-            await exchange.publish(self._outgoing(message), key, mandatory=False)
+            try:
+                await exchange.publish(self._outgoing(message), key, mandatory=False)
+            except DeliveryError:  # a nack: RabbitMQ gives one where any of the queues refuses
+                raise MessageRefused(f"emit to {topic}") from None
 
     async def open_topic(self, topic: str) -> None:
         """Make sure of ``topic``."""
@@ -200,7 +203,7 @@ class Link:
         return await self._channel(f"topic {topic}", partial(self.declare_topic, topic=topic))
 
     async def answer(self, queue: str, message: Message) -> bool:
-        """Put ``message`` into a queue of this very name; False where there is none, or it is ours.
+        """Put ``message`` into a queue of this very name; False where there is none, it is full, or ours.
 
         Who may send commands may not, by that, write into the queues that our services consume.
         """
@@ -210,7 +213,7 @@ class Link:
             channel = await self._channel("answers", _nothing_to_declare)
             try:
                 await channel.default_exchange.publish(self._outgoing(message), queue, mandatory=True)
-            except PublishError:
+            except DeliveryError:  # returned, or refused
                 return False
             return True
 

@@ -24,7 +24,7 @@ _REQUIRED = ("specversion", "id", "source", "type")
 _NAME = re.compile(r"[a-z0-9]{1,64}")
 _LONGEST = 1000
 _LONGEST_KEY = 255
-"""Of id and source, which together name an event."""
+"""Bytes of id and source, which together name an event; of a short string of AMQP, which an id becomes."""
 _IS_JSON = re.compile(r"[\w.+-]+/(?:[\w.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 
 
@@ -122,8 +122,8 @@ def _check(attributes: Mapping[str, str], content_type: str | None) -> None:
         if not _NAME.fullmatch(name):
             raise NoCloudEvent(f"{name[:_LONGEST]!r} is no name of an attribute")
         longest = _LONGEST_KEY if name in _REQUIRED else _LONGEST
-        if len(value) > longest:
-            raise NoCloudEvent(f"{name} has more than {longest} characters")
+        if len(value.encode()) > longest:
+            raise NoCloudEvent(f"{name} has more than {longest} bytes")
         if "\0" in value:
             raise NoCloudEvent(f"{name} has a NUL")
 

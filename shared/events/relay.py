@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import structlog
 
-from shared.broker.base import Broker
+from shared.broker.base import Broker, MessageRefused, MessageTooLarge
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Connection
 from shared.errors import BrokerError
@@ -30,6 +30,8 @@ _TICK = timedelta(seconds=2)
 """How often a leader looks without being woken."""
 _TERM = timedelta(seconds=10)
 """A leader that is silent for so long, as it may be frozen or cut off, is none any more."""
+_PATIENCE = timedelta(seconds=20)
+"""How long events wait for a queue of somebody's that is full."""
 _log = structlog.get_logger()
 
 Connect = Callable[[], AbstractAsyncContextManager[Connection]]
@@ -42,15 +44,26 @@ class Relay:
     An event is out a few milliseconds after its commit: its transaction wakes the leader. Where a leader is
     lost, another follows within ``retry``. Memory: a hundred events. A leader that was frozen may give out
     one more event of its hundred than the next leader knows of: an event twice, as after any failure.
+
+    A queue that is full, and refuses, holds up the others for ``patience`` once; what it refuses after that
+    it does not get, until it takes something again.
     """
 
     def __init__(
-        self, connect: Connect, broker: Broker, *, source: str, retry: timedelta = timedelta(seconds=5)
+        self,
+        connect: Connect,
+        broker: Broker,
+        *,
+        source: str,
+        retry: timedelta = timedelta(seconds=5),
+        patience: timedelta = _PATIENCE,
     ) -> None:
         self._connect = connect
         self._broker = broker
         self._source = source
         self._retry = retry
+        self._patience = patience.total_seconds()
+        self._refused_since: float | None = None
 
     async def run(self) -> None:
         """Lead whenever nobody else does; what fails is logged and tried again."""
@@ -95,7 +108,18 @@ class Relay:
 
     async def _emit(self, event: Event) -> None:
         message = to_message(cloud_event(event, source=self._source), correlation_id=event.correlation_id)
-        await self._broker.emit(TOPIC, message, key=event.name)
+        try:
+            await self._broker.emit(TOPIC, message, key=event.name)
+        except MessageTooLarge as error:  # it will not become smaller, and others wait behind it
+            _log.error("event_too_large", event_id=event.id, name=event.name, error=str(error))
+        except MessageRefused:
+            now = asyncio.get_running_loop().time()
+            self._refused_since = self._refused_since or now
+            if now < self._refused_since + self._patience:
+                raise
+            _log.warning("event_refused", event_id=event.id, name=event.name)
+        else:
+            self._refused_since = None
 
 
 @asynccontextmanager

@@ -34,16 +34,22 @@ class Horizon:
 
     async def look(self, db: Database) -> int:
         """Give the id up to which all that there will ever be is there; it never falls."""
-        top = await db.fetchval(_TOP)  # before the bounds: who had an id then had begun
+        highest = await top(db)  # before the bounds: who had an id then had begun
         bounds = await db.fetchrow(_BOUNDS)
         assert bounds is not None  # noqa: S101  # a row without a table
-        for mark in (self._mark, _Mark(top, bounds["next"])):
+        for mark in (self._mark, _Mark(highest, bounds["next"])):
             if mark and bounds["oldest"] >= mark.next:
                 self._settled = max(self._settled, mark.top)
                 self._mark = None
             else:
                 self._mark = self._mark or mark
         return self._settled
+
+
+async def top(db: Database) -> int:
+    """Give the highest id that was given out; its transaction, and those of lower ones, may go on."""
+    highest: int = await db.fetchval(_TOP)
+    return highest
 
 
 async def of_job(db: Database, job_id: int, *, after: int, limit: int) -> list[Event]:

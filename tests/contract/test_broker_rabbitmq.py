@@ -10,7 +10,7 @@ from uuid import uuid4
 import aio_pika
 import pytest
 
-from shared.broker.base import Message
+from shared.broker.base import Message, MessageRefused
 from shared.broker.rabbitmq import RabbitMQBroker, rabbitmq_broker
 from shared.broker.rabbitmq_link import translated
 from shared.errors import BrokerError
@@ -40,6 +40,45 @@ async def silent_url() -> AsyncIterator[str]:
         yield f"amqp://user:secret@127.0.0.1:{port}/"
         for writer in held:
             writer.close()
+
+
+@pytest.fixture
+async def elsewhere(rabbitmq_url: str) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
+    """Another system's way to the broker."""
+    async with await aio_pika.connect(rabbitmq_url) as connection, await connection.channel() as opened:
+        yield opened
+
+
+async def _full_queue(channel: aio_pika.abc.AbstractChannel) -> aio_pika.abc.AbstractQueue:
+    """A queue of somebody's that takes one message, and no more until that is read."""
+    return await channel.declare_queue(
+        exclusive=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
+    )
+
+
+async def test_a_full_queue_refuses_an_event_that_others_hear(
+    elsewhere: aio_pika.abc.AbstractChannel, broker: RabbitMQBroker, queue_prefix: str
+) -> None:
+    await broker.open_topic("events")
+    full, other = await _full_queue(elsewhere), await elsewhere.declare_queue(exclusive=True)
+    for queue in (full, other):
+        await queue.bind(f"{queue_prefix}events", "#")
+    await broker.emit("events", Message(b"", "1"), key="a.b")
+    with pytest.raises(MessageRefused):
+        await broker.emit("events", Message(b"", "2"), key="a.b")
+    for number in ("1", "2"):
+        heard = await other.get(timeout=SOON)
+        assert heard is not None
+        assert heard.message_id == number
+    assert (await broker.answer(f"{queue_prefix}none", Message(b"", "3"))) is False  # it goes on
+
+
+async def test_an_answer_to_a_full_queue_is_told_as_not_given(
+    elsewhere: aio_pika.abc.AbstractChannel, broker: RabbitMQBroker
+) -> None:
+    full = await _full_queue(elsewhere)
+    answers = [await broker.answer(full.name, Message(b"", str(number))) for number in range(2)]
+    assert answers == [True, False]
 
 
 async def take(broker: RabbitMQBroker) -> Message:

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from shared.broker.base import Message
+from shared.broker.base import MAX_BODY_BYTES, Message, MessageRefused, check_size
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool, session
 from shared.errors import BrokerError
@@ -29,15 +29,21 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 
 class Heard(MemoryBroker):
-    """Remembers what it was given; takes nothing while it is ``away``."""
+    """Remembers what it was given; takes nothing while it is ``away``, and never what it ``refuses``."""
 
     def __init__(self) -> None:
         super().__init__()
         self.messages: asyncio.Queue[tuple[str, Message]] = asyncio.Queue()
         self.away = 0
+        self.refuses = ""
+        self.refused = 0
 
     async def emit(self, topic: str, message: Message, *, key: str) -> None:
         assert topic == TOPIC
+        check_size(message)
+        if key == self.refuses:
+            self.refused += 1
+            raise MessageRefused("full")
         if self.away:
             self.away -= 1
             raise BrokerError("away")
@@ -54,8 +60,10 @@ def broker() -> Heard:
 
 
 @asynccontextmanager
-async def relaying(url: str, broker: Heard, *, relays: int = 1) -> AsyncIterator[None]:
-    relay = Relay(partial(session, url), broker, source=SOURCE, retry=AT_ONCE)
+async def relaying(
+    url: str, broker: Heard, *, relays: int = 1, patience: timedelta = AT_ONCE
+) -> AsyncIterator[None]:
+    relay = Relay(partial(session, url), broker, source=SOURCE, retry=AT_ONCE, patience=patience)
     tasks = [asyncio.create_task(relay.run()) for _ in range(relays)]
     try:
         yield
@@ -129,6 +137,40 @@ async def test_what_the_broker_did_not_take_is_published_again_in_order(
     await claimed(pool, await queued(pool))
     async with relaying(database_url, broker):
         assert await broker.keys(2) == ["export.queued", "export.started"]
+
+
+async def test_an_event_that_is_too_large_holds_up_no_other(
+    pool: Pool, database_url: str, broker: Heard
+) -> None:
+    await claimed(pool, await queued(pool))
+    large = {"x": "x" * MAX_BODY_BYTES}
+    await pool.execute("UPDATE events SET data = data || $1 WHERE name = 'export.queued'", large)
+    async with relaying(database_url, broker):
+        assert await broker.keys(1) == ["export.started"]
+        await _idle(pool)
+
+
+async def test_a_full_queue_of_somebody_holds_up_no_other_for_long(
+    pool: Pool, database_url: str, broker: Heard
+) -> None:
+    broker.refuses = "export.queued"
+    await claimed(pool, await queued(pool))
+    await claimed(pool, await queued(pool))
+    async with relaying(database_url, broker):
+        assert await broker.keys(2) == ["export.started"] * 2
+        await _idle(pool)
+    assert broker.refused == 2
+
+
+async def test_a_full_queue_is_waited_for_a_while(pool: Pool, database_url: str, broker: Heard) -> None:
+    broker.refuses = "export.queued"
+    await queued(pool)
+    async with relaying(database_url, broker, patience=timedelta(hours=1)):
+        async with asyncio.timeout(SOON):
+            while broker.refused < 3:
+                await asyncio.sleep(0.01)
+        broker.refuses = ""
+        assert await broker.keys(1) == ["export.queued"]
 
 
 async def test_a_relay_that_died_before_it_noted_what_it_published_leaves_it_to_the_next(
