@@ -3,7 +3,7 @@
 All that it knows of Crossdock is its AsyncAPI document. It prints the events that ended the two jobs.
 
     python queue_aio_pika.py http://localhost:8080/api/asyncapi.json amqp://forge:...@localhost/ \
-        '{"actor": "ann", "path": "project", "source": {"key": "incoming/..."}, "upload": {"url": "https://..."}}'
+        '{"actor": "ann", "path": "project", "source": {"key": "incoming/forge/..."}, "upload": {"url": "https://..."}}'
 """
 
 from __future__ import annotations

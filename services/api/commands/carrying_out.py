@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from uuid import uuid4
 
+from structlog.contextvars import bind_contextvars
+
 from services.api.commands import ledger
 from services.api.commands.actors import Actors
 from services.api.commands.exports import export_requested
@@ -51,10 +53,13 @@ class CarryingOut:
         """Do it, unless it was done; give what came of it. Raises ApiError."""
         pool = self._dependencies.pool
         actor = await self._actors.find(pool, event.extensions.get("actor"), sender=message.user_id)
+        origin = self._origin(event, message)
+        bind_contextvars(correlation_id=origin.correlation_id)
         command = Command(
             event=event,
+            sender=message.user_id or "",
             actor=actor,
-            origin=self._origin(event, message),
+            origin=origin,
             settings=await application_settings(pool, self._dependencies.config.defaults),
         )
         return await ledger.find(pool, command) or await self._do(command)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 
 import stamina
 import structlog
@@ -26,6 +28,7 @@ _PATIENCE = timedelta(minutes=10)
 """How long a command waits here for a database that is away; RabbitMQ would wait for half an hour."""
 _AGAIN = timedelta(seconds=5)
 _log = structlog.get_logger()
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ class CommandConsumer:
             try:
                 async with self._broker.listen(INBOX, tuple(COMMANDS), prefetch=_AT_ONCE) as deliveries:
                     await self._consume(deliveries)
-            except BrokerError as error:
-                _log.warning("commands_unavailable", error=str(error))
+            except* BrokerError as errors:
+                _log.warning("commands_unavailable", error=str(errors.exceptions[0]))
             await asyncio.sleep(_AGAIN.total_seconds())
 
     async def _consume(self, deliveries: AsyncIterator[Delivery]) -> None:
@@ -68,18 +71,19 @@ class CommandConsumer:
                 await self._take(delivery)
 
     async def _take(self, delivery: Delivery) -> None:
+        """Carry it out, and answer; each waits for what is away, and is not done again for the other."""
         try:
-            async for attempt in stamina.retry_context(on=passes_by, attempts=None, timeout=_PATIENCE):
-                with attempt:
-                    await self._settle(delivery)
-        except Exception as error:
-            if not passes_by(error):
-                raise
-            _log.warning("command_given_back", error=repr(error))
-            await delivery.requeue()
+            event, verdict = await _patiently(partial(self._verdict, delivery.message))
+            await _patiently(partial(self._settle, delivery, event, verdict))
+        except Exception as error:  # noqa: BLE001  # one message must not keep others from being taken
+            if passes_by(error):
+                _log.warning("command_given_back", error=repr(error))
+                await delivery.requeue()
+            else:
+                _log.exception("command_failed")
+                await delivery.reject(f"500 {type(error).__name__}")
 
-    async def _settle(self, delivery: Delivery) -> None:
-        event, verdict = await self._verdict(delivery.message)
+    async def _settle(self, delivery: Delivery, event: CloudEvent | None, verdict: _Verdict) -> None:
         await self._answer(delivery.message, event, verdict.reply)
         if verdict.reason is None:
             _log.info("command_accepted", type=verdict.reply.type)
@@ -107,8 +111,16 @@ class CommandConsumer:
         return _Verdict(replies.refused(event, error, source=self._source), reason[:MAX_REASON_CHARACTERS])
 
     async def _answer(self, message: Message, event: CloudEvent | None, reply: CloudEvent) -> None:
-        """Answer to who waits; that a queue is gone meanwhile is no business of the command's."""
+        """Answer to who waits; that a queue is gone or full is no business of the command's."""
         if message.reply_to and not await self._broker.answer(
             message.reply_to, replies.to_reply(reply, message, event)
         ):
             _log.warning("reply_to_gone", reply_to=message.reply_to)
+
+
+async def _patiently(step: Callable[[], Awaitable[_T]]) -> _T:
+    """Do a step, again and again while what it lacks is away."""
+    async for attempt in stamina.retry_context(on=passes_by, attempts=None, timeout=_PATIENCE):
+        with attempt:
+            return await step()
+    raise AssertionError  # the last attempt gives or raises

@@ -10,7 +10,7 @@ from services.api import imports, rate_limits, remote_imports
 from services.api.checks import Checker
 from services.api.commands.models import Command, Effect
 from services.api.dependencies import Dependencies
-from services.api.errors import Refused, TooLarge
+from services.api.errors import Forbidden, Refused, TooLarge
 from services.api.imports import Archive, ImportRequest
 from services.api.remote_archives import RemoteArchives
 from shared.database.pool import Connection
@@ -21,12 +21,17 @@ from shared.settings import MIB
 from shared.snapshots import objects
 from shared.storage.errors import KeyInvalid
 
-INCOMING = "incoming/"
-"""What the key of an object that others put into our store begins with; everything else is nobody's."""
+INCOMING = "incoming"
+"""What the key of an object that others put into our store begins with; then comes which of the broker's
+users may have it imported. Everything else is nobody's."""
 
 _SOURCES = ("url", "s3", "key")
 
-Find: TypeAlias = Callable[[Dependencies, Command], Awaitable[Archive]]
+Take: TypeAlias = Callable[[Connection], Awaitable[Archive]]
+"""Takes an archive over, in the transaction of its import."""
+
+Find: TypeAlias = Callable[[Dependencies, Command], Awaitable[Take]]
+"""Looks for an archive, and changes nothing."""
 
 
 async def import_requested(dependencies: Dependencies, command: Command) -> Effect:
@@ -37,10 +42,11 @@ async def import_requested(dependencies: Dependencies, command: Command) -> Effe
     if limit := settings.project_import_limit:
         rate_limits.refuse_over(await rate_limits.use(pool, "project_import", caller.id, limit=limit))
     await imports.look_ahead(pool, caller, wanted)
-    archive = await find(dependencies, command)
+    take = await find(dependencies, command)
     to = await imports.place(pool, caller, wanted)
 
     async def schedule(db: Connection) -> tuple[Project, Job]:
+        archive = await take(db)
         return await imports.schedule(db, caller, wanted, to=to, archive=archive, origin=command.origin)
 
     return schedule
@@ -68,9 +74,14 @@ def _read(given: Mapping[str, object]) -> tuple[ImportRequest, Find]:
 def _remote(read: tuple[ImportRequest, remote_imports.Find]) -> tuple[ImportRequest, Find]:
     wanted, find = read
 
-    async def look(dependencies: Dependencies, command: Command) -> Archive:
+    async def look(dependencies: Dependencies, command: Command) -> Take:
         archives = RemoteArchives(dependencies.config.remote_imports, command.settings)
-        return Archive(source=await find(archives))
+        found = Archive(source=await find(archives))
+
+        async def take(_db: Connection) -> Archive:
+            return found
+
+        return take
 
     return wanted, look
 
@@ -79,15 +90,17 @@ def _own(checker: Checker, source: Mapping[str, object]) -> tuple[ImportRequest,
     checker.require("path", or_null=True)
     own = Checker(source, prefix="source")
     key = own.text("key") or ""
-    if not key.startswith(INCOMING):
-        own.problem("key", f"does not begin with {INCOMING}")
+    if not key.startswith(f"{INCOMING}/"):
+        own.problem("key", f"does not begin with {INCOMING}/")
     checker.problems += own.problems
     return imports.read_request(checker), partial(_stored, key)
 
 
-async def _stored(key: str, dependencies: Dependencies, command: Command) -> Archive:
-    """Take an object over from who put it there. Raises 400, 409, 413 and 422."""
+async def _stored(key: str, dependencies: Dependencies, command: Command) -> Take:
+    """Look for an object of the sender's. Raises 400, 403, 413 and 422; to take it over raises 409."""
     imports.require_archive_name(key)
+    if not key.startswith(f"{INCOMING}/{command.sender}/"):
+        raise Forbidden(f"{command.sender} may import what is below {INCOMING}/{command.sender}/ alone")
     try:
         size = (await dependencies.store.stat(key)).size
     except (ObjectMissing, KeyInvalid):
@@ -95,7 +108,11 @@ async def _stored(key: str, dependencies: Dependencies, command: Command) -> Arc
     limit = command.settings.max_import_size * MIB
     if limit and size > limit:
         raise TooLarge("an import", limit)
-    object_id = await objects.adopt(dependencies.pool, key, size=size)
-    if object_id is None:
-        raise Refused(409, f"'{key}' was imported before, and is being removed")
-    return Archive(object_id=object_id)
+
+    async def take(db: Connection) -> Archive:
+        object_id = await objects.adopt(db, key, size=size)
+        if object_id is None:
+            raise Refused(409, f"'{key}' was imported before, and is being removed")
+        return Archive(object_id=object_id)
+
+    return take

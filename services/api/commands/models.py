@@ -18,9 +18,13 @@ from shared.projects.models import Project
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command of somebody who may send it; ``settings`` hold while it is carried out."""
+    """A command of somebody who may send it; ``settings`` hold while it is carried out.
+
+    ``sender`` is the broker's user who speaks for the actor.
+    """
 
     event: CloudEvent
+    sender: str
     actor: User
     origin: Origin
     settings: ApplicationSettings

@@ -9,7 +9,7 @@ import msgspec
 
 from services.api.commands.models import Done
 from services.api.errors import ApiError
-from shared.broker.base import Message
+from shared.broker.base import MAX_REASON_CHARACTERS, Message
 from shared.events.announcement import type_of
 from shared.events.cloud_events import CloudEvent, to_message
 
@@ -28,7 +28,7 @@ def refused(event: CloudEvent | None, error: ApiError, *, source: str) -> CloudE
     data: dict[str, object] = {
         "command": None if event is None else _named(event),
         "status": error.status,
-        "reason": reason(error),
+        "reason": reason(error)[:MAX_REASON_CHARACTERS],
     }
     if wait := error.headers.get("Retry-After"):
         data["retry_after"] = int(wait)

@@ -109,7 +109,7 @@ def test_a_program_with_aio_pika_hands_an_object_over_and_exports_to_a_url(
     s3_server: S3Server, tmp_path: Path,
 ) -> None:  # fmt: skip
     path = f"p-{uuid4().hex[:8]}"
-    key = f"incoming/{path}.tar.gz"
+    key = f"incoming/guest/{path}.tar.gz"
     beside.run(handed_over(s3_server, distributed_system.s3_prefix, key))
     wanted = {
         "actor": "root", "path": path, "source": {"key": key},

@@ -193,7 +193,7 @@ async def test_every_answer_is_as_described(api: Api) -> None:
     ("kind", "channel", "data"),
     [
         ("import.requested", "importRequested", {"path": "p", "source": {"url": "https://x.test/a.tar.gz"}}),
-        ("import.requested", "importRequested", {"path": "p", "source": {"key": "incoming/a.tar.gz"}}),
+        ("import.requested", "importRequested", {"path": "p", "source": {"key": "incoming/forge/a.tar.gz"}}),
         ("export.requested", "exportRequested", {"project": 1, "upload": {"url": "https://x.test"}}),
         ("job.cancel", "jobCancel", {"job": 1}),
     ],

@@ -13,11 +13,13 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from services.api.commands.actors import Actors
+from services.api.commands.consumer import INBOX
 from services.api.errors import Forbidden
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.users import find_user
-from shared.broker.base import MAX_BODY_BYTES, Message
+from shared.broker.base import MAX_BODY_BYTES, MAX_REASON_CHARACTERS, Message
 from shared.database.pool import Database
+from shared.errors import BrokerError
 from shared.events import store as events
 from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
@@ -30,7 +32,7 @@ from tests.support.remote import Servers, names
 
 GZIP = {"Content-Type": "application/gzip", "Content-Length": "1000"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-KEY = "incoming/one.tar.gz"
+KEY = "incoming/forge/one.tar.gz"
 
 
 @pytest.fixture
@@ -122,6 +124,55 @@ async def test_an_archive_behind_a_url_is_imported_and_looked_at_first(
     assert job.order.source.url == f"{base}/a.tar.gz"
     assert (bad.accepted, bad.data["status"]) == (False, 400)
     assert bad.data["reason"].startswith("Failed to retrive headers")
+
+
+async def test_a_refused_command_leaves_its_object_to_be_named_again(other: Forge) -> None:
+    source = await put(other.api)
+    refused = await other.ask("import.requested", {"path": "-", "source": source})
+    assert (refused.accepted, await other.api.pool.fetchval("SELECT count(*) FROM objects")) == (False, 0)
+    assert (await other.ask("import.requested", {"path": "p", "source": source})).accepted
+
+
+async def test_what_is_quoted_in_a_reason_is_cut_so_that_it_can_be_answered(other: Forge) -> None:
+    key = f"incoming/forge/{'k' * 60_000}.gz"
+    answer = await other.ask("import.requested", {"path": "p", "source": {"key": key}})
+    assert answer.data["status"] == 400
+    assert len(answer.data["reason"]) == MAX_REASON_CHARACTERS
+
+
+async def test_a_command_that_nobody_foresaw_is_kept_and_the_next_one_taken(
+    other: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, asked = other.api.broker.answer, []
+
+    async def odd(queue: str, message: Message) -> bool:
+        asked.append(queue)
+        if len(asked) == 1:
+            raise TypeError
+        return await answer(queue, message)
+
+    monkeypatch.setattr(other.api.broker, "answer", odd)
+    await other.api.broker.publish(INBOX, command("job.cancel", {"job": 1}))
+    (letter,) = await other.dead_letters()
+    assert letter.reason == "500 TypeError"
+    assert (await other.ask("job.cancel", {"job": 2}, number="9")).data["status"] == 404
+
+
+async def test_a_command_is_not_carried_out_again_as_its_answer_has_to_wait(
+    other: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, asked = other.api.broker.answer, []
+
+    async def away(queue: str, message: Message) -> bool:
+        asked.append(message.message_id)
+        if len(asked) == 1:
+            raise BrokerError("away")
+        return await answer(queue, message)
+
+    monkeypatch.setattr(other.api.broker, "answer", away)
+    await other.ask("job.cancel", {"job": 1})
+    assert len(asked) == 2
+    assert asked[0] == asked[1]
 
 
 async def test_addresses_are_refused_as_for_requests(other: Forge) -> None:
@@ -236,7 +287,8 @@ async def test_a_sender_commands_only_for_whom_the_setting_names(
 
 
 async def test_everybody_may_be_named_by_a_sender_who_speaks_for_everybody(other: Forge) -> None:
-    message = command("import.requested", {"path": "fresh", "source": await put(other.api)}, actor="Ann")
+    source = await put(other.api, "incoming/ci/one.tar.gz")
+    message = command("import.requested", {"path": "fresh", "source": source}, actor="Ann")
     assert (await other.send(replace(message, user_id="ci"))).accepted
 
 
@@ -271,8 +323,10 @@ def test_what_is_no_pair_is_no_setting(setting: str, monkeypatch: pytest.MonkeyP
             "import.requested", {"path": "p", "source": {"key": "packs/aa/x.tar.gz"}}, 400,
             "source[key] does not begin with incoming/",
         ),
-        ("import.requested", {"path": "p", "source": {"key": "incoming/../packs/a.gz"}}, 400,
-         "File not found 'incoming/../packs/a.gz'"),
+        ("import.requested", {"path": "p", "source": {"key": "incoming/forge/../packs/a.gz"}}, 400,
+         "File not found 'incoming/forge/../packs/a.gz'"),
+        ("import.requested", {"path": "p", "source": {"key": "incoming/other/x.gz"}}, 403,
+         "403 Forbidden - forge may import what is below incoming/forge/ alone"),
         (
             "import.requested", {"path": "p", "source": {"key": "incoming/x.zip"}}, 422,
             "You need to upload a GitLab project export archive (ending in .gz).",
@@ -315,7 +369,8 @@ def _bad_messages() -> dict[str, tuple[Message, str]]:
         "no headers": (replace(good, headers={}), "specversion, id, source, type is missing"),
         "old": (command("job.cancel", {}, specversion="0.3"), "specversion has to be 1.0"),
         "text": (replace(good, content_type="text/plain"), "datacontenttype has to be application/json"),
-        "long id": (command("job.cancel", {}, id="x" * 256), "id has more than 255 characters"),
+        "long id": (command("job.cancel", {}, id="x" * 256), "id has more than 255 bytes"),
+        "long id in bytes": (command("job.cancel", {}, id="\u00e9" * 128), "id has more than 255 bytes"),
         "NUL": (command("job.cancel", {}, id="a\0"), "id has a NUL"),
         "time": (command("job.cancel", {}, time="noon"), "time is no time (RFC 3339)"),
         "name": (command("job.cancel", {}, no_name="x"), "'no_name' is no name of an attribute"),
