@@ -28,7 +28,7 @@ def make_app(dependencies: Dependencies) -> web.Application:
                    refuse_malformed, authenticate, answer_once]  # fmt: skip
     app = web.Application(middlewares=middlewares, client_max_size=0)
     app[DEPENDENCIES] = dependencies
-    app[STREAMS] = set()
+    app[STREAMS] = []
     app[FINDER] = Finder(dependencies.pool, dependencies.store)
     app[DOCUMENTATION] = make_documentation(
         dependencies.config.external_url, broker_prefix=dependencies.config.broker_prefix

@@ -81,7 +81,8 @@ def _key(given: str) -> str:
 async def _fingerprint(request: web.Request, key: str) -> bytes:
     """Digest what was asked for, as far as is known before an upload; salted, as there may be passwords."""
     if request.match_info.handler in UPLOADS and request.content_type == MULTIPART:
-        asked: object = ["upload", *request.query.items()]
+        given = [(name, value) for name, value in request.query.items() if name not in TOKEN_PARAMETERS]
+        asked: object = ["upload", *given]
     else:
         asked = dict(await parameters(request))
         for name in TOKEN_PARAMETERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
@@ -150,6 +151,12 @@ async def find_by_id(db: Database, project_id: int) -> Project | None:
         return None
     row = await db.fetchrow(f"SELECT {_FIELDS} {_FROM} WHERE p.id = $1", project_id)  # fixed texts only
     return None if row is None else _project(row)
+
+
+async def those_there(db: Database, project_ids: Collection[int]) -> set[int]:
+    """Give those of the ids that have a project."""
+    rows = await db.fetch("SELECT id FROM projects WHERE id = ANY($1)", list(project_ids))
+    return {row["id"] for row in rows}
 
 
 async def find_by_path(db: Database, full_path: str) -> Project | None:

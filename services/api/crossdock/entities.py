@@ -59,7 +59,7 @@ def _progress(report: JobReport) -> dict[str, object]:
     done, total = report.progress.get("bytes_done"), report.progress.get("bytes_total")
     remaining = None
     if report.job.state is JobState.RUNNING and rate and isinstance(done, int) and isinstance(total, int):
-        remaining = ceil(max(0, total - done) / rate) if total else None
+        remaining = ceil((total - done) / rate) if done < total else None  # what follows has no measure
     return told | {"bytes_per_second": round(rate) if rate else None, "remaining_seconds": remaining}
 
 

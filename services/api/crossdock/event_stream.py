@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
 from aiohttp import web
 
+from services.api.authentication import require_caller
 from services.api.checks import integer
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import ParametersInvalid
+from services.api.errors import ParametersInvalid, Refused
 from services.api.outages import Unavailable
 from services.api.streams import write
 from shared.events.announcement import cloud_event
@@ -27,18 +29,30 @@ EVERY = timedelta(seconds=1)
 
 _MOST_STREAMS = 200
 """Of one process; each asks the database once in ``EVERY``."""
+_MOST_OF_A_USER = 20
 _HEARTBEAT = timedelta(seconds=15)
 _RETRY = b"retry: 2000\n\n"
-_COMMENT = b": still here\n\n"
+_HERE = b": still here\nid: %d\n\n"
+"""Without data it is no event, and sets the id all the same."""
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-Source = AsyncGenerator[Sequence[Event], None]
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is new, and the id up to which everything was looked at: from there a reader goes on."""
+
+    events: Sequence[Event]
+    up_to: int
+
+
+Source = AsyncGenerator[Seen, None]
 """Gives what is new, nothing where there is nothing, and ends where no more can come."""
 
 Look = Callable[[int], Awaitable[Sequence[Event]]]
 """Gives what comes after an event's id, in order."""
 
-STREAMS = web.AppKey("streams", set[object])
+STREAMS = web.AppKey("streams", list[int])
+"""Whose streams there are."""
 
 
 def last_seen(request: web.Request) -> int | None:
@@ -55,21 +69,26 @@ def last_seen(request: web.Request) -> int | None:
 async def stream(request: web.Request, source: Source) -> web.StreamResponse:
     """Send events until the source ends, the process stops, or the stream has lasted long enough.
 
-    A reader that comes back with ``Last-Event-ID`` goes on where he was; his token is judged anew then.
-    Raises 503 where there are too many streams.
+    A reader that comes back with ``Last-Event-ID`` goes on where he was; his token is judged anew then. He
+    is told where he is from the start on, so that he misses nothing where nothing came yet. Raises 429 where
+    he has too many streams, and 503 where there are too many of all.
     """
+    caller = require_caller(request)
     response = web.StreamResponse(headers=_HEADERS)
     response.content_type = "text/event-stream"
     streams = request.app[STREAMS]
+    if streams.count(caller.id) >= _MOST_OF_A_USER:
+        reason = f"429 Too Many Requests - over the limit of {_MOST_OF_A_USER} streams"
+        raise Refused(429, reason, headers={"Retry-After": "10"})
     if len(streams) >= _MOST_STREAMS:
         raise Unavailable
-    streams.add(response)
+    streams.append(caller.id)
     try:
         await response.prepare(request)
         if request.method != "HEAD":
             await _send(request, response, source)
     finally:
-        streams.remove(response)
+        streams.remove(caller.id)
     return response
 
 
@@ -77,13 +96,13 @@ async def _send(request: web.Request, response: web.StreamResponse, source: Sour
     clock = asyncio.get_running_loop().time
     dependencies = request.app[DEPENDENCIES]
     end = clock() + dependencies.config.longest_stream.total_seconds()
-    heard = clock()
+    heard = float("-inf")
     await write(response, _RETRY)
     async with aclosing(source):
-        async for events in source:
-            sent = b"".join(_frame(each, dependencies.config.external_url) for each in events)
+        async for seen in source:
+            sent = b"".join(_frame(each, dependencies.config.external_url) for each in seen.events)
             if not sent and clock() > heard + _HEARTBEAT.total_seconds():
-                sent = _COMMENT
+                sent = _HERE % seen.up_to
             if sent:
                 await write(response, sent)
                 heard = clock()
@@ -100,8 +119,8 @@ async def following(look: Look, *, after: int) -> Source:
     """Look again and again; each time after what was given last."""
     while True:
         events = await look(after)
-        yield events
         if events:
             after = events[-1].id
+        yield Seen(events, after)
         if len(events) < AT_ONCE:
             await asyncio.sleep(EVERY.total_seconds())

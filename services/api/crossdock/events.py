@@ -8,15 +8,15 @@ from contextlib import aclosing
 from aiohttp import web
 
 from services.api.authentication import require_caller
-from services.api.crossdock.event_stream import AT_ONCE, Source, following, last_seen, stream
+from services.api.crossdock.event_stream import AT_ONCE, Seen, Source, following, last_seen, stream
 from services.api.crossdock.jobs import find
 from services.api.dependencies import DEPENDENCIES
 from shared.accounts.models import AccessLevel, User
 from shared.database.pool import Database, Pool, one_moment
 from shared.events.models import Event
-from shared.events.stream import Horizon, of_all, of_job
+from shared.events.stream import Horizon, of_all, of_job, top
 from shared.jobs.states import TERMINAL
-from shared.projects import access
+from shared.projects import access, store
 
 
 async def of_one(request: web.Request) -> web.StreamResponse:
@@ -40,9 +40,9 @@ def _of_job(pool: Pool, job_id: int, *, after: int) -> Source:
 
 async def _until_the_end(source: Source) -> Source:
     async with aclosing(source):
-        async for events in source:
-            yield events
-            if events and _ends(events[-1]):
+        async for seen in source:
+            yield seen
+            if seen.events and _ends(seen.events[-1]):
                 return
 
 
@@ -55,7 +55,7 @@ async def index(request: web.Request) -> web.StreamResponse:
     caller = require_caller(request)
     seen = last_seen(request)
     pool, horizon = request.app[DEPENDENCIES].pool, Horizon()
-    after = await horizon.look(pool) if seen is None else seen
+    after = await top(pool) if seen is None else seen
     return await stream(request, _administered(pool, caller, horizon, after=after))
 
 
@@ -64,12 +64,12 @@ async def _administered(pool: Pool, caller: User, horizon: Horizon, *, after: in
         return await of_all(pool, after=after, up_to=await horizon.look(pool), limit=AT_ONCE)
 
     async with aclosing(following(look, after=after)) as source:
-        async for events in source:
-            yield await _visible(pool, caller, events)
+        async for seen in source:
+            yield Seen(await _visible(pool, caller, seen.events), seen.up_to)
 
 
 async def _visible(db: Database, caller: User, events: Sequence[Event]) -> list[Event]:
-    """Keep those of projects that the caller administers now."""
+    """Keep those of projects that the caller administers now, and of his own jobs of deleted ones."""
     if caller.is_admin:
         return list(events)
     projects = {event.project_id for event in events}
@@ -78,4 +78,10 @@ async def _visible(db: Database, caller: User, events: Sequence[Event]) -> list[
         for number in projects
         if await access.project_level(db, caller.id, number) >= AccessLevel.MAINTAINER
     }
-    return [event for event in events if event.project_id in administered]
+    there = await store.those_there(db, projects)
+    return [
+        event
+        for event in events
+        if event.project_id in administered
+        or (event.project_id not in there and event.data.get("user_id") == caller.id)
+    ]

@@ -96,27 +96,25 @@ async def find(request: web.Request, db: Database) -> tuple[JobReport, Project]:
     return report, project
 
 
-async def _answer(request: web.Request, *, status: int = 200) -> web.Response:
-    async with one_moment(request.app[DEPENDENCIES].pool) as db:
-        report, project = await find(request, db)
+async def _answer(request: web.Request, db: Database) -> web.Response:
+    report, project = await find(request, db)
     shows_worker = require_caller(request).is_admin
-    return json_response(
-        job_entity(report, full_path=project.full_path, shows_worker=shows_worker), status=status
-    )
+    return json_response(job_entity(report, full_path=project.full_path, shows_worker=shows_worker))
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /api/crossdock/v1/jobs/:id."""
-    return await _answer(request)
+    async with one_moment(request.app[DEPENDENCIES].pool) as db:
+        return await _answer(request, db)
 
 
 async def cancel(request: web.Request) -> web.Response:
     """POST /api/crossdock/v1/jobs/:id/cancel; its worker, if it has one, stops at its next heartbeat."""
-    pool = request.app[DEPENDENCIES].pool
-    report, _ = await find(request, pool)
-    if not await jobs.cancel(pool, report.job.id):
-        raise Refused(409, "409 Conflict - the job has ended, and only one that has not can be canceled")
-    return await _answer(request)
+    async with request.app[DEPENDENCIES].pool.acquire() as db, db.transaction():
+        report, _ = await find(request, db)
+        if not await jobs.cancel(db, report.job.id):
+            raise Refused(409, "409 Conflict - the job has ended, and only one that has not can be canceled")
+        return await _answer(request, db)
 
 
 async def retry(request: web.Request) -> web.Response:

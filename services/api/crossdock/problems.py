@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http.client import responses
 
 import msgspec
@@ -9,13 +10,14 @@ from aiohttp import web
 
 from services.api.responses import CORRELATION_ID
 
-_PREFIX = "/api/crossdock/"
+_OWN = re.compile("/+api/+crossdock/")
+"""Any run of slashes counts as one, as in the routes."""
 _COPIED = ("Allow", "Location", "Retry-After", "WWW-Authenticate")
 
 
 def told(request: web.Request, error: web.Response) -> web.Response:
     """Give an error as its reader expects it: below our own prefix as a problem, elsewhere as it is."""
-    return problem(request, error) if request.path.startswith(_PREFIX) else error
+    return problem(request, error) if _OWN.match(request.path) else error
 
 
 def problem(request: web.Request, error: web.Response) -> web.Response:

@@ -44,6 +44,13 @@ class Stream:
         async with asyncio.timeout(SOON):
             return [await self._next() for _ in range(count)]
 
+    async def position(self) -> int:
+        """Where the reader is, as the server says before anything happens."""
+        async with asyncio.timeout(SOON):
+            while not (line := (await self.response.content.readline()).decode()).startswith("id: "):
+                pass
+        return int(line.removeprefix("id: "))
+
     async def rest(self) -> list[Sent]:
         """All that comes before the server ends the stream."""
         found = []
@@ -143,6 +150,46 @@ async def test_all_events_are_followed_from_now_on_or_from_what_was_seen(
         ]  # fmt: skip
 
 
+async def test_a_reader_begins_with_now_whatever_is_being_written(
+    api: Api, ann: User, project: Project
+) -> None:
+    await api.finished(await api.job(project, ann))
+    async with api.pool.acquire() as db, db.transaction():
+        await db.execute("UPDATE users SET name = name")
+        async with following(api, ALL, by="ann") as stream:
+            here = await stream.position()
+            assert here == await api.pool.fetchval("SELECT max(id) FROM events")
+    async with following(api, ALL, by="ann") as stream:
+        await stream.position()
+        job = await api.job(project, ann)
+        (sent,) = await stream.take(1)
+    assert sent.data["data"]["job"]["id"] == job.id
+
+
+async def test_who_has_seen_nothing_yet_misses_nothing_when_he_comes_back(
+    api: Api, ann: User, project: Project
+) -> None:
+    async with following(api, ALL, by="ann") as stream:
+        here = await stream.position()
+    job = await api.job(project, ann)
+    async with following(api, ALL, by="ann", after=here) as stream:
+        (sent,) = await stream.take(1)
+    assert sent.data["data"]["job"]["id"] == job.id
+
+
+async def test_the_end_of_a_job_whose_project_was_deleted_is_seen_by_who_asked_for_it(
+    api: Api, ann: User, project: Project
+) -> None:
+    bob = await api.user("bob")
+    await api.job(project, ann)
+    await api.pool.execute("DELETE FROM projects WHERE id = $1", project.id)
+    async with following(api, ALL, by="ann", after=0) as stream:
+        assert names(await stream.take(2)) == ["export.queued", "export.canceled"]
+    await api.finished(await api.job(await api.project(bob), bob))
+    async with following(api, ALL, by="bob", after=0) as stream:
+        assert {each.data["subject"] for each in await stream.take(3)} == {"bob/project"}
+
+
 async def test_only_events_of_projects_that_one_administers_are_seen(
     api: Api, ann: User, project: Project
 ) -> None:
@@ -230,6 +277,19 @@ async def test_there_are_so_many_streams_and_no_more(
     async with following(api, ALL, by="ann"):
         answer = await api.call("GET", ALL, by="ann")
         assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+
+
+async def test_a_user_has_so_many_streams_and_leaves_the_rest_to_others(
+    api: Api, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.user("bob")
+    monkeypatch.setattr(event_stream, "_MOST_OF_A_USER", 1)
+    async with following(api, ALL, by="ann"):
+        answer = await api.call("GET", ALL, by="ann")
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "10")
+        assert b"over the limit of 1 streams" in answer.body
+        async with following(api, ALL, by="bob"):
+            pass
 
 
 async def test_head_tells_that_there_is_a_stream(api: Api, ann: User) -> None:

@@ -115,6 +115,17 @@ async def test_what_is_no_key_is_refused(api: Api, key: str) -> None:
     assert "Idempotency-Key is invalid (1 to 255 visible characters)" in answer.body["error"]
 
 
+async def test_an_upload_is_the_same_with_another_token_in_its_query(api: Api) -> None:
+    ann = await api.user("ann")
+    first = await _import(api)
+    token = await create_token(api.pool, ann.id, name="other")
+    again = await api.post(
+        f"/projects/import?private_token={token}", data=_form(ARCHIVE, "p"),
+        headers={"Idempotency-Key": KEY, "Content-Type": f"multipart/form-data; boundary={BOUNDARY}"},
+    )  # fmt: skip
+    assert (again.status, again.body, REPLAYED in again.headers) == (201, first.body, True)
+
+
 async def test_what_was_refused_may_be_sent_again_with_its_key(api: Api) -> None:
     await api.user("ann")
 
