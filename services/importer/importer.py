@@ -14,7 +14,7 @@ from shared.archive.events import Event
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.jobs import store as jobs
-from shared.jobs.models import ImportOrder, Job, Lease
+from shared.jobs.models import ImportOrder, Job, Lease, Outcome
 from shared.jobs.progress import Phase, Progress
 from shared.projects import content
 from shared.remote.errors import BlockedUrl, StatusRefused
@@ -61,7 +61,8 @@ class Importer:
                 progress.begin(Phase.WRITING)
                 await writer.close()
             progress.begin(Phase.COMMITTING)
-            await self._finish(job, lease, writer, attributes, progress)
+            outcome = Outcome(archive=source.outcome) if source.outcome else None
+            await self._finish(job, lease, writer, attributes, progress=progress, outcome=outcome)
 
     async def _restore(
         self, events: AsyncGenerator[Event, None], restorer: Restorer, *, breath: Breath
@@ -71,13 +72,15 @@ class Importer:
                 await restorer.handle(event)
                 await breath.take()
 
-    async def _finish(
+    async def _finish(  # what a finished import leaves
         self,
         job: Job,
         lease: Lease,
         writer: SnapshotWriter,
         attributes: ProjectAttributes,
+        *,
         progress: Progress,
+        outcome: Outcome | None,
     ) -> None:
         order = job.order
         assert isinstance(order, ImportOrder)  # noqa: S101  # the queue of imports
@@ -93,7 +96,7 @@ class Importer:
             )
             if order.replaces:
                 await content.take_place(db, job.project_id, of=order.replaces, user_id=job.user_id)
-            await jobs.finish(db, lease, progress=progress.report())
+            await jobs.finish(db, lease, progress=progress.report(), outcome=outcome)
 
     async def explain(self, job: Job, error: CrossdockError) -> str:
         """The text of ``import_error``, in GitLab's form: two blanks where an address would stand."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from services.importer.sources import ArchiveSource
+from services.importer.sources import Readable
 from shared.archive.events import Event
 from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
@@ -17,7 +17,7 @@ _SLICE = 16 * 1024
 
 
 async def archive_events(
-    source: ArchiveSource, limits: Limits, *, progress: Progress, breath: Breath
+    source: Readable, limits: Limits, *, progress: Progress, breath: Breath
 ) -> AsyncGenerator[Event, None]:
     """Give the events of the archive, counting its bytes. Raises ArchiveError and what the source raises."""
     reader = ArchiveReader(limits)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Protocol, assert_never
 
 from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryKind, EntryStarted, Event
 from shared.archive.limits import Limits
 from shared.assembly.project import PROJECT
 from shared.errors import ArchiveError
-from shared.jobs.progress import Progress, RelationProgress
+from shared.jobs.progress import Progress
 from shared.restore.breath import Breath
 from shared.restore.documents import ProjectAttributes, ProjectDocument
 from shared.restore.entries import relation_of, verifier_of
@@ -17,10 +16,6 @@ from shared.restore.failures import FailureLog
 from shared.restore.relations import RelationReceiver
 from shared.restore.verifiers import Verifier
 from shared.snapshots.sinks import BlobSink, LineSink
-
-_TRACKED = 200
-_TRACKABLE = re.compile(r"\w{1,100}", re.ASCII)
-"""Other names are no relation's of GitLab's, and could make the progress, which events carry, any length."""
 
 
 class NotAProject(ArchiveError):
@@ -138,7 +133,7 @@ class Restorer:
                 sink,
                 limits=self._limits,
                 failures=self._failures,
-                count=self._count(relation),
+                count=self._progress.relation(relation),
                 breath=self._breath,
             )
         verifier = verifier_of(entry.name)
@@ -147,11 +142,6 @@ class Restorer:
         self._version = self._version or entry.name == "VERSION"
         blob = await self._writer.blob(entry.name, entry.mtime, size=entry.size)
         return _File(blob, verifier, failures=self._failures)
-
-    def _count(self, relation: str) -> RelationProgress:
-        if len(self._progress.relations) >= _TRACKED or not _TRACKABLE.fullmatch(relation):
-            return RelationProgress()
-        return self._progress.relations.setdefault(relation, RelationProgress())
 
     def attributes(self) -> ProjectAttributes:
         """Give the project's attributes, once every event is handled. Raises NotAProject."""

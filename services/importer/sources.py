@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Protocol, TypeAlias
 
 from shared.database.pool import Pool
@@ -11,7 +12,7 @@ from shared.errors import CrossdockError, Fault
 from shared.instance.models import ApplicationSettings
 from shared.instance.remote_imports import RemoteImports, check_size
 from shared.instance.store import application_settings
-from shared.jobs.models import ImportOrder, Job, RemoteSource
+from shared.jobs.models import ArchiveOutcome, ImportOrder, Job, RemoteSource
 from shared.remote.download import Download
 from shared.snapshots import objects
 from shared.storage.base import ObjectStore
@@ -27,21 +28,32 @@ class MissingArchive(CrossdockError):
         super().__init__(f"Missing import file for Project ID {project_id} and user ID {user_id}.")
 
 
-class ArchiveSource(Protocol):
-    """An archive that is there to be read, once."""
-
-    @property
-    def size(self) -> int | None:
-        """Bytes, None where nobody knows."""
-        ...
+class Readable(Protocol):
+    """Bytes that are there to be read, once."""
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """Give the bytes, 256 KiB at the most at a time. Raises StorageError, RemoteError, RemoteTooLarge."""
         ...
 
 
+class ArchiveSource(Readable, Protocol):
+    """An archive, and what is known of it."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes, None where nobody knows."""
+        ...
+
+    @property
+    def outcome(self) -> ArchiveOutcome | None:
+        """What was read, once all of it was; None where that is known from the upload."""
+        ...
+
+
 class StoredArchive:
     """ArchiveSource: an upload in the store."""
+
+    outcome = None
 
     def __init__(self, store: ObjectStore, upload: objects.Upload) -> None:
         self._store = store
@@ -53,12 +65,14 @@ class StoredArchive:
         return self._upload.size
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
-        """See ArchiveSource."""
+        """See Readable."""
         return self._store.read(self._upload.key)
 
 
 class RemoteArchive:
     """ArchiveSource: a download, which goes on after a break by itself, and is bounded."""
+
+    outcome = None
 
     def __init__(self, download: Download, settings: ApplicationSettings) -> None:
         self._download = download
@@ -70,13 +84,40 @@ class RemoteArchive:
         return self._download.length
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """See ArchiveSource; no byte is read where the size is known to be too large."""
+        """See Readable; no byte is read where the size is known to be too large."""
         check_size(self.size or 0, self._settings)
         received = 0
         while chunk := await self._download.chunk():
             received += len(chunk)
             check_size(received, self._settings)
             yield chunk
+
+
+class DigestedArchive:
+    """ArchiveSource: one whose digest nobody has told."""
+
+    def __init__(self, source: ArchiveSource) -> None:
+        self._source = source
+        self._digest = hashlib.sha256()
+        self._read = 0
+
+    @property
+    def size(self) -> int | None:
+        """See ArchiveSource."""
+        return self._source.size
+
+    @property
+    def outcome(self) -> ArchiveOutcome | None:
+        """See ArchiveSource."""
+        return ArchiveOutcome(size=self._read, sha256=self._digest.hexdigest())
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """See Readable."""
+        async with aclosing(self._source.chunks()) as chunks:
+            async for chunk in chunks:
+                self._digest.update(chunk)
+                self._read += len(chunk)
+                yield chunk
 
 
 Opened: TypeAlias = AbstractAsyncContextManager[ArchiveSource]
@@ -103,10 +144,11 @@ class ArchiveSources:
         upload = job.object_id and await objects.find_upload(self._pool, job.object_id)
         if not upload:
             raise MissingArchive(job.project_id, job.user_id)
-        yield StoredArchive(self._store, upload)
+        archive = StoredArchive(self._store, upload)
+        yield archive if upload.has_digest else DigestedArchive(archive)
 
     @asynccontextmanager
     async def _fetched(self, source: RemoteSource) -> AsyncGenerator[ArchiveSource, None]:
         settings = await application_settings(self._pool, self._defaults)
         async with self._remote.client(settings).get(source.url) as download:
-            yield RemoteArchive(download, settings)
+            yield DigestedArchive(RemoteArchive(download, settings))

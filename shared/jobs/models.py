@@ -95,10 +95,19 @@ class UploadOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveOutcome:
+    """Bytes and SHA-256, in hexadecimal, of an archive that was read and is not ours."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What is to be told of a finished job beside its result."""
 
     upload: UploadOutcome | None = None
+    archive: ArchiveOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

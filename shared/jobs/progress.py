@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic
+
+_MOST_RELATIONS = 200
+_RELATION = re.compile(r"\w{1,100}", re.ASCII)
 
 
 class Phase(Enum):
@@ -54,6 +58,15 @@ class Progress:
     entries: int = 0
     relations: dict[str, RelationProgress] = field(default_factory=dict)
     phases: list[PhaseProgress] = field(default_factory=list)
+
+    def relation(self, name: str) -> RelationProgress:
+        """Give the counts of a relation: of the first 200 with plain names of up to 100 characters.
+
+        Other names are no relation's of GitLab's; a report, which events carry, must not have any length.
+        """
+        if len(self.relations) >= _MOST_RELATIONS or not _RELATION.fullmatch(name):
+            return RelationProgress()
+        return self.relations.setdefault(name, RelationProgress())
 
     def begin(self, phase: Phase) -> None:
         """Note that the phase begins, and the one before it ends."""

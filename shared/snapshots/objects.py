@@ -43,10 +43,11 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An uploaded archive: its object, and its size in bytes."""
+    """An uploaded archive: its object, its size in bytes, and whether the ledger has its SHA-256."""
 
     key: str
     size: int
+    has_digest: bool
 
 
 class BlobVanished(CrossdockError):
@@ -143,8 +144,12 @@ async def touch(db: Database, object_id: int) -> bool:
 
 async def find_upload(db: Database, object_id: int) -> Upload | None:
     """Find a stored upload."""
-    row = await db.fetchrow("SELECT key, size FROM objects WHERE id = $1 AND state = 'stored'", object_id)
-    return Upload(row["key"], row["size"]) if row else None
+    row = await db.fetchrow(
+        """SELECT key, size, sha256 IS NOT NULL AS has_digest FROM objects
+           WHERE id = $1 AND state = 'stored'""",
+        object_id,
+    )
+    return Upload(**row) if row else None
 
 
 async def adopt(db: Database, key: str, *, size: int) -> int | None:

@@ -54,7 +54,10 @@ async def test_a_finished_job_tells_its_progress_and_its_upload_and_never_the_ad
         "max_attempts": 5,
         "error": None,
         "progress": {"entries": 3, "bytes_per_second": None, "remaining_seconds": None},
-        "outcome": {"upload": {"url": MASKED, "status": 200, "attempts": 1, "bytes": 7, "error": None}},
+        "outcome": {
+            "upload": {"url": MASKED, "status": 200, "attempts": 1, "bytes": 7, "error": None},
+            "archive": None,
+        },
     }
 
 

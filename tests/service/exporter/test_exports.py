@@ -205,4 +205,9 @@ async def test_20000_small_entries_and_some_large_ones_come_out_as_they_went_in(
     assert {name: data for name, data in out.items() if not name.endswith("/")} == files(packed)
     assert progress.entries == len(out) - 1
     assert progress.bytes_done == progress.bytes_total == (dock.root / key).stat().st_size
+    assert {name: (each.lines, each.bytes) for name, each in progress.relations.items()} == {
+        name.removeprefix("tree/project/").removesuffix(".ndjson"): (content.count(b"\n"), len(content))
+        for name, content in out.items()
+        if name.endswith(".ndjson")
+    }
     assert [each["name"] for each in progress.report()["phases"]] == ["preparing", "writing", "committing"]  # type: ignore[attr-defined]  # a list

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -72,6 +73,23 @@ async def test_an_archive_elsewhere_is_imported_like_one_of_ours(dock: Dock, ser
     assert (imported.error, imported.progress.bytes_total) == (None, len(ARCHIVE))
     assert imported.progress.bytes_done == len(ARCHIVE)
     assert files(await dock.run_export()) == await dock.round_trip(ARCHIVE)
+
+
+async def test_size_and_digest_of_what_was_fetched_are_told_at_its_end(dock: Dock, servers: Servers) -> None:
+    await run(dock, await servers.http(whole))
+    rows = await dock.pool.fetch("SELECT name, data->'archive' AS archive FROM events ORDER BY id")
+    told = {"size": len(ARCHIVE), "sha256": hashlib.sha256(ARCHIVE).hexdigest()}
+    assert {row["name"]: row["archive"] for row in rows} == {
+        "import.queued": None, "import.started": None, "import.finished": told
+    }  # fmt: skip
+
+
+async def test_what_was_handed_over_without_a_digest_has_one_at_its_end(dock: Dock) -> None:
+    job = await dock.order_import(ARCHIVE)
+    await dock.pool.execute("UPDATE objects SET sha256 = NULL WHERE id = $1", job.object_id)
+    assert (await dock.attempt(job)).error is None
+    archive = await dock.pool.fetchval("SELECT data->'archive' FROM events WHERE name = 'import.finished'")
+    assert archive == {"size": len(ARCHIVE), "sha256": hashlib.sha256(ARCHIVE).hexdigest()}
 
 
 async def test_no_copy_of_the_archive_is_kept(dock: Dock, servers: Servers) -> None:
