@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from uuid import uuid4
 
+import aio_pika
 import aiohttp
 import asyncpg
 import pytest
 
 from shared.database.migrate import migrate
 from tests.support.buckets import made_bucket
+from tests.support.commands import command
 from tests.support.fixtures import archive
 from tests.support.gitlab import GitLab
 from tests.support.monitoring import log_lines
@@ -100,6 +102,27 @@ async def test_an_import_is_one_trace_over_api_broker_importer_database_and_stor
     assert handed_on == f"00-{trace}-{request.id}-01"
     for process in ("api", "importer-0"):
         assert trace in {line.get("trace_id") for line in log_lines(traced.processes[process])}
+
+
+async def test_a_command_goes_on_in_the_trace_of_its_sender(
+    traced: System, receiver: Receiver, rabbitmq_url: str, queue_prefix: str
+) -> None:
+    trace = uuid4().hex
+    sent = command("job.cancel", {"job": 4711}, actor="root", traceparent=f"00-{trace}-{CALLER}-01")
+    async with (
+        await aio_pika.connect(rabbitmq_url) as connection,
+        await connection.channel() as channel,
+        asyncio.timeout(60),
+    ):
+        exchange = await channel.get_exchange(f"{queue_prefix}commands")
+        message = aio_pika.Message(
+            sent.body, content_type=sent.content_type, headers=dict(sent.headers), user_id="guest"
+        )
+        await exchange.publish(message, "job.cancel")
+        while "process commands" not in {span.name for span in receiver.of(trace)}:
+            await asyncio.sleep(0.02)
+    span = _one(receiver.of(trace), "process commands")
+    assert (span.service, span.kind, span.parent) == ("crossdock-api", "CONSUMER", CALLER)
 
 
 async def test_probes_and_housekeeping_leave_no_traces_and_no_span_holds_a_value(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from uuid import uuid4
 
 from structlog.contextvars import bind_contextvars
@@ -23,13 +22,15 @@ from shared.events.cloud_events import CloudEvent, NoCloudEvent, read
 from shared.instance.store import application_settings
 from shared.jobs.models import Job
 from shared.jobs.outbox import announce
+from shared.tracing.base import SpanKind
+from shared.tracing.context import accepted, continuing, current
 
 COMMANDS: dict[str, Check] = {
     "import.requested": import_requested,
     "export.requested": export_requested,
     "job.cancel": cancel,
 }
-_TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_SPAN = {"messaging.system": "rabbitmq", "messaging.destination.name": "commands"}
 
 
 def read_event(message: Message) -> CloudEvent:
@@ -50,7 +51,18 @@ class CarryingOut:
         self._actors = actors
 
     async def carry_out(self, event: CloudEvent, message: Message) -> Done:
-        """Do it, unless it was done; give what came of it. Raises ApiError."""
+        """Do it, unless it was done; give what came of it. Raises ApiError.
+
+        It goes on in its sender's trace, and what it starts goes on in its own.
+        """
+        tracer, given = self._dependencies.tracer, accepted(event.extensions.get("traceparent"))
+        with (
+            tracer.span("process commands", SpanKind.CONSUMER, attributes=_SPAN, parent=given),
+            continuing(tracer.traceparent() or given),
+        ):
+            return await self._allowed(event, message)
+
+    async def _allowed(self, event: CloudEvent, message: Message) -> Done:
         pool = self._dependencies.pool
         actor = await self._actors.find(pool, event.extensions.get("actor"), sender=message.user_id)
         origin = self._origin(event, message)
@@ -89,9 +101,8 @@ class CarryingOut:
 
     def _origin(self, event: CloudEvent, message: Message) -> Origin:
         given = (message.correlation_id, message.message_id, event.id)
-        trace = event.extensions.get("traceparent", "")
         return Origin(
             correlation_id=next(filter(is_safe_id, filter(None, given)), uuid4().hex),
             max_attempts=self._dependencies.config.job_attempts,
-            traceparent=trace if _TRACE.fullmatch(trace) else None,
+            traceparent=current(),
         )
