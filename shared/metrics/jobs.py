@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
@@ -26,69 +27,43 @@ class JobMetrics:
     """JobObserver that counts. What it knows of the depth it tells for ``fresh_for``, as others read too."""
 
     def __init__(self, registry: CollectorRegistry, *, fresh_for: timedelta) -> None:
-        self._jobs = Counter("crossdock_jobs", "Jobs that have ended.", ["kind", "result"], registry=registry)
-        self._attempts = Counter(
-            "crossdock_job_attempts", "Attempts that have ended.", ["kind", "result"], registry=registry
-        )
-        self._expired = Counter(
+        counter = partial(Counter, registry=registry)
+        self._jobs = counter("crossdock_jobs", "Jobs that have ended.", ["kind", "result"])
+        self._attempts = counter("crossdock_job_attempts", "Attempts that have ended.", ["kind", "result"])
+        self._expired = counter(
             "crossdock_job_leases_expired",
             "Leases of workers that fell silent, as the sweeper found them.",
             ["kind"],
-            registry=registry,
         )
-        self._rejected = Counter(
-            "crossdock_dead_letters", "Messages that named no job.", ["kind"], registry=registry
+        self._rejected = counter("crossdock_dead_letters", "Messages that named no job.", ["kind"])
+        self._bytes = counter("crossdock_job_bytes", "Bytes of archives read or made.", ["kind"])
+        self._entries = counter("crossdock_job_entries", "Entries of archives read or made.", ["kind"])
+        self._rows = counter(
+            "crossdock_relation_rows", "Records of relations that were imported.", ["relation", "result"]
         )
-        self._wait = Histogram(
-            "crossdock_job_queue_wait_seconds",
-            "From asking for a job to its first attempt.",
-            ["kind"],
-            buckets=BUCKETS,
-            registry=registry,
+        self._uploads = counter(
+            "crossdock_export_uploads", "Exports sent to their user's address.", ["result"]
         )
-        self._attempt = Histogram(
-            "crossdock_job_attempt_duration_seconds",
-            "One attempt.",
-            ["kind", "result"],
-            buckets=BUCKETS,
-            registry=registry,
-        )
-        self._whole = Histogram(
-            "crossdock_job_duration_seconds",
-            "From asking for a job to its end, with the wait and every attempt.",
-            ["kind", "result"],
-            buckets=BUCKETS,
-            registry=registry,
-        )
-        self._phase = Histogram(
-            "crossdock_job_phase_duration_seconds",
-            "One phase of an attempt.",
-            ["kind", "phase"],
-            buckets=BUCKETS,
-            registry=registry,
-        )
-        self._count_content(registry)
+        self._tries = counter("crossdock_export_upload_attempts", "Requests that those took.")
+        self._measure_time(registry)
         self._depth = _Depth(registry, fresh_for=fresh_for)
         self._begin_at_zero()
 
-    def _count_content(self, registry: CollectorRegistry) -> None:
-        self._bytes = Counter(
-            "crossdock_job_bytes", "Bytes of archives read or made.", ["kind"], registry=registry
+    def _measure_time(self, registry: CollectorRegistry) -> None:
+        histogram = partial(Histogram, buckets=BUCKETS, registry=registry)
+        self._wait = histogram(
+            "crossdock_job_queue_wait_seconds", "From asking for a job to its first attempt.", ["kind"]
         )
-        self._entries = Counter(
-            "crossdock_job_entries", "Entries of archives read or made.", ["kind"], registry=registry
+        self._attempt = histogram(
+            "crossdock_job_attempt_duration_seconds", "One attempt.", ["kind", "result"]
         )
-        self._rows = Counter(
-            "crossdock_relation_rows",
-            "Records of relations that were imported.",
-            ["relation", "result"],
-            registry=registry,
+        self._whole = histogram(
+            "crossdock_job_duration_seconds",
+            "From asking for a job to its end, with the wait and every attempt.",
+            ["kind", "result"],
         )
-        self._uploads = Counter(
-            "crossdock_export_uploads", "Exports sent to their user's address.", ["result"], registry=registry
-        )
-        self._tries = Counter(
-            "crossdock_export_upload_attempts", "Requests that those took.", registry=registry
+        self._phase = histogram(
+            "crossdock_job_phase_duration_seconds", "One phase of an attempt.", ["kind", "phase"]
         )
 
     def _begin_at_zero(self) -> None:

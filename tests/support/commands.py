@@ -17,10 +17,12 @@ from services.api.dependencies import ApiConfig, Dependencies
 from shared.broker.base import DeadLetter, Delivery, Message
 from shared.instance.models import ApplicationSettings
 from shared.instance.remote_imports import RemoteImports
-from tests.support.api import EXTERNAL_URL, UNLIMITED, Api
+from shared.projects import store
+from tests.support.api import ARCHIVE, EXTERNAL_URL, UNLIMITED, Api
 
 ACTORS = "forge=ann,forge=root,ci=*"
 SOURCE = "https://forge.example.com"
+KEY = "incoming/forge/one.tar.gz"
 _ANSWERS = "answers"
 _SOON = 20.0
 
@@ -39,6 +41,35 @@ def command(
         headers={f"cloudEvents_{name}": value for name, value in given.items()}, reply_to=_ANSWERS,
         user_id="forge",
     )  # fmt: skip
+
+
+async def put(api: Api, key: str = KEY) -> dict[str, Any]:
+    """Put an archive where others may put theirs; gives the source that names it."""
+    async with api.store.create(key) as writer:
+        await writer.write(ARCHIVE)
+        await writer.commit()
+    return {"key": key}
+
+
+async def jobs_of(api: Api) -> int:
+    """How many jobs there are."""
+    number: int = await api.pool.fetchval("SELECT count(*) FROM jobs")
+    return number
+
+
+async def anns_project(api: Api) -> Any:
+    """The project of the user ann."""
+    project = await store.find_by_path(api.pool, "ann/project")
+    if project is None:
+        user = (await api.get("/user", by="ann")).body["id"]
+        project = await store.create(
+            api.pool,
+            store.NewProject(
+                namespace_id=await api.pool.fetchval("SELECT id FROM namespaces WHERE path = 'ann'"),
+                creator_id=user, path="project", name="project",
+            ),
+        )  # fmt: skip
+    return project
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.api import Api, running_api
+from tests.support.commands import Forge, forge
 
 
 @pytest.fixture
@@ -13,3 +14,16 @@ async def api(database_url: str, tmp_path: Path, request: pytest.FixtureRequest)
     """The running application; parametrize it indirectly to change its configuration."""
     async with running_api(database_url, tmp_path / "objects", **getattr(request, "param", {})) as running:
         yield running
+
+
+@pytest.fixture
+async def open_api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    async with running_api(database_url, tmp_path / "objects") as running:
+        await running.user("ann")
+        yield running
+
+
+@pytest.fixture
+async def other(open_api: Api) -> AsyncIterator[Forge]:
+    async with forge(open_api) as sending:
+        yield sending
