@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -39,13 +40,25 @@ def form_parser(content_type: str) -> Iterator[Callable[[bytes], Iterator[FormEv
     boundary = parse_options_header(content_type)[1].get("boundary", "")
     try:
         with PushMultipartParser(boundary, max_segment_count=MOST_PARTS, strict=True) as parser:
-            yield parser.parse
+            yield partial(_events, parser)
     except ParserLimitReached as error:
         raise ParametersInvalid(
             f"multipart body over a limit (at most {MOST_PARTS} parts with short headers): {error}"
         ) from None
     except MultipartError as error:
         raise ParametersInvalid(f"multipart body is broken: {error.args[0]}") from None
+
+
+def _events(parser: PushMultipartParser, chunk: bytes) -> Iterator[FormEvent]:
+    """Give the events of a chunk.
+
+    Strict, the parser refuses a long text before the first boundary at once, which is wanted, and the line
+    break behind the last one where that comes in a chunk of its own. Whatever is there is to be ignored
+    (RFC 2046, section 5.1.1).
+    """
+    for event in parser.parse(chunk):
+        parser.strict = False
+        yield event
 
 
 def file_name(part: MultipartSegment) -> str | None:
