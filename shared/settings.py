@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     external_url: AnyHttpUrl | None = Field(default=None, description="http://localhost and the port")
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    uploads_at_once: int = Field(default=32, ge=1, le=10_000)
 
     # Object storage.
     s3_bucket: str = "crossdock"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from services.api import rate_limits
@@ -11,7 +13,14 @@ from services.api.entity_tags import tag_answers
 from services.api.handlers.documentation import DOCUMENTATION, make_documentation
 from services.api.handlers.web_pages import answer_pages
 from services.api.idempotency import answer_once
-from services.api.middlewares import answer_errors, authenticate, log_requests, refuse_malformed
+from services.api.middlewares import (
+    SLOTS,
+    answer_errors,
+    authenticate,
+    bound_uploads,
+    log_requests,
+    refuse_malformed,
+)
 from services.api.outages import tell_outages
 from services.api.responses import add_common_headers
 from services.api.routes import ROUTES
@@ -25,10 +34,11 @@ def make_app(dependencies: Dependencies) -> web.Application:
     No limit of aiohttp's holds for bodies: each reader has its own.
     """
     middlewares = [trace_requests, log_requests, tag_answers, answer_errors, answer_pages, tell_outages,
-                   refuse_malformed, authenticate, answer_once]  # fmt: skip
+                   refuse_malformed, authenticate, bound_uploads, answer_once]  # fmt: skip
     app = web.Application(middlewares=middlewares, client_max_size=0)
     app[DEPENDENCIES] = dependencies
     app[STREAMS] = []
+    app[SLOTS] = asyncio.Semaphore(dependencies.config.uploads_at_once)
     app[FINDER] = Finder(dependencies.pool, dependencies.store)
     app[DOCUMENTATION] = make_documentation(
         dependencies.config.external_url, broker_prefix=dependencies.config.broker_prefix

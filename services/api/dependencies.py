@@ -26,7 +26,7 @@ class ApiConfig:
     ``broker_prefix`` begins the names of what others use of the broker. ``defaults`` are the application
     settings that hold until an administrator changes them. ``limits`` are those of archives, and of content
     that comes without one, all but the bytes, which are among those; such content may lie uncommitted for
-    ``open_snapshot_retention``.
+    ``open_snapshot_retention``. ``uploads_at_once`` requests may send content; each may hold a part of S3's.
     """
 
     external_url: str
@@ -37,6 +37,7 @@ class ApiConfig:
     remote_imports: RemoteImports = field(default_factory=RemoteImports)
     limits: Limits = field(default_factory=Limits)
     open_snapshot_retention: timedelta = timedelta(days=1)
+    uploads_at_once: int = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

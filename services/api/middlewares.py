@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from urllib.parse import unquote_to_bytes
 
 import structlog
@@ -17,6 +19,7 @@ from services.api.errors import ApiError, Malformed
 from services.api.form_data import MULTIPART
 from services.api.handlers import documentation, health, imports, relation_imports, web_pages
 from services.api.observation import summary
+from services.api.outages import Unavailable
 from services.api.responses import begin, json_response, seconds_since_begin
 from services.api.scopes import accepted_scopes
 
@@ -29,6 +32,10 @@ UPLOADS = frozenset({imports.create, relation_imports.create})
 
 _ENTRIES = frozenset(handlers.replace for handlers in snapshot_entries.ADDRESSES.values())
 
+SLOTS = web.AppKey("slots", asyncio.Semaphore)
+"""Free places for requests whose bodies are content."""
+
+_PATIENCE = timedelta(minutes=1)
 _CLIENT_GONE = 499
 """What proxies log where a client went away before its answer."""
 
@@ -120,3 +127,23 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
         accepted = accepted_scopes(handler_found, reading=reading)
         await identify(request, accepted=accepted, unread=_is_kept(request))
     return await handler(request)
+
+
+@web.middleware
+async def bound_uploads(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let as many send content as there is memory for; others wait for a minute, their bodies unread.
+
+    Raises 503 to who has waited in vain.
+    """
+    if not _is_kept(request):
+        return await handler(request)
+    slots = request.app[SLOTS]
+    try:
+        async with asyncio.timeout(_PATIENCE.total_seconds()):
+            await slots.acquire()
+    except TimeoutError:
+        raise Unavailable from None
+    try:
+        return await handler(request)
+    finally:
+        slots.release()

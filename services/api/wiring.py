@@ -42,6 +42,7 @@ def api_app(monitor: Monitor, settings: Settings) -> web.Application:
         remote_imports=remote_imports(settings),
         limits=archive_limits(settings),
         open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
+        uploads_at_once=settings.uploads_at_once,
     )
     return make_app(
         Dependencies(

@@ -162,6 +162,7 @@ async def running_api(
     *,
     remote: RemoteImports | None = None,
     longest_stream: timedelta = timedelta(minutes=1),
+    uploads_at_once: int = 32,
     **config: Any,
 ) -> AsyncIterator[Api]:
     """Start the application with these application settings, else without rate limits."""
@@ -178,6 +179,7 @@ async def running_api(
                     external_url=EXTERNAL_URL,
                     defaults=ApplicationSettings(**(UNLIMITED | config)),
                     longest_stream=longest_stream,
+                    uploads_at_once=uploads_at_once,
                     remote_imports=remote or RemoteImports(),
                 ),
                 readiness=readiness,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -134,7 +135,9 @@ async def world(url: str, folder: Path, *, background: Background) -> AsyncItera
     async with AsyncExitStack() as stack:
         files = f"http://files.test:{await Servers(stack).http(_answer_as_file)}"
         remote = RemoteImports(schemes=("https", "http"), resolver=names(), s3_endpoint_url=files)
-        settings = {"bulk_import_enabled": True, "outbound_local_requests_allowlist": ("files.test",)}
+        settings: dict[str, Any] = {
+            "bulk_import_enabled": True, "outbound_local_requests_allowlist": ("files.test",)
+        }  # fmt: skip
         api = await stack.enter_async_context(
             running_api(url, folder, remote=remote, longest_stream=timedelta(0), **settings)
         )
