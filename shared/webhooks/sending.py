@@ -61,9 +61,10 @@ async def hold(db: Database, turn: Turn) -> Webhook | None:
 
 
 async def due(db: Database, webhook_id: int) -> Delivery | None:
-    """Give the oldest delivery that is due."""
+    """Give the delivery that is due for the longest time."""
     row = await db.fetchrow(
-        f"SELECT d.* FROM webhook_deliveries d WHERE d.webhook_id = $1 AND {_DUE} ORDER BY d.id LIMIT 1",  # noqa: S608  # fixed texts
+        f"""SELECT d.* FROM webhook_deliveries d WHERE d.webhook_id = $1 AND {_DUE}
+            ORDER BY d.due_at, d.id LIMIT 1""",  # noqa: S608  # fixed texts
         webhook_id,
     )  # fmt: skip
     return None if row is None else delivery_of(row)
@@ -88,7 +89,7 @@ async def delivered(pool: Pool, delivery: Delivery, attempt: Attempt) -> None:
 
 
 async def refused(pool: Pool, delivery: Delivery, attempt: Attempt, *, again_in: timedelta | None) -> None:
-    """Note that it was not taken, and when to try again: never, for None.
+    """Note that it was not taken, and when to try again, before the others of its job: never, for None.
 
     Its webhook is left in peace for a while, from one second to five minutes.
     """
@@ -97,9 +98,14 @@ async def refused(pool: Pool, delivery: Delivery, attempt: Attempt, *, again_in:
             await _end(db, delivery, attempt, state="failed")
         else:
             await db.execute(
-                f"""UPDATE webhook_deliveries SET due_at = now() + $3::interval, tries = tries + 1,
-                       attempts = {_ATTEMPTS} WHERE id = $1 AND state = 'pending'""",  # noqa: S608  # fixed texts
-                delivery.id, [msgspec.to_builtins(attempt)], again_in,
+                f"""UPDATE webhook_deliveries SET tries = tries + 1, attempts = {_ATTEMPTS}
+                    WHERE id = $1 AND state = 'pending'""",  # noqa: S608  # fixed texts
+                delivery.id, [msgspec.to_builtins(attempt)],
+            )  # fmt: skip
+            await db.execute(
+                """UPDATE webhook_deliveries SET due_at = greatest(due_at, now() + $4::interval)
+                   WHERE webhook_id = $1 AND job_id = $2 AND id >= $3 AND state = 'pending'""",
+                delivery.webhook_id, delivery.event.job_id, delivery.id, again_in,
             )  # fmt: skip
         await db.execute(
             """UPDATE webhooks SET failures = failures + 1, failing_since = coalesce(failing_since, now()),

@@ -36,10 +36,14 @@ class Hook:
 
 @dataclass(slots=True)
 class HookReceiver:
-    """Answers by ``statuses`` in order, then by 200; 0 leaves a request without an answer until the end."""
+    """Answers by ``statuses`` in order, then by 200; 0 leaves a request without an answer until the end.
+
+    What is about a job of ``refused`` is answered by 500.
+    """
 
     url: str = ""
     statuses: list[int] = field(default_factory=list)
+    refused: set[int] = field(default_factory=set)
     headers: dict[str, str] = field(default_factory=dict)
     hooks: asyncio.Queue[Hook] = field(default_factory=asyncio.Queue)
     at_once: int = 0
@@ -52,6 +56,8 @@ class HookReceiver:
         self.most_at_once = max(self.at_once, self.most_at_once)
         body = await request.read()
         status = self.statuses.pop(0) if self.statuses else 200
+        if json.loads(body)["data"]["job"]["id"] in self.refused:
+            status = 500
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.hooks.put_nowait(Hook(headers, body))
         if not status:

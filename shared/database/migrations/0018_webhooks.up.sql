@@ -38,7 +38,8 @@ CREATE TABLE webhook_deliveries (
     finished_at timestamptz
 );
 CREATE INDEX webhook_deliveries_webhook ON webhook_deliveries (webhook_id, id);
-CREATE INDEX webhook_deliveries_pending ON webhook_deliveries (webhook_id, job_id, id) WHERE state = 'pending';
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, due_at, id) WHERE state = 'pending';
+CREATE INDEX webhook_deliveries_of_job ON webhook_deliveries (webhook_id, job_id, id) WHERE state = 'pending';
 CREATE INDEX webhook_deliveries_finished ON webhook_deliveries (finished_at);
 
 -- With its event, in the transaction of the move. A webhook that is being deleted gets nothing more, and
