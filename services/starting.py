@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from asyncpg import InterfaceError, PostgresError
@@ -15,9 +16,24 @@ from shared.errors import CrossdockError
 from shared.logs import configure
 from shared.settings import Settings
 
+T = TypeVar("T")
 Serve = Callable[[Settings], Coroutine[Any, Any, None]]
 
 _log = structlog.get_logger()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run ``work`` in a loop. SIGTERM cancels it, until it has a handler of its own, and exits with 143."""
+    try:
+        return asyncio.run(_cancelled_by_signal(work))
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
+
+
+async def _cancelled_by_signal(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 def start(serve: Serve) -> None:
@@ -36,7 +52,7 @@ def start(serve: Serve) -> None:
 def _served(serve: Serve, settings: Settings) -> bool:
     failed = False
     try:
-        asyncio.run(serve(settings))
+        run(serve(settings))
     except* (CrossdockError, OSError, PostgresError, InterfaceError) as errors:
         failed = True
         for error in _single(errors):

@@ -30,6 +30,9 @@ from shared.settings import Settings
 _NOTICE = 0.2
 """The part of the time to drain in which new requests still come in, as load balancers notice the 503."""
 
+_CUT_OFF = 1.0
+"""Seconds for what is cut off to clean up after itself; twice that, as aiohttp counts."""
+
 
 def api_app(monitor: Monitor, settings: Settings) -> web.Application:
     """Make the application over open ports."""
@@ -72,11 +75,25 @@ async def admit_root(pool: Pool, settings: Settings) -> None:
 
 
 async def listen(app: web.Application, settings: Settings) -> web.AppRunner:
-    """Start to answer; the runner's ``cleanup`` stops that, and gives requests at work the time to drain."""
-    runner = make_runner(app, shutdown_timeout=settings.drain_seconds * (1 - _NOTICE))
+    """Start to answer; ``stop`` ends that."""
+    runner = make_runner(app, shutdown_timeout=settings.drain_seconds)
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port).start()
     return runner
+
+
+async def stop(runner: web.AppRunner, settings: Settings) -> None:
+    """Take no more requests, give those at work what is left of the time to drain, and cut off the rest.
+
+    aiohttp's time-out would count twice: for the handlers to end, and again for what it has cancelled.
+    """
+    try:
+        async with asyncio.timeout(settings.drain_seconds * (1 - _NOTICE)):
+            await runner.cleanup()
+    except TimeoutError:
+        if runner.server is not None:
+            await runner.server.shutdown(_CUT_OFF)
+        await runner.cleanup()
 
 
 async def drained(readiness: Readiness, *, notice: float) -> None:
@@ -108,5 +125,5 @@ async def serve(settings: Settings) -> None:
                 await drained(monitor.readiness, notice=settings.drain_seconds * _NOTICE)
             finally:
                 consuming.cancel()
-                await runner.cleanup()
+                await stop(runner, settings)
                 housekeeping.cancel()

@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -45,11 +47,12 @@ def standalone(
     """Run everything in one process: embedded Postgres, in-process broker, files."""
     from services.cli.configuration import settings
     from services.standalone.wiring import serve
+    from services.starting import run
     from shared.logs import configure
 
     chosen = settings(host=host, port=port)
     configure(chosen.log_format, chosen.log_level)
-    asyncio.run(serve(chosen, data=data.absolute()))
+    run(serve(chosen, data=data.absolute()))
 
 
 @app.command()
@@ -84,8 +87,9 @@ def migrate(
     from services.cli.configuration import settings
     from services.cli.terminal import result
     from services.cli.wiring import migrate_database
+    from services.starting import run
 
-    steps = asyncio.run(migrate_database(settings(), to))
+    steps = run(migrate_database(settings(), to))
     result(f"migrated: {', '.join(map(str, steps))}" if steps else "nothing to migrate")
 
 
@@ -118,6 +122,7 @@ def version(*, json: Json = False) -> None:
 
 def main() -> None:
     """Run a command; an error is one line on stderr, and an exit code."""
+    _end_by_signal()
     logging.getLogger().addHandler(logging.NullHandler())  # a service sets up its own instead
     try:
         app(prog_name="crossdock")
@@ -131,6 +136,12 @@ def main() -> None:
         sys.exit(CommandError.exit_code)
     except OSError as error:
         _fail(error, CommandError.exit_code)
+
+
+def _end_by_signal() -> None:
+    """Have SIGTERM end us: the first process of a container ignores what it has no handler for."""
+    if threading.current_thread() is threading.main_thread():  # no other may say so
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _fail(error: Exception, code: int) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from services.api.wiring import admit_root, api_app, command_consumer, drained, listen
+from services.api.wiring import admit_root, api_app, command_consumer, drained, listen, stop
 from services.exporter.wiring import exporter
 from services.housekeeping import keep_house
 from services.importer.wiring import importers
@@ -59,4 +59,4 @@ async def serve(settings: Settings, *, data: Path) -> None:
                 consuming.cancel()
                 for worker in workers:
                     worker.stop()
-                await runner.cleanup()
+                await stop(runner, settings)

@@ -61,6 +61,10 @@ def test_our_services_have_more_time_to_end_than_they_take_to_drain(compose: dic
         assert seconds(service["stop_grace_period"]) >= drain + 10
 
 
+def test_our_services_are_not_the_first_process_which_loses_signals(compose: dict[str, Any]) -> None:
+    assert all(compose["services"][name]["init"] is True for name in OURS)
+
+
 def test_each_of_our_services_is_a_target_of_the_dockerfile(compose: dict[str, Any]) -> None:
     for name in OURS:
         assert compose["services"][name]["build"]["target"] == name
