@@ -15,7 +15,8 @@ from tests.support.jobs import migrated
 from tests.support.manifests import component, of_kind, one, pods
 
 KEDA, S3_AWS, SMALL = (CHART / "ci" / f"{name}.yaml" for name in ("keda", "s3-aws", "small"))
-METADATA = ("169.254.169.254", "169.254.170.2", "fd00:ec2::254")
+METADATA = ("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd00:ec2::23")
+RESOLVERS = ("169.254.20.10", "169.254.25.10", "169.254.169.253", "fd00:ec2::253", "fe80::1")
 PRIVATE = ("10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "127.0.0.1", "fd12::1", "fe80::1")
 SERVICES = ("api", "importer", "exporter")
 ONE_JOB = """
@@ -135,6 +136,21 @@ def test_the_cloud_s_metadata_are_out_of_reach(rendered: list[Manifest]) -> None
         for rule in manifest["spec"]["egress"]:
             assert rule["to"], "a rule without peers lets everything through"
             assert not [address for address in METADATA if reached(rule["to"], address)]
+
+
+def test_names_can_be_asked_of_a_cache_on_the_node_or_of_the_cloud(rendered: list[Manifest]) -> None:
+    for manifest in of_kind(rendered, "NetworkPolicy"):
+        for rule in manifest["spec"]["egress"]:
+            through = [address for address in RESOLVERS if reached(rule["to"], address)]
+            assert through == (list(RESOLVERS) if rule["ports"][0]["port"] == 53 else [])
+
+
+def test_webhooks_can_be_sent_by_every_service(helm: Helm, values: Path) -> None:
+    objects = helm.render(values, networkPolicy__s3__ports="{8333}")  # by no way that is meant for others
+    for service in SERVICES:
+        rules = policy(objects, service)["egress"]
+        outward = [rule for rule in rules if {"port": 443, "protocol": "TCP"} in rule["ports"]]
+        assert any(reached(rule["to"], "93.184.216.34") for rule in outward)
 
 
 def test_a_service_reaches_database_broker_storage_and_names(helm: Helm) -> None:
