@@ -8,7 +8,7 @@ import pytest
 from services.api import wiring
 from services.ports import PATIENCE
 from shared.settings import Settings
-from tests.support.helm import CHART, VALUES, Helm, HelmError, Manifest
+from tests.support.helm import CHART, Helm, HelmError, Manifest
 from tests.support.manifests import containers, leaves, of_kind, one, pods, variables
 
 SECRETS = {
@@ -130,10 +130,10 @@ def test_no_pod_can_ask_kubernetes_for_anything(rendered: list[Manifest]) -> Non
 
 def test_secrets_are_files_and_never_variables_or_in_a_config_map(helm: Helm) -> None:
     objects = helm.render(SMALL)
-    (secret,) = of_kind(objects, "Secret")
+    secret = one(objects, "Secret", "all")
     assert secret["stringData"].keys() == SECRETS
     for manifest in objects:
-        if manifest is not secret:
+        if manifest["kind"] != "Secret":
             assert not set(leaves(manifest)) & set(secret["stringData"].values())
     for service in SERVICES:
         assert not variables(objects, service).keys() & SECRETS
@@ -228,23 +228,36 @@ def test_no_keys_of_s3_are_asked_for_where_a_role_stands_for_them(helm: Helm) ->
     assert of_kind(objects, "Secret") == []
 
 
-def test_the_schema_is_brought_up_before_the_services_that_need_it(helm: Helm) -> None:
-    hooks = {
-        file.stem: one(helm.render(file), "Job", "migrate")["metadata"]["annotations"]["helm.sh/hook"]
-        for file in VALUES
-    }
-    # A Secret that the chart makes is not there before the chart is installed.
-    assert hooks == {
-        "small": "post-install,pre-upgrade",
-        "s3-aws": "pre-install,pre-upgrade",
-        "keda": "pre-install,pre-upgrade",
-    }
+def hook(manifest: Manifest) -> tuple[str, int]:
+    """When Helm makes an object apart from the others, and its place among those; "" for the others."""
+    annotations = manifest["metadata"].get("annotations", {})
+    return annotations.get("helm.sh/hook", ""), int(annotations.get("helm.sh/hook-weight", 0))
 
 
-def test_the_migration_needs_nothing_that_the_chart_makes_where_it_comes_first(helm: Helm) -> None:
+def test_the_schema_is_brought_up_before_the_services_that_need_it(rendered: list[Manifest]) -> None:
+    assert hook(one(rendered, "Job", "migrate")) == ("pre-install,pre-upgrade", 0)
+
+
+def test_the_migration_needs_nothing_of_what_comes_after_it(rendered: list[Manifest]) -> None:
+    """Else a new password would not reach it, and a new installation would wait for its Secret for ever."""
+    pod = pods(rendered)["migrate"]["spec"]
+    assert "serviceAccountName" not in pod
+    assert not pod["containers"][0].get("envFrom")
+    secret = pod["volumes"][0]["secret"]["secretName"]
+    needed = [each for each in of_kind(rendered, "Secret") if each["metadata"]["name"] == secret]
+    needed += [one(rendered, "NetworkPolicy", "migrate")]
+    assert [hook(each) for each in needed] == [("pre-install,pre-upgrade", -5)] * len(needed)
+
+
+def test_the_secret_of_the_migration_goes_with_it_and_has_what_it_needs_alone(helm: Helm) -> None:
+    secret = one(helm.render(SMALL), "Secret", "migrate")
+    policies = secret["metadata"]["annotations"]["helm.sh/hook-delete-policy"].split(",")
+    assert policies == ["before-hook-creation", "hook-succeeded"]
+    assert secret["stringData"].keys() == {"CROSSDOCK_DATABASE_URL"}
+
+
+def test_the_secret_that_is_there_already_serves_the_migration_too(helm: Helm) -> None:
     objects = helm.render(CHART / "ci" / "keda.yaml")
     pod = pods(objects)["migrate"]["spec"]
-    made = {each["metadata"]["name"] for each in of_kind(objects, "Secret", "ConfigMap", "ServiceAccount")}
-    assert "serviceAccountName" not in pod
     assert pod["volumes"][0]["secret"]["secretName"] == "crossdock"  # that is the one of the values
-    assert not {each["configMapRef"]["name"] for each in pod["containers"][0].get("envFrom", ())} & made
+    assert of_kind(objects, "Secret") == []

@@ -23,9 +23,25 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- .Values.serviceAccount.name | default (ternary (include "crossdock.name" .) "default" .Values.serviceAccount.create) -}}
 {{- end -}}
 
+{{/* The annotations of what the migration needs of this release: it comes before, and goes when that has passed. */}}
+{{- define "crossdock.beforeMigration" -}}
+helm.sh/hook: pre-install,pre-upgrade
+helm.sh/hook-weight: "-5"
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
+
 {{/* The Secret, be it there already or made by secret.yaml. */}}
 {{- define "crossdock.secret" -}}
 {{- .Values.secrets.existing | default (include "crossdock.name" .) -}}
+{{- end -}}
+
+{{/* The one that a service mounts; takes the root and the name of a service. */}}
+{{- define "crossdock.secretFor" -}}
+{{- if and (eq .service "migrate") (not .root.Values.secrets.existing) -}}
+{{- include "crossdock.name" .root }}-migrate
+{{- else -}}
+{{- include "crossdock.secret" .root -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The names of the secrets, as JSON. */}}

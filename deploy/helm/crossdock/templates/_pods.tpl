@@ -66,7 +66,7 @@ volumeMounts:
 volumes:
   - name: secrets
     secret:
-      secretName: {{ include "crossdock.secret" .root }}
+      secretName: {{ include "crossdock.secretFor" . }}
       defaultMode: 0440
       items:
         {{- range include "crossdock.secretsOf" . | fromJsonArray }}
