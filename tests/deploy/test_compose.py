@@ -40,6 +40,14 @@ def test_it_is_as_the_compose_specification_wants_it(tmp_path: Path) -> None:
     assert schema_check(wrong).returncode == 1
 
 
+@pytest.mark.parametrize("file", [COMPOSE, COMPOSE.parents[1] / "README.md"], ids=lambda file: file.name)
+def test_the_token_of_root_outlives_the_command_that_starts_everything(file: Path) -> None:
+    """Whoever starts it has to sign in with it, and compose needs it again to stop."""
+    lines = [line.strip("# ") for line in file.read_text().splitlines()]
+    (start,) = (number for number, line in enumerate(lines) if line.startswith("docker compose"))
+    assert lines[start - 1].startswith("export CROSSDOCK_ROOT_TOKEN=")
+
+
 def test_every_variable_of_our_services_is_a_setting(compose: dict[str, Any]) -> None:
     for name in OURS:
         assert compose["services"][name]["environment"].keys() <= SETTINGS
