@@ -1,9 +1,10 @@
-"""Requests in numbers."""
+"""Requests and commands in numbers."""
 
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.api.commands.observation import CommandEnd
 from services.api.observation import Answered
 from shared.metrics.registry import QUICK_BUCKETS
 
@@ -48,3 +49,19 @@ class RequestMetrics:
     def limited(self, limit: str) -> None:
         """See RequestObserver."""
         self._limited.labels(limit).inc()
+
+
+class CommandMetrics:
+    """CommandObserver that counts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._commands = Counter(
+            "crossdock_commands", "Commands of other systems, by what became of them.", ["result"],
+            registry=registry,
+        )  # fmt: skip
+        for end in CommandEnd:  # a counter that begins at one has not increased, to an alert
+            self._commands.labels(end.value)
+
+    def ended(self, end: CommandEnd) -> None:
+        """See CommandObserver."""
+        self._commands.labels(end.value).inc()

@@ -13,7 +13,7 @@ from services.api.commands.actors import Actors
 from services.api.commands.carrying_out import CarryingOut
 from services.api.commands.consumer import CommandConsumer
 from services.api.dependencies import DEPENDENCIES, ApiConfig, Dependencies
-from services.api.metrics import RequestMetrics
+from services.api.metrics import CommandMetrics, RequestMetrics
 from services.health import Readiness
 from services.housekeeping import keep_house
 from services.monitoring import Monitor, monitored
@@ -60,11 +60,16 @@ def api_app(monitor: Monitor, settings: Settings) -> web.Application:
     )
 
 
-def command_consumer(app: web.Application, settings: Settings) -> CommandConsumer:
+def command_consumer(app: web.Application, settings: Settings, *, monitor: Monitor) -> CommandConsumer:
     """Make the consumer of commands over what the application works with."""
     dependencies = app[DEPENDENCIES]
     carrying_out = CarryingOut(dependencies, Actors(settings.command_actors))
-    return CommandConsumer(dependencies.broker, carrying_out, source=settings.base_url)
+    return CommandConsumer(
+        dependencies.broker,
+        carrying_out,
+        source=settings.base_url,
+        observer=CommandMetrics(monitor.registry),
+    )
 
 
 async def admit_root(pool: Pool, settings: Settings) -> None:
@@ -116,7 +121,7 @@ async def serve(settings: Settings) -> None:
         await migrate(settings.database_url.get_secret_value())
         await admit_root(opened.pool, settings)
         app = api_app(monitor, settings)
-        commands = command_consumer(app, settings)
+        commands = command_consumer(app, settings, monitor=monitor)
         runner = await listen(app, settings)
         async with asyncio.TaskGroup() as tasks:
             consuming = tasks.create_task(commands.run())

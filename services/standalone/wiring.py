@@ -48,7 +48,7 @@ async def serve(settings: Settings, *, data: Path) -> None:
         await admit_root(ports.pool, settings)
         workers = [*importers(ports, settings), exporter(ports, settings)]
         app = api_app(monitor, settings)
-        commands = command_consumer(app, settings)
+        commands = command_consumer(app, settings, monitor=monitor)
         runner = await listen(app, settings)
         async with asyncio.TaskGroup() as tasks:
             consuming = tasks.create_task(commands.run())

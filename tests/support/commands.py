@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
 from services.api.commands.actors import Actors
 from services.api.commands.carrying_out import CarryingOut
 from services.api.commands.consumer import INBOX, CommandConsumer
 from services.api.dependencies import ApiConfig, Dependencies
+from services.api.metrics import CommandMetrics
 from shared.broker.base import DeadLetter, Delivery, Message
 from shared.instance.models import ApplicationSettings
 from shared.instance.remote_imports import RemoteImports
@@ -92,6 +95,7 @@ class Forge:
 
     api: Api
     answers: AsyncIterator[Delivery]
+    registry: CollectorRegistry
     numbers: count[int] = field(default_factory=lambda: count(1))
 
     async def ask(self, kind: str, data: object, *, number: str | None = None, **more: Any) -> Answer:
@@ -111,6 +115,14 @@ class Forge:
         kind = delivery.message.headers["cloudEvents_type"]
         return Answer(delivery.message, kind, json.loads(delivery.message.body))
 
+    def ended(self) -> dict[str, float]:
+        """How many hand-overs ended in which way."""
+        results = ("accepted", "refused", "given_back")
+        counted = (
+            self.registry.get_sample_value("crossdock_commands_total", {"result": each}) for each in results
+        )
+        return {each: count for each, count in zip(results, counted, strict=True) if count}
+
     async def dead_letters(self, count: int = 1) -> list[DeadLetter]:
         """What was refused, once there are ``count``: an answer comes before."""
         async with asyncio.timeout(_SOON):
@@ -129,12 +141,14 @@ async def forge(
         defaults=ApplicationSettings(**(UNLIMITED | settings)),
         remote_imports=remote or RemoteImports(),
     )
+    registry = CollectorRegistry()
     dependencies = Dependencies(pool=api.pool, store=api.store, broker=api.broker, config=config)
-    consumer = CommandConsumer(api.broker, CarryingOut(dependencies, Actors(ACTORS)), source=EXTERNAL_URL)
+    carrying_out, metrics = CarryingOut(dependencies, Actors(ACTORS)), CommandMetrics(registry)
+    consumer = CommandConsumer(api.broker, carrying_out, source=EXTERNAL_URL, observer=metrics)
     tasks = [asyncio.create_task(consumer.run()) for _ in range(consumers)]
     try:
         async with api.broker.consume(_ANSWERS, prefetch=10) as answers:
-            yield Forge(api, answers)
+            yield Forge(api, answers, registry)
     finally:
         for task in tasks:
             task.cancel()

@@ -15,6 +15,7 @@ from structlog.contextvars import bound_contextvars
 
 from services.api.commands import replies
 from services.api.commands.carrying_out import COMMANDS, CarryingOut, read_event
+from services.api.commands.observation import NOBODY, CommandObserver, Watched
 from services.api.errors import ApiError
 from services.api.outages import passes_by
 from shared.broker.base import MAX_REASON_CHARACTERS, Broker, Delivery, Message
@@ -45,10 +46,13 @@ class CommandConsumer:
     A command that is cut off comes again, and is the same command then. One is answered before it is acked.
     """
 
-    def __init__(self, broker: Broker, carrying_out: CarryingOut, *, source: str) -> None:
+    def __init__(
+        self, broker: Broker, carrying_out: CarryingOut, *, source: str, observer: CommandObserver = NOBODY
+    ) -> None:
         self._broker = broker
         self._carrying_out = carrying_out
         self._source = source
+        self._observer = observer
 
     async def run(self) -> None:
         """Consume; a broker that is away is waited for, as the rest of the api does without."""
@@ -68,7 +72,7 @@ class CommandConsumer:
     async def _take_from(self, deliveries: AsyncIterator[Delivery]) -> None:
         async for delivery in deliveries:
             with bound_contextvars(correlation_id=delivery.message.correlation_id):
-                await self._take(delivery)
+                await self._take(Watched(delivery, self._observer))
 
     async def _take(self, delivery: Delivery) -> None:
         """Carry it out, and answer; each waits for what is away, and is not done again for the other."""

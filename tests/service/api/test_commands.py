@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from aiohttp import web
@@ -208,6 +209,27 @@ async def test_a_command_waits_for_a_database_that_is_away(other: Forge, open_ap
         answer = await other.send(message)
     assert answer.accepted
     assert failures == []
+
+
+async def test_commands_are_counted_by_what_became_of_them(other: Forge, open_api: Api) -> None:
+    message = command("import.requested", {"path": "fresh", "source": await put(open_api)})
+    failures = [ConnectionResetError()]
+
+    async def fail_first(db: Database, name: str) -> User | None:
+        if failures:
+            raise failures.pop()
+        return await find_user(db, name)
+
+    assert other.ended() == {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("services.api.commands.actors.find_user", fail_first)
+        patch.setattr("services.api.commands.consumer._PATIENCE", timedelta(microseconds=1))
+        assert (await other.send(message)).accepted
+        assert not (await other.ask("job.cancel", {"job": 77}, number="7")).accepted
+    await other.dead_letters()
+    async with asyncio.timeout(20):  # each is answered before the broker is told
+        while other.ended() != {"accepted": 1, "refused": 1, "given_back": 1}:
+            await asyncio.sleep(0)
 
 
 async def test_a_fault_of_ours_is_answered_and_kept(other: Forge, open_api: Api) -> None:
