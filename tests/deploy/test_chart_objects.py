@@ -117,6 +117,12 @@ def test_metrics_are_not_where_users_are(rendered: list[Manifest]) -> None:
     assert [port["name"] for port in open_to_users[0]["spec"]["ports"]] == ["http"]
 
 
+def test_pods_that_drain_tell_their_metrics_and_get_no_requests(rendered: list[Manifest]) -> None:
+    for manifest in of_kind(rendered, "Service"):
+        (port,) = manifest["spec"]["ports"]
+        assert manifest["spec"].get("publishNotReadyAddresses", False) is (port["name"] == "metrics")
+
+
 def test_the_service_monitor_finds_the_metrics_of_every_service(helm: Helm) -> None:
     objects = helm.render(S3_AWS)
     monitor = one(objects, "ServiceMonitor", "all")["spec"]
