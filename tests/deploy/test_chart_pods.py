@@ -167,6 +167,24 @@ def test_a_setting_of_ours_is_refused_among_the_environment_of_libraries(helm: H
         helm.render(SMALL, environment__CROSSDOCK_ROOT_TOKEN="hunter2")
 
 
+@pytest.mark.parametrize(
+    "name", ["OTEL_EXPORTER_OTLP_HEADERS", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD", "A_KEY"]
+)
+def test_a_secret_among_the_environment_of_libraries_is_refused(helm: Helm, name: str) -> None:
+    with pytest.raises(HelmError, match=name):
+        helm.render(SMALL, **{f"environment__{name}": "hunter2"})
+
+
+def test_secrets_that_libraries_read_come_from_a_secret(helm: Helm) -> None:
+    def sources(objects: list[Manifest], service: str) -> list[str]:
+        found = containers(objects)[service].get("envFrom", ())
+        return [each["secretRef"]["name"] for each in found if "secretRef" in each]
+
+    for service in SERVICES:
+        assert sources(helm.render(SMALL), service) == []
+        assert sources(helm.render(SMALL, environmentSecret="telemetry"), service) == ["telemetry"]
+
+
 def test_what_libraries_read_reaches_every_service(helm: Helm) -> None:
     objects = helm.render(CHART / "ci" / "s3-aws.yaml")
     for service in SERVICES:

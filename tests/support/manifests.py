@@ -44,7 +44,8 @@ def variables(manifests: Sequence[Manifest], service: str) -> dict[str, str]:
     maps = {each["metadata"]["name"]: each["data"] for each in of_kind(manifests, "ConfigMap")}
     found: dict[str, str] = {}
     for source in container.get("envFrom", ()):
-        found |= maps[source["configMapRef"]["name"]]
+        if "configMapRef" in source:
+            found |= maps[source["configMapRef"]["name"]]
     return found | {each["name"]: each["value"] for each in container["env"]}
 
 
