@@ -37,7 +37,7 @@ def test_no_container_can_write_a_file(rendered: list[Manifest]) -> None:
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert all(mount["readOnly"] for mount in container["volumeMounts"])
     for pod in pods(rendered).values():
-        assert [volume.keys() - {"name"} for volume in pod["spec"]["volumes"]] == [{"secret"}]
+        assert all(volume.keys() & {"secret", "configMap"} for volume in pod["spec"]["volumes"])
 
 
 def test_every_container_has_requests_and_limits(rendered: list[Manifest]) -> None:
@@ -168,7 +168,8 @@ def test_a_setting_of_ours_is_refused_among_the_environment_of_libraries(helm: H
 
 
 @pytest.mark.parametrize(
-    "name", ["OTEL_EXPORTER_OTLP_HEADERS", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD", "A_KEY"]
+    "name",
+    ["OTEL_EXPORTER_OTLP_HEADERS", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PGPASSWORD", "A_KEY"],
 )
 def test_a_secret_among_the_environment_of_libraries_is_refused(helm: Helm, name: str) -> None:
     with pytest.raises(HelmError, match=name):
@@ -211,13 +212,33 @@ def test_the_token_of_root_is_given_to_the_api_alone(helm: Helm) -> None:
     assert having == ["api"]
 
 
-def test_each_secret_that_a_service_is_told_of_is_laid_down_where_it_looks(rendered: list[Manifest]) -> None:
+def files(pod: Manifest) -> set[str]:
+    """Give the path of each file that a pod mounts."""
+    places = {each["name"]: each["mountPath"] for each in pod["spec"]["containers"][0]["volumeMounts"]}
+    assert places.keys() == {volume["name"] for volume in pod["spec"]["volumes"]}
+    return {
+        f"{places[volume['name']]}/{item['path']}"
+        for volume in pod["spec"]["volumes"]
+        for item in (volume.get("secret") or volume["configMap"])["items"]
+    }
+
+
+def test_each_file_that_a_service_is_told_of_is_laid_down_where_it_looks(rendered: list[Manifest]) -> None:
     for service, pod in pods(rendered).items():
-        ((volume,), (mount,)) = pod["spec"]["volumes"], pod["spec"]["containers"][0]["volumeMounts"]
-        files = {f"{mount['mountPath']}/{item['path']}" for item in volume["secret"]["items"]}
-        named = {value for name, value in variables(rendered, service).items() if name.endswith("_FILE")}
-        assert files == named
-        assert volume["name"] == mount["name"]
+        told = {value for name, value in variables(rendered, service).items() if name.endswith("_FILE")}
+        assert told <= files(pod)
+        assert {each for each in files(pod) if each.startswith("/run/secrets/")} <= told
+
+
+def test_certificates_of_a_config_map_are_trusted_by_every_service(helm: Helm) -> None:
+    objects = helm.render(SMALL, trust__configMap="ours", trust__key="bundle")
+    for service, pod in pods(objects).items():
+        (volume,) = (each for each in pod["spec"]["volumes"] if "configMap" in each)
+        assert volume["configMap"]["name"] == "ours"
+        assert [item["key"] for item in volume["configMap"]["items"]] == ["bundle"]
+        if service in SERVICES:  # the migration asks nobody but the database, whose address may name the file
+            assert variables(objects, service)["CROSSDOCK_REMOTE_CA_FILE"] in files(pod)
+    assert "CROSSDOCK_REMOTE_CA_FILE" not in variables(helm.render(SMALL), "api")
 
 
 def test_every_service_runs_its_own_image(rendered: list[Manifest]) -> None:
@@ -261,7 +282,7 @@ def test_the_migration_needs_nothing_of_what_comes_after_it(rendered: list[Manif
     pod = pods(rendered)["migrate"]["spec"]
     assert "serviceAccountName" not in pod
     assert not pod["containers"][0].get("envFrom")
-    secret = pod["volumes"][0]["secret"]["secretName"]
+    (secret,) = (each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each)
     needed = [each for each in of_kind(rendered, "Secret") if each["metadata"]["name"] == secret]
     needed += [one(rendered, "NetworkPolicy", "migrate")]
     assert [hook(each) for each in needed] == [("pre-install,pre-upgrade", -5)] * len(needed)

@@ -55,15 +55,27 @@ securityContext:
 {{- end }}
 {{- end -}}
 
-{{- define "crossdock.secretMount" -}}
+{{/* What is mounted: secrets, and the certificates that are trusted. */}}
+{{- define "crossdock.mounts" -}}
 volumeMounts:
   - name: secrets
     mountPath: /run/secrets/crossdock
     readOnly: true
+  {{- if .root.Values.trust.configMap }}
+  - name: trust
+    mountPath: /etc/crossdock/trust
+    readOnly: true
+  {{- end }}
 {{- end -}}
 
-{{- define "crossdock.secretVolume" -}}
+{{- define "crossdock.volumes" -}}
 volumes:
+  {{- if .root.Values.trust.configMap }}
+  - name: trust
+    configMap:
+      name: {{ .root.Values.trust.configMap }}
+      items: [{key: {{ .root.Values.trust.key | quote }}, path: ca.crt}]
+  {{- end }}
   - name: secrets
     secret:
       secretName: {{ include "crossdock.secretFor" . }}
