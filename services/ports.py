@@ -55,6 +55,7 @@ def _s3(settings: Settings) -> S3Config:
         secret_key=secret.get_secret_value() if secret else None,
         part_size=settings.s3_part_size * MIB,
         uploads_in_flight=settings.s3_uploads_in_flight,
+        connections=settings.s3_connections,
     )
 
 

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     s3_secret_access_key: SecretStr | None = None
     s3_part_size: int = Field(default=16, ge=5, le=5120, description="MiB")
     s3_uploads_in_flight: int = Field(default=2, ge=1, le=64)
+    s3_connections: int = Field(default=64, ge=4, le=10_000)
 
     # Who may come in first.
     root_token: SecretStr | None = None

@@ -6,7 +6,8 @@ import pytest
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
-from shared.settings import Settings
+from services.ports import _s3
+from shared.settings import MIB, Settings
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "env.example"
 PREFIX = "CROSSDOCK_"
@@ -55,6 +56,11 @@ def test_the_example_is_read_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> No
         if line.startswith(PREFIX):
             monkeypatch.setenv(*line.split("=", 1))
     assert Settings().model_dump() == defaults
+
+
+def test_object_storage_is_used_as_hard_as_the_settings_say() -> None:
+    config = _s3(Settings(s3_part_size=5, s3_uploads_in_flight=3, s3_connections=7))
+    assert (config.part_size, config.uploads_in_flight, config.connections) == (5 * MIB, 3, 7)
 
 
 @pytest.mark.parametrize("name", SECRETS)
