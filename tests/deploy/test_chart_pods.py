@@ -105,6 +105,13 @@ def test_a_pod_has_more_time_to_end_than_it_takes_to_drain(rendered: list[Manife
         assert grace >= float(variables(rendered, service)["CROSSDOCK_DRAIN_SECONDS"]) + 10
 
 
+def test_workers_that_keda_may_take_away_at_work_have_long_to_end_it(helm: Helm) -> None:
+    objects = helm.render(CHART / "ci" / "keda.yaml")
+    for service in WORKERS:
+        assert pods(objects)[service]["spec"]["terminationGracePeriodSeconds"] > 7200
+        assert float(variables(objects, service)["CROSSDOCK_DRAIN_SECONDS"]) >= 7200
+
+
 def test_an_api_that_drains_is_found_not_ready_while_it_still_takes_requests(
     rendered: list[Manifest],
 ) -> None:
