@@ -15,11 +15,14 @@ from shared.instance.outbound import outbound_client, outbound_tls
 from shared.instance.store import application_settings
 from shared.jobs.depth import Depth
 from shared.jobs.revival import Revival
-from shared.jobs.sweeper import Sweeper
+from shared.jobs.sweeper import Sweeper, seldom
 from shared.settings import Settings
 from shared.snapshots.collector import Collector
 from shared.webhooks.expiry import DeliveryExpiry
 from shared.webhooks.sender import WebhookSender
+
+_LEFT_UPLOADS = timedelta(hours=1)
+"""How often a process looks for uploads that writers left a day ago: it lists them all, and pays for that."""
 
 
 def sweeper(ports: Ports, settings: Settings) -> Sweeper:
@@ -36,7 +39,7 @@ def sweeper(ports: Ports, settings: Settings) -> Sweeper:
         collector.expire_archives,
         collector.drop_snapshots,
         collector.collect_objects,
-        collector.abandon_uploads,
+        seldom(collector.abandon_uploads, every=_LEFT_UPLOADS),
         expiry.remove_sessions,
         expiry.remove_counts,
         expiry.remove_answers,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import wraps
 
 import structlog
 from asyncpg import InterfaceError, PostgresError
@@ -17,12 +20,29 @@ Duty = Callable[[], Awaitable[int]]
 
 _LOCK = 0x73776565706572
 _TERM = timedelta(seconds=10)
+_JITTER = 0.1
+"""The part by which a pause is longer or shorter: services that started together do not stay in step."""
 _DATABASE_ERRORS = (OSError, PostgresError, InterfaceError)
 _log = structlog.get_logger()
 
 
+def seldom(duty: Duty, *, every: timedelta, clock: Callable[[], float] = time.monotonic) -> Duty:
+    """Do ``duty`` at the first round, and then once in ``every``, be it done or failed."""
+    due = clock()
+
+    @wraps(duty)
+    async def now_and_then() -> int:
+        nonlocal due
+        if clock() < due:
+            return 0
+        due = clock() + every.total_seconds()
+        return await duty()
+
+    return now_and_then
+
+
 class Sweeper:
-    """Goes round its duties for ever, ``every`` so often.
+    """Goes round its duties for ever, about ``every`` so often.
 
     A leader that takes longer than ``term``, as it may be frozen or cut off, gets company.
     """
@@ -39,7 +59,10 @@ class Sweeper:
         """Sweep until cancelled; what fails is logged and tried again at the next round."""
         while True:
             await self.sweep()
-            await asyncio.sleep(self._every.total_seconds())
+            await asyncio.sleep(self._pause().total_seconds())
+
+    def _pause(self) -> timedelta:
+        return self._every * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  # nobody guesses it
 
     async def sweep(self) -> None:
         """Go round once, unless another service is at it."""

@@ -11,12 +11,12 @@ from asyncpg import LockNotAvailableError
 
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool
-from shared.errors import ArchiveError, CrossdockError
+from shared.errors import ArchiveError, BrokerError, CrossdockError
 from shared.jobs import outbox, store
 from shared.jobs.models import Job, JobKind, Lease
 from shared.jobs.progress import Progress
 from shared.jobs.revival import Revival
-from shared.jobs.sweeper import Sweeper
+from shared.jobs.sweeper import Sweeper, seldom
 from shared.jobs.worker import Worker, WorkerLimits
 from tests.support.jobs import MINUTE, ScriptedWork, claimed, migrated, queued, state_of
 
@@ -154,6 +154,28 @@ async def test_a_duty_that_the_database_refuses_keeps_no_other_from_its_turn(poo
 
     await Sweeper(pool, [broken, sound], every=QUICK).sweep()
     assert done
+
+
+async def test_a_seldom_duty_is_done_at_once_and_then_when_its_time_has_come() -> None:
+    times = iter((0.0, 7.0, 7.0, 8.0, 66.9, 67.0, 67.0, 68.0))  # one more where it is due
+    ends = iter((BrokerError("away"), 3))
+
+    async def duty() -> int:
+        end = next(ends)
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    wrapped = seldom(duty, every=timedelta(seconds=60), clock=lambda: next(times))
+    with pytest.raises(BrokerError):
+        await wrapped()
+    assert [await wrapped() for _ in range(4)] == [0, 0, 3, 0]
+
+
+async def test_sweepers_that_started_together_do_not_stay_in_step(pool: Pool) -> None:
+    pauses = {Sweeper(pool, [], every=timedelta(seconds=5))._pause() for _ in range(20)}
+    assert len(pauses) > 1
+    assert all(timedelta(seconds=4.5) <= pause <= timedelta(seconds=5.5) for pause in pauses)
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\udcffb", "x" * 100_000])

@@ -3,14 +3,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from shared.database.pool import Pool
+from services.housekeeping import sweeper
+from services.ports import Ports
+from shared.broker.memory import MemoryBroker
+from shared.database.pool import Pool, session
 from shared.errors import LeaseLost, ObjectMissing
 from shared.jobs import store as jobs
 from shared.projects import archives
+from shared.settings import Settings
 from shared.snapshots import index, objects
 from shared.snapshots.collector import Collector
 from shared.snapshots.models import Entry, EntryKind
@@ -149,3 +154,25 @@ async def test_an_object_whose_bytes_are_gone_already_is_collected(
         await store.stat(key)
     await Collector(pool, store, grace=NOW).collect_objects()
     assert await pool.fetchval("SELECT count(*) FROM objects") == 0
+
+
+class Counting(FilesystemStore):
+    """A store that counts how often somebody looks for uploads that were left."""
+
+    looks = 0
+
+    async def abandon_uploads(self, *, older_than: timedelta) -> int:
+        """See ObjectStore."""
+        self.looks += 1
+        return await super().abandon_uploads(older_than=older_than)
+
+
+async def test_uploads_that_were_left_are_not_looked_for_at_every_round(
+    pool: Pool, tmp_path: Path, database_url: str
+) -> None:
+    store = Counting(tmp_path)
+    ports = Ports(pool, store, MemoryBroker(), partial(session, database_url))
+    housekeeping = sweeper(ports, Settings())
+    for _ in range(3):
+        await housekeeping.sweep()
+    assert store.looks == 1
