@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -82,13 +83,18 @@ def importer() -> None:
 @app.command()
 def migrate(
     to: Annotated[int | None, typer.Option(min=0, help="Migration to go to; 0 empties the schema.")] = None,
+    *,
+    log: Annotated[bool, typer.Option("--log", help="Log as the services do, and print nothing.")] = False,
 ) -> None:
     """Bring the database of CROSSDOCK_DATABASE_URL to the newest schema."""
     from services.cli.configuration import settings
     from services.cli.terminal import result
-    from services.cli.wiring import migrate_database
-    from services.starting import run
+    from services.cli.wiring import log_migration, migrate_database
+    from services.starting import run, start
 
+    if log:
+        start(partial(log_migration, to=to))
+        return
     steps = run(migrate_database(settings(), to))
     result(f"migrated: {', '.join(map(str, steps))}" if steps else "nothing to migrate")
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import structlog
 
 from services.cli.errors import Unreachable, UsageError
 from services.standalone.postgres import embedded_postgres
@@ -15,6 +16,8 @@ from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.migrate import migrate
 from shared.database.pool import Pool, database
 from shared.settings import Settings
+
+_log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -50,6 +53,12 @@ async def migrate_database(settings: Settings, to: int | None) -> list[int]:
         return await migrate(settings.database_url.get_secret_value(), to=to)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unreachable(f"the database does not answer: {error}") from error
+
+
+async def log_migration(settings: Settings, *, to: int | None) -> None:
+    """Take the same steps, and log as a service does: a job's output is read by machines."""
+    steps = await migrate(settings.database_url.get_secret_value(), to=to)
+    _log.info("migrated", steps=steps)
 
 
 @asynccontextmanager

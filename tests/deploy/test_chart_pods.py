@@ -284,6 +284,10 @@ def test_the_schema_is_brought_up_before_the_services_that_need_it(rendered: lis
     assert hook(one(rendered, "Job", "migrate")) == ("pre-install,pre-upgrade", 0)
 
 
+def test_the_migration_logs_as_the_services_do(rendered: list[Manifest]) -> None:
+    assert containers(rendered)["migrate"]["args"] == ["migrate", "--log"]
+
+
 def test_the_migration_needs_nothing_of_what_comes_after_it(rendered: list[Manifest]) -> None:
     """Else a new password would not reach it, and a new installation would wait for its Secret for ever."""
     pod = pods(rendered)["migrate"]["spec"]

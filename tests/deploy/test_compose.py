@@ -78,6 +78,10 @@ def test_each_of_our_services_is_a_target_of_the_dockerfile(compose: dict[str, A
         assert compose["services"][name]["build"]["target"] == name
 
 
+def test_the_migration_logs_as_the_services_do(compose: dict[str, Any]) -> None:
+    assert compose["services"]["migrate"]["command"] == ["migrate", "--log"]
+
+
 def test_what_a_service_waits_for_is_there_and_can_say_that_it_is_ready(compose: dict[str, Any]) -> None:
     for name in OURS:
         for other, waited in compose["services"][name]["depends_on"].items():

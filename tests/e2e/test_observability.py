@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -22,9 +22,10 @@ from tests.support.flaky import CuttingProxy, cutting_proxy
 from tests.support.gitlab import GitLab
 from tests.support.large import write_large
 from tests.support.monitoring import log_lines, probed, sample, scraped
+from tests.support.ports import free_ports
 from tests.support.rabbitmq import RabbitMQServer
 from tests.support.seaweedfs import S3Server
-from tests.support.system import System, answers, distributed
+from tests.support.system import System, answers, crossdock, distributed
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -181,3 +182,17 @@ async def test_an_api_that_was_told_to_stop_is_not_ready_on_both_its_ports(obser
     assert probed(f"{observed.url}/-/readiness") == 503
     assert probed(f"{observed.url}/-/liveness") == 200
     assert await asyncio.to_thread(api.wait) == 0
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["answers", "away"])
+def test_a_migration_job_logs_as_the_services_do(database_url: str, tmp_path: Path, *, there: bool) -> None:
+    """One line for each event: of what was done, or of why it was not."""
+    url = database_url if there else f"postgresql://127.0.0.1:{free_ports(1)[0]}/crossdock"
+    with ExitStack() as resources:
+        words, env = ("migrate", "--log"), {"CROSSDOCK_DATABASE_URL": url}
+        process = crossdock(*words, directory=tmp_path / "run", env=env, resources=resources)
+        assert process.wait() == (0 if there else 1)
+        (line,) = log_lines(process)
+    assert line["event"] == ("migrated" if there else "service_failed")
+    assert line["level"] == ("info" if there else "error")
+    assert line.get("steps", [])[:2] == ([1, 2] if there else [])
