@@ -60,7 +60,7 @@ async def schedule(request: web.Request, caller: User, wanted: RelationImportReq
     dependencies = request.app[DEPENDENCIES]
     async with dependencies.pool.acquire() as db, db.transaction():
         project = await _project(db, caller, wanted)
-        if await is_importing(db, project):
+        if await is_importing(db, project.id):
             raise Refused(409, _RUNNING)
         try:
             async with db.transaction():
@@ -86,9 +86,9 @@ async def _project(db: Connection, caller: User, wanted: RelationImportRequest) 
     return project
 
 
-async def is_importing(db: Connection, project: Project) -> bool:
+async def is_importing(db: Connection, project_id: int) -> bool:
     """Tell whether the project's own import is still on its way, and would replace what came before."""
-    job = await jobs.newest(db, project.id, JobKind.IMPORT)
+    job = await jobs.newest(db, project_id, JobKind.IMPORT)
     return job is not None and job.state not in TERMINAL
 
 

@@ -6,6 +6,8 @@ import asyncio
 import re
 
 from services.api.dependencies import Dependencies
+from services.api.errors import Refused
+from services.api.relation_imports import is_importing
 from shared.accounts.models import AccessLevel
 from shared.assembly.project import PROJECT, load
 from shared.database.pool import Connection
@@ -29,6 +31,13 @@ class NothingOfTheProject(ArchiveError):
         super().__init__(f"the snapshot has no attributes of the project ({PROJECT} is missing)")
 
 
+class ImportUnfinished(Refused):
+    """409 as an import of the project is on its way, which would replace whatever is committed."""
+
+    def __init__(self) -> None:
+        super().__init__(409, "the import of the project has not ended")
+
+
 class LfsObjectUnlisted(ArchiveError):
     """There is a list of LFS objects, and one is not on it: GitLab refuses such an archive as a whole."""
 
@@ -41,14 +50,18 @@ class LfsObjectUnlisted(ArchiveError):
 async def commit(dependencies: Dependencies, push: Push, *, level: AccessLevel, force: bool) -> Push:
     """Commit it, at once with what was sent of the project's attributes, for a caller of that level.
 
-    May be repeated. Raises ArchiveError for content of which no archive can be made, and what
-    ``pushes.commit`` raises.
+    May be repeated. Raises ArchiveError for content of which no archive can be made, ImportUnfinished, and
+    what ``pushes.commit`` raises.
     """
     if push.committed_at is None:
         await _check(dependencies, push)
     async with dependencies.pool.acquire() as db, db.transaction():
-        if await pushes.commit(db, push, force=force) and push.attributes is not None:
-            await _apply(db, push, level=level)
+        if await pushes.commit(db, push, force=force):
+            # With the project's row locked, as whoever retries an import locks it and looks for content.
+            if await is_importing(db, push.project_id):
+                raise ImportUnfinished
+            if push.attributes is not None:
+                await _apply(db, push, level=level)
         committed = await pushes.find(db, push.project_id, push.id)
     if committed is None:
         raise PushGone(push.id)

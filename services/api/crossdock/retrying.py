@@ -96,7 +96,7 @@ async def _import(request: web.Request, job: Job, project: Project) -> Job:
 async def _require_place(db: Connection, job: Job, project: Project) -> None:
     """Raise 409 where the import, of a project or of a relation, would come in the way of another."""
     if job.kind is JobKind.RELATION_IMPORT:
-        if await is_importing(db, project):
+        if await is_importing(db, project.id):
             raise _conflict(_IMPORTING)
         return
     newest = await jobs.newest(db, project.id, JobKind.IMPORT)

@@ -11,10 +11,11 @@ from services.api import bodies
 from services.api.authentication import require_caller
 from services.api.checks import Checker, integer
 from services.api.crossdock import commits
+from services.api.crossdock.commits import ImportUnfinished
 from services.api.crossdock.refusals import refusals
 from services.api.crossdock.snapshot_entities import entry_entity, snapshot_entity
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import NotFound, Refused
+from services.api.errors import NotFound
 from services.api.permissions import administered_project, project_level
 from services.api.relation_imports import is_importing
 from services.api.responses import json_response
@@ -55,8 +56,8 @@ async def create(request: web.Request) -> web.Response:
     checker.finish()
     dependencies = request.app[DEPENDENCIES]
     async with dependencies.pool.acquire() as db, db.transaction():
-        if await is_importing(db, project):
-            raise Refused(409, "the import of the project has not ended")
+        if await is_importing(db, project.id):
+            raise ImportUnfinished
         with refusals():
             push = await pushes.open_push(
                 db, project.id, with_content=content == "current",

@@ -17,12 +17,12 @@ from services.api.crossdock import receiving
 from services.api.dependencies import ApiConfig, Dependencies
 from shared.accounts.models import AccessLevel
 from shared.archive.limits import Limits
-from shared.jobs.models import ImportOrder
+from shared.jobs.models import ImportOrder, JobKind
 from shared.snapshots import pushes
 from shared.snapshots.collector import Collector
 from tests.support.api import EXTERNAL_URL, Answer, Api
 from tests.support.imported import imported
-from tests.support.projects import bundle, ndjson
+from tests.support.projects import Dock, bundle, ndjson
 from tests.support.projects import project as archive
 from tests.support.snapshots import Pusher, detail, pusher
 
@@ -265,6 +265,27 @@ async def test_a_commit_is_refused_where_the_project_has_got_other_content(push:
     assert (refused.status, "got new content meanwhile" in detail(refused)) == (409, True)
     assert unchanged["tree/project/issues.ndjson"] == ISSUES
     assert forced.status == 200
+    assert "tree/project/issues.ndjson" not in await push.exported()
+
+
+async def test_a_commit_waits_until_an_import_that_was_retried_has_ended(api: Api, push: Pusher) -> None:
+    dock, job = Dock(api.pool, api.folder), "/api/crossdock/v1/jobs"
+    packed = archive(issues=ISSUES)
+    ordered = await dock.order_import(packed, project_id=push.project.id, user_id=push.user.id)
+    await api.call("POST", f"{job}/{ordered.id}/cancel", by=push.user.username)
+    await _opened(push)
+    await push.put("project", b"{}")
+    retried = await api.call("POST", f"{job}/{ordered.id}/retry", by=push.user.username)
+    assert retried.status == 201, retried
+
+    meanwhile = [await push.commit(), await push.commit(force=True)]
+    assert (await dock.attempt(await api.newest(push.project, JobKind.IMPORT))).error is None
+    afterwards = [await push.commit(), await push.commit(force=True)]
+
+    unfinished = (409, "the import of the project has not ended")
+    assert [(answer.status, detail(answer)) for answer in meanwhile] == [unfinished] * 2
+    assert [answer.status for answer in afterwards] == [409, 200]
+    assert "got new content meanwhile" in detail(afterwards[0])
     assert "tree/project/issues.ndjson" not in await push.exported()
 
 
