@@ -8,6 +8,7 @@ from datetime import timedelta
 from aiohttp import web
 
 from services.api.observation import RequestObserver, Unobserved
+from services.api.turns import Turns
 from services.health import Readiness
 from shared.archive.limits import Limits
 from shared.broker.base import Broker
@@ -42,7 +43,10 @@ class ApiConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """The ports, the settings' values, the readiness, the observer and the tracer of one application."""
+    """The ports, the settings' values, the readiness, the observer and the tracer of one application.
+
+    ``documents`` are turns of whoever holds a whole document of a snapshot in memory.
+    """
 
     pool: Pool
     store: ObjectStore
@@ -51,6 +55,7 @@ class Dependencies:
     readiness: Readiness = field(default_factory=Readiness)
     observer: RequestObserver = field(default_factory=Unobserved)
     tracer: Tracer = OFF
+    documents: Turns = field(default_factory=Turns)
 
 
 DEPENDENCIES = web.AppKey("dependencies", Dependencies)

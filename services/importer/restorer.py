@@ -11,7 +11,7 @@ from shared.errors import ArchiveError
 from shared.jobs.progress import Progress
 from shared.restore.breath import Breath
 from shared.restore.documents import ProjectAttributes, ProjectDocument
-from shared.restore.entries import relation_of, verifier_of
+from shared.restore.entries import closed, relation_of, verifier_of
 from shared.restore.failures import FailureLog
 from shared.restore.relations import RelationReceiver
 from shared.restore.verifiers import Verifier
@@ -48,7 +48,8 @@ class _Receiver(Protocol):
 class _File:
     """Verifies a file on its way to its blob."""
 
-    def __init__(self, sink: BlobSink, verifier: Verifier, *, failures: FailureLog) -> None:
+    def __init__(self, name: str, sink: BlobSink, verifier: Verifier, *, failures: FailureLog) -> None:
+        self._name = name
         self._sink = sink
         self._verifier = verifier
         self._failures = failures
@@ -58,7 +59,7 @@ class _File:
         await self._sink.write(data)
 
     async def close(self) -> None:
-        failure = self._verifier.close()
+        failure = await closed(self._name, self._verifier)
         if failure:
             await self._sink.drop()
             await self._failures.add(failure)
@@ -141,7 +142,7 @@ class Restorer:
             self._project = verifier
         self._version = self._version or entry.name == "VERSION"
         blob = await self._writer.blob(entry.name, entry.mtime, size=entry.size)
-        return _File(blob, verifier, failures=self._failures)
+        return _File(entry.name, blob, verifier, failures=self._failures)
 
     def attributes(self) -> ProjectAttributes:
         """Give the project's attributes, once every event is handled. Raises NotAProject."""

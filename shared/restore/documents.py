@@ -23,10 +23,11 @@ ATTRIBUTE_LIMIT = 100_000
 _DESCRIPTION_LIMIT = 64 * 1024
 _NULL = msgspec.Raw(b"null")
 
-# Of a text that is known to be a JSON object: whether every value is a list of repository types.
-_LISTS_OF_TYPES = re.compile(
-    rb'\s*+\{(?:\s*+"[^"\\]*+"\s*+:\s*+\[(?:\s*+(?:[012]|null)\s*+(?:,|(?=\])))*+\s*+\]\s*+,?+)*+\s*+\}\s*+'
-)
+# The tokens of a text that is known to be a JSON object, where every value in it is a list of repository
+# types: a name stands before a list, and nothing else begins one. Some at a time, as a match lets no other
+# thread run.
+_TOKENS = re.compile(rb'(?:[012][\s,\]]++|null[\s,\]]++|"[^"\\]*+"\s*+:\s*+\[[\s\]]*+|[\s,\]]++){1,4096}+')
+_BEGIN, _END = re.compile(rb"\s*+\{"), re.compile(rb"\}\s*+")
 
 _T = TypeVar("_T")
 
@@ -131,5 +132,13 @@ class LfsIndex:
     def close(self) -> None:
         """Raise InvalidDocument where they are not such an object."""
         self._document.close(_AnyObject)
-        if not _LISTS_OF_TYPES.fullmatch(self._document.data):
+        if not _has_lists_of_types(self._document.data):
             raise InvalidDocument(self._document.name, "its values are not lists of 0, 1, 2 or null")
+
+
+def _has_lists_of_types(text: bytearray) -> bool:
+    match, end = _BEGIN.match(text), 0
+    while match:
+        end = match.end()
+        match = _TOKENS.match(text, end)
+    return _END.fullmatch(text, end) is not None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 
 from shared.assembly.project import PROJECT
 from shared.restore.documents import LfsIndex, ProjectDocument
+from shared.restore.failures import Failure
 from shared.restore.verifiers import Bundle, LfsObject, Tolerated, Unchecked, Verifier, Version
 
+_LFS_INDEX = "lfs-objects.json"
 _RELATION = re.compile(r"tree/project/([^/]+)\.ndjson")
 
 _VERIFIERS: tuple[tuple[re.Pattern[str], Callable[[str], Verifier]], ...] = (
@@ -16,7 +19,7 @@ _VERIFIERS: tuple[tuple[re.Pattern[str], Callable[[str], Verifier]], ...] = (
     (re.compile(re.escape(PROJECT)), ProjectDocument),
     (re.compile(r"project(\.wiki|\.design)?\.bundle"), Bundle),
     (re.compile(r"snippets/[^/]+\.bundle"), lambda name: _snippet(Bundle(name))),
-    (re.compile(r"lfs-objects\.json"), lambda name: _lfs(LfsIndex(name))),
+    (re.compile(re.escape(_LFS_INDEX)), lambda name: _lfs(LfsIndex(name))),
     (re.compile(r"lfs-objects/[^/]+"), lambda name: _lfs(LfsObject(name.rpartition("/")[2]))),
 )
 
@@ -41,3 +44,13 @@ def verifier_of(name: str) -> Verifier:
         if pattern.fullmatch(name):
             return make(name)
     return Unchecked()
+
+
+def is_document(name: str) -> bool:
+    """Tell whether the entry is held in memory as a whole to be understood: 50 MiB at the most."""
+    return name in (PROJECT, _LFS_INDEX)
+
+
+async def closed(name: str, verifier: Verifier) -> Failure | None:
+    """Give what ``verifier.close`` gives; a document, which takes long, is understood on a thread."""
+    return await asyncio.to_thread(verifier.close) if is_document(name) else verifier.close()

@@ -14,7 +14,7 @@ from shared.database.pool import Connection
 from shared.errors import ArchiveError
 from shared.projects import content
 from shared.snapshots import index, pushes
-from shared.snapshots.models import EntryKind
+from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.snapshots.pushes import Push, PushGone
 
 _LFS_INDEX = "lfs-objects.json"
@@ -91,6 +91,11 @@ async def _check(dependencies: Dependencies, push: Push) -> None:
     listing = await index.find(dependencies.pool, push.id, _LFS_INDEX)
     if listing is None:
         return
+    async with dependencies.documents.turn():
+        await _refuse_unlisted(dependencies, push, listing)
+
+
+async def _refuse_unlisted(dependencies: Dependencies, push: Push, listing: PlacedEntry) -> None:
     document = await load(dependencies.store, listing)
     listed = await asyncio.to_thread(_digests, document)
     async for placed in index.entries(dependencies.pool, push.id, folder=_LFS_FOLDER):

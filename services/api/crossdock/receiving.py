@@ -1,13 +1,15 @@
 """Use case of a request that brings one entry of an open snapshot: checked as an import checks it, and kept.
 
 Memory is that of one entry of an import, for each request: a segment of lines and one line, or a piece, and
-the parts of the store's upload that are on their way.
+the parts of the store's upload that are on their way. The documents that are understood as a whole, of up to
+50 MiB, are held by two requests of a process at once; others wait for their turn before they read.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,7 +20,7 @@ from shared.errors import ArchiveError
 from shared.jobs.progress import RelationProgress
 from shared.restore.breath import Breath
 from shared.restore.documents import ProjectDocument
-from shared.restore.entries import relation_of, verifier_of
+from shared.restore.entries import closed, is_document, relation_of, verifier_of
 from shared.restore.failures import FAILURE_LIMIT, Failure, TooManyFailures
 from shared.restore.limits import current_limits
 from shared.restore.relations import RelationReceiver
@@ -77,7 +79,8 @@ class _Receiver(Protocol):
 class _File:
     """Verifies a file on its way to its object."""
 
-    def __init__(self, sink: BlobSink, verifier: Verifier, *, breath: Breath) -> None:
+    def __init__(self, name: str, sink: BlobSink, verifier: Verifier, *, breath: Breath) -> None:
+        self._name = name
         self._sink = sink
         self._verifier = verifier
         self._breath = breath
@@ -89,7 +92,7 @@ class _File:
 
     async def close(self) -> None:
         """Raise EntryUnusable where an import would go on without it."""
-        failure = self._verifier.close()
+        failure = await closed(self._name, self._verifier)
         if failure:
             raise EntryUnusable(failure.message)
         await self._sink.close()
@@ -102,13 +105,19 @@ class Receiving:
         self._pool = dependencies.pool
         self._store = dependencies.store
         self._config = dependencies.config
+        self._documents = dependencies.documents
         self._push = push
 
     async def receive(self, name: str, body: AsyncIterator[bytes]) -> Received:
         """Take an entry in; it is there, whole, when this returns, in the place of what had its name.
 
-        Raises ArchiveError, PushGone and PushCommitted, and what the body does: what was there stays then.
+        Raises ArchiveError, PushGone and PushCommitted, what the body does, and for a document what its turn
+        does: what was there stays then.
         """
+        async with self._documents.turn() if is_document(name) else nullcontext():
+            return await self._received(name, body)
+
+    async def _received(self, name: str, body: AsyncIterator[bytes]) -> Received:
         limits = await current_limits(self._pool, self._config.limits, defaults=self._config.defaults)
         failures, verifier = FirstFailures(), verifier_of(name)
         async with write_part(self._pool, self._store, self._push, name) as part:
@@ -127,7 +136,8 @@ class Receiving:
         now, relation, breath = int(time.time()), relation_of(part.name), Breath()
         if relation is None:
             # Its size is not known where it comes in an encoding; every file is an object here.
-            return _File(await part.writer.blob(part.name, now, size=0), verifier, breath=breath)
+            sink = await part.writer.blob(part.name, now, size=0)
+            return _File(part.name, sink, verifier, breath=breath)
         return RelationReceiver(
             relation,
             part.writer.relation(part.name, now),

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from io import BytesIO
 from types import SimpleNamespace
@@ -13,13 +14,15 @@ from typing import Any
 import pytest
 from aiohttp import ClientError
 
+from services.api import turns
 from services.api.crossdock import receiving
 from services.api.dependencies import ApiConfig, Dependencies
 from shared.accounts.models import AccessLevel
 from shared.archive.limits import Limits
 from shared.jobs.models import ImportOrder, JobKind
-from shared.snapshots import pushes
+from shared.snapshots import parts, pushes
 from shared.snapshots.collector import Collector
+from shared.snapshots.parts import Part
 from tests.support.api import EXTERNAL_URL, Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import Dock, bundle, ndjson
@@ -541,6 +544,42 @@ async def test_what_an_import_would_not_take_is_refused_and_what_was_there_stays
     assert await push.entries() == {}
     await _collect(push.api)
     assert await push.api.objects_left() == 0
+
+
+async def test_two_documents_are_held_at_once_and_other_content_needs_no_turn(
+    push: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MOST_WAITING", 0)
+    await _opened(push)
+    await push.put("project", b"{}")
+    await push.put("lfs", b"{}")
+    begun, end = asyncio.Semaphore(0), asyncio.Event()
+    write_part = parts.write_part
+
+    @asynccontextmanager
+    async def noted(*given: Any) -> AsyncIterator[Part]:
+        async with write_part(*given) as part:
+            begun.release()
+            yield part
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"{"
+        await end.wait()
+        yield b"}"
+
+    monkeypatch.setattr(receiving, "write_part", noted)
+    held = [asyncio.create_task(push.call("PUT", path, data=body())) for path in ("project", "lfs")]
+    async with asyncio.timeout(20):
+        for _ in held:
+            await begun.acquire()
+    documents = ("project", "lfs", "files/tree%2Fproject.json")
+    refused = [await push.call("PUT", path, data=b"{}") for path in documents] + [await push.commit()]
+    await push.put("relations/issues", ISSUES)
+    end.set()
+
+    assert [(answer.status, answer.headers.get("Retry-After")) for answer in refused] == [(503, "10")] * 4
+    assert [(await each).status for each in held] == [200, 200]
+    assert (await push.commit()).status == 200
 
 
 async def test_a_name_cannot_be_a_file_and_a_folder(push: Pusher) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 import tracemalloc
 
 import pytest
 
+from shared.restore import documents
 from shared.restore.documents import InvalidDocument, LfsIndex, ProjectAttributes, ProjectDocument
 
 OID = b"9f" * 32
@@ -82,7 +84,14 @@ def test_a_project_of_too_many_attributes_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [b"{}", b" { } \n", b'{"%s":[0]}' % OID, b'{"a":[ 0 , null,1,2 ],"b":[]\n, "c" : [2]}']
+    "document",
+    [
+        b"{}",
+        b" { } \n",
+        b'{"%s":[0]}' % OID,
+        b'{"[":[0],"],3":[]}',
+        b'{"a":[ 0 , null,1,2 ],"b":[]\n, "c" : [2]}',
+    ],
 )
 def test_an_index_of_lfs_objects_lists_repository_types(document: bytes) -> None:
     _index(document)
@@ -92,12 +101,34 @@ def test_an_index_of_lfs_objects_lists_repository_types(document: bytes) -> None
     "document",
     [
         b"", b"[]", b"null", b"{", b'{"a":[0],}', b'{"a":0}', b'{"a":[3]}', b'{"a":[12]}', b'{"a":["0"]}',
-        b'{"a":{}}', b'{"a":[[0]]}', b'{"a":[0],"b":[9]}', b'{"a":[true]}', b'{"\xff":[0]}', b'{"a":null}',
+        b'{"a":{}}', b'{"a":[[0]]}', b'{"a":[{"b":[0]}]}', b'{"a":[0.0]}', b'{"a":[-1]}',
+        b'{"a":[0],"b":[9]}', b'{"a":[true]}', b'{"\xff":[0]}', b'{"a":null}',
     ],
 )  # fmt: skip
 def test_an_index_of_anything_else_is_refused(document: bytes) -> None:
     with pytest.raises(InvalidDocument, match=r"lfs-objects\.json"):
         _index(document)
+
+
+@pytest.mark.parametrize(
+    "document", [b'{"a":[%s0]}' % (b"0," * 500_000), b"{%s}" % b",".join([b'"a":[0]'] * 99_999)]
+)
+def test_an_index_is_looked_through_in_steps_between_which_others_run(
+    document: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens, lengths = documents._TOKENS, []
+
+    class Noted:
+        def match(self, text: bytearray, start: int) -> re.Match[bytes] | None:
+            match = tokens.match(text, start)
+            lengths.append(match.end() - start if match else 0)
+            return match
+
+    monkeypatch.setattr(documents, "_TOKENS", Noted())
+    _index(document)
+
+    assert sum(lengths) == len(document) - 2
+    assert max(lengths) <= 64 * 1024
 
 
 @pytest.mark.parametrize("item", [b'"%x":[]', b'"%x":[0,1,2,null,0,1,2,null]'])

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 
 import pytest
 
 from shared.git.header import InvalidBundle
 from shared.restore.documents import ProjectDocument
-from shared.restore.entries import relation_of, verifier_of
+from shared.restore.entries import closed, relation_of, verifier_of
 from shared.restore.verifiers import Bundle, Tolerated, Unchecked, Verifier, Version
 from tests.support.projects import bundle
 
@@ -84,3 +85,19 @@ def test_a_bad_bundle_of_a_snippet_is_a_failure_and_one_of_the_project_an_error(
     check.feed(bad)
     with pytest.raises(InvalidBundle):
         check.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "is_elsewhere"), [("tree/project.json", True), ("lfs-objects.json", True), ("uploads/a", False)]
+)
+async def test_a_document_is_understood_on_a_thread_and_other_files_are_not(
+    name: str, *, is_elsewhere: bool
+) -> None:
+    seen = []
+
+    class Noted(Unchecked):
+        def close(self) -> None:
+            seen.append(threading.current_thread())
+
+    assert await closed(name, Noted()) is None
+    assert [thread is not threading.current_thread() for thread in seen] == [is_elsewhere]
