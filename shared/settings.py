@@ -67,7 +67,9 @@ class Settings(BaseSettings):
 
     # Limits that GitLab does not have as settings.
     max_archive_entries: int = Field(default=5_000_000, ge=1)
-    max_entry_name: int = Field(default=4096, ge=100, description="bytes")
+    max_entry_name: int = Field(
+        default=2600, ge=100, le=2600, description="bytes; an index of Postgres takes 2704"
+    )
     max_line_size: int = Field(default=50, ge=1, description="MiB")
     max_json_depth: int = Field(default=1000, ge=1)
     pack_blob_size: int = Field(default=8, ge=0, description="MiB; a larger blob is an object of its own")

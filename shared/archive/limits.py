@@ -14,7 +14,7 @@ class Limits:
     ``decompressed``: bytes of the tar stream, 0 for no limit (GitLab's ``max_decompressed_archive_size``).
     ``entries``: entries, and also distinct names with the directories they imply; the reader keeps
     about 100 bytes for each name.
-    ``name``: bytes of one entry's name.
+    ``name``: bytes of one entry's name; an index of Postgres takes 2704 in a key.
     ``header``: bytes of one PAX header or GNU long name.
     ``line``: bytes of one NDJSON line.
     ``depth``: nesting of one JSON value.
@@ -22,7 +22,7 @@ class Limits:
 
     decompressed: int = 25_600 * MIB
     entries: int = 5_000_000
-    name: int = 4096
+    name: int = 2600
     header: int = MIB
     line: int = 50 * MIB
     depth: int = 1000

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pydantic_core import PydanticUndefined
 
 from services.ports import _s3
@@ -61,6 +61,14 @@ def test_the_example_is_read_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> No
 def test_object_storage_is_used_as_hard_as_the_settings_say() -> None:
     config = _s3(Settings(s3_part_size=5, s3_uploads_in_flight=3, s3_connections=7))
     assert (config.part_size, config.uploads_in_flight, config.connections) == (5 * MIB, 3, 7)
+
+
+def test_names_of_entries_cannot_be_longer_than_an_index_of_the_database_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}MAX_ENTRY_NAME", "2601")
+    with pytest.raises(ValidationError, match="less than or equal to 2600"):
+        Settings()
 
 
 @pytest.mark.parametrize("name", SECRETS)

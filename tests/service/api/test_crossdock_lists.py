@@ -282,7 +282,7 @@ async def test_limits_tell_what_holds_for_the_caller_and_what_is_left(api: Api) 
     assert (before["exports"]["rate"], before["exports"]["content_size"]) == (None, None)
     assert (before["projects"], after["projects"]["used"]) == ({"limit": 100_000, "used": 0}, 1)
     assert before["archive"] == {
-        "decompressed_size": 25600 * 2**20, "entries": 5_000_000, "entry_name_size": 4096,
+        "decompressed_size": 25600 * 2**20, "entries": 5_000_000, "entry_name_size": 2600,
         "line_size": 50 * 2**20, "json_depth": 1000,
     }  # fmt: skip
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import tracemalloc
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from hashlib import shake_256
 from time import thread_time
 from typing import Any
 
@@ -20,7 +22,7 @@ from shared.snapshots import index
 from shared.snapshots.models import Entry, Segment
 from tests.support.archives import header
 from tests.support.fixtures import archive as fixture
-from tests.support.projects import MINIMAL, Dock, archive, file, project
+from tests.support.projects import MINIMAL, Dock, archive, file, files, project
 
 PACKABLE = b"".join(file(name, data) for name, data in MINIMAL)
 
@@ -106,6 +108,22 @@ async def test_what_goes_over_a_limit_is_named_with_the_limit(
     assert imported.error
     assert imported.error.startswith("Error importing repository  into ann/p - ")
     assert expected in imported.error
+
+
+async def test_the_longest_names_fit_into_the_indexes_of_the_database(dock: Dock) -> None:
+    # Nothing that repeats: Postgres compresses what is long.
+    noise = urlsafe_b64encode(shake_256(b"name").digest(Limits().name)).decode()
+    names = [f"{before}{noise}"[: Limits().name - len("./" + after)] + after for before, after in (
+        ("uploads/", ""), ("designs/", "/"), ("tree/project/", ".ndjson"),
+    )]  # fmt: skip
+    imported = await dock.run_import(project(*((name, b"") for name in names[:2]), (names[2], b"{}\n")))
+    assert imported.error is None
+    assert {len(f"./{name}") for name in names} == {Limits().name}
+    assert set(names) <= files(await dock.run_export()).keys()
+
+    refused = await dock.run_import(project((f"uploads/{noise}", b"")))
+    assert refused.error
+    assert "the name is over the limit of 2600 bytes" in refused.error
 
 
 @asynccontextmanager
