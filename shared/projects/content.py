@@ -71,8 +71,7 @@ async def apply_attributes(
 ) -> None:
     """Set what the archive says, or what ``overrides`` say where they do; empty strings override nothing.
 
-    NUL, which JSON can write and Postgres cannot keep in a text, is left out of the description here;
-    the archive keeps it.
+    The archive keeps a NUL in the description; here it is left out.
     """
     given = {name: value for name, value in overrides.items() if value not in ("", None)}
     described = given.get("description", description)
@@ -84,14 +83,19 @@ async def apply_attributes(
         """UPDATE projects SET description = coalesce($2, description),
                   visibility = least(coalesce($3, visibility), $5), overrides = overrides || $4
            WHERE id = $1""",
-        project_id, described and str(described).replace("\0", ""), visibility, given, limit,
+        project_id, described and without_nul(str(described)), visibility, given, limit,
     )  # fmt: skip
 
 
-async def forget_overrides(db: Database, project_id: int, *, but: Sequence[str]) -> None:
-    """Have what was overridden be as the content says, ``but`` some of it."""
+def without_nul(text: str) -> str:
+    """Leave NUL out, which JSON can write, and Postgres keeps neither in texts nor in documents."""
+    return text.replace("\0", "")
+
+
+async def forget_attributes(db: Database, project_id: int, *, but: Sequence[str]) -> None:
+    """Leave the description to what the content says, and what was overridden, ``but`` some of it."""
     await db.execute(
-        """UPDATE projects SET overrides = (
+        """UPDATE projects SET description = NULL, overrides = (
                SELECT coalesce(jsonb_object_agg(key, value) FILTER (WHERE key = ANY($2)), '{}')
                FROM jsonb_each(overrides))
            WHERE id = $1""",

@@ -72,7 +72,7 @@ async def _apply(db: Connection, push: Push, *, level: AccessLevel) -> None:
     """Have the project be as was sent, whatever was overridden before; who sees it is for owners to say."""
     assert push.attributes is not None  # noqa: S101  # its caller asked
     is_owner = level >= AccessLevel.OWNER
-    await content.forget_overrides(
+    await content.forget_attributes(
         db, push.project_id, but=("archived",) if is_owner else ("archived", "visibility")
     )
     description, visibility = push.attributes["description"], push.attributes["visibility_level"]

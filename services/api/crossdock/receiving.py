@@ -18,6 +18,7 @@ from shared.archive.errors import ArchiveTooLarge
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
 from shared.jobs.progress import RelationProgress
+from shared.projects.content import without_nul
 from shared.restore.breath import Breath
 from shared.restore.documents import ProjectDocument
 from shared.restore.entries import closed, is_document, relation_of, verifier_of
@@ -176,4 +177,5 @@ def _attributes(verifier: Verifier) -> dict[str, object] | None:
     if not isinstance(verifier, ProjectDocument):
         return None
     found = verifier.attributes
-    return {"description": found.description, "visibility_level": found.visibility_level}
+    description = found.description and without_nul(found.description)
+    return {"description": description, "visibility_level": found.visibility_level}

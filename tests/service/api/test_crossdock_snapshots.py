@@ -716,6 +716,33 @@ async def test_the_attributes_that_were_sent_are_the_projects_own(api: Api, push
     assert json.loads((await push.exported())["tree/project.json"])["description"] == "newer"
 
 
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        (b'{"description":null}', None),
+        (b"{}", None),
+        (b'{"description":""}', ""),
+        (b'{"description":7}', None),
+    ],
+)
+async def test_a_description_that_was_not_sent_is_none(
+    api: Api, push: Pusher, sent: bytes, shown: str | None
+) -> None:
+    await push.pushed(project=b'{"description":"older"}')
+    await push.pushed(project=sent)
+
+    assert (await api.get(f"/projects/{push.project.id}", by=push.user.username)).body["description"] == shown
+    assert (await push.exported())["tree/project.json"] == sent
+
+
+async def test_a_description_with_a_nul_is_kept_as_an_import_keeps_it(api: Api, push: Pusher) -> None:
+    sent = b'{"description":"a\\u0000b"}'
+    await push.pushed(project=sent)
+
+    assert (await api.get(f"/projects/{push.project.id}", by=push.user.username)).body["description"] == "ab"
+    assert (await push.exported())["tree/project.json"] == sent
+
+
 async def test_who_sees_a_project_is_not_for_maintainers_to_say(api: Api, push: Pusher) -> None:
     push.user = await api.member("bob", push.project, AccessLevel.MAINTAINER)
     await push.pushed(project=b'{"visibility_level":20}')
