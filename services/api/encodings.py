@@ -9,6 +9,7 @@ from shared.archive.errors import StreamError
 from shared.archive.gzip_reader import GzipReader
 
 _GZIP = frozenset({"gzip", "x-gzip"})
+_MAGIC = b"\x1f\x8b"
 _NONE = frozenset({"", "identity"})
 
 
@@ -37,3 +38,21 @@ async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise ApiError(400, {"error": f"the body is not in its encoding: {error}"}) from None
     if reader.compressed and not reader.complete:
         raise ApiError(400, {"error": "the body is not in its encoding: the gzip stream is cut short"})
+
+
+async def unzipped(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Give a body of JSON out of gzip where it begins as only gzip does, as ``decoded`` would."""
+    start = b""
+    async for chunk in chunks:
+        start += chunk
+        if len(start) >= len(_MAGIC):
+            break
+    whole = _joined(start, chunks)
+    async for chunk in _inflated(whole) if start.startswith(_MAGIC) else whole:
+        yield chunk
+
+
+async def _joined(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield start
+    async for chunk in rest:
+        yield chunk

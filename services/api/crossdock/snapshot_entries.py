@@ -14,10 +14,12 @@ from services.api.crossdock.snapshot_entities import received_entity
 from services.api.crossdock.snapshots import addressed
 from services.api.crossdock.tree_names import TreeName
 from services.api.dependencies import DEPENDENCIES
+from services.api.encodings import unzipped
 from services.api.errors import NotFound
 from services.api.intake import limited, require_size
 from services.api.responses import json_response
 from shared.assembly.project import PROJECT
+from shared.restore.entries import relation_of
 from shared.snapshots import parts
 
 
@@ -31,11 +33,10 @@ class EntryHandlers:
         """PUT: the body takes the place of what is there."""
         push = await addressed(request)
         await require_size(request)
-        dependencies = request.app[DEPENDENCIES]
+        name, body = self._name(request), chunks(request)
+        body = await limited(request, body if relation_of(name) is None else unzipped(body))
         with refusals():
-            received = await Receiving(dependencies, push).receive(
-                self._name(request), await limited(request, chunks(request))
-            )
+            received = await Receiving(request.app[DEPENDENCIES], push).receive(name, body)
         return json_response(received_entity(received))
 
     async def delete(self, request: web.Request) -> web.Response:

@@ -136,17 +136,49 @@ async def test_an_entry_is_told_with_its_digest(push: Pusher) -> None:
     assert await push.entries() == {entry["name"]: entry}
 
 
-async def test_a_relation_may_be_gzipped(push: Pusher) -> None:
-    await _opened(push)
-    answer = await push.put("relations/issues", gzip.compress(ISSUES), headers={"Content-Encoding": "gzip"})
+GZIPPED = pytest.mark.parametrize("headers", [{"Content-Encoding": "gzip"}, {}])
 
+
+@GZIPPED
+@pytest.mark.parametrize("cut", [1, 65536])
+@pytest.mark.parametrize("path", ["relations/issues", "files/tree%2Fproject%2Fissues.ndjson"])
+async def test_a_relation_may_be_gzipped(push: Pusher, path: str, headers: dict[str, str], cut: int) -> None:
+    await _opened(push)
+    packed = gzip.compress(ISSUES)
+
+    async def body() -> AsyncIterator[bytes]:
+        for start in range(0, len(packed), cut):
+            yield packed[start : start + cut]
+
+    answer = await push.call("PUT", path, data=body(), headers=headers)
+
+    assert (answer.status, answer.body["lines"]) == (200, 2)
     assert answer.body["sha256"] == hashlib.sha256(ISSUES).hexdigest()
 
 
-async def test_of_a_gzipped_body_that_is_cut_short_nothing_is_kept(push: Pusher) -> None:
+@pytest.mark.parametrize("sent", [b"", b"{", b"\x1f"])
+async def test_a_relation_of_less_than_gzip_begins_with_is_taken_as_it_is(push: Pusher, sent: bytes) -> None:
+    await _opened(push)
+    answer = await push.put("relations/issues", sent)
+
+    assert (answer.body["lines"], answer.body["failed_lines"]) == (0, len(sent))
+
+
+async def test_a_file_that_is_gzip_stays_gzip(push: Pusher) -> None:
+    await _opened(push)
+    packed = gzip.compress(b"log")
+    answer = await push.put(f"uploads/{SECRET}/log.gz", packed)
+
+    assert answer.body["sha256"] == hashlib.sha256(packed).hexdigest()
+
+
+@GZIPPED
+async def test_of_a_gzipped_body_that_is_cut_short_nothing_is_kept(
+    push: Pusher, headers: dict[str, str]
+) -> None:
     await _opened(push)
     cut = gzip.compress(ISSUES)[:-9]
-    answer = await push.call("PUT", "relations/issues", data=cut, headers={"Content-Encoding": "gzip"})
+    answer = await push.call("PUT", "relations/issues", data=cut, headers=headers)
 
     assert (answer.status, "cut short" in detail(answer)) == (400, True)
     assert await push.entries() == {}
@@ -643,7 +675,9 @@ async def test_a_body_has_the_size_of_an_import_at_most(push: Pusher) -> None:
         "PUT", f"uploads/{SECRET}/a", data=gzip.compress(large), headers={"Content-Encoding": "gzip"}
     )
 
-    assert (told.status, streamed.status) == (413, 413)
+    unsaid = await push.call("PUT", "relations/issues", data=gzip.compress(large))
+
+    assert (told.status, streamed.status, unsaid.status) == (413, 413, 413)
     assert await push.entries() == {}
 
 
