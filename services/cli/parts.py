@@ -7,6 +7,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from services.cli.terminal import say
 _SUFFIX = ".part"
 _LONGEST_NAME = 255
 _DIGITS = 8
+_WORD = re.compile(rf"(?:\.[A-Za-z0-9_~%-]*-[0-9a-f]{{{_DIGITS}}})?")
 
 _KEPT_AFTER = (Unreachable, RefusedByServer, asyncio.CancelledError, KeyboardInterrupt)
 """What ends a download without casting doubt on the bytes that came before."""
@@ -44,11 +46,10 @@ class Part:
             raise UsageError(f"{self._path} is being written by another command") from None
 
     def _all(self) -> Iterator[Path]:
-        """Every part of the target: between its name and the suffix is nothing, or one word without dots."""
+        """Every part of the target: between its name and the suffix is nothing, or a word as we write it."""
         for path in self._target.parent.iterdir():
             word = path.name.removeprefix(self._target.name).removesuffix(_SUFFIX)
-            is_part = path.name == self._target.name + word + _SUFFIX
-            if is_part and (not word or (word.startswith(".") and "." not in word[1:])):
+            if path.name == self._target.name + word + _SUFFIX and _WORD.fullmatch(word):
                 yield path
 
     def _of_this_command(self) -> Iterator[Path]:
@@ -109,18 +110,29 @@ def _word(validator: str) -> str:
 def part_of(target: Path, command: str) -> Iterator[Part]:
     """Open the part of ``target`` that ``command`` left, or a new one, which takes its place after the block.
 
-    A lost connection, a refusal or Ctrl-C leave what arrived, every other error leaves nothing.
+    A link stays one: what it points to is replaced. A lost connection, a refusal or Ctrl-C leave what
+    arrived, every other error leaves nothing.
     Raises UsageError and JobFailed.
     """
-    if target.is_dir():
-        raise UsageError(f"{target} is a directory: name a file")
     try:
-        part = Part(target, command)
+        part = Part(_replaceable(target), command)
         with part.file:
             yield from _settled(part)
     except OSError as error:
         reason = os.strerror(error.errno or errno.EIO)
         raise JobFailed(f"cannot write {error.filename or target}: {reason}") from error
+
+
+def _replaceable(target: Path) -> Path:
+    """Give the file itself where the target is a link. Raises UsageError for what is no file."""
+    if target.is_dir():
+        raise UsageError(f"{target} is a directory: name a file")
+    if target.exists() and not target.is_file():
+        raise UsageError(f"{target} is no file that could be replaced: name one, or - for stdout")
+    file = Path(os.path.realpath(target))
+    if file.is_symlink():
+        raise UsageError(f"{target} is a link that leads to itself")
+    return file
 
 
 def _settled(part: Part) -> Iterator[Part]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,40 @@ def test_parts_of_other_targets_stay(target: Path) -> None:
     for name in ("out", "out.tar", "out.tar.gz.old"):
         write(target.with_name(name))
     assert kept.exists()
+
+
+@pytest.mark.parametrize(
+    "word", ["-book", ".signed", ".notes-2026", ".one-0123456x", ".a b-01234567", ".a.b-01234567"]
+)
+def test_files_of_others_that_are_called_parts_stay(word: str, target: Path) -> None:
+    theirs = target.with_name(f"{target.name}{word}.part")
+    theirs.write_bytes(b"theirs")
+    write(target)
+    assert theirs.read_bytes() == b"theirs"
+
+
+@pytest.mark.parametrize("old", [b"old", None])
+def test_what_a_link_points_to_is_replaced_and_the_link_stays(old: bytes | None, target: Path) -> None:
+    elsewhere = target.with_name("elsewhere")
+    elsewhere.mkdir()
+    if old is not None:
+        (elsewhere / "file").write_bytes(old)
+    target.symlink_to("elsewhere/file")
+    write(target)
+    assert target.is_symlink()
+    assert target.read_bytes() == (elsewhere / "file").read_bytes() == b"new"
+    assert len(list(elsewhere.iterdir())) == 1
+
+
+def test_what_is_no_file_is_not_replaced(target: Path) -> None:
+    os.mkfifo(target)
+    link, loop = target.with_name("link"), target.with_name("loop")
+    link.symlink_to(target)
+    loop.symlink_to(loop)
+    for each in (target, link, loop):
+        with pytest.raises(UsageError, match=r"^[^\n]+$"):
+            write(each)
+    assert target.is_fifo()
 
 
 def test_a_part_is_written_by_one_command_at_a_time(target: Path) -> None:
