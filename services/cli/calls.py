@@ -9,11 +9,12 @@ from typing import Generic, TypeVar
 import msgspec
 from aiohttp import ClientResponse, ClientSession
 
-from services.cli.errors import Unreachable
+from services.cli.errors import Unintelligible
 from services.cli.http import Retriable, attempts, exchange, when_passing
 
 _JOB = "X-Crossdock-Job"
 _PAGE = 100
+_NOTHING = b"null"
 
 _T = TypeVar("_T")
 
@@ -28,7 +29,7 @@ class Answer(Generic[_T]):
 
 
 class Calls:
-    """Calls below one base URL. Every method raises RefusedByServer and Unreachable."""
+    """Calls below one base URL. Every method raises RefusedByServer, Unreachable and Unintelligible."""
 
     def __init__(self, session: ClientSession, url: str) -> None:
         self.session = session
@@ -50,13 +51,13 @@ class Calls:
         raise AssertionError("the last attempt raises")
 
     async def once(self, method: str, path: str, answer: type[_T], **options: object) -> Answer[_T]:
-        """Call a single time; ``options`` are those of aiohttp."""
+        """Call a single time; ``options`` are those of aiohttp. An empty answer is None."""
         async with exchange(self.session, method, self.url + path, **options) as response:
             body = await response.read()
         try:
-            decoded = msgspec.json.decode(body, type=answer)
-        except msgspec.MsgspecError as error:
-            raise Unreachable(f"{response.url.origin()} gave no answer of this API: {error}") from error
+            decoded = msgspec.json.decode(body or _NOTHING, type=answer)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise Unintelligible(f"{response.url.origin()} gave no answer of this API: {error}") from error
         return Answer(decoded, _job(response), _cursor(response))
 
     async def items(

@@ -30,10 +30,10 @@ class Project(msgspec.Struct, frozen=True):
 
 
 class FailedRelation(msgspec.Struct, frozen=True):
-    """A record that the import left out; ``line_number`` counts from 0."""
+    """A record that the import left out; ``line_number`` counts from 0. A GitLab may know nothing of it."""
 
-    relation_name: str
-    exception_class: str
+    relation_name: str | None = None
+    exception_class: str | None = None
     exception_message: str | None = None
     line_number: int | None = None
 

@@ -57,6 +57,13 @@ class Unreachable(CommandError):
     exit_code = 4
 
 
+class Unintelligible(Unreachable):
+    """An answer that is none of the API; asked again, the same server gives the same."""
+
+    code = "unintelligible"
+    retryable = False
+
+
 @contextmanager
 def knowing(document: Callable[[str], object]) -> Iterator[None]:
     """Have an error of the block tell, with ``--json``, what is known by then; given is its sentence."""

@@ -91,7 +91,7 @@ def _message(body: bytes) -> str:
     """GitLab says it under three of the names (text or nested), and RFC 9457 under ``detail``."""
     try:
         answer = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     if not isinstance(answer, dict):
         return ""
@@ -128,7 +128,7 @@ def when_limited(error: Exception) -> bool | float:
 
 def when_passing(error: Exception) -> bool | float:
     """Try again what can be asked twice: also errors of the server and lost connections."""
-    return isinstance(error, Unreachable) or when_limited(error)
+    return (isinstance(error, Unreachable) and error.retryable) or when_limited(error)
 
 
 def when_keyed(error: Exception) -> bool | float:

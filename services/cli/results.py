@@ -145,9 +145,9 @@ def list_failures(failures: Sequence[FailedRelation]) -> None:
     if failures:
         rows = [
             (
-                each.relation_name,
+                _or_dash(each.relation_name),
                 _or_dash(each.line_number),
-                each.exception_class,
+                _or_dash(each.exception_class),
                 _or_dash(each.exception_message),
             )
             for each in failures

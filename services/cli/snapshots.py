@@ -5,18 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from types import NoneType
 from urllib.parse import quote
 
 import msgspec
 from aiohttp import ClientSession
 
+from services.cli.calls import Calls
 from services.cli.client import FailedRelation
-from services.cli.errors import RefusedByServer, Unreachable
-from services.cli.http import api_session, api_url, attempts, exchange, when_limited, when_passing
+from services.cli.errors import RefusedByServer
+from services.cli.http import api_session, api_url, attempts, when_limited, when_passing
 from services.cli.tree import TreeFile, address_of
 
-_Answer = TypeVar("_Answer")
 _PIECE = 256 * 1024
 _NOT_FOUND = 404
 
@@ -75,20 +75,16 @@ class SnapshotClient:
     """The snapshots of one project. Every method raises RefusedByServer and Unreachable."""
 
     def __init__(self, session: ClientSession, above: str) -> None:
-        self._session = session
-        self._above = above
+        self._calls = Calls(session, above)
 
     async def open(self, *, from_current: bool) -> Snapshot:
         """Open one. Not tried again but where it was not begun, as it may have been opened."""
         body = {"from": "current" if from_current else "empty"}
-        async for attempt in attempts(when_limited):
-            with attempt:
-                return await self._call("POST", "", Snapshot, json=body)
-        raise AssertionError("the last attempt raises")
+        return (await self._calls.json("POST", "", Snapshot, on=when_limited, json=body)).body
 
     async def entries(self, snapshot: int) -> list[Entry]:
         """List what it has, all at once."""
-        return await self._repeated("GET", f"/{snapshot}/entries", list[Entry])
+        return (await self._calls.json("GET", f"/{snapshot}/entries", list[Entry])).body
 
     async def put(self, snapshot: int, file: TreeFile, read: Callable[[int], None]) -> Sent:
         """Send a file; ``read`` is told of every piece, and takes back what has to be sent again."""
@@ -103,40 +99,25 @@ class SnapshotClient:
             with attempt, _Watched(file, count) as opened:
                 read(-sent)
                 sent = 0
-                return await self._call("PUT", f"/{snapshot}/{file.address}", Sent, data=opened)
+                return (await self._calls.once("PUT", f"/{snapshot}/{file.address}", Sent, data=opened)).body
         raise AssertionError("the last attempt raises")
 
     async def remove(self, snapshot: int, name: str) -> None:
         """Take a file out; one that is out already, as an answer was lost, is as good."""
         try:
-            await self._repeated("DELETE", f"/{snapshot}/{address_of(name)}", None)
+            await self._calls.json("DELETE", f"/{snapshot}/{address_of(name)}", NoneType)
         except RefusedByServer as error:
             if error.status != _NOT_FOUND:
                 raise
 
     async def commit(self, snapshot: int, *, force: bool) -> Snapshot:
         """Make it what the project has."""
-        return await self._repeated("POST", f"/{snapshot}/commit", Snapshot, json={"force": force})
+        body = {"force": force}
+        return (await self._calls.json("POST", f"/{snapshot}/commit", Snapshot, json=body)).body
 
     async def discard(self, snapshot: int) -> None:
         """Throw it away; tried once."""
-        await self._call("DELETE", f"/{snapshot}", None)
-
-    async def _repeated(
-        self, method: str, path: str, answer: type[_Answer] | None, *, json: object = None
-    ) -> _Answer:
-        async for attempt in attempts(when_passing):
-            with attempt:
-                return await self._call(method, path, answer, json=json)
-        raise AssertionError("the last attempt raises")
-
-    async def _call(self, method: str, path: str, answer: type[_Answer] | None, **options: object) -> _Answer:
-        async with exchange(self._session, method, self._above + path, **options) as response:
-            body = await response.read()
-        try:
-            return msgspec.json.decode(body or b"null", type=answer)
-        except msgspec.MsgspecError as error:
-            raise Unreachable(f"{response.url.origin()} gave no answer of Crossdock's: {error}") from error
+        await self._calls.once("DELETE", f"/{snapshot}", NoneType)
 
 
 @asynccontextmanager

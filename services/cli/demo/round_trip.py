@@ -84,7 +84,7 @@ async def _move(client: GitLabClient, source: Path, target: Path) -> _Trip:
 def _compare(source: Path, target: Path, trip: _Trip) -> None:
     before, after = read_contents(source), read_contents(target)
     failures = trip.imported.failed_relations
-    failed = {(each.relation_name, each.line_number) for each in failures}
+    failed = {(each.relation_name or "", each.line_number) for each in failures}
     _summarise(before, after, trip, source=source, target=target)
     found = list(differences(before, after, failed=failed, all_told=len(failures) < _FAILURES_TOLD))
     if found:

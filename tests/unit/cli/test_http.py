@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import web
 
-from services.cli.errors import RefusedByServer, Unreachable, UsageError
+from services.cli.errors import CommandError, RefusedByServer, Unreachable, UsageError
 from services.cli.http import ATTEMPTS, api_url, when_limited, when_passing
 from tests.support.gitlab_stub import Script, answer, imported
 
@@ -76,9 +77,23 @@ async def test_a_question_is_not_asked_for_ever() -> None:
     assert len(script.asked) == ATTEMPTS
 
 
-async def test_an_answer_of_something_else_than_gitlab_is_told() -> None:
-    async with Script(*[answer([])] * ATTEMPTS).client() as client:
+@pytest.mark.parametrize("body", [[], {"id": 7}, "text", {"id": 7, "path_with_namespace": 5}])
+async def test_an_answer_of_something_else_than_gitlab_is_told_and_not_asked_for_again(body: object) -> None:
+    script = Script(answer(body), imported("finished"))
+    async with script.client() as client:
         with pytest.raises(Unreachable, match="no answer of this API"):
+            await client.import_status(7)
+    assert len(script.asked) == 1
+
+
+@pytest.mark.parametrize("body", [b'{"path_with_namespace":"\xff"}', b"[" * 100_000])
+@pytest.mark.parametrize("status", [200, 400])
+async def test_bytes_that_are_no_json_are_one_error(body: bytes, status: int) -> None:
+    async def garbage(_: web.Request) -> web.Response:
+        return web.Response(body=body, status=status, content_type="application/json")
+
+    async with Script(garbage).client() as client:
+        with pytest.raises(CommandError, match=r"^[^\n]+$"):
             await client.import_status(7)
 
 

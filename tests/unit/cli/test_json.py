@@ -55,6 +55,15 @@ async def test_an_import_gives_one_document(
     }
 
 
+async def test_a_gitlab_may_know_neither_relation_nor_class_of_a_failure(
+    made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unknown = FAILURE | {"relation_name": None, "exception_class": None}
+    script = Script(answer(), imported("scheduled"), imported("finished", failed_relations=[unknown]))
+    code, document = await documented(script, monkeypatch, capsys, "import", str(made), "--path", "group/one")
+    assert (code, document["failed_relations"]) == (0, [unknown])
+
+
 async def test_a_failed_import_gives_its_state_and_the_error(
     made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
