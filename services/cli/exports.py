@@ -59,10 +59,11 @@ class _Wanted:
         return replace(made, bytes=archive.done, sha256=digest)
 
     async def _make(self) -> Exported:
-        job = await self.client.schedule_export(self.project, self.description)
-        gauge, made = Gauge(self.client, job), Exported(project=None, job=job, state="none")
+        made = Exported(project=None, job=None, state="none")
         with knowing(lambda error: replace(made, error=error)), waiting("Exporting") as show:
             async with limited(self.within, f"the export of {self.project}"):
+                job = await self.client.schedule_export(self.project, self.description)
+                made, gauge = replace(made, job=job), Gauge(self.client, job)
                 async for status in export_states(self.client, self.project):
                     made = _exported(status, job)
                     show(made.state, await gauge.measure())

@@ -22,6 +22,9 @@ ATTEMPTS = 8
 LONGEST_WAIT = timedelta(minutes=10)
 """The longest Retry-After that is waited for."""
 
+UNSAID_WAIT = timedelta(seconds=60)
+"""What is waited for after a 429 without Retry-After: GitLab counts by the minute."""
+
 _TIMEOUT = ClientTimeout(total=None, sock_connect=30, sock_read=300)
 _CONFLICT, _TOO_MANY_REQUESTS = 409, 429
 _SERVER_ERROR = 500
@@ -121,9 +124,8 @@ def when_limited(error: Exception) -> bool | float:
     """Try again what was not even begun: too many requests (429), in the time that the server names."""
     if not isinstance(error, RefusedByServer) or error.status != _TOO_MANY_REQUESTS:
         return False
-    if error.retry_after is None:
-        return True
-    return error.retry_after if error.retry_after <= LONGEST_WAIT.total_seconds() else False
+    seconds = UNSAID_WAIT.total_seconds() if error.retry_after is None else error.retry_after
+    return seconds if seconds <= LONGEST_WAIT.total_seconds() else False
 
 
 def when_passing(error: Exception) -> bool | float:

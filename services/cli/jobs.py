@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -15,9 +14,6 @@ from services.cli.terminal import Measure
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=3)
 """Between two looks; a pause is half as long again as the one before."""
-
-PATIENCE = timedelta(seconds=60)
-"""How long an export may be ``none``: GitLab says so until a worker takes it."""
 
 _FAILED_IMPORT = frozenset({"failed", "canceled"})
 
@@ -36,22 +32,23 @@ async def import_states(client: GitLabClient, project: int) -> AsyncGenerator[Im
             raise JobFailed(f"{status.path_with_namespace} has no import to wait for")
 
 
-async def export_states(
-    client: GitLabClient, project: str | int, *, patience: timedelta = PATIENCE
-) -> AsyncGenerator[ExportStatus, None]:
-    """Give each look at an export until it finished. Raises JobFailed, also where it stays ``none``."""
-    started = time.monotonic()
+async def export_states(client: GitLabClient, project: str | int) -> AsyncGenerator[ExportStatus, None]:
+    """Give each look at an export until it finished. Raises JobFailed.
+
+    GitLab says ``none`` until a worker takes it, however long that takes, and again after it failed.
+    """
+    is_taken = False
     async for _ in _looks():
         status = await client.export_status(project)
         yield status
-        waited = time.monotonic() - started
+        is_taken = is_taken or status.export_status != "none"
         match status.export_status:
             case "finished":
                 return
             case "failed":
                 raise JobFailed(f"the export of {status.path_with_namespace} failed")
-            case "none" if waited >= patience.total_seconds():
-                raise JobFailed(f"the export of {status.path_with_namespace} did not start, or left no file")
+            case "none" if is_taken:
+                raise JobFailed(f"the export of {status.path_with_namespace} left no file")
 
 
 async def job_states(jobs: JobClient, job: int) -> AsyncGenerator[Job, None]:
@@ -108,9 +105,9 @@ async def _looks() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def limited(within: timedelta, job: str) -> AsyncIterator[None]:
-    """Raise JobFailed where the block takes longer; the job goes on at the server."""
+    """Raise JobFailed where the block takes longer; what the server has begun goes on there."""
     try:
         async with asyncio.timeout(within.total_seconds()):
             yield
     except TimeoutError:
-        raise JobFailed(f"gave up waiting for {job}, which goes on") from None
+        raise JobFailed(f"gave up waiting for {job}: what the server has begun of it goes on") from None

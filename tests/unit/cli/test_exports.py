@@ -13,7 +13,7 @@ from aiohttp import web
 
 from services.cli.client import GitLabClient
 from services.cli.download import Corrupted
-from services.cli.errors import RefusedByServer, Unreachable
+from services.cli.errors import JobFailed, RefusedByServer, Unreachable
 from services.cli.exports import export_project
 from services.cli.http import ATTEMPTS
 from services.cli.results import Exported
@@ -146,6 +146,12 @@ async def test_an_export_with_another_description_is_a_new_one(target: Path) -> 
         await leave_a_part(client, target)
         await export(client, target, description="another")
     assert only(target) == OTHER
+
+
+async def test_the_time_to_wait_counts_from_the_first_try_to_make_an_export(target: Path) -> None:
+    async with Script(answer(), *[answer(status=429)] * ATTEMPTS).client() as client:
+        with pytest.raises(JobFailed, match="gave up waiting for the export of 7"):
+            await export_project(client, 7, target, description=None, within=timedelta(), resume=True)
 
 
 async def test_a_part_with_wrong_bytes_is_not_kept(target: Path) -> None:

@@ -47,8 +47,8 @@ def test_a_limited_request_waits_as_long_as_the_server_says() -> None:
     assert when_limited(RefusedByServer(429, "", retry_after=60)) == 60
 
 
-def test_a_limited_request_without_a_time_is_tried_again() -> None:
-    assert when_limited(RefusedByServer(429, "")) is True
+def test_a_limited_request_without_a_time_waits_for_the_next_minute() -> None:
+    assert when_limited(RefusedByServer(429, "")) == 60
 
 
 def test_nobody_waits_for_an_hour() -> None:

@@ -38,15 +38,26 @@ async def test_there_is_no_waiting_for_an_import_that_is_none() -> None:
 
 
 async def test_an_export_may_be_none_before_a_worker_takes_it() -> None:
-    script = Script(*map(exported, ("none", "queued", "started", "regeneration_in_progress", "finished")))
-    async with script.client() as client:
+    states = ("none", "none", "queued", "started", "regeneration_in_progress", "finished")
+    async with Script(*map(exported, states)).client() as client:
         assert (await last(export_states(client, 7))).export_status == "finished"
 
 
-async def test_an_export_that_stays_none_is_given_up() -> None:
+async def test_an_export_that_is_none_again_has_failed() -> None:
+    script = Script(*map(exported, ("none", "started", "none")))
+    async with script.client() as client:
+        with pytest.raises(JobFailed, match="left no file"):
+            await last(export_states(client, 7))
+
+
+async def test_an_export_that_no_worker_takes_is_given_up_at_the_end_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with Script(exported("none")).client() as client:
-        with pytest.raises(JobFailed, match="did not start"):
-            await last(export_states(client, 7, patience=timedelta()))
+        monkeypatch.setattr("services.cli.jobs.FIRST_PAUSE", timedelta(days=1))
+        with pytest.raises(JobFailed, match="gave up waiting"):
+            async with limited(timedelta(seconds=0.1), "the export"):
+                await last(export_states(client, 7))
 
 
 async def test_a_failed_export_is_told() -> None:
