@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import ClientResponse, ClientSession, FormData
 
 from services.cli.calls import Calls
+from services.cli.errors import utf8
 from services.cli.http import Retriable, api_session, api_url, attempts, exchange, when_keyed, when_limited
 from services.cli.terminal import Report
 
@@ -123,7 +124,7 @@ class GitLabClient:
         async for attempt in attempts(on):
             with attempt, _Watched(archive, report) as file:
                 form = FormData(upload.fields(), default_to_multipart=True)
-                form.add_field("file", file, filename=archive.name, content_type="application/gzip")
+                form.add_field("file", file, filename=utf8(archive.name), content_type="application/gzip")
                 answer = await self._calls.once(
                     "POST", "/projects/import", ImportStatus, data=form, headers=headers
                 )

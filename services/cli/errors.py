@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
 from shared.errors import CrossdockError, Fault
 
+_NO_UTF8 = re.compile("[\ud800-\udfff]")
+
+
+def utf8(text: object) -> str:
+    """Give a text with U+FFFD for each byte that is no UTF-8, as names of files may have."""
+    return _NO_UTF8.sub("\N{REPLACEMENT CHARACTER}", str(text))
+
 
 class CommandError(CrossdockError):
-    """Ends the command with one line on stderr.
+    """Ends the command with one line on stderr, whose sentence may name any file.
 
     ``document`` is what ``--json`` prints where more is known than the sentence.
     """
@@ -18,6 +26,9 @@ class CommandError(CrossdockError):
     code = "command"
     exit_code: ClassVar[int] = 1
     document: object = None
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(utf8(sentence))
 
 
 class JobFailed(CommandError):

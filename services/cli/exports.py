@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from services.cli.client import ExportStatus, GitLabClient, Project
 from services.cli.download import Download, Superseded
-from services.cli.errors import knowing
+from services.cli.errors import knowing, utf8
 from services.cli.jobs import Gauge, export_states, limited
 from services.cli.parts import Part, part_of
 from services.cli.results import Exported
@@ -41,7 +41,7 @@ async def export_project(
         if finished is None:
             part.empty()
             finished = await wanted.fetch(Download(part.file, name=part.name))
-    return replace(finished, file=str(target))
+    return replace(finished, file=utf8(target))
 
 
 @dataclass(frozen=True, slots=True)

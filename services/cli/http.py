@@ -37,8 +37,16 @@ Retriable: TypeAlias = Callable[[Exception], bool | float]
 
 def api_url(base: str) -> str:
     """The API's address below ``base``, which may be a GitLab in a subdirectory. Raises UsageError."""
-    if not re.match(r"https?://[^/]", base):
+    base = base.strip()
+    if not re.match(r"https?://[^/?#]", base):
         raise UsageError(f"{base!r} is no URL: it has to begin with http:// or https://")
+    try:
+        url = URL(base)
+        (url.host or "").encode("idna")
+    except ValueError as error:
+        raise UsageError(f"{base!r} is no URL: {error}") from None
+    if url.user is not None or url.raw_query_string or url.raw_fragment or not base.isprintable():
+        raise UsageError("the URL may have a host, a port and a path, and nothing else")
     return base.rstrip("/").removesuffix("/api/v4") + "/api/v4"
 
 

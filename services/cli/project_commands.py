@@ -186,9 +186,12 @@ def push(  # noqa: PLR0913  # the options of a command
 
 
 def given(token: str) -> str:
-    """Give the token. Raises UsageError where there is none."""
+    """Give the token, without the blanks and newlines around it. Raises UsageError where it can be none."""
+    token = token.strip()
     if not token:
         raise UsageError("no token: set CROSSDOCK_TOKEN or give --token")
+    if not token.isprintable():
+        raise UsageError("the token has control characters in it, which no token has")
     return token
 
 

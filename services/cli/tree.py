@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from services.cli.errors import UsageError
+from services.cli.errors import UsageError, utf8
 from shared.archive.names import is_litter
 
 _RELATION = re.compile(r"tree/project/([^/]+)\.ndjson")
@@ -65,6 +65,8 @@ def _walk(folder: Path, above: str) -> Iterator[TreeFile]:
     with os.scandir(folder) as found:
         for each in found:
             name = f"{above}{each.name}"
+            if name != utf8(name):
+                raise UsageError(f"{each.path} has a name that is no UTF-8, as names in archives are")
             if is_litter(name):
                 continue
             if each.is_dir(follow_symlinks=False):

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from services.cli.client import FailedRelation
 from services.cli.crossdock_api import Lines
-from services.cli.errors import JobFailed, UsageError
+from services.cli.errors import JobFailed, UsageError, utf8
 from services.cli.results import Blob, Verified, list_failures
 from services.cli.terminal import Report, transfer
 from services.importer.reading import archive_events
@@ -34,7 +34,7 @@ class WouldFail(JobFailed):
 
     def __init__(self, sentence: str, seen: _Seen) -> None:
         super().__init__(sentence)
-        self.document: Verified = seen.verified(error=sentence)
+        self.document: Verified = seen.verified(error=str(self))
 
 
 async def verify(archive: Path, *, limits: Limits, strict: bool) -> Verified:
@@ -114,7 +114,7 @@ class _Seen:
     def verified(self, error: str | None = None) -> Verified:
         """Give what was seen."""
         return Verified(
-            file=str(self._archive),
+            file=utf8(self._archive),
             bytes=self._archive.stat().st_size,
             sha256=self._sha256,
             error=error,

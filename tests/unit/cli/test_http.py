@@ -14,16 +14,31 @@ from tests.support.gitlab_stub import Script, answer, imported
         ("http://localhost:8080", "http://localhost:8080/api/v4"),
         ("https://example.org/gitlab/", "https://example.org/gitlab/api/v4"),
         ("https://example.org/api/v4/", "https://example.org/api/v4"),
+        ("http://[::1]:8080\n", "http://[::1]:8080/api/v4"),
     ],
 )
 def test_the_api_lies_below_the_base(base: str, api: str) -> None:
     assert api_url(base) == api
 
 
-@pytest.mark.parametrize("base", ["", "localhost:8080", "ftp://example.org", "http:///"])
+@pytest.mark.parametrize(
+    "base",
+    [
+        "", "localhost:8080", "ftp://example.org", "http:///", "http://?x", "http://#x", "http://:80",
+        "http://host:port", "http://host:65536", "http://host:-1", "http://[::1", "http://a..b",
+        f"http://{'a' * 64}.org", "http://host/?query", "http://host/#fragment", "http://user:word@host",
+        "http://host/a\nb", "http://\udcff",
+    ],
+)  # fmt: skip
 def test_what_is_no_url_is_a_usage_error(base: str) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"^[^\n]+$"):
         api_url(base)
+
+
+def test_a_password_in_a_url_is_not_shown() -> None:
+    with pytest.raises(UsageError) as refused:
+        api_url("http://user:word@host")
+    assert "word" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

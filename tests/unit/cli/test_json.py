@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ from services.cli import admin_commands, admin_results, job_commands, project_co
 from services.cli.__main__ import version as version_command
 from tests.support.command import run, run_beside
 from tests.support.gitlab_stub import Answer, Script, answer, archive, exported, imported
+from tests.support.projects import project
 
 FAILURE = {
     "relation_name": "issues",
@@ -145,6 +147,56 @@ async def test_what_comes_from_an_archive_cannot_drive_the_terminal_in_json(
     out = capsys.readouterr().out
     assert out.isascii()
     assert json.loads(out)["import"]["failed_relations"] == [FAILURE]
+
+
+UNNAMED = os.fsdecode(b"\xff.tar.gz")
+SHOWN = "\N{REPLACEMENT CHARACTER}.tar.gz"
+
+
+@pytest.mark.parametrize(("data", "code"), [(project(), 0), (b"no archive", 1), (None, 2)])
+def test_a_file_whose_name_is_no_utf8_is_told_with_what_can_be_shown(
+    data: bytes | None, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    if data is not None:
+        (tmp_path / UNNAMED).write_bytes(data)
+
+    assert run(monkeypatch, "verify", str(tmp_path / UNNAMED), "--json") == code
+
+    document = json.loads(capsys.readouterr().out)
+    assert document.get("file", str(tmp_path / SHOWN)) == str(tmp_path / SHOWN)
+    assert code == 0 or SHOWN in document["error"]
+
+
+async def test_an_export_to_a_file_whose_name_is_no_utf8_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / UNNAMED
+    script = Script(answer(), answer(status=202), exported("finished"), archive(b"data"))
+    code, document = await documented(script, monkeypatch, capsys, "export", "7", "-o", str(target))
+    assert (code, document["file"]) == (0, str(tmp_path / SHOWN))
+    assert target.read_bytes() == b"data"
+
+
+async def test_an_archive_whose_name_is_no_utf8_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / UNNAMED).write_bytes(b"data")
+    script = Script(answer(), imported("scheduled"), imported("finished"))
+    code, _ = await documented(
+        script, monkeypatch, capsys, "import", str(tmp_path / UNNAMED), "--path", "group/one"
+    )
+    assert code == 0
+
+
+async def test_a_file_of_a_tree_whose_name_is_no_utf8_is_wrong_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "project.json").write_text("{}")
+    (tmp_path / UNNAMED).touch()
+    code, document = await documented(Script(), monkeypatch, capsys, "push", str(tmp_path), "group/one")
+    assert (code, "has a name that is no UTF-8" in document["error"]) == (2, True)
 
 
 def test_the_version_is_a_document_too(

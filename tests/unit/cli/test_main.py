@@ -9,6 +9,7 @@ import pytest
 from services.cli.__main__ import main
 from services.cli.configuration import settings
 from services.cli.errors import CommandError, JobFailed, RefusedByServer, Unreachable, UsageError
+from services.cli.project_commands import given
 from services.cli.transfers import check_archive, overrides
 
 NOT_FOR_HELP = ("aiohttp", "asyncpg", "pydantic", "msgspec", "structlog", "rich")
@@ -49,6 +50,12 @@ def test_each_end_of_a_command_has_its_exit_code() -> None:
             "crossdock: --override takes key=value, not 'x'",
         ),
         (["status", "1", "--token", "t", "--url", "x"], "crossdock: 'x' is no URL: it has to begin with"),
+        (["status", "1", "--token", "t\nX: y"], "crossdock: the token has control characters in it"),
+        (["status", "1", "--token", "\n"], "crossdock: no token: set CROSSDOCK_TOKEN or give --token"),
+        (
+            ["status", "1", "--token", "t", "--url", "http://host:port"],
+            "crossdock: 'http://host:port' is no URL",
+        ),
         (["standalone", "--port", "70000"], "crossdock: CROSSDOCK_PORT: Input should be less than"),
     ],
 )
@@ -60,6 +67,11 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
     assert told.err.startswith(sentence)
     assert told.err.count("\n") == 1
     assert told.out == ""
+
+
+@pytest.mark.parametrize("token", ["secret\n", " secret\r\n"])
+def test_what_a_file_has_around_a_token_is_no_part_of_it(token: str) -> None:
+    assert given(token) == "secret"
 
 
 def test_a_missing_option_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
