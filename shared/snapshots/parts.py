@@ -115,25 +115,44 @@ async def _move(db: Connection, part: int, push: Push) -> int:
 
 
 async def remove(pool: Pool, push: Push, name: str, *, idle: timedelta) -> bool:
-    """Take an entry out of a push, if there is one. Raises PushGone and PushCommitted."""
+    """Take an entry out of a push, if there is one, and the directories above it that are empty then.
+
+    Raises PushGone and PushCommitted.
+    """
     async with pool.acquire() as db, db.transaction():
         await pushes.hold(db, push, idle=idle)
         gone, size = await _remove(db, push, name)
-        await _count(db, push, entries=-gone, raw_size=-size)
+        emptied = await _remove_emptied(db, push, name) if gone else 0
+        await _count(db, push, entries=-gone - emptied, raw_size=-size)
     return gone > 0
+
+
+async def _remove_emptied(db: Connection, push: Push, name: str) -> int:
+    """Give how many directories went: those above the name with nothing below but one another."""
+    rows = await db.fetch(
+        """DELETE FROM entries d WHERE snapshot_id = $1 AND kind = 'directory' AND name = ANY($2)
+           AND NOT EXISTS (SELECT FROM entries WHERE snapshot_id = $1 AND name <> ALL($2)
+                           AND name > d.name AND name < left(d.name, -1) || '0') RETURNING name""",
+        push.id, [f"{above}/" for above in _above(name)],
+    )  # fmt: skip
+    return len(rows)
 
 
 async def _refuse_clash(db: Connection, push: Push, name: str) -> None:
     """Raise FileAndDirectory where a file is above or below the name; empty directories make way."""
-    parents = name.split("/")[:-1]
-    above = ["/".join(parents[: depth + 1]) for depth in range(len(parents))]
     clash = await db.fetchval(
         """SELECT name FROM entries WHERE snapshot_id = $1 AND kind <> 'directory'
            AND (name = ANY($2) OR (name > $3 AND name < $4)) LIMIT 1""",
-        push.id, above, *_below(name),
+        push.id, _above(name), *_below(name),
     )  # fmt: skip
     if clash is not None:
         raise FileAndDirectory(name, f"there is {clash}")
+
+
+def _above(name: str) -> list[str]:
+    """Give the directories that a name is in."""
+    parents = name.split("/")[:-1]
+    return ["/".join(parents[: depth + 1]) for depth in range(len(parents))]
 
 
 def _below(name: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import ClientError
@@ -249,6 +250,24 @@ async def test_an_entry_can_be_taken_out(push: Pusher) -> None:
     assert ((await push.call("GET")).body["entries"], (await push.call("GET")).body["bytes"]) == (0, 0)
     assert (await push.call("DELETE", "relations/issues")).status == 404
     assert await push.api.pool.fetchval("SELECT count(*) FROM segments") == 0
+
+
+async def test_folders_that_are_empty_go_with_the_last_entry_in_them(api: Api, push: Pusher) -> None:
+    folders = ("uploads/", "uploads/a/", "uploads/a/b/", "uploads/c/", "uploads/c-/")
+    files = ("uploads/a/b/1", "uploads/a/b/2", "uploads/c/1")
+    packed = archive(*((name, b"") for name in folders), *((name, b"x") for name in files))
+    push.project = await imported(api, push.user, packed, path="other")
+    await _opened(push, **{"from": "current"})
+
+    left = []
+    for name in files:
+        assert (await push.call("DELETE", f"files/{quote(name, safe='')}")).status == 204
+        left.append({each for each in await push.entries() if each in folders})
+
+    assert left == [{*folders}, {"uploads/", "uploads/c/", "uploads/c-/"}, {"uploads/", "uploads/c-/"}]
+    assert (await push.call("GET")).body["entries"] == len(await push.entries())
+    assert (await push.commit()).status == 200
+    assert {name for name in await push.exported() if name.startswith("uploads")} == left[-1]
 
 
 async def test_a_snapshot_may_start_from_the_current_one(push: Pusher) -> None:
