@@ -170,7 +170,8 @@ def push(  # noqa: PLR0913  # the options of a command
 ) -> None:
     """Bring an unpacked archive into a project that is there, in place of what it has.
 
-    Keys with --json: snapshot (id, state, entries, bytes), failure_count, failed_relations (100 at most).
+    Keys with --json: snapshot (id, state, entries, bytes; null where nothing was committed), error,
+    failure_count, failed_relations (100 at most).
     """
     from services.cli import push as pushing
     from services.cli.running import run

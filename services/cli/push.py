@@ -11,7 +11,7 @@ from threading import Lock
 import msgspec
 
 from services.cli.client import FailedRelation
-from services.cli.errors import CommandError, JobFailed
+from services.cli.errors import CommandError, JobFailed, knowing
 from services.cli.results import list_failures
 from services.cli.snapshots import Entry, Sent, Snapshot, SnapshotClient
 from services.cli.terminal import Report, result, say, transfer
@@ -43,16 +43,26 @@ class _Failures:
         relation = Path(sent.name).stem
         self.first += [each.of(relation) for each in sent.failures[: _MOST_TOLD - len(self.first)]]
 
+    def pushed(self, snapshot: Snapshot | None, *, error: str | None = None) -> Pushed:
+        """Give the document of a push."""
+        return Pushed(snapshot=snapshot, error=error, failure_count=self.count, failed_relations=self.first)
+
 
 class Pushed(msgspec.Struct, frozen=True, kw_only=True):
-    """``crossdock push``: the snapshot that the project has now, and how many lines were left out."""
+    """``crossdock push``: the snapshot that the project has now, and how many lines were left out.
 
-    snapshot: Snapshot
+    ``snapshot`` is null where nothing was committed.
+    """
+
+    snapshot: Snapshot | None
+    error: str | None = None
     failure_count: int
     failed_relations: Sequence[FailedRelation]
 
     def show(self) -> None:
         """See Result."""
+        if self.snapshot is None:
+            return
         result(f"snapshot {self.snapshot.id}: {self.snapshot.state}, {self.snapshot.entries} entries")
 
 
@@ -70,14 +80,15 @@ async def push(client: SnapshotClient, folder: Path, how: How) -> Pushed:
 async def _fill(client: SnapshotClient, snapshot: int, files: Sequence[TreeFile], how: How) -> Pushed:
     if how.from_current:
         files = await _what_differs(client, snapshot, files)
-    failures = await _send(client, snapshot, files, parallel=how.parallel)
-    list_failures(failures.first)
-    if failures.count:
-        say(f"{failures.count} lines are left out, as they are no records")
-    if failures.count and how.strict:
-        raise JobFailed("nothing was committed, as lines would be left out")
-    committed = await client.commit(snapshot, force=how.force)
-    return Pushed(snapshot=committed, failure_count=failures.count, failed_relations=failures.first)
+    failures = _Failures()
+    with knowing(lambda error: failures.pushed(None, error=error)):
+        await _send(client, snapshot, files, failures, parallel=how.parallel)
+        list_failures(failures.first)
+        if failures.count:
+            say(f"{failures.count} lines are left out, as they are no records")
+        if failures.count and how.strict:
+            raise JobFailed("nothing was committed, as lines would be left out")
+        return failures.pushed(await client.commit(snapshot, force=how.force))
 
 
 async def _discard(client: SnapshotClient, snapshot: int) -> None:
@@ -108,10 +119,10 @@ def _different(files: Iterable[TreeFile], there: dict[str, Entry]) -> Iterator[T
 
 
 async def _send(
-    client: SnapshotClient, snapshot: int, files: Sequence[TreeFile], *, parallel: int
-) -> _Failures:
-    """Send the files, ``parallel`` at a time; the first error ends it."""
-    failures, waiting = _Failures(), iter(files)
+    client: SnapshotClient, snapshot: int, files: Sequence[TreeFile], failures: _Failures, *, parallel: int
+) -> None:
+    """Send the files, ``parallel`` at a time, and add up what is left out; the first error ends it."""
+    waiting = iter(files)
     with transfer("Sending") as report:
         count = _Counter(report, sum(file.size for file in files))
 
@@ -125,7 +136,6 @@ async def _send(
                     tasks.create_task(send())
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
-    return failures
 
 
 class _Counter:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.cli import admin_commands, admin_results, job_commands, project_commands, results
+from services.cli import admin_commands, admin_results, job_commands, project_commands, push, results
 from services.cli.__main__ import version as version_command
 from tests.support.command import run, run_beside
 from tests.support.gitlab_stub import Answer, Script, answer, archive, exported, imported
@@ -149,6 +149,31 @@ async def test_what_comes_from_an_archive_cannot_drive_the_terminal_in_json(
     assert json.loads(out)["import"]["failed_relations"] == [FAILURE]
 
 
+@pytest.mark.parametrize(
+    ("strict", "end", "code", "sentence"),
+    [
+        (["--strict"], (), 1, "nothing was committed, as lines would be left out"),
+        ([], (answer({"detail": "new content"}, 409),), 3, "the server refused: new content (HTTP 409)"),
+    ],
+)
+async def test_a_push_that_is_not_committed_gives_the_failures_and_the_error(
+    strict: list[str], end: tuple[Answer, ...], code: int, sentence: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "project.json").write_text("{}")
+    line = {key: value for key, value in FAILURE.items() if key != "relation_name"}
+    sent = {"name": "tree/project/issues.ndjson", "failed_lines": 7, "failures": [line]}
+    opened = answer({"id": 7, "state": "open", "entries": 0, "bytes": 0}, 201)
+    script = Script(opened, answer(sent), *end, answer(status=204))
+
+    ended = await documented(script, monkeypatch, capsys, "push", str(tmp_path), "group/one", *strict)
+
+    assert ended == (
+        code, {"snapshot": None, "error": sentence, "failure_count": 7, "failed_relations": [FAILURE]},
+    )  # fmt: skip
+
+
 UNNAMED = os.fsdecode(b"\xff.tar.gz")
 SHOWN = "\N{REPLACEMENT CHARACTER}.tar.gz"
 
@@ -213,6 +238,7 @@ def test_the_version_is_a_document_too(
         (project_commands.export, results.Exported),
         (project_commands.status, results.Status),
         (project_commands.verify, results.Verified),
+        (project_commands.push, push.Pushed),
         (job_commands.jobs, results.Jobs),
         (job_commands.cancel, results.MovedJob),
         (job_commands.retry, results.MovedJob),
