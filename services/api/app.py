@@ -9,6 +9,7 @@ from aiohttp import web
 from services.api import rate_limits
 from services.api.crossdock.event_stream import STREAMS
 from services.api.dependencies import DEPENDENCIES, FINDER, Dependencies
+from services.api.downloads import DOWNLOADS
 from services.api.entity_tags import tag_answers
 from services.api.handlers.documentation import DOCUMENTATION, make_documentation
 from services.api.handlers.web_pages import answer_pages
@@ -38,6 +39,7 @@ def make_app(dependencies: Dependencies) -> web.Application:
     app = web.Application(middlewares=middlewares, client_max_size=0)
     app[DEPENDENCIES] = dependencies
     app[STREAMS] = []
+    app[DOWNLOADS] = asyncio.Semaphore(dependencies.config.downloads_at_once)
     app[SLOTS] = asyncio.Semaphore(dependencies.config.uploads_at_once)
     app[FINDER] = Finder(dependencies.pool, dependencies.store)
     app[DOCUMENTATION] = make_documentation(

@@ -92,7 +92,11 @@ def _json(body: bytes) -> list[tuple[str, object]]:
         decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ParametersInvalid("the body is not valid JSON") from None
-    return list(decoded.items()) if isinstance(decoded, dict) else []
+    if not isinstance(decoded, dict):
+        return []
+    if len(decoded) > MOST_PARAMETERS:
+        raise ParametersInvalid(f"the body has more than {MOST_PARAMETERS} parameters")
+    return list(decoded.items())
 
 
 def _urlencoded(body: bytes) -> list[tuple[str, object]]:

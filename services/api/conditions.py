@@ -41,6 +41,6 @@ def _moment(text: str | None) -> datetime | None:
     """Read a date; None where there is none, or where it is no date, as the RFC has it."""
     try:
         moment = parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -28,6 +28,7 @@ class ApiConfig:
     settings that hold until an administrator changes them. ``limits`` are those of archives, and of content
     that comes without one, all but the bytes, which are among those; such content may lie uncommitted for
     ``open_snapshot_retention``. ``uploads_at_once`` requests may send content; each may hold a part of S3's.
+    ``downloads_at_once`` may be read; each keeps a connection to the storage.
     """
 
     external_url: str
@@ -39,6 +40,7 @@ class ApiConfig:
     limits: Limits = field(default_factory=Limits)
     open_snapshot_retention: timedelta = timedelta(days=1)
     uploads_at_once: int = 32
+    downloads_at_once: int = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
 from urllib.parse import quote
@@ -17,9 +18,15 @@ from services.api.conditions import unmet_condition
 from services.api.errors import Refused
 from services.api.ranges import ByteRange, RangeUnsatisfiable, requested_range
 from services.api.streams import write
+from services.api.turns import place
 from shared.errors import ObjectMissing
 from shared.projects.archives import FinishedArchive
 from shared.storage.base import ObjectStore
+
+DOWNLOADS = web.AppKey("downloads", asyncio.Semaphore)
+"""Free places for downloads, each of which keeps a connection to the storage."""
+
+_PATIENCE = timedelta(seconds=30)
 
 Read = Callable[[int, int], AsyncGenerator[bytes, None]]
 """Gives ``length`` bytes from ``start`` on."""
@@ -58,7 +65,10 @@ async def require_stored(store: ObjectStore, key: str, *, message: str) -> None:
 
 
 async def send(request: web.Request, download: Download) -> web.StreamResponse:
-    """Answer with the file, with the range of it that was asked for, or with 304, 412 or 416."""
+    """Answer with the file, with the range of it that was asked for, or with 304, 412 or 416.
+
+    Raises 503 where too many are at work.
+    """
     headers = _headers(download)
     refused = unmet_condition(request.headers, etag=download.etag, modified_at=download.modified_at)
     if refused is not None:
@@ -103,8 +113,11 @@ async def _stream(
 ) -> web.StreamResponse:
     response = web.StreamResponse(status=status, headers=headers)
     response.content_length = part.length
-    await response.prepare(request)
-    if request.method != "HEAD":
+    if request.method == "HEAD":
+        await response.prepare(request)
+        return response
+    async with place(request.app[DOWNLOADS], patience=_PATIENCE):
+        await response.prepare(request)
         async with aclosing(download.read(part.start, part.length)) as chunks:
             async for chunk in chunks:
                 await write(response, chunk)

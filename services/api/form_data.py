@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -24,6 +23,7 @@ MULTIPART = "multipart/form-data"
 LARGEST_FIELD = 64 * 1024
 LARGEST_FIELDS = 1024 * 1024
 MOST_PARTS = 1000
+_LONGEST_PREAMBLE = 64 * 1024
 
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*([^';\s]*)'[^']*'([^;\s]+)", re.IGNORECASE)
 
@@ -39,26 +39,31 @@ def form_parser(content_type: str) -> Iterator[Callable[[bytes], Iterator[FormEv
     """
     boundary = parse_options_header(content_type)[1].get("boundary", "")
     try:
-        with PushMultipartParser(boundary, max_segment_count=MOST_PARTS, strict=True) as parser:
-            yield partial(_events, parser)
+        with PushMultipartParser(boundary, max_segment_count=MOST_PARTS) as parser:
+            yield _Feed(parser)
     except ParserLimitReached as error:
         raise ParametersInvalid(
             f"multipart body over a limit (at most {MOST_PARTS} parts with short headers): {error}"
         ) from None
-    except MultipartError as error:
+    except (MultipartError, UnicodeError) as error:
         raise ParametersInvalid(f"multipart body is broken: {error.args[0]}") from None
 
 
-def _events(parser: PushMultipartParser, chunk: bytes) -> Iterator[FormEvent]:
-    """Give the events of a chunk.
+class _Feed:
+    """Gives the events of chunk after chunk; what comes before the first boundary has a limit."""
 
-    Strict, the parser refuses a long text before the first boundary at once, which is wanted, and the line
-    break behind the last one where that comes in a chunk of its own. Whatever is there is to be ignored
-    (RFC 2046, section 5.1.1).
-    """
-    for event in parser.parse(chunk):
-        parser.strict = False
-        yield event
+    def __init__(self, parser: PushMultipartParser) -> None:
+        self._parser = parser
+        self._before = 0
+        self._begun = False
+
+    def __call__(self, chunk: bytes) -> Iterator[FormEvent]:
+        for event in self._parser.parse(chunk):
+            self._begun = True
+            yield event
+        self._before += len(chunk)
+        if not self._begun and self._before > _LONGEST_PREAMBLE:
+            raise ParametersInvalid(f"multipart body is broken: no part in its first {self._before} bytes")
 
 
 def file_name(part: MultipartSegment) -> str | None:

@@ -19,9 +19,9 @@ from services.api.errors import ApiError, Malformed
 from services.api.form_data import MULTIPART
 from services.api.handlers import documentation, health, imports, relation_imports, web_pages
 from services.api.observation import summary
-from services.api.outages import Unavailable
 from services.api.responses import begin, json_response, seconds_since_begin
 from services.api.scopes import accepted_scopes
+from services.api.turns import place
 
 _log = structlog.get_logger()
 _OPEN = health.PUBLIC | documentation.PUBLIC | web_pages.PUBLIC
@@ -137,13 +137,5 @@ async def bound_uploads(request: web.Request, handler: Handler) -> web.StreamRes
     """
     if not _is_kept(request):
         return await handler(request)
-    slots = request.app[SLOTS]
-    try:
-        async with asyncio.timeout(_PATIENCE.total_seconds()):
-            await slots.acquire()
-    except TimeoutError:
-        raise Unavailable from None
-    try:
+    async with place(request.app[SLOTS], patience=_PATIENCE):
         return await handler(request)
-    finally:
-        slots.release()

@@ -22,6 +22,20 @@ LONGEST_TURN = timedelta(minutes=10)
 """How long a turn may take, so that a slow client does not keep the others from theirs."""
 
 
+@asynccontextmanager
+async def place(places: asyncio.Semaphore, *, patience: timedelta) -> AsyncIterator[None]:
+    """Wait for a place, and hold it for the block. Raises Unavailable to who has waited in vain."""
+    try:
+        async with asyncio.timeout(patience.total_seconds()):
+            await places.acquire()
+    except TimeoutError:
+        raise Unavailable from None
+    try:
+        yield
+    finally:
+        places.release()
+
+
 class Turns:
     """Has two work at once; up to 10 others wait for their turn, for 30 seconds at the most."""
 

@@ -46,6 +46,7 @@ def api_app(monitor: Monitor, settings: Settings) -> web.Application:
         limits=archive_limits(settings),
         open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
         uploads_at_once=settings.uploads_at_once,
+        downloads_at_once=max(1, settings.s3_connections // 2),
     )
     return make_app(
         Dependencies(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from shared.archive.errors import BadPaxHeader, SparseFile
 
 _LENGTH_DIGITS = 20
+_MOST_RECORDS = 1000
+"""Of one header, whose writers have a dozen: a small archive must not cost long."""
 _SIZE = re.compile(rb"([0-9]{1,18})")
 _TIME = re.compile(rb"(-?[0-9]{1,18})(?:\.[0-9]*)?")
 _SPARSE = b"GNU.sparse."
@@ -50,8 +52,11 @@ def check_global_pax(data: bytes, name: bytes) -> None:
 
 
 def _records(data: bytes, name: bytes) -> Iterator[tuple[bytes, bytes]]:
-    start = 0
+    start = count = 0
     while start < len(data):
+        count += 1
+        if count > _MOST_RECORDS:
+            raise BadPaxHeader(name, f"more than {_MOST_RECORDS} records")
         length, space, _ = data[start : start + _LENGTH_DIGITS].partition(b" ")
         if not space or not length.isdigit():
             raise BadPaxHeader(name, "a record without a length")

@@ -30,6 +30,7 @@ _FIRST_PAUSE = 0.1
 _RANGE = re.compile(r"bytes (\d{1,19})-\d{1,19}/(?:(\d{1,19})|\*)")
 _OK = 200
 _PARTIAL = 206
+_OUTSIDE = 416
 
 _log = structlog.get_logger()
 
@@ -99,6 +100,8 @@ class Download:
 
     async def _receive(self) -> bytes:
         answer = self._answer or await self._resume()
+        if self._offset == self._end:
+            return b""
         wanted = CHUNK if self._end is None else min(CHUNK, self._end - self._offset)
         with translated(self._url):
             async with asyncio.timeout(self._idle):
@@ -125,15 +128,23 @@ class Download:
     async def _resume(self) -> ClientResponse:
         """Ask for the rest of the same file; a server without ranges has given another answer."""
         answer = await self._request()
+        if self._is_at_the_end(answer):
+            self._end = self._offset
+            return answer
         if answer.status not in (_OK, _PARTIAL):
             raise self._unusable(answer)
         total = self._total(answer)
         same = answer.headers.get("ETag") == self._etag and (self._end is None or self._end == total)
-        if answer.status == _OK or not same:
+        if (answer.status == _OK and self._offset) or not same:
             raise ResumeRefused(self._url, self._offset)
         self._end = total
         self._answer = answer
         return answer
+
+    def _is_at_the_end(self, answer: ClientResponse) -> bool:
+        """Tell whether the break came after the last byte, before its end was told (RFC 9110, 15.5.17)."""
+        told = answer.headers.get("Content-Range", "")
+        return self._end is None and answer.status == _OUTSIDE and told == f"bytes */{self._offset}"
 
     async def _request(self) -> ClientResponse:
         headers = {"Range": f"bytes={self._offset}-"} if self._offset else {}

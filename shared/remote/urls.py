@@ -38,7 +38,7 @@ def _split(text: str) -> URL:
         raise BlockedUrl(Reason.URI_INVALID)
     try:
         return URL(text, encoded=_EXACT.fullmatch(text) is not None)
-    except ValueError:
+    except (ValueError, IndexError):  # the latter by yarl, for brackets in the user's name
         raise BlockedUrl(Reason.URI_INVALID) from None
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 
 from shared.database.pool import Pool
+from shared.errors import StorageError
 from shared.snapshots import objects
 from shared.snapshots.objects import UNREFERRED, StoredObject
 from shared.storage.base import ObjectStore
@@ -72,13 +73,22 @@ class Collector:
         )
         rows = await self._pool.fetch(
             f"""SELECT id, key FROM objects o WHERE state = 'deleting'
-                AND touched_at < now() - $1::interval AND {UNREFERRED} LIMIT {_AT_ONCE}""",  # noqa: S608  # fixed texts
+                AND touched_at < now() - $1::interval AND {UNREFERRED}
+                ORDER BY touched_at LIMIT {_AT_ONCE}""",  # noqa: S608  # fixed texts
             self._grace,
         )
-        for row in rows:
-            await objects.discard(self._pool, self._store, StoredObject(row["id"], row["key"]))
-            _log.info("object_collected", key=row["key"])
-        return len(rows)
+        return sum([await self._collect(StoredObject(row["id"], row["key"])) for row in rows])
+
+    async def _collect(self, gone: StoredObject) -> bool:
+        """Delete one; one that cannot be deleted waits as long again, and holds up no other."""
+        try:
+            await objects.discard(self._pool, self._store, gone)
+        except StorageError as error:
+            _log.warning("object_not_collected", key=gone.key, error=str(error))
+            await self._pool.execute("UPDATE objects SET touched_at = now() WHERE id = $1", gone.id)
+            return False
+        _log.info("object_collected", key=gone.key)
+        return True
 
     async def abandon_uploads(self) -> int:
         """Abort multipart uploads that crashed writers left behind."""

@@ -8,8 +8,8 @@ from typing import Self
 
 import structlog
 
-from shared.errors import StorageError
-from shared.storage.errors import ObjectTooLarge, WriterClosed
+from shared.errors import ObjectMissing, StorageError
+from shared.storage.errors import ObjectTooLarge, OperationFailed, WriterClosed
 from shared.storage.s3_bucket import S3Bucket
 from shared.storage.shielding import to_the_end
 
@@ -65,6 +65,7 @@ class S3Writer:
             await self._complete()
         else:
             await self._put()
+            self._part = BytesIO()  # who committed may live on for long
         self._open = False
         return self._size
 
@@ -127,12 +128,24 @@ class S3Writer:
         await asyncio.wait(self._on_their_way, return_when=asyncio.FIRST_EXCEPTION)
         self._check()
         parts = [{"PartNumber": number, "ETag": self._etags[number]} for number in sorted(self._etags)]
-        await self._bucket.call_object(
-            "complete_multipart_upload",
-            self._key,
-            UploadId=self._upload_id,
-            MultipartUpload={"Parts": parts},
-        )
+        try:
+            await self._bucket.call_object(
+                "complete_multipart_upload",
+                self._key,
+                UploadId=self._upload_id,
+                MultipartUpload={"Parts": parts},
+            )
+        except OperationFailed as error:
+            if error.cause != "NoSuchUpload" or not await self._is_there():
+                raise
+
+    async def _is_there(self) -> bool:
+        """Tell whether it was completed by an attempt whose answer was lost."""
+        try:
+            answer = await self._bucket.call_object("head_object", self._key)
+        except ObjectMissing:
+            return False
+        return bool(answer["ContentLength"] == self._size)
 
     async def _discard(self) -> None:
         self._part = BytesIO()

@@ -270,6 +270,42 @@ async def test_read_does_not_go_on_in_another_object_of_the_key(store: S3Store, 
     assert (caught.value.cause, caught.value.retryable) == ("PreconditionFailed", True)
 
 
+async def test_an_upload_that_was_completed_by_an_attempt_whose_answer_was_lost_is_there(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = store._bucket.client.complete_multipart_upload
+
+    async def twice(**parameters: object) -> object:
+        await complete(**parameters)
+        return await complete(**parameters)  # as the client does that did not hear of the first
+
+    monkeypatch.setattr(store._bucket.client, "complete_multipart_upload", twice)
+    await put(store, "packs/1", pattern(2 * PART + 3))
+    assert await get(store, "packs/1") == pattern(2 * PART + 3)
+
+
+async def test_an_upload_that_is_gone_and_never_was_completed_is_an_error(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = store._bucket.client.complete_multipart_upload
+
+    async def late(**parameters: object) -> object:
+        ids = {name: parameters[name] for name in ("Bucket", "Key", "UploadId")}
+        await store._bucket.client.abort_multipart_upload(**ids)
+        return await complete(**parameters)
+
+    monkeypatch.setattr(store._bucket.client, "complete_multipart_upload", late)
+    with pytest.raises(OperationFailed, match="NoSuchUpload"):
+        await put(store, "packs/1", pattern(2 * PART + 3))
+
+
+async def test_a_committed_writer_that_lives_on_holds_no_part(store: S3Store) -> None:
+    async with store.create("packs/1") as writer:
+        await writer.write(pattern(PART))
+        await writer.commit()
+        assert writer._part.getbuffer().nbytes == 0
+
+
 async def test_memory_of_an_upload_is_bounded(store: S3Store) -> None:
     process, block = psutil.Process(), pattern(MIB)
     before = peak = process.memory_info().rss

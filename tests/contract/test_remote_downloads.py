@@ -20,6 +20,7 @@ from tests.support.remote import (
     PATIENT,
     SECRET,
     SHORT,
+    Handler,
     Servers,
     client_of,
     read_all,
@@ -116,6 +117,40 @@ async def test_a_broken_download_goes_on_where_it_was(servers: Servers) -> None:
     assert cutting.asked == [(None, None), ("bytes=300000-", '"one"'), ("bytes=600000-", '"one"')]
     assert [each["event"] for each in logs] == ["download_resumed"] * 2
     assert SECRET not in str(logs)
+
+
+def _cut_at(cut: int) -> Handler:
+    """A server that gives no length, and breaks its first answer behind so many bytes."""
+    asked = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        asked.append(request.headers.get("Range"))
+        start = int((asked[-1] or "bytes=0-")[6:-1])
+        if start == len(CONTENT):
+            return web.Response(status=416, headers={"Content-Range": f"bytes */{start}"})
+        headers = {"ETag": '"one"'}
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"
+        response = web.StreamResponse(status=206 if start else 200, headers=headers)
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        body = CONTENT[start:cut] if len(asked) == 1 else CONTENT[start:]
+        if body:
+            await response.write(body)
+        if len(asked) == 1:
+            assert request.transport is not None
+            request.transport.close()
+        else:
+            await response.write_eof()
+        return response
+
+    return handler
+
+
+@pytest.mark.parametrize("cut", [0, 1, len(CONTENT) - 1, len(CONTENT)])
+async def test_a_download_is_whole_wherever_its_first_answer_breaks(servers: Servers, cut: int) -> None:
+    port = await servers.http(_cut_at(cut))
+    assert await read_all(client_of(), f"http://files.test:{port}/") == CONTENT
 
 
 async def test_a_download_survives_any_number_of_breaks_with_progress(

@@ -163,6 +163,7 @@ async def running_api(
     remote: RemoteImports | None = None,
     longest_stream: timedelta = timedelta(minutes=1),
     uploads_at_once: int = 32,
+    downloads_at_once: int = 32,
     **config: Any,
 ) -> AsyncIterator[Api]:
     """Start the application with these application settings, else without rate limits."""
@@ -180,6 +181,7 @@ async def running_api(
                     defaults=ApplicationSettings(**(UNLIMITED | config)),
                     longest_stream=longest_stream,
                     uploads_at_once=uploads_at_once,
+                    downloads_at_once=downloads_at_once,
                     remote_imports=remote or RemoteImports(),
                 ),
                 readiness=readiness,

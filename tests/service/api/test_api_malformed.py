@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.api.bodies import MOST_PARAMETERS
 from shared.accounts.models import Scope, User
 from shared.accounts.tokens import create_token
 from shared.projects.models import Project
@@ -134,3 +135,11 @@ async def test_slashes_at_the_end_are_none(api: Api, project: Project) -> None:
     answers = [await api.get(f"/projects/{project.id}/export{end}", by="ann") for end in ("", "/", "//")]
 
     assert [answer.status for answer in answers] == [200] * 3
+
+
+async def test_json_has_so_many_parameters_and_no_more(api: Api) -> None:
+    await api.user("ann")
+    given = {f"a[{number}]": 1 for number in range(MOST_PARAMETERS)}
+    assert (await api.post("/projects", by="ann", json={**given, "name": "p"})).status == 400
+    del given["a[0]"]
+    assert (await api.post("/projects", by="ann", json={**given, "name": "p"})).status == 201

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from shared.snapshots import index, objects
 from shared.snapshots.collector import Collector
 from shared.snapshots.models import Entry, EntryKind
 from shared.snapshots.writer import write_snapshot
+from shared.storage.errors import OperationRefused
 from shared.storage.filesystem import FilesystemStore
 from tests.support.jobs import MINUTE, claimed, migrated, queued
 
@@ -103,6 +104,28 @@ async def test_collectors_at_once_remove_everything_and_do_not_disturb_each_othe
     await asyncio.gather(*(Collector(pool, store, grace=NOW).collect_objects() for _ in range(5)))
     assert await pool.fetchval("SELECT array_agg(id) FROM objects") == [used]
     assert len(await _keys(store)) == 1
+
+
+async def test_an_object_that_cannot_be_deleted_holds_up_no_other(
+    pool: Pool, store: FilesystemStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = await _object(pool, store)
+    for _ in range(3):
+        await _object(pool, store)
+    (key,) = [row["key"] for row in await pool.fetch("SELECT key FROM objects WHERE id = $1", kept)]
+    delete = store.delete
+
+    async def refusing(keys: Sequence[str]) -> None:
+        if key in keys:
+            raise OperationRefused("delete", key, reason="AccessDenied")
+        await delete(keys)
+
+    monkeypatch.setattr(store, "delete", refusing)
+    collector = Collector(pool, store, grace=NOW)
+    assert await collector.collect_objects() == 3
+    assert await _keys(store) == [key]
+    monkeypatch.setattr(store, "delete", delete)
+    assert await collector.collect_objects() == 1
 
 
 async def test_a_snapshot_that_goes_while_it_is_read_is_an_error_and_no_early_end(pool: Pool) -> None:

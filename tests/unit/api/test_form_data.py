@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from services.api.errors import ParametersInvalid
 from services.api.form_data import FieldCollector, FormEvent, form_parser
 from tests.support.forms import HEADERS, Part, form_body
 
@@ -30,6 +31,28 @@ def test_a_form_is_the_same_wherever_the_network_cuts_it(cut: int) -> None:
 @pytest.mark.parametrize("more", [b"\r\n", b"anything", b"\r\n" * 10])
 def test_what_comes_behind_the_last_boundary_is_passed_over(more: bytes) -> None:
     assert events(BODY + more) == events(BODY, more) == events(BODY)
+
+
+@pytest.mark.parametrize("preamble", [b"\r\n", b"for old programs\r\n"])
+def test_what_comes_before_the_first_boundary_is_passed_over_wherever_it_is_cut(preamble: bytes) -> None:
+    for cut in range(1, len(preamble) + 40):
+        assert events((preamble + BODY)[:cut], (preamble + BODY)[cut:]) == events(BODY)
+
+
+def _feed_noise() -> None:
+    with form_parser(HEADERS["Content-Type"]) as feed:
+        for _ in range(100):
+            list(feed(b"x" * 1024))
+
+
+def test_what_comes_before_the_first_boundary_has_a_limit() -> None:
+    with pytest.raises(ParametersInvalid, match="no part in its first 66560 bytes"):
+        _feed_noise()
+
+
+def test_a_boundary_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ParametersInvalid), form_parser('multipart/form-data; boundary="\udcff"'):
+        pass
 
 
 def test_fields_are_collected_whatever_comes_behind() -> None:

@@ -34,6 +34,14 @@ def test_the_last_record_of_a_keyword_counts() -> None:
     assert parse_pax(pax_record(b"path", b"a") + pax_record(b"path", b"b"), NAME).path == b"b"
 
 
+def test_a_header_has_so_many_records_and_no_more() -> None:
+    records = pax_record(b"a", b"") * 1000
+    assert parse_pax(records, NAME) == NOTHING
+    for check in (parse_pax, check_global_pax):
+        with pytest.raises(BadPaxHeader, match="more than 1000 records"):
+            check(records + pax_record(b"a", b""), NAME)
+
+
 def test_an_empty_header_overrides_nothing() -> None:
     assert parse_pax(b"", NAME) == NOTHING
 

@@ -37,6 +37,8 @@ def test_http_is_refused_where_only_https_is_allowed() -> None:
         "http://host/a\nb",
         "http://host/\x00",
         "http://good.example\\@evil.example/",
+        "http://[x]@",
+        "http://a[b]@",
     ],
 )
 def test_what_is_no_url_is_refused(text: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.api import middlewares
+from services.api import downloads, middlewares
 from tests.support.api import ARCHIVE, Answer, Api, running_api
 from tests.support.forms import HEADERS, Part, form_body
 
@@ -74,3 +74,31 @@ async def test_a_refused_upload_leaves_its_place(api: Api) -> None:
     for _ in range(3):
         assert (await _import(api, "-")).status == 400
     assert (await _import(api, "p")).status == 201
+
+
+@pytest.fixture
+async def narrow(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    """An application that lets one download be read at a time."""
+    async with running_api(database_url, tmp_path / "objects", downloads_at_once=1) as running:
+        yield running
+
+
+async def test_a_download_that_finds_no_place_is_told_when_to_come_back(
+    narrow: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "_PATIENCE", timedelta(0))
+    ann = await narrow.user("ann")
+    project = await narrow.project(ann)
+    await narrow.archive(project, ann, content=bytes(32 * 1024 * 1024))
+    path = f"/projects/{project.id}/export/download"
+    url = f"{str(narrow.url).rstrip('/')}/api/v4{path}"
+    async with narrow.session.get(url, headers={"PRIVATE-TOKEN": narrow.tokens["ann"]}) as slow:
+        assert slow.status == 200  # and is not read
+        refused = await narrow.get(path, by="ann")
+        assert (refused.status, "Retry-After" in refused.headers) == (503, True)
+        head = await narrow.call("HEAD", f"/api/v4{path}", by="ann")
+        assert (head.status, head.headers["Content-Length"]) == (200, str(32 * 1024 * 1024))
+        slow.close()
+    async with asyncio.timeout(SOON):
+        while (await narrow.get(path, by="ann", headers={"Range": "bytes=0-9"})).status == 503:
+            pass
