@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 
-PROGRAM = f"""#!{sys.executable}
-import sys
-sys.path.insert(0, {str(ROOT)!r})
-from services.cli.__main__ import main
-main()
+PROGRAM = f"""#!/bin/sh
+PYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m services.cli "$@"
 """
 
 TAB = """
