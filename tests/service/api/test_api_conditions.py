@@ -10,11 +10,6 @@ from shared.accounts.models import User
 from tests.support.api import Api
 
 
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
 @pytest.mark.usefixtures("ann")
 async def test_a_good_answer_has_a_weak_tag_and_is_not_sent_twice(api: Api) -> None:
     first = await api.get("/user", by="ann")

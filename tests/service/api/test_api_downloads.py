@@ -21,16 +21,6 @@ ETAG = f'"{hashlib.sha256(ARCHIVE).hexdigest()}"'
 EXPIRED = {"message": "404 Not found or has expired"}
 
 
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
-@pytest.fixture
-async def project(api: Api, ann: User) -> Project:
-    return await api.project(ann)
-
-
 async def _download(
     api: Api, project: Project, *, method: str = "GET", by: str = "ann", **headers: str
 ) -> Answer:

@@ -13,11 +13,6 @@ from tests.support.waiting import begun_and_waiting
 
 
 @pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
-@pytest.fixture
 async def grp(api: Api, ann: User) -> int:
     return int((await _group(api, "grp")).body["id"])
 

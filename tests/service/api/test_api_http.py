@@ -13,16 +13,6 @@ from shared.projects.models import Project
 from tests.support.api import Api
 
 
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
-@pytest.fixture
-async def project(api: Api, ann: User) -> Project:
-    return await api.project(ann)
-
-
 async def test_an_unknown_route_is_not_found(api: Api) -> None:
     answer = await api.get("/nonsense")
 

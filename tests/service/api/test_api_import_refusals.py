@@ -31,11 +31,6 @@ async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
         yield running
 
 
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
 async def _import_while(api: Api, happens: Callable[[], Awaitable[object]], **fields: str) -> Answer:
     """Ask for a remote import, in the middle of whose look at the file something ``happens``."""
 

@@ -10,11 +10,6 @@ from tests.support.api import Api
 
 
 @pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
-@pytest.fixture
 async def project(api: Api, ann: User) -> Project:
     return await api.project(ann, visibility=Visibility.PUBLIC)
 

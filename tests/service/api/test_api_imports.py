@@ -17,11 +17,6 @@ FILE = Part("file", ARCHIVE, "x.tar.gz")
 
 
 @pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
-@pytest.fixture
 async def group(api: Api, ann: User) -> Namespace:
     """A subgroup of a group that ann maintains."""
     top = await create_group(api.pool, "grp", name="Grp")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.api.bodies import MOST_PARAMETERS
-from shared.accounts.models import Scope, User
+from shared.accounts.models import Scope
 from shared.accounts.tokens import create_token
 from shared.projects.models import Project
 from tests.support.api import Api
@@ -15,16 +15,6 @@ from tests.support.forms import HEADERS, Part, form_body
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
-@pytest.fixture
-async def project(api: Api, ann: User) -> Project:
-    return await api.project(ann)
 
 
 @pytest.mark.usefixtures("ann")

@@ -17,18 +17,8 @@ FORBIDDEN = {"message": "403 Forbidden"}
 
 
 @pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
-@pytest.fixture
 async def bob(api: Api) -> User:
     return await api.user("bob")
-
-
-@pytest.fixture
-async def project(api: Api, ann: User) -> Project:
-    return await api.project(ann)
 
 
 @pytest.fixture

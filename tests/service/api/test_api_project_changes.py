@@ -12,16 +12,6 @@ from tests.support.api import EXTERNAL_URL, Answer, Api
 from tests.support.waiting import begun_and_waiting
 
 
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
-@pytest.fixture
-async def project(api: Api, ann: User) -> Project:
-    return await api.project(ann)
-
-
 async def _put(api: Api, address: str, by: str, **values: Any) -> Answer:
     return await api.call("PUT", f"/api/v4{address}", by=by, json=values)
 

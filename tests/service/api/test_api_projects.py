@@ -12,11 +12,6 @@ from shared.projects.models import Visibility
 from tests.support.api import EXTERNAL_URL, Api
 
 
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
 async def _paths(api: Api, query: str, *, by: str = "ann") -> list[str]:
     answer = await api.get(f"/projects?{query}", by=by)
     assert answer.status == 200

@@ -17,11 +17,6 @@ from tests.support.projects import ndjson, project
 STATES = ("opened", "closed", "merged")
 
 
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
 def _record(number: int, **more: Any) -> bytes:
     return json.dumps(
         {"iid": number, "title": f"t{number}", "source_branch": "s", "target_branch": "t", "x": "x" * 20_000}

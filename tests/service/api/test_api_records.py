@@ -17,11 +17,6 @@ LISTS = ["issues", "labels", "merge_requests", "milestones", "releases", "snippe
 MIB = 1024 * 1024
 
 
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
 def _issues(count: int, *, padding: int = 0) -> bytes:
     record = {"description": "x" * padding, "state": "opened"}
     return ndjson(

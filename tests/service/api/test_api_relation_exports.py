@@ -23,11 +23,6 @@ OID = hashlib.sha256(OBJECT).hexdigest()
 BUNDLE = bundle_of(refs__heads__main="1" * 40)
 
 
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
 async def _start(api: Api, made: Project, *, by: str = "ann", **form: str) -> None:
     answer = await api.post(f"/projects/{made.id}/export_relations", by=by, data=form)
     assert (answer.status, answer.body) == (202, {"message": "202 Accepted"})

@@ -15,16 +15,6 @@ from tests.support.forms import HEADERS, Part, form_body
 FILE = Part("file", ARCHIVE, "x.tar.gz")
 
 
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
-@pytest.fixture
-async def project(api: Api, ann: User) -> Project:
-    return await api.project(ann)
-
-
 async def send(api: Api, *, by: str | None = "ann", file: Part | None = FILE, **fields: str) -> Answer:
     given = {"path": "ann/project", "relation": "issues"} | fields
     parts = [Part(name, value) for name, value in given.items() if value]

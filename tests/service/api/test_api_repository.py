@@ -16,11 +16,6 @@ BUNDLE = bundle_of(
 )  # fmt: skip
 
 
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
 async def test_branches_come_from_the_header_of_the_bundle(api: Api, ann: User) -> None:
     made = await imported(api, ann, project(("project.bundle", BUNDLE)))
     answer = await api.get(f"/projects/{made.id}/repository/branches", by="ann")

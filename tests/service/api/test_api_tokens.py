@@ -18,11 +18,6 @@ UNAUTHORIZED = {"message": "401 Unauthorized"}
 
 
 @pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
-@pytest.fixture
 async def root(api: Api) -> User:
     """An administrator whose token may impersonate."""
     root = await api.user("root", is_admin=True)

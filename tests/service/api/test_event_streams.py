@@ -87,16 +87,6 @@ async def following(api: Api, path: str, *, by: str, after: int | None = None) -
         yield Stream(response)
 
 
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
-@pytest.fixture
-async def project(api: Api, ann: User) -> Project:
-    return await api.project(ann)
-
-
 def names(found: list[Sent]) -> list[str]:
     return [each.event for each in found]
 

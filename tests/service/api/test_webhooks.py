@@ -27,16 +27,6 @@ async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
-@pytest.fixture
-async def project(api: Api, ann: User) -> Project:
-    return await api.project(ann)
-
-
-@pytest.fixture
 async def hooks(project: Project) -> str:
     """The address of the webhooks of ann's project."""
     return f"/api/crossdock/v1/projects/{project.id}/webhooks"
