@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from functools import partial
 
 from services.ports import Ports
 from shared.accounts.expiry import Expiry
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
-from shared.instance.defaults import default_settings
-from shared.instance.outbound import outbound_client, outbound_tls
-from shared.instance.store import application_settings
+from shared.instance.outbound import outbound_clients
 from shared.jobs.depth import Depth
 from shared.jobs.revival import Revival
 from shared.jobs.sweeper import Sweeper, seldom
@@ -52,8 +49,7 @@ def sweeper(ports: Ports, settings: Settings) -> Sweeper:
 
 def webhook_sender(ports: Ports, settings: Settings) -> WebhookSender:
     """Make the sender of webhooks."""
-    now = partial(application_settings, ports.pool, default_settings(settings))
-    connect = partial(outbound_client, now, tls=outbound_tls(settings))
+    connect = outbound_clients(ports.pool, settings)
     return WebhookSender(ports.pool, connect, source=settings.base_url, observer=ports.deliveries)
 
 

@@ -25,15 +25,19 @@ LONGEST_TURN = timedelta(minutes=10)
 @asynccontextmanager
 async def place(places: asyncio.Semaphore, *, patience: timedelta) -> AsyncIterator[None]:
     """Wait for a place, and hold it for the block. Raises Unavailable to who has waited in vain."""
+    await _acquire(places, patience)
+    try:
+        yield
+    finally:
+        places.release()
+
+
+async def _acquire(places: asyncio.Semaphore, patience: timedelta) -> None:
     try:
         async with asyncio.timeout(patience.total_seconds()):
             await places.acquire()
     except TimeoutError:
         raise Unavailable from None
-    try:
-        yield
-    finally:
-        places.release()
 
 
 class Turns:
@@ -65,9 +69,6 @@ class Turns:
             raise Unavailable
         self._waiting += 1
         try:
-            async with asyncio.timeout(LONGEST_WAIT.total_seconds()):
-                await self._free.acquire()
-        except TimeoutError:
-            raise Unavailable from None
+            await _acquire(self._free, LONGEST_WAIT)
         finally:
             self._waiting -= 1

@@ -15,7 +15,7 @@ from services.exporter.upload import Uploader
 from shared.assembly.documents import VERSION
 from shared.assembly.layout import ArchiveLayout
 from shared.assembly.members import Document, members, with_parents
-from shared.assembly.project import PROJECT, project_document
+from shared.assembly.project import LFS_INDEX, PROJECT, project_document
 from shared.assembly.reading import filled
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, Fault
@@ -28,7 +28,7 @@ from shared.projects import archives
 from shared.projects.content import ProjectContent, project_content
 from shared.restore.entries import relation_of
 from shared.snapshots import index, objects
-from shared.snapshots.models import PlacedEntry
+from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.storage.base import ObjectStore
 
 _EMPTY = b"{}"
@@ -132,7 +132,7 @@ class Exporter:
         if data is not None:
             documents.append(Document(PROJECT, attributes.entry.mtime if attributes else created, data))
         if attributes is None:
-            documents.append(Document("lfs-objects.json", created, _EMPTY))
+            documents.append(Document(LFS_INDEX, created, _EMPTY))
         return {document.name: document for document in documents}
 
     async def _stored_size(self, snapshot_id: int | None) -> int:
@@ -199,10 +199,10 @@ async def _counted(
     """Give the entries, and count a relation when the next one is asked for: it is written by then."""
     async for placed in entries:
         yield placed
-        relation = relation_of(placed.entry.name)
-        if relation is not None:
+        entry = placed.entry
+        if entry.kind is EntryKind.RELATION and (relation := relation_of(entry.name)):
             count = progress.relation(relation)
-            count.bytes, count.lines = placed.entry.raw_size, placed.entry.lines
+            count.bytes, count.lines = entry.raw_size, entry.lines
 
 
 async def _none() -> AsyncGenerator[PlacedEntry, None]:

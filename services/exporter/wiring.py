@@ -11,7 +11,7 @@ from services.ports import Ports, answering, distributed
 from services.tracing import tracing
 from services.working import work_until_signal, worker_limits, worker_name
 from shared.instance.defaults import default_settings
-from shared.instance.outbound import outbound_client, outbound_tls
+from shared.instance.outbound import outbound_clients
 from shared.instance.store import application_settings
 from shared.jobs.models import JobKind
 from shared.jobs.worker import Worker
@@ -26,7 +26,7 @@ def exporter(ports: Ports, settings: Settings) -> Worker:
         ports.pool,
         ports.store,
         settings=now,
-        uploader=Uploader(ports.store, partial(outbound_client, now, tls=outbound_tls(settings))),
+        uploader=Uploader(ports.store, outbound_clients(ports.pool, settings)),
         observer=ports.observer,
     )
     return Worker(

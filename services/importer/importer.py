@@ -61,8 +61,7 @@ class Importer:
                 progress.begin(Phase.WRITING)
                 await writer.close()
             progress.begin(Phase.COMMITTING)
-            outcome = Outcome(archive=source.outcome) if source.outcome else None
-            await self._finish(job, lease, writer, attributes, progress=progress, outcome=outcome)
+            await self._finish(job, lease, writer, attributes, progress=progress, outcome=source.outcome)
 
     async def _restore(
         self, events: AsyncGenerator[Event, None], restorer: Restorer, *, breath: Breath

@@ -12,7 +12,7 @@ from shared.errors import CrossdockError, Fault
 from shared.instance.models import ApplicationSettings
 from shared.instance.remote_imports import RemoteImports, check_size
 from shared.instance.store import application_settings
-from shared.jobs.models import ArchiveOutcome, ImportOrder, Job, RemoteSource
+from shared.jobs.models import ArchiveOutcome, ImportOrder, Job, Outcome, RemoteSource
 from shared.remote.download import Download
 from shared.snapshots import objects
 from shared.storage.base import ObjectStore
@@ -45,8 +45,8 @@ class ArchiveSource(Readable, Protocol):
         ...
 
     @property
-    def outcome(self) -> ArchiveOutcome | None:
-        """What was read, once all of it was; None where that is known from the upload."""
+    def outcome(self) -> Outcome | None:
+        """What is to be told of the archive once all of it was read; None where its upload tells that."""
         ...
 
 
@@ -107,9 +107,9 @@ class DigestedArchive:
         return self._source.size
 
     @property
-    def outcome(self) -> ArchiveOutcome | None:
+    def outcome(self) -> Outcome:
         """See ArchiveSource."""
-        return ArchiveOutcome(size=self._read, sha256=self._digest.hexdigest())
+        return Outcome(archive=ArchiveOutcome(size=self._read, sha256=self._digest.hexdigest()))
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """See Readable."""

@@ -13,6 +13,7 @@ from shared.snapshots.reader import Run, read_run
 from shared.storage.base import ObjectStore
 
 PROJECT = "tree/project.json"
+LFS_INDEX = "lfs-objects.json"
 
 _EMPTY = b"{}"
 

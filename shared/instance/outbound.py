@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
+from shared.database.pool import Pool
+from shared.instance.defaults import default_settings
 from shared.instance.models import ApplicationSettings
-from shared.instance.store import SettingsNow
+from shared.instance.store import application_settings
 from shared.remote.addresses import Policy
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import SystemResolver
@@ -34,6 +36,12 @@ def outbound_tls(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
-async def outbound_client(now: SettingsNow, *, tls: ssl.SSLContext | None) -> RemoteClient:
-    """Make a client of the settings that hold ``now``."""
-    return RemoteClient(outbound_policy(await now()), SystemResolver(), tls=tls)
+def outbound_clients(pool: Pool, settings: Settings) -> Callable[[], Awaitable[RemoteClient]]:
+    """Give what makes a client by the settings that hold when it is asked."""
+    defaults, tls = default_settings(settings), outbound_tls(settings)
+
+    async def connect() -> RemoteClient:
+        now = await application_settings(pool, defaults)
+        return RemoteClient(outbound_policy(now), SystemResolver(), tls=tls)
+
+    return connect

@@ -10,8 +10,8 @@ from datetime import timedelta
 from functools import wraps
 
 import structlog
-from asyncpg import InterfaceError, PostgresError
 
+from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
 
@@ -22,7 +22,6 @@ _LOCK = 0x73776565706572
 _TERM = timedelta(seconds=10)
 _JITTER = 0.1
 """The part by which a pause is longer or shorter: services that started together do not stay in step."""
-_DATABASE_ERRORS = (OSError, PostgresError, InterfaceError)
 _log = structlog.get_logger()
 
 
@@ -75,12 +74,12 @@ class Sweeper:
                     # The pool takes the lock back. An unlock of ours could fail in the place of a
                     # cancellation, and be taken for a fault of the database.
                     await self._go_round()
-        except _DATABASE_ERRORS as error:
+        except DATABASE_ERRORS as error:
             _log.warning("sweep_failed", error=str(error))
 
     async def _go_round(self) -> None:
         for duty in self._duties:
             try:
                 await duty()
-            except (CrossdockError, *_DATABASE_ERRORS) as error:
+            except (CrossdockError, *DATABASE_ERRORS) as error:
                 _log.warning("duty_failed", duty=getattr(duty, "__name__", str(duty)), error=str(error))

@@ -14,9 +14,10 @@ from typing import Any, Protocol
 
 import stamina
 import structlog
-from asyncpg import InterfaceError, LockNotAvailableError, PostgresError
+from asyncpg import LockNotAvailableError
 
 from shared.broker.base import Broker, Delivery
+from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, LeaseLost
 from shared.jobs import store
@@ -29,7 +30,6 @@ _log = structlog.get_logger()
 _BEAT_AT_MOST = timedelta(seconds=2)
 _LONGEST_DELAY = timedelta(minutes=5)
 _MOST_DOUBLINGS = 16
-_DATABASE_ERRORS = (OSError, PostgresError, InterfaceError)
 
 
 class Work(Protocol):
@@ -154,7 +154,7 @@ class Worker:
     async def _claim_row(self, job_id: int) -> Job | None:
         """Claim, and wait for the database where it is away: giving back counts against the message."""
         async for attempt in stamina.retry_context(
-            on=_DATABASE_ERRORS, attempts=None, timeout=None, wait_initial=self._limits.first_delay
+            on=DATABASE_ERRORS, attempts=None, timeout=None, wait_initial=self._limits.first_delay
         ):
             with attempt:
                 return await store.claim(self._pool, job_id, worker=self._name, ttl=self._limits.ttl)
@@ -208,7 +208,7 @@ class Worker:
             except LockNotAvailableError:
                 # Our own last transaction holds it, however long that takes; so nobody else can have it.
                 until = sent + self._limits.ttl.total_seconds()
-            except _DATABASE_ERRORS as error:
+            except DATABASE_ERRORS as error:
                 _log.warning("heartbeat_failed", error=_text(error))
         raise LeaseLost(lease.job_id)
 
@@ -237,7 +237,7 @@ class Worker:
     async def _write(self, move: Coroutine[Any, Any, AttemptEnd]) -> AttemptEnd:
         try:
             return await move
-        except (CrossdockError, *_DATABASE_ERRORS) as error:  # the project may be gone, the job with it
+        except (CrossdockError, *DATABASE_ERRORS) as error:  # the project may be gone, the job with it
             _log.warning("job_left_to_the_sweeper", error=_text(error))
             return AttemptEnd.LEFT
 

@@ -6,12 +6,11 @@ import asyncio
 import re
 from collections.abc import Callable
 
-from shared.assembly.project import PROJECT
+from shared.assembly.project import LFS_INDEX, PROJECT
 from shared.restore.documents import LfsIndex, ProjectDocument
 from shared.restore.failures import Failure
 from shared.restore.verifiers import Bundle, LfsObject, Tolerated, Unchecked, Verifier, Version
 
-_LFS_INDEX = "lfs-objects.json"
 _RELATION = re.compile(r"tree/project/([^/]+)\.ndjson")
 
 _VERIFIERS: tuple[tuple[re.Pattern[str], Callable[[str], Verifier]], ...] = (
@@ -19,7 +18,7 @@ _VERIFIERS: tuple[tuple[re.Pattern[str], Callable[[str], Verifier]], ...] = (
     (re.compile(re.escape(PROJECT)), ProjectDocument),
     (re.compile(r"project(\.wiki|\.design)?\.bundle"), Bundle),
     (re.compile(r"snippets/[^/]+\.bundle"), lambda name: _snippet(Bundle(name))),
-    (re.compile(re.escape(_LFS_INDEX)), lambda name: _lfs(LfsIndex(name))),
+    (re.compile(re.escape(LFS_INDEX)), lambda name: _lfs(LfsIndex(name))),
     (re.compile(r"lfs-objects/[^/]+"), lambda name: _lfs(LfsObject(name.rpartition("/")[2]))),
 )
 
@@ -48,7 +47,7 @@ def verifier_of(name: str) -> Verifier:
 
 def is_document(name: str) -> bool:
     """Tell whether the entry is held in memory as a whole to be understood: 50 MiB at the most."""
-    return name in (PROJECT, _LFS_INDEX)
+    return name in (PROJECT, LFS_INDEX)
 
 
 async def closed(name: str, verifier: Verifier) -> Failure | None:

@@ -125,16 +125,17 @@ class WebhookSender:
             self._observer.attempted(DeliveryEnd.DELIVERED)
             return True
         pause = self._pause(delivery, answer)
+        is_last = pause is None
         await sending.refused(self._pool, delivery, attempt, again_in=pause)
-        self._observer.attempted(DeliveryEnd.FAILED if pause is None else DeliveryEnd.RETRIED)
+        self._observer.attempted(DeliveryEnd.FAILED if is_last else DeliveryEnd.RETRIED)
         _log.warning(
             "webhook_refused",
             webhook_id=webhook.id,
             delivery_id=delivery.id,
             error=attempt.error,
-            last=not pause,
+            last=is_last,
         )
-        if reason := _reason_to_disable(webhook, delivery, attempt, is_last=pause is None):
+        if reason := _reason_to_disable(webhook, delivery, attempt, is_last=is_last):
             await store.disable(self._pool, webhook.id, reason)
             _log.warning("webhook_disabled", webhook_id=webhook.id, reason=reason)
         return False

@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 import msgspec
 
 from shared.database.pool import Database, Pool
-from shared.webhooks.models import Attempt, Delivery, Webhook
-from shared.webhooks.store import COLUMNS, delivery_of, webhook_of
+from shared.webhooks.models import Attempt, Delivery, DeliveryState, Webhook
+from shared.webhooks.store import COLUMNS, READY, delivery_of, webhook_of
 
 BELIEVED_FOR = timedelta(seconds=60)
 
@@ -81,11 +81,8 @@ async def release(db: Database, turn: Turn) -> None:
 async def delivered(pool: Pool, delivery: Delivery, attempt: Attempt) -> None:
     """Note that it was taken, which ends every pause of its webhook."""
     async with pool.acquire() as db, db.transaction():
-        await _end(db, delivery, attempt, state="delivered")
-        await db.execute(
-            "UPDATE webhooks SET failures = 0, failing_since = NULL, resume_at = now() WHERE id = $1",
-            delivery.webhook_id,
-        )
+        await _note(db, delivery, attempt, DeliveryState.DELIVERED)
+        await db.execute(f"UPDATE webhooks SET {READY} WHERE id = $1", delivery.webhook_id)  # noqa: S608  # fixed texts
 
 
 async def refused(pool: Pool, delivery: Delivery, attempt: Attempt, *, again_in: timedelta | None) -> None:
@@ -95,13 +92,9 @@ async def refused(pool: Pool, delivery: Delivery, attempt: Attempt, *, again_in:
     """
     async with pool.acquire() as db, db.transaction():
         if again_in is None:
-            await _end(db, delivery, attempt, state="failed")
+            await _note(db, delivery, attempt, DeliveryState.FAILED)
         else:
-            await db.execute(
-                f"""UPDATE webhook_deliveries SET tries = tries + 1, attempts = {_ATTEMPTS}
-                    WHERE id = $1 AND state = 'pending'""",  # noqa: S608  # fixed texts
-                delivery.id, [msgspec.to_builtins(attempt)],
-            )  # fmt: skip
+            await _note(db, delivery, attempt, DeliveryState.PENDING)
             await db.execute(
                 """UPDATE webhook_deliveries SET due_at = greatest(due_at, now() + $4::interval)
                    WHERE webhook_id = $1 AND job_id = $2 AND id >= $3 AND state = 'pending'""",
@@ -115,15 +108,14 @@ async def refused(pool: Pool, delivery: Delivery, attempt: Attempt, *, again_in:
         )  # fmt: skip
 
 
-_ATTEMPTS = f"""(SELECT jsonb_agg(a ORDER BY n) FROM (
-    SELECT a, n FROM jsonb_array_elements(attempts || $2::jsonb) WITH ORDINALITY AS each(a, n)
-    ORDER BY n DESC LIMIT {_KEPT_ATTEMPTS}) AS kept)"""  # noqa: S608  # fixed texts
-"""The attempts with one more, as SQL."""
-
-
-async def _end(db: Database, delivery: Delivery, attempt: Attempt, *, state: str) -> None:
+async def _note(db: Database, delivery: Delivery, attempt: Attempt, state: DeliveryState) -> None:
+    """Note an attempt, and what became of the delivery, unless another process knows its end already."""
     await db.execute(
-        f"""UPDATE webhook_deliveries SET state = $3, finished_at = now(), tries = tries + 1,
-               attempts = {_ATTEMPTS} WHERE id = $1 AND state = 'pending'""",  # noqa: S608  # fixed texts
-        delivery.id, [msgspec.to_builtins(attempt)], state,
+        f"""UPDATE webhook_deliveries SET state = $3, tries = tries + 1,
+                finished_at = CASE WHEN $3 <> 'pending' THEN now() END,
+                attempts = (SELECT jsonb_agg(a ORDER BY n) FROM (
+                    SELECT a, n FROM jsonb_array_elements(attempts || $2::jsonb) WITH ORDINALITY AS each(a, n)
+                    ORDER BY n DESC LIMIT {_KEPT_ATTEMPTS}) AS kept)
+            WHERE id = $1 AND state = 'pending'""",  # noqa: S608  # fixed texts
+        delivery.id, [msgspec.to_builtins(attempt)], state.value,
     )  # fmt: skip

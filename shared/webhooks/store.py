@@ -21,7 +21,8 @@ OVERLAP = timedelta(hours=24)
 
 _OWN = "project_id IS NOT DISTINCT FROM $1"
 _CHANGEABLE = ("url", "events", "description")
-_READY = "failures = 0, failing_since = NULL, resume_at = now()"
+READY = "failures = 0, failing_since = NULL, resume_at = now()"
+"""What ends every pause of a webhook, as SQL."""
 
 
 class TooManyWebhooks(CrossdockError):
@@ -105,7 +106,7 @@ async def change(db: Database, webhook_id: int, changes: Mapping[str, object]) -
 
 async def enable(db: Database, webhook_id: int) -> None:
     """Send to it again, at once, also what waits since it was disabled."""
-    await db.execute(f"UPDATE webhooks SET disabled_reason = NULL, {_READY} WHERE id = $1", webhook_id)  # noqa: S608  # fixed texts
+    await db.execute(f"UPDATE webhooks SET disabled_reason = NULL, {READY} WHERE id = $1", webhook_id)  # noqa: S608  # fixed texts
 
 
 async def disable(db: Database, webhook_id: int, reason: str) -> None:

@@ -9,7 +9,7 @@ from services.api.dependencies import Dependencies
 from services.api.errors import Refused
 from services.api.relation_imports import is_importing
 from shared.accounts.models import AccessLevel
-from shared.assembly.project import PROJECT, load
+from shared.assembly.project import LFS_INDEX, PROJECT, load
 from shared.database.pool import Connection
 from shared.errors import ArchiveError
 from shared.projects import content
@@ -17,7 +17,6 @@ from shared.snapshots import index, pushes
 from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.snapshots.pushes import Push, PushGone
 
-_LFS_INDEX = "lfs-objects.json"
 _LFS_FOLDER = "lfs-objects/"
 _LISTED = re.compile(rb'"([0-9a-f]{64})"\s*:')
 
@@ -44,7 +43,7 @@ class LfsObjectUnlisted(ArchiveError):
     code = "lfs_object_unlisted"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is not listed in {_LFS_INDEX}")
+        super().__init__(f"{name} is not listed in {LFS_INDEX}")
 
 
 async def commit(dependencies: Dependencies, push: Push, *, level: AccessLevel, force: bool) -> Push:
@@ -88,7 +87,7 @@ async def _apply(db: Connection, push: Push, *, level: AccessLevel) -> None:
 async def _check(dependencies: Dependencies, push: Push) -> None:
     if await index.find(dependencies.pool, push.id, PROJECT) is None:
         raise NothingOfTheProject
-    listing = await index.find(dependencies.pool, push.id, _LFS_INDEX)
+    listing = await index.find(dependencies.pool, push.id, LFS_INDEX)
     if listing is None:
         return
     async with dependencies.documents.turn():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import binascii
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -14,6 +16,7 @@ from services.api.pagination import link
 
 LARGEST = 100
 _NUMBER = struct.Struct(">q")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,15 @@ def cut_of(request: web.Request) -> Cut:
     return Cut(behind, size)
 
 
-def next_header(request: web.Request, last: int) -> dict[str, str]:
+def paged(
+    request: web.Request, cut: Cut, found: Sequence[_T], *, number: Callable[[_T], int]
+) -> tuple[Sequence[_T], dict[str, str]]:
+    """Give the items of a page out of one more, and a header with where the list goes on, if it does."""
+    shown = found[: cut.size]
+    return shown, _next_header(request, number(shown[-1])) if len(found) > cut.size else {}
+
+
+def _next_header(request: web.Request, last: int) -> dict[str, str]:
     """Tell where the list goes on behind the item with the id ``last`` (RFC 8288)."""
     cursor = urlsafe_b64encode(_NUMBER.pack(last)).decode().rstrip("=")
     return {"Link": f'<{link(request, cursor=cursor)}>; rel="next"'}

@@ -78,10 +78,11 @@ async def _visible(db: Database, caller: User, events: Sequence[Event]) -> list[
         for number in projects
         if await access.project_level(db, caller.id, number) >= AccessLevel.MAINTAINER
     }
-    there = await store.those_there(db, projects)
+    others = projects - administered
+    gone = others - await store.those_there(db, others) if others else others
     return [
         event
         for event in events
         if event.project_id in administered
-        or (event.project_id not in there and event.data.get("user_id") == caller.id)
+        or (event.project_id in gone and event.data.get("user_id") == caller.id)
     ]

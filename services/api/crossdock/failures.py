@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from services.api.checks import Checker
-from services.api.crossdock.cursors import cut_of, next_header
+from services.api.crossdock.cursors import cut_of, paged
 from services.api.crossdock.jobs import find
 from services.api.dependencies import DEPENDENCIES
 from services.api.entities import failed_relation
@@ -37,8 +37,7 @@ async def index(request: web.Request) -> web.StreamResponse:
     async with one_moment(request.app[DEPENDENCIES].pool) as db:
         report, _ = await find(request, db)
         found = await failed_relations.found(db, report.job, after=cut.behind or 0, limit=cut.size + 1)
-    shown = found[: cut.size]
-    headers = next_header(request, shown[-1].id) if len(found) > cut.size else {}
+    shown, headers = paged(request, cut, found, number=lambda each: each.id)
     return json_response([failed_relation(each) for each in shown], headers=headers | _VARY)
 
 

@@ -7,7 +7,7 @@ from aiohttp import web
 from services.api.authentication import require_caller
 from services.api.checks import Checker, integer
 from services.api.crossdock import retrying
-from services.api.crossdock.cursors import Cut, cut_of, next_header
+from services.api.crossdock.cursors import Cut, cut_of, paged
 from services.api.crossdock.entities import job_entity
 from services.api.dependencies import DEPENDENCIES
 from services.api.errors import Forbidden, NotFound, Refused
@@ -36,13 +36,11 @@ async def index(request: web.Request) -> web.Response:
         # Of a project that is named it is known that the caller administers it.
         sees_all = caller.is_admin or query.project_id is not None
         found = await list_jobs(db, query, administrator=None if sees_all else caller)
-    shown = [
-        job_entity(each.report, full_path=each.full_path, shows_worker=caller.is_admin)
-        for each in found[: cut.size]
+    shown, headers = paged(request, cut, found, number=lambda each: each.report.job.id)
+    entities = [
+        job_entity(each.report, full_path=each.full_path, shows_worker=caller.is_admin) for each in shown
     ]
-    more = len(found) > cut.size
-    headers = next_header(request, found[cut.size - 1].report.job.id) if more else {}
-    return json_response(shown, headers=headers)
+    return json_response(entities, headers=headers)
 
 
 async def _query(request: web.Request, db: Database, caller: User, cut: Cut) -> JobQuery:

@@ -18,7 +18,7 @@ from services.api.encodings import unzipped
 from services.api.errors import NotFound
 from services.api.intake import limited, require_size
 from services.api.responses import json_response
-from shared.assembly.project import PROJECT
+from shared.assembly.project import LFS_INDEX, PROJECT
 from shared.restore.entries import relation_of
 from shared.snapshots import parts
 
@@ -60,7 +60,7 @@ ADDRESSES = {
     "wiki": EntryHandlers(tree_names.fixed("project.wiki.bundle")),
     "design": EntryHandlers(tree_names.fixed("project.design.bundle")),
     "uploads/:secret/:name": EntryHandlers(tree_names.upload),
-    "lfs": EntryHandlers(tree_names.fixed("lfs-objects.json")),
+    "lfs": EntryHandlers(tree_names.fixed(LFS_INDEX)),
     "lfs/:oid": EntryHandlers(tree_names.lfs_object),
     "snippets/:name": EntryHandlers(tree_names.snippet),
     "files/:name": EntryHandlers(tree_names.any_file),

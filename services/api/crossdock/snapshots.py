@@ -31,9 +31,8 @@ async def addressed(request: web.Request) -> Push:
     """Give the snapshot of the address. Raises 404, and 403 for who is no maintainer of its project."""
     require_caller(request)
     project, _ = await administered_project(request)
-    number = integer(request.match_info["snapshot_id"])
-    pool = request.app[DEPENDENCIES].pool
-    push = None if number is None else await pushes.find(pool, project.id, number)
+    number = integer(request.match_info["snapshot_id"]) or 0
+    push = await pushes.find(request.app[DEPENDENCIES].pool, project.id, number)
     if push is None:
         raise NotFound("Snapshot")
     return push

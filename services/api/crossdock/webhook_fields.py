@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from services.api import checks
 from services.api.checks import Checker
 from shared.jobs.models import JobKind
+from shared.projects.rules import LONGEST_DESCRIPTION
 from shared.webhooks import signing
 
 LONGEST_URL = 2048
-LONGEST_DESCRIPTION = 2000
 
 _MOVES = ("queued", "started", "retried", "finished", "failed", "canceled")
 DEFAULT_EVENTS = tuple(f"*.{move}" for move in _MOVES)

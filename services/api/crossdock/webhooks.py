@@ -12,7 +12,7 @@ from services.api.application_settings import settings_for
 from services.api.authentication import require_caller
 from services.api.checks import Checker, integer
 from services.api.crossdock import webhook_fields
-from services.api.crossdock.cursors import cut_of, next_header
+from services.api.crossdock.cursors import cut_of, paged
 from services.api.crossdock.webhook_entities import delivery_entity, webhook_entity
 from services.api.dependencies import DEPENDENCIES
 from services.api.errors import NotFound, Refused
@@ -110,8 +110,7 @@ class WebhookHandlers:
             request.app[DEPENDENCIES].pool, webhook.id, state=_STATES[state] if state else None,
             below=cut.behind, limit=cut.size + 1,
         )  # fmt: skip
-        shown = found[: cut.size]
-        headers = next_header(request, shown[-1].id) if len(found) > cut.size else {}
+        shown, headers = paged(request, cut, found, number=lambda each: each.id)
         return json_response([_shown(request, each) for each in shown], headers=headers)
 
     async def delivery(self, request: web.Request) -> web.Response:
@@ -126,18 +125,16 @@ class WebhookHandlers:
 
     async def _webhook(self, request: web.Request) -> Webhook:
         project_id = await self.find(request)
-        number = integer(request.match_info["webhook_id"])
-        pool = request.app[DEPENDENCIES].pool
-        webhook = None if number is None else await store.find(pool, project_id, number)
+        number = integer(request.match_info["webhook_id"]) or 0
+        webhook = await store.find(request.app[DEPENDENCIES].pool, project_id, number)
         if webhook is None:
             raise NotFound("Webhook")
         return webhook
 
     async def _delivery(self, request: web.Request) -> Delivery:
         webhook = await self._webhook(request)
-        number = integer(request.match_info["delivery_id"])
-        pool = request.app[DEPENDENCIES].pool
-        delivery = None if number is None else await store.find_delivery(pool, webhook.id, number)
+        number = integer(request.match_info["delivery_id"]) or 0
+        delivery = await store.find_delivery(request.app[DEPENDENCIES].pool, webhook.id, number)
         if delivery is None:
             raise NotFound("Delivery")
         return delivery
