@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from shared.relations import nesting
+from shared.gitlab import nesting
 
 _NULL = msgspec.Raw(b"null")
 _LISTED = 1024 * 1024

@@ -16,9 +16,9 @@ from shared.assembly.project import PROJECT, project_document
 from shared.assembly.reading import filled
 from shared.assembly.relations import relation_members
 from shared.database.pool import Database
+from shared.gitlab.portable_relations import PORTABLE_RELATIONS, Form, PortableRelation
 from shared.projects.content import project_content
 from shared.projects.relation_exports import RelationExport
-from shared.relations.portable import PORTABLE_RELATIONS, Form, PortableRelation
 from shared.snapshots import index
 from shared.snapshots.batches import find_batch
 from shared.snapshots.models import PlacedEntry

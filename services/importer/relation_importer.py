@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from shared.gitlab.iids import Iids
+
 from services.importer.failures import Failures
 from services.importer.reading import archive_events
 from services.importer.sources import ArchiveSource, ArchiveSources
@@ -13,11 +15,10 @@ from shared.archive.events import EntryData, EntryEnded, EntryKind, EntryStarted
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
+from shared.gitlab.record_check import iid_of
 from shared.jobs import store as jobs
 from shared.jobs.models import Job, Lease, RelationImportOrder
 from shared.jobs.progress import Phase, Progress, RelationProgress
-from shared.relations.iids import Iids
-from shared.relations.records import iid_of
 from shared.restore.breath import Breath
 from shared.restore.entries import relation_of
 from shared.restore.limits import LimitsNow

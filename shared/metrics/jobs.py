@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from shared.gitlab.relations import RELATIONS
 from shared.jobs.models import Job, JobKind, JobState, UploadOutcome
 from shared.jobs.observer import AttemptEnd, Waiting
 from shared.jobs.progress import Progress
 from shared.metrics.registry import BUCKETS, OTHER
-from shared.relations.schema import RELATIONS
 
 _RELATIONS = frozenset(RELATIONS)
 _ENDS = {AttemptEnd.FINISHED: JobState.FINISHED, AttemptEnd.FAILED: JobState.FAILED}

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from shared.archive.limits import Limits
+from shared.gitlab.lines import LineSplitter, OverlongLine
+from shared.gitlab.record_check import Null, Record, Refused, Verdict, check
 from shared.jobs.progress import RelationProgress
-from shared.relations.lines import LineSplitter, OverlongLine
-from shared.relations.records import Null, Record, Refused, Verdict, check
 from shared.restore.breath import Breath
 from shared.restore.failures import Failure, FailureLog
 from shared.snapshots.sinks import LineSink

@@ -188,7 +188,7 @@ async def test_null_lines_stay_and_none_are_added(dock: Dock) -> None:
 async def test_iids_too_far_apart_fail_the_job_and_change_nothing(
     dock: Dock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.relations.iids.MOST_PAGES", 1)
+    monkeypatch.setattr("shared.gitlab.iids.MOST_PAGES", 1)
     await dock.run_import(project(issues=ndjson(issue(1))))
     assert (await dock.run_relation(project(issues=ndjson(issue(10**9))))).error
     assert await issues_of(dock) == [issue(1)]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.relations.records import Blank, Null, Record, Refused, Verdict, check
+from shared.gitlab.record_check import Blank, Null, Record, Refused, Verdict, check
 
 DEPTH = 1000
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.relations import nesting
+from shared.gitlab import nesting
 
 VALUES = st.recursive(
     st.one_of(

@@ -9,7 +9,7 @@ from functools import cache
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from shared.relations.schema import MAX_LENGTH, REQUIRED
+from shared.gitlab.relations import MAX_LENGTH, REQUIRED
 
 _LONG_TEXT = 64 * 1024
 _NO_LIMITS: Mapping[str, int] = {}

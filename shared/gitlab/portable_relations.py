@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from shared.relations.schema import RELATIONS, SINGLE
+from shared.gitlab.relations import RELATIONS, SINGLE
 
 
 class Form(Enum):

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
+from shared.gitlab.lines import LineSplitter
 
-from shared.relations.lines import LineSplitter
-from shared.relations.records import Blank, Record, Refused, Verdict, check
-from shared.relations.schema import MAX_LENGTH, RELATIONS, REQUIRED, SINGLE
+from shared.gitlab.record_check import Blank, Record, Refused, Verdict, check
+from shared.gitlab.relations import MAX_LENGTH, RELATIONS, REQUIRED, SINGLE
 
 SHARED = Path(__file__).parents[3] / ".." / "shared"
 FIXTURES = SHARED / "fixtures"

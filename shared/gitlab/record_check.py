@@ -15,8 +15,8 @@ from typing import TypeVar
 
 import msgspec
 
-from shared.relations import nesting
-from shared.relations.attributes import Attributes, decoder, faults, identifiers
+from shared.gitlab import nesting
+from shared.gitlab.record_attributes import Attributes, decoder, faults, identifiers
 
 
 @dataclass(frozen=True, slots=True)

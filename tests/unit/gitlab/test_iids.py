@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pytest
-
-from shared.relations.iids import MOST_PAGES, Iids, IidsScattered
+from shared.gitlab.iids import MOST_PAGES, Iids, IidsScattered
 
 
 def test_a_number_is_new_once() -> None:
