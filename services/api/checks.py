@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 from services.api.errors import ParametersInvalid
 from shared.accounts.models import AccessLevel
-from shared.accounts.visibility import VISIBILITIES, Visibility
+from shared.gitlab.visibility import VISIBILITIES, Visibility
 
 _TRUE = frozenset({"true", "t", "1", "yes", "y", "on"})
 _FALSE = frozenset({"false", "f", "0", "no", "n", "off"})

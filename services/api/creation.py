@@ -12,8 +12,8 @@ from shared.accounts.errors import NamespaceGone, NamespacePathTaken, Visibility
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import create_group, personal_namespace
-from shared.accounts.visibility import Visibility
 from shared.database.pool import Database, Pool
+from shared.gitlab.visibility import Visibility
 from shared.projects import store
 from shared.projects.models import Project
 from shared.projects.rules import NameRefused, check_description, check_name, check_path, path_of_name

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from services.api.record_fields import Fields, listed, nested, reader
-from shared.projects.models import VISIBILITIES, Project
+from shared.gitlab.visibility import VISIBILITIES
+from shared.projects.models import Project
 
 _NUMBER_BITS = 32
 _STATES = {1: "opened", 2: "closed", 3: "merged", 4: "locked"}

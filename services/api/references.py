@@ -8,8 +8,9 @@ from services.api.dependencies import Dependencies
 from services.api.errors import Refused
 from shared.database.search import Found
 from shared.git.references import References, TooManyReferences
+from shared.gitlab.layout import REPOSITORY
 from shared.projects.models import Project
-from shared.projects.references import BUNDLE, read_references
+from shared.projects.references import read_references
 from shared.snapshots import index
 from shared.snapshots.models import PlacedEntry
 
@@ -20,7 +21,7 @@ _NONE = References()
 async def find_bundle(dependencies: Dependencies, project: Project) -> PlacedEntry | None:
     """Find the bundle that has the project's repository; None where that is empty."""
     snapshot_id = await index.current(dependencies.pool, project.id)
-    return None if snapshot_id is None else await index.find(dependencies.pool, snapshot_id, BUNDLE)
+    return None if snapshot_id is None else await index.find(dependencies.pool, snapshot_id, REPOSITORY)
 
 
 async def references_of(dependencies: Dependencies, project: Project) -> References:

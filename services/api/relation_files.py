@@ -12,10 +12,11 @@ from services.api.downloads import Download, require_stored
 from services.api.errors import Refused
 from shared.assembly.layout import ArchiveLayout, Item, document_file, part, size_of, stored_file
 from shared.assembly.members import Member, with_parents
-from shared.assembly.project import PROJECT, project_document
+from shared.assembly.project import project_document
 from shared.assembly.reading import filled
 from shared.assembly.relations import relation_members
 from shared.database.pool import Database
+from shared.gitlab.layout import PROJECT
 from shared.gitlab.portable_relations import PORTABLE_RELATIONS, Form, PortableRelation
 from shared.projects.content import project_content
 from shared.projects.relation_exports import RelationExport

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,14 @@ from urllib.parse import quote
 
 from services.cli.errors import UsageError, utf8
 from shared.archive.names import is_litter
+from shared.gitlab.layout import PROJECT, FileKind, kind_of, relation_of
 
-_RELATION = re.compile(r"tree/project/([^/]+)\.ndjson")
-_FIXED = {
-    "tree/project.json": "project",
-    "project.bundle": "repository",
-    "project.wiki.bundle": "wiki",
-    "project.design.bundle": "design",
-    "lfs-objects.json": "lfs",
+_ADDRESSES = {
+    FileKind.PROJECT: "project",
+    FileKind.REPOSITORY: "repository",
+    FileKind.WIKI: "wiki",
+    FileKind.DESIGN: "design",
+    FileKind.LFS_INDEX: "lfs",
 }
 
 
@@ -44,10 +43,10 @@ class TreeFile:
 
 def address_of(name: str) -> str:
     """Give the address of a file by its name in the tree; what has none of its own is among ``files``."""
-    if name in _FIXED:
-        return _FIXED[name]
-    if relation := _RELATION.fullmatch(name):
-        return f"relations/{quote(relation[1], safe='')}"
+    if relation := relation_of(name):
+        return f"relations/{quote(relation, safe='')}"
+    if address := _ADDRESSES.get(kind_of(name)):
+        return address
     return f"files/{quote(name, safe='')}"
 
 
@@ -56,8 +55,8 @@ def tree_files(folder: Path) -> list[TreeFile]:
 
     Left out is what imports leave out, and what macOS leaves behind.
     """
-    if not (folder / "tree" / "project.json").is_file():
-        raise UsageError(f"{folder} is no unpacked archive: it has no tree/project.json")
+    if not (folder / PROJECT).is_file():
+        raise UsageError(f"{folder} is no unpacked archive: it has no {PROJECT}")
     return sorted(_walk(folder, ""), key=lambda file: file.name)
 
 

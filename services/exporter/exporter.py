@@ -12,13 +12,14 @@ import structlog
 
 from services.exporter.file_name import file_name
 from services.exporter.upload import Uploader
-from shared.assembly.documents import VERSION
 from shared.assembly.layout import ArchiveLayout
 from shared.assembly.members import Document, members, with_parents
-from shared.assembly.project import LFS_INDEX, PROJECT, project_document
+from shared.assembly.project import project_document
 from shared.assembly.reading import filled
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, Fault
+from shared.gitlab.layout import LFS_INDEX, PROJECT, VERSION, relation_of
+from shared.gitlab.version import FORMAT_VERSION
 from shared.instance.store import SettingsNow
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Lease, Outcome, UploadTarget
@@ -26,7 +27,6 @@ from shared.jobs.observer import UNOBSERVED, JobObserver
 from shared.jobs.progress import Phase, Progress
 from shared.projects import archives
 from shared.projects.content import ProjectContent, project_content
-from shared.restore.entries import relation_of
 from shared.snapshots import index, objects
 from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.storage.base import ObjectStore
@@ -121,10 +121,10 @@ class Exporter:
     async def _documents(
         self, job: Job, content: ProjectContent, snapshot_id: int | None
     ) -> dict[str, Document]:
-        version = await self._find(snapshot_id, "VERSION")
+        version = await self._find(snapshot_id, VERSION)
         attributes = await self._find(snapshot_id, PROJECT)
         created = int(content.created_at.timestamp())
-        documents = [Document("VERSION", version.entry.mtime if version else created, VERSION)]
+        documents = [Document(VERSION, version.entry.mtime if version else created, FORMAT_VERSION)]
         overrides = dict(content.overrides)
         if isinstance(job.order, ExportOrder) and job.order.description:
             overrides["description"] = job.order.description
@@ -161,7 +161,7 @@ class Exporter:
         self, snapshot_id: int | None, documents: dict[str, Document], progress: Progress
     ) -> AsyncGenerator[bytes, None]:
         entries = _none() if snapshot_id is None else index.entries(self._pool, snapshot_id)
-        layout = ArchiveLayout(root_mtime=documents["VERSION"].mtime)
+        layout = ArchiveLayout(root_mtime=documents[VERSION].mtime)
         items = layout.items(with_parents(members(_counted(entries, progress), documents)))
         async with aclosing(filled(self._store, items)) as pieces:
             async for piece in pieces:

@@ -13,13 +13,13 @@ from shared.archive.errors import ArchiveTooLarge
 from shared.archive.events import Event
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
+from shared.gitlab.project_json import ProjectAttributes
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, Lease, Outcome
 from shared.jobs.progress import Phase, Progress
 from shared.projects import content
 from shared.remote.errors import BlockedUrl, StatusRefused
 from shared.restore.breath import Breath
-from shared.restore.documents import ProjectAttributes
 from shared.restore.limits import LimitsNow
 from shared.snapshots import index
 from shared.snapshots.writer import SnapshotWriter, write_snapshot

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from shared.gitlab.iids import Iids
-
 from services.importer.failures import Failures
 from services.importer.reading import archive_events
 from services.importer.sources import ArchiveSource, ArchiveSources
@@ -15,12 +13,13 @@ from shared.archive.events import EntryData, EntryEnded, EntryKind, EntryStarted
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
+from shared.gitlab.iids import Iids
+from shared.gitlab.layout import relation_file, relation_of
 from shared.gitlab.record_check import iid_of
 from shared.jobs import store as jobs
 from shared.jobs.models import Job, Lease, RelationImportOrder
 from shared.jobs.progress import Phase, Progress, RelationProgress
 from shared.restore.breath import Breath
-from shared.restore.entries import relation_of
 from shared.restore.limits import LimitsNow
 from shared.restore.relations import INLINE, RelationReceiver
 from shared.snapshots import index
@@ -89,7 +88,7 @@ class _Merge:
     """The relation as it will be: first what the project has of it, then what the archive has beside."""
 
     def __init__(self, writer: SnapshotWriter, relation: str, *, limits: Limits, failures: Failures) -> None:
-        self.name = f"tree/project/{relation}.ndjson"
+        self.name = relation_file(relation)
         self._relation = relation
         self._limits = limits
         self._failures = failures

@@ -6,12 +6,12 @@ from typing import Protocol, assert_never
 
 from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryKind, EntryStarted, Event
 from shared.archive.limits import Limits
-from shared.assembly.project import PROJECT
 from shared.errors import ArchiveError
+from shared.gitlab.layout import PROJECT, TREE, VERSION, relation_of
+from shared.gitlab.project_json import ProjectAttributes, ProjectDocument
 from shared.jobs.progress import Progress
 from shared.restore.breath import Breath
-from shared.restore.documents import ProjectAttributes, ProjectDocument
-from shared.restore.entries import closed, relation_of, verifier_of
+from shared.restore.entries import closed, verifier_of
 from shared.restore.failures import FailureLog
 from shared.restore.relations import RelationReceiver
 from shared.restore.verifiers import Verifier
@@ -108,7 +108,7 @@ class Restorer:
 
     async def _directory(self, entry: EntryStarted) -> None:
         """Keep it; an archive may name a directory again (``tar -r``)."""
-        self._tree = self._tree or entry.name == "tree"
+        self._tree = self._tree or entry.name == TREE
         known = hash(entry.name)
         if known not in self._directories:
             self._directories.add(known)
@@ -125,7 +125,7 @@ class Restorer:
         self._progress.entries += 1
 
     async def _receiver(self, entry: EntryStarted) -> _Receiver:
-        self._tree = self._tree or entry.name.startswith("tree/")
+        self._tree = self._tree or entry.name.startswith(f"{TREE}/")
         relation = relation_of(entry.name)
         if relation is not None:
             sink = self._writer.relation(entry.name, entry.mtime)
@@ -140,16 +140,16 @@ class Restorer:
         verifier = verifier_of(entry.name)
         if isinstance(verifier, ProjectDocument):
             self._project = verifier
-        self._version = self._version or entry.name == "VERSION"
+        self._version = self._version or entry.name == VERSION
         blob = await self._writer.blob(entry.name, entry.mtime, size=entry.size)
         return _File(entry.name, blob, verifier, failures=self._failures)
 
     def attributes(self) -> ProjectAttributes:
         """Give the project's attributes, once every event is handled. Raises NotAProject."""
         if not self._version:
-            raise NotAProject("No such file or directory (VERSION is missing)")
+            raise NotAProject(f"No such file or directory ({VERSION} is missing)")
         if not self._tree:
-            raise NotAProject("invalid import format (tree/ is missing)")
+            raise NotAProject(f"invalid import format ({TREE}/ is missing)")
         if self._project is None:
             raise NotAProject(f"Invalid file ({PROJECT} is missing)")
         return self._project.attributes

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.accounts.visibility import Visibility
 from shared.errors import CrossdockError, Fault
+from shared.gitlab.visibility import Visibility
 
 
 class UsernameTaken(CrossdockError):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from asyncpg import UniqueViolationError
 
 from shared.accounts.errors import NamespacePathTaken, VisibilityRefused
-from shared.accounts.visibility import Visibility
 from shared.database.pool import Connection, Database
+from shared.gitlab.visibility import Visibility
 
 _BELOW = """WITH RECURSIVE below AS (
     SELECT id, full_path, full_name FROM namespaces WHERE id = $1

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum
 
-from shared.accounts.visibility import Visibility
+from shared.gitlab.visibility import Visibility
 
 
 class AccessLevel(IntEnum):

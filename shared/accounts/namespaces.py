@@ -9,9 +9,9 @@ from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolati
 
 from shared.accounts.errors import NamespaceGone, NamespacePathTaken, VisibilityRefused
 from shared.accounts.models import AccessLevel, Namespace, NamespaceKind, User
-from shared.accounts.visibility import Visibility
 from shared.database.pool import Database, Row
 from shared.database.search import Found, contains
+from shared.gitlab.visibility import Visibility
 
 COLUMNS = (
     "id", "kind", "parent_id", "owner_id", "path", "name", "full_path", "full_name", "description",

@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
-
-
-class Visibility(IntEnum):
-    """GitLab's visibility levels: members, everybody who is logged in, everybody."""
-
-    PRIVATE = 0
-    INTERNAL = 10
-    PUBLIC = 20
-
-    @property
-    def word(self) -> str:
-        """GitLab's word for it."""
-        return self.name.lower()
-
-
-VISIBILITIES = {level.word: level for level in Visibility}
-"""The levels by GitLab's words for them."""
+from shared.gitlab.visibility import Visibility
 
 
 def lowest_visible(*, signed_in: bool) -> Visibility:

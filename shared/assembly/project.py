@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from shared.assembly.documents import project_attributes
+from shared.gitlab.project_json import project_attributes
 from shared.projects.content import ProjectContent
 from shared.segments.inflater import inflate
 from shared.snapshots.models import PlacedEntry
 from shared.snapshots.reader import Run, read_run
 from shared.storage.base import ObjectStore
-
-PROJECT = "tree/project.json"
-LFS_INDEX = "lfs-objects.json"
 
 _EMPTY = b"{}"
 

@@ -9,16 +9,22 @@ import msgspec
 
 from shared.assembly.members import Directory, Document, Member, Stored
 from shared.database.pool import Database
+from shared.gitlab import layout
+from shared.gitlab.layout import FileKind
 from shared.snapshots import index
 from shared.snapshots.models import EntryKind, PlacedEntry
 
-_FOLDERS = {"uploads": ("uploads/", "avatar/"), "lfs_objects": ("lfs-objects/",)}
-_FILES = {
-    "lfs_objects": ("lfs-objects.json", "lfs_objects.json"),
-    "repository": ("project.bundle", "repository.bundle"),
-    "design": ("project.design.bundle", "design.bundle"),
+_AVATAR = layout.folder_of(FileKind.AVATAR)
+_FOLDERS = {
+    "uploads": (layout.folder_of(FileKind.UPLOAD), _AVATAR),
+    "lfs_objects": (layout.folder_of(FileKind.LFS_OBJECT),),
 }
-_KEPT = ("avatar/",)
+_FILES = {
+    "lfs_objects": (layout.LFS_INDEX, "lfs_objects.json"),
+    "repository": (layout.REPOSITORY, "repository.bundle"),
+    "design": (layout.DESIGN, "design.bundle"),
+}
+_KEPT = (_AVATAR,)
 """Folders whose name stands in the archive as well."""
 
 _OF_PROJECT = (0,)

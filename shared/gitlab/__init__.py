@@ -1,1 +1,1 @@
-"""Relations: the NDJSON files of a GitLab archive, cut into lines and checked one record at a time."""
+"""The format of GitLab archives: files and their names, project.json, relations and records, LFS."""

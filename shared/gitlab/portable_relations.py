@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from shared.gitlab.layout import RELATION_SUFFIX, relation_file
 from shared.gitlab.relations import RELATIONS, SINGLE
 
 
 class Form(Enum):
     """What the file of a relation is, behind the relation's name."""
 
-    LINES = ".ndjson.gz"
+    LINES = f"{RELATION_SUFFIX}.gz"
     DOCUMENT = ".json.gz"
     ARCHIVE = ".tar.gz"
 
@@ -32,7 +33,7 @@ class PortableRelation:
     @property
     def entry(self) -> str:
         """The name of its lines in an archive of the whole project."""
-        return f"tree/project/{self.name}.ndjson"
+        return relation_file(self.name)
 
 
 _SKIPPED = "project_members"

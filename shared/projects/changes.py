@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from asyncpg import UniqueViolationError
 
 from shared.database.pool import Connection, Database
-from shared.projects.models import Visibility
+from shared.gitlab.visibility import Visibility
 from shared.projects.store import Taken
 
 

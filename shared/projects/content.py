@@ -9,8 +9,8 @@ from datetime import datetime
 from shared.accounts.models import AccessLevel
 from shared.database.pool import Connection, Database
 from shared.errors import CrossdockError, Fault
+from shared.gitlab.visibility import VISIBILITIES, Visibility
 from shared.projects import access
-from shared.projects.models import VISIBILITIES, Visibility
 
 
 class ProjectGone(CrossdockError):

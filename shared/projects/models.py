@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.accounts.models import Namespace
-from shared.accounts.visibility import VISIBILITIES, Visibility
-
-__all__ = ["VISIBILITIES", "Project", "Visibility"]
+from shared.gitlab.visibility import Visibility
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

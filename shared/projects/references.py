@@ -12,8 +12,6 @@ from shared.segments.inflater import SegmentInflater
 from shared.snapshots.models import PlacedEntry
 from shared.storage.base import ObjectStore
 
-BUNDLE = "project.bundle"
-
 _INLINE = 64 * 1024
 
 

@@ -15,7 +15,8 @@ from shared.accounts.visibility import lowest_visible
 from shared.database.pool import Connection, Database, Row
 from shared.database.search import Found, contains
 from shared.errors import CrossdockError, Fault
-from shared.projects.models import Project, Visibility
+from shared.gitlab.visibility import Visibility
+from shared.projects.models import Project
 
 _LARGEST_ID = 2**63 - 1
 _FIELDS = "p.*, " + ", ".join(f"n.{column} AS namespace_{column}" for column in COLUMNS)

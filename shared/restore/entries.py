@@ -1,26 +1,16 @@
-"""What each entry of an archive is, by its name: declared data, the first pattern that matches."""
+"""How the bytes of each file are checked, by what the file is."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from shared.assembly.project import LFS_INDEX, PROJECT
-from shared.restore.documents import LfsIndex, ProjectDocument
+from shared.gitlab.layout import FileKind, kind_of, oid_of
+from shared.gitlab.lfs import LfsIndex, LfsObject
+from shared.gitlab.project_json import ProjectDocument
+from shared.gitlab.version import Version
 from shared.restore.failures import Failure
-from shared.restore.verifiers import Bundle, LfsObject, Tolerated, Unchecked, Verifier, Version
-
-_RELATION = re.compile(r"tree/project/([^/]+)\.ndjson")
-
-_VERIFIERS: tuple[tuple[re.Pattern[str], Callable[[str], Verifier]], ...] = (
-    (re.compile(r"VERSION"), lambda _: Version()),
-    (re.compile(re.escape(PROJECT)), ProjectDocument),
-    (re.compile(r"project(\.wiki|\.design)?\.bundle"), Bundle),
-    (re.compile(r"snippets/[^/]+\.bundle"), lambda name: _snippet(Bundle(name))),
-    (re.compile(re.escape(LFS_INDEX)), lambda name: _lfs(LfsIndex(name))),
-    (re.compile(r"lfs-objects/[^/]+"), lambda name: _lfs(LfsObject(name.rpartition("/")[2]))),
-)
+from shared.restore.verifiers import Bundle, Tolerated, Unchecked, Verifier
 
 
 def _snippet(check: Verifier) -> Verifier:
@@ -31,23 +21,28 @@ def _lfs(check: Verifier) -> Verifier:
     return Tolerated(check, relation="lfs_objects", source="LfsRestorer#restore")
 
 
-def relation_of(name: str) -> str | None:
-    """Give the relation that the entry holds, if it holds one. Unknown relations are relations too."""
-    match = _RELATION.fullmatch(name)
-    return match and match[1]
+_VERIFIERS: Mapping[FileKind, Callable[[str], Verifier]] = {
+    FileKind.VERSION: lambda _: Version(),
+    FileKind.PROJECT: ProjectDocument,
+    FileKind.REPOSITORY: Bundle,
+    FileKind.WIKI: Bundle,
+    FileKind.DESIGN: Bundle,
+    FileKind.SNIPPET: lambda name: _snippet(Bundle(name)),
+    FileKind.LFS_INDEX: lambda name: _lfs(LfsIndex(name)),
+    FileKind.LFS_OBJECT: lambda name: _lfs(LfsObject(oid_of(name))),
+}
+_DOCUMENTS = frozenset({FileKind.PROJECT, FileKind.LFS_INDEX})
 
 
 def verifier_of(name: str) -> Verifier:
-    """Give the check for the entry's bytes."""
-    for pattern, make in _VERIFIERS:
-        if pattern.fullmatch(name):
-            return make(name)
-    return Unchecked()
+    """Give the check for the bytes of a file."""
+    make = _VERIFIERS.get(kind_of(name))
+    return make(name) if make else Unchecked()
 
 
 def is_document(name: str) -> bool:
-    """Tell whether the entry is held in memory as a whole to be understood: 50 MiB at the most."""
-    return name in (PROJECT, LFS_INDEX)
+    """Tell whether the file is held in memory as a whole to be understood: 50 MiB at the most."""
+    return kind_of(name) in _DOCUMENTS
 
 
 async def closed(name: str, verifier: Verifier) -> Failure | None:

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from shared.database.pool import Database
+from shared.gitlab.layout import relation_file
 from shared.segments.inflater import inflate
 from shared.segments.lines import lines
 from shared.snapshots import index
@@ -33,7 +34,7 @@ class Relation:
 
 async def find_relation(db: Database, snapshot_id: int, name: str) -> Relation | None:
     """Find a relation by GitLab's name of it."""
-    placed = await index.find(db, snapshot_id, f"tree/project/{name}.ndjson")
+    placed = await index.find(db, snapshot_id, relation_file(name))
     return Relation(snapshot_id, placed) if placed else None
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from shared.database.pool import Database
+from shared.gitlab import layout
+from shared.gitlab.layout import FileKind
+
+_FOLDERS = (FileKind.LFS_OBJECT, FileKind.SNIPPET, FileKind.UPLOAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +30,13 @@ class Statistics:
 async def statistics(db: Database, snapshot_id: int) -> Statistics:
     """Add them up; reads the index of the whole snapshot."""
     row = await db.fetchrow(
-        """SELECT sum(raw_size) FILTER (WHERE name IN ('project.bundle', 'project.design.bundle'))
-                      AS repository_size,
-                  sum(raw_size) FILTER (WHERE name = 'project.wiki.bundle') AS wiki_size,
-                  sum(raw_size) FILTER (WHERE starts_with(name, 'lfs-objects/')) AS lfs_objects_size,
-                  sum(raw_size) FILTER (WHERE starts_with(name, 'snippets/')) AS snippets_size,
-                  sum(raw_size) FILTER (WHERE starts_with(name, 'uploads/')) AS uploads_size
+        """SELECT sum(raw_size) FILTER (WHERE name = ANY($2)) AS repository_size,
+                  sum(raw_size) FILTER (WHERE name = $3) AS wiki_size,
+                  sum(raw_size) FILTER (WHERE starts_with(name, $4)) AS lfs_objects_size,
+                  sum(raw_size) FILTER (WHERE starts_with(name, $5)) AS snippets_size,
+                  sum(raw_size) FILTER (WHERE starts_with(name, $6)) AS uploads_size
            FROM entries WHERE snapshot_id = $1""",
-        snapshot_id,
-    )
+        snapshot_id, [layout.REPOSITORY, layout.DESIGN], layout.WIKI, *map(layout.folder_of, _FOLDERS),
+    )  # fmt: skip
     assert row is not None  # noqa: S101  # an aggregate gives its row
     return Statistics(**{name: int(size or 0) for name, size in row.items()})

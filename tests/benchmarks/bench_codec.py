@@ -14,12 +14,12 @@ from statistics import median
 
 import pytest
 from isal import igzip
-from shared.gitlab.lines import LineSplitter
 
 from shared.archive import writer
 from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
 from shared.archive.tar_reader import TarReader
+from shared.gitlab.lines import LineSplitter
 from shared.gitlab.record_check import check
 from shared.segments.encoder import SegmentEncoder
 

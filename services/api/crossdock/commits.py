@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import re
 
 from services.api.dependencies import Dependencies
 from services.api.errors import Refused
 from services.api.relation_imports import is_importing
 from shared.accounts.models import AccessLevel
-from shared.assembly.project import LFS_INDEX, PROJECT, load
+from shared.assembly.project import load
 from shared.database.pool import Connection
 from shared.errors import ArchiveError
+from shared.gitlab.layout import LFS_INDEX, PROJECT, FileKind, folder_of, oid_of
+from shared.gitlab.lfs import listed_oids
 from shared.projects import content
 from shared.snapshots import index, pushes
 from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.snapshots.pushes import Push, PushGone
 
-_LFS_FOLDER = "lfs-objects/"
-_LISTED = re.compile(rb'"([0-9a-f]{64})"\s*:')
+_LFS_FOLDER = folder_of(FileKind.LFS_OBJECT)
 
 
 class NothingOfTheProject(ArchiveError):
@@ -96,13 +96,8 @@ async def _check(dependencies: Dependencies, push: Push) -> None:
 
 async def _refuse_unlisted(dependencies: Dependencies, push: Push, listing: PlacedEntry) -> None:
     document = await load(dependencies.store, listing)
-    listed = await asyncio.to_thread(_digests, document)
+    listed = await asyncio.to_thread(listed_oids, document)
     async for placed in index.entries(dependencies.pool, push.id, folder=_LFS_FOLDER):
-        oid = placed.entry.name.removeprefix(_LFS_FOLDER).encode()
+        oid = oid_of(placed.entry.name).encode()
         if placed.entry.kind is EntryKind.BLOB and oid not in listed:
             raise LfsObjectUnlisted(placed.entry.name)
-
-
-def _digests(document: bytes) -> frozenset[bytes]:
-    """Give the ids on the list: 150 bytes of memory for each, and there are 700,000 at most in 50 MiB."""
-    return frozenset(found[1] for found in _LISTED.finditer(document))

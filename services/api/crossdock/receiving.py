@@ -17,11 +17,12 @@ from services.api.dependencies import Dependencies
 from shared.archive.errors import ArchiveTooLarge
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
+from shared.gitlab.layout import relation_of
+from shared.gitlab.project_json import ProjectDocument
 from shared.jobs.progress import RelationProgress
 from shared.projects.content import without_nul
 from shared.restore.breath import Breath
-from shared.restore.documents import ProjectDocument
-from shared.restore.entries import closed, is_document, relation_of, verifier_of
+from shared.restore.entries import closed, is_document, verifier_of
 from shared.restore.failures import FAILURE_LIMIT, Failure, TooManyFailures
 from shared.restore.limits import current_limits
 from shared.restore.relations import RelationReceiver

@@ -18,8 +18,7 @@ from services.api.encodings import unzipped
 from services.api.errors import NotFound
 from services.api.intake import limited, require_size
 from services.api.responses import json_response
-from shared.assembly.project import LFS_INDEX, PROJECT
-from shared.restore.entries import relation_of
+from shared.gitlab.layout import DESIGN, LFS_INDEX, PROJECT, REPOSITORY, WIKI, relation_of
 from shared.snapshots import parts
 
 
@@ -56,9 +55,9 @@ class EntryHandlers:
 ADDRESSES = {
     "project": EntryHandlers(tree_names.fixed(PROJECT)),
     "relations/:relation": EntryHandlers(tree_names.relation),
-    "repository": EntryHandlers(tree_names.fixed("project.bundle")),
-    "wiki": EntryHandlers(tree_names.fixed("project.wiki.bundle")),
-    "design": EntryHandlers(tree_names.fixed("project.design.bundle")),
+    "repository": EntryHandlers(tree_names.fixed(REPOSITORY)),
+    "wiki": EntryHandlers(tree_names.fixed(WIKI)),
+    "design": EntryHandlers(tree_names.fixed(DESIGN)),
     "uploads/:secret/:name": EntryHandlers(tree_names.upload),
     "lfs": EntryHandlers(tree_names.fixed(LFS_INDEX)),
     "lfs/:oid": EntryHandlers(tree_names.lfs_object),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from services.api.errors import Refused
 from shared.archive.names import is_litter, normalised
 from shared.errors import ArchiveError
+from shared.gitlab.layout import FileKind, file_name, folder_of, kind_of
 
 TreeName = Callable[[Mapping[str, str], int], str]
 """Gives the name for what an address names; a name has as many bytes at most. Raises 422."""
@@ -22,27 +23,29 @@ def fixed(name: str) -> TreeName:
 
 def relation(given: Mapping[str, str], limit: int) -> str:
     """Give the file of a relation."""
-    return _checked(f"tree/project/{_component(given, 'relation')}.ndjson", limit)
+    return _checked(file_name(FileKind.RELATION, _component(given, "relation")), limit)
 
 
 def upload(given: Mapping[str, str], limit: int) -> str:
     """Give the file of an upload; it may be in a folder."""
-    return _checked(f"uploads/{_component(given, 'secret')}/{_relative(given, 'name')}", limit)
+    return _checked(
+        file_name(FileKind.UPLOAD, f"{_component(given, 'secret')}/{_relative(given, 'name')}"), limit
+    )
 
 
 def lfs_object(given: Mapping[str, str], limit: int) -> str:
     """Give the file of an LFS object."""
     if not _OID.fullmatch(given["oid"]):
         raise Refused(422, "oid is not the SHA-256 of an LFS object: 64 hexadecimal digits in lower case")
-    return _checked(f"lfs-objects/{given['oid']}", limit)
+    return _checked(file_name(FileKind.LFS_OBJECT, given["oid"]), limit)
 
 
 def snippet(given: Mapping[str, str], limit: int) -> str:
     """Give the bundle of a snippet's repository."""
-    name = _component(given, "name")
-    if not name.endswith(".bundle"):
+    name = folder_of(FileKind.SNIPPET) + _component(given, "name")
+    if kind_of(name) is not FileKind.SNIPPET:
         raise Refused(422, "name does not end in .bundle, as that of a snippet's repository does")
-    return _checked(f"snippets/{name}", limit)
+    return _checked(name, limit)
 
 
 def any_file(given: Mapping[str, str], limit: int) -> str:

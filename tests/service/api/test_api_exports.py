@@ -7,8 +7,8 @@ import pytest
 from shared.accounts.models import AccessLevel, Scope
 from shared.accounts.tokens import create_token
 from shared.broker.base import Message
+from shared.gitlab.visibility import Visibility
 from shared.jobs.models import ExportOrder, JobKind, UploadTarget
-from shared.projects.models import Visibility
 from tests.support.api import EXTERNAL_URL, Api
 
 BELOW_MAINTAINER = (AccessLevel.DEVELOPER, AccessLevel.REPORTER, AccessLevel.GUEST)

@@ -7,7 +7,7 @@ import pytest
 
 from shared.accounts.models import User
 from shared.accounts.namespaces import create_group, find_namespace
-from shared.accounts.visibility import Visibility
+from shared.gitlab.visibility import Visibility
 from tests.support.api import Answer, Api
 from tests.support.projects import VERSION, Dock, archive
 from tests.support.waiting import begun_and_waiting

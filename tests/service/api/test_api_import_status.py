@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from shared.accounts.models import AccessLevel, User
+from shared.gitlab.visibility import Visibility
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job
-from shared.projects.models import Project, Visibility
+from shared.projects.models import Project
 from tests.support.api import Api
 
 

@@ -6,8 +6,9 @@ import asyncpg
 import pytest
 
 from shared.accounts.models import AccessLevel, User
+from shared.gitlab.visibility import Visibility
 from shared.projects.content import project_content
-from shared.projects.models import Project, Visibility
+from shared.projects.models import Project
 from tests.support.api import EXTERNAL_URL, Answer, Api
 from tests.support.waiting import begun_and_waiting
 

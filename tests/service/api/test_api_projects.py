@@ -7,8 +7,8 @@ import pytest
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
+from shared.gitlab.visibility import Visibility
 from shared.projects import store
-from shared.projects.models import Visibility
 from tests.support.api import EXTERNAL_URL, Api
 
 

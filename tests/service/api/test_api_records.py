@@ -7,7 +7,8 @@ import aiohttp
 import pytest
 
 from shared.accounts.models import AccessLevel, User
-from shared.projects.models import Project, Visibility
+from shared.gitlab.visibility import Visibility
+from shared.projects.models import Project
 from tests.support.api import Api
 from tests.support.archives import fixture
 from tests.support.imported import imported

@@ -8,7 +8,8 @@ import pytest
 
 from shared.accounts.models import AccessLevel, User
 from shared.gitlab.portable_relations import PORTABLE_RELATIONS
-from shared.projects.models import Project, Visibility
+from shared.gitlab.visibility import Visibility
+from shared.projects.models import Project
 from tests.support.api import Answer, Api
 from tests.support.archives import fixture
 from tests.support.imported import bundle_of, imported

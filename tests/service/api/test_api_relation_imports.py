@@ -7,8 +7,9 @@ import pytest
 
 from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.tokens import create_token
+from shared.gitlab.visibility import Visibility
 from shared.jobs.models import JobKind, RelationImportOrder
-from shared.projects.models import Project, Visibility
+from shared.projects.models import Project
 from tests.support.api import ARCHIVE, Answer, Api
 from tests.support.forms import HEADERS, Part, form_body
 

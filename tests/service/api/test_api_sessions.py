@@ -11,7 +11,7 @@ from services.api.handlers import sessions
 from shared.accounts.expiry import Expiry
 from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.tokens import create_token, revoke_token
-from shared.projects.models import Visibility
+from shared.gitlab.visibility import Visibility
 from tests.support.api import ARCHIVE, EXTERNAL_URL, Answer, Api
 from tests.support.pages import is_safe
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from shared.accounts.models import AccessLevel
-from shared.projects.models import Visibility
+from shared.gitlab.visibility import Visibility
 from tests.support.api import ARCHIVE, Answer, Api
 from tests.support.pages import is_safe
 

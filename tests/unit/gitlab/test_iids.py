@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from shared.gitlab.iids import MOST_PAGES, Iids, IidsScattered
 
 

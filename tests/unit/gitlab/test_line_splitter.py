@@ -3,6 +3,7 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shared.gitlab.lines import LineSplitter, OverlongLine
 
 TEXT = st.text(alphabet="ab\n\r\x0b\x85", max_size=200).map(

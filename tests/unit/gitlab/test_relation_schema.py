@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
-from shared.gitlab.lines import LineSplitter
 
+from shared.gitlab.lines import LineSplitter
 from shared.gitlab.record_check import Blank, Record, Refused, Verdict, check
 from shared.gitlab.relations import MAX_LENGTH, RELATIONS, REQUIRED, SINGLE
 

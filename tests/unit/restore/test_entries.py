@@ -6,9 +6,11 @@ import threading
 import pytest
 
 from shared.git.header import InvalidBundle
-from shared.restore.documents import ProjectDocument
-from shared.restore.entries import closed, relation_of, verifier_of
-from shared.restore.verifiers import Bundle, Tolerated, Unchecked, Verifier, Version
+from shared.gitlab.layout import relation_of
+from shared.gitlab.project_json import ProjectDocument
+from shared.gitlab.version import Version
+from shared.restore.entries import closed, verifier_of
+from shared.restore.verifiers import Bundle, Tolerated, Unchecked, Verifier
 from tests.support.projects import bundle
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.restore.verifiers import Version, VersionMismatch
+from shared.gitlab.version import Version, VersionMismatch
 
 
 def _check(data: bytes, *, cut: int = 1000) -> None:

@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from shared.assembly.documents import VERSION, project_attributes
+from shared.gitlab.project_json import project_attributes
+from shared.gitlab.version import FORMAT_VERSION
 
 
 def test_the_version_has_no_newline() -> None:
-    assert VERSION == b"0.2.4"
+    assert FORMAT_VERSION == b"0.2.4"
 
 
 @pytest.mark.parametrize("document", [b"{}", b'{ "a" : 1 }\n', b'{"description":"<"}'])

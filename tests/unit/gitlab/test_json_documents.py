@@ -5,8 +5,10 @@ import tracemalloc
 
 import pytest
 
-from shared.restore import documents
-from shared.restore.documents import InvalidDocument, LfsIndex, ProjectAttributes, ProjectDocument
+from shared.gitlab import lfs
+from shared.gitlab.json_document import InvalidDocument
+from shared.gitlab.lfs import LfsIndex
+from shared.gitlab.project_json import ProjectAttributes, ProjectDocument
 
 OID = b"9f" * 32
 MIB = 1024 * 1024
@@ -116,7 +118,7 @@ def test_an_index_of_anything_else_is_refused(document: bytes) -> None:
 def test_an_index_is_looked_through_in_steps_between_which_others_run(
     document: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens, lengths = documents._TOKENS, []
+    tokens, lengths = lfs._TOKENS, []
 
     class Noted:
         def match(self, text: bytearray, start: int) -> re.Match[bytes] | None:
@@ -124,7 +126,7 @@ def test_an_index_is_looked_through_in_steps_between_which_others_run(
             lengths.append(match.end() - start if match else 0)
             return match
 
-    monkeypatch.setattr(documents, "_TOKENS", Noted())
+    monkeypatch.setattr(lfs, "_TOKENS", Noted())
     _index(document)
 
     assert sum(lengths) == len(document) - 2

@@ -1,0 +1,114 @@
+"""The files of a GitLab archive: one table of their names. Whatever reads, writes or names a file asks it.
+
+Source: GitLab 18.9, ``lib/gitlab/import_export`` (savers and restorers).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+
+class FileKind(Enum):
+    """What a file of an archive is; ``OTHER`` is kept as it is, and has no meaning."""
+
+    VERSION = "version"
+    PROJECT = "project"
+    RELATION = "relation"
+    REPOSITORY = "repository"
+    WIKI = "wiki"
+    DESIGN = "design"
+    SNIPPET = "snippet"
+    LFS_INDEX = "lfs_index"
+    LFS_OBJECT = "lfs_object"
+    UPLOAD = "upload"
+    AVATAR = "avatar"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class FileType:
+    """One row of the table: ``{name}`` stands for one part of a path, ``{path}`` for one or more."""
+
+    kind: FileKind
+    template: str
+    content: str
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The names of this type; the group is what the placeholder stands for."""
+        escaped = re.escape(self.template)
+        return re.compile(escaped.replace(r"\{name\}", "([^/]+)").replace(r"\{path\}", "(.+)"), re.DOTALL)
+
+    @property
+    def folder(self) -> str:
+        """What all names of this type begin with: a folder with its ``/``, or nothing."""
+        return self.template[: self.template.rfind("/") + 1]
+
+
+RELATION_SUFFIX = ".ndjson"
+"""What the name of a relation's file ends with."""
+
+FILE_TYPES = (
+    FileType(FileKind.VERSION, "VERSION", "the version of the format"),
+    FileType(FileKind.PROJECT, "tree/project.json", "the project's own attributes, one JSON object"),
+    FileType(
+        FileKind.RELATION,
+        f"tree/project/{{name}}{RELATION_SUFFIX}",
+        "the records of a relation, one on a line",
+    ),
+    FileType(FileKind.REPOSITORY, "project.bundle", "the repository, a git bundle"),
+    FileType(FileKind.WIKI, "project.wiki.bundle", "the repository of the wiki"),
+    FileType(FileKind.DESIGN, "project.design.bundle", "the repository of the designs"),
+    FileType(FileKind.SNIPPET, "snippets/{name}.bundle", "the repository of one snippet"),
+    FileType(FileKind.LFS_INDEX, "lfs-objects.json", "the LFS objects, each with its repository types"),
+    FileType(FileKind.LFS_OBJECT, "lfs-objects/{name}", "one LFS object, named by its SHA-256"),
+    FileType(FileKind.UPLOAD, "uploads/{path}", "a file that is attached to a text"),
+    FileType(FileKind.AVATAR, "avatar/{path}", "the picture of the project"),
+)
+"""Every file that has a meaning; the first type that matches a name counts."""
+
+_TYPES = {each.kind: each for each in FILE_TYPES}
+
+VERSION = _TYPES[FileKind.VERSION].template
+PROJECT = _TYPES[FileKind.PROJECT].template
+REPOSITORY = _TYPES[FileKind.REPOSITORY].template
+WIKI = _TYPES[FileKind.WIKI].template
+DESIGN = _TYPES[FileKind.DESIGN].template
+LFS_INDEX = _TYPES[FileKind.LFS_INDEX].template
+
+TREE = "tree"
+"""The directory of the project's attributes and relations, without which an archive is no project."""
+
+
+def kind_of(name: str) -> FileKind:
+    """Say what the file of that name is."""
+    return next((each.kind for each in FILE_TYPES if each.pattern.fullmatch(name)), FileKind.OTHER)
+
+
+def file_name(kind: FileKind, part: str) -> str:
+    """Give the name of a file of that kind, with ``part`` in the place of the placeholder."""
+    return re.sub(r"\{\w+\}", lambda _: part, _TYPES[kind].template)
+
+
+def folder_of(kind: FileKind) -> str:
+    """Give the folder, with its ``/``, that holds the files of that kind; nothing for the root."""
+    return _TYPES[kind].folder
+
+
+def relation_file(relation: str) -> str:
+    """Give the name of the file that holds a relation."""
+    return file_name(FileKind.RELATION, relation)
+
+
+def relation_of(name: str) -> str | None:
+    """Give the relation that a file holds, if it holds one. Unknown relations are relations too."""
+    match = _TYPES[FileKind.RELATION].pattern.fullmatch(name)
+    return match and match[1]
+
+
+def oid_of(name: str) -> str:
+    """Give the object id that the name of an LFS object tells."""
+    return name.removeprefix(folder_of(FileKind.LFS_OBJECT))

@@ -1,0 +1,82 @@
+"""LFS objects of an archive: their index, and their bytes, whose SHA-256 is their name."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
+from shared.errors import ArchiveError
+from shared.gitlab.json_document import Document, InvalidDocument
+
+_LONGEST = 128
+
+# The tokens of a text that is known to be a JSON object, where every value in it is a list of repository
+# types: a name stands before a list, and nothing else begins one. Some at a time, as a match lets no other
+# thread run.
+_TOKENS = re.compile(rb'(?:[012][\s,\]]++|null[\s,\]]++|"[^"\\]*+"\s*+:\s*+\[[\s\]]*+|[\s,\]]++){1,4096}+')
+_BEGIN, _END = re.compile(rb"\s*+\{"), re.compile(rb"\}\s*+")
+_LISTED = re.compile(rb'"([0-9a-f]{64})"\s*:')
+
+
+class _AnyObject(msgspec.Struct):
+    pass
+
+
+class LfsIndex:
+    """The index: ``{OID: [repository types]}``. Without it, objects belong to the project itself."""
+
+    def __init__(self, name: str) -> None:
+        self._document = Document(name)
+
+    def feed(self, data: bytes) -> None:
+        """Keep the bytes. Raises InvalidDocument."""
+        self._document.feed(data)
+
+    def close(self) -> None:
+        """Raise InvalidDocument where they are not such an object."""
+        self._document.close(_AnyObject)
+        if not _has_lists_of_types(self._document.data):
+            raise InvalidDocument(self._document.name, "its values are not lists of 0, 1, 2 or null")
+
+
+def _has_lists_of_types(text: bytearray) -> bool:
+    match, end = _BEGIN.match(text), 0
+    while match:
+        end = match.end()
+        match = _TOKENS.match(text, end)
+    return _END.fullmatch(text, end) is not None
+
+
+def listed_oids(index: bytes) -> AbstractSet[bytes]:
+    """Give the ids on an index: 150 bytes of memory for each, and there are 700,000 at most in 50 MiB."""
+    return frozenset(found[1] for found in _LISTED.finditer(index))
+
+
+class WrongDigest(ArchiveError):
+    """The name of an LFS object is not the SHA-256 of its bytes."""
+
+    code = "lfs_digest"
+
+    def __init__(self, oid: str, found: str) -> None:
+        super().__init__(f"LFS object {oid[:_LONGEST]} has the SHA-256 {found}")
+
+
+class LfsObject:
+    """An LFS object: its name is the SHA-256 of its bytes."""
+
+    def __init__(self, oid: str) -> None:
+        self._oid = oid
+        self._digest = hashlib.sha256()
+
+    def feed(self, data: bytes) -> None:
+        """Hash the bytes."""
+        self._digest.update(data)
+
+    def close(self) -> None:
+        """Raise WrongDigest."""
+        found = self._digest.hexdigest()
+        if found != self._oid:
+            raise WrongDigest(self._oid, found)

@@ -1,0 +1,90 @@
+"""tree/project.json, both ways: what an import takes from it, and the document with what was overridden."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from shared.gitlab.json_document import Document, InvalidDocument
+from shared.gitlab.visibility import VISIBILITIES
+
+ATTRIBUTE_LIMIT = 100_000
+"""Attributes of a project; GitLab writes some seventy."""
+
+_DESCRIPTION_LIMIT = 64 * 1024
+_NULL = msgspec.Raw(b"null")
+_ESCAPES = str.maketrans(
+    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectAttributes:
+    """What the import itself takes from tree/project.json; None where that says nothing of use."""
+
+    description: str | None = None
+    visibility_level: int | None = None
+
+
+class _Taken(msgspec.Struct, frozen=True):
+    description: msgspec.Raw = _NULL
+    visibility_level: msgspec.Raw = _NULL
+
+
+class ProjectDocument:
+    """tree/project.json: one JSON object."""
+
+    def __init__(self, name: str) -> None:
+        self._document = Document(name)
+        self.attributes = ProjectAttributes()
+
+    def feed(self, data: bytes) -> None:
+        """Keep the bytes."""
+        self._document.feed(data)
+
+    def close(self) -> None:
+        """Understand them. Raises InvalidDocument."""
+        document, self._document = self._document, Document(self._document.name)
+        taken = document.close(_Taken)
+        # Every attribute has its colon: an export that overrides some holds them all.
+        if document.data.count(b":") > ATTRIBUTE_LIMIT:
+            raise InvalidDocument(document.name, f"over the limit of {ATTRIBUTE_LIMIT} attributes")
+        level = _value(taken.visibility_level, int)
+        self.attributes = ProjectAttributes(
+            description=_value(taken.description, str),
+            visibility_level=level if level in {0, 10, 20} else None,
+        )
+
+
+def _value(raw: msgspec.Raw, of: type[_T]) -> _T | None:
+    """Give the value where it is of that type; GitLab allows 2000 characters, no 64 KiB."""
+    if len(raw) > _DESCRIPTION_LIMIT:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=of)
+    except msgspec.ValidationError:
+        return None
+
+
+def project_attributes(document: bytes, overrides: Mapping[str, object]) -> bytes:
+    """Lay ``overrides`` over the attributes in ``document`` (a JSON object); other values keep their bytes.
+
+    Gives ``document`` itself where nothing is overridden. New values are escaped as GitLab escapes them.
+    """
+    if not overrides:
+        return document
+    attributes = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
+    for name, value in overrides.items():
+        key, new = ("visibility_level", VISIBILITIES[str(value)]) if name == "visibility" else (name, value)
+        attributes[key] = msgspec.Raw(_escaped(new))
+    return msgspec.json.encode(attributes)
+
+
+def _escaped(value: object) -> bytes:
+    text = msgspec.json.encode(value).decode()
+    return text.translate(_ESCAPES).encode()
