@@ -9,11 +9,11 @@ from services.ports import Ports
 from shared.accounts.expiry import Expiry
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
-from shared.instance.outbound import outbound_clients
 from shared.jobs.depth import Depth
 from shared.jobs.revival import Revival
 from shared.jobs.sweeper import Sweeper, seldom
-from shared.settings import Settings
+from shared.outbound.policy import outbound_clients
+from shared.settings.environment import Settings
 from shared.snapshots.collector import Collector
 from shared.webhooks.expiry import DeliveryExpiry
 from shared.webhooks.sender import WebhookSender

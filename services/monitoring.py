@@ -20,7 +20,7 @@ from shared.metrics.loop import LoopLag
 from shared.metrics.registry import make_registry
 from shared.metrics.storage import StorageMetrics
 from shared.metrics.webhooks import WebhookMetrics
-from shared.settings import Settings
+from shared.settings.environment import Settings
 from shared.storage.watched import WatchedStore
 
 _ROUNDS = 3

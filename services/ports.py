@@ -18,7 +18,7 @@ from shared.database.pool import Pool, database, session
 from shared.errors import BrokerError
 from shared.events.relay import Connect
 from shared.jobs.observer import UNOBSERVED, JobObserver
-from shared.settings import MIB, Settings
+from shared.settings.environment import MIB, Settings
 from shared.storage.base import ObjectStore
 from shared.storage.s3 import S3Config, s3_store
 from shared.tracing.base import OFF, Tracer

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from shared.errors import CrossdockError
 from shared.logs import configure
-from shared.settings import Settings
+from shared.settings.environment import Settings
 
 T = TypeVar("T")
 Serve = Callable[[Settings], Coroutine[Any, Any, None]]

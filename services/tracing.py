@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from shared.errors import CrossdockError
-from shared.settings import Settings
+from shared.settings.environment import Settings
 from shared.tracing.base import OFF, Tracer
 
 

@@ -13,7 +13,7 @@ from services.health import Readiness
 from services.housekeeping import keep_house
 from services.monitoring import Monitor
 from shared.jobs.worker import Worker, WorkerLimits
-from shared.settings import Settings
+from shared.settings.environment import Settings
 
 
 def worker_name() -> str:

@@ -10,8 +10,8 @@ from aiohttp import web
 from services.api.checks import Checker
 from services.api.dependencies import DEPENDENCIES
 from services.api.errors import ParametersInvalid, Refused
-from shared.instance.models import IMPORT_SOURCES, ApplicationSettings
-from shared.instance.store import application_settings
+from shared.settings.application import IMPORT_SOURCES, ApplicationSettings
+from shared.settings.store import application_settings
 
 _SETTINGS = web.RequestKey("application_settings", ApplicationSettings)
 

@@ -13,8 +13,8 @@ from services.health import Readiness
 from shared.archive.limits import Limits
 from shared.broker.base import Broker
 from shared.database.pool import Pool
-from shared.instance.models import ApplicationSettings
-from shared.instance.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImports
+from shared.settings.application import ApplicationSettings
 from shared.snapshots.matches import Finder
 from shared.storage.base import ObjectStore
 from shared.tracing.base import OFF, Tracer

@@ -8,7 +8,7 @@ from shared.database.pool import Database
 from shared.projects import archives
 from shared.projects.models import Project
 from shared.projects.size import project_size
-from shared.settings import MIB
+from shared.settings.environment import MIB
 
 
 async def refuse_size(db: Database, caller: User, project: Project, *, limit: int) -> None:

@@ -18,13 +18,13 @@ from shared.accounts.errors import NamespaceGone
 from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import personal_namespace
 from shared.database.pool import Connection, Database
-from shared.instance.models import GITLAB_PROJECT, ApplicationSettings
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, RemoteSource
 from shared.projects import store
 from shared.projects.models import Project
 from shared.projects.rules import NameRefused, check_description, check_name, check_path
 from shared.projects.store import LimitReached, NewProject, Taken
+from shared.settings.application import GITLAB_PROJECT, ApplicationSettings
 
 _NAMESPACES = ("namespace", "namespace_id", "namespace_path")
 _NOT_GZIP = "You need to upload a GitLab project export archive (ending in .gz)."

@@ -11,9 +11,8 @@ from datetime import timedelta
 from yarl import URL
 
 from services.api.errors import Refused
-from shared.instance.models import ApplicationSettings
-from shared.instance.remote_imports import RemoteImports, RemoteTooLarge, check_size
 from shared.jobs.models import RemoteSource
+from shared.outbound.remote_imports import RemoteImports, RemoteTooLarge, check_size
 from shared.remote.client import RemoteClient
 from shared.remote.errors import (
     BlockedUrl,
@@ -24,6 +23,7 @@ from shared.remote.errors import (
     bad_status,
 )
 from shared.remote.presigned import NotSignable, S3Object, presign
+from shared.settings.application import ApplicationSettings
 
 DEADLINE = timedelta(seconds=5)
 """GitLab waits for one second, which is too short for many a server that is far away."""

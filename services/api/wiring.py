@@ -22,10 +22,10 @@ from services.tracing import tracing
 from shared.accounts.users import ensure_root
 from shared.database.migrate import migrate
 from shared.database.pool import Pool
-from shared.instance.defaults import default_settings
-from shared.instance.remote_imports import remote_imports
-from shared.restore.limits import archive_limits
-from shared.settings import Settings
+from shared.outbound.remote_imports import remote_imports
+from shared.settings.archive_limits import archive_limits
+from shared.settings.defaults import default_settings
+from shared.settings.environment import Settings
 
 _NOTICE = 0.2
 """The part of the time to drain in which new requests still come in, as load balancers notice the 503."""

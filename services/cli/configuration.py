@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from services.cli.errors import UsageError
-from shared.settings import Settings
+from shared.settings.environment import Settings
 
 
 def settings(**options: Any) -> Settings:  # noqa: ANN401  # whatever the settings' fields are

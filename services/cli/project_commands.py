@@ -143,7 +143,7 @@ def verify(
     from services.cli.configuration import settings
     from services.cli.running import run
     from services.cli.verification import verify as read
-    from shared.restore.limits import archive_limits
+    from shared.settings.archive_limits import archive_limits
 
     async def result() -> Result:
         return await read(file, limits=archive_limits(settings()), strict=strict)

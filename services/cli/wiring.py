@@ -15,7 +15,7 @@ from shared.broker.base import Broker
 from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.migrate import migrate
 from shared.database.pool import Pool, database
-from shared.settings import Settings
+from shared.settings.environment import Settings
 
 _log = structlog.get_logger()
 

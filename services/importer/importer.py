@@ -20,7 +20,7 @@ from shared.jobs.progress import Phase, Progress
 from shared.projects import content
 from shared.remote.errors import BlockedUrl, StatusRefused
 from shared.restore.breath import Breath
-from shared.restore.limits import LimitsNow
+from shared.settings.archive_limits import LimitsNow
 from shared.snapshots import index
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore

@@ -20,8 +20,8 @@ from shared.jobs import store as jobs
 from shared.jobs.models import Job, Lease, RelationImportOrder
 from shared.jobs.progress import Phase, Progress, RelationProgress
 from shared.restore.breath import Breath
-from shared.restore.limits import LimitsNow
 from shared.restore.relations import INLINE, RelationReceiver
+from shared.settings.archive_limits import LimitsNow
 from shared.snapshots import index
 from shared.snapshots.records import find_relation, whole_relation
 from shared.snapshots.sinks import RelationSink

@@ -21,7 +21,7 @@ from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
 from shared.database.pool import database, session
 from shared.jobs import outbox
-from shared.settings import Settings
+from shared.settings.environment import Settings
 from shared.storage.filesystem import FilesystemStore
 from shared.tracing.base import OFF, Tracer
 

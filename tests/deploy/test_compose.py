@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.settings import Settings
+from shared.settings.environment import Settings
 
 COMPOSE = Path(__file__).parents[2] / "deploy" / "compose.yaml"
 OURS = ("api", "importer", "exporter", "migrate")

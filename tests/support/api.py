@@ -28,12 +28,12 @@ from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
 from shared.database.pool import Pool, database
 from shared.gitlab.visibility import Visibility
-from shared.instance.models import ApplicationSettings
-from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, JobKind, Lease, Order
+from shared.outbound.remote_imports import RemoteImports
 from shared.projects import archives, store
 from shared.projects.models import Project
+from shared.settings.application import ApplicationSettings
 from shared.snapshots import objects
 from shared.storage.filesystem import FilesystemStore
 

@@ -18,9 +18,9 @@ from services.api.commands.consumer import INBOX, CommandConsumer
 from services.api.dependencies import ApiConfig, Dependencies
 from services.api.metrics import CommandMetrics
 from shared.broker.base import DeadLetter, Delivery, Message
-from shared.instance.models import ApplicationSettings
-from shared.instance.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImports
 from shared.projects import store
+from shared.settings.application import ApplicationSettings
 from tests.support.api import ARCHIVE, EXTERNAL_URL, UNLIMITED, Api
 
 ACTORS = "forge=ann,forge=root,ci=*"

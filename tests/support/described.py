@@ -17,9 +17,9 @@ from shared.accounts.memberships import add_member, add_project_member
 from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.namespaces import create_group
 from shared.accounts.tokens import create_token, find_by_token
-from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Outcome, RelationImportOrder, UploadOutcome, UploadTarget
+from shared.outbound.remote_imports import RemoteImports
 from shared.snapshots import pushes
 from shared.webhooks import store as webhooks
 from tests.support.api import Api, running_api

@@ -21,9 +21,6 @@ from services.importer.sources import ArchiveSources
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
-from shared.instance.models import ApplicationSettings
-from shared.instance.outbound import outbound_policy
-from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
 from shared.jobs.models import (
     ExportOrder,
@@ -35,9 +32,12 @@ from shared.jobs.models import (
     UploadTarget,
 )
 from shared.jobs.progress import Progress
+from shared.outbound.policy import outbound_policy
+from shared.outbound.remote_imports import RemoteImports
 from shared.projects.failed_relations import FailedRelation, newest
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import SystemResolver
+from shared.settings.application import ApplicationSettings
 from shared.snapshots import objects
 from shared.snapshots.collector import Collector
 from shared.storage.base import ObjectStore

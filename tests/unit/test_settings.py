@@ -7,7 +7,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import PydanticUndefined
 
 from services.ports import _s3
-from shared.settings import MIB, Settings
+from shared.settings.environment import MIB, Settings
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "env.example"
 PREFIX = "CROSSDOCK_"

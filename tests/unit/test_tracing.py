@@ -7,7 +7,7 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 
 from services.tracing import TracingMissing, tracing
-from shared.settings import Settings
+from shared.settings.environment import Settings
 from shared.tracing.base import OFF
 from shared.tracing.opentelemetry import _named_by_environment
 

@@ -19,9 +19,9 @@ from services.api.responses import is_safe_id
 from shared.broker.base import MAX_BODY_BYTES, Message
 from shared.events.announcement import name_of
 from shared.events.cloud_events import CloudEvent, NoCloudEvent, read
-from shared.instance.store import application_settings
 from shared.jobs.models import Job
 from shared.jobs.outbox import announce
+from shared.settings.store import application_settings
 from shared.tracing.base import SpanKind
 from shared.tracing.context import accepted, continuing, current
 

@@ -17,7 +17,7 @@ from shared.database.pool import Connection
 from shared.errors import ObjectMissing
 from shared.jobs.models import Job
 from shared.projects.models import Project
-from shared.settings import MIB
+from shared.settings.environment import MIB
 from shared.snapshots import objects
 from shared.storage.errors import KeyInvalid
 

@@ -11,9 +11,9 @@ from services.api.origin import Origin
 from shared.accounts.models import User
 from shared.database.pool import Connection
 from shared.events.cloud_events import CloudEvent
-from shared.instance.models import ApplicationSettings
 from shared.jobs.models import Job
 from shared.projects.models import Project
+from shared.settings.application import ApplicationSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,9 +24,9 @@ from shared.projects.content import without_nul
 from shared.restore.breath import Breath
 from shared.restore.entries import closed, is_document, verifier_of
 from shared.restore.failures import FAILURE_LIMIT, Failure, TooManyFailures
-from shared.restore.limits import current_limits
 from shared.restore.relations import RelationReceiver
 from shared.restore.verifiers import Verifier
+from shared.settings.archive_limits import current_limits
 from shared.snapshots import pushes
 from shared.snapshots.models import PlacedEntry
 from shared.snapshots.parts import Part, adopt, write_part

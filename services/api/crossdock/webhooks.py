@@ -18,7 +18,7 @@ from services.api.dependencies import DEPENDENCIES
 from services.api.errors import NotFound, Refused
 from services.api.permissions import administered_project, require_administrator
 from services.api.responses import json_response
-from shared.instance.outbound import outbound_policy
+from shared.outbound.policy import outbound_policy
 from shared.remote.client import RemoteClient
 from shared.remote.errors import BlockedUrl
 from shared.webhooks import signing, store

@@ -9,7 +9,7 @@ from services.api.bodies import parameters
 from services.api.dependencies import DEPENDENCIES
 from services.api.permissions import require_administrator
 from services.api.responses import json_response
-from shared.instance.store import application_settings, change_settings
+from shared.settings.store import application_settings, change_settings
 
 
 async def show(request: web.Request) -> web.Response:

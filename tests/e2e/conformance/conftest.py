@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.cli.wiring import accounts_database
-from shared.settings import Settings
+from shared.settings.environment import Settings
 from tests.support.instance import ROOT, Instance
 from tests.support.system import System
 

@@ -13,7 +13,7 @@ from services.api.imports import Destination
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
-from shared.instance.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImports
 from tests.support.api import Answer, Api, running_api
 from tests.support.forms import HEADERS, Part, form_body
 from tests.support.remote import Servers, names

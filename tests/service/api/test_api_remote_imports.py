@@ -13,8 +13,8 @@ from aiohttp import FormData, web
 
 from services.api import remote_archives
 from shared.accounts.models import User
-from shared.instance.remote_imports import RemoteImports
 from shared.jobs.models import ImportOrder, JobKind
+from shared.outbound.remote_imports import RemoteImports
 from shared.projects import store
 from tests.support.api import Answer, Api, running_api
 from tests.support.certificates import certificate

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from aiobotocore.session import get_session
 
-from shared.instance.models import ApplicationSettings
-from shared.instance.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImports
+from shared.settings.application import ApplicationSettings
 from tests.support.api import ARCHIVE, Answer, Api, running_api
 from tests.support.buckets import made_bucket
 from tests.support.remote import read_all

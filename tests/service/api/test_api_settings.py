@@ -7,10 +7,10 @@ import pytest
 
 from shared.accounts.models import User
 from shared.archive.limits import MIB, Limits
-from shared.instance.models import ApplicationSettings
-from shared.instance.store import application_settings
 from shared.projects.models import Project
-from shared.restore.limits import current_limits
+from shared.settings.application import ApplicationSettings
+from shared.settings.archive_limits import current_limits
+from shared.settings.store import application_settings
 from shared.snapshots import objects
 from tests.support.api import Answer, Api, running_api
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from services.api.commands.actors import Actors
 from services.api.errors import Forbidden
 from shared.broker.base import MAX_BODY_BYTES, MAX_REASON_CHARACTERS, Message
-from shared.settings import Settings
+from shared.settings.environment import Settings
 from tests.support.api import Api
 from tests.support.commands import KEY, Forge, anns_project, command, forge, jobs_of, put
 

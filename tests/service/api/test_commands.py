@@ -17,9 +17,9 @@ from shared.broker.base import Message
 from shared.database.pool import Database
 from shared.errors import BrokerError
 from shared.events import store as events
-from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, ImportOrder, JobKind, UploadTarget
+from shared.outbound.remote_imports import RemoteImports
 from shared.projects import store
 from tests.support.api import ARCHIVE, Api
 from tests.support.commands import KEY, SOURCE, Forge, anns_project, command, forge, jobs_of, put

@@ -15,8 +15,6 @@ from services.importer.sources import ArchiveSources
 from shared.accounts.models import AccessLevel, Scope
 from shared.accounts.tokens import create_token
 from shared.archive.limits import Limits
-from shared.instance.models import ApplicationSettings
-from shared.instance.remote_imports import RemoteImports
 from shared.jobs import outbox
 from shared.jobs import store as jobs
 from shared.jobs.models import (
@@ -30,6 +28,8 @@ from shared.jobs.models import (
 )
 from shared.jobs.revival import Revival
 from shared.jobs.worker import Worker, WorkerLimits
+from shared.outbound.remote_imports import RemoteImports
+from shared.settings.application import ApplicationSettings
 from shared.snapshots import index
 from shared.snapshots.collector import Collector
 from tests.support.api import Answer, Api

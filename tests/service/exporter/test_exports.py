@@ -7,9 +7,9 @@ import pytest
 
 from services.exporter.exporter import UserGone
 from shared.errors import CrossdockError, LeaseLost, ObjectMissing
-from shared.instance.models import ApplicationSettings
 from shared.jobs import store as jobs
 from shared.jobs.progress import Progress
+from shared.settings.application import ApplicationSettings
 from tests.support.contents import assert_accepted_by_gnu
 from tests.support.jobs import claimed, state_of
 from tests.support.projects import MINIMAL, Dock, archive, files, members, ndjson, project

@@ -9,13 +9,13 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
-from shared.instance.models import ApplicationSettings
-from shared.instance.remote_imports import RemoteImports
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, RemoteSource
 from shared.jobs.progress import Progress
 from shared.jobs.revival import Revival
+from shared.outbound.remote_imports import RemoteImports
 from shared.remote.errors import StatusFailing
+from shared.settings.application import ApplicationSettings
 from tests.support.jobs import claimed
 from tests.support.projects import Dock, Imported, files, ndjson, project
 from tests.support.remote import CONTENT, SECRET, Servers, names

@@ -22,7 +22,7 @@ from shared.errors import ObjectMissing
 from shared.metrics.database import PoolCollector
 from shared.metrics.loop import LoopLag
 from shared.metrics.storage import StorageMetrics
-from shared.settings import Settings
+from shared.settings.environment import Settings
 from shared.storage.filesystem import FilesystemStore
 from shared.storage.watched import WatchedStore
 from tests.support.ports import free_ports

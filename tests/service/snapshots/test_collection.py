@@ -15,7 +15,7 @@ from shared.database.pool import Pool, session
 from shared.errors import LeaseLost, ObjectMissing
 from shared.jobs import store as jobs
 from shared.projects import archives
-from shared.settings import Settings
+from shared.settings.environment import Settings
 from shared.snapshots import index, objects
 from shared.snapshots.collector import Collector
 from shared.snapshots.models import Entry, EntryKind

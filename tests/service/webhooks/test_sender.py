@@ -10,11 +10,11 @@ from functools import partial
 import pytest
 
 from shared.database.pool import Pool
-from shared.instance.models import ApplicationSettings
-from shared.instance.outbound import outbound_policy
 from shared.jobs import store as jobs
+from shared.outbound.policy import outbound_policy
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import SystemResolver
+from shared.settings.application import ApplicationSettings
 from shared.webhooks import sending, signing, store
 from shared.webhooks.expiry import DeliveryExpiry
 from shared.webhooks.models import Delivery, DeliveryState, Webhook

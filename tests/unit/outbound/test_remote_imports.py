@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.instance.models import ApplicationSettings
-from shared.instance.remote_imports import RemoteTooLarge, check_size, remote_imports
-from shared.settings import Settings
+from shared.outbound.remote_imports import RemoteTooLarge, check_size, remote_imports
+from shared.settings.application import ApplicationSettings
+from shared.settings.environment import Settings
 from tests.support.certificates import certificate
 
 MIB = 1024 * 1024

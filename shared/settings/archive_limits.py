@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from shared.archive.limits import MIB, Limits
 from shared.database.pool import Database
-from shared.instance.models import ApplicationSettings
-from shared.instance.store import application_settings
-from shared.settings import Settings
+from shared.settings.application import ApplicationSettings
+from shared.settings.environment import Settings
+from shared.settings.store import application_settings
 
 LimitsNow = Callable[[], Awaitable[Limits]]
 """Gives the limits that hold at this moment."""

@@ -6,11 +6,11 @@ import ssl
 from dataclasses import dataclass, field
 
 from shared.errors import CrossdockError, Fault
-from shared.instance.models import ApplicationSettings
-from shared.instance.outbound import outbound_policy, outbound_tls
+from shared.outbound.policy import outbound_policy, outbound_tls
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import Resolver, SystemResolver
-from shared.settings import Settings
+from shared.settings.application import ApplicationSettings
+from shared.settings.environment import Settings
 
 _UNITS = ("MiB", "GiB", "TiB", "PiB")
 _STEP = 1024

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any, TypeAlias
 
 from shared.database.pool import Database
-from shared.instance.models import ApplicationSettings
+from shared.settings.application import ApplicationSettings
 
 SettingsNow: TypeAlias = Callable[[], Awaitable[ApplicationSettings]]
 """Gives the settings that hold at this moment."""

@@ -6,13 +6,13 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
 from shared.database.pool import Pool
-from shared.instance.defaults import default_settings
-from shared.instance.models import ApplicationSettings
-from shared.instance.store import application_settings
 from shared.remote.addresses import Policy
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import SystemResolver
-from shared.settings import Settings
+from shared.settings.application import ApplicationSettings
+from shared.settings.defaults import default_settings
+from shared.settings.environment import Settings
+from shared.settings.store import application_settings
 
 SCHEMES = ("http", "https")
 """Those of uploads and webhooks."""

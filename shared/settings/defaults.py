@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.instance.models import GITLAB_PROJECT, ApplicationSettings
-from shared.settings import Settings
+from shared.settings.application import GITLAB_PROJECT, ApplicationSettings
+from shared.settings.environment import Settings
 
 
 def default_settings(settings: Settings) -> ApplicationSettings:

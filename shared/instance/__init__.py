@@ -1,1 +1,0 @@
-"""The settings of the instance that an administrator changes while it runs."""
