@@ -12,9 +12,9 @@ from shared.events.relay import Relay
 from shared.jobs.depth import Depth
 from shared.jobs.revival import Revival
 from shared.jobs.sweeper import Sweeper, seldom
+from shared.ledger.collector import Collector
 from shared.outbound.policy import outbound_clients
 from shared.settings.environment import Settings
-from shared.snapshots.collector import Collector
 from shared.webhooks.expiry import DeliveryExpiry
 from shared.webhooks.sender import WebhookSender
 

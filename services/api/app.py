@@ -26,7 +26,7 @@ from services.api.outages import tell_outages
 from services.api.responses import add_common_headers
 from services.api.routes import ROUTES
 from services.api.tracing import trace_requests
-from shared.snapshots.matches import Finder
+from shared.records.finder import Finder
 
 
 def make_app(dependencies: Dependencies) -> web.Application:

@@ -14,8 +14,8 @@ from shared.archive.limits import Limits
 from shared.broker.base import Broker
 from shared.database.pool import Pool
 from shared.outbound.remote_imports import RemoteImports
+from shared.records.finder import Finder
 from shared.settings.application import ApplicationSettings
-from shared.snapshots.matches import Finder
 from shared.storage.base import ObjectStore
 from shared.tracing.base import OFF, Tracer
 

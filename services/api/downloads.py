@@ -20,7 +20,7 @@ from services.api.ranges import ByteRange, RangeUnsatisfiable, requested_range
 from services.api.streams import write
 from services.api.turns import place
 from shared.errors import ObjectMissing
-from shared.projects.archives import FinishedArchive
+from shared.exports.archives import FinishedArchive
 from shared.storage.base import ObjectStore
 
 DOWNLOADS = web.AppKey("downloads", asyncio.Semaphore)

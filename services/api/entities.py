@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from services.api.responses import timestamp
 from shared.accounts.models import Namespace, NamespaceKind, User
+from shared.jobs.failed_relations import FailedRelation
 from shared.jobs.models import Job, JobState
-from shared.projects.failed_relations import FailedRelation
 from shared.projects.models import Project
 
 _IMPORT_STATUS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.api.errors import Refused
 from shared.accounts.models import User
 from shared.database.pool import Database
-from shared.projects import archives
+from shared.exports import archives
 from shared.projects.models import Project
 from shared.projects.size import project_size
 from shared.settings.environment import MIB

@@ -10,10 +10,11 @@ from services.api.errors import NotFound, Refused
 from services.api.origin import Origin
 from shared.accounts.models import User
 from shared.database.pool import Connection, Database, Pool, one_moment
+from shared.exports import archives
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, JobKind, JobState, UploadTarget
 from shared.outbound.policy import SCHEMES
-from shared.projects import archives, store
+from shared.projects import store
 from shared.projects.models import Project
 from shared.remote.errors import BlockedUrl
 from shared.remote.urls import parse

@@ -22,9 +22,9 @@ from services.api.form_data import MULTIPART, FieldCollector, FormEvent, file_na
 from services.api.nesting import nest
 from shared.database.pool import Pool
 from shared.errors import StorageError
+from shared.ledger import objects
+from shared.ledger.objects import StoredObject
 from shared.settings.environment import MIB
-from shared.snapshots import objects
-from shared.snapshots.objects import StoredObject
 from shared.storage.base import ObjectStore, ObjectWriter
 
 CONTENT = web.RequestKey("content", bytes)

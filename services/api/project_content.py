@@ -9,9 +9,9 @@ from services.api.references import find_bundle
 from shared.errors import ArchiveError, StorageError
 from shared.git.references import TooManyReferences
 from shared.projects.models import Project
-from shared.projects.references import read_references
 from shared.snapshots import index
 from shared.snapshots.models import PlacedEntry
+from shared.snapshots.references import read_references
 from shared.snapshots.statistics import Statistics, statistics
 
 

@@ -10,9 +10,9 @@ from shared.database.search import Found
 from shared.git.references import References, TooManyReferences
 from shared.gitlab.layout import REPOSITORY
 from shared.projects.models import Project
-from shared.projects.references import read_references
 from shared.snapshots import index
 from shared.snapshots.models import PlacedEntry
+from shared.snapshots.references import read_references
 
 _SHORT = 8
 _NONE = References()

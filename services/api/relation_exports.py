@@ -13,10 +13,11 @@ from services.api.responses import timestamp
 from shared.accounts.models import User
 from shared.assembly.relations import count_files
 from shared.database.pool import Database, Pool
+from shared.exports import relation_exports
+from shared.exports.relation_exports import RelationExport
 from shared.gitlab.portable_relations import PORTABLE_RELATIONS, Form, PortableRelation
-from shared.projects import relation_exports, store
+from shared.projects import store
 from shared.projects.models import Project
-from shared.projects.relation_exports import RelationExport
 from shared.snapshots import index
 from shared.snapshots.batches import lines_of_batches
 

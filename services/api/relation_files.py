@@ -16,10 +16,10 @@ from shared.assembly.project import project_document
 from shared.assembly.reading import filled
 from shared.assembly.relations import relation_members
 from shared.database.pool import Database
+from shared.exports.relation_exports import RelationExport
 from shared.gitlab.layout import PROJECT
 from shared.gitlab.portable_relations import PORTABLE_RELATIONS, Form, PortableRelation
 from shared.projects.content import project_content
-from shared.projects.relation_exports import RelationExport
 from shared.snapshots import index
 from shared.snapshots.batches import find_batch
 from shared.snapshots.models import PlacedEntry

@@ -18,16 +18,17 @@ from shared.assembly.project import project_document
 from shared.assembly.reading import filled
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, Fault
+from shared.exports import archives
 from shared.gitlab.layout import LFS_INDEX, PROJECT, VERSION, relation_of
 from shared.gitlab.version import FORMAT_VERSION
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Lease, Outcome, UploadTarget
 from shared.jobs.observer import UNOBSERVED, JobObserver
 from shared.jobs.progress import Phase, Progress
-from shared.projects import archives
+from shared.ledger import objects
 from shared.projects.content import ProjectContent, project_content
 from shared.settings.store import SettingsNow
-from shared.snapshots import index, objects
+from shared.snapshots import index
 from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.storage.base import ObjectStore
 

@@ -10,9 +10,9 @@ from datetime import timedelta
 import stamina
 
 from shared.errors import CrossdockError, Fault
+from shared.exports.archives import FinishedArchive
 from shared.jobs.models import UploadOutcome, UploadTarget
 from shared.outbound.policy import SCHEMES
-from shared.projects.archives import FinishedArchive
 from shared.remote.client import RemoteClient
 from shared.remote.errors import (
     AnswerEarly,

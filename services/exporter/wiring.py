@@ -11,12 +11,12 @@ from services.ports import Ports, answering, distributed
 from services.tracing import tracing
 from services.working import work_until_signal, worker_limits, worker_name
 from shared.jobs.models import JobKind
+from shared.jobs.traced_work import TracedWork
 from shared.jobs.worker import Worker
 from shared.outbound.policy import outbound_clients
 from shared.settings.defaults import default_settings
 from shared.settings.environment import Settings
 from shared.settings.store import application_settings
-from shared.tracing.work import TracedWork
 
 
 def exporter(ports: Ports, settings: Settings) -> Worker:

@@ -19,11 +19,11 @@ from shared.gitlab.record_check import iid_of
 from shared.jobs import store as jobs
 from shared.jobs.models import Job, Lease, RelationImportOrder
 from shared.jobs.progress import Phase, Progress, RelationProgress
+from shared.records.reader import find_relation, whole_relation
 from shared.restore.breath import Breath
 from shared.restore.relations import INLINE, RelationReceiver
 from shared.settings.archive_limits import LimitsNow
 from shared.snapshots import index
-from shared.snapshots.records import find_relation, whole_relation
 from shared.snapshots.sinks import RelationSink
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore

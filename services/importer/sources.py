@@ -10,11 +10,11 @@ from typing import Protocol, TypeAlias
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, Fault
 from shared.jobs.models import ArchiveOutcome, ImportOrder, Job, Outcome, RemoteSource
+from shared.ledger import objects
 from shared.outbound.remote_imports import RemoteImports, check_size
 from shared.remote.download import Download
 from shared.settings.application import ApplicationSettings
 from shared.settings.store import application_settings
-from shared.snapshots import objects
 from shared.storage.base import ObjectStore
 
 

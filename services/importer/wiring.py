@@ -12,12 +12,12 @@ from services.ports import Ports, answering, distributed
 from services.tracing import tracing
 from services.working import work_until_signal, worker_limits, worker_name
 from shared.jobs.models import JobKind
+from shared.jobs.traced_work import TracedWork
 from shared.jobs.worker import Worker
 from shared.outbound.remote_imports import remote_imports
 from shared.settings.archive_limits import LimitsNow, archive_limits, current_limits
 from shared.settings.defaults import default_settings
 from shared.settings.environment import MIB, Settings
-from shared.tracing.work import TracedWork
 
 
 def importers(ports: Ports, settings: Settings) -> list[Worker]:

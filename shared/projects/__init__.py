@@ -1,1 +1,1 @@
-"""Projects: who may see them, what they are called, what is in them, and their finished exports."""
+"""Projects: who may see them, what they are called, and what is in them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from shared.database.pool import Pool
-from shared.snapshots import objects
+from shared.ledger import objects
 from shared.storage.base import ObjectStore, ObjectWriter
 
 

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 from typing import Protocol
 
 from shared.database.pool import Pool
+from shared.ledger import objects
 from shared.segments.encoder import NOTHING, BlobEncoder, Extent, SegmentEncoder
-from shared.snapshots import objects
 from shared.snapshots.models import Entry, EntryKind, Segment
 from shared.snapshots.pack import Pack
 from shared.snapshots.rows import Rows

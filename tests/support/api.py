@@ -27,14 +27,15 @@ from shared.accounts.users import create_user
 from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
 from shared.database.pool import Pool, database
+from shared.exports import archives
 from shared.gitlab.visibility import Visibility
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, JobKind, Lease, Order
+from shared.ledger import objects
 from shared.outbound.remote_imports import RemoteImports
-from shared.projects import archives, store
+from shared.projects import store
 from shared.projects.models import Project
 from shared.settings.application import ApplicationSettings
-from shared.snapshots import objects
 from shared.storage.filesystem import FilesystemStore
 
 EXTERNAL_URL = "https://gitlab.example.com"

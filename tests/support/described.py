@@ -20,7 +20,7 @@ from shared.accounts.tokens import create_token, find_by_token
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Outcome, RelationImportOrder, UploadOutcome, UploadTarget
 from shared.outbound.remote_imports import RemoteImports
-from shared.snapshots import pushes
+from shared.pushes import store
 from shared.webhooks import store as webhooks
 from tests.support.api import Api, running_api
 from tests.support.background import Background
@@ -161,9 +161,9 @@ async def _new_token(api: Api, root: User) -> str:
 async def _new_snapshot(api: Api, project_id: int, names: Sequence[str] = ()) -> int:
     """Open a snapshot; the project's other open ones go, as it may have so many only."""
     async with api.pool.acquire() as db, db.transaction():
-        for push in await pushes.all_open(db, project_id):
+        for push in await store.all_open(db, project_id):
             await db.execute("DELETE FROM snapshots WHERE id = $1", push.id)
-        opened = await pushes.open_push(db, project_id, with_content=True, idle=timedelta(days=1))
+        opened = await store.open_push(db, project_id, with_content=True, idle=timedelta(days=1))
         rows = [(opened.id, name, "blob", 0) for name in names]
         await db.executemany(
             "INSERT INTO entries (snapshot_id, name, kind, mtime) VALUES ($1, $2, $3, $4)", rows

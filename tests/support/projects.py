@@ -22,6 +22,7 @@ from shared.archive.limits import Limits
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.jobs import store as jobs
+from shared.jobs.failed_relations import FailedRelation, newest
 from shared.jobs.models import (
     ExportOrder,
     ImportOrder,
@@ -32,14 +33,13 @@ from shared.jobs.models import (
     UploadTarget,
 )
 from shared.jobs.progress import Progress
+from shared.ledger import objects
+from shared.ledger.collector import Collector
 from shared.outbound.policy import outbound_policy
 from shared.outbound.remote_imports import RemoteImports
-from shared.projects.failed_relations import FailedRelation, newest
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import SystemResolver
 from shared.settings.application import ApplicationSettings
-from shared.snapshots import objects
-from shared.snapshots.collector import Collector
 from shared.storage.base import ObjectStore
 from shared.storage.filesystem import FilesystemStore
 from tests.support.archives import entry, header, long_name, packed

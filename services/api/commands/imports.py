@@ -16,9 +16,9 @@ from services.api.remote_archives import RemoteArchives
 from shared.database.pool import Connection
 from shared.errors import ObjectMissing
 from shared.jobs.models import Job
+from shared.ledger import objects
 from shared.projects.models import Project
 from shared.settings.environment import MIB
-from shared.snapshots import objects
 from shared.storage.errors import KeyInvalid
 
 INCOMING = "incoming"

@@ -14,9 +14,10 @@ from shared.errors import ArchiveError
 from shared.gitlab.layout import LFS_INDEX, PROJECT, FileKind, folder_of, oid_of
 from shared.gitlab.lfs import listed_oids
 from shared.projects import content
-from shared.snapshots import index, pushes
+from shared.pushes import store
+from shared.pushes.store import Push, PushGone
+from shared.snapshots import index
 from shared.snapshots.models import EntryKind, PlacedEntry
-from shared.snapshots.pushes import Push, PushGone
 
 _LFS_FOLDER = folder_of(FileKind.LFS_OBJECT)
 
@@ -55,13 +56,13 @@ async def commit(dependencies: Dependencies, push: Push, *, level: AccessLevel, 
     if push.committed_at is None:
         await _check(dependencies, push)
     async with dependencies.pool.acquire() as db, db.transaction():
-        if await pushes.commit(db, push, force=force):
+        if await store.commit(db, push, force=force):
             # With the project's row locked, as whoever retries an import locks it and looks for content.
             if await is_importing(db, push.project_id):
                 raise ImportUnfinished
             if push.attributes is not None:
                 await _apply(db, push, level=level)
-        committed = await pushes.find(db, push.project_id, push.id)
+        committed = await store.find(db, push.project_id, push.id)
     if committed is None:
         raise PushGone(push.id)
     return committed

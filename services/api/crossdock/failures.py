@@ -16,8 +16,8 @@ from services.api.entities import failed_relation
 from services.api.responses import json_response
 from services.api.streams import write
 from shared.database.pool import Pool, one_moment
+from shared.jobs import failed_relations
 from shared.jobs.models import Job
-from shared.projects import failed_relations
 
 _NDJSON = "application/x-ndjson"
 _FORMATS = ("json", "ndjson")

@@ -17,10 +17,10 @@ from shared.accounts.models import AccessLevel, User
 from shared.accounts.users import find_user_by_reference
 from shared.database.pool import Database, one_moment
 from shared.jobs import store as jobs
+from shared.jobs.lists import JobQuery, list_jobs
 from shared.jobs.models import JobKind, JobReport, JobState
 from shared.jobs.outbox import announce
 from shared.projects import store
-from shared.projects.job_lists import JobQuery, list_jobs
 from shared.projects.models import Project
 
 _KINDS = {kind.value: kind for kind in JobKind}

@@ -17,10 +17,10 @@ from shared.accounts.models import User
 from shared.archive.limits import Limits
 from shared.database.pool import Database, one_moment
 from shared.idempotency.store import KEPT_FOR
+from shared.ledger.objects import RETRIED_WITHIN
 from shared.projects.store import count_own
 from shared.settings.application import GITLAB_PROJECT, ApplicationSettings
 from shared.settings.environment import MIB
-from shared.snapshots.objects import RETRIED_WITHIN
 from shared.webhooks.store import MOST
 
 

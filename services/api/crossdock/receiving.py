@@ -21,16 +21,16 @@ from shared.gitlab.layout import relation_of
 from shared.gitlab.project_json import ProjectDocument
 from shared.jobs.progress import RelationProgress
 from shared.projects.content import without_nul
+from shared.pushes import store
+from shared.pushes.parts import Part, adopt, write_part
+from shared.pushes.store import Push
 from shared.restore.breath import Breath
 from shared.restore.entries import closed, is_document, verifier_of
 from shared.restore.failures import FAILURE_LIMIT, Failure, TooManyFailures
 from shared.restore.relations import RelationReceiver
 from shared.restore.verifiers import Verifier
 from shared.settings.archive_limits import current_limits
-from shared.snapshots import pushes
 from shared.snapshots.models import PlacedEntry
-from shared.snapshots.parts import Part, adopt, write_part
-from shared.snapshots.pushes import Push
 from shared.snapshots.sinks import BlobSink
 
 _TOLD_OF_IT = 4
@@ -152,13 +152,13 @@ class Receiving:
     async def _fill(self, receiver: _Receiver, body: AsyncIterator[bytes]) -> None:
         """Pass the body on, and tell the snapshot from time to time that it is not idle."""
         retention = self._config.open_snapshot_retention
-        push = await pushes.prolong(self._pool, self._push, idle=retention)
+        push = await store.prolong(self._pool, self._push, idle=retention)
         pause = retention.total_seconds() / _TOLD_OF_IT
         due = time.monotonic() + pause
         async for chunk in body:
             await receiver.write(chunk)
             if time.monotonic() >= due:
-                await pushes.prolong(self._pool, push, idle=retention)
+                await store.prolong(self._pool, push, idle=retention)
                 due = time.monotonic() + pause
         await receiver.close()
 

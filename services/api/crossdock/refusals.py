@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from services.api.errors import NotFound, Refused
 from shared.archive.errors import ArchiveTooLarge
 from shared.errors import ArchiveError
+from shared.pushes.store import PushCommitted, PushGone, PushMoving, TooManyOpen
 from shared.snapshots.index import SnapshotOutdated
-from shared.snapshots.pushes import PushCommitted, PushGone, PushMoving, TooManyOpen
 
 
 @contextmanager

@@ -19,9 +19,10 @@ from services.api.relation_imports import is_importing
 from shared.database.pool import Connection
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, JobState, RelationImportOrder
+from shared.ledger import objects
 from shared.projects import store
 from shared.projects.models import Project
-from shared.snapshots import index, objects
+from shared.snapshots import index
 
 _RETRIED = frozenset({JobState.FAILED, JobState.CANCELED})
 _KEPT_HOURS = int(objects.RETRIED_WITHIN.total_seconds() // 3600)

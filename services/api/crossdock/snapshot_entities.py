@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from services.api.crossdock.receiving import Received
 from services.api.responses import timestamp
+from shared.pushes.store import Push
 from shared.restore.failures import Failure
 from shared.snapshots.models import EntryKind, PlacedEntry
-from shared.snapshots.pushes import Push
 
 
 def snapshot_entity(push: Push) -> dict[str, object]:

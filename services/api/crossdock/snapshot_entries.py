@@ -19,7 +19,7 @@ from services.api.errors import NotFound
 from services.api.intake import limited, require_size
 from services.api.responses import json_response
 from shared.gitlab.layout import DESIGN, LFS_INDEX, PROJECT, REPOSITORY, WIKI, relation_of
-from shared.snapshots import parts
+from shared.pushes import parts
 
 
 @dataclass(frozen=True, slots=True)

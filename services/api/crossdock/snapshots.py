@@ -20,9 +20,9 @@ from services.api.permissions import administered_project, project_level
 from services.api.relation_imports import is_importing
 from services.api.responses import json_response
 from services.api.streams import json_list
+from shared.pushes import store
+from shared.pushes.store import Push
 from shared.snapshots import index as snapshot_index
-from shared.snapshots import pushes
-from shared.snapshots.pushes import Push
 
 _CONTENTS = ("empty", "current")
 
@@ -32,7 +32,7 @@ async def addressed(request: web.Request) -> Push:
     require_caller(request)
     project, _ = await administered_project(request)
     number = integer(request.match_info["snapshot_id"]) or 0
-    push = await pushes.find(request.app[DEPENDENCIES].pool, project.id, number)
+    push = await store.find(request.app[DEPENDENCIES].pool, project.id, number)
     if push is None:
         raise NotFound("Snapshot")
     return push
@@ -42,7 +42,7 @@ async def index(request: web.Request) -> web.Response:
     """GET /projects/:id/snapshots: those that are open, 20 at the most or a few more."""
     require_caller(request)
     project, _ = await administered_project(request)
-    found = await pushes.all_open(request.app[DEPENDENCIES].pool, project.id)
+    found = await store.all_open(request.app[DEPENDENCIES].pool, project.id)
     return json_response([snapshot_entity(each) for each in found])
 
 
@@ -58,7 +58,7 @@ async def create(request: web.Request) -> web.Response:
         if await is_importing(db, project.id):
             raise ImportUnfinished
         with refusals():
-            push = await pushes.open_push(
+            push = await store.open_push(
                 db, project.id, with_content=content == "current",
                 idle=dependencies.config.open_snapshot_retention,
             )  # fmt: skip
@@ -87,7 +87,7 @@ async def delete(request: web.Request) -> web.Response:
     """DELETE /projects/:id/snapshots/:snapshot_id: throw an open one away."""
     push = await addressed(request)
     with refusals():
-        await pushes.discard(request.app[DEPENDENCIES].pool, push)
+        await store.discard(request.app[DEPENDENCIES].pool, push)
     return web.Response(status=204)
 
 

@@ -17,10 +17,10 @@ from services.api.permissions import administered_project
 from services.api.ranges import continues
 from services.api.responses import accepted, job_header, json_response
 from shared.accounts.models import User
+from shared.exports import archives
 from shared.jobs.outbox import announce
-from shared.projects import archives
+from shared.ledger import objects
 from shared.projects.models import Project
-from shared.snapshots import objects
 
 _MISSING = "The project export file is not available yet"
 

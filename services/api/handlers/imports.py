@@ -21,10 +21,11 @@ from services.api.permissions import visible_project
 from services.api.responses import job_header, json_response
 from shared.accounts.models import AccessLevel, User
 from shared.database.pool import one_moment
+from shared.jobs import failed_relations
 from shared.jobs import store as jobs
 from shared.jobs.models import Job, JobKind
 from shared.jobs.outbox import announce
-from shared.projects import failed_relations, store
+from shared.projects import store
 from shared.projects.models import Project
 
 _MOST_FAILURES = 100

@@ -26,8 +26,8 @@ from services.api.record_filters import ListParameters, RecordFilter
 from services.api.responses import json_response
 from services.api.streams import json_list
 from shared.projects.models import Project
+from shared.records.reader import Relation, find_relation, records, records_backwards
 from shared.snapshots import index
-from shared.snapshots.records import Relation, find_relation, records, records_backwards
 
 _INLINE = 64 * 1024
 

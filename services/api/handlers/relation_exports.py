@@ -17,8 +17,8 @@ from services.api.permissions import administered_project
 from services.api.responses import accepted, json_response
 from services.api.streams import json_list
 from shared.accounts.models import User
+from shared.exports.relation_exports import find
 from shared.projects.models import Project
-from shared.projects.relation_exports import find
 
 
 async def _transferable(request: web.Request) -> tuple[Project, User]:

@@ -12,9 +12,9 @@ from services.api import bodies
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
+from shared.ledger import objects
 from shared.projects import store
 from shared.projects.models import Project
-from shared.snapshots import objects
 from tests.support.api import ARCHIVE, Answer, Api
 
 ETAG = f'"{hashlib.sha256(ARCHIVE).hexdigest()}"'

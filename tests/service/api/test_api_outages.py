@@ -12,8 +12,8 @@ import structlog
 
 from services.api.app import make_app
 from services.api.dependencies import ApiConfig, Dependencies
+from shared.ledger.collector import Collector
 from shared.settings.application import ApplicationSettings
-from shared.snapshots.collector import Collector
 from shared.storage.s3 import S3Config, s3_store
 from tests.support.api import ARCHIVE, EXTERNAL_URL, Answer, Api, listening, running_api
 from tests.support.buckets import made_bucket

@@ -8,7 +8,7 @@ import pytest
 
 from shared.accounts.models import User
 from shared.projects.models import Project
-from shared.snapshots import matches
+from shared.records import finder
 from tests.support.api import Answer, Api
 from tests.support.archives import fixture
 from tests.support.imported import imported
@@ -134,8 +134,8 @@ async def test_a_filter_costs_one_pass_for_all_pages(
         inflated += 1
         return filtered(*args)
 
-    filtered = matches._filtered
-    monkeypatch.setattr(matches, "_filtered", counted)
+    filtered = finder._filtered
+    monkeypatch.setattr(finder, "_filtered", counted)
     segments = await api.pool.fetchval("SELECT count(*) FROM segments WHERE name LIKE '%/issues.%'")
     assert segments > 2
 
@@ -150,7 +150,7 @@ async def test_a_filter_costs_one_pass_for_all_pages(
 async def test_what_is_kept_of_passes_is_bounded(
     api: Api, made: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matches, "KEPT", 2)
+    monkeypatch.setattr(finder, "KEPT", 2)
     for number in range(1, 6):
         assert await _iids(api, made, f"issues?iids[]={number}") == [number]
     assert await _iids(api, made, "issues?iids[]=1") == [1]

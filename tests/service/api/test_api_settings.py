@@ -7,11 +7,11 @@ import pytest
 
 from shared.accounts.models import User
 from shared.archive.limits import MIB, Limits
+from shared.ledger import objects
 from shared.projects.models import Project
 from shared.settings.application import ApplicationSettings
 from shared.settings.archive_limits import current_limits
 from shared.settings.store import application_settings
-from shared.snapshots import objects
 from tests.support.api import Answer, Api, running_api
 
 SETTINGS = "/application/settings"

@@ -17,6 +17,7 @@ from shared.events import store as events
 from shared.events.announcement import cloud_event
 from shared.events.cloud_events import to_message
 from shared.events.relay import TOPIC
+from shared.exports import archives
 from shared.jobs import store as jobs
 from shared.jobs.models import (
     ExportOrder,
@@ -30,8 +31,7 @@ from shared.jobs.models import (
     UploadOutcome,
 )
 from shared.jobs.progress import Progress, RelationProgress
-from shared.projects import archives
-from shared.snapshots import objects
+from shared.ledger import objects
 from tests.support.api import EXTERNAL_URL, Api
 from tests.support.asyncapi import closed, invalid, problems, resolved
 from tests.support.commands import command, forge

@@ -11,9 +11,9 @@ from services.api.crossdock import failures
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
+from shared.jobs.lists import JobQuery, listing
 from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, JobState
 from shared.projects import store
-from shared.projects.job_lists import JobQuery, listing
 from tests.support.api import Answer, Api
 
 NEXT = re.compile(r'<https://gitlab\.example\.com([^>]+)>; rel="next"')

@@ -28,10 +28,10 @@ from shared.jobs.models import (
 )
 from shared.jobs.revival import Revival
 from shared.jobs.worker import Worker, WorkerLimits
+from shared.ledger.collector import Collector
 from shared.outbound.remote_imports import RemoteImports
 from shared.settings.application import ApplicationSettings
 from shared.snapshots import index
-from shared.snapshots.collector import Collector
 from tests.support.api import Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import Dock, ndjson, project

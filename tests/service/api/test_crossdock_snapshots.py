@@ -21,9 +21,9 @@ from services.api.dependencies import ApiConfig, Dependencies
 from shared.accounts.models import AccessLevel
 from shared.archive.limits import Limits
 from shared.jobs.models import ImportOrder, JobKind
-from shared.snapshots import parts, pushes
-from shared.snapshots.collector import Collector
-from shared.snapshots.parts import Part
+from shared.ledger.collector import Collector
+from shared.pushes import parts, store
+from shared.pushes.parts import Part
 from tests.support.api import EXTERNAL_URL, Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import Dock, bundle, ndjson
@@ -381,14 +381,14 @@ async def test_what_is_written_while_a_commit_checks_the_content_stops_it(
 ) -> None:
     await _opened(push)
     await push.put("project", b"{}")
-    commit = pushes.commit
+    commit = store.commit
 
     async def late(*given: Any, **more: Any) -> bool:
         assert (await push.call("DELETE", "project")).status == 204
         return await commit(*given, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(pushes, "commit", late)
+        patched.setattr(store, "commit", late)
         refused = await push.commit()
 
     assert (refused.status, "written to while it was committed" in detail(refused)) == (409, True)
@@ -462,9 +462,9 @@ async def test_a_request_that_takes_long_puts_the_end_of_a_snapshot_off_meanwhil
     now = 0.0
     prolonged: list[float] = []
     monkeypatch.setattr(receiving, "time", SimpleNamespace(time=lambda: 7, monotonic=lambda: now))
-    prolong = pushes.prolong
+    prolong = store.prolong
 
-    async def noted(*given: Any, **more: Any) -> pushes.Push:
+    async def noted(*given: Any, **more: Any) -> store.Push:
         prolonged.append(now)
         return await prolong(*given, **more)
 
@@ -474,8 +474,8 @@ async def test_a_request_that_takes_long_puts_the_end_of_a_snapshot_off_meanwhil
             now = hours * 3600
             yield b"{}\n"
 
-    monkeypatch.setattr(pushes, "prolong", noted)
-    api, found = push.api, await pushes.find(push.api.pool, push.project.id, push.snapshot)
+    monkeypatch.setattr(store, "prolong", noted)
+    api, found = push.api, await store.find(push.api.pool, push.project.id, push.snapshot)
     assert found is not None
     dependencies = Dependencies(
         pool=api.pool, store=api.store, broker=api.broker, config=ApiConfig(external_url=EXTERNAL_URL)
@@ -487,10 +487,10 @@ async def test_a_request_that_takes_long_puts_the_end_of_a_snapshot_off_meanwhil
 
 async def test_the_collector_leaves_a_snapshot_that_is_being_written(push: Pusher) -> None:
     await _opened(push)
-    found = await pushes.find(push.api.pool, push.project.id, push.snapshot)
+    found = await store.find(push.api.pool, push.project.id, push.snapshot)
     assert found is not None
     async with push.api.pool.acquire() as db, db.transaction():
-        await pushes.hold(db, found, idle=timedelta(days=1))
+        await store.hold(db, found, idle=timedelta(days=1))
         # It sees the time as it was before: what saves the snapshot is that its row is locked.
         other = Collector(push.api.pool, push.api.store, grace=timedelta(0))
         await db.execute("UPDATE pushes SET expires_at = now()")
@@ -504,10 +504,10 @@ async def test_a_snapshot_is_thrown_away_while_others_wait_to_write_into_it(
     push: Pusher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _opened(push)
-    hold = pushes.hold
+    hold = store.hold
     writers: list[asyncio.Task[Answer]] = []
 
-    async def slow(*given: Any, **more: Any) -> pushes.Push:
+    async def slow(*given: Any, **more: Any) -> store.Push:
         held = await hold(*given, **more)
         if not writers:
             writers.append(asyncio.create_task(push.call("PUT", "project", data=b"{}")))
@@ -516,7 +516,7 @@ async def test_a_snapshot_is_thrown_away_while_others_wait_to_write_into_it(
                     await asyncio.sleep(0.01)
         return held
 
-    monkeypatch.setattr(pushes, "hold", slow)
+    monkeypatch.setattr(store, "hold", slow)
     discarded = await push.call("DELETE")
 
     assert (discarded.status, (await writers[0]).status) == (204, 404)
@@ -740,7 +740,7 @@ async def test_a_snapshot_is_found_in_its_own_project_only(api: Api, push: Pushe
 async def test_a_project_has_so_many_open_snapshots_at_most(
     push: Pusher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pushes, "MOST_OPEN", 2)
+    monkeypatch.setattr(store, "MOST_OPEN", 2)
     assert [(await push.open()).status for _ in range(3)] == [201, 201, 409]
 
 

@@ -11,11 +11,11 @@ from shared.database.pool import Pool
 from shared.events import store as events
 from shared.events.expiry import EventExpiry
 from shared.events.models import Event
+from shared.exports import archives
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, Lease, Outcome, UploadOutcome
 from shared.jobs.revival import Revival
-from shared.projects import archives
-from shared.snapshots import objects
+from shared.ledger import objects
 from tests.support.jobs import MINUTE, claimed, migrated, queued
 
 NOW = timedelta(0)

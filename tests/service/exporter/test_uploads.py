@@ -13,13 +13,13 @@ from services.exporter.exporter import ArchiveGone
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool
 from shared.errors import LeaseLost, ObjectMissing
+from shared.exports import archives
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, JobKind, JobState, Lease, UploadOutcome, UploadTarget
 from shared.jobs.outbox import announce
 from shared.jobs.progress import Phase, Progress
 from shared.jobs.revival import Revival
 from shared.jobs.worker import Worker, WorkerLimits
-from shared.projects import archives
 from shared.settings.application import ApplicationSettings
 from tests.support.buckets import made_bucket, presigned
 from tests.support.jobs import claimed, state_of

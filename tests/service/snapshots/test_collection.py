@@ -13,11 +13,12 @@ from services.ports import Ports
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool, session
 from shared.errors import LeaseLost, ObjectMissing
+from shared.exports import archives
 from shared.jobs import store as jobs
-from shared.projects import archives
+from shared.ledger import objects
+from shared.ledger.collector import Collector
 from shared.settings.environment import Settings
-from shared.snapshots import index, objects
-from shared.snapshots.collector import Collector
+from shared.snapshots import index
 from shared.snapshots.models import Entry, EntryKind
 from shared.snapshots.writer import write_snapshot
 from shared.storage.errors import OperationRefused

@@ -13,9 +13,10 @@ from shared.database.pool import Pool
 from shared.errors import LeaseLost
 from shared.jobs import store as jobs
 from shared.jobs.models import Lease
+from shared.ledger import objects
+from shared.ledger.collector import Collector
 from shared.segments.inflater import inflate
-from shared.snapshots import index, objects
-from shared.snapshots.collector import Collector
+from shared.snapshots import index
 from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.snapshots.reader import Run, read_run, read_runs
 from shared.snapshots.writer import SnapshotWriter, write_snapshot

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from shared.database.pool import Pool
+from shared.records.reader import Relation, records_in
 from shared.snapshots import index
 from shared.snapshots.models import Segment
 from shared.snapshots.reader import Run, read_run
-from shared.snapshots.records import Relation, records_in
 from shared.storage.base import ObjectStore
 
 PASSES = 2

@@ -8,8 +8,8 @@ import structlog
 
 from shared.database.pool import Pool
 from shared.errors import StorageError
-from shared.snapshots import objects
-from shared.snapshots.objects import UNREFERRED, StoredObject
+from shared.ledger import objects
+from shared.ledger.objects import UNREFERRED, StoredObject
 from shared.storage.base import ObjectStore
 
 _AT_ONCE = 500

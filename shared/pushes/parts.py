@@ -18,10 +18,11 @@ from asyncpg import ForeignKeyViolationError
 from shared.archive.errors import ArchiveTooLarge, FileAndDirectory, TooManyEntries
 from shared.archive.limits import Limits
 from shared.database.pool import Connection, Pool
-from shared.snapshots import index, pushes
+from shared.pushes import store
+from shared.pushes.store import Push, PushGone
+from shared.snapshots import index
 from shared.snapshots.index import SnapshotGone
 from shared.snapshots.models import Entry, PlacedEntry, Segment
-from shared.snapshots.pushes import Push, PushGone
 from shared.snapshots.rows import Rows
 from shared.snapshots.writer import SnapshotWriter, writing
 from shared.storage.base import ObjectStore
@@ -84,7 +85,7 @@ async def adopt(
     """
     number, push, name = part.writer.snapshot_id, part.push, part.name
     async with pool.acquire() as db, db.transaction():
-        held = await pushes.hold(db, push, idle=idle)
+        held = await store.hold(db, push, idle=idle)
         await _refuse_clash(db, push, name)
         gone, gone_size = await _remove(db, push, name)
         size = await _move(db, number, push)
@@ -120,7 +121,7 @@ async def remove(pool: Pool, push: Push, name: str, *, idle: timedelta) -> bool:
     Raises PushGone and PushCommitted.
     """
     async with pool.acquire() as db, db.transaction():
-        await pushes.hold(db, push, idle=idle)
+        await store.hold(db, push, idle=idle)
         gone, size = await _remove(db, push, name)
         emptied = await _remove_emptied(db, push, name) if gone else 0
         await _count(db, push, entries=-gone - emptied, raw_size=-size)

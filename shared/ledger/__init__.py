@@ -1,0 +1,1 @@
+"""The ledger: which stored object is whose, and the collector of those that are nobody's."""

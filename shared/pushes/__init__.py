@@ -1,0 +1,1 @@
+"""Pushes: open snapshots that other systems fill by requests and commit as a whole."""
