@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.api.wiring import serve
-from services.starting import start
+from services.process.start import start
 
 
 def main() -> None:

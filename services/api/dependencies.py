@@ -9,7 +9,7 @@ from aiohttp import web
 
 from services.api.observation import RequestObserver, Unobserved
 from services.api.turns import Turns
-from services.health import Readiness
+from services.process.health import Readiness
 from shared.archive.limits import Limits
 from shared.broker.base import Broker
 from shared.database.pool import Pool

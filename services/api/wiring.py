@@ -14,11 +14,11 @@ from services.api.commands.carrying_out import CarryingOut
 from services.api.commands.consumer import CommandConsumer
 from services.api.dependencies import DEPENDENCIES, ApiConfig, Dependencies
 from services.api.metrics import CommandMetrics, RequestMetrics
-from services.health import Readiness
-from services.housekeeping import keep_house
-from services.monitoring import Monitor, monitored
-from services.ports import distributed
-from services.tracing import tracing
+from services.process.health import Readiness
+from services.process.maintenance import keep_house
+from services.process.monitoring import Monitor, monitored
+from services.process.ports import distributed
+from services.process.tracing import tracing
 from shared.accounts.users import ensure_root
 from shared.database.migrate import migrate
 from shared.database.pool import Pool

@@ -47,8 +47,8 @@ def standalone(
 ) -> None:
     """Run everything in one process: embedded Postgres, in-process broker, files."""
     from services.cli.configuration import settings
+    from services.process.start import run
     from services.standalone.wiring import serve
-    from services.starting import run
     from shared.logs import configure
 
     chosen = settings(host=host, port=port)
@@ -90,7 +90,7 @@ def migrate(
     from services.cli.configuration import settings
     from services.cli.terminal import result
     from services.cli.wiring import log_migration, migrate_database
-    from services.starting import run, start
+    from services.process.start import run, start
 
     if log:
         start(partial(log_migration, to=to))

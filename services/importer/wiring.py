@@ -7,10 +7,10 @@ from functools import partial
 from services.importer.importer import Importer
 from services.importer.relation_importer import RelationImporter
 from services.importer.sources import ArchiveSources
-from services.monitoring import monitored
-from services.ports import Ports, answering, distributed
-from services.tracing import tracing
-from services.working import work_until_signal, worker_limits, worker_name
+from services.process.monitoring import monitored
+from services.process.ports import Ports, answering, distributed
+from services.process.tracing import tracing
+from services.process.worker import work_until_signal, worker_limits, worker_name
 from shared.jobs.models import JobKind
 from shared.jobs.traced_work import TracedWork
 from shared.jobs.worker import Worker

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from services.process.start import start
 from services.standalone.wiring import serve
-from services.starting import start
 
 
 def main() -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from services.api.wiring import admit_root, api_app, command_consumer, drained, listen, stop
 from services.exporter.wiring import exporter
-from services.housekeeping import keep_house
 from services.importer.wiring import importers
-from services.monitoring import monitored
-from services.ports import Ports
+from services.process.maintenance import keep_house
+from services.process.monitoring import monitored
+from services.process.ports import Ports
+from services.process.tracing import tracing
+from services.process.worker import work
 from services.standalone.postgres import embedded_postgres
-from services.tracing import tracing
-from services.working import work
 from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
 from shared.database.pool import database, session

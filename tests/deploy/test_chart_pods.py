@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.api import wiring
-from services.ports import PATIENCE
+from services.process.ports import PATIENCE
 from shared.settings.environment import Settings
 from tests.support.helm import CHART, Helm, HelmError, Manifest
 from tests.support.manifests import containers, leaves, of_kind, one, pods, variables

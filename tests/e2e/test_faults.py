@@ -404,7 +404,7 @@ async def test_fifty_uploads_at_once_share_two_connections_to_the_database(stand
 
 _FAILING = """
 import asyncio, sys
-from services.starting import start
+from services.process.start import start
 async def serve(settings):
     async with asyncio.TaskGroup():
         raise OSError("no such server")

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from pydantic_core import PydanticUndefined
 
-from services.ports import _s3
+from services.process.ports import _s3
 from shared.settings.environment import MIB, Settings
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "env.example"

@@ -6,7 +6,7 @@ import sys
 import pytest
 from opentelemetry.sdk.resources import Resource
 
-from services.tracing import TracingMissing, tracing
+from services.process.tracing import TracingMissing, tracing
 from shared.settings.environment import Settings
 from shared.tracing.base import OFF
 from shared.tracing.opentelemetry import _named_by_environment

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from services import health as told
 from services.api.dependencies import DEPENDENCIES
 from services.api.responses import json_response
+from services.process import health as told
 
 
 async def health(_request: web.Request) -> web.Response:

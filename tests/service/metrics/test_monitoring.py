@@ -13,8 +13,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.monitoring import Monitor, monitored
-from services.ports import Ports
+from services.process.monitoring import Monitor, monitored
+from services.process.ports import Ports
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool, database
 from shared.database.pool import session as database_session

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.housekeeping import sweeper
-from services.ports import Ports
+from services.process.maintenance import sweeper
+from services.process.ports import Ports
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool, session
 from shared.errors import LeaseLost, ObjectMissing

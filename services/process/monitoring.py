@@ -12,8 +12,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from services.health import ALIVE, Readiness, checks, readiness
-from services.ports import Ports
+from services.process.health import ALIVE, Readiness, checks, readiness
+from services.process.ports import Ports
 from shared.metrics.database import PoolCollector
 from shared.metrics.jobs import JobMetrics
 from shared.metrics.loop import LoopLag

@@ -9,9 +9,9 @@ import socket
 from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 
-from services.health import Readiness
-from services.housekeeping import keep_house
-from services.monitoring import Monitor
+from services.process.health import Readiness
+from services.process.maintenance import keep_house
+from services.process.monitoring import Monitor
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.settings.environment import Settings
 

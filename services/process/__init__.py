@@ -1,0 +1,1 @@
+"""How a process runs: its start, its ports, health, monitoring, maintenance, workers and traces."""
