@@ -9,12 +9,11 @@ from aiohttp import web
 from services.api import rate_limits
 from services.api.crossdock.event_stream import STREAMS
 from services.api.dependencies import DEPENDENCIES, FINDER, Dependencies
-from services.api.downloads import DOWNLOADS
-from services.api.entity_tags import tag_answers
-from services.api.handlers.documentation import DOCUMENTATION, make_documentation
-from services.api.handlers.web_pages import answer_pages
-from services.api.idempotency import answer_once
-from services.api.middlewares import (
+from services.api.http.downloads import DOWNLOADS
+from services.api.http.responses import add_common_headers
+from services.api.middleware.entity_tags import tag_answers
+from services.api.middleware.idempotency import answer_once
+from services.api.middleware.log import (
     SLOTS,
     answer_errors,
     authenticate,
@@ -22,10 +21,11 @@ from services.api.middlewares import (
     log_requests,
     refuse_malformed,
 )
-from services.api.outages import tell_outages
-from services.api.responses import add_common_headers
+from services.api.middleware.outages import tell_outages
+from services.api.middleware.tracing import trace_requests
+from services.api.pages.documentation import DOCUMENTATION, make_documentation
+from services.api.pages.download import answer_pages
 from services.api.routes import ROUTES
-from services.api.tracing import trace_requests
 from shared.records.finder import Finder
 
 

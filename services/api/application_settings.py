@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from services.api.checks import Checker
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import ParametersInvalid, Refused
+from services.api.http.errors import ParametersInvalid, Refused
+from services.api.http.parameters import Checker
 from shared.settings.application import IMPORT_SOURCES, ApplicationSettings
 from shared.settings.store import application_settings
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.api.checks import Checker
 from services.api.creation import refuse_visibility
-from services.api.errors import Forbidden, NotFound, ParametersInvalid, Refused
+from services.api.http.errors import Forbidden, NotFound, ParametersInvalid, Refused
+from services.api.http.parameters import Checker
 from shared.accounts.errors import NamespacePathTaken, VisibilityRefused
 from shared.accounts.groups import GroupChanges, change_group
 from shared.accounts.models import AccessLevel, Namespace

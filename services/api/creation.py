@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.api.checks import Checker
-from services.api.errors import Forbidden, NotFound, Refused
+from services.api.http.errors import Forbidden, NotFound, Refused
+from services.api.http.parameters import Checker
 from services.api.permissions import is_own_of_bot, visible_group, visible_namespace
 from shared.accounts.errors import NamespaceGone, NamespacePathTaken, VisibilityRefused
 from shared.accounts.memberships import add_member

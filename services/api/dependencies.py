@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from services.api.observation import RequestObserver, Unobserved
-from services.api.turns import Turns
+from services.api.http.admission import Turns
+from services.api.http.observation import RequestObserver, Unobserved
 from services.process.health import Readiness
 from shared.archive.limits import Limits
 from shared.broker.base import Broker

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.api.errors import Refused
+from services.api.http.errors import Refused
 from shared.accounts.models import User
 from shared.database.pool import Database
 from shared.exports import archives

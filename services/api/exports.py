@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from services.api.checks import Checker
-from services.api.errors import NotFound, Refused
+from services.api.http.errors import NotFound, Refused
+from services.api.http.parameters import Checker
 from services.api.origin import Origin
 from shared.accounts.models import User
 from shared.database.pool import Connection, Database, Pool, one_moment

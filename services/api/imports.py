@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from uuid import uuid4
 
-from services.api.checks import Checker
-from services.api.errors import Forbidden, Refused
-from services.api.intake import UploadForm
+from services.api.http.errors import Forbidden, Refused
+from services.api.http.parameters import Checker
+from services.api.http.uploads import UploadForm
 from services.api.origin import Origin
 from services.api.override_params import override_params
 from services.api.permissions import is_own_of_bot, visible_namespace

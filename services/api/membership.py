@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from services.api.checks import Checker
-from services.api.errors import Forbidden, NotFound, Refused
+from services.api.http.errors import Forbidden, NotFound, Refused
+from services.api.http.parameters import Checker
 from shared.accounts import members
 from shared.accounts.members import AlreadyMember, LastOwner, Member, MemberSource, SourceGone
 from shared.accounts.models import AccessLevel

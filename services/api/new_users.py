@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
-from services.api.checks import Checker
-from services.api.errors import Refused
+from services.api.http.errors import Refused
+from services.api.http.parameters import Checker
 from shared.accounts.models import Scope
 from shared.projects.rules import NameRefused, check_path
 

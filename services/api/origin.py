@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from services.api.dependencies import DEPENDENCIES
-from services.api.responses import CORRELATION_ID
+from services.api.http.responses import CORRELATION_ID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from services.api import checks
-from services.api.checks import Checker
+from services.api.http import parameters
+from services.api.http.parameters import Checker
 
 Reader = Callable[[Checker, str], object]
 
@@ -50,7 +50,7 @@ _TEXTS = (
 
 def _topics(checker: Checker, name: str, value: object) -> list[str] | None:
     given = value if isinstance(value, list) else str(value).split(",")
-    read = [checks.text(item) for item in given]
+    read = [parameters.text(item) for item in given]
     if None in read:
         checker.problem(name, "is invalid")
     return [item.strip() for item in read if item and item.strip()]

@@ -6,9 +6,9 @@ import re
 
 from aiohttp import web
 
-from services.api.authentication import find_caller, require_caller
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import ApiError, Forbidden, Moved, NotFound, Refused
+from services.api.http.errors import ApiError, Forbidden, Moved, NotFound, Refused
+from services.api.middleware.identify import find_caller, require_caller
 from shared.accounts.models import AccessLevel, Namespace, NamespaceKind, User
 from shared.accounts.namespaces import find_namespace, find_namespace_by_path
 from shared.accounts.visibility import lowest_visible

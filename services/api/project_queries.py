@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.api.checks import Checker
-from services.api.pagination import Page
+from services.api.http.pagination import Page
+from services.api.http.parameters import Checker
 from shared.accounts.models import AccessLevel
 from shared.projects.store import ProjectOrder, ProjectQuery
 

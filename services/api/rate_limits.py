@@ -9,7 +9,7 @@ from datetime import datetime
 from aiohttp import web
 
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import Refused
+from services.api.http.errors import Refused
 from shared.database.pool import Database
 
 _TEXT = "This endpoint has been requested too many times. Try again later."

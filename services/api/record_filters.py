@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.api.checks import Checker, integer
-from services.api.record_entities import labels_of, state_of
-from services.api.record_fields import Fields, reader
+from services.api.gitlab.record_entities import labels_of, state_of
+from services.api.http.parameters import Checker, integer
+from shared.records.fields import Fields, reader
 
 _ALL = "all"
 _read = reader("iid", "state", "state_id", "label_links", "title", "tag")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.api.dependencies import Dependencies
-from services.api.errors import Refused
+from services.api.http.errors import Refused
 from shared.database.search import Found
 from shared.git.references import References, TooManyReferences
 from shared.gitlab.layout import REPOSITORY

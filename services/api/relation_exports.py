@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import msgspec
 
-from services.api.checks import Checker
-from services.api.errors import NotFound, Refused
-from services.api.responses import timestamp
+from services.api.http.errors import NotFound, Refused
+from services.api.http.parameters import Checker
+from services.api.http.responses import timestamp
 from shared.accounts.models import User
 from shared.assembly.relations import count_files
 from shared.database.pool import Database, Pool

@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from services.api.checks import Checker
 from services.api.dependencies import Dependencies
-from services.api.downloads import Download, require_stored
-from services.api.errors import Refused
+from services.api.http.downloads import Download, require_stored
+from services.api.http.errors import Refused
+from services.api.http.parameters import Checker
 from shared.assembly.layout import ArchiveLayout, Item, document_file, part, size_of, stored_file
 from shared.assembly.members import Member, with_parents
 from shared.assembly.project import project_document

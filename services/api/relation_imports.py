@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from aiohttp import web
 from asyncpg import UniqueViolationError
 
-from services.api.checks import Checker
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import Refused
+from services.api.http.errors import Refused
+from services.api.http.parameters import Checker
+from services.api.http.responses import CORRELATION_ID, timestamp
+from services.api.http.uploads import UploadForm
 from services.api.imports import archive_of, require_file
-from services.api.intake import UploadForm
 from services.api.permissions import project_level, sees
-from services.api.responses import CORRELATION_ID, timestamp
 from shared.accounts.models import AccessLevel, User
 from shared.database.pool import Connection
 from shared.jobs import store as jobs

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from yarl import URL
 
-from services.api.errors import Refused
+from services.api.http.errors import Refused
 from shared.jobs.models import RemoteSource
 from shared.outbound.remote_imports import RemoteImports, RemoteTooLarge, check_size
 from shared.remote.client import RemoteClient

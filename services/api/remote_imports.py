@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
-from services.api.checks import Checker, text
-from services.api.errors import Refused
+from services.api.http.errors import Refused
+from services.api.http.parameters import Checker, text
 from services.api.imports import ImportRequest, read_request
 from services.api.remote_archives import RemoteArchives
 from shared.jobs.models import RemoteSource

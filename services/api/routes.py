@@ -17,8 +17,7 @@ from services.api.crossdock import (
     snapshots,
     webhooks,
 )
-from services.api.handlers import (
-    documentation,
+from services.api.gitlab import (
     exports,
     groups,
     health,
@@ -33,11 +32,10 @@ from services.api.handlers import (
     relation_imports,
     remote_imports,
     repository,
-    sessions,
     settings,
     users,
-    web_pages,
 )
+from services.api.pages import documentation, download, sign_in
 
 
 def pattern(template: str) -> str:
@@ -185,8 +183,8 @@ ROUTES = [
     *_webhook_routes("/api/crossdock/v1/projects/:id/webhooks", webhooks.OF_PROJECT),
     *_webhook_routes("/api/crossdock/v1/webhooks", webhooks.OF_ALL),
     _route("*", "/api/v3:rest", instance.old_version),
-    _route("GET", "/users/sign_in", sessions.show),
-    _route("POST", "/users/sign_in", sessions.sign_in),
-    _route("POST", "/users/sign_out", sessions.sign_out),
-    web.RouteDef("GET", r"/{id:(?!api/|-/)[^/]+/.+}/download_export", web_pages.download_export, {}),
+    _route("GET", "/users/sign_in", sign_in.show),
+    _route("POST", "/users/sign_in", sign_in.sign_in),
+    _route("POST", "/users/sign_out", sign_in.sign_out),
+    web.RouteDef("GET", r"/{id:(?!api/|-/)[^/]+/.+}/download_export", download.download_export, {}),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.api.handlers import instance, personal_access_tokens, users
+from services.api.gitlab import instance, personal_access_tokens, users
 from shared.accounts.models import Scope
 
 _OF_USERS = frozenset({instance.user, users.index, users.show})

@@ -9,11 +9,11 @@ from datetime import timedelta
 from aiohttp import web
 
 from services.api.app import make_app, make_runner
-from services.api.commands.actors import Actors
-from services.api.commands.carrying_out import CarryingOut
-from services.api.commands.consumer import CommandConsumer
 from services.api.dependencies import DEPENDENCIES, ApiConfig, Dependencies
-from services.api.metrics import CommandMetrics, RequestMetrics
+from services.api.http.metrics import CommandMetrics, RequestMetrics
+from services.api.queue.actors import Actors
+from services.api.queue.command_service import CarryingOut
+from services.api.queue.consumer import CommandConsumer
 from services.process.health import Readiness
 from services.process.maintenance import keep_house
 from services.process.monitoring import Monitor, monitored

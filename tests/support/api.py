@@ -17,7 +17,7 @@ from yarl import URL
 
 from services.api.app import make_app, make_runner
 from services.api.dependencies import ApiConfig, Dependencies
-from services.api.metrics import RequestMetrics
+from services.api.http.metrics import RequestMetrics
 from services.process.health import Readiness
 from shared.accounts.memberships import add_project_member
 from shared.accounts.models import AccessLevel, User

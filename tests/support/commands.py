@@ -12,11 +12,11 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from services.api.commands.actors import Actors
-from services.api.commands.carrying_out import CarryingOut
-from services.api.commands.consumer import INBOX, CommandConsumer
 from services.api.dependencies import ApiConfig, Dependencies
-from services.api.metrics import CommandMetrics
+from services.api.http.metrics import CommandMetrics
+from services.api.queue.actors import Actors
+from services.api.queue.command_service import CarryingOut
+from services.api.queue.consumer import INBOX, CommandConsumer
 from shared.broker.base import DeadLetter, Delivery, Message
 from shared.outbound.remote_imports import RemoteImports
 from shared.projects import store

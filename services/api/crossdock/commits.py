@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from services.api.dependencies import Dependencies
-from services.api.errors import Refused
+from services.api.http.errors import Refused
 from services.api.relation_imports import is_importing
 from shared.accounts.models import AccessLevel
 from shared.assembly.project import load

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from services.api.checks import Checker
-from services.api.pagination import link
+from services.api.http.pagination import link
+from services.api.http.parameters import Checker
 
 LARGEST = 100
 _NUMBER = struct.Struct(">q")

@@ -7,7 +7,7 @@ from datetime import datetime
 from math import ceil
 from typing import Any
 
-from services.api.responses import timestamp
+from services.api.http.responses import timestamp
 from shared.jobs.models import JobReport, JobState
 
 

@@ -11,12 +11,12 @@ from datetime import timedelta
 import msgspec
 from aiohttp import web
 
-from services.api.authentication import require_caller
-from services.api.checks import integer
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import ParametersInvalid, Refused
-from services.api.outages import Unavailable
-from services.api.streams import write
+from services.api.http.errors import ParametersInvalid, Refused
+from services.api.http.parameters import integer
+from services.api.http.streams import write
+from services.api.middleware.identify import require_caller
+from services.api.middleware.outages import Unavailable
 from shared.events.announcement import cloud_event
 from shared.events.cloud_events import structured
 from shared.events.models import Event

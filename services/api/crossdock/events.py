@@ -7,10 +7,10 @@ from contextlib import aclosing
 
 from aiohttp import web
 
-from services.api.authentication import require_caller
 from services.api.crossdock.event_stream import AT_ONCE, Seen, Source, following, last_seen, stream
 from services.api.crossdock.jobs import find
 from services.api.dependencies import DEPENDENCIES
+from services.api.middleware.identify import require_caller
 from shared.accounts.models import AccessLevel, User
 from shared.database.pool import Database, Pool, one_moment
 from shared.events.models import Event

@@ -8,13 +8,13 @@ from contextlib import aclosing
 import msgspec
 from aiohttp import web
 
-from services.api.checks import Checker
 from services.api.crossdock.cursors import cut_of, paged
 from services.api.crossdock.jobs import find
 from services.api.dependencies import DEPENDENCIES
-from services.api.entities import failed_relation
-from services.api.responses import json_response
-from services.api.streams import write
+from services.api.gitlab.entities import failed_relation
+from services.api.http.parameters import Checker
+from services.api.http.responses import json_response
+from services.api.http.streams import write
 from shared.database.pool import Pool, one_moment
 from shared.jobs import failed_relations
 from shared.jobs.models import Job

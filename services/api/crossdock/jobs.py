@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from services.api.authentication import require_caller
-from services.api.checks import Checker, integer
 from services.api.crossdock import retrying
 from services.api.crossdock.cursors import Cut, cut_of, paged
 from services.api.crossdock.entities import job_entity
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import Forbidden, NotFound, Refused
+from services.api.http.errors import Forbidden, NotFound, Refused
+from services.api.http.parameters import Checker, integer
+from services.api.http.responses import job_header, json_response
+from services.api.middleware.identify import require_caller
 from services.api.permissions import project_level, sees
-from services.api.responses import job_header, json_response
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.users import find_user_by_reference
 from shared.database.pool import Database, one_moment

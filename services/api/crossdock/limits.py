@@ -6,13 +6,13 @@ from aiohttp import web
 
 from services.api import rate_limits
 from services.api.application_settings import settings_for
-from services.api.authentication import require_caller
-from services.api.bodies import LARGEST_BODY
 from services.api.crossdock.cursors import LARGEST
 from services.api.dependencies import DEPENDENCIES
-from services.api.form_data import LARGEST_FIELD, LARGEST_FIELDS, MOST_PARTS
+from services.api.http.bodies import LARGEST_BODY
+from services.api.http.form_data import LARGEST_FIELD, LARGEST_FIELDS, MOST_PARTS
+from services.api.http.responses import json_response, timestamp
+from services.api.middleware.identify import require_caller
 from services.api.rate_limits import Standing
-from services.api.responses import json_response, timestamp
 from shared.accounts.models import User
 from shared.archive.limits import Limits
 from shared.database.pool import Database, one_moment

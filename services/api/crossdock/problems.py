@@ -8,7 +8,7 @@ from http.client import responses
 import msgspec
 from aiohttp import web
 
-from services.api.responses import CORRELATION_ID
+from services.api.http.responses import CORRELATION_ID
 
 _OWN = re.compile("/+api/+crossdock/")
 """Any run of slashes counts as one, as in the routes."""

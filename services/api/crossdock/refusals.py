@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.api.errors import NotFound, Refused
+from services.api.http.errors import NotFound, Refused
 from shared.archive.errors import ArchiveTooLarge
 from shared.errors import ArchiveError
 from shared.pushes.store import PushCommitted, PushGone, PushMoving, TooManyOpen

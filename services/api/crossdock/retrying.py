@@ -9,11 +9,11 @@ from asyncpg import UniqueViolationError
 
 from services.api import exports, rate_limits
 from services.api.application_settings import settings_for
-from services.api.authentication import require_caller
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import Forbidden, NotFound, Refused
 from services.api.export_size import refuse_size
-from services.api.handlers.imports import count_import
+from services.api.gitlab.imports import count_import
+from services.api.http.errors import Forbidden, NotFound, Refused
+from services.api.middleware.identify import require_caller
 from services.api.origin import origin_of
 from services.api.relation_imports import is_importing
 from shared.database.pool import Connection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.api.crossdock.receiving import Received
-from services.api.responses import timestamp
+from services.api.http.responses import timestamp
 from shared.pushes.store import Push
 from shared.restore.failures import Failure
 from shared.snapshots.models import EntryKind, PlacedEntry

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from services.api.bodies import chunks
 from services.api.crossdock import tree_names
 from services.api.crossdock.receiving import Receiving
 from services.api.crossdock.refusals import refusals
@@ -14,10 +13,11 @@ from services.api.crossdock.snapshot_entities import received_entity
 from services.api.crossdock.snapshots import addressed
 from services.api.crossdock.tree_names import TreeName
 from services.api.dependencies import DEPENDENCIES
-from services.api.encodings import unzipped
-from services.api.errors import NotFound
-from services.api.intake import limited, require_size
-from services.api.responses import json_response
+from services.api.http.bodies import chunks
+from services.api.http.encodings import unzipped
+from services.api.http.errors import NotFound
+from services.api.http.responses import json_response
+from services.api.http.uploads import limited, require_size
 from shared.gitlab.layout import DESIGN, LFS_INDEX, PROJECT, REPOSITORY, WIKI, relation_of
 from shared.pushes import parts
 

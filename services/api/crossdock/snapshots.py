@@ -7,19 +7,19 @@ from collections.abc import AsyncIterator
 import msgspec
 from aiohttp import web
 
-from services.api import bodies
-from services.api.authentication import require_caller
-from services.api.checks import Checker, integer
 from services.api.crossdock import commits
 from services.api.crossdock.commits import ImportUnfinished
 from services.api.crossdock.refusals import refusals
 from services.api.crossdock.snapshot_entities import entry_entity, snapshot_entity
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import NotFound
+from services.api.http import bodies
+from services.api.http.errors import NotFound
+from services.api.http.parameters import Checker, integer
+from services.api.http.responses import json_response
+from services.api.http.streams import json_list
+from services.api.middleware.identify import require_caller
 from services.api.permissions import administered_project, project_level
 from services.api.relation_imports import is_importing
-from services.api.responses import json_response
-from services.api.streams import json_list
 from shared.pushes import store
 from shared.pushes.store import Push
 from shared.snapshots import index as snapshot_index

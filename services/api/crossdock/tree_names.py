@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from services.api.errors import Refused
+from services.api.http.errors import Refused
 from shared.archive.names import is_litter, normalised
 from shared.errors import ArchiveError
 from shared.gitlab.layout import FileKind, file_name, folder_of, kind_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.api.responses import timestamp
+from services.api.http.responses import timestamp
 from shared.events.announcement import cloud_event
 from shared.events.cloud_events import structured
 from shared.remote.masking import masked

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.api import checks
-from services.api.checks import Checker
+from services.api.http import parameters
+from services.api.http.parameters import Checker
 from shared.jobs.models import JobKind
 from shared.projects.rules import LONGEST_DESCRIPTION
 from shared.webhooks import signing
@@ -84,7 +84,7 @@ def _events(checker: Checker, value: object) -> Sequence[str] | None:
     if value is None:
         return None
     given = value if isinstance(value, list) else str(value).split(",")
-    names = {(checks.text(each) or "").strip() for each in given[: _MOST_EVENTS + 1]}
+    names = {(parameters.text(each) or "").strip() for each in given[: _MOST_EVENTS + 1]}
     if not names or len(given) > _MOST_EVENTS:
         checker.problem("events", f"must have 1 to {_MOST_EVENTS} names")
     elif unknown := sorted(names - EVENTS):

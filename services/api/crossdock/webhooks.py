@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from services.api import bodies
 from services.api.application_settings import settings_for
-from services.api.authentication import require_caller
-from services.api.checks import Checker, integer
 from services.api.crossdock import webhook_fields
 from services.api.crossdock.cursors import cut_of, paged
 from services.api.crossdock.webhook_entities import delivery_entity, webhook_entity
 from services.api.dependencies import DEPENDENCIES
-from services.api.errors import NotFound, Refused
+from services.api.http import bodies
+from services.api.http.errors import NotFound, Refused
+from services.api.http.parameters import Checker, integer
+from services.api.http.responses import json_response
+from services.api.middleware.identify import require_caller
 from services.api.permissions import administered_project, require_administrator
-from services.api.responses import json_response
 from shared.outbound.policy import outbound_policy
 from shared.remote.client import RemoteClient
 from shared.remote.errors import BlockedUrl

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from services.api import bodies
+from services.api.http import bodies
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.api.form_data import LARGEST_FIELD
+from services.api.http.form_data import LARGEST_FIELD
 from tests.support.api import ARCHIVE, Answer, Api
 from tests.support.forms import BOUNDARY, HEADERS
 

@@ -8,8 +8,8 @@ from io import BytesIO
 
 import pytest
 
-from services.api import bodies
-from services.api.form_data import LARGEST_FIELD, LARGEST_FIELDS, MOST_PARTS
+from services.api.http import bodies
+from services.api.http.form_data import LARGEST_FIELD, LARGEST_FIELDS, MOST_PARTS
 from tests.support.api import ARCHIVE, Api
 from tests.support.forms import BOUNDARY, HEADERS, Part, form_body
 

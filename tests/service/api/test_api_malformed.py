@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.api.bodies import MOST_PARAMETERS
+from services.api.http.bodies import MOST_PARAMETERS
 from shared.accounts.models import Scope
 from shared.accounts.tokens import create_token
 from shared.projects.models import Project

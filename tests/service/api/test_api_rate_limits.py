@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.api.bodies import LARGEST_BODY
+from services.api.http.bodies import LARGEST_BODY
 from tests.support.api import ARCHIVE, Answer, Api, running_api
 from tests.support.forms import HEADERS, Part, form_body
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from services.api.asyncapi.document import asyncapi_document
-from services.api.commands.carrying_out import COMMANDS
-from services.api.commands.consumer import INBOX
+from services.api.pages.asyncapi.document import asyncapi_document
+from services.api.queue.command_service import COMMANDS
+from services.api.queue.consumer import INBOX
 from shared.broker.base import Message
 from shared.database.pool import Pool
 from shared.events import store as events

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.api.commands.actors import Actors
-from services.api.errors import Forbidden
+from services.api.http.errors import Forbidden
+from services.api.queue.actors import Actors
 from shared.broker.base import MAX_BODY_BYTES, MAX_REASON_CHARACTERS, Message
 from shared.settings.environment import Settings
 from tests.support.api import Api

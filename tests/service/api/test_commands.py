@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 
-from services.api.commands.consumer import INBOX
+from services.api.queue.consumer import INBOX
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.users import find_user
 from shared.broker.base import Message
@@ -205,7 +205,7 @@ async def test_a_command_waits_for_a_database_that_is_away(other: Forge, open_ap
         return await find_user(db, name)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("services.api.commands.actors.find_user", fail_first)
+        patch.setattr("services.api.queue.actors.find_user", fail_first)
         answer = await other.send(message)
     assert answer.accepted
     assert failures == []
@@ -222,8 +222,8 @@ async def test_commands_are_counted_by_what_became_of_them(other: Forge, open_ap
 
     assert other.ended() == {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("services.api.commands.actors.find_user", fail_first)
-        patch.setattr("services.api.commands.consumer._PATIENCE", timedelta(microseconds=1))
+        patch.setattr("services.api.queue.actors.find_user", fail_first)
+        patch.setattr("services.api.queue.consumer._PATIENCE", timedelta(microseconds=1))
         assert (await other.send(message)).accepted
         assert not (await other.ask("job.cancel", {"job": 77}, number="7")).accepted
     await other.dead_letters()

@@ -15,9 +15,9 @@ from urllib.parse import quote
 import pytest
 from aiohttp import ClientError
 
-from services.api import turns
 from services.api.crossdock import receiving
 from services.api.dependencies import ApiConfig, Dependencies
+from services.api.http import admission
 from shared.accounts.models import AccessLevel
 from shared.archive.limits import Limits
 from shared.jobs.models import ImportOrder, JobKind
@@ -600,7 +600,7 @@ async def test_what_an_import_would_not_take_is_refused_and_what_was_there_stays
 async def test_two_documents_are_held_at_once_and_other_content_needs_no_turn(
     push: Pusher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "MOST_WAITING", 0)
+    monkeypatch.setattr(admission, "MOST_WAITING", 0)
     await _opened(push)
     await push.put("project", b"{}")
     await push.put("lfs", b"{}")

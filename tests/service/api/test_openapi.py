@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from services.api.handlers.documentation import make_documentation
-from services.api.openapi.document import openapi_document
-from services.api.openapi.page import page
+from services.api.pages.documentation import make_documentation
+from services.api.pages.openapi.document import openapi_document
+from services.api.pages.openapi.page import page
 from services.api.routes import ROUTES
 from tests.support.api import EXTERNAL_URL, Api
 

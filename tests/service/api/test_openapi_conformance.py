@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from services.api.openapi.document import openapi_document
+from services.api.pages.openapi.document import openapi_document
 from tests.support.api import EXTERNAL_URL
 from tests.support.background import background
 from tests.support.closed import closed

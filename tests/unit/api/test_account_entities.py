@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from services.api.account_entities import token_entity
+from services.api.gitlab.account_entities import token_entity
 from shared.accounts.models import AccessToken, User
 
 LONG_AGO = datetime(183, 9, 5, tzinfo=UTC)

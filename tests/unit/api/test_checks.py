@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.api.checks import Checker
+from services.api.http.parameters import Checker
 
 
 @pytest.mark.parametrize("value", [{}, [], 1, True, "secret"])

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.api.errors import ParametersInvalid
-from services.api.form_data import FieldCollector, FormEvent, form_parser
+from services.api.http.errors import ParametersInvalid
+from services.api.http.form_data import FieldCollector, FormEvent, form_parser
 from tests.support.forms import HEADERS, Part, form_body
 
 BODY = form_body([Part("path", "p"), Part("file", b"content", "x.tar.gz")])

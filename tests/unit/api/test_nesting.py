@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.api.nesting import nest
+from services.api.http.nesting import nest
 
 
 @pytest.mark.parametrize(

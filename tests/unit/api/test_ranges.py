@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.api.conditions import is_unchanged
-from services.api.ranges import ByteRange, RangeUnsatisfiable, continues, requested_range
+from services.api.http.preconditions import is_unchanged
+from services.api.http.ranges import ByteRange, RangeUnsatisfiable, continues, requested_range
 
 
 def _range(value: str, *, size: int = 10, if_range: str | None = None) -> ByteRange | None:

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from services.api import turns
-from services.api.errors import ApiError
-from services.api.outages import Unavailable
-from services.api.turns import AT_ONCE, Turns
+from services.api.http import admission
+from services.api.http.admission import AT_ONCE, Turns
+from services.api.http.errors import ApiError
+from services.api.middleware.outages import Unavailable
 
 
 class _Work:
@@ -46,7 +46,7 @@ async def test_two_are_at_work_at_once_and_the_others_follow() -> None:
 
 
 async def test_who_comes_when_so_many_wait_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "MOST_WAITING", 1)
+    monkeypatch.setattr(admission, "MOST_WAITING", 1)
     work = _Work()
     tasks = await work.begin(AT_ONCE + 1)
 
@@ -61,7 +61,7 @@ async def test_who_comes_when_so_many_wait_is_told_to_come_again(monkeypatch: py
 async def test_nobody_waits_longer_than_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     work = _Work()
     tasks = await work.begin(AT_ONCE)
-    monkeypatch.setattr(turns, "LONGEST_WAIT", timedelta(0))
+    monkeypatch.setattr(admission, "LONGEST_WAIT", timedelta(0))
 
     with pytest.raises(Unavailable):
         await work.take(9)
@@ -71,7 +71,7 @@ async def test_nobody_waits_longer_than_is_said(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_a_turn_that_takes_too_long_is_given_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "LONGEST_TURN", timedelta(0))
+    monkeypatch.setattr(admission, "LONGEST_TURN", timedelta(0))
     work = _Work()
 
     ends = await asyncio.gather(*(work.take(number) for number in range(3)), return_exceptions=True)

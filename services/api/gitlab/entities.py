@@ -1,0 +1,166 @@
+"""What GitLab shows of a project, a namespace and a user; keys in GitLab's order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.api.http.responses import timestamp
+from shared.accounts.models import Namespace, NamespaceKind, User
+from shared.jobs.failed_relations import FailedRelation
+from shared.jobs.models import Job, JobState
+from shared.projects.models import Project
+
+_IMPORT_STATUS = {
+    JobState.QUEUED: "scheduled",
+    JobState.RUNNING: "started",
+    JobState.FINISHED: "finished",
+    JobState.FAILED: "failed",
+    JobState.CANCELED: "canceled",
+}
+_MASKED_ERROR = "Ask a maintainer to check the import status for more details."
+_UNKNOWN_ERROR = "Import failed."
+
+
+def identity(project: Project) -> dict[str, object]:
+    """Make the part that both statuses begin with."""
+    return {
+        "id": project.id,
+        "description": project.description,
+        "name": project.name,
+        "name_with_namespace": project.full_name,
+        "path": project.path,
+        "path_with_namespace": project.full_path,
+        "created_at": timestamp(project.created_at),
+    }
+
+
+def import_status(
+    project: Project, job: Job | None, failed: Sequence[FailedRelation], *, maintains: bool
+) -> dict[str, object]:
+    """Make the status of an import; only who maintains the project reads why it failed."""
+    return identity(project) | {
+        "import_status": _IMPORT_STATUS[job.state] if job else "none",
+        "import_type": "gitlab_project" if job else None,
+        "correlation_id": job.correlation_id if job else None,
+        "failed_relations": [failed_relation(failure) for failure in failed],
+        "import_error": import_error(job, maintains=maintains),
+        "stats": None,
+    }
+
+
+def import_error(job: Job | None, *, maintains: bool) -> str | None:
+    """Say why the import failed: never null where it did, as clients search in the text."""
+    if job is None or job.state is not JobState.FAILED:
+        return None
+    return (job.error or _UNKNOWN_ERROR) if maintains else _MASKED_ERROR
+
+
+def failed_relation(failure: FailedRelation) -> dict[str, object]:
+    """Make one failure, with the message that GitLab hides."""
+    return {
+        "id": failure.id,
+        "created_at": timestamp(failure.created_at),
+        "exception_class": failure.exception_class,
+        "source": failure.source,
+        "exception_message": failure.exception_message,
+        "relation_name": failure.relation,
+        "line_number": failure.line_number,
+    }
+
+
+def export_status(project: Project, status: str, *, external_url: str) -> dict[str, object]:
+    """Make the status of an export, with links exactly where there is something to fetch."""
+    entity = identity(project) | {"export_status": status}
+    if status == "finished":
+        entity["_links"] = {
+            "api_url": f"{external_url}/api/v4/projects/{project.id}/export/download",
+            "web_url": f"{external_url}/{project.full_path}/download_export",
+        }
+    return entity
+
+
+def simple_project(project: Project, *, external_url: str) -> dict[str, object]:
+    """Make what a list with ``simple=true`` shows."""
+    web_url = f"{external_url}/{project.full_path}"
+    return identity(project) | {
+        "default_branch": None,
+        "topics": project.overrides.get("topics", []),
+        "http_url_to_repo": f"{web_url}.git",
+        "web_url": web_url,
+        "avatar_url": None,
+        "last_activity_at": timestamp(project.created_at),
+        "namespace": _namespace_of_project(project.namespace, external_url=external_url),
+    }
+
+
+def full_project(project: Project, *, external_url: str) -> dict[str, object]:
+    """Make a project as it is shown on its own, without its import: what was overridden of it too."""
+    return (
+        simple_project(project, external_url=external_url)
+        | dict(project.overrides)
+        | {
+            "description": project.description,
+            "_links": {"self": f"{external_url}/api/v4/projects/{project.id}"},
+            "archived": project.archived,
+            "visibility": project.visibility.word,
+            "creator_id": project.creator_id,
+        }
+    )
+
+
+def _web_url(namespace: Namespace, *, external_url: str) -> str:
+    prefix = "groups/" if namespace.kind is NamespaceKind.GROUP else ""
+    return f"{external_url}/{prefix}{namespace.full_path}"
+
+
+def _namespace_of_project(namespace: Namespace, *, external_url: str) -> dict[str, object]:
+    return {
+        "id": namespace.id,
+        "name": namespace.name,
+        "path": namespace.path,
+        "kind": namespace.kind.value,
+        "full_path": namespace.full_path,
+        "parent_id": namespace.parent_id,
+        "avatar_url": None,
+        "web_url": _web_url(namespace, external_url=external_url),
+    }
+
+
+def namespace_entity(namespace: Namespace, *, external_url: str) -> dict[str, object]:
+    """Make a namespace, personal or a group's."""
+    return _namespace_of_project(namespace, external_url=external_url) | {"plan": "default", "trial": False}
+
+
+def group_entity(group: Namespace, *, external_url: str) -> dict[str, object]:
+    """Make a group."""
+    return {
+        "id": group.id,
+        "web_url": _web_url(group, external_url=external_url),
+        "name": group.name,
+        "path": group.path,
+        "description": group.description,
+        "visibility": group.visibility.word,
+        "avatar_url": None,
+        "full_name": group.full_name,
+        "full_path": group.full_path,
+        "parent_id": group.parent_id,
+        "created_at": timestamp(group.created_at),
+    }
+
+
+def user_entity(user: User, *, external_url: str) -> dict[str, object]:
+    """Make the caller's own account."""
+    return {
+        "id": user.id,
+        "username": user.username,
+        "name": user.name,
+        "state": "active",
+        "locked": False,
+        "avatar_url": None,
+        "web_url": f"{external_url}/{user.username}",
+        "created_at": timestamp(user.created_at),
+        "bot": user.bot,
+        "email": user.email,
+        "projects_limit": user.projects_limit,
+        "is_admin": user.is_admin,
+    }

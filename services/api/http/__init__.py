@@ -1,0 +1,1 @@
+"""HTTP itself: bodies, forms, encodings, ranges, parameters, pages of lists. It knows no use case."""

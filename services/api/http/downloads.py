@@ -1,0 +1,125 @@
+"""Use case of downloads: a file from the store to the socket, whole or in part."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from http import HTTPStatus
+from urllib.parse import quote
+
+from aiohttp import web
+
+from services.api.http.admission import place
+from services.api.http.errors import Refused
+from services.api.http.preconditions import unmet_condition
+from services.api.http.ranges import ByteRange, RangeUnsatisfiable, requested_range
+from services.api.http.streams import write
+from shared.errors import ObjectMissing
+from shared.exports.archives import FinishedArchive
+from shared.storage.base import ObjectStore
+
+DOWNLOADS = web.AppKey("downloads", asyncio.Semaphore)
+"""Free places for downloads, each of which keeps a connection to the storage."""
+
+_PATIENCE = timedelta(seconds=30)
+
+Read = Callable[[int, int], AsyncGenerator[bytes, None]]
+"""Gives ``length`` bytes from ``start`` on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file and what is told about it; ``etag`` has its quotes, ``sha256`` is of the file where known."""
+
+    file_name: str
+    size: int
+    etag: str
+    modified_at: datetime
+    read: Read
+    sha256: bytes | None = None
+
+
+def archive_download(store: ObjectStore, archive: FinishedArchive) -> Download:
+    """Give a finished export as it lies in the store."""
+    return Download(
+        file_name=archive.file_name,
+        size=archive.size,
+        etag=f'"{archive.sha256.hex()}"',
+        modified_at=archive.created_at,
+        read=lambda start, length: store.read(archive.key, start=start, length=length),
+        sha256=archive.sha256,
+    )
+
+
+async def require_stored(store: ObjectStore, key: str, *, message: str) -> None:
+    """Raise 404 where the store lost the object, while the answer's status is still open."""
+    try:
+        await store.stat(key)
+    except ObjectMissing:
+        raise Refused(404, message) from None
+
+
+async def send(request: web.Request, download: Download) -> web.StreamResponse:
+    """Answer with the file, with the range of it that was asked for, or with 304, 412 or 416.
+
+    Raises 503 where too many are at work.
+    """
+    headers = _headers(download)
+    refused = unmet_condition(request.headers, etag=download.etag, modified_at=download.modified_at)
+    if refused is not None:
+        return web.Response(status=refused, headers=headers)
+    try:
+        part = requested_range(
+            request.headers, size=download.size, etag=download.etag, last_modified=headers["Last-Modified"]
+        )
+    except RangeUnsatisfiable:
+        return web.Response(
+            status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+            headers={"Content-Range": f"bytes */{download.size}"},
+        )
+    if part is None:
+        return await _stream(request, download, part=ByteRange(0, download.size), headers=headers)
+    headers["Content-Range"] = part.content_range(download.size)
+    return await _stream(request, download, part=part, headers=headers, status=HTTPStatus.PARTIAL_CONTENT)
+
+
+def _headers(download: Download) -> dict[str, str]:
+    name = download.file_name
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Disposition": f"attachment; filename=\"{name}\"; filename*=UTF-8''{quote(name, safe='')}",
+        "Content-Transfer-Encoding": "binary",
+        "Accept-Ranges": "bytes",
+        "ETag": download.etag,
+        "Last-Modified": format_datetime(download.modified_at.replace(microsecond=0), usegmt=True),
+    }
+    if download.sha256:
+        headers["Repr-Digest"] = f"sha-256=:{b64encode(download.sha256).decode()}:"
+    return headers
+
+
+async def _stream(
+    request: web.Request,
+    download: Download,
+    *,
+    part: ByteRange,
+    headers: dict[str, str],
+    status: int = HTTPStatus.OK,
+) -> web.StreamResponse:
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = part.length
+    if request.method == "HEAD":
+        await response.prepare(request)
+        return response
+    async with place(request.app[DOWNLOADS], patience=_PATIENCE):
+        await response.prepare(request)
+        async with aclosing(download.read(part.start, part.length)) as chunks:
+            async for chunk in chunks:
+                await write(response, chunk)
+    await response.write_eof()
+    return response

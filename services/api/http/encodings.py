@@ -1,0 +1,58 @@
+"""Bodies in an encoding (RFC 9110, section 8.4), undone while they arrive and proven to be whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from services.api.http.errors import ApiError
+from shared.archive.errors import StreamError
+from shared.archive.gzip_reader import GzipReader
+
+_GZIP = frozenset({"gzip", "x-gzip"})
+_MAGIC = b"\x1f\x8b"
+_NONE = frozenset({"", "identity"})
+
+
+def decoded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
+    """Give the body behind its ``Content-Encoding``, 256 KiB at the most at a time where it was gzip.
+
+    Raises 415 for another encoding; later 400 where the body is not in it, or is cut short. The server's
+    own decoder would take what there is of a stream that was cut short.
+    """
+    name = encoding.strip().lower()
+    if name in _NONE:
+        return chunks
+    if name in _GZIP:
+        return _inflated(chunks)
+    message = f"the encoding '{name}' of the body is not supported: gzip is, and none"
+    raise ApiError(415, {"error": message}, headers={"Accept-Encoding": "gzip"})
+
+
+async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    reader = GzipReader()
+    try:
+        async for chunk in chunks:
+            for step in reader.feed(chunk):
+                yield step
+    except StreamError as error:
+        raise ApiError(400, {"error": f"the body is not in its encoding: {error}"}) from None
+    if reader.compressed and not reader.complete:
+        raise ApiError(400, {"error": "the body is not in its encoding: the gzip stream is cut short"})
+
+
+async def unzipped(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Give a body of JSON out of gzip where it begins as only gzip does, as ``decoded`` would."""
+    start = b""
+    async for chunk in chunks:
+        start += chunk
+        if len(start) >= len(_MAGIC):
+            break
+    whole = _joined(start, chunks)
+    async for chunk in _inflated(whole) if start.startswith(_MAGIC) else whole:
+        yield chunk
+
+
+async def _joined(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield start
+    async for chunk in rest:
+        yield chunk

@@ -1,0 +1,119 @@
+"""multipart/form-data (RFC 7578), sans-IO: bytes in, parts and their bytes out, everything bounded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from multipart import (
+    MultipartError,
+    MultipartSegment,
+    ParserLimitReached,
+    PushMultipartParser,
+    parse_options_header,
+)
+
+from services.api.http.errors import ParametersInvalid
+
+MULTIPART = "multipart/form-data"
+
+LARGEST_FIELD = 64 * 1024
+LARGEST_FIELDS = 1024 * 1024
+MOST_PARTS = 1000
+_LONGEST_PREAMBLE = 64 * 1024
+
+_EXTENDED = re.compile(r";\s*filename\*\s*=\s*([^';\s]*)'[^']*'([^;\s]+)", re.IGNORECASE)
+
+FormEvent: TypeAlias = "MultipartSegment | bytes | bytearray | None"
+"""A part begins, goes on with some bytes, and ends with None."""
+
+
+@contextmanager
+def form_parser(content_type: str) -> Iterator[Callable[[bytes], Iterator[FormEvent]]]:
+    """Give what to feed with the chunks of a body; the end of the block is the end of the body.
+
+    Raises ParametersInvalid where the body is no complete form, or has more than 1000 parts.
+    """
+    boundary = parse_options_header(content_type)[1].get("boundary", "")
+    try:
+        with PushMultipartParser(boundary, max_segment_count=MOST_PARTS) as parser:
+            yield _Feed(parser)
+    except ParserLimitReached as error:
+        raise ParametersInvalid(
+            f"multipart body over a limit (at most {MOST_PARTS} parts with short headers): {error}"
+        ) from None
+    except (MultipartError, UnicodeError) as error:
+        raise ParametersInvalid(f"multipart body is broken: {error.args[0]}") from None
+
+
+class _Feed:
+    """Gives the events of chunk after chunk; what comes before the first boundary has a limit."""
+
+    def __init__(self, parser: PushMultipartParser) -> None:
+        self._parser = parser
+        self._before = 0
+        self._begun = False
+
+    def __call__(self, chunk: bytes) -> Iterator[FormEvent]:
+        for event in self._parser.parse(chunk):
+            self._begun = True
+            yield event
+        self._before += len(chunk)
+        if not self._begun and self._before > _LONGEST_PREAMBLE:
+            raise ParametersInvalid(f"multipart body is broken: no part in its first {self._before} bytes")
+
+
+def file_name(part: MultipartSegment) -> str | None:
+    """Give the name of a file part, None of a field; ``filename*`` wins (RFC 5987), as in GitLab's proxy."""
+    extended = _EXTENDED.search(part.header("Content-Disposition", ""))
+    if extended is None:
+        return None if part.filename is None else str(part.filename)
+    encoding = "latin-1" if extended[1].lower() == "iso-8859-1" else "utf-8"
+    return unquote_to_bytes(extended[2]).decode(encoding, "replace")
+
+
+class FieldCollector:
+    """Collects the text fields of a form; parts with a file name are passed over.
+
+    Of the field ``unread``, which should be a file, only that it is there is kept.
+    """
+
+    def __init__(self, *, unread: str | None = None) -> None:
+        self._unread = unread
+        self.pairs: list[tuple[str, str]] = []
+        self._name: str | None = None
+        self._value = bytearray()
+        self._total = 0
+
+    def take(self, event: FormEvent) -> None:
+        """Take the next event. Raises ParametersInvalid where a field, or all of them, are too long."""
+        match event:
+            case MultipartSegment():
+                self._name = event.name if file_name(event) is None else None
+            case None:
+                self._end()
+            case chunk if self._name not in (None, self._unread):
+                self._add(chunk)
+
+    def _add(self, chunk: bytes | bytearray) -> None:
+        self._value += chunk
+        self._total += len(chunk)
+        if len(self._value) > LARGEST_FIELD:
+            raise ParametersInvalid(f"{self._name} is too long (at most {LARGEST_FIELD} bytes)")
+        if self._total > LARGEST_FIELDS:
+            raise ParametersInvalid(f"the fields are too long (at most {LARGEST_FIELDS} bytes in all)")
+
+    def _end(self) -> None:
+        if self._name is not None:
+            self.pairs.append((self._name, self._text(self._name)))
+        self._name = None
+        self._value = bytearray()
+
+    def _text(self, name: str) -> str:
+        try:
+            return self._value.decode()
+        except UnicodeDecodeError:
+            raise ParametersInvalid(f"{name} is invalid") from None

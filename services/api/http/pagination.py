@@ -1,0 +1,82 @@
+"""Pages of lists: ``page`` and ``per_page``, told in GitLab's headers (and RFC 8288's ``Link``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiohttp import web
+from yarl import URL
+
+from services.api.dependencies import DEPENDENCIES
+from services.api.http.parameters import Checker
+from services.api.http.responses import json_response
+from shared.database.search import Found
+
+T = TypeVar("T")
+
+_LARGEST = 100
+_LAST = 1_000_000
+_SECRET = ("private_token", "access_token")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page that was asked for, counted from 1."""
+
+    number: int
+    size: int
+
+    @property
+    def offset(self) -> int:
+        """How many items come before it."""
+        return (self.number - 1) * self.size
+
+
+def page_of(request: web.Request) -> Page:
+    """Read it; at most 100 items, 20 where it is not said."""
+    checker = Checker(request.query)
+    number = checker.integer("page", default=1)
+    size = checker.integer("per_page", default=20)
+    checker.finish()
+    return Page(min(max(number or 1, 1), _LAST), min(max(size or 20, 1), _LARGEST))
+
+
+def page_response(
+    request: web.Request, page: Page, found: Found[T], entity: Callable[[T], object]
+) -> web.Response:
+    """Answer one page; a page behind the last is empty."""
+    headers = page_headers(request, page, total=found.total)
+    return json_response([entity(item) for item in found.items], headers=headers)
+
+
+def page_headers(request: web.Request, page: Page, *, total: int) -> dict[str, str]:
+    """Tell which page of ``total`` items it is, and where its neighbours are."""
+    pages = max(1, -(-total // page.size))
+    others = {
+        "prev": page.number - 1 if page.number > 1 else None,
+        "next": page.number + 1 if page.number < pages else None,
+        "first": 1,
+        "last": pages,
+    }
+    return {
+        "X-Page": str(page.number),
+        "X-Per-Page": str(page.size),
+        "X-Total": str(total),
+        "X-Total-Pages": str(pages),
+        "X-Next-Page": str(others["next"] or ""),
+        "X-Prev-Page": str(others["prev"] or ""),
+        "Link": ", ".join(
+            f'<{link(request, page=number, per_page=page.size)}>; rel="{relation}"'
+            for relation, number in others.items()
+            if number
+        ),
+    }
+
+
+def link(request: web.Request, **changes: int | str) -> URL:
+    """Give the address of the request with other parameters, and without tokens."""
+    base = URL(request.app[DEPENDENCIES].config.external_url + request.rel_url.raw_path, encoded=True)
+    query = request.rel_url.without_query_params(*_SECRET).query
+    return base.with_query(query).update_query(changes)

@@ -1,0 +1,29 @@
+"""Weak tags of short answers, so that who polls is told that nothing changed (RFC 9110, section 8.8.3)."""
+
+from __future__ import annotations
+
+import hashlib
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from services.api.http.preconditions import is_unchanged
+
+_TAGGED = frozenset({200, 201})
+_READING = frozenset({"GET", "HEAD"})
+
+
+@web.middleware
+async def tag_answers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tag what GitLab tags: good answers with a body; 304 to who reads one that it has already."""
+    response = await handler(request)
+    if not isinstance(response, web.Response) or response.status not in _TAGGED or "ETag" in response.headers:
+        return response
+    if not isinstance(response.body, bytes) or not response.body:
+        return response
+    etag = f'W/"{hashlib.md5(response.body, usedforsecurity=False).hexdigest()}"'
+    response.headers["ETag"] = etag
+    is_read = request.method in _READING and response.status == web.HTTPOk.status_code
+    if is_read and is_unchanged(request.headers, etag):
+        return web.Response(status=304, headers={"ETag": etag})
+    return response

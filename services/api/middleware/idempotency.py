@@ -1,0 +1,142 @@
+"""POSTs that take effect once: ``Idempotency-Key`` (draft-ietf-httpapi-idempotency-key-header-07).
+
+A key is one user's, for one method and path, for 24 hours. What counts as the same request are its
+parameters, in the query or in whatever form of body, without tokens; of an upload its query, the fields of
+its form, and the name and the SHA-256 of its file, for which it is read again, and not kept.
+
+What was refused, or failed, changed nothing: its key is as good as never sent. So is that of a process that
+died, a minute later; where it died between taking effect and saying so, that is found out by trying again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+
+import msgspec
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from services.api.crossdock import webhooks
+from services.api.dependencies import DEPENDENCIES
+from services.api.gitlab import personal_access_tokens
+from services.api.http import uploads
+from services.api.http.bodies import parameters
+from services.api.http.errors import ParametersInvalid, Refused
+from services.api.http.form_data import MULTIPART
+from services.api.middleware.identify import TOKEN_PARAMETERS, find_caller
+from services.api.middleware.log import UPLOADS
+from shared.database.outages import DATABASE_ERRORS
+from shared.idempotency import store
+from shared.idempotency.models import Hold, KeptAnswer, KeyedRequest
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+
+_KEY = re.compile(r'("?)([\x21\x23-\x7e]{1,255})\1')
+_LARGEST_BODY = 1024 * 1024
+_SECRET_ANSWERS = frozenset(
+    {
+        personal_access_tokens.create,
+        *(answer for each in (webhooks.OF_PROJECT, webhooks.OF_ALL) for answer in (each.create, each.rotate)),
+    }
+)
+"""Their answers hold what we keep no copy of."""
+
+_SOON = {"Retry-After": "1"}
+_log = structlog.get_logger()
+
+
+@web.middleware
+async def answer_once(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let the first request with a key through, and give its answer to those that come after it.
+
+    Raises 409 while it is at work, and 422 for another request with its key.
+    """
+    caller, given = find_caller(request), request.headers.get(HEADER)
+    if given is None or caller is None or request.method != "POST":
+        return await handler(request)
+    keyed = KeyedRequest(
+        user_id=caller.id, key=_key(given), method=request.method, path=request.rel_url.raw_path
+    )
+    pool = request.app[DEPENDENCIES].pool
+    fingerprint = await _fingerprint(request, keyed.key)
+    hold = await store.claim(pool, keyed, fingerprint=fingerprint)
+    if hold is None:
+        return await _answer_again(request, keyed, fingerprint)
+    async with store.held(pool, hold):
+        return await _answer(request, handler, hold)
+
+
+def _key(given: str) -> str:
+    """Read the key: a string of RFC 8941 or, as most clients send it, the bare characters."""
+    match = _KEY.fullmatch(given)
+    if match is None:
+        raise ParametersInvalid(f"{HEADER} is invalid (1 to 255 visible characters)")
+    return match[2]
+
+
+async def _fingerprint(request: web.Request, key: str) -> bytes:
+    """Digest what was asked for, as far as is known before an upload; salted, as there may be passwords."""
+    if request.match_info.handler in UPLOADS and request.content_type == MULTIPART:
+        given = [(name, value) for name, value in request.query.items() if name not in TOKEN_PARAMETERS]
+        asked: object = ["upload", *given]
+    else:
+        asked = dict(await parameters(request))
+        for name in TOKEN_PARAMETERS:
+            asked.pop(name, None)
+    return hashlib.sha256(key.encode() + b"\0" + msgspec.json.encode(asked, order="deterministic")).digest()
+
+
+async def _answer(request: web.Request, handler: Handler, hold: Hold) -> web.StreamResponse:
+    answer = None
+    try:
+        answer = await handler(request)
+        return answer
+    finally:
+        await asyncio.shield(_settle(request, hold, answer))
+
+
+async def _settle(request: web.Request, hold: Hold, answer: web.StreamResponse | None) -> None:
+    """Keep a good answer, and give the key up for any other; a client is answered either way."""
+    pool = request.app[DEPENDENCIES].pool
+    try:
+        if answer is None or answer.status >= web.HTTPBadRequest.status_code:
+            await store.release(pool, hold)
+        else:
+            await store.keep(pool, hold, _kept(request, answer), content=request.get(uploads.CONTENT))
+    except DATABASE_ERRORS as error:
+        _log.warning("key_not_settled", error=repr(error))
+
+
+def _kept(request: web.Request, answer: web.StreamResponse) -> KeptAnswer:
+    body = (answer.body or b"") if isinstance(answer, web.Response) else None
+    if not isinstance(body, bytes) or len(body) > _LARGEST_BODY:
+        body = None
+    if request.match_info.handler in _SECRET_ANSWERS:
+        body = None
+    headers = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
+    return KeptAnswer(status=answer.status, headers=headers, body=body)
+
+
+async def _answer_again(request: web.Request, keyed: KeyedRequest, fingerprint: bytes) -> web.Response:
+    earlier = await store.earlier(request.app[DEPENDENCIES].pool, keyed)
+    if earlier is not None and earlier.fingerprint != fingerprint:
+        raise _other_request()
+    if earlier is None or earlier.answer is None:
+        raise Refused(409, f"409 Conflict - a request with this {HEADER} is at work", headers=_SOON)
+    if earlier.content is not None and await uploads.content_of(request) != earlier.content:
+        raise _other_request()
+    answer = earlier.answer
+    if answer.body is None:
+        reason = f"the request with this {HEADER} was answered, and the answer is not kept"
+        raise Refused(409, f"409 Conflict - {reason}")
+    return web.Response(
+        status=answer.status, headers={**answer.headers, REPLAYED: "true"}, body=answer.body or None
+    )
+
+
+def _other_request() -> Refused:
+    return Refused(422, f"422 Unprocessable Entity - another request had this {HEADER}")

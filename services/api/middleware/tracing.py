@@ -1,0 +1,38 @@
+"""Requests as spans: each goes on in its caller's trace, and what it starts goes on in its own."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from services.api.dependencies import DEPENDENCIES
+from services.api.http.observation import method_of, route_of
+from services.api.http.responses import CORRELATION_ID
+from shared.tracing.base import SpanKind
+from shared.tracing.context import accepted, continuing
+
+_PROBES = "/-/"
+"""Asked every few seconds, and of interest to nobody."""
+
+
+@web.middleware
+async def trace_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Make a span of a request; where nobody traces, what it starts still belongs to its caller's trace."""
+    route = route_of(request)
+    if route.startswith(_PROBES):
+        return await handler(request)
+    tracer, given = request.app[DEPENDENCIES].tracer, accepted(request.headers.get("traceparent"))
+    attributes = {"http.request.method": method_of(request), "http.route": route}
+    name = f"{method_of(request)} {route}"
+    with (
+        tracer.span(name, SpanKind.SERVER, attributes=attributes, parent=given) as tell,
+        continuing(tracer.traceparent() or given),
+    ):
+        response = await handler(request)
+        tell(
+            {
+                "http.response.status_code": response.status,
+                "crossdock.correlation_id": request[CORRELATION_ID],
+            }
+        )
+        return response

@@ -1,0 +1,38 @@
+"""The AsyncAPI document, joined of ``asyncapi.yaml`` and what ``channels`` and ``components`` have."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from services.api.pages.yaml_documents import add_sections, parts, read
+
+
+def asyncapi_document(external_url: str, *, prefix: str) -> dict[str, Any]:
+    """Give the document of a service that is reached by ``external_url``; what is in it is shared.
+
+    ``prefix`` begins the names of its exchanges.
+    """
+    document = _joined()
+    docs = {"url": f"{external_url}/api/docs", "description": "The API by HTTP"}
+    channels = {name: _prefixed(channel, prefix) for name, channel in document["channels"].items()}
+    return document | {"info": document["info"] | {"externalDocs": docs}, "channels": channels}
+
+
+def _prefixed(channel: dict[str, Any], prefix: str) -> dict[str, Any]:
+    if "bindings" not in channel:
+        return channel  # a queue of another system's
+    binding = channel["bindings"]["amqp"]
+    exchange = binding["exchange"] | {"name": prefix + binding["exchange"]["name"]}
+    return channel | {"bindings": {"amqp": binding | {"exchange": exchange}}}
+
+
+@cache
+def _joined() -> dict[str, Any]:
+    document = read(__package__, "asyncapi.yaml")
+    document |= {"channels": {}, "operations": {}, "components": {}}
+    for part in parts(__package__, "channels"):
+        add_sections(document, part)
+    for part in parts(__package__, "components"):
+        add_sections(document["components"], part)
+    return document

@@ -1,0 +1,41 @@
+"""The OpenAPI document, joined of this folder's files: ``openapi.yaml``, ``components`` and ``paths``."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from services.api.pages.yaml_documents import add, add_sections, parts, read
+
+_OWN = "/api/crossdock/"
+_WITH_KEYS = ("/api/v4/", _OWN)
+_KEY_REFUSED = {"400": "BadRequest", "409": "Conflict", "422": "Unprocessable"}
+
+
+def openapi_document(external_url: str) -> dict[str, Any]:
+    """Give the document of a server that is reached by ``external_url``; what is in it is shared."""
+    return _joined() | {"servers": [{"url": external_url}]}
+
+
+@cache
+def _joined() -> dict[str, Any]:
+    document = read(__package__, "openapi.yaml")
+    document["paths"] = {}
+    document["components"] = {}
+    for part in parts(__package__, "paths"):
+        add(document["paths"], part["paths"])
+    for part in parts(__package__, "components"):
+        add_sections(document["components"], part)
+    for path, item in document["paths"].items():
+        if path.startswith(_WITH_KEYS) and "post" in item:
+            _take_key(item["post"], problems=path.startswith(_OWN))
+    return document
+
+
+def _take_key(operation: dict[str, Any], *, problems: bool) -> None:
+    """Add what holds for every POST: the key, and what is said against it where nothing is said yet."""
+    key = {"$ref": "#/components/parameters/IdempotencyKey"}
+    operation["parameters"] = [*operation.get("parameters", []), key]
+    for status, name in _KEY_REFUSED.items():
+        response = {"$ref": f"#/components/responses/{name}{'Problem' if problems else ''}"}
+        operation["responses"].setdefault(status, response)

@@ -1,0 +1,38 @@
+"""For whom the broker's users may send commands."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from services.api.http.errors import Forbidden, NotFound, ParametersInvalid
+from shared.accounts.models import User
+from shared.accounts.users import find_user
+from shared.database.pool import Database
+
+_EVERYBODY = "*"
+
+
+class Actors:
+    """What the setting says: ``forge=ann,forge=bob,ci=*``."""
+
+    def __init__(self, setting: str) -> None:
+        self._allowed: dict[str, set[str]] = defaultdict(set)
+        for pair in filter(None, map(str.strip, setting.split(","))):
+            sender, _, actor = pair.partition("=")
+            self._allowed[sender.strip()].add(actor.strip().lower())
+
+    async def find(self, db: Database, name: str | None, *, sender: str | None) -> User:
+        """Give the user of this name, for whom ``sender`` speaks. Raises 400, 403 and 404.
+
+        ``sender`` is a user of the broker, who has proved that: RabbitMQ refuses other values of ``user_id``.
+        """
+        if not name:
+            raise ParametersInvalid("actor is missing")
+        if sender is None:
+            raise Forbidden("the message has no user_id")
+        if not self._allowed.get(sender, set()) & {_EVERYBODY, name.lower()}:
+            raise Forbidden(f"{sender} may not send commands for {name}")
+        user = await find_user(db, name)
+        if user is None:
+            raise NotFound(f"User with ID or username '{name}'")
+        return user

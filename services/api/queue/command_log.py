@@ -1,0 +1,55 @@
+"""Which commands were carried out, so that the same message again gives the same job."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from services.api.http.errors import Refused
+from services.api.queue.models import Command, Done
+from shared.database.pool import Connection, Database
+from shared.events.cloud_events import CloudEvent
+
+_OTHER = "a command with the same id and source, but another content, was carried out before"
+
+
+async def find(db: Database, command: Command) -> Done | None:
+    """Give the answer to the same command, where it was carried out. Raises 422 for another by its id."""
+    event = command.event
+    row = await db.fetchrow(
+        "SELECT digest, answer FROM commands WHERE user_id = $1 AND source = $2 AND message_id = $3",
+        command.actor.id, event.source, event.id,
+    )  # fmt: skip
+    if row is None:
+        return None
+    if row["digest"] != _digest(event):
+        raise Refused(422, _OTHER)
+    return msgspec.convert(row["answer"], Done)
+
+
+async def begin(db: Connection, command: Command) -> bool:
+    """Note that it is being carried out; False where it has been. Waits for who is about to.
+
+    Within the transaction that carries it out: what is taken back was not done.
+    """
+    event = command.event
+    noted = await db.fetchval(
+        """INSERT INTO commands (user_id, source, message_id, digest, answer)
+           VALUES ($1, $2, $3, $4, '{}') ON CONFLICT DO NOTHING RETURNING true""",
+        command.actor.id, event.source, event.id, _digest(event),
+    )  # fmt: skip
+    return noted is not None
+
+
+async def end(db: Connection, command: Command, answer: Done) -> None:
+    """Note the answer."""
+    await db.execute(
+        "UPDATE commands SET answer = $4 WHERE user_id = $1 AND source = $2 AND message_id = $3",
+        command.actor.id, command.event.source, command.event.id, msgspec.to_builtins(answer),
+    )  # fmt: skip
+
+
+def _digest(event: CloudEvent) -> bytes:
+    """Tell contents apart, in whichever mode and order they are written."""
+    return hashlib.sha256(msgspec.json.encode([event.type, event.data], order="sorted")).digest()

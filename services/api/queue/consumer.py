@@ -1,0 +1,130 @@
+"""Takes commands from the broker, answers each, and keeps what it refuses as a dead letter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+import stamina
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from services.api.http.errors import ApiError
+from services.api.middleware.outages import passes_by
+from services.api.queue import replies
+from services.api.queue.command_service import COMMANDS, CarryingOut, read_event
+from services.api.queue.observation import NOBODY, CommandObserver, Watched
+from shared.broker.base import MAX_REASON_CHARACTERS, Broker, Delivery, Message
+from shared.errors import BrokerError
+from shared.events.cloud_events import CloudEvent
+
+INBOX = "commands"
+
+_AT_ONCE = 4
+_PATIENCE = timedelta(minutes=10)
+"""How long a command waits here for a database that is away; RabbitMQ would wait for half an hour."""
+_AGAIN = timedelta(seconds=5)
+_log = structlog.get_logger()
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """The answer, and the reason of a refusal."""
+
+    reply: CloudEvent
+    reason: str | None
+
+
+class CommandConsumer:
+    """Consumes until it is cancelled, four commands at once. ``source`` names the service in its answers.
+
+    A command that is cut off comes again, and is the same command then. One is answered before it is acked.
+    """
+
+    def __init__(
+        self, broker: Broker, carrying_out: CarryingOut, *, source: str, observer: CommandObserver = NOBODY
+    ) -> None:
+        self._broker = broker
+        self._carrying_out = carrying_out
+        self._source = source
+        self._observer = observer
+
+    async def run(self) -> None:
+        """Consume; a broker that is away is waited for, as the rest of the api does without."""
+        while True:
+            try:
+                async with self._broker.listen(INBOX, tuple(COMMANDS), prefetch=_AT_ONCE) as deliveries:
+                    await self._consume(deliveries)
+            except* BrokerError as errors:
+                _log.warning("commands_unavailable", error=str(errors.exceptions[0]))
+            await asyncio.sleep(_AGAIN.total_seconds())
+
+    async def _consume(self, deliveries: AsyncIterator[Delivery]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(_AT_ONCE):
+                tasks.create_task(self._take_from(deliveries))
+
+    async def _take_from(self, deliveries: AsyncIterator[Delivery]) -> None:
+        async for delivery in deliveries:
+            with bound_contextvars(correlation_id=delivery.message.correlation_id):
+                await self._take(Watched(delivery, self._observer))
+
+    async def _take(self, delivery: Delivery) -> None:
+        """Carry it out, and answer; each waits for what is away, and is not done again for the other."""
+        try:
+            event, verdict = await _patiently(partial(self._verdict, delivery.message))
+            await _patiently(partial(self._settle, delivery, event, verdict))
+        except Exception as error:  # noqa: BLE001  # one message must not keep others from being taken
+            if passes_by(error):
+                _log.warning("command_given_back", error=repr(error))
+                await delivery.requeue()
+            else:
+                _log.exception("command_failed")
+                await delivery.reject(f"500 {type(error).__name__}")
+
+    async def _settle(self, delivery: Delivery, event: CloudEvent | None, verdict: _Verdict) -> None:
+        await self._answer(delivery.message, event, verdict.reply)
+        if verdict.reason is None:
+            _log.info("command_accepted", type=verdict.reply.type)
+            await delivery.ack()
+        else:
+            _log.warning("command_refused", reason=verdict.reason)
+            await delivery.reject(verdict.reason)
+
+    async def _verdict(self, message: Message) -> tuple[CloudEvent | None, _Verdict]:
+        event = None
+        try:
+            event = read_event(message)
+            answer = await self._carrying_out.carry_out(event, message)
+        except ApiError as error:
+            return event, self._refused(event, error)
+        except Exception as error:
+            if passes_by(error):
+                raise
+            _log.exception("command_failed")
+            return event, self._refused(event, ApiError(500, {"message": "500 Internal Server Error"}))
+        return event, _Verdict(replies.accepted(event, answer, source=self._source), None)
+
+    def _refused(self, event: CloudEvent | None, error: ApiError) -> _Verdict:
+        reason = f"{error.status} {replies.reason(error).removeprefix(f'{error.status} ')}"
+        return _Verdict(replies.refused(event, error, source=self._source), reason[:MAX_REASON_CHARACTERS])
+
+    async def _answer(self, message: Message, event: CloudEvent | None, reply: CloudEvent) -> None:
+        """Answer to who waits; that a queue is gone or full is no business of the command's."""
+        if message.reply_to and not await self._broker.answer(
+            message.reply_to, replies.to_reply(reply, message, event)
+        ):
+            _log.warning("reply_to_gone", reply_to=message.reply_to)
+
+
+async def _patiently(step: Callable[[], Awaitable[_T]]) -> _T:
+    """Do a step, again and again while what it lacks is away."""
+    async for attempt in stamina.retry_context(on=passes_by, attempts=None, timeout=_PATIENCE):
+        with attempt:
+            return await step()
+    raise AssertionError  # the last attempt gives or raises

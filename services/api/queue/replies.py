@@ -1,0 +1,58 @@
+"""Answers to commands: CloudEvents too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import uuid4
+
+import msgspec
+
+from services.api.http.errors import ApiError
+from services.api.queue.models import Done
+from shared.broker.base import MAX_REASON_CHARACTERS, Message
+from shared.events.announcement import type_of
+from shared.events.cloud_events import CloudEvent, to_message
+
+_TEXTS = ("message", "error_description", "error")
+"""Where the API's errors have their text; one may be within the other."""
+
+
+def accepted(event: CloudEvent, answer: Done, *, source: str) -> CloudEvent:
+    """Say which job it is."""
+    data = {"command": _named(event), **msgspec.to_builtins(answer)}
+    return _reply("command.accepted", data, subject=answer.project.path_with_namespace, source=source)
+
+
+def refused(event: CloudEvent | None, error: ApiError, *, source: str) -> CloudEvent:
+    """Say why not, with the status and in the words of the API."""
+    data: dict[str, object] = {
+        "command": None if event is None else _named(event),
+        "status": error.status,
+        "reason": reason(error)[:MAX_REASON_CHARACTERS],
+    }
+    if wait := error.headers.get("Retry-After"):
+        data["retry_after"] = int(wait)
+    return _reply("command.refused", data, subject=None, source=source)
+
+
+def reason(error: ApiError) -> str:
+    """Give the text of an error's body."""
+    body = error.body
+    while isinstance(body, Mapping) and (key := next(filter(body.__contains__, _TEXTS), None)):
+        body = body[key]
+    return body.strip() if isinstance(body, str) else msgspec.json.encode(body).decode()
+
+
+def to_reply(reply: CloudEvent, message: Message, event: CloudEvent | None) -> Message:
+    """Write it so that who waits finds it: by the message's correlation id, or else by its ids."""
+    return to_message(
+        reply, correlation_id=message.correlation_id or message.message_id or (event.id if event else None)
+    )
+
+
+def _reply(name: str, data: Mapping[str, object], *, subject: str | None, source: str) -> CloudEvent:
+    return CloudEvent(id=uuid4().hex, source=source, type=type_of(name), subject=subject, data=data)
+
+
+def _named(event: CloudEvent) -> dict[str, str]:
+    return {"id": event.id, "source": event.source, "type": event.type}
