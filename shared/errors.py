@@ -20,11 +20,110 @@ class Fault(Enum):
 
 
 class CrossdockError(Exception):
-    """Root of every error that Crossdock raises on purpose."""
+    """Something that nobody foresaw, and the root of every error that Crossdock raises on purpose."""
 
-    code: ClassVar[str] = "internal"
+    code: str = "internal"
     fault: ClassVar[Fault] = Fault.US
     retryable: ClassVar[bool] = False
+
+
+class Refusal(CrossdockError):
+    """A use case does not do what it was asked to do, and says why. The kinds below say in which way."""
+
+    code = "refused"
+    fault = Fault.CLIENT
+
+
+class Unauthenticated(Refusal):
+    """Nobody is known to ask, and somebody has to."""
+
+    code = "unauthenticated"
+
+    def __init__(self, reason: str = "Unauthorized") -> None:
+        super().__init__(reason)
+
+
+class Denied(Refusal):
+    """It is known who asks, and that user may not do this."""
+
+    code = "forbidden"
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or "Forbidden")
+        self.reason = reason
+
+
+class Missing(Refusal):
+    """What was named is not there, or is not shown to who asks."""
+
+    code = "not_found"
+
+
+class NotAllowed(Refusal):
+    """It is there, and cannot be done in this way."""
+
+    code = "not_allowed"
+
+
+class Invalid(Refusal):
+    """A value that was given cannot be used."""
+
+    code = "invalid"
+
+
+class Conflict(Refusal):
+    """It cannot be done in the present state; in another it may be."""
+
+    code = "conflict"
+
+
+class Unprocessable(Refusal):
+    """It was understood, and what it needs is not so."""
+
+    code = "unprocessable"
+
+
+class TooLarge(Refusal):
+    """It has more bytes than may be."""
+
+    code = "too_large"
+
+
+class TooMany(Refusal):
+    """It was asked for too often, or too often at once; ``wait`` is in seconds."""
+
+    code = "too_many"
+
+    def __init__(self, reason: str, *, wait: int) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class TimedOut(Refusal):
+    """The client sent nothing for too long, or what it asked for took too long."""
+
+    code = "timed_out"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Request Timeout: {reason}")
+
+
+class Unavailable(Refusal):
+    """Something that is needed is away, or busy, for the time being."""
+
+    code = "unavailable"
+    fault = Fault.US
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("Service Unavailable")
+
+
+class InternalError(CrossdockError):
+    """Something went wrong that nobody foresaw; the log has it."""
+
+    def __init__(self) -> None:
+        super().__init__("Internal Server Error")
 
 
 class ArchiveError(CrossdockError):

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
-from shared.errors import CrossdockError, Fault
+from collections.abc import Sequence
+
+from shared.errors import Conflict, CrossdockError, Denied, Fault, Unauthenticated
 from shared.gitlab.visibility import Visibility
 
 
-class UsernameTaken(CrossdockError):
+class TokenUnusable(Unauthenticated):
+    """The token did hold once (RFC 6750, section 3.1)."""
+
+    code = "token_unusable"
+
+
+class TokenExpired(TokenUnusable):
+    """The time of the token is over."""
+
+    code = "token_expired"
+
+    def __init__(self) -> None:
+        super().__init__("Token is expired. You can either do re-authorization or token refresh.")
+
+
+class TokenRevoked(TokenUnusable):
+    """The token was revoked."""
+
+    code = "token_revoked"
+
+    def __init__(self) -> None:
+        super().__init__("Token was revoked. You have to re-authorize from the user.")
+
+
+class ScopeInsufficient(Denied):
+    """The token has none of the scopes ``accepted``."""
+
+    code = "insufficient_scope"
+
+    def __init__(self, accepted: Sequence[str]) -> None:
+        super().__init__("The request requires higher privileges than provided by the access token.")
+        self.accepted = tuple(accepted)
+
+
+class UsernameTaken(Conflict):
     """A user, or a namespace, has this name already."""
 
     code = "username_taken"
-    fault = Fault.CLIENT
 
     def __init__(self, username: str) -> None:
         super().__init__(f"the username {username!r} is taken")

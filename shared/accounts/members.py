@@ -13,7 +13,7 @@ from shared.accounts.models import AccessLevel, User
 from shared.accounts.users import user_of
 from shared.database.pool import Connection, Database, Row
 from shared.database.search import Found, contains
-from shared.errors import CrossdockError, Fault
+from shared.errors import Conflict, Denied, Missing
 
 # The owner of a personal namespace is a member of its projects, as in GitLab, without a row that says so.
 _MEMBERS = """WITH RECURSIVE line AS (
@@ -65,25 +65,22 @@ class Member:
     expires_at: date | None
 
 
-class AlreadyMember(CrossdockError):
+class AlreadyMember(Conflict):
     """The user is a direct member already."""
 
     code = "already_member"
-    fault = Fault.CLIENT
 
 
-class SourceGone(CrossdockError):
+class SourceGone(Missing):
     """The project or group, or the user, was deleted in the same moment."""
 
     code = "source_gone"
-    fault = Fault.CLIENT
 
 
-class LastOwner(CrossdockError):
+class LastOwner(Denied):
     """Without this member nobody would own the group."""
 
     code = "last_owner"
-    fault = Fault.CLIENT
 
 
 def _member(row: Row) -> Member:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.errors import CrossdockError, Fault
+from shared.errors import Fault, Unprocessable
 from shared.git.header import BundleHeader, Reference
 
 MOST_REFERENCES = 100_000
@@ -18,7 +18,7 @@ _BRANCH, _TAG = b"refs/heads/", b"refs/tags/"
 _CUSTOMARY = ("main", "master")
 
 
-class TooManyReferences(CrossdockError):
+class TooManyReferences(Unprocessable):
     """The repository has more branches and tags than are listed."""
 
     code = "too_many_references"

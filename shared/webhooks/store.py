@@ -9,7 +9,7 @@ import msgspec
 from asyncpg import ForeignKeyViolationError
 
 from shared.database.pool import Database, Row
-from shared.errors import CrossdockError, Fault
+from shared.errors import Conflict, Missing
 from shared.events.models import Event
 from shared.webhooks.models import Attempt, Delivery, DeliveryState, Webhook
 
@@ -25,21 +25,19 @@ READY = "failures = 0, failing_since = NULL, resume_at = now()"
 """What ends every pause of a webhook, as SQL."""
 
 
-class TooManyWebhooks(CrossdockError):
+class TooManyWebhooks(Conflict):
     """There are as many as there may be."""
 
     code = "too_many_webhooks"
-    fault = Fault.CLIENT
 
     def __init__(self) -> None:
         super().__init__(f"over the limit of {MOST} webhooks")
 
 
-class ProjectGone(CrossdockError):
+class ProjectGone(Missing):
     """The project was deleted in the same moment."""
 
-    code = "project_gone"
-    fault = Fault.CLIENT
+    code = "webhook_project_gone"
 
 
 def webhook_of(row: Row) -> Webhook:
