@@ -18,7 +18,7 @@ from services.importer.restorer import Restorer
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
 from shared.jobs.progress import Progress
-from shared.restore.breath import Breath
+from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FAILURE_LIMIT, Failure, TooManyFailures
 
 MOST_TOLD = 1000
@@ -66,15 +66,15 @@ class _Seen:
 
     async def read(self, limits: Limits) -> None:
         """Read it all. Raises ArchiveError."""
-        breath = Breath()
-        restorer = Restorer(self, limits=limits, failures=self, progress=self._progress, breath=breath)
+        yielder = EventLoopYielder()
+        restorer = Restorer(self, limits=limits, failures=self, progress=self._progress, yielder=yielder)
         with self._archive.open("rb") as file, transfer("Verifying") as report:
             source = _File(file, report)
-            events = archive_events(source, limits, progress=self._progress, breath=breath)
+            events = archive_events(source, limits, progress=self._progress, yielder=yielder)
             async with aclosing(events):
                 async for event in events:
                     await restorer.handle(event)
-                    await breath.take()
+                    await yielder.yield_if_due()
         restorer.attributes()
         self._sha256 = source.sha256
 

@@ -27,7 +27,7 @@ from shared.jobs.observer import UNOBSERVED, JobObserver
 from shared.jobs.progress import Phase, Progress
 from shared.ledger import objects
 from shared.projects.content import ProjectContent, project_content
-from shared.settings.store import SettingsNow
+from shared.settings.store import SettingsProvider
 from shared.snapshots import index
 from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.storage.base import ObjectStore
@@ -73,7 +73,7 @@ class Exporter:
         pool: Pool,
         store: ObjectStore,
         *,
-        settings: SettingsNow,
+        settings: SettingsProvider,
         uploader: Uploader,
         observer: JobObserver = UNOBSERVED,
     ) -> None:

@@ -19,8 +19,8 @@ from shared.jobs.models import ImportOrder, Job, Lease, Outcome
 from shared.jobs.progress import Phase, Progress
 from shared.projects import content
 from shared.remote.errors import BlockedUrl, StatusRefused
-from shared.restore.breath import Breath
-from shared.settings.archive_limits import LimitsNow
+from shared.restore.event_loop import EventLoopYielder
+from shared.settings.archive_limits import LimitsProvider
 from shared.snapshots import index
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore
@@ -30,7 +30,13 @@ class Importer:
     """Imports archives; one at a time or several, each in flat memory."""
 
     def __init__(
-        self, pool: Pool, store: ObjectStore, *, sources: ArchiveSources, limits: LimitsNow, packed_up_to: int
+        self,
+        pool: Pool,
+        store: ObjectStore,
+        *,
+        sources: ArchiveSources,
+        limits: LimitsProvider,
+        packed_up_to: int,
     ) -> None:
         self._pool = pool
         self._store = store
@@ -48,15 +54,15 @@ class Importer:
     async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: ArchiveSource) -> None:
         limits = await self._limits()
         failures = Failures(self._pool, lease)
-        breath = Breath()
+        yielder = EventLoopYielder()
         async with write_snapshot(
             self._pool, self._store, lease, project_id=job.project_id, packed_up_to=self._packed_up_to
         ) as writer:
-            restorer = Restorer(writer, limits=limits, failures=failures, progress=progress, breath=breath)
-            events = archive_events(source, limits, progress=progress, breath=breath)
+            restorer = Restorer(writer, limits=limits, failures=failures, progress=progress, yielder=yielder)
+            events = archive_events(source, limits, progress=progress, yielder=yielder)
             progress.begin(Phase.READING)
             async with failures.flushed():
-                await self._restore(events, restorer, breath=breath)
+                await self._restore(events, restorer, yielder=yielder)
                 attributes = restorer.attributes()
                 progress.begin(Phase.WRITING)
                 await writer.close()
@@ -64,12 +70,12 @@ class Importer:
             await self._finish(job, lease, writer, attributes, progress=progress, outcome=source.outcome)
 
     async def _restore(
-        self, events: AsyncGenerator[Event, None], restorer: Restorer, *, breath: Breath
+        self, events: AsyncGenerator[Event, None], restorer: Restorer, *, yielder: EventLoopYielder
     ) -> None:
         async with aclosing(events):
             async for event in events:
                 await restorer.handle(event)
-                await breath.take()
+                await yielder.yield_if_due()
 
     async def _finish(  # what a finished import leaves
         self,

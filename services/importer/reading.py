@@ -10,14 +10,14 @@ from shared.archive.events import Event
 from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
 from shared.jobs.progress import Progress
-from shared.restore.breath import Breath
+from shared.restore.event_loop import EventLoopYielder
 
 _SLICE = 16 * 1024
 """Bytes of the archive read at a time: a thousand times as many may come out, and nothing be told of them."""
 
 
 async def archive_events(
-    source: Readable, limits: Limits, *, progress: Progress, breath: Breath
+    source: Readable, limits: Limits, *, progress: Progress, yielder: EventLoopYielder
 ) -> AsyncGenerator[Event, None]:
     """Give the events of the archive, counting its bytes. Raises ArchiveError and what the source raises."""
     reader = ArchiveReader(limits)
@@ -26,7 +26,7 @@ async def archive_events(
             for start in range(0, len(chunk), _SLICE):
                 for event in reader.feed(chunk[start : start + _SLICE]):
                     yield event
-                await breath.take()
+                await yielder.yield_if_due()
             progress.bytes_done += len(chunk)
     for event in reader.close():
         yield event

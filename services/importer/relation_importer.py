@@ -20,9 +20,9 @@ from shared.jobs import store as jobs
 from shared.jobs.models import Job, Lease, RelationImportOrder
 from shared.jobs.progress import Phase, Progress, RelationProgress
 from shared.records.reader import find_relation, whole_relation
-from shared.restore.breath import Breath
+from shared.restore.event_loop import EventLoopYielder
 from shared.restore.relations import INLINE, RelationReceiver
-from shared.settings.archive_limits import LimitsNow
+from shared.settings.archive_limits import LimitsProvider
 from shared.snapshots import index
 from shared.snapshots.sinks import RelationSink
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
@@ -36,7 +36,9 @@ class RelationImporter:
     import, and at most 16 MiB of known iids.
     """
 
-    def __init__(self, pool: Pool, store: ObjectStore, *, sources: ArchiveSources, limits: LimitsNow) -> None:
+    def __init__(
+        self, pool: Pool, store: ObjectStore, *, sources: ArchiveSources, limits: LimitsProvider
+    ) -> None:
         self._pool = pool
         self._store = store
         self._sources = sources
@@ -95,7 +97,7 @@ class _Merge:
         self._known = Iids()
         self._writer = writer
         self._sink: RelationSink | None = None
-        self._breath = Breath()
+        self._yielder = EventLoopYielder()
 
     async def _is_new(self, record: bytes) -> bool:
         if len(record) <= INLINE:
@@ -116,11 +118,11 @@ class _Merge:
                     await self._is_new(line)
                 # More may follow the last one now.
                 await self._sink.write(line if line.endswith(b"\n") else line + b"\n", record=is_record)
-                await self._breath.take()
+                await self._yielder.yield_if_due()
 
     async def add(self, source: ArchiveSource, progress: Progress) -> None:
         """Write what the archive has beside; the rest of it is passed over, within the limits of imports."""
-        events = archive_events(source, self._limits, progress=progress, breath=self._breath)
+        events = archive_events(source, self._limits, progress=progress, yielder=self._yielder)
         async with aclosing(events):
             await self._take(events, progress)
         if self._sink is not None:  # the archive has no such relation
@@ -139,7 +141,7 @@ class _Merge:
                         await receiver.close()
                     receiver = None
                     progress.entries += 1
-            await self._breath.take()
+            await self._yielder.yield_if_due()
 
     def _receiver(self, entry: EntryStarted, progress: Progress) -> RelationReceiver:
         sink, self._sink = self._sink or self._writer.relation(self.name, entry.mtime), None
@@ -149,6 +151,6 @@ class _Merge:
             limits=self._limits,
             failures=self._failures,
             count=progress.relations.setdefault(self._relation, RelationProgress()),
-            breath=self._breath,
+            yielder=self._yielder,
             wanted=self._is_new,
         )

@@ -10,8 +10,8 @@ from shared.errors import ArchiveError
 from shared.gitlab.layout import PROJECT, TREE, VERSION, relation_of
 from shared.gitlab.project_json import ProjectAttributes, ProjectDocument
 from shared.jobs.progress import Progress
-from shared.restore.breath import Breath
 from shared.restore.entries import closed, verifier_of
+from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FailureLog
 from shared.restore.relations import RelationReceiver
 from shared.restore.verifiers import Verifier
@@ -77,13 +77,13 @@ class Restorer:
         limits: Limits,
         failures: FailureLog,
         progress: Progress,
-        breath: Breath,
+        yielder: EventLoopYielder,
     ) -> None:
         self._writer = writer
         self._limits = limits
         self._failures = failures
         self._progress = progress
-        self._breath = breath
+        self._yielder = yielder
         self._directories: set[int] = set()  # hashes of names
         self._open: _Receiver | None = None
         self._project: ProjectDocument | None = None
@@ -135,7 +135,7 @@ class Restorer:
                 limits=self._limits,
                 failures=self._failures,
                 count=self._progress.relation(relation),
-                breath=self._breath,
+                yielder=self._yielder,
             )
         verifier = verifier_of(entry.name)
         if isinstance(verifier, ProjectDocument):

@@ -15,7 +15,7 @@ from shared.jobs.models import JobKind
 from shared.jobs.traced_work import TracedWork
 from shared.jobs.worker import Worker
 from shared.outbound.remote_imports import remote_imports
-from shared.settings.archive_limits import LimitsNow, archive_limits, current_limits
+from shared.settings.archive_limits import LimitsProvider, archive_limits, current_limits
 from shared.settings.defaults import default_settings
 from shared.settings.environment import MIB, Settings
 
@@ -42,7 +42,7 @@ def importers(ports: Ports, settings: Settings) -> list[Worker]:
     ]
 
 
-def _limits(ports: Ports, settings: Settings) -> LimitsNow:
+def _limits(ports: Ports, settings: Settings) -> LimitsProvider:
     return partial(current_limits, ports.pool, archive_limits(settings), defaults=default_settings(settings))
 
 

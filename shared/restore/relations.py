@@ -9,7 +9,7 @@ from shared.archive.limits import Limits
 from shared.gitlab.lines import LineSplitter, OverlongLine
 from shared.gitlab.record_check import Null, Record, Refused, Verdict, check
 from shared.jobs.progress import RelationProgress
-from shared.restore.breath import Breath
+from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import Failure, FailureLog
 from shared.snapshots.sinks import LineSink
 
@@ -34,7 +34,7 @@ class RelationReceiver:
         limits: Limits,
         failures: FailureLog,
         count: RelationProgress,
-        breath: Breath,
+        yielder: EventLoopYielder,
         wanted: Wanted | None = None,
     ) -> None:
         self._relation = relation
@@ -42,7 +42,7 @@ class RelationReceiver:
         self._limits = limits
         self._failures = failures
         self._count = count
-        self._breath = breath
+        self._yielder = yielder
         self._wanted = wanted
         self._splitter = LineSplitter(limits.line)
         self._line = 0
@@ -72,7 +72,7 @@ class RelationReceiver:
                 self._count.failed += 1
                 await self._failures.add(self._failure(verdict))
         self._line += 1
-        await self._breath.take()
+        await self._yielder.yield_if_due()
 
     async def _check(self, line: bytes | OverlongLine) -> Verdict:
         if isinstance(line, OverlongLine):

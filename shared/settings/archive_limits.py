@@ -11,7 +11,7 @@ from shared.settings.application import ApplicationSettings
 from shared.settings.environment import Settings
 from shared.settings.store import application_settings
 
-LimitsNow = Callable[[], Awaitable[Limits]]
+LimitsProvider = Callable[[], Awaitable[Limits]]
 """Gives the limits that hold at this moment."""
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from shared.database.pool import Database
 from shared.settings.application import ApplicationSettings
 
-SettingsNow: TypeAlias = Callable[[], Awaitable[ApplicationSettings]]
+SettingsProvider: TypeAlias = Callable[[], Awaitable[ApplicationSettings]]
 """Gives the settings that hold at this moment."""
 
 _NAMES = frozenset(field.name for field in fields(ApplicationSettings))

@@ -24,8 +24,8 @@ from shared.projects.content import without_nul
 from shared.pushes import store
 from shared.pushes.parts import Part, adopt, write_part
 from shared.pushes.store import Push
-from shared.restore.breath import Breath
 from shared.restore.entries import closed, is_document, verifier_of
+from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FAILURE_LIMIT, Failure, TooManyFailures
 from shared.restore.relations import RelationReceiver
 from shared.restore.verifiers import Verifier
@@ -81,16 +81,16 @@ class _Receiver(Protocol):
 class _File:
     """Verifies a file on its way to its object."""
 
-    def __init__(self, name: str, sink: BlobSink, verifier: Verifier, *, breath: Breath) -> None:
+    def __init__(self, name: str, sink: BlobSink, verifier: Verifier, *, yielder: EventLoopYielder) -> None:
         self._name = name
         self._sink = sink
         self._verifier = verifier
-        self._breath = breath
+        self._yielder = yielder
 
     async def write(self, data: bytes) -> None:
         self._verifier.feed(data)
         await self._sink.write(data)
-        await self._breath.take()
+        await self._yielder.yield_if_due()
 
     async def close(self) -> None:
         """Raise EntryUnusable where an import would go on without it."""
@@ -135,18 +135,18 @@ class Receiving:
     async def _receiver(
         self, part: Part, verifier: Verifier, *, limits: Limits, failures: FirstFailures
     ) -> _Receiver:
-        now, relation, breath = int(time.time()), relation_of(part.name), Breath()
+        now, relation, yielder = int(time.time()), relation_of(part.name), EventLoopYielder()
         if relation is None:
             # Its size is not known where it comes in an encoding; every file is an object here.
             sink = await part.writer.blob(part.name, now, size=0)
-            return _File(part.name, sink, verifier, breath=breath)
+            return _File(part.name, sink, verifier, yielder=yielder)
         return RelationReceiver(
             relation,
             part.writer.relation(part.name, now),
             limits=limits,
             failures=failures,
             count=RelationProgress(),
-            breath=breath,
+            yielder=yielder,
         )
 
     async def _fill(self, receiver: _Receiver, body: AsyncIterator[bytes]) -> None:
