@@ -15,6 +15,8 @@ from asyncpg import (
 )
 from asyncpg.exceptions import IdleInTransactionSessionTimeoutError
 
+from shared.errors import CrossdockError
+
 DATABASE_ERRORS = (OSError, PostgresError, InterfaceError)
 """What a query raises, by itself or because of its connection."""
 
@@ -40,3 +42,8 @@ def passes(error: BaseException) -> bool:
     if isinstance(error, InterfaceError):  # of asyncpg itself: a connection that is closed, or wrong values
         return not isinstance(error, DataError)
     return isinstance(error, _PASSING)
+
+
+def passes_by(error: BaseException) -> bool:
+    """Tell what we lack for the time being from what stays as it is."""
+    return error.retryable if isinstance(error, CrossdockError) else passes(error)

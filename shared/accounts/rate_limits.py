@@ -1,0 +1,111 @@
+"""GitLab's rate limits: so many requests within a fixed minute, counted in Postgres for all replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.database.pool import Database, Pool
+from shared.errors import TooMany
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """How a user stands against a limit, counted by ``key``.
+
+    ``reset_at`` is in seconds since 1970, ``wait`` in seconds from now.
+    """
+
+    name: str
+    key: str
+    limit: int
+    used: int
+    reset_at: int
+    wait: int
+
+    @property
+    def is_over(self) -> bool:
+        """Whether this was one use too many."""
+        return self.used > self.limit
+
+
+class RateLimited(TooMany):
+    """The limit of that quota is used up for this minute."""
+
+    code = "rate_limited"
+
+    def __init__(self, quota: Quota) -> None:
+        super().__init__("This endpoint has been requested too many times. Try again later.", wait=quota.wait)
+        self.quota = quota
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How often within a minute, how often so far, and when the minute ends; it begins with a request."""
+
+    limit: int
+    used: int
+    reset_at: datetime | None
+
+
+OnQuota = Callable[[Quota | None], None]
+"""Is told against which quota a use was counted, be it over or not; None where it was taken back."""
+
+
+class RateLimits:
+    """Counts uses. The window is told by the database's clock; uses that are refused count too."""
+
+    def __init__(self, pool: Pool, on_quota: OnQuota = lambda _: None) -> None:
+        self._pool = pool
+        self._on_quota = on_quota
+
+    async def count(self, name: str, *of: int, limit: int) -> Quota | None:
+        """Count a use of ``name`` by a user (and what else the limit is for); None where ``limit`` is 0.
+
+        Raises RateLimited where it is one more than ``limit`` a minute.
+        """
+        if not limit:
+            return None
+        quota = await _use(self._pool, name, of, limit=limit)
+        self._on_quota(quota)
+        if quota.is_over:
+            raise RateLimited(quota)
+        return quota
+
+    async def take_back(self, quota: Quota | None) -> None:
+        """Uncount a use that was counted before it was read, and turned out not to be one."""
+        if quota is None:
+            return
+        self._on_quota(None)
+        await self._pool.execute(
+            "UPDATE rate_limits SET used = used - 1 WHERE key = $1 AND window_end > now() AND used > 0",
+            quota.key,
+        )
+
+
+def _key(name: str, of: Sequence[int]) -> str:
+    return ":".join([name, *map(str, of)])
+
+
+async def _use(db: Database, name: str, of: Sequence[int], *, limit: int) -> Quota:
+    key = _key(name, of)
+    row = await db.fetchrow(
+        """INSERT INTO rate_limits AS r (key, window_end, used) VALUES ($1, now() + interval '1 minute', 1)
+           ON CONFLICT (key) DO UPDATE SET
+               used = CASE WHEN r.window_end <= now() THEN 1 ELSE r.used + 1 END,
+               window_end = CASE WHEN r.window_end <= now() THEN excluded.window_end ELSE r.window_end END
+           RETURNING used, ceil(extract(epoch FROM window_end))::bigint AS reset_at,
+                     greatest(1, ceil(extract(epoch FROM window_end - now())))::int AS wait""",
+        key,
+    )
+    assert row is not None  # noqa: S101  # an upsert ... RETURNING gives its row
+    return Quota(name=name, key=key, limit=limit, **row)
+
+
+async def standing(db: Database, name: str, *of: int, limit: int) -> Standing:
+    """Tell how a user stands against a limit, without counting anything."""
+    row = await db.fetchrow(
+        "SELECT used, window_end FROM rate_limits WHERE key = $1 AND window_end > now()", _key(name, of)
+    )
+    return Standing(limit, row["used"], row["window_end"]) if row else Standing(limit, 0, None)
