@@ -1,0 +1,246 @@
+"""Imports of archives: whether one may be asked for, where it goes, and its job."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TypeAlias
+from uuid import uuid4
+
+from shared.accounts.errors import NamespaceGone
+from shared.accounts.models import AccessLevel, Namespace, User
+from shared.accounts.namespaces import personal_namespace
+from shared.accounts.rate_limits import Quota, RateLimits
+from shared.database.pool import Connection, Pool, one_moment
+from shared.jobs import failed_relations
+from shared.jobs import store as jobs
+from shared.jobs.failed_relations import FailedRelation
+from shared.jobs.models import ImportOrder, Job, JobKind, RemoteSource
+from shared.projects import store
+from shared.projects.models import Project
+from shared.projects.rules import NameRefused, check_description, check_name, check_path
+from shared.projects.store import LimitReached, NewProject, Taken
+from shared.settings.application import GITLAB_PROJECT, ApplicationSettings
+from shared.usecases.access import (
+    VisibleNamespace,
+    is_own_of_bot,
+    require_user,
+    visible_namespace,
+    visible_project,
+)
+from shared.usecases.errors import (
+    ImportNotAllowed,
+    ImportNotSaved,
+    ImportsDisabled,
+    NamespaceInvalid,
+    NoArchive,
+)
+from shared.usecases.job_queue import JobQueue
+from shared.usecases.origin import JobOrigin
+from shared.usecases.settings import Settings
+
+_MOST_FAILURES = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    """What was asked for. ``namespace`` is an id or a full path, None for the user's own."""
+
+    path: str
+    name: str | None
+    namespace: str | None
+    overwrite: bool
+    override_params: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """Where the archive lies: in an object of the store, or elsewhere."""
+
+    object_id: int | None = None
+    source: RemoteSource | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where the import goes; ``replaces`` is the project whose place it takes at its end."""
+
+    namespace: Namespace
+    path: str
+    name: str
+    replaces: Project | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A job that was made, and its project."""
+
+    project: Project
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The user may import now: ``quota`` was used, and ``settings`` hold."""
+
+    settings: ApplicationSettings
+    quota: Quota | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportStatus:
+    """A project, its newest import with its last failures, and the user's level."""
+
+    project: Project
+    job: Job | None
+    failed: list[FailedRelation]
+    level: AccessLevel
+
+
+FindArchive: TypeAlias = Callable[[Connection], Awaitable[Archive]]
+"""Takes an archive over, within the transaction of its import."""
+
+
+class Imports:
+    """Imports, for whoever asks: by HTTP, by queue, or by another use case."""
+
+    def __init__(self, pool: Pool, queue: JobQueue, *, settings: Settings, limits: RateLimits) -> None:
+        self._pool = pool
+        self._queue = queue
+        self._settings = settings
+        self._limits = limits
+
+    async def admit(self, actor: User | None) -> Admission:
+        """Say whether the user may import, and count it.
+
+        Raises Unauthenticated, ImportsDisabled and RateLimited, in this order, which is GitLab's.
+        """
+        user, settings = require_user(actor), await self._settings.current()
+        if GITLAB_PROJECT not in settings.import_sources:
+            raise ImportsDisabled
+        limit = settings.project_import_limit
+        return Admission(settings, await self._limits.count("project_import", user.id, limit=limit))
+
+    async def take_back(self, quota: Quota | None) -> None:
+        """Uncount an import that was asked for with wrong parameters."""
+        await self._limits.take_back(quota)
+
+    async def look_ahead(self, actor: User, asked: ImportRequest) -> None:
+        """Refuse what GitLab refuses before it looks at the archive: an unknown namespace, and a blank path.
+
+        Raises NotFound and ImportNotSaved.
+        """
+        if asked.namespace is not None:
+            await visible_namespace(self._pool, actor, asked.namespace)
+        if not asked.path.strip():
+            raise ImportNotSaved("Path can't be blank")
+
+    async def place(self, actor: User, asked: ImportRequest) -> Destination:
+        """Find where the import goes.
+
+        Raises NotFound for a namespace that the user does not belong to, and ImportNotSaved for the rest.
+        """
+        namespace = await self._permitted_namespace(actor, asked.namespace)
+        with _as_import():
+            check_description(str(asked.override_params.get("description", "")))
+            return await self._destination(namespace, asked)
+
+    async def schedule(
+        self, actor: User, asked: ImportRequest, archive: Archive, *, origin: JobOrigin
+    ) -> Scheduled:
+        """Make the project and its queued job, both or none, and wake a worker.
+
+        Raises what ``place`` raises.
+        """
+        to = await self.place(actor, asked)
+        async with self._pool.acquire() as db:
+            scheduled = await self.insert(db, actor, asked, to=to, archive=archive, origin=origin)
+        await self._queue.announce(scheduled.job)
+        return scheduled
+
+    async def insert(  # what a project and a job are made of
+        self,
+        db: Connection,
+        actor: User,
+        asked: ImportRequest,
+        *,
+        to: Destination,
+        archive: Archive,
+        origin: JobOrigin,
+    ) -> Scheduled:
+        """Insert the project and its job in a transaction; announcing is left to the caller.
+
+        Raises ImportNotSaved where the place is taken.
+        """
+        order = ImportOrder(
+            override_params=asked.override_params,
+            replaces=to.replaces.full_path if to.replaces else None,
+            source=archive.source,
+        )
+        new = NewProject(namespace_id=to.namespace.id, creator_id=actor.id, path=to.path, name=to.name)
+        with _as_import():
+            async with db.transaction():
+                await store.refuse_over_limit(db, to.namespace.id)
+                project = await store.create(db, new)
+                job = await self._queue.enqueue(
+                    db, order, project=project, user=actor, origin=origin, object_id=archive.object_id
+                )
+        return Scheduled(project, job)
+
+    async def status(self, actor: User | None, reference: str) -> ImportStatus:
+        """Give how the import of a project stands; by path the newest for it, also one to overwrite it.
+
+        Raises Unauthenticated, NotFound and MovedProject.
+        """
+        require_user(actor)
+        async with one_moment(self._pool) as db:
+            found = await visible_project(db, actor, reference)
+            project = found.project
+            if "/" in reference:
+                project = await store.newest_replacement(db, project) or project
+            job = await jobs.newest(db, project.id, JobKind.IMPORT)
+            failed = await failed_relations.newest(db, job, limit=_MOST_FAILURES) if job else []
+        return ImportStatus(project, job, failed, found.level)
+
+    async def _permitted_namespace(self, actor: User, reference: str | None) -> Namespace:
+        if reference is None:
+            found = VisibleNamespace(await personal_namespace(self._pool, actor.id), AccessLevel.OWNER)
+        else:
+            found = await visible_namespace(self._pool, actor, reference)
+        if found.level < AccessLevel.DEVELOPER or is_own_of_bot(actor, found.namespace):
+            raise NamespaceInvalid
+        if found.level < AccessLevel.MAINTAINER:
+            raise ImportNotAllowed
+        return found.namespace
+
+    async def _destination(self, namespace: Namespace, asked: ImportRequest) -> Destination:
+        path = check_path(asked.path)
+        name = check_name(asked.name) if asked.name and asked.name.strip() else None
+        replaced = None
+        if asked.overwrite:
+            replaced = await store.find_by_path(self._pool, f"{namespace.full_path}/{path}")
+        if replaced is not None:
+            path = f"{path}-{uuid4().hex}"
+            # Its name is free only at the end, and passes on to the new project then.
+            name = None if name == replaced.name else name
+        return Destination(namespace=namespace, path=path, name=name or path, replaces=replaced)
+
+
+def require_archive_name(name: str) -> None:
+    """Raise NoArchive for a file that is no archive by its name."""
+    if PurePosixPath(name).suffix != ".gz":
+        raise NoArchive
+
+
+@contextmanager
+def _as_import() -> Iterator[None]:
+    try:
+        yield
+    except (NameRefused, Taken) as error:
+        raise ImportNotSaved(str(error), cause=error) from None
+    except LimitReached as error:
+        raise ImportNotSaved(f"Limit reached {error}", cause=error) from None
+    except NamespaceGone:
+        raise NamespaceInvalid from None

@@ -1,0 +1,118 @@
+"""Imports of one relation of an archive, for a project that is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asyncpg import UniqueViolationError
+
+from shared.accounts.models import AccessLevel, User
+from shared.database.pool import Connection, Pool, one_moment
+from shared.errors import Denied, Missing
+from shared.jobs import store as jobs
+from shared.jobs.models import Job, JobKind, RelationImportOrder
+from shared.jobs.states import TERMINAL
+from shared.projects import store
+from shared.projects.models import Project
+from shared.usecases.access import find_visible, require_user, visible_project
+from shared.usecases.errors import NotAuthorized, NotFound, RelationImportRunning, UnknownRelation
+from shared.usecases.imports import Scheduled
+from shared.usecases.job_queue import JobQueue
+from shared.usecases.origin import JobOrigin
+
+RELATIONS = ("issues", "merge_requests", "milestones", "ci_pipelines")
+
+
+class NoSuchProject(Missing):
+    """No project has this full path, or the user cannot see it."""
+
+    code = "project_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("Project not found")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelationImportRequest:
+    """What was asked for; ``path`` is the full path of the project."""
+
+    path: str
+    relation: str
+    object_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RelationImportList:
+    """The relation imports of a project, the oldest first."""
+
+    project: Project
+    jobs: list[Job]
+
+
+class RelationImports:
+    """Relation imports: one at a time for each project."""
+
+    def __init__(self, pool: Pool, queue: JobQueue) -> None:
+        self._pool = pool
+        self._queue = queue
+
+    async def schedule(self, actor: User, asked: RelationImportRequest, *, origin: JobOrigin) -> Scheduled:
+        """Make the queued job, and wake a worker.
+
+        Raises NoSuchProject, UnknownRelation, NotAuthorized and RelationImportRunning, in GitLab's order.
+        """
+        async with self._pool.acquire() as db, db.transaction():
+            project = await _project(db, actor, asked)
+            job = await self.insert(db, actor, project, RelationImportOrder(relation=asked.relation),
+                                    origin=origin, object_id=asked.object_id)  # fmt: skip
+        await self._queue.announce(job)
+        return Scheduled(project, job)
+
+    async def insert(  # what a job is made of
+        self,
+        db: Connection,
+        actor: User,
+        project: Project,
+        order: RelationImportOrder,
+        *,
+        origin: JobOrigin,
+        object_id: int,
+    ) -> Job:
+        """Insert the job in a transaction. Raises RelationImportRunning while any import works there."""
+        if await is_importing(db, project.id):
+            raise RelationImportRunning
+        try:
+            async with db.transaction():
+                return await self._queue.enqueue(
+                    db, order, project=project, user=actor, origin=origin, object_id=object_id
+                )
+        except UniqueViolationError:
+            raise RelationImportRunning from None
+
+    async def of_project(self, actor: User | None, reference: str) -> RelationImportList:
+        """List them to the project's maintainers. Raises Unauthenticated, NotFound, MovedProject, Denied."""
+        require_user(actor)
+        async with one_moment(self._pool) as db:
+            found = await visible_project(db, actor, reference)
+            if found.level < AccessLevel.MAINTAINER:
+                raise Denied("Project")
+            made = await jobs.all_of(db, found.project.id, JobKind.RELATION_IMPORT)
+        return RelationImportList(found.project, made)
+
+
+async def _project(db: Connection, actor: User, asked: RelationImportRequest) -> Project:
+    try:
+        found = await find_visible(db, actor, await store.find_by_path(db, asked.path))
+    except NotFound:
+        raise NoSuchProject from None
+    if asked.relation not in RELATIONS:
+        raise UnknownRelation
+    if found.level < AccessLevel.MAINTAINER:
+        raise NotAuthorized
+    return found.project
+
+
+async def is_importing(db: Connection, project_id: int) -> bool:
+    """Tell whether the project's own import is still on its way, and would replace what came before."""
+    job = await jobs.newest(db, project_id, JobKind.IMPORT)
+    return job is not None and job.state not in TERMINAL

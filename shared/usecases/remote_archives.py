@@ -1,0 +1,139 @@
+"""Archives elsewhere, looked at before anything is made for them; refused with GitLab's texts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from yarl import URL
+
+from shared.jobs.models import RemoteSource
+from shared.outbound.remote_imports import RemoteImports, RemoteTooLarge, check_size
+from shared.remote.client import RemoteClient
+from shared.remote.errors import (
+    BlockedUrl,
+    HostUnresolved,
+    RemoteError,
+    StatusRefused,
+    Unanswered,
+    bad_status,
+)
+from shared.remote.presigned import NotSignable, S3Object, presign
+from shared.settings.application import ApplicationSettings
+from shared.usecases.errors import RemoteArchiveRefused
+
+DEADLINE = timedelta(seconds=5)
+"""GitLab waits for one second, which is too short for many a server that is far away."""
+
+_OK = range(200, 300)
+_NO_HEAD = frozenset({403, 405, 501})
+_NOT_FOUND = 404
+_TYPES = ("application/gzip", "application/x-tar", "application/x-gzip")
+
+
+@dataclass(frozen=True, slots=True)
+class _Headers:
+    """What a server says of a file."""
+
+    values: Mapping[str, str] = field(repr=False)
+    content_length: int | None
+
+
+class RemoteArchives:
+    """Asks other servers for archives, by the application settings that hold then."""
+
+    def __init__(self, remote: RemoteImports) -> None:
+        self._remote = remote
+
+    async def find(self, url: str, settings: ApplicationSettings) -> RemoteSource:
+        """Look at the file behind ``url``. Raises RemoteArchiveRefused."""
+        with _blocked():
+            try:
+                headers = await _ask(self._remote.client(settings), url)
+            except RemoteError as error:
+                reason = f"Failed to retrive headers: {error}"  # GitLab's spelling
+                raise RemoteArchiveRefused(reason, cause=error) from None
+        _check(headers, settings)
+        return RemoteSource(url=url)
+
+    async def find_s3(self, wanted: S3Object, settings: ApplicationSettings) -> RemoteSource:
+        """Look at an object with keys that are not kept. Raises RemoteArchiveRefused."""
+        _refuse_blank(wanted)
+        where = f"'{wanted.key}' in '{wanted.bucket}'"
+        with _blocked():
+            try:
+                urls = await presign(wanted, endpoint_url=self._remote.s3_endpoint_url)
+                headers = await _head(self._remote.client(settings), urls.head)
+            except StatusRefused as error:
+                if error.status == _NOT_FOUND:
+                    raise RemoteArchiveRefused(f"File not found {where}", cause=error) from None
+                raise RemoteArchiveRefused(f"Failed to open {where}: {error}", cause=error) from None
+            except (RemoteError, HostUnresolved, NotSignable) as error:
+                raise RemoteArchiveRefused(f"Failed to open {where}: {error}", cause=error) from None
+        _check(headers, settings)
+        return RemoteSource(url=urls.get)
+
+
+def _refuse_blank(wanted: S3Object) -> None:
+    named = {
+        "Region": wanted.region,
+        "Bucket name": wanted.bucket,
+        "File key": wanted.key,
+        "Access key": wanted.access_key_id,
+        "Secret access key": wanted.secret_access_key,
+    }
+    for name, value in named.items():
+        if not value.strip():
+            raise RemoteArchiveRefused(f"{name} can't be blank")
+
+
+def _check(headers: _Headers, settings: ApplicationSettings) -> None:
+    """Refuse a size or a type, of other servers than S3: that tells types as they were uploaded."""
+    if headers.values.get("Server") == "AmazonS3" and "x-amz-request-id" in headers.values:
+        return
+    if not headers.content_length:
+        raise RemoteArchiveRefused("Content length is too small (should be at least 1 B)")
+    try:
+        check_size(headers.content_length, settings)
+    except RemoteTooLarge as error:
+        raise RemoteArchiveRefused(str(error), cause=error) from None
+    kind = headers.values.get("Content-Type", "")
+    if kind not in _TYPES:
+        raise RemoteArchiveRefused(f"Content type '{kind}' not allowed. (Allowed: {', '.join(_TYPES)})")
+
+
+async def _ask(client: RemoteClient, url: str) -> _Headers:
+    """Ask by HEAD, or by GET where the URL is signed for that, or HEAD is not known."""
+    try:
+        return await _head(client, url)
+    except StatusRefused as error:
+        if error.status not in _NO_HEAD:
+            raise
+    return await _begin(client, url)
+
+
+async def _head(client: RemoteClient, url: str) -> _Headers:
+    answer = await client.head(url, deadline=DEADLINE)
+    if answer.status not in _OK:
+        raise bad_status(URL(url), answer.status)
+    return _Headers(answer.headers, answer.content_length)
+
+
+async def _begin(client: RemoteClient, url: str) -> _Headers:
+    """Begin a download, and end it before its body is read."""
+    try:
+        async with asyncio.timeout(DEADLINE.total_seconds()), client.get(url) as download:
+            return _Headers(download.headers, download.length)
+    except TimeoutError:
+        raise Unanswered(URL(url)) from None
+
+
+@contextmanager
+def _blocked() -> Iterator[None]:
+    try:
+        yield
+    except BlockedUrl as error:
+        raise RemoteArchiveRefused(f"File url is blocked: {error}", cause=error) from None

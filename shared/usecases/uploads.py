@@ -1,0 +1,102 @@
+"""Uploaded archives: from wherever they arrive into object storage, in the memory of one part of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from shared.database.pool import Pool
+from shared.errors import StorageError
+from shared.ledger import objects
+from shared.ledger.objects import StoredObject
+from shared.storage.base import ObjectStore, ObjectWriter
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file that lies in the store."""
+
+    object_id: int
+    file_name: str
+    sha256: bytes
+
+
+class Uploads:
+    """Takes files in; each group of them is opened for a block."""
+
+    def __init__(self, pool: Pool, store: ObjectStore) -> None:
+        self._pool = pool
+        self._store = store
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Upload]:
+        """Open an upload. What was written and not kept by the end of the block is removed."""
+        async with AsyncExitStack() as stack:
+            yield Upload(self._pool, self._store, stack)
+
+
+class Upload:
+    """Files of one request, of which the last one counts: it alone can be kept."""
+
+    def __init__(self, pool: Pool, store: ObjectStore, stack: AsyncExitStack) -> None:
+        self.last: UploadedFile | None = None
+        self._pool = pool
+        self._store = store
+        self._stack = stack
+        self._kept: int | None = None
+        self._open: _File | None = None
+
+    async def begin(self, file_name: str) -> None:
+        """Begin a file. Its row stands in the ledger before its first byte is stored."""
+        named = await objects.register(self._pool, kind="upload")
+        self._stack.push_async_callback(self._remove, named)
+        await self._stack.enter_async_context(objects.keep(self._pool, named.id))
+        writer = await self._stack.enter_async_context(self._store.create(named.key))
+        self._open = _File(named, file_name, writer)
+
+    async def write(self, chunk: bytes | bytearray) -> None:
+        """Write bytes of the file that was begun, if one was."""
+        if self._open is not None:
+            await self._open.write(chunk)
+
+    async def end(self) -> None:
+        """End the file, which is ``last`` from now on; does nothing where none was begun."""
+        if self._open is None:
+            return
+        file, self._open = self._open, None
+        size, digest = await file.writer.commit(), file.sha256.digest()
+        await objects.stored(self._pool, file.named.id, size=size, sha256=digest)
+        self.last = UploadedFile(file.named.id, file.file_name, digest)
+
+    def keep(self) -> None:
+        """Keep the last file: a job refers to it now."""
+        self._kept = self.last.object_id if self.last else None
+
+    async def _remove(self, named: StoredObject) -> None:
+        if named.id != self._kept:
+            try:
+                # To its end also where the request is being cancelled.
+                await asyncio.shield(objects.discard(self._pool, self._store, named))
+            except StorageError:
+                _log.warning("discard_failed", key=named.key, exc_info=True)  # the collector tries again
+
+
+class _File:
+    """A file on its way into the store, hashed as it goes."""
+
+    def __init__(self, named: StoredObject, file_name: str, writer: ObjectWriter) -> None:
+        self.named = named
+        self.file_name = file_name
+        self.writer = writer
+        self.sha256 = hashlib.sha256()
+
+    async def write(self, chunk: bytes | bytearray) -> None:
+        self.sha256.update(chunk)
+        await self.writer.write(chunk)
