@@ -1,0 +1,128 @@
+"""Relation exports, which GitLab's direct transfer fetches: asking for them, how they stand, their files."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.accounts.models import User
+from shared.assembly.relations import count_files
+from shared.database.pool import Database, Pool
+from shared.exports import relation_exports
+from shared.exports.downloads import Download
+from shared.exports.relation_exports import RelationExport
+from shared.gitlab.portable_relations import PORTABLE_RELATIONS, Form, PortableRelation
+from shared.projects import store
+from shared.projects.models import Project
+from shared.snapshots import index
+from shared.snapshots.batches import lines_of_batches
+from shared.storage.base import ObjectStore
+from shared.usecases.access import administered_project, require_user
+from shared.usecases.errors import NotFound, RelationExportMissing, RelationExportsDisabled
+from shared.usecases.relation_files import RelationFiles, RelationRequest
+from shared.usecases.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelationStatus:
+    """An exported relation, and how many objects each batch has; what is not batched is in one."""
+
+    relation: str
+    batched: bool
+    counts: list[int]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Transferable:
+    """A project whose relations the user may export; an export is kept for ``retention``."""
+
+    project: Project
+    user: User
+    retention: timedelta
+
+
+class RelationExports:
+    """Relation exports: finished at once, as the snapshot is the export."""
+
+    def __init__(self, pool: Pool, store: ObjectStore, *, settings: Settings) -> None:
+        self._pool = pool
+        self._files = RelationFiles(pool, store)
+        self._settings = settings
+
+    async def transferable(self, actor: User | None, reference: str) -> Transferable:
+        """Give a project to a user who may export its relations, before it is read what.
+
+        Raises RelationExportsDisabled, NotFound, MovedProject and Denied, in this order.
+        """
+        settings = await self._settings.current()
+        if not settings.bulk_import_enabled:
+            raise RelationExportsDisabled
+        project = await administered_project(self._pool, actor, reference)
+        return Transferable(project, require_user(actor), settings.retention)
+
+    async def schedule(self, asked: Transferable, *, batched: bool) -> None:
+        """Export what the project has now, for the user. Raises NotFound."""
+        async with self._pool.acquire() as db, db.transaction():
+            if not await store.lock(db, asked.project.id):
+                raise NotFound("Project")
+            await relation_exports.keep_newest(
+                db, project_id=asked.project.id, user_id=asked.user.id,
+                batched=batched, retention=asked.retention,
+            )  # fmt: skip
+
+    async def status(self, asked: Transferable, relation: str) -> RelationStatus:
+        """Give the status of one relation. Raises RelationExportMissing."""
+        return await self._status(await self._export(asked), relation)
+
+    async def statuses(self, asked: Transferable) -> AsyncGenerator[RelationStatus, None] | None:
+        """Give what yields the status of every relation, as one may have many batches; None without any."""
+        export = await self._find(asked)
+        return None if export is None else self._statuses(export)
+
+    async def download(self, asked: Transferable, file: RelationRequest) -> Download:
+        """Give the file of a relation or of a batch.
+
+        Raises RelationExportMissing, RelationExportInvalid and FileLost.
+        """
+        return await self._files.download(await self._export(asked), file)
+
+    async def _find(self, asked: Transferable) -> RelationExport | None:
+        """Find the user's export; another user's is as good as none."""
+        return await relation_exports.find(self._pool, project_id=asked.project.id, user_id=asked.user.id)
+
+    async def _export(self, asked: Transferable) -> RelationExport:
+        export = await self._find(asked)
+        if export is None:
+            raise RelationExportMissing("Export not found")
+        return export
+
+    async def _statuses(self, export: RelationExport) -> AsyncGenerator[RelationStatus, None]:
+        for relation in PORTABLE_RELATIONS.values():
+            yield await self._status(export, relation.name)
+
+    async def _status(self, export: RelationExport, name: str) -> RelationStatus:
+        relation = PORTABLE_RELATIONS.get(name)
+        if relation is None:
+            raise RelationExportMissing("Export not found")
+        return RelationStatus(
+            relation=name,
+            batched=export.batched and relation.batchable,
+            counts=await _counts(self._pool, export, relation),
+            updated_at=export.created_at,
+        )
+
+
+async def _counts(db: Database, export: RelationExport, relation: PortableRelation) -> list[int]:
+    """Count the objects of every batch; what is not batched is in one."""
+    if relation.form is Form.DOCUMENT:
+        return [1]
+    if export.snapshot_id is None:
+        return [0]
+    if relation.form is Form.ARCHIVE:
+        return [await count_files(db, export.snapshot_id, relation.name)]
+    if export.batched and relation.batchable:
+        return await lines_of_batches(db, export.snapshot_id, relation.entry)
+    placed = await index.find(db, export.snapshot_id, relation.entry)
+    return [placed.entry.lines if placed else 0]

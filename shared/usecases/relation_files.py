@@ -1,0 +1,163 @@
+"""The file of one relation: laid out from the index, measured, and read as it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+
+from shared.assembly.layout import ArchiveLayout, Item, document_file, part, size_of, stored_file
+from shared.assembly.members import Member, with_parents
+from shared.assembly.project import project_document
+from shared.assembly.reading import filled
+from shared.assembly.relations import relation_members
+from shared.database.pool import Database, Pool
+from shared.exports.downloads import Download
+from shared.exports.relation_exports import RelationExport
+from shared.gitlab.layout import PROJECT
+from shared.gitlab.portable_relations import Form, PortableRelation
+from shared.projects.content import project_content
+from shared.snapshots import index
+from shared.snapshots.batches import find_batch
+from shared.snapshots.models import PlacedEntry
+from shared.snapshots.reader import Run
+from shared.storage.base import ObjectStore
+from shared.usecases.errors import RelationExportInvalid, RelationExportMissing
+from shared.usecases.exports import require_stored
+
+_TRAILER = 8
+"""Bytes at the end of a gzip file: the checksum and the length of what is in it."""
+
+Layout = Callable[[], AsyncIterator[Item]]
+"""Lays the file out; the same every time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelationRequest:
+    """The relation whose file is asked for, or the number of the batch of it, from 1."""
+
+    relation: PortableRelation
+    batch: int | None
+
+
+class RelationFiles:
+    """Gives the files of relation exports."""
+
+    def __init__(self, pool: Pool, store: ObjectStore) -> None:
+        self._pool = pool
+        self._store = store
+
+    async def download(self, export: RelationExport, asked: RelationRequest) -> Download:
+        """Give the file. Raises RelationExportInvalid, RelationExportMissing and FileLost."""
+        _require_kind(export, asked)
+        layout = await self._layout(export, asked)
+        measured = await _measure(layout)
+        if measured.first:
+            missing = "Export file not found" if asked.batch is None else "Batch file not found"
+            await require_stored(self._store, measured.first.key, message=missing)
+        return Download(
+            file_name=asked.relation.file_name,
+            size=measured.size,
+            etag=_etag(export, asked, measured),
+            modified_at=export.created_at,
+            read=partial(self._read, layout),
+        )
+
+    async def _read(self, layout: Layout, start: int, length: int) -> AsyncGenerator[bytes, None]:
+        items = part(layout(), start=start, length=length)
+        async with aclosing(filled(self._store, items)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _layout(self, export: RelationExport, asked: RelationRequest) -> Layout:
+        match asked.relation.form:
+            case Form.DOCUMENT:
+                return await self._document(export)
+            case Form.LINES:
+                placed = await _lines(self._pool, export, asked)
+                return lambda: stored_file(placed)
+            case Form.ARCHIVE:
+                _require_first(asked)
+                return lambda: _archive(self._pool, export, asked.relation)
+
+    async def _document(self, export: RelationExport) -> Layout:
+        content = await project_content(self._pool, export.project_id)
+        placed = await _find(self._pool, export, PROJECT)
+        data = await project_document(self._store, placed, content, overrides=content.overrides)
+        return (lambda: stored_file(placed)) if data is None else (lambda: document_file(data))
+
+
+def _require_kind(export: RelationExport, asked: RelationRequest) -> None:
+    batched = export.batched and asked.relation.batchable
+    if batched and asked.batch is None:
+        raise RelationExportInvalid("Export is batched")
+    if not batched and asked.batch is not None:
+        raise RelationExportInvalid("Export is not batched")
+
+
+async def _find(db: Database, export: RelationExport, name: str) -> PlacedEntry | None:
+    return None if export.snapshot_id is None else await index.find(db, export.snapshot_id, name)
+
+
+async def _lines(db: Database, export: RelationExport, asked: RelationRequest) -> PlacedEntry | None:
+    """Find the lines; None of a relation that is empty, whose only batch is the first."""
+    placed = await _find(db, export, asked.relation.entry)
+    if asked.batch is None:
+        return placed
+    batch = None
+    if placed and export.snapshot_id is not None and asked.batch > 0:
+        batch = await find_batch(db, export.snapshot_id, placed, number=asked.batch)
+    if batch is None and (placed is None or not placed.entry.raw_size):
+        _require_first(asked)
+    elif batch is None:
+        raise RelationExportMissing("Batch not found")
+    return batch
+
+
+def _require_first(asked: RelationRequest) -> None:
+    if asked.batch not in (None, 1):
+        raise RelationExportMissing("Batch not found")
+
+
+async def _archive(
+    db: Database, export: RelationExport, relation: PortableRelation
+) -> AsyncGenerator[Item, None]:
+    mtime = int(export.created_at.timestamp())
+    layout = ArchiveLayout(root_mtime=mtime)
+    members: AsyncIterator[Member] = _none()
+    if export.snapshot_id is not None:
+        members = relation_members(db, export.snapshot_id, relation.name, mtime=mtime)
+    async for item in layout.items(with_parents(members)):
+        yield item
+
+
+async def _none() -> AsyncGenerator[Member, None]:
+    nothing: tuple[Member, ...] = ()
+    for member in nothing:
+        yield member
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What is known of a file before it is read: its size, its end, and the first place that it needs."""
+
+    size: int
+    trailer: bytes
+    first: Run | None
+
+
+def _etag(export: RelationExport, asked: RelationRequest, measured: _Measured) -> str:
+    """Name the bytes: what is laid out, and the checksum of it."""
+    names = (export.snapshot_id or 0, asked.relation.name, asked.batch or 0, measured.trailer.hex())
+    return f'"{"-".join(map(str, names))}"'
+
+
+async def _measure(layout: Layout) -> _Measured:
+    size, last, first = 0, b"", None
+    async for item in layout():
+        size += size_of(item)
+        if isinstance(item, bytes):
+            last = item
+        first = first or (item if isinstance(item, Run) else None)
+    return _Measured(size, last[-_TRAILER:], first)
