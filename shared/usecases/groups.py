@@ -1,0 +1,109 @@
+"""Groups and namespaces: listing, making, changing and deleting them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.accounts.errors import NamespaceGone, NamespacePathTaken, VisibilityRefused
+from shared.accounts.groups import GroupChanges, change_group, delete_group, free_path
+from shared.accounts.memberships import add_member
+from shared.accounts.models import AccessLevel, Namespace, User
+from shared.accounts.namespaces import NamespaceQuery, create_group, find_namespace, list_namespaces
+from shared.database.pool import Pool
+from shared.database.search import Found
+from shared.gitlab.visibility import Visibility
+from shared.projects.rules import NameRefused, check_name, check_path
+from shared.usecases.access import VisibleNamespace, require_user, visible_group, visible_namespace
+from shared.usecases.errors import FieldsInvalid, GroupNotSaved, NotFound
+from shared.usecases.projects import TAKEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRequest:
+    """What was asked for; without ``parent_id`` it is for a group at the top."""
+
+    name: str
+    path: str
+    description: str
+    parent_id: int | None
+    visibility: Visibility
+
+
+class Groups:
+    """Groups, as those see and change them who may."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def list(self, actor: User | None, query: NamespaceQuery) -> Found[Namespace]:
+        """List the namespaces that the user may see and ``query`` asks for."""
+        return await list_namespaces(self._pool, actor, query)
+
+    async def show(self, actor: User | None, reference: str) -> Namespace:
+        """Give a group. Raises NotFound."""
+        return (await visible_group(self._pool, actor, reference)).namespace
+
+    async def show_namespace(self, actor: User | None, reference: str) -> Namespace:
+        """Give a namespace into which the user may put something. Raises Unauthenticated and NotFound."""
+        return (await visible_namespace(self._pool, require_user(actor), reference)).namespace
+
+    async def free_path(self, actor: User | None, path: str, *, parent_id: int | None) -> str | None:
+        """Give None where a path is free, else one like it that is; also by what the user cannot see.
+
+        Raises Unauthenticated.
+        """
+        require_user(actor)
+        return await free_path(self._pool, path, parent_id=parent_id)
+
+    async def create(self, actor: User | None, asked: GroupRequest) -> Namespace:
+        """Insert a group that the user owns. Raises Unauthenticated, NotFound, Denied, GroupNotSaved."""
+        user, parent = require_user(actor), None
+        if asked.parent_id is not None:
+            above = await visible_group(self._pool, user, str(asked.parent_id))
+            parent = above.require(AccessLevel.MAINTAINER)
+        try:
+            return await self._insert(user, asked, parent)
+        except NameRefused as error:
+            raise GroupNotSaved(error.field, str(error), cause=error) from None
+        except NamespacePathTaken as error:
+            raise GroupNotSaved("path", TAKEN, cause=error) from None
+        except NamespaceGone:
+            raise NotFound("Group") from None
+        except VisibilityRefused as error:
+            raise GroupNotSaved("visibility_level", str(error), cause=error) from None
+
+    async def _insert(self, user: User, asked: GroupRequest, parent: Namespace | None) -> Namespace:
+        path, name = check_path(asked.path), check_name(asked.name)
+        async with self._pool.acquire() as db, db.transaction():
+            group = await create_group(
+                db, path, name=name, parent=parent, description=asked.description, visibility=asked.visibility
+            )
+            await add_member(db, user.id, namespace_id=group.id, level=AccessLevel.OWNER)
+        return group
+
+    async def find_to_change(self, actor: User | None, reference: str) -> VisibleNamespace:
+        """Give a group that the user wants to change, before it is read how.
+
+        Raises Unauthenticated and NotFound.
+        """
+        return await visible_group(self._pool, require_user(actor), reference)
+
+    async def change(self, found: VisibleNamespace, asked: GroupChanges) -> Namespace:
+        """Change a group as its owner. Raises Denied and FieldsInvalid."""
+        group = found.require(AccessLevel.OWNER)
+        try:
+            async with self._pool.acquire() as db, db.transaction():
+                await change_group(db, group.id, asked)
+        except NamespacePathTaken as error:
+            raise FieldsInvalid({"path": [TAKEN]}, cause=error) from None
+        except VisibilityRefused as error:
+            raise FieldsInvalid({"visibility_level": [str(error)]}, cause=error) from None
+        changed = await find_namespace(self._pool, group.id)
+        if changed is None:
+            raise NotFound("Group")
+        return changed
+
+    async def delete(self, actor: User | None, reference: str) -> None:
+        """Delete a group with all below it, as its owner. Raises Unauthenticated, NotFound and Denied."""
+        found = await self.find_to_change(actor, reference)
+        await delete_group(self._pool, found.require(AccessLevel.OWNER).id)

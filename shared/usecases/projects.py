@@ -1,0 +1,207 @@
+"""Projects: making empty ones, changing and deleting them, and what is shown of their content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from shared.accounts.errors import NamespaceGone, VisibilityRefused
+from shared.accounts.models import AccessLevel, Namespace, User
+from shared.accounts.namespaces import personal_namespace
+from shared.database.pool import Pool
+from shared.database.search import Found
+from shared.errors import ArchiveError, StorageError
+from shared.git.references import TooManyReferences
+from shared.gitlab.visibility import Visibility
+from shared.jobs import store as jobs
+from shared.jobs.models import Job, JobKind
+from shared.projects import changes, store
+from shared.projects.changes import ProjectChanges
+from shared.projects.models import Project
+from shared.projects.rules import NameRefused, check_description, check_name, check_path
+from shared.projects.store import LimitReached, NewProject, ProjectQuery, Taken
+from shared.snapshots import index
+from shared.snapshots.models import PlacedEntry
+from shared.snapshots.statistics import Statistics, statistics
+from shared.usecases.access import (
+    VisibleNamespace,
+    VisibleProject,
+    is_own_of_bot,
+    require_user,
+    visible_namespace,
+    visible_project,
+)
+from shared.usecases.errors import FieldsInvalid, NotFound
+from shared.usecases.repository import Repositories
+
+TAKEN = "has already been taken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectRequest:
+    """What was asked for; without ``namespace_id`` it is for the user's own namespace."""
+
+    name: str
+    path: str
+    namespace_id: int | None
+    description: str | None
+    visibility: Visibility
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectDetails:
+    """What is shown of one project; ``statistics`` only where they were asked for and may be seen."""
+
+    project: Project
+    level: AccessLevel
+    imported: Job | None
+    is_empty: bool
+    default_branch: str | None
+    statistics: Statistics | None
+
+
+class Projects:
+    """Projects, as those see and change them who may."""
+
+    def __init__(self, pool: Pool, *, repositories: Repositories) -> None:
+        self._pool = pool
+        self._repositories = repositories
+
+    async def list(self, actor: User | None, query: ProjectQuery) -> Found[Project]:
+        """List what the user may see and ``query`` asks for."""
+        return await store.list_projects(self._pool, actor, query)
+
+    async def show(
+        self, actor: User | None, reference: str, *, with_statistics: bool = False
+    ) -> ProjectDetails:
+        """Give a project with its details. Raises NotFound and MovedProject."""
+        found = await visible_project(self._pool, actor, reference)
+        return await self._details(found, with_statistics=with_statistics)
+
+    async def create(self, actor: User | None, asked: ProjectRequest) -> Project:
+        """Insert an empty project. Raises Unauthenticated, NotFound, and FieldsInvalid."""
+        user = require_user(actor)
+        namespace = await self._permitted_namespace(user, asked.namespace_id)
+        refuse_visibility(asked.visibility, namespace)
+        with as_project():
+            new = NewProject(
+                namespace_id=namespace.id, creator_id=user.id, path=check_path(asked.path),
+                name=check_name(asked.name), description=check_description(asked.description or "") or None,
+                visibility=asked.visibility,
+            )  # fmt: skip
+            async with self._pool.acquire() as db, db.transaction():
+                await store.refuse_over_limit(db, namespace.id)
+                return await store.create(db, new)
+
+    async def find_to_change(self, actor: User | None, reference: str) -> VisibleProject:
+        """Give a project that the user wants to change, before it is read how.
+
+        Raises Unauthenticated, NotFound and MovedProject.
+        """
+        require_user(actor)
+        return await visible_project(self._pool, actor, reference)
+
+    async def change(
+        self, found: VisibleProject, asked: ProjectChanges, *, with_statistics: bool = False
+    ) -> ProjectDetails:
+        """Change a project as its maintainer; its name and who sees it are for owners.
+
+        Raises Denied and FieldsInvalid.
+        """
+        is_for_owners = asked.name or asked.visibility is not None
+        project = found.require(AccessLevel.OWNER if is_for_owners else AccessLevel.MAINTAINER)
+        if asked.visibility is not None:
+            refuse_visibility(asked.visibility, project.namespace)
+        with as_project():
+            async with self._pool.acquire() as db, db.transaction():
+                await changes.change(db, project.id, asked)
+        return await self._changed(found, with_statistics=with_statistics)
+
+    async def archive(
+        self, actor: User | None, reference: str, *, archived: bool, with_statistics: bool = False
+    ) -> ProjectDetails:
+        """Archive a project, or take it back, as its owner.
+
+        Raises Unauthenticated, NotFound, MovedProject and Denied.
+        """
+        found = await self.find_to_change(actor, reference)
+        project = found.require(AccessLevel.OWNER)
+        await changes.set_archived(self._pool, project.id, archived=archived)
+        return await self._changed(found, with_statistics=with_statistics)
+
+    async def delete(self, actor: User | None, reference: str) -> None:
+        """Delete a project as its owner. Raises Unauthenticated, NotFound, MovedProject and Denied."""
+        found = await self.find_to_change(actor, reference)
+        await store.delete(self._pool, found.require(AccessLevel.OWNER).id)
+
+    async def _changed(self, found: VisibleProject, *, with_statistics: bool) -> ProjectDetails:
+        project = await store.find_by_id(self._pool, found.project.id)
+        if project is None:
+            raise NotFound("Project")
+        return await self._details(VisibleProject(project, found.level), with_statistics=with_statistics)
+
+    async def _details(self, found: VisibleProject, *, with_statistics: bool) -> ProjectDetails:
+        project, level = found.project, found.level
+        imported = await jobs.newest(self._pool, project.id, JobKind.IMPORT)
+        bundle = await self._repositories.find_bundle(project)
+        shows = with_statistics and level >= AccessLevel.REPORTER
+        return ProjectDetails(
+            project=project,
+            level=level,
+            imported=imported,
+            is_empty=bundle is None,
+            default_branch=await self._default_branch(bundle),
+            statistics=await self._statistics(project) if shows else None,
+        )
+
+    async def _default_branch(self, bundle: PlacedEntry | None) -> str | None:
+        """Tell it; None where it cannot be read, as that is no reason to show nothing of the project."""
+        try:
+            return (await self._repositories.read(bundle)).default_branch
+        except (TooManyReferences, ArchiveError, StorageError):
+            return None
+
+    async def _statistics(self, project: Project) -> Statistics:
+        snapshot_id = await index.current(self._pool, project.id)
+        return Statistics() if snapshot_id is None else await statistics(self._pool, snapshot_id)
+
+    async def _permitted_namespace(self, user: User, namespace_id: int | None) -> Namespace:
+        if namespace_id is None:
+            found = VisibleNamespace(await personal_namespace(self._pool, user.id), AccessLevel.OWNER)
+        else:
+            found = await visible_namespace(self._pool, user, str(namespace_id))
+        if found.level < AccessLevel.DEVELOPER or is_own_of_bot(user, found.namespace):
+            raise FieldsInvalid({"namespace": ["is not valid"]})
+        return found.namespace
+
+
+def refuse_visibility(visibility: Visibility, namespace: Namespace) -> None:
+    """Raise FieldsInvalid where a project would be more visible than its group."""
+    if visibility > namespace.visibility:
+        refused = VisibilityRefused(visibility, f"in a {namespace.visibility.word} group.")
+        raise FieldsInvalid({"visibility_level": [str(refused)]}, cause=refused)
+
+
+@contextmanager
+def as_project() -> Iterator[None]:
+    """Raise FieldsInvalid in place of what is wrong with a project's attributes."""
+    try:
+        yield
+    except LimitReached as error:
+        raise FieldsInvalid({"limit_reached": [str(error)]}, cause=error) from None
+    except NameRefused as error:
+        raise FieldsInvalid({error.field: [str(error)]}, cause=error) from None
+    except Taken as error:
+        raise FieldsInvalid({error.field: [TAKEN]}, cause=error) from None
+    except NamespaceGone as error:
+        raise FieldsInvalid({"namespace": ["is not valid"]}, cause=error) from None
+
+
+def check_attributes(
+    name: str | None, path: str | None, description: str | None
+) -> tuple[str | None, str | None]:
+    """Give the name and the path, where they are given, as they may be. Raises FieldsInvalid."""
+    with as_project():
+        check_description(description or "")
+        return None if name is None else check_name(name), None if path is None else check_path(path)

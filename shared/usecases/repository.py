@@ -1,0 +1,68 @@
+"""Branches and tags of a project: what its bundle lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.accounts.models import User
+from shared.database.pool import Pool
+from shared.database.search import Found
+from shared.git.references import References
+from shared.gitlab.layout import REPOSITORY
+from shared.projects.models import Project
+from shared.snapshots import index
+from shared.snapshots.models import PlacedEntry
+from shared.snapshots.references import read_references
+from shared.storage.base import ObjectStore
+from shared.usecases.access import visible_project
+from shared.usecases.errors import NotFound
+
+_NONE = References()
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A project, and the references of its repository."""
+
+    project: Project
+    references: References
+
+    def require_branch(self, name: str) -> str:
+        """Give the name. Raises NotFound where there is no such branch."""
+        if name not in self.references.branches:
+            raise NotFound("Branch")
+        return name
+
+    def require_tag(self, name: str) -> str:
+        """Give the name. Raises NotFound where there is no such tag."""
+        if name not in self.references.tags:
+            raise NotFound("Tag")
+        return name
+
+
+class Repositories:
+    """Repositories, as they were imported."""
+
+    def __init__(self, pool: Pool, store: ObjectStore) -> None:
+        self._pool = pool
+        self._store = store
+
+    async def show(self, actor: User | None, reference: str) -> Repository:
+        """Give the references of a project. Raises NotFound, MovedProject and TooManyReferences."""
+        project = (await visible_project(self._pool, actor, reference)).project
+        return Repository(project, await self.read(await self.find_bundle(project)))
+
+    async def find_bundle(self, project: Project) -> PlacedEntry | None:
+        """Find the bundle that has the project's repository; None where that is empty."""
+        snapshot_id = await index.current(self._pool, project.id)
+        return None if snapshot_id is None else await index.find(self._pool, snapshot_id, REPOSITORY)
+
+    async def read(self, bundle: PlacedEntry | None) -> References:
+        """Read what a bundle lists. Raises TooManyReferences where there is more than can be listed."""
+        return _NONE if bundle is None else await read_references(self._store, bundle)
+
+
+def in_order(references: Mapping[str, str], *, offset: int, limit: int) -> Found[str]:
+    """Give a page of names, in their order."""
+    return Found(sorted(references)[offset : offset + limit], len(references))

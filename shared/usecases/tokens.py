@@ -1,0 +1,108 @@
+"""Personal access tokens: identifying their users, listing, making and revoking them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.accounts import tokens
+from shared.accounts.errors import ScopeInsufficient, TokenExpired, TokenRevoked
+from shared.accounts.models import AccessToken, Scope, User
+from shared.accounts.users import find_user_by_reference
+from shared.database.pool import Pool
+from shared.database.search import Found
+from shared.errors import Denied, Unauthenticated
+from shared.usecases.access import require_user
+from shared.usecases.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """A token to be made."""
+
+    name: str
+    scopes: tuple[Scope, ...]
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeToken:
+    """A token, with its text, which is shown this once."""
+
+    token: AccessToken
+    text: str
+
+
+class Tokens:
+    """Tokens."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def identify(self, text: str, accepted: Sequence[Scope]) -> AccessToken:
+        """Give what a token stands for, which has one of the ``accepted`` scopes.
+
+        Raises Unauthenticated, TokenRevoked, TokenExpired and ScopeInsufficient.
+        """
+        found = await tokens.find_by_token(self._pool, text)
+        if found is None:
+            raise Unauthenticated
+        if found.revoked:
+            raise TokenRevoked
+        if found.expired:
+            raise TokenExpired
+        _require_scope(found, accepted)
+        return found
+
+    async def impersonate(self, token: AccessToken, reference: str) -> User:
+        """Give the user whom an administrator wants to act as. Raises Denied and NotFound."""
+        if not token.user.is_admin:
+            raise Denied("Must be admin to use sudo")
+        _require_scope(token, [Scope.SUDO])
+        user = await find_user_by_reference(self._pool, reference)
+        if user is None:
+            raise NotFound(f"User with ID or username '{reference}'")
+        return user
+
+    async def list(
+        self, actor: User, *, user_id: int | None, active: bool | None, limit: int, offset: int
+    ) -> Found[AccessToken]:
+        """List the tokens of a user, or of all for an administrator. Raises Unauthenticated."""
+        if not actor.is_admin and user_id != actor.id:
+            raise Unauthenticated
+        return await tokens.list_tokens(
+            self._pool, user_id=user_id, active=active, limit=limit, offset=offset
+        )
+
+    async def show(self, actor: User | None, token_id: int) -> AccessToken:
+        """Give a token. Raises NotFound where it is not the user's, who is no administrator."""
+        user = require_user(actor)
+        found = await tokens.find_token(self._pool, token_id)
+        if found is None or not (user.is_admin or found.user.id == user.id):
+            raise NotFound
+        return found
+
+    async def create(self, user: User, asked: TokenRequest) -> MadeToken:
+        """Make a token for a user; who may is for the caller to ask."""
+        text = await tokens.create_token(
+            self._pool, user.id, name=asked.name, scopes=asked.scopes, expires_at=asked.expires_at
+        )
+        made = await tokens.find_by_token(self._pool, text)
+        assert made is not None  # noqa: S101  # it has just been made
+        return MadeToken(made, text)
+
+    async def revoke(self, token: AccessToken) -> None:
+        """Take a token's power away for good; may be repeated."""
+        await tokens.revoke_token_by_id(self._pool, token.id)
+
+
+def _require_scope(token: AccessToken, accepted: Sequence[Scope]) -> None:
+    names = [scope.value for scope in accepted]
+    if not set(names).intersection(token.scopes):
+        raise ScopeInsufficient(names)
+
+
+def is_usable(token: AccessToken, accepted: Sequence[Scope]) -> bool:
+    """Tell whether the token holds, and has one of the ``accepted`` scopes."""
+    return not (token.revoked or token.expired or {each.value for each in accepted}.isdisjoint(token.scopes))

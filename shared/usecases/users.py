@@ -1,0 +1,58 @@
+"""Users, as others and administrators see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.accounts.models import User
+from shared.accounts.users import UserQuery, create_user, find_user_by_id, search_users
+from shared.database.pool import Pool
+from shared.database.search import Found
+from shared.errors import Denied
+from shared.usecases.access import require_administrator
+from shared.usecases.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRequest:
+    """A user to be made."""
+
+    username: str
+    name: str
+    email: str
+    is_admin: bool
+    bot: bool
+    projects_limit: int | None
+
+
+class Users:
+    """Users."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def list(self, query: UserQuery) -> Found[User]:
+        """List users, the newest first."""
+        return await search_users(self._pool, query)
+
+    async def show(self, user_id: int) -> User:
+        """Give a user. Raises NotFound."""
+        user = await find_user_by_id(self._pool, user_id)
+        if user is None:
+            raise NotFound("User")
+        return user
+
+    async def create(self, actor: User | None, asked: UserRequest) -> User:
+        """Make a user, for administrators. Raises Unauthenticated, Denied and UsernameTaken."""
+        require_administrator(actor)
+        return await create_user(
+            self._pool, asked.username, name=asked.name, email=asked.email,
+            is_admin=asked.is_admin, bot=asked.bot, projects_limit=asked.projects_limit,
+        )  # fmt: skip
+
+
+def require_known(actor: User | None, reason: str) -> User:
+    """Give the user. Raises Denied for a stranger, as GitLab does where users are shown."""
+    if actor is None:
+        raise Denied(reason)
+    return actor
