@@ -13,13 +13,13 @@ from services.cli.crossdock_api import Lines
 from services.cli.errors import JobFailed, UsageError, utf8
 from services.cli.results import Blob, Verified, list_failures
 from services.cli.terminal import Report, transfer
-from services.importer.reading import archive_events
-from services.importer.restorer import Restorer
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
 from shared.jobs.progress import Progress
 from shared.restore.event_loop import EventLoopYielder
-from shared.restore.failures import FAILURE_LIMIT, Failure, TooManyFailures
+from shared.restore.failures import Failure, LimitedFailures
+from shared.restore.reading import archive_events
+from shared.restore.restorer import Restorer
 
 MOST_TOLD = 1000
 """Blobs, and failures, that are told one by one; the others are counted."""
@@ -51,7 +51,7 @@ async def verify(archive: Path, *, limits: Limits, strict: bool) -> Verified:
 
 
 class _Seen:
-    """What was seen of an archive so far: a Writer and a FailureLog that keep names and counts."""
+    """What was seen of an archive so far: a Writer that keeps names and counts."""
 
     def __init__(self, archive: Path) -> None:
         if not archive.is_file():
@@ -62,12 +62,14 @@ class _Seen:
         self._blobs: list[Blob] = []
         self._blob_count = self._blob_bytes = 0
         self._failures: list[FailedRelation] = []
-        self.failure_count = 0
+        self._limited = LimitedFailures(self._keep_failure)
 
     async def read(self, limits: Limits) -> None:
         """Read it all. Raises ArchiveError."""
         yielder = EventLoopYielder()
-        restorer = Restorer(self, limits=limits, failures=self, progress=self._progress, yielder=yielder)
+        restorer = Restorer(
+            self, limits=limits, failures=self._limited, progress=self._progress, yielder=yielder
+        )
         with self._archive.open("rb") as file, transfer("Verifying") as report:
             source = _File(file, report)
             events = archive_events(source, limits, progress=self._progress, yielder=yielder)
@@ -96,11 +98,12 @@ class _Seen:
         if len(self._blobs) < MOST_TOLD:
             self._blobs.append(blob)
 
-    async def add(self, failure: Failure) -> None:
-        """See FailureLog."""
-        self.failure_count += 1
-        if self.failure_count > FAILURE_LIMIT:
-            raise TooManyFailures(failure.relation, limit=FAILURE_LIMIT)
+    @property
+    def failure_count(self) -> int:
+        """How many records and files would be left out."""
+        return self._limited.count
+
+    async def _keep_failure(self, failure: Failure) -> None:
         if len(self._failures) < MOST_TOLD:
             self._failures.append(
                 FailedRelation(

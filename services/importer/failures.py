@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from shared.database.pool import Pool
 from shared.errors import ArchiveError
 from shared.jobs.models import Lease
-from shared.restore.failures import FAILURE_LIMIT, Failure, TooManyFailures
+from shared.restore.failures import Failure, LimitedFailures
 
 _BATCH = 500
 _LONGEST = 255
@@ -19,19 +19,19 @@ _COLUMNS = (
 
 
 class Failures:
-    """Collects at most 500 failures, then writes them."""
+    """FailureLog that collects at most 500 failures, then writes them."""
 
     def __init__(self, pool: Pool, lease: Lease) -> None:
         self._pool = pool
         self._lease = lease
         self._waiting: list[Failure] = []
-        self._count = 0
+        self._limited = LimitedFailures(self._keep)
 
     async def add(self, failure: Failure) -> None:
-        """Take a failure. Raises TooManyFailures."""
-        self._count += 1
-        if self._count > FAILURE_LIMIT:
-            raise TooManyFailures(failure.relation, limit=FAILURE_LIMIT)
+        """See FailureLog."""
+        await self._limited.add(failure)
+
+    async def _keep(self, failure: Failure) -> None:
         self._waiting.append(failure)
         if len(self._waiting) >= _BATCH:
             await self.flush()

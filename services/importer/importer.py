@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from services.importer.failures import Failures
-from services.importer.reading import archive_events
-from services.importer.restorer import Restorer
 from services.importer.sources import ArchiveSource, ArchiveSources
 from shared.archive.errors import ArchiveTooLarge
 from shared.archive.events import Event
@@ -20,6 +18,8 @@ from shared.jobs.progress import Phase, Progress
 from shared.projects import content
 from shared.remote.errors import BlockedUrl, StatusRefused
 from shared.restore.event_loop import EventLoopYielder
+from shared.restore.reading import archive_events
+from shared.restore.restorer import Restorer
 from shared.settings.archive_limits import LimitsProvider
 from shared.snapshots import index
 from shared.snapshots.writer import SnapshotWriter, write_snapshot

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from services.importer.failures import Failures
-from services.importer.reading import archive_events
 from services.importer.sources import ArchiveSource, ArchiveSources
 from shared.archive.events import EntryData, EntryEnded, EntryKind, EntryStarted, Event
 from shared.archive.limits import Limits
@@ -21,6 +20,7 @@ from shared.jobs.models import Job, Lease, RelationImportOrder
 from shared.jobs.progress import Phase, Progress, RelationProgress
 from shared.records.reader import find_relation, whole_relation
 from shared.restore.event_loop import EventLoopYielder
+from shared.restore.reading import archive_events
 from shared.restore.relations import INLINE, RelationReceiver
 from shared.settings.archive_limits import LimitsProvider
 from shared.snapshots import index

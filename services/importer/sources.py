@@ -13,6 +13,7 @@ from shared.jobs.models import ArchiveOutcome, ImportOrder, Job, Outcome, Remote
 from shared.ledger import objects
 from shared.outbound.remote_imports import RemoteImports, check_size
 from shared.remote.download import Download
+from shared.restore.reading import Readable
 from shared.settings.application import ApplicationSettings
 from shared.settings.store import application_settings
 from shared.storage.base import ObjectStore
@@ -26,14 +27,6 @@ class MissingArchive(CrossdockError):
 
     def __init__(self, project_id: int, user_id: int | None) -> None:
         super().__init__(f"Missing import file for Project ID {project_id} and user ID {user_id}.")
-
-
-class Readable(Protocol):
-    """Bytes that are there to be read, once."""
-
-    def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Give the bytes, 256 KiB at the most at a time. Raises StorageError, RemoteError, RemoteTooLarge."""
-        ...
 
 
 class ArchiveSource(Readable, Protocol):

@@ -1,8 +1,8 @@
-"""What of a relation was left out, and why."""
+"""What of a relation was left out, and why; and the one limit of how much may be."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,7 +14,10 @@ FAILURE_LIMIT = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What of a relation was left out, and why; ``line_number`` counts from 0."""
+    """What of a relation was left out, and why.
+
+    ``line_number`` counts from 0; it is None where a whole file was left out.
+    """
 
     relation: str
     line_number: int | None
@@ -34,7 +37,22 @@ class TooManyFailures(ArchiveError):
 
 
 class FailureLog(Protocol):
-    """Keeps failures, or some of them."""
+    """Takes failures, of which there may be so many."""
 
     async def add(self, failure: Failure) -> None:
         """Take a failure. Raises TooManyFailures."""
+
+
+class LimitedFailures:
+    """FailureLog that counts failures, and hands those within the limit to ``keep``."""
+
+    def __init__(self, keep: Callable[[Failure], Awaitable[None]]) -> None:
+        self._keep = keep
+        self.count = 0
+
+    async def add(self, failure: Failure) -> None:
+        """See FailureLog."""
+        self.count += 1
+        if self.count > FAILURE_LIMIT:
+            raise TooManyFailures(failure.relation, limit=FAILURE_LIMIT)
+        await self._keep(failure)

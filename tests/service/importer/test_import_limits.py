@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from isal import isal_zlib
 
-from services.importer import reading
 from shared.archive.gzip_reader import STEP
 from shared.archive.limits import MIB, Limits
 from shared.archive.reader import ArchiveReader
+from shared.restore import reading
 from shared.snapshots import index
 from shared.snapshots.models import Entry, Segment
 from tests.support.archives import header

@@ -131,7 +131,7 @@ async def test_progress_tells_of_relations_whose_names_are_short_and_plain(dock:
 
 
 async def test_nonsense_without_end_fails_the_import(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failures_module, "FAILURE_LIMIT", 1000)
+    monkeypatch.setattr("shared.restore.failures.FAILURE_LIMIT", 1000)
     assert (await dock.run_import(project(labels=b"1\n" * 1000))).error is None
     imported = await dock.run_import(project(labels=b"1\n" * 1001))
     assert imported.error

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Protocol
 
-from services.importer.sources import Readable
 from shared.archive.events import Event
 from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
@@ -14,6 +14,14 @@ from shared.restore.event_loop import EventLoopYielder
 
 _SLICE = 16 * 1024
 """Bytes of the archive read at a time: a thousand times as many may come out, and nothing be told of them."""
+
+
+class Readable(Protocol):
+    """Bytes that are there to be read, once."""
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Give the bytes, 256 KiB at the most at a time. Raises StorageError, RemoteError, RemoteTooLarge."""
+        ...
 
 
 async def archive_events(

@@ -9,13 +9,11 @@ from shared.archive.limits import Limits
 from shared.errors import ArchiveError
 from shared.gitlab.layout import PROJECT, TREE, VERSION, relation_of
 from shared.gitlab.project_json import ProjectAttributes, ProjectDocument
-from shared.jobs.progress import Progress
-from shared.restore.entries import closed, verifier_of
+from shared.jobs.progress import Progress, RelationProgress
+from shared.restore.entries import verifier_of
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FailureLog
-from shared.restore.relations import RelationReceiver
-from shared.restore.verifiers import Verifier
-from shared.snapshots.sinks import BlobSink, LineSink
+from shared.restore.intake import EntryIntake, EntryReceiver, EntryWriter
 
 
 class NotAProject(ArchiveError):
@@ -24,47 +22,11 @@ class NotAProject(ArchiveError):
     code = "not_a_project"
 
 
-class Writer(Protocol):
+class Writer(EntryWriter, Protocol):
     """Where the entries of an archive go."""
 
     async def directory(self, name: str, mtime: int) -> None:
         """Take a directory."""
-
-    def relation(self, name: str, mtime: int) -> LineSink:
-        """Take a relation."""
-
-    async def blob(self, name: str, mtime: int, *, size: int) -> BlobSink:
-        """Take a blob of ``size`` bytes."""
-
-
-class _Receiver(Protocol):
-    """Takes one entry's bytes."""
-
-    async def write(self, data: bytes) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-class _File:
-    """Verifies a file on its way to its blob."""
-
-    def __init__(self, name: str, sink: BlobSink, verifier: Verifier, *, failures: FailureLog) -> None:
-        self._name = name
-        self._sink = sink
-        self._verifier = verifier
-        self._failures = failures
-
-    async def write(self, data: bytes) -> None:
-        self._verifier.feed(data)
-        await self._sink.write(data)
-
-    async def close(self) -> None:
-        failure = await closed(self._name, self._verifier)
-        if failure:
-            await self._sink.drop()
-            await self._failures.add(failure)
-        else:
-            await self._sink.close()
 
 
 class Restorer:
@@ -80,12 +42,10 @@ class Restorer:
         yielder: EventLoopYielder,
     ) -> None:
         self._writer = writer
-        self._limits = limits
-        self._failures = failures
+        self._intake = EntryIntake(writer, limits=limits, failures=failures, yielder=yielder)
         self._progress = progress
-        self._yielder = yielder
         self._directories: set[int] = set()  # hashes of names
-        self._open: _Receiver | None = None
+        self._open: EntryReceiver | None = None
         self._project: ProjectDocument | None = None
         self._version = False
         self._tree = False
@@ -124,25 +84,16 @@ class Restorer:
             self._open = None
         self._progress.entries += 1
 
-    async def _receiver(self, entry: EntryStarted) -> _Receiver:
+    async def _receiver(self, entry: EntryStarted) -> EntryReceiver:
         self._tree = self._tree or entry.name.startswith(f"{TREE}/")
-        relation = relation_of(entry.name)
-        if relation is not None:
-            sink = self._writer.relation(entry.name, entry.mtime)
-            return RelationReceiver(
-                relation,
-                sink,
-                limits=self._limits,
-                failures=self._failures,
-                count=self._progress.relation(relation),
-                yielder=self._yielder,
-            )
-        verifier = verifier_of(entry.name)
+        self._version = self._version or entry.name == VERSION
+        relation, verifier = relation_of(entry.name), verifier_of(entry.name)
         if isinstance(verifier, ProjectDocument):
             self._project = verifier
-        self._version = self._version or entry.name == VERSION
-        blob = await self._writer.blob(entry.name, entry.mtime, size=entry.size)
-        return _File(entry.name, blob, verifier, failures=self._failures)
+        count = RelationProgress() if relation is None else self._progress.relation(relation)
+        return await self._intake.open(
+            entry.name, entry.mtime, size=entry.size, verifier=verifier, count=count
+        )
 
     def attributes(self) -> ProjectAttributes:
         """Give the project's attributes, once every event is handled. Raises NotAProject."""
