@@ -17,9 +17,9 @@ import msgspec
 from shared.gitlab.visibility import VISIBILITIES
 from shared.projects.models import Project
 from shared.records.fields import Fields, listed, nested, reader
+from shared.records.filters import labels_of, state_of
 
 _NUMBER_BITS = 32
-_STATES = {1: "opened", 2: "closed", 3: "merged", 4: "locked"}
 _VISIBILITY = {level.value: word for word, level in VISIBILITIES.items()}
 
 _LINK = ("name", "url", "link_type")
@@ -27,7 +27,6 @@ _MILESTONE = (
     "iid", "title", "description", "state", "created_at", "updated_at", "due_date", "start_date",
 )  # fmt: skip
 _milestone = reader(*_MILESTONE)
-_label = reader("title")
 _metrics = reader("merged_at", "latest_closed_at")
 _work_item_type = reader("base_type")
 
@@ -107,17 +106,6 @@ def _issuable(fields: Fields, place: Place, *, page: str) -> dict[str, Any]:
         "author": None,
         "web_url": place.web_url(page, fields.number("iid")),
     }
-
-
-def state_of(fields: Fields) -> str | None:
-    """Read the state, which archives tell as a word or as a number."""
-    return fields.text("state") or _STATES.get(fields.number("state_id") or 0)
-
-
-def labels_of(fields: Fields) -> list[str]:
-    """Read the names of the labels, in order."""
-    names = (nested(link, "label", _label).text("title") for link in listed(fields, "label_links", "label"))
-    return sorted(filter(None, names))
 
 
 def _milestone_of(fields: Fields, place: Place) -> dict[str, Any] | None:

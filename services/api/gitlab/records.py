@@ -14,10 +14,11 @@ from typing import TypeAlias
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from services.api import record_filters
 from services.api.dependencies import DEPENDENCIES, FINDER
 from services.api.gitlab import record_entities
 from services.api.gitlab.record_entities import Place, RecordEntity
+from services.api.gitlab.requests import records as record_filters
+from services.api.gitlab.requests.records import ListParameters
 from services.api.http.errors import NotFound, Refused
 from services.api.http.nesting import nest
 from services.api.http.pagination import Page, page_headers, page_of
@@ -25,8 +26,8 @@ from services.api.http.parameters import Checker, integer
 from services.api.http.responses import json_response
 from services.api.http.streams import json_list
 from services.api.permissions import visible_project
-from services.api.record_filters import ListParameters, RecordFilter
 from shared.projects.models import Project
+from shared.records.filters import RecordFilter
 from shared.records.reader import Relation, find_relation, records, records_backwards
 from shared.snapshots import index
 

@@ -1,0 +1,1 @@
+"""Typed requests, read of parameters as GitLab reads them: by HTTP and by queue alike."""
