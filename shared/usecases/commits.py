@@ -1,0 +1,102 @@
+"""Commits: an open snapshot becomes what its project has, if an archive can be made of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from shared.accounts.models import AccessLevel
+from shared.admission import Turns
+from shared.assembly.project import load
+from shared.database.pool import Connection, Pool
+from shared.errors import ArchiveError
+from shared.gitlab.layout import LFS_INDEX, PROJECT, FileKind, folder_of, oid_of
+from shared.gitlab.lfs import listed_oids
+from shared.projects import content
+from shared.pushes import store as pushes
+from shared.pushes.store import Push, PushGone
+from shared.snapshots import index
+from shared.snapshots.models import EntryKind, PlacedEntry
+from shared.storage.base import ObjectStore
+from shared.usecases.errors import ImportUnfinished
+from shared.usecases.relation_imports import is_importing
+
+
+class NothingOfTheProject(ArchiveError):
+    """The snapshot lacks the project's own attributes, without which no import takes an archive."""
+
+    code = "no_project_attributes"
+
+    def __init__(self) -> None:
+        super().__init__(f"the snapshot has no attributes of the project ({PROJECT} is missing)")
+
+
+class LfsObjectUnlisted(ArchiveError):
+    """There is a list of LFS objects, and one is not on it: GitLab refuses such an archive as a whole."""
+
+    code = "lfs_object_unlisted"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not listed in {LFS_INDEX}")
+
+
+class Commits:
+    """Commits. ``documents`` are the turns of those who hold a whole document in memory."""
+
+    def __init__(self, pool: Pool, store: ObjectStore, *, documents: Turns) -> None:
+        self._pool = pool
+        self._store = store
+        self._documents = documents
+
+    async def commit(self, push: Push, *, level: AccessLevel, force: bool) -> Push:
+        """Commit it, at once with what was sent of the project's attributes, for a user of that level.
+
+        May be repeated. Raises ArchiveError for content of which no archive can be made, ImportUnfinished,
+        and what ``pushes.commit`` raises.
+        """
+        if push.committed_at is None:
+            await self._check(push)
+        async with self._pool.acquire() as db, db.transaction():
+            if await pushes.commit(db, push, force=force):
+                # With the project's row locked, as whoever retries an import locks it and looks for content.
+                if await is_importing(db, push.project_id):
+                    raise ImportUnfinished
+                if push.attributes is not None:
+                    await _apply(db, push, level=level)
+            committed = await pushes.find(db, push.project_id, push.id)
+        if committed is None:
+            raise PushGone(push.id)
+        return committed
+
+    async def _check(self, push: Push) -> None:
+        if await index.find(self._pool, push.id, PROJECT) is None:
+            raise NothingOfTheProject
+        listing = await index.find(self._pool, push.id, LFS_INDEX)
+        if listing is None:
+            return
+        async with self._documents.turn():
+            await self._refuse_unlisted(push, listing)
+
+    async def _refuse_unlisted(self, push: Push, listing: PlacedEntry) -> None:
+        document = await load(self._store, listing)
+        listed = await asyncio.to_thread(listed_oids, document)
+        async for placed in index.entries(self._pool, push.id, folder=folder_of(FileKind.LFS_OBJECT)):
+            name = placed.entry.name
+            if placed.entry.kind is EntryKind.BLOB and oid_of(name).encode() not in listed:
+                raise LfsObjectUnlisted(name)
+
+
+async def _apply(db: Connection, push: Push, *, level: AccessLevel) -> None:
+    """Have the project be as was sent, whatever was overridden before; who sees it is for owners to say."""
+    assert push.attributes is not None  # noqa: S101  # its caller asked
+    is_owner = level >= AccessLevel.OWNER
+    await content.forget_attributes(
+        db, push.project_id, but=("archived",) if is_owner else ("archived", "visibility")
+    )
+    description, visibility = push.attributes["description"], push.attributes["visibility_level"]
+    await content.apply_attributes(
+        db,
+        push.project_id,
+        description=description if isinstance(description, str) else None,
+        visibility=visibility if is_owner and isinstance(visibility, int) else None,
+        overrides={},
+    )

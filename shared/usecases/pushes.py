@@ -1,0 +1,123 @@
+"""Pushes: snapshots that other systems open, fill and commit, for the maintainers of their projects."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.accounts.models import AccessLevel, User
+from shared.archive.errors import ArchiveTooLarge
+from shared.database.pool import Pool
+from shared.errors import ArchiveError
+from shared.pushes import parts, store
+from shared.pushes.store import Push, PushCommitted, PushGone, PushMoving, TooManyOpen
+from shared.snapshots import index
+from shared.snapshots.index import SnapshotOutdated
+from shared.snapshots.models import PlacedEntry
+from shared.usecases.access import require_user, visible_project
+from shared.usecases.commits import Commits
+from shared.usecases.errors import (
+    ContentRefused,
+    ContentTooLarge,
+    ImportUnfinished,
+    NotFound,
+    SnapshotConflict,
+)
+from shared.usecases.push_content import PushContent, Received
+from shared.usecases.relation_imports import is_importing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushReference:
+    """An open snapshot by its number, and its project by an id or full path."""
+
+    project: str
+    number: int
+
+
+class Pushes:
+    """Open snapshots. Every method raises Unauthenticated, NotFound, MovedProject and Denied of who asks."""
+
+    def __init__(self, pool: Pool, *, content: PushContent, commits: Commits, idle: timedelta) -> None:
+        self._pool = pool
+        self._content = content
+        self._commits = commits
+        self._idle = idle
+
+    async def list(self, actor: User | None, reference: str) -> list[Push]:
+        """List those that are open, 20 at the most or a few more."""
+        return await store.all_open(self._pool, await self._project(actor, reference))
+
+    async def find_project(self, actor: User | None, reference: str) -> int:
+        """Give the id of a project for which the user may open a snapshot, before it is read how."""
+        return await self._project(actor, reference)
+
+    async def open(self, project_id: int, *, with_content: bool) -> Push:
+        """Open a snapshot, empty or with what the project has. Raises ImportUnfinished, SnapshotConflict."""
+        async with self._pool.acquire() as db, db.transaction():
+            if await is_importing(db, project_id):
+                raise ImportUnfinished
+            with _refusals():
+                return await store.open_push(db, project_id, with_content=with_content, idle=self._idle)
+
+    async def show(self, actor: User | None, asked: PushReference) -> Push:
+        """Give a snapshot, open or committed."""
+        project_id = await self._project(actor, asked.project)
+        push = await store.find(self._pool, project_id, asked.number)
+        if push is None:
+            raise NotFound("Snapshot")
+        return push
+
+    async def entries(self, push: Push) -> AsyncIterator[PlacedEntry]:
+        """Give all entries, in the order of their names."""
+        async for placed in index.entries(self._pool, push.id):
+            yield placed
+
+    async def receive(self, push: Push, name: str, body: AsyncIterator[bytes]) -> Received:
+        """Take an entry in, in the place of what has its name.
+
+        Raises ContentRefused, ContentTooLarge, SnapshotConflict, and what the body does.
+        """
+        with _refusals():
+            return await self._content.receive(push, name, body)
+
+    async def remove(self, push: Push, name: str) -> None:
+        """Take an entry out. Raises NotFound, and SnapshotConflict."""
+        with _refusals():
+            if not await parts.remove(self._pool, push, name, idle=self._idle):
+                raise NotFound("Entry")
+
+    async def discard(self, push: Push) -> None:
+        """Throw an open snapshot away. Raises SnapshotConflict."""
+        with _refusals():
+            await store.discard(self._pool, push)
+
+    async def commit(self, actor: User | None, push: Push, *, force: bool) -> Push:
+        """Make the snapshot what its project has. May be repeated.
+
+        Raises ContentRefused, SnapshotConflict and ImportUnfinished.
+        """
+        level = (await visible_project(self._pool, actor, str(push.project_id))).level
+        with _refusals():
+            return await self._commits.commit(push, level=level, force=force)
+
+    async def _project(self, actor: User | None, reference: str) -> int:
+        found = await visible_project(self._pool, require_user(actor), reference)
+        return found.require(AccessLevel.MAINTAINER).id
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say of what is wrong with a snapshot whether it is gone, in the way, too large, or no content."""
+    try:
+        yield
+    except PushGone:
+        raise NotFound("Snapshot") from None
+    except (PushCommitted, PushMoving, SnapshotOutdated, TooManyOpen) as error:
+        raise SnapshotConflict(error) from None
+    except ArchiveTooLarge as error:
+        raise ContentTooLarge(error) from None
+    except ArchiveError as error:
+        raise ContentRefused(error) from None
