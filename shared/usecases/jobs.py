@@ -1,0 +1,158 @@
+"""Jobs, to those who may administer their projects: looking, canceling, retrying."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.accounts.models import AccessLevel, User
+from shared.accounts.users import find_user_by_reference
+from shared.database.pool import Connection, Database, Pool, one_moment
+from shared.errors import Denied
+from shared.jobs import failed_relations
+from shared.jobs import store as jobs
+from shared.jobs.failed_relations import FailedRelation
+from shared.jobs.lists import JobQuery, ListedJob, list_jobs
+from shared.jobs.models import Job, JobKind, JobReport, JobState
+from shared.projects import store
+from shared.projects.models import Project
+from shared.usecases.access import find_visible, project_level, require_user
+from shared.usecases.errors import JobEnded, NotFound
+from shared.usecases.imports import Scheduled
+from shared.usecases.job_queue import JobQueue
+from shared.usecases.origin import JobOrigin
+from shared.usecases.retries import Retries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs are asked for; ``project`` and ``user`` are ids or names, ``mine`` is the user's own."""
+
+    kind: JobKind | None
+    state: JobState | None
+    project: str | None
+    user: str | None
+    mine: bool
+    created_after: datetime | None
+    created_before: datetime | None
+    finished_after: datetime | None
+    finished_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedJob:
+    """A job with all that is known of it, and its project."""
+
+    report: JobReport
+    project: Project
+
+
+class Jobs:
+    """Jobs. Those of projects that the user does not administer are as good as none."""
+
+    def __init__(self, pool: Pool, queue: JobQueue, *, retries: Retries) -> None:
+        self._pool = pool
+        self._queue = queue
+        self._retries = retries
+
+    async def list(
+        self, actor: User | None, asked: JobFilter, *, below: int | None, limit: int
+    ) -> Sequence[ListedJob]:
+        """List jobs, the newest first, those with an id under ``below``.
+
+        Raises Unauthenticated, NotFound of a project or user that is named, and Denied.
+        """
+        user = require_user(actor)
+        async with one_moment(self._pool) as db:
+            query = await _query(db, user, asked, below=below, limit=limit)
+            # Of a project that is named it is known that the user administers it.
+            sees_all = user.is_admin or query.project_id is not None
+            return await list_jobs(db, query, administrator=None if sees_all else user)
+
+    async def show(self, actor: User | None, job_id: int | None) -> ReportedJob:
+        """Give a job. Raises Unauthenticated and NotFound."""
+        async with one_moment(self._pool) as db:
+            return await find_job(db, actor, job_id)
+
+    async def failures(
+        self, actor: User | None, job_id: int | None, *, after: int, limit: int
+    ) -> Sequence[FailedRelation]:
+        """Give failures of a job as ``failures_of`` does. Raises Unauthenticated and NotFound."""
+        async with one_moment(self._pool) as db:
+            found = await find_job(db, actor, job_id)
+            return await failed_relations.found(db, found.report.job, after=after, limit=limit)
+
+    async def failures_of(self, job: Job, *, after: int, limit: int) -> Sequence[FailedRelation]:
+        """Give failures of the job's last attempt behind the id ``after``, as they were found."""
+        return await failed_relations.found(self._pool, job, after=after, limit=limit)
+
+    async def cancel(self, actor: User | None, job_id: int | None) -> ReportedJob:
+        """Cancel a job; its worker, if it has one, stops at its next heartbeat.
+
+        Raises Unauthenticated, NotFound and JobEnded.
+        """
+        async with self._pool.acquire() as db, db.transaction():
+            await self.cancel_within(db, actor, job_id)
+            return await find_job(db, actor, job_id)
+
+    async def cancel_within(self, db: Connection, actor: User | None, job_id: int | None) -> Scheduled:
+        """Cancel a job in the caller's transaction. Raises what ``cancel`` raises."""
+        found = await find_job(db, actor, job_id)
+        if not await jobs.cancel(db, found.report.job.id):
+            raise JobEnded("the job has ended, and only one that has not can be canceled")
+        return Scheduled(found.project, found.report.job)
+
+    async def retry(self, actor: User | None, job_id: int | None, *, origin: JobOrigin) -> ReportedJob:
+        """Do a job again that failed or was canceled; give the new one.
+
+        Raises Unauthenticated, NotFound, and what ``Retries.retry`` raises.
+        """
+        found = await find_job(self._pool, actor, job_id)
+        job = await self._retries.retry(require_user(actor), found.report.job, found.project, origin=origin)
+        await self._queue.announce(job)
+        made = await jobs.report(self._pool, job.id)
+        if made is None:  # the project was deleted in the same moment
+            raise NotFound("Job")
+        return ReportedJob(made, found.project)
+
+
+async def find_job(db: Database, actor: User | None, job_id: int | None) -> ReportedJob:
+    """Give a job to who administers its project. Raises Unauthenticated and NotFound."""
+    user = require_user(actor)
+    report = None if job_id is None else await jobs.report(db, job_id)
+    project = None if report is None else await store.find_by_id(db, report.job.project_id)
+    if report is None or project is None:
+        raise NotFound("Job")
+    if await project_level(db, user, project) < AccessLevel.MAINTAINER:
+        raise NotFound("Job")
+    return ReportedJob(report, project)
+
+
+async def _query(db: Database, user: User, asked: JobFilter, *, below: int | None, limit: int) -> JobQuery:
+    return JobQuery(
+        kind=asked.kind,
+        state=asked.state,
+        project_id=(await _administered(db, user, asked.project)).id if asked.project else None,
+        user_id=user.id if asked.mine else (await _user(db, asked.user)).id if asked.user else None,
+        below=below,
+        limit=limit,
+        created_after=asked.created_after,
+        created_before=asked.created_before,
+        finished_after=asked.finished_after,
+        finished_before=asked.finished_before,
+    )
+
+
+async def _administered(db: Database, user: User, reference: str) -> Project:
+    found = await find_visible(db, user, await store.find(db, reference))
+    if found.level < AccessLevel.MAINTAINER:
+        raise Denied
+    return found.project
+
+
+async def _user(db: Database, reference: str) -> User:
+    user = await find_user_by_reference(db, reference)
+    if user is None:
+        raise NotFound("User")
+    return user

@@ -1,0 +1,106 @@
+"""Retries: a job that failed or was canceled is ordered once more, by whoever asks for that."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from shared.accounts.models import User
+from shared.database.pool import Connection, Pool
+from shared.jobs import store as jobs
+from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, JobState, RelationImportOrder
+from shared.ledger import objects
+from shared.projects import store
+from shared.projects.models import Project
+from shared.snapshots import index
+from shared.usecases.errors import NotFound, NotRetriable, RelationImportRunning, RetryGone
+from shared.usecases.exports import Exports
+from shared.usecases.imports import Imports
+from shared.usecases.job_queue import JobQueue
+from shared.usecases.origin import JobOrigin
+from shared.usecases.relation_imports import RelationImports, is_importing
+
+_RETRIED = frozenset({JobState.FAILED, JobState.CANCELED})
+_KEPT_HOURS = int(objects.RETRIED_WITHIN.total_seconds() // 3600)
+_NOT_FAILED = "only a job that failed or was canceled can be retried"
+_NEWER = "the project has a newer import, and only its newest can be retried"
+_CONTENT = "the project has content by now, which an import would replace"
+_IMPORTING = "the project is being imported"
+_RELATION_RUNNING = "a relation import is already in progress for this project"
+_FORGOTTEN = "it had an address that is a secret, and was forgotten when the job ended: ask for it anew"
+_GONE = f"its archive is not there any more, as it is kept for {_KEPT_HOURS} hours: upload it anew"
+
+
+class Retries:
+    """Retries, which obey the same rules and limits as the first orders."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        queue: JobQueue,
+        *,
+        exports: Exports,
+        imports: Imports,
+        relation_imports: RelationImports,
+    ) -> None:
+        self._pool = pool
+        self._queue = queue
+        self._exports = exports
+        self._imports = imports
+        self._relation_imports = relation_imports
+
+    async def retry(self, actor: User, job: Job, project: Project, *, origin: JobOrigin) -> Job:
+        """Queue a job with the same order, as the user's own; it counts against the same limit.
+
+        Raises NotRetriable where the job or the project is not in a state for it, RetryGone where what the
+        order needs is gone, and what is raised for a first order.
+        """
+        if job.state not in _RETRIED:
+            raise NotRetriable(_NOT_FAILED)
+        if job.has_forgotten:
+            raise RetryGone(_FORGOTTEN)
+        match job.order:
+            case ExportOrder() as order:
+                return await self._export(actor, project, order, origin=origin)
+            case ImportOrder() | RelationImportOrder():
+                await self._imports.admit(actor)
+                return await self._import(actor, job, project, origin=origin)
+            case _:
+                assert_never(job.order)
+
+    async def _export(self, actor: User, project: Project, order: ExportOrder, *, origin: JobOrigin) -> Job:
+        """Export once more; where the user has the same export on its way already, that one is given."""
+        await self._exports.check(actor, project, order)
+        async with self._pool.acquire() as db:
+            requested = await self._exports.insert(db, actor, project, order, origin=origin)
+        return requested.scheduled.job
+
+    async def _import(self, actor: User, job: Job, project: Project, *, origin: JobOrigin) -> Job:
+        async with self._pool.acquire() as db, db.transaction():
+            if not await store.lock(db, project.id):  # whoever retries at the same time waits here
+                raise NotFound("Job")
+            await _require_place(db, job, project)
+            if job.object_id is None or not await objects.touch(db, job.object_id):
+                raise RetryGone(_GONE)
+            if not isinstance(job.order, RelationImportOrder):
+                return await self._queue.enqueue(
+                    db, job.order, project=project, user=actor, origin=origin, object_id=job.object_id
+                )
+            try:
+                return await self._relation_imports.insert(
+                    db, actor, project, job.order, origin=origin, object_id=job.object_id
+                )
+            except RelationImportRunning:
+                raise NotRetriable(_RELATION_RUNNING) from None
+
+
+async def _require_place(db: Connection, job: Job, project: Project) -> None:
+    """Raise NotRetriable where the import, of a project or of a relation, would come in another's way."""
+    if job.kind is JobKind.RELATION_IMPORT:
+        if await is_importing(db, project.id):
+            raise NotRetriable(_IMPORTING)
+        return
+    newest = await jobs.newest(db, project.id, JobKind.IMPORT)
+    if newest is not None and newest.id != job.id:
+        raise NotRetriable(_NEWER)
+    if await index.current(db, project.id) is not None:
+        raise NotRetriable(_CONTENT)

@@ -1,0 +1,48 @@
+"""The limits that hold for a user, and how the user stands against them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.accounts.models import User
+from shared.accounts.rate_limits import Standing, standing
+from shared.archive.limits import Limits
+from shared.database.pool import Pool, one_moment
+from shared.projects.store import count_own
+from shared.settings.application import ApplicationSettings
+from shared.usecases.access import require_user
+from shared.usecases.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserLimits:
+    """What holds for one user now; ``archive`` has all limits of archives but that of their bytes."""
+
+    user: User
+    settings: ApplicationSettings
+    archive: Limits
+    imports: Standing
+    exports: Standing
+    own_projects: int
+
+
+class Standings:
+    """Tells users their limits, so that a client can look before it sends."""
+
+    def __init__(self, pool: Pool, *, settings: Settings, limits: Limits) -> None:
+        self._pool = pool
+        self._settings = settings
+        self.archive_limits = limits
+
+    async def show(self, actor: User | None) -> UserLimits:
+        """Give the limits that hold for a user. Raises Unauthenticated."""
+        user, settings = require_user(actor), await self._settings.current()
+        async with one_moment(self._pool) as db:
+            return UserLimits(
+                user=user,
+                settings=settings,
+                archive=self.archive_limits,
+                imports=await standing(db, "project_import", user.id, limit=settings.project_import_limit),
+                exports=await standing(db, "project_export", user.id, limit=settings.project_export_limit),
+                own_projects=await count_own(db, user.id),
+            )

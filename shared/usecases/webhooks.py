@@ -1,0 +1,135 @@
+"""Webhooks: of a project, for its maintainers, and of all projects, for administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.accounts.models import User
+from shared.database.pool import Pool
+from shared.outbound.policy import outbound_policy
+from shared.outbound.remote_imports import RemoteImports
+from shared.remote.client import RemoteClient
+from shared.remote.errors import BlockedUrl
+from shared.usecases.access import administered_project, require_administrator, require_user
+from shared.usecases.errors import FieldsInvalid, NotFound
+from shared.usecases.settings import Settings
+from shared.webhooks import signing, store
+from shared.webhooks.models import Delivery, DeliveryState, Webhook
+
+_BY_USER = "it was disabled by a user"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookFields:
+    """What is to be set of a webhook; None for what was not given."""
+
+    url: str | None
+    events: Sequence[str] | None
+    description: str | None
+    enabled: bool | None
+    secret: bytes | None = field(repr=False)
+
+    @property
+    def changes(self) -> Mapping[str, object]:
+        """Those that are kept as they were given."""
+        given = {"url": self.url, "events": self.events, "description": self.description}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class Webhooks:
+    """Webhooks. Whoever may not change them does not see them either."""
+
+    def __init__(self, pool: Pool, *, settings: Settings, outbound: RemoteImports) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._outbound = outbound
+
+    async def find_project(self, actor: User | None, reference: str | None) -> int | None:
+        """Give the project whose webhooks are meant; without a ``reference`` those of all projects are.
+
+        Raises Unauthenticated, NotFound, MovedProject and Denied.
+        """
+        if reference is None:
+            require_administrator(actor)
+            return None
+        return (await administered_project(self._pool, require_user(actor), reference)).id
+
+    async def list(self, project_id: int | None) -> list[Webhook]:
+        """List all of them, a hundred at the most, the oldest first."""
+        return await store.all_of(self._pool, project_id)
+
+    async def create(self, project_id: int | None, asked: WebhookFields, *, events: Sequence[str]) -> Webhook:
+        """Make a webhook, for ``events`` unless others are asked for.
+
+        Raises FieldsInvalid of its URL, TooManyWebhooks and NotFound.
+        """
+        url = asked.url or ""
+        await self._check_url(url)
+        try:
+            return await store.create(
+                self._pool,
+                project_id=project_id,
+                url=url,
+                events=asked.events or events,
+                description=asked.description or "",
+                secret=asked.secret or signing.new_secret(),
+            )
+        except store.ProjectGone:
+            raise NotFound("Project") from None
+
+    async def show(self, project_id: int | None, webhook_id: int) -> Webhook:
+        """Give a webhook. Raises NotFound."""
+        webhook = await store.find(self._pool, project_id, webhook_id)
+        if webhook is None:
+            raise NotFound("Webhook")
+        return webhook
+
+    async def change(self, webhook: Webhook, asked: WebhookFields) -> Webhook:
+        """Set what is given; ``enabled`` once more makes it try at once. Raises FieldsInvalid, NotFound."""
+        if asked.url is not None:
+            await self._check_url(asked.url)
+        async with self._pool.acquire() as db, db.transaction():
+            await store.change(db, webhook.id, asked.changes)
+            if asked.secret is not None:
+                await store.rotate(db, webhook.id, asked.secret)
+            if asked.enabled:
+                await store.enable(db, webhook.id)
+            elif asked.enabled is not None:
+                await store.disable(db, webhook.id, _BY_USER)
+        return await self.show(webhook.project_id, webhook.id)
+
+    async def delete(self, webhook: Webhook) -> None:
+        """Delete a webhook, with the list of its deliveries."""
+        await store.delete(self._pool, webhook.id)
+
+    async def rotate(self, webhook: Webhook, secret: bytes | None) -> Webhook:
+        """Give it another secret, a new one where none is given; the one before signs for a day as well."""
+        await store.rotate(self._pool, webhook.id, secret or signing.new_secret())
+        return await self.show(webhook.project_id, webhook.id)
+
+    async def deliveries(
+        self, webhook: Webhook, *, state: DeliveryState | None, below: int | None, limit: int
+    ) -> Sequence[Delivery]:
+        """List deliveries, the newest first, those with an id under ``below``."""
+        return await store.deliveries(self._pool, webhook.id, state=state, below=below, limit=limit)
+
+    async def delivery(self, webhook: Webhook, delivery_id: int) -> Delivery:
+        """Give a delivery. Raises NotFound."""
+        delivery = await store.find_delivery(self._pool, webhook.id, delivery_id)
+        if delivery is None:
+            raise NotFound("Delivery")
+        return delivery
+
+    async def send_again(self, webhook: Webhook, delivery: Delivery) -> Delivery:
+        """Have a delivery sent once more, whether or not it was taken. Raises NotFound."""
+        await store.send_again(self._pool, delivery.id)
+        return await self.delivery(webhook, delivery.id)
+
+    async def _check_url(self, url: str) -> None:
+        """Refuse what would be refused when it is sent to, as far as that can be told now."""
+        policy = outbound_policy(await self._settings.current())
+        try:
+            await RemoteClient(policy, self._outbound.resolver).check(url)
+        except BlockedUrl as error:
+            raise FieldsInvalid({"url": [f"is blocked: {error.reason}"]}, cause=error) from None
