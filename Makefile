@@ -10,7 +10,7 @@ COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check test fuzz bench lock image-locks clean rabbitmq promtool
+.PHONY: help setup demo run check test fuzz bench codes lock image-locks clean rabbitmq promtool
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ fuzz: $(READY) ## Fuzz the archive reader, a minute in all (CROSSDOCK_FUZZ_SECON
 
 bench: $(READY) ## Measure
 	$(PYTEST) -q -s -p no:cacheprovider -o python_files='bench_*.py' tests/benchmarks
+
+codes: $(READY) ## Write the table of error codes anew
+	.venv/bin/python -m tests.support.error_codes
 
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows
 	printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --upgrade \

@@ -1,54 +1,105 @@
-"""The application: dependencies in, routes and middlewares joined."""
+"""The application: routes and middleware joined over the use cases."""
 
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 
 from aiohttp import web
+from aiohttp.web_urldispatcher import AbstractRoute
 
-from services.api import rate_limits
-from services.api.crossdock.event_stream import STREAMS
-from services.api.dependencies import DEPENDENCIES, FINDER, Dependencies
+from services.api.crossdock.event_stream import LONGEST_STREAM, STREAMS
+from services.api.crossdock.problems import problem
+from services.api.gitlab.errors import gitlab_error
+from services.api.gitlab.health import HEALTH, Health
+from services.api.gitlab.upload_forms import content_digest
+from services.api.http import rate_limit_headers
 from services.api.http.downloads import DOWNLOADS
-from services.api.http.responses import add_common_headers
+from services.api.http.endpoint import ENDPOINTS
+from services.api.http.metrics import RequestMetrics
+from services.api.http.responses import EXTERNAL_URL, add_common_headers
 from services.api.middleware.entity_tags import tag_answers
-from services.api.middleware.idempotency import answer_once
-from services.api.middleware.log import (
-    SLOTS,
-    answer_errors,
-    authenticate,
-    bound_uploads,
-    log_requests,
-    refuse_malformed,
-)
-from services.api.middleware.outages import tell_outages
-from services.api.middleware.tracing import trace_requests
+from services.api.middleware.errors import RENDERERS, refuse_malformed, render_errors
+from services.api.middleware.idempotency import DIGEST_UPLOAD, KEYS, answer_once
+from services.api.middleware.identify import identify_caller
+from services.api.middleware.limit_uploads import SLOTS, limit_uploads
+from services.api.middleware.log import METRICS, log_requests
+from services.api.middleware.outages import answer_outages
+from services.api.middleware.tracing import TRACER, trace_requests
 from services.api.pages.documentation import DOCUMENTATION, make_documentation
-from services.api.pages.download import answer_pages
-from services.api.routes import ROUTES
-from shared.records.finder import Finder
+from services.api.routes import ROUTES, Route
+from services.api.use_cases import USE_CASES, UseCaseConfig, make_use_cases
+from services.process.health import Readiness
+from shared.broker.base import Broker
+from shared.database.pool import Pool
+from shared.storage.base import ObjectStore
+from shared.tracing.base import OFF, Tracer
+
+_OWN_API = re.compile("/+api/+crossdock/")
+"""Any run of slashes counts as one, as in the routes."""
 
 
-def make_app(dependencies: Dependencies) -> web.Application:
-    """Make the application; whoever opened the dependencies closes them after it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiConfig:
+    """What does not change while the process runs; ``external_url`` has no slash at its end.
+
+    ``broker_prefix`` begins the names of what others use of the broker. ``uploads_at_once`` requests may send
+    content; each may hold a part of S3's. ``downloads_at_once`` may be read; each keeps a connection to the
+    storage. An event stream ends after ``longest_stream``.
+    """
+
+    external_url: str
+    broker_prefix: str = "crossdock."
+    longest_stream: timedelta = timedelta(minutes=15)
+    uploads_at_once: int = 32
+    downloads_at_once: int = 32
+    use_cases: UseCaseConfig = field(default_factory=UseCaseConfig)
+
+
+def make_app(  # the ports, and who is told
+    pool: Pool,
+    store: ObjectStore,
+    broker: Broker,
+    *,
+    config: ApiConfig,
+    readiness: Readiness | None = None,
+    metrics: RequestMetrics | None = None,
+    tracer: Tracer = OFF,
+) -> web.Application:
+    """Make the application over open ports, which are closed after it.
 
     No limit of aiohttp's holds for bodies: each reader has its own.
     """
-    middlewares = [trace_requests, log_requests, tag_answers, answer_errors, answer_pages, tell_outages,
-                   refuse_malformed, authenticate, bound_uploads, answer_once]  # fmt: skip
+    metrics = metrics or RequestMetrics()
+    on_quota = partial(rate_limit_headers.remember_quota, metrics)
+    middlewares = [trace_requests, log_requests, tag_answers, render_errors, answer_outages,
+                   refuse_malformed, identify_caller, limit_uploads, answer_once]  # fmt: skip
     app = web.Application(middlewares=middlewares, client_max_size=0)
-    app[DEPENDENCIES] = dependencies
-    app[STREAMS] = []
-    app[DOWNLOADS] = asyncio.Semaphore(dependencies.config.downloads_at_once)
-    app[SLOTS] = asyncio.Semaphore(dependencies.config.uploads_at_once)
-    app[FINDER] = Finder(dependencies.pool, dependencies.store)
-    app[DOCUMENTATION] = make_documentation(
-        dependencies.config.external_url, broker_prefix=dependencies.config.broker_prefix
-    )
+    app[EXTERNAL_URL] = config.external_url
+    app[USE_CASES] = make_use_cases(pool, store, broker, config=config.use_cases, on_quota=on_quota)
+    app[HEALTH] = Health(pool, store, broker, readiness or Readiness())
+    app[STREAMS], app[LONGEST_STREAM] = [], config.longest_stream
+    app[DOWNLOADS] = asyncio.Semaphore(config.downloads_at_once)
+    app[SLOTS] = asyncio.Semaphore(config.uploads_at_once)
+    app[KEYS], app[DIGEST_UPLOAD] = pool, content_digest
+    app[METRICS], app[TRACER] = metrics, tracer
+    app[RENDERERS] = ((_OWN_API, problem), (re.compile(""), gitlab_error))
+    app[DOCUMENTATION] = make_documentation(config.external_url, broker_prefix=config.broker_prefix)
     app.on_response_prepare.append(add_common_headers)
-    app.on_response_prepare.append(rate_limits.add_headers)
-    app.add_routes(ROUTES)
+    app.on_response_prepare.append(rate_limit_headers.add_headers)
+    app[ENDPOINTS] = {_add(app, route): route.endpoint for route in ROUTES}
     return app
+
+
+def _add(app: web.Application, route: Route) -> AbstractRoute:
+    return app.router.add_route(route.method, route.path, route.handler, expect_handler=_ask_later)
+
+
+async def _ask_later(_request: web.Request) -> None:
+    """Leave 100-continue to who reads the body, so that a refusal comes before the body."""
 
 
 def make_runner(app: web.Application, *, shutdown_timeout: float) -> web.AppRunner:

@@ -1,11 +1,11 @@
-"""Every route: what GitLab calls it, and who answers."""
+"""Every route: its address, who answers, and what it is beside that."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import count
 
-from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from services.api.crossdock import (
@@ -24,18 +24,37 @@ from services.api.gitlab import (
     imports,
     instance,
     members,
-    namespaces,
-    personal_access_tokens,
     projects,
     records,
     relation_exports,
-    relation_imports,
-    remote_imports,
     repository,
-    settings,
     users,
 )
-from services.api.pages import documentation, download, sign_in
+from services.api.http.endpoint import BodyKind, Endpoint
+from services.api.pages import documentation, download, problems, sign_in
+from shared.accounts.models import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route: aiohttp's pattern of the address, its handler, and its attributes."""
+
+    method: str
+    path: str
+    handler: Handler
+    endpoint: Endpoint
+
+
+API = Endpoint()
+PUBLIC = Endpoint(identifies=False)
+READS_USERS = Endpoint(scopes=(Scope.READ_USER,))
+OF_ANY_TOKEN = Endpoint(any_scope=True)
+UPLOAD = Endpoint(body=BodyKind.UPLOAD)
+CONTENT = Endpoint(body=BodyKind.CONTENT)
+SHOWS_SECRET = Endpoint(keeps_answer=False)
+SIGN_IN = Endpoint(identifies=False, errors=sign_in.sign_in_error)
+DOWNLOAD_PAGE = Endpoint(identifies=False, errors=download.download_error)
+"""It identifies by itself, as tokens and sessions of browsers count alike."""
 
 
 def pattern(template: str) -> str:
@@ -50,15 +69,11 @@ def pattern(template: str) -> str:
     return re.sub(r":(\w+)", r"{\1:[^/]+}", tolerant.replace(":rest", "{rest:(?:/.*)?}"))
 
 
-async def ask_for_body_later(_request: web.Request) -> None:
-    """Leave 100-continue to who reads the body, so that a refusal comes before the body."""
+def _route(method: str, template: str, handler: Handler, endpoint: Endpoint = API) -> Route:
+    return Route(method, pattern(template), handler, endpoint)
 
 
-def _route(method: str, template: str, handler: Handler) -> web.RouteDef:
-    return web.RouteDef(method, pattern(template), handler, {"expect_handler": ask_for_body_later})
-
-
-def _member_routes(above: str, handlers: members.MemberHandlers) -> list[web.RouteDef]:
+def _member_routes(above: str, handlers: members.MemberHandlers) -> list[Route]:
     return [
         _route("GET", f"{above}/:id/members", handlers.index),
         _route("POST", f"{above}/:id/members", handlers.create),
@@ -70,7 +85,7 @@ def _member_routes(above: str, handlers: members.MemberHandlers) -> list[web.Rou
     ]
 
 
-def _snapshot_routes(above: str) -> list[web.RouteDef]:
+def _snapshot_routes(above: str) -> list[Route]:
     return [
         _route("GET", above, snapshots.index),
         _route("POST", above, snapshots.create),
@@ -79,21 +94,24 @@ def _snapshot_routes(above: str) -> list[web.RouteDef]:
         _route("POST", f"{above}/:snapshot_id/commit", snapshots.commit),
         _route("GET", f"{above}/:snapshot_id/entries", snapshots.entries),
         *(
-            _route(method, f"{above}/:snapshot_id/{address}", handler)
+            route
             for address, handlers in snapshot_entries.ADDRESSES.items()
-            for method, handler in (("PUT", handlers.replace), ("DELETE", handlers.delete))
+            for route in (
+                _route("PUT", f"{above}/:snapshot_id/{address}", handlers.replace, CONTENT),
+                _route("DELETE", f"{above}/:snapshot_id/{address}", handlers.delete),
+            )
         ),
     ]
 
 
-def _webhook_routes(above: str, handlers: webhooks.WebhookHandlers) -> list[web.RouteDef]:
+def _webhook_routes(above: str, handlers: webhooks.WebhookHandlers) -> list[Route]:
     return [
         _route("GET", above, handlers.index),
-        _route("POST", above, handlers.create),
+        _route("POST", above, handlers.create, SHOWS_SECRET),
         _route("GET", f"{above}/:webhook_id", handlers.show),
         _route("PUT", f"{above}/:webhook_id", handlers.update),
         _route("DELETE", f"{above}/:webhook_id", handlers.delete),
-        _route("POST", f"{above}/:webhook_id/rotate", handlers.rotate),
+        _route("POST", f"{above}/:webhook_id/rotate", handlers.rotate, SHOWS_SECRET),
         _route("GET", f"{above}/:webhook_id/deliveries", handlers.deliveries),
         _route("GET", f"{above}/:webhook_id/deliveries/:delivery_id", handlers.delivery),
         _route("POST", f"{above}/:webhook_id/deliveries/:delivery_id/retry", handlers.send_again),
@@ -101,30 +119,32 @@ def _webhook_routes(above: str, handlers: webhooks.WebhookHandlers) -> list[web.
 
 
 ROUTES = [
-    _route("GET", "/-/health", health.health),
-    _route("GET", "/-/liveness", health.liveness),
-    _route("GET", "/-/readiness", health.readiness),
-    _route("GET", "/api/openapi.json", documentation.document),
-    _route("GET", "/api/asyncapi.json", documentation.queues),
-    _route("GET", "/api/docs", documentation.read),
-    _route("GET", "/api/docs/:file", documentation.file),
+    _route("GET", "/-/health", health.health, PUBLIC),
+    _route("GET", "/-/liveness", health.liveness, PUBLIC),
+    _route("GET", "/-/readiness", health.readiness, PUBLIC),
+    _route("GET", "/api/openapi.json", documentation.document, PUBLIC),
+    _route("GET", "/api/asyncapi.json", documentation.queues, PUBLIC),
+    _route("GET", "/api/docs", documentation.read, PUBLIC),
+    _route("GET", "/api/docs/:file", documentation.file, PUBLIC),
+    _route("GET", "/problems", problems.index, PUBLIC),
+    _route("GET", "/problems/:code", problems.show, PUBLIC),
     _route("GET", "/api/v4/version", instance.version),
     _route("GET", "/api/v4/metadata", instance.metadata),
-    _route("GET", "/api/v4/user", instance.user),
-    _route("GET", "/api/v4/users", users.index),
+    _route("GET", "/api/v4/user", users.current, READS_USERS),
+    _route("GET", "/api/v4/users", users.index, READS_USERS),
     _route("POST", "/api/v4/users", users.create),
-    _route("GET", "/api/v4/users/:id", users.show),
-    _route("POST", "/api/v4/users/:user_id/personal_access_tokens", personal_access_tokens.create),
-    _route("GET", "/api/v4/personal_access_tokens", personal_access_tokens.index),
-    _route("GET", "/api/v4/personal_access_tokens/self", personal_access_tokens.show_self),
-    _route("DELETE", "/api/v4/personal_access_tokens/self", personal_access_tokens.revoke_self),
-    _route("GET", "/api/v4/personal_access_tokens/:id", personal_access_tokens.show),
-    _route("DELETE", "/api/v4/personal_access_tokens/:id", personal_access_tokens.revoke),
-    _route("GET", "/api/v4/application/settings", settings.show),
-    _route("PUT", "/api/v4/application/settings", settings.update),
-    _route("GET", "/api/v4/namespaces", namespaces.index),
-    _route("GET", "/api/v4/namespaces/:id", namespaces.show),
-    _route("GET", "/api/v4/namespaces/:id/exists", namespaces.exists),
+    _route("GET", "/api/v4/users/:id", users.show, READS_USERS),
+    _route("POST", "/api/v4/users/:user_id/personal_access_tokens", users.create_token, SHOWS_SECRET),
+    _route("GET", "/api/v4/personal_access_tokens", users.tokens),
+    _route("GET", "/api/v4/personal_access_tokens/self", users.own_token, OF_ANY_TOKEN),
+    _route("DELETE", "/api/v4/personal_access_tokens/self", users.revoke_own_token, OF_ANY_TOKEN),
+    _route("GET", "/api/v4/personal_access_tokens/:id", users.token),
+    _route("DELETE", "/api/v4/personal_access_tokens/:id", users.revoke_token),
+    _route("GET", "/api/v4/application/settings", instance.settings),
+    _route("PUT", "/api/v4/application/settings", instance.change_settings),
+    _route("GET", "/api/v4/namespaces", groups.namespaces),
+    _route("GET", "/api/v4/namespaces/:id", groups.namespace),
+    _route("GET", "/api/v4/namespaces/:id/exists", groups.namespace_exists),
     _route("GET", "/api/v4/groups", groups.index),
     _route("POST", "/api/v4/groups", groups.create),
     _route("GET", "/api/v4/groups/:id", groups.show),
@@ -135,12 +155,12 @@ ROUTES = [
     *_member_routes("/api/v4/groups", members.OF_GROUP),
     _route("GET", "/api/v4/projects", projects.index),
     _route("POST", "/api/v4/projects", projects.create),
-    _route("POST", "/api/v4/projects/import", imports.create),
+    _route("POST", "/api/v4/projects/import", imports.create, UPLOAD),
     _route("POST", "/api/v4/projects/import/authorize", imports.authorize),
-    _route("POST", "/api/v4/projects/import-relation", relation_imports.create),
+    _route("POST", "/api/v4/projects/import-relation", imports.create_relation, UPLOAD),
     _route("POST", "/api/v4/projects/import-relation/authorize", imports.authorize),
-    _route("POST", "/api/v4/projects/remote-import", remote_imports.create),
-    _route("POST", "/api/v4/projects/remote-import-s3", remote_imports.create_from_s3),
+    _route("POST", "/api/v4/projects/remote-import", imports.create_remote),
+    _route("POST", "/api/v4/projects/remote-import-s3", imports.create_from_s3),
     _route("GET", "/api/v4/projects/:id", projects.show),
     _route("PUT", "/api/v4/projects/:id", projects.update),
     _route("DELETE", "/api/v4/projects/:id", projects.delete),
@@ -148,7 +168,7 @@ ROUTES = [
     _route("POST", "/api/v4/projects/:id/unarchive", projects.unarchive),
     *_member_routes("/api/v4/projects", members.OF_PROJECT),
     _route("GET", "/api/v4/projects/:id/import", imports.show),
-    _route("GET", "/api/v4/projects/:id/relation-imports", relation_imports.index),
+    _route("GET", "/api/v4/projects/:id/relation-imports", imports.relation_imports),
     _route("POST", "/api/v4/projects/:id/export", exports.create),
     _route("GET", "/api/v4/projects/:id/export", exports.show),
     _route("GET", "/api/v4/projects/:id/export/download", exports.download),
@@ -183,8 +203,8 @@ ROUTES = [
     *_webhook_routes("/api/crossdock/v1/projects/:id/webhooks", webhooks.OF_PROJECT),
     *_webhook_routes("/api/crossdock/v1/webhooks", webhooks.OF_ALL),
     _route("*", "/api/v3:rest", instance.old_version),
-    _route("GET", "/users/sign_in", sign_in.show),
-    _route("POST", "/users/sign_in", sign_in.sign_in),
-    _route("POST", "/users/sign_out", sign_in.sign_out),
-    web.RouteDef("GET", r"/{id:(?!api/|-/)[^/]+/.+}/download_export", download.download_export, {}),
+    _route("GET", "/users/sign_in", sign_in.show, SIGN_IN),
+    _route("POST", "/users/sign_in", sign_in.sign_in, SIGN_IN),
+    _route("POST", "/users/sign_out", sign_in.sign_out, SIGN_IN),
+    Route("GET", r"/{id:(?!api/|-/)[^/]+/.+}/download_export", download.download_export, DOWNLOAD_PAGE),
 ]

@@ -8,12 +8,14 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from services.api.app import make_app, make_runner
-from services.api.dependencies import DEPENDENCIES, ApiConfig, Dependencies
-from services.api.http.metrics import CommandMetrics, RequestMetrics
+from services.api.app import ApiConfig, make_app, make_runner
+from services.api.http.metrics import RequestMetrics
 from services.api.queue.actors import Actors
-from services.api.queue.command_service import CarryingOut
+from services.api.queue.command_service import CommandHandler, CommandService
+from services.api.queue.commands import CancelCommand, ExportCommand, ImportCommand
 from services.api.queue.consumer import CommandConsumer
+from services.api.queue.metrics import CommandMetrics
+from services.api.use_cases import USE_CASES, UseCaseConfig, UseCases
 from services.process.health import Readiness
 from services.process.maintenance import keep_house
 from services.process.monitoring import Monitor, monitored
@@ -26,6 +28,7 @@ from shared.outbound.remote_imports import remote_imports
 from shared.settings.archive_limits import archive_limits
 from shared.settings.defaults import default_settings
 from shared.settings.environment import Settings
+from shared.tracing.base import Tracer
 
 _NOTICE = 0.2
 """The part of the time to drain in which new requests still come in, as load balancers notice the 503."""
@@ -40,37 +43,45 @@ def api_app(monitor: Monitor, settings: Settings) -> web.Application:
     config = ApiConfig(
         external_url=settings.base_url,
         broker_prefix=settings.broker_prefix,
-        defaults=default_settings(settings),
-        job_attempts=settings.job_attempts,
-        remote_imports=remote_imports(settings),
-        limits=archive_limits(settings),
-        open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
         uploads_at_once=settings.uploads_at_once,
         downloads_at_once=max(1, settings.s3_connections // 2),
+        use_cases=UseCaseConfig(
+            defaults=default_settings(settings),
+            job_attempts=settings.job_attempts,
+            outbound=remote_imports(settings),
+            limits=archive_limits(settings),
+            open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
+        ),
     )
     return make_app(
-        Dependencies(
-            pool=ports.pool,
-            store=ports.store,
-            broker=ports.broker,
-            config=config,
-            readiness=monitor.readiness,
-            observer=RequestMetrics(monitor.registry),
-            tracer=ports.tracer,
-        )
+        ports.pool,
+        ports.store,
+        ports.broker,
+        config=config,
+        readiness=monitor.readiness,
+        metrics=RequestMetrics(monitor.registry),
+        tracer=ports.tracer,
     )
 
 
 def command_consumer(app: web.Application, settings: Settings, *, monitor: Monitor) -> CommandConsumer:
-    """Make the consumer of commands over what the application works with."""
-    dependencies = app[DEPENDENCIES]
-    carrying_out = CarryingOut(dependencies, Actors(settings.command_actors))
-    return CommandConsumer(
-        dependencies.broker,
-        carrying_out,
-        source=settings.base_url,
-        observer=CommandMetrics(monitor.registry),
+    """Make the consumer of commands over the use cases of the application."""
+    ports = monitor.ports
+    service = command_service(
+        ports.pool, app[USE_CASES], actors=Actors(settings.command_actors), tracer=ports.tracer
     )
+    metrics = CommandMetrics(monitor.registry)
+    return CommandConsumer(ports.broker, service, source=settings.base_url, metrics=metrics)
+
+
+def command_service(pool: Pool, uses: UseCases, *, actors: Actors, tracer: Tracer) -> CommandService:
+    """Make what executes commands."""
+    handlers: dict[str, CommandHandler] = {
+        "import.requested": ImportCommand(uses.remote_imports),
+        "export.requested": ExportCommand(uses.exports),
+        "job.cancel": CancelCommand(uses.jobs),
+    }
+    return CommandService(pool, handlers, actors=actors, queue=uses.queue, tracer=tracer)
 
 
 async def admit_root(pool: Pool, settings: Settings) -> None:

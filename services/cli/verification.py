@@ -30,7 +30,7 @@ _CHUNK = 256 * 1024
 class WouldFail(JobFailed):
     """An import of the archive would fail, or leave lines out where none may be missing."""
 
-    code = "archive_invalid"
+    code = "import_would_fail"
 
     def __init__(self, sentence: str, seen: _Seen) -> None:
         super().__init__(sentence)

@@ -15,9 +15,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
-from services.api.app import make_app, make_runner
-from services.api.dependencies import ApiConfig, Dependencies
+from services.api.app import ApiConfig, make_app, make_runner
 from services.api.http.metrics import RequestMetrics
+from services.api.use_cases import USE_CASES, UseCaseConfig, UseCases
 from services.process.health import Readiness
 from shared.accounts.memberships import add_project_member
 from shared.accounts.models import AccessLevel, User
@@ -64,6 +64,7 @@ class Api:
     session: aiohttp.ClientSession
     readiness: Readiness
     registry: CollectorRegistry
+    uses: UseCases
     tokens: dict[str, str] = field(default_factory=dict)
 
     async def call(self, method: str, path: str, *, by: str | None = None, **more: Any) -> Answer:
@@ -174,24 +175,23 @@ async def running_api(
         store_, broker, readiness = FilesystemStore(folder), MemoryBroker(), Readiness()
         registry = CollectorRegistry()
         app = make_app(
-            Dependencies(
-                pool=pool,
-                store=store_,
-                broker=broker,
-                config=ApiConfig(
-                    external_url=EXTERNAL_URL,
-                    defaults=ApplicationSettings(**(UNLIMITED | config)),
-                    longest_stream=longest_stream,
-                    uploads_at_once=uploads_at_once,
-                    downloads_at_once=downloads_at_once,
-                    remote_imports=remote or RemoteImports(),
+            pool,
+            store_,
+            broker,
+            config=ApiConfig(
+                external_url=EXTERNAL_URL,
+                longest_stream=longest_stream,
+                uploads_at_once=uploads_at_once,
+                downloads_at_once=downloads_at_once,
+                use_cases=UseCaseConfig(
+                    defaults=ApplicationSettings(**(UNLIMITED | config)), outbound=remote or RemoteImports()
                 ),
-                readiness=readiness,
-                observer=RequestMetrics(registry),
-            )
+            ),
+            readiness=readiness,
+            metrics=RequestMetrics(registry),
         )
         async with listening(app) as url_, aiohttp.ClientSession() as session:
-            yield Api(pool, store_, broker, folder, url_, session, readiness, registry)
+            yield Api(pool, store_, broker, folder, url_, session, readiness, registry, app[USE_CASES])
 
 
 @asynccontextmanager

@@ -12,15 +12,16 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from services.api.dependencies import ApiConfig, Dependencies
-from services.api.http.metrics import CommandMetrics
 from services.api.queue.actors import Actors
-from services.api.queue.command_service import CarryingOut
 from services.api.queue.consumer import INBOX, CommandConsumer
+from services.api.queue.metrics import CommandMetrics
+from services.api.use_cases import UseCaseConfig, make_use_cases
+from services.api.wiring import command_service
 from shared.broker.base import DeadLetter, Delivery, Message
 from shared.outbound.remote_imports import RemoteImports
 from shared.projects import store
 from shared.settings.application import ApplicationSettings
+from shared.tracing.base import OFF
 from tests.support.api import ARCHIVE, EXTERNAL_URL, UNLIMITED, Api
 
 ACTORS = "forge=ann,forge=root,ci=*"
@@ -136,15 +137,13 @@ async def forge(
     api: Api, *, consumers: int = 1, remote: RemoteImports | None = None, **settings: Any
 ) -> AsyncIterator[Forge]:
     """Consume commands over what ``api`` works with, under these application settings."""
-    config = ApiConfig(
-        external_url=EXTERNAL_URL,
-        defaults=ApplicationSettings(**(UNLIMITED | settings)),
-        remote_imports=remote or RemoteImports(),
+    config = UseCaseConfig(
+        defaults=ApplicationSettings(**(UNLIMITED | settings)), outbound=remote or RemoteImports()
     )
     registry = CollectorRegistry()
-    dependencies = Dependencies(pool=api.pool, store=api.store, broker=api.broker, config=config)
-    carrying_out, metrics = CarryingOut(dependencies, Actors(ACTORS)), CommandMetrics(registry)
-    consumer = CommandConsumer(api.broker, carrying_out, source=EXTERNAL_URL, observer=metrics)
+    uses = make_use_cases(api.pool, api.store, api.broker, config=config, on_quota=lambda _: None)
+    service = command_service(api.pool, uses, actors=Actors(ACTORS), tracer=OFF)
+    consumer = CommandConsumer(api.broker, service, source=EXTERNAL_URL, metrics=CommandMetrics(registry))
     tasks = [asyncio.create_task(consumer.run()) for _ in range(consumers)]
     try:
         async with api.broker.consume(_ANSWERS, prefetch=10) as answers:

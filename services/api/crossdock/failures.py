@@ -9,15 +9,14 @@ import msgspec
 from aiohttp import web
 
 from services.api.crossdock.cursors import cut_of, paged
-from services.api.crossdock.jobs import find
-from services.api.dependencies import DEPENDENCIES
 from services.api.gitlab.entities import failed_relation
-from services.api.http.parameters import Checker
+from services.api.http.caller import find_caller
+from services.api.http.parameters import Checker, integer
 from services.api.http.responses import json_response
 from services.api.http.streams import write
-from shared.database.pool import Pool, one_moment
-from shared.jobs import failed_relations
+from services.api.use_cases import use_cases
 from shared.jobs.models import Job
+from shared.usecases.jobs import Jobs
 
 _NDJSON = "application/x-ndjson"
 _FORMATS = ("json", "ndjson")
@@ -33,31 +32,31 @@ async def index(request: web.Request) -> web.StreamResponse:
     checker.finish()
     if wanted == "ndjson" or (wanted is None and _NDJSON in request.headers.get("Accept", "")):
         return await _stream(request)
-    cut = cut_of(request)
-    async with one_moment(request.app[DEPENDENCIES].pool) as db:
-        report, _ = await find(request, db)
-        found = await failed_relations.found(db, report.job, after=cut.behind or 0, limit=cut.size + 1)
+    cut, job_id = cut_of(request), integer(request.match_info["id"])
+    found = await use_cases(request).jobs.failures(
+        find_caller(request), job_id, after=cut.behind or 0, limit=cut.size + 1
+    )
     shown, headers = paged(request, cut, found, number=lambda each: each.id)
     return json_response([failed_relation(each) for each in shown], headers=headers | _VARY)
 
 
 async def _stream(request: web.Request) -> web.StreamResponse:
-    pool = request.app[DEPENDENCIES].pool
-    report, _ = await find(request, pool)
+    jobs = use_cases(request).jobs
+    found = await jobs.show(find_caller(request), integer(request.match_info["id"]))
     if request.method == "HEAD":
         return web.Response(headers=_VARY, content_type=_NDJSON)
     response = web.StreamResponse(headers=_VARY)
     response.content_type = _NDJSON
     await response.prepare(request)
-    async with aclosing(_lines(pool, report.job)) as lines:
+    async with aclosing(_lines(jobs, found.report.job)) as lines:
         async for some in lines:
             await write(response, some)
     await response.write_eof()
     return response
 
 
-async def _lines(pool: Pool, job: Job) -> AsyncGenerator[bytes, None]:
+async def _lines(jobs: Jobs, job: Job) -> AsyncGenerator[bytes, None]:
     encoder, after = msgspec.json.Encoder(), 0
-    while found := await failed_relations.found(pool, job, after=after, limit=_AT_ONCE):
+    while found := await jobs.failures_of(job, after=after, limit=_AT_ONCE):
         yield b"".join(encoder.encode(failed_relation(each)) + b"\n" for each in found)
         after = found[-1].id

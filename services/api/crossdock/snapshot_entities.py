@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from services.api.crossdock.receiving import Received
 from services.api.http.responses import timestamp
 from shared.pushes.store import Push
 from shared.restore.failures import Failure
 from shared.snapshots.models import EntryKind, PlacedEntry
+from shared.usecases.push_content import Received
 
 
 def snapshot_entity(push: Push) -> dict[str, object]:

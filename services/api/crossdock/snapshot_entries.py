@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from services.api.crossdock import tree_names
-from services.api.crossdock.receiving import Receiving
-from services.api.crossdock.refusals import refusals
 from services.api.crossdock.snapshot_entities import received_entity
 from services.api.crossdock.snapshots import addressed
 from services.api.crossdock.tree_names import TreeName
-from services.api.dependencies import DEPENDENCIES
+from services.api.gitlab.upload_forms import limited, require_size
 from services.api.http.bodies import chunks
 from services.api.http.encodings import unzipped
-from services.api.http.errors import NotFound
 from services.api.http.responses import json_response
-from services.api.http.uploads import limited, require_size
+from services.api.use_cases import use_cases
 from shared.gitlab.layout import DESIGN, LFS_INDEX, PROJECT, REPOSITORY, WIKI, relation_of
-from shared.pushes import parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +30,16 @@ class EntryHandlers:
         await require_size(request)
         name, body = self._name(request), chunks(request)
         body = await limited(request, body if relation_of(name) is None else unzipped(body))
-        with refusals():
-            received = await Receiving(request.app[DEPENDENCIES], push).receive(name, body)
-        return json_response(received_entity(received))
+        return json_response(received_entity(await use_cases(request).pushes.receive(push, name, body)))
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE: the entry goes."""
         push = await addressed(request)
-        dependencies = request.app[DEPENDENCIES]
-        retention = dependencies.config.open_snapshot_retention
-        with refusals():
-            if not await parts.remove(dependencies.pool, push, self._name(request), idle=retention):
-                raise NotFound("Entry")
+        await use_cases(request).pushes.remove(push, self._name(request))
         return web.Response(status=204)
 
     def _name(self, request: web.Request) -> str:
-        return self.name(request.match_info, request.app[DEPENDENCIES].config.limits.name)
+        return self.name(request.match_info, use_cases(request).standings.archive_limits.name)
 
 
 ADDRESSES = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from services.api.http.errors import Refused
 from shared.archive.names import is_litter, normalised
 from shared.errors import ArchiveError
 from shared.gitlab.layout import FileKind, file_name, folder_of, kind_of
+from shared.usecases.errors import EntryNameInvalid
 
 TreeName = Callable[[Mapping[str, str], int], str]
-"""Gives the name for what an address names; a name has as many bytes at most. Raises 422."""
+"""Gives the name for what an address names; a name has as many bytes at most. Raises EntryNameInvalid."""
 
 _OID = re.compile(r"[0-9a-f]{64}")
 
@@ -36,7 +36,7 @@ def upload(given: Mapping[str, str], limit: int) -> str:
 def lfs_object(given: Mapping[str, str], limit: int) -> str:
     """Give the file of an LFS object."""
     if not _OID.fullmatch(given["oid"]):
-        raise Refused(422, "oid is not the SHA-256 of an LFS object: 64 hexadecimal digits in lower case")
+        raise EntryNameInvalid("oid is not the SHA-256 of an LFS object: 64 hexadecimal digits in lower case")
     return _checked(file_name(FileKind.LFS_OBJECT, given["oid"]), limit)
 
 
@@ -44,7 +44,7 @@ def snippet(given: Mapping[str, str], limit: int) -> str:
     """Give the bundle of a snippet's repository."""
     name = folder_of(FileKind.SNIPPET) + _component(given, "name")
     if kind_of(name) is not FileKind.SNIPPET:
-        raise Refused(422, "name does not end in .bundle, as that of a snippet's repository does")
+        raise EntryNameInvalid("name does not end in .bundle, as that of a snippet's repository does")
     return _checked(name, limit)
 
 
@@ -55,7 +55,7 @@ def any_file(given: Mapping[str, str], limit: int) -> str:
 
 def _component(given: Mapping[str, str], parameter: str) -> str:
     if "/" in given[parameter]:
-        raise Refused(422, f"{parameter} has a slash in it")
+        raise EntryNameInvalid(f"{parameter} has a slash in it")
     return _relative(given, parameter)
 
 
@@ -63,9 +63,9 @@ def _relative(given: Mapping[str, str], parameter: str) -> str:
     """Refuse what an archive may not have, and what would be another name in one."""
     value = given[parameter]
     if value.startswith("/"):
-        raise Refused(422, f"{parameter} is absolute")
+        raise EntryNameInvalid(f"{parameter} is absolute")
     if any(part in ("", ".", "..") for part in value.split("/")):
-        raise Refused(422, f"{parameter} has a part that is empty, '.' or '..'")
+        raise EntryNameInvalid(f"{parameter} has a part that is empty, '.' or '..'")
     return value
 
 
@@ -73,7 +73,7 @@ def _checked(name: str, limit: int) -> str:
     try:
         name = normalised(name.encode(), limit)
     except ArchiveError as error:
-        raise Refused(422, str(error)) from None
+        raise EntryNameInvalid(str(error)) from None
     if is_litter(name):
-        raise Refused(422, f"{name} is what macOS leaves behind, and no content")
+        raise EntryNameInvalid(f"{name} is what macOS leaves behind, and no content")
     return name

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from services.api.http import parameters
 from services.api.http.parameters import Checker
 from shared.jobs.models import JobKind
 from shared.projects.rules import LONGEST_DESCRIPTION
+from shared.usecases.webhooks import WebhookFields
 from shared.webhooks import signing
 
 LONGEST_URL = 2048
@@ -24,25 +24,8 @@ EVENTS = frozenset(
 _MOST_EVENTS = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookFields:
-    """What was said; None for what was not."""
-
-    url: str | None
-    events: Sequence[str] | None
-    description: str | None
-    enabled: bool | None
-    secret: bytes | None = field(repr=False)
-
-    @property
-    def changes(self) -> Mapping[str, object]:
-        """Those that are kept as they were given."""
-        said = {"url": self.url, "events": self.events, "description": self.description}
-        return {name: value for name, value in said.items() if value is not None}
-
-
 def read(given: Mapping[str, object], *, is_new: bool) -> WebhookFields:
-    """Read and check it, but for where the URL leads. Raises 400."""
+    """Read and check it, but for where the URL leads. Raises ParametersInvalid."""
     checker = Checker(given)
     if is_new:
         checker.require("url")
@@ -63,7 +46,7 @@ def read(given: Mapping[str, object], *, is_new: bool) -> WebhookFields:
 
 
 def read_secret(given: Mapping[str, object]) -> bytes | None:
-    """Read the secret alone. Raises 400."""
+    """Read the secret alone. Raises ParametersInvalid."""
     checker = Checker(given)
     secret = _secret(checker)
     checker.finish()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from services.api.http.responses import timestamp
-from shared.accounts.models import Namespace, NamespaceKind, User
+from shared.accounts.models import AccessLevel, Namespace, NamespaceKind, User
 from shared.jobs.failed_relations import FailedRelation
-from shared.jobs.models import Job, JobState
+from shared.jobs.models import Job, JobState, RelationImportOrder
 from shared.projects.models import Project
+from shared.snapshots.statistics import Statistics
+from shared.usecases.projects import ProjectDetails
+from shared.usecases.relation_exports import RelationStatus
+from shared.usecases.repository import Repository
 
 _IMPORT_STATUS = {
     JobState.QUEUED: "scheduled",
@@ -17,6 +22,15 @@ _IMPORT_STATUS = {
     JobState.FAILED: "failed",
     JobState.CANCELED: "canceled",
 }
+_RELATION_STATUS = {
+    JobState.QUEUED: "created",
+    JobState.RUNNING: "started",
+    JobState.FINISHED: "finished",
+    JobState.FAILED: "failed",
+    JobState.CANCELED: "failed",  # GitLab knows no other end
+}
+_FINISHED = 1
+_SHORT = 8
 _MASKED_ERROR = "Ask a maintainer to check the import status for more details."
 _UNKNOWN_ERROR = "Import failed."
 
@@ -164,3 +178,84 @@ def user_entity(user: User, *, external_url: str) -> dict[str, object]:
         "projects_limit": user.projects_limit,
         "is_admin": user.is_admin,
     }
+
+
+def project_details(details: ProjectDetails, *, external_url: str) -> dict[str, object]:
+    """Make a project as it is shown on its own, with its import and what is in it."""
+    project, maintains = details.project, details.level >= AccessLevel.MAINTAINER
+    imported = import_status(project, details.imported, [], maintains=maintains)
+    entity = full_project(project, external_url=external_url)
+    entity |= {"default_branch": details.default_branch, "empty_repo": details.is_empty}
+    if details.statistics is not None:
+        entity["statistics"] = _statistics(details.statistics)
+    return (
+        entity
+        | {key: imported[key] for key in ("import_status", "import_type")}
+        | {"import_error": import_error(details.imported, maintains=maintains)}
+    )
+
+
+def _statistics(found: Statistics) -> dict[str, object]:
+    """Make the sizes of all that the project has; what an archive has none of is 0."""
+    return {
+        "storage_size": found.storage_size,
+        **asdict(found),
+        "job_artifacts_size": 0,
+        "pipeline_artifacts_size": 0,
+        "packages_size": 0,
+    }
+
+
+def relation_import(project: Project, job: Job) -> dict[str, object]:
+    """Make what GitLab shows of a relation import."""
+    order = job.order
+    assert isinstance(order, RelationImportOrder)  # noqa: S101  # of this kind of job
+    return {
+        "id": job.id,
+        "project_path": project.full_path,
+        "relation": order.relation,
+        "status": _RELATION_STATUS[job.state],
+        "created_at": timestamp(job.created_at),
+        "updated_at": timestamp(job.finished_at or job.started_at or job.created_at),
+    }
+
+
+def relation_status(status: RelationStatus) -> dict[str, object]:
+    """Make the status of an exported relation, with its batches where it has some."""
+    updated_at = timestamp(status.updated_at)
+    entity: dict[str, object] = {
+        "relation": status.relation,
+        "status": _FINISHED,
+        "error": None,
+        "updated_at": updated_at,
+        "batched": status.batched,
+        "batches_count": len(status.counts) if status.batched else 0,
+        "total_objects_count": sum(status.counts),
+    }
+    batches = [
+        {"status": _FINISHED, "batch_number": number, "objects_count": count, "error": None,
+         "updated_at": updated_at}
+        for number, count in enumerate(status.counts, start=1)
+    ]  # fmt: skip
+    return entity | {"batches": batches} if status.batched else entity
+
+
+def branch_entity(repository: Repository, name: str, *, external_url: str) -> dict[str, object]:
+    """Make a branch."""
+    references = repository.references
+    return {
+        "name": name,
+        "commit": _commit(references.branches[name]),
+        "default": name == references.default_branch,
+        "web_url": f"{external_url}/{repository.project.full_path}/-/tree/{name}",
+    }
+
+
+def tag_entity(repository: Repository, name: str) -> dict[str, object]:
+    """Make a tag; an annotated one shows its own object, as a bundle does not list its commit."""
+    object_id = repository.references.tags[name]
+    return {"name": name, "target": object_id, "commit": _commit(object_id)}
+
+
+def _commit(object_id: str) -> dict[str, object]:
+    return {"id": object_id, "short_id": object_id[:_SHORT]}

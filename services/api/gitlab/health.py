@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from aiohttp import web
 
-from services.api.dependencies import DEPENDENCIES
 from services.api.http.responses import json_response
-from services.process import health as told
+from services.process import health as process_health
+from services.process.health import Readiness
+from shared.broker.base import Broker
+from shared.database.pool import Pool
+from shared.storage.base import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is checked, and whether requests should be sent here."""
+
+    pool: Pool
+    store: ObjectStore
+    broker: Broker
+    readiness: Readiness
+
+
+HEALTH = web.AppKey("health", Health)
 
 
 async def health(_request: web.Request) -> web.Response:
@@ -16,17 +34,13 @@ async def health(_request: web.Request) -> web.Response:
 
 async def liveness(_request: web.Request) -> web.Response:
     """GET /-/liveness: the process need not be started again."""
-    return json_response(told.ALIVE)
+    return json_response(process_health.ALIVE)
 
 
 async def readiness(request: web.Request) -> web.Response:
     """GET /-/readiness: 503 while draining, without the database and, with ``all=1``, whatever is away."""
-    dependencies = request.app[DEPENDENCIES]
-    checks = told.checks(dependencies.pool, dependencies.store, broker=dependencies.broker)
+    now = request.app[HEALTH]
+    checks = process_health.checks(now.pool, now.store, broker=now.broker)
     everything = request.query.get("all") == "1"
-    status, document = await told.readiness(dependencies.readiness, checks, everything=everything)
+    status, document = await process_health.readiness(now.readiness, checks, everything=everything)
     return json_response(document, status=status)
-
-
-PUBLIC = frozenset({health, liveness, readiness})
-"""Answered without asking who asks."""

@@ -1,113 +1,86 @@
-"""Imports of archives into new projects."""
+"""Imports of archives into new projects, and of relations into projects that are there."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TypeVar
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
-from services.api import imports, rate_limits
-from services.api.application_settings import settings_for
-from services.api.dependencies import DEPENDENCIES
-from services.api.gitlab.entities import import_status
-from services.api.http.bodies import LARGEST_BODY
-from services.api.http.errors import ApiError, Forbidden, ParametersInvalid
+from services.api.gitlab.entities import import_status, relation_import
+from services.api.gitlab.origin import origin_of
+from services.api.gitlab.requests.imports import (
+    read_relation_upload,
+    read_remote,
+    read_s3,
+    read_upload,
+)
+from services.api.gitlab.upload_forms import received
+from services.api.http.bodies import parameters
+from services.api.http.caller import find_caller, require_caller
 from services.api.http.responses import job_header, json_response
-from services.api.http.uploads import UploadForm, receive, require_size
-from services.api.middleware.identify import act_as_told, require_caller
-from services.api.origin import origin_of
-from services.api.permissions import visible_project
-from shared.accounts.models import AccessLevel, User
-from shared.database.pool import one_moment
-from shared.jobs import failed_relations
-from shared.jobs import store as jobs
-from shared.jobs.models import Job, JobKind
-from shared.jobs.outbox import announce
-from shared.projects import store
-from shared.projects.models import Project
-
-_MOST_FAILURES = 100
-T = TypeVar("T")
+from services.api.use_cases import use_cases
+from shared.accounts.models import AccessLevel
+from shared.errors import Denied
+from shared.usecases.archive_sources import ArchiveSource
+from shared.usecases.imports import ImportRequest, Scheduled
 
 
 async def create(request: web.Request) -> web.Response:
     """POST /projects/import."""
-    async with received(request, imports.read_upload) as (caller, (wanted, archive)):
-        pool = request.app[DEPENDENCIES].pool
-        to = await imports.place(pool, caller, wanted)
-        async with pool.acquire() as db:
-            project, job = await imports.schedule(
-                db, caller, wanted, to=to, archive=archive, origin=origin_of(request)
-            )
-    return await announced(request, project, job)
+    async with received(request, read_upload) as (caller, (asked, archive)):
+        imports = use_cases(request).imports
+        scheduled = await imports.schedule(caller, asked, archive, origin=origin_of(request))
+    return _import_answer(scheduled)
 
 
-@asynccontextmanager
-async def received(request: web.Request, read: Callable[[UploadForm], T]) -> AsyncIterator[tuple[User, T]]:
-    """Take in a form, and give who sent it and what is read; its file is kept unless the block raises.
-
-    A request with wrong parameters is told so first and does not count against the limit, as in GitLab.
-    Where it is refused for other reasons, that is found out of small bodies alone: others are not read.
-    """
-    refusal = await _refusal(request)
-    async with AsyncExitStack() as stack:
-        try:
-            form = await stack.enter_async_context(receive(request))
-            await act_as_told(request, form.fields)
-            wanted = read(form)
-        except ParametersInvalid:
-            await rate_limits.take_back(request)
-            raise
-        except ApiError as error:
-            raise refusal or error from None
-        if refusal:
-            raise refusal
-        yield require_caller(request), wanted
+async def create_remote(request: web.Request) -> web.Response:
+    """POST /projects/remote-import; some clients (gitbeaker) ask for S3 here."""
+    return await _create_remote(request, read_remote)
 
 
-async def _refusal(request: web.Request) -> ApiError | None:
-    """Check what needs no body, and raise what is against it before a large one is sent."""
+async def create_from_s3(request: web.Request) -> web.Response:
+    """POST /projects/remote-import-s3."""
+    return await _create_remote(request, read_s3)
+
+
+async def _create_remote(
+    request: web.Request, read: Callable[[Mapping[str, object]], tuple[ImportRequest, ArchiveSource]]
+) -> web.Response:
     caller = require_caller(request)
-    await require_size(request)
-    try:
-        await count_import(request, caller)
-    except ApiError as error:
-        if request.content_length is None or request.content_length > LARGEST_BODY:
-            raise
-        return error
-    return None
+    asked, source = read(await parameters(request))
+    imports = use_cases(request).remote_imports
+    return _import_answer(await imports.schedule(caller, asked, source, origin=origin_of(request)))
 
 
-async def announced(request: web.Request, project: Project, job: Job) -> web.Response:
-    """Tell a worker of the import, and the client."""
-    dependencies = request.app[DEPENDENCIES]
-    await announce(dependencies.pool, dependencies.broker, job)
-    entity = import_status(project, job, [], maintains=True)
-    return json_response(entity, status=201, headers=job_header(job))
+def _import_answer(scheduled: Scheduled) -> web.Response:
+    entity = import_status(scheduled.project, scheduled.job, [], maintains=True)
+    return json_response(entity, status=201, headers=job_header(scheduled.job))
+
+
+async def create_relation(request: web.Request) -> web.Response:
+    """POST /projects/import-relation."""
+    async with received(request, read_relation_upload) as (caller, asked):
+        imports = use_cases(request).relation_imports
+        scheduled = await imports.schedule(caller, asked, origin=origin_of(request))
+    entity = relation_import(scheduled.project, scheduled.job)
+    return json_response(entity, status=201, headers=job_header(scheduled.job))
 
 
 async def authorize(request: web.Request) -> web.Response:
     """POST /projects/import/authorize, for relations too: what GitLab's proxy asks, and nobody else may."""
     require_caller(request)
-    raise Forbidden
-
-
-async def count_import(request: web.Request, caller: User) -> None:
-    """Check whether imports are on, and count this one of the caller's."""
-    settings = await settings_for(request)
-    imports.require_enabled(settings)
-    await rate_limits.count(request, "project_import", caller.id, limit=settings.project_import_limit)
+    raise Denied
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /projects/:id/import; by path it is the newest import for it, also one to overwrite it."""
-    require_caller(request)
-    async with one_moment(request.app[DEPENDENCIES].pool) as db:
-        project, level = await visible_project(request, db=db)
-        if "/" in request.match_info["id"]:
-            project = await store.newest_replacement(db, project) or project
-        job = await jobs.newest(db, project.id, JobKind.IMPORT)
-        failed = await failed_relations.newest(db, job, limit=_MOST_FAILURES) if job else []
-    return json_response(import_status(project, job, failed, maintains=level >= AccessLevel.MAINTAINER))
+    """GET /projects/:id/import."""
+    found = await use_cases(request).imports.status(find_caller(request), request.match_info["id"])
+    maintains = found.level >= AccessLevel.MAINTAINER
+    return json_response(import_status(found.project, found.job, found.failed, maintains=maintains))
+
+
+async def relation_imports(request: web.Request) -> web.Response:
+    """GET /projects/:id/relation-imports."""
+    imports = use_cases(request).relation_imports
+    found = await imports.of_project(find_caller(request), request.match_info["id"])
+    return json_response([relation_import(found.project, job) for job in found.jobs])

@@ -1,23 +1,19 @@
-"""The caller's own account, and what this server says of itself."""
+"""What this server says of itself, and its application settings."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from services.api.dependencies import DEPENDENCIES
-from services.api.gitlab.entities import user_entity
-from services.api.http.errors import ApiError
+from services.api.gitlab.requests.settings import read_settings, settings_entity
+from services.api.http.bodies import parameters
+from services.api.http.caller import find_caller, require_caller
+from services.api.http.errors import VersionGone
 from services.api.http.responses import json_response
-from services.api.middleware.identify import require_caller
+from services.api.use_cases import use_cases
+from shared.usecases.access import require_administrator
 
 _VERSION = {"version": "18.9.0", "revision": "crossdock"}
 """The GitLab whose behaviour this follows."""
-
-
-async def user(request: web.Request) -> web.Response:
-    """GET /user."""
-    caller = require_caller(request)
-    return json_response(user_entity(caller, external_url=request.app[DEPENDENCIES].config.external_url))
 
 
 async def version(request: web.Request) -> web.Response:
@@ -35,4 +31,16 @@ async def metadata(request: web.Request) -> web.Response:
 
 async def old_version(_request: web.Request) -> web.Response:
     """Anything below /api/v3."""
-    raise ApiError(410, {"error": "API V3 is no longer supported. Use API V4 instead."})
+    raise VersionGone
+
+
+async def settings(request: web.Request) -> web.Response:
+    """GET /application/settings."""
+    return json_response(settings_entity(await use_cases(request).settings.show(find_caller(request))))
+
+
+async def change_settings(request: web.Request) -> web.Response:
+    """PUT /application/settings."""
+    caller = require_administrator(find_caller(request))
+    changes = read_settings(await parameters(request))
+    return json_response(settings_entity(await use_cases(request).settings.change(caller, changes)))

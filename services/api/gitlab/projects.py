@@ -6,23 +6,16 @@ from functools import partial
 
 from aiohttp import web
 
-from services.api import changes, creation
-from services.api.dependencies import DEPENDENCIES
-from services.api.gitlab.entities import full_project, import_error, import_status, simple_project
+from services.api.gitlab.entities import full_project, project_details, simple_project
+from services.api.gitlab.requests.projects import read_project, read_project_changes, read_project_query
 from services.api.http.bodies import parameters
-from services.api.http.errors import Forbidden
+from services.api.http.caller import find_caller, require_caller
 from services.api.http.pagination import page_of, page_response
 from services.api.http.parameters import boolean
-from services.api.http.responses import accepted, json_response
-from services.api.middleware.identify import find_caller, require_caller
-from services.api.permissions import visible_project
-from services.api.project_content import repository_facts, statistics_of
-from services.api.project_queries import read_query
-from shared.accounts.models import AccessLevel, Namespace
-from shared.jobs import store as jobs
-from shared.jobs.models import JobKind
-from shared.projects import store
-from shared.projects.models import Project
+from services.api.http.responses import accepted, external_url, json_response
+from services.api.use_cases import use_cases
+from shared.accounts.models import Namespace
+from shared.usecases.projects import ProjectDetails
 
 
 async def index(request: web.Request) -> web.Response:
@@ -32,56 +25,35 @@ async def index(request: web.Request) -> web.Response:
 
 async def list_answer(request: web.Request, group: Namespace | None) -> web.Response:
     """Answer with the projects that the query asks for, all or those of a group."""
-    dependencies = request.app[DEPENDENCIES]
-    caller = find_caller(request)
     entity = simple_project if boolean(request.query.get("simple")) else full_project
     page = page_of(request)
-    query = read_query(request.query, page, namespace_id=group.id if group else None)
-    found = await store.list_projects(dependencies.pool, caller, query)
-    return page_response(request, page, found, partial(entity, external_url=dependencies.config.external_url))
+    query = read_project_query(request.query, page, namespace_id=group.id if group else None)
+    found = await use_cases(request).projects.list(find_caller(request), query)
+    return page_response(request, page, found, partial(entity, external_url=external_url(request)))
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /projects/:id."""
-    return await _answer(request, *await visible_project(request))
-
-
-async def _answer(
-    request: web.Request, project: Project, level: AccessLevel, *, status: int = 200
-) -> web.Response:
-    dependencies = request.app[DEPENDENCIES]
-    job = await jobs.newest(dependencies.pool, project.id, JobKind.IMPORT)
-    maintains = level >= AccessLevel.MAINTAINER
-    imported = import_status(project, job, [], maintains=maintains)
-    entity = full_project(project, external_url=dependencies.config.external_url)
-    content = await repository_facts(dependencies, project)
-    if boolean(request.query.get("statistics")) and level >= AccessLevel.REPORTER:
-        content["statistics"] = await statistics_of(dependencies, project)
-    return json_response(
-        entity
-        | content
-        | {key: imported[key] for key in ("import_status", "import_type")}
-        | {"import_error": import_error(job, maintains=maintains)},
-        status=status,
+    caller, reference = find_caller(request), request.match_info["id"]
+    details = await use_cases(request).projects.show(
+        caller, reference, with_statistics=_with_statistics(request)
     )
+    return _answer(request, details)
 
 
 async def create(request: web.Request) -> web.Response:
     """POST /projects."""
-    dependencies = request.app[DEPENDENCIES]
     caller = require_caller(request)
-    wanted = creation.read_project(await parameters(request))
-    project = await creation.create_project(dependencies.pool, caller, wanted)
-    return json_response(full_project(project, external_url=dependencies.config.external_url), status=201)
+    project = await use_cases(request).projects.create(caller, read_project(await parameters(request)))
+    return json_response(full_project(project, external_url=external_url(request)), status=201)
 
 
 async def update(request: web.Request) -> web.Response:
     """PUT /projects/:id."""
-    require_caller(request)
-    project, level = await visible_project(request)
-    wanted = changes.read_project_changes(await parameters(request))
-    changed = await changes.change_project(request.app[DEPENDENCIES].pool, project, level, wanted)
-    return await _answer(request, changed, level)
+    projects = use_cases(request).projects
+    found = await projects.find_to_change(find_caller(request), request.match_info["id"])
+    asked = read_project_changes(await parameters(request))
+    return _answer(request, await projects.change(found, asked, with_statistics=_with_statistics(request)))
 
 
 async def archive(request: web.Request) -> web.Response:
@@ -95,18 +67,22 @@ async def unarchive(request: web.Request) -> web.Response:
 
 
 async def _set_archived(request: web.Request, *, archived: bool) -> web.Response:
-    require_caller(request)
-    project, level = await visible_project(request)
-    pool = request.app[DEPENDENCIES].pool
-    changed = await changes.archive_project(pool, project, level, archived=archived)
-    return await _answer(request, changed, level, status=201)
+    details = await use_cases(request).projects.archive(
+        find_caller(request), request.match_info["id"], archived=archived,
+        with_statistics=_with_statistics(request),
+    )  # fmt: skip
+    return _answer(request, details, status=201)
 
 
 async def delete(request: web.Request) -> web.Response:
     """DELETE /projects/:id."""
-    require_caller(request)
-    project, level = await visible_project(request)
-    if level < AccessLevel.OWNER:
-        raise Forbidden
-    await store.delete(request.app[DEPENDENCIES].pool, project.id)
+    await use_cases(request).projects.delete(find_caller(request), request.match_info["id"])
     return accepted()
+
+
+def _with_statistics(request: web.Request) -> bool:
+    return bool(boolean(request.query.get("statistics")))
+
+
+def _answer(request: web.Request, details: ProjectDetails, *, status: int = 200) -> web.Response:
+    return json_response(project_details(details, external_url=external_url(request)), status=status)

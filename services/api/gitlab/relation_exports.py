@@ -2,64 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+import msgspec
 from aiohttp import web
 
-from services.api import relation_exports, relation_files
-from services.api.application_settings import settings_for
-from services.api.dependencies import DEPENDENCIES
+from services.api.gitlab.entities import relation_status
+from services.api.gitlab.requests.exports import read_batched, read_relation, read_relation_name
 from services.api.http.bodies import parameters
+from services.api.http.caller import find_caller
 from services.api.http.downloads import send
-from services.api.http.errors import NotFound
-from services.api.http.parameters import Checker
 from services.api.http.responses import accepted, json_response
 from services.api.http.streams import json_list
-from services.api.permissions import administered_project
+from services.api.use_cases import use_cases
 from shared.accounts.models import User
-from shared.exports.relation_exports import find
-from shared.projects.models import Project
-
-
-async def _transferable(request: web.Request) -> tuple[Project, User]:
-    if not (await settings_for(request)).bulk_import_enabled:
-        raise NotFound
-    return await administered_project(request)
+from shared.usecases.relation_exports import RelationStatus
 
 
 async def create(request: web.Request) -> web.Response:
     """POST /projects/:id/export_relations."""
-    dependencies = request.app[DEPENDENCIES]
-    project, caller = await _transferable(request)
-    checker = Checker(await parameters(request))
-    batched = checker.boolean("batched", default=False)
-    checker.finish()
-    await relation_exports.request_export(
-        dependencies.pool, caller, project,
-        batched=bool(batched), retention=(await settings_for(request)).retention,
-    )  # fmt: skip
+    exports = use_cases(request).relation_exports
+    transferable = await exports.transferable(*_asked(request))
+    await exports.schedule(transferable, batched=read_batched(await parameters(request)))
     return accepted()
 
 
 async def show(request: web.Request) -> web.StreamResponse:
     """GET /projects/:id/export_relations/status."""
-    pool = request.app[DEPENDENCIES].pool
-    project, caller = await _transferable(request)
-    relation = relation_exports.read_wanted(request.query)
+    exports = use_cases(request).relation_exports
+    transferable = await exports.transferable(*_asked(request))
+    relation = read_relation_name(request.query)
     if relation is not None:
-        export = await relation_exports.require_export(pool, caller, project)
-        return json_response(await relation_exports.status(pool, export, relation))
-    mine = await find(pool, project_id=project.id, user_id=caller.id)
-    if mine is None:
+        return json_response(relation_status(await exports.status(transferable, relation)))
+    statuses = await exports.statuses(transferable)
+    if statuses is None:
         return json_response([])
-    async with aclosing(relation_exports.statuses(pool, mine)) as statuses:
-        return await json_list(request, statuses, headers={})
+    async with aclosing(statuses), aclosing(_encoded(statuses)) as items:
+        return await json_list(request, items, headers={})
 
 
 async def download(request: web.Request) -> web.StreamResponse:
     """GET and HEAD /projects/:id/export_relations/download."""
-    dependencies = request.app[DEPENDENCIES]
-    project, caller = await _transferable(request)
-    wanted = relation_files.read_wanted(request.query)
-    export = await relation_exports.require_export(dependencies.pool, caller, project)
-    return await send(request, await relation_files.relation_download(dependencies, export, wanted))
+    exports = use_cases(request).relation_exports
+    transferable = await exports.transferable(*_asked(request))
+    return await send(request, await exports.download(transferable, read_relation(request.query)))
+
+
+async def _encoded(statuses: AsyncGenerator[RelationStatus, None]) -> AsyncGenerator[bytes, None]:
+    async for each in statuses:
+        yield msgspec.json.encode(relation_status(each))
+
+
+def _asked(request: web.Request) -> tuple[User | None, str]:
+    return find_caller(request), request.match_info["id"]

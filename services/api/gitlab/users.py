@@ -1,4 +1,4 @@
-"""Users, as others and administrators see them."""
+"""Users, and their personal access tokens, as they themselves, others and administrators see them."""
 
 from __future__ import annotations
 
@@ -6,68 +6,106 @@ from functools import partial
 
 from aiohttp import web
 
-from services.api.dependencies import DEPENDENCIES
-from services.api.gitlab.account_entities import basic_user, detailed_user, public_user
+from services.api.gitlab.account_entities import basic_user, detailed_user, public_user, token_entity
+from services.api.gitlab.entities import user_entity
+from services.api.gitlab.requests.accounts import (
+    read_id,
+    read_token,
+    read_token_filter,
+    read_user,
+    read_user_query,
+)
 from services.api.http.bodies import parameters
-from services.api.http.errors import ApiError, Forbidden, NotFound, Refused
+from services.api.http.caller import find_caller, require_caller, require_token
+from services.api.http.errors import RouteUnknown
 from services.api.http.pagination import page_of, page_response
-from services.api.http.parameters import Checker, integer
-from services.api.http.responses import json_response
-from services.api.middleware.identify import find_caller
-from services.api.new_users import read_user
-from services.api.permissions import require_administrator
-from shared.accounts.errors import UsernameTaken
-from shared.accounts.models import User
-from shared.accounts.users import UserQuery, create_user, find_user_by_id, search_users
+from services.api.http.parameters import integer
+from services.api.http.responses import external_url, json_response
+from services.api.use_cases import use_cases
+from shared.accounts.models import AccessToken, User
+from shared.usecases.access import require_administrator
+from shared.usecases.users import require_known
+
+
+async def current(request: web.Request) -> web.Response:
+    """GET /user."""
+    return json_response(user_entity(require_caller(request), external_url=external_url(request)))
 
 
 async def index(request: web.Request) -> web.Response:
     """GET /users."""
-    dependencies = request.app[DEPENDENCIES]
-    caller = find_caller(request)
-    if caller is None:
-        raise Forbidden("Not authorized to access /api/v4/users")
+    caller = require_known(find_caller(request), "Not authorized to access /api/v4/users")
     page = page_of(request)
-    checker = Checker(request.query)
-    username, search = checker.text("username"), checker.text("search")
-    checker.finish()
-    query = UserQuery(username=username, search=search, limit=page.size, offset=page.offset)
-    found = await search_users(dependencies.pool, query)
+    found = await use_cases(request).users.list(read_user_query(request.query, page))
     entity = detailed_user if caller.is_admin else basic_user
-    return page_response(request, page, found, partial(entity, external_url=dependencies.config.external_url))
+    return page_response(request, page, found, partial(entity, external_url=external_url(request)))
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /users/:id."""
-    caller = find_caller(request)
-    if caller is None:
-        raise Forbidden("Not authorized!")
+    caller = require_known(find_caller(request), "Not authorized!")
     entity = detailed_user if caller.is_admin else public_user
-    user = await user_of_address(request, "id")
-    return json_response(entity(user, external_url=request.app[DEPENDENCIES].config.external_url))
+    return json_response(entity(await _user(request, "id"), external_url=external_url(request)))
 
 
 async def create(request: web.Request) -> web.Response:
     """POST /users; a password is accepted and not kept, as tokens alone open the door here."""
-    require_administrator(request)
-    dependencies = request.app[DEPENDENCIES]
-    wanted = read_user(await parameters(request))
-    try:
-        user = await create_user(
-            dependencies.pool, wanted.username, name=wanted.name, email=wanted.email,
-            is_admin=wanted.is_admin, bot=wanted.bot, projects_limit=wanted.projects_limit,
-        )  # fmt: skip
-    except UsernameTaken:
-        raise Refused(409, "Username has already been taken") from None
-    return json_response(detailed_user(user, external_url=dependencies.config.external_url), status=201)
+    caller = require_administrator(find_caller(request))
+    user = await use_cases(request).users.create(caller, read_user(await parameters(request)))
+    return json_response(detailed_user(user, external_url=external_url(request)), status=201)
 
 
-async def user_of_address(request: web.Request, name: str) -> User:
-    """Give the user whose id the address has under ``name``; raises 404."""
+async def _user(request: web.Request, name: str) -> User:
+    """Give the user whose id the address has under ``name``. Raises RouteUnknown and NotFound."""
     digits = request.match_info[name]
     if not (digits.isascii() and digits.isdecimal()):
-        raise ApiError(404, {"error": "404 Not Found"})  # such an address is no route of GitLab's
-    user = await find_user_by_id(request.app[DEPENDENCIES].pool, integer(digits) or 0)
-    if user is None:
-        raise NotFound("User")
-    return user
+        raise RouteUnknown  # such an address is no route of GitLab's
+    return await use_cases(request).users.show(integer(digits) or 0)
+
+
+async def tokens(request: web.Request) -> web.Response:
+    """GET /personal_access_tokens."""
+    caller, page = require_caller(request), page_of(request)
+    asked = read_token_filter(request.query, caller)
+    found = await use_cases(request).tokens.list(
+        caller, user_id=asked.user_id, active=asked.active, limit=page.size, offset=page.offset
+    )
+    return page_response(request, page, found, token_entity)
+
+
+async def own_token(request: web.Request) -> web.Response:
+    """GET /personal_access_tokens/self."""
+    return json_response(token_entity(require_token(request)))
+
+
+async def revoke_own_token(request: web.Request) -> web.Response:
+    """DELETE /personal_access_tokens/self."""
+    return await _revoke(request, require_token(request))
+
+
+async def token(request: web.Request) -> web.Response:
+    """GET /personal_access_tokens/:id."""
+    return json_response(token_entity(await _token(request)))
+
+
+async def revoke_token(request: web.Request) -> web.Response:
+    """DELETE /personal_access_tokens/:id."""
+    return await _revoke(request, await _token(request))
+
+
+async def create_token(request: web.Request) -> web.Response:
+    """POST /users/:user_id/personal_access_tokens, for administrators; the token is shown this once."""
+    require_administrator(find_caller(request))
+    user = await _user(request, "user_id")
+    made = await use_cases(request).tokens.create(user, read_token(await parameters(request)))
+    return json_response(token_entity(made.token) | {"token": made.text}, status=201)
+
+
+async def _token(request: web.Request) -> AccessToken:
+    caller = require_caller(request)
+    return await use_cases(request).tokens.show(caller, read_id(request.match_info, "id"))
+
+
+async def _revoke(request: web.Request, token: AccessToken) -> web.Response:
+    await use_cases(request).tokens.revoke(token)
+    return web.Response(status=204)

@@ -11,9 +11,10 @@ import msgspec
 from aiohttp import web
 
 from services.api.http.encodings import decoded
-from services.api.http.errors import ApiError, ParametersInvalid, TooLarge
+from services.api.http.errors import BodyTooLarge, MediaTypeUnsupported, ParametersInvalid
 from services.api.http.form_data import FieldCollector, form_parser
 from services.api.http.nesting import nest
+from shared.errors import TimedOut
 
 LARGEST_BODY = 1024 * 1024
 MOST_PARAMETERS = 1000
@@ -59,17 +60,17 @@ async def _next_chunk(request: web.Request) -> bytes:
         async with asyncio.timeout(IDLE.total_seconds()):
             return await request.content.readany()
     except TimeoutError:
-        raise ApiError(408, {"message": f"408 Request Timeout: nothing came for {IDLE}"}) from None
+        raise TimedOut(f"nothing came for {IDLE}") from None
 
 
 async def _body(request: web.Request) -> bytes:
     if (request.content_length or 0) > LARGEST_BODY:
-        raise TooLarge("the body", LARGEST_BODY)
+        raise BodyTooLarge(LARGEST_BODY)
     body = bytearray()
     async for chunk in chunks(request):
         body += chunk
         if len(body) > LARGEST_BODY:
-            raise TooLarge("the body", LARGEST_BODY)
+            raise BodyTooLarge(LARGEST_BODY)
     return bytes(body)
 
 
@@ -84,7 +85,7 @@ def _pairs(request: web.Request, body: bytes) -> list[tuple[str, object]]:
         case "multipart/form-data":
             return _multipart(request, body)
         case other:
-            raise ApiError(415, {"error": f"The provided content-type '{other}' is not supported."})
+            raise MediaTypeUnsupported(f"The provided content-type '{other}' is not supported.")
 
 
 def _json(body: bytes) -> list[tuple[str, object]]:

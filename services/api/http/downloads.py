@@ -1,67 +1,27 @@
-"""Use case of downloads: a file from the store to the socket, whole or in part."""
+"""A file on its way to the client, whole or in part."""
 
 from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
 from urllib.parse import quote
 
 from aiohttp import web
 
-from services.api.http.admission import place
-from services.api.http.errors import Refused
 from services.api.http.preconditions import unmet_condition
 from services.api.http.ranges import ByteRange, RangeUnsatisfiable, requested_range
 from services.api.http.streams import write
-from shared.errors import ObjectMissing
-from shared.exports.archives import FinishedArchive
-from shared.storage.base import ObjectStore
+from shared.admission import place
+from shared.exports.downloads import Download
 
 DOWNLOADS = web.AppKey("downloads", asyncio.Semaphore)
 """Free places for downloads, each of which keeps a connection to the storage."""
 
 _PATIENCE = timedelta(seconds=30)
-
-Read = Callable[[int, int], AsyncGenerator[bytes, None]]
-"""Gives ``length`` bytes from ``start`` on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Download:
-    """A file and what is told about it; ``etag`` has its quotes, ``sha256`` is of the file where known."""
-
-    file_name: str
-    size: int
-    etag: str
-    modified_at: datetime
-    read: Read
-    sha256: bytes | None = None
-
-
-def archive_download(store: ObjectStore, archive: FinishedArchive) -> Download:
-    """Give a finished export as it lies in the store."""
-    return Download(
-        file_name=archive.file_name,
-        size=archive.size,
-        etag=f'"{archive.sha256.hex()}"',
-        modified_at=archive.created_at,
-        read=lambda start, length: store.read(archive.key, start=start, length=length),
-        sha256=archive.sha256,
-    )
-
-
-async def require_stored(store: ObjectStore, key: str, *, message: str) -> None:
-    """Raise 404 where the store lost the object, while the answer's status is still open."""
-    try:
-        await store.stat(key)
-    except ObjectMissing:
-        raise Refused(404, message) from None
 
 
 async def send(request: web.Request, download: Download) -> web.StreamResponse:

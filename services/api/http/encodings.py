@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from services.api.http.errors import ApiError
+from services.api.http.errors import BodyBroken, EncodingUnsupported
 from shared.archive.errors import StreamError
 from shared.archive.gzip_reader import GzipReader
 
@@ -24,8 +24,7 @@ def decoded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]
         return chunks
     if name in _GZIP:
         return _inflated(chunks)
-    message = f"the encoding '{name}' of the body is not supported: gzip is, and none"
-    raise ApiError(415, {"error": message}, headers={"Accept-Encoding": "gzip"})
+    raise EncodingUnsupported(f"the encoding '{name}' of the body is not supported: gzip is, and none")
 
 
 async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -35,9 +34,9 @@ async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             for step in reader.feed(chunk):
                 yield step
     except StreamError as error:
-        raise ApiError(400, {"error": f"the body is not in its encoding: {error}"}) from None
+        raise BodyBroken(f"the body is not in its encoding: {error}") from None
     if reader.compressed and not reader.complete:
-        raise ApiError(400, {"error": "the body is not in its encoding: the gzip stream is cut short"})
+        raise BodyBroken("the body is not in its encoding: the gzip stream is cut short")
 
 
 async def unzipped(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

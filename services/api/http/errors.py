@@ -1,101 +1,122 @@
-"""Answers that are errors, in GitLab's two dialects: ``message`` (helpers) and ``error`` (validation)."""
+"""Errors of HTTP itself: requests that cannot be read, and those that a limit of the server ends."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from shared.errors import CrossdockError, Fault
+from shared.errors import Conflict, Invalid, Missing, NotAllowed, Refusal, TooLarge, TooMany, Unprocessable
 
 
-class ApiError(CrossdockError):
-    """An answer of ``status`` with ``body`` as JSON, or as plain text where it is a string."""
+class ParametersInvalid(Invalid):
+    """Parameters are missing or wrong: every problem of the request, each by the parameter's name."""
 
-    code = "api"
-    fault = Fault.CLIENT
-
-    def __init__(self, status: int, body: object, *, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(f"{status} {body}")
-        self.status = status
-        self.body = body
-        self.headers = headers or {}
-
-
-class Refused(ApiError):
-    """``{"message": ...}``: what GitLab's API helpers answer."""
-
-    def __init__(self, status: int, message: object, *, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(status, {"message": message}, headers=headers)
-
-
-class ParametersInvalid(ApiError):
-    """``{"error": "a is missing, b is invalid"}``: what GitLab's parameter validation answers."""
+    code = "parameters_invalid"
 
     def __init__(self, *problems: str) -> None:
-        super().__init__(400, {"error": ", ".join(problems)})
+        super().__init__(", ".join(problems))
 
 
-class Malformed(ApiError):
-    """400 of texts that nothing can be named: a NUL in them, or no UTF-8."""
+class Malformed(Invalid):
+    """A text that nothing can be named: it has a NUL, or is no UTF-8."""
+
+    code = "malformed"
 
     def __init__(self) -> None:
-        super().__init__(400, {"error": "400 Bad Request"})
+        super().__init__("Bad Request")
 
 
-class TooLarge(ApiError):
-    """The body is longer than ``limit`` bytes; plain text, as it is GitLab's proxy that says so."""
+class BodyBroken(Invalid):
+    """The body ends early, or is not in its encoding."""
 
-    def __init__(self, what: str, limit: int) -> None:
-        super().__init__(413, f"Request Entity Too Large: {what} may have at most {limit} bytes\n")
-
-
-class NotFound(Refused):
-    """404 of a resource: ``404 Project Not Found``."""
-
-    def __init__(self, resource: str = "") -> None:
-        super().__init__(404, f"404 {resource} Not Found" if resource else "404 Not Found")
+    code = "body_broken"
 
 
-class Moved(ApiError):
-    """301: the resource has another address for good; plain text, as GitLab has it."""
+class BodyTooLarge(TooLarge):
+    """The body has more than ``limit`` bytes."""
+
+    code = "body_too_large"
+
+    def __init__(self, limit: int, *, what: str = "the body") -> None:
+        super().__init__(f"Request Entity Too Large: {what} may have at most {limit} bytes")
+        self.limit = limit
+
+
+class MediaTypeUnsupported(Refusal):
+    """The body has a type that no parameters are read from."""
+
+    code = "media_type_unsupported"
+
+
+class EncodingUnsupported(MediaTypeUnsupported):
+    """The body is in an encoding that is not undone here (RFC 9110, section 8.4)."""
+
+    code = "encoding_unsupported"
+
+
+class RouteUnknown(Missing):
+    """Nothing is at this address."""
+
+    code = "route_unknown"
+
+    def __init__(self) -> None:
+        super().__init__("Not Found")
+
+
+class MethodUnknown(NotAllowed):
+    """The address does not take this method, but ``allowed``."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__("Not Allowed")
+        self.allowed = allowed
+
+
+class VersionGone(Refusal):
+    """The version of the API is served no more."""
+
+    code = "version_gone"
+
+    def __init__(self) -> None:
+        super().__init__("API V3 is no longer supported. Use API V4 instead.")
+
+
+class Redirected(Refusal):
+    """The resource has another address for good."""
+
+    code = "redirected"
 
     def __init__(self, address: str) -> None:
-        text = f"This resource has been moved permanently to {address}."
-        super().__init__(301, text, headers={"Location": address})
+        super().__init__(f"This resource has been moved permanently to {address}.")
+        self.address = address
 
 
-class Forbidden(Refused):
-    """403, and why where GitLab says so."""
+class ForeignForm(Refusal):
+    """A page of another site sent the form."""
 
-    def __init__(self, reason: str = "") -> None:
-        super().__init__(403, f"403 Forbidden - {reason}" if reason else "403 Forbidden")
-
-
-class Unauthorized(Refused):
-    """401 where no user is known."""
+    code = "foreign_form"
 
     def __init__(self) -> None:
-        super().__init__(401, "401 Unauthorized")
+        super().__init__("Forbidden")
 
 
-class TokenUnusable(ApiError):
-    """401 of a token that did hold once (RFC 6750, section 3.1)."""
+class TooManyStreams(TooMany):
+    """The user has as many event streams as one may have."""
 
-    def __init__(self, description: str) -> None:
-        challenge = (
-            f'Bearer realm="Protected by OAuth 2.0", error="invalid_token", error_description="{description}"'
-        )
-        super().__init__(
-            401,
-            {"error": "invalid_token", "error_description": description},
-            headers={"WWW-Authenticate": challenge},
-        )
+    code = "too_many_streams"
 
 
-class ScopeInsufficient(ApiError):
-    """403 of a token whose scopes are none of ``accepted``."""
+class KeyAtWork(Conflict):
+    """A request with the same key of idempotency is at work."""
 
-    def __init__(self, accepted: str) -> None:
-        description = "The request requires higher privileges than provided by the access token."
-        super().__init__(
-            403, {"error": "insufficient_scope", "error_description": description, "scope": accepted}
-        )
+    code = "idempotency_key_at_work"
+
+
+class AnswerNotKept(Conflict):
+    """The request with the same key of idempotency was answered, and the answer is not kept."""
+
+    code = "idempotency_answer_not_kept"
+
+
+class KeyReused(Unprocessable):
+    """Another request had the same key of idempotency."""
+
+    code = "idempotency_key_reused"

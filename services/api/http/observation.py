@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 from aiohttp import web
 
@@ -25,32 +24,6 @@ class Answered:
     lasted: timedelta
     received: int
     sent: int
-
-
-class RequestObserver(Protocol):
-    """Is told of requests. No method raises or waits."""
-
-    def began(self) -> None:
-        """A request came; ``answered`` follows, whatever becomes of it."""
-
-    def answered(self, answered: Answered) -> None:
-        """It is over."""
-
-    def limited(self, limit: str) -> None:
-        """A request was refused by the rate limit of that name."""
-
-
-class Unobserved:
-    """RequestObserver that keeps nothing."""
-
-    def began(self) -> None:
-        """See RequestObserver."""
-
-    def answered(self, answered: Answered) -> None:
-        """See RequestObserver."""
-
-    def limited(self, limit: str) -> None:
-        """See RequestObserver."""
 
 
 def route_of(request: web.Request) -> str:

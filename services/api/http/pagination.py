@@ -9,16 +9,14 @@ from typing import TypeVar
 from aiohttp import web
 from yarl import URL
 
-from services.api.dependencies import DEPENDENCIES
-from services.api.http.parameters import Checker
-from services.api.http.responses import json_response
+from services.api.http.parameters import TOKEN_PARAMETERS, Checker
+from services.api.http.responses import external_url, json_response
 from shared.database.search import Found
 
 T = TypeVar("T")
 
 _LARGEST = 100
 _LAST = 1_000_000
-_SECRET = ("private_token", "access_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +75,6 @@ def page_headers(request: web.Request, page: Page, *, total: int) -> dict[str, s
 
 def link(request: web.Request, **changes: int | str) -> URL:
     """Give the address of the request with other parameters, and without tokens."""
-    base = URL(request.app[DEPENDENCIES].config.external_url + request.rel_url.raw_path, encoded=True)
-    query = request.rel_url.without_query_params(*_SECRET).query
+    base = URL(external_url(request) + request.rel_url.raw_path, encoded=True)
+    query = request.rel_url.without_query_params(*TOKEN_PARAMETERS).query
     return base.with_query(query).update_query(changes)

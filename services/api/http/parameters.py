@@ -9,6 +9,9 @@ from services.api.http.errors import ParametersInvalid
 from shared.accounts.models import AccessLevel
 from shared.gitlab.visibility import VISIBILITIES, Visibility
 
+TOKEN_PARAMETERS = ("private_token", "access_token")
+"""Parameters that hold a token, and are for nobody else to see."""
+
 _TRUE = frozenset({"true", "t", "1", "yes", "y", "on"})
 _FALSE = frozenset({"false", "f", "0", "no", "n", "off"})
 _MOST_DIGITS = 18

@@ -15,8 +15,24 @@ from shared.jobs.models import Job
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
+EXTERNAL_URL = web.AppKey("external_url", str)
+"""The URL by which users reach the server, without a slash at its end."""
+
 CORRELATION_ID = web.RequestKey("correlation_id", str)
 _STARTED = web.RequestKey("started", float)
+CLIENT_GONE = 499
+"""The status that proxies log where a client went away before its answer."""
+
+ERROR_CODE = web.RequestKey("error_code", str)
+"""The code of the error that was answered, for the log."""
+
+CONTENT_DIGEST = web.RequestKey("content_digest", bytes)
+"""The digest of a form that was taken in as it arrived."""
+
+
+def external_url(request: web.Request) -> str:
+    """Give the URL by which users reach the server, without a slash at its end."""
+    return request.app[EXTERNAL_URL]
 
 
 def json_response(

@@ -13,22 +13,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from services.api.crossdock import webhooks
-from services.api.dependencies import DEPENDENCIES
-from services.api.gitlab import personal_access_tokens
-from services.api.http import uploads
 from services.api.http.bodies import parameters
-from services.api.http.errors import ParametersInvalid, Refused
-from services.api.http.form_data import MULTIPART
-from services.api.middleware.identify import TOKEN_PARAMETERS, find_caller
-from services.api.middleware.log import UPLOADS
+from services.api.http.caller import find_caller
+from services.api.http.endpoint import endpoint_of, is_upload
+from services.api.http.errors import AnswerNotKept, KeyAtWork, KeyReused, ParametersInvalid
+from services.api.http.parameters import TOKEN_PARAMETERS
+from services.api.http.responses import CONTENT_DIGEST
 from shared.database.outages import DATABASE_ERRORS
+from shared.database.pool import Pool
 from shared.idempotency import store
 from shared.idempotency.models import Hold, KeptAnswer, KeyedRequest
 
@@ -37,15 +36,12 @@ REPLAYED = "Idempotency-Replayed"
 
 _KEY = re.compile(r'("?)([\x21\x23-\x7e]{1,255})\1')
 _LARGEST_BODY = 1024 * 1024
-_SECRET_ANSWERS = frozenset(
-    {
-        personal_access_tokens.create,
-        *(answer for each in (webhooks.OF_PROJECT, webhooks.OF_ALL) for answer in (each.create, each.rotate)),
-    }
-)
-"""Their answers hold what we keep no copy of."""
 
-_SOON = {"Retry-After": "1"}
+DigestUpload = Callable[[web.Request], Awaitable[bytes]]
+KEYS = web.AppKey("idempotency_keys", Pool)
+DIGEST_UPLOAD: web.AppKey[DigestUpload] = web.AppKey("digest_upload")
+"""Reads an upload, keeps nothing, and digests it as ``CONTENT_DIGEST`` is made."""
+
 _log = structlog.get_logger()
 
 
@@ -53,7 +49,7 @@ _log = structlog.get_logger()
 async def answer_once(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let the first request with a key through, and give its answer to those that come after it.
 
-    Raises 409 while it is at work, and 422 for another request with its key.
+    Raises KeyAtWork, AnswerNotKept, and KeyReused for another request with its key.
     """
     caller, given = find_caller(request), request.headers.get(HEADER)
     if given is None or caller is None or request.method != "POST":
@@ -61,7 +57,7 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
     keyed = KeyedRequest(
         user_id=caller.id, key=_key(given), method=request.method, path=request.rel_url.raw_path
     )
-    pool = request.app[DEPENDENCIES].pool
+    pool = request.app[KEYS]
     fingerprint = await _fingerprint(request, keyed.key)
     hold = await store.claim(pool, keyed, fingerprint=fingerprint)
     if hold is None:
@@ -80,7 +76,7 @@ def _key(given: str) -> str:
 
 async def _fingerprint(request: web.Request, key: str) -> bytes:
     """Digest what was asked for, as far as is known before an upload; salted, as there may be passwords."""
-    if request.match_info.handler in UPLOADS and request.content_type == MULTIPART:
+    if is_upload(request):
         given = [(name, value) for name, value in request.query.items() if name not in TOKEN_PARAMETERS]
         asked: object = ["upload", *given]
     else:
@@ -101,12 +97,12 @@ async def _answer(request: web.Request, handler: Handler, hold: Hold) -> web.Str
 
 async def _settle(request: web.Request, hold: Hold, answer: web.StreamResponse | None) -> None:
     """Keep a good answer, and give the key up for any other; a client is answered either way."""
-    pool = request.app[DEPENDENCIES].pool
+    pool = request.app[KEYS]
     try:
         if answer is None or answer.status >= web.HTTPBadRequest.status_code:
             await store.release(pool, hold)
         else:
-            await store.keep(pool, hold, _kept(request, answer), content=request.get(uploads.CONTENT))
+            await store.keep(pool, hold, _kept(request, answer), content=request.get(CONTENT_DIGEST))
     except DATABASE_ERRORS as error:
         _log.warning("key_not_settled", error=repr(error))
 
@@ -115,28 +111,27 @@ def _kept(request: web.Request, answer: web.StreamResponse) -> KeptAnswer:
     body = (answer.body or b"") if isinstance(answer, web.Response) else None
     if not isinstance(body, bytes) or len(body) > _LARGEST_BODY:
         body = None
-    if request.match_info.handler in _SECRET_ANSWERS:
+    if not endpoint_of(request).keeps_answer:
         body = None
     headers = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
     return KeptAnswer(status=answer.status, headers=headers, body=body)
 
 
 async def _answer_again(request: web.Request, keyed: KeyedRequest, fingerprint: bytes) -> web.Response:
-    earlier = await store.earlier(request.app[DEPENDENCIES].pool, keyed)
+    earlier = await store.earlier(request.app[KEYS], keyed)
     if earlier is not None and earlier.fingerprint != fingerprint:
         raise _other_request()
     if earlier is None or earlier.answer is None:
-        raise Refused(409, f"409 Conflict - a request with this {HEADER} is at work", headers=_SOON)
-    if earlier.content is not None and await uploads.content_of(request) != earlier.content:
+        raise KeyAtWork(f"a request with this {HEADER} is at work")
+    if earlier.content is not None and await request.app[DIGEST_UPLOAD](request) != earlier.content:
         raise _other_request()
     answer = earlier.answer
     if answer.body is None:
-        reason = f"the request with this {HEADER} was answered, and the answer is not kept"
-        raise Refused(409, f"409 Conflict - {reason}")
+        raise AnswerNotKept(f"the request with this {HEADER} was answered, and the answer is not kept")
     return web.Response(
         status=answer.status, headers={**answer.headers, REPLAYED: "true"}, body=answer.body or None
     )
 
 
-def _other_request() -> Refused:
-    return Refused(422, f"422 Unprocessable Entity - another request had this {HEADER}")
+def _other_request() -> KeyReused:
+    return KeyReused(f"another request had this {HEADER}")

@@ -6,38 +6,24 @@ import structlog
 from aiohttp import ClientError, web
 from aiohttp.typedefs import Handler
 
-from services.api.http.errors import Refused
-from shared.database.outages import DATABASE_ERRORS, passes
-from shared.errors import CrossdockError
-
-_SOON = "10"
-"""Seconds until it is worth while to ask again: a restart or a failover takes about as long."""
+from shared.database.outages import DATABASE_ERRORS, passes_by
+from shared.errors import CrossdockError, Refusal, Unavailable
 
 _log = structlog.get_logger()
 
 
-class Unavailable(Refused):
-    """503 of a service that lacks something for the time being (RFC 9110, section 15.6.4)."""
-
-    def __init__(self) -> None:
-        super().__init__(503, "503 Service Unavailable", headers={"Retry-After": _SOON})
-
-
 @web.middleware
-async def tell_outages(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def answer_outages(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Raise Unavailable in place of a fault that passes, as long as no answer has begun."""
     try:
         return await handler(request)
+    except Refusal:
+        raise
     except (CrossdockError, *DATABASE_ERRORS) as error:
         if request.writer.output_size or not _is_outage(request, error):
             raise
         _log.warning("unavailable", error=repr(error))  # no traceback: every request has one now
         raise Unavailable from error
-
-
-def passes_by(error: BaseException) -> bool:
-    """Tell what we lack for the time being from what stays as it is."""
-    return error.retryable if isinstance(error, CrossdockError) else passes(error)
 
 
 def _is_outage(request: web.Request, error: Exception) -> bool:

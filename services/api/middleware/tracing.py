@@ -5,11 +5,12 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from services.api.dependencies import DEPENDENCIES
 from services.api.http.observation import method_of, route_of
 from services.api.http.responses import CORRELATION_ID
-from shared.tracing.base import SpanKind
+from shared.tracing.base import SpanKind, Tracer
 from shared.tracing.context import accepted, continuing
+
+TRACER = web.AppKey("tracer", Tracer)
 
 _PROBES = "/-/"
 """Asked every few seconds, and of interest to nobody."""
@@ -21,7 +22,7 @@ async def trace_requests(request: web.Request, handler: Handler) -> web.StreamRe
     route = route_of(request)
     if route.startswith(_PROBES):
         return await handler(request)
-    tracer, given = request.app[DEPENDENCIES].tracer, accepted(request.headers.get("traceparent"))
+    tracer, given = request.app[TRACER], accepted(request.headers.get("traceparent"))
     attributes = {"http.request.method": method_of(request), "http.route": route}
     name = f"{method_of(request)} {route}"
     with (

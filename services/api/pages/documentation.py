@@ -58,7 +58,3 @@ async def file(request: web.Request) -> web.Response:
         raise web.HTTPNotFound
     headers = {"Cache-Control": _CACHED}
     return web.Response(body=found.body, headers=headers, content_type=found.content_type)
-
-
-PUBLIC = frozenset({document, queues, read, file})
-"""Answered without asking who asks."""

@@ -1,20 +1,22 @@
-"""What a person sees who opens a link of the API in a browser, and errors of all pages as pages."""
+"""What a person sees who opens the ``web_url`` of an export in a browser."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from html import escape
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
-from services.api.dependencies import DEPENDENCIES
 from services.api.gitlab import exports
-from services.api.http.errors import ApiError, Moved, NotFound
-from services.api.middleware.identify import admit, find_caller, identify, require_caller
-from services.api.pages import sign_in
-from services.api.pages.browser_sessions import SCOPES, signed_in
+from services.api.http.caller import find_caller, require_caller, set_caller
+from services.api.http.responses import external_url
+from services.api.http.status import headers_of, status_of
+from services.api.middleware.identify import identify
 from services.api.pages.html import link, page
+from services.api.pages.sign_in import PATH as SIGN_IN
+from services.api.pages.sign_in import signed_in
+from shared.errors import CrossdockError
+from shared.usecases.browser_sessions import SCOPES
+from shared.usecases.errors import MovedProject, NotFound
 
 _ADVICE_AND_COMMAND = """<p>{advice}</p>
 <p>{sign_in}, or ask with a token:</p>
@@ -35,48 +37,25 @@ _ADVICE = {
 }
 _ELSE = "The export cannot be downloaded now"
 
-Teller = Callable[[web.Request, ApiError], web.Response]
-
 
 async def download_export(request: web.Request) -> web.StreamResponse:
     """GET /<namespace>/<project>/download_export: the file for who has signed in or has a token."""
-    await identify(request, accepted=SCOPES)
+    await identify(request, SCOPES)
     if find_caller(request) is None and (token := await signed_in(request)):
-        admit(request, token)
+        set_caller(request, token, token.user)
     require_caller(request)
     try:
         return await exports.download(request)
-    except Moved:  # to an address of the API, and not of a page
+    except MovedProject:  # to an address of the API, and not of a page
         raise NotFound("Project") from None
 
 
-def _no_export(request: web.Request, error: ApiError) -> web.Response:
-    path = request.rel_url.raw_path
+def download_error(request: web.Request, error: CrossdockError) -> web.Response:
+    """Word an error of this page."""
+    path, status = request.rel_url.raw_path, status_of(error).value
     body = _ADVICE_AND_COMMAND.format(
-        advice=_ADVICE.get(error.status, ""),
-        sign_in=link(request, sign_in.PATH, "Sign in", return_to=path),
-        url=escape(request.app[DEPENDENCIES].config.external_url + path),
+        advice=_ADVICE.get(status, ""),
+        sign_in=link(request, SIGN_IN, "Sign in", return_to=path),
+        url=escape(external_url(request) + path),
     )
-    return page(_TITLES.get(error.status, _ELSE), body, status=error.status, headers=error.headers)
-
-
-_PAGES: Mapping[Handler, Teller] = {
-    download_export: _no_export,
-    sign_in.show: sign_in.refused,
-    sign_in.sign_in: sign_in.refused,
-    sign_in.sign_out: sign_in.refused,
-}
-PUBLIC = frozenset(_PAGES)
-"""They ask by themselves who asks, and tokens and sessions count alike."""
-
-
-@web.middleware
-async def answer_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn the errors of pages into pages."""
-    try:
-        return await handler(request)
-    except ApiError as error:
-        teller = _PAGES.get(request.match_info.handler)
-        if teller is None:
-            raise
-        return teller(request, error)
+    return page(_TITLES.get(status, _ELSE), body, status=status, headers=headers_of(error))

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from aiohttp import web
 from yarl import URL
 
-from services.api.dependencies import DEPENDENCIES
+from services.api.http.responses import external_url
 
 _STYLE = """
 body { font: 1rem/1.5 sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem; }
@@ -62,7 +62,7 @@ def local_path(text: str | None) -> str | None:
 
 def address(request: web.Request, path: str) -> str:
     """Give the address of a path of ours on this server, which may be reached below another path."""
-    return URL(request.app[DEPENDENCIES].config.external_url).raw_path.rstrip("/") + path
+    return URL(external_url(request)).raw_path.rstrip("/") + path
 
 
 def link(request: web.Request, path: str, text: str, **query: str) -> str:

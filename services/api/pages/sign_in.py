@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from html import escape
 from ipaddress import IPv4Address, ip_address
 
 from aiohttp import web
 from yarl import URL
 
-from services.api import rate_limits
-from services.api.dependencies import DEPENDENCIES
 from services.api.http.bodies import parameters
-from services.api.http.errors import ApiError, Refused
+from services.api.http.errors import ForeignForm
 from services.api.http.parameters import text
-from services.api.middleware.identify import is_usable
-from services.api.pages import browser_sessions
+from services.api.http.responses import external_url
+from services.api.http.status import headers_of, status_of
 from services.api.pages.html import address, link, local_path, page
-from shared.accounts.tokens import find_by_token
+from services.api.use_cases import use_cases
+from shared.accounts.models import AccessToken
+from shared.errors import CrossdockError
+from shared.usecases.browser_sessions import LASTS
 
 PATH = "/users/sign_in"
-
-_ATTEMPTS = 60
-"""Failed ones a minute from one address, against load: nobody guesses 24 random bytes. All who come by one
-proxy share them."""
+COOKIE = "_crossdock_session"
+"""It counts for pages, and never for the API."""
 
 _NETWORK = 64
 """Bits of an IPv6 address that one customer has at the least."""
@@ -47,11 +47,17 @@ _TITLES = {
 
 async def show(request: web.Request) -> web.Response:
     """GET /users/sign_in: the form, or who is signed in."""
-    token = await browser_sessions.signed_in(request)
+    token = await signed_in(request)
     if token is None:
         return _form(request, local_path(request.query.get("return_to")))
     action = escape(address(request, "/users/sign_out"))
     return page("Signed in", _SIGN_OUT.format(username=escape(token.user.username), action=action))
+
+
+async def signed_in(request: web.Request) -> AccessToken | None:
+    """Give the token by which the browser signed in, as long as it holds."""
+    secret = request.cookies.get(COOKIE)
+    return await use_cases(request).browser_sessions.find(secret) if secret else None
 
 
 def _form(
@@ -66,25 +72,39 @@ def _form(
 async def sign_in(request: web.Request) -> web.Response:
     """POST /users/sign_in; goes on to ``return_to``, which can be a path of this server only."""
     _require_own_form(request)
-    await rate_limits.count(request, "web_sign_in", _network(request), limit=_ATTEMPTS)
+    sessions, network = use_cases(request).browser_sessions, _network(request)
+    attempt = await sessions.count_attempt(network)
     given = await parameters(request)
     return_to = local_path(text(given.get("return_to")))
-    pool = request.app[DEPENDENCIES].pool
-    token = await find_by_token(pool, (text(given.get("token")) or "").strip())
-    if token is None or not is_usable(token, browser_sessions.SCOPES):
+    token = await sessions.check((text(given.get("token")) or "").strip())
+    if token is None:
         return _form(request, return_to, status=401, advice=_UNUSABLE)
-    await rate_limits.take_back(request)
+    await sessions.take_back(attempt)
     response = _see(request, return_to or PATH)
-    await browser_sessions.sign_in(request, response, token)
+    secret = await sessions.begin(token, instead_of=request.cookies.get(COOKIE))
+    _set_cookie(request, response, secret)
     return response
 
 
 async def sign_out(request: web.Request) -> web.Response:
     """POST /users/sign_out."""
     _require_own_form(request)
+    await use_cases(request).browser_sessions.end(request.cookies.get(COOKIE))
     response = _see(request, PATH)
-    await browser_sessions.sign_out(request, response)
+    response.del_cookie(COOKIE, path="/")
     return response
+
+
+def _set_cookie(request: web.Request, response: web.Response, secret: str) -> None:
+    response.set_cookie(
+        COOKIE,
+        secret,
+        max_age=LASTS // timedelta(seconds=1),
+        path="/",
+        httponly=True,
+        secure=URL(external_url(request)).scheme == "https",
+        samesite="Lax",
+    )
 
 
 def _see(request: web.Request, path: str) -> web.Response:
@@ -93,10 +113,10 @@ def _see(request: web.Request, path: str) -> web.Response:
 
 
 def _require_own_form(request: web.Request) -> None:
-    """Raise 403 unless the browser says that a page of this server sent the form; all browsers say."""
-    own = URL(request.app[DEPENDENCIES].config.external_url).origin()
+    """Raise ForeignForm unless the browser says, as all do, that a page of this server sent the form."""
+    own = URL(external_url(request)).origin()
     if request.headers.get("Origin") not in (str(own), f"{request.scheme}://{request.host}"):
-        raise Refused(403, "403 Forbidden")
+        raise ForeignForm
 
 
 def _network(request: web.Request) -> int:
@@ -108,9 +128,9 @@ def _network(request: web.Request) -> int:
     return int(asking) if isinstance(asking, IPv4Address) else int(asking) >> (128 - _NETWORK)
 
 
-def refused(request: web.Request, error: ApiError) -> web.Response:
-    """Tell an error of these pages."""
-    title = _TITLES.get(error.status, "This cannot be read")
-    own = request.app[DEPENDENCIES].config.external_url
-    body = f"<p>{link(request, PATH, 'Sign in')} at {escape(own)}, and try again.</p>"
-    return page(title, body, status=error.status, headers=error.headers)
+def sign_in_error(request: web.Request, error: CrossdockError) -> web.Response:
+    """Word an error of these pages."""
+    status = status_of(error).value
+    title = _TITLES.get(status, "This cannot be read")
+    body = f"<p>{link(request, PATH, 'Sign in')} at {escape(external_url(request))}, and try again.</p>"
+    return page(title, body, status=status, headers=headers_of(error))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from services.api.http.errors import Forbidden, NotFound, ParametersInvalid
+from services.api.http.errors import ParametersInvalid
 from shared.accounts.models import User
 from shared.accounts.users import find_user
 from shared.database.pool import Database
+from shared.errors import Denied
+from shared.usecases.errors import NotFound
 
 _EVERYBODY = "*"
 
@@ -22,16 +24,18 @@ class Actors:
             self._allowed[sender.strip()].add(actor.strip().lower())
 
     async def find(self, db: Database, name: str | None, *, sender: str | None) -> User:
-        """Give the user of this name, for whom ``sender`` speaks. Raises 400, 403 and 404.
+        """Give the user of this name, for whom ``sender`` speaks.
+
+        Raises ParametersInvalid, Denied and NotFound.
 
         ``sender`` is a user of the broker, who has proved that: RabbitMQ refuses other values of ``user_id``.
         """
         if not name:
             raise ParametersInvalid("actor is missing")
         if sender is None:
-            raise Forbidden("the message has no user_id")
+            raise Denied("the message has no user_id")
         if not self._allowed.get(sender, set()) & {_EVERYBODY, name.lower()}:
-            raise Forbidden(f"{sender} may not send commands for {name}")
+            raise Denied(f"{sender} may not send commands for {name}")
         user = await find_user(db, name)
         if user is None:
             raise NotFound(f"User with ID or username '{name}'")

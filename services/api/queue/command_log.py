@@ -6,16 +6,23 @@ import hashlib
 
 import msgspec
 
-from services.api.http.errors import Refused
-from services.api.queue.models import Command, Done
+from services.api.queue.models import Command, CommandResult
 from shared.database.pool import Connection, Database
+from shared.errors import Unprocessable
 from shared.events.cloud_events import CloudEvent
 
-_OTHER = "a command with the same id and source, but another content, was carried out before"
+
+class CommandReused(Unprocessable):
+    """Another command had the same id and source."""
+
+    code = "command_reused"
+
+    def __init__(self) -> None:
+        super().__init__("a command with the same id and source, but another content, was carried out before")
 
 
-async def find(db: Database, command: Command) -> Done | None:
-    """Give the answer to the same command, where it was carried out. Raises 422 for another by its id."""
+async def find(db: Database, command: Command) -> CommandResult | None:
+    """Give the answer to the same command, where it was executed. Raises CommandReused for another."""
     event = command.event
     row = await db.fetchrow(
         "SELECT digest, answer FROM commands WHERE user_id = $1 AND source = $2 AND message_id = $3",
@@ -24,8 +31,8 @@ async def find(db: Database, command: Command) -> Done | None:
     if row is None:
         return None
     if row["digest"] != _digest(event):
-        raise Refused(422, _OTHER)
-    return msgspec.convert(row["answer"], Done)
+        raise CommandReused
+    return msgspec.convert(row["answer"], CommandResult)
 
 
 async def begin(db: Connection, command: Command) -> bool:
@@ -42,7 +49,7 @@ async def begin(db: Connection, command: Command) -> bool:
     return noted is not None
 
 
-async def end(db: Connection, command: Command, answer: Done) -> None:
+async def end(db: Connection, command: Command, answer: CommandResult) -> None:
     """Note the answer."""
     await db.execute(
         "UPDATE commands SET answer = $4 WHERE user_id = $1 AND source = $2 AND message_id = $3",

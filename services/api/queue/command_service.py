@@ -1,108 +1,112 @@
-"""Use case: a message is read, allowed, and carried out once."""
+"""A message is read, allowed, and executed once."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
 from uuid import uuid4
 
 from structlog.contextvars import bind_contextvars
 
-from services.api.dependencies import Dependencies
-from services.api.http.errors import ParametersInvalid, TooLarge
+from services.api.http.errors import BodyTooLarge, ParametersInvalid
 from services.api.http.responses import is_safe_id
-from services.api.origin import Origin
 from services.api.queue import command_log
 from services.api.queue.actors import Actors
-from services.api.queue.exports import export_requested
-from services.api.queue.imports import import_requested
-from services.api.queue.jobs import cancel
-from services.api.queue.models import Check, Command, Done, Effect, done
+from services.api.queue.models import Command, CommandResult, Effect, result_of
 from shared.broker.base import MAX_BODY_BYTES, Message
+from shared.database.pool import Pool
 from shared.events.announcement import name_of
 from shared.events.cloud_events import CloudEvent, NoCloudEvent, read
 from shared.jobs.models import Job
-from shared.jobs.outbox import announce
-from shared.settings.store import application_settings
-from shared.tracing.base import SpanKind
+from shared.tracing.base import SpanKind, Tracer
 from shared.tracing.context import accepted, continuing, current
+from shared.usecases.job_queue import JobQueue
+from shared.usecases.origin import JobOrigin
 
-COMMANDS: dict[str, Check] = {
-    "import.requested": import_requested,
-    "export.requested": export_requested,
-    "job.cancel": cancel,
-}
+COMMANDS = ("import.requested", "export.requested", "job.cancel")
 _SPAN = {"messaging.system": "rabbitmq", "messaging.destination.name": "commands"}
 
 
+class CommandHandler(Protocol):
+    """Checks the commands of one type, in the order of their request by HTTP."""
+
+    async def check(self, command: Command) -> Effect:
+        """Give what is left to do. Raises a Refusal."""
+
+
 def read_event(message: Message) -> CloudEvent:
-    """Read what was sent. Raises 400 and 413."""
+    """Read what was sent. Raises BodyTooLarge and ParametersInvalid."""
     if len(message.body) > MAX_BODY_BYTES:
-        raise TooLarge("a command", MAX_BODY_BYTES)
+        raise BodyTooLarge(MAX_BODY_BYTES, what="a command")
     try:
         return read(message)
     except NoCloudEvent as error:
         raise ParametersInvalid(f"not a CloudEvent: {error}") from None
 
 
-class CarryingOut:
-    """Carries out commands of those for whom ``actors`` says that the sender may speak."""
+class CommandService:
+    """Executes commands of those for whom ``actors`` says that the sender may speak."""
 
-    def __init__(self, dependencies: Dependencies, actors: Actors) -> None:
-        self._dependencies = dependencies
+    def __init__(
+        self,
+        pool: Pool,
+        handlers: Mapping[str, CommandHandler],
+        *,
+        actors: Actors,
+        queue: JobQueue,
+        tracer: Tracer,
+    ) -> None:
+        self._pool = pool
+        self._handlers = handlers
         self._actors = actors
+        self._queue = queue
+        self._tracer = tracer
 
-    async def carry_out(self, event: CloudEvent, message: Message) -> Done:
-        """Do it, unless it was done; give what came of it. Raises ApiError.
+    async def execute(self, event: CloudEvent, message: Message) -> CommandResult:
+        """Execute a command, unless it was; give what came of it. Raises a Refusal.
 
         It goes on in its sender's trace, and what it starts goes on in its own.
         """
-        tracer, given = self._dependencies.tracer, accepted(event.extensions.get("traceparent"))
+        given = accepted(event.extensions.get("traceparent"))
         with (
-            tracer.span("process commands", SpanKind.CONSUMER, attributes=_SPAN, parent=given),
-            continuing(tracer.traceparent() or given),
+            self._tracer.span("process commands", SpanKind.CONSUMER, attributes=_SPAN, parent=given),
+            continuing(self._tracer.traceparent() or given),
         ):
-            return await self._allowed(event, message)
+            command = await self._command(event, message)
+            return await command_log.find(self._pool, command) or await self._execute(command)
 
-    async def _allowed(self, event: CloudEvent, message: Message) -> Done:
-        pool = self._dependencies.pool
-        actor = await self._actors.find(pool, event.extensions.get("actor"), sender=message.user_id)
-        origin = self._origin(event, message)
+    async def _command(self, event: CloudEvent, message: Message) -> Command:
+        actor = await self._actors.find(self._pool, event.extensions.get("actor"), sender=message.user_id)
+        origin = _origin(event, message)
         bind_contextvars(correlation_id=origin.correlation_id)
-        command = Command(
-            event=event,
-            sender=message.user_id or "",
-            actor=actor,
-            origin=origin,
-            settings=await application_settings(pool, self._dependencies.config.defaults),
-        )
-        return await command_log.find(pool, command) or await self._do(command)
+        return Command(event=event, sender=message.user_id or "", actor=actor, origin=origin)
 
-    async def _do(self, command: Command) -> Done:
-        check = COMMANDS.get(name_of(command.event.type) or "")
-        if check is None:
+    async def _execute(self, command: Command) -> CommandResult:
+        handler = self._handlers.get(name_of(command.event.type) or "")
+        if handler is None:
             raise ParametersInvalid(f"type {command.event.type} is none of {', '.join(COMMANDS)}")
-        effect = await check(self._dependencies, command)
-        answer, job = await self._once(command, effect)
+        effect = await handler.check(command)
+        result, job = await self._once(command, effect)
         if job is not None:
-            await announce(self._dependencies.pool, self._dependencies.broker, job)
-        return answer
+            await self._queue.announce(job)
+        return result
 
-    async def _once(self, command: Command, effect: Effect) -> tuple[Done, Job | None]:
+    async def _once(self, command: Command, effect: Effect) -> tuple[CommandResult, Job | None]:
         """Do it and note the answer in one transaction; without a job where another was quicker."""
-        async with self._dependencies.pool.acquire() as db:
+        async with self._pool.acquire() as db:
             async with db.transaction():
                 if await command_log.begin(db, command):
-                    project, job = await effect(db)
-                    answer = done(project, job)
-                    await command_log.end(db, command, answer)
-                    return answer, job
+                    scheduled = await effect(db)
+                    result = result_of(scheduled)
+                    await command_log.end(db, command, result)
+                    return result, scheduled.job
             known = await command_log.find(db, command)
         assert known is not None  # noqa: S101  # it was there a moment ago, and is kept for hours
         return known, None
 
-    def _origin(self, event: CloudEvent, message: Message) -> Origin:
-        given = (message.correlation_id, message.message_id, event.id)
-        return Origin(
-            correlation_id=next(filter(is_safe_id, filter(None, given)), uuid4().hex),
-            max_attempts=self._dependencies.config.job_attempts,
-            traceparent=current(),
-        )
+
+def _origin(event: CloudEvent, message: Message) -> JobOrigin:
+    given = (message.correlation_id, message.message_id, event.id)
+    return JobOrigin(
+        correlation_id=next(filter(is_safe_id, filter(None, given)), uuid4().hex), traceparent=current()
+    )

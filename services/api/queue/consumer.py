@@ -13,13 +13,14 @@ import stamina
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from services.api.http.errors import ApiError
-from services.api.middleware.outages import passes_by
+from services.api.http.status import status_of
 from services.api.queue import replies
-from services.api.queue.command_service import COMMANDS, CarryingOut, read_event
-from services.api.queue.observation import NOBODY, CommandObserver, Watched
+from services.api.queue.command_service import COMMANDS, CommandService, read_event
+from services.api.queue.errors import reason_of
+from services.api.queue.metrics import CommandEnd, CommandMetrics
 from shared.broker.base import MAX_REASON_CHARACTERS, Broker, Delivery, Message
-from shared.errors import BrokerError
+from shared.database.outages import passes_by
+from shared.errors import BrokerError, CrossdockError, InternalError, Refusal
 from shared.events.cloud_events import CloudEvent
 
 INBOX = "commands"
@@ -47,12 +48,12 @@ class CommandConsumer:
     """
 
     def __init__(
-        self, broker: Broker, carrying_out: CarryingOut, *, source: str, observer: CommandObserver = NOBODY
+        self, broker: Broker, service: CommandService, *, source: str, metrics: CommandMetrics | None = None
     ) -> None:
         self._broker = broker
-        self._carrying_out = carrying_out
+        self._service = service
         self._source = source
-        self._observer = observer
+        self._metrics = metrics or CommandMetrics()
 
     async def run(self) -> None:
         """Consume; a broker that is away is waited for, as the rest of the api does without."""
@@ -72,7 +73,7 @@ class CommandConsumer:
     async def _take_from(self, deliveries: AsyncIterator[Delivery]) -> None:
         async for delivery in deliveries:
             with bound_contextvars(correlation_id=delivery.message.correlation_id):
-                await self._take(Watched(delivery, self._observer))
+                await self._take(delivery)
 
     async def _take(self, delivery: Delivery) -> None:
         """Carry it out, and answer; each waits for what is away, and is not done again for the other."""
@@ -83,36 +84,43 @@ class CommandConsumer:
             if passes_by(error):
                 _log.warning("command_given_back", error=repr(error))
                 await delivery.requeue()
+                self._metrics.ended(CommandEnd.GIVEN_BACK)
             else:
                 _log.exception("command_failed")
-                await delivery.reject(f"500 {type(error).__name__}")
+                await self._reject(delivery, f"500 {type(error).__name__}")
 
     async def _settle(self, delivery: Delivery, event: CloudEvent | None, verdict: _Verdict) -> None:
         await self._answer(delivery.message, event, verdict.reply)
         if verdict.reason is None:
             _log.info("command_accepted", type=verdict.reply.type)
             await delivery.ack()
+            self._metrics.ended(CommandEnd.ACCEPTED)
         else:
-            _log.warning("command_refused", reason=verdict.reason)
-            await delivery.reject(verdict.reason)
+            _log.warning("command_refused", reason=verdict.reason, code=verdict.reply.data["code"])
+            await self._reject(delivery, verdict.reason)
+
+    async def _reject(self, delivery: Delivery, reason: str) -> None:
+        await delivery.reject(reason)
+        self._metrics.ended(CommandEnd.REFUSED)
 
     async def _verdict(self, message: Message) -> tuple[CloudEvent | None, _Verdict]:
         event = None
         try:
             event = read_event(message)
-            answer = await self._carrying_out.carry_out(event, message)
-        except ApiError as error:
+            answer = await self._service.execute(event, message)
+        except Refusal as error:
             return event, self._refused(event, error)
         except Exception as error:
             if passes_by(error):
                 raise
             _log.exception("command_failed")
-            return event, self._refused(event, ApiError(500, {"message": "500 Internal Server Error"}))
+            return event, self._refused(event, InternalError())
         return event, _Verdict(replies.accepted(event, answer, source=self._source), None)
 
-    def _refused(self, event: CloudEvent | None, error: ApiError) -> _Verdict:
-        reason = f"{error.status} {replies.reason(error).removeprefix(f'{error.status} ')}"
-        return _Verdict(replies.refused(event, error, source=self._source), reason[:MAX_REASON_CHARACTERS])
+    def _refused(self, event: CloudEvent | None, error: CrossdockError) -> _Verdict:
+        status, sentence = status_of(error).value, reason_of(error)
+        reason = f"{status} {sentence.removeprefix(f'{status} ')}"[:MAX_REASON_CHARACTERS]
+        return _Verdict(replies.refused(event, error, source=self._source), reason)
 
     async def _answer(self, message: Message, event: CloudEvent | None, reply: CloudEvent) -> None:
         """Answer to who waits; that a queue is gone or full is no business of the command's."""

@@ -7,40 +7,32 @@ from uuid import uuid4
 
 import msgspec
 
-from services.api.http.errors import ApiError
-from services.api.queue.models import Done
+from services.api.http.status import headers_of, status_of
+from services.api.queue.errors import reason_of
+from services.api.queue.models import CommandResult
 from shared.broker.base import MAX_REASON_CHARACTERS, Message
+from shared.errors import CrossdockError
 from shared.events.announcement import type_of
 from shared.events.cloud_events import CloudEvent, to_message
 
-_TEXTS = ("message", "error_description", "error")
-"""Where the API's errors have their text; one may be within the other."""
 
-
-def accepted(event: CloudEvent, answer: Done, *, source: str) -> CloudEvent:
+def accepted(event: CloudEvent, answer: CommandResult, *, source: str) -> CloudEvent:
     """Say which job it is."""
     data = {"command": _named(event), **msgspec.to_builtins(answer)}
     return _reply("command.accepted", data, subject=answer.project.path_with_namespace, source=source)
 
 
-def refused(event: CloudEvent | None, error: ApiError, *, source: str) -> CloudEvent:
-    """Say why not, with the status and in the words of the API."""
+def refused(event: CloudEvent | None, error: CrossdockError, *, source: str) -> CloudEvent:
+    """Say why not, with the status, the code and in the words of the API."""
     data: dict[str, object] = {
         "command": None if event is None else _named(event),
-        "status": error.status,
-        "reason": reason(error)[:MAX_REASON_CHARACTERS],
+        "status": status_of(error).value,
+        "code": error.code,
+        "reason": reason_of(error)[:MAX_REASON_CHARACTERS],
     }
-    if wait := error.headers.get("Retry-After"):
+    if wait := headers_of(error).get("Retry-After"):
         data["retry_after"] = int(wait)
     return _reply("command.refused", data, subject=None, source=source)
-
-
-def reason(error: ApiError) -> str:
-    """Give the text of an error's body."""
-    body = error.body
-    while isinstance(body, Mapping) and (key := next(filter(body.__contains__, _TEXTS), None)):
-        body = body[key]
-    return body.strip() if isinstance(body, str) else msgspec.json.encode(body).decode()
 
 
 def to_reply(reply: CloudEvent, message: Message, event: CloudEvent | None) -> Message:

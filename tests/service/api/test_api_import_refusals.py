@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from services.api import imports
-from services.api.imports import Destination
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
 from shared.outbound.remote_imports import RemoteImports
+from shared.usecases.imports import Destination
 from tests.support.api import Answer, Api, running_api
 from tests.support.forms import HEADERS, Part, form_body
 from tests.support.remote import Servers, names
@@ -71,14 +70,14 @@ async def test_a_namespace_that_goes_while_the_archive_is_looked_at_is_not_found
 async def test_case_52_a_namespace_that_goes_at_the_end_is_told_under_one_key(
     api: Api, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = imports.place
+    place = api.uses.imports.place
 
     async def placed_too_early(*args: Any) -> Destination:
         found = await place(*args)
         await api.call("DELETE", f"/api/v4/groups/{group}", by="ann")
         return found
 
-    monkeypatch.setattr(imports, "place", placed_too_early)
+    monkeypatch.setattr(api.uses.imports, "place", placed_too_early)
     body = form_body([Part("path", "p"), Part("namespace", "grp"), Part("file", b"x", "x.tar.gz")])
     answer = await api.post("/projects/import", by="ann", data=body, headers=HEADERS)
 

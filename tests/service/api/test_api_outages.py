@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from services.api.app import make_app
-from services.api.dependencies import ApiConfig, Dependencies
+from services.api.app import ApiConfig, make_app
+from services.api.use_cases import UseCaseConfig
 from shared.ledger.collector import Collector
 from shared.settings.application import ApplicationSettings
 from shared.storage.s3 import S3Config, s3_store
@@ -58,13 +58,8 @@ async def _over_s3(api: Api, server: S3Server) -> AsyncIterator[Api]:
     )
     defaults = ApplicationSettings(project_import_limit=0)
     async with s3_store(config) as store:
-        dependencies = Dependencies(
-            pool=api.pool,
-            store=store,
-            broker=api.broker,
-            config=ApiConfig(external_url=EXTERNAL_URL, defaults=defaults),
-        )
-        async with listening(make_app(dependencies)) as url:
+        api_config = ApiConfig(external_url=EXTERNAL_URL, use_cases=UseCaseConfig(defaults=defaults))
+        async with listening(make_app(api.pool, store, api.broker, config=api_config)) as url:
             yield replace(api, url=url)
 
 

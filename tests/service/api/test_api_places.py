@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.api.http import downloads
-from services.api.middleware import log
+from services.api.middleware import limit_uploads
 from tests.support.api import ARCHIVE, Answer, Api, running_api
 from tests.support.forms import HEADERS, Part, form_body
 
@@ -61,7 +61,7 @@ async def test_an_upload_waits_for_a_free_place_with_its_body_unread(api: Api) -
 
 
 async def test_who_waits_in_vain_is_told_when_to_come_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "_PATIENCE", timedelta(0))
+    monkeypatch.setattr(limit_uploads, "_PATIENCE", timedelta(0))
     async with asyncio.timeout(SOON):
         slow = SlowUpload(api, "p")
         await slow.asked.wait()

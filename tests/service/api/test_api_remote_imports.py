@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from aiohttp import FormData, web
 
-from services.api import remote_archives
 from shared.accounts.models import User
 from shared.jobs.models import ImportOrder, JobKind
 from shared.outbound.remote_imports import RemoteImports
 from shared.projects import store
+from shared.usecases import remote_archives
 from tests.support.api import Answer, Api, running_api
 from tests.support.certificates import certificate
 from tests.support.remote import SECRET, Handler, Servers, names

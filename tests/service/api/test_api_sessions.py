@@ -7,11 +7,11 @@ from io import BytesIO
 
 import pytest
 
-from services.api.pages import sign_in
 from shared.accounts.expiry import Expiry
 from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.tokens import create_token, revoke_token
 from shared.gitlab.visibility import Visibility
+from shared.usecases import browser_sessions
 from tests.support.api import ARCHIVE, EXTERNAL_URL, Answer, Api
 from tests.support.pages import is_safe
 
@@ -233,7 +233,7 @@ async def test_a_form_of_the_server_under_the_name_it_was_reached_by_is_its_own(
 
 @pytest.mark.usefixtures("ann")
 async def test_only_so_many_attempts_fail_in_a_minute(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sign_in, "_ATTEMPTS", 2)
+    monkeypatch.setattr(browser_sessions, "ATTEMPTS", 2)
     for _ in range(5):  # those that do not fail do not count
         assert (await _post(api, SIGN_IN, token=api.tokens["ann"])).status == 303
     assert [(await _post(api, SIGN_IN, token="x")).status for _ in range(3)] == [401, 401, 429]

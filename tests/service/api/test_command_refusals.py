@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.api.http.errors import Forbidden
 from services.api.queue.actors import Actors
 from shared.broker.base import MAX_BODY_BYTES, MAX_REASON_CHARACTERS, Message
+from shared.errors import Denied
 from shared.settings.environment import Settings
 from tests.support.api import Api
 from tests.support.commands import KEY, Forge, anns_project, command, forge, jobs_of, put
@@ -69,7 +69,7 @@ async def test_everybody_may_be_named_by_a_sender_who_speaks_for_everybody(other
 
 
 async def test_without_the_setting_nobody_may_send_commands(open_api: Api) -> None:
-    with pytest.raises(Forbidden):
+    with pytest.raises(Denied):
         await Actors(" ").find(open_api.pool, "ann", sender="forge")
 
 

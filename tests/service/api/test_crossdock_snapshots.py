@@ -15,16 +15,15 @@ from urllib.parse import quote
 import pytest
 from aiohttp import ClientError
 
-from services.api.crossdock import receiving
-from services.api.dependencies import ApiConfig, Dependencies
-from services.api.http import admission
+from shared import admission
 from shared.accounts.models import AccessLevel
 from shared.archive.limits import Limits
 from shared.jobs.models import ImportOrder, JobKind
 from shared.ledger.collector import Collector
 from shared.pushes import parts, store
 from shared.pushes.parts import Part
-from tests.support.api import EXTERNAL_URL, Answer, Api
+from shared.usecases import push_content
+from tests.support.api import Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import Dock, bundle, ndjson
 from tests.support.projects import project as archive
@@ -461,7 +460,7 @@ async def test_a_request_that_takes_long_puts_the_end_of_a_snapshot_off_meanwhil
     await _opened(push)
     now = 0.0
     prolonged: list[float] = []
-    monkeypatch.setattr(receiving, "time", SimpleNamespace(time=lambda: 7, monotonic=lambda: now))
+    monkeypatch.setattr(push_content, "time", SimpleNamespace(time=lambda: 7, monotonic=lambda: now))
     prolong = store.prolong
 
     async def noted(*given: Any, **more: Any) -> store.Push:
@@ -477,10 +476,7 @@ async def test_a_request_that_takes_long_puts_the_end_of_a_snapshot_off_meanwhil
     monkeypatch.setattr(store, "prolong", noted)
     api, found = push.api, await store.find(push.api.pool, push.project.id, push.snapshot)
     assert found is not None
-    dependencies = Dependencies(
-        pool=api.pool, store=api.store, broker=api.broker, config=ApiConfig(external_url=EXTERNAL_URL)
-    )
-    await receiving.Receiving(dependencies, found).receive("tree/project/unknown.ndjson", body())
+    await api.uses.pushes.receive(found, "tree/project/unknown.ndjson", body())
 
     assert prolonged == [0, 7 * 3600, 14 * 3600]
 
@@ -618,7 +614,7 @@ async def test_two_documents_are_held_at_once_and_other_content_needs_no_turn(
         await end.wait()
         yield b"}"
 
-    monkeypatch.setattr(receiving, "write_part", noted)
+    monkeypatch.setattr(push_content, "write_part", noted)
     held = [asyncio.create_task(push.call("PUT", path, data=body())) for path in ("project", "lfs")]
     async with asyncio.timeout(20):
         for _ in held:
@@ -663,7 +659,7 @@ async def test_the_limits_of_imports_hold_for_a_snapshot(
     async def now(*_: Any, **__: Any) -> Limits:
         return limits
 
-    monkeypatch.setattr(receiving, "current_limits", now)
+    monkeypatch.setattr(push.api.uses.pushes._content, "_limits", now)
     answer = await push.call("PUT", path, data=data)
 
     assert (answer.status, reason in detail(answer)) == (status, True), detail(answer)
@@ -677,7 +673,7 @@ async def test_lines_and_nesting_over_the_limit_are_left_out(
     async def now(*_: Any, **__: Any) -> Limits:
         return Limits(line=100, depth=3)
 
-    monkeypatch.setattr(receiving, "current_limits", now)
+    monkeypatch.setattr(push.api.uses.pushes._content, "_limits", now)
     await _opened(push)
     answer = await push.put("relations/issues", ndjson(b'{"title":"%s"}' % (b"x" * 100), b'{"a":[[[[]]]]}'))
 
@@ -701,7 +697,7 @@ async def test_a_body_has_the_size_of_an_import_at_most(push: Pusher) -> None:
 
 
 async def test_too_many_bad_lines_are_an_error(push: Pusher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiving, "FAILURE_LIMIT", 10)
+    monkeypatch.setattr("shared.restore.failures.FAILURE_LIMIT", 10)
     await _opened(push)
 
     answer = await push.call("PUT", "relations/issues", data=b"x\n" * 11)

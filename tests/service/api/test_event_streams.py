@@ -17,6 +17,7 @@ from shared.accounts.models import AccessLevel, User
 from shared.events.stream import Horizon
 from shared.jobs import store as jobs
 from shared.projects.models import Project
+from shared.usecases import events
 from tests.support.api import Api, running_api
 
 SOON = 20.0
@@ -241,7 +242,7 @@ async def test_a_silent_stream_says_that_it_is_there(
     api: Api, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_stream, "_HEARTBEAT", timedelta(0))
-    monkeypatch.setattr(event_stream, "EVERY", timedelta(seconds=0.01))
+    monkeypatch.setattr(events, "EVERY", timedelta(seconds=0.01))
     async with following(api, ALL, by="ann") as stream, asyncio.timeout(SOON):
         while stream.comments < 2:
             await stream._block()

@@ -1,19 +1,14 @@
-"""Use cases of the application settings: what holds for a request, and changing them."""
+"""Application settings, read and shown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from aiohttp import web
-
-from services.api.dependencies import DEPENDENCIES
-from services.api.http.errors import ParametersInvalid, Refused
+from services.api.http.errors import ParametersInvalid
 from services.api.http.parameters import Checker
 from shared.settings.application import IMPORT_SOURCES, ApplicationSettings
-from shared.settings.store import application_settings
-
-_SETTINGS = web.RequestKey("application_settings", ApplicationSettings)
+from shared.usecases.errors import FieldsInvalid
 
 _NUMBERS = (
     "max_import_size", "max_export_size", "max_import_remote_file_size", "max_decompressed_archive_size",
@@ -36,21 +31,13 @@ _MOST_ALLOWED = 1000
 _LONGEST_ALLOWED = 255
 
 
-async def settings_for(request: web.Request) -> ApplicationSettings:
-    """Give what holds for this request: what was set when it asked first."""
-    if _SETTINGS not in request:
-        dependencies = request.app[DEPENDENCIES]
-        request[_SETTINGS] = await application_settings(dependencies.pool, dependencies.config.defaults)
-    return request[_SETTINGS]
-
-
 def settings_entity(settings: ApplicationSettings) -> dict[str, object]:
     """Make what the API shows: GitLab's older name of the list of addresses too."""
     return asdict(settings) | {_OLD_ALLOWLIST: settings.outbound_local_requests_allowlist}
 
 
-def read_changes(given: Mapping[str, object]) -> dict[str, object]:
-    """Read which settings to change, by their names. Raises 400 in both of GitLab's dialects."""
+def read_settings(given: Mapping[str, object]) -> dict[str, object]:
+    """Read which settings to change, by their names. Raises ParametersInvalid and FieldsInvalid."""
     if not any(given.get(name) is not None for name in _NAMES):
         raise ParametersInvalid(f"{', '.join(_NAMES)} are missing, at least one parameter must be provided")
     checker = Checker(given)
@@ -106,4 +93,4 @@ def _refuse_invalid(changes: Mapping[str, object]) -> None:
     elif any(len(each) > _LONGEST_ALLOWED for each in allowed):
         problems[_ALLOWLIST] = [f"has an entry that is too long (maximum is {_LONGEST_ALLOWED} characters)"]
     if problems:
-        raise Refused(400, problems)
+        raise FieldsInvalid(problems)

@@ -1,0 +1,155 @@
+"""Requests about users, tokens and members, read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+
+from services.api.http.pagination import Page
+from services.api.http.parameters import Checker
+from shared.accounts.members import MemberQuery
+from shared.accounts.models import AccessLevel, Scope, User
+from shared.accounts.users import UserQuery
+from shared.projects.rules import NameRefused, check_path
+from shared.usecases.errors import FieldsInvalid
+from shared.usecases.members import MemberChange, NewMember
+from shared.usecases.tokens import TokenRequest
+from shared.usecases.users import UserRequest
+
+_LARGEST_LIMIT = 2**31 - 1
+_PASSWORDS = ("password", "reset_password", "force_random_password")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFilter:
+    """Which tokens a list is asked for."""
+
+    user_id: int | None
+    active: bool | None
+
+
+def read_user(given: Mapping[str, object]) -> UserRequest:
+    """Read it; ``bot`` is ours, as GitLab makes bots of access tokens.
+
+    Raises ParametersInvalid and FieldsInvalid.
+    """
+    checker = Checker(given)
+    for name in ("email", "name", "username"):
+        checker.require(name)
+    if not any(given.get(name) for name in _PASSWORDS):
+        checker.problems.append(
+            f"{', '.join(_PASSWORDS)} are missing, at least one parameter must be provided"
+        )
+    username, name, email = (checker.text(name) or "" for name in ("username", "name", "email"))
+    is_admin, bot = checker.boolean("admin") or False, checker.boolean("bot") or False
+    projects_limit = checker.integer("projects_limit")
+    checker.finish()
+    return UserRequest(
+        username=_username(username), name=_not_blank(name), email=email, is_admin=is_admin, bot=bot,
+        projects_limit=_limit(projects_limit),
+    )  # fmt: skip
+
+
+def read_user_query(given: Mapping[str, object], page: Page) -> UserQuery:
+    """Read which users a list is asked for. Raises ParametersInvalid."""
+    checker = Checker(given)
+    username, search = checker.text("username"), checker.text("search")
+    checker.finish()
+    return UserQuery(username=username, search=search, limit=page.size, offset=page.offset)
+
+
+def _limit(projects: int | None) -> int | None:
+    if projects is not None and not 0 <= projects <= _LARGEST_LIMIT:
+        raise FieldsInvalid({"projects_limit": [f"must be between 0 and {_LARGEST_LIMIT}"]})
+    return projects
+
+
+def _username(username: str) -> str:
+    try:
+        return check_path(username)
+    except NameRefused as error:
+        raise FieldsInvalid({"username": [str(error)]}, cause=error) from None
+
+
+def _not_blank(name: str) -> str:
+    if not name.strip():
+        raise FieldsInvalid({"name": ["can't be blank"]})
+    return name
+
+
+def read_token(given: Mapping[str, object]) -> TokenRequest:
+    """Read it; a day as GitLab writes it, ``2027-01-31``, at whose beginning the token ends.
+
+    Raises ParametersInvalid and FieldsInvalid.
+    """
+    checker = Checker(given)
+    checker.require("name")
+    checker.require("scopes")
+    name = checker.text("name") or ""
+    scopes = _scopes(checker, given.get("scopes"))
+    day = checker.day("expires_at")
+    checker.finish()
+    expires_at = datetime.combine(day, time(), tzinfo=UTC) if day else None
+    return TokenRequest(name=_not_blank(name), scopes=scopes, expires_at=expires_at)
+
+
+def _scopes(checker: Checker, given: object) -> tuple[Scope, ...]:
+    names = given.split(",") if isinstance(given, str) else given
+    known = {scope.value: scope for scope in Scope}
+    if names is not None and (not isinstance(names, list) or not set(map(str, names)) <= known.keys()):
+        checker.problem("scopes", "does not have a valid value")
+        return ()
+    return tuple(known[str(name)] for name in names or ())
+
+
+def read_token_filter(given: Mapping[str, object], caller: User) -> TokenFilter:
+    """Read which tokens a list is asked for: one's own where it is not said. Raises ParametersInvalid."""
+    checker = Checker(given)
+    user_id = checker.integer("user_id", default=None if caller.is_admin else caller.id)
+    state = checker.choice("state", ("active", "inactive"))
+    checker.finish()
+    return TokenFilter(user_id, None if state is None else state == "active")
+
+
+def read_new_member(given: Mapping[str, object]) -> NewMember:
+    """Read it. Raises ParametersInvalid and FieldsInvalid."""
+    checker = Checker(given)
+    if not given.get("user_id") and not given.get("username"):
+        checker.problems.append("user_id, username are missing, exactly one parameter must be provided")
+    checker.exclusive("user_id", "username")
+    user_id, username = checker.integer("user_id"), checker.text("username")
+    change = _member(checker, given)
+    return NewMember(user_id=user_id, username=username, level=change.level, expires_at=change.expires_at)
+
+
+def read_member_change(given: Mapping[str, object]) -> MemberChange:
+    """Read it. Raises ParametersInvalid and FieldsInvalid."""
+    return _member(Checker(given), given)
+
+
+def _member(checker: Checker, given: Mapping[str, object]) -> MemberChange:
+    checker.require("access_level")
+    level, day = checker.integer("access_level"), checker.day("expires_at")
+    checker.finish()
+    if level not in set(AccessLevel) - {AccessLevel.NONE}:
+        raise FieldsInvalid({"access_level": ["is not included in the list"]})
+    if day is not None and day <= datetime.now(UTC).date():
+        raise FieldsInvalid({"expires_at": ["cannot be a date in the past"]})
+    return MemberChange(level=AccessLevel(level), expires_at=day, keeps_day="expires_at" not in given)
+
+
+def read_member_query(given: Mapping[str, object], page: Page, *, inherited: bool) -> MemberQuery:
+    """Read which members a list is asked for. Raises ParametersInvalid."""
+    checker = Checker(given)
+    search = checker.text("query")
+    checker.finish()
+    return MemberQuery(inherited=inherited, search=search, limit=page.size, offset=page.offset)
+
+
+def read_id(given: Mapping[str, object], name: str) -> int:
+    """Read an id of the address. Raises ParametersInvalid."""
+    checker = Checker(given)
+    number = checker.integer(name)
+    checker.finish()
+    return number or 0

@@ -1,0 +1,204 @@
+"""Forms with an archive in them: taken in while they arrive, refused as early as GitLab refuses them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import msgspec
+from aiohttp import web
+from multipart import MultipartSegment
+
+from services.api.http.bodies import LARGEST_BODY, chunks, parameters
+from services.api.http.caller import find_caller, require_caller, require_token, set_caller
+from services.api.http.endpoint import is_upload
+from services.api.http.errors import ParametersInvalid
+from services.api.http.form_data import FieldCollector, FormEvent, file_name, form_parser
+from services.api.http.nesting import nest
+from services.api.http.parameters import text
+from services.api.http.responses import CONTENT_DIGEST
+from services.api.use_cases import use_cases
+from shared.accounts.models import User
+from shared.accounts.rate_limits import Quota, RateLimited
+from shared.errors import CrossdockError, Refusal
+from shared.settings.application import ApplicationSettings
+from shared.settings.environment import MIB
+from shared.usecases.errors import ImportTooLarge
+from shared.usecases.imports import Admission
+from shared.usecases.uploads import Upload, UploadedFile
+
+_SETTINGS = web.RequestKey("application_settings", ApplicationSettings)
+"""What held when the request was asked first."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class UploadForm:
+    """A form whose parts are all in: its fields, nested, and its file where there was one."""
+
+    fields: Mapping[str, object]
+    file: UploadedFile | None
+
+
+@asynccontextmanager
+async def received(request: web.Request, read: Callable[[UploadForm], T]) -> AsyncIterator[tuple[User, T]]:
+    """Take in a form, and give who sent it and what is read; its file is kept unless the block raises.
+
+    A request with wrong parameters is told so first and does not count against the limit, as in GitLab.
+    Where it is refused for other reasons, that is found out of small bodies alone: others are not read.
+    """
+    admission, refusal = await _admit(request)
+    async with AsyncExitStack() as stack:
+        try:
+            form = await stack.enter_async_context(_receive(request))
+            await _apply_sudo(request, form.fields)
+            asked = read(form)
+        except ParametersInvalid:
+            await use_cases(request).imports.take_back(_quota(admission, refusal))
+            raise
+        except Refusal as error:
+            raise refusal or error from None
+        if refusal:
+            raise refusal
+        yield require_caller(request), asked
+
+
+async def _admit(request: web.Request) -> tuple[Admission | None, CrossdockError | None]:
+    """Check what needs no body, and raise what is against it before a large one is sent."""
+    require_caller(request)
+    await require_size(request)
+    try:
+        return await use_cases(request).imports.admit(find_caller(request)), None
+    except Refusal as error:
+        if request.content_length is None or request.content_length > LARGEST_BODY:
+            raise
+        return None, error
+
+
+def _quota(admission: Admission | None, refusal: CrossdockError | None) -> Quota | None:
+    """Give what was used, also where it was one use too many."""
+    if admission is not None:
+        return admission.quota
+    return refusal.quota if isinstance(refusal, RateLimited) else None
+
+
+async def _apply_sudo(request: web.Request, form: Mapping[str, object]) -> None:
+    """Have the caller be whom the ``sudo`` of the form names. Raises Denied and NotFound."""
+    if reference := text(form.get("sudo")):
+        token = require_token(request)
+        set_caller(request, token, await use_cases(request).tokens.impersonate(token, reference))
+
+
+async def _largest_import(request: web.Request) -> int:
+    """Give how many bytes a request may have, 0 for any number."""
+    if _SETTINGS not in request:
+        request[_SETTINGS] = await use_cases(request).settings.current()
+    return request[_SETTINGS].max_import_size * MIB
+
+
+async def require_size(request: web.Request) -> None:
+    """Raise ImportTooLarge where the head of the request tells already that the body is too long."""
+    limit = await _largest_import(request)
+    if limit and (request.content_length or 0) > limit:
+        raise ImportTooLarge(limit)
+
+
+async def limited(request: web.Request, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Give a body that raises ImportTooLarge where it goes over the limit of an import."""
+    return _limited(body, limit=await _largest_import(request))
+
+
+async def _limited(body: AsyncIterator[bytes], *, limit: int) -> AsyncIterator[bytes]:
+    received = 0
+    async for chunk in body:
+        received += len(chunk)
+        if limit and received > limit:
+            raise ImportTooLarge(limit)
+        yield chunk
+
+
+@asynccontextmanager
+async def _receive(request: web.Request) -> AsyncIterator[UploadForm]:
+    """Take in a form with an archive in the part ``file``, kept in the store unless the block raises.
+
+    Parts come in any order, and the last one of a name counts. Raises ImportTooLarge and ParametersInvalid.
+    """
+    if not is_upload(request):
+        yield UploadForm(await parameters(request), None)
+        return
+    async with use_cases(request).uploads.open() as upload:
+        files, fields = _StoredParts(upload), FieldCollector(unread="file")
+        await _read(request, files, fields, limit=await _largest_import(request))
+        file = upload.last
+        request[CONTENT_DIGEST] = _digest(fields, (file.file_name, file.sha256) if file else None)
+        yield UploadForm(nest([*request.query.items(), *fields.pairs]), file)
+        upload.keep()
+
+
+async def content_digest(request: web.Request) -> bytes:
+    """Read a form as for an upload, keep nothing, and give the digest of its fields and its file."""
+    files, fields = _HashedParts(), FieldCollector(unread="file")
+    await _read(request, files, fields, limit=await _largest_import(request))
+    return _digest(fields, files.last)
+
+
+def _digest(fields: FieldCollector, file: tuple[str, bytes] | None) -> bytes:
+    return hashlib.sha256(msgspec.json.encode([fields.pairs, file])).digest()
+
+
+class _FileParts(Protocol):
+    """Takes the events of a form for the sake of its file parts."""
+
+    async def take(self, event: FormEvent) -> None: ...
+
+
+async def _read(request: web.Request, files: _FileParts, fields: FieldCollector, *, limit: int) -> None:
+    with form_parser(request.headers.get("Content-Type", "")) as feed:
+        async for chunk in _limited(chunks(request), limit=limit):
+            for event in feed(chunk):
+                fields.take(event)
+                await files.take(event)
+
+
+class _StoredParts:
+    """Writes the parts ``file`` of a form into an upload."""
+
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
+
+    async def take(self, event: FormEvent) -> None:
+        """Take the next event of the form."""
+        match event:
+            case MultipartSegment():
+                if event.name == "file" and (name := file_name(event)):
+                    await self._upload.begin(name)
+            case None:
+                await self._upload.end()
+            case chunk:
+                await self._upload.write(chunk)
+
+
+class _HashedParts:
+    """Digests the parts ``file`` of a form; ``last`` is the name and the SHA-256 of the last one."""
+
+    def __init__(self) -> None:
+        self.last: tuple[str, bytes] | None = None
+        self._name: str | None = None
+        self._sha256 = hashlib.sha256()
+
+    async def take(self, event: FormEvent) -> None:
+        """Take the next event of the form."""
+        match event:
+            case MultipartSegment():
+                self._name = file_name(event) if event.name == "file" else None
+                self._sha256 = hashlib.sha256()
+            case None:
+                if self._name:
+                    self.last = (self._name, self._sha256.digest())
+                self._name = None
+            case chunk if self._name:
+                self._sha256.update(chunk)

@@ -1,0 +1,36 @@
+"""``RateLimit-*``: how the user of a request stands against its limit, by GitLab's names."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+from aiohttp import web
+
+from services.api.http.metrics import RequestMetrics
+from shared.accounts.rate_limits import Quota
+
+_QUOTA: ContextVar[Quota | None] = ContextVar("quota", default=None)
+
+
+def forget_quota() -> None:
+    """Begin a request, in whose context no limit was counted yet."""
+    _QUOTA.set(None)
+
+
+def remember_quota(metrics: RequestMetrics, quota: Quota | None) -> None:
+    """Remember for the headers of the answer how its user stands, and count what is over the limit."""
+    _QUOTA.set(quota)
+    if quota is not None and quota.is_over:
+        metrics.limited(quota.name)
+
+
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Tell it on every answer to a limited request."""
+    quota = _QUOTA.get()
+    if quota is None:
+        return
+    response.headers["RateLimit-Name"] = quota.name
+    response.headers["RateLimit-Limit"] = str(quota.limit)
+    response.headers["RateLimit-Observed"] = str(quota.used)
+    response.headers["RateLimit-Remaining"] = str(max(0, quota.limit - quota.used))
+    response.headers["RateLimit-Reset"] = str(quota.reset_at)

@@ -1,0 +1,58 @@
+"""The status and the headers of HTTP that an error stands for, by its kind."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from services.api.http import errors as http
+from shared import errors
+from shared.accounts.errors import TokenUnusable
+
+_STATUSES: dict[type[BaseException], HTTPStatus] = {
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Denied: HTTPStatus.FORBIDDEN,
+    errors.Missing: HTTPStatus.NOT_FOUND,
+    errors.NotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+    errors.Invalid: HTTPStatus.BAD_REQUEST,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.Unprocessable: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.TooMany: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TimedOut: HTTPStatus.REQUEST_TIMEOUT,
+    http.MediaTypeUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    http.VersionGone: HTTPStatus.GONE,
+    http.Redirected: HTTPStatus.MOVED_PERMANENTLY,
+    http.ForeignForm: HTTPStatus.FORBIDDEN,
+}
+
+_CHALLENGE = 'Bearer realm="Protected by OAuth 2.0", error="invalid_token", error_description="%s"'
+_SOON = 10
+"""Seconds until it is worth while to ask again: a restart or a failover takes about as long."""
+
+
+def status_of(error: errors.CrossdockError) -> HTTPStatus:
+    """Give the status of an error: that of its nearest kind, or 500 where nobody foresaw it."""
+    kinds = (_STATUSES.get(kind) for kind in type(error).__mro__)
+    return next(filter(None, kinds), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def headers_of(error: errors.CrossdockError) -> dict[str, str]:
+    """Give the headers that go with an error, in whatever form its body is."""
+    match error:
+        case errors.TooMany():
+            return {"Retry-After": str(error.wait)}
+        case errors.Unavailable():
+            return {"Retry-After": str(_SOON)}
+        case TokenUnusable():
+            return {"WWW-Authenticate": _CHALLENGE % error}
+        case http.KeyAtWork():
+            return {"Retry-After": "1"}
+        case http.MethodUnknown():
+            return {"Allow": error.allowed}
+        case http.Redirected():
+            return {"Location": error.address}
+        case http.EncodingUnsupported():
+            return {"Accept-Encoding": "gzip"}
+        case _:
+            return {}

@@ -1,0 +1,62 @@
+"""The pages that explain problems: what each code means, who has to act, and whether a retry helps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+from aiohttp import web
+
+from services.api.http.errors import RouteUnknown
+from services.api.pages.html import address, page
+
+TABLE = "problems.md"
+_COLUMNS = 4
+_PAGE = """<p>{meaning}</p>
+<p>Who has to act: {fault}. Whether it helps to try again as it was: {retry}.</p>
+<p><a href="{all}">All codes</a></p>"""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row of the table of all codes."""
+
+    code: str
+    fault: str
+    retry: str
+    meaning: str
+
+
+@cache
+def all_problems() -> dict[str, Problem]:
+    """Read the table of all codes, which is made from the classes of errors."""
+    text = files(__package__).joinpath(TABLE).read_text("utf-8")
+    rows = ([cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines())
+    cells = [row for row in rows if len(row) == _COLUMNS and row[0].startswith("`")]
+    return {row[0].strip("`"): Problem(row[0].strip("`"), *row[1:]) for row in cells}
+
+
+async def index(request: web.Request) -> web.Response:
+    """GET /problems: all codes."""
+    items = (
+        f'<li><a href="{escape(address(request, f"/problems/{each.code}"))}">{escape(each.code)}</a>: '
+        f"{escape(each.meaning)}</li>"
+        for each in all_problems().values()
+    )
+    return page("Problems", f"<ul>{''.join(items)}</ul>")
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /problems/:code: the ``type`` of a problem document."""
+    problem = all_problems().get(request.match_info["code"])
+    if problem is None:
+        raise RouteUnknown
+    body = _PAGE.format(
+        meaning=escape(problem.meaning),
+        fault=escape(problem.fault),
+        retry=escape(problem.retry),
+        all=escape(address(request, "/problems")),
+    )
+    return page(problem.code, body)

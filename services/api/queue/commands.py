@@ -1,0 +1,110 @@
+"""The commands: each is read, checked as its request by HTTP is, and left to take effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.api.gitlab.requests.exports import read_order
+from services.api.gitlab.requests.imports import read_import, read_remote, read_s3
+from services.api.http.parameters import Checker
+from services.api.queue.models import Command, Effect
+from shared.database.pool import Connection
+from shared.usecases.archive_sources import INCOMING, ArchiveSource, StoredKey
+from shared.usecases.exports import Exports
+from shared.usecases.imports import ImportRequest, Scheduled
+from shared.usecases.jobs import Jobs
+from shared.usecases.remote_imports import RemoteImports
+
+_SOURCES = ("url", "s3", "key")
+
+
+class ImportCommand:
+    """``import.requested``: an archive behind a URL, in a bucket, or in our own store."""
+
+    def __init__(self, imports: RemoteImports) -> None:
+        self._imports = imports
+
+    async def check(self, command: Command) -> Effect:
+        """Check what for, how often, which archive, and where it goes."""
+        asked, source = _read_import(command.event.data, sender=command.sender)
+        ready = await self._imports.prepare(command.actor, asked, source)
+
+        async def insert(db: Connection) -> Scheduled:
+            return await self._imports.insert(db, command.actor, ready, origin=command.origin)
+
+        return insert
+
+
+def _read_import(given: Mapping[str, object], *, sender: str) -> tuple[ImportRequest, ArchiveSource]:
+    """Read it in the words of the requests by HTTP, with ``source`` in place of its parameters."""
+    checker = Checker(given)
+    source = checker.mapping("source")
+    named = [name for name in _SOURCES if source.get(name) is not None]
+    if len(named) != 1:
+        checker.problem("source", f"must have exactly one of {', '.join(_SOURCES)}")
+    checker.finish()
+    rest = {name: value for name, value in given.items() if name not in ("url", "bucket_name", "source")}
+    match named[0]:
+        case "url":
+            return read_remote({**rest, "url": source["url"]})
+        case "s3":
+            bucket = Checker(source, prefix="source").mapping("s3")
+            return read_s3({**rest, **bucket})
+        case _:
+            return _read_stored(Checker(rest), source, sender=sender)
+
+
+def _read_stored(
+    checker: Checker, source: Mapping[str, object], *, sender: str
+) -> tuple[ImportRequest, ArchiveSource]:
+    checker.require("path", or_null=True)
+    own = Checker(source, prefix="source")
+    key = own.text("key") or ""
+    if not key.startswith(f"{INCOMING}/"):
+        own.problem("key", f"does not begin with {INCOMING}/")
+    checker.problems += own.problems
+    return read_import(checker), StoredKey(key, sender)
+
+
+class ExportCommand:
+    """``export.requested``. The same export that is on its way already is that one."""
+
+    def __init__(self, exports: Exports) -> None:
+        self._exports = exports
+
+    async def check(self, command: Command) -> Effect:
+        """Check which project, what for, and how often."""
+        await self._exports.require_enabled()
+        checker = Checker(command.event.data)
+        checker.require("project")
+        reference = checker.text("project") or ""
+        checker.finish()
+        project = await self._exports.exportable(command.actor, reference)
+        order = read_order(command.event.data)
+        await self._exports.check(command.actor, project, order)
+
+        async def insert(db: Connection) -> Scheduled:
+            requested = await self._exports.insert(db, command.actor, project, order, origin=command.origin)
+            return requested.scheduled
+
+        return insert
+
+
+class CancelCommand:
+    """``job.cancel``."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+
+    async def check(self, command: Command) -> Effect:
+        """Check which job; those that are no business of the actor's are as good as none."""
+        checker = Checker(command.event.data)
+        checker.require("job")
+        number = checker.integer("job")
+        checker.finish()
+        await self._jobs.show(command.actor, number)
+
+        async def cancel(db: Connection) -> Scheduled:
+            return await self._jobs.cancel_within(db, command.actor, number)
+
+        return cancel

@@ -1,0 +1,142 @@
+"""The use cases of the api, made once over open ports; a handler asks for the one that it calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+
+from aiohttp import web
+
+from shared.accounts.rate_limits import OnQuota, RateLimits
+from shared.admission import Turns
+from shared.archive.limits import Limits
+from shared.broker.base import Broker
+from shared.database.pool import Pool
+from shared.outbound.remote_imports import RemoteImports as Outbound
+from shared.settings.application import ApplicationSettings
+from shared.settings.archive_limits import current_limits
+from shared.storage.base import ObjectStore
+from shared.usecases.archive_sources import ArchiveSources
+from shared.usecases.browser_sessions import BrowserSessions
+from shared.usecases.commits import Commits
+from shared.usecases.events import Events
+from shared.usecases.exports import Exports
+from shared.usecases.groups import Groups
+from shared.usecases.imports import Imports
+from shared.usecases.job_queue import JobQueue
+from shared.usecases.jobs import Jobs
+from shared.usecases.members import Members, SourceKind
+from shared.usecases.projects import Projects
+from shared.usecases.push_content import PushContent
+from shared.usecases.pushes import Pushes
+from shared.usecases.records import Records
+from shared.usecases.relation_exports import RelationExports
+from shared.usecases.relation_imports import RelationImports
+from shared.usecases.remote_archives import RemoteArchives
+from shared.usecases.remote_imports import RemoteImports
+from shared.usecases.repository import Repositories
+from shared.usecases.retries import Retries
+from shared.usecases.settings import Settings
+from shared.usecases.standing import Standings
+from shared.usecases.tokens import Tokens
+from shared.usecases.uploads import Uploads
+from shared.usecases.users import Users
+from shared.usecases.webhooks import Webhooks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCaseConfig:
+    """What does not change while the process runs.
+
+    ``defaults`` are the application settings that hold until an administrator changes them. ``limits`` are
+    those of archives, and of content that comes without one, all but the bytes, which are among the settings;
+    such content may lie uncommitted for ``open_snapshot_retention``. A job is tried ``job_attempts`` times.
+    """
+
+    defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
+    job_attempts: int = 5
+    outbound: Outbound = field(default_factory=Outbound)
+    limits: Limits = field(default_factory=Limits)
+    open_snapshot_retention: timedelta = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    """One of each."""
+
+    browser_sessions: BrowserSessions
+    events: Events
+    exports: Exports
+    group_members: Members
+    groups: Groups
+    imports: Imports
+    jobs: Jobs
+    project_members: Members
+    projects: Projects
+    pushes: Pushes
+    queue: JobQueue
+    records: Records
+    relation_exports: RelationExports
+    relation_imports: RelationImports
+    remote_imports: RemoteImports
+    repositories: Repositories
+    settings: Settings
+    standings: Standings
+    tokens: Tokens
+    uploads: Uploads
+    users: Users
+    webhooks: Webhooks
+
+
+USE_CASES = web.AppKey("use_cases", UseCases)
+
+
+def use_cases(request: web.Request) -> UseCases:
+    """Give the use cases to a handler."""
+    return request.app[USE_CASES]
+
+
+def make_use_cases(
+    pool: Pool, store: ObjectStore, broker: Broker, *, config: UseCaseConfig, on_quota: OnQuota
+) -> UseCases:
+    """Make them over open ports; ``on_quota`` is told of each use of a rate limit."""
+    queue = JobQueue(pool, broker, attempts=config.job_attempts)
+    settings, limits = Settings(pool, config.defaults), RateLimits(pool, on_quota)
+    repositories = Repositories(pool, store)
+    exports = Exports(pool, store, queue, settings=settings, limits=limits)
+    imports = Imports(pool, queue, settings=settings, limits=limits)
+    relation_imports = RelationImports(pool, queue)
+    sources = ArchiveSources(store, RemoteArchives(config.outbound))
+    retries = Retries(pool, queue, exports=exports, imports=imports, relation_imports=relation_imports)
+    return UseCases(
+        browser_sessions=BrowserSessions(pool, limits),
+        events=Events(pool),
+        exports=exports,
+        group_members=Members(pool, SourceKind.GROUP),
+        groups=Groups(pool),
+        imports=imports,
+        jobs=Jobs(pool, queue, retries=retries),
+        project_members=Members(pool, SourceKind.PROJECT),
+        projects=Projects(pool, repositories=repositories),
+        pushes=_make_pushes(pool, store, config),
+        queue=queue,
+        records=Records(pool, store),
+        relation_exports=RelationExports(pool, store, settings=settings),
+        relation_imports=relation_imports,
+        remote_imports=RemoteImports(pool, queue, imports=imports, sources=sources),
+        repositories=repositories,
+        settings=settings,
+        standings=Standings(pool, settings=settings, limits=config.limits),
+        tokens=Tokens(pool),
+        uploads=Uploads(pool, store),
+        users=Users(pool),
+        webhooks=Webhooks(pool, settings=settings, outbound=config.outbound),
+    )
+
+
+def _make_pushes(pool: Pool, store: ObjectStore, config: UseCaseConfig) -> Pushes:
+    documents, idle = Turns(), config.open_snapshot_retention
+    limits = partial(current_limits, pool, config.limits, defaults=config.defaults)
+    content = PushContent(pool, store, limits=limits, idle=idle, documents=documents)
+    return Pushes(pool, content=content, commits=Commits(pool, store, documents=documents), idle=idle)
