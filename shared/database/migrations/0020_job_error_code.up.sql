@@ -1,0 +1,2 @@
+-- The stable code of the error that stands in the column error.
+ALTER TABLE jobs ADD COLUMN error_code text;
