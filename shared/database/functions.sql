@@ -1,0 +1,216 @@
+-- Version 1, for migration 20 and newer.
+--
+-- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
+-- changed; README.md beside it says how to change it. Raise the version with each change: an older process
+-- that starts in the middle of an upgrade then leaves the newer functions in place.
+--
+-- Triggers of one table and moment run in the order of their names.
+
+
+-- Full paths of groups and projects -----------------------------------------------------------------------
+
+-- A project and a group cannot have the same full path, and no index spans two tables. Both take this lock
+-- before they look for the other, so that the second one sees what the first one has committed.
+CREATE OR REPLACE FUNCTION lock_path(namespace_id bigint, path text) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_advisory_xact_lock(hashtextextended(namespace_id || '/' || lower(path), 0))
+$$;
+
+-- Refuses a group that is more visible than its parent. change_group() holds the lock crossdock.namespaces
+-- exclusively while it looks at everything below a group, so no new subgroup escapes its check.
+CREATE OR REPLACE FUNCTION limit_visibility() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    visibility_of_parent smallint;
+BEGIN
+    IF NEW.parent_id IS NULL THEN
+        -- The namespace of a user limits nothing: each project in it has a visibility of its own.
+        NEW.visibility := CASE NEW.kind WHEN 'user' THEN 20 ELSE NEW.visibility END;
+        RETURN NEW;
+    END IF;
+    PERFORM pg_advisory_xact_lock_shared(hashtext('crossdock.namespaces'));
+    SELECT n.visibility INTO visibility_of_parent FROM namespaces n WHERE n.id = NEW.parent_id;
+    IF NEW.visibility > visibility_of_parent THEN
+        RAISE check_violation USING CONSTRAINT = 'visibility_of_parent',
+            MESSAGE = 'the parent is less visible', DETAIL = visibility_of_parent;
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE OR REPLACE TRIGGER limit_visibility BEFORE INSERT OR UPDATE OF parent_id, visibility ON namespaces
+    FOR EACH ROW EXECUTE FUNCTION limit_visibility();
+
+-- Derives the full path and the full name from the parent, and refuses the path of a project.
+CREATE OR REPLACE FUNCTION place_namespace() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    parent namespaces;
+BEGIN
+    IF NEW.parent_id IS NOT NULL THEN
+        PERFORM lock_path(NEW.parent_id, NEW.path);
+        IF EXISTS (SELECT FROM projects p
+                   WHERE p.namespace_id = NEW.parent_id AND lower(p.path) = lower(NEW.path)) THEN
+            RAISE unique_violation USING CONSTRAINT = 'full_path', MESSAGE = 'a project has this full path';
+        END IF;
+        -- change_group() holds this lock exclusively while it renames, so no new group misses the new path.
+        PERFORM pg_advisory_xact_lock_shared(hashtext('crossdock.namespaces'));
+        SELECT * INTO parent FROM namespaces n WHERE n.id = NEW.parent_id;
+    END IF;
+    NEW.full_path := concat_ws('/', parent.full_path, NEW.path);
+    NEW.full_name := concat_ws(' / ', parent.full_name, NEW.name);
+    RETURN NEW;
+END
+$$;
+CREATE OR REPLACE TRIGGER place_namespace BEFORE INSERT OR UPDATE OF parent_id, path, name ON namespaces
+    FOR EACH ROW EXECUTE FUNCTION place_namespace();
+
+-- Refuses the path of a group.
+CREATE OR REPLACE FUNCTION place_project() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM lock_path(NEW.namespace_id, NEW.path);
+    IF EXISTS (SELECT FROM namespaces n
+               WHERE n.parent_id = NEW.namespace_id AND lower(n.path) = lower(NEW.path)) THEN
+        RAISE unique_violation USING CONSTRAINT = 'full_path', MESSAGE = 'a group has this full path';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE OR REPLACE TRIGGER place_project BEFORE INSERT OR UPDATE OF namespace_id, path ON projects
+    FOR EACH ROW EXECUTE FUNCTION place_project();
+
+
+-- Events of jobs ------------------------------------------------------------------------------------------
+
+-- Triggers write the events, in the transaction of the move itself and whoever makes the move: neither a move
+-- without its event nor an event without its move can be committed.
+
+-- A job tells of its progress once in five seconds at most.
+CREATE OR REPLACE FUNCTION has_recent_progress_event(job jobs) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM events WHERE job_id = job.id AND name = job.kind || '.progress'
+                   AND created_at > clock_timestamp() - interval '5 seconds')
+$$;
+
+-- The name of the event that an update or an insert makes, without the kind of the job; null for no event.
+CREATE OR REPLACE FUNCTION name_of_job_event(old_job jobs, new_job jobs) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN old_job.id IS NULL THEN 'queued'
+        WHEN old_job.state <> new_job.state THEN
+            CASE new_job.state WHEN 'running' THEN 'started' WHEN 'queued' THEN 'retried'
+                               ELSE new_job.state END
+        WHEN new_job.state = 'running' AND old_job.progress <> new_job.progress
+            AND NOT has_recent_progress_event(new_job) THEN 'progress'
+    END
+$$;
+
+-- The archive that an export has made or an import reads. The outcome comes first: it has the size and digest
+-- of an archive that the import fetched, or that was put into the store without a digest.
+CREATE OR REPLACE FUNCTION archive_of_job(job jobs) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT archive FROM (
+        SELECT job.outcome -> 'archive' AS archive, 1 AS rank
+        WHERE jsonb_typeof(job.outcome -> 'archive') = 'object'
+        UNION ALL
+        SELECT jsonb_build_object('size', size, 'sha256', encode(sha256, 'hex')), 2
+        FROM archives WHERE job_id = job.id
+        UNION ALL
+        SELECT jsonb_build_object('size', size, 'sha256', encode(sha256, 'hex')), 3
+        FROM objects WHERE id = job.object_id
+    ) found ORDER BY rank LIMIT 1
+$$;
+
+-- How many records an import has left out. Null until the job has ended: before that, the attempt goes on
+-- finding failures.
+CREATE OR REPLACE FUNCTION failures_of_job(job jobs) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT count(*) FROM failed_relations WHERE job_id = job.id AND lease = job.lease
+    HAVING job.kind <> 'export' AND job.finished_at IS NOT NULL
+$$;
+
+-- The public JSON of an event: the schema JobEvent in services/api/asyncapi describes it, for the queue, for
+-- event streams and for webhooks. Members may be added; none may be renamed or removed.
+CREATE OR REPLACE FUNCTION data_of_job_event(job jobs, project_path text, error text)
+RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object(
+        'job', jsonb_build_object(
+            'id', job.id,
+            'kind', job.kind,
+            'state', job.state,
+            'attempt', job.attempt,
+            'max_attempts', job.max_attempts),
+        'project', jsonb_build_object('id', job.project_id, 'path_with_namespace', project_path),
+        'user_id', job.user_id,
+        'progress', job.progress,
+        'archive', archive_of_job(job),
+        'failures', failures_of_job(job),
+        'upload', job.outcome -> 'upload',
+        'error', error)
+$$;
+
+-- Writes one event and wakes those that publish events.
+CREATE OR REPLACE FUNCTION insert_job_event(job jobs, event text, project_path text, error text)
+RETURNS void LANGUAGE sql AS $$
+    INSERT INTO events (name, job_id, project_id, subject, correlation_id, traceparent, data)
+    VALUES (job.kind || '.' || event, job.id, job.project_id, project_path,
+            job.correlation_id, job.traceparent, data_of_job_event(job, project_path, error));
+    SELECT pg_notify('crossdock_events', '');
+$$;
+
+CREATE OR REPLACE FUNCTION write_job_event() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    event text := name_of_job_event(OLD, NEW);
+    has_error boolean := event IN ('failed', 'retried');
+    project_path text;
+BEGIN
+    IF event IS NULL THEN
+        RETURN NULL;
+    ELSIF event = 'progress' THEN
+        -- Only the last progress of a job is kept.
+        DELETE FROM events WHERE job_id = NEW.id AND name = NEW.kind || '.progress';
+    END IF;
+    SELECT n.full_path || '/' || p.path INTO project_path
+    FROM projects p JOIN namespaces n ON n.id = p.namespace_id WHERE p.id = NEW.project_id;
+    PERFORM insert_job_event(NEW, event, project_path, CASE WHEN has_error THEN NEW.error END);
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE TRIGGER write_job_event AFTER INSERT OR UPDATE OF state, progress ON jobs
+    FOR EACH ROW EXECUTE FUNCTION write_job_event();
+
+-- The row of a job goes with its project. A job that had not ended is canceled by that, and its last event
+-- knows the path of the project, which is gone as well.
+CREATE OR REPLACE FUNCTION write_event_of_deleted_job() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    project_path text;
+BEGIN
+    SELECT subject INTO project_path FROM events WHERE job_id = OLD.id ORDER BY id DESC LIMIT 1;
+    OLD.state := 'canceled';
+    PERFORM insert_job_event(OLD, 'canceled', coalesce(project_path, ''), 'the project was deleted');
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE TRIGGER write_event_of_deleted_job AFTER DELETE ON jobs
+    FOR EACH ROW WHEN (OLD.finished_at IS NULL) EXECUTE FUNCTION write_event_of_deleted_job();
+
+
+-- Deliveries to webhooks ----------------------------------------------------------------------------------
+
+-- Queues an event for each webhook that wants it, in the transaction of the event. It skips rows that others
+-- hold: a webhook that is being deleted gets no more events, and no job waits for a webhook.
+CREATE OR REPLACE FUNCTION queue_webhook_deliveries() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    kind text := split_part(NEW.name, '.', 1);
+    move text := split_part(NEW.name, '.', 2);
+BEGIN
+    IF move = 'progress' THEN
+        -- A newer progress replaces one that nobody has tried to deliver yet.
+        DELETE FROM webhook_deliveries WHERE id IN (
+            SELECT d.id FROM webhooks w JOIN webhook_deliveries d ON d.webhook_id = w.id
+            WHERE d.job_id = NEW.job_id AND d.state = 'pending' AND d.tries = 0
+              AND d.event ->> 'name' = NEW.name
+            FOR UPDATE OF d SKIP LOCKED);
+    END IF;
+    INSERT INTO webhook_deliveries (webhook_id, job_id, event)
+    SELECT id, NEW.job_id, to_jsonb(NEW) - 'published_at' FROM webhooks
+    WHERE disabled_reason IS NULL AND (project_id IS NULL OR project_id = NEW.project_id)
+      AND events && ARRAY[NEW.name, kind || '.*', '*.' || move, '*']
+    FOR KEY SHARE SKIP LOCKED;
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE TRIGGER queue_webhook_deliveries AFTER INSERT ON events
+    FOR EACH ROW EXECUTE FUNCTION queue_webhook_deliveries();
