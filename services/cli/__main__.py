@@ -95,8 +95,9 @@ def migrate(
     if log:
         start(partial(log_migration, to=to))
         return
-    steps = run(migrate_database(settings(), to))
-    result(f"migrated: {', '.join(map(str, steps))}" if steps else "nothing to migrate")
+    report = run(migrate_database(settings(), to))
+    done = [*map(str, report.steps), *(["functions"] if report.functions else [])]
+    result(f"migrated: {', '.join(done)}" if done else "nothing to migrate")
 
 
 @app.command()

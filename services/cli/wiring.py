@@ -13,7 +13,7 @@ from services.cli.errors import Unreachable, UsageError
 from services.standalone.postgres import embedded_postgres
 from shared.broker.base import Broker
 from shared.broker.rabbitmq import rabbitmq_broker
-from shared.database.migrate import migrate
+from shared.database.migrate import MigrationReport, migrate
 from shared.database.pool import Pool, database
 from shared.settings.environment import Settings
 
@@ -47,8 +47,8 @@ async def _pool(url: str) -> AsyncIterator[Pool]:
         raise Unreachable(f"the database does not answer: {error}") from error
 
 
-async def migrate_database(settings: Settings, to: int | None) -> list[int]:
-    """Take the steps to migration ``to``, or the newest, and give their numbers. Raises Unreachable."""
+async def migrate_database(settings: Settings, to: int | None) -> MigrationReport:
+    """Take the steps to migration ``to``, or the newest, and load the functions. Raises Unreachable."""
     try:
         return await migrate(settings.database_url.get_secret_value(), to=to)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -57,8 +57,8 @@ async def migrate_database(settings: Settings, to: int | None) -> list[int]:
 
 async def log_migration(settings: Settings, *, to: int | None) -> None:
     """Take the same steps, and log as a service does: a job's output is read by machines."""
-    steps = await migrate(settings.database_url.get_secret_value(), to=to)
-    _log.info("migrated", steps=steps)
+    report = await migrate(settings.database_url.get_secret_value(), to=to)
+    _log.info("migrated", steps=report.steps, functions=report.functions)
 
 
 @asynccontextmanager

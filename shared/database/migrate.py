@@ -1,7 +1,15 @@
-"""Numbered SQL migrations: ``NNNN_name.up.sql`` and the ``.down.sql`` that takes it back.
+"""Numbered SQL migrations, ``NNNN_name.up.sql`` and the ``.down.sql`` that takes it back; then the functions.
 
 Each runs in a transaction of its own, under one advisory lock, so that any number of services may
 start at once. What has run stands in ``schema_migrations``.
+
+Functions and triggers stand in ``functions.sql``, whose first line names a migration. The rule:
+
+- A schema at that migration or a newer one has the functions of the file. They are loaded after the last
+  step, where the file has changed.
+- A schema below it has the functions that its migrations made. They come back before the first step down,
+  so that each migration finds what it found when it was written.
+- A database that has migrations or functions of a newer version keeps its functions.
 """
 
 from __future__ import annotations
@@ -11,6 +19,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import asyncpg
+
+from shared.database import functions
 
 _LOCK = 0x63726F7373646F63
 _LEDGER = """
@@ -29,6 +39,14 @@ class Migration:
     down: str
 
 
+@dataclass(frozen=True, slots=True)
+class MigrationReport:
+    """The numbers of the steps taken, in order, and whether the functions were loaded."""
+
+    steps: list[int]
+    functions: bool
+
+
 def migrations() -> list[Migration]:
     """Every migration that ships with the package, in ascending order."""
     return sorted(_read(), key=lambda migration: migration.number)
@@ -43,24 +61,34 @@ def _read() -> Iterator[Migration]:
             yield Migration(int(name[:4]), name[5:], up.read_text(), down.read_text())
 
 
-async def migrate(url: str, *, to: int | None = None) -> list[int]:
-    """Bring the schema to migration ``to`` (the newest without it; 0 is an empty schema).
-
-    Gives the numbers of the steps taken, in order; none where there was nothing to do.
-    """
+async def migrate(url: str, *, to: int | None = None) -> MigrationReport:
+    """Bring the schema to migration ``to`` (the newest without it; 0 is an empty schema)."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-        return await _walk(connection, to)
+        return await _migrate(connection, to)
     finally:
         await connection.close()
 
 
-async def _walk(connection: asyncpg.Connection[asyncpg.Record], to: int | None) -> list[int]:
+async def _migrate(connection: asyncpg.Connection[asyncpg.Record], to: int | None) -> MigrationReport:
     await connection.execute(_LEDGER)
+    await connection.execute(functions.LEDGER)
     done = {row["number"] for row in await connection.fetch("SELECT number FROM schema_migrations")}
     known = migrations()
     target = known[-1].number if to is None else to
+    since = functions.functions_file().since
+    if target < since:
+        await functions.take_back(connection)
+    steps = await _walk(connection, done, target)
+    if target < since or done - {step.number for step in known}:
+        return MigrationReport(steps, functions=False)
+    former = functions.names_of_functions("\n".join(step.up for step in known))
+    return MigrationReport(steps, functions=await functions.load(connection, former=former))
+
+
+async def _walk(connection: asyncpg.Connection[asyncpg.Record], done: set[int], target: int) -> list[int]:
+    known = migrations()
     upward = [step for step in known if step.number <= target and step.number not in done]
     downward = [step for step in reversed(known) if step.number > target and step.number in done]
     for step in upward:

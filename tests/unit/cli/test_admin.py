@@ -50,7 +50,7 @@ def test_a_migrated_database_has_nothing_to_migrate(crossdock: Run) -> None:
 def test_a_schema_can_be_taken_back(crossdock: Run, database_url: str) -> None:
     crossdock("migrate")
     crossdock("migrate", "--to", "0")
-    assert asyncio.run(migrate(database_url))[0] == 1
+    assert asyncio.run(migrate(database_url)).steps[0] == 1
 
 
 def test_without_a_schema_one_is_told_to_migrate(crossdock: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,10 +8,10 @@ from shared.database.migrate import migrate, migrations
 
 _CATALOGUE = """
 SELECT table_name || '.' || column_name || ' ' || data_type FROM information_schema.columns
-WHERE table_schema = 'public' AND table_name <> 'schema_migrations'
-UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'schema_migrations'
+WHERE table_schema = 'public' AND table_name NOT LIKE 'schema_%'
+UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT LIKE 'schema_%'
 UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
-WHERE connamespace = 'public'::regnamespace AND conrelid <> 'schema_migrations'::regclass
+WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT LIKE 'schema_%'
 UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
 ORDER BY 1
@@ -34,15 +34,16 @@ async def test_each_step_of_the_stairway_can_be_taken_back_and_taken_again(datab
     await migrate(database_url, to=0)
     for step in migrations():
         before = await _catalogue(database_url)
-        assert await migrate(database_url, to=step.number) == [step.number]
+        assert (await migrate(database_url, to=step.number)).steps == [step.number]
         above = await _catalogue(database_url)
         assert above != before
-        assert await migrate(database_url, to=step.number - 1) == [step.number]
+        assert (await migrate(database_url, to=step.number - 1)).steps == [step.number]
         assert await _catalogue(database_url) == before
-        assert await migrate(database_url, to=step.number) == [step.number]
+        assert (await migrate(database_url, to=step.number)).steps == [step.number]
         assert await _catalogue(database_url) == above
 
 
 async def test_services_that_start_at_once_migrate_once(database_url: str) -> None:
-    taken = await asyncio.gather(*(migrate(database_url) for _ in range(4)))
-    assert sorted(map(len, taken)) == [0, 0, 0, len(migrations())]
+    reports = await asyncio.gather(*(migrate(database_url) for _ in range(4)))
+    assert sorted(len(report.steps) for report in reports) == [0, 0, 0, len(migrations())]
+    assert sorted(report.functions for report in reports) == [False, False, False, True]
