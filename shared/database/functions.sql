@@ -123,7 +123,7 @@ $$;
 
 -- The public JSON of an event: the schema JobEvent in services/api/asyncapi describes it, for the queue, for
 -- event streams and for webhooks. Members may be added; none may be renamed or removed.
-CREATE OR REPLACE FUNCTION data_of_job_event(job jobs, project_path text, error text)
+CREATE OR REPLACE FUNCTION data_of_job_event(job jobs, project_path text, error text, error_code text)
 RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT jsonb_build_object(
         'job', jsonb_build_object(
@@ -138,15 +138,16 @@ RETURNS jsonb LANGUAGE sql STABLE AS $$
         'archive', archive_of_job(job),
         'failures', failures_of_job(job),
         'upload', job.outcome -> 'upload',
-        'error', error)
+        'error', error,
+        'error_code', error_code)
 $$;
 
 -- Writes one event and wakes those that publish events.
-CREATE OR REPLACE FUNCTION insert_job_event(job jobs, event text, project_path text, error text)
+CREATE OR REPLACE FUNCTION insert_job_event(job jobs, event text, project_path text, error text, error_code text)
 RETURNS void LANGUAGE sql AS $$
     INSERT INTO events (name, job_id, project_id, subject, correlation_id, traceparent, data)
     VALUES (job.kind || '.' || event, job.id, job.project_id, project_path,
-            job.correlation_id, job.traceparent, data_of_job_event(job, project_path, error));
+            job.correlation_id, job.traceparent, data_of_job_event(job, project_path, error, error_code));
     SELECT pg_notify('crossdock_events', '');
 $$;
 
@@ -164,7 +165,8 @@ BEGIN
     END IF;
     SELECT n.full_path || '/' || p.path INTO project_path
     FROM projects p JOIN namespaces n ON n.id = p.namespace_id WHERE p.id = NEW.project_id;
-    PERFORM insert_job_event(NEW, event, project_path, CASE WHEN has_error THEN NEW.error END);
+    PERFORM insert_job_event(NEW, event, project_path, CASE WHEN has_error THEN NEW.error END,
+                             CASE WHEN has_error THEN NEW.error_code END);
     RETURN NULL;
 END
 $$;
@@ -179,7 +181,8 @@ DECLARE
 BEGIN
     SELECT subject INTO project_path FROM events WHERE job_id = OLD.id ORDER BY id DESC LIMIT 1;
     OLD.state := 'canceled';
-    PERFORM insert_job_event(OLD, 'canceled', coalesce(project_path, ''), 'the project was deleted');
+    PERFORM insert_job_event(OLD, 'canceled', coalesce(project_path, ''), 'the project was deleted',
+                             'project_deleted');
     RETURN NULL;
 END
 $$;

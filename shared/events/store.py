@@ -1,4 +1,4 @@
-"""Events in Postgres. They are written by a trigger of the table of jobs (migration 0016)."""
+"""Events in Postgres. They are written by a trigger of the table of jobs (``functions.sql``)."""
 
 from __future__ import annotations
 

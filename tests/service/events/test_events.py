@@ -92,6 +92,7 @@ async def test_an_event_says_whose_job_it_is_and_where_it_stands(pool: Pool) -> 
         "failures": None,
         "upload": None,
         "error": None,
+        "error_code": None,
     }
 
 
@@ -181,8 +182,23 @@ async def test_a_job_that_goes_with_its_project_is_told_of_under_the_path_that_t
     await pool.execute("DELETE FROM projects")
     event = (await told(pool))[-1]
     assert (event.name, event.job_id, event.subject) == ("export.canceled", running.id, "ann/p")
-    assert event.data["error"] == "the project was deleted"
+    assert (event.data["error"], event.data["error_code"]) == ("the project was deleted", "project_deleted")
     assert sum(each.name == "export.canceled" for each in await told(pool)) == 1
+
+
+async def test_an_event_has_the_code_of_its_error_and_none_without_an_error(pool: Pool) -> None:
+    job = await queued(pool)
+    first = await claimed(pool, job)
+    await pool.execute("UPDATE jobs SET error_code = 'archive_broken'")
+    await jobs.retry(pool, first, error="broken", delay=NOW)
+    await jobs.fail(pool, await claimed(pool, job), error="broken")
+    codes = {each.name: each.data["error_code"] for each in await told(pool)}
+    assert codes == {
+        "export.queued": None,
+        "export.started": None,
+        "export.retried": "archive_broken",
+        "export.failed": "archive_broken",
+    }
 
 
 async def test_an_event_names_the_trace_of_its_job(pool: Pool) -> None:
