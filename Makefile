@@ -10,7 +10,7 @@ COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check test fuzz bench codes lock image-locks clean rabbitmq promtool
+.PHONY: help setup demo run check test fuzz bench codes lock image-locks clean rabbitmq promtool schema
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ bench: $(READY) ## Measure
 
 codes: $(READY) ## Write the table of error codes anew
 	.venv/bin/python -m tests.support.error_codes
+
+schema: $(READY) ## Write shared/database/schema.sql anew from the migrations and functions
+	.venv/bin/python -m tests.support.schema
 
 lock: $(READY) ## Pin the newest versions that pyproject.toml allows
 	printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --upgrade \

@@ -1,0 +1,491 @@
+-- The schema of today, made from the migrations by `make schema`: do not edit it. Tables are in the order of
+-- their making; above each are the migrations that say why it is so. The functions that triggers call are in
+-- functions.sql.
+
+
+-- 0001_accounts, 0011_bots_and_visible_groups, 0014_projects_limit
+CREATE TABLE users (
+    id             bigint GENERATED ALWAYS AS IDENTITY,
+    username       text NOT NULL,
+    name           text NOT NULL,
+    email          text,
+    is_admin       boolean NOT NULL DEFAULT false,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    bot            boolean NOT NULL DEFAULT false,
+    projects_limit integer NOT NULL DEFAULT 100000,
+    CONSTRAINT users_pkey PRIMARY KEY (id),
+    CONSTRAINT users_projects_limit_check CHECK (projects_limit >= 0)
+);
+CREATE UNIQUE INDEX users_username ON users (lower(username));
+
+
+-- 0001_accounts
+CREATE TABLE tokens (
+    id         bigint GENERATED ALWAYS AS IDENTITY,
+    user_id    bigint NOT NULL,
+    name       text NOT NULL,
+    digest     bytea NOT NULL,
+    scopes     text[] NOT NULL DEFAULT '{api}',
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    CONSTRAINT tokens_pkey PRIMARY KEY (id),
+    CONSTRAINT tokens_digest_key UNIQUE (digest),
+    CONSTRAINT tokens_digest_check CHECK (length(digest) = 32),
+    CONSTRAINT tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+
+-- 0001_accounts, 0007_project_archived, 0011_bots_and_visible_groups
+CREATE TABLE namespaces (
+    id          bigint GENERATED ALWAYS AS IDENTITY,
+    kind        text NOT NULL,
+    parent_id   bigint,
+    owner_id    bigint,
+    path        text NOT NULL,
+    name        text NOT NULL,
+    full_path   text NOT NULL,
+    full_name   text NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    description text NOT NULL DEFAULT '',
+    visibility  smallint NOT NULL DEFAULT 0,
+    CONSTRAINT namespaces_pkey PRIMARY KEY (id),
+    CONSTRAINT namespaces_owner_id_key UNIQUE (owner_id),
+    CONSTRAINT namespaces_check CHECK ((kind = 'user') = (owner_id IS NOT NULL)),
+    CONSTRAINT namespaces_check1 CHECK (kind = 'group' OR parent_id IS NULL),
+    CONSTRAINT namespaces_check2 CHECK (kind = 'group' OR visibility = 20),
+    CONSTRAINT namespaces_kind_check CHECK (kind IN ('user', 'group')),
+    CONSTRAINT namespaces_visibility_check CHECK (visibility IN (0, 10, 20)),
+    CONSTRAINT namespaces_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES users(id) ON DELETE CASCADE,
+    CONSTRAINT namespaces_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES namespaces(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX namespaces_full_path ON namespaces (lower(full_path));
+CREATE INDEX namespaces_parent ON namespaces (parent_id);
+CREATE TRIGGER limit_visibility BEFORE INSERT OR UPDATE OF parent_id, visibility ON namespaces
+    FOR EACH ROW EXECUTE FUNCTION limit_visibility();
+CREATE TRIGGER place_namespace BEFORE INSERT OR UPDATE OF parent_id, path, name ON namespaces
+    FOR EACH ROW EXECUTE FUNCTION place_namespace();
+
+
+-- 0002_projects, 0003_snapshots, 0007_project_archived
+CREATE TABLE projects (
+    id           bigint GENERATED ALWAYS AS IDENTITY,
+    namespace_id bigint NOT NULL,
+    creator_id   bigint,
+    path         text NOT NULL,
+    name         text NOT NULL,
+    description  text,
+    visibility   smallint NOT NULL DEFAULT 0,
+    overrides    jsonb NOT NULL DEFAULT '{}',
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    snapshot_id  bigint,
+    archived     boolean NOT NULL DEFAULT false,
+    CONSTRAINT projects_pkey PRIMARY KEY (id),
+    CONSTRAINT projects_visibility_check CHECK (visibility IN (0, 10, 20)),
+    CONSTRAINT projects_creator_id_fkey FOREIGN KEY (creator_id) REFERENCES users(id) ON DELETE SET NULL,
+    CONSTRAINT projects_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES namespaces(id) ON DELETE CASCADE,
+    CONSTRAINT projects_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE SET NULL
+);
+CREATE UNIQUE INDEX projects_name ON projects (namespace_id, name);
+CREATE UNIQUE INDEX projects_path ON projects (namespace_id, lower(path));
+CREATE INDEX projects_snapshot ON projects (snapshot_id);
+CREATE TRIGGER place_project BEFORE INSERT OR UPDATE OF namespace_id, path ON projects
+    FOR EACH ROW EXECUTE FUNCTION place_project();
+
+
+-- 0002_projects, 0007_project_archived
+CREATE TABLE memberships (
+    user_id      bigint NOT NULL,
+    namespace_id bigint,
+    project_id   bigint,
+    access_level smallint NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   date,
+    CONSTRAINT memberships_user_id_namespace_id_key UNIQUE (user_id, namespace_id),
+    CONSTRAINT memberships_user_id_project_id_key UNIQUE (user_id, project_id),
+    CONSTRAINT memberships_access_level_check CHECK (access_level IN (10, 20, 30, 40, 50)),
+    CONSTRAINT memberships_check CHECK (num_nonnulls(namespace_id, project_id) = 1),
+    CONSTRAINT memberships_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES namespaces(id) ON DELETE CASCADE,
+    CONSTRAINT memberships_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    CONSTRAINT memberships_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE INDEX memberships_namespace ON memberships (namespace_id);
+CREATE INDEX memberships_project ON memberships (project_id);
+
+
+-- 0003_snapshots
+CREATE TABLE objects (
+    id         bigint GENERATED ALWAYS AS IDENTITY,
+    key        text NOT NULL,
+    kind       text NOT NULL,
+    state      text NOT NULL DEFAULT 'writing',
+    size       bigint,
+    sha256     bytea,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    touched_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT objects_pkey PRIMARY KEY (id),
+    CONSTRAINT objects_key_key UNIQUE (key),
+    CONSTRAINT objects_check CHECK (state <> 'stored' OR size IS NOT NULL),
+    CONSTRAINT objects_kind_check CHECK (kind IN ('upload', 'pack', 'blob', 'archive')),
+    CONSTRAINT objects_state_check CHECK (state IN ('writing', 'stored', 'deleting'))
+);
+CREATE UNIQUE INDEX objects_blob ON objects (sha256)
+    WHERE kind = 'blob' AND state = 'stored';
+CREATE INDEX objects_touched ON objects (touched_at);
+
+
+-- 0003_snapshots, 0017_pushes
+CREATE TABLE snapshots (
+    id           bigint GENERATED ALWAYS AS IDENTITY,
+    project_id   bigint NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    committed_at timestamptz,
+    part_of      bigint,
+    CONSTRAINT snapshots_pkey PRIMARY KEY (id),
+    CONSTRAINT snapshots_part_of_fkey FOREIGN KEY (part_of) REFERENCES snapshots(id) ON DELETE CASCADE,
+    CONSTRAINT snapshots_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE
+);
+CREATE INDEX snapshots_part_of ON snapshots (part_of);
+CREATE INDEX snapshots_project ON snapshots (project_id);
+
+
+-- 0003_snapshots
+CREATE TABLE entries (
+    snapshot_id bigint NOT NULL,
+    name        text COLLATE "C" NOT NULL,
+    kind        text NOT NULL,
+    mtime       bigint NOT NULL,
+    object_id   bigint,
+    position    bigint NOT NULL DEFAULT 0,
+    stored_size bigint NOT NULL DEFAULT 0,
+    raw_size    bigint NOT NULL DEFAULT 0,
+    crc32       bigint NOT NULL DEFAULT 0,
+    sha256      bytea,
+    lines       bigint NOT NULL DEFAULT 0,
+    CONSTRAINT entries_pkey PRIMARY KEY (snapshot_id, name),
+    CONSTRAINT entries_check CHECK (raw_size = 0 OR object_id IS NOT NULL),
+    CONSTRAINT entries_kind_check CHECK (kind IN ('directory', 'relation', 'blob')),
+    CONSTRAINT entries_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id),
+    CONSTRAINT entries_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
+);
+CREATE INDEX entries_object ON entries (object_id);
+
+
+-- 0003_snapshots, 0008_relation_exports
+CREATE TABLE segments (
+    snapshot_id bigint NOT NULL,
+    name        text COLLATE "C" NOT NULL,
+    first_line  bigint NOT NULL,
+    lines       bigint NOT NULL,
+    position    bigint NOT NULL,
+    stored_size bigint NOT NULL,
+    raw_size    bigint NOT NULL,
+    crc32       bigint NOT NULL,
+    CONSTRAINT segments_pkey PRIMARY KEY (snapshot_id, name, first_line, "position"),
+    CONSTRAINT segments_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
+);
+
+
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code
+CREATE TABLE jobs (
+    id               bigint GENERATED ALWAYS AS IDENTITY,
+    kind             text NOT NULL,
+    state            text NOT NULL DEFAULT 'queued',
+    project_id       bigint NOT NULL,
+    user_id          bigint,
+    correlation_id   text NOT NULL,
+    payload          jsonb NOT NULL DEFAULT '{}',
+    object_id        bigint,
+    snapshot_id      bigint,
+    attempt          integer NOT NULL DEFAULT 0,
+    max_attempts     integer NOT NULL,
+    not_before       timestamptz NOT NULL DEFAULT now(),
+    published_at     timestamptz,
+    lease            bigint NOT NULL DEFAULT 0,
+    lease_expires_at timestamptz,
+    worker           text,
+    progress         jsonb NOT NULL DEFAULT '{}',
+    error            text,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    started_at       timestamptz,
+    finished_at      timestamptz,
+    outcome          jsonb,
+    traceparent      text,
+    error_code       text,
+    CONSTRAINT jobs_pkey PRIMARY KEY (id),
+    CONSTRAINT jobs_check CHECK ((state = 'running') = (lease_expires_at IS NOT NULL)),
+    CONSTRAINT jobs_check1 CHECK ((state IN ('finished', 'failed', 'canceled')) = (finished_at IS NOT NULL)),
+    CONSTRAINT jobs_kind_check CHECK (kind IN ('import', 'export', 'relation_import')),
+    CONSTRAINT jobs_state_check CHECK (state IN ('queued', 'running', 'finished', 'failed', 'canceled')),
+    CONSTRAINT jobs_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id) ON DELETE SET NULL,
+    CONSTRAINT jobs_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    CONSTRAINT jobs_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE SET NULL,
+    CONSTRAINT jobs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL
+);
+CREATE INDEX jobs_in_state ON jobs (state, (- id));
+CREATE INDEX jobs_leases ON jobs (lease_expires_at)
+    WHERE state = 'running';
+CREATE INDEX jobs_object ON jobs (object_id);
+CREATE INDEX jobs_of_project ON jobs (project_id, (- id));
+CREATE INDEX jobs_of_user ON jobs (user_id, (- id));
+CREATE INDEX jobs_project ON jobs (project_id, kind, id DESC);
+CREATE INDEX jobs_queued ON jobs (not_before)
+    WHERE state = 'queued';
+CREATE UNIQUE INDEX jobs_relation_import ON jobs (project_id)
+    WHERE kind = 'relation_import' AND (state IN ('queued', 'running'));
+CREATE INDEX jobs_snapshot ON jobs (snapshot_id);
+CREATE TRIGGER write_event_of_deleted_job AFTER DELETE ON jobs
+    FOR EACH ROW WHEN (old.finished_at IS NULL) EXECUTE FUNCTION write_event_of_deleted_job();
+CREATE TRIGGER write_job_event AFTER INSERT OR UPDATE OF state, progress ON jobs
+    FOR EACH ROW EXECUTE FUNCTION write_job_event();
+
+
+-- 0004_jobs, 0015_job_lists_and_idempotency
+CREATE TABLE failed_relations (
+    id                   bigint GENERATED ALWAYS AS IDENTITY,
+    job_id               bigint NOT NULL,
+    lease                bigint NOT NULL,
+    relation             text NOT NULL,
+    line_number          bigint,
+    source               text NOT NULL,
+    exception_class      text NOT NULL,
+    exception_message    text NOT NULL,
+    external_identifiers jsonb NOT NULL DEFAULT '{}',
+    created_at           timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT failed_relations_pkey PRIMARY KEY (id),
+    CONSTRAINT failed_relations_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE
+);
+CREATE INDEX failed_relations_job ON failed_relations (job_id, lease, id);
+
+
+-- 0004_jobs, 0013_archives_of_jobs
+CREATE TABLE archives (
+    id         bigint GENERATED ALWAYS AS IDENTITY,
+    project_id bigint NOT NULL,
+    user_id    bigint NOT NULL,
+    job_id     bigint NOT NULL,
+    object_id  bigint NOT NULL,
+    file_name  text NOT NULL,
+    size       bigint NOT NULL,
+    sha256     bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT archives_pkey PRIMARY KEY (id),
+    CONSTRAINT archives_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE,
+    CONSTRAINT archives_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id),
+    CONSTRAINT archives_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    CONSTRAINT archives_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE INDEX archives_expiry ON archives (expires_at);
+CREATE UNIQUE INDEX archives_job ON archives (job_id);
+CREATE INDEX archives_object ON archives (object_id);
+CREATE INDEX archives_owner ON archives (project_id, user_id, job_id DESC);
+
+
+-- 0005_rate_limits
+CREATE UNLOGGED TABLE rate_limits (
+    key        text NOT NULL,
+    window_end timestamptz NOT NULL,
+    used       integer NOT NULL,
+    CONSTRAINT rate_limits_pkey PRIMARY KEY (key)
+);
+
+
+-- 0006_application_settings
+CREATE TABLE application_settings (
+    name       text NOT NULL,
+    value      jsonb NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT application_settings_pkey PRIMARY KEY (name)
+);
+
+
+-- 0007_project_archived
+CREATE TABLE old_paths (
+    full_path  text NOT NULL,
+    project_id bigint NOT NULL,
+    CONSTRAINT old_paths_pkey PRIMARY KEY (full_path),
+    CONSTRAINT old_paths_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE
+);
+CREATE INDEX old_paths_project ON old_paths (project_id);
+
+
+-- 0008_relation_exports
+CREATE TABLE relation_exports (
+    project_id  bigint NOT NULL,
+    user_id     bigint NOT NULL,
+    snapshot_id bigint,
+    batched     boolean NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    expires_at  timestamptz NOT NULL,
+    CONSTRAINT relation_exports_pkey PRIMARY KEY (project_id, user_id),
+    CONSTRAINT relation_exports_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    CONSTRAINT relation_exports_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE,
+    CONSTRAINT relation_exports_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE INDEX relation_exports_snapshot ON relation_exports (snapshot_id);
+CREATE INDEX relation_exports_user ON relation_exports (user_id);
+
+
+-- 0012_web_sessions
+CREATE TABLE web_sessions (
+    digest     bytea NOT NULL,
+    token_id   bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT web_sessions_pkey PRIMARY KEY (digest),
+    CONSTRAINT web_sessions_digest_check CHECK (length(digest) = 32),
+    CONSTRAINT web_sessions_token_id_fkey FOREIGN KEY (token_id) REFERENCES tokens(id) ON DELETE CASCADE
+);
+CREATE INDEX web_sessions_expiry ON web_sessions (expires_at);
+CREATE INDEX web_sessions_token ON web_sessions (token_id);
+
+
+-- 0015_job_lists_and_idempotency
+CREATE TABLE idempotency_keys (
+    digest       bytea NOT NULL,
+    user_id      bigint NOT NULL,
+    fingerprint  bytea NOT NULL,
+    content      bytea,
+    holder       uuid NOT NULL,
+    locked_until timestamptz NOT NULL,
+    status       integer,
+    headers      jsonb,
+    body         bytea,
+    expires_at   timestamptz NOT NULL,
+    CONSTRAINT idempotency_keys_pkey PRIMARY KEY (digest),
+    CONSTRAINT idempotency_keys_digest_check CHECK (length(digest) = 32),
+    CONSTRAINT idempotency_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE INDEX idempotency_keys_expiry ON idempotency_keys (expires_at);
+CREATE INDEX idempotency_keys_user ON idempotency_keys (user_id);
+
+
+-- 0016_events
+CREATE TABLE events (
+    id             bigint GENERATED ALWAYS AS IDENTITY,
+    name           text NOT NULL,
+    job_id         bigint NOT NULL,
+    project_id     bigint NOT NULL,
+    subject        text NOT NULL,
+    correlation_id text NOT NULL,
+    traceparent    text,
+    data           jsonb NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    published_at   timestamptz,
+    CONSTRAINT events_pkey PRIMARY KEY (id)
+);
+CREATE INDEX events_job ON events (job_id, id);
+CREATE INDEX events_published ON events (published_at);
+CREATE INDEX events_unpublished ON events (id)
+    WHERE published_at IS NULL;
+CREATE TRIGGER queue_webhook_deliveries AFTER INSERT ON events
+    FOR EACH ROW EXECUTE FUNCTION queue_webhook_deliveries();
+
+
+-- 0016_events
+CREATE TABLE commands (
+    user_id    bigint NOT NULL,
+    source     text NOT NULL,
+    message_id text NOT NULL,
+    digest     bytea NOT NULL,
+    answer     jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT commands_pkey PRIMARY KEY (user_id, source, message_id),
+    CONSTRAINT commands_digest_check CHECK (length(digest) = 32),
+    CONSTRAINT commands_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE INDEX commands_created ON commands (created_at);
+
+
+-- 0017_pushes
+CREATE TABLE pushes (
+    snapshot_id bigint NOT NULL,
+    base_id     bigint,
+    entries     bigint NOT NULL DEFAULT 0,
+    raw_size    bigint NOT NULL DEFAULT 0,
+    changes     bigint NOT NULL DEFAULT 0,
+    attributes  jsonb,
+    expires_at  timestamptz NOT NULL,
+    CONSTRAINT pushes_pkey PRIMARY KEY (snapshot_id),
+    CONSTRAINT pushes_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
+);
+
+
+-- 0018_webhooks
+CREATE TABLE webhooks (
+    id               bigint GENERATED ALWAYS AS IDENTITY,
+    project_id       bigint,
+    url              text NOT NULL,
+    events           text[] NOT NULL,
+    description      text NOT NULL DEFAULT '',
+    secret           bytea NOT NULL,
+    old_secret       bytea,
+    old_secret_until timestamptz,
+    disabled_reason  text,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    failures         integer NOT NULL DEFAULT 0,
+    failing_since    timestamptz,
+    resume_at        timestamptz NOT NULL DEFAULT now(),
+    sender           uuid,
+    sending_until    timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT webhooks_pkey PRIMARY KEY (id),
+    CONSTRAINT webhooks_secret_check CHECK (length(secret) >= 24 AND length(secret) <= 64),
+    CONSTRAINT webhooks_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE
+);
+CREATE INDEX webhooks_project ON webhooks (project_id, id);
+
+
+-- 0018_webhooks
+CREATE TABLE webhook_deliveries (
+    id          bigint GENERATED ALWAYS AS IDENTITY,
+    webhook_id  bigint NOT NULL,
+    job_id      bigint NOT NULL,
+    event       jsonb NOT NULL,
+    state       text NOT NULL DEFAULT 'pending',
+    attempts    jsonb NOT NULL DEFAULT '[]',
+    tries       integer NOT NULL DEFAULT 0,
+    due_at      timestamptz NOT NULL DEFAULT now(),
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id),
+    CONSTRAINT webhook_deliveries_state_check CHECK (state IN ('pending', 'delivered', 'failed')),
+    CONSTRAINT webhook_deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhooks(id) ON DELETE CASCADE
+);
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, due_at, id)
+    WHERE state = 'pending';
+CREATE INDEX webhook_deliveries_finished ON webhook_deliveries (finished_at);
+CREATE INDEX webhook_deliveries_of_job ON webhook_deliveries (webhook_id, job_id, id)
+    WHERE state = 'pending';
+CREATE INDEX webhook_deliveries_webhook ON webhook_deliveries (webhook_id, id);
+
+
+-- made by migrate itself
+CREATE TABLE schema_migrations (
+    number     integer NOT NULL,
+    name       text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT schema_migrations_pkey PRIMARY KEY (number)
+);
+
+
+-- made by migrate itself
+CREATE TABLE schema_functions (
+    version   integer NOT NULL,
+    digest    text NOT NULL,
+    names     text[] NOT NULL,
+    former    text NOT NULL,
+    loaded_at timestamptz NOT NULL DEFAULT now()
+);
+
+
+-- 0007_project_archived
+CREATE VIEW live_memberships AS
+ SELECT user_id,
+    namespace_id,
+    project_id,
+    access_level,
+    created_at,
+    expires_at
+   FROM memberships
+  WHERE expires_at IS NULL OR expires_at > (now() AT TIME ZONE 'UTC')::date;
