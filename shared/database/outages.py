@@ -13,7 +13,7 @@ from asyncpg import (
     ReadOnlySQLTransactionError,
     TransactionRollbackError,
 )
-from asyncpg.exceptions import IdleInTransactionSessionTimeoutError
+from asyncpg.exceptions import IdleInTransactionSessionTimeoutError, InvalidCachedStatementError
 
 from shared.errors import CrossdockError
 
@@ -28,6 +28,7 @@ _PASSING = (
     LockNotAvailableError,
     ReadOnlySQLTransactionError,  # a standby that is not yet, or no more, in charge
     IdleInTransactionSessionTimeoutError,
+    InvalidCachedStatementError,  # a migration has changed the table; asyncpg prepares the statement anew
     ConnectionError,
     TimeoutError,
 )

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from shared.database.outages import passes
+from shared.database.pool import Pool, database
+
+_ADD = "INSERT INTO things DEFAULT VALUES RETURNING *"
+
+
+async def _add(pool: Pool) -> asyncpg.Record | None:
+    async with pool.acquire() as connection, connection.transaction():
+        return await connection.fetchrow(_ADD)
+
+
+async def test_a_statement_that_a_migration_made_stale_fails_once_and_passes(database_url: str) -> None:
+    async with database(database_url, size=1) as pool:
+        await pool.execute("CREATE TABLE things (id integer DEFAULT 1)")
+        await _add(pool)
+        await pool.execute("ALTER TABLE things ADD COLUMN name text")
+        with pytest.raises(asyncpg.PostgresError) as stale:
+            await _add(pool)
+        assert passes(stale.value)
+        assert dict(await _add(pool) or {}) == {"id": 1, "name": None}
