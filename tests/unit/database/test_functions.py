@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from shared.database import functions
 from shared.database.functions import functions_file, names_of_functions
 from shared.database.migrate import migrate, migrations
 
@@ -53,6 +56,14 @@ async def _functions(connection: asyncpg.Connection[asyncpg.Record]) -> set[str]
 async def _events(connection: asyncpg.Connection[asyncpg.Record], job: int) -> list[str]:
     rows = await connection.fetch("SELECT name FROM events WHERE job_id = $1 ORDER BY id", job)
     return [row["name"] for row in rows]
+
+
+def test_later_migrations_make_no_functions() -> None:
+    assert not names_of_functions("\n".join(step.up + step.down for step in migrations()[BEFORE:]))
+
+
+def test_the_file_replaces_what_stands() -> None:
+    assert re.findall(r"^CREATE (?!OR REPLACE ).*", functions_file().sql, re.MULTILINE) == []
 
 
 async def test_the_file_is_all_functions_of_the_newest_schema(
@@ -118,6 +129,28 @@ async def test_a_table_in_use_delays_the_exchange_and_not_the_services(
             await service.fetchval(_QUEUE, timeout=5)
             assert not migration.done()
         assert (await migration).functions
+
+
+async def test_a_later_file_may_drop_functions_and_change_their_signatures(
+    database_url: str, connection: asyncpg.Connection[asyncpg.Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrate(database_url)
+    file = functions_file()
+    kept = file.sql[: file.sql.index("-- The row of a job goes with its project.")]
+    later = kept.replace(
+        "failures_of_job(job jobs) RETURNS bigint", "failures_of_job(job jobs) RETURNS numeric"
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(functions, "functions_file", lambda: replace(file, version=file.version + 1, sql=later))
+        assert (await migrate(database_url)).functions
+        assert await _functions(connection) == names_of_functions(kept)
+        job = await connection.fetchval(_QUEUE)
+        await connection.execute(_FAIL, job)
+        assert await _events(connection, job) == ["export.queued", "export.failed"]
+    assert not (await migrate(database_url)).functions
+    await migrate(database_url, to=BEFORE)
+    assert (await migrate(database_url)).functions
+    assert await _functions(connection) == names_of_functions(file.sql)
 
 
 @pytest.mark.parametrize(
