@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.support.databases import MigratedDatabase
 from tests.support.postgres import PostgresServer, throwaway_postgres
 from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
 from tests.support.seaweedfs import S3Server, seaweedfs
@@ -18,9 +19,21 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def migrated_database(postgres_server: PostgresServer) -> MigratedDatabase:
+    return MigratedDatabase(postgres_server)
+
+
 @pytest.fixture
-async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
-    """A fresh empty database."""
+async def database_url(migrated_database: MigratedDatabase) -> AsyncIterator[str]:
+    """A database that has the schema and nothing in it."""
+    async with migrated_database.lent() as url:
+        yield url
+
+
+@pytest.fixture
+async def empty_database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A database without a schema, for who migrates it."""
     async with postgres_server.database() as url:
         yield url
 

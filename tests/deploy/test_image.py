@@ -35,7 +35,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
 
 @pytest.fixture
 async def environment(
-    database_url: str, rabbitmq_url: str, queue_prefix: str, s3_server: S3Server
+    empty_database_url: str, rabbitmq_url: str, queue_prefix: str, s3_server: S3Server
 ) -> Mapping[str, str]:
     """What each service is given; nothing of it names a folder."""
     await made_bucket(s3_server)
@@ -44,7 +44,7 @@ async def environment(
         **UNLIMITED,
         "CROSSDOCK_PORT": str(port),
         "CROSSDOCK_ROOT_TOKEN": f"glpat-{secrets.token_hex(10)}",
-        "CROSSDOCK_DATABASE_URL": database_url,
+        "CROSSDOCK_DATABASE_URL": empty_database_url,
         "CROSSDOCK_BROKER_URL": rabbitmq_url,
         "CROSSDOCK_BROKER_PREFIX": queue_prefix,
         "CROSSDOCK_S3_ENDPOINT_URL": s3_server.endpoint,

@@ -24,10 +24,10 @@ import pytest
 
 from shared.broker.base import Message
 from shared.broker.rabbitmq import rabbitmq_broker
-from shared.database.migrate import migrate
 from shared.storage.s3 import s3_store
 from tests.support.buckets import made_bucket
 from tests.support.contents import assert_round_trip, contents
+from tests.support.databases import MigratedDatabase
 from tests.support.fixtures import archive
 from tests.support.flaky import cutting_proxy
 from tests.support.gitlab import GitLab
@@ -68,7 +68,6 @@ def start(
                 "s3": s3_server,
                 "CROSSDOCK_BROKER_PREFIX": queue_prefix,
             } | settings
-            asyncio.run(migrate(str(given["database_url"])))
             return resources.enter_context(distributed(**given))  # type: ignore[arg-type]  # mixed settings
 
         yield started
@@ -252,7 +251,7 @@ async def test_jobs_outlive_a_restart_of_the_broker_and_are_taken_while_it_is_do
 
 async def test_services_outlive_a_restart_of_the_database(start: Start, large: Path) -> None:
     with throwaway_postgres() as server:
-        async with server.database() as url:
+        async with MigratedDatabase(server).lent() as url:
             system = await asyncio.to_thread(start, database_url=url)
             async with _client(system) as gitlab:
                 started = await gitlab.start_import(large, "p")

@@ -14,7 +14,6 @@ import aiohttp
 import asyncpg
 import pytest
 
-from shared.database.migrate import migrate
 from tests.support.buckets import made_bucket
 from tests.support.contents import assert_round_trip, contents
 from tests.support.fixtures import archive
@@ -33,7 +32,6 @@ def crowd(
     postgres_server: PostgresServer, rabbitmq_server: RabbitMQServer, s3_server: S3Server, database_url: str
 ) -> Iterator[System]:
     """Two importers and two exporters over a database and queues of their own."""
-    asyncio.run(migrate(database_url))
     asyncio.run(made_bucket(s3_server))
     with distributed(
         database_url=database_url,

@@ -15,7 +15,6 @@ import aiohttp
 import asyncpg
 import pytest
 
-from shared.database.migrate import migrate
 from tests.support.buckets import made_bucket
 from tests.support.fixtures import archive
 from tests.support.flaky import CuttingProxy, cutting_proxy
@@ -47,7 +46,6 @@ async def observed(
     storage: CuttingProxy,
 ) -> AsyncIterator[System]:
     """The distributed form over a database, queues and a way to S3 of the test's own."""
-    await migrate(database_url)
     form = distributed(
         database_url=database_url,
         broker_url=rabbitmq_server.url,
@@ -185,9 +183,11 @@ async def test_an_api_that_was_told_to_stop_is_not_ready_on_both_its_ports(obser
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["answers", "away"])
-def test_a_migration_job_logs_as_the_services_do(database_url: str, tmp_path: Path, *, there: bool) -> None:
+def test_a_migration_job_logs_as_the_services_do(
+    empty_database_url: str, tmp_path: Path, *, there: bool
+) -> None:
     """One line for each event: of what was done, or of why it was not."""
-    url = database_url if there else f"postgresql://127.0.0.1:{free_ports(1)[0]}/crossdock"
+    url = empty_database_url if there else f"postgresql://127.0.0.1:{free_ports(1)[0]}/crossdock"
     with ExitStack() as resources:
         words, env = ("migrate", "--log"), {"CROSSDOCK_DATABASE_URL": url}
         process = crossdock(*words, directory=tmp_path / "run", env=env, resources=resources)

@@ -15,7 +15,6 @@ import aiohttp
 import asyncpg
 import pytest
 
-from shared.database.migrate import migrate
 from tests.support.balancer import Balancer, balancing
 from tests.support.buckets import made_bucket
 from tests.support.contents import assert_round_trip, contents
@@ -100,7 +99,6 @@ async def fleet(
     queue_prefix: str,
 ) -> AsyncIterator[Fleet]:
     await made_bucket(s3_server)
-    await migrate(database_url)
     env = environment(
         database_url=database_url,
         broker_url=rabbitmq_server.url,

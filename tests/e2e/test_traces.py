@@ -13,7 +13,6 @@ import aiohttp
 import asyncpg
 import pytest
 
-from shared.database.migrate import migrate
 from tests.support.buckets import made_bucket
 from tests.support.commands import command
 from tests.support.fixtures import archive
@@ -44,7 +43,6 @@ async def traced(
     receiver: Receiver,
 ) -> AsyncIterator[System]:
     await made_bucket(s3_server)
-    await migrate(database_url)
     with ExitStack() as stack:
         form = distributed(
             database_url=database_url,

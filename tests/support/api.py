@@ -25,7 +25,6 @@ from shared.accounts.namespaces import personal_namespace
 from shared.accounts.tokens import create_token
 from shared.accounts.users import create_user
 from shared.broker.memory import MemoryBroker
-from shared.database.migrate import migrate
 from shared.database.pool import Pool, database
 from shared.exports import archives
 from shared.gitlab.visibility import Visibility
@@ -170,7 +169,6 @@ async def running_api(
     **config: Any,
 ) -> AsyncIterator[Api]:
     """Start the application with these application settings, else without rate limits."""
-    await migrate(url)
     async with database(url, size=4) as pool:
         store_, broker, readiness = FilesystemStore(folder), MemoryBroker(), Readiness()
         registry = CollectorRegistry()

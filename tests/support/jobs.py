@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from shared.database.migrate import migrate
 from shared.database.pool import Database, Pool, database
 from shared.errors import CrossdockError
 from shared.jobs import store
@@ -20,7 +19,6 @@ MINUTE = timedelta(minutes=1)
 @asynccontextmanager
 async def migrated(url: str) -> AsyncIterator[Pool]:
     """A pool on a database with the schema, one user, its namespace and its project (all number 1)."""
-    await migrate(url)
     async with database(url) as pool:
         await pool.execute("INSERT INTO users (username, name) VALUES ('ann', 'Ann')")
         await pool.execute(

@@ -84,12 +84,21 @@ class PostgresServer:
     @asynccontextmanager
     async def database(self) -> AsyncIterator[str]:
         """The URL of a fresh empty database, dropped after the block."""
-        name = f"test_{uuid4().hex}"
-        await self._execute(f"CREATE DATABASE {name}")
+        name = await self.create()
         try:
             yield self.url(name)
         finally:
-            await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+            await self.drop(name)
+
+    async def create(self) -> str:
+        """Give the name of a fresh empty database."""
+        name = f"test_{uuid4().hex}"
+        await self._execute(f"CREATE DATABASE {name}")
+        return name
+
+    async def drop(self, name: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.url())

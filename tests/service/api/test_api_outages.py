@@ -17,6 +17,7 @@ from shared.settings.application import ApplicationSettings
 from shared.storage.s3 import S3Config, s3_store
 from tests.support.api import ARCHIVE, EXTERNAL_URL, Answer, Api, listening, running_api
 from tests.support.buckets import made_bucket
+from tests.support.databases import MigratedDatabase
 from tests.support.forms import BOUNDARY, HEADERS, Part, form_body
 from tests.support.postgres import PostgresServer, throwaway_postgres
 from tests.support.seaweedfs import S3Server, seaweedfs
@@ -34,7 +35,8 @@ def own_postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 async def on_own_postgres(own_postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Api]:
-    async with own_postgres.database() as url, running_api(url, tmp_path / "objects") as api:
+    lent = MigratedDatabase(own_postgres).lent()
+    async with lent as url, running_api(url, tmp_path / "objects") as api:
         await api.user("ann")
         yield api
 

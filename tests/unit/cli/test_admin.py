@@ -17,9 +17,8 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def crossdock(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs ``crossdock admin``, expects the exit code, and gives what it printed on stdout."""
-    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", database_url)
+def crossdock(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs ``crossdock``, expects the exit code, and gives what it printed on stdout."""
 
     def run(*arguments: str, code: int = 0) -> str:
         monkeypatch.setattr(sys, "argv", ["crossdock", *arguments])
@@ -32,9 +31,16 @@ def crossdock(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 
 @pytest.fixture
-def admin(crossdock: Run) -> Run:
-    """The same over a migrated database."""
-    crossdock("migrate")
+def empty(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The database that is meant has no schema."""
+    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", empty_database_url)
+    return empty_database_url
+
+
+@pytest.fixture
+def admin(crossdock: Run, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs ``crossdock admin`` over a migrated database."""
+    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", database_url)
 
     def run(*arguments: str, code: int = 0) -> str:
         return crossdock("admin", *arguments, code=code)
@@ -42,17 +48,19 @@ def admin(crossdock: Run) -> Run:
     return run
 
 
+@pytest.mark.usefixtures("empty")
 def test_a_migrated_database_has_nothing_to_migrate(crossdock: Run) -> None:
     assert crossdock("migrate").startswith("migrated: 1, 2")
     assert crossdock("migrate") == "nothing to migrate"
 
 
-def test_a_schema_can_be_taken_back(crossdock: Run, database_url: str) -> None:
+def test_a_schema_can_be_taken_back(crossdock: Run, empty: str) -> None:
     crossdock("migrate")
     crossdock("migrate", "--to", "0")
-    assert asyncio.run(migrate(database_url)).steps[0] == 1
+    assert asyncio.run(migrate(empty)).steps[0] == 1
 
 
+@pytest.mark.usefixtures("empty")
 def test_without_a_schema_one_is_told_to_migrate(crossdock: Run, capsys: pytest.CaptureFixture[str]) -> None:
     crossdock("admin", "list-users", code=2)
     assert capsys.readouterr().err == ""

@@ -28,10 +28,10 @@ _GROUP = "INSERT INTO namespaces (kind, path, name) VALUES ('group', 'g' || $1, 
 
 
 @pytest.fixture
-async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+async def connection(empty_database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     """A database as the migrations alone made it, with a project."""
-    await migrate(database_url, to=BEFORE)
-    async with _connected(database_url) as opened:
+    await migrate(empty_database_url, to=BEFORE)
+    async with _connected(empty_database_url) as opened:
         await opened.execute(_OWNER)
         await opened.execute(_PROJECT)
         yield opened
@@ -67,36 +67,36 @@ def test_the_file_replaces_what_stands() -> None:
 
 
 async def test_the_file_is_all_functions_of_the_newest_schema(
-    database_url: str, connection: asyncpg.Connection[asyncpg.Record]
+    empty_database_url: str, connection: asyncpg.Connection[asyncpg.Record]
 ) -> None:
     assert await _functions(connection) == names_of_functions("".join(step.up for step in migrations()))
-    await migrate(database_url)
+    await migrate(empty_database_url)
     assert await _functions(connection) == names_of_functions(functions_file().sql)
 
 
 @pytest.mark.parametrize("number", range(BEFORE - 3, BEFORE + 1))
 async def test_a_database_with_jobs_is_upgraded_and_taken_back(
-    database_url: str, number: int, connection: asyncpg.Connection[asyncpg.Record]
+    empty_database_url: str, number: int, connection: asyncpg.Connection[asyncpg.Record]
 ) -> None:
-    await migrate(database_url, to=number)
+    await migrate(empty_database_url, to=number)
     job = await connection.fetchval(_QUEUE)
-    await migrate(database_url)
+    await migrate(empty_database_url)
     assert await _events(connection, job) == ["export.queued"]
     await connection.execute(_FAIL, job)
     assert await _events(connection, job) == ["export.queued", "export.failed"]
-    await migrate(database_url, to=number)
+    await migrate(empty_database_url, to=number)
     assert await _events(connection, await connection.fetchval(_QUEUE)) == ["export.queued"]
 
 
 @pytest.mark.timeout(120)
 async def test_no_event_is_lost_or_doubled_while_services_work_and_functions_are_exchanged(
-    database_url: str, connection: asyncpg.Connection[asyncpg.Record]
+    empty_database_url: str, connection: asyncpg.Connection[asyncpg.Record]
 ) -> None:
     ended = asyncio.Event()
 
     async def work() -> list[int]:
         jobs = []
-        async with _connected(database_url) as service:
+        async with _connected(empty_database_url) as service:
             while not ended.is_set():
                 async with service.transaction():
                     await service.execute(_GROUP, uuid4().hex)
@@ -106,8 +106,8 @@ async def test_no_event_is_lost_or_doubled_while_services_work_and_functions_are
 
     services = [asyncio.create_task(work()) for _ in range(2)]
     for _ in range(3):
-        assert (await migrate(database_url)).functions
-        assert (await migrate(database_url, to=BEFORE)).steps
+        assert (await migrate(empty_database_url)).functions
+        assert (await migrate(empty_database_url, to=BEFORE)).steps
     ended.set()
     made = [job for jobs in await asyncio.gather(*services) for job in jobs]
     assert len(made) > 10
@@ -116,14 +116,14 @@ async def test_no_event_is_lost_or_doubled_while_services_work_and_functions_are
 
 
 async def test_a_table_in_use_delays_the_exchange_and_not_the_services(
-    database_url: str, connection: asyncpg.Connection[asyncpg.Record]
+    empty_database_url: str, connection: asyncpg.Connection[asyncpg.Record]
 ) -> None:
-    await migrate(database_url)
+    await migrate(empty_database_url)
     await connection.execute("UPDATE schema_functions SET digest = ''")
-    async with _connected(database_url) as service:
+    async with _connected(empty_database_url) as service:
         async with connection.transaction():
             await connection.fetchval(_QUEUE)
-            migration = asyncio.create_task(migrate(database_url))
+            migration = asyncio.create_task(migrate(empty_database_url))
             while not await service.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
                 await asyncio.sleep(0.01)
             await service.fetchval(_QUEUE, timeout=5)
@@ -132,9 +132,9 @@ async def test_a_table_in_use_delays_the_exchange_and_not_the_services(
 
 
 async def test_a_later_file_may_drop_functions_and_change_their_signatures(
-    database_url: str, connection: asyncpg.Connection[asyncpg.Record], monkeypatch: pytest.MonkeyPatch
+    empty_database_url: str, connection: asyncpg.Connection[asyncpg.Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await migrate(database_url)
+    await migrate(empty_database_url)
     file = functions_file()
     kept = file.sql[: file.sql.index("-- The row of a job goes with its project.")]
     later = kept.replace(
@@ -142,14 +142,14 @@ async def test_a_later_file_may_drop_functions_and_change_their_signatures(
     )
     with monkeypatch.context() as patch:
         patch.setattr(functions, "functions_file", lambda: replace(file, version=file.version + 1, sql=later))
-        assert (await migrate(database_url)).functions
+        assert (await migrate(empty_database_url)).functions
         assert await _functions(connection) == names_of_functions(kept)
         job = await connection.fetchval(_QUEUE)
         await connection.execute(_FAIL, job)
         assert await _events(connection, job) == ["export.queued", "export.failed"]
-    assert not (await migrate(database_url)).functions
-    await migrate(database_url, to=BEFORE)
-    assert (await migrate(database_url)).functions
+    assert not (await migrate(empty_database_url)).functions
+    await migrate(empty_database_url, to=BEFORE)
+    assert (await migrate(empty_database_url)).functions
     assert await _functions(connection) == names_of_functions(file.sql)
 
 
@@ -164,8 +164,8 @@ async def test_a_later_file_may_drop_functions_and_change_their_signatures(
     ],
 )
 async def test_functions_are_loaded_where_they_changed_and_are_not_of_a_newer_version(
-    database_url: str, connection: asyncpg.Connection[asyncpg.Record], change: str, *, loads: bool
+    empty_database_url: str, connection: asyncpg.Connection[asyncpg.Record], change: str, *, loads: bool
 ) -> None:
-    await migrate(database_url)
+    await migrate(empty_database_url)
     await connection.execute(change)
-    assert (await migrate(database_url)).functions == loads
+    assert (await migrate(empty_database_url)).functions == loads

@@ -30,20 +30,20 @@ def test_migrations_are_numbered_without_a_gap() -> None:
     assert [step.number for step in migrations()] == list(range(1, len(migrations()) + 1))
 
 
-async def test_each_step_of_the_stairway_can_be_taken_back_and_taken_again(database_url: str) -> None:
-    await migrate(database_url, to=0)
+async def test_each_step_of_the_stairway_can_be_taken_back_and_taken_again(empty_database_url: str) -> None:
+    await migrate(empty_database_url, to=0)
     for step in migrations():
-        before = await _catalogue(database_url)
-        assert (await migrate(database_url, to=step.number)).steps == [step.number]
-        above = await _catalogue(database_url)
+        before = await _catalogue(empty_database_url)
+        assert (await migrate(empty_database_url, to=step.number)).steps == [step.number]
+        above = await _catalogue(empty_database_url)
         assert above != before
-        assert (await migrate(database_url, to=step.number - 1)).steps == [step.number]
-        assert await _catalogue(database_url) == before
-        assert (await migrate(database_url, to=step.number)).steps == [step.number]
-        assert await _catalogue(database_url) == above
+        assert (await migrate(empty_database_url, to=step.number - 1)).steps == [step.number]
+        assert await _catalogue(empty_database_url) == before
+        assert (await migrate(empty_database_url, to=step.number)).steps == [step.number]
+        assert await _catalogue(empty_database_url) == above
 
 
-async def test_services_that_start_at_once_migrate_once(database_url: str) -> None:
-    reports = await asyncio.gather(*(migrate(database_url) for _ in range(4)))
+async def test_services_that_start_at_once_migrate_once(empty_database_url: str) -> None:
+    reports = await asyncio.gather(*(migrate(empty_database_url) for _ in range(4)))
     assert sorted(len(report.steps) for report in reports) == [0, 0, 0, len(migrations())]
     assert sorted(report.functions for report in reports) == [False, False, False, True]

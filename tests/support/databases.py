@@ -1,0 +1,88 @@
+"""One migrated database for all tests of a process: each test finds it empty, as a new one would be."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from shared.database.migrate import migrate
+from tests.support.postgres import PostgresServer
+
+# Their locks, listeners and transactions end with them.
+_END_OTHERS = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
+_EMPTY = r"""
+DO $$
+DECLARE
+    each regclass;
+BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR each IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+                AND relname NOT LIKE 'schema\_%' LOOP
+        EXECUTE 'DELETE FROM ' || each;
+    END LOOP;
+    PERFORM setval(seqrelid, seqstart, false) FROM pg_sequence;
+END $$
+"""
+# Every statement that changes the schema writes a new version of a row of one of these.
+_SCHEMA = """
+SELECT sum(hashtextextended(kind || oid || ' ' || xmin, 0)) FROM (
+    SELECT 'class', oid, xmin FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    UNION ALL SELECT 'column', attrelid, xmin FROM pg_attribute WHERE attnum > 0
+    UNION ALL SELECT 'default', oid, xmin FROM pg_attrdef
+    UNION ALL SELECT 'constraint', oid, xmin FROM pg_constraint
+    UNION ALL SELECT 'trigger', oid, xmin FROM pg_trigger
+    UNION ALL SELECT 'function', oid, xmin FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+) AS rows (kind, oid, xmin)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    name: str
+    schema: object
+
+
+class MigratedDatabase:
+    """Lends the same database again and again; a new one where a test changed the schema."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self._made: _Made | None = None
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[str]:
+        """Give the URL of a database with the schema of today, no row, and no other connection."""
+        made, self._made = self._made or await self._make(), None
+        yield self._server.url(made.name)
+        if await self._emptied(made):
+            self._made = made
+        else:
+            await self._server.drop(made.name)
+
+    async def _make(self) -> _Made:
+        name = await self._server.create()
+        url = self._server.url(name)
+        await migrate(url)
+        connection = await asyncpg.connect(url)
+        try:
+            return _Made(name, await connection.fetchval(_SCHEMA))
+        finally:
+            await connection.close()
+
+    async def _emptied(self, made: _Made) -> bool:
+        """Whether the next test can have it, which then has nothing left of this one."""
+        connection = await asyncpg.connect(self._server.url(made.name))
+        try:
+            await connection.execute(_END_OTHERS)
+            if await connection.fetchval(_SCHEMA) != made.schema:
+                return False
+            await connection.execute(_EMPTY)
+            return True
+        finally:
+            await connection.close()
