@@ -106,6 +106,15 @@ def long_name(name: bytes, kind: bytes = b"L") -> bytes:
     return entry(b"././@LongLink", name + b"\0", kind=kind, magic=GNU)
 
 
+def file(name: str, data: bytes = b"") -> bytes:
+    """The blocks of a file, or of a directory where the name ends with ``/``."""
+    path = f"./{name}".encode()
+    announced = long_name(path) if len(path) > 100 else b""
+    if name.endswith("/"):
+        return announced + header(path[:100], kind=b"5")
+    return announced + entry(path[:100], data)
+
+
 def packed(*parts: bytes, end: bytes = bytes(1024)) -> bytes:
     """A gzip file with these pieces of a tar and its end; stored, so that a cut cuts the tar too."""
     return gzip.compress(b"".join(parts) + end, compresslevel=0, mtime=0)

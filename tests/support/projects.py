@@ -42,7 +42,7 @@ from shared.remote.resolver import SystemResolver
 from shared.settings.application import ApplicationSettings
 from shared.storage.base import ObjectStore
 from shared.storage.filesystem import FilesystemStore
-from tests.support.archives import entry, header, long_name, packed
+from tests.support.archives import file, packed
 from tests.support.jobs import claimed
 
 Files = Sequence[tuple[str, bytes]]
@@ -50,15 +50,6 @@ Files = Sequence[tuple[str, bytes]]
 VERSION = ("VERSION", b"0.2.4")
 PROJECT = ("tree/project.json", b"{}")
 MINIMAL: Files = (VERSION, PROJECT)
-
-
-def file(name: str, data: bytes = b"") -> bytes:
-    """The blocks of a file, or of a directory where the name ends with ``/``."""
-    path = f"./{name}".encode()
-    announced = long_name(path) if len(path) > 100 else b""
-    if name.endswith("/"):
-        return announced + header(path[:100], kind=b"5")
-    return announced + entry(path[:100], data)
 
 
 def archive(files: Files) -> bytes:

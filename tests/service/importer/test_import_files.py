@@ -6,8 +6,9 @@ import os
 
 import pytest
 
+from tests.support.archives import file
 from tests.support.archives import packed as packed_blocks
-from tests.support.projects import PROJECT, VERSION, Dock, archive, bundle, file, files, ndjson, project
+from tests.support.projects import PROJECT, VERSION, Dock, archive, bundle, files, ndjson, project
 
 LARGE = os.urandom(5000)
 SMALL = b"small"

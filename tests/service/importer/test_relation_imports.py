@@ -9,10 +9,10 @@ from shared.errors import CrossdockError, LeaseLost
 from shared.jobs import store as jobs
 from shared.jobs.progress import Progress
 from shared.snapshots import index
-from tests.support.archives import packed
+from tests.support.archives import file, packed
 from tests.support.interrupted import Interrupted
 from tests.support.jobs import claimed
-from tests.support.projects import Dock, archive, bundle, file, files, ndjson, project
+from tests.support.projects import Dock, archive, bundle, files, ndjson, project
 from tests.support.waiting import begun_and_waiting
 
 ISSUES = "tree/project/issues.ndjson"
