@@ -1,4 +1,4 @@
-"""Archives for tests: built block by block or taken from the fixtures, and read with every rule checked."""
+"""Archives for tests: built block by block, and read with every rule checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from shared.archive.gzip_reader import STEP
 from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
 from shared.errors import ArchiveError
-from tests.support.fixtures import ROOT
 
 CUTS = (1, 7, 512, 65536)
 
@@ -31,19 +30,6 @@ class Entry:
     kind: EntryKind
     mtime: int
     data: bytes
-
-
-def fixture(path: str) -> bytes:
-    """The bytes of a shared fixture; the test is skipped where the fixtures are not there."""
-    file = ROOT / path
-    if not file.exists():
-        pytest.skip(f"no archive {path} in {ROOT.name} beside the checkout")
-    return file.read_bytes()
-
-
-def fixtures(pattern: str) -> list[str]:
-    """Paths of fixtures, for parametrize."""
-    return sorted(str(file.relative_to(ROOT)) for file in ROOT.glob(pattern))
 
 
 def header(

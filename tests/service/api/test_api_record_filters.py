@@ -10,9 +10,9 @@ from shared.accounts.models import User
 from shared.projects.models import Project
 from shared.records import finder
 from tests.support.api import Answer, Api
-from tests.support.archives import fixture
 from tests.support.imported import imported
 from tests.support.projects import ndjson, project
+from tests.support.samples.table import packed
 
 STATES = ("opened", "closed", "merged")
 
@@ -177,8 +177,8 @@ async def test_a_single_record_is_that_of_the_list(api: Api, made: Project, rela
         assert (missing.status, missing.body) == (404, {"message": "404 Not found"})
 
 
-async def test_single_records_of_a_real_project(api: Api, ann: User) -> None:
-    made = await imported(api, ann, fixture("trees/complex.tar.gz"))
+async def test_single_records_of_a_whole_project(api: Api, ann: User) -> None:
+    made = await imported(api, ann, packed("every_relation"))
     for relation, key, missing, text in (
         ("milestones", "id", "1", "404 Not found"),
         ("snippets", "id", "1", "404 Not found"),
@@ -193,8 +193,8 @@ async def test_single_records_of_a_real_project(api: Api, ann: User) -> None:
             assert (answer.status, answer.body) == (200, item)
         answer = await _get(api, made, f"{relation}/{missing}")
         assert (answer.status, answer.body) == (404, {"message": text})
-    titled = await _get(api, made, "milestones?title=test%20milestone")
-    assert [item["title"] for item in titled.body] == ["test milestone"]
+    titled = await _get(api, made, "milestones?title=The%20first")
+    assert [item["title"] for item in titled.body] == ["The first"]
     active = await _get(api, made, "milestones?state=active")
     assert active.headers["X-Total"] == str(len(active.body))
 

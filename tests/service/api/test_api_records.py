@@ -10,9 +10,9 @@ from shared.accounts.models import AccessLevel, User
 from shared.gitlab.visibility import Visibility
 from shared.projects.models import Project
 from tests.support.api import Api
-from tests.support.archives import fixture
 from tests.support.imported import imported
 from tests.support.projects import ndjson, project
+from tests.support.samples.table import packed
 
 LISTS = ["issues", "labels", "merge_requests", "milestones", "releases", "snippets"]
 MIB = 1024 * 1024
@@ -135,18 +135,18 @@ async def test_a_list_too_long_to_look_into_counts_as_empty(api: Api, ann: User)
     assert (await _all(api, made, "issues"))[0]["labels"] == []
 
 
-async def test_every_relation_of_a_real_project_is_listed(api: Api, ann: User) -> None:
-    made = await imported(api, ann, fixture("trees/complex.tar.gz"))
+async def test_every_relation_of_a_whole_project_is_listed(api: Api, ann: User) -> None:
+    made = await imported(api, ann, packed("every_relation"))
     found = {relation: await _all(api, made, relation) for relation in LISTS}
     release, snippet = found["releases"][0], found["snippets"][0]
     assert {relation: len(items) for relation, items in found.items()} == {
         "issues": 10, "labels": 2, "merge_requests": 9, "milestones": 3, "releases": 3, "snippets": 1,
     }  # fmt: skip
-    assert found["merge_requests"][0]["source_branch"] == "feature_conflict"
-    assert found["labels"][0]["name"] == "test2"
-    assert found["milestones"][0]["title"] == "test milestone"
-    assert (release["tag_name"], release["assets"]["count"]) == ("release-1.0", 1)
-    assert (snippet["title"], snippet["visibility"]) == ("Test snippet title", "public")
+    assert found["merge_requests"][0]["source_branch"] == "feature-9"
+    assert found["labels"][0]["name"] == "bug"
+    assert found["milestones"][0]["title"] == "The first"
+    assert (release["tag_name"], release["assets"]["count"]) == ("v1", 1)
+    assert (snippet["title"], snippet["visibility"]) == ("A snippet", "public")
 
 
 async def test_a_list_of_a_project_whose_pack_is_lost_is_an_error(api: Api, ann: User) -> None:

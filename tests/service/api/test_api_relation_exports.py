@@ -11,9 +11,9 @@ from shared.gitlab.portable_relations import PORTABLE_RELATIONS
 from shared.gitlab.visibility import Visibility
 from shared.projects.models import Project
 from tests.support.api import Answer, Api
-from tests.support.archives import fixture
 from tests.support.imported import bundle_of, imported
 from tests.support.projects import Dock, archive, files, ndjson, project
+from tests.support.samples.table import packed
 
 pytestmark = pytest.mark.parametrize("api", [{"bulk_import_enabled": True}], indirect=True)
 
@@ -302,9 +302,8 @@ async def test_an_export_that_has_expired_is_gone_with_its_snapshot(api: Api, an
     assert len(await dock.snapshots()) == 1
 
 
-async def test_every_relation_of_a_real_project_is_what_was_imported(api: Api, ann: User) -> None:
-    packed = fixture("trees/complex.tar.gz")
-    made = await imported(api, ann, packed)
+async def test_every_relation_of_a_whole_project_is_what_was_imported(api: Api, ann: User) -> None:
+    made = await imported(api, ann, packed("every_relation"))
     await _start(api, made)
     exported = files(await _exported(api, made, ann))
     for relation in PORTABLE_RELATIONS.values():

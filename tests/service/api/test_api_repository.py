@@ -5,9 +5,9 @@ import pytest
 from shared.accounts.models import AccessLevel, User
 from shared.git import references
 from tests.support.api import Api
-from tests.support.archives import fixture
 from tests.support.imported import bundle_of, imported
 from tests.support.projects import project
+from tests.support.samples.table import packed
 
 ONE, TWO, THREE = "1" * 40, "2" * 40, "3" * 40
 BUNDLE = bundle_of(
@@ -78,11 +78,14 @@ async def test_a_project_shows_its_default_branch_and_whether_it_is_empty(api: A
     assert (shown["default_branch"], shown["empty_repo"]) == (None, True)
 
 
-async def test_references_of_a_real_project_are_those_of_git(api: Api, ann: User) -> None:
-    made = await imported(api, ann, fixture("real/rails.tar.gz"))
+async def test_references_of_a_bundle_made_by_git_are_those_of_git(api: Api, ann: User) -> None:
+    made = await imported(api, ann, packed("every_relation"))
     branches = (await api.get(f"/projects/{made.id}/repository/branches", by="ann")).body
-    assert [branch["name"] for branch in branches if branch["default"]] == ["master"]
-    assert (await api.get(f"/projects/{made.id}", by="ann")).body["default_branch"] == "master"
+    assert [(branch["name"], branch["default"]) for branch in branches] == [
+        ("feature", False),
+        ("main", True),
+    ]
+    assert (await api.get(f"/projects/{made.id}", by="ann")).body["default_branch"] == "main"
 
 
 async def test_statistics_are_told_to_reporters_who_ask(api: Api, ann: User) -> None:

@@ -20,9 +20,9 @@ from shared.archive.reader import ArchiveReader
 from shared.restore import reading
 from shared.snapshots import index
 from shared.snapshots.models import Entry, Segment
-from tests.support.archives import header
-from tests.support.fixtures import archive as fixture
-from tests.support.projects import MINIMAL, Dock, archive, file, files, project
+from tests.support.archives import file, header
+from tests.support.projects import MINIMAL, Dock, archive, files, project
+from tests.support.samples.table import packed as sample
 
 PACKABLE = b"".join(file(name, data) for name, data in MINIMAL)
 
@@ -52,15 +52,15 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> list[ArchiveReader]:
 
 
 async def test_a_bomb_is_read_no_further_than_the_limit(dock: Dock, readers: list[ArchiveReader]) -> None:
-    packed = await asyncio.to_thread(fixture("hostile/35_").read_bytes)
-    dock.limits = Limits(decompressed=100 * MIB)
+    packed = sample("bomb")
+    dock.limits = Limits(decompressed=20 * MIB)
     imported = await dock.run_import(packed)
     assert imported.error == (
         "Error importing repository  into ann/p - Decompressed archive size validation failed. "
-        "(the decompressed archive is over the limit of 104857600 bytes, "
+        "(the decompressed archive is over the limit of 20971520 bytes, "
         "reached in or after 'uploads/0123456789abcdef0123456789abcdef/z.bin')"
     )
-    assert readers[0]._gzip.decompressed <= 100 * MIB + STEP
+    assert readers[0]._gzip.decompressed <= 20 * MIB + STEP
     await dock.collect()
     assert dock.stored() == []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from isal import igzip
 
-from shared.relations.schema import SINGLE
+from shared.gitlab.relations import SINGLE
 from tests.support.archives import entry, file, header, pax, pax_record
 from tests.support.samples.relations import EVERY, MEMBER, issue, label, line, lines, merge_request
 

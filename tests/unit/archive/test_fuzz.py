@@ -19,7 +19,6 @@ from shared.errors import ArchiveError
 from tests.support.archives import (
     Entry,
     entry,
-    fixture,
     header,
     long_name,
     packed,
@@ -28,6 +27,7 @@ from tests.support.archives import (
     read,
     summed,
 )
+from tests.support.samples.table import packed as packed_sample
 
 SECONDS = float(os.environ.get("CROSSDOCK_FUZZ_SECONDS", "0"))
 EXAMPLES = 60
@@ -45,12 +45,7 @@ OWN = packed(
     entry(b"./._litter", b"AppleDouble"),
     entry(b"name", b"ustar", prefix=b"some/prefix"),
 )
-BASES = [
-    "own",
-    "hostile/48_pax_format.tar.gz",
-    "real/cluster_management.tar.gz",
-    "real/lightweight_project_export.tar.gz",
-]
+BASES = ["own", "names_in_pax", "from_macos", "every_relation"]
 FIELDS = (0, 124, 136, 156, 257, 345)
 TELLING = (
     b"L",
@@ -136,7 +131,7 @@ def fuzz(check: Callable[[list[Damage], int], None]) -> None:
 
 @pytest.fixture(params=BASES)
 def base(request: pytest.FixtureRequest) -> bytes:
-    return OWN if request.param == "own" else fixture(request.param)
+    return OWN if request.param == "own" else packed_sample(request.param)
 
 
 @pytest.mark.timeout(300 + 2 * SECONDS)

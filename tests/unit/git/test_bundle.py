@@ -1,8 +1,6 @@
 import hashlib
 import os
 import subprocess
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,6 @@ import pytest
 from shared.git.bundle import BundleVerifier
 from shared.git.header import LINE_LIMIT, InvalidBundle
 
-REAL = Path(__file__).parents[3] / ".." / "shared" / "fixtures" / "real"
 OID = b"5" * 40
 
 
@@ -55,28 +52,6 @@ def made_by_git(folder: Path, *, object_format: str, version: int) -> tuple[byte
     git(folder, "tag", "v1")
     git(folder, "bundle", "create", "-q", f"--version={version}", "out.bundle", "--all")
     return (folder / "out.bundle").read_bytes(), git(folder, "rev-parse", "HEAD")
-
-
-def real_bundles() -> Iterator[bytes]:
-    for path in sorted(REAL.glob("*.tar.gz")):
-        with tarfile.open(path) as archive:
-            for member in archive:
-                name = member.name.rpartition("/")[2]
-                if member.isreg() and name.endswith(".bundle") and not name.startswith("._"):
-                    content = archive.extractfile(member)
-                    assert content
-                    yield content.read()
-
-
-@pytest.mark.skipif(not REAL.is_dir(), reason="the fixtures beside the checkout are missing")
-def test_bundles_of_gitlab_are_valid_at_any_cut() -> None:
-    found = list(real_bundles())
-    assert len(found) == 13
-    for data in found:
-        for cut in (7, 512, 65536) if len(data) < 1 << 20 else (65536,):
-            verifier = verified(data, cut=cut)
-            assert verifier.references > 0
-            assert verifier.prerequisites == 0
 
 
 @pytest.mark.parametrize(("object_format", "version"), [("sha1", 2), ("sha1", 3), ("sha256", 3)])
