@@ -16,10 +16,10 @@ import pytest
 
 from tests.support.buckets import made_bucket
 from tests.support.dockerfile import ROOT
-from tests.support.fixtures import archive
 from tests.support.image import Images, images
 from tests.support.ports import free_ports
 from tests.support.processes import ServerProcess
+from tests.support.samples.table import archive
 from tests.support.seaweedfs import S3Server
 from tests.support.system import UNLIMITED, answers
 
@@ -138,7 +138,7 @@ def test_nothing_can_be_written_where_the_services_run(built: Images) -> None:
 def test_a_project_is_imported_and_exported_without_a_disk(
     built: Images, environment: Mapping[str, str], tmp_path: Path
 ) -> None:
-    sample = archive("real/sample")
+    sample = archive("every_relation")
     assert "migrated: " in output(built.command("migrate", env=environment))
     with ExitStack() as resources:
         running = {}

@@ -19,10 +19,10 @@ from services.cli.demo.contents import differences, read_contents
 from services.cli.errors import Unreachable
 from services.cli.parts import part_of
 from tests.support.projects import project
+from tests.support.samples.table import archive as sample
 from tests.support.system import System, answers
 
 ROOT = Path(__file__).parents[2]
-FIXTURES = ROOT / ".." / "shared" / "fixtures"
 WITHOUT_OURS = {name: value for name, value in os.environ.items() if not name.startswith("CROSSDOCK_")}
 
 
@@ -113,10 +113,7 @@ def test_a_failed_import_is_exit_code_1(crossdock: CommandLine, tmp_path: Path, 
 
 
 def test_failed_relations_are_listed(crossdock: CommandLine) -> None:
-    fixture = FIXTURES / "trees" / "with_invalid_records.tar.gz"
-    if not fixture.exists():
-        pytest.skip("the fixtures are not beside the checkout")
-    done = crossdock("import", str(fixture), "--path", "invalid")
+    done = crossdock("import", str(sample("invalid_milestone")), "--path", "invalid")
     assert b"milestones  0  " in done.stderr
     assert b"1 relations failed" in done.stderr
 

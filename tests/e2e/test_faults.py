@@ -28,7 +28,6 @@ from shared.storage.s3 import s3_store
 from tests.support.buckets import made_bucket
 from tests.support.contents import assert_round_trip, contents
 from tests.support.databases import MigratedDatabase
-from tests.support.fixtures import archive
 from tests.support.flaky import cutting_proxy
 from tests.support.gitlab import GitLab
 from tests.support.large import write_large
@@ -37,6 +36,7 @@ from tests.support.ports import free_ports
 from tests.support.postgres import throwaway_postgres
 from tests.support.processes import ServerProcess
 from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
+from tests.support.samples.table import archive
 from tests.support.seaweedfs import S3Server
 from tests.support.system import UNLIMITED, System, answers, crossdock, distributed
 
@@ -191,7 +191,7 @@ async def test_a_project_deleted_under_its_import_disturbs_no_other(
         connection = await asyncpg.connect(database_url)
         await connection.execute("DELETE FROM projects WHERE id = $1", started.body["id"])
         await connection.close()
-        other = await gitlab.import_file(archive("trees/complex"), "q")
+        other = await gitlab.import_file(archive("every_relation"), "q")
         assert other["import_status"] == "finished"
     assert "lease_lost" in _log(importer)
     _assert_tidy(importer)
@@ -211,7 +211,7 @@ async def test_a_stopping_api_tells_its_probe_finishes_a_download_and_keeps_what
             os.kill(api.pid, signal.SIGTERM)
             await _until(lambda: not answers(f"{system.url}/-/readiness"))
             assert answers(f"{system.url}/-/liveness")
-            late = await gitlab.start_import(archive("trees/complex"), "late")
+            late = await gitlab.start_import(archive("every_relation"), "late")
             assert late.status == 201
             await _until(lambda: not answers(f"{system.url}/-/liveness"))
             async for chunk in download.content.iter_chunked(1024 * 1024):
@@ -232,10 +232,10 @@ async def test_jobs_outlive_a_restart_of_the_broker_and_are_taken_while_it_is_do
         env["CROSSDOCK_METRICS_PORT"] = str(*free_ports(1))
         async with _client(system) as gitlab:
             running = await gitlab.start_import(large, "running")
-            queued = await gitlab.start_import(archive("trees/complex"), "queued")
+            queued = await gitlab.start_import(archive("every_relation"), "queued")
             first = await _worker(system, database_url)
             await asyncio.to_thread(server.kill, keeping=f"{queue_prefix}import")
-            taken = await gitlab.start_import(archive("trees/complex"), "taken")
+            taken = await gitlab.start_import(archive("every_relation"), "taken")
             assert [each.status for each in (running, queued, taken)] == [201] * 3
             early = crossdock("importer", directory=tmp_path / "early", env=env, resources=resources)
             await _until(lambda: "stamina" in _log(early))  # it waits for its broker
@@ -244,7 +244,9 @@ async def test_jobs_outlive_a_restart_of_the_broker_and_are_taken_while_it_is_do
                 assert (await gitlab.imported(each.body["id"]))["import_status"] == "finished"
             os.kill(first.pid, signal.SIGTERM)
             assert await _ended(first) == 0
-            assert (await gitlab.import_file(archive("trees/complex"), "last"))["import_status"] == "finished"
+            assert (await gitlab.import_file(archive("every_relation"), "last"))[
+                "import_status"
+            ] == "finished"
         job = await _row(database_url, "SELECT sum(attempt) AS attempts, count(*) AS jobs FROM jobs")
         assert (job["attempts"], job["jobs"]) == (4, 4)
 
@@ -280,9 +282,9 @@ async def test_an_import_is_tried_again_where_object_storage_fails_and_ends_wher
         importer = system.processes["importer-0"]
         async with _client(system) as gitlab, s3_store(s3_config(s3_server, prefix=prefix)) as store:
             os.kill(importer.pid, signal.SIGSTOP)
-            lost = await gitlab.start_import(archive("trees/complex"), "lost")
+            lost = await gitlab.start_import(archive("every_relation"), "lost")
             await store.delete(await keys(store, "uploads/"))
-            passing = await gitlab.start_import(archive("trees/complex"), "passing")
+            passing = await gitlab.start_import(archive("every_relation"), "passing")
             os.kill(importer.pid, signal.SIGCONT)
             status = await gitlab.imported(lost.body["id"])
             assert status["import_status"] == "failed"
@@ -290,7 +292,7 @@ async def test_an_import_is_tried_again_where_object_storage_fails_and_ends_wher
             assert (await gitlab.imported(passing.body["id"]))["import_status"] == "finished"
 
             os.kill(importer.pid, signal.SIGSTOP)
-            failing = await gitlab.start_import(archive("trees/complex"), "failing")
+            failing = await gitlab.start_import(archive("every_relation"), "failing")
             proxy.cuts_left = 10**6
             os.kill(importer.pid, signal.SIGCONT)
             query = "SELECT error FROM jobs WHERE attempt = 1 AND error LIKE 'OperationFailed%'"
@@ -320,7 +322,7 @@ async def test_a_poison_message_is_a_dead_letter_that_the_command_lists_and_repl
         assert "1 messages back in import" in await asyncio.to_thread(dead_letters, "replay")
         await _until(lambda: "poison" in dead_letters("list"))
     async with _client(system) as gitlab:
-        assert (await gitlab.import_file(archive("trees/complex"), "p"))["import_status"] == "finished"
+        assert (await gitlab.import_file(archive("every_relation"), "p"))["import_status"] == "finished"
 
 
 class Standalone:
@@ -376,7 +378,7 @@ async def _working(gitlab: GitLab, project: int) -> None:
 async def test_a_standalone_that_was_stopped_or_killed_takes_its_imports_up_when_it_starts_again(
     standalone: Standalone, large: Path
 ) -> None:
-    small = archive("trees/complex")
+    small = archive("every_relation")
     for how, code in ((signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)):
         process = await asyncio.to_thread(standalone.start)
         async with _client(standalone.system) as gitlab:
@@ -397,7 +399,7 @@ async def test_a_standalone_that_was_stopped_or_killed_takes_its_imports_up_when
 async def test_fifty_uploads_at_once_share_two_connections_to_the_database(standalone: Standalone) -> None:
     await asyncio.to_thread(standalone.start)
     async with _client(standalone.system) as gitlab:
-        imports = (gitlab.import_file(archive("trees/complex"), f"p{n}") for n in range(50))
+        imports = (gitlab.import_file(archive("every_relation"), f"p{n}") for n in range(50))
         assert {status["import_status"] for status in await asyncio.gather(*imports)} == {"finished"}
 
 

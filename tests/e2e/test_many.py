@@ -16,11 +16,11 @@ import pytest
 
 from tests.support.buckets import made_bucket
 from tests.support.contents import assert_round_trip, contents
-from tests.support.fixtures import archive
 from tests.support.gitlab import GitLab
 from tests.support.large import write_large
 from tests.support.postgres import PostgresServer
 from tests.support.rabbitmq import RabbitMQServer
+from tests.support.samples.table import archive
 from tests.support.seaweedfs import S3Server
 from tests.support.system import System, distributed
 
@@ -61,7 +61,7 @@ async def _through(gitlab: GitLab, source: Path, target: Path) -> None:
 async def test_two_importers_and_two_exporters_end_every_job_of_50_projects_exactly_once(
     crowd: System, database_url: str, tmp_path: Path
 ) -> None:
-    source = archive("trees/complex")
+    source = archive("every_relation")
     before = contents(source)
     targets = [tmp_path / f"p{n}.tar.gz" for n in range(PROJECTS)]
     async with _client(crowd) as gitlab, asyncio.TaskGroup() as tasks:

@@ -16,13 +16,13 @@ import asyncpg
 import pytest
 
 from tests.support.buckets import made_bucket
-from tests.support.fixtures import archive
 from tests.support.flaky import CuttingProxy, cutting_proxy
 from tests.support.gitlab import GitLab
 from tests.support.large import write_large
 from tests.support.monitoring import log_lines, probed, sample, scraped
 from tests.support.ports import free_ports
 from tests.support.rabbitmq import RabbitMQServer
+from tests.support.samples.table import archive
 from tests.support.seaweedfs import S3Server
 from tests.support.system import System, answers, crossdock, distributed
 
@@ -82,7 +82,7 @@ async def test_one_id_goes_from_the_request_through_row_message_and_workers_to_t
 ) -> None:
     given = f"from-outside:{uuid4().hex}"
     async with _client(observed, **{"X-Request-Id": given}) as gitlab:
-        imported = await gitlab.import_file(archive("trees/complex"), "p")
+        imported = await gitlab.import_file(archive("every_relation"), "p")
         assert (await gitlab.export(imported["id"]))["export_status"] == "finished"
         storage.agents.clear()
         async with _client(observed, **{"X-Request-Id": "another"}) as other:
@@ -104,7 +104,7 @@ async def test_one_id_goes_from_the_request_through_row_message_and_workers_to_t
 
 async def test_metrics_tell_what_each_service_did(observed: System) -> None:
     async with _client(observed) as gitlab:
-        imported = await gitlab.import_file(archive("trees/complex"), "p")
+        imported = await gitlab.import_file(archive("every_relation"), "p")
         await gitlab.export(imported["id"])
     await _until(
         lambda: sample(scraped(observed.monitoring["exporter-0"]), "crossdock_jobs_total", kind="export") == 1
@@ -115,7 +115,7 @@ async def test_metrics_tell_what_each_service_did(observed: System) -> None:
 
     route = {"route": "/api/v4/projects/import", "method": "POST", "status": "201"}
     assert sample(api, "crossdock_http_requests_total", **route) == 1
-    size = archive("trees/complex").stat().st_size
+    size = archive("every_relation").stat().st_size
     assert sample(api, "crossdock_http_received_bytes_total", route=route["route"]) > size
     assert sample(importer, "crossdock_jobs_total", kind="import", result="finished") == 1
     assert sample(importer, "crossdock_job_bytes_total", kind="import") == size
@@ -148,7 +148,7 @@ async def test_whoever_leads_the_sweeper_tells_the_jobs_that_want_a_worker(obser
     os.kill(importer.pid, signal.SIGSTOP)
     observed.monitoring.pop("importer-0")
     async with _client(observed) as gitlab:
-        started = await gitlab.start_import(archive("trees/complex"), "p")
+        started = await gitlab.start_import(archive("every_relation"), "p")
         await _until(lambda: 1 in told("queued"))
         os.kill(importer.pid, signal.SIGCONT)
         assert (await gitlab.imported(started.body["id"]))["import_status"] == "finished"

@@ -18,9 +18,9 @@ import aiohttp
 import pytest
 
 from tests.support.contents import Contents, assert_accepted_by_gnu, contents
-from tests.support.fixtures import archive
 from tests.support.gitlab import GitLab
 from tests.support.large import MIB
+from tests.support.samples.table import archive
 from tests.support.spools import peak_rss, watching
 from tests.support.system import System
 
@@ -171,7 +171,7 @@ def _unpacked(name: str, target: Path) -> tuple[Path, Path]:
     return packed, target
 
 
-@pytest.mark.parametrize("name", ["real/sample", "trees/designs", "real/qa_export"])
+@pytest.mark.parametrize("name", ["empty_relations", "every_relation", "version_last"])
 async def test_an_unpacked_archive_is_pushed_by_the_command_and_comes_out_as_it_was(
     gitlab: GitLab, system: System, tmp_path: Path, name: str
 ) -> None:
@@ -192,7 +192,7 @@ async def test_an_unpacked_archive_is_pushed_by_the_command_and_comes_out_as_it_
 async def test_from_current_sends_what_differs_and_takes_out_what_is_gone(
     gitlab: GitLab, system: System, tmp_path: Path
 ) -> None:
-    packed, tree = _unpacked("real/sample", tmp_path / "tree")
+    packed, tree = _unpacked("empty_relations", tmp_path / "tree")
     status = await gitlab.import_file(packed, f"p{uuid4().hex}")
     (tree / "tree" / "project" / "labels.ndjson").write_text('{"title":"new"}\n')
     gone = ("GITLAB_REVISION", "tree/project/boards.ndjson")

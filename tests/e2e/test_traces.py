@@ -15,11 +15,11 @@ import pytest
 
 from tests.support.buckets import made_bucket
 from tests.support.commands import command
-from tests.support.fixtures import archive
 from tests.support.gitlab import GitLab
 from tests.support.monitoring import log_lines
 from tests.support.otlp import Received, Receiver, otlp_receiver
 from tests.support.rabbitmq import RabbitMQServer
+from tests.support.samples.table import archive
 from tests.support.seaweedfs import S3Server
 from tests.support.system import System, distributed
 
@@ -71,7 +71,7 @@ async def test_an_import_is_one_trace_over_api_broker_importer_database_and_stor
     traceparent = f"00-{trace}-{CALLER}-01"
     async with aiohttp.ClientSession(headers={"traceparent": traceparent}) as session:
         gitlab = GitLab(session, traced.url, traced.token)
-        started = await gitlab.start_import(archive("trees/complex"), "p")
+        started = await gitlab.start_import(archive("every_relation"), "p")
     async with aiohttp.ClientSession() as session:
         gitlab = GitLab(session, traced.url, traced.token)
         assert (await gitlab.imported(started.body["id"]))["import_status"] == "finished"
@@ -131,7 +131,7 @@ async def test_probes_and_housekeeping_leave_no_traces_and_no_span_holds_a_value
             async with session.get(f"{traced.url}/-/readiness?all=1") as answer:
                 assert answer.status == 200
         gitlab = GitLab(session, traced.url, traced.token)
-        await gitlab.import_file(archive("trees/complex"), "p")
+        await gitlab.import_file(archive("every_relation"), "p")
     async with asyncio.timeout(60):
         while "process import" not in {span.name for span in receiver.spans}:
             await asyncio.sleep(0.02)

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import aiohttp
 
-from tests.support.fixtures import archive
 from tests.support.gitlab import GitLab
 from tests.support.hooks import hooked
+from tests.support.samples.table import archive
 from tests.support.system import System
 
 MOVES = ["queued", "started", "finished"]
@@ -24,7 +24,7 @@ async def test_a_receiver_is_told_of_every_move_signed_and_in_order(system: Syst
         async with session.post(api, json={"url": receiver.url}) as answer:
             assert answer.status == 201, await answer.text()
             webhook = await answer.json()
-        project = (await gitlab.import_file(archive("trees/complex"), path))["id"]
+        project = (await gitlab.import_file(archive("every_relation"), path))["id"]
         await gitlab.export(project)
         told: dict[str, str] = {}
         while len(told) < len(MOVES) * 2:

@@ -6,10 +6,10 @@ import pytest
 
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder
-from tests.support.fixtures import archive
 from tests.support.forms import Part
 from tests.support.instance import Instance
 from tests.support.projects import project
+from tests.support.samples.table import archive
 
 FAILURE = [
     "id", "created_at", "exception_class", "source", "exception_message", "relation_name", "line_number"
@@ -19,7 +19,7 @@ FAILURE = [
 @pytest.fixture
 async def failed(gitlab: Instance, ann: str) -> int:
     """A project whose import failed."""
-    broken = Part("file", archive("hostile/51_").read_bytes(), "x.tar.gz")
+    broken = Part("file", archive("truncated").read_bytes(), "x.tar.gz")
     answer = await gitlab.upload(Part("path", "p"), by=ann, file=broken)
     assert (await gitlab.import_ended(answer.body["id"]))["import_status"] == "failed"
     number: int = answer.body["id"]

@@ -18,16 +18,16 @@ from aiohttp import web
 from shared.storage.s3 import S3Config, s3_store
 from tests.support.background import Background, background
 from tests.support.contents import assert_round_trip, contents
-from tests.support.fixtures import archive
 from tests.support.rabbitmq import RabbitMQServer
 from tests.support.receivers import Receiver, receiving
 from tests.support.remote import Servers
+from tests.support.samples.table import archive
 from tests.support.seaweedfs import S3Server
 from tests.support.system import System
 from tests.support.tls_front import server_context
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-ARCHIVE = "trees/complex"
+ARCHIVE = "every_relation"
 
 
 @pytest.fixture
