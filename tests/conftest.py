@@ -9,8 +9,18 @@ import pytest
 
 from tests.support.databases import MigratedDatabase
 from tests.support.postgres import PostgresServer, throwaway_postgres
+from tests.support.prerequisites import missing_in, summary_line
 from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
 from tests.support.seaweedfs import S3Server, seaweedfs
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was not tested for want of a program."""
+    found = missing_in(terminalreporter.getreports("skipped"))
+    if found:
+        terminalreporter.section("NOT TESTED, for want of", sep="!", red=True, bold=True)
+        for what, tests in sorted(found.items()):
+            terminalreporter.line(summary_line(what, tests), red=True)
 
 
 @pytest.fixture(scope="session")

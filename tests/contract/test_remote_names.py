@@ -16,6 +16,7 @@ from shared.remote.errors import (
     HostUnresolved,
 )
 from shared.remote.resolver import SystemResolver
+from tests.support.prerequisites import missing
 from tests.support.remote import (
     CONTENT,
     LOOPBACK,
@@ -108,7 +109,7 @@ async def test_addresses_may_be_ipv6(servers: Servers) -> None:
     try:
         port = await servers.http(whole_file, host="::1")
     except OSError:
-        pytest.skip("this machine has no IPv6")
+        missing("IPv6")
     policy = Policy(schemes=("http",), allowed=("::1",))
     table = names(six=["::1"])
     for host in ("six", "[::1]"):

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.support.monitoring import scraped
+from tests.support.prerequisites import needs, program
 from tests.support.system import System
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "observability"
-PROMTOOL = shutil.which("promtool")
-needs_promtool = pytest.mark.skipif(
-    PROMTOOL is None, reason="promtool is missing: apt-get install prometheus"
-)
+needs_promtool = needs("promtool")
 
 _NAME = re.compile(r"\b((?:crossdock|process)_[a-z0-9_]+)")
 _SUFFIXES = ("_bucket", "_count", "_sum")
@@ -110,6 +106,6 @@ def test_each_alert_fires_when_it_should_and_only_then() -> None:
 
 
 def _promtool(*words: str) -> str:
-    done = subprocess.run([str(PROMTOOL), *words], capture_output=True, text=True, check=False)
+    done = subprocess.run([program("promtool"), *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

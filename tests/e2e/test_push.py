@@ -20,6 +20,7 @@ import pytest
 from tests.support.contents import Contents, assert_accepted_by_gnu, contents
 from tests.support.gitlab import GitLab
 from tests.support.large import MIB
+from tests.support.prerequisites import program
 from tests.support.samples.table import archive
 from tests.support.spools import peak_rss, watching
 from tests.support.system import System
@@ -59,7 +60,7 @@ class Forge:
         self._git("-c", "user.name=f", "-c", "user.email=f@example.com", "commit", "--quiet", "-m", name)
 
     def _git(self, *words: str) -> None:
-        subprocess.run(["git", "-C", str(self._folder), *words], check=True)
+        subprocess.run([program("git"), "-C", str(self._folder), *words], check=True)
 
     def tree(self) -> dict[str, bytes]:
         """What it has to say, by the addresses of a snapshot."""

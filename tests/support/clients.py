@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import pytest
+
+from tests.support.prerequisites import missing
 
 T = TypeVar("T")
 
@@ -100,7 +101,7 @@ def _pip(*words: str) -> None:
     command = [sys.executable, "-m", "pip", *words, "--quiet", "--retries", "1", "--no-input"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode and "connection broken by" in done.stderr:
-        pytest.skip(f"no registry can be reached for {words[-1]}")
+        missing(f"a registry that can be reached for {words[-1]}")
     assert done.returncode == 0, done.stderr
 
 

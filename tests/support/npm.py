@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
+from tests.support.prerequisites import missing, program
 
 _OPTIONS = (
     "--no-save --no-audit --no-fund --ignore-scripts "
@@ -24,10 +23,9 @@ _UNREACHABLE = re.compile(
 def install(packages: Sequence[str], folder: Path) -> None:
     """Install packages, each with its version, below ``folder``."""
     for command in ("node", "npm"):
-        if shutil.which(command) is None:
-            pytest.skip(f"{command} is not installed")
+        program(command)
     words = ["npm", "install", "--prefix", str(folder), *_OPTIONS.split(), *packages]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode and _UNREACHABLE.search(done.stderr):
-        pytest.skip(f"no registry can be reached for {packages[0]}")
+        missing(f"a registry that can be reached for {packages[0]}")
     assert done.returncode == 0, done.stderr

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.ports import free_ports
+from tests.support.prerequisites import missing
 from tests.support.processes import ServerProcess
 
 # Not /usr/sbin/rabbitmq-server: Debian's wrapper insists on becoming the user rabbitmq.
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-_MISSING = "no RabbitMQ: apt-get install -y --no-install-recommends rabbitmq-server"
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 
 
@@ -28,7 +28,7 @@ class RabbitMQServer:
 
     def __init__(self, directory: Path) -> None:
         if not _SERVER.exists():
-            raise RuntimeError(_MISSING)
+            missing("rabbitmq-server")
         self._directory = directory
         self._port, distribution, epmd = free_ports(3)
         self._env = _environment(directory, port=self._port, distribution=distribution, epmd=epmd)

@@ -1,8 +1,7 @@
-"""Clients of their users, and archives that need no fixtures beside the checkout."""
+"""Clients of their users, and archives for them."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.support.background import background
 from tests.support.clients import Curl
 from tests.support.gitbeaker import Gitbeaker, gitbeaker_installed
 from tests.support.large import write_large
+from tests.support.prerequisites import program
 from tests.support.remote import Servers
 from tests.support.system import System
 from tests.support.tls_front import server_context
@@ -31,8 +31,7 @@ def gl(system: System) -> Iterator[gitlab.Gitlab]:
 
 @pytest.fixture
 def curl(system: System, tmp_path: Path) -> Curl:
-    if not shutil.which("curl"):
-        pytest.skip("curl is not installed")
+    program("curl")
     return Curl(system.url, system.token, tmp_path)
 
 

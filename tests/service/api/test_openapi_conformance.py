@@ -52,9 +52,11 @@ schemathesis.serializer.alias("application/x-ndjson", "application/octet-stream"
 DOCUMENT = closed(openapi_document(EXTERNAL_URL))
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(CONFIG))
 FOUND: Any = SCHEMA.get_all_operations()
+FOR_GITLABS_PROXY = ("authorizeImport", "authorizeRelationImport")  # nobody else succeeds
 OPERATIONS = [
     pytest.param(operation, media_type, id=f"{operation.label} {media_type or ''}".strip())
     for operation in (result.ok() for result in FOUND)
+    if operation.definition.raw["operationId"] not in FOR_GITLABS_PROXY
     for media_type in ([body.media_type for body in operation.body] or [None])
 ]
 
@@ -78,9 +80,6 @@ def session() -> Iterator[requests.Session]:
 def test_every_operation_succeeds_as_described(
     operation: Any, media_type: str | None, running: World, session: requests.Session
 ) -> None:
-    name = operation.definition.raw["operationId"]
-    if name in ("authorizeImport", "authorizeRelationImport"):
-        pytest.skip("is for GitLab's own proxy: nobody else succeeds")
     sent = request_of(running, operation)
     body = {} if sent.body is None else {"body": sent.body, "media_type": media_type}
     case = operation.Case(path_parameters=sent.path_parameters, query=sent.query, **body)

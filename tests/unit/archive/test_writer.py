@@ -13,6 +13,7 @@ import pytest
 from shared.archive.tar_header import MTIME_MAX, Header, parse_header
 from shared.archive.writer import directory_header, end_of_archive, file_header, padding, root_header
 from tests.support.archives import read
+from tests.support.prerequisites import needs
 
 MTIME = 1_700_000_000
 FILES = {
@@ -27,10 +28,7 @@ FILES = {
     # Headers of these are longer than the block that the name begins in.
     "/".join("p" * 200 for _ in range(3)): b"longer than a block",
 }
-GNU_TAR = pytest.mark.skipif(
-    "GNU tar" not in subprocess.run(["tar", "--version"], capture_output=True, text=True, check=False).stdout,
-    reason="the tar on this machine is not GNU tar",
-)
+GNU_TAR = needs("GNU tar")
 
 
 def directories(names: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 
 from shared.git.bundle import BundleVerifier
 from shared.git.header import LINE_LIMIT, InvalidBundle
+from tests.support.prerequisites import program
 
 OID = b"5" * 40
 
@@ -39,7 +40,7 @@ def git(folder: Path, *arguments: str) -> str:
         "GIT_COMMITTER_EMAIL": "a@example.com",
     }
     done = subprocess.run(
-        ["git", *arguments], cwd=folder, env=environment, check=True, capture_output=True, text=True
+        [program("git"), *arguments], cwd=folder, env=environment, check=True, capture_output=True, text=True
     )
     return done.stdout.strip()
 
