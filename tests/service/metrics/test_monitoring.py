@@ -86,9 +86,21 @@ async def test_two_monitors_in_one_process_do_not_know_of_each_other(ports: Port
 
 
 async def test_nothing_listens_where_no_port_is_set(ports: Ports) -> None:
+    before = _listening()  # of servers that other tests left to the whole session
     async with monitored(ports, Settings(metrics_port=0), service="test"):
-        listening = {each.laddr for each in psutil.Process().net_connections() if each.status == "LISTEN"}
-    assert listening == set()
+        assert _listening() == before
+
+
+async def test_one_more_port_is_listened_on_where_one_is_set(ports: Ports, settings: Settings) -> None:
+    before = _listening()
+    async with monitored(ports, settings, service="test"):
+        [(_, port)] = _listening() - before
+        assert port == settings.metrics_port
+
+
+def _listening() -> set[tuple[str, int]]:
+    """Give the addresses on which this process takes connections."""
+    return {each.laddr for each in psutil.Process().net_connections() if each.status == "LISTEN"}
 
 
 async def test_probes_are_told_of_draining_and_of_what_is_away(
