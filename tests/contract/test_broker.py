@@ -18,6 +18,7 @@ from shared.broker.base import (
 from shared.broker.memory import MemoryBroker
 from shared.broker.rabbitmq import rabbitmq_broker
 from shared.errors import BrokerError
+from tests.support.waiting import until
 
 QUEUE = "export"
 SOON = 10.0
@@ -70,10 +71,12 @@ async def rejected(broker: Broker, count: int = 1, reason: str = "no such job") 
 
 async def dead(broker: Broker, count: int) -> list[DeadLetter]:
     """The dead letters once there are ``count``: RabbitMQ moves some of them in its own time."""
-    async with asyncio.timeout(SOON):
-        # Polling, as RabbitMQ tells nobody when it has moved one.
-        while len(letters := [letter async for letter in broker.dead_letters(QUEUE)]) < count:
-            await asyncio.sleep(0.05)
+
+    async def enough() -> tuple[list[DeadLetter], ...]:
+        letters = [letter async for letter in broker.dead_letters(QUEUE)]
+        return (letters,) if len(letters) >= count else ()
+
+    [letters] = await until(enough)
     return letters
 
 

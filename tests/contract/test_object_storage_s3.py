@@ -139,7 +139,7 @@ async def test_upload_cancelled_before_its_id_came_back_is_aborted(
     async def begin_and_cancel(**parameters: object) -> object:
         answer = await begin(**parameters)
         task.cancel()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # where the cancellation arrives
         return answer
 
     monkeypatch.setattr(store._bucket.client, "create_multipart_upload", begin_and_cancel)

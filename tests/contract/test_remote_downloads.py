@@ -256,7 +256,7 @@ async def test_bytes_that_are_no_content_do_not_count_as_life(servers: Servers) 
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n5;")
         while not reader.at_eof():
             writer.write(b"x")
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # a server that trickles: that is the test
 
     port = await servers.raw(talk)
     with pytest.raises(Unanswered):

@@ -55,7 +55,7 @@ async def test_head_has_one_deadline_for_everything(servers: Servers) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n")
         while not reader.at_eof():
             writer.write(b"A: b\r\n")
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # a server that trickles: that is the test
 
     port = await servers.raw(trickle)
     with pytest.raises(Unanswered) as caught:

@@ -20,6 +20,7 @@ from shared.database.migrate import _LOCK
 from tests.support.gitlab import GitLab
 from tests.support.large import write_large
 from tests.support.system import System, crossdock, standalone
+from tests.support.waiting import until_row
 
 DRAIN = 15.0
 ENDED = 128 + signal.SIGTERM
@@ -101,9 +102,7 @@ async def test_a_migration_that_waits_for_another_ends_when_it_is_told_to(
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         env = {"CROSSDOCK_DATABASE_URL": database_url}
         process = crossdock("migrate", directory=tmp_path / "migrate", env=env, resources=resources)
-        async with asyncio.timeout(60):
-            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-                await asyncio.sleep(0.02)
+        await until_row(connection, "SELECT count(*) FROM pg_locks WHERE NOT granted")
         os.kill(process.pid, signal.SIGTERM)
         assert await asyncio.to_thread(process.wait) == ENDED
     finally:

@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -39,6 +40,7 @@ from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
 from tests.support.samples.table import archive
 from tests.support.seaweedfs import S3Server
 from tests.support.system import UNLIMITED, System, answers, crossdock, distributed
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -83,12 +85,10 @@ async def _row(url: str, query: str, *values: object) -> asyncpg.Record:
     """The first row that the query gives, once it gives one."""
     connection = await asyncpg.connect(url)
     try:
-        async with asyncio.timeout(120):
-            while (row := await connection.fetchrow(query, *values)) is None:
-                await asyncio.sleep(0.01)
+        rows = await until(lambda: connection.fetch(query, *values), seconds=120)
     finally:
         await connection.close()
-    return row
+    return rows[0]
 
 
 async def _worker(system: System, url: str) -> ServerProcess:
@@ -108,9 +108,7 @@ async def _ended(process: ServerProcess) -> int:
 
 
 async def _until(holds: Callable[[], bool], *, seconds: float = 90) -> None:
-    async with asyncio.timeout(seconds):
-        while not await asyncio.to_thread(holds):
-            await asyncio.sleep(0.02)
+    await until(partial(asyncio.to_thread, holds), seconds=seconds)
 
 
 def _log(process: ServerProcess) -> str:
@@ -370,9 +368,11 @@ def standalone() -> Iterator[Standalone]:
 
 
 async def _working(gitlab: GitLab, project: int) -> None:
-    async with asyncio.timeout(30):
-        while (await gitlab.call("GET", f"/projects/{project}/import")).body["import_status"] != "started":
-            await asyncio.sleep(0.01)
+    async def started() -> bool:
+        answer = await gitlab.call("GET", f"/projects/{project}/import")
+        return bool(answer.body["import_status"] == "started")
+
+    await until(started)
 
 
 async def test_a_standalone_that_was_stopped_or_killed_takes_its_imports_up_when_it_starts_again(

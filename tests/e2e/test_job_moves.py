@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from tests.support.gitlab import GitLab
 from tests.support.large import write_large
 from tests.support.system import System
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -32,10 +32,13 @@ async def test_a_running_import_is_canceled_within_seconds_and_retried(
     assert started.status == 201, started
     project = started.body["id"]
     _, (job, *_) = await _own(system, "GET", f"?project={project}")
-    async with asyncio.timeout(30):
-        while not (shown := (await _own(system, "GET", f"/{job['id']}"))[1])["progress"].get("bytes_done"):
-            assert shown["state"] in ("queued", "running")
-            await asyncio.sleep(0.02)
+
+    async def writing() -> bool:
+        _, shown = await _own(system, "GET", f"/{job['id']}")
+        assert shown["state"] in ("queued", "running")
+        return bool(shown["progress"].get("bytes_done"))
+
+    await until(writing)
 
     canceled = await _own(system, "POST", f"/{job['id']}/cancel")
     assert (await gitlab.call("GET", f"/projects/{project}/import")).body["import_status"] == "canceled"

@@ -23,8 +23,14 @@ from tests.support.rabbitmq import RabbitMQServer
 from tests.support.samples.table import archive
 from tests.support.seaweedfs import S3Server
 from tests.support.system import System, distributed
+from tests.support.waiting import until_row
 
 PROJECTS = 50
+# The importer that has begun to write.
+WRITING = """
+SELECT worker FROM jobs
+WHERE kind = 'import' AND state = 'running' AND (progress->>'bytes_done')::bigint > 0
+"""
 
 
 @pytest.fixture
@@ -94,9 +100,7 @@ async def test_the_import_of_a_killed_worker_is_taken_over_and_finishes_once(
     connection = await asyncpg.connect(database_url)
     async with _client(crowd) as gitlab:
         started = await gitlab.start_import(source, "taken-over")
-        async with asyncio.timeout(60):
-            while not (worker := await _working(connection)):
-                await asyncio.sleep(0.01)
+        worker = await until_row(connection, WRITING)
         os.kill(pids[worker.partition(":")[2]].pid, signal.SIGKILL)
         status = await gitlab.imported(started.body["id"])
         assert (status["import_status"], status["failed_relations"]) == ("finished", [])
@@ -108,12 +112,3 @@ async def test_the_import_of_a_killed_worker_is_taken_over_and_finishes_once(
     assert job is not None
     assert (job["state"], job["attempt"]) == ("finished", 2)
     assert job["worker"] != worker
-
-
-async def _working(connection: asyncpg.Connection[asyncpg.Record]) -> str | None:
-    """The importer that has begun to write."""
-    worker: str | None = await connection.fetchval(
-        """SELECT worker FROM jobs WHERE kind = 'import' AND state = 'running'
-           AND (progress->>'bytes_done')::bigint > 0"""
-    )
-    return worker

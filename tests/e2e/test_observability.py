@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from tests.support.rabbitmq import RabbitMQServer
 from tests.support.samples.table import archive
 from tests.support.seaweedfs import S3Server
 from tests.support.system import System, answers, crossdock, distributed
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -67,9 +69,7 @@ async def _client(system: System, **headers: str) -> AsyncIterator[GitLab]:
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not await asyncio.to_thread(holds):
-            await asyncio.sleep(0.02)
+    await until(partial(asyncio.to_thread, holds))
 
 
 def _events(system: System, name: str, correlation_id: str) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import aiohttp
 
 from tests.support.gitlab import GitLab
 from tests.support.projects import files, ndjson, project
+from tests.support.waiting import until
 
 
 def _issue(iid: int, title: str) -> bytes:
@@ -28,14 +28,13 @@ async def _import_issues(gitlab: GitLab, path: str, archive: bytes) -> dict[str,
 
 
 async def _ended(gitlab: GitLab, number: int) -> dict[str, Any]:
-    async with asyncio.timeout(60):
-        while True:
-            answer = await gitlab.call("GET", f"/projects/{number}/relation-imports")
-            assert answer.status == 200, answer
-            (tracker,) = answer.body
-            if tracker["status"] in {"finished", "failed"}:
-                return dict(tracker)
-            await asyncio.sleep(0.05)
+    async def ended() -> dict[str, Any]:
+        answer = await gitlab.call("GET", f"/projects/{number}/relation-imports")
+        assert answer.status == 200, answer
+        (tracker,) = answer.body
+        return dict(tracker) if tracker["status"] in {"finished", "failed"} else {}
+
+    return await until(ended)
 
 
 async def test_issues_that_went_missing_are_brought_back(gitlab: GitLab, tmp_path: Path) -> None:

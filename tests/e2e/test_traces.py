@@ -22,6 +22,7 @@ from tests.support.rabbitmq import RabbitMQServer
 from tests.support.samples.table import archive
 from tests.support.seaweedfs import S3Server
 from tests.support.system import System, distributed
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -75,9 +76,7 @@ async def test_an_import_is_one_trace_over_api_broker_importer_database_and_stor
     async with aiohttp.ClientSession() as session:
         gitlab = GitLab(session, traced.url, traced.token)
         assert (await gitlab.imported(started.body["id"]))["import_status"] == "finished"
-    async with asyncio.timeout(60):
-        while "process import" not in {span.name for span in receiver.of(trace)}:
-            await asyncio.sleep(0.02)
+    await until(lambda: "process import" in {span.name for span in receiver.of(trace)})
     spans = receiver.of(trace)
 
     request, job = _one(spans, "POST /api/v4/projects/import"), _one(spans, "process import")
@@ -110,15 +109,13 @@ async def test_a_command_goes_on_in_the_trace_of_its_sender(
     async with (
         await aio_pika.connect(rabbitmq_url) as connection,
         await connection.channel() as channel,
-        asyncio.timeout(60),
     ):
         exchange = await channel.get_exchange(f"{queue_prefix}commands")
         message = aio_pika.Message(
             sent.body, content_type=sent.content_type, headers=dict(sent.headers), user_id="guest"
         )
         await exchange.publish(message, "job.cancel")
-        while "process commands" not in {span.name for span in receiver.of(trace)}:
-            await asyncio.sleep(0.02)
+        await until(lambda: "process commands" in {span.name for span in receiver.of(trace)})
     span = _one(receiver.of(trace), "process commands")
     assert (span.service, span.kind, span.parent) == ("crossdock-api", "CONSUMER", CALLER)
 
@@ -132,9 +129,7 @@ async def test_probes_and_housekeeping_leave_no_traces_and_no_span_holds_a_value
                 assert answer.status == 200
         gitlab = GitLab(session, traced.url, traced.token)
         await gitlab.import_file(archive("every_relation"), "p")
-    async with asyncio.timeout(60):
-        while "process import" not in {span.name for span in receiver.spans}:
-            await asyncio.sleep(0.02)
+    await until(lambda: "process import" in {span.name for span in receiver.spans})
 
     begun = [span for span in receiver.spans if not span.parent]
     assert {span.kind for span in begun} == {"SERVER"}

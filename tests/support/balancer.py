@@ -34,7 +34,7 @@ class Balancer:
             async with self._change:
                 self._ready = ready
                 self._change.notify_all()
-            await asyncio.sleep(_EVERY)
+            await asyncio.sleep(_EVERY)  # as a balancer does
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with self._change:

@@ -6,8 +6,6 @@ import os
 import subprocess
 import sys
 import tarfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,16 +16,6 @@ import msgspec
 from tests.support.prerequisites import missing
 
 T = TypeVar("T")
-
-
-def eventually(read: Callable[[], T], ready: Callable[[T], bool], *, seconds: float = 60) -> T:
-    """Read until what comes is ready, and give it. Raises TimeoutError with what came last."""
-    deadline = time.monotonic() + seconds
-    while not ready(found := read()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(found)
-        time.sleep(0.05)
-    return found
 
 
 @dataclass(frozen=True, slots=True)

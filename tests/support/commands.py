@@ -23,6 +23,7 @@ from shared.projects import store
 from shared.settings.application import ApplicationSettings
 from shared.tracing.base import OFF
 from tests.support.api import ARCHIVE, EXTERNAL_URL, UNLIMITED, Api
+from tests.support.waiting import until
 
 ACTORS = "forge=ann,forge=root,ci=*"
 SOURCE = "https://forge.example.com"
@@ -126,10 +127,12 @@ class Forge:
 
     async def dead_letters(self, count: int = 1) -> list[DeadLetter]:
         """What was refused, once there are ``count``: an answer comes before."""
-        async with asyncio.timeout(_SOON):
-            while len(found := [each async for each in self.api.broker.dead_letters(INBOX)]) < count:
-                await asyncio.sleep(0.01)
-        return found
+
+        async def enough() -> list[DeadLetter]:
+            found = [each async for each in self.api.broker.dead_letters(INBOX)]
+            return found if len(found) >= count else []
+
+        return await until(enough)
 
 
 @asynccontextmanager

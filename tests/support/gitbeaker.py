@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.clients import eventually
 from tests.support.npm import install
+from tests.support.waiting import eventually
 
 VERSION = "43.8.0"
 

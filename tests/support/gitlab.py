@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+
+from tests.support.waiting import until
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,10 @@ class GitLab:
         return digest.hexdigest()
 
     async def _until(self, path: str, key: str) -> dict[str, Any]:
-        async with asyncio.timeout(self._deadline):
-            while True:
-                answer = await self.call("GET", path)
-                assert answer.status == 200, answer
-                if answer.body[key] in {"finished", "failed", "canceled", "none"}:
-                    status: dict[str, Any] = answer.body
-                    return status
-                await asyncio.sleep(0.05)
+        async def ended() -> dict[str, Any]:
+            answer = await self.call("GET", path)
+            assert answer.status == 200, answer
+            status: dict[str, Any] = answer.body
+            return status if status[key] in {"finished", "failed", "canceled", "none"} else {}
+
+        return await until(ended, seconds=self._deadline)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from shared.jobs.models import Lease, Order
 from tests.support.api import Answer
 from tests.support.forms import HEADERS, Part, form_body
 from tests.support.projects import project as minimal
+from tests.support.waiting import until
 
 ENDED = {"finished", "failed", "canceled", "none"}
 ROOT = "root"
@@ -130,10 +130,14 @@ class Instance:
 
     async def until(self, path: str, key: str, *, by: str) -> Answer:
         """Ask until what is under ``key`` is an end."""
-        async with asyncio.timeout(60):
-            while (answer := await self.get(path, by=by)).body[key] not in ENDED:
-                await asyncio.sleep(0.05)
-        return answer
+
+        async def ended() -> Answer | None:
+            answer = await self.get(path, by=by)
+            return answer if answer.body[key] in ENDED else None
+
+        found = await until(ended)
+        assert found
+        return found
 
     @asynccontextmanager
     async def settings(self, **values: Any) -> AsyncIterator[None]:

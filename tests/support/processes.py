@@ -60,7 +60,7 @@ class ServerProcess:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 end = self.log.read_text(errors="replace")[-3000:]
                 raise RuntimeError(f"{self._process.args!r} did not get ready:\n{end}")
-            time.sleep(0.02)
+            time.sleep(0.02)  # another program, which tells nobody when it is ready
 
     @property
     def is_running(self) -> bool:

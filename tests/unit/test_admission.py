@@ -30,7 +30,7 @@ class _Work:
     async def begin(self, count: int) -> list[asyncio.Task[None]]:
         """Begin as many, and let each come as far as it can."""
         tasks = [asyncio.create_task(self.take(number)) for number in range(count)]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # one turn of the loop is as far as they can come
         return tasks
 
 

@@ -1,9 +1,10 @@
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
+
+from tests.support.waiting import eventually
 
 _KILLED_RUN = """
 import os, signal, sys
@@ -24,11 +25,7 @@ def test_a_server_and_its_directory_do_not_outlive_a_killed_test_run(tmp_path: P
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[2],
     )
-    deadline = time.monotonic() + 10
-    while (is_running(int(run.stdout)) or directory.exists()) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not is_running(int(run.stdout))
-    assert not directory.exists()
+    eventually(lambda: not is_running(int(run.stdout)) and not directory.exists())
 
 
 def is_running(pid: int) -> bool:

@@ -12,7 +12,7 @@ import gitlab
 import pytest
 from gitlab.v4.objects import Project
 
-from tests.support.clients import eventually
+from tests.support.waiting import eventually
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,10 +12,11 @@ import pytest
 import requests
 
 from tests.support.buckets import made_bucket, presigned
-from tests.support.clients import Curl, CurlAnswer, eventually
+from tests.support.clients import Curl, CurlAnswer
 from tests.support.contents import assert_round_trip, contents
 from tests.support.seaweedfs import S3Server
 from tests.support.system import System
+from tests.support.waiting import eventually
 
 IMPORT = (
     'curl --request POST --header "PRIVATE-TOKEN: $T" --form "path=$NAME" --form "file=@$FILE" '

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.clients import Curl, eventually
+from tests.support.clients import Curl
 from tests.support.contents import assert_round_trip, contents
+from tests.support.waiting import eventually
 
 REMOTE_IMPORT = (
     'curl --request POST --header "PRIVATE-TOKEN: $T" --header "Content-Type: application/json" '

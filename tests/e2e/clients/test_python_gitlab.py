@@ -11,10 +11,10 @@ import gitlab
 import pytest
 from gitlab.v4.objects import Project, ProjectExport, ProjectImport
 
-from tests.support.clients import eventually
 from tests.support.contents import assert_accepted_by_gnu, assert_round_trip, contents
 from tests.support.samples.table import archive
 from tests.support.system import System
+from tests.support.waiting import eventually
 
 
 def _import(gl: gitlab.Gitlab, source: Path, path: str, **options: Any) -> Project:

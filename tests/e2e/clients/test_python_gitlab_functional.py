@@ -8,9 +8,10 @@ from pathlib import Path
 import gitlab
 import pytest
 
-from tests.support.clients import eventually, extract, source_distribution
+from tests.support.clients import extract, source_distribution
 from tests.support.contents import assert_round_trip, contents
 from tests.support.system import System
+from tests.support.waiting import eventually
 
 # The file's other tests need what Crossdock has not: exports of groups, and switching features.
 DUE = ("test_project_import_export", "test_project_remote_import")

@@ -16,6 +16,7 @@ from shared.ledger import objects
 from shared.projects import store
 from shared.projects.models import Project
 from tests.support.api import ARCHIVE, Answer, Api
+from tests.support.waiting import until, until_row
 
 ETAG = f'"{hashlib.sha256(ARCHIVE).hexdigest()}"'
 EXPIRED = {"message": "404 Not found or has expired"}
@@ -215,9 +216,7 @@ async def test_a_download_that_nobody_takes_is_ended(
     reader, writer = await asyncio.open_connection(api.url.host, api.url.port)
     with structlog.testing.capture_logs() as log:
         writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nPRIVATE-TOKEN: {api.tokens['ann']}\r\n\r\n".encode())
-        async with asyncio.timeout(30):
-            while not any(line["event"] == "request" for line in log):
-                await asyncio.sleep(0.01)
+        await until(lambda: any(line["event"] == "request" for line in log))
 
     taken = b"".join([chunk async for chunk in reader])
     assert len(taken) < len(ARCHIVE) * 5000
@@ -236,7 +235,5 @@ async def test_an_archive_is_kept_from_the_collector_while_it_is_downloaded(
 
     await api.pool.execute("UPDATE objects SET touched_at = now() - interval '1 hour'")
 
-    async with asyncio.timeout(30):
-        while not await api.pool.fetchval("SELECT touched_at > now() - interval '1 minute' FROM objects"):
-            await asyncio.sleep(0)
+    await until_row(api.pool, "SELECT touched_at > now() - interval '1 minute' FROM objects")
     writer.close()

@@ -12,6 +12,7 @@ from services.api.http import bodies
 from services.api.http.form_data import LARGEST_FIELD, LARGEST_FIELDS, MOST_PARTS
 from tests.support.api import ARCHIVE, Api
 from tests.support.forms import BOUNDARY, HEADERS, Part, form_body
+from tests.support.waiting import until
 
 FILE = Part("file", ARCHIVE, "x.tar.gz")
 PATH = Part("path", "p")
@@ -187,6 +188,7 @@ async def _files_below(api: Api) -> int:
 
 
 async def _until(count: Callable[[], Awaitable[int]], wanted: int) -> None:
-    async with asyncio.timeout(30):
-        while await count() != wanted:
-            await asyncio.sleep(0.01)
+    async def reached() -> bool:
+        return await count() == wanted
+
+    await until(reached)

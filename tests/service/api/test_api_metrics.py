@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from services.api.routes import ROUTES
 from tests.support.api import ARCHIVE, Api
+from tests.support.waiting import until
 
 
 def _requests(api: Api) -> dict[tuple[str, str, str], float]:
@@ -61,9 +60,8 @@ async def test_the_bytes_of_an_upload_and_of_a_download_are_counted(api: Api) ->
     received = {"route": "/api/v4/projects", "method": "POST"}
     sent = {"route": "/api/v4/projects/:id/export/download", "method": "GET"}
     assert answer.body == ARCHIVE
-    async with asyncio.timeout(20):  # a client has the last byte before the request is over
-        while api.registry.get_sample_value("crossdock_http_requests_at_work") != 0:
-            await asyncio.sleep(0)
+    # A client has the last byte before the request is over.
+    await until(lambda: api.registry.get_sample_value("crossdock_http_requests_at_work") == 0)
     assert api.registry.get_sample_value("crossdock_http_received_bytes_total", received) == 5000
     counted = api.registry.get_sample_value("crossdock_http_sent_bytes_total", sent)
     assert counted is not None

@@ -21,6 +21,7 @@ from tests.support.databases import MigratedDatabase
 from tests.support.forms import BOUNDARY, HEADERS, Part, form_body
 from tests.support.postgres import PostgresServer, throwaway_postgres
 from tests.support.seaweedfs import S3Server, seaweedfs
+from tests.support.waiting import until, until_row
 
 FILE = Part("file", ARCHIVE, "x.tar.gz")
 PATH = Part("path", "p")
@@ -133,8 +134,7 @@ async def test_an_upload_in_the_middle_of_which_the_database_goes_leaves_nothing
 
     sent = asyncio.create_task(api.post("/projects/import", by="ann", data=pieces(), headers=HEADERS))
     await writing.wait()
-    while not await api.pool.fetchval("SELECT count(*) FROM objects"):
-        await asyncio.sleep(0)
+    await until_row(api.pool, "SELECT count(*) FROM objects")
     own_postgres.close()
     gone.set()
 
@@ -166,9 +166,7 @@ async def test_a_client_that_goes_is_no_outage(api: Api) -> None:
         )
         writer.write(head.encode() + form_body([FILE], closed=False))
         await writer.drain()
-        while not await api.pool.fetchval("SELECT count(*) FROM objects"):
-            await asyncio.sleep(0)
+        await until_row(api.pool, "SELECT count(*) FROM objects")
         writer.transport.abort()
-        while not logs:
-            await asyncio.sleep(0)
+        await until(lambda: logs)
     assert [(log["event"], log["status"]) for log in logs] == [("request", 499)]

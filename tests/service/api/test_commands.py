@@ -24,6 +24,7 @@ from shared.projects import store
 from tests.support.api import ARCHIVE, Api
 from tests.support.commands import KEY, SOURCE, Forge, anns_project, command, forge, jobs_of, put
 from tests.support.remote import Servers, names
+from tests.support.waiting import until
 
 GZIP = {"Content-Type": "application/gzip", "Content-Length": "1000"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -227,9 +228,8 @@ async def test_commands_are_counted_by_what_became_of_them(other: Forge, open_ap
         assert (await other.send(message)).accepted
         assert not (await other.ask("job.cancel", {"job": 77}, number="7")).accepted
     await other.dead_letters()
-    async with asyncio.timeout(20):  # each is answered before the broker is told
-        while other.ended() != {"accepted": 1, "refused": 1, "given_back": 1}:
-            await asyncio.sleep(0)
+    # Each is answered before the broker is told.
+    await until(lambda: other.ended() == {"accepted": 1, "refused": 1, "given_back": 1})
 
 
 async def test_a_fault_of_ours_is_answered_and_kept(other: Forge, open_api: Api) -> None:

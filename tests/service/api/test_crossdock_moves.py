@@ -36,6 +36,7 @@ from tests.support.api import Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import Dock, ndjson, project
 from tests.support.remote import Servers, names
+from tests.support.waiting import until_row
 
 ARCHIVE = project(issues=ndjson(b'{"iid":1,"title":"a"}', b'{"iid":2,"title":"b"}'))
 AGED = "UPDATE jobs SET finished_at = finished_at - interval '24 hours'"
@@ -83,9 +84,7 @@ async def _working(api: Api) -> AsyncIterator[Worker]:
 
 
 async def _until(api: Api, job: Job, condition: str) -> None:
-    async with asyncio.timeout(30):
-        while not await api.pool.fetchval(f"SELECT {condition} FROM jobs WHERE id = $1", job.id):  # noqa: S608  # fixed texts
-            await asyncio.sleep(0.01)
+    await until_row(api.pool, f"SELECT {condition} FROM jobs WHERE id = $1", job.id)  # noqa: S608  # fixed texts
 
 
 async def test_a_running_import_that_is_canceled_stops_and_leaves_nothing(api: Api) -> None:

@@ -28,6 +28,7 @@ from tests.support.imported import imported
 from tests.support.projects import Dock, bundle, ndjson
 from tests.support.projects import project as archive
 from tests.support.snapshots import Pusher, detail, pusher
+from tests.support.waiting import until_locked, until_row
 
 ISSUES = ndjson(b'{"title":"one","iid":1}', b'{"title":"two","iid":2}')
 OBJECT = b"an object"
@@ -507,9 +508,7 @@ async def test_a_snapshot_is_thrown_away_while_others_wait_to_write_into_it(
         held = await hold(*given, **more)
         if not writers:
             writers.append(asyncio.create_task(push.call("PUT", "project", data=b"{}")))
-            async with asyncio.timeout(20):
-                while not await push.api.pool.fetchval("SELECT true FROM pg_locks WHERE NOT granted"):
-                    await asyncio.sleep(0.01)
+            await until_locked(push.api.pool)
         return held
 
     monkeypatch.setattr(store, "hold", slow)
@@ -528,9 +527,7 @@ async def test_a_request_that_breaks_off_leaves_what_was_there(push: Pusher) -> 
 
     with pytest.raises(ClientError):
         await push.call("PUT", "relations/issues", data=broken())
-    async with asyncio.timeout(30):
-        while await push.api.pool.fetchval("SELECT count(*) FROM snapshots") > 1:
-            await asyncio.sleep(0.01)
+    await until_row(push.api.pool, "SELECT count(*) <= 1 FROM snapshots")
     await _collect(push.api)
 
     assert (await push.entries())["tree/project/issues.ndjson"]["size"] == len(ISSUES)

@@ -15,6 +15,7 @@ from shared.idempotency.models import KeptAnswer, KeyedRequest
 from shared.jobs.models import JobKind
 from tests.support.api import ARCHIVE, Answer, Api
 from tests.support.forms import BOUNDARY, Part, form_body
+from tests.support.waiting import until_row
 
 KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 REPLAYED = "Idempotency-Replayed"
@@ -202,9 +203,7 @@ async def test_while_the_first_is_at_work_the_second_waits_for_its_turn(api: Api
     first = asyncio.create_task(
         _post(api, "/projects/import", data=_slowly(_form(ARCHIVE, "p"), go_on), headers=headers)
     )
-    async with asyncio.timeout(20):
-        while not await _count(api, "objects"):
-            await asyncio.sleep(0)
+    await until_row(api.pool, "SELECT count(*) FROM objects")
 
     second = await _import(api)
     go_on.set()
@@ -225,9 +224,7 @@ async def test_an_answer_that_was_lost_on_its_way_is_given_to_who_asks_again(api
     _, writer = await asyncio.open_connection(api.url.host, api.url.port)
     writer.write(head.encode() + body)
     await writer.drain()
-    async with asyncio.timeout(20):
-        while not await api.pool.fetchval("SELECT true FROM idempotency_keys WHERE status IS NOT NULL"):
-            await asyncio.sleep(0)
+    await until_row(api.pool, "SELECT true FROM idempotency_keys WHERE status IS NOT NULL")
     writer.close()  # nothing was read of the answer
     await writer.wait_closed()
 

@@ -16,6 +16,7 @@ from shared.events import store as events
 from shared.events.relay import TOPIC, Relay
 from shared.jobs import store as jobs
 from tests.support.jobs import claimed, migrated, queued
+from tests.support.waiting import until
 
 SOURCE = "https://crossdock.example.com"
 SOON = 10.0
@@ -78,9 +79,11 @@ async def relaying(
 
 async def _idle(pool: Pool) -> None:
     """Until every event is noted as published."""
-    async with asyncio.timeout(SOON):
-        while await events.unpublished(pool, limit=1):
-            await asyncio.sleep(0.01)
+
+    async def none() -> bool:
+        return not await events.unpublished(pool, limit=1)
+
+    await until(none)
 
 
 async def test_events_are_published_in_order_whether_they_were_there_or_come(
@@ -166,9 +169,7 @@ async def test_a_full_queue_is_waited_for_a_while(pool: Pool, database_url: str,
     broker.refuses = "export.queued"
     await queued(pool)
     async with relaying(database_url, broker, patience=timedelta(hours=1)):
-        async with asyncio.timeout(SOON):
-            while broker.refused < 3:
-                await asyncio.sleep(0.01)
+        await until(lambda: broker.refused >= 3)
         broker.refuses = ""
         assert await broker.keys(1) == ["export.queued"]
 

@@ -134,7 +134,7 @@ async def _longest_turn() -> AsyncIterator[list[float]]:
     async def watch() -> None:
         last = thread_time()
         while True:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # one turn of the loop, which is measured
             now = thread_time()
             longest[0] = max(longest[0], now - last)
             last = now

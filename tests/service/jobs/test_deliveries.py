@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from shared.jobs.progress import Progress
 from shared.jobs.revival import Revival
 from shared.jobs.worker import Work, Worker, WorkerLimits
 from tests.support.jobs import MINUTE, ScriptedWork, migrated, queued, state_of
+from tests.support.waiting import until, until_row
 
 QUICK = timedelta(milliseconds=10)
 
@@ -60,16 +61,8 @@ async def _announced(pool: Pool, broker: Broker) -> Job:
     return job
 
 
-async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
 async def _ends(pool: Pool, job: Job, state: str = "finished") -> None:
-    async with asyncio.timeout(20):
-        while await state_of(pool, job.id) != state:
-            await asyncio.sleep(0.01)
+    await until_row(pool, "SELECT state = $2 FROM jobs WHERE id = $1", job.id, state)
 
 
 async def test_as_many_jobs_run_at_once_as_there_are_places(pool: Pool) -> None:
@@ -105,7 +98,7 @@ async def test_a_job_waits_for_a_database_that_is_away_longer_than_a_message_may
     job = await _announced(pool, broker)
     await pool.execute("ALTER TABLE jobs RENAME TO hidden")
     async with _running(_worker(pool, broker, ScriptedWork(pool))):
-        await _until(lambda: claims > 5)
+        await until(lambda: claims > 5)
         await pool.execute("ALTER TABLE hidden RENAME TO jobs")
         await _ends(pool, job)
     assert [letter async for letter in broker.dead_letters("export")] == []
@@ -170,10 +163,12 @@ async def test_a_job_whose_message_lies_with_a_busy_worker_is_done_by_an_idle_on
         waiting = await _announced(pool, broker)  # goes to the only worker, which has its hands full
         async with _running(_worker(pool, another, idle)):
             revival = Revival(pool, broker, republish_after=timedelta(0))
-            async with asyncio.timeout(20):
-                while await state_of(pool, waiting.id) != "finished":
-                    await revival.publish()
-                    await asyncio.sleep(0.05)
+
+            async def published_and_finished() -> bool:
+                await revival.publish()
+                return await state_of(pool, waiting.id) == "finished"
+
+            await until(published_and_finished)
         assert (idle.runs, await state_of(pool, long.id)) == (1, "running")
         busy.released.set()
         await _ends(pool, long)

@@ -19,6 +19,7 @@ from shared.jobs.revival import Revival
 from shared.jobs.sweeper import Sweeper, seldom
 from shared.jobs.worker import Worker, WorkerLimits
 from tests.support.jobs import MINUTE, ScriptedWork, claimed, migrated, queued, state_of
+from tests.support.waiting import until_row
 
 QUICK = timedelta(milliseconds=10)
 TTL = timedelta(milliseconds=300)
@@ -64,9 +65,7 @@ async def _working(
 
 
 async def _until(pool: Pool, condition: str) -> None:
-    async with asyncio.timeout(20):
-        while not await pool.fetchval(f"SELECT {condition} FROM jobs"):  # noqa: S608  # the tests' own
-            await asyncio.sleep(0.01)
+    await until_row(pool, f"SELECT {condition} FROM jobs")  # noqa: S608  # the tests' own
 
 
 async def test_a_job_whose_last_transaction_outlasts_its_lease_is_finished_by_its_worker(pool: Pool) -> None:

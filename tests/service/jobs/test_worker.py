@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.broker.base import Message
+from shared.broker.base import DeadLetter, Message
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool
 from shared.errors import ArchiveError, StorageError
@@ -17,6 +17,7 @@ from shared.jobs.revival import Revival
 from shared.jobs.sweeper import Sweeper
 from shared.jobs.worker import Worker, WorkerLimits
 from tests.support.jobs import MINUTE, ScriptedWork, claimed, migrated, queued, state_of
+from tests.support.waiting import until, until_row
 
 QUICK = timedelta(milliseconds=10)
 
@@ -68,9 +69,7 @@ async def _announced(pool: Pool, broker: MemoryBroker, **more: int) -> Job:
 
 
 async def _until(pool: Pool, job: Job, state: str) -> None:
-    async with asyncio.timeout(20):
-        while await state_of(pool, job.id) != state:
-            await asyncio.sleep(0)
+    await until_row(pool, "SELECT state = $2 FROM jobs WHERE id = $1", job.id, state)
 
 
 async def test_an_announced_job_is_done_once_however_often_it_is_announced(
@@ -171,9 +170,8 @@ async def test_a_long_job_keeps_its_lease_by_its_heartbeat(pool: Pool, broker: M
     first = await pool.fetchval("SELECT now() + $1::interval", ttl)
     async with _running(_worker(pool, broker, work, ttl=ttl), _sweeper(pool, broker)):
         await work.started.wait()
-        async with asyncio.timeout(20):  # until well after the first lease would have ended
-            while not await pool.fetchval("SELECT now() > $1::timestamptz + interval '0.5 s'", first):
-                await asyncio.sleep(0)
+        # until well after the first lease would have ended
+        await until_row(pool, "SELECT now() > $1::timestamptz + interval '0.5 s'", first)
         work.released.set()
         await _until(pool, job, "finished")
     assert work.runs == 1
@@ -183,10 +181,11 @@ async def test_a_message_that_names_no_job_becomes_a_dead_letter(pool: Pool, bro
     await broker.publish("export", Message(b"nonsense", message_id="m"))
     work = ScriptedWork(pool)
     async with _running(_worker(pool, broker, work)):
-        async with asyncio.timeout(20):
-            while not [letter async for letter in broker.dead_letters("export")]:
-                await asyncio.sleep(0)
-    [letter] = [letter async for letter in broker.dead_letters("export")]
+
+        async def dead() -> list[DeadLetter]:
+            return [letter async for letter in broker.dead_letters("export")]
+
+        [letter] = await until(dead)
     assert "not the number of a job" in letter.reason
 
 
@@ -206,7 +205,7 @@ async def test_one_sweeper_sweeps_at_a_time(pool: Pool) -> None:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
-        await pool.fetchval("SELECT pg_sleep(0.05)")
+        await pool.fetchval("SELECT pg_sleep(0.05)")  # long enough for another to begin, if it could
         at_once -= 1
         return 0
 

@@ -26,6 +26,7 @@ from shared.settings.environment import Settings
 from shared.storage.filesystem import FilesystemStore
 from shared.storage.watched import WatchedStore
 from tests.support.ports import free_ports
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -126,9 +127,8 @@ async def test_the_pool_tells_its_connections_and_who_waits_for_one(pool: Pool) 
     sample = registry.get_sample_value
     async with pool.acquire(), pool.acquire():
         third = asyncio.create_task(pool.fetchval("SELECT 1"))
-        await asyncio.sleep(0)
+        await until(lambda: sample("crossdock_database_waiting") == 1)
         assert sample("crossdock_database_connections", {"state": "busy"}) == 2
-        assert sample("crossdock_database_waiting") == 1
     assert await third == 1
 
     assert sample("crossdock_database_connections", {"state": "busy"}) == 0
@@ -140,11 +140,9 @@ async def test_the_pool_tells_its_connections_and_who_waits_for_one(pool: Pool) 
 async def test_a_loop_that_is_blocked_is_late() -> None:
     registry = CollectorRegistry()
     task = asyncio.create_task(LoopLag(registry).run())
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it begins
     time.sleep(0.5)  # noqa: ASYNC251  # what is measured
-    async with asyncio.timeout(20):
-        while not registry.get_sample_value("crossdock_event_loop_lag_seconds_count"):
-            await asyncio.sleep(0.01)
+    await until(lambda: registry.get_sample_value("crossdock_event_loop_lag_seconds_count"))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

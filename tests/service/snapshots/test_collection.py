@@ -24,6 +24,7 @@ from shared.snapshots.writer import write_snapshot
 from shared.storage.errors import OperationRefused
 from shared.storage.filesystem import FilesystemStore
 from tests.support.jobs import MINUTE, claimed, migrated, queued
+from tests.support.waiting import until_row
 
 NOW = timedelta(0)
 LONG_AGO = "UPDATE objects SET touched_at = now() - interval '1 hour'"
@@ -88,9 +89,8 @@ async def test_an_archive_lives_as_long_as_somebody_reads_and_touches_it(
     await collector.expire_archives()
     await collector.collect_objects()
     await pool.execute(LONG_AGO)
-    async with objects.keep(pool, 1), asyncio.timeout(20):
-        while not await pool.fetchval("SELECT touched_at > now() - interval '1 minute' FROM objects"):
-            await asyncio.sleep(0)
+    async with objects.keep(pool, 1):
+        await until_row(pool, "SELECT touched_at > now() - interval '1 minute' FROM objects")
         await collector.collect_objects()
         assert len(await _keys(store)) == 1
 

@@ -22,6 +22,7 @@ from shared.snapshots.reader import Run, read_run, read_runs
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.filesystem import FilesystemStore
 from tests.support.jobs import claimed, migrated, queued
+from tests.support.waiting import until_locked, until_row
 
 SMALL = 1024
 NOW = timedelta(0)
@@ -214,9 +215,7 @@ async def test_a_blob_found_while_it_is_collected_lives(pool: Pool, store: Files
     async with pool.acquire() as db, db.transaction():
         found = await objects.find_blob(db, hashlib.sha256(data).digest())
         collecting = asyncio.create_task(_collector(pool, store, timedelta(seconds=30)).collect_objects())
-        async with asyncio.timeout(20):  # until it waits for the row
-            while not await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-                await asyncio.sleep(0)
+        await until_locked(pool)
     await collecting
     assert found is not None
     assert await pool.fetchval("SELECT state FROM objects WHERE id = $1", found.object_id) == "stored"
@@ -248,9 +247,8 @@ async def test_an_object_is_kept_while_it_is_written(
     monkeypatch.setattr(objects, "TOUCH_EVERY", timedelta(milliseconds=1))
     named = await objects.register(pool, kind="upload")
     await pool.execute("UPDATE objects SET touched_at = now() - interval '1 hour'")
-    async with objects.keep(pool, named.id), asyncio.timeout(20):
-        while not await pool.fetchval("SELECT touched_at > now() - interval '1 minute' FROM objects"):
-            await asyncio.sleep(0)
+    async with objects.keep(pool, named.id):
+        await until_row(pool, "SELECT touched_at > now() - interval '1 minute' FROM objects")
     await _collector(pool, store, timedelta(minutes=1)).collect_objects()
     assert await pool.fetchval("SELECT state FROM objects") == "writing"
 

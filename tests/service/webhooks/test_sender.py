@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +22,7 @@ from shared.webhooks.observer import DeliveryEnd
 from shared.webhooks.sender import Pace, WebhookSender
 from tests.support.hooks import HookReceiver, hooked
 from tests.support.jobs import claimed, migrated, queued
+from tests.support.waiting import until
 
 SOURCE = "https://crossdock.example.com"
 SECRET = bytes(range(32))
@@ -92,13 +93,7 @@ async def senders(
 async def _impatient(pool: Pool) -> None:
     while True:
         await pool.execute("UPDATE webhooks SET resume_at = now() WHERE resume_at > now()")
-        await asyncio.sleep(0.01)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not await holds():  # type: ignore[misc]  # a coroutine function
-            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # the clock of the tests: it lets no time pass
 
 
 async def ended(pool: Pool, count: int) -> list[Delivery]:

@@ -18,6 +18,7 @@ from services.cli.exports import export_project
 from services.cli.http import ATTEMPTS
 from services.cli.results import Exported
 from tests.support.gitlab_stub import Answer, Script, answer, archive, exported
+from tests.support.waiting import until
 
 DATA = bytes(range(251)) * 1000
 OTHER = DATA[::-1]
@@ -179,8 +180,7 @@ async def test_ctrl_c_keeps_what_arrived(target: Path) -> None:
     async with Script(*MADE, stall).server() as url:
         process = await asyncio.create_subprocess_exec(*words, url, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
         await arriving.wait()
-        while not any(each.stat().st_size for each in target.parent.iterdir()):
-            await asyncio.sleep(0.01)  # till it has written of what was sent
+        await until(lambda: any(each.stat().st_size for each in target.parent.iterdir()))
         process.send_signal(signal.SIGINT)
         _, told = await process.communicate()
     (part,) = target.parent.iterdir()
