@@ -22,8 +22,8 @@ from shared.exports import archives
 from shared.gitlab.layout import LFS_INDEX, PROJECT, VERSION, relation_of
 from shared.gitlab.version import FORMAT_VERSION
 from shared.jobs import store as jobs
+from shared.jobs.metrics import JobMetrics
 from shared.jobs.models import ExportOrder, Job, Lease, Outcome, UploadTarget
-from shared.jobs.observer import UNOBSERVED, JobObserver
 from shared.jobs.progress import Phase, Progress
 from shared.ledger import objects
 from shared.projects.content import ProjectContent, project_content
@@ -75,13 +75,13 @@ class Exporter:
         *,
         settings: SettingsProvider,
         uploader: Uploader,
-        observer: JobObserver = UNOBSERVED,
+        metrics: JobMetrics | None = None,
     ) -> None:
         self._pool = pool
         self._store = store
         self._settings = settings
         self._uploader = uploader
-        self._observer = observer
+        self._metrics = metrics or JobMetrics()
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
         """Do the job and mark it finished; raises what stopped it. May be repeated.
@@ -116,7 +116,7 @@ class Exporter:
         async with objects.keep(self._pool, archive.object_id):
             outcome = await self._uploader.upload(archive, target)
         _log.info("archive_uploaded", **asdict(outcome))
-        self._observer.uploaded(outcome)
+        self._metrics.uploaded(outcome)
         await jobs.finish(self._pool, lease, progress=progress.report(), outcome=Outcome(upload=outcome))
 
     async def _documents(

@@ -27,7 +27,7 @@ def exporter(ports: Ports, settings: Settings) -> Worker:
         ports.store,
         settings=now,
         uploader=Uploader(ports.store, outbound_clients(ports.pool, settings)),
-        observer=ports.observer,
+        metrics=ports.job_metrics,
     )
     return Worker(
         ports.pool,
@@ -36,7 +36,7 @@ def exporter(ports: Ports, settings: Settings) -> Worker:
         work=TracedWork(task, ports.tracer),
         name=worker_name(),
         limits=worker_limits(settings),
-        observer=ports.observer,
+        metrics=ports.job_metrics,
     )
 
 

@@ -36,7 +36,7 @@ def importers(ports: Ports, settings: Settings) -> list[Worker]:
             work=TracedWork(task, ports.tracer),
             name=worker_name(),
             limits=worker_limits(settings),
-            observer=ports.observer,
+            metrics=ports.job_metrics,
         )
         for kind, task in ((JobKind.IMPORT, whole), (JobKind.RELATION_IMPORT, single))
     ]

@@ -24,7 +24,7 @@ _LEFT_UPLOADS = timedelta(hours=1)
 
 def sweeper(ports: Ports, settings: Settings) -> Sweeper:
     """Make the sweeper: jobs first, as somebody waits for them."""
-    revival = Revival(ports.pool, ports.broker, observer=ports.observer)
+    revival = Revival(ports.pool, ports.broker, metrics=ports.job_metrics)
     collector = Collector(ports.pool, ports.store, grace=timedelta(seconds=settings.collect_grace_seconds))
     expiry = Expiry(ports.pool)
     retention = timedelta(hours=settings.event_retention)
@@ -32,7 +32,7 @@ def sweeper(ports: Ports, settings: Settings) -> Sweeper:
     duties = [
         revival.revive,
         revival.publish,
-        Depth(ports.pool, ports.observer).read,
+        Depth(ports.pool, ports.job_metrics).read,
         collector.expire_archives,
         collector.drop_snapshots,
         collector.collect_objects,
@@ -50,7 +50,7 @@ def sweeper(ports: Ports, settings: Settings) -> Sweeper:
 def webhook_sender(ports: Ports, settings: Settings) -> WebhookSender:
     """Make the sender of webhooks."""
     connect = outbound_clients(ports.pool, settings)
-    return WebhookSender(ports.pool, connect, source=settings.base_url, observer=ports.deliveries)
+    return WebhookSender(ports.pool, connect, source=settings.base_url, metrics=ports.webhook_metrics)
 
 
 async def keep_house(ports: Ports, settings: Settings) -> None:

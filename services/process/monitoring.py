@@ -14,14 +14,14 @@ from prometheus_client.exposition import choose_encoder
 
 from services.process.health import ALIVE, Readiness, checks, readiness
 from services.process.ports import Ports
+from shared.jobs.metrics import JobMetrics
 from shared.metrics.database import PoolCollector
-from shared.metrics.jobs import JobMetrics
 from shared.metrics.loop import LoopLag
 from shared.metrics.registry import make_registry
 from shared.metrics.storage import StorageMetrics
-from shared.metrics.webhooks import WebhookMetrics
 from shared.settings.environment import Settings
 from shared.storage.watched import WatchedStore
+from shared.webhooks.metrics import WebhookMetrics
 
 _ROUNDS = 3
 """Of the sweeper, for which what it read counts as true: who leads next time may be another process."""
@@ -45,8 +45,8 @@ async def monitored(ports: Ports, settings: Settings, *, service: str) -> AsyncI
     counted = replace(
         ports,
         store=WatchedStore(WatchedStore(ports.store, ports.tracer.watch), StorageMetrics(registry)),
-        observer=JobMetrics(registry, fresh_for=fresh_for),
-        deliveries=WebhookMetrics(registry),
+        job_metrics=JobMetrics(registry, fresh_for=fresh_for),
+        webhook_metrics=WebhookMetrics(registry),
     )
     monitor = Monitor(counted, registry, Readiness())
     lag = asyncio.create_task(LoopLag(registry).run())

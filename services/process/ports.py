@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
@@ -17,12 +17,12 @@ from shared.database.check import DatabaseDown
 from shared.database.pool import Pool, database, session
 from shared.errors import BrokerError
 from shared.events.relay import Connect
-from shared.jobs.observer import UNOBSERVED, JobObserver
+from shared.jobs.metrics import JobMetrics
 from shared.settings.environment import MIB, Settings
 from shared.storage.base import ObjectStore
 from shared.storage.s3 import S3Config, s3_store
 from shared.tracing.base import OFF, Tracer
-from shared.webhooks.observer import NOBODY, DeliveryObserver
+from shared.webhooks.metrics import WebhookMetrics
 
 PATIENCE = timedelta(minutes=1)
 """How long a service that starts waits for the servers that may be starting too."""
@@ -30,7 +30,7 @@ PATIENCE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Postgres, object storage and the broker, open; who is told of jobs and of webhooks; what makes spans.
+    """Postgres, object storage and the broker, open; what counts jobs and webhooks; what makes spans.
 
     ``session`` opens a connection beside the pool's.
     """
@@ -39,8 +39,8 @@ class Ports:
     store: ObjectStore
     broker: Broker
     session: Connect
-    observer: JobObserver = UNOBSERVED
-    deliveries: DeliveryObserver = NOBODY
+    job_metrics: JobMetrics = field(default_factory=JobMetrics)
+    webhook_metrics: WebhookMetrics = field(default_factory=WebhookMetrics)
     tracer: Tracer = OFF
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shared.database.pool import Pool
+from shared.jobs.metrics import JobMetrics, Waiting
 from shared.jobs.models import JobKind, JobState
-from shared.jobs.observer import JobObserver, Waiting
 
 _KINDS = {kind.value: kind for kind in JobKind}
 
@@ -15,12 +15,12 @@ class Depth:
     A queued job is as old as it has been due: one that waits to be tried again waits on purpose.
     """
 
-    def __init__(self, pool: Pool, observer: JobObserver) -> None:
+    def __init__(self, pool: Pool, metrics: JobMetrics) -> None:
         self._pool = pool
-        self._observer = observer
+        self._metrics = metrics
 
     async def read(self) -> int:
-        """Tell the observer, and give how many there are."""
+        """Read the depth into the metrics, and give how many jobs there are."""
         rows = await self._pool.fetch(
             """SELECT kind, state, count(*) AS count,
                       greatest(now() - min(CASE state WHEN 'queued' THEN not_before ELSE started_at END),
@@ -32,5 +32,5 @@ class Depth:
             for row in rows
             if row["kind"] in _KINDS  # a newer version's are that version's to count
         ]
-        self._observer.depth(waiting)
+        self._metrics.depth(waiting)
         return sum(each.count for each in waiting)

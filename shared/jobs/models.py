@@ -8,6 +8,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Literal, TypeAlias
 
+WORKER_LOST = "worker_lost"
+"""The code of a job's error where its worker fell silent, and nobody can say why."""
+
 
 class JobKind(Enum):
     """What a job does; its value names the queue as well."""
@@ -131,6 +134,7 @@ class Job:
     max_attempts: int
     lease: int
     error: str | None
+    error_code: str | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -9,8 +9,8 @@ import structlog
 from shared.broker.base import Broker
 from shared.database.pool import Pool
 from shared.jobs import outbox, store
-from shared.jobs.models import JobKind, JobState
-from shared.jobs.observer import UNOBSERVED, JobObserver
+from shared.jobs.metrics import JobMetrics
+from shared.jobs.models import WORKER_LOST, JobKind, JobState
 from shared.jobs.states import Move, guard, target
 
 _AT_ONCE = 500
@@ -33,12 +33,12 @@ class Revival:
         broker: Broker,
         *,
         republish_after: timedelta = timedelta(seconds=30),
-        observer: JobObserver = UNOBSERVED,
+        metrics: JobMetrics | None = None,
     ) -> None:
         self._pool = pool
         self._broker = broker
         self._republish_after = republish_after
-        self._observer = observer
+        self._metrics = metrics or JobMetrics()
 
     async def revive(self) -> int:
         """Queue jobs again whose lease has expired; those without an attempt left fail.
@@ -51,14 +51,15 @@ class Revival:
                     state = CASE WHEN {left} THEN {target(Move.REVIVE)} ELSE {target(Move.FAIL)} END,
                     finished_at = CASE WHEN {left} THEN NULL ELSE now() END,
                     payload = CASE WHEN {left} THEN payload ELSE {store.FORGOTTEN} END,
-                    error = 'the worker was lost in attempt ' || attempt || ' of ' || max_attempts
+                    error = 'the worker was lost in attempt ' || attempt || ' of ' || max_attempts,
+                    error_code = '{WORKER_LOST}'
                 WHERE id IN (SELECT id FROM jobs WHERE {guard(Move.REVIVE)} AND lease_expires_at < now()
                              FOR NO KEY UPDATE SKIP LOCKED) RETURNING id, kind, state""",  # noqa: S608  # made of the move table
         )
         for row in rows:
             _log.warning("lease_expired", job_id=row["id"], state=row["state"])
             if row["kind"] in _KINDS:
-                self._observer.expired(JobKind(row["kind"]), JobState(row["state"]))
+                self._metrics.expired(JobKind(row["kind"]), JobState(row["state"]))
         return len(rows)
 
     async def publish(self) -> int:

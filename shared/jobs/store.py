@@ -42,16 +42,23 @@ That there were some is not forgotten.
 """
 
 _ENDED = f"lease_expires_at = NULL, finished_at = now(), payload = {FORGOTTEN}"
+_NO_ERROR = "error = NULL, error_code = NULL"
 _BACK = "lease_expires_at = NULL, published_at = NULL"
 _LONGEST_ERROR = 2000
 _LONGEST_PAUSE = timedelta(seconds=30)
 """Between two statements of a transaction that holds a job; its process is frozen or cut off then."""
 _PLAIN = (
     "id", "project_id", "user_id", "correlation_id", "traceparent", "object_id", "attempt", "max_attempts",
-    "lease", "error", "created_at", "started_at", "finished_at",
+    "lease", "error", "error_code", "created_at", "started_at", "finished_at",
 )  # fmt: skip
 REPORTED = (*_PLAIN, "kind", "state", "payload", "outcome", "not_before", "worker", "lease_expires_at")
 """The columns of a report, but for the progress, which may be long."""
+
+# Named, as a migration that adds a column makes every prepared statement with a star fail once.
+_JOB = ", ".join((*_PLAIN, "kind", "state", "payload"))
+_REPORT = ", ".join((*REPORTED, "progress"))
+_FIND = f"SELECT {_JOB} FROM jobs WHERE"  # noqa: S608  # fixed texts
+_FIND_REPORT = f"SELECT {_REPORT}, now() AS read_at FROM jobs WHERE id = $1"  # noqa: S608  # fixed texts
 
 
 def _job(row: Row) -> Job:
@@ -81,9 +88,9 @@ async def enqueue(
     It belongs to the trace of ``traceparent``, or else to the one that is current.
     """
     row = await db.fetchrow(
-        """INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, max_attempts,
-                             traceparent)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *""",
+        f"""INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, max_attempts,
+                              traceparent)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {_JOB}""",  # noqa: S608  # fixed texts
         _KINDS[type(order)].value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id,
         max_attempts, traceparent or current(),
     )  # fmt: skip
@@ -93,13 +100,13 @@ async def enqueue(
 
 async def find(db: Database, job_id: int) -> Job | None:
     """Read one job."""
-    row = await db.fetchrow("SELECT * FROM jobs WHERE id = $1", job_id)
+    row = await db.fetchrow(f"{_FIND} id = $1", job_id)
     return _job(row) if row else None
 
 
 async def report(db: Database, job_id: int) -> JobReport | None:
     """Read one job with all that is known of it."""
-    row = await db.fetchrow("SELECT *, now() AS read_at FROM jobs WHERE id = $1", job_id)
+    row = await db.fetchrow(_FIND_REPORT, job_id)
     return None if row is None else report_of(row)
 
 
@@ -119,7 +126,7 @@ def report_of(row: Row) -> JobReport:
 async def newest(db: Database, project_id: int, kind: JobKind, *, user_id: int | None = None) -> Job | None:
     """The last job of that kind that was asked for, of one user or of anybody."""
     row = await db.fetchrow(
-        """SELECT * FROM jobs WHERE project_id = $1 AND kind = $2 AND ($3::bigint IS NULL OR user_id = $3)
+        f"""{_FIND} project_id = $1 AND kind = $2 AND ($3::bigint IS NULL OR user_id = $3)
            ORDER BY id DESC LIMIT 1""",
         project_id, kind.value, user_id,
     )  # fmt: skip
@@ -129,7 +136,7 @@ async def newest(db: Database, project_id: int, kind: JobKind, *, user_id: int |
 async def on_their_way(db: Database, project_id: int, kind: JobKind, *, user_id: int) -> list[Job]:
     """The jobs of that kind that a user asked for and that have not ended, the oldest first."""
     rows = await db.fetch(
-        """SELECT * FROM jobs WHERE project_id = $1 AND kind = $2 AND user_id = $3 AND finished_at IS NULL
+        f"""{_FIND} project_id = $1 AND kind = $2 AND user_id = $3 AND finished_at IS NULL
            ORDER BY id""",
         project_id, kind.value, user_id,
     )  # fmt: skip
@@ -138,9 +145,7 @@ async def on_their_way(db: Database, project_id: int, kind: JobKind, *, user_id:
 
 async def all_of(db: Database, project_id: int, kind: JobKind) -> list[Job]:
     """Every job of that kind of a project, the oldest first."""
-    rows = await db.fetch(
-        "SELECT * FROM jobs WHERE project_id = $1 AND kind = $2 ORDER BY id", project_id, kind.value
-    )
+    rows = await db.fetch(f"{_FIND} project_id = $1 AND kind = $2 ORDER BY id", project_id, kind.value)
     return [_job(row) for row in rows]
 
 
@@ -150,7 +155,7 @@ async def claim(db: Database, job_id: int, *, worker: str, ttl: timedelta) -> Jo
         f"""UPDATE jobs SET state = {target(Move.CLAIM)}, worker = $2, lease = lease + 1,
                    lease_expires_at = now() + $3, attempt = attempt + 1,
                    started_at = coalesce(started_at, now())
-            WHERE id = $1 AND {guard(Move.CLAIM)} AND not_before <= now() RETURNING *""",  # noqa: S608  # made of the move table
+            WHERE id = $1 AND {guard(Move.CLAIM)} AND not_before <= now() RETURNING {_JOB}""",  # noqa: S608  # made of the move table
         job_id, worker, ttl,
     )  # fmt: skip
     return _job(row) if row else None
@@ -172,27 +177,28 @@ async def finish(
     db: Database, lease: Lease, *, progress: Mapping[str, object], outcome: Outcome | None = None
 ) -> None:
     """End a job well. Raises LeaseLost."""
-    change = f"state = {target(Move.FINISH)}, {_ENDED}, error = NULL, progress = $3, outcome = $4"
+    change = f"state = {target(Move.FINISH)}, {_ENDED}, {_NO_ERROR}, progress = $3, outcome = $4"
     told = None if outcome is None else msgspec.to_builtins(outcome)
     await _move(db, lease, change, dict(progress), told)
 
 
-async def fail(db: Database, lease: Lease, *, error: str) -> None:
-    """End a job with an error for its user to read. Raises LeaseLost."""
-    await _move(db, lease, f"state = {target(Move.FAIL)}, {_ENDED}, error = $3", _storable(error))
+async def fail(db: Database, lease: Lease, *, error: str, code: str) -> None:
+    """End a job with an error for its user to read, and its code. Raises LeaseLost."""
+    change = f"state = {target(Move.FAIL)}, {_ENDED}, error = $3, error_code = $4"
+    await _move(db, lease, change, _storable(error), code)
 
 
-async def retry(db: Database, lease: Lease, *, error: str, delay: timedelta) -> None:
+async def retry(db: Database, lease: Lease, *, error: str, code: str, delay: timedelta) -> None:
     """Put a job back, due again after ``delay``. Raises LeaseLost."""
-    change = f"state = {target(Move.RETRY)}, {_BACK}, error = $3, not_before = now() + $4"
-    await _move(db, lease, change, _storable(error), delay)
+    change = f"state = {target(Move.RETRY)}, {_BACK}, error = $3, error_code = $4, not_before = now() + $5"
+    await _move(db, lease, change, _storable(error), code, delay)
 
 
 async def hand_back(db: Database, lease: Lease) -> None:
     """Put a job back unharmed, as its worker stops: the attempt does not count. Raises LeaseLost."""
     await _move(
         db, lease,
-        f"state = {target(Move.HAND_BACK)}, {_BACK}, attempt = attempt - 1, not_before = now(), error = NULL",
+        f"state = {target(Move.HAND_BACK)}, {_BACK}, {_NO_ERROR}, attempt = attempt - 1, not_before = now()",
     )  # fmt: skip
 
 

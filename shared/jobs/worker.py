@@ -21,8 +21,8 @@ from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, LeaseLost
 from shared.jobs import store
+from shared.jobs.metrics import AttemptEnd, JobMetrics
 from shared.jobs.models import Job, JobKind, Lease
-from shared.jobs.observer import UNOBSERVED, AttemptEnd, JobObserver
 from shared.jobs.progress import Progress
 from shared.tracing.context import continuing
 
@@ -30,6 +30,16 @@ _log = structlog.get_logger()
 _BEAT_AT_MOST = timedelta(seconds=2)
 _LONGEST_DELAY = timedelta(minutes=5)
 _MOST_DOUBLINGS = 16
+
+
+class JobCrashed(CrossdockError):
+    """The work on a job ended in an error that nobody foresaw; the log has it. It may have been passing."""
+
+    code = "job_crashed"
+    retryable = True
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"internal error ({type(error).__name__})")
 
 
 class Work(Protocol):
@@ -67,7 +77,7 @@ class Worker:
         work: Work,
         name: str,
         limits: WorkerLimits,
-        observer: JobObserver = UNOBSERVED,
+        metrics: JobMetrics | None = None,
     ) -> None:
         self._pool = pool
         self._broker = broker
@@ -75,7 +85,7 @@ class Worker:
         self._work = work
         self._name = name
         self._limits = limits
-        self._observer = observer
+        self._metrics = metrics or JobMetrics()
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -145,7 +155,7 @@ class Worker:
         text = delivery.message.body.decode(errors="replace")
         if not (text.isascii() and text.isdigit() and len(text) < len(str(2**63))):
             await delivery.reject(f"the body is not the number of a job: {text[:100]!r}")
-            self._observer.rejected(self._kind)
+            self._metrics.rejected(self._kind)
             return None
         job = await self._claim_row(int(text))
         await delivery.ack()
@@ -161,13 +171,13 @@ class Worker:
         raise AssertionError  # it retries without an end
 
     async def _observed(self, job: Job) -> None:
-        self._observer.claimed(job)
+        self._metrics.claimed(job)
         began, progress, end = time.monotonic(), Progress(), AttemptEnd.HANDED_BACK
         try:
             end = await self._attempt(job, progress)
         finally:
             lasted = timedelta(seconds=time.monotonic() - began)
-            self._observer.ended(job, end, lasted=lasted, progress=progress)
+            self._metrics.ended(job, end, lasted=lasted, progress=progress)
 
     async def _attempt(self, job: Job, progress: Progress) -> AttemptEnd:
         lease = Lease(job.id, job.lease)
@@ -217,22 +227,22 @@ class Worker:
         return AttemptEnd.HANDED_BACK
 
     async def _settle(self, job: Job, lease: Lease, error: Exception) -> AttemptEnd:
-        known = error if isinstance(error, CrossdockError) else None
-        if (known is None or known.retryable) and job.attempt < job.max_attempts:
-            doublings = min(job.attempt - 1, _MOST_DOUBLINGS)
-            delay = min(self._limits.first_delay * 2**doublings, _LONGEST_DELAY)
-            _log.warning(
-                "job_retried",
-                exc_info=None if known else error,
-                error=_text(error),
-                delay=delay.total_seconds(),
-            )
-            await store.retry(self._pool, lease, error=_text(error), delay=delay)
-            return AttemptEnd.RETRIED
-        _log.warning("job_failed", exc_info=None if known else error, error=_text(error))
-        known = known or CrossdockError(f"internal error ({type(error).__name__})")
-        await store.fail(self._pool, lease, error=await self._work.explain(job, known))
+        known = error if isinstance(error, CrossdockError) else JobCrashed(error)
+        if known.retryable and job.attempt < job.max_attempts:
+            return await self._retry(job, lease, error, code=known.code)
+        _log.warning("job_failed", exc_info=_trace(error), error=_text(error), code=known.code)
+        await store.fail(self._pool, lease, error=await self._work.explain(job, known), code=known.code)
+        self._metrics.failed(job.kind, known.code)
         return AttemptEnd.FAILED
+
+    async def _retry(self, job: Job, lease: Lease, error: Exception, *, code: str) -> AttemptEnd:
+        doublings = min(job.attempt - 1, _MOST_DOUBLINGS)
+        delay = min(self._limits.first_delay * 2**doublings, _LONGEST_DELAY)
+        _log.warning(
+            "job_retried", exc_info=_trace(error), error=_text(error), code=code, delay=delay.total_seconds()
+        )
+        await store.retry(self._pool, lease, error=_text(error), code=code, delay=delay)
+        return AttemptEnd.RETRIED
 
     async def _write(self, move: Coroutine[Any, Any, AttemptEnd]) -> AttemptEnd:
         try:
@@ -240,6 +250,11 @@ class Worker:
         except (CrossdockError, *DATABASE_ERRORS) as error:  # the project may be gone, the job with it
             _log.warning("job_left_to_the_sweeper", error=_text(error))
             return AttemptEnd.LEFT
+
+
+def _trace(error: Exception) -> Exception | None:
+    """Give what to log a traceback of: an error that nobody foresaw."""
+    return None if isinstance(error, CrossdockError) else error
 
 
 def _text(error: Exception) -> str:

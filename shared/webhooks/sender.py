@@ -23,8 +23,8 @@ from shared.events.announcement import cloud_event
 from shared.events.cloud_events import STRUCTURED, structured
 from shared.remote.client import RemoteAnswer, RemoteClient
 from shared.webhooks import sending, signing, store
+from shared.webhooks.metrics import DeliveryEnd, WebhookMetrics
 from shared.webhooks.models import Attempt, Delivery, Webhook
-from shared.webhooks.observer import NOBODY, DeliveryEnd, DeliveryObserver
 from shared.webhooks.sending import Turn
 
 SCHEDULE = tuple(
@@ -66,13 +66,13 @@ class WebhookSender:
         connect: Callable[[], Awaitable[RemoteClient]],
         *,
         source: str,
-        observer: DeliveryObserver = NOBODY,
+        metrics: WebhookMetrics | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._pool = pool
         self._connect = connect
         self._source = source
-        self._observer = observer
+        self._metrics = metrics or WebhookMetrics()
         self._pace = pace or Pace()
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
@@ -122,12 +122,12 @@ class WebhookSender:
         attempt, answer = await self._attempt(webhook, delivery)
         if attempt.error is None:
             await sending.delivered(self._pool, delivery, attempt)
-            self._observer.attempted(DeliveryEnd.DELIVERED)
+            self._metrics.attempted(DeliveryEnd.DELIVERED)
             return True
         pause = self._pause(delivery, answer)
         is_last = pause is None
         await sending.refused(self._pool, delivery, attempt, again_in=pause)
-        self._observer.attempted(DeliveryEnd.FAILED if is_last else DeliveryEnd.RETRIED)
+        self._metrics.attempted(DeliveryEnd.FAILED if is_last else DeliveryEnd.RETRIED)
         _log.warning(
             "webhook_refused",
             webhook_id=webhook.id,

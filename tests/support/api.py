@@ -127,7 +127,7 @@ class Api:
 
     async def failed(self, job: Job, error: str) -> None:
         """The job, failed."""
-        await jobs.fail(self.pool, await self.started(job), error=error)
+        await jobs.fail(self.pool, await self.started(job), code="storage", error=error)
 
     async def newest(self, project: Project, kind: JobKind) -> Job:
         """The newest job of the project."""

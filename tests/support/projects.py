@@ -182,7 +182,7 @@ class Dock:
             await importer.run(job, lease, progress)
         except CrossdockError as failed:
             error = await importer.explain(job, failed)
-            await jobs.fail(self.pool, lease, error=error)
+            await jobs.fail(self.pool, lease, code="storage", error=error)
         found = await jobs.find(self.pool, job.id)
         assert found is not None
         return Imported(found, progress, error)

@@ -32,6 +32,7 @@ def job_entity(report: JobReport, *, full_path: str, shows_worker: bool) -> dict
         "finished_at": _moment(job.finished_at),
         "lease": _lease(report, shows_worker=shows_worker),
         "error": job.error,
+        "error_code": job.error_code,
         "progress": _progress(report),
         "timings": _timings(report),
         "outcome": report.outcome,

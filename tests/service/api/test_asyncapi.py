@@ -129,9 +129,9 @@ async def _lead_lives(pool: Pool, order: Order) -> None:
     canceled = await _ordered(pool, order)
     await jobs.cancel(pool, canceled.id)
     failed = await _ordered(pool, order)
-    await jobs.fail(pool, await claimed(pool, failed), error="broken")
+    await jobs.fail(pool, await claimed(pool, failed), code="storage", error="broken")
     job = await _ordered(pool, order)
-    await jobs.retry(pool, await claimed(pool, job), error="later", delay=AT_ONCE)
+    await jobs.retry(pool, await claimed(pool, job), code="storage", error="later", delay=AT_ONCE)
     await _end(pool, job, await claimed(pool, job))
 
 

@@ -41,7 +41,7 @@ async def last(pool: Pool) -> Any:
 
 async def test_every_move_of_a_job_writes_its_event(pool: Pool) -> None:
     job = await queued(pool)
-    await jobs.retry(pool, await claimed(pool, job), error="later", delay=NOW)
+    await jobs.retry(pool, await claimed(pool, job), code="storage", error="later", delay=NOW)
     await jobs.hand_back(pool, await claimed(pool, job))
     await jobs.finish(pool, await claimed(pool, job), progress={})
     assert await names(pool) == [
@@ -137,11 +137,11 @@ async def _failure(pool: Pool, lease: Lease) -> None:
 async def test_an_ended_import_tells_its_archive_and_the_failures_of_its_last_attempt(pool: Pool) -> None:
     job, first = await _import(pool)
     await _failure(pool, first)
-    await jobs.retry(pool, first, error="again", delay=NOW)
+    await jobs.retry(pool, first, code="storage", error="again", delay=NOW)
     second = await claimed(pool, job)
     for _ in range(2):
         await _failure(pool, second)
-    await jobs.fail(pool, second, error="broken")
+    await jobs.fail(pool, second, code="storage", error="broken")
     data = await last(pool)
     assert await names(pool) == [
         f"import.{move}" for move in ("queued", "started", "retried", "started", "failed")
@@ -189,15 +189,14 @@ async def test_a_job_that_goes_with_its_project_is_told_of_under_the_path_that_t
 async def test_an_event_has_the_code_of_its_error_and_none_without_an_error(pool: Pool) -> None:
     job = await queued(pool)
     first = await claimed(pool, job)
-    await pool.execute("UPDATE jobs SET error_code = 'archive_broken'")
-    await jobs.retry(pool, first, error="broken", delay=NOW)
-    await jobs.fail(pool, await claimed(pool, job), error="broken")
+    await jobs.retry(pool, first, code="storage", error="broken", delay=NOW)
+    await jobs.fail(pool, await claimed(pool, job), code="archive_invalid", error="broken")
     codes = {each.name: each.data["error_code"] for each in await told(pool)}
     assert codes == {
         "export.queued": None,
         "export.started": None,
-        "export.retried": "archive_broken",
-        "export.failed": "archive_broken",
+        "export.retried": "storage",
+        "export.failed": "archive_invalid",
     }
 
 

@@ -104,7 +104,7 @@ async def test_an_export_reads_the_snapshot_of_its_first_attempt(dock: Dock) -> 
     with pytest.raises(ObjectMissing):
         await dock.exporter.run(job, lease, Progress())
     kept.rename(dock.root / named)
-    await jobs.retry(dock.pool, lease, error="x", delay=timedelta(0))
+    await jobs.retry(dock.pool, lease, code="storage", error="x", delay=timedelta(0))
     await dock.run_import(project(("new", b"1")))
     await dock.collect()
     assert await dock.exported(job, await claimed(dock.pool, job)) == before

@@ -140,7 +140,7 @@ async def _finish(pool: Pool, lease: Lease) -> None:
 
 
 async def _fail(pool: Pool, lease: Lease) -> None:
-    await jobs.fail(pool, lease, error="no")
+    await jobs.fail(pool, lease, code="storage", error="no")
 
 
 async def _cancel(pool: Pool, lease: Lease) -> None:

@@ -91,7 +91,7 @@ async def test_a_storage_error_passes_as_it_is_and_a_retry_helps(dock: Dock, com
     assert asyncio.all_tasks() == {asyncio.current_task()}  # no upload is kept any more
     assert await _is_untouched(dock)
     dock.store = good
-    await jobs.retry(dock.pool, lease, error="x", delay=timedelta(0))
+    await jobs.retry(dock.pool, lease, code="storage", error="x", delay=timedelta(0))
     await _run(dock, job, await claimed(dock.pool, job))
     await _one_result(dock, job)
 

@@ -163,7 +163,7 @@ async def test_a_server_that_fails_for_now_is_tried_again_with_the_address_that_
         await dock.importer.run(job, lease, Progress())
     assert raised.value.retryable
     assert SECRET not in str(raised.value)
-    await jobs.retry(dock.pool, lease, error=str(raised.value), delay=timedelta(0))
+    await jobs.retry(dock.pool, lease, code="storage", error=str(raised.value), delay=timedelta(0))
     assert await is_kept(dock, job)
 
 

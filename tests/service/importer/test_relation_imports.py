@@ -134,7 +134,7 @@ async def test_an_attempt_that_dies_half_way_leaves_nothing(dock: Dock, commits:
         await dock.relation_importer.run(job, lease, Progress())
     dock.store = good
     assert await issues_of(dock) == [issue(1)]
-    await jobs.retry(dock.pool, lease, error="x", delay=timedelta(0))
+    await jobs.retry(dock.pool, lease, code="storage", error="x", delay=timedelta(0))
     assert (await dock.attempt(job)).error is None
     assert await issues_of(dock) == [issue(1), issue(2)]
     await dock.collect()
@@ -155,7 +155,7 @@ async def test_content_that_came_meanwhile_is_not_lost(dock: Dock) -> None:
         await running
     assert await dock.pool.fetchval("SELECT snapshot_id FROM projects WHERE id = 1") == new
     assert raised.value.retryable
-    await jobs.retry(dock.pool, lease, error="x", delay=timedelta(0))
+    await jobs.retry(dock.pool, lease, code="storage", error="x", delay=timedelta(0))
     assert (await dock.attempt(job)).error is None
     assert await issues_of(dock) == [issue(2)]
 

@@ -38,14 +38,14 @@ async def test_of_many_claims_at_once_one_succeeds(pool: Pool) -> None:
 async def test_a_job_is_not_claimed_before_it_is_due(pool: Pool) -> None:
     job = await queued(pool)
     lease = await claimed(pool, job)
-    await store.retry(pool, lease, error="later", delay=MINUTE)
+    await store.retry(pool, lease, code="storage", error="later", delay=MINUTE)
     assert await store.claim(pool, job.id, worker="w", ttl=MINUTE) is None
 
 
 async def test_the_fencing_token_grows_with_every_claim(pool: Pool) -> None:
     job = await queued(pool)
     first = await claimed(pool, job)
-    await store.retry(pool, first, error="again", delay=timedelta(0))
+    await store.retry(pool, first, code="storage", error="again", delay=timedelta(0))
     second = await claimed(pool, job)
     assert second.token > first.token
 
@@ -53,13 +53,13 @@ async def test_the_fencing_token_grows_with_every_claim(pool: Pool) -> None:
 async def test_an_old_token_writes_nothing(pool: Pool) -> None:
     job = await queued(pool)
     old = await claimed(pool, job)
-    await store.retry(pool, old, error="again", delay=timedelta(0))
+    await store.retry(pool, old, code="storage", error="again", delay=timedelta(0))
     new = await claimed(pool, job)
     for write in (
         store.heartbeat(pool, old, ttl=MINUTE, progress={}),
         store.finish(pool, old, progress={}),
-        store.fail(pool, old, error="x"),
-        store.retry(pool, old, error="x", delay=timedelta(0)),
+        store.fail(pool, old, code="storage", error="x"),
+        store.retry(pool, old, code="storage", error="x", delay=timedelta(0)),
         store.hand_back(pool, old),
         store.hold(pool, old),
     ):
@@ -80,7 +80,7 @@ async def test_a_job_handed_back_does_not_count_the_attempt(pool: Pool) -> None:
 
 async def test_a_job_handed_back_has_no_error_of_an_attempt_before(pool: Pool) -> None:
     job = await queued(pool)
-    await store.retry(pool, await claimed(pool, job), error="x", delay=timedelta(0))
+    await store.retry(pool, await claimed(pool, job), code="storage", error="x", delay=timedelta(0))
     await store.hand_back(pool, await claimed(pool, job))
     found = await store.find(pool, job.id)
     assert found is not None

@@ -15,12 +15,11 @@ from shared.database.pool import Pool
 from shared.errors import ArchiveError, StorageError
 from shared.jobs import outbox, store
 from shared.jobs.depth import Depth
+from shared.jobs.metrics import AttemptEnd, JobMetrics
 from shared.jobs.models import JobKind, UploadOutcome
-from shared.jobs.observer import AttemptEnd
 from shared.jobs.progress import Phase, Progress, RelationProgress
 from shared.jobs.revival import Revival
 from shared.jobs.worker import Worker, WorkerLimits
-from shared.metrics.jobs import JobMetrics
 from tests.support.jobs import MINUTE, ScriptedWork, claimed, migrated, queued, state_of
 
 QUICK = timedelta(milliseconds=10)
@@ -48,7 +47,7 @@ def _worker(
 ) -> Worker:
     limits = WorkerLimits(concurrency=1, ttl=MINUTE, drain=drain, first_delay=QUICK)
     return Worker(
-        pool, broker, kind=JobKind.EXPORT, work=work, name="w", limits=limits, observer=metrics
+        pool, broker, kind=JobKind.EXPORT, work=work, name="w", limits=limits, metrics=metrics
     )  # fmt: skip
 
 
@@ -157,7 +156,7 @@ async def test_an_expired_lease_is_counted_by_the_sweeper_and_a_job_that_fails_b
     for attempts in (1, 2):
         await claimed(pool, await queued(pool, max_attempts=attempts), ttl=timedelta(0))
 
-    assert await Revival(pool, MemoryBroker(), observer=metrics).revive() == 2
+    assert await Revival(pool, MemoryBroker(), metrics=metrics).revive() == 2
 
     assert registry.get_sample_value("crossdock_job_leases_expired_total", {"kind": "export"}) == 2
     assert registry.get_sample_value("crossdock_jobs_total", {"kind": "export", "result": "failed"}) == 1

@@ -162,7 +162,7 @@ async def test_a_snapshot_left_without_close_leaves_nothing_after_collection(
 
     with pytest.raises(ZeroDivisionError):
         await broken()
-    await jobs.fail(pool, lease, error="x")
+    await jobs.fail(pool, lease, code="storage", error="x")
     await _collect(pool, store)
     assert await _keys(store) == []
     assert await pool.fetchval("SELECT count(*) FROM objects") == 0
@@ -175,7 +175,7 @@ async def test_a_worker_whose_job_was_taken_over_cannot_write_into_a_snapshot(
     job = await queued(pool)
     old = await claimed(pool, job)
     async with write_snapshot(pool, store, old, project_id=1, packed_up_to=SMALL) as writer:
-        await jobs.retry(pool, old, error="x", delay=NOW)
+        await jobs.retry(pool, old, code="storage", error="x", delay=NOW)
         new = await claimed(pool, job)
         await index.open_snapshot(pool, new, project_id=1)
         await _blob(writer, "late", b"x")

@@ -17,8 +17,8 @@ from shared.remote.resolver import SystemResolver
 from shared.settings.application import ApplicationSettings
 from shared.webhooks import sending, signing, store
 from shared.webhooks.expiry import DeliveryExpiry
+from shared.webhooks.metrics import DeliveryEnd, WebhookMetrics
 from shared.webhooks.models import Delivery, DeliveryState, Webhook
-from shared.webhooks.observer import DeliveryEnd
 from shared.webhooks.sender import Pace, WebhookSender
 from tests.support.hooks import HookReceiver, hooked
 from tests.support.jobs import claimed, migrated, queued
@@ -51,13 +51,15 @@ async def hook(
     )
 
 
-class Ends:
-    """Remembers what it is told."""
+class Ends(WebhookMetrics):
+    """Remembers, beside the counts, what it counted."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.ends: list[str] = []
 
     def attempted(self, end: DeliveryEnd) -> None:
+        super().attempted(end)
         self.ends.append(end.value)
 
 
@@ -74,12 +76,12 @@ class Outbound:
 
 @asynccontextmanager
 async def senders(
-    pool: Pool, count: int = 1, *, pace: Pace = QUICK, local: bool = True, observer: Ends | None = None
+    pool: Pool, count: int = 1, *, pace: Pace = QUICK, local: bool = True, metrics: Ends | None = None
 ) -> AsyncIterator[None]:
     """Senders at work; pauses of webhooks are ended all the time, as tests cannot wait for them."""
     connect = Outbound(local).connect
-    told = observer or Ends()
-    running = [WebhookSender(pool, connect, source=SOURCE, pace=pace, observer=told) for _ in range(count)]
+    told = metrics or Ends()
+    running = [WebhookSender(pool, connect, source=SOURCE, pace=pace, metrics=told) for _ in range(count)]
     tasks = [asyncio.create_task(each.run()) for each in running]
     tasks.append(asyncio.create_task(_impatient(pool)))
     try:
@@ -242,7 +244,7 @@ async def test_what_is_never_taken_is_given_up_and_the_webhook_disabled(
     webhook = await hook(pool, receiver.url, events=["*.queued"])
     await queued(pool)
     told = Ends()
-    async with senders(pool, observer=told):
+    async with senders(pool, metrics=told):
         (failed,) = await ended(pool, 1)
 
         async def disabled() -> bool:
@@ -271,7 +273,7 @@ async def test_a_webhook_that_takes_other_events_is_not_disabled(pool: Pool, rec
         await until(over)
 
     receiver.refused = {1, 3}
-    async with senders(pool, pace=Pace(every=QUICK.every, schedule=[NOW, NOW, HOUR]), observer=told):
+    async with senders(pool, pace=Pace(every=QUICK.every, schedule=[NOW, NOW, HOUR]), metrics=told):
         await sent(*["retried"] * 3)
         await sent("delivered")
         await sent(*["retried"] * 3)

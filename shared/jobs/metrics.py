@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Metric
@@ -12,10 +14,31 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from shared.gitlab.relations import RELATIONS
-from shared.jobs.models import Job, JobKind, JobState, UploadOutcome
-from shared.jobs.observer import AttemptEnd, Waiting
+from shared.jobs.models import WORKER_LOST, Job, JobKind, JobState, UploadOutcome
 from shared.jobs.progress import Progress
 from shared.metrics.registry import BUCKETS, OTHER
+
+
+class AttemptEnd(Enum):
+    """How a worker's attempt at a job ended."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    RETRIED = "retried"
+    HANDED_BACK = "handed_back"
+    LEASE_LOST = "lease_lost"
+    LEFT = "left"  # its end could not be written: the sweeper sees to it
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many jobs of one kind are in one state, and for how long the oldest of them has been there."""
+
+    kind: JobKind
+    state: JobState
+    count: int
+    oldest: timedelta
+
 
 _RELATIONS = frozenset(RELATIONS)
 _ENDS = {AttemptEnd.FINISHED: JobState.FINISHED, AttemptEnd.FAILED: JobState.FAILED}
@@ -24,11 +47,20 @@ _ON_THEIR_WAY = (JobState.QUEUED, JobState.RUNNING)
 
 
 class JobMetrics:
-    """JobObserver that counts. What it knows of the depth it tells for ``fresh_for``, as others read too."""
+    """Counts what becomes of jobs; without a registry, where nobody reads it. No method raises or waits.
 
-    def __init__(self, registry: CollectorRegistry, *, fresh_for: timedelta) -> None:
+    The depth that was read is told for ``fresh_for``, as other processes read it too.
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry | None = None, *, fresh_for: timedelta = timedelta(minutes=1)
+    ) -> None:
+        registry = registry or CollectorRegistry()
         counter = partial(Counter, registry=registry)
         self._jobs = counter("crossdock_jobs", "Jobs that have ended.", ["kind", "result"])
+        self._failures = counter(
+            "crossdock_job_failures", "Jobs that have failed, by the code of their error.", ["kind", "code"]
+        )
         self._attempts = counter("crossdock_job_attempts", "Attempts that have ended.", ["kind", "result"])
         self._expired = counter(
             "crossdock_job_leases_expired",
@@ -79,12 +111,12 @@ class JobMetrics:
             self._uploads.labels(result)
 
     def claimed(self, job: Job) -> None:
-        """See JobObserver; a wait that ends with another attempt was meant to be."""
+        """Count a job that a worker took; a wait that ends with another attempt was meant to be."""
         if job.lease == 1 and job.started_at is not None:
             self._wait.labels(job.kind.value).observe((job.started_at - job.created_at).total_seconds())
 
     def ended(self, job: Job, end: AttemptEnd, *, lasted: timedelta, progress: Progress) -> None:
-        """See JobObserver."""
+        """Count an attempt that is over, and whose end is written."""
         kind = job.kind.value
         self._attempts.labels(kind, end.value).inc()
         self._attempt.labels(kind, end.value).observe(lasted.total_seconds())
@@ -107,23 +139,28 @@ class JobMetrics:
             self._rows.labels(relation, "kept").inc(count.lines)
             self._rows.labels(relation, "failed").inc(count.failed)
 
+    def failed(self, kind: JobKind, code: str) -> None:
+        """Count a job that has failed for good, by the code of its error."""
+        self._failures.labels(kind.value, code).inc()
+
     def rejected(self, kind: JobKind) -> None:
-        """See JobObserver."""
+        """Count a message that named no job, and went to the dead letters."""
         self._rejected.labels(kind.value).inc()
 
     def expired(self, kind: JobKind, state: JobState) -> None:
-        """See JobObserver."""
+        """Count a lease that had expired, whose job the sweeper moved to ``state``."""
         self._expired.labels(kind.value).inc()
         if state is JobState.FAILED:
             self._jobs.labels(kind.value, state.value).inc()
+            self.failed(kind, WORKER_LOST)
 
     def uploaded(self, outcome: UploadOutcome) -> None:
-        """See JobObserver."""
+        """Count an export that was sent to its user's address, or could not be."""
         self._uploads.labels(_UPLOADED[outcome.error is not None]).inc()
         self._tries.inc(outcome.attempts)
 
     def depth(self, waiting: Sequence[Waiting]) -> None:
-        """See JobObserver."""
+        """Keep how many jobs are on their way; a kind and state that is not named has none."""
         self._depth.tell(waiting)
 
 

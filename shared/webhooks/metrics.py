@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from prometheus_client import CollectorRegistry, Counter
 
-from shared.webhooks.observer import DeliveryEnd
+
+class DeliveryEnd(StrEnum):
+    """How one request to a webhook ended; ``FAILED`` was the last one."""
+
+    DELIVERED = "delivered"
+    RETRIED = "retried"
+    FAILED = "failed"
 
 
 class WebhookMetrics:
-    """DeliveryObserver that counts."""
+    """Counts requests to webhooks; without a registry, where nobody reads it."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        registry = registry or CollectorRegistry()
         self._attempts = Counter(
             "crossdock_webhook_attempts", "Requests to webhooks.", ["result"], registry=registry
         )
@@ -18,5 +27,5 @@ class WebhookMetrics:
             self._attempts.labels(end.value)
 
     def attempted(self, end: DeliveryEnd) -> None:
-        """See DeliveryObserver."""
+        """Count a request that is over, and noted."""
         self._attempts.labels(end.value).inc()
