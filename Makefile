@@ -2,28 +2,32 @@
 
 UV_VERSION := 0.13.9
 PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11 python3)
+PIP := .venv/bin/python -m pip install --quiet --no-deps
 PYTEST := .venv/bin/python -m pytest
 WORKERS ?= 2
 PORT ?= 8080
-READY := .venv/.ready
+RUNTIME := .venv/.runtime
+DEVELOPMENT := .venv/.development
 COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check test fuzz bench codes lock image-locks clean rabbitmq promtool schema
+.PHONY: help install setup demo run check test fuzz bench lock derived-locks clean rabbitmq promtool codes schema
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY) ## Make .venv, with what requirements.lock pins
+install: $(RUNTIME) ## Make .venv with what standalone and the command line need
 
-demo: $(READY) ## Import and export an archive on a standalone of its own, and compare (ARCHIVE=path to use yours)
+setup: $(DEVELOPMENT) ## Add what tests and checks need
+
+demo: $(RUNTIME) ## Import and export an archive on a standalone of its own, and compare (ARCHIVE=path to use yours)
 	@.venv/bin/python -m services.cli demo $(if $(ARCHIVE),--archive "$(ARCHIVE)")
 
-run: $(READY) ## Run standalone on PORT (8080), its data in crossdock-data
+run: $(RUNTIME) ## Run standalone on PORT (8080), its data in crossdock-data
 	@.venv/bin/python -m services.cli standalone --port $(PORT) --data crossdock-data
 
-check: $(READY) ## Lint, format, types, import rules
+check: $(DEVELOPMENT) ## Lint, format, types, import rules
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -32,34 +36,35 @@ check: $(READY) ## Lint, format, types, import rules
 test: check rabbitmq promtool ## Everything: the checks, then all tests with real servers
 	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-fuzz: $(READY) ## Fuzz the archive reader, a minute in all (CROSSDOCK_FUZZ_SECONDS=n for n seconds each test)
+fuzz: $(DEVELOPMENT) ## Fuzz the archive reader, a minute in all (CROSSDOCK_FUZZ_SECONDS=n for n seconds each test)
 	CROSSDOCK_FUZZ_SECONDS=$${CROSSDOCK_FUZZ_SECONDS:-5} $(PYTEST) tests/unit/archive/test_fuzz.py
 
-bench: $(READY) ## Measure
+bench: $(DEVELOPMENT) ## Measure
 	$(PYTEST) -q -s -p no:cacheprovider -o python_files='bench_*.py' tests/benchmarks
 
-codes: $(READY) ## Write the table of error codes anew
+codes: $(DEVELOPMENT) ## Write the table of error codes anew
 	.venv/bin/python -m tests.support.error_codes
 
-schema: $(READY) ## Write shared/database/schema.sql anew from the migrations and functions
+schema: $(DEVELOPMENT) ## Write shared/database/schema.sql anew from the migrations and functions
 	.venv/bin/python -m tests.support.schema
 
-lock: $(READY) ## Pin the newest versions that pyproject.toml allows
+lock: $(DEVELOPMENT) ## Pin the newest versions that pyproject.toml allows
 	printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --upgrade \
 		--extra embedded --extra tracing --group test --group check --output-file requirements.lock
-	@$(MAKE) --no-print-directory image-locks
+	@$(MAKE) --no-print-directory derived-locks
 
-# What the images are made with: the same versions, without what only standalone and the tests need.
-image-locks: $(READY)
+# The same versions for what needs only some of them: the images, and standalone without its tests.
+derived-locks: $(DEVELOPMENT)
 	printf 'hatchling\nuv==$(UV_VERSION)\n' | $(COMPILE) - --constraint requirements.lock --output-file deploy/build.lock
 	$(COMPILE) pyproject.toml --extra tracing --constraint requirements.lock --output-file deploy/runtime.lock
+	printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra embedded \
+		--constraint requirements.lock --output-file deploy/standalone.lock
 
 clean: ## Remove all that make and the tools made; crossdock-data stays
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find services shared tests -name __pycache__ -type d -exec rm -rf {} +
 
-# uv is quick; pip takes over where uv is not to be had or knows no index.
-$(READY): requirements.lock pyproject.toml
+$(RUNTIME): deploy/standalone.lock pyproject.toml
 	@for python in $(PYTHONS); do \
 		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
 	done; \
@@ -67,12 +72,21 @@ $(READY): requirements.lock pyproject.toml
 	"$$python" -c 'import ensurepip, venv' 2>/dev/null || { $(call install,$$("$$python" -c \
 		'import sys; print("python{}.{}-venv".format(*sys.version_info))')); } || exit 1; \
 	[ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear .venv
-	@echo 'Installing what requirements.lock pins'
-	@.venv/bin/python -m pip install --quiet uv==$(UV_VERSION) 2>/dev/null \
-		&& .venv/bin/python -m uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r requirements.lock 2>/dev/null \
-		|| .venv/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
-	@.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(call install-lock,deploy/standalone.lock)
+	@$(PIP) --no-build-isolation --editable .
 	@touch $@
+
+$(DEVELOPMENT): $(RUNTIME) requirements.lock
+	@$(call install-lock,requirements.lock)
+	@touch $@
+
+# uv is quick; pip takes over where uv is not to be had or knows no index.
+define install-lock
+echo 'Installing what $(1) pins'; \
+$(PIP) uv==$(UV_VERSION) 2>/dev/null \
+	&& .venv/bin/python -m uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r $(1) 2>/dev/null \
+	|| $(PIP) --require-hashes -r $(1)
+endef
 
 rabbitmq:
 	@[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || { $(call install,rabbitmq-server); }
