@@ -12,7 +12,7 @@ COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install setup demo run check test fuzz bench lock derived-locks clean rabbitmq promtool codes schema
+.PHONY: help install setup demo run check test fuzz figures bench lock derived-locks clean rabbitmq promtool codes schema
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ test: check rabbitmq promtool ## Everything: the checks, then all tests with rea
 
 fuzz: $(DEVELOPMENT) ## Fuzz the archive reader, a minute in all (CROSSDOCK_FUZZ_SECONDS=n for n seconds each test)
 	CROSSDOCK_FUZZ_SECONDS=$${CROSSDOCK_FUZZ_SECONDS:-5} $(PYTEST) tests/unit/archive/test_fuzz.py
+
+figures: $(DEVELOPMENT) ## Print the figures of the code that must not get worse: length, complexity, cycles
+	@.venv/bin/python -m tests.figures
 
 bench: $(DEVELOPMENT) ## Measure
 	$(PYTEST) -q -s -p no:cacheprovider -o python_files='bench_*.py' tests/benchmarks
