@@ -5,6 +5,7 @@ PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.1
 PIP := .venv/bin/python -m pip install --quiet --no-deps
 PYTEST := .venv/bin/python -m pytest
 WORKERS ?= 2
+PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 PORT ?= 8080
 RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
@@ -12,10 +13,10 @@ COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install setup demo run check test fuzz figures bench lock derived-locks clean rabbitmq promtool codes schema
+.PHONY: help install setup demo run check lint format types imports test unit contract service e2e deploy .PHONY: fuzz figures bench lock derived-locks clean rabbitmq promtool codes schema
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 install: $(RUNTIME) ## Make .venv with what standalone and the command line need
 
@@ -27,14 +28,38 @@ demo: $(RUNTIME) ## Import and export an archive on a standalone of its own, and
 run: $(RUNTIME) ## Run standalone on PORT (8080), its data in crossdock-data
 	@.venv/bin/python -m services.cli standalone --port $(PORT) --data crossdock-data
 
-check: $(DEVELOPMENT) ## Lint, format, types, import rules
+check: lint format types imports ## Lint, format, types, import rules
+
+lint: $(DEVELOPMENT)
 	.venv/bin/ruff check .
+
+format: $(DEVELOPMENT)
 	.venv/bin/ruff format --check .
+
+types: $(DEVELOPMENT)
 	.venv/bin/mypy
+
+imports: $(DEVELOPMENT)
 	.venv/bin/lint-imports
 
-test: check rabbitmq promtool ## Everything: the checks, then all tests with real servers
-	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+ifdef ARGS
+test: $(DEVELOPMENT)
+	$(PYTEST) $(ARGS)
+else
+test: check rabbitmq promtool ## Everything: the checks, then all tests with real servers (ARGS=path for some tests alone)
+	$(PYTEST) $(PARALLEL)
+endif
+
+unit: $(DEVELOPMENT) ## The tests of one folder, in parallel (ARGS for pytest), and so on:
+	$(PYTEST) $(PARALLEL) tests/unit $(ARGS)
+
+contract service e2e deploy: $(DEVELOPMENT) rabbitmq promtool
+	$(PYTEST) $(PARALLEL) tests/$@ $(ARGS)
+
+contract: ## Every adapter of a port
+service: ## Services in the process of the test
+e2e: ## Crossdock in processes of its own
+deploy: ## Images, compose file, chart, locks
 
 fuzz: $(DEVELOPMENT) ## Fuzz the archive reader, a minute in all (CROSSDOCK_FUZZ_SECONDS=n for n seconds each test)
 	CROSSDOCK_FUZZ_SECONDS=$${CROSSDOCK_FUZZ_SECONDS:-5} $(PYTEST) tests/unit/archive/test_fuzz.py
