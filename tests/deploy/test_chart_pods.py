@@ -10,6 +10,7 @@ from services.process.ports import PATIENCE
 from shared.settings.environment import Settings
 from tests.support.helm import CHART, Helm, HelmError, Manifest
 from tests.support.manifests import containers, leaves, of_kind, one, pods, variables
+from tests.support.release import VERSION
 
 SECRETS = {
     f"CROSSDOCK_{name.upper()}"
@@ -250,7 +251,7 @@ def test_certificates_of_a_config_map_are_trusted_by_every_service(helm: Helm) -
 
 def test_every_service_runs_its_own_image(rendered: list[Manifest]) -> None:
     for service, container in containers(rendered).items():
-        assert container["image"].rpartition("/")[2] == f"{service}:0.1.0"
+        assert container["image"].rpartition("/")[2] == f"{service}:{VERSION}"
 
 
 def test_new_settings_are_new_pods(helm: Helm) -> None:

@@ -19,6 +19,7 @@ from tests.support.dockerfile import ROOT
 from tests.support.image import Images, images
 from tests.support.ports import free_ports
 from tests.support.processes import ServerProcess
+from tests.support.release import VERSION
 from tests.support.samples.table import archive
 from tests.support.seaweedfs import S3Server
 from tests.support.system import UNLIMITED, answers
@@ -92,7 +93,7 @@ def test_every_image_starts_the_service_of_its_name(built: Images) -> None:
     services = {name: stage.entrypoint + stage.command for name, stage in built.made.items() if stage.command}
     assert services == {name: ["crossdock", name] for name in ("migrate", *SERVICES)}
     for name in services:
-        assert output(built.command(name, ["version"])) == "crossdock 0.1.0\n"
+        assert output(built.command(name, ["version"])) == f"crossdock {VERSION}\n"
 
 
 def test_an_image_carries_what_the_services_need_and_nothing_else(built: Images) -> None:
