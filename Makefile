@@ -13,7 +13,8 @@ COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install setup demo run check lint format types imports test unit contract service e2e deploy .PHONY: fuzz figures bench lock derived-locks clean rabbitmq promtool codes schema
+.PHONY: help install setup demo run check lint format types imports test unit contract service e2e deploy
+.PHONY: fuzz figures bench lock derived-locks clean rabbitmq promtool codes schema
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
