@@ -4,8 +4,10 @@ UV_VERSION := 0.13.9
 PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11 python3)
 PIP := .venv/bin/python -m pip install --quiet --no-deps
 PYTEST := .venv/bin/python -m pytest
+MEASURED := .venv/bin/coverage run
 WORKERS ?= 2
 PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+FLOOR := 95
 PORT ?= 8080
 RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
@@ -14,7 +16,7 @@ COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 
 .DEFAULT_GOAL := help
 .PHONY: help install setup demo run check lint format types imports test unit contract service e2e deploy
-.PHONY: fuzz figures bench lock derived-locks clean rabbitmq promtool codes schema
+.PHONY: coverage covered fuzz figures bench lock derived-locks clean rabbitmq promtool codes schema
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -48,7 +50,9 @@ test: $(DEVELOPMENT)
 	$(PYTEST) $(ARGS)
 else
 test: check rabbitmq promtool ## Everything: the checks, then all tests with real servers (ARGS=path for some tests alone)
-	$(PYTEST) $(PARALLEL)
+	@rm -rf .coverage; mkdir .coverage
+	$(MEASURED) -m pytest $(PARALLEL)
+	@$(MAKE) --no-print-directory covered
 endif
 
 unit: $(DEVELOPMENT) ## The tests of one folder, in parallel (ARGS for pytest), and so on:
@@ -61,6 +65,17 @@ contract: ## Every adapter of a port
 service: ## Services in the process of the test
 e2e: ## Crossdock in processes of its own
 deploy: ## Images, compose file, chart, locks
+
+# Tests that bound memory or time may fail while everything is measured; the table is what is asked for.
+coverage: $(DEVELOPMENT) rabbitmq promtool ## Print what all tests run of each folder, lines and branches, in all processes
+	@rm -rf .coverage; mkdir .coverage
+	-MEASURE_PROCESSES=yes $(MEASURED) --branch -m pytest $(PARALLEL)
+	@$(MAKE) --no-print-directory covered
+
+covered:
+	@find .coverage -name 'data.*' -size 0 -delete # of processes that were killed
+	@.venv/bin/coverage combine --quiet
+	@.venv/bin/python -m tests.figures.coverage $(FLOOR)
 
 fuzz: $(DEVELOPMENT) ## Fuzz the archive reader, a minute in all (CROSSDOCK_FUZZ_SECONDS=n for n seconds each test)
 	CROSSDOCK_FUZZ_SECONDS=$${CROSSDOCK_FUZZ_SECONDS:-5} $(PYTEST) tests/unit/archive/test_fuzz.py
@@ -90,7 +105,7 @@ derived-locks: $(DEVELOPMENT)
 		--constraint requirements.lock --output-file deploy/standalone.lock
 
 clean: ## Remove all that make and the tools made; crossdock-data stays
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find services shared tests -name __pycache__ -type d -exec rm -rf {} +
 
 $(RUNTIME): deploy/standalone.lock pyproject.toml

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 command,
                 cwd=directory,
-                env=dict(env),
+                env={**_measured(), **env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -83,3 +84,10 @@ class ServerProcess:
         finally:
             self._watchdog.kill()
             self._watchdog.communicate()
+
+
+def _measured() -> dict[str, str]:
+    """Give what makes a process measure its coverage, where MEASURE_PROCESSES asks for that."""
+    if not os.environ.get("MEASURE_PROCESSES"):
+        return {}
+    return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS_")}

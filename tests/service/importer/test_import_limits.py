@@ -23,6 +23,7 @@ from shared.snapshots.models import Entry, Segment
 from tests.support.archives import file, header
 from tests.support.projects import MINIMAL, Dock, archive, files, project
 from tests.support.samples.table import packed as sample
+from tests.support.unmeasured import unmeasured
 
 PACKABLE = b"".join(file(name, data) for name, data in MINIMAL)
 
@@ -139,12 +140,13 @@ async def _longest_turn() -> AsyncIterator[list[float]]:
             longest[0] = max(longest[0], now - last)
             last = now
 
-    task = asyncio.create_task(watch())
-    try:
-        yield longest
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    with unmeasured():
+        task = asyncio.create_task(watch())
+        try:
+            yield longest
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 DULL = {
