@@ -84,7 +84,7 @@ def command_service(pool: Pool, uses: UseCases, *, actors: Actors, tracer: Trace
     return CommandService(pool, handlers, actors=actors, queue=uses.queue, tracer=tracer)
 
 
-async def admit_root(pool: Pool, settings: Settings) -> None:
+async def make_root(pool: Pool, settings: Settings) -> None:
     """Have the first administrator, where the settings name a token for one; may be repeated."""
     if settings.root_token is not None:
         async with pool.acquire() as db, db.transaction():
@@ -113,7 +113,7 @@ async def stop(runner: web.AppRunner, settings: Settings) -> None:
         await runner.cleanup()
 
 
-async def drained(readiness: Readiness, *, notice: float) -> None:
+async def wait_for_drain(readiness: Readiness, *, notice: float) -> None:
     """Wait for SIGTERM or SIGINT, answer 503 to readiness probes, and return ``notice`` seconds later."""
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -131,7 +131,7 @@ async def serve(settings: Settings) -> None:
         monitored(opened, settings, service="api") as monitor,
     ):
         await migrate(settings.database_url.get_secret_value())
-        await admit_root(opened.pool, settings)
+        await make_root(opened.pool, settings)
         app = api_app(monitor, settings)
         commands = command_consumer(app, settings, monitor=monitor)
         runner = await listen(app, settings)
@@ -139,7 +139,7 @@ async def serve(settings: Settings) -> None:
             consuming = tasks.create_task(commands.run())
             housekeeping = tasks.create_task(keep_house(monitor.ports, settings))
             try:
-                await drained(monitor.readiness, notice=settings.drain_seconds * _NOTICE)
+                await wait_for_drain(monitor.readiness, notice=settings.drain_seconds * _NOTICE)
             finally:
                 consuming.cancel()
                 await stop(runner, settings)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from services.api.wiring import admit_root, api_app, command_consumer, drained, listen, stop
+from services.api.wiring import api_app, command_consumer, listen, make_root, stop, wait_for_drain
 from services.exporter.wiring import exporter
 from services.importer.wiring import importers
 from services.process.maintenance import keep_house
@@ -45,7 +45,7 @@ async def serve(settings: Settings, *, data: Path) -> None:
     ):
         ports = monitor.ports
         await outbox.forget(ports.pool)  # an earlier process took its messages with it
-        await admit_root(ports.pool, settings)
+        await make_root(ports.pool, settings)
         workers = [*importers(ports, settings), exporter(ports, settings)]
         app = api_app(monitor, settings)
         commands = command_consumer(app, settings, monitor=monitor)
@@ -54,7 +54,7 @@ async def serve(settings: Settings, *, data: Path) -> None:
             consuming = tasks.create_task(commands.run())
             tasks.create_task(work(workers, keep_house(ports, settings)))
             try:
-                await drained(monitor.readiness, notice=0)  # no load balancer has to see it
+                await wait_for_drain(monitor.readiness, notice=0)  # no load balancer has to see it
             finally:
                 consuming.cancel()
                 for worker in workers:

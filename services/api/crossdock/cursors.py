@@ -12,7 +12,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from services.api.http.pagination import link
-from services.api.http.parameters import Checker
+from services.api.http.parameters import ParameterReader
 
 LARGEST = 100
 _NUMBER = struct.Struct(">q")
@@ -20,29 +20,29 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class CursorPage:
     """What part of a list was asked for: ``size`` items behind that with the id ``behind``, or the first."""
 
     behind: int | None
     size: int
 
 
-def cut_of(request: web.Request) -> Cut:
+def cursor_page_of(request: web.Request) -> CursorPage:
     """Read it: 20 items where it is not said. Raises 400."""
-    checker = Checker(request.query)
-    size = checker.integer("per_page", default=20) or 0
-    if not checker.problems and not 1 <= size <= LARGEST:
-        checker.problem("per_page", f"must be between 1 and {LARGEST}")
+    reader = ParameterReader(request.query)
+    size = reader.integer("per_page", default=20) or 0
+    if not reader.problems and not 1 <= size <= LARGEST:
+        reader.problem("per_page", f"must be between 1 and {LARGEST}")
     given = request.query.get("cursor")
     behind = _decode(given) if given else None
     if given and behind is None:
-        checker.problem("cursor", "is invalid")
-    checker.finish()
-    return Cut(behind, size)
+        reader.problem("cursor", "is invalid")
+    reader.finish()
+    return CursorPage(behind, size)
 
 
-def paged(
-    request: web.Request, cut: Cut, found: Sequence[_T], *, number: Callable[[_T], int]
+def split_page(
+    request: web.Request, cut: CursorPage, found: Sequence[_T], *, number: Callable[[_T], int]
 ) -> tuple[Sequence[_T], dict[str, str]]:
     """Give the items of a page out of one more, and a header with where the list goes on, if it does."""
     shown = found[: cut.size]

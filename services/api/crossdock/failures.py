@@ -8,10 +8,10 @@ from contextlib import aclosing
 import msgspec
 from aiohttp import web
 
-from services.api.crossdock.cursors import cut_of, paged
+from services.api.crossdock.cursors import cursor_page_of, split_page
 from services.api.gitlab.entities import failed_relation
 from services.api.http.caller import find_caller
-from services.api.http.parameters import Checker, integer
+from services.api.http.parameters import ParameterReader, integer
 from services.api.http.responses import json_response
 from services.api.http.streams import write
 from services.api.use_cases import use_cases
@@ -27,16 +27,16 @@ _AT_ONCE = 1000
 
 async def index(request: web.Request) -> web.StreamResponse:
     """GET and HEAD /api/crossdock/v1/jobs/:id/failures, those of the last attempt, as they were found."""
-    checker = Checker(request.query)
-    wanted = checker.choice("format", _FORMATS)
-    checker.finish()
+    reader = ParameterReader(request.query)
+    wanted = reader.choice("format", _FORMATS)
+    reader.finish()
     if wanted == "ndjson" or (wanted is None and _NDJSON in request.headers.get("Accept", "")):
         return await _stream(request)
-    cut, job_id = cut_of(request), integer(request.match_info["id"])
+    cut, job_id = cursor_page_of(request), integer(request.match_info["id"])
     found = await use_cases(request).jobs.failures(
         find_caller(request), job_id, after=cut.behind or 0, limit=cut.size + 1
     )
-    shown, headers = paged(request, cut, found, number=lambda each: each.id)
+    shown, headers = split_page(request, cut, found, number=lambda each: each.id)
     return json_response([failed_relation(each) for each in shown], headers=headers | _VARY)
 
 

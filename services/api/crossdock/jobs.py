@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from services.api.crossdock.cursors import cut_of, paged
+from services.api.crossdock.cursors import cursor_page_of, split_page
 from services.api.crossdock.entities import job_entity
 from services.api.gitlab.origin import origin_of
 from services.api.http.caller import find_caller, require_caller
-from services.api.http.parameters import Checker, integer
+from services.api.http.parameters import ParameterReader, integer
 from services.api.http.responses import job_header, json_response
 from services.api.use_cases import use_cases
 from shared.jobs.models import JobKind, JobState
@@ -21,9 +21,9 @@ _MOMENTS = ("created_after", "created_before", "finished_after", "finished_befor
 
 async def index(request: web.Request) -> web.Response:
     """GET /api/crossdock/v1/jobs, the newest first."""
-    caller, cut = require_caller(request), cut_of(request)
+    caller, cut = require_caller(request), cursor_page_of(request)
     found = await use_cases(request).jobs.list(caller, _filter(request), below=cut.behind, limit=cut.size + 1)
-    shown, headers = paged(request, cut, found, number=lambda each: each.report.job.id)
+    shown, headers = split_page(request, cut, found, number=lambda each: each.report.job.id)
     entities = [
         job_entity(each.report, full_path=each.full_path, shows_worker=caller.is_admin) for each in shown
     ]
@@ -32,13 +32,13 @@ async def index(request: web.Request) -> web.Response:
 
 def _filter(request: web.Request) -> JobFilter:
     """Read what is asked for. Raises ParametersInvalid."""
-    checker = Checker(request.query)
-    kind, state = checker.choice("kind", _KINDS), checker.choice("state", _STATES)
-    mine = checker.boolean("mine", default=False)
-    checker.exclusive("mine", "user")
-    moments = {name: checker.moment(name) for name in _MOMENTS}
-    project, user = checker.text("project"), checker.text("user")
-    checker.finish()
+    reader = ParameterReader(request.query)
+    kind, state = reader.choice("kind", _KINDS), reader.choice("state", _STATES)
+    mine = reader.boolean("mine", default=False)
+    reader.exclusive("mine", "user")
+    moments = {name: reader.moment(name) for name in _MOMENTS}
+    project, user = reader.text("project"), reader.text("user")
+    reader.finish()
     return JobFilter(
         kind=_KINDS[kind] if kind else None,
         state=_STATES[state] if state else None,

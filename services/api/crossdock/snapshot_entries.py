@@ -8,11 +8,11 @@ from aiohttp import web
 
 from services.api.crossdock import tree_names
 from services.api.crossdock.snapshot_entities import received_entity
-from services.api.crossdock.snapshots import addressed
+from services.api.crossdock.snapshots import find_push
 from services.api.crossdock.tree_names import TreeName
-from services.api.gitlab.upload_forms import limited, require_size
+from services.api.gitlab.upload_forms import limit_body, require_size
 from services.api.http.bodies import chunks
-from services.api.http.encodings import unzipped
+from services.api.http.encodings import unzip_if_gzip
 from services.api.http.responses import json_response
 from services.api.use_cases import use_cases
 from shared.gitlab.layout import DESIGN, LFS_INDEX, PROJECT, REPOSITORY, WIKI, relation_of
@@ -26,15 +26,15 @@ class EntryHandlers:
 
     async def replace(self, request: web.Request) -> web.Response:
         """PUT: the body takes the place of what is there."""
-        push = await addressed(request)
+        push = await find_push(request)
         await require_size(request)
         name, body = self._name(request), chunks(request)
-        body = await limited(request, body if relation_of(name) is None else unzipped(body))
+        body = await limit_body(request, body if relation_of(name) is None else unzip_if_gzip(body))
         return json_response(received_entity(await use_cases(request).pushes.receive(push, name, body)))
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE: the entry goes."""
-        push = await addressed(request)
+        push = await find_push(request)
         await use_cases(request).pushes.remove(push, self._name(request))
         return web.Response(status=204)
 

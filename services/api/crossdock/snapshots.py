@@ -10,7 +10,7 @@ from aiohttp import web
 from services.api.crossdock.snapshot_entities import entry_entity, snapshot_entity
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller
-from services.api.http.parameters import Checker, integer
+from services.api.http.parameters import ParameterReader, integer
 from services.api.http.responses import external_url, json_response
 from services.api.http.streams import json_list
 from services.api.use_cases import use_cases
@@ -20,7 +20,7 @@ from shared.usecases.pushes import PushReference
 _CONTENTS = ("empty", "current")
 
 
-async def addressed(request: web.Request) -> Push:
+async def find_push(request: web.Request) -> Push:
     """Give the snapshot of the address. Raises NotFound, and Denied for who is no maintainer."""
     number = integer(request.match_info["snapshot_id"]) or 0
     asked = PushReference(project=request.match_info["id"], number=number)
@@ -37,9 +37,9 @@ async def create(request: web.Request) -> web.Response:
     """POST /projects/:id/snapshots."""
     pushes = use_cases(request).pushes
     project_id = await pushes.find_project(find_caller(request), request.match_info["id"])
-    checker = Checker(await parameters(request))
-    content = checker.choice("from", _CONTENTS)
-    checker.finish()
+    reader = ParameterReader(await parameters(request))
+    content = reader.choice("from", _CONTENTS)
+    reader.finish()
     push = await pushes.open(project_id, with_content=content == "current")
     address = f"/api/crossdock/v1/projects/{project_id}/snapshots/{push.id}"
     location = {"Location": f"{external_url(request)}{address}"}
@@ -48,12 +48,12 @@ async def create(request: web.Request) -> web.Response:
 
 async def show(request: web.Request) -> web.Response:
     """GET /projects/:id/snapshots/:snapshot_id."""
-    return json_response(snapshot_entity(await addressed(request)))
+    return json_response(snapshot_entity(await find_push(request)))
 
 
 async def entries(request: web.Request) -> web.StreamResponse:
     """GET /projects/:id/snapshots/:snapshot_id/entries: all of them, in the order of their names."""
-    push = await addressed(request)
+    push = await find_push(request)
     return await json_list(request, _entries(request, push), headers={})
 
 
@@ -64,15 +64,15 @@ async def _entries(request: web.Request, push: Push) -> AsyncIterator[bytes]:
 
 async def delete(request: web.Request) -> web.Response:
     """DELETE /projects/:id/snapshots/:snapshot_id: throw an open one away."""
-    await use_cases(request).pushes.discard(await addressed(request))
+    await use_cases(request).pushes.discard(await find_push(request))
     return web.Response(status=204)
 
 
 async def commit(request: web.Request) -> web.Response:
     """POST /projects/:id/snapshots/:snapshot_id/commit."""
-    push = await addressed(request)
-    checker = Checker(await parameters(request))
-    force = checker.boolean("force", default=False)
-    checker.finish()
+    push = await find_push(request)
+    reader = ParameterReader(await parameters(request))
+    force = reader.boolean("force", default=False)
+    reader.finish()
     committed = await use_cases(request).pushes.commit(find_caller(request), push, force=bool(force))
     return json_response(snapshot_entity(committed))

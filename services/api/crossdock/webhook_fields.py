@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from services.api.http import parameters
-from services.api.http.parameters import Checker
+from services.api.http.parameters import ParameterReader
 from shared.jobs.models import JobKind
 from shared.projects.rules import LONGEST_DESCRIPTION
 from shared.usecases.webhooks import WebhookFields
@@ -26,50 +26,50 @@ _MOST_EVENTS = 50
 
 def read(given: Mapping[str, object], *, is_new: bool) -> WebhookFields:
     """Read and check it, but for where the URL leads. Raises ParametersInvalid."""
-    checker = Checker(given)
+    reader = ParameterReader(given)
     if is_new:
-        checker.require("url")
-    url, description = checker.text("url"), checker.text("description")
+        reader.require("url")
+    url, description = reader.text("url"), reader.text("description")
     if url is not None and not 0 < len(url) <= LONGEST_URL:
-        checker.problem("url", f"must have 1 to {LONGEST_URL} characters")
+        reader.problem("url", f"must have 1 to {LONGEST_URL} characters")
     if len(description or "") > LONGEST_DESCRIPTION:
-        checker.problem("description", f"is too long (maximum is {LONGEST_DESCRIPTION} characters)")
+        reader.problem("description", f"is too long (maximum is {LONGEST_DESCRIPTION} characters)")
     fields = WebhookFields(
         url=url,
-        events=_events(checker, given.get("events")),
+        events=_events(reader, given.get("events")),
         description=description,
-        enabled=checker.boolean("enabled"),
-        secret=_secret(checker),
+        enabled=reader.boolean("enabled"),
+        secret=_secret(reader),
     )
-    checker.finish()
+    reader.finish()
     return fields
 
 
 def read_secret(given: Mapping[str, object]) -> bytes | None:
     """Read the secret alone. Raises ParametersInvalid."""
-    checker = Checker(given)
-    secret = _secret(checker)
-    checker.finish()
+    reader = ParameterReader(given)
+    secret = _secret(reader)
+    reader.finish()
     return secret
 
 
-def _secret(checker: Checker) -> bytes | None:
-    text = checker.text("secret")
+def _secret(reader: ParameterReader) -> bytes | None:
+    text = reader.text("secret")
     secret = None if text is None else signing.read(text)
     if text is not None and secret is None:
         size = f"{signing.SHORTEST_SECRET} to {signing.LONGEST_SECRET} bytes"
-        checker.problem("secret", f"must be {size} in Base64, after whsec_")
+        reader.problem("secret", f"must be {size} in Base64, after whsec_")
     return secret
 
 
-def _events(checker: Checker, value: object) -> Sequence[str] | None:
+def _events(reader: ParameterReader, value: object) -> Sequence[str] | None:
     """Read a list, or names with commas between them."""
     if value is None:
         return None
     given = value if isinstance(value, list) else str(value).split(",")
     names = {(parameters.text(each) or "").strip() for each in given[: _MOST_EVENTS + 1]}
     if not names or len(given) > _MOST_EVENTS:
-        checker.problem("events", f"must have 1 to {_MOST_EVENTS} names")
+        reader.problem("events", f"must have 1 to {_MOST_EVENTS} names")
     elif unknown := sorted(names - EVENTS):
-        checker.problem("events", f"has unknown names: {', '.join(map(repr, unknown))[:200]}")
+        reader.problem("events", f"has unknown names: {', '.join(map(repr, unknown))[:200]}")
     return sorted(names)

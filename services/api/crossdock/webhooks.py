@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from services.api.crossdock import webhook_fields
-from services.api.crossdock.cursors import cut_of, paged
+from services.api.crossdock.cursors import cursor_page_of, split_page
 from services.api.crossdock.webhook_entities import delivery_entity, webhook_entity
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller
-from services.api.http.parameters import Checker, integer
+from services.api.http.parameters import ParameterReader, integer
 from services.api.http.responses import external_url, json_response
 from services.api.use_cases import use_cases
 from shared.webhooks.models import Delivery, DeliveryState, Webhook
@@ -64,11 +64,11 @@ class WebhookHandlers:
 
     async def deliveries(self, request: web.Request) -> web.Response:
         """GET .../webhooks/:webhook_id/deliveries, the newest first."""
-        webhook, cut = await self._webhook(request), cut_of(request)
+        webhook, cut = await self._webhook(request), cursor_page_of(request)
         found = await use_cases(request).webhooks.deliveries(
             webhook, state=_state(request), below=cut.behind, limit=cut.size + 1
         )
-        shown, headers = paged(request, cut, found, number=lambda each: each.id)
+        shown, headers = split_page(request, cut, found, number=lambda each: each.id)
         return json_response([_shown(request, each) for each in shown], headers=headers)
 
     async def delivery(self, request: web.Request) -> web.Response:
@@ -99,9 +99,9 @@ class WebhookHandlers:
 
 
 def _state(request: web.Request) -> DeliveryState | None:
-    checker = Checker(request.query)
-    state = checker.choice("state", _STATES)
-    checker.finish()
+    reader = ParameterReader(request.query)
+    state = reader.choice("state", _STATES)
+    reader.finish()
     return _STATES[state] if state else None
 
 

@@ -9,9 +9,9 @@ from services.api.gitlab.origin import origin_of
 from services.api.gitlab.requests.exports import read_order
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller, require_caller
-from services.api.http.downloads import send
-from services.api.http.ranges import continues
-from services.api.http.responses import accepted, external_url, job_header, json_response
+from services.api.http.downloads import send_file
+from services.api.http.ranges import is_continuation
+from services.api.http.responses import accepted_response, external_url, job_header, json_response
 from services.api.use_cases import use_cases
 
 
@@ -21,7 +21,7 @@ async def create(request: web.Request) -> web.Response:
     project = await exports.exportable(find_caller(request), request.match_info["id"])
     order = read_order(await parameters(request))
     scheduled = await exports.schedule(require_caller(request), project, order, origin=origin_of(request))
-    return accepted(headers=job_header(scheduled.job))
+    return accepted_response(headers=job_header(scheduled.job))
 
 
 async def show(request: web.Request) -> web.Response:
@@ -35,6 +35,9 @@ async def download(request: web.Request) -> web.StreamResponse:
 
     Counted is what begins a download: not a look at its head, nor what goes on with one.
     """
-    exports, begins = use_cases(request).exports, request.method != "HEAD" and not continues(request.headers)
+    exports, begins = (
+        use_cases(request).exports,
+        request.method != "HEAD" and not is_continuation(request.headers),
+    )
     async with exports.download(find_caller(request), request.match_info["id"], begins=begins) as file:
-        return await send(request, file)
+        return await send_file(request, file)

@@ -18,7 +18,7 @@ from services.api.gitlab.requests.projects import (
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller, require_caller
 from services.api.http.pagination import page_of, page_response
-from services.api.http.responses import accepted, external_url, json_response
+from services.api.http.responses import accepted_response, external_url, json_response
 from services.api.use_cases import use_cases
 from shared.accounts.models import Namespace
 
@@ -70,7 +70,7 @@ async def update(request: web.Request) -> web.Response:
 async def delete(request: web.Request) -> web.Response:
     """DELETE /groups/:id."""
     await use_cases(request).groups.delete(find_caller(request), request.match_info["id"])
-    return accepted()
+    return accepted_response()
 
 
 async def namespaces(request: web.Request) -> web.Response:

@@ -14,7 +14,7 @@ from services.api.gitlab.requests.imports import (
     read_s3,
     read_upload,
 )
-from services.api.gitlab.upload_forms import received
+from services.api.gitlab.upload_forms import receive_upload
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller, require_caller
 from services.api.http.responses import job_header, json_response
@@ -27,7 +27,7 @@ from shared.usecases.imports import ImportRequest, Scheduled
 
 async def create(request: web.Request) -> web.Response:
     """POST /projects/import."""
-    async with received(request, read_upload) as (caller, (asked, archive)):
+    async with receive_upload(request, read_upload) as (caller, (asked, archive)):
         imports = use_cases(request).imports
         scheduled = await imports.schedule(caller, asked, archive, origin=origin_of(request))
     return _import_answer(scheduled)
@@ -59,7 +59,7 @@ def _import_answer(scheduled: Scheduled) -> web.Response:
 
 async def create_relation(request: web.Request) -> web.Response:
     """POST /projects/import-relation."""
-    async with received(request, read_relation_upload) as (caller, asked):
+    async with receive_upload(request, read_relation_upload) as (caller, asked):
         imports = use_cases(request).relation_imports
         scheduled = await imports.schedule(caller, asked, origin=origin_of(request))
     entity = relation_import(scheduled.project, scheduled.job)

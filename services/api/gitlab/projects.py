@@ -12,7 +12,7 @@ from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller, require_caller
 from services.api.http.pagination import page_of, page_response
 from services.api.http.parameters import boolean
-from services.api.http.responses import accepted, external_url, json_response
+from services.api.http.responses import accepted_response, external_url, json_response
 from services.api.use_cases import use_cases
 from shared.accounts.models import Namespace
 from shared.usecases.projects import ProjectDetails
@@ -77,7 +77,7 @@ async def _set_archived(request: web.Request, *, archived: bool) -> web.Response
 async def delete(request: web.Request) -> web.Response:
     """DELETE /projects/:id."""
     await use_cases(request).projects.delete(find_caller(request), request.match_info["id"])
-    return accepted()
+    return accepted_response()
 
 
 def _with_statistics(request: web.Request) -> bool:

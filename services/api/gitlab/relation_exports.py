@@ -12,8 +12,8 @@ from services.api.gitlab.entities import relation_status
 from services.api.gitlab.requests.exports import read_batched, read_relation, read_relation_name
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller
-from services.api.http.downloads import send
-from services.api.http.responses import accepted, json_response
+from services.api.http.downloads import send_file
+from services.api.http.responses import accepted_response, json_response
 from services.api.http.streams import json_list
 from services.api.use_cases import use_cases
 from shared.accounts.models import User
@@ -25,7 +25,7 @@ async def create(request: web.Request) -> web.Response:
     exports = use_cases(request).relation_exports
     transferable = await exports.transferable(*_asked(request))
     await exports.schedule(transferable, batched=read_batched(await parameters(request)))
-    return accepted()
+    return accepted_response()
 
 
 async def show(request: web.Request) -> web.StreamResponse:
@@ -46,7 +46,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     """GET and HEAD /projects/:id/export_relations/download."""
     exports = use_cases(request).relation_exports
     transferable = await exports.transferable(*_asked(request))
-    return await send(request, await exports.download(transferable, read_relation(request.query)))
+    return await send_file(request, await exports.download(transferable, read_relation(request.query)))
 
 
 async def _encoded(statuses: AsyncGenerator[RelationStatus, None]) -> AsyncGenerator[bytes, None]:

@@ -45,7 +45,9 @@ class UploadForm:
 
 
 @asynccontextmanager
-async def received(request: web.Request, read: Callable[[UploadForm], T]) -> AsyncIterator[tuple[User, T]]:
+async def receive_upload(
+    request: web.Request, read: Callable[[UploadForm], T]
+) -> AsyncIterator[tuple[User, T]]:
     """Take in a form, and give who sent it and what is read; its file is kept unless the block raises.
 
     A request with wrong parameters is told so first and does not count against the limit, as in GitLab.
@@ -107,16 +109,16 @@ async def require_size(request: web.Request) -> None:
         raise ImportTooLarge(limit)
 
 
-async def limited(request: web.Request, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def limit_body(request: web.Request, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Give a body that raises ImportTooLarge where it goes over the limit of an import."""
     return _limited(body, limit=await _largest_import(request))
 
 
 async def _limited(body: AsyncIterator[bytes], *, limit: int) -> AsyncIterator[bytes]:
-    received = 0
+    receive_upload = 0
     async for chunk in body:
-        received += len(chunk)
-        if limit and received > limit:
+        receive_upload += len(chunk)
+        if limit and receive_upload > limit:
             raise ImportTooLarge(limit)
         yield chunk
 

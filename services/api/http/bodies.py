@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiohttp import web
 
-from services.api.http.encodings import decoded
+from services.api.http.encodings import decode_body
 from services.api.http.errors import BodyTooLarge, MediaTypeUnsupported, ParametersInvalid
 from services.api.http.form_data import FieldCollector, form_parser
 from services.api.http.nesting import nest
@@ -44,7 +44,7 @@ def chunks(request: web.Request) -> AsyncIterator[bytes]:
 
     A client that waits to be asked for it (100-continue) is asked with the first chunk.
     """
-    return decoded(_received(request), request.headers.get("Content-Encoding", ""))
+    return decode_body(_received(request), request.headers.get("Content-Encoding", ""))
 
 
 async def _received(request: web.Request) -> AsyncIterator[bytes]:
@@ -90,14 +90,14 @@ def _pairs(request: web.Request, body: bytes) -> list[tuple[str, object]]:
 
 def _json(body: bytes) -> list[tuple[str, object]]:
     try:
-        decoded = msgspec.json.decode(body)
+        decode_body = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ParametersInvalid("the body is not valid JSON") from None
-    if not isinstance(decoded, dict):
+    if not isinstance(decode_body, dict):
         return []
-    if len(decoded) > MOST_PARAMETERS:
+    if len(decode_body) > MOST_PARAMETERS:
         raise ParametersInvalid(f"the body has more than {MOST_PARAMETERS} parameters")
-    return list(decoded.items())
+    return list(decode_body.items())
 
 
 def _urlencoded(body: bytes) -> list[tuple[str, object]]:

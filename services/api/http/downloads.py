@@ -13,7 +13,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from services.api.http.preconditions import unmet_condition
-from services.api.http.ranges import ByteRange, RangeUnsatisfiable, requested_range
+from services.api.http.ranges import ByteRange, RangeUnsatisfiable, read_range
 from services.api.http.streams import write
 from shared.admission import place
 from shared.exports.downloads import Download
@@ -24,7 +24,7 @@ DOWNLOADS = web.AppKey("downloads", asyncio.Semaphore)
 _PATIENCE = timedelta(seconds=30)
 
 
-async def send(request: web.Request, download: Download) -> web.StreamResponse:
+async def send_file(request: web.Request, download: Download) -> web.StreamResponse:
     """Answer with the file, with the range of it that was asked for, or with 304, 412 or 416.
 
     Raises 503 where too many are at work.
@@ -34,7 +34,7 @@ async def send(request: web.Request, download: Download) -> web.StreamResponse:
     if refused is not None:
         return web.Response(status=refused, headers=headers)
     try:
-        part = requested_range(
+        part = read_range(
             request.headers, size=download.size, etag=download.etag, last_modified=headers["Last-Modified"]
         )
     except RangeUnsatisfiable:

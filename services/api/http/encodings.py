@@ -13,7 +13,7 @@ _MAGIC = b"\x1f\x8b"
 _NONE = frozenset({"", "identity"})
 
 
-def decoded(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
+def decode_body(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
     """Give the body behind its ``Content-Encoding``, 256 KiB at the most at a time where it was gzip.
 
     Raises 415 for another encoding; later 400 where the body is not in it, or is cut short. The server's
@@ -39,7 +39,7 @@ async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise BodyBroken("the body is not in its encoding: the gzip stream is cut short")
 
 
-async def unzipped(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def unzip_if_gzip(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Give a body of JSON out of gzip where it begins as only gzip does, as ``decoded`` would."""
     start = b""
     async for chunk in chunks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.api.http.observation import Answered
+from services.api.http.observation import RequestSummary
 from shared.metrics.registry import QUICK_BUCKETS
 
 
@@ -40,7 +40,7 @@ class RequestMetrics:
         """Count a request that came; ``answered`` follows, whatever becomes of it."""
         self._at_work.inc()
 
-    def answered(self, answered: Answered) -> None:
+    def answered(self, answered: RequestSummary) -> None:
         """Count a request that is over."""
         route = answered.route, answered.method
         self._at_work.dec()

@@ -15,7 +15,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class RequestSummary:
     """One request that is over; bytes are those of the bodies, as far as they went."""
 
     route: str
@@ -40,11 +40,11 @@ def method_of(request: web.Request) -> str:
     return request.method if request.method in _METHODS else UNKNOWN
 
 
-def summary(
+def summarize(
     request: web.Request, response: web.StreamResponse | None, *, status: int, seconds: float
-) -> Answered:
+) -> RequestSummary:
     """Sum up a request; ``response`` is None where it ended in an exception."""
-    return Answered(
+    return RequestSummary(
         route=route_of(request),
         method=method_of(request),
         status=status,

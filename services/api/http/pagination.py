@@ -9,7 +9,7 @@ from typing import TypeVar
 from aiohttp import web
 from yarl import URL
 
-from services.api.http.parameters import TOKEN_PARAMETERS, Checker
+from services.api.http.parameters import TOKEN_PARAMETERS, ParameterReader
 from services.api.http.responses import external_url, json_response
 from shared.database.search import Found
 
@@ -34,10 +34,10 @@ class Page:
 
 def page_of(request: web.Request) -> Page:
     """Read it; at most 100 items, 20 where it is not said."""
-    checker = Checker(request.query)
-    number = checker.integer("page", default=1)
-    size = checker.integer("per_page", default=20)
-    checker.finish()
+    reader = ParameterReader(request.query)
+    number = reader.integer("page", default=1)
+    size = reader.integer("per_page", default=20)
+    reader.finish()
     return Page(min(max(number or 1, 1), _LAST), min(max(size or 20, 1), _LARGEST))
 
 

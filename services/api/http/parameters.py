@@ -37,7 +37,7 @@ def text(value: object) -> str | None:
     return None if "\0" in str(value) else str(value)
 
 
-class Checker:
+class ParameterReader:
     """Reads parameters, by ``prefix[name]`` where there is a prefix, and remembers what is wrong."""
 
     def __init__(self, given: Mapping[str, object], *, prefix: str = "") -> None:

@@ -25,15 +25,13 @@ class ByteRange:
         return f"bytes {self.start}-{self.start + self.length - 1}/{size}"
 
 
-def continues(headers: Mapping[str, str]) -> bool:
+def is_continuation(headers: Mapping[str, str]) -> bool:
     """Tell whether a request goes on with a download that was begun: its range starts after byte 0."""
     match = _RANGE.fullmatch(headers.get("Range", "").strip())
     return bool(match and match[1] and int(match[1]) > 0)
 
 
-def requested_range(
-    headers: Mapping[str, str], *, size: int, etag: str, last_modified: str
-) -> ByteRange | None:
+def read_range(headers: Mapping[str, str], *, size: int, etag: str, last_modified: str) -> ByteRange | None:
     """Give the one range that was asked for, None for the whole.
 
     Whole is also what a range gets that is malformed, one of several, or of an older state (If-Range).

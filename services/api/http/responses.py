@@ -43,7 +43,7 @@ def json_response(
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
-def accepted(*, headers: Mapping[str, str] | None = None) -> web.Response:
+def accepted_response(*, headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer that something was started."""
     return json_response({"message": "202 Accepted"}, status=202, headers=headers)
 
@@ -63,7 +63,7 @@ def is_safe_id(given: str) -> bool:
     return _SAFE_ID.fullmatch(given) is not None
 
 
-def begin(request: web.Request) -> str:
+def begin_request(request: web.Request) -> str:
     """Note when the request came, and give its correlation id: the caller's where that is harmless."""
     given = request.headers.get("X-Request-Id", "")
     request[_STARTED] = time.perf_counter()

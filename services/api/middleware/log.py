@@ -8,9 +8,9 @@ from aiohttp.typedefs import Handler
 from structlog.contextvars import bound_contextvars
 
 from services.api.http.metrics import RequestMetrics
-from services.api.http.observation import summary
+from services.api.http.observation import summarize
 from services.api.http.rate_limit_headers import forget_quota
-from services.api.http.responses import CLIENT_GONE, ERROR_CODE, begin, seconds_since_begin
+from services.api.http.responses import CLIENT_GONE, ERROR_CODE, begin_request, seconds_since_begin
 
 METRICS = web.AppKey("metrics", RequestMetrics)
 
@@ -23,7 +23,7 @@ async def log_requests(request: web.Request, handler: Handler) -> web.StreamResp
     metrics = request.app[METRICS]
     metrics.began()
     forget_quota()
-    with bound_contextvars(correlation_id=begin(request)):
+    with bound_contextvars(correlation_id=begin_request(request)):
         status, response = CLIENT_GONE, None
         try:
             response = await handler(request)
@@ -31,7 +31,7 @@ async def log_requests(request: web.Request, handler: Handler) -> web.StreamResp
             return response
         finally:
             seconds = seconds_since_begin(request)
-            metrics.answered(summary(request, response, status=status, seconds=seconds))
+            metrics.answered(summarize(request, response, status=status, seconds=seconds))
             _log.info(
                 "request",
                 method=request.method,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from services.api.gitlab.requests.exports import read_order
 from services.api.gitlab.requests.imports import read_import, read_remote, read_s3
-from services.api.http.parameters import Checker
+from services.api.http.parameters import ParameterReader
 from services.api.queue.models import Command, Effect
 from shared.database.pool import Connection
 from shared.usecases.archive_sources import INCOMING, ArchiveSource, StoredKey
@@ -37,33 +37,33 @@ class ImportCommand:
 
 def _read_import(given: Mapping[str, object], *, sender: str) -> tuple[ImportRequest, ArchiveSource]:
     """Read it in the words of the requests by HTTP, with ``source`` in place of its parameters."""
-    checker = Checker(given)
-    source = checker.mapping("source")
+    reader = ParameterReader(given)
+    source = reader.mapping("source")
     named = [name for name in _SOURCES if source.get(name) is not None]
     if len(named) != 1:
-        checker.problem("source", f"must have exactly one of {', '.join(_SOURCES)}")
-    checker.finish()
+        reader.problem("source", f"must have exactly one of {', '.join(_SOURCES)}")
+    reader.finish()
     rest = {name: value for name, value in given.items() if name not in ("url", "bucket_name", "source")}
     match named[0]:
         case "url":
             return read_remote({**rest, "url": source["url"]})
         case "s3":
-            bucket = Checker(source, prefix="source").mapping("s3")
+            bucket = ParameterReader(source, prefix="source").mapping("s3")
             return read_s3({**rest, **bucket})
         case _:
-            return _read_stored(Checker(rest), source, sender=sender)
+            return _read_stored(ParameterReader(rest), source, sender=sender)
 
 
 def _read_stored(
-    checker: Checker, source: Mapping[str, object], *, sender: str
+    reader: ParameterReader, source: Mapping[str, object], *, sender: str
 ) -> tuple[ImportRequest, ArchiveSource]:
-    checker.require("path", or_null=True)
-    own = Checker(source, prefix="source")
+    reader.require("path", or_null=True)
+    own = ParameterReader(source, prefix="source")
     key = own.text("key") or ""
     if not key.startswith(f"{INCOMING}/"):
         own.problem("key", f"does not begin with {INCOMING}/")
-    checker.problems += own.problems
-    return read_import(checker), StoredKey(key, sender)
+    reader.problems += own.problems
+    return read_import(reader), StoredKey(key, sender)
 
 
 class ExportCommand:
@@ -75,10 +75,10 @@ class ExportCommand:
     async def check(self, command: Command) -> Effect:
         """Check which project, what for, and how often."""
         await self._exports.require_enabled()
-        checker = Checker(command.event.data)
-        checker.require("project")
-        reference = checker.text("project") or ""
-        checker.finish()
+        reader = ParameterReader(command.event.data)
+        reader.require("project")
+        reference = reader.text("project") or ""
+        reader.finish()
         project = await self._exports.exportable(command.actor, reference)
         order = read_order(command.event.data)
         await self._exports.check(command.actor, project, order)
@@ -98,10 +98,10 @@ class CancelCommand:
 
     async def check(self, command: Command) -> Effect:
         """Check which job; those that are no business of the actor's are as good as none."""
-        checker = Checker(command.event.data)
-        checker.require("job")
-        number = checker.integer("job")
-        checker.finish()
+        reader = ParameterReader(command.event.data)
+        reader.require("job")
+        number = reader.integer("job")
+        reader.finish()
         await self._jobs.show(command.actor, number)
 
         async def cancel(db: Connection) -> Scheduled:

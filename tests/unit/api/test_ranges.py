@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from services.api.http.preconditions import is_unchanged
-from services.api.http.ranges import ByteRange, RangeUnsatisfiable, continues, requested_range
+from services.api.http.ranges import ByteRange, RangeUnsatisfiable, is_continuation, read_range
 
 
 def _range(value: str, *, size: int = 10, if_range: str | None = None) -> ByteRange | None:
     headers = {"Range": value} | ({"If-Range": if_range} if if_range else {})
-    return requested_range(headers, size=size, etag='"e"', last_modified="then")
+    return read_range(headers, size=size, etag='"e"', last_modified="then")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_range_of_another_state_gets_the_whole(if_range: str, *, holds: bool) 
     ("value", "expected"), [("bytes=1-", True), ("bytes=0-", False), ("bytes=-5", False), ("", False)]
 )
 def test_a_download_goes_on_where_its_range_starts_later(value: str, *, expected: bool) -> None:
-    assert continues({"Range": value}) is expected
+    assert is_continuation({"Range": value}) is expected
 
 
 @pytest.mark.parametrize(

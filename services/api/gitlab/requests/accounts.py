@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 from services.api.http.pagination import Page
-from services.api.http.parameters import Checker
+from services.api.http.parameters import ParameterReader
 from shared.accounts.members import MemberQuery
 from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.users import UserQuery
@@ -34,17 +34,17 @@ def read_user(given: Mapping[str, object]) -> UserRequest:
 
     Raises ParametersInvalid and FieldsInvalid.
     """
-    checker = Checker(given)
+    reader = ParameterReader(given)
     for name in ("email", "name", "username"):
-        checker.require(name)
+        reader.require(name)
     if not any(given.get(name) for name in _PASSWORDS):
-        checker.problems.append(
+        reader.problems.append(
             f"{', '.join(_PASSWORDS)} are missing, at least one parameter must be provided"
         )
-    username, name, email = (checker.text(name) or "" for name in ("username", "name", "email"))
-    is_admin, bot = checker.boolean("admin") or False, checker.boolean("bot") or False
-    projects_limit = checker.integer("projects_limit")
-    checker.finish()
+    username, name, email = (reader.text(name) or "" for name in ("username", "name", "email"))
+    is_admin, bot = reader.boolean("admin") or False, reader.boolean("bot") or False
+    projects_limit = reader.integer("projects_limit")
+    reader.finish()
     return UserRequest(
         username=_username(username), name=_not_blank(name), email=email, is_admin=is_admin, bot=bot,
         projects_limit=_limit(projects_limit),
@@ -53,9 +53,9 @@ def read_user(given: Mapping[str, object]) -> UserRequest:
 
 def read_user_query(given: Mapping[str, object], page: Page) -> UserQuery:
     """Read which users a list is asked for. Raises ParametersInvalid."""
-    checker = Checker(given)
-    username, search = checker.text("username"), checker.text("search")
-    checker.finish()
+    reader = ParameterReader(given)
+    username, search = reader.text("username"), reader.text("search")
+    reader.finish()
     return UserQuery(username=username, search=search, limit=page.size, offset=page.offset)
 
 
@@ -83,55 +83,55 @@ def read_token(given: Mapping[str, object]) -> TokenRequest:
 
     Raises ParametersInvalid and FieldsInvalid.
     """
-    checker = Checker(given)
-    checker.require("name")
-    checker.require("scopes")
-    name = checker.text("name") or ""
-    scopes = _scopes(checker, given.get("scopes"))
-    day = checker.day("expires_at")
-    checker.finish()
+    reader = ParameterReader(given)
+    reader.require("name")
+    reader.require("scopes")
+    name = reader.text("name") or ""
+    scopes = _scopes(reader, given.get("scopes"))
+    day = reader.day("expires_at")
+    reader.finish()
     expires_at = datetime.combine(day, time(), tzinfo=UTC) if day else None
     return TokenRequest(name=_not_blank(name), scopes=scopes, expires_at=expires_at)
 
 
-def _scopes(checker: Checker, given: object) -> tuple[Scope, ...]:
+def _scopes(reader: ParameterReader, given: object) -> tuple[Scope, ...]:
     names = given.split(",") if isinstance(given, str) else given
     known = {scope.value: scope for scope in Scope}
     if names is not None and (not isinstance(names, list) or not set(map(str, names)) <= known.keys()):
-        checker.problem("scopes", "does not have a valid value")
+        reader.problem("scopes", "does not have a valid value")
         return ()
     return tuple(known[str(name)] for name in names or ())
 
 
 def read_token_filter(given: Mapping[str, object], caller: User) -> TokenFilter:
     """Read which tokens a list is asked for: one's own where it is not said. Raises ParametersInvalid."""
-    checker = Checker(given)
-    user_id = checker.integer("user_id", default=None if caller.is_admin else caller.id)
-    state = checker.choice("state", ("active", "inactive"))
-    checker.finish()
+    reader = ParameterReader(given)
+    user_id = reader.integer("user_id", default=None if caller.is_admin else caller.id)
+    state = reader.choice("state", ("active", "inactive"))
+    reader.finish()
     return TokenFilter(user_id, None if state is None else state == "active")
 
 
 def read_new_member(given: Mapping[str, object]) -> NewMember:
     """Read it. Raises ParametersInvalid and FieldsInvalid."""
-    checker = Checker(given)
+    reader = ParameterReader(given)
     if not given.get("user_id") and not given.get("username"):
-        checker.problems.append("user_id, username are missing, exactly one parameter must be provided")
-    checker.exclusive("user_id", "username")
-    user_id, username = checker.integer("user_id"), checker.text("username")
-    change = _member(checker, given)
+        reader.problems.append("user_id, username are missing, exactly one parameter must be provided")
+    reader.exclusive("user_id", "username")
+    user_id, username = reader.integer("user_id"), reader.text("username")
+    change = _member(reader, given)
     return NewMember(user_id=user_id, username=username, level=change.level, expires_at=change.expires_at)
 
 
 def read_member_change(given: Mapping[str, object]) -> MemberChange:
     """Read it. Raises ParametersInvalid and FieldsInvalid."""
-    return _member(Checker(given), given)
+    return _member(ParameterReader(given), given)
 
 
-def _member(checker: Checker, given: Mapping[str, object]) -> MemberChange:
-    checker.require("access_level")
-    level, day = checker.integer("access_level"), checker.day("expires_at")
-    checker.finish()
+def _member(reader: ParameterReader, given: Mapping[str, object]) -> MemberChange:
+    reader.require("access_level")
+    level, day = reader.integer("access_level"), reader.day("expires_at")
+    reader.finish()
     if level not in set(AccessLevel) - {AccessLevel.NONE}:
         raise FieldsInvalid({"access_level": ["is not included in the list"]})
     if day is not None and day <= datetime.now(UTC).date():
@@ -141,15 +141,15 @@ def _member(checker: Checker, given: Mapping[str, object]) -> MemberChange:
 
 def read_member_query(given: Mapping[str, object], page: Page, *, inherited: bool) -> MemberQuery:
     """Read which members a list is asked for. Raises ParametersInvalid."""
-    checker = Checker(given)
-    search = checker.text("query")
-    checker.finish()
+    reader = ParameterReader(given)
+    search = reader.text("query")
+    reader.finish()
     return MemberQuery(inherited=inherited, search=search, limit=page.size, offset=page.offset)
 
 
 def read_id(given: Mapping[str, object], name: str) -> int:
     """Read an id of the address. Raises ParametersInvalid."""
-    checker = Checker(given)
-    number = checker.integer(name)
-    checker.finish()
+    reader = ParameterReader(given)
+    number = reader.integer(name)
+    reader.finish()
     return number or 0

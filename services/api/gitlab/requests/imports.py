@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from services.api.gitlab.requests.override_params import override_params
 from services.api.gitlab.upload_forms import UploadForm
-from services.api.http.parameters import Checker
+from services.api.http.parameters import ParameterReader
 from shared.remote.presigned import S3Object
 from shared.usecases.archive_sources import ArchiveSource, RemoteUrl
 from shared.usecases.imports import Archive, ImportRequest, require_archive_name
@@ -18,20 +18,20 @@ _S3 = ("region", "bucket_name", "file_key", "access_key_id", "secret_access_key"
 
 def read_upload(form: UploadForm) -> tuple[ImportRequest, Archive]:
     """Read the form. Raises ParametersInvalid, then NoArchive for a file that is none."""
-    checker = Checker(form.fields)
-    checker.require("path", or_null=True)
-    _require_file(checker, form)
-    return read_import(checker), Archive(object_id=_archive_of(form))
+    reader = ParameterReader(form.fields)
+    reader.require("path", or_null=True)
+    _require_file(reader, form)
+    return read_import(reader), Archive(object_id=_archive_of(form))
 
 
 def read_relation_upload(form: UploadForm) -> RelationImportRequest:
     """Read the form. Raises ParametersInvalid, then NoArchive for a file that is none."""
-    checker = Checker(form.fields)
-    checker.require("path")
-    _require_file(checker, form)
-    checker.require("relation")
-    path, relation = checker.text("path"), checker.text("relation")
-    checker.finish()
+    reader = ParameterReader(form.fields)
+    reader.require("path")
+    _require_file(reader, form)
+    reader.require("relation")
+    path, relation = reader.text("path"), reader.text("relation")
+    reader.finish()
     return RelationImportRequest(path=path or "", relation=relation or "", object_id=_archive_of(form))
 
 
@@ -42,52 +42,52 @@ def read_remote(given: Mapping[str, object]) -> tuple[ImportRequest, ArchiveSour
     """
     if given.get("url") is None and given.get("bucket_name") is not None:
         return read_s3(given)
-    checker = Checker(given)
+    reader = ParameterReader(given)
     for name in ("url", "path"):
-        checker.require(name, or_null=True)
-    url = checker.text("url") or ""
-    return read_import(checker), RemoteUrl(url)
+        reader.require(name, or_null=True)
+    url = reader.text("url") or ""
+    return read_import(reader), RemoteUrl(url)
 
 
 def read_s3(given: Mapping[str, object]) -> tuple[ImportRequest, ArchiveSource]:
     """Read a request for an object of a bucket. Raises ParametersInvalid."""
-    checker = Checker(given)
+    reader = ParameterReader(given)
     for name in (*_S3, "path"):
-        checker.require(name, or_null=True)
-    region, bucket, key, access_key_id, secret = [(checker.text(name) or "").strip() for name in _S3]
+        reader.require(name, or_null=True)
+    region, bucket, key, access_key_id, secret = [(reader.text(name) or "").strip() for name in _S3]
     source = S3Object(
         region=region, bucket=bucket, key=key, access_key_id=access_key_id, secret_access_key=secret
     )
-    return read_import(checker), source
+    return read_import(reader), source
 
 
-def read_import(checker: Checker) -> ImportRequest:
+def read_import(reader: ParameterReader) -> ImportRequest:
     """Read what all imports have in common, and finish: raises ParametersInvalid for all that is wrong.
 
     What has to be there, the path among it, is required by who calls this.
     """
-    path = checker.text("path") or ""
-    name = checker.text("name")
-    namespace = _namespace_reference(checker)
-    overwrite = checker.boolean("overwrite", default=False)
-    overrides = override_params(checker.mapping("override_params"), problems=checker.problems)
-    checker.finish()
+    path = reader.text("path") or ""
+    name = reader.text("name")
+    namespace = _namespace_reference(reader)
+    overwrite = reader.boolean("overwrite", default=False)
+    overrides = override_params(reader.mapping("override_params"), problems=reader.problems)
+    reader.finish()
     return ImportRequest(
         path=path, name=name, namespace=namespace, overwrite=bool(overwrite), override_params=overrides
     )
 
 
-def _namespace_reference(checker: Checker) -> str | None:
-    checker.exclusive(*_NAMESPACES)
-    by_id = checker.integer("namespace_id")
+def _namespace_reference(reader: ParameterReader) -> str | None:
+    reader.exclusive(*_NAMESPACES)
+    by_id = reader.integer("namespace_id")
     return (
-        checker.text("namespace") or checker.text("namespace_path") or (None if by_id is None else str(by_id))
+        reader.text("namespace") or reader.text("namespace_path") or (None if by_id is None else str(by_id))
     )
 
 
-def _require_file(checker: Checker, form: UploadForm) -> None:
+def _require_file(reader: ParameterReader, form: UploadForm) -> None:
     if form.file is None:
-        checker.problem("file", "is invalid" if "file" in form.fields else "is missing")
+        reader.problem("file", "is invalid" if "file" in form.fields else "is missing")
 
 
 def _archive_of(form: UploadForm) -> int:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from services.api.http import parameters
-from services.api.http.parameters import Checker
+from services.api.http.parameters import ParameterReader
 
-Reader = Callable[[Checker, str], object]
+Reader = Callable[[ParameterReader, str], object]
 
 _FEATURE = ("disabled", "private", "enabled")
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -48,11 +48,11 @@ _TEXTS = (
 )  # fmt: skip
 
 
-def _topics(checker: Checker, name: str, value: object) -> list[str] | None:
+def _topics(reader: ParameterReader, name: str, value: object) -> list[str] | None:
     given = value if isinstance(value, list) else str(value).split(",")
     read = [parameters.text(item) for item in given]
     if None in read:
-        checker.problem(name, "is invalid")
+        reader.problem(name, "is invalid")
     return [item.strip() for item in read if item and item.strip()]
 
 
@@ -61,24 +61,24 @@ def override_params(given: Mapping[str, object], *, problems: list[str]) -> dict
 
     Undeclared ones are dropped, as GitLab drops them; a blank value overrides nothing.
     """
-    checker = Checker(given, prefix="override_params")
+    reader = ParameterReader(given, prefix="override_params")
     read: dict[str, object] = {}
     for name, value in given.items():
         if value is not None and value != "" and name in _DECLARED:
-            read[name] = _DECLARED[name](checker, name)
+            read[name] = _DECLARED[name](reader, name)
     if "topics" in given and given["topics"] not in (None, ""):
-        read["topics"] = _topics(checker, "topics", given["topics"])
-    problems += checker.problems
+        read["topics"] = _topics(reader, "topics", given["topics"])
+    problems += reader.problems
     return read
 
 
-def _choice(checker: Checker, name: str) -> object:
-    return checker.choice(name, _CHOICES[name])
+def _choice(reader: ParameterReader, name: str) -> object:
+    return reader.choice(name, _CHOICES[name])
 
 
 _DECLARED: dict[str, Reader] = (
     dict.fromkeys(_CHOICES, _choice)
-    | dict.fromkeys(_BOOLEANS, Checker.boolean)
-    | dict.fromkeys(_INTEGERS, Checker.integer)
-    | dict.fromkeys(_TEXTS, Checker.text)
+    | dict.fromkeys(_BOOLEANS, ParameterReader.boolean)
+    | dict.fromkeys(_INTEGERS, ParameterReader.integer)
+    | dict.fromkeys(_TEXTS, ParameterReader.text)
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from services.api.http.errors import ParametersInvalid
 from services.api.http.pagination import Page
-from services.api.http.parameters import Checker
+from services.api.http.parameters import ParameterReader
 from shared.accounts.groups import GroupChanges
 from shared.accounts.models import AccessLevel, NamespaceKind, User
 from shared.accounts.namespaces import NamespaceOrder, NamespaceQuery
@@ -25,15 +25,15 @@ _SORTED_AS_CREATED = ("updated_at", "last_activity_at", "star_count", "similarit
 
 def read_project(given: Mapping[str, object]) -> ProjectRequest:
     """Read it; the path may come of the name, and the name of the path. Raises ParametersInvalid."""
-    checker = Checker(given)
-    name = checker.text("name") or ""
-    path = checker.text("path") or ""
+    reader = ParameterReader(given)
+    name = reader.text("name") or ""
+    path = reader.text("path") or ""
     if not name and not path:
-        checker.problems.append("name, path are missing, at least one parameter must be provided")
-    visibility = checker.visibility() or Visibility.PRIVATE
-    namespace_id = checker.integer("namespace_id")
-    description = checker.text("description")
-    checker.finish()
+        reader.problems.append("name, path are missing, at least one parameter must be provided")
+    visibility = reader.visibility() or Visibility.PRIVATE
+    namespace_id = reader.integer("namespace_id")
+    description = reader.text("description")
+    reader.finish()
     return ProjectRequest(
         name=name or path,
         path=path or path_of_name(name),
@@ -52,64 +52,64 @@ def read_project_changes(given: Mapping[str, object]) -> ProjectChanges:
         raise ParametersInvalid(
             "name, path, description, visibility are missing, at least one parameter must be provided"
         )
-    checker = Checker(given)
-    name, path, description = (checker.text(each) for each in ("name", "path", "description"))
-    visibility = checker.visibility()
-    checker.finish()
+    reader = ParameterReader(given)
+    name, path, description = (reader.text(each) for each in ("name", "path", "description"))
+    visibility = reader.visibility()
+    reader.finish()
     name, path = check_attributes(name, path, description)
     return ProjectChanges(name=name, path=path, description=description, visibility=visibility)
 
 
 def read_project_query(given: Mapping[str, object], page: Page, *, namespace_id: int | None) -> ProjectQuery:
     """Read which projects a list is asked for. Raises ParametersInvalid."""
-    checker = Checker(given)
-    order = checker.choice("order_by", (*_ORDERS, *_SORTED_AS_CREATED)) or ""
+    reader = ParameterReader(given)
+    order = reader.choice("order_by", (*_ORDERS, *_SORTED_AS_CREATED)) or ""
     query = ProjectQuery(
-        minimum=_minimum(checker),
-        search=checker.text("search"),
-        archived=checker.boolean("archived"),
-        visibility=checker.visibility(),
+        minimum=_minimum(reader),
+        search=reader.text("search"),
+        archived=reader.boolean("archived"),
+        visibility=reader.visibility(),
         namespace_id=namespace_id,
-        below=checker.boolean("include_subgroups") or False,
+        below=reader.boolean("include_subgroups") or False,
         order=_ORDERS.get(order, ProjectOrder.ID),
-        ascending=checker.choice("sort", ("asc", "desc")) == "asc",
+        ascending=reader.choice("sort", ("asc", "desc")) == "asc",
         limit=page.size,
         offset=page.offset,
     )
-    checker.finish()
+    reader.finish()
     return query
 
 
-def _minimum(checker: Checker) -> AccessLevel:
-    if checker.boolean("owned"):
+def _minimum(reader: ParameterReader) -> AccessLevel:
+    if reader.boolean("owned"):
         return AccessLevel.OWNER
-    return checker.level("min_access_level") or (
-        AccessLevel.GUEST if checker.boolean("membership") else AccessLevel.NONE
+    return reader.level("min_access_level") or (
+        AccessLevel.GUEST if reader.boolean("membership") else AccessLevel.NONE
     )
 
 
 def read_group(given: Mapping[str, object]) -> GroupRequest:
     """Read it. Raises ParametersInvalid."""
-    checker = Checker(given)
-    checker.require("name")
-    checker.require("path")
+    reader = ParameterReader(given)
+    reader.require("name")
+    reader.require("path")
     asked = GroupRequest(
-        name=checker.text("name") or "",
-        path=checker.text("path") or "",
-        description=checker.text("description") or "",
-        parent_id=checker.integer("parent_id"),
-        visibility=checker.visibility() or Visibility.PRIVATE,
+        name=reader.text("name") or "",
+        path=reader.text("path") or "",
+        description=reader.text("description") or "",
+        parent_id=reader.integer("parent_id"),
+        visibility=reader.visibility() or Visibility.PRIVATE,
     )
-    checker.finish()
+    reader.finish()
     return asked
 
 
 def read_group_changes(given: Mapping[str, object]) -> GroupChanges:
     """Read what to change. Raises ParametersInvalid and FieldsInvalid."""
-    checker = Checker(given)
-    name, path, description = (checker.text(each) for each in ("name", "path", "description"))
-    visibility = checker.visibility()
-    checker.finish()
+    reader = ParameterReader(given)
+    name, path, description = (reader.text(each) for each in ("name", "path", "description"))
+    visibility = reader.visibility()
+    reader.finish()
     name, path = check_attributes(name, path, None)
     return GroupChanges(name=name, path=path, description=description, visibility=visibility)
 
@@ -118,35 +118,35 @@ def read_group_query(
     given: Mapping[str, object], caller: User | None, page: Page, *, parent_id: int | None
 ) -> NamespaceQuery:
     """Read which groups a list is asked for: one's own, or all that are visible. Raises ParametersInvalid."""
-    checker = Checker(given)
-    level = AccessLevel.OWNER if checker.boolean("owned") else checker.level("min_access_level")
-    all_available = checker.boolean("all_available", default=caller is None) and not level
+    reader = ParameterReader(given)
+    level = AccessLevel.OWNER if reader.boolean("owned") else reader.level("min_access_level")
+    all_available = reader.boolean("all_available", default=caller is None) and not level
     query = NamespaceQuery(
         kind=NamespaceKind.GROUP,
-        search=checker.text("search"),
+        search=reader.text("search"),
         minimum=level,
         visible=lowest_visible(signed_in=caller is not None) if all_available else None,
         parent_id=parent_id,
-        top=checker.boolean("top_level_only") or False,
+        top=reader.boolean("top_level_only") or False,
         order=NamespaceOrder.NAME,
         limit=page.size,
         offset=page.offset,
     )
-    checker.finish()
+    reader.finish()
     return query
 
 
 def read_namespace_query(given: Mapping[str, object], page: Page) -> NamespaceQuery:
     """Read which namespaces a list is asked for. Raises ParametersInvalid."""
-    checker = Checker(given)
-    search, top = checker.text("search"), checker.boolean("top_level_only") or False
-    checker.finish()
+    reader = ParameterReader(given)
+    search, top = reader.text("search"), reader.boolean("top_level_only") or False
+    reader.finish()
     return NamespaceQuery(search=search, top=top, limit=page.size, offset=page.offset)
 
 
 def read_parent(given: Mapping[str, object]) -> int | None:
     """Read the group in which a path is looked for. Raises ParametersInvalid."""
-    checker = Checker(given)
-    parent_id = checker.integer("parent_id")
-    checker.finish()
+    reader = ParameterReader(given)
+    parent_id = reader.integer("parent_id")
+    reader.finish()
     return parent_id

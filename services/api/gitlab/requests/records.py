@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.api.http.parameters import Checker, integer
+from services.api.http.parameters import ParameterReader, integer
 from shared.records.filters import RecordFilter
 
 _ALL = "all"
@@ -23,25 +23,25 @@ class ListParameters:
 
     def read(self, given: Mapping[str, object]) -> tuple[RecordFilter | None, bool]:
         """Read the filter, None where nothing is asked for, and whether to begin at the end. Raises 400."""
-        checker = Checker(given)
-        backwards = self.sort and checker.choice("sort", ("asc", "desc")) != "asc"
-        wanted = self._filter(checker, given) if self.states else _NOTHING
-        checker.finish()
+        reader = ParameterReader(given)
+        backwards = self.sort and reader.choice("sort", ("asc", "desc")) != "asc"
+        wanted = self._filter(reader, given) if self.states else _NOTHING
+        reader.finish()
         return (None if wanted == _NOTHING else wanted), backwards
 
-    def _filter(self, checker: Checker, given: Mapping[str, object]) -> RecordFilter:
-        state = checker.choice("state", (*self.states, _ALL))
+    def _filter(self, reader: ParameterReader, given: Mapping[str, object]) -> RecordFilter:
+        state = reader.choice("state", (*self.states, _ALL))
         labels = _listed(given.get("labels")) if self.labels else []
         word = labels[0].lower() if len(labels) == 1 else ""
         iids = [integer(text) for text in _listed(given.get("iids"))]
         if None in iids:
-            checker.problem("iids", "is invalid")
+            reader.problem("iids", "is invalid")
         return RecordFilter(
             state=None if state == _ALL else state,
             iids=frozenset(number for number in iids if number is not None) if iids else None,
             labels=None if word == "any" or not labels else frozenset(() if word == "none" else labels),
             is_labelled=word == "any",
-            title=checker.text("title") if self.title else None,
+            title=reader.text("title") if self.title else None,
         )
 
 

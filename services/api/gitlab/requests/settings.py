@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from services.api.http.errors import ParametersInvalid
-from services.api.http.parameters import Checker
+from services.api.http.parameters import ParameterReader
 from shared.settings.application import IMPORT_SOURCES, ApplicationSettings
 from shared.usecases.errors import FieldsInvalid
 
@@ -40,19 +40,19 @@ def read_settings(given: Mapping[str, object]) -> dict[str, object]:
     """Read which settings to change, by their names. Raises ParametersInvalid and FieldsInvalid."""
     if not any(given.get(name) is not None for name in _NAMES):
         raise ParametersInvalid(f"{', '.join(_NAMES)} are missing, at least one parameter must be provided")
-    checker = Checker(given)
-    changes: dict[str, object] = {name: checker.integer(name) for name in (*_NUMBERS, _RETENTION)}
-    changes |= {name: checker.boolean(name) for name in _BOOLEANS}
+    reader = ParameterReader(given)
+    changes: dict[str, object] = {name: reader.integer(name) for name in (*_NUMBERS, _RETENTION)}
+    changes |= {name: reader.boolean(name) for name in _BOOLEANS}
     name = _ALLOWLIST if given.get(_ALLOWLIST) is not None else _OLD_ALLOWLIST
-    changes[_ALLOWLIST] = _texts(checker, given, name)
-    changes[_SOURCES] = _sources(checker, given)
-    checker.finish()
+    changes[_ALLOWLIST] = _texts(reader, given, name)
+    changes[_SOURCES] = _sources(reader, given)
+    reader.finish()
     changes = {name: value for name, value in changes.items() if value is not None}
     _refuse_invalid(changes)
     return changes
 
 
-def _texts(checker: Checker, given: Mapping[str, object], name: str) -> list[str] | None:
+def _texts(reader: ParameterReader, given: Mapping[str, object], name: str) -> list[str] | None:
     """Read a list, or a text separated by commas or lines."""
     value = given.get(name)
     if isinstance(value, str):
@@ -60,15 +60,15 @@ def _texts(checker: Checker, given: Mapping[str, object], name: str) -> list[str
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(each, str) and "\0" not in each for each in value):
-        checker.problem(name, "is invalid")
+        reader.problem(name, "is invalid")
         return None
     return [each.strip() for each in value if each.strip()]
 
 
-def _sources(checker: Checker, given: Mapping[str, object]) -> list[str] | None:
-    sources = _texts(checker, given, _SOURCES)
+def _sources(reader: ParameterReader, given: Mapping[str, object]) -> list[str] | None:
+    sources = _texts(reader, given, _SOURCES)
     if sources is not None and not set(sources) <= set(IMPORT_SOURCES):
-        checker.problem(_SOURCES, "does not have a valid value")
+        reader.problem(_SOURCES, "does not have a valid value")
     return sources
 
 
