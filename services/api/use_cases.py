@@ -1,4 +1,4 @@
-"""The use cases of the api, made once over open ports; a handler asks for the one that it calls."""
+"""The use cases of the api, made once over open ports; a handler calls the one that it needs."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def use_cases(request: web.Request) -> UseCases:
 def make_use_cases(
     pool: Pool, store: ObjectStore, broker: Broker, *, config: UseCaseConfig, on_quota: OnQuota
 ) -> UseCases:
-    """Make them over open ports; ``on_quota`` is told of each use of a rate limit."""
+    """Make them over open ports; ``on_quota`` gets the quota of each use of a rate limit."""
     queue = JobQueue(pool, broker, attempts=config.job_attempts)
     settings, limits = Settings(pool, config.defaults), RateLimits(pool, on_quota)
     repositories = Repositories(pool, store)

@@ -115,16 +115,16 @@ async def stop(runner: web.AppRunner, settings: Settings) -> None:
 
 async def wait_for_drain(readiness: Readiness, *, notice: float) -> None:
     """Wait for SIGTERM or SIGINT, answer 503 to readiness probes, and return ``notice`` seconds later."""
-    told = asyncio.Event()
+    stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    await told.wait()
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await stopping.wait()
     readiness.drain()
     await asyncio.sleep(notice)
 
 
 async def serve(settings: Settings) -> None:
-    """Answer until SIGTERM."""
+    """Serve requests and commands until SIGTERM."""
     async with (
         tracing(settings, service="api") as tracer,
         distributed(settings, tracer=tracer) as opened,

@@ -15,11 +15,11 @@ SCOPES = (Scope.API, Scope.READ_API)
 """What a token needs one of, to sign in with it: pages are for reading."""
 
 LASTS = timedelta(hours=12)
-"""The longest that somebody stays signed in, as with a working day; GitLab's is a week."""
+"""How long a session lasts at most: a working day; GitLab's is a week."""
 
 ATTEMPTS = 60
-"""Failed ones a minute from one address, against load: nobody guesses 24 random bytes. All who come by one
-proxy share them."""
+"""Failed attempts a minute from one address. This limits load; 24 random bytes are not guessed. All clients
+behind one proxy share it."""
 
 
 class BrowserSessions:

@@ -57,7 +57,7 @@ class Commits:
             await self._check(push)
         async with self._pool.acquire() as db, db.transaction():
             if await pushes.commit(db, push, force=force):
-                # With the project's row locked, as whoever retries an import locks it and looks for content.
+                # The project's row is locked: a retry of an import locks it too, before it looks for content.
                 if await is_importing(db, push.project_id):
                     raise ImportUnfinished
                 if push.attributes is not None:

@@ -17,7 +17,7 @@ from shared.errors import (
 
 
 class NotFound(Missing):
-    """There is no such ``resource``, or who asks may not know of it."""
+    """There is no such ``resource``, or the user may not see it."""
 
     code = "not_found"
 
@@ -224,7 +224,7 @@ class RelationExportMissing(Missing):
 
 
 class RelationExportInvalid(Invalid):
-    """A batch was asked for of what is not batched, or the other way round."""
+    """The request names a batch of an export without batches, or none of one with batches."""
 
     code = "relation_export_invalid"
 

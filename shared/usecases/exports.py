@@ -57,7 +57,7 @@ class Requested:
 
 
 class Exports:
-    """Exports, for whoever asks: by HTTP, by queue, or to retry one."""
+    """Exports. HTTP, the queue and retries call the same methods."""
 
     def __init__(
         self,

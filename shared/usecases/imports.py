@@ -104,7 +104,7 @@ FindArchive: TypeAlias = Callable[[Connection], Awaitable[Archive]]
 
 
 class Imports:
-    """Imports, for whoever asks: by HTTP, by queue, or by another use case."""
+    """Imports. HTTP, the queue and retries call the same methods."""
 
     def __init__(self, pool: Pool, queue: JobQueue, *, settings: Settings, limits: RateLimits) -> None:
         self._pool = pool

@@ -1,4 +1,4 @@
-"""Members of projects and groups: nobody gives, changes or takes away more than he has himself."""
+"""Members of projects and groups: a user grants, changes and revokes at most his own level."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Members:
         return manager
 
     async def add(self, manager: Manager, asked: NewMember) -> Member:
-        """Make somebody a member. Raises Denied, NotFound and AlreadyMember."""
+        """Make a user a member. Raises Denied, NotFound and AlreadyMember."""
         manager.require(asked.level)
         user = await self._user(asked)
         if user is None:

@@ -38,7 +38,7 @@ class PushReference:
 
 
 class Pushes:
-    """Open snapshots. Every method raises Unauthenticated, NotFound, MovedProject and Denied of who asks."""
+    """Open snapshots. Methods with an actor raise Unauthenticated, NotFound, MovedProject, Denied."""
 
     def __init__(self, pool: Pool, *, content: PushContent, commits: Commits, idle: timedelta) -> None:
         self._pool = pool

@@ -26,7 +26,7 @@ from shared.usecases.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelationStatus:
-    """An exported relation, and how many objects each batch has; what is not batched is in one."""
+    """An exported relation and the objects of each batch; without batches, one count of all objects."""
 
     relation: str
     batched: bool
@@ -115,7 +115,7 @@ class RelationExports:
 
 
 async def _counts(db: Database, export: RelationExport, relation: PortableRelation) -> list[int]:
-    """Count the objects of every batch; what is not batched is in one."""
+    """Count the objects of every batch; without batches, of all."""
     if relation.form is Form.DOCUMENT:
         return [1]
     if export.snapshot_id is None:

@@ -31,12 +31,12 @@ class RemoteImports:
         self._sources = sources
 
     async def prepare(self, actor: User | None, asked: ImportRequest, source: ArchiveSource) -> Prepared:
-        """Check an import in GitLab's order: who asks, what for, which archive, and then where it goes.
+        """Check an import in GitLab's order: the user, the request, the archive, then the destination.
 
         Raises what ``Imports.admit``, ``look_ahead``, ``ArchiveSources.find`` and ``Imports.place`` raise.
         """
         admission = await self._imports.admit(actor)
-        assert actor is not None  # noqa: S101  # else nobody was admitted
+        assert actor is not None  # noqa: S101  # ``admit`` raises for strangers
         await self._imports.look_ahead(actor, asked)
         take = await self._sources.find(source, admission.settings)
         return Prepared(asked=asked, to=await self._imports.place(actor, asked), take=take)

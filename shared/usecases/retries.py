@@ -1,4 +1,4 @@
-"""Retries: a job that failed or was canceled is ordered once more, by whoever asks for that."""
+"""Retries: a new job with the order of one that failed or was canceled."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Retries:
 
     async def _import(self, actor: User, job: Job, project: Project, *, origin: JobOrigin) -> Job:
         async with self._pool.acquire() as db, db.transaction():
-            if not await store.lock(db, project.id):  # whoever retries at the same time waits here
+            if not await store.lock(db, project.id):  # a second retry at the same time waits here
                 raise NotFound("Job")
             await _require_place(db, job, project)
             if job.object_id is None or not await objects.touch(db, job.object_id):

@@ -127,7 +127,7 @@ class Webhooks:
         return await self.delivery(webhook, delivery.id)
 
     async def _check_url(self, url: str) -> None:
-        """Refuse what would be refused when it is sent to, as far as that can be told now."""
+        """Refuse an address that deliveries would be refused to by the settings of now."""
         policy = outbound_policy(await self._settings.current())
         try:
             await RemoteClient(policy, self._outbound.resolver).check(url)

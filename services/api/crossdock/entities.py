@@ -55,13 +55,13 @@ def _lease(report: JobReport, *, shows_worker: bool) -> dict[str, object] | None
 
 def _progress(report: JobReport) -> dict[str, object]:
     """Give what the worker wrote, and how fast the archive moved in the last phase in which it did."""
-    told = {name: value for name, value in report.progress.items() if name != "phases"}
+    counts = {name: value for name, value in report.progress.items() if name != "phases"}
     rate = _rate(_phases(report))
     done, total = report.progress.get("bytes_done"), report.progress.get("bytes_total")
     remaining = None
     if report.job.state is JobState.RUNNING and rate and isinstance(done, int) and isinstance(total, int):
         remaining = ceil((total - done) / rate) if done < total else None  # what follows has no measure
-    return told | {"bytes_per_second": round(rate) if rate else None, "remaining_seconds": remaining}
+    return counts | {"bytes_per_second": round(rate) if rate else None, "remaining_seconds": remaining}
 
 
 def _phases(report: JobReport) -> list[Mapping[str, Any]]:

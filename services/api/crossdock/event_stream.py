@@ -25,7 +25,7 @@ _MOST_STREAMS = 200
 """Of one process; each asks the database once in ``events.EVERY``."""
 _MOST_OF_A_USER = 20
 _WAIT = 10
-"""Seconds until who has too many may come again."""
+"""Seconds after which a client with too many streams may try again."""
 
 _HEARTBEAT = timedelta(seconds=15)
 _RETRY = b"retry: 2000\n\n"
@@ -52,11 +52,11 @@ def last_seen(request: web.Request) -> int | None:
 
 
 async def stream(request: web.Request, source: EventSource) -> web.StreamResponse:
-    """Send events until the source ends, the process stops, or the stream has lasted long enough.
+    """Send events until the source ends, the process drains, or the stream has lasted its longest time.
 
-    A reader that comes back with ``Last-Event-ID`` goes on where he was; his token is judged anew then. He
-    is told where he is from the start on, so that he misses nothing where nothing came yet. Raises
-    TooManyStreams where he has too many, and Unavailable where there are too many of all.
+    A client that reconnects with ``Last-Event-ID`` goes on where it was; its token is checked again then. The
+    stream names its position from the start, so that no event is missed before the first one. Raises
+    TooManyStreams at the user's limit, and Unavailable at that of the process.
     """
     caller = require_caller(request)
     response = web.StreamResponse(headers=_HEADERS)

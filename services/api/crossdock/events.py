@@ -11,7 +11,7 @@ from services.api.use_cases import use_cases
 
 
 async def of_one(request: web.Request) -> web.StreamResponse:
-    """GET /api/crossdock/v1/jobs/:id/events; 204 to who has heard of the job's end, who so stays away."""
+    """GET /api/crossdock/v1/jobs/:id/events; 204 (do not reconnect) where the job's last event was seen."""
     after, job_id = last_seen(request) or 0, integer(request.match_info["id"])
     source = await use_cases(request).events.of_job(find_caller(request), job_id, after=after)
     return web.Response(status=204) if source is None else await stream(request, source)

@@ -19,7 +19,7 @@ DEFAULT_EVENTS = tuple(f"*.{move}" for move in _MOVES)
 
 _KINDS = ("*", *(kind.value for kind in JobKind))
 EVENTS = frozenset(
-    {"*", *(f"{kind}.{told}" for kind in _KINDS for told in ("*", "progress", *_MOVES))} - {"*.*"}
+    {"*", *(f"{kind}.{move}" for kind in _KINDS for move in ("*", "progress", *_MOVES))} - {"*.*"}
 )
 _MOST_EVENTS = 50
 

@@ -67,7 +67,7 @@ async def create_relation(request: web.Request) -> web.Response:
 
 
 async def authorize(request: web.Request) -> web.Response:
-    """POST /projects/import/authorize, for relations too: what GitLab's proxy asks, and nobody else may."""
+    """POST /projects/import/authorize, for relations too: GitLab's own proxy asks this; clients may not."""
     require_caller(request)
     raise Denied
 

@@ -50,8 +50,8 @@ async def receive_upload(
 ) -> AsyncIterator[tuple[User, T]]:
     """Take in a form, and give who sent it and what is read; its file is kept unless the block raises.
 
-    A request with wrong parameters is told so first and does not count against the limit, as in GitLab.
-    Where it is refused for other reasons, that is found out of small bodies alone: others are not read.
+    Wrong parameters are reported before any other refusal, and do not count against the rate limit, as in
+    GitLab. A large body is not read where something else refuses it.
     """
     admission, refusal = await _admit(request)
     async with AsyncExitStack() as stack:

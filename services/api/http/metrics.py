@@ -9,7 +9,7 @@ from shared.metrics.registry import QUICK_BUCKETS
 
 
 class RequestMetrics:
-    """Counts requests; without a registry, where nobody reads it.
+    """Counts requests. Without a registry it counts into one of its own, for tests.
 
     The histogram is not by status, which would make it ten times as large. No method raises or waits.
     """

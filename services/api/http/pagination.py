@@ -1,4 +1,4 @@
-"""Pages of lists: ``page`` and ``per_page``, told in GitLab's headers (and RFC 8288's ``Link``)."""
+"""Pages of lists: ``page`` and ``per_page``, described by GitLab's headers (and RFC 8288's ``Link``)."""
 
 from __future__ import annotations
 

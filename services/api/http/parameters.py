@@ -1,4 +1,4 @@
-"""Checks of parameters as Grape does them: every problem is collected, then told in one answer."""
+"""Reads parameters as Grape does: it collects every problem, then raises all of them at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.accounts.models import AccessLevel
 from shared.gitlab.visibility import VISIBILITIES, Visibility
 
 TOKEN_PARAMETERS = ("private_token", "access_token")
-"""Parameters that hold a token, and are for nobody else to see."""
+"""Parameters that hold a token: they stay out of links and digests."""
 
 _TRUE = frozenset({"true", "t", "1", "yes", "y", "on"})
 _FALSE = frozenset({"false", "f", "0", "no", "n", "off"})

@@ -59,7 +59,7 @@ def timestamp(moment: datetime) -> str:
 
 
 def is_safe_id(given: str) -> bool:
-    """Tell whether a correlation id of somebody's can be taken over: into logs and headers."""
+    """Tell whether the client's correlation id is safe in logs and headers."""
     return _SAFE_ID.fullmatch(given) is not None
 
 

@@ -32,7 +32,7 @@ _SOON = 10
 
 
 def status_of(error: errors.CrossdockError) -> HTTPStatus:
-    """Give the status of an error: that of its nearest kind, or 500 where nobody foresaw it."""
+    """Give the status of an error: that of its nearest kind, or 500 where it is unexpected."""
     kinds = (_STATUSES.get(kind) for kind in type(error).__mro__)
     return next(filter(None, kinds), HTTPStatus.INTERNAL_SERVER_ERROR)
 

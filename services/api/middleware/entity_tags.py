@@ -1,4 +1,4 @@
-"""Weak tags of short answers, so that who polls is told that nothing changed (RFC 9110, section 8.8.3)."""
+"""Weak entity tags of short answers, so that a client that polls gets 304 (RFC 9110, section 8.8.3)."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except ConnectionError:
-        return web.Response(status=CLIENT_GONE)  # nobody reads it
+        return web.Response(status=CLIENT_GONE)  # the client is gone
     except Exception as error:
         known = _known(error)
         if known is None:
@@ -42,7 +42,7 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def _known(error: Exception) -> CrossdockError | None:
-    """Give the error as one of ours; None where nobody foresaw it."""
+    """Give the error as one of ours; None where it is unexpected."""
     match error:
         case CrossdockError() if status_of(error) < web.HTTPInternalServerError.status_code:
             return error

@@ -29,8 +29,8 @@ async def identify(request: web.Request, accepted: Sequence[Scope], *, reads_bod
     """Find the caller of a request that has a token with one of the ``accepted`` scopes.
 
     Raises what GitLab answers where the token is unknown, holds no longer, or is not for this. A token of
-    a CI job (``JOB-TOKEN``) is none here, as none of these routes takes one. Content is not read before it is
-    known who sends it; the ``sudo`` of an import's form is looked at with the form.
+    a CI job (``JOB-TOKEN``) is none here, as none of these routes takes one. The body is not read before its
+    sender is known; the ``sudo`` of an import's form is looked at with the form.
     """
     given = await _small_body(request) if reads_body else {}
     token = _token_of_head(request) or _token_of_body(given)

@@ -21,7 +21,7 @@ _PATIENCE = timedelta(minutes=1)
 async def limit_uploads(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let as many send content as there is memory for; others wait for a minute, their bodies unread.
 
-    Raises Unavailable to who has waited in vain.
+    Raises Unavailable after a minute without a free place.
     """
     if not has_content(request):
         return await handler(request)

@@ -13,12 +13,12 @@ from shared.tracing.context import accepted, continuing
 TRACER = web.AppKey("tracer", Tracer)
 
 _PROBES = "/-/"
-"""Asked every few seconds, and of interest to nobody."""
+"""Probes come every few seconds; they get no span."""
 
 
 @web.middleware
 async def trace_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Make a span of a request; where nobody traces, what it starts still belongs to its caller's trace."""
+    """Make a span of a request. Without a tracer, what it starts still belongs to the client's trace."""
     route = route_of(request)
     if route.startswith(_PROBES):
         return await handler(request)

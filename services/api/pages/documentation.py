@@ -16,7 +16,7 @@ _CACHED = "public, max-age=3600"
 
 @dataclass(frozen=True, slots=True)
 class Documentation:
-    """What is told of the API, made once."""
+    """The descriptions of the API, made once."""
 
     document: bytes
     queues: bytes
@@ -27,7 +27,7 @@ DOCUMENTATION = web.AppKey("documentation", Documentation)
 
 
 def make_documentation(external_url: str, *, broker_prefix: str = "crossdock.") -> Documentation:
-    """Make what is told to who reaches the server by ``external_url``."""
+    """Make the descriptions for clients that reach the server by ``external_url``."""
     return Documentation(
         document=msgspec.json.encode(openapi_document(external_url)),
         queues=msgspec.json.encode(asyncapi_document(external_url, prefix=broker_prefix)),

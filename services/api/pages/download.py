@@ -39,7 +39,7 @@ _ELSE = "The export cannot be downloaded now"
 
 
 async def download_export(request: web.Request) -> web.StreamResponse:
-    """GET /<namespace>/<project>/download_export: the file for who has signed in or has a token."""
+    """GET /<namespace>/<project>/download_export: the file, to a signed-in browser or with a token."""
     await identify(request, SCOPES)
     if find_caller(request) is None and (token := await signed_in(request)):
         set_caller(request, token, token.user)

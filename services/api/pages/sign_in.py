@@ -120,7 +120,7 @@ def _require_own_form(request: web.Request) -> None:
 
 
 def _network(request: web.Request) -> int:
-    """Give a number for who asks: an address, or a network of IPv6."""
+    """Give a number for the client's network: its IPv4 address, or the first 64 bits of its IPv6 address."""
     try:
         asking = ip_address(request.remote or "")
     except ValueError:  # it came by a socket that is a file

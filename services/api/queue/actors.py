@@ -28,7 +28,7 @@ class Actors:
 
         Raises ParametersInvalid, Denied and NotFound.
 
-        ``sender`` is a user of the broker, who has proved that: RabbitMQ refuses other values of ``user_id``.
+        ``sender`` is a user of the broker: RabbitMQ refuses a ``user_id`` that is not the connection's own.
         """
         if not name:
             raise ParametersInvalid("actor is missing")

@@ -123,7 +123,7 @@ class CommandConsumer:
         return _Verdict(replies.refused(event, error, source=self._source), reason)
 
     async def _answer(self, message: Message, event: CloudEvent | None, reply: CloudEvent) -> None:
-        """Answer to who waits; that a queue is gone or full is no business of the command's."""
+        """Send the reply, if one is wanted. A queue that is gone or full does not undo the command."""
         if message.reply_to and not await self._broker.answer(
             message.reply_to, replies.to_reply(reply, message, event)
         ):

@@ -16,7 +16,7 @@ class CommandEnd(StrEnum):
 
 
 class CommandMetrics:
-    """Counts commands; without a registry, where nobody reads it. No method raises or waits."""
+    """Counts commands. Without a registry it counts into one of its own. No method raises or waits."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()

@@ -15,7 +15,7 @@ from shared.usecases.origin import JobOrigin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command of somebody who may send it; ``sender`` is the broker's user who speaks for the actor."""
+    """A command whose sender may act for ``actor``; ``sender`` is a user of the broker."""
 
     event: CloudEvent
     sender: str

@@ -36,7 +36,7 @@ def refused(event: CloudEvent | None, error: CrossdockError, *, source: str) -> 
 
 
 def to_reply(reply: CloudEvent, message: Message, event: CloudEvent | None) -> Message:
-    """Write it so that who waits finds it: by the message's correlation id, or else by its ids."""
+    """Make the reply a message, with the correlation id of the command, or else the command's own id."""
     return to_message(
         reply, correlation_id=message.correlation_id or message.message_id or (event.id if event else None)
     )
