@@ -27,17 +27,22 @@ _AT_ONCE = 1000
 
 async def index(request: web.Request) -> web.StreamResponse:
     """GET and HEAD /api/crossdock/v1/jobs/:id/failures, those of the last attempt, as they were found."""
+    if _wants_lines(request):
+        return await _stream(request)
+    page, job_id = cursor_page_of(request), integer(request.match_info["id"])
+    found = await use_cases(request).jobs.failures(
+        find_caller(request), job_id, after=page.behind or 0, limit=page.size + 1
+    )
+    shown, headers = split_page(request, page, found, number=lambda each: each.id)
+    return json_response([failed_relation(each) for each in shown], headers=headers | _VARY)
+
+
+def _wants_lines(request: web.Request) -> bool:
+    """Read whether NDJSON is wanted: by ``format``, or else by ``Accept``. Raises ParametersInvalid."""
     reader = ParameterReader(request.query)
     wanted = reader.choice("format", _FORMATS)
     reader.finish()
-    if wanted == "ndjson" or (wanted is None and _NDJSON in request.headers.get("Accept", "")):
-        return await _stream(request)
-    cut, job_id = cursor_page_of(request), integer(request.match_info["id"])
-    found = await use_cases(request).jobs.failures(
-        find_caller(request), job_id, after=cut.behind or 0, limit=cut.size + 1
-    )
-    shown, headers = split_page(request, cut, found, number=lambda each: each.id)
-    return json_response([failed_relation(each) for each in shown], headers=headers | _VARY)
+    return wanted == "ndjson" or (wanted is None and _NDJSON in request.headers.get("Accept", ""))
 
 
 async def _stream(request: web.Request) -> web.StreamResponse:

@@ -21,17 +21,18 @@ from shared.webhooks.store import MOST
 
 async def show(request: web.Request) -> web.Response:
     """GET /api/crossdock/v1/limits. Sizes are in bytes; null is no limit."""
-    found = await use_cases(request).standings.show(find_caller(request))
-    return json_response(
-        {
-            "imports": _imports(found),
-            "exports": _exports(found),
-            "archive": _archive(found),
-            "projects": {"limit": found.user.projects_limit, "used": found.own_projects},
-            "webhooks": {"limit": MOST},
-            "requests": _REQUESTS,
-        }
-    )
+    return json_response(_entity(await use_cases(request).standings.show(find_caller(request))))
+
+
+def _entity(found: UserLimits) -> dict[str, object]:
+    return {
+        "imports": _imports(found),
+        "exports": _exports(found),
+        "archive": _archive(found),
+        "projects": {"limit": found.user.projects_limit, "used": found.own_projects},
+        "webhooks": {"limit": MOST},
+        "requests": _REQUESTS,
+    }
 
 
 _REQUESTS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 from aiohttp import web
@@ -37,13 +37,18 @@ async def create(request: web.Request) -> web.Response:
     """POST /projects/:id/snapshots."""
     pushes = use_cases(request).pushes
     project_id = await pushes.find_project(find_caller(request), request.match_info["id"])
-    reader = ParameterReader(await parameters(request))
-    content = reader.choice("from", _CONTENTS)
-    reader.finish()
-    push = await pushes.open(project_id, with_content=content == "current")
+    push = await pushes.open(project_id, with_content=_read_content(await parameters(request)) == "current")
     address = f"/api/crossdock/v1/projects/{project_id}/snapshots/{push.id}"
     location = {"Location": f"{external_url(request)}{address}"}
     return json_response(snapshot_entity(push), status=201, headers=location)
+
+
+def _read_content(given: Mapping[str, object]) -> str | None:
+    """Read with what a snapshot begins. Raises ParametersInvalid."""
+    reader = ParameterReader(given)
+    content = reader.choice("from", _CONTENTS)
+    reader.finish()
+    return content
 
 
 async def show(request: web.Request) -> web.Response:

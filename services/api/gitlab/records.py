@@ -26,7 +26,7 @@ from shared.projects.models import Project
 from shared.records.filters import RecordFilter
 from shared.records.reader import Relation
 from shared.usecases.errors import NotFound, RecordNotFound
-from shared.usecases.records import Locator, NumberedRecords, RecordPage, RecordQuery
+from shared.usecases.records import FoundRecord, Locator, NumberedRecords, RecordPage
 
 _INLINE = 64 * 1024
 
@@ -38,10 +38,7 @@ def _list_of(entity: RecordEntity, takes: ListParameters) -> Handler:
     async def show(request: web.Request) -> web.StreamResponse:
         """Answer one page of the relation."""
         page = page_of(request)
-        wanted, backwards = takes.read(nest(request.query.items()))
-        query = RecordQuery(
-            relation=entity.relation, wanted=wanted, backwards=backwards, offset=page.offset, limit=page.size
-        )
+        query = takes.read(nest(request.query.items()), entity.relation, page)
         found = await use_cases(request).records.page(find_caller(request), request.match_info["id"], query)
         headers = page_headers(request, page, total=found.total)
         async with aclosing(_encoded(found, entity, external_url=external_url(request))) as items:
@@ -73,11 +70,14 @@ def _single(entity: RecordEntity, read: ReadLocator, *, missing: Callable[[], Ex
         found = await records.find(find_caller(request), reference, entity.relation, locate)
         if found is None:
             raise missing()
-        place = Place(found.project, found.number + 1, external_url(request))
-        body = await _encode(entity, found.line, place)
-        return web.Response(body=body, content_type="application/json")
+        return await _answer(request, entity, found)
 
     return show
+
+
+async def _answer(request: web.Request, entity: RecordEntity, found: FoundRecord) -> web.Response:
+    place = Place(found.project, found.number + 1, external_url(request))
+    return web.Response(body=await _encode(entity, found.line, place), content_type="application/json")
 
 
 def _by_iid(name: str) -> ReadLocator:

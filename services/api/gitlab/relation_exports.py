@@ -33,9 +33,14 @@ async def show(request: web.Request) -> web.StreamResponse:
     exports = use_cases(request).relation_exports
     transferable = await exports.transferable(*_asked(request))
     relation = read_relation_name(request.query)
-    if relation is not None:
-        return json_response(relation_status(await exports.status(transferable, relation)))
-    statuses = await exports.statuses(transferable)
+    if relation is None:
+        return await _show_all(request, await exports.statuses(transferable))
+    return json_response(relation_status(await exports.status(transferable, relation)))
+
+
+async def _show_all(
+    request: web.Request, statuses: AsyncGenerator[RelationStatus, None] | None
+) -> web.StreamResponse:
     if statuses is None:
         return json_response([])
     async with aclosing(statuses), aclosing(_encoded(statuses)) as items:

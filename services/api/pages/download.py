@@ -40,14 +40,19 @@ _ELSE = "The export cannot be downloaded now"
 
 async def download_export(request: web.Request) -> web.StreamResponse:
     """GET /<namespace>/<project>/download_export: the file, to a signed-in browser or with a token."""
-    await identify(request, SCOPES)
-    if find_caller(request) is None and (token := await signed_in(request)):
-        set_caller(request, token, token.user)
-    require_caller(request)
+    await _require_caller(request)
     try:
         return await exports.download(request)
     except MovedProject:  # to an address of the API, and not of a page
         raise NotFound("Project") from None
+
+
+async def _require_caller(request: web.Request) -> None:
+    """Identify the caller by a token, or else by the session of a browser. Raises Unauthenticated."""
+    await identify(request, SCOPES)
+    if find_caller(request) is None and (token := await signed_in(request)):
+        set_caller(request, token, token.user)
+    require_caller(request)
 
 
 def download_error(request: web.Request, error: CrossdockError) -> web.Response:

@@ -53,10 +53,13 @@ async def show(request: web.Request) -> web.Response:
     problem = all_problems().get(request.match_info["code"])
     if problem is None:
         raise RouteUnknown
-    body = _PAGE.format(
+    return page(problem.code, _explanation(problem, all_codes=address(request, "/problems")))
+
+
+def _explanation(problem: Problem, *, all_codes: str) -> str:
+    return _PAGE.format(
         meaning=escape(problem.meaning),
         fault=escape(problem.fault),
         retry=escape(problem.retry),
-        all=escape(address(request, "/problems")),
+        all=escape(all_codes),
     )
-    return page(problem.code, body)

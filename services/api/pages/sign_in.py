@@ -80,8 +80,12 @@ async def sign_in(request: web.Request) -> web.Response:
     if token is None:
         return _form(request, return_to, status=401, advice=_UNUSABLE)
     await sessions.take_back(attempt)
-    response = _see(request, return_to or PATH)
-    secret = await sessions.begin(token, instead_of=request.cookies.get(COOKIE))
+    return await _begin(request, token, return_to or PATH)
+
+
+async def _begin(request: web.Request, token: AccessToken, path: str) -> web.Response:
+    secret = await use_cases(request).browser_sessions.begin(token, instead_of=request.cookies.get(COOKIE))
+    response = _see(request, path)
     _set_cookie(request, response, secret)
     return response
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from services.api.http.pagination import Page
 from services.api.http.parameters import ParameterReader, integer
 from shared.records.filters import RecordFilter
+from shared.usecases.records import RecordQuery
 
 _ALL = "all"
 _NOTHING = RecordFilter()
@@ -21,13 +23,19 @@ class ListParameters:
     title: bool = False
     sort: bool = False
 
-    def read(self, given: Mapping[str, object]) -> tuple[RecordFilter | None, bool]:
-        """Read the filter, None where nothing is asked for, and whether to begin at the end. Raises 400."""
+    def read(self, given: Mapping[str, object], relation: str, page: Page) -> RecordQuery:
+        """Read which records of a relation are asked for. Raises ParametersInvalid."""
         reader = ParameterReader(given)
         backwards = self.sort and reader.choice("sort", ("asc", "desc")) != "asc"
         wanted = self._filter(reader, given) if self.states else _NOTHING
         reader.finish()
-        return (None if wanted == _NOTHING else wanted), backwards
+        return RecordQuery(
+            relation=relation,
+            wanted=None if wanted == _NOTHING else wanted,
+            backwards=backwards,
+            offset=page.offset,
+            limit=page.size,
+        )
 
     def _filter(self, reader: ParameterReader, given: Mapping[str, object]) -> RecordFilter:
         state = reader.choice("state", (*self.states, _ALL))
