@@ -30,7 +30,7 @@ class CrossdockError(Exception):
 class Refusal(CrossdockError):
     """A use case does not do what it was asked to do, and says why. The kinds below say in which way."""
 
-    code = "refused"
+    code = "refusal"
     fault = Fault.CLIENT
 
 
@@ -56,7 +56,7 @@ class Denied(Refusal):
 class Missing(Refusal):
     """What was named is not there, or is not shown to who asks."""
 
-    code = "not_found"
+    code = "missing"
 
 
 class NotAllowed(Refusal):

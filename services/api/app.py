@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -90,12 +91,14 @@ def make_app(  # the ports, and who is told
     app[DOCUMENTATION] = make_documentation(config.external_url, broker_prefix=config.broker_prefix)
     app.on_response_prepare.append(add_common_headers)
     app.on_response_prepare.append(rate_limit_headers.add_headers)
-    app[ENDPOINTS] = {_add(app, route): route.endpoint for route in ROUTES}
+    app[ENDPOINTS] = {added: route.endpoint for route in ROUTES for added in _add(app, route)}
     return app
 
 
-def _add(app: web.Application, route: Route) -> AbstractRoute:
-    return app.router.add_route(route.method, route.path, route.handler, expect_handler=_ask_later)
+def _add(app: web.Application, route: Route) -> Iterator[AbstractRoute]:
+    """Add a route; what answers GET answers HEAD as well."""
+    for method in ("HEAD", "GET") if route.method == "GET" else (route.method,):
+        yield app.router.add_route(method, route.path, route.handler, expect_handler=_ask_later)
 
 
 async def _ask_later(_request: web.Request) -> None:

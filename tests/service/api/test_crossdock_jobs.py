@@ -5,7 +5,7 @@ import pytest
 from shared.accounts.models import AccessLevel
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Outcome, UploadOutcome, UploadTarget
-from tests.support.api import Answer, Api
+from tests.support.api import EXTERNAL_URL, Answer, Api
 
 SECRET = "https://s3.example.com/bucket/x?X-Amz-Signature=secret"  # must not be shown
 MASKED = "https://s3.example.com/bucket/x"
@@ -16,10 +16,11 @@ async def _job(api: Api, number: object, *, by: str | None = "ann") -> Answer:
     return await api.call("GET", f"/api/crossdock/v1/jobs/{number}", by=by)
 
 
-def _is_problem(answer: Answer, status: int, title: str) -> bool:
+def _is_problem(answer: Answer, status: int, title: str, *, code: str) -> bool:
     return (
         answer.headers["Content-Type"] == "application/problem+json"
-        and b'"type":"about:blank"' in answer.body
+        and f'"type":"{EXTERNAL_URL}/problems/{code}"'.encode() in answer.body
+        and f'"code":"{code}"'.encode() in answer.body
         and answer.status == status
         and f'"title":"{title}","status":{status}'.encode() in answer.body
         and f'"correlation_id":"{answer.headers["X-Request-Id"]}"'.encode() in answer.body
@@ -53,6 +54,7 @@ async def test_a_finished_job_tells_its_progress_and_its_upload_and_never_the_ad
         "attempt": 1,
         "max_attempts": 5,
         "error": None,
+        "error_code": None,
         "progress": {"entries": 3, "bytes_per_second": None, "remaining_seconds": None},
         "outcome": {
             "upload": {"url": MASKED, "status": 200, "attempts": 1, "bytes": 7, "error": None},
@@ -113,18 +115,18 @@ async def test_a_job_of_others_is_not_told_from_one_that_is_not_there(api: Api) 
 
     for number in (job.id, job.id + 1, 10**30, "x", -1):
         answer = await _job(api, number, by="eve")
-        assert _is_problem(answer, 404, "Not Found")
+        assert _is_problem(answer, 404, "Not Found", code="not_found")
         assert b'"detail":"Job Not Found"' in answer.body
         assert f'"instance":"/api/crossdock/v1/jobs/{number}"'.encode() in answer.body
 
 
 async def test_errors_before_the_handler_are_problems_too(api: Api) -> None:
     await api.user("ann")
-    assert _is_problem(await _job(api, 1, by=None), 401, "Unauthorized")
+    assert _is_problem(await _job(api, 1, by=None), 401, "Unauthorized", code="unauthenticated")
     unknown = await api.call("GET", "/api/crossdock/v1/nothing", by="ann")
-    assert _is_problem(unknown, 404, "Not Found")
+    assert _is_problem(unknown, 404, "Not Found", code="route_unknown")
     refused = await api.call("DELETE", "/api/crossdock/v1/jobs/1", by="ann")
-    assert _is_problem(refused, 405, "Method Not Allowed")
+    assert _is_problem(refused, 405, "Method Not Allowed", code="method_not_allowed")
     assert refused.headers["Allow"]
 
 
@@ -134,7 +136,7 @@ async def test_a_fault_of_ours_is_a_problem_without_its_cause(api: Api) -> None:
 
     answer = await _job(api, 1)
 
-    assert _is_problem(answer, 500, "Internal Server Error")
+    assert _is_problem(answer, 500, "Internal Server Error", code="internal")
     assert b"gone" not in answer.body
 
 
