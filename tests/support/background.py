@@ -26,8 +26,11 @@ class Background:
     @contextmanager
     def opened(self, resource: AbstractAsyncContextManager[T]) -> Iterator[T]:
         """Open and close a resource there."""
-        yield self.run(resource.__aenter__())
-        self.run(resource.__aexit__(None, None, None))
+        given = self.run(resource.__aenter__())
+        try:
+            yield given
+        finally:
+            self.run(resource.__aexit__(None, None, None))
 
 
 @contextmanager

@@ -1,8 +1,10 @@
-// Calls one method of @gitbeaker/rest, and prints what it gives, or the error it throws, as JSON.
+// For each line on stdin, calls one method of @gitbeaker/rest, and prints a line with what it gives, or the
+// error it throws, as JSON.
 // {"$blob": path} stands for a Blob of that file; a body that is no JSON is written to the file `into`.
 
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
 import { Gitlab, GitbeakerRequestError } from "@gitbeaker/rest";
 
 const revive = (_key, value) => (value?.$blob ? new Blob([readFileSync(value.$blob)]) : value);
@@ -22,8 +24,10 @@ function told(error) {
   return { message: error.message, description, status: response.status };
 }
 
-const answer = await called(JSON.parse(process.argv[2], revive)).then(
-  (value) => ({ value }),
-  (error) => ({ error: told(error) }),
-);
-process.stdout.write(JSON.stringify(answer));
+for await (const line of createInterface({ input: process.stdin })) {
+  const answer = await called(JSON.parse(line, revive)).then(
+    (value) => ({ value }),
+    (error) => ({ error: told(error) }),
+  );
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}

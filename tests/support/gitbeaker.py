@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 
 from tests.support.npm import install
+from tests.support.prerequisites import program
 from tests.support.waiting import eventually
 
 VERSION = "43.8.0"
+EXPORTING = {"queued", "started", "regeneration_in_progress"}
 
 _SCRIPT = Path(__file__).with_suffix(".mjs")
 # It asks for any newer core, so that each of its packages is named.
@@ -31,18 +34,44 @@ class GitbeakerError(Exception):
         self.description = description
 
 
+class Node:
+    """A process of Node that calls the client, line by line: to start one for each call takes a second."""
+
+    def __init__(self, home: Path, resources: ExitStack) -> None:
+        self._complaints = home / "stderr"
+        self._process = resources.enter_context(
+            subprocess.Popen(
+                [program("node"), str(home / _SCRIPT.name)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=resources.enter_context(self._complaints.open("wb")),
+            )
+        )
+        resources.callback(self._process.kill)
+
+    def ask(self, asked: Mapping[str, object]) -> Any:
+        """Give the answer to a call; nothing may have been complained of."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert self._complaints.read_text() == ""
+        return json.loads(answer)
+
+
 @dataclass(frozen=True, slots=True)
 class Gitbeaker:
     """Calls by a client that is made with ``options``, as ``gitbeaker("Projects.show", 1)``."""
 
-    home: Path
+    node: Node
     options: Mapping[str, str]
 
     def __call__(self, call: str, *words: object, into: Path | None = None) -> Any:
         """Give what the method gives; a download goes ``into`` a file. Raises GitbeakerError."""
         resource, method = call.split(".")
         asked = {"client": self.options, "resource": resource, "method": method, "words": words}
-        answer = self._run(asked if into is None else {**asked, "into": str(into)})
+        answer = self.node.ask(asked if into is None else {**asked, "into": str(into)})
         if "error" in answer:
             raise GitbeakerError(**answer["error"])
         return answer.get("value")
@@ -75,7 +104,7 @@ class Gitbeaker:
         assert answer == {"message": "202 Accepted"}
         status = eventually(
             lambda: self("ProjectImportExports.showExportStatus", number),
-            lambda status: status["export_status"] not in {"queued", "started"},
+            lambda status: status["export_status"] not in EXPORTING,
         )
         assert status["export_status"] == "finished", status
         return status
@@ -91,17 +120,6 @@ class Gitbeaker:
             self(call, *words)
         assert str(caught.value) == caught.value.description
         return caught.value.status, caught.value.description
-
-    def _run(self, asked: Mapping[str, object]) -> Any:
-        done = subprocess.run(
-            ["node", str(self.home / _SCRIPT.name), json.dumps(asked)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert (done.returncode, done.stderr) == (0, ""), done
-        return json.loads(done.stdout)
 
 
 def blob(file: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tests.support.background import background
 from tests.support.clients import Curl
-from tests.support.gitbeaker import Gitbeaker, gitbeaker_installed
+from tests.support.gitbeaker import Gitbeaker, Node, gitbeaker_installed
 from tests.support.large import write_large
 from tests.support.prerequisites import program
 from tests.support.remote import Servers
@@ -36,14 +36,17 @@ def curl(system: System, tmp_path: Path) -> Curl:
 
 
 @pytest.fixture(scope="session")
-def gitbeaker_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return gitbeaker_installed(tmp_path_factory.getbasetemp())
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """Node, with @gitbeaker/rest."""
+    home = gitbeaker_installed(tmp_path_factory.getbasetemp())
+    with ExitStack() as resources:
+        yield Node(home, resources)
 
 
 @pytest.fixture
-def gitbeaker(gitbeaker_home: Path, system: System) -> Gitbeaker:
+def gitbeaker(node: Node, system: System) -> Gitbeaker:
     """The client as the first administrator."""
-    return Gitbeaker(gitbeaker_home, {"host": system.url, "token": system.token})
+    return Gitbeaker(node, {"host": system.url, "token": system.token})
 
 
 @pytest.fixture

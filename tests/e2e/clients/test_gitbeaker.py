@@ -12,7 +12,7 @@ import requests
 
 from tests.support.background import Background, background
 from tests.support.contents import assert_round_trip, contents
-from tests.support.gitbeaker import Gitbeaker, blob
+from tests.support.gitbeaker import Gitbeaker, Node, blob
 from tests.support.imported import bundle_of
 from tests.support.projects import files, ndjson, project
 from tests.support.receivers import receiving
@@ -148,20 +148,16 @@ def test_a_file_that_cannot_be_imported_is_shown_with_its_reason(
     assert (status, json.loads(description)) == (422, {"error": error})
 
 
-def test_a_wrong_token_is_shown_as_such(
-    gitbeaker_home: Path, system: System, name: str, small_archive: Path
-) -> None:
-    stranger = Gitbeaker(gitbeaker_home, {"host": system.url, "token": "glpat-wrong"})
+def test_a_wrong_token_is_shown_as_such(node: Node, system: System, name: str, small_archive: Path) -> None:
+    stranger = Gitbeaker(node, {"host": system.url, "token": "glpat-wrong"})
     file = {"content": blob(small_archive), "filename": "a.tar.gz"}
     assert stranger.refused("Users.showCurrentUser") == (401, "401 Unauthorized")
     assert stranger.refused("ProjectImportExports.import", file, name) == (401, "401 Unauthorized")
 
 
-def test_who_may_not_export_is_told_so(
-    gitbeaker: Gitbeaker, gitbeaker_home: Path, system: System, name: str
-) -> None:
+def test_who_may_not_export_is_told_so(gitbeaker: Gitbeaker, node: Node, system: System, name: str) -> None:
     number = gitbeaker("Projects.create", {"name": name})["id"]
-    user, developer = _developer(gitbeaker, gitbeaker_home, system, name)
+    user, developer = _developer(gitbeaker, node, system, name)
     assert developer.refused("Projects.show", number) == (404, "404 Project Not Found")
     gitbeaker("ProjectMembers.add", number, DEVELOPER, {"userId": user["id"]})
     assert developer("Projects.show", number)["id"] == number
@@ -170,19 +166,19 @@ def test_who_may_not_export_is_told_so(
         assert refused == (403, "403 Forbidden")
 
 
-def _developer(gitbeaker: Gitbeaker, home: Path, system: System, name: str) -> tuple[Any, Gitbeaker]:
+def _developer(gitbeaker: Gitbeaker, node: Node, system: System, name: str) -> tuple[Any, Gitbeaker]:
     """A new user, and the client as that user."""
     about = {"username": f"u-{name}", "name": name, "email": f"{name}@example.org"}
     user = gitbeaker("Users.create", about | {"forceRandomPassword": True})
     token = gitbeaker("Users.createPersonalAccessToken", user["id"], "t", ["api"])["token"]
-    return user, Gitbeaker(home, {"host": system.url, "token": token})
+    return user, Gitbeaker(node, {"host": system.url, "token": token})
 
 
 def test_the_current_user_is_whom_the_client_speaks_for(
-    gitbeaker: Gitbeaker, gitbeaker_home: Path, system: System, name: str
+    gitbeaker: Gitbeaker, node: Node, system: System, name: str
 ) -> None:
-    user, developer = _developer(gitbeaker, gitbeaker_home, system, name)
-    bearer = Gitbeaker(gitbeaker_home, {"host": system.url, "oauthToken": system.token})
+    user, developer = _developer(gitbeaker, node, system, name)
+    bearer = Gitbeaker(node, {"host": system.url, "oauthToken": system.token})
     assert bearer("Users.showCurrentUser")["username"] == "root"
     assert developer("Users.showCurrentUser")["username"] == user["username"]
     assert gitbeaker("Users.showCurrentUser", {"sudo": user["username"]})["id"] == user["id"]

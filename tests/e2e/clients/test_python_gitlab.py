@@ -12,6 +12,7 @@ import pytest
 from gitlab.v4.objects import Project, ProjectExport, ProjectImport
 
 from tests.support.contents import assert_accepted_by_gnu, assert_round_trip, contents
+from tests.support.gitbeaker import EXPORTING
 from tests.support.samples.table import archive
 from tests.support.system import System
 from tests.support.waiting import eventually
@@ -44,7 +45,7 @@ def _exported(project: Project, **data: Any) -> ProjectExport:
         export.refresh()
         return str(export.export_status)
 
-    assert eventually(refreshed, lambda status: status not in {"queued", "started"}) == "finished"
+    assert eventually(refreshed, lambda status: status not in EXPORTING) == "finished"
     return export
 
 
