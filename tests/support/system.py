@@ -9,7 +9,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,5 +154,13 @@ def distributed(  # the servers, and how many of ours
                 env={**env, "CROSSDOCK_METRICS_PORT": str(metrics_port)},
                 resources=resources,
             )
+        resources.callback(_terminate, tuple(system.processes.values()))
         system.processes["api"].wait_until(lambda: answers(f"{system.url}/-/readiness?all=1"))
         yield system
+
+
+def _terminate(processes: Iterable[ServerProcess]) -> None:
+    """Tell all to stop before any is waited for."""
+    for process in processes:
+        if process.is_running:
+            os.kill(process.pid, signal.SIGTERM)

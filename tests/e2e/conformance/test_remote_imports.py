@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import aiohttp
 import pytest
+import requests
 from aiohttp import web
 
 from tests.support.api import Answer
@@ -139,13 +140,12 @@ async def test_case_62_without_a_limit_any_size(remote: Remote) -> None:
         assert (await remote.from_server(GZIP | ELEVEN_GIB)).status == 201
 
 
-@pytest.fixture
-async def stored(remote_s3: S3Server) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def stored(remote_s3: S3Server) -> dict[str, str]:
     """An archive in a bucket, and who may read it."""
     key = f"remote/{uuid4().hex}.tar.gz"
-    address = (await presigned(remote_s3, key)).put
-    async with aiohttp.ClientSession() as session, session.put(address, data=ARCHIVE, headers=GZIP) as answer:
-        assert answer.status == 200
+    address = asyncio.run(presigned(remote_s3, key)).put
+    assert requests.put(address, data=ARCHIVE, headers=GZIP, timeout=60).status_code == 200
     return {
         "region": remote_s3.region,
         "bucket_name": remote_s3.bucket,
