@@ -396,10 +396,10 @@ async def test_a_standalone_that_was_stopped_or_killed_takes_its_imports_up_when
         assert standalone.postgres() == []
 
 
-async def test_fifty_uploads_at_once_share_two_connections_to_the_database(standalone: Standalone) -> None:
+async def test_twenty_uploads_at_once_share_two_connections_to_the_database(standalone: Standalone) -> None:
     await asyncio.to_thread(standalone.start)
     async with _client(standalone.system) as gitlab:
-        imports = (gitlab.import_file(archive("every_relation"), f"p{n}") for n in range(50))
+        imports = (gitlab.import_file(archive("every_relation"), f"p{n}") for n in range(20))
         assert {status["import_status"] for status in await asyncio.gather(*imports)} == {"finished"}
 
 

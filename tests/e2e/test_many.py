@@ -25,7 +25,7 @@ from tests.support.seaweedfs import S3Server
 from tests.support.system import System, distributed
 from tests.support.waiting import until_row
 
-PROJECTS = 50
+PROJECTS = 20
 # The importer that has begun to write.
 WRITING = """
 SELECT worker FROM jobs
@@ -64,7 +64,7 @@ async def _through(gitlab: GitLab, source: Path, target: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-async def test_two_importers_and_two_exporters_end_every_job_of_50_projects_exactly_once(
+async def test_two_importers_and_two_exporters_end_every_job_of_20_projects_exactly_once(
     crowd: System, database_url: str, tmp_path: Path
 ) -> None:
     source = archive("every_relation")
