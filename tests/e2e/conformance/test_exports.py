@@ -57,6 +57,8 @@ async def test_case_01_nothing_was_exported(gitlab: Instance, ann: str) -> None:
         "none",
         f"{ann}/api-project",
     )
+    assert (answer.body["description"], answer.body["path"]) == (None, "api-project")
+    assert answer.body["name_with_namespace"] == f"{ann.title()} / {answer.body['name']}"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", answer.body["created_at"])
 
 
@@ -109,7 +111,7 @@ async def test_cases_07_17_28_all_is_hidden_where_exports_are_disabled(gitlab: I
 async def test_case_08_a_path_is_as_good_as_an_id(gitlab: Instance, ann: str) -> None:
     number = await gitlab.project(ann)
     by_id = await gitlab.get(f"/projects/{number}/export", by=ann)
-    for path in (f"{ann}%2Fapi-project", f"{ann.upper()}%2fAPI-Project"):
+    for path in (f"{ann}%2Fapi-project", f"{ann.upper()}%2fAPI-Project", f"%61{ann[1:]}%2Fapi-project"):
         assert _of(await gitlab.get(f"/projects/{path}/export", by=ann)) == (200, by_id.body)
 
 

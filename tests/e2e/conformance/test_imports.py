@@ -51,7 +51,12 @@ async def test_case_33_without_a_namespace_it_is_ones_own(gitlab: Instance, ann:
     assert answer.body["correlation_id"] == answer.headers["X-Request-Id"]
     rest: dict[str, Any] = {
         "description": None,
+        "name": "test-import",
+        "name_with_namespace": f"{ann.title()} / test-import",
+        "path": "test-import",
+        "import_type": "gitlab_project",
         "import_status": "scheduled",
+        "stats": None,
         "failed_relations": [],
         "import_error": None,
     }

@@ -63,8 +63,9 @@ async def test_case_88_another_maintainer_sees_nothing_of_it(gitlab: Instance, a
     await _start(gitlab, number, ann)
     other = await gitlab.member(number, 40)
     assert _of(await _get(gitlab, number, "status", by=other)) == (200, [])
-    answer = await _get(gitlab, number, "status?relation=labels", by=other)
-    assert _of(answer) == (404, {"message": "Export not found"})
+    for what in ("status", "download"):
+        answer = await _get(gitlab, number, f"{what}?relation=labels", by=other)
+        assert _of(answer) == (404, {"message": "Export not found"})
 
 
 async def test_case_89_a_relation_is_a_file(gitlab: Instance, ann: str, number: int) -> None:
@@ -72,6 +73,7 @@ async def test_case_89_a_relation_is_a_file(gitlab: Instance, ann: str, number: 
     answer = await _get(gitlab, number, "download?relation=labels", by=ann)
     disposition = "attachment; filename=\"labels.ndjson.gz\"; filename*=UTF-8''labels.ndjson.gz"
     assert (answer.status, answer.headers["Content-Disposition"]) == (200, disposition)
+    assert answer.headers["Content-Length"] == str(len(answer.body))
     assert gzip.decompress(answer.body) == LABELS
 
 

@@ -167,17 +167,16 @@ async def test_case_64_an_object_of_a_bucket(gitlab: Instance, ann: str, stored:
 
 
 @pytest.mark.parametrize(
-    ("name", "word"),
+    ("name", "word", "blank"),
     [
-        ("region", "Region"),
-        ("bucket_name", "Bucket name"),
-        ("file_key", "File key"),
-        ("access_key_id", "Access key"),
-        ("secret_access_key", "Secret access key"),
-        ("path", "Path"),
+        ("region", "Region", ""),
+        ("bucket_name", "Bucket name", " "),
+        ("file_key", "File key", None),
+        ("access_key_id", "Access key", ""),
+        ("secret_access_key", "Secret access key", " "),
+        ("path", "Path", None),
     ],
 )
-@pytest.mark.parametrize("blank", ["", " ", None])
 async def test_case_65_what_is_blank(
     gitlab: Instance, ann: str, stored: dict[str, str], name: str, word: str, blank: str | None
 ) -> None:

@@ -34,7 +34,7 @@ async def _import(api: Api, **fields: str) -> Answer:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_case_42_a_bot_imports_nothing_into_its_own_namespace(api: Api) -> None:
+async def test_a_bot_imports_nothing_into_its_own_namespace(api: Api) -> None:
     for fields in ({}, {"namespace": "robot"}, {"namespace_path": "ROBOT"}):
         answer = await _import(api, path="p", **fields)
         assert (answer.status, answer.body) == REFUSED

@@ -9,11 +9,8 @@ import pytest
 import structlog
 
 from services.api.http import bodies
-from shared.accounts.memberships import add_member
-from shared.accounts.models import AccessLevel, User
-from shared.accounts.namespaces import create_group
+from shared.accounts.models import User
 from shared.ledger import objects
-from shared.projects import store
 from shared.projects.models import Project
 from tests.support.api import ARCHIVE, Answer, Api
 from tests.support.waiting import until, until_row
@@ -29,7 +26,7 @@ async def _download(
     return await api.call(method, f"/api/v4/projects/{project.id}/export/download", by=by, headers=named)
 
 
-async def test_case_22_a_finished_archive_is_downloaded_whole(api: Api, ann: User, project: Project) -> None:
+async def test_a_finished_archive_is_downloaded_whole(api: Api, ann: User, project: Project) -> None:
     await api.archive(project, ann)
 
     answer = await _download(api, project)
@@ -68,66 +65,6 @@ async def test_head_has_the_headers_of_get_and_no_body(api: Api, ann: User, proj
         assert head.headers[name] == whole.headers[name]
 
 
-async def test_case_23_what_was_never_exported_is_not_found(api: Api, project: Project) -> None:
-    answer = await _download(api, project)
-
-    assert (answer.status, answer.body) == (404, EXPIRED)
-
-
-async def test_case_24_what_is_being_exported_is_not_found(api: Api, ann: User, project: Project) -> None:
-    await api.started(await api.job(project, ann))
-
-    answer = await _download(api, project)
-
-    assert (answer.status, answer.body) == (404, EXPIRED)
-
-
-async def test_case_25_an_archive_missing_in_the_store_is_not_available_yet(
-    api: Api, ann: User, project: Project
-) -> None:
-    await api.store.delete([await api.archive(project, ann)])
-
-    answer = await _download(api, project)
-
-    assert (answer.status, answer.body) == (404, {"message": "The project export file is not available yet"})
-
-
-@pytest.mark.parametrize("level", [AccessLevel.DEVELOPER, AccessLevel.REPORTER])
-async def test_case_26_download_is_forbidden_below_maintainer(
-    api: Api, ann: User, project: Project, level: AccessLevel
-) -> None:
-    await api.archive(project, ann)
-    await api.member("bob", project, level)
-
-    assert (await _download(api, project, by="bob")).status == 403
-
-
-async def test_case_26_download_of_an_invisible_project_is_not_found(
-    api: Api, ann: User, project: Project
-) -> None:
-    await api.archive(project, ann)
-    await api.user("eve")
-
-    assert (await _download(api, project, by="eve")).status == 404
-
-
-@pytest.mark.parametrize("api", [{"project_download_export_limit": 1}], indirect=True)
-async def test_case_27_downloads_are_limited_for_each_namespace(
-    api: Api, ann: User, project: Project
-) -> None:
-    await api.archive(project, ann)
-    group = await create_group(api.pool, "grp", name="Grp")
-    await add_member(api.pool, ann.id, namespace_id=group.id, level=AccessLevel.OWNER)
-    other = await store.create(
-        api.pool, store.NewProject(namespace_id=group.id, creator_id=ann.id, path="p", name="p")
-    )
-    await api.archive(other, ann)
-
-    statuses = [(await _download(api, each)).status for each in (project, project, other)]
-
-    assert statuses == [200, 429, 200]
-
-
 @pytest.mark.parametrize("api", [{"project_download_export_limit": 1}], indirect=True)
 async def test_going_on_with_a_download_does_not_count(api: Api, ann: User, project: Project) -> None:
     await api.archive(project, ann)
@@ -138,7 +75,7 @@ async def test_going_on_with_a_download_does_not_count(api: Api, ann: User, proj
     assert (await _download(api, project, Range="bytes=0-")).status == 429
 
 
-async def test_case_29_a_removed_archive_is_not_found(api: Api, ann: User, project: Project) -> None:
+async def test_a_removed_archive_is_not_found(api: Api, ann: User, project: Project) -> None:
     await api.archive(project, ann)
     await api.pool.execute("UPDATE archives SET expires_at = now()")
 
@@ -156,7 +93,7 @@ async def test_case_29_a_removed_archive_is_not_found(api: Api, ann: User, proje
         ("bytes=5-999999", 5, len(ARCHIVE)),
     ],
 )
-async def test_case_30_a_range_is_sent_alone(
+async def test_a_range_is_sent_alone(
     api: Api, ann: User, project: Project, wanted: str, start: int, end: int
 ) -> None:
     await api.archive(project, ann)

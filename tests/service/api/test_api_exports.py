@@ -4,12 +4,11 @@ import asyncio
 
 import pytest
 
-from shared.accounts.models import AccessLevel, Scope
-from shared.accounts.tokens import create_token
+from shared.accounts.models import AccessLevel
 from shared.broker.base import Message
 from shared.gitlab.visibility import Visibility
 from shared.jobs.models import ExportOrder, JobKind, UploadTarget
-from tests.support.api import EXTERNAL_URL, Api
+from tests.support.api import Api
 
 BELOW_MAINTAINER = (AccessLevel.DEVELOPER, AccessLevel.REPORTER, AccessLevel.GUEST)
 ACCEPTED = {"message": "202 Accepted"}
@@ -22,63 +21,12 @@ async def _status(api: Api, project_id: int, *, by: str = "ann") -> tuple[str, b
     return answer.body["export_status"], "_links" in answer.body
 
 
-async def test_case_01_status_is_none_without_links_before_any_export(api: Api) -> None:
-    project = await api.project(await api.user("ann"))
-
-    answer = await api.get(f"/projects/{project.id}/export", by="ann")
-
-    assert answer.status == 200
-    created_at = answer.body.pop("created_at")
-    assert created_at.endswith("Z")
-    assert len(created_at) == len("2018-02-13T09:05:58.023Z")
-    assert answer.body == {
-        "id": project.id,
-        "description": None,
-        "name": "project",
-        "name_with_namespace": "Ann / project",
-        "path": "project",
-        "path_with_namespace": "ann/project",
-        "export_status": "none",
-    }
-
-
-async def test_case_02_status_is_started_while_the_job_runs(api: Api) -> None:
-    ann = await api.user("ann")
-    project = await api.project(ann)
-    await api.started(await api.job(project, ann))
-
-    assert await _status(api, project.id) == ("started", False)
-
-
 async def test_status_is_queued_in_the_moment_of_the_202(api: Api) -> None:
     project = await api.project(await api.user("ann"))
 
     await api.post(f"/projects/{project.id}/export", by="ann")
 
     assert await _status(api, project.id) == ("queued", False)
-
-
-async def test_case_03_status_is_finished_with_both_links(api: Api) -> None:
-    ann = await api.user("ann")
-    project = await api.project(ann)
-    await api.archive(project, ann)
-
-    answer = await api.get(f"/projects/{project.id}/export", by="ann")
-
-    assert answer.body["export_status"] == "finished"
-    assert answer.body["_links"] == {
-        "api_url": f"{EXTERNAL_URL}/api/v4/projects/{project.id}/export/download",
-        "web_url": f"{EXTERNAL_URL}/ann/project/download_export",
-    }
-
-
-async def test_case_04_status_is_regeneration_in_progress_without_links(api: Api) -> None:
-    ann = await api.user("ann")
-    project = await api.project(ann)
-    await api.archive(project, ann)
-    await api.started(await api.job(project, ann))
-
-    assert await _status(api, project.id) == ("regeneration_in_progress", False)
 
 
 async def test_status_is_failed_when_the_newest_job_failed(api: Api) -> None:
@@ -99,57 +47,12 @@ async def test_an_export_is_seen_by_its_user_only(api: Api) -> None:
     assert (await api.get(f"/projects/{project.id}/export/download", by="bob")).status == 404
 
 
-@pytest.mark.parametrize("level", BELOW_MAINTAINER)
-async def test_case_05_status_is_forbidden_below_maintainer(api: Api, level: AccessLevel) -> None:
-    project = await api.project(await api.user("ann"))
-    await api.member("bob", project, level)
-
-    answer = await api.get(f"/projects/{project.id}/export", by="bob")
-
-    assert (answer.status, answer.body) == (403, {"message": "403 Forbidden"})
-
-
-@pytest.mark.parametrize("by", ["eve", None])
-async def test_case_06_status_of_an_invisible_project_is_not_found(api: Api, by: str | None) -> None:
-    project = await api.project(await api.user("ann"))
-    await api.user("eve")
-
-    answer = await api.get(f"/projects/{project.id}/export", by=by)
-
-    assert (answer.status, answer.body) == (404, NO_PROJECT)
-
-
 async def test_a_stranger_may_not_export_a_public_project(api: Api) -> None:
     project = await api.project(await api.user("ann"), visibility=Visibility.PUBLIC)
 
     answer = await api.get(f"/projects/{project.id}/export")
 
     assert (answer.status, answer.body) == (403, {"message": "403 Forbidden"})
-
-
-@pytest.mark.parametrize("api", [{"project_export_enabled": False}], indirect=True)
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/export"), ("POST", "/export"), ("GET", "/export/download")]
-)
-async def test_cases_07_17_28_everything_is_not_found_where_exports_are_disabled(
-    api: Api, method: str, path: str
-) -> None:
-    root = await api.user("root", is_admin=True)
-    project = await api.project(root)
-
-    answer = await api.call(method, f"/api/v4/projects/{project.id}{path}", by="root")
-
-    assert (answer.status, answer.body) == (404, {"message": "404 Not Found"})
-
-
-@pytest.mark.parametrize("reference", ["ann%2Fproject", "ann%2fproject", "Ann%2FPROJECT", "%61nn%2Fproject"])
-async def test_case_08_a_project_is_found_by_its_encoded_path(api: Api, reference: str) -> None:
-    project = await api.project(await api.user("ann"))
-    by_id = await api.get(f"/projects/{project.id}/export", by="ann")
-
-    by_path = await api.get(f"/projects/{reference}/export", by="ann")
-
-    assert (by_path.status, by_path.body) == (200, by_id.body)
 
 
 async def test_a_path_without_a_namespace_is_no_project(api: Api) -> None:
@@ -173,7 +76,7 @@ async def test_a_path_without_a_namespace_is_no_project(api: Api) -> None:
         {"json": {"upload": {"http_method": "PUT"}}},
     ],
 )
-async def test_case_09_post_without_content_queues_an_export(api: Api, body: dict[str, object]) -> None:
+async def test_post_without_content_queues_an_export(api: Api, body: dict[str, object]) -> None:
     project = await api.project(await api.user("ann"))
 
     answer = await api.post(f"/projects/{project.id}/export", by="ann", **body)
@@ -191,9 +94,7 @@ async def test_case_09_post_without_content_queues_an_export(api: Api, body: dic
         {"data": b'{"description":"Foo"}', "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
     ],
 )
-async def test_case_10_the_description_is_ordered_in_every_encoding(
-    api: Api, body: dict[str, object]
-) -> None:
+async def test_the_description_is_ordered_in_every_encoding(api: Api, body: dict[str, object]) -> None:
     project = await api.project(await api.user("ann"))
 
     answer = await api.post(f"/projects/{project.id}/export", by="ann", **body)
@@ -237,7 +138,7 @@ async def test_the_worker_is_told_of_the_job_after_the_commit(api: Api) -> None:
         ("http://-host/x", "Hostname or IP address invalid"),
     ],
 )
-async def test_cases_13_101_a_bad_upload_address_is_refused_and_costs_the_earlier_archive(
+async def test_a_bad_upload_address_is_refused_and_costs_the_earlier_archive(
     api: Api, url: str, problem: str
 ) -> None:
     ann = await api.user("ann")
@@ -274,7 +175,7 @@ def _multipart(**fields: str) -> bytes:
         {"data": f'{{"upload":{{"url":"{ADDRESS}"}}}}'.encode(), "headers": FORM},
     ],
 )
-async def test_case_11_an_upload_is_ordered_in_every_encoding_and_by_put_where_nothing_is_said(
+async def test_an_upload_is_ordered_in_every_encoding_and_by_put_where_nothing_is_said(
     api: Api, body: dict[str, object]
 ) -> None:
     project = await api.project(await api.user("ann"))
@@ -295,9 +196,7 @@ async def test_case_11_an_upload_is_ordered_in_every_encoding_and_by_put_where_n
         {"data": _multipart(url=ADDRESS, http_method="POST"), "headers": BOUNDED},
     ],
 )
-async def test_case_12_an_upload_by_post_is_ordered_in_every_encoding(
-    api: Api, body: dict[str, object]
-) -> None:
+async def test_an_upload_by_post_is_ordered_in_every_encoding(api: Api, body: dict[str, object]) -> None:
     project = await api.project(await api.user("ann"))
 
     answer = await api.post(f"/projects/{project.id}/export", by="ann", **body)
@@ -308,9 +207,7 @@ async def test_case_12_an_upload_by_post_is_ordered_in_every_encoding(
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/x", "http://localhost/x", "http://[::1]/x"])
-async def test_case_100_a_local_upload_address_is_accepted_as_only_the_upload_is_guarded(
-    api: Api, url: str
-) -> None:
+async def test_a_local_upload_address_is_accepted_as_only_the_upload_is_guarded(api: Api, url: str) -> None:
     project = await api.project(await api.user("ann"))
 
     answer = await api.post(f"/projects/{project.id}/export", by="ann", data={"upload[url]": url})
@@ -334,55 +231,6 @@ def test_the_address_of_an_upload_is_not_shown_with_its_order() -> None:
     assert "receiver" not in repr(order)
 
 
-async def test_case_14_the_upload_method_is_put_or_post(api: Api) -> None:
-    project = await api.project(await api.user("ann"))
-
-    answer = await api.post(
-        f"/projects/{project.id}/export",
-        by="ann",
-        data={"upload[url]": "http://h/x", "upload[http_method]": "DELETE"},
-    )
-
-    assert (answer.status, answer.body) == (
-        400,
-        {"error": "upload[http_method] does not have a valid value"},
-    )
-
-
-@pytest.mark.parametrize("level", BELOW_MAINTAINER)
-async def test_case_15_export_is_forbidden_below_maintainer(api: Api, level: AccessLevel) -> None:
-    project = await api.project(await api.user("ann"))
-    await api.member("bob", project, level)
-
-    answer = await api.post(f"/projects/{project.id}/export", by="bob")
-
-    assert (answer.status, answer.body) == (403, {"message": "403 Forbidden"})
-
-
-async def test_case_16_export_of_an_invisible_project_is_not_found(api: Api) -> None:
-    project = await api.project(await api.user("ann"))
-    await api.user("eve")
-
-    answer = await api.post(f"/projects/{project.id}/export", by="eve")
-
-    assert (answer.status, answer.body) == (404, NO_PROJECT)
-
-
-@pytest.mark.parametrize("api", [{"project_export_limit": 6}], indirect=True)
-async def test_case_20_the_seventh_export_within_a_minute_is_too_many(api: Api) -> None:
-    ann = await api.user("ann")
-    first, second = await api.project(ann, "one"), await api.project(ann, "two")
-    for _ in range(3):
-        assert (await api.post(f"/projects/{first.id}/export", by="ann")).status == 202
-        assert (await api.post(f"/projects/{second.id}/export", by="ann")).status == 202
-
-    answer = await api.post(f"/projects/{first.id}/export", by="ann")
-
-    text = "This endpoint has been requested too many times. Try again later."
-    assert (answer.status, answer.body) == (429, {"message": {"error": text}})
-    assert 1 <= int(answer.headers["Retry-After"]) <= 60
-
-
 @pytest.mark.parametrize("api", [{"project_export_limit": 1}], indirect=True)
 async def test_a_new_minute_has_a_new_limit(api: Api) -> None:
     project = await api.project(await api.user("ann"))
@@ -392,18 +240,6 @@ async def test_a_new_minute_has_a_new_limit(api: Api) -> None:
 
     for expected in (202, 429):
         assert (await api.post(f"/projects/{project.id}/export", by="ann")).status == expected
-
-
-async def test_case_21_a_new_export_removes_the_earlier_archive(api: Api) -> None:
-    ann = await api.user("ann")
-    project = await api.project(ann)
-    await api.archive(project, ann)
-
-    answer = await api.post(f"/projects/{project.id}/export", by="ann")
-
-    assert answer.status == 202
-    assert await _status(api, project.id) == ("queued", False)
-    assert (await api.get(f"/projects/{project.id}/export/download", by="ann")).status == 404
 
 
 async def test_exports_asked_for_at_once_become_one_job(api: Api) -> None:
@@ -436,16 +272,3 @@ async def test_an_export_that_runs_beside_an_ended_one_counts(api: Api) -> None:
     await api.failed(await api.job(project, ann), "no")
 
     assert await _status(api, project.id) == ("started", False)
-
-
-async def test_case_99_a_reading_token_reads_and_does_not_export(api: Api) -> None:
-    ann = await api.user("ann")
-    project = await api.project(ann)
-    api.tokens["ann"] = await create_token(api.pool, ann.id, name="reader", scopes=[Scope.READ_API])
-
-    assert await _status(api, project.id) == ("none", False)
-    answer = await api.post(f"/projects/{project.id}/export", by="ann")
-
-    assert answer.status == 403
-    assert answer.body["error"] == "insufficient_scope"
-    assert answer.body["scope"] == "api"

@@ -47,7 +47,7 @@ async def test_a_file_that_does_not_end_in_gz_as_it_is_written_is_no_archive(api
 
 
 @pytest.mark.parametrize("size", [1, LARGEST_FIELD + 1])
-async def test_case_44_a_file_without_a_name_is_invalid_however_long(api: Api, size: int) -> None:
+async def test_a_file_without_a_name_is_invalid_however_long(api: Api, size: int) -> None:
     answer = await _upload(api, b"", b"x" * size)
 
     assert (answer.status, answer.body) == (400, {"error": "file is invalid"})

@@ -43,7 +43,7 @@ async def _import_while(api: Api, happens: Callable[[], Awaitable[object]], **fi
         return await api.post("/projects/remote-import", by="ann", json=wanted)
 
 
-async def test_case_52_a_path_that_is_taken_meanwhile_is_told_under_one_key(api: Api, ann: User) -> None:
+async def test_a_path_that_is_taken_meanwhile_is_told_under_one_key(api: Api, ann: User) -> None:
     answer = await _import_while(api, lambda: api.project(ann, "remote"))
 
     assert (answer.status, answer.body) == (400, {"message": "Path has already been taken"})
@@ -67,7 +67,7 @@ async def test_a_namespace_that_goes_while_the_archive_is_looked_at_is_not_found
     assert (answer.status, answer.body) == (404, {"message": "404 Namespace Not Found"})
 
 
-async def test_case_52_a_namespace_that_goes_at_the_end_is_told_under_one_key(
+async def test_a_namespace_that_goes_at_the_end_is_told_under_one_key(
     api: Api, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = api.uses.imports.place
@@ -88,7 +88,7 @@ async def test_case_52_a_namespace_that_goes_at_the_end_is_told_under_one_key(
 
 @pytest.mark.parametrize("path", ["import", "import-relation"])
 @pytest.mark.usefixtures("ann")
-async def test_case_85_only_gitlabs_proxy_may_ask_what_an_upload_needs(api: Api, path: str) -> None:
+async def test_only_gitlabs_proxy_may_ask_what_an_upload_needs(api: Api, path: str) -> None:
     for headers in ({}, {"Gitlab-Workhorse": "1"}, {"Gitlab-Workhorse-Api-Request": "forged"}):
         answer = await api.post(f"/projects/{path}/authorize", by="ann", headers=headers)
         assert (answer.status, answer.body) == (403, {"message": "403 Forbidden"})

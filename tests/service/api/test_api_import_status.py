@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.accounts.models import AccessLevel, User
+from shared.accounts.models import User
 from shared.gitlab.visibility import Visibility
-from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job
 from shared.projects.models import Project
 from tests.support.api import Api
@@ -30,12 +29,6 @@ async def _fail_lines(api: Api, job_id: int, lease: int, count: int) -> None:
     )  # fmt: skip
 
 
-async def test_case_70_a_stranger_reads_no_import_status(api: Api, project: Project) -> None:
-    answer = await api.get(f"/projects/{project.id}/import")
-
-    assert (answer.status, answer.body) == (401, {"message": "401 Unauthorized"})
-
-
 async def test_status_of_an_invisible_project_is_not_found(api: Api, ann: User) -> None:
     private = await api.project(ann, "private")
     await api.user("eve")
@@ -59,61 +52,13 @@ async def test_a_project_that_was_never_imported_has_no_import(api: Api, project
     assert {key: answer.body[key] for key in expected} == expected
 
 
-async def test_case_71_status_is_started_while_the_job_runs(api: Api, project: Project, job: Job) -> None:
-    await api.started(job)
-
-    answer = await api.get(f"/projects/{project.id}/import", by="ann")
-
-    assert (answer.status, answer.body["import_status"]) == (200, "started")
-    assert answer.body["correlation_id"] == "cid"
-
-
 async def test_status_is_finished_after_the_job(api: Api, project: Project, job: Job) -> None:
     await api.finished(job)
 
     answer = await api.get(f"/projects/{project.id}/import", by="ann")
 
     assert (answer.body["import_status"], answer.body["import_error"]) == ("finished", None)
-
-
-async def test_case_72_a_maintainer_reads_why_the_import_failed(api: Api, project: Project, job: Job) -> None:
-    await api.failed(job, "error")
-
-    answer = await api.get(f"/projects/{project.id}/import", by="ann")
-
-    assert (answer.body["import_status"], answer.body["import_error"]) == ("failed", "error")
-
-
-async def test_case_73_others_are_sent_to_a_maintainer(api: Api, project: Project, job: Job) -> None:
-    await api.failed(job, "error")
-    await api.member("bob", project, AccessLevel.DEVELOPER)
-
-    answer = await api.get(f"/projects/{project.id}/import", by="bob")
-
-    text = "Ask a maintainer to check the import status for more details."
-    assert (answer.body["import_status"], answer.body["import_error"]) == ("failed", text)
-
-
-async def test_case_74_status_is_canceled(api: Api, project: Project, job: Job) -> None:
-    await jobs.cancel(api.pool, job.id)
-
-    answer = await api.get(f"/projects/{project.id}/import", by="ann")
-
-    assert (answer.status, answer.body["import_status"]) == (200, "canceled")
-
-
-async def test_case_75_the_newest_hundred_failures_are_shown(api: Api, project: Project, job: Job) -> None:
-    lease = await api.started(job)
-    await _fail_lines(api, job.id, lease.token, 101)
-    await jobs.finish(api.pool, lease, progress={})
-
-    failed = (await api.get(f"/projects/{project.id}/import", by="ann")).body["failed_relations"]
-
-    assert [failure["line_number"] for failure in failed] == list(range(100, 0, -1))
-    assert list(failed[0]) == [
-        "id", "created_at", "exception_class", "source", "exception_message", "relation_name", "line_number"
-    ]  # fmt: skip
-    assert (failed[0]["exception_message"], failed[0]["relation_name"]) == ("Title is blank", "issues")
+    assert answer.body["correlation_id"] == "cid"
 
 
 async def test_failures_of_an_earlier_attempt_are_not_shown(api: Api, project: Project, job: Job) -> None:

@@ -90,7 +90,7 @@ async def test_only_owners_archive(api: Api, project: Project) -> None:
     assert (back.status, back.body["archived"]) == (201, False)
 
 
-async def test_case_98_an_old_path_leads_to_the_project(api: Api, project: Project) -> None:
+async def test_an_old_path_leads_to_the_project(api: Api, project: Project) -> None:
     await _put(api, f"/projects/{project.id}", "ann", path="renamed")
 
     answer = await api.get("/projects/ANN%2fproject/export?x=1", by="ann", allow_redirects=False)
@@ -104,7 +104,7 @@ async def test_case_98_an_old_path_leads_to_the_project(api: Api, project: Proje
     assert (await api.get("/projects/ann%2Frenamed/export", by="ann")).status == 200
 
 
-async def test_case_98_an_old_path_tells_strangers_nothing(api: Api, project: Project) -> None:
+async def test_an_old_path_tells_strangers_nothing(api: Api, project: Project) -> None:
     await api.user("eve")
     await _put(api, f"/projects/{project.id}", "ann", path="renamed")
 

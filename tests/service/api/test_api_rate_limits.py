@@ -24,7 +24,7 @@ async def _import(api: Api) -> Answer:
 
 
 @pytest.mark.parametrize("api", [{"project_export_limit": 2}], indirect=True)
-async def test_case_20_every_limited_answer_tells_how_the_caller_stands(api: Api) -> None:
+async def test_every_limited_answer_tells_how_the_caller_stands(api: Api) -> None:
     project = await api.project(await api.user("ann"))
 
     answers = [await api.post(f"/projects/{project.id}/export", by="ann") for _ in range(4)]
@@ -53,7 +53,7 @@ async def test_an_answer_without_a_limit_tells_of_none(api: Api) -> None:
 
 
 @pytest.mark.parametrize("api", [{"project_import_limit": 6}], indirect=True)
-async def test_case_49_the_seventh_import_is_refused_also_where_the_others_failed(api: Api) -> None:
+async def test_the_seventh_import_is_refused_also_where_the_others_failed(api: Api) -> None:
     await api.user("ann")
     statuses = [(await _import(api)).status for _ in range(6)]
 
@@ -99,7 +99,7 @@ async def test_what_is_wrong_with_a_small_form_is_told_before_that_imports_are_o
 
 
 @pytest.mark.parametrize("api", [{"project_download_export_limit": 1}], indirect=True)
-async def test_case_27_a_download_of_nothing_counts_too(api: Api) -> None:
+async def test_a_download_of_nothing_counts_too(api: Api) -> None:
     project = await api.project(await api.user("ann"))
 
     answers = [await api.get(f"/projects/{project.id}/export/download", by="ann") for _ in range(2)]

@@ -47,7 +47,7 @@ def _lose(api: Api, kind: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "GET status", "GET download?relation=labels"])
-async def test_case_86_relation_exports_are_for_maintainers(api: Api, ann: User, method: str) -> None:
+async def test_relation_exports_are_for_maintainers(api: Api, ann: User, method: str) -> None:
     made = await imported(api, ann, project(labels=LABELS))
     public = await api.project(ann, "public", visibility=Visibility.PUBLIC)
     for name, level in (("mia", AccessLevel.MAINTAINER), ("dev", AccessLevel.DEVELOPER)):
@@ -67,7 +67,7 @@ async def test_case_86_relation_exports_are_for_maintainers(api: Api, ann: User,
     assert await ask(public, None) == (403, {"message": "403 Forbidden"})
 
 
-async def test_case_87_status_tells_every_relation_or_the_one_asked_for(api: Api, ann: User) -> None:
+async def test_status_tells_every_relation_or_the_one_asked_for(api: Api, ann: User) -> None:
     made = await imported(api, ann, project(labels=LABELS, auto_devops=b"null"))
     await _start(api, made)
     answer = await _status(api, made)
@@ -86,29 +86,6 @@ async def test_case_87_status_tells_every_relation_or_the_one_asked_for(api: Api
     assert (unknown.status, unknown.body) == (404, {"message": "Export not found"})
 
 
-async def test_case_88_another_maintainer_sees_nothing_of_it(api: Api, ann: User) -> None:
-    made = await imported(api, ann, project(labels=LABELS))
-    await api.member("mia", made, AccessLevel.MAINTAINER)
-    await _start(api, made)
-    assert (await _status(api, made, by="mia")).body == []
-    for answer in (
-        await _status(api, made, "?relation=labels", by="mia"),
-        await _download(api, made, "relation=labels", by="mia"),
-    ):
-        assert (answer.status, answer.body) == (404, {"message": "Export not found"})
-
-
-async def test_case_89_a_relation_is_downloaded_under_its_name(api: Api, ann: User) -> None:
-    made = await imported(api, ann, project(labels=LABELS))
-    await _start(api, made)
-    answer = await _download(api, made, "relation=labels")
-    assert answer.status == 200
-    disposition = "attachment; filename=\"labels.ndjson.gz\"; filename*=UTF-8''labels.ndjson.gz"
-    assert answer.headers["Content-Disposition"] == disposition
-    assert answer.headers["Content-Length"] == str(len(answer.body))
-    assert gzip.decompress(answer.body) == LABELS
-
-
 @pytest.mark.parametrize(
     ("query", "error"),
     [
@@ -121,7 +98,7 @@ async def test_case_89_a_relation_is_downloaded_under_its_name(api: Api, ann: Us
         ("relation=labels&batched=true&batch_number=x", "batch_number is invalid"),
     ],
 )
-async def test_case_90_what_is_not_portable_is_refused(api: Api, ann: User, query: str, error: str) -> None:
+async def test_what_is_not_portable_is_refused(api: Api, ann: User, query: str, error: str) -> None:
     # That all or none of the batch's parameters must be there is an inference of the reference.
     made = await imported(api, ann)
     await _start(api, made)
@@ -129,7 +106,7 @@ async def test_case_90_what_is_not_portable_is_refused(api: Api, ann: User, quer
     assert (answer.status, answer.body) == (400, {"error": error})
 
 
-async def test_case_91_batches_are_asked_for_where_there_are_batches(api: Api, ann: User) -> None:
+async def test_batches_are_asked_for_where_there_are_batches(api: Api, ann: User) -> None:
     made = await imported(api, ann, project(labels=LABELS))
     await _start(api, made, batched="true")
     answer = await _download(api, made, "relation=labels")
@@ -143,7 +120,7 @@ async def test_case_91_batches_are_asked_for_where_there_are_batches(api: Api, a
 
 
 @pytest.mark.parametrize("relation", ["labels", "issues", "uploads"])
-async def test_case_92_a_batch_that_is_not_there_is_told(api: Api, ann: User, relation: str) -> None:
+async def test_a_batch_that_is_not_there_is_told(api: Api, ann: User, relation: str) -> None:
     made = await imported(api, ann, project(labels=LABELS))
     await _start(api, made, batched="true")
     for number in (-1, 0, 2, 10**18 - 1):
@@ -151,7 +128,7 @@ async def test_case_92_a_batch_that_is_not_there_is_told(api: Api, ann: User, re
         assert (answer.status, answer.body) == (404, {"message": "Batch not found"})
 
 
-async def test_case_92_a_file_that_the_store_lost_is_told(api: Api, ann: User) -> None:
+async def test_a_file_that_the_store_lost_is_told(api: Api, ann: User) -> None:
     made = await imported(api, ann, project(labels=LABELS))
     _lose(api, "packs")
     await _start(api, made)

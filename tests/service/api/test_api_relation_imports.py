@@ -7,7 +7,6 @@ import pytest
 
 from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.tokens import create_token
-from shared.gitlab.visibility import Visibility
 from shared.jobs.models import JobKind, RelationImportOrder
 from shared.projects.models import Project
 from tests.support.api import ARCHIVE, Answer, Api
@@ -27,7 +26,7 @@ async def trackers(api: Api, project: Project, *, by: str | None = "ann") -> Ans
     return await api.get(f"/projects/{project.id}/relation-imports", by=by)
 
 
-async def test_case_76_a_maintainer_gets_a_tracker(api: Api, project: Project) -> None:
+async def test_a_maintainer_gets_a_tracker(api: Api, project: Project) -> None:
     await api.member("max", project, AccessLevel.MAINTAINER)
     answer = await send(api, by="max")
     assert answer.status == 201
@@ -41,7 +40,7 @@ async def test_case_76_a_maintainer_gets_a_tracker(api: Api, project: Project) -
     assert job.object_id is not None
 
 
-async def test_case_77_an_unknown_project_is_not_found(api: Api, project: Project) -> None:
+async def test_an_unknown_project_is_not_found(api: Api, project: Project) -> None:
     answer = await send(api, path="ann/other", relation="nonsense")
     assert (answer.status, answer.body) == (404, {"message": "Project not found"})
     await api.user("eve")
@@ -58,7 +57,7 @@ async def test_the_relation_is_one_of_four(api: Api, project: Project, relation:
     }
 
 
-async def test_case_78_a_developer_may_not(api: Api, project: Project) -> None:
+async def test_a_developer_may_not(api: Api, project: Project) -> None:
     await api.member("dev", project, AccessLevel.DEVELOPER)
     answer = await send(api, by="dev")
     assert (answer.status, answer.body) == (
@@ -68,46 +67,8 @@ async def test_case_78_a_developer_may_not(api: Api, project: Project) -> None:
     assert await api.objects_left() == 0
 
 
-async def test_case_79_a_file_that_is_no_archive_by_its_name(api: Api, project: Project) -> None:
-    answer = await send(api, file=Part("file", b"# Hello", "README.md"))
-    assert answer.status == 422
-    assert answer.body == {
-        "message": {"error": "You need to upload a GitLab project export archive (ending in .gz)."}
-    }
-
-
-@pytest.mark.parametrize("api", [{"project_import_limit": 2}], indirect=True)
-async def test_case_80_it_shares_the_limit_of_imports(api: Api, project: Project) -> None:
-    assert (await send(api)).status == 201
-    assert (await api.post("/projects/import", by="ann", data=form_body([Part("path", "x"), FILE]),
-                           headers=HEADERS)).status == 201  # fmt: skip
-    answer = await send(api)
-    assert answer.status == 429
-    assert answer.body == {
-        "message": {"error": "This endpoint has been requested too many times. Try again later."}
-    }
-
-
-async def test_case_81_all_trackers_of_the_project_are_listed(api: Api, ann: User, project: Project) -> None:
-    await send(api)
-    await api.finished(await api.newest(project, JobKind.RELATION_IMPORT))
-    await send(api, relation="milestones")
-    answer = await trackers(api, project)
-    assert answer.status == 200
-    assert [(tracker["relation"], tracker["status"]) for tracker in answer.body] == [
-        ("issues", "finished"),
-        ("milestones", "created"),
-    ]
-
-
-async def test_case_82_strangers_and_those_who_only_see_the_project_get_no_trackers(
-    api: Api, ann: User
-) -> None:
-    project = await api.project(ann, "open", visibility=Visibility.PUBLIC)
+async def test_trackers_of_an_invisible_project_are_not_found(api: Api, ann: User) -> None:
     await api.user("eve")
-    assert (await trackers(api, project, by=None)).status == 401
-    answer = await trackers(api, project, by="eve")
-    assert (answer.status, answer.body) == (403, {"message": "403 Forbidden - Project"})
     hidden = await api.project(ann, "hidden")
     assert (await trackers(api, hidden, by="eve")).status == 404
 

@@ -74,7 +74,7 @@ async def _put(server: S3Server, key: str, kind: str) -> None:
         await client.put_object(Bucket=server.bucket, Key=key, Body=ARCHIVE, ContentType=kind)
 
 
-async def test_case_64_an_object_of_a_bucket_is_imported_and_its_keys_are_not_kept(shop: Shop) -> None:
+async def test_an_object_of_a_bucket_is_imported_and_its_keys_are_not_kept(shop: Shop) -> None:
     answer = await shop.ask()
 
     url = await shop.source(answer)
@@ -88,22 +88,6 @@ async def test_gitbeaker_asks_for_s3_at_the_other_address(shop: Shop) -> None:
     assert (await shop.ask("remote-import")).status == 201
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("region", "Region"),
-        ("bucket_name", "Bucket name"),
-        ("file_key", "File key"),
-        ("access_key_id", "Access key"),
-        ("secret_access_key", "Secret access key"),
-    ],
-)
-async def test_case_65_what_is_blank_is_told(shop: Shop, name: str, text: str) -> None:
-    answer = await shop.ask(**{name: " "})
-
-    assert (answer.status, answer.body) == (400, {"message": f"{text} can't be blank"})
-
-
 async def test_what_is_missing_is_told(shop: Shop) -> None:
     answer = await shop.ask(region=None, file_key=None, path=None)
 
@@ -111,7 +95,7 @@ async def test_what_is_missing_is_told(shop: Shop) -> None:
     assert (answer.status, answer.body) == (400, {"error": error})
 
 
-async def test_case_66_an_object_that_is_not_there_is_not_found(shop: Shop) -> None:
+async def test_an_object_that_is_not_there_is_not_found(shop: Shop) -> None:
     answer = await shop.ask(file_key="no/such")
 
     assert answer.body == {"message": f"File not found 'no/such' in '{shop.given['bucket_name']}'"}
@@ -126,7 +110,7 @@ async def test_case_66_an_object_that_is_not_there_is_not_found(shop: Shop) -> N
         ("bucket_name", "a/../b", "Invalid bucket name"),
     ],
 )
-async def test_case_67_an_object_that_cannot_be_opened_is_told_without_secrets(
+async def test_an_object_that_cannot_be_opened_is_told_without_secrets(
     shop: Shop, name: str, value: str, reason: str
 ) -> None:
     answer = await shop.ask(**{name: value})

@@ -161,7 +161,7 @@ async def test_a_setting_of_a_newer_version_is_passed_over(api: Api) -> None:
 
 
 @pytest.mark.usefixtures("root")
-async def test_case_18_a_project_over_the_limit_is_not_exported(api: Api) -> None:
+async def test_a_project_over_the_limit_is_not_exported(api: Api) -> None:
     ann = await api.user("ann")
     project = await api.project(ann)
     await _have_content(api, project, 4 * 1024 * 1024)
@@ -177,7 +177,7 @@ async def test_case_18_a_project_over_the_limit_is_not_exported(api: Api) -> Non
 
 
 @pytest.mark.usefixtures("root")
-async def test_case_19_a_project_within_the_limit_is_exported(api: Api) -> None:
+async def test_a_project_within_the_limit_is_exported(api: Api) -> None:
     project = await api.project(await api.user("ann"))
     await _have_content(api, project, 1024 * 1024)
     await _set(api, max_export_size=1)

@@ -60,7 +60,7 @@ async def test_a_token_reads_what_its_scope_covers(
         ("POST", "/users", "api"),
     ],
 )
-async def test_case_99_a_scope_that_is_too_small_names_those_that_would_do(
+async def test_a_scope_that_is_too_small_names_those_that_would_do(
     api: Api, ann: User, method: str, path: str, accepted: str
 ) -> None:
     await _only(api, ann, Scope.SUDO)
