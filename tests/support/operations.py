@@ -171,7 +171,7 @@ def _ids(world: World, path: str, *, reading: bool) -> dict[str, Any]:
         "id": ids.get(kind), "user_id": ids["users"], "branch": "main", "tag": "v1", "namespace": "root",
         "project": "kept", "file": "start.js", "issue_iid": 1, "merge_request_iid": 1, "name": "bug",
         "tag_name": "v1", "snapshot_id": ids["snapshots"], "relation": "issues", "secret": "secret",
-        "webhook_id": ids[hooks], "delivery_id": ids[f"deliveries of {hooks}"],
+        "code": "not_found", "webhook_id": ids[hooks], "delivery_id": ids[f"deliveries of {hooks}"],
         "oid": _OID, **dict.fromkeys(("milestone_id", "snippet_id"), (ids["projects"] << 32) + 1),
     }  # fmt: skip
     return {name: value for name, value in known.items() if f"{{{name}}}" in path}
