@@ -47,14 +47,20 @@ class UsageError(CommandError):
 
 
 class RefusedByServer(CommandError):
-    """The server answered that it does not do this; ``status`` is HTTP's, ``retry_after`` in seconds."""
+    """The server answered that it does not do this; ``status`` is HTTP's, ``retry_after`` in seconds.
 
-    code = "refused"
+    The code is the server's where its answer has one.
+    """
+
+    code = "server_refused"
     fault = Fault.CLIENT
     exit_code = 3
 
-    def __init__(self, status: int, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, *, code: str | None = None, retry_after: float | None = None
+    ) -> None:
         super().__init__(f"the server refused: {message} (HTTP {status})")
+        self.code = code or self.code
         self.status = status
         self.retry_after = retry_after
 

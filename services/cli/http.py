@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TypeAlias
@@ -29,6 +29,7 @@ _TIMEOUT = ClientTimeout(total=None, sock_connect=30, sock_read=300)
 _CONFLICT, _TOO_MANY_REQUESTS = 409, 429
 _SERVER_ERROR = 500
 _ERROR_BYTES = 64 * 1024
+_PROBLEM = "application/problem+json"
 _MESSAGES = ("message", "error_description", "error", "detail")
 
 Retriable: TypeAlias = Callable[[Exception], bool | float]
@@ -92,20 +93,31 @@ def _unreachable(url: str, error: Exception) -> Unreachable:
 
 
 async def _refusal(response: ClientResponse) -> CommandError:
-    message = _message(await response.content.read(_ERROR_BYTES)) or str(response.reason)
+    answer = _object(await response.content.read(_ERROR_BYTES))
+    message = _message(answer) or str(response.reason)
     if response.status >= _SERVER_ERROR:
         return Unreachable(f"{response.url.origin()} failed: {message} (HTTP {response.status})")
-    return RefusedByServer(response.status, message, retry_after=_retry_after(response))
+    code = _code(answer) if response.content_type == _PROBLEM else None
+    return RefusedByServer(response.status, message, code=code, retry_after=_retry_after(response))
 
 
-def _message(body: bytes) -> str:
-    """GitLab says it under three of the names (text or nested), and RFC 9457 under ``detail``."""
+def _object(body: bytes) -> Mapping[str, object]:
+    """Decode a JSON object; anything else is an empty one."""
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    if not isinstance(answer, dict):
-        return ""
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _code(problem: Mapping[str, object]) -> str | None:
+    """Give the member ``code`` of a Crossdock's problem document (RFC 9457, 3.2 allows for more members)."""
+    code = problem.get("code")
+    return code if isinstance(code, str) else None
+
+
+def _message(answer: Mapping[str, object]) -> str:
+    """GitLab says it under three of the names (text or nested), and RFC 9457 under ``detail``."""
     found = next(filter(None, map(answer.get, _MESSAGES)), "")
     return found if isinstance(found, str) else _nested(found)
 

@@ -61,6 +61,16 @@ def answer(body: object = None, status: int = 200, **headers: str) -> Answer:
     return respond
 
 
+def problem(code: object, status: int, detail: str = "no") -> Answer:
+    """Give a problem document (RFC 9457) with the member ``code``."""
+
+    async def respond(_: web.Request) -> web.Response:
+        body = {"detail": detail, "code": code}
+        return web.json_response(body, status=status, content_type="application/problem+json")
+
+    return respond
+
+
 def crossdock() -> Answer:
     """A Crossdock's version: it takes keys."""
     return answer({"version": "18.9.0", "revision": "crossdock"})
@@ -84,6 +94,7 @@ def job(state: str, number: int = 5, progress: Mapping[str, object] | None = Non
         "max_attempts": 5,
         "created_at": "2026-11-25T00:00:00.000Z",
         "error": "not a gzip file" if state == "failed" else None,
+        "error_code": "archive_invalid" if state == "failed" else None,
         "progress": {"bytes_per_second": None, "remaining_seconds": None} | dict(progress or {}),
     }
 

@@ -5,7 +5,7 @@ from aiohttp import web
 
 from services.cli.errors import CommandError, RefusedByServer, Unreachable, UsageError
 from services.cli.http import ATTEMPTS, api_url, when_limited, when_passing
-from tests.support.gitlab_stub import Script, answer, imported
+from tests.support.gitlab_stub import Answer, Script, answer, imported, problem
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,23 @@ def test_a_password_in_a_url_is_not_shown() -> None:
     with pytest.raises(UsageError) as refused:
         api_url("http://user:word@host")
     assert "word" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (problem("job_ended", 409), "job_ended"),
+        (problem(None, 409), "server_refused"),
+        (problem(5, 409), "server_refused"),
+        (answer({"message": "409 Conflict", "code": "job_ended"}, 409), "server_refused"),
+        (answer([], 409), "server_refused"),
+    ],
+)
+async def test_the_code_of_a_refusal_is_that_of_the_problem_document(refusal: Answer, code: str) -> None:
+    async with Script(refusal).client() as client:
+        with pytest.raises(RefusedByServer) as refused:
+            await client.import_status(1)
+    assert refused.value.code == code
 
 
 @pytest.mark.parametrize(
