@@ -3,7 +3,7 @@
 Exit codes: 0 success, 1 a job failed, 2 wrong usage, 3 the server refused, 4 the server cannot be reached.
 
 With ``--json`` a command prints one document on stdout, whose keys its help names; an error's is what is
-known of the job by then, and its sentence under ``error``.
+known of the job by then, its sentence under ``error``, and its code under ``error_code``.
 """
 
 # ruff: noqa: PLC0415  # a command imports what it needs when it runs: --help and --version stay quick

@@ -51,6 +51,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     lease: msgspec.Raw = _NULL
     error: str | None = None
+    error_code: str | None = None
     progress: Progress
     timings: msgspec.Raw = _NULL
     outcome: msgspec.Raw = _NULL
@@ -73,6 +74,11 @@ class JobClient:
     def list(self, *, limit: int, filters: Mapping[str, str]) -> AsyncIterator[Job]:
         """Give the newest jobs that pass the filters, at most ``limit``."""
         return self._calls.items("/jobs", Job, limit=limit, **filters)
+
+    async def newest_import(self, project: int) -> Job | None:
+        """Give the newest import of a project, None where it has none."""
+        filters = {"project": str(project), "kind": "import"}
+        return next(iter([job async for job in self.list(limit=1, filters=filters)]), None)
 
     def failures(self, job: int) -> AsyncIterator[FailedRelation]:
         """Give everything that an import left out; there are at most 100,000."""

@@ -30,12 +30,36 @@ class CommandError(CrossdockError):
     def __init__(self, sentence: str) -> None:
         super().__init__(utf8(sentence))
 
+    @property
+    def error_code(self) -> str | None:
+        """What ``--json`` prints beside the sentence."""
+        return self.code
+
 
 class JobFailed(CommandError):
     """The server took the job, and it did not end well."""
 
     code = "job_failed"
     fault = Fault.REMOTE
+
+
+class ServerJobFailed(JobFailed):
+    """A job of the server failed or was canceled. Its code is the server's; a GitLab has none."""
+
+    def __init__(self, sentence: str, *, job_code: str | None) -> None:
+        super().__init__(sentence)
+        self.job_code = job_code
+
+    @property
+    def error_code(self) -> str | None:
+        """See CommandError."""
+        return self.job_code
+
+
+class WaitTimedOut(JobFailed):
+    """The job did not end within the time that the command waits; it goes on at the server."""
+
+    code = "wait_timed_out"
 
 
 class UsageError(CommandError):
@@ -82,10 +106,10 @@ class Unintelligible(Unreachable):
 
 
 @contextmanager
-def knowing(document: Callable[[str], object]) -> Iterator[None]:
-    """Have an error of the block tell, with ``--json``, what is known by then; given is its sentence."""
+def knowing(document: Callable[[CommandError], object]) -> Iterator[None]:
+    """Give an error of the block the document that ``--json`` prints: what is known by then."""
     try:
         yield
     except CommandError as error:
-        error.document = document(str(error))
+        error.document = document(error)
         raise

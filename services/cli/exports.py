@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from services.cli.client import ExportStatus, GitLabClient, Project
 from services.cli.download import Download, Superseded
-from services.cli.errors import knowing, utf8
+from services.cli.errors import CommandError, knowing, utf8
 from services.cli.jobs import Gauge, export_states, limited
 from services.cli.parts import Part, part_of
 from services.cli.results import Exported
@@ -54,17 +54,17 @@ class _Wanted:
     async def fetch(self, archive: Download) -> Exported:
         """Have a new archive made, and fetch it."""
         made = await self._make()
-        with knowing(lambda error: replace(made, error=error)), transfer("Downloading") as report:
+        with knowing(lambda error: _failed(made, error)), transfer("Downloading") as report:
             digest = await archive.run(self.client, self.project, report)
         return replace(made, bytes=archive.done, sha256=digest)
 
     async def _make(self) -> Exported:
         made = Exported(project=None, job=None, state="none")
-        with knowing(lambda error: replace(made, error=error)), waiting("Exporting") as show:
+        with knowing(lambda error: _failed(made, error)), waiting("Exporting") as show:
             async with limited(self.within, f"the export of {self.project}"):
                 job = await self.client.schedule_export(self.project, self.description)
                 made, gauge = replace(made, job=job), Gauge(self.client, job)
-                async for status in export_states(self.client, self.project):
+                async for status in export_states(self.client, self.project, job):
                     made = _exported(status, job)
                     show(made.state, await gauge.measure())
         return made
@@ -76,7 +76,7 @@ class _Wanted:
         with transfer("Reading what is there") as report:
             await archive.take_up(part.validator, report)
         try:
-            with knowing(lambda error: replace(made, error=error)), _rest(archive) as report:
+            with knowing(lambda error: _failed(made, error)), _rest(archive) as report:
                 digest = await archive.finish(self.client, self.project, report)
         except Superseded as error:
             say(f"Making a new export: {error}")
@@ -91,3 +91,7 @@ def _rest(archive: Download) -> AbstractContextManager[Report]:
 def _exported(status: ExportStatus, job: int | None) -> Exported:
     project = Project(status.id, status.path_with_namespace)
     return Exported(project=project, job=job, state=status.export_status)
+
+
+def _failed(made: Exported, error: CommandError) -> Exported:
+    return replace(made, error=str(error), error_code=error.error_code)

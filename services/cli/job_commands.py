@@ -73,7 +73,7 @@ def jobs(  # noqa: PLR0913  # the options of a command
 def cancel(job: Job, *, token: Token = "", url: Url = URL, json: Json = False) -> None:
     """Cancel a job that has not ended.
 
-    Keys with --json: job (as GET /api/crossdock/v1/jobs/:id tells it), error.
+    Keys with --json: job (as GET /api/crossdock/v1/jobs/:id tells it), error, error_code.
     """
     from services.cli.job_results import cancel as move
 
@@ -92,7 +92,7 @@ def retry(
 ) -> None:
     """Have a job that failed or was canceled done again, as a new job.
 
-    Keys with --json: job (the new one, as GET /api/crossdock/v1/jobs/:id tells it), error.
+    Keys with --json: job (the new one, as GET /api/crossdock/v1/jobs/:id tells it), error, error_code.
     """
     from services.cli.job_results import retry as move
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from services.cli.client import FailedRelation, GitLabClient
 from services.cli.crossdock_api import Job, JobClient
-from services.cli.errors import knowing
+from services.cli.errors import RefusedByServer, knowing
 from services.cli.jobs import job_states, limited, measured
 from services.cli.results import Jobs, JobStatus, MovedJob
 from services.cli.terminal import waiting
@@ -29,9 +29,19 @@ async def job_status(client: GitLabClient, job: int, *, all_failures: bool) -> J
 async def newest_failures(client: GitLabClient, project: int) -> Sequence[FailedRelation]:
     """Give all that the newest import of a project left out."""
     jobs = JobClient(client)
-    filters = {"project": str(project), "kind": "import"}
-    newest = [job async for job in jobs.list(limit=1, filters=filters)]
-    return await _failures(jobs, newest[0].id) if newest else ()
+    newest = await jobs.newest_import(project)
+    return await _failures(jobs, newest.id) if newest else ()
+
+
+async def newest_error_code(client: GitLabClient, project: int) -> str | None:
+    """Give the code of the newest import's error. None at a GitLab, and where the job is hidden."""
+    if not await client.is_crossdock():
+        return None
+    try:
+        newest = await JobClient(client).newest_import(project)
+    except RefusedByServer:
+        return None
+    return newest.error_code if newest else None
 
 
 async def _failures(jobs: JobClient, job: int) -> Sequence[FailedRelation]:
@@ -40,19 +50,22 @@ async def _failures(jobs: JobClient, job: int) -> Sequence[FailedRelation]:
 
 async def cancel(client: GitLabClient, job: int) -> MovedJob:
     """Cancel a job."""
-    return MovedJob(await JobClient(client).cancel(job))
+    return MovedJob(job=await JobClient(client).cancel(job))
 
 
 async def retry(client: GitLabClient, job: int, *, within: timedelta | None) -> MovedJob:
     """Have a job done again, and wait for the new one if ``within`` says how long."""
     jobs = JobClient(client)
     made = await jobs.retry(job)
-    return MovedJob(made if within is None else await _follow(jobs, made, within))
+    return MovedJob(job=made if within is None else await _follow(jobs, made, within))
 
 
 async def _follow(jobs: JobClient, job: Job, within: timedelta) -> Job:
     seen = job
-    with knowing(lambda error: MovedJob(seen, error)), waiting(f"Job {job.id}") as show:
+    with (
+        knowing(lambda error: MovedJob(job=seen, error=str(error), error_code=error.error_code)),
+        waiting(f"Job {job.id}") as show,
+    ):
         async with limited(within, f"job {job.id}"):
             async for seen in job_states(jobs, job.id):
                 show(seen.state, measured(seen.progress))

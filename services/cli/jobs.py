@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from services.cli.client import ExportStatus, GitLabClient, ImportStatus
 from services.cli.crossdock_api import Job, JobClient, Progress
-from services.cli.errors import CommandError, JobFailed
+from services.cli.errors import CommandError, JobFailed, ServerJobFailed, WaitTimedOut
 from services.cli.terminal import Measure
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=3)
@@ -18,8 +18,13 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=3)
 _FAILED_IMPORT = frozenset({"failed", "canceled"})
 
 
-async def import_states(client: GitLabClient, project: int) -> AsyncGenerator[ImportStatus, None]:
-    """Give each look at an import until it finished. Raises JobFailed, also where there is no import."""
+async def import_states(
+    client: GitLabClient, project: int, job: int | None = None
+) -> AsyncGenerator[ImportStatus, None]:
+    """Give each look at an import until it finished. Raises JobFailed, also where there is no import.
+
+    ``job`` is its number, where the server is a Crossdock: it tells the code of the error.
+    """
     async for _ in _looks():
         status = await client.import_status(project)
         yield status
@@ -27,13 +32,16 @@ async def import_states(client: GitLabClient, project: int) -> AsyncGenerator[Im
             return
         if status.import_status in _FAILED_IMPORT:
             reason = status.import_error or "no reason was given"
-            raise JobFailed(f"the import of {status.path_with_namespace} {status.import_status}: {reason}")
+            sentence = f"the import of {status.path_with_namespace} {status.import_status}: {reason}"
+            raise ServerJobFailed(sentence, job_code=await _job_code(client, job))
         if status.import_status == "none":
             raise JobFailed(f"{status.path_with_namespace} has no import to wait for")
 
 
-async def export_states(client: GitLabClient, project: str | int) -> AsyncGenerator[ExportStatus, None]:
-    """Give each look at an export until it finished. Raises JobFailed.
+async def export_states(
+    client: GitLabClient, project: str | int, job: int | None = None
+) -> AsyncGenerator[ExportStatus, None]:
+    """Give each look at an export until it finished; ``job`` is as above. Raises JobFailed.
 
     GitLab says ``none`` until a worker takes it, however long that takes, and again after it failed.
     """
@@ -46,9 +54,21 @@ async def export_states(client: GitLabClient, project: str | int) -> AsyncGenera
             case "finished":
                 return
             case "failed":
-                raise JobFailed(f"the export of {status.path_with_namespace} failed")
+                sentence = f"the export of {status.path_with_namespace} failed"
+                raise ServerJobFailed(sentence, job_code=await _job_code(client, job))
             case "none" if is_taken:
-                raise JobFailed(f"the export of {status.path_with_namespace} left no file")
+                sentence = f"the export of {status.path_with_namespace} left no file"
+                raise ServerJobFailed(sentence, job_code=await _job_code(client, job))
+
+
+async def _job_code(client: GitLabClient, job: int | None) -> str | None:
+    """Look once: that the job failed is worth more than why."""
+    if job is None:
+        return None
+    try:
+        return (await JobClient(client).glance(job)).error_code
+    except CommandError:
+        return None
 
 
 async def job_states(jobs: JobClient, job: int) -> AsyncGenerator[Job, None]:
@@ -61,7 +81,7 @@ async def job_states(jobs: JobClient, job: int) -> AsyncGenerator[Job, None]:
                 return
             case "failed" | "canceled":
                 reason = f": {seen.error}" if seen.error else ""
-                raise JobFailed(f"job {job} {seen.state}{reason}")
+                raise ServerJobFailed(f"job {job} {seen.state}{reason}", job_code=seen.error_code)
 
 
 class Gauge:
@@ -105,9 +125,9 @@ async def _looks() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def limited(within: timedelta, job: str) -> AsyncIterator[None]:
-    """Raise JobFailed where the block takes longer; what the server has begun goes on there."""
+    """Raise WaitTimedOut where the block takes longer; what the server has begun goes on there."""
     try:
         async with asyncio.timeout(within.total_seconds()):
             yield
     except TimeoutError:
-        raise JobFailed(f"gave up waiting for {job}: what the server has begun of it goes on") from None
+        raise WaitTimedOut(f"gave up waiting for {job}: what the server has begun of it goes on") from None

@@ -42,7 +42,8 @@ def import_(  # noqa: PLR0913  # the options of a command
     """Upload an archive as a new project.
 
     Keys with --json: project (id, path_with_namespace), job (its number, null at a GitLab), state, error,
-    failed_relations (relation_name, line_number, exception_class, exception_message).
+    error_code (null where a GitLab's import failed), failed_relations (relation_name, line_number,
+    exception_class, exception_message).
     """
     from services.cli import transfers
 
@@ -77,7 +78,7 @@ def export(
     new export, as long as the server has it.
 
     Keys with --json: project (id, path_with_namespace), job (its number, null at a GitLab or where an older
-    export was finished), state, error, file, bytes, sha256.
+    export was finished), state, error, error_code (null where a GitLab's export failed), file, bytes, sha256.
     """
     from services.cli.exports import export_project
 
@@ -109,9 +110,9 @@ def status(
 ) -> None:
     """Show the state of a project's import and export, or of one job.
 
-    Keys with --json: project (id, path_with_namespace), import (state, error, failed_relations), export
-    (state, null where it is not visible to you). With --job these are instead: job (as GET
-    /api/crossdock/v1/jobs/:id tells it), failed_relations (null without --failures).
+    Keys with --json: project (id, path_with_namespace), import (state, error, error_code, failed_relations;
+    error_code is null at a GitLab), export (state, null where it is not visible to you). With --job these
+    are instead: job (as GET /api/crossdock/v1/jobs/:id tells it), failed_relations (null without --failures).
     """
     from services.cli import job_results, transfers
 
@@ -137,8 +138,9 @@ def verify(
     Its limits are those of the environment, as for a server (CROSSDOCK_MAX_...). The exit code is 1 where an
     import would fail; where it would leave lines out, these are listed, 1000 at most.
 
-    Keys with --json: file, bytes, sha256, error, entries, relations (by name: bytes, lines, failed), blobs
-    (name, bytes; 1000 at most), blob_count, blob_bytes, failed_relations (1000 at most), failure_count.
+    Keys with --json: file, bytes, sha256, error, error_code, entries, relations (by name: bytes, lines,
+    failed), blobs (name, bytes; 1000 at most), blob_count, blob_bytes, failed_relations (1000 at most),
+    failure_count.
     """
     from services.cli.configuration import settings
     from services.cli.running import run
@@ -171,7 +173,7 @@ def push(  # noqa: PLR0913  # the options of a command
     """Bring an unpacked archive into a project that is there, in place of what it has.
 
     Keys with --json: snapshot (id, state, entries, bytes; null where nothing was committed), error,
-    failure_count, failed_relations (100 at most).
+    error_code, failure_count, failed_relations (100 at most).
     """
     from services.cli import push as pushing
     from services.cli.running import run

@@ -43,9 +43,15 @@ class _Failures:
         relation = Path(sent.name).stem
         self.first += [each.of(relation) for each in sent.failures[: _MOST_TOLD - len(self.first)]]
 
-    def pushed(self, snapshot: Snapshot | None, *, error: str | None = None) -> Pushed:
+    def pushed(self, snapshot: Snapshot | None, *, error: CommandError | None = None) -> Pushed:
         """Give the document of a push."""
-        return Pushed(snapshot=snapshot, error=error, failure_count=self.count, failed_relations=self.first)
+        return Pushed(
+            snapshot=snapshot,
+            error=str(error) if error else None,
+            error_code=error.error_code if error else None,
+            failure_count=self.count,
+            failed_relations=self.first,
+        )
 
 
 class Pushed(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +62,7 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
 
     snapshot: Snapshot | None
     error: str | None = None
+    error_code: str | None = None
     failure_count: int
     failed_relations: Sequence[FailedRelation]
 

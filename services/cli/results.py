@@ -23,13 +23,14 @@ class Result(Protocol):
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
     """``crossdock import``: the state as GitLab says it, ``scheduled`` where nobody waited for more.
 
-    ``job`` is null where the server is no Crossdock.
+    ``job`` is null where the server is no Crossdock; so is the ``error_code`` of an import that failed.
     """
 
     project: Project
     job: int | None
     state: str
     error: str | None = None
+    error_code: str | None = None
     failed_relations: Sequence[FailedRelation] = ()
 
     def show(self) -> None:
@@ -47,6 +48,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     job: int | None
     state: str
     error: str | None = None
+    error_code: str | None = None
     file: str | None = None
     bytes: int | None = None
     sha256: str | None = None
@@ -57,10 +59,11 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportState(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of an import, with its failed relations, at most 100."""
+    """The state of an import, with its failed relations, at most 100; a GitLab has no ``error_code``."""
 
     state: str
     error: str | None
+    error_code: str | None
     failed_relations: Sequence[FailedRelation]
 
 
@@ -110,11 +113,12 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
         list_failures(self.failed_relations or ())
 
 
-class MovedJob(msgspec.Struct, frozen=True):
+class MovedJob(msgspec.Struct, frozen=True, kw_only=True):
     """``crossdock cancel`` and ``crossdock retry``."""
 
     job: Job
     error: str | None = None
+    error_code: str | None = None
 
     def show(self) -> None:
         """See Result."""
@@ -176,6 +180,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     sha256: str | None
     error: str | None
+    error_code: str | None
     entries: int
     relations: Mapping[str, Lines]
     blobs: Sequence[Blob]

@@ -26,7 +26,14 @@ def run(work: Coroutine[Any, Any, Result], *, json: bool) -> None:
         done.show()
 
 
-def _known(error: Exception) -> object:
-    """Give what an error knows; at least its sentence, under the key ``error``."""
+def _known(error: CrossdockError | OSError) -> object:
+    """Give what an error knows; at least its sentence and its code."""
     known = error.document if isinstance(error, CommandError) else None
-    return {"error": str(error)} if known is None else known
+    return {"error": str(error), "error_code": _code(error)} if known is None else known
+
+
+def _code(error: CrossdockError | OSError) -> str | None:
+    """Give the code; an error of the operating system has that of a command that ends."""
+    if isinstance(error, CommandError):
+        return error.error_code
+    return error.code if isinstance(error, CrossdockError) else CommandError.code

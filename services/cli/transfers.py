@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from services.cli.client import GitLabClient, ImportStatus, Project, Scheduled, Upload
-from services.cli.errors import RefusedByServer, UsageError, knowing
-from services.cli.job_results import newest_failures
+from services.cli.errors import CommandError, RefusedByServer, UsageError, knowing
+from services.cli.job_results import newest_error_code, newest_failures
 from services.cli.jobs import Gauge, import_states, limited
 from services.cli.results import ExportState, Imported, ImportState, Status, list_failures
 from services.cli.terminal import say, transfer, waiting
@@ -63,7 +63,7 @@ async def follow_import(client: GitLabClient, scheduled: Scheduled, *, within: t
     gauge = Gauge(client, scheduled.job)
     with knowing(lambda error: _imported(status, scheduled.job, error)), waiting("Importing") as show:
         async with limited(within, f"the import of {first.path_with_namespace}"):
-            async for status in import_states(client, first.id):
+            async for status in import_states(client, first.id, scheduled.job):
                 show(status.import_status, await gauge.measure())
     list_failures(status.failed_relations)
     failed = len(status.failed_relations)
@@ -81,6 +81,7 @@ async def status(client: GitLabClient, project: str, *, all_failures: bool) -> S
         import_=ImportState(
             state=imported.import_status,
             error=imported.import_error,
+            error_code=await newest_error_code(client, imported.id) if imported.import_error else None,
             failed_relations=failed,
         ),
         export=ExportState(await _export_state(client, imported.id)),
@@ -96,11 +97,12 @@ async def _export_state(client: GitLabClient, project: int) -> str | None:
         return None
 
 
-def _imported(status: ImportStatus, job: int | None, error: str | None = None) -> Imported:
+def _imported(status: ImportStatus, job: int | None, error: CommandError | None = None) -> Imported:
     return Imported(
         project=Project(status.id, status.path_with_namespace),
         job=job,
         state=status.import_status,
-        error=error,
+        error=str(error) if error else None,
+        error_code=error.error_code if error else None,
         failed_relations=status.failed_relations,
     )

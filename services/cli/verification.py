@@ -28,13 +28,17 @@ _CHUNK = 256 * 1024
 
 
 class WouldFail(JobFailed):
-    """An import of the archive would fail, or leave lines out where none may be missing."""
+    """An import of the archive would fail, or leave lines out where none may be missing.
+
+    The code is that of the archive's error, where it has one.
+    """
 
     code = "import_would_fail"
 
-    def __init__(self, sentence: str, seen: _Seen) -> None:
+    def __init__(self, sentence: str, seen: _Seen, *, code: str | None = None) -> None:
         super().__init__(sentence)
-        self.document: Verified = seen.verified(error=str(self))
+        self.code = code or self.code
+        self.document: Verified = seen.verified(error=self)
 
 
 async def verify(archive: Path, *, limits: Limits, strict: bool) -> Verified:
@@ -43,7 +47,7 @@ async def verify(archive: Path, *, limits: Limits, strict: bool) -> Verified:
     try:
         await seen.read(limits)
     except ArchiveError as error:
-        raise WouldFail(f"an import of {archive} would fail: {error}", seen) from error
+        raise WouldFail(f"an import of {archive} would fail: {error}", seen, code=error.code) from error
     if strict and seen.failure_count:
         list_failures(seen.verified().failed_relations)
         raise WouldFail(f"an import of {archive} would leave out {seen.failure_count} records", seen)
@@ -114,13 +118,14 @@ class _Seen:
                 )
             )
 
-    def verified(self, error: str | None = None) -> Verified:
+    def verified(self, error: WouldFail | None = None) -> Verified:
         """Give what was seen."""
         return Verified(
             file=utf8(self._archive),
             bytes=self._archive.stat().st_size,
             sha256=self._sha256,
-            error=error,
+            error=str(error) if error else None,
+            error_code=error.code if error else None,
             entries=self._progress.entries,
             relations={
                 name: Lines(bytes=each.bytes, lines=each.lines, failed=each.failed)

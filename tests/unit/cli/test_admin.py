@@ -144,5 +144,9 @@ def test_what_is_made_is_a_document_with_json(admin: Run) -> None:
 
 def test_what_is_refused_is_a_document_with_json(admin: Run) -> None:
     assert json.loads(admin("create-token", "nobody", "--json", code=2)) == {
-        "error": "there is no user 'nobody'"
+        "error": "there is no user 'nobody'",
+        "error_code": "usage",
     }
+    admin("create-user", "ada")
+    taken = json.loads(admin("create-user", "ada", "--json", code=2))
+    assert taken["error_code"] == "username_taken"

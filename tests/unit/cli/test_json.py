@@ -5,15 +5,22 @@ import os
 import re
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 from services.cli import admin_commands, admin_results, job_commands, project_commands, push, results
 from services.cli.__main__ import version as version_command
-from tests.support.command import run, run_beside
-from tests.support.gitlab_stub import Answer, Script, answer, archive, exported, imported
+from tests.support.command import documented, run, run_beside
+from tests.support.gitlab_stub import (
+    Answer,
+    Script,
+    answer,
+    archive,
+    exported,
+    imported,
+    problem,
+)
 from tests.support.projects import project
 
 FAILURE = {
@@ -22,17 +29,6 @@ FAILURE = {
     "exception_message": "\x9b bad",
     "line_number": 3,
 }
-
-
-async def documented(
-    script: Script, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[int, Any]:
-    """Give the exit code and the one document that a command prints."""
-    async with script.server() as url:
-        code = await run_beside(monkeypatch, *arguments, "--json", "--url", url, "--token", "secret")
-    out = capsys.readouterr().out
-    assert out.count("\n") == 1
-    return code, json.loads(out)
 
 
 @pytest.fixture
@@ -53,6 +49,7 @@ async def test_an_import_gives_one_document(
         "job": None,
         "state": "finished",
         "error": None,
+        "error_code": None,
         "failed_relations": [FAILURE],
     }
 
@@ -74,6 +71,7 @@ async def test_a_failed_import_gives_its_state_and_the_error(
     assert code == 1
     assert (document["state"], document["project"]["id"]) == ("failed", 7)
     assert document["error"] == "the import of group/one failed: no gzip"
+    assert document["error_code"] is None
 
 
 async def test_an_export_gives_what_arrived(
@@ -95,6 +93,7 @@ async def test_an_export_that_cannot_be_fetched_gives_its_state_and_the_error(
     assert code == 3
     assert (document["state"], document["file"], document["sha256"]) == ("finished", None, None)
     assert document["error"] == "the server refused: gone (HTTP 404)"
+    assert document["error_code"] == "server_refused"
 
 
 def test_an_archive_and_a_document_do_not_share_stdout(
@@ -116,26 +115,31 @@ async def test_a_status_gives_both_states(
         Script(imported("finished"), visible), monkeypatch, capsys, "status", "group/one"
     )
     assert code == 0
-    assert document["import"] == {"state": "finished", "error": None, "failed_relations": []}
+    assert document["import"] == {
+        "state": "finished", "error": None, "error_code": None, "failed_relations": [],
+    }  # fmt: skip
     assert document["export"] == {"state": state}
 
 
-async def test_a_refusal_gives_its_sentence(
+async def test_a_refusal_gives_its_sentence_and_its_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = Script(answer({"message": "404 Project Not Found"}, 404))
     assert await documented(script, monkeypatch, capsys, "status", "1") == (
         3,
-        {"error": "the server refused: 404 Project Not Found (HTTP 404)"},
+        {"error": "the server refused: 404 Project Not Found (HTTP 404)", "error_code": "server_refused"},
     )
 
 
-def test_wrong_usage_gives_its_sentence(
+def test_wrong_usage_gives_its_sentence_and_its_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("CROSSDOCK_TOKEN", raising=False)
     assert run(monkeypatch, "status", "1", "--json") == 2
-    assert json.loads(capsys.readouterr().out) == {"error": "no token: set CROSSDOCK_TOKEN or give --token"}
+    assert json.loads(capsys.readouterr().out) == {
+        "error": "no token: set CROSSDOCK_TOKEN or give --token",
+        "error_code": "usage",
+    }
 
 
 async def test_what_comes_from_an_archive_cannot_drive_the_terminal_in_json(
@@ -150,14 +154,19 @@ async def test_what_comes_from_an_archive_cannot_drive_the_terminal_in_json(
 
 
 @pytest.mark.parametrize(
-    ("strict", "end", "code", "sentence"),
+    ("strict", "end", "code", "error"),
     [
-        (["--strict"], (), 1, "nothing was committed, as lines would be left out"),
-        ([], (answer({"detail": "new content"}, 409),), 3, "the server refused: new content (HTTP 409)"),
+        (["--strict"], (), 1, ("nothing was committed, as lines would be left out", "job_failed")),
+        (
+            [],
+            (problem("snapshot_outdated", 409, "new content"),),
+            3,
+            ("the server refused: new content (HTTP 409)", "snapshot_outdated"),
+        ),
     ],
 )
 async def test_a_push_that_is_not_committed_gives_the_failures_and_the_error(
-    strict: list[str], end: tuple[Answer, ...], code: int, sentence: str, tmp_path: Path,
+    strict: list[str], end: tuple[Answer, ...], code: int, error: tuple[str, str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     (tmp_path / "tree").mkdir()
@@ -170,8 +179,15 @@ async def test_a_push_that_is_not_committed_gives_the_failures_and_the_error(
     ended = await documented(script, monkeypatch, capsys, "push", str(tmp_path), "group/one", *strict)
 
     assert ended == (
-        code, {"snapshot": None, "error": sentence, "failure_count": 7, "failed_relations": [FAILURE]},
-    )  # fmt: skip
+        code,
+        {
+            "snapshot": None,
+            "error": error[0],
+            "error_code": error[1],
+            "failure_count": 7,
+            "failed_relations": [FAILURE],
+        },
+    )
 
 
 UNNAMED = os.fsdecode(b"\xff.tar.gz")

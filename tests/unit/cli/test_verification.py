@@ -90,20 +90,21 @@ async def test_an_archive_is_not_held_in_memory(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "data", "code", "error"),
+    ("arguments", "data", "code", "error", "error_code"),
     [
-        ((), project(issues=b'{"title":"t"}\n'), 0, None),
-        ((), project(issues=b"[]\n"), 0, None),
-        (("--strict",), project(issues=b'{"title":"t"}\n'), 0, None),
-        (("--strict",), project(issues=b"[]\n"), 1, "would leave out 1 records"),
-        ((), b"no archive", 1, "would fail: not a gzip file"),
+        ((), project(issues=b'{"title":"t"}\n'), 0, None, None),
+        ((), project(issues=b"[]\n"), 0, None, None),
+        (("--strict",), project(issues=b'{"title":"t"}\n'), 0, None, None),
+        (("--strict",), project(issues=b"[]\n"), 1, "would leave out 1 records", "import_would_fail"),
+        ((), b"no archive", 1, "would fail: not a gzip file", "archive_invalid"),
     ],
 )
-def test_the_exit_code_says_whether_an_import_would_do(
+def test_the_exit_code_and_the_code_of_the_error_say_whether_an_import_would_do(  # a row each
     arguments: tuple[str, ...],
     data: bytes,
     code: int,
     error: str | None,
+    error_code: str | None,
     file: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -112,6 +113,7 @@ def test_the_exit_code_says_whether_an_import_would_do(
     told: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert (told["error"] or "").endswith(error or "")
     assert (told["error"] is None) == (error is None)
+    assert told["error_code"] == error_code
 
 
 def test_people_see_a_warning_and_the_lines(
