@@ -17,10 +17,10 @@ from services.api.queue.consumer import CommandConsumer
 from services.api.queue.metrics import CommandMetrics
 from services.api.use_cases import USE_CASES, UseCaseConfig, UseCases
 from services.process.health import Readiness
-from services.process.maintenance import keep_house
-from services.process.monitoring import Monitor, monitored
-from services.process.ports import distributed
-from services.process.tracing import tracing
+from services.process.maintenance import run_maintenance
+from services.process.monitoring import Monitor, open_monitor
+from services.process.ports import open_ports
+from services.process.tracing import open_tracer
 from shared.accounts.users import ensure_root
 from shared.database.migrate import migrate
 from shared.database.pool import Pool
@@ -126,9 +126,9 @@ async def wait_for_drain(readiness: Readiness, *, notice: float) -> None:
 async def serve(settings: Settings) -> None:
     """Serve requests and commands until SIGTERM."""
     async with (
-        tracing(settings, service="api") as tracer,
-        distributed(settings, tracer=tracer) as opened,
-        monitored(opened, settings, service="api") as monitor,
+        open_tracer(settings, service="api") as tracer,
+        open_ports(settings, tracer=tracer) as opened,
+        open_monitor(opened, settings, service="api") as monitor,
     ):
         await migrate(settings.database_url.get_secret_value())
         await make_root(opened.pool, settings)
@@ -137,10 +137,10 @@ async def serve(settings: Settings) -> None:
         runner = await listen(app, settings)
         async with asyncio.TaskGroup() as tasks:
             consuming = tasks.create_task(commands.run())
-            housekeeping = tasks.create_task(keep_house(monitor.ports, settings))
+            maintenance = tasks.create_task(run_maintenance(monitor.ports, settings))
             try:
                 await wait_for_drain(monitor.readiness, notice=settings.drain_seconds * _NOTICE)
             finally:
                 consuming.cancel()
                 await stop(runner, settings)
-                housekeeping.cancel()
+                maintenance.cancel()

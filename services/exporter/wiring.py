@@ -6,10 +6,10 @@ from functools import partial
 
 from services.exporter.exporter import Exporter
 from services.exporter.upload import Uploader
-from services.process.monitoring import monitored
-from services.process.ports import Ports, answering, distributed
-from services.process.tracing import tracing
-from services.process.worker import work_until_signal, worker_limits, worker_name
+from services.process.monitoring import open_monitor
+from services.process.ports import Ports, open_ports, wait_for_broker
+from services.process.tracing import open_tracer
+from services.process.worker import run_workers_until_signal, worker_limits, worker_name
 from shared.jobs.models import JobKind
 from shared.jobs.traced_work import TracedWork
 from shared.jobs.worker import Worker
@@ -43,9 +43,9 @@ def exporter(ports: Ports, settings: Settings) -> Worker:
 async def serve(settings: Settings) -> None:
     """Export until SIGTERM."""
     async with (
-        tracing(settings, service="exporter") as tracer,
-        distributed(settings, tracer=tracer) as opened,
+        open_tracer(settings, service="exporter") as tracer,
+        open_ports(settings, tracer=tracer) as opened,
     ):
-        await answering(opened.broker)  # who probes us finds nothing before
-        async with monitored(opened, settings, service="exporter") as monitor:
-            await work_until_signal([exporter(monitor.ports, settings)], monitor, settings)
+        await wait_for_broker(opened.broker)  # before the probes are served
+        async with open_monitor(opened, settings, service="exporter") as monitor:
+            await run_workers_until_signal([exporter(monitor.ports, settings)], monitor, settings)

@@ -7,10 +7,10 @@ from functools import partial
 from services.importer.importer import Importer
 from services.importer.relation_importer import RelationImporter
 from services.importer.sources import ArchiveSources
-from services.process.monitoring import monitored
-from services.process.ports import Ports, answering, distributed
-from services.process.tracing import tracing
-from services.process.worker import work_until_signal, worker_limits, worker_name
+from services.process.monitoring import open_monitor
+from services.process.ports import Ports, open_ports, wait_for_broker
+from services.process.tracing import open_tracer
+from services.process.worker import run_workers_until_signal, worker_limits, worker_name
 from shared.jobs.models import JobKind
 from shared.jobs.traced_work import TracedWork
 from shared.jobs.worker import Worker
@@ -55,9 +55,9 @@ def _sources(ports: Ports, settings: Settings) -> ArchiveSources:
 async def serve(settings: Settings) -> None:
     """Import until SIGTERM."""
     async with (
-        tracing(settings, service="importer") as tracer,
-        distributed(settings, tracer=tracer) as opened,
+        open_tracer(settings, service="importer") as tracer,
+        open_ports(settings, tracer=tracer) as opened,
     ):
-        await answering(opened.broker)  # who probes us finds nothing before
-        async with monitored(opened, settings, service="importer") as monitor:
-            await work_until_signal(importers(monitor.ports, settings), monitor, settings)
+        await wait_for_broker(opened.broker)  # before the probes are served
+        async with open_monitor(opened, settings, service="importer") as monitor:
+            await run_workers_until_signal(importers(monitor.ports, settings), monitor, settings)

@@ -1,1 +1,1 @@
-"""How a process runs: its start, its ports, health, monitoring, maintenance, workers and traces."""
+"""What every service process has: start, ports, health, monitoring, maintenance, workers and traces."""

@@ -1,4 +1,4 @@
-"""Health, as GitLab tells it to load balancers: the api on its port, every service on that of its metrics."""
+"""Health checks in GitLab's form, for load balancers: on the port of the api, and on every metrics port."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _DEADLINE = 5.0
 """Seconds that a check may take."""
 
 _VITAL = "db_check"
-"""Without it nothing can be done; without the others most things can, or wait."""
+"""The check that decides readiness: a service can do nothing without the database."""
 
 ALIVE = {"status": "ok"}
-"""The process need not be started again."""
+"""The answer of the liveness probe: the process runs."""
 
 _log = structlog.get_logger()
 
@@ -28,18 +28,18 @@ Check = Callable[[], Awaitable[object]]
 
 
 class Readiness:
-    """Whether requests, or jobs, should be sent here: until ``drain``."""
+    """Holds whether this process accepts new requests or jobs; it does until ``drain``."""
 
     def __init__(self) -> None:
         self.draining = False
 
     def drain(self) -> None:
-        """Answer 503 from now on, so that nothing new is sent here."""
+        """Make the readiness probe answer 503, so that load balancers send no new requests."""
         self.draining = True
 
 
 def checks(pool: Pool, store: ObjectStore, *, broker: Broker) -> dict[str, Check]:
-    """Give the checks of what a service works through, by GitLab's names where it has one."""
+    """Return one check for each server that a service needs, by GitLab's name where GitLab has one."""
     return {
         "db_check": lambda: check_database(pool),
         "queue_check": broker.check,
@@ -50,10 +50,10 @@ def checks(pool: Pool, store: ObjectStore, *, broker: Broker) -> dict[str, Check
 async def readiness(
     now: Readiness, checks: Mapping[str, Check], *, everything: bool
 ) -> tuple[int, dict[str, object]]:
-    """Give the status and the document: 503 while draining, and without the database.
+    """Return the HTTP status and the JSON document: 503 while the process drains, or if the database fails.
 
-    With ``everything`` the broker and the storage are checked too. Without it the document has the database
-    only where that is away, as GitLab's has no more than ``master_check``.
+    ``everything`` also checks the broker and the storage. Without it the document names the database only
+    if its check fails, because GitLab's document has ``master_check`` alone.
     """
     asked = [name for name in checks if everything or name == _VITAL]
     results = dict(zip(asked, await asyncio.gather(*(_passes(checks[name]) for name in asked)), strict=True))

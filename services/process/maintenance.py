@@ -1,4 +1,4 @@
-"""The sweeper with its duties, the relay of events and the sender of webhooks, as every service runs them."""
+"""Maintenance, which every service runs: the sweeper with its tasks, the event relay, the webhook sender."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from shared.webhooks.expiry import DeliveryExpiry
 from shared.webhooks.sender import WebhookSender
 
 _LEFT_UPLOADS = timedelta(hours=1)
-"""How often a process looks for uploads that writers left a day ago: it lists them all, and pays for that."""
+"""How often a process looks for abandoned uploads: the store has to list all uploads, which costs money."""
 
 
-def sweeper(ports: Ports, settings: Settings) -> Sweeper:
-    """Make the sweeper: jobs first, as somebody waits for them."""
+def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
+    """Make the sweeper. Its tasks for jobs come first, because users wait for jobs."""
     revival = Revival(ports.pool, ports.broker, metrics=ports.job_metrics)
     collector = Collector(ports.pool, ports.store, grace=timedelta(seconds=settings.collect_grace_seconds))
     expiry = Expiry(ports.pool)
     retention = timedelta(hours=settings.event_retention)
     events = EventExpiry(ports.pool, retention=retention)
-    duties = [
+    tasks = [
         revival.revive,
         revival.publish,
         Depth(ports.pool, ports.job_metrics).read,
@@ -44,19 +44,19 @@ def sweeper(ports: Ports, settings: Settings) -> Sweeper:
         events.remove_commands,
         DeliveryExpiry(ports.pool, retention=retention).remove_deliveries,
     ]
-    return Sweeper(ports.pool, duties, every=timedelta(seconds=settings.sweep_seconds))
+    return Sweeper(ports.pool, tasks, every=timedelta(seconds=settings.sweep_seconds))
 
 
-def webhook_sender(ports: Ports, settings: Settings) -> WebhookSender:
-    """Make the sender of webhooks."""
+def make_webhook_sender(ports: Ports, settings: Settings) -> WebhookSender:
+    """Make the webhook sender."""
     connect = outbound_clients(ports.pool, settings)
     return WebhookSender(ports.pool, connect, source=settings.base_url, metrics=ports.webhook_metrics)
 
 
-async def keep_house(ports: Ports, settings: Settings) -> None:
-    """Sweep, publish events and send webhooks, until cancelled."""
+async def run_maintenance(ports: Ports, settings: Settings) -> None:
+    """Run the sweeper, the event relay and the webhook sender until cancelled."""
     relay = Relay(ports.session, ports.broker, source=settings.base_url)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(sweeper(ports, settings).run())
+        tasks.create_task(make_sweeper(ports, settings).run())
         tasks.create_task(relay.run())
-        tasks.create_task(webhook_sender(ports, settings).run())
+        tasks.create_task(make_webhook_sender(ports, settings).run())

@@ -1,4 +1,4 @@
-"""What a process tells of itself: metrics and health, on a port of their own."""
+"""Metrics and health of a process, served on a port of their own."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from shared.storage.watched import WatchedStore
 from shared.webhooks.metrics import WebhookMetrics
 
 _ROUNDS = 3
-"""Of the sweeper, for which what it read counts as true: who leads next time may be another process."""
+"""Sweeper rounds for which a gauge that the sweeper read stays valid: another process may sweep next."""
 
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """The ports of a process, counted in ``registry``, and whether it is ready."""
+    """The ports of a process, whose use ``registry`` counts, and the readiness of the process."""
 
     ports: Ports
     registry: CollectorRegistry
@@ -37,8 +37,8 @@ class Monitor:
 
 
 @asynccontextmanager
-async def monitored(ports: Ports, settings: Settings, *, service: str) -> AsyncIterator[Monitor]:
-    """Count what is done through the ports, and tell it where the settings name a port for that."""
+async def open_monitor(ports: Ports, settings: Settings, *, service: str) -> AsyncIterator[Monitor]:
+    """Measure the use of the ports, and serve the metrics if the settings name a port for them."""
     registry = make_registry(service)
     PoolCollector(registry, ports.pool)
     fresh_for = timedelta(seconds=settings.sweep_seconds * _ROUNDS)
@@ -51,7 +51,7 @@ async def monitored(ports: Ports, settings: Settings, *, service: str) -> AsyncI
     monitor = Monitor(counted, registry, Readiness())
     lag = asyncio.create_task(LoopLag(registry).run())
     try:
-        async with _told(monitor, settings):
+        async with _serve_monitoring(monitor, settings):
             yield monitor
     finally:
         lag.cancel()
@@ -59,9 +59,9 @@ async def monitored(ports: Ports, settings: Settings, *, service: str) -> AsyncI
 
 
 @asynccontextmanager
-async def _told(monitor: Monitor, settings: Settings) -> AsyncIterator[None]:
-    """Answer on the port of the metrics until the process ends, also while it drains."""
-    runner = web.AppRunner(monitoring_app(monitor), access_log=None, shutdown_timeout=1)
+async def _serve_monitoring(monitor: Monitor, settings: Settings) -> AsyncIterator[None]:
+    """Serve the metrics port until the block ends, also while the process drains."""
+    runner = web.AppRunner(make_monitoring_app(monitor), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         if settings.metrics_port:
@@ -71,8 +71,8 @@ async def _told(monitor: Monitor, settings: Settings) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
-def monitoring_app(monitor: Monitor) -> web.Application:
-    """Make what answers there. Nobody is asked who asks: the port is for the inside."""
+def make_monitoring_app(monitor: Monitor) -> web.Application:
+    """Make the application of the metrics port. It has no authentication: the port is internal."""
     checks_of_ports = checks(monitor.ports.pool, monitor.ports.store, broker=monitor.ports.broker)
 
     async def metrics(request: web.Request) -> web.Response:

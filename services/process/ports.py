@@ -1,4 +1,4 @@
-"""The ports that every service works through, and their distributed adapters."""
+"""The ports of every service, and the adapters of the distributed form."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from shared.tracing.base import OFF, Tracer
 from shared.webhooks.metrics import WebhookMetrics
 
 PATIENCE = timedelta(minutes=1)
-"""How long a service that starts waits for the servers that may be starting too."""
+"""How long a service waits at its start for Postgres and RabbitMQ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Postgres, object storage and the broker, open; what counts jobs and webhooks; what makes spans.
+    """The open connections to Postgres, object storage and the broker, with the metrics and the tracer.
 
-    ``session`` opens a connection beside the pool's.
+    ``session`` opens a database connection outside the pool.
     """
 
     pool: Pool
@@ -60,8 +60,8 @@ def _s3(settings: Settings) -> S3Config:
 
 
 @asynccontextmanager
-async def distributed(settings: Settings, *, tracer: Tracer = OFF) -> AsyncIterator[Ports]:
-    """Open Postgres, S3 and RabbitMQ as the settings say; waits for Postgres. Raises DatabaseDown."""
+async def open_ports(settings: Settings, *, tracer: Tracer = OFF) -> AsyncIterator[Ports]:
+    """Open Postgres, S3 and RabbitMQ by the settings. Waits for Postgres; raises DatabaseDown."""
     url = settings.database_url.get_secret_value()
     async for attempt in stamina.retry_context(on=DatabaseDown, attempts=None, timeout=PATIENCE):
         with attempt:
@@ -83,8 +83,8 @@ async def _connect_once(url: str) -> None:
         raise DatabaseDown(f"the database does not answer: {error}") from error
 
 
-async def answering(broker: Broker) -> None:
-    """Return once the broker can be used; the api does without. Raises BrokerError."""
+async def wait_for_broker(broker: Broker) -> None:
+    """Wait until the broker answers: workers need it at their start, the api does not. Raises BrokerError."""
     async for attempt in stamina.retry_context(on=BrokerError, attempts=None, timeout=PATIENCE):
         with attempt:
             await broker.check()

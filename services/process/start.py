@@ -1,4 +1,4 @@
-"""How the process of a service starts and ends: what it cannot do without is an error of one line."""
+"""Start and end of a service process: an error that stops the service is logged in one line."""
 
 from __future__ import annotations
 
@@ -17,52 +17,59 @@ from shared.logs import configure
 from shared.settings.environment import Settings
 
 T = TypeVar("T")
-Serve = Callable[[Settings], Coroutine[Any, Any, None]]
+ServiceMain = Callable[[Settings], Coroutine[Any, Any, None]]
+"""The main function of a service, which runs until SIGTERM."""
 
 _log = structlog.get_logger()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work`` in a loop. SIGTERM cancels it, until it has a handler of its own, and exits with 143."""
+    """Run ``work`` in an event loop.
+
+    SIGTERM cancels it and the process exits with 143, unless ``work`` sets a handler of its own.
+    """
     try:
-        return asyncio.run(_cancelled_by_signal(work))
+        return asyncio.run(_cancel_on_signal(work))
     except asyncio.CancelledError:
         sys.exit(128 + signal.SIGTERM)
 
 
-async def _cancelled_by_signal(work: Coroutine[Any, Any, T]) -> T:
+async def _cancel_on_signal(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task
 
 
-def start(serve: Serve) -> None:
-    """Read the settings, log as they say, and serve. Exits with 1 where that cannot go on."""
+def start(serve: ServiceMain) -> None:
+    """Read the settings, set up logging and serve. Exits with 1 if the service cannot run."""
     try:
         settings = Settings()
     except ValidationError as error:
-        # Its own text quotes the values, secrets among them.
-        told = "; ".join(f"CROSSDOCK_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors())
-        sys.exit(f"crossdock: {told}")
+        # Pydantic's own text quotes the values, which may be secrets.
+        message = "; ".join(
+            f"CROSSDOCK_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()
+        )
+        sys.exit(f"crossdock: {message}")
     configure(settings.log_format, settings.log_level)
-    if not _served(serve, settings):
+    if not _serve(serve, settings):
         sys.exit(1)
 
 
-def _served(serve: Serve, settings: Settings) -> bool:
+def _serve(serve: ServiceMain, settings: Settings) -> bool:
+    """Run the service; return whether it ended without an error."""
     failed = False
     try:
         run(serve(settings))
     except* (CrossdockError, OSError, PostgresError, InterfaceError) as errors:
         failed = True
-        for error in _single(errors):
+        for error in _flatten(errors):
             _log.error("service_failed", error=str(error), kind=type(error).__name__)
     return not failed
 
 
-def _single(errors: BaseException) -> Iterator[BaseException]:
+def _flatten(errors: BaseException) -> Iterator[BaseException]:
     if isinstance(errors, BaseExceptionGroup):
         for each in errors.exceptions:
-            yield from _single(each)
+            yield from _flatten(each)
     else:
         yield errors

@@ -1,4 +1,4 @@
-"""Whether a process traces: OpenTelemetry is an extra, and not imported where nobody asks for it."""
+"""The tracer of a process. OpenTelemetry is an extra, which is imported only if the settings switch it on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.tracing.base import OFF, Tracer
 
 
 class TracingMissing(CrossdockError):
-    """The extra is not installed."""
+    """The settings switch tracing on, but the extra ``tracing`` is not installed."""
 
     code = "tracing_missing"
 
@@ -22,8 +22,8 @@ class TracingMissing(CrossdockError):
 
 
 @asynccontextmanager
-async def tracing(settings: Settings, *, service: str) -> AsyncIterator[Tracer]:
-    """Give what makes spans, as the settings say. Raises TracingMissing."""
+async def open_tracer(settings: Settings, *, service: str) -> AsyncIterator[Tracer]:
+    """Open the tracer that the settings ask for. Raises TracingMissing."""
     if not settings.tracing:
         yield OFF
         return

@@ -1,4 +1,4 @@
-"""How a worker process runs: until it is told to stop, and then until its jobs are done or handed back."""
+"""The main loop of a worker process: on SIGTERM it stops once its jobs are done or handed back."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 
 from services.process.health import Readiness
-from services.process.maintenance import keep_house
+from services.process.maintenance import run_maintenance
 from services.process.monitoring import Monitor
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.settings.environment import Settings
 
 
 def worker_name() -> str:
-    """Name this process in the rows of its jobs."""
+    """Return the name of this process in the rows of its jobs: host and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
@@ -31,7 +31,7 @@ def worker_limits(settings: Settings) -> WorkerLimits:
 
 
 def _stop_on_signal(workers: Sequence[Worker], readiness: Readiness) -> None:
-    """Have SIGTERM and SIGINT stop the workers gracefully; probes learn of it at once."""
+    """Make SIGTERM and SIGINT stop the workers gracefully; the readiness probe answers 503 at once."""
 
     def stop() -> None:
         readiness.drain()
@@ -42,15 +42,15 @@ def _stop_on_signal(workers: Sequence[Worker], readiness: Readiness) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
-async def work(workers: Sequence[Worker], housekeeping: Coroutine[None, None, None]) -> None:
-    """Run workers and the housekeeping until every worker has stopped."""
+async def run_workers(workers: Sequence[Worker], maintenance: Coroutine[None, None, None]) -> None:
+    """Run the workers and the maintenance until every worker has stopped."""
     async with asyncio.TaskGroup() as tasks:
-        keeping = tasks.create_task(housekeeping)
+        task = tasks.create_task(maintenance)
         await asyncio.gather(*(worker.run() for worker in workers))
-        keeping.cancel()
+        task.cancel()
 
 
-async def work_until_signal(workers: Sequence[Worker], monitor: Monitor, settings: Settings) -> None:
-    """Work, and keep house, until SIGTERM."""
+async def run_workers_until_signal(workers: Sequence[Worker], monitor: Monitor, settings: Settings) -> None:
+    """Run the workers and the maintenance until SIGTERM."""
     _stop_on_signal(workers, monitor.readiness)
-    await work(workers, keep_house(monitor.ports, settings))
+    await run_workers(workers, run_maintenance(monitor.ports, settings))

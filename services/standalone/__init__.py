@@ -1,1 +1,1 @@
-"""All services in one process, with nothing to install but Python."""
+"""The standalone form: all services in one process, without other servers."""

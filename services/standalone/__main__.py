@@ -10,7 +10,7 @@ from services.standalone.wiring import serve
 
 
 def main() -> None:
-    """Read the settings, and serve until SIGTERM; data go below the working directory."""
+    """Read the settings and serve until SIGTERM. The data lie in the working directory."""
     start(partial(serve, data=Path("crossdock-data").absolute()))
 
 

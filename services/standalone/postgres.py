@@ -1,4 +1,4 @@
-"""Embedded Postgres: a real server out of a wheel, on a socket, its data beside the objects."""
+"""Embedded Postgres: a full server from a Python wheel, which listens on a Unix socket."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 
 class EmbeddedPostgresMissing(RuntimeError):
-    """The wheel is not installed."""
+    """The Postgres wheel is not installed."""
 
     def __init__(self) -> None:
         super().__init__("embedded Postgres is not installed: pip install 'crossdock[embedded]'")
@@ -23,7 +23,7 @@ class EmbeddedPostgresMissing(RuntimeError):
 
 @asynccontextmanager
 async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
-    """Start a server whose data lie in ``folder``, give its URL, and stop it at the end."""
+    """Start a server with its data in ``folder``, yield its URL, and stop it after the block."""
     server = await asyncio.to_thread(_start, folder)
     try:
         yield server.get_uri()
@@ -34,7 +34,7 @@ async def embedded_postgres(folder: Path) -> AsyncIterator[str]:
 def _start(folder: Path) -> Any:  # noqa: ANN401  # the wheel has no types
     folder.mkdir(parents=True, exist_ok=True)
     server = _wheel().get_server(folder, cleanup_mode="stop")
-    # The last of its users stops the server, and one that was killed would be counted for ever.
+    # The last process that uses the server stops it. Forget killed ones, or the server would never stop.
     users = server.global_process_id_list
     for pid in users.get_and_add(os.getpid()):
         if not _is_alive(pid):

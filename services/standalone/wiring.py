@@ -11,11 +11,11 @@ from pathlib import Path
 from services.api.wiring import api_app, command_consumer, listen, make_root, stop, wait_for_drain
 from services.exporter.wiring import exporter
 from services.importer.wiring import importers
-from services.process.maintenance import keep_house
-from services.process.monitoring import monitored
+from services.process.maintenance import run_maintenance
+from services.process.monitoring import open_monitor
 from services.process.ports import Ports
-from services.process.tracing import tracing
-from services.process.worker import work
+from services.process.tracing import open_tracer
+from services.process.worker import run_workers
 from services.standalone.postgres import embedded_postgres
 from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
@@ -27,8 +27,10 @@ from shared.tracing.base import OFF, Tracer
 
 
 @asynccontextmanager
-async def embedded(settings: Settings, data: Path, *, tracer: Tracer = OFF) -> AsyncIterator[Ports]:
-    """Open the embedded adapters, everything they keep being below ``data``."""
+async def open_embedded_ports(
+    settings: Settings, data: Path, *, tracer: Tracer = OFF
+) -> AsyncIterator[Ports]:
+    """Open embedded Postgres, the in-process broker and the file store. All data lie below ``data``."""
     async with embedded_postgres(data / "postgres") as url:
         await migrate(url)
         async with database(url, size=settings.database_pool_size, on_query=tracer.on_query) as pool:
@@ -37,11 +39,11 @@ async def embedded(settings: Settings, data: Path, *, tracer: Tracer = OFF) -> A
 
 
 async def serve(settings: Settings, *, data: Path) -> None:
-    """Answer, import and export until SIGTERM."""
+    """Run the api, the importer and the exporter until SIGTERM."""
     async with (
-        tracing(settings, service="standalone") as tracer,
-        embedded(settings, data, tracer=tracer) as opened,
-        monitored(opened, settings, service="standalone") as monitor,
+        open_tracer(settings, service="standalone") as tracer,
+        open_embedded_ports(settings, data, tracer=tracer) as opened,
+        open_monitor(opened, settings, service="standalone") as monitor,
     ):
         ports = monitor.ports
         await outbox.forget(ports.pool)  # an earlier process took its messages with it
@@ -52,7 +54,7 @@ async def serve(settings: Settings, *, data: Path) -> None:
         runner = await listen(app, settings)
         async with asyncio.TaskGroup() as tasks:
             consuming = tasks.create_task(commands.run())
-            tasks.create_task(work(workers, keep_house(ports, settings)))
+            tasks.create_task(run_workers(workers, run_maintenance(ports, settings)))
             try:
                 await wait_for_drain(monitor.readiness, notice=0)  # no load balancer has to see it
             finally:

@@ -6,7 +6,7 @@ import sys
 import pytest
 from opentelemetry.sdk.resources import Resource
 
-from services.process.tracing import TracingMissing, tracing
+from services.process.tracing import TracingMissing, open_tracer
 from shared.settings.environment import Settings
 from shared.tracing.base import OFF
 from shared.tracing.opentelemetry import _named_by_environment
@@ -19,7 +19,7 @@ print([name for name in sys.modules if name.partition(".")[0] == "opentelemetry"
 
 
 async def test_nobody_traces_by_default() -> None:
-    async with tracing(Settings(), service="test") as tracer:
+    async with open_tracer(Settings(), service="test") as tracer:
         assert tracer is OFF
         assert tracer.on_query is None
 
@@ -32,7 +32,7 @@ def test_opentelemetry_is_not_imported_while_nobody_traces() -> None:
 async def test_tracing_without_the_extra_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "shared.tracing.opentelemetry", None)
     with pytest.raises(TracingMissing, match=r"pip install 'crossdock\[tracing\]'"):
-        async with tracing(Settings(tracing=True), service="test"):
+        async with open_tracer(Settings(tracing=True), service="test"):
             pass
 
 

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.process.monitoring import Monitor, monitored
+from services.process.monitoring import Monitor, open_monitor
 from services.process.ports import Ports
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool, database
@@ -48,7 +48,7 @@ def settings() -> Settings:
 
 @pytest.fixture
 async def monitor(ports: Ports, settings: Settings) -> AsyncIterator[Monitor]:
-    async with monitored(ports, settings, service="test") as opened:
+    async with open_monitor(ports, settings, service="test") as opened:
         yield opened
 
 
@@ -75,8 +75,8 @@ async def test_metrics_come_in_the_format_that_is_asked_for(
 
 async def test_two_monitors_in_one_process_do_not_know_of_each_other(ports: Ports) -> None:
     async with (
-        monitored(ports, Settings(), service="one") as one,
-        monitored(ports, Settings(), service="other") as other,
+        open_monitor(ports, Settings(), service="one") as one,
+        open_monitor(ports, Settings(), service="other") as other,
     ):
         with pytest.raises(ObjectMissing):
             await one.ports.store.stat("nothing")
@@ -88,13 +88,13 @@ async def test_two_monitors_in_one_process_do_not_know_of_each_other(ports: Port
 
 async def test_nothing_listens_where_no_port_is_set(ports: Ports) -> None:
     before = _listening()  # of servers that other tests left to the whole session
-    async with monitored(ports, Settings(metrics_port=0), service="test"):
+    async with open_monitor(ports, Settings(metrics_port=0), service="test"):
         assert _listening() == before
 
 
 async def test_one_more_port_is_listened_on_where_one_is_set(ports: Ports, settings: Settings) -> None:
     before = _listening()
-    async with monitored(ports, settings, service="test"):
+    async with open_monitor(ports, settings, service="test"):
         [(_, port)] = _listening() - before
         assert port == settings.metrics_port
 

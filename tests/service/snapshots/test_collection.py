@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.process.maintenance import sweeper
+from services.process.maintenance import make_sweeper
 from services.process.ports import Ports
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool, session
@@ -196,7 +196,7 @@ async def test_uploads_that_were_left_are_not_looked_for_at_every_round(
 ) -> None:
     store = Counting(tmp_path)
     ports = Ports(pool, store, MemoryBroker(), partial(session, database_url))
-    housekeeping = sweeper(ports, Settings())
+    sweeper = make_sweeper(ports, Settings())
     for _ in range(3):
-        await housekeeping.sweep()
+        await sweeper.sweep()
     assert store.looks == 1
