@@ -113,7 +113,7 @@ class Exporter:
             raise ArchiveGone
         progress.bytes_done = progress.bytes_total = archive.size  # also where an earlier attempt made it
         progress.begin(Phase.UPLOADING)
-        async with objects.keep(self._pool, archive.object_id):
+        async with objects.keep_touched(self._pool, archive.object_id):
             outcome = await self._uploader.upload(archive, target)
         _log.info("archive_uploaded", **asdict(outcome))
         self._metrics.uploaded(outcome)
@@ -148,14 +148,14 @@ class Exporter:
     ) -> Exported:
         named = await objects.register(self._pool, kind="archive")
         digest = hashlib.sha256()
-        async with objects.keep(self._pool, named.id), self._store.create(named.key) as writer:
+        async with objects.keep_touched(self._pool, named.id), self._store.create(named.key) as writer:
             async with aclosing(self._archive(snapshot_id, documents, progress)) as pieces:
                 async for piece in pieces:
                     digest.update(piece)
                     await writer.write(piece)
                     progress.bytes_done += len(piece)
             size = progress.bytes_total = await writer.commit()
-            await objects.stored(self._pool, named.id, size=size, sha256=digest.digest())
+            await objects.record_stored(self._pool, named.id, size=size, sha256=digest.digest())
         return Exported(named.id, size, digest.digest())
 
     async def _archive(

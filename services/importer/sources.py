@@ -48,7 +48,7 @@ class StoredArchive:
 
     outcome = None
 
-    def __init__(self, store: ObjectStore, upload: objects.Upload) -> None:
+    def __init__(self, store: ObjectStore, upload: objects.StoredUpload) -> None:
         self._store = store
         self._upload = upload
 

@@ -82,7 +82,7 @@ class Collector:
     async def _collect(self, gone: StoredObject) -> bool:
         """Delete one; one that cannot be deleted waits as long again, and holds up no other."""
         try:
-            await objects.discard(self._pool, self._store, gone)
+            await objects.collect(self._pool, self._store, gone)
         except StorageError as error:
             _log.warning("object_not_collected", key=gone.key, error=str(error))
             await self._pool.execute("UPDATE objects SET touched_at = now() WHERE id = $1", gone.id)

@@ -42,7 +42,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class StoredUpload:
     """An uploaded archive: its object, its size in bytes, and whether the ledger has its SHA-256."""
 
     key: str
@@ -76,7 +76,7 @@ class StoredObject:
 
 
 @dataclass(frozen=True, slots=True)
-class Blob:
+class StoredBlob:
     """A stored blob: its row, and its size in bytes as it lies in the store."""
 
     object_id: int
@@ -92,7 +92,7 @@ async def register(db: Database, *, kind: ObjectKind) -> StoredObject:
     )
 
 
-async def stored(db: Database, object_id: int, *, size: int, sha256: bytes | None) -> None:
+async def record_stored(db: Database, object_id: int, *, size: int, sha256: bytes | None) -> None:
     """Record that the object is committed: ``size`` bytes lie in the store. Raises ObjectCollected."""
     recorded = await db.fetchval(
         """UPDATE objects SET state = 'stored', size = $2, sha256 = $3, touched_at = now()
@@ -103,23 +103,23 @@ async def stored(db: Database, object_id: int, *, size: int, sha256: bytes | Non
         raise ObjectCollected(object_id)
 
 
-async def stored_once(db: Database, blob: StoredObject, *, size: int, sha256: bytes) -> Blob:
+async def record_blob(db: Database, blob: StoredObject, *, size: int, sha256: bytes) -> StoredBlob:
     """Record a committed blob, or give way to the one of the same digest that came first.
 
     Gives the blob to refer to; where that is another, ``blob`` is left to the collector.
     """
     try:
-        await stored(db, blob.id, size=size, sha256=sha256)
+        await record_stored(db, blob.id, size=size, sha256=sha256)
     except UniqueViolationError:
-        await release(db, blob.id)
+        await mark(db, blob.id)
         first = await find_blob(db, sha256)
         if first is None:
             raise BlobVanished(blob.key) from None
         return first
-    return Blob(blob.id, size)
+    return StoredBlob(blob.id, size)
 
 
-async def find_blob(db: Database, sha256: bytes) -> Blob | None:
+async def find_blob(db: Database, sha256: bytes) -> StoredBlob | None:
     """Find a stored blob by the digest of its raw bytes, and touch it: it lives for the grace time now.
 
     The touch is what makes this safe: the collector's guarded update sees it and lets go.
@@ -129,7 +129,7 @@ async def find_blob(db: Database, sha256: bytes) -> Blob | None:
            WHERE sha256 = $1 AND kind = 'blob' AND state = 'stored' RETURNING id, size""",
         sha256,
     )
-    return Blob(row["id"], row["size"]) if row else None
+    return StoredBlob(row["id"], row["size"]) if row else None
 
 
 async def touch(db: Database, object_id: int) -> bool:
@@ -142,17 +142,17 @@ async def touch(db: Database, object_id: int) -> bool:
     )
 
 
-async def find_upload(db: Database, object_id: int) -> Upload | None:
+async def find_upload(db: Database, object_id: int) -> StoredUpload | None:
     """Find a stored upload."""
     row = await db.fetchrow(
         """SELECT key, size, sha256 IS NOT NULL AS has_digest FROM objects
            WHERE id = $1 AND state = 'stored'""",
         object_id,
     )
-    return Upload(**row) if row else None
+    return StoredUpload(**row) if row else None
 
 
-async def adopt(db: Database, key: str, *, size: int) -> int | None:
+async def register_existing(db: Database, key: str, *, size: int) -> int | None:
     """Take over an object that others have put into the store, as an upload: the collector removes it.
 
     Gives None where it has been an upload before, and is being removed.
@@ -166,7 +166,7 @@ async def adopt(db: Database, key: str, *, size: int) -> int | None:
     return number
 
 
-async def release(db: Database, object_id: int) -> bool:
+async def mark(db: Database, object_id: int) -> bool:
     """Mark an object for deletion, unless somebody refers to it; nobody refers to a marked one."""
     return bool(
         await db.fetchval(
@@ -176,15 +176,15 @@ async def release(db: Database, object_id: int) -> bool:
     )
 
 
-async def discard(db: Database, store: ObjectStore, gone: StoredObject) -> None:
+async def collect(db: Database, store: ObjectStore, gone: StoredObject) -> None:
     """Remove an object, unless somebody refers to it; bytes first, so that its name outlives them."""
-    if await release(db, gone.id):
+    if await mark(db, gone.id):
         await store.delete([gone.key])
         await db.execute("DELETE FROM objects WHERE id = $1", gone.id)
 
 
 @asynccontextmanager
-async def keep(pool: Pool, *object_ids: int) -> AsyncIterator[None]:
+async def keep_touched(pool: Pool, *object_ids: int) -> AsyncIterator[None]:
     """Keep objects touched while the block runs, however long it takes."""
     task = asyncio.create_task(_touch(pool, object_ids))
     try:

@@ -29,7 +29,7 @@ class Pack:
 
     async def _begin(self) -> ObjectWriter:
         named = await objects.register(self._pool, kind="pack")
-        await self._resources.enter_async_context(objects.keep(self._pool, named.id))
+        await self._resources.enter_async_context(objects.keep_touched(self._pool, named.id))
         self._writer = await self._resources.enter_async_context(self._store.create(named.key))
         self.object_id = named.id
         return self._writer
@@ -38,4 +38,4 @@ class Pack:
         """Commit the object, where there is one."""
         if self._writer and self.object_id is not None:
             await self._writer.commit()
-            await objects.stored(self._pool, self.object_id, size=self.size, sha256=None)
+            await objects.record_stored(self._pool, self.object_id, size=self.size, sha256=None)

@@ -190,7 +190,7 @@ class LargeBlob:
     async def open(self) -> None:
         """Name the object and begin its upload."""
         self._named = await objects.register(self._pool, kind="blob")
-        await self._resources.enter_async_context(objects.keep(self._pool, self._named.id))
+        await self._resources.enter_async_context(objects.keep_touched(self._pool, self._named.id))
         self._writer = await self._resources.enter_async_context(self._store.create(self._named.key))
         self._encoding = _Encoding(self._writer.write)
 
@@ -207,7 +207,7 @@ class LargeBlob:
         blob = await objects.find_blob(self._pool, digest)
         if blob is None:
             size = await self._writer.commit()
-            blob = await objects.stored_once(self._pool, self._named, size=size, sha256=digest)
+            blob = await objects.record_blob(self._pool, self._named, size=size, sha256=digest)
         else:
             await self.drop()
         await self._rows.add(
@@ -222,7 +222,7 @@ class LargeBlob:
     async def drop(self) -> None:
         """Forget the blob and its bytes."""
         await self._resources.aclose()
-        await objects.discard(self._pool, self._store, self._named)
+        await objects.collect(self._pool, self._store, self._named)
 
     async def abandon(self) -> None:
         """Give the upload up, as its import ends badly; the row is left to the collector."""

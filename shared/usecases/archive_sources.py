@@ -75,7 +75,7 @@ class ArchiveSources:
             raise ImportTooLarge(limit)
 
         async def take(db: Connection) -> Archive:
-            object_id = await objects.adopt(db, key, size=size)
+            object_id = await objects.register_existing(db, key, size=size)
             if object_id is None:
                 raise ArchiveTaken(f"'{key}' was imported before, and is being removed")
             return Archive(object_id=object_id)

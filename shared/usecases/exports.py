@@ -163,7 +163,9 @@ class Exports:
         if archive is None:
             raise ArchiveNotFound
         await require_stored(self._store, archive.key, message="The project export file is not available yet")
-        async with objects.keep(self._pool, archive.object_id):  # a new export may take its place meanwhile
+        async with objects.keep_touched(
+            self._pool, archive.object_id
+        ):  # a new export may take its place meanwhile
             yield _download(self._store, archive)
 
     async def _refuse_target(self, actor: User, project: Project, target: UploadTarget | None) -> None:

@@ -57,7 +57,7 @@ class Upload:
         """Begin a file. Its row stands in the ledger before its first byte is stored."""
         named = await objects.register(self._pool, kind="upload")
         self._stack.push_async_callback(self._remove, named)
-        await self._stack.enter_async_context(objects.keep(self._pool, named.id))
+        await self._stack.enter_async_context(objects.keep_touched(self._pool, named.id))
         writer = await self._stack.enter_async_context(self._store.create(named.key))
         self._open = _File(named, file_name, writer)
 
@@ -72,7 +72,7 @@ class Upload:
             return
         file, self._open = self._open, None
         size, digest = await file.writer.commit(), file.sha256.digest()
-        await objects.stored(self._pool, file.named.id, size=size, sha256=digest)
+        await objects.record_stored(self._pool, file.named.id, size=size, sha256=digest)
         self.last = UploadedFile(file.named.id, file.file_name, digest)
 
     def keep(self) -> None:
@@ -83,7 +83,7 @@ class Upload:
         if named.id != self._kept:
             try:
                 # To its end also where the request is being cancelled.
-                await asyncio.shield(objects.discard(self._pool, self._store, named))
+                await asyncio.shield(objects.collect(self._pool, self._store, named))
             except StorageError:
                 _log.warning("discard_failed", key=named.key, exc_info=True)  # the collector tries again
 

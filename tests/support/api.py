@@ -144,7 +144,7 @@ class Api:
             await writer.write(content)
             await writer.commit()
         digest = hashlib.sha256(content).digest()
-        await objects.stored(self.pool, named.id, size=len(content), sha256=digest)
+        await objects.record_stored(self.pool, named.id, size=len(content), sha256=digest)
         await archives.keep_newest(
             self.pool, job, object_id=named.id, size=len(content), sha256=digest,
             file_name="2026-11-22_10-11-148_ann_project_export.tar.gz", retention=timedelta(hours=1),

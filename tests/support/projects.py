@@ -157,7 +157,7 @@ class Dock:
         async with self.store.create(upload.key) as writer:
             await writer.write(packed)
             size = await writer.commit()
-        await objects.stored(self.pool, upload.id, size=size, sha256=None)
+        await objects.record_stored(self.pool, upload.id, size=size, sha256=None)
         return await jobs.enqueue(
             self.pool, order, project_id=project_id, user_id=user_id, correlation_id="c", object_id=upload.id
         )

@@ -120,7 +120,7 @@ async def test_the_document_is_open_to_everybody(api: Api) -> None:
 
 async def _stored(pool: Pool, kind: objects.ObjectKind) -> int:
     named = await objects.register(pool, kind=kind)
-    await objects.stored(pool, named.id, size=7, sha256=b"\xab" * 32)
+    await objects.record_stored(pool, named.id, size=7, sha256=b"\xab" * 32)
     return named.id
 
 

@@ -98,7 +98,7 @@ async def test_an_event_says_whose_job_it_is_and_where_it_stands(pool: Pool) -> 
 
 async def _stored(pool: Pool, kind: objects.ObjectKind) -> int:
     named = await objects.register(pool, kind=kind)
-    await objects.stored(pool, named.id, size=7, sha256=b"\xab" * 32)
+    await objects.record_stored(pool, named.id, size=7, sha256=b"\xab" * 32)
     return named.id
 
 

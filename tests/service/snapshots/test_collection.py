@@ -46,7 +46,7 @@ async def _object(pool: Pool, store: FilesystemStore, kind: objects.ObjectKind =
     async with store.create(named.key) as writer:
         await writer.write(bytes(1000))
         await writer.commit()
-    await objects.stored(pool, named.id, size=1000, sha256=bytes(32))
+    await objects.record_stored(pool, named.id, size=1000, sha256=bytes(32))
     return named.id
 
 
@@ -89,7 +89,7 @@ async def test_an_archive_lives_as_long_as_somebody_reads_and_touches_it(
     await collector.expire_archives()
     await collector.collect_objects()
     await pool.execute(LONG_AGO)
-    async with objects.keep(pool, 1):
+    async with objects.keep_touched(pool, 1):
         await until_row(pool, "SELECT touched_at > now() - interval '1 minute' FROM objects")
         await collector.collect_objects()
         assert len(await _keys(store)) == 1

@@ -141,8 +141,8 @@ async def test_of_two_uploads_of_one_blob_at_once_one_is_referred_to(pool: Pool)
     first, second = [await objects.register(pool, kind="blob") for _ in range(2)]
     digest = bytes(32)
     found = await asyncio.gather(
-        objects.stored_once(pool, first, size=1, sha256=digest),
-        objects.stored_once(pool, second, size=1, sha256=digest),
+        objects.record_blob(pool, first, size=1, sha256=digest),
+        objects.record_blob(pool, second, size=1, sha256=digest),
     )
     assert found[0] == found[1]
 
@@ -238,7 +238,7 @@ async def test_an_object_that_was_collected_while_it_was_written_is_not_recorded
     named = await objects.register(pool, kind="upload")
     await _collect(pool, store)
     with pytest.raises(objects.ObjectCollected):
-        await objects.stored(pool, named.id, size=1, sha256=None)
+        await objects.record_stored(pool, named.id, size=1, sha256=None)
 
 
 async def test_an_object_is_kept_while_it_is_written(
@@ -247,7 +247,7 @@ async def test_an_object_is_kept_while_it_is_written(
     monkeypatch.setattr(objects, "TOUCH_EVERY", timedelta(milliseconds=1))
     named = await objects.register(pool, kind="upload")
     await pool.execute("UPDATE objects SET touched_at = now() - interval '1 hour'")
-    async with objects.keep(pool, named.id):
+    async with objects.keep_touched(pool, named.id):
         await until_row(pool, "SELECT touched_at > now() - interval '1 minute' FROM objects")
     await _collector(pool, store, timedelta(minutes=1)).collect_objects()
     assert await pool.fetchval("SELECT state FROM objects") == "writing"
@@ -257,8 +257,8 @@ async def test_an_upload_that_a_job_needs_is_not_discarded(pool: Pool, store: Fi
     named = await objects.register(pool, kind="upload")
     async with store.create(named.key) as writer:
         await writer.commit()
-    await objects.stored(pool, named.id, size=0, sha256=None)
+    await objects.record_stored(pool, named.id, size=0, sha256=None)
     await queued(pool, object_id=named.id)
-    await objects.discard(pool, store, named)
+    await objects.collect(pool, store, named)
     assert await _keys(store) == [named.key]
     assert await objects.find_upload(pool, named.id) is not None
