@@ -1,4 +1,4 @@
-"""Removes what nobody refers to: expired archives, left snapshots, and then their objects."""
+"""Collects what nothing refers to: expired archives, then unused snapshots, then their objects."""
 
 from __future__ import annotations
 
@@ -14,39 +14,40 @@ from shared.storage.base import ObjectStore
 
 _AT_ONCE = 500
 _SNAPSHOTS_AT_ONCE = 10
-_DROPPING = timedelta(minutes=10)
-"""The longest that dropping them takes; one may have millions of entries."""
-_ABANDONED = timedelta(days=1)
+_DELETION_TIMEOUT = timedelta(minutes=10)
+"""How long one deletion of snapshots may take; a snapshot may have millions of entries."""
+_CRASHED_AFTER = timedelta(days=1)
 _UNUSED = """
 NOT EXISTS (SELECT FROM projects WHERE snapshot_id = s.id)
 AND NOT EXISTS (SELECT FROM jobs WHERE snapshot_id = s.id AND state IN ('queued', 'running'))
 AND NOT EXISTS (SELECT FROM relation_exports WHERE snapshot_id = s.id AND expires_at > now())
 AND NOT EXISTS (SELECT FROM pushes WHERE snapshot_id IN (s.id, s.part_of) AND expires_at > now())
 """
-"""The SQL condition that the snapshot ``s`` is no project's current one, and nobody reads or writes it."""
+"""The SQL condition that snapshot ``s`` is not a project's current one and has no reader and no writer."""
 
 _log = structlog.get_logger()
 
 
 class Collector:
-    """The duties of collection, in the order in which one makes work for the next."""
+    """The maintenance tasks of collection, in the order in which one makes work for the next."""
 
     def __init__(self, pool: Pool, store: ObjectStore, *, grace: timedelta) -> None:
         self._pool = pool
         self._store = store
         self._grace = grace
 
-    async def expire_archives(self) -> int:
+    async def remove_expired_archives(self) -> int:
         """Forget archives past their time."""
         return _count(await self._pool.execute("DELETE FROM archives WHERE expires_at < now()"))
 
-    async def drop_snapshots(self) -> int:
-        """Drop snapshots that are no project's current one and that nobody reads or writes.
+    async def collect_snapshots(self) -> int:
+        """Delete snapshots that are no project's current one and have no reader and no writer; give how many.
 
-        Their rows are locked before it is decided: who makes use of one, or writes into it, locks it too. One
-        that is locked is looked at the next time.
+        A snapshot whose row is locked is skipped, and looked at again in the next round.
         """
         async with self._pool.acquire() as db, db.transaction():
+            # Lock first, decide after: a job or push that starts to use a snapshot, or writes into it, locks
+            # its row too. Deciding on an unlocked row could delete a snapshot that just got a reader.
             rows = await db.fetch(
                 f"""SELECT id FROM snapshots s WHERE {_UNUSED}
                     LIMIT {_SNAPSHOTS_AT_ONCE} FOR UPDATE SKIP LOCKED"""  # noqa: S608  # fixed texts
@@ -55,18 +56,20 @@ class Collector:
                 await db.execute(
                     f"DELETE FROM snapshots s WHERE id = ANY($1) AND {_UNUSED}",  # noqa: S608  # fixed texts
                     [row["id"] for row in rows],
-                    timeout=_DROPPING.total_seconds(),
+                    timeout=_DELETION_TIMEOUT.total_seconds(),
                 )
             )
 
     async def collect_objects(self) -> int:
-        """Delete objects that nobody refers to and nobody touched for twice the grace time.
+        """Mark objects that are unreferred and untouched for the grace time, and collect those marked before.
 
-        They are marked after the first, and nobody refers to a marked one: a find-and-touch meanwhile changes
-        the row, so that the mark's condition is looked at anew and holds no more. The second is for those who
-        still read it, such as the download of an archive that has just been replaced.
+        An object is collected a grace time after its mark: readers that began before the mark, such as a
+        download of an archive that has just been replaced, have that long to end. Gives how many were
+        collected.
         """
         await self._pool.execute(
+            # A find_blob in the meantime touches the row. Postgres then evaluates this condition again on the
+            # new row (READ COMMITTED), and it no longer holds.
             f"""UPDATE objects o SET state = 'deleting', touched_at = now()
                 WHERE state <> 'deleting' AND touched_at < now() - $1::interval AND {UNREFERRED}""",  # noqa: S608  # fixed texts
             self._grace,
@@ -80,7 +83,7 @@ class Collector:
         return sum([await self._collect(StoredObject(row["id"], row["key"])) for row in rows])
 
     async def _collect(self, gone: StoredObject) -> bool:
-        """Delete one; one that cannot be deleted waits as long again, and holds up no other."""
+        """Collect one object. A failure postpones it by the grace time, so that others are not held up."""
         try:
             await objects.collect(self._pool, self._store, gone)
         except StorageError as error:
@@ -90,9 +93,9 @@ class Collector:
         _log.info("object_collected", key=gone.key)
         return True
 
-    async def abandon_uploads(self) -> int:
-        """Abort multipart uploads that crashed writers left behind."""
-        return await self._store.abandon_uploads(older_than=_ABANDONED)
+    async def abort_uploads(self) -> int:
+        """Abort multipart uploads that crashed writers left behind, and give how many."""
+        return await self._store.abort_uploads(older_than=_CRASHED_AFTER)
 
 
 def _count(status: str) -> int:

@@ -108,12 +108,12 @@ class ObjectStore(Protocol):
         Not a snapshot: what is committed or deleted meanwhile may or may not be among them.
         """
 
-    async def abandon_uploads(self, *, older_than: timedelta) -> int:
-        """Throw away what writers that died left uncommitted, and give how many.
+    async def abort_uploads(self, *, older_than: timedelta) -> int:
+        """Abort what crashed writers left uncommitted, and give how many uploads that were.
 
-        Takes uploads that began (S3) or were last written to (filesystem) at least ``older_than``
-        ago, alive or not: choose it longer than any upload lasts. A writer that lost its upload
-        so fails at its commit. May be repeated.
+        Takes every upload that began (S3) or was last written to (filesystem) at least ``older_than`` ago,
+        even one whose writer is alive: choose it longer than any upload lasts. A writer whose upload was
+        aborted fails at its commit. May be repeated.
         """
 
     async def check(self) -> None:

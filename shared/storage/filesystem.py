@@ -76,7 +76,7 @@ class FilesystemStore:
             else:
                 yield ObjectInfo(name, size)
 
-    async def abandon_uploads(self, *, older_than: timedelta) -> int:
+    async def abort_uploads(self, *, older_than: timedelta) -> int:
         """See ObjectStore; the age counts from the last write."""
         last = time.time() - older_than.total_seconds()
         return await in_thread("abandon", _INCOMING, lambda: _remove_old(self._incoming, last))

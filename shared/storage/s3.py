@@ -102,14 +102,14 @@ class S3Store:
             for found in page.get("Contents", []):
                 yield ObjectInfo(found["Key"].removeprefix(self._prefix), found["Size"])
 
-    async def abandon_uploads(self, *, older_than: timedelta) -> int:
+    async def abort_uploads(self, *, older_than: timedelta) -> int:
         """See ObjectStore; the age counts from the beginning of the upload, on the store's clock."""
         last = datetime.now(UTC) - older_than
         count = 0
         async for page in self._bucket.pages("list_multipart_uploads", Prefix=self._prefix):
             for upload in page.get("Uploads", []):
                 if upload["Initiated"] <= last:
-                    count += await self._abandon(upload["Key"], upload["UploadId"])
+                    count += await self._abort_upload(upload["Key"], upload["UploadId"])
         return count
 
     async def check(self) -> None:
@@ -126,8 +126,8 @@ class S3Store:
             if error.cause != "BucketAlreadyOwnedByYou":
                 raise
 
-    async def _abandon(self, name: str, upload_id: str) -> int:
-        """Abort one upload; 0 where its writer was faster."""
+    async def _abort_upload(self, name: str, upload_id: str) -> int:
+        """Abort one upload, and give 1; give 0 where its writer has ended it first."""
         try:
             await self._bucket.call("abort_multipart_upload", Key=name, UploadId=upload_id)
         except OperationFailed as error:

@@ -61,10 +61,11 @@ class WatchedStore:
                 async for info in found:
                     yield info
 
-    async def abandon_uploads(self, *, older_than: timedelta) -> int:
+    async def abort_uploads(self, *, older_than: timedelta) -> int:
         """See ObjectStore."""
+        # The label that dashboards and alerts know, older than the method's name.
         with self._watch("abandon_uploads"):
-            return await self._store.abandon_uploads(older_than=older_than)
+            return await self._store.abort_uploads(older_than=older_than)
 
     async def check(self) -> None:
         """See ObjectStore."""

@@ -240,12 +240,12 @@ async def test_list_gives_keys_of_the_prefix_in_order(store: ObjectStore) -> Non
     assert [found async for found in store.list("packs")] == [ObjectInfo("packs/00/z", 5)]
 
 
-async def test_uploads_of_crashed_writers_can_be_abandoned(store: ObjectStore) -> None:
+async def test_uploads_of_crashed_writers_can_be_aborted(store: ObjectStore) -> None:
     crashed = store.create("packs/ab/1")
     await crashed.write(pattern(2 * PART))
-    assert await store.abandon_uploads(older_than=timedelta(hours=1)) == 0
-    assert await store.abandon_uploads(older_than=timedelta(0)) == 1
-    assert await store.abandon_uploads(older_than=timedelta(0)) == 0
+    assert await store.abort_uploads(older_than=timedelta(hours=1)) == 0
+    assert await store.abort_uploads(older_than=timedelta(0)) == 1
+    assert await store.abort_uploads(older_than=timedelta(0)) == 0
     with pytest.raises(StorageError) as caught:
         await crashed.commit()
     assert caught.value.retryable

@@ -53,4 +53,4 @@ async def keys(store: ObjectStore, prefix: str = "") -> list[str]:
 
 async def leftovers(store: ObjectStore) -> int:
     """How many uncommitted uploads there were; they are gone now."""
-    return await store.abandon_uploads(older_than=timedelta(0))
+    return await store.abort_uploads(older_than=timedelta(0))

@@ -240,8 +240,8 @@ class Dock:
         """Collect garbage without any grace, as if the jobs that have ended had done so a day ago."""
         await self.pool.execute("UPDATE jobs SET finished_at = finished_at - interval '1 day'")
         collector = Collector(self.pool, self.store, grace=timedelta(0))
-        await collector.expire_archives()
-        await collector.drop_snapshots()
+        await collector.remove_expired_archives()
+        await collector.collect_snapshots()
         while await collector.collect_objects():
             pass
 

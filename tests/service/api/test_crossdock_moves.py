@@ -56,7 +56,7 @@ def _detail(answer: Answer) -> tuple[int, str]:
 async def _collect(api: Api) -> None:
     """Collect all that nobody touched within the last minute, which nobody did."""
     collector = Collector(api.pool, api.store, grace=timedelta(minutes=1))
-    await collector.drop_snapshots()
+    await collector.collect_snapshots()
     for _ in range(2):
         await api.pool.execute(LONG_AGO)
         await collector.collect_objects()

@@ -64,7 +64,7 @@ async def _opened(push: Pusher, **given: Any) -> Pusher:
 async def _collect(api: Api) -> None:
     """Collect garbage without any grace."""
     collector = Collector(api.pool, api.store, grace=timedelta(0))
-    while await collector.drop_snapshots():
+    while await collector.collect_snapshots():
         pass
     while await collector.collect_objects():
         pass
@@ -491,7 +491,7 @@ async def test_the_collector_leaves_a_snapshot_that_is_being_written(push: Pushe
         # It sees the time as it was before: what saves the snapshot is that its row is locked.
         other = Collector(push.api.pool, push.api.store, grace=timedelta(0))
         await db.execute("UPDATE pushes SET expires_at = now()")
-        assert await other.drop_snapshots() == 0
+        assert await other.collect_snapshots() == 0
         await db.execute("UPDATE pushes SET expires_at = now() + interval '1 day'")
 
     assert (await push.call("GET")).status == 200

@@ -72,7 +72,7 @@ async def test_an_archive_that_ends_can_be_read_for_the_grace_time(
         await pool.execute("DELETE FROM archives")
     collector = Collector(pool, store, grace=MINUTE)
     for _ in range(2):
-        await collector.expire_archives()
+        await collector.remove_expired_archives()
         await collector.collect_objects()
     assert len(await _keys(store)) == 1
     await pool.execute(LONG_AGO)
@@ -86,7 +86,7 @@ async def test_an_archive_lives_as_long_as_somebody_reads_and_touches_it(
     monkeypatch.setattr(objects, "TOUCH_EVERY", timedelta(milliseconds=1))
     await _archive(pool, store, retention=NOW)
     collector = Collector(pool, store, grace=MINUTE)
-    await collector.expire_archives()
+    await collector.remove_expired_archives()
     await collector.collect_objects()
     await pool.execute(LONG_AGO)
     async with objects.keep_touched(pool, 1):
@@ -157,7 +157,7 @@ async def test_a_project_deleted_while_it_is_imported_leaves_no_object(
             await writer.close()
     with pytest.raises(LeaseLost):
         await jobs.heartbeat(pool, lease, ttl=MINUTE, progress={})
-    await Collector(pool, store, grace=NOW).drop_snapshots()
+    await Collector(pool, store, grace=NOW).collect_snapshots()
     await Collector(pool, store, grace=NOW).collect_objects()
     assert (await _keys(store), await pool.fetchval("SELECT count(*) FROM objects")) == ([], 0)
 
@@ -165,7 +165,7 @@ async def test_a_project_deleted_while_it_is_imported_leaves_no_object(
 async def test_snapshots_are_dropped_a_few_at_a_time(pool: Pool, store: FilesystemStore) -> None:
     await pool.execute("INSERT INTO snapshots (project_id) SELECT 1 FROM generate_series(1, 11)")
     collector = Collector(pool, store, grace=NOW)
-    assert [await collector.drop_snapshots() for _ in range(3)] == [10, 1, 0]
+    assert [await collector.collect_snapshots() for _ in range(3)] == [10, 1, 0]
 
 
 async def test_an_object_whose_bytes_are_gone_already_is_collected(
@@ -185,10 +185,10 @@ class Counting(FilesystemStore):
 
     looks = 0
 
-    async def abandon_uploads(self, *, older_than: timedelta) -> int:
+    async def abort_uploads(self, *, older_than: timedelta) -> int:
         """See ObjectStore."""
         self.looks += 1
-        return await super().abandon_uploads(older_than=older_than)
+        return await super().abort_uploads(older_than=older_than)
 
 
 async def test_uploads_that_were_left_are_not_looked_for_at_every_round(

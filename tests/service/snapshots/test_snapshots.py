@@ -86,8 +86,8 @@ def _collector(pool: Pool, store: FilesystemStore, grace: timedelta = NOW) -> Co
 
 async def _collect(pool: Pool, store: FilesystemStore) -> None:
     collector = _collector(pool, store)
-    await collector.expire_archives()
-    await collector.drop_snapshots()
+    await collector.remove_expired_archives()
+    await collector.collect_snapshots()
     await collector.collect_objects()
 
 
@@ -210,7 +210,7 @@ async def test_a_blob_found_while_it_is_collected_lives(pool: Pool, store: Files
     data = os.urandom(5000)
     await _committed(pool, store, {"a": data})
     await _committed(pool, store, {})
-    await _collector(pool, store).drop_snapshots()
+    await _collector(pool, store).collect_snapshots()
     await pool.execute("UPDATE objects SET touched_at = now() - interval '1 hour'")
     async with pool.acquire() as db, db.transaction():
         found = await objects.find_blob(db, hashlib.sha256(data).digest())
