@@ -126,7 +126,7 @@ class _Merge:
         async with aclosing(events):
             await self._take(events, progress)
         if self._sink is not None:  # the archive has no such relation
-            await self._sink.close()
+            await self._sink.commit()
 
     async def _take(self, events: AsyncGenerator[Event, None], progress: Progress) -> None:
         receiver: RelationReceiver | None = None

@@ -37,7 +37,7 @@ class Collector:
         self._grace = grace
 
     async def remove_expired_archives(self) -> int:
-        """Forget archives past their time."""
+        """Delete the rows of archives past their time; their objects are unreferred then. Gives how many."""
         return _count(await self._pool.execute("DELETE FROM archives WHERE expires_at < now()"))
 
     async def collect_snapshots(self) -> int:

@@ -24,7 +24,7 @@ from shared.snapshots import index
 from shared.snapshots.index import SnapshotGone
 from shared.snapshots.models import Entry, PlacedEntry, Segment
 from shared.snapshots.rows import Rows
-from shared.snapshots.writer import SnapshotWriter, writing
+from shared.snapshots.writer import SnapshotWriter, write_into
 from shared.storage.base import ObjectStore
 
 _MOVING = timedelta(minutes=10)
@@ -55,7 +55,9 @@ async def write_part(pool: Pool, store: ObjectStore, push: Push, name: str) -> A
         raise PushGone(push.id) from error
     rows = Rows(partial(_append, pool, push, number))
     try:
-        async with writing(pool, store, rows=rows, snapshot_id=number, packed_up_to=_PACK_NOTHING) as writer:
+        async with write_into(
+            pool, store, rows=rows, snapshot_id=number, packed_up_to=_PACK_NOTHING
+        ) as writer:
             yield Part(push=push, name=name, writer=writer)
     finally:
         await pool.execute("DELETE FROM snapshots WHERE id = $1", number)

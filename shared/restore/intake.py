@@ -54,10 +54,10 @@ class _FileReceiver:
     async def close(self) -> None:
         failure = await closed(self._name, self._verifier)
         if failure:
-            await self._sink.drop()
+            await self._sink.abort()
             await self._failures.add(failure)
         else:
-            await self._sink.close()
+            await self._sink.commit()
 
 
 class EntryIntake:

@@ -57,7 +57,7 @@ class RelationReceiver:
         """Take the last line, and write the entry."""
         for line in self._splitter.close():
             await self._take(line)
-        await self._sink.close()
+        await self._sink.commit()
 
     async def _take(self, line: bytes | OverlongLine) -> None:
         verdict = await self._check(line)

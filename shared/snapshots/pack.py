@@ -1,4 +1,4 @@
-"""The pack: one object into which relations and small blobs go one after another, as they arrive."""
+"""The pack: one object that holds the relations and small blobs of a snapshot, in order of arrival."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.storage.base import ObjectStore, ObjectWriter
 
 
 class Pack:
-    """Appends to an object that is begun with its first byte; ``size`` bytes lie in it so far."""
+    """Appends to an object that the first byte creates; ``size`` is the bytes in it so far."""
 
     def __init__(self, pool: Pool, store: ObjectStore, *, resources: AsyncExitStack) -> None:
         self._pool = pool
@@ -21,7 +21,7 @@ class Pack:
         self.size = 0
 
     async def append(self, data: bytes) -> None:
-        """Append stored bytes (any number). Waits where the store is slower than we are."""
+        """Append stored bytes (any number). Waits where the store is slower than the caller."""
         if data:
             writer = self._writer or await self._begin()
             await writer.write(data)
@@ -34,7 +34,7 @@ class Pack:
         self.object_id = named.id
         return self._writer
 
-    async def close(self) -> None:
+    async def commit(self) -> None:
         """Commit the object, where there is one."""
         if self._writer and self.object_id is not None:
             await self._writer.commit()

@@ -10,23 +10,23 @@ from shared.snapshots.models import Entry, Segment
 _BATCH = 1000
 
 
-class Add(Protocol):
-    """Writes rows of one open snapshot; raises where that is closed to us."""
+class WriteRows(Protocol):
+    """Writes rows of one open snapshot. Raises where the caller may not write into it any more."""
 
     async def __call__(self, *, entries: Sequence[Entry], segments: Sequence[Segment]) -> None:
-        """Write them, all or none."""
+        """Write the rows, all or none."""
 
 
 class Rows:
-    """Collects at most 1000 entries and segments, then writes them."""
+    """Collects up to 1000 entries and segments, then writes them."""
 
-    def __init__(self, write: Add) -> None:
+    def __init__(self, write: WriteRows) -> None:
         self._write = write
         self._entries: list[Entry] = []
         self._segments: list[Segment] = []
 
     async def add(self, row: Entry | Segment) -> None:
-        """Take a row. Raises what ``write`` does where the snapshot is not ours any more."""
+        """Take a row. Raises what ``write`` raises."""
         if isinstance(row, Entry):
             self._entries.append(row)
         else:
@@ -35,7 +35,7 @@ class Rows:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is there."""
+        """Write the rows that wait."""
         entries, self._entries = self._entries, []
         segments, self._segments = self._segments, []
         await self._write(entries=entries, segments=segments)

@@ -1,4 +1,7 @@
-"""Where the bytes of one entry go while a snapshot is written: hashed, encoded, placed, counted."""
+"""The sinks of a snapshot: each takes the bytes of one entry, and hashes, encodes, stores and counts them.
+
+A sink ends by ``commit``, which writes the row of the entry, or by ``abort``, which writes none.
+"""
 
 from __future__ import annotations
 
@@ -17,23 +20,23 @@ from shared.snapshots.rows import Rows
 from shared.storage.base import ObjectStore
 
 SEGMENT_SIZE = 1024 * 1024
-"""Raw bytes of whole lines after which a segment of a relation ends."""
+"""Raw bytes of whole lines in a segment of a relation; a longer line is a segment of its own."""
 
 _INLINE = 64 * 1024
 
 
 class Encoder(Protocol):
-    """What both encoders of ``shared.segments`` are."""
+    """What SegmentEncoder and BlobEncoder of ``shared.segments`` have in common."""
 
     def write(self, data: bytes | memoryview) -> bytes:
-        """Give the stored bytes that are ready."""
+        """Take raw bytes, and give the stored bytes that are ready."""
 
     def end(self) -> tuple[bytes, Extent]:
-        """Give the rest, and what the run is."""
+        """End the run: give its remaining stored bytes and its extent."""
 
 
 async def encode(encoder: Encoder, data: bytes | memoryview) -> bytes:
-    """Encode, on a thread where it takes longer than a hop there."""
+    """Encode, on a thread where the data is so long that it would hold up the event loop."""
     if len(data) <= _INLINE:
         return encoder.write(data)
     return await asyncio.to_thread(encoder.write, data)
@@ -43,14 +46,14 @@ class LineSink(Protocol):
     """Takes a relation, line by line."""
 
     async def write(self, line: bytes, *, record: bool = True) -> None:
-        """Take a whole line; one that is no ``record`` is not counted."""
+        """Take a whole line; only a ``record`` is counted."""
 
-    async def close(self) -> None:
-        """End the relation."""
+    async def commit(self) -> None:
+        """End the relation, and write its entry."""
 
 
 class RelationSink:
-    """Takes whole lines of one relation; holds at most 1 MiB and one line of them."""
+    """Stores the lines of one relation in segments. It holds at most 1 MiB of lines, or one longer line."""
 
     def __init__(self, name: str, mtime: int, *, pack: Pack, rows: Rows) -> None:
         self._name = name
@@ -67,15 +70,15 @@ class RelationSink:
         self._position = pack.size
 
     async def write(self, line: bytes, *, record: bool = True) -> None:
-        """Take one line, its newline included where it has one; only a record counts as a line."""
+        """Take one line, with its newline where it has one; only a ``record`` is counted."""
         if self._waiting_size + len(line) > SEGMENT_SIZE:
             await self._end_segment()
         self._waiting.append(line)
         self._waiting_size += len(line)
         self._waiting_records += record
 
-    async def close(self) -> None:
-        """Write the entry; nothing is written without it."""
+    async def commit(self) -> None:
+        """Write the entry; without it the relation has none."""
         await self._end_segment()
         await self._rows.add(
             Entry(
@@ -120,15 +123,15 @@ class BlobSink(Protocol):
     async def write(self, data: bytes) -> None:
         """Take the next bytes."""
 
-    async def close(self) -> None:
+    async def commit(self) -> None:
         """Write the entry."""
 
-    async def drop(self) -> None:
-        """Forget the blob: no entry is written."""
+    async def abort(self) -> None:
+        """Write no entry; the bytes are not kept."""
 
 
 class _Encoding:
-    """Hashes and encodes a blob on its way to ``place``."""
+    """Hashes and encodes a blob, and hands the stored bytes to ``place``."""
 
     def __init__(self, place: Callable[[bytes], Awaitable[None]]) -> None:
         self._place = place
@@ -160,7 +163,7 @@ class PackedBlob:
         """Take the next bytes."""
         await self._encoding.write(data)
 
-    async def close(self) -> None:
+    async def commit(self) -> None:
         """Write the entry."""
         extent, digest = await self._encoding.end()
         object_id = self._pack.object_id if extent.raw_length else None
@@ -172,12 +175,12 @@ class PackedBlob:
             )
         )  # fmt: skip
 
-    async def drop(self) -> None:
-        """Forget the blob; what it left in the pack is read by nobody."""
+    async def abort(self) -> None:
+        """Write no entry; the bytes stay in the pack, and no entry names them."""
 
 
 class LargeBlob:
-    """A blob that is an object of its own, kept once by the SHA-256 of its raw bytes."""
+    """A blob in an object of its own; blobs of the same SHA-256, of their raw bytes, share one object."""
 
     def __init__(self, name: str, mtime: int, *, pool: Pool, store: ObjectStore, rows: Rows) -> None:
         self._name = name
@@ -188,7 +191,7 @@ class LargeBlob:
         self._resources = AsyncExitStack()
 
     async def open(self) -> None:
-        """Name the object and begin its upload."""
+        """Register the object, and begin its upload."""
         self._named = await objects.register(self._pool, kind="blob")
         await self._resources.enter_async_context(objects.keep_touched(self._pool, self._named.id))
         self._writer = await self._resources.enter_async_context(self._store.create(self._named.key))
@@ -198,32 +201,31 @@ class LargeBlob:
         """Take the next bytes."""
         await self._encoding.write(data)
 
-    async def close(self) -> None:
-        """Commit the object, or refer to the one that is there already; then write the entry.
-
-        The entry goes to Postgres at once: it is what keeps a blob that was found from its collector.
-        """
+    async def commit(self) -> None:
+        """Commit the object, or take the stored one that has the same digest; then write the entry."""
         extent, digest = await self._encoding.end()
         blob = await objects.find_blob(self._pool, digest)
         if blob is None:
             size = await self._writer.commit()
             blob = await objects.record_blob(self._pool, self._named, size=size, sha256=digest)
         else:
-            await self.drop()
+            await self.abort()
         await self._rows.add(
             Entry(
                 name=self._name, kind=EntryKind.BLOB, mtime=self._mtime, object_id=blob.object_id,
                 stored_size=blob.size, raw_size=extent.raw_length, crc32=extent.crc32, sha256=digest,
             )
         )  # fmt: skip
+        # At once, not with the batch: only a row of entries refers to the blob. A blob that was found is
+        # touched for the grace time alone, and the batch may take longer than that.
         await self._rows.flush()
         await self._resources.aclose()
 
-    async def drop(self) -> None:
-        """Forget the blob and its bytes."""
-        await self._resources.aclose()
+    async def abort(self) -> None:
+        """Write no entry; abort the upload, and collect its object."""
+        await self.abort_upload()
         await objects.collect(self._pool, self._store, self._named)
 
-    async def abandon(self) -> None:
-        """Give the upload up, as its import ends badly; the row is left to the collector."""
+    async def abort_upload(self) -> None:
+        """Abort the upload where it is not committed; the collector removes its row. May be repeated."""
         await self._resources.aclose()

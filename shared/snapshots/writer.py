@@ -1,4 +1,4 @@
-"""Writes a new snapshot: entries in any order, one pass, seen by nobody before its commit."""
+"""Writes a new snapshot in one pass, its entries in any order; it is invisible until its commit."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from shared.storage.base import ObjectStore
 
 
 class SnapshotWriter:
-    """Gives a sink for each entry, one open at a time.
+    """Gives a sink for each entry; one is open at a time.
 
-    Memory: one part of the pack's upload, one of a large blob's, and one segment.
+    Memory: one part of the pack's upload, one part of a large blob's upload, and one segment.
     """
 
     def __init__(  # what a snapshot is made with
@@ -39,25 +39,25 @@ class SnapshotWriter:
         await self._rows.add(Entry(name=name, kind=EntryKind.DIRECTORY, mtime=mtime))
 
     def relation(self, name: str, mtime: int) -> RelationSink:
-        """Add a relation."""
+        """Give the sink of a relation."""
         return RelationSink(name, mtime, pack=self._pack, rows=self._rows)
 
     async def blob(self, name: str, mtime: int, *, size: int) -> BlobSink:
-        """Add a blob of ``size`` raw bytes."""
+        """Give the sink of a blob of ``size`` raw bytes."""
         if size <= self._packed_up_to:
             return PackedBlob(name, mtime, pack=self._pack, rows=self._rows)
         self._large = LargeBlob(name, mtime, pool=self._pool, store=self._store, rows=self._rows)
         await self._large.open()
         return self._large
 
-    async def abandon(self) -> None:
-        """Give up what is being uploaded. Does nothing after a ``close``."""
+    async def abort(self) -> None:
+        """Abort the upload of a large blob that is not committed. Does nothing after ``close``."""
         if self._large:
-            await self._large.abandon()
+            await self._large.abort_upload()
 
     async def close(self) -> None:
-        """Have every byte and row stored; the snapshot is complete, and still open."""
-        await self._pack.close()
+        """Store every byte and every row that waits. The snapshot is complete then, but not yet committed."""
+        await self._pack.commit()
         await self._rows.flush()
 
 
@@ -65,24 +65,26 @@ class SnapshotWriter:
 async def write_snapshot(
     pool: Pool, store: ObjectStore, lease: Lease, *, project_id: int, packed_up_to: int
 ) -> AsyncIterator[SnapshotWriter]:
-    """Open a snapshot for the holder of ``lease``; blobs up to ``packed_up_to`` bytes go to the pack.
+    """Open a snapshot for the holder of ``lease``; blobs of up to ``packed_up_to`` bytes go to the pack.
 
-    Leaving without ``close`` throws the uploads away.
+    Leaving the block without ``close`` aborts the uploads.
     """
     snapshot_id = await index.open_snapshot(pool, lease, project_id=project_id)
     rows = Rows(partial(index.add, pool, lease, snapshot_id=snapshot_id))
-    async with writing(pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to) as writer:
+    async with write_into(
+        pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to
+    ) as writer:
         yield writer
 
 
 @asynccontextmanager
-async def writing(
+async def write_into(
     pool: Pool, store: ObjectStore, *, rows: Rows, snapshot_id: int, packed_up_to: int
 ) -> AsyncIterator[SnapshotWriter]:
-    """Write into a snapshot that is open. Leaving without ``close`` throws the uploads away."""
+    """Write into a snapshot that is open. Leaving the block without ``close`` aborts the uploads."""
     async with AsyncExitStack() as resources:
         writer = SnapshotWriter(
             pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to, resources=resources
         )
-        resources.push_async_callback(writer.abandon)
+        resources.push_async_callback(writer.abort)
         yield writer

@@ -150,7 +150,7 @@ async def test_a_project_deleted_while_it_is_imported_leaves_no_object(
         for name in ("one", "three"):
             sink = await writer.blob(name, 5, size=len(name))
             await sink.write(name.encode())
-            await sink.close()
+            await sink.commit()
         await pool.execute("DELETE FROM projects")
         await writer.directory("late", 5)
         with pytest.raises(LeaseLost):

@@ -46,14 +46,14 @@ async def _keys(store: FilesystemStore) -> list[str]:
 async def _blob(writer: SnapshotWriter, name: str, data: bytes) -> None:
     sink = await writer.blob(name, 5, size=len(data))
     await sink.write(data)
-    await sink.close()
+    await sink.commit()
 
 
 async def _relation(writer: SnapshotWriter, name: str, lines: list[bytes]) -> None:
     sink = writer.relation(name, 5)
     for line in lines:
         await sink.write(line)
-    await sink.close()
+    await sink.commit()
 
 
 async def _committed(pool: Pool, store: FilesystemStore, blobs: dict[str, bytes]) -> int:
