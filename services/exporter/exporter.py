@@ -141,7 +141,7 @@ class Exporter:
         return 0 if snapshot_id is None else await index.stored_size(self._pool, snapshot_id)
 
     async def _find(self, snapshot_id: int | None, name: str) -> PlacedEntry | None:
-        return None if snapshot_id is None else await index.find(self._pool, snapshot_id, name)
+        return None if snapshot_id is None else await index.find_entry(self._pool, snapshot_id, name)
 
     async def _write(
         self, snapshot_id: int | None, documents: dict[str, Document], progress: Progress
@@ -161,7 +161,7 @@ class Exporter:
     async def _archive(
         self, snapshot_id: int | None, documents: dict[str, Document], progress: Progress
     ) -> AsyncGenerator[bytes, None]:
-        entries = _none() if snapshot_id is None else index.entries(self._pool, snapshot_id)
+        entries = _none() if snapshot_id is None else index.read_entries(self._pool, snapshot_id)
         layout = ArchiveLayout(root_mtime=documents[VERSION].mtime)
         items = layout.items(with_parents(members(_counted(entries, progress), documents)))
         async with aclosing(filled(self._store, items)) as pieces:

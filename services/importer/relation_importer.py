@@ -78,7 +78,7 @@ class RelationImporter:
     ) -> None:
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
-            await index.replace(db, base=base, snapshot_id=snapshot_id, project_id=job.project_id)
+            await index.commit_on_base(db, base=base, snapshot_id=snapshot_id, project_id=job.project_id)
             await jobs.finish(db, lease, progress=progress.report())
 
     async def explain(self, job: Job, error: CrossdockError) -> str:  # noqa: ARG002  # the port's

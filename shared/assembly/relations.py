@@ -36,14 +36,14 @@ async def relation_members(
     """Give what is in the archive of a relation; ``mtime`` is that of what we make. Raises SnapshotGone."""
     object_ids: list[str] = []
     for folder in _FOLDERS.get(relation, ()):
-        async for placed in index.entries(db, snapshot_id, folder=folder):
+        async for placed in index.read_entries(db, snapshot_id, folder=folder):
             member = _renamed(placed, placed.entry.name.removeprefix("" if folder in _KEPT else folder))
             yield member
             if relation == "lfs_objects" and isinstance(member, Stored):
                 object_ids.append(member.placed.entry.name)
     if relation in _FILES:
         name, new_name = _FILES[relation]
-        if file := await index.find(db, snapshot_id, name):
+        if file := await index.find_entry(db, snapshot_id, name):
             yield _renamed(file, new_name)
         elif relation == "lfs_objects":
             yield _lfs_index(new_name, object_ids, mtime=mtime)

@@ -1,1 +1,1 @@
-"""Pushes: open snapshots that other systems fill by requests and commit as a whole."""
+"""Pushes: open snapshots that other systems fill by requests, and commit as a whole."""

@@ -1,7 +1,7 @@
-"""What one request writes into a push: a part of its own, which takes the place of its name when it is whole.
+"""Parts: what one request writes into a push; a part becomes the push's entry when it is complete.
 
-A part is a snapshot that nobody reads, so that its rows go to Postgres in batches, however many there are,
-and nothing half-written is ever seen. Of parts for the same name the last one that is whole stays; what it
+A part is a snapshot that nothing reads. So its rows go to Postgres in batches, however many there are, and a
+half-written part is never visible. Of several parts for one name the last that completes stays. What it
 replaces, and parts that broke off, are left to the collector.
 """
 
@@ -28,15 +28,15 @@ from shared.snapshots.writer import SnapshotWriter, write_into
 from shared.storage.base import ObjectStore
 
 _MOVING = timedelta(minutes=10)
-"""The longest that moving a part takes; a relation may have millions of segments."""
+"""How long moving the rows of a part may take; a relation may have millions of segments."""
 
 _PACK_NOTHING = -1
-"""Every blob is an object of its own, kept once by its digest: there is no pack that requests could share."""
+"""Every blob is an object of its own, stored once by its digest: requests could not share a pack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part of a push, which is open for one name."""
+    """An open part: what one request writes under ``name``."""
 
     push: Push
     name: str
@@ -45,7 +45,7 @@ class Part:
 
 @asynccontextmanager
 async def write_part(pool: Pool, store: ObjectStore, push: Push, name: str) -> AsyncIterator[Part]:
-    """Open a part. Raises PushGone; leaving without ``adopt`` throws away what was written."""
+    """Open a part. Raises PushGone. Leaving the block without ``commit_part`` aborts the part."""
     try:
         number: int = await pool.fetchval(
             "INSERT INTO snapshots (project_id, part_of) VALUES ($1, $2) RETURNING id",
@@ -72,7 +72,7 @@ async def _append(
         raise PushGone(push.id) from error
 
 
-async def adopt(
+async def commit_part(
     pool: Pool,
     part: Part,
     *,
@@ -80,10 +80,10 @@ async def adopt(
     idle: timedelta,
     attributes: Mapping[str, object] | None = None,
 ) -> PlacedEntry:
-    """Have a part that is whole take the place of what the push has of its name; give what is there now.
+    """Make a complete part the push's entry of its name, in place of an earlier one; give the new entry.
 
-    ``attributes`` are kept where they are given. Raises PushGone, PushCommitted, FileAndDirectory,
-    TooManyEntries and ArchiveTooLarge.
+    ``attributes`` replace those of the push where they are given. Raises PushGone, PushCommitted,
+    FileAndDirectory, TooManyEntries and ArchiveTooLarge; the push is as before then.
     """
     number, push, name = part.writer.snapshot_id, part.push, part.name
     async with pool.acquire() as db, db.transaction():
@@ -96,13 +96,16 @@ async def adopt(
             await db.execute(
                 "UPDATE pushes SET attributes = $2 WHERE snapshot_id = $1", push.id, dict(attributes)
             )
+        # Checked after the rows have moved, as only then their size is known: the exception rolls all of it
+        # back.
         if held.entries + 1 - gone > limits.entries:
             raise TooManyEntries(name, limit=limits.entries)
         if limits.decompressed and held.raw_size + size - gone_size > limits.decompressed:
             raise ArchiveTooLarge(name, limit=limits.decompressed)
-        placed = await index.find(db, push.id, name)
+        placed = await index.find_entry(db, push.id, name)
         if placed is None:
-            raise PushGone(push.id)  # and the part with it
+            # The part was collected while it was written, so that there was nothing to move.
+            raise PushGone(push.id)
     return placed
 
 
@@ -117,10 +120,10 @@ async def _move(db: Connection, part: int, push: Push) -> int:
     return size or 0
 
 
-async def remove(pool: Pool, push: Push, name: str, *, idle: timedelta) -> bool:
-    """Take an entry out of a push, if there is one, and the directories above it that are empty then.
+async def remove_entry(pool: Pool, push: Push, name: str, *, idle: timedelta) -> bool:
+    """Remove an entry from a push, and the directories above it that are then empty.
 
-    Raises PushGone and PushCommitted.
+    Gives whether there was such an entry. Raises PushGone and PushCommitted.
     """
     async with pool.acquire() as db, db.transaction():
         await store.hold(db, push, idle=idle)
@@ -131,7 +134,7 @@ async def remove(pool: Pool, push: Push, name: str, *, idle: timedelta) -> bool:
 
 
 async def _remove_emptied(db: Connection, push: Push, name: str) -> int:
-    """Give how many directories went: those above the name with nothing below but one another."""
+    """Remove the directories above ``name`` that hold nothing but one another; give how many."""
     rows = await db.fetch(
         """DELETE FROM entries d WHERE snapshot_id = $1 AND kind = 'directory' AND name = ANY($2)
            AND NOT EXISTS (SELECT FROM entries WHERE snapshot_id = $1 AND name <> ALL($2)
@@ -142,7 +145,7 @@ async def _remove_emptied(db: Connection, push: Push, name: str) -> int:
 
 
 async def _refuse_clash(db: Connection, push: Push, name: str) -> None:
-    """Raise FileAndDirectory where a file is above or below the name; empty directories make way."""
+    """Raise FileAndDirectory where a file is above or below the name; empty directories may be replaced."""
     clash = await db.fetchval(
         """SELECT name FROM entries WHERE snapshot_id = $1 AND kind <> 'directory'
            AND (name = ANY($2) OR (name > $3 AND name < $4)) LIMIT 1""",
@@ -153,18 +156,18 @@ async def _refuse_clash(db: Connection, push: Push, name: str) -> None:
 
 
 def _above(name: str) -> list[str]:
-    """Give the directories that a name is in."""
+    """Give the directories that contain a name."""
     parents = name.split("/")[:-1]
     return ["/".join(parents[: depth + 1]) for depth in range(len(parents))]
 
 
 def _below(name: str) -> tuple[str, str]:
-    """Give what all names below lie between; "0" comes next after "/"."""
+    """Give the two names between which all names below sort; "0" comes next after "/"."""
     return f"{name}/", f"{name}0"
 
 
 async def _remove(db: Connection, push: Push, name: str) -> tuple[int, int]:
-    """Give how many rows went, and their bytes."""
+    """Remove an entry and the empty directories below its name; give how many rows, and their bytes."""
     rows = await db.fetch(
         """DELETE FROM entries WHERE snapshot_id = $1
            AND (name = $2 OR (kind = 'directory' AND name >= $3 AND name < $4)) RETURNING raw_size""",

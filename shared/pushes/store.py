@@ -1,9 +1,9 @@
-"""Open snapshots that another system fills: opened, written for as long as it takes, then committed.
+"""Pushes in Postgres: a push is opened, written to for as long as it takes, then committed or aborted.
 
-No job's lease fences them. Their row in ``pushes`` does: the last transaction of every request takes it with
-``hold``, and goes on only where the snapshot is neither committed nor past its time. The collector locks the
-snapshot's own row before it looks at the time, and ``hold`` shares that one, so that nothing is written into
-a snapshot that is about to go. Each request that holds it puts its end off.
+There is no lease of a job here; the row in ``pushes`` is the fence. The last transaction of every request
+locks it by ``hold``, which fails once the push is committed or past its time, and postpones that time. The
+collector locks the row in ``snapshots`` before it looks at the time, and ``hold`` takes a shared lock on the
+same row: nothing is written into a snapshot that is being collected.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from shared.errors import CrossdockError, Fault
 from shared.snapshots import index
 
 MOST_OPEN = 20
-"""Snapshots of one project that may be open; each may name millions of entries."""
+"""Pushes of one project that may be open at a time; each may name millions of entries."""
 
 _COLUMNS = """s.id, s.project_id, s.created_at, s.committed_at,
               p.base_id, p.entries, p.raw_size, p.changes, p.attributes, p.expires_at"""
 _THERE = "(p.expires_at > now() OR s.committed_at IS NOT NULL)"
-"""The SQL condition that a push is to be seen: one past its time is as good as dropped."""
+"""The SQL condition that a push is visible: one past its time is hidden before it is collected."""
 
 
 class PushGone(CrossdockError):
-    """There is no such push: it was never opened, was thrown away, or is past its time."""
+    """There is no such push: it was never opened, was aborted, or is past its time."""
 
     code = "push_gone"
     fault = Fault.CLIENT
@@ -36,7 +36,7 @@ class PushGone(CrossdockError):
 
 
 class PushCommitted(CrossdockError):
-    """The push was committed: its content does not change any more."""
+    """The push is committed: its content does not change any more."""
 
     code = "push_committed"
     fault = Fault.CLIENT
@@ -46,7 +46,7 @@ class PushCommitted(CrossdockError):
 
 
 class PushMoving(CrossdockError):
-    """Something was sent while it was checked whether the push can be committed."""
+    """A request changed the push while it was checked whether the push can be committed."""
 
     code = "push_moving"
     fault = Fault.CLIENT
@@ -55,8 +55,8 @@ class PushMoving(CrossdockError):
         super().__init__(f"snapshot {snapshot_id} was written to while it was committed: try again")
 
 
-class TooManyOpen(CrossdockError):
-    """The project has as many open snapshots as it may have."""
+class TooManyPushes(CrossdockError):
+    """The project has as many open pushes as it may have."""
 
     code = "too_many_pushes"
     fault = Fault.CLIENT
@@ -67,10 +67,10 @@ class TooManyOpen(CrossdockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """A push as it stands.
+    """A push as it was when read.
 
-    ``raw_size`` is in bytes, ``changes`` grows with every change of its content, and ``attributes`` are those
-    that were sent for the project itself.
+    ``raw_size`` is in bytes; ``changes`` grows with every change of the content; ``attributes`` are those
+    that were sent for the project itself; ``base_id`` is the project's snapshot at the time of opening.
     """
 
     id: int
@@ -86,7 +86,7 @@ class Push:
 
 
 async def find(db: Database, project_id: int, snapshot_id: int) -> Push | None:
-    """Find a push of the project that is open or committed."""
+    """Find a push of the project, open or committed."""
     row = await db.fetchrow(
         f"""SELECT {_COLUMNS} FROM pushes p JOIN snapshots s ON s.id = p.snapshot_id
             WHERE s.id = $1 AND s.project_id = $2 AND {_THERE}""",  # noqa: S608  # fixed texts
@@ -95,8 +95,8 @@ async def find(db: Database, project_id: int, snapshot_id: int) -> Push | None:
     return _push(row) if row else None
 
 
-async def all_open(db: Database, project_id: int) -> list[Push]:
-    """The open pushes of a project, the oldest first."""
+async def list_open(db: Database, project_id: int) -> list[Push]:
+    """List the open pushes of a project, the oldest first."""
     rows = await db.fetch(
         f"""SELECT {_COLUMNS} FROM pushes p JOIN snapshots s ON s.id = p.snapshot_id
             WHERE s.project_id = $1 AND s.committed_at IS NULL AND p.expires_at > now() ORDER BY s.id""",  # noqa: S608  # fixed texts
@@ -110,14 +110,14 @@ def _push(row: Row) -> Push:
 
 
 async def open_push(db: Connection, project_id: int, *, with_content: bool, idle: timedelta) -> Push:
-    """Open a snapshot, in a transaction: empty, or naming what the project's current one names.
+    """Open a push, within a transaction: empty, or with all entries of the project's current snapshot.
 
-    Raises TooManyOpen (requests at once may pass the limit by as many as they are).
+    Raises TooManyPushes. Requests at the same time may exceed the limit by as many as they are.
     """
-    if len(await all_open(db, project_id)) >= MOST_OPEN:
-        raise TooManyOpen
+    if len(await list_open(db, project_id)) >= MOST_OPEN:
+        raise TooManyPushes
     base = await db.fetchval(
-        # Locked, so that it is there until all of it is copied.
+        # Locked, so that the collector leaves it until all of it is copied.
         """SELECT s.id FROM snapshots s JOIN projects p ON p.snapshot_id = s.id
            WHERE p.id = $1 FOR KEY SHARE OF s""",
         project_id,
@@ -139,9 +139,9 @@ async def open_push(db: Connection, project_id: int, *, with_content: bool, idle
 
 
 async def hold(db: Connection, push: Push, *, idle: timedelta) -> Push:
-    """Lock an open push for the rest of the transaction, and put its end off.
+    """Lock an open push for the rest of the transaction, and postpone its time by ``idle`` from now.
 
-    Raises PushGone and PushCommitted. Who holds it writes alone, and is done before anybody commits it.
+    Raises PushGone and PushCommitted. The holder is the only writer, and a commit waits until it has ended.
     """
     held = await _locked(db, push)
     if held.committed_at is not None:
@@ -151,6 +151,8 @@ async def hold(db: Connection, push: Push, *, idle: timedelta) -> Push:
 
 
 async def _locked(db: Connection, push: Push) -> Push:
+    # The snapshot before the push, in the order of the collector and of abort: no deadlock between them.
+    # Shared, as requests of one push must not wait for each other here.
     await db.execute("SELECT FROM snapshots WHERE id = $1 FOR KEY SHARE", push.id)
     await db.execute("SELECT FROM pushes WHERE snapshot_id = $1 FOR NO KEY UPDATE", push.id)
     found = await find(db, push.project_id, push.id)
@@ -160,28 +162,28 @@ async def _locked(db: Connection, push: Push) -> Push:
 
 
 async def prolong(pool: Pool, push: Push, *, idle: timedelta) -> Push:
-    """Put the end of an open push off, and give it as it stands. Raises PushGone and PushCommitted."""
+    """Postpone the time of an open push, and give the push. Raises PushGone and PushCommitted."""
     async with pool.acquire() as db, db.transaction():
         return await hold(db, push, idle=idle)
 
 
-async def discard(pool: Pool, push: Push) -> None:
-    """Throw an open push away; its objects are left to the collector. Raises PushGone and PushCommitted."""
+async def abort(pool: Pool, push: Push) -> None:
+    """Delete an open push; the collector removes its objects. Raises PushGone and PushCommitted."""
     async with pool.acquire() as db, db.transaction():
-        # As strong as its end needs it, and before anything else: others wait here, and hold nothing of ours.
+        # The lock that DELETE needs, taken first: to upgrade the shared lock of ``hold`` could deadlock.
         await db.execute("SELECT FROM snapshots WHERE id = $1 FOR UPDATE", push.id)
         await hold(db, push, idle=timedelta(0))
         await db.execute("DELETE FROM snapshots WHERE id = $1", push.id)
 
 
 async def commit(db: Connection, push: Push, *, force: bool) -> bool:
-    """Make the push the project's current snapshot, in a transaction; tell whether it was not that already.
+    """Make the push the project's current snapshot, within a transaction; give False where it already was.
 
-    ``push`` is as it was when its content was checked: raises PushMoving where that is not what there is.
-    Raises SnapshotOutdated where the project has other content than when it was opened, unless ``force``.
-    May be repeated. Raises PushGone.
+    ``push`` is the state that was checked: raises PushMoving where the content has changed since. Raises
+    SnapshotOutdated where the project's content is not that of the opening, unless ``force``. Raises
+    PushGone. May be repeated.
     """
-    # The project first, as who deletes it does.
+    # The project before the snapshot, in the order in which DELETE of a project locks them.
     await db.execute("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", push.project_id)
     held = await _locked(db, push)
     if held.committed_at is not None:
@@ -189,6 +191,6 @@ async def commit(db: Connection, push: Push, *, force: bool) -> bool:
     if held.changes != push.changes:
         raise PushMoving(push.id)
     base = await index.current(db, push.project_id) if force else push.base_id
-    await index.replace(db, base=base, snapshot_id=push.id, project_id=push.project_id)
+    await index.commit_on_base(db, base=base, snapshot_id=push.id, project_id=push.project_id)
     await db.execute("UPDATE pushes SET expires_at = now() WHERE snapshot_id = $1", push.id)
     return True

@@ -79,7 +79,7 @@ class Finder:
         """Give the segments with matches, and the numbers of these."""
         seen = 0
         async with aclosing(
-            index.segments(self._pool, relation.snapshot_id, relation.placed.entry.name)
+            index.read_segments(self._pool, relation.snapshot_id, relation.placed.entry.name)
         ) as segments:
             async for segment in segments:
                 numbers = [number for number, _ in await self._matching(relation, segment, wanted)]
@@ -104,7 +104,7 @@ class Finder:
                 skip -= count
                 continue
             name = relation.placed.entry.name
-            segment = await index.segment_of(self._pool, relation.snapshot_id, name, line=first_line)
+            segment = await index.find_segment(self._pool, relation.snapshot_id, name, line=first_line)
             if segment is None:
                 raise index.SnapshotGone(relation.snapshot_id)
             found = await self._matching(relation, segment, wanted)

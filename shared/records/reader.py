@@ -34,7 +34,7 @@ class Relation:
 
 async def find_relation(db: Database, snapshot_id: int, name: str) -> Relation | None:
     """Find a relation by GitLab's name of it."""
-    placed = await index.find(db, snapshot_id, relation_file(name))
+    placed = await index.find_entry(db, snapshot_id, relation_file(name))
     return Relation(snapshot_id, placed) if placed else None
 
 
@@ -49,7 +49,7 @@ async def records(
     snapshot_id, placed = relation.snapshot_id, relation.placed
     end = min(first + count, relation.length)
     while first < end:
-        segment = await index.segment_of(db, snapshot_id, placed.entry.name, line=first)
+        segment = await index.find_segment(db, snapshot_id, placed.entry.name, line=first)
         if segment is None:
             raise index.SnapshotGone(snapshot_id)
         for record in (await _records_of(store, placed.key, segment))[first - segment.first_line :]:
@@ -66,7 +66,7 @@ async def records_backwards(
     name = relation.placed.entry.name
     end = max(last - count, -1)
     while last > end:
-        segment = await index.segment_of(db, relation.snapshot_id, name, line=last)
+        segment = await index.find_segment(db, relation.snapshot_id, name, line=last)
         if segment is None:
             raise index.SnapshotGone(relation.snapshot_id)
         found = await _records_of(store, relation.placed.key, segment)
@@ -85,7 +85,7 @@ async def whole_relation(
     One segment is held at a time, as with ``records``. Raises SnapshotGone, CorruptSegment and StorageError.
     """
     name, seen = relation.placed.entry.name, 0
-    async with aclosing(index.segments(db, relation.snapshot_id, name)) as segments:
+    async with aclosing(index.read_segments(db, relation.snapshot_id, name)) as segments:
         async for segment in segments:
             for line in await _lines_of(store, relation.placed.key, segment):
                 yield line, _is_record(line)

@@ -1,7 +1,7 @@
 """The index in Postgres: snapshot -> entries -> segments of relations.
 
-Rows of an open snapshot are written in batches while the import runs, so that memory stays flat
-whatever the number of entries; ``commit`` makes the snapshot the project's current one.
+Rows of an open snapshot are written in batches while the job runs, so that memory stays flat whatever the
+number of entries. ``commit`` makes the snapshot the project's current one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shared.snapshots.models import Entry, EntryKind, PlacedEntry, Segment
 
 _PAGE = 1000
 _SHARING = timedelta(minutes=10)
-"""The longest that sharing takes; a snapshot may have millions of entries."""
+"""How long copying the rows of a snapshot may take; it may have millions of entries."""
 _ENTRY = (
     "name",
     "kind",
@@ -36,7 +36,7 @@ _SEGMENT = ("name", "first_line", "lines", "position", "stored_size", "raw_size"
 
 
 class SnapshotOutdated(CrossdockError):
-    """The project has got other content than that which the snapshot was made of."""
+    """The project has got other content than that from which the snapshot was made."""
 
     code = "snapshot_outdated"
     retryable = True
@@ -46,7 +46,7 @@ class SnapshotOutdated(CrossdockError):
 
 
 class SnapshotGone(CrossdockError):
-    """The snapshot was dropped while it was read or written."""
+    """The snapshot was collected while it was read or written."""
 
     code = "snapshot_gone"
     retryable = True
@@ -56,9 +56,10 @@ class SnapshotGone(CrossdockError):
 
 
 async def open_snapshot(pool: Pool, lease: Lease, *, project_id: int) -> int:
-    """Begin the snapshot of an import; what an earlier attempt of the same job wrote goes.
+    """Open the snapshot of an import, and delete that of an earlier attempt of the same job.
 
-    That also shuts the earlier attempt out: its next batch names a snapshot that is no more.
+    The deletion also stops the earlier attempt: its next batch names a snapshot that does not exist. Raises
+    LeaseLost.
     """
     async with pool.acquire() as db, db.transaction():
         await jobs.hold(db, lease)
@@ -72,10 +73,15 @@ async def open_snapshot(pool: Pool, lease: Lease, *, project_id: int) -> int:
     return snapshot_id
 
 
-async def add(
-    pool: Pool, lease: Lease, *, snapshot_id: int, entries: Sequence[Entry], segments: Sequence[Segment]
+async def append_for_job(
+    pool: Pool,
+    lease: Lease,
+    *,
+    snapshot_id: int,
+    entries: Sequence[Entry],
+    segments: Sequence[Segment],
 ) -> None:
-    """Append rows to an open snapshot. Raises LeaseLost where it has been given up for another."""
+    """Append rows to the open snapshot of a job. Raises LeaseLost where another attempt has deleted it."""
     try:
         await append(pool, snapshot_id=snapshot_id, entries=entries, segments=segments)
     except SnapshotGone as error:
@@ -120,26 +126,28 @@ async def _copy_segments(db: Connection, snapshot_id: int, segments: Sequence[Se
 
 
 async def commit(db: Connection, *, snapshot_id: int, project_id: int) -> None:
-    """Make the snapshot the project's current one; seen when the caller's transaction is."""
+    """Make the snapshot the project's current one; visible once the caller's transaction is committed."""
     await db.execute("UPDATE snapshots SET committed_at = now() WHERE id = $1", snapshot_id)
     await db.execute("UPDATE projects SET snapshot_id = $2 WHERE id = $1", project_id, snapshot_id)
 
 
 async def share(pool: Pool, lease: Lease, *, base: int, snapshot_id: int, but: str) -> None:
-    """Have an open snapshot name everything that ``base`` names, but one entry; no bytes are copied.
+    """Copy all rows of ``base``, except those of entry ``but``, to an open snapshot; no bytes are copied.
 
-    Raises SnapshotGone where ``base`` was dropped meanwhile, LeaseLost as ``add`` does.
+    Raises SnapshotGone where ``base`` was collected meanwhile, and LeaseLost as ``append_for_job`` does.
     """
     try:
         await copy_rows(pool, base=base, snapshot_id=snapshot_id, but=but)
     except ForeignKeyViolationError as error:
         raise LeaseLost(lease.job_id) from error
+    # Each table was copied as it was at its own moment. A snapshot never changes, so it was complete at both
+    # where it still exists now.
     if not await pool.fetchval("SELECT true FROM snapshots WHERE id = $1", base):
         raise SnapshotGone(base)
 
 
 async def copy_rows(db: Database, *, base: int, snapshot_id: int, but: str = "") -> None:
-    """Copy the rows of ``base``, but those of one name, as they are to the snapshot."""
+    """Copy all rows of ``base``, except those of entry ``but``, to the snapshot."""
     for table, columns in (("entries", _ENTRY), ("segments", _SEGMENT)):
         named = ", ".join(columns)
         await db.execute(
@@ -149,8 +157,9 @@ async def copy_rows(db: Database, *, base: int, snapshot_id: int, but: str = "")
         )  # fmt: skip
 
 
-async def replace(db: Connection, *, base: int | None, snapshot_id: int, project_id: int) -> None:
-    """Make the snapshot the current one where ``base`` still is it. Raises SnapshotOutdated."""
+async def commit_on_base(db: Connection, *, base: int | None, snapshot_id: int, project_id: int) -> None:
+    """Commit the snapshot where the project's current one is ``base``. Raises SnapshotOutdated."""
+    # Locked, so that no other commit comes between the comparison and ours.
     await db.execute("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", project_id)
     if await current(db, project_id) != base:
         raise SnapshotOutdated(project_id)
@@ -158,9 +167,10 @@ async def replace(db: Connection, *, base: int | None, snapshot_id: int, project
 
 
 async def pin(pool: Pool, lease: Lease) -> int | None:
-    """Give the snapshot that an export reads: the project's current one at its first attempt.
+    """Give the snapshot that an export reads: the project's current one at the job's first attempt.
 
-    Pinned in the job's row, it outlives an overwrite meanwhile. None where the project has no content.
+    The job's row names it from then on, so that it outlives an overwrite. None where the project has no
+    content. Raises LeaseLost.
     """
     async with pool.acquire() as db, db.transaction():
         await jobs.hold(db, lease)
@@ -179,11 +189,11 @@ async def current(db: Database, project_id: int) -> int | None:
     return snapshot_id
 
 
-async def entries(db: Database, snapshot_id: int, *, folder: str = "") -> AsyncIterator[PlacedEntry]:
-    """All entries in ascending order of their names' bytes, read a page at a time.
+async def read_entries(db: Database, snapshot_id: int, *, folder: str = "") -> AsyncIterator[PlacedEntry]:
+    """Give all entries in ascending order of the bytes of their names, read a page at a time.
 
-    Only those in ``folder`` where that is given, with the ``/`` at its end. Raises SnapshotGone rather than
-    end early: a snapshot that is there after the last page was whole.
+    With ``folder``, which ends in ``/``, only those in that folder. Raises SnapshotGone where the snapshot
+    was collected meanwhile, rather than end early.
     """
     after, end = folder, f"{folder[:-1]}0" if folder else None  # "0" comes next after "/"
     while True:
@@ -203,15 +213,15 @@ async def entries(db: Database, snapshot_id: int, *, folder: str = "") -> AsyncI
 
 
 async def stored_size(db: Database, snapshot_id: int) -> int:
-    """Add up the bytes of all entries as they are stored; reads the index of the whole snapshot."""
+    """Give the sum of the stored bytes of all entries; reads every entry's row."""
     size: int = await db.fetchval(
         "SELECT coalesce(sum(stored_size), 0)::bigint FROM entries WHERE snapshot_id = $1", snapshot_id
     )
     return size
 
 
-async def find(db: Database, snapshot_id: int, name: str) -> PlacedEntry | None:
-    """One entry by its name."""
+async def find_entry(db: Database, snapshot_id: int, name: str) -> PlacedEntry | None:
+    """Find one entry by its name."""
     row = await db.fetchrow(
         """SELECT e.*, coalesce(o.key, '') AS key FROM entries e LEFT JOIN objects o ON o.id = e.object_id
            WHERE e.snapshot_id = $1 AND e.name = $2""",
@@ -220,8 +230,8 @@ async def find(db: Database, snapshot_id: int, name: str) -> PlacedEntry | None:
     return PlacedEntry(_entry(row), row["key"]) if row else None
 
 
-async def segment_of(db: Database, snapshot_id: int, name: str, *, line: int) -> Segment | None:
-    """The segment that holds ``line`` (0-based) of the relation stored under ``name``."""
+async def find_segment(db: Database, snapshot_id: int, name: str, *, line: int) -> Segment | None:
+    """Find the segment that holds ``line`` (0-based) of the relation stored under ``name``."""
     row = await db.fetchrow(
         """SELECT * FROM segments WHERE snapshot_id = $1 AND name = $2 AND first_line <= $3
            AND $3 < first_line + lines ORDER BY first_line DESC LIMIT 1""",
@@ -230,8 +240,8 @@ async def segment_of(db: Database, snapshot_id: int, name: str, *, line: int) ->
     return _segment(row) if row else None
 
 
-async def segments(db: Database, snapshot_id: int, name: str) -> AsyncGenerator[Segment, None]:
-    """All segments of the relation stored under ``name``, in order, read a page at a time."""
+async def read_segments(db: Database, snapshot_id: int, name: str) -> AsyncGenerator[Segment, None]:
+    """Give all segments of the relation stored under ``name``, in order, read a page at a time."""
     first_line = position = -1
     while True:
         rows = await db.fetch(

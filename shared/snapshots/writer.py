@@ -70,7 +70,7 @@ async def write_snapshot(
     Leaving the block without ``close`` aborts the uploads.
     """
     snapshot_id = await index.open_snapshot(pool, lease, project_id=project_id)
-    rows = Rows(partial(index.add, pool, lease, snapshot_id=snapshot_id))
+    rows = Rows(partial(index.append_for_job, pool, lease, snapshot_id=snapshot_id))
     async with write_into(
         pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to
     ) as writer:

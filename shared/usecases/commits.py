@@ -68,9 +68,9 @@ class Commits:
         return committed
 
     async def _check(self, push: Push) -> None:
-        if await index.find(self._pool, push.id, PROJECT) is None:
+        if await index.find_entry(self._pool, push.id, PROJECT) is None:
             raise NothingOfTheProject
-        listing = await index.find(self._pool, push.id, LFS_INDEX)
+        listing = await index.find_entry(self._pool, push.id, LFS_INDEX)
         if listing is None:
             return
         async with self._documents.turn():
@@ -79,7 +79,7 @@ class Commits:
     async def _refuse_unlisted(self, push: Push, listing: PlacedEntry) -> None:
         document = await load(self._store, listing)
         listed = await asyncio.to_thread(listed_oids, document)
-        async for placed in index.entries(self._pool, push.id, folder=folder_of(FileKind.LFS_OBJECT)):
+        async for placed in index.read_entries(self._pool, push.id, folder=folder_of(FileKind.LFS_OBJECT)):
             name = placed.entry.name
             if placed.entry.kind is EntryKind.BLOB and oid_of(name).encode() not in listed:
                 raise LfsObjectUnlisted(name)

@@ -22,7 +22,7 @@ from shared.gitlab.project_json import ProjectDocument
 from shared.jobs.progress import RelationProgress
 from shared.projects.content import without_nul
 from shared.pushes import store as pushes
-from shared.pushes.parts import adopt, write_part
+from shared.pushes.parts import commit_part, write_part
 from shared.pushes.store import Push
 from shared.restore.entries import is_document, verifier_of
 from shared.restore.event_loop import EventLoopYielder
@@ -106,7 +106,9 @@ class PushContent:
             await self._fill(push, receiver, _counted(name, body, limits=limits), yielder=yielder)
             await part.writer.close()
             attributes = _attributes(verifier)
-            placed = await adopt(self._pool, part, limits=limits, idle=self._idle, attributes=attributes)
+            placed = await commit_part(
+                self._pool, part, limits=limits, idle=self._idle, attributes=attributes
+            )
         return Received(placed, failures)
 
     async def _fill(

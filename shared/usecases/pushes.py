@@ -12,7 +12,7 @@ from shared.archive.errors import ArchiveTooLarge
 from shared.database.pool import Pool
 from shared.errors import ArchiveError
 from shared.pushes import parts, store
-from shared.pushes.store import Push, PushCommitted, PushGone, PushMoving, TooManyOpen
+from shared.pushes.store import Push, PushCommitted, PushGone, PushMoving, TooManyPushes
 from shared.snapshots import index
 from shared.snapshots.index import SnapshotOutdated
 from shared.snapshots.models import PlacedEntry
@@ -48,7 +48,7 @@ class Pushes:
 
     async def list(self, actor: User | None, reference: str) -> list[Push]:
         """List those that are open, 20 at the most or a few more."""
-        return await store.all_open(self._pool, await self._project(actor, reference))
+        return await store.list_open(self._pool, await self._project(actor, reference))
 
     async def find_project(self, actor: User | None, reference: str) -> int:
         """Give the id of a project for which the user may open a snapshot, before it is read how."""
@@ -72,7 +72,7 @@ class Pushes:
 
     async def entries(self, push: Push) -> AsyncIterator[PlacedEntry]:
         """Give all entries, in the order of their names."""
-        async for placed in index.entries(self._pool, push.id):
+        async for placed in index.read_entries(self._pool, push.id):
             yield placed
 
     async def receive(self, push: Push, name: str, body: AsyncIterator[bytes]) -> Received:
@@ -86,13 +86,13 @@ class Pushes:
     async def remove(self, push: Push, name: str) -> None:
         """Take an entry out. Raises NotFound, and SnapshotConflict."""
         with _refusals():
-            if not await parts.remove(self._pool, push, name, idle=self._idle):
+            if not await parts.remove_entry(self._pool, push, name, idle=self._idle):
                 raise NotFound("Entry")
 
     async def discard(self, push: Push) -> None:
         """Throw an open snapshot away. Raises SnapshotConflict."""
         with _refusals():
-            await store.discard(self._pool, push)
+            await store.abort(self._pool, push)
 
     async def commit(self, actor: User | None, push: Push, *, force: bool) -> Push:
         """Make the snapshot what its project has. May be repeated.
@@ -115,7 +115,7 @@ def _refusals() -> Iterator[None]:
         yield
     except PushGone:
         raise NotFound("Snapshot") from None
-    except (PushCommitted, PushMoving, SnapshotOutdated, TooManyOpen) as error:
+    except (PushCommitted, PushMoving, SnapshotOutdated, TooManyPushes) as error:
         raise SnapshotConflict(error) from None
     except ArchiveTooLarge as error:
         raise ContentTooLarge(error) from None

@@ -124,5 +124,5 @@ async def _counts(db: Database, export: RelationExport, relation: PortableRelati
         return [await count_files(db, export.snapshot_id, relation.name)]
     if export.batched and relation.batchable:
         return await lines_of_batches(db, export.snapshot_id, relation.entry)
-    placed = await index.find(db, export.snapshot_id, relation.entry)
+    placed = await index.find_entry(db, export.snapshot_id, relation.entry)
     return [placed.entry.lines if placed else 0]

@@ -97,7 +97,7 @@ def _require_kind(export: RelationExport, asked: RelationRequest) -> None:
 
 
 async def _find(db: Database, export: RelationExport, name: str) -> PlacedEntry | None:
-    return None if export.snapshot_id is None else await index.find(db, export.snapshot_id, name)
+    return None if export.snapshot_id is None else await index.find_entry(db, export.snapshot_id, name)
 
 
 async def _lines(db: Database, export: RelationExport, asked: RelationRequest) -> PlacedEntry | None:

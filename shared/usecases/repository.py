@@ -56,7 +56,7 @@ class Repositories:
     async def find_bundle(self, project: Project) -> PlacedEntry | None:
         """Find the bundle that has the project's repository; None where that is empty."""
         snapshot_id = await index.current(self._pool, project.id)
-        return None if snapshot_id is None else await index.find(self._pool, snapshot_id, REPOSITORY)
+        return None if snapshot_id is None else await index.find_entry(self._pool, snapshot_id, REPOSITORY)
 
     async def read(self, bundle: PlacedEntry | None) -> References:
         """Read what a bundle lists. Raises TooManyReferences where there is more than can be listed."""

@@ -161,7 +161,7 @@ async def _new_token(api: Api, root: User) -> str:
 async def _new_snapshot(api: Api, project_id: int, names: Sequence[str] = ()) -> int:
     """Open a snapshot; the project's other open ones go, as it may have so many only."""
     async with api.pool.acquire() as db, db.transaction():
-        for push in await store.all_open(db, project_id):
+        for push in await store.list_open(db, project_id):
             await db.execute("DELETE FROM snapshots WHERE id = $1", push.id)
         opened = await store.open_push(db, project_id, with_content=True, idle=timedelta(days=1))
         rows = [(opened.id, name, "blob", 0) for name in names]

@@ -204,13 +204,13 @@ async def test_thousands_of_entries_wait_in_bounded_batches(
     dock: Dock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = []
-    add = index.add
+    add = index.append_for_job
 
     async def spying(*args: Any, entries: Sequence[Entry], segments: Sequence[Segment], **more: Any) -> None:
         waiting.append(len(entries) + len(segments))
         await add(*args, entries=entries, segments=segments, **more)
 
-    monkeypatch.setattr(index, "add", spying)
+    monkeypatch.setattr(index, "append_for_job", spying)
     packed = archive([*MINIMAL, *((f"uploads/{n:05}/f", b"x") for n in range(2500))])
     assert (await dock.run_import(packed)).error is None
     assert waiting == [1000, 1000, 502]

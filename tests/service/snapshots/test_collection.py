@@ -133,8 +133,8 @@ async def test_a_snapshot_that_goes_while_it_is_read_is_an_error_and_no_early_en
     lease = await claimed(pool, await queued(pool))
     snapshot_id = await index.open_snapshot(pool, lease, project_id=1)
     many = [Entry(name=f"{n:05}", kind=EntryKind.DIRECTORY, mtime=1) for n in range(2500)]
-    await index.add(pool, lease, snapshot_id=snapshot_id, entries=many, segments=[])
-    reading = index.entries(pool, snapshot_id)
+    await index.append_for_job(pool, lease, snapshot_id=snapshot_id, entries=many, segments=[])
+    reading = index.read_entries(pool, snapshot_id)
     await anext(reading)
     await pool.execute("DELETE FROM snapshots")
     with pytest.raises(index.SnapshotGone):

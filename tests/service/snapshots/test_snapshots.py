@@ -69,7 +69,7 @@ async def _committed(pool: Pool, store: FilesystemStore, blobs: dict[str, bytes]
 
 
 async def _entries(pool: Pool, snapshot_id: int) -> dict[str, PlacedEntry]:
-    return {placed.entry.name: placed async for placed in index.entries(pool, snapshot_id)}
+    return {placed.entry.name: placed async for placed in index.read_entries(pool, snapshot_id)}
 
 
 async def _bytes(store: FilesystemStore, placed: PlacedEntry) -> bytes:
@@ -120,12 +120,12 @@ async def test_any_line_of_a_relation_is_found_in_one_segment(pool: Pool, store:
     assert placed.entry.lines == len(lines)
     assert await _bytes(store, placed) == b"".join(lines)
     for number in (0, 3999, 4000, 4001, 8999):
-        segment = await index.segment_of(pool, writer.snapshot_id, "r", line=number)
+        segment = await index.find_segment(pool, writer.snapshot_id, "r", line=number)
         assert segment is not None
         stored = await read_run(store, Run(placed.key, segment.position, segment.stored_size))
         raw = inflate(stored, raw_length=segment.raw_size, crc32=segment.crc32)
         assert raw.split(b"\n")[number - segment.first_line] + b"\n" == lines[number]
-    assert await index.segment_of(pool, writer.snapshot_id, "r", line=9000) is None
+    assert await index.find_segment(pool, writer.snapshot_id, "r", line=9000) is None
 
 
 async def test_a_large_blob_is_kept_once(pool: Pool, store: FilesystemStore) -> None:
