@@ -1,7 +1,7 @@
 """The ledger of object storage: a row for every object, written before its first byte.
 
-The collector removes what nobody refers to and nobody touched for its grace time; whoever writes an
-object, or is about to refer to one, therefore keeps it touched.
+The collector deletes objects that nothing refers to and that were not touched for its grace time. So a writer
+of an object, and a caller that is about to refer to one, keeps it touched.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from shared.storage.base import ObjectStore
 ObjectKind = Literal["upload", "pack", "blob", "archive"]
 
 TOUCH_EVERY = timedelta(seconds=15)
-"""How often an object being written says so; the collector's grace time must be several times this."""
+"""How often ``keep_touched`` touches an object; the collector's grace time must be several times this."""
 
 RETRIED_WITHIN = timedelta(days=1)
-"""For how long the archive of an import that failed or was canceled is kept, so that it can be retried."""
+"""How long the archive of a failed or canceled import is kept, so that the import can be retried."""
 
 UNREFERRED = f"""
 NOT EXISTS (SELECT FROM entries WHERE object_id = o.id)
@@ -36,14 +36,14 @@ AND NOT EXISTS (SELECT FROM jobs WHERE object_id = o.id AND state IN ('queued', 
 AND NOT EXISTS (SELECT FROM jobs WHERE object_id = o.id AND state IN ('failed', 'canceled')
                 AND finished_at > now() - interval '{RETRIED_WITHIN.total_seconds()} s')
 """  # noqa: S608  # fixed texts
-"""The SQL condition that nobody needs the object ``o``."""
+"""The SQL condition that nothing refers to the object ``o``."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class StoredUpload:
-    """An uploaded archive: its object, its size in bytes, and whether the ledger has its SHA-256."""
+    """An uploaded archive: its key, its size in bytes, and whether the ledger has its SHA-256."""
 
     key: str
     size: int
@@ -51,7 +51,7 @@ class StoredUpload:
 
 
 class BlobVanished(CrossdockError):
-    """The blob that ours gave way to was collected in the same moment; the next attempt stores it."""
+    """The stored blob of the same digest was collected in the same moment; the next attempt stores it."""
 
     code = "blob_vanished"
     retryable = True
@@ -69,7 +69,7 @@ class ObjectCollected(CrossdockError):
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """A row of the ledger: where the bytes are, or will be."""
+    """A row of the ledger: the object's id, and the key of its bytes, written or still to come."""
 
     id: int
     key: str
@@ -77,14 +77,14 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """A stored blob: its row, and its size in bytes as it lies in the store."""
+    """A stored blob: the id of its row, and its size in bytes as it is stored."""
 
     object_id: int
     size: int
 
 
 async def register(db: Database, *, kind: ObjectKind) -> StoredObject:
-    """Name a new object; its bytes may be sent after this."""
+    """Register a new object under a random key; its bytes may be written after this."""
     key = uuid4().hex
     key = f"{kind}s/{key[:2]}/{key}"
     return StoredObject(
@@ -93,7 +93,7 @@ async def register(db: Database, *, kind: ObjectKind) -> StoredObject:
 
 
 async def record_stored(db: Database, object_id: int, *, size: int, sha256: bytes | None) -> None:
-    """Record that the object is committed: ``size`` bytes lie in the store. Raises ObjectCollected."""
+    """Record that ``size`` bytes of the object are committed in the store. Raises ObjectCollected."""
     recorded = await db.fetchval(
         """UPDATE objects SET state = 'stored', size = $2, sha256 = $3, touched_at = now()
            WHERE id = $1 AND state = 'writing' RETURNING true""",
@@ -104,12 +104,13 @@ async def record_stored(db: Database, object_id: int, *, size: int, sha256: byte
 
 
 async def record_blob(db: Database, blob: StoredObject, *, size: int, sha256: bytes) -> StoredBlob:
-    """Record a committed blob, or give way to the one of the same digest that came first.
+    """Record a committed blob, unless one of the same digest is stored; give the one to refer to.
 
-    Gives the blob to refer to; where that is another, ``blob`` is left to the collector.
+    Where that is the other one, ``blob`` is marked, and left to the collector. Raises BlobVanished.
     """
     try:
         await record_stored(db, blob.id, size=size, sha256=sha256)
+    # Two writers of equal bytes may both find no blob and both upload: the unique index of digests decides.
     except UniqueViolationError:
         await mark(db, blob.id)
         first = await find_blob(db, sha256)
@@ -120,10 +121,8 @@ async def record_blob(db: Database, blob: StoredObject, *, size: int, sha256: by
 
 
 async def find_blob(db: Database, sha256: bytes) -> StoredBlob | None:
-    """Find a stored blob by the digest of its raw bytes, and touch it: it lives for the grace time now.
-
-    The touch is what makes this safe: the collector's guarded update sees it and lets go.
-    """
+    """Find a stored blob by the SHA-256 of its raw bytes, and touch it: it is kept for the grace time."""
+    # One statement: between a find and a touch the collector could mark the blob.
     row = await db.fetchrow(
         """UPDATE objects SET touched_at = now()
            WHERE sha256 = $1 AND kind = 'blob' AND state = 'stored' RETURNING id, size""",
@@ -133,7 +132,7 @@ async def find_blob(db: Database, sha256: bytes) -> StoredBlob | None:
 
 
 async def touch(db: Database, object_id: int) -> bool:
-    """Have a stored object live for the grace time, as ``find_blob`` does; False where it is gone."""
+    """Keep a stored object for the grace time; give False where it is collected, or marked for that."""
     return bool(
         await db.fetchval(
             "UPDATE objects SET touched_at = now() WHERE id = $1 AND state = 'stored' RETURNING true",
@@ -143,7 +142,7 @@ async def touch(db: Database, object_id: int) -> bool:
 
 
 async def find_upload(db: Database, object_id: int) -> StoredUpload | None:
-    """Find a stored upload."""
+    """Find a stored upload by its id."""
     row = await db.fetchrow(
         """SELECT key, size, sha256 IS NOT NULL AS has_digest FROM objects
            WHERE id = $1 AND state = 'stored'""",
@@ -153,9 +152,9 @@ async def find_upload(db: Database, object_id: int) -> StoredUpload | None:
 
 
 async def register_existing(db: Database, key: str, *, size: int) -> int | None:
-    """Take over an object that others have put into the store, as an upload: the collector removes it.
+    """Register an object that another system put into the store, as an upload; the collector deletes it.
 
-    Gives None where it has been an upload before, and is being removed.
+    Gives its id; None where it was an upload before, and is marked.
     """
     number: int | None = await db.fetchval(
         """INSERT INTO objects (key, kind, state, size) VALUES ($1, 'upload', 'stored', $2)
@@ -167,7 +166,10 @@ async def register_existing(db: Database, key: str, *, size: int) -> int | None:
 
 
 async def mark(db: Database, object_id: int) -> bool:
-    """Mark an object for deletion, unless somebody refers to it; nobody refers to a marked one."""
+    """Mark an object for collection, unless something refers to it; give whether it is marked.
+
+    Nothing refers to a marked object: ``find_blob`` and ``touch`` pass over it.
+    """
     return bool(
         await db.fetchval(
             f"UPDATE objects o SET state = 'deleting' WHERE id = $1 AND {UNREFERRED} RETURNING true",  # noqa: S608  # fixed texts
@@ -177,15 +179,16 @@ async def mark(db: Database, object_id: int) -> bool:
 
 
 async def collect(db: Database, store: ObjectStore, gone: StoredObject) -> None:
-    """Remove an object, unless somebody refers to it; bytes first, so that its name outlives them."""
+    """Delete an object, unless something refers to it."""
     if await mark(db, gone.id):
+        # Bytes first: after a crash in between, the row still names what is left to delete.
         await store.delete([gone.key])
         await db.execute("DELETE FROM objects WHERE id = $1", gone.id)
 
 
 @asynccontextmanager
 async def keep_touched(pool: Pool, *object_ids: int) -> AsyncIterator[None]:
-    """Keep objects touched while the block runs, however long it takes."""
+    """Keep objects touched while the block runs, however long that is."""
     task = asyncio.create_task(_touch(pool, object_ids))
     try:
         yield

@@ -1,1 +1,1 @@
-"""Snapshots: the immutable content of a project as an index in Postgres over runs in object storage."""
+"""Snapshots: the immutable content of a project, as an index in Postgres over bytes in object storage."""

@@ -1,4 +1,4 @@
-"""Batches of a relation: a segment each, as it is at rest."""
+"""Batches of a relation: each is one segment, with the bytes that are stored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.snapshots.models import PlacedEntry
 
 
 async def lines_of_batches(db: Database, snapshot_id: int, name: str) -> list[int]:
-    """Count the records of every batch; of a relation that is empty or absent, there is one batch of none."""
+    """Give the number of records of each batch; an empty or absent relation has one batch of none."""
     rows = await db.fetch(
         """SELECT lines FROM segments WHERE snapshot_id = $1 AND name = $2 ORDER BY first_line, position""",
         snapshot_id, name,
@@ -20,7 +20,7 @@ async def lines_of_batches(db: Database, snapshot_id: int, name: str) -> list[in
 async def find_batch(
     db: Database, snapshot_id: int, relation: PlacedEntry, *, number: int
 ) -> PlacedEntry | None:
-    """Give a batch, counted from 1, as if it were all of the relation."""
+    """Give a batch, counted from 1, as an entry that holds nothing else of the relation."""
     row = await db.fetchrow(
         """SELECT lines, position, stored_size, raw_size, crc32 FROM segments
            WHERE snapshot_id = $1 AND name = $2 ORDER BY first_line, position OFFSET $3 LIMIT 1""",

@@ -1,4 +1,4 @@
-"""What the index of a snapshot says."""
+"""Entries and segments of a snapshot."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class EntryKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One name of the archive and the stored run that holds its bytes.
+    """One name of the archive, and where its bytes are stored.
 
-    ``position`` and ``stored_size`` are the run's place in the object; ``raw_size``, ``crc32`` and
-    ``sha256`` are of the bytes it inflates to; ``mtime`` is in seconds since 1970. ``lines`` are those of a
-    relation that are records: ``null`` is none.
+    ``position`` and ``stored_size`` are the place of the stored run in the object; ``raw_size``, ``crc32``
+    and ``sha256`` are of the bytes that the run inflates to; ``mtime`` is in seconds since 1970. ``lines``
+    counts the records of a relation, of which ``null`` is none.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """About 1 MiB of whole lines of a relation, inflatable alone; the first record of all is line 0."""
+    """About 1 MiB of whole lines of a relation, which inflates alone; lines count from 0 in the relation."""
 
     name: str
     first_line: int

@@ -1,4 +1,4 @@
-"""Reads stored runs for an assembly: neighbours in one request, small ones ahead of their turn."""
+"""Reads stored runs: adjacent ones by one request, small ones ahead of time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from shared.storage.base import ObjectStore
 
 _AHEAD = 16
-"""Requests on their way at once; each is for at most ``_SMALL`` bytes, so 4 MiB are held at most."""
+"""Requests in flight at once; each is for at most ``_SMALL`` bytes, so at most 4 MiB are held."""
 
 _SMALL = 256 * 1024
 
@@ -25,12 +25,12 @@ class Run:
     length: int
 
     def joins(self, other: Run) -> bool:
-        """Whether ``other`` follows on this in the same object."""
+        """Tell whether ``other`` follows directly on this run in the same object."""
         return self.key == other.key and self.position + self.length == other.position
 
 
 def neighbours(runs: list[Run]) -> Iterator[Run]:
-    """Join runs that follow one on another in the same object."""
+    """Join runs that follow directly on one another in the same object."""
     current: Run | None = None
     for run in runs:
         if current and current.joins(run):
@@ -44,10 +44,10 @@ def neighbours(runs: list[Run]) -> Iterator[Run]:
 
 
 async def read_runs(store: ObjectStore, runs: list[Run]) -> AsyncGenerator[bytes, None]:
-    """Give the bytes of ``runs`` one after another. Raises StorageError.
+    """Give the bytes of ``runs`` in their order. Raises StorageError.
 
-    Small runs are fetched ahead, so that a thousand scattered uploads do not cost a thousand round trips
-    one after another; a large run is streamed at its turn.
+    Small runs are requested ahead, so that a thousand scattered uploads do not cost a thousand round trips
+    one after another; a large run is streamed when its turn comes.
     """
     ahead: deque[asyncio.Task[bytes] | Run] = deque()
     waiting = neighbours(runs)
@@ -61,7 +61,7 @@ async def read_runs(store: ObjectStore, runs: list[Run]) -> AsyncGenerator[bytes
             else:
                 yield await head
     finally:
-        await _drop(ahead)
+        await _cancel(ahead)
 
 
 def _fill(store: ObjectStore, ahead: deque[asyncio.Task[bytes] | Run], waiting: Iterator[Run]) -> bool:
@@ -70,7 +70,7 @@ def _fill(store: ObjectStore, ahead: deque[asyncio.Task[bytes] | Run], waiting: 
     return bool(ahead)
 
 
-async def _drop(ahead: deque[asyncio.Task[bytes] | Run]) -> None:
+async def _cancel(ahead: deque[asyncio.Task[bytes] | Run]) -> None:
     tasks = [task for task in ahead if isinstance(task, asyncio.Task)]
     for task in tasks:
         task.cancel()

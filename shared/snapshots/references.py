@@ -16,7 +16,7 @@ _INLINE = 64 * 1024
 
 
 async def read_references(store: ObjectStore, bundle: PlacedEntry) -> References:
-    """Read the header of the bundle and nothing behind it, so its checksum proves nothing here.
+    """Read the header of the bundle and nothing after it, so that the checksum of the run is not verified.
 
     Raises InvalidBundle, TooManyReferences, CorruptSegment and StorageError.
     """

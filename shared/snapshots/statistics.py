@@ -1,4 +1,4 @@
-"""How much there is of what in a snapshot, in bytes as they were before they were stored."""
+"""The size of a snapshot's content by kind, in raw bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FOLDERS = (FileKind.LFS_OBJECT, FileKind.SNIPPET, FileKind.UPLOAD)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """Bytes by GitLab's kinds; ``storage_size`` is of all of these."""
+    """Raw bytes by GitLab's kinds."""
 
     repository_size: int = 0
     wiki_size: int = 0
@@ -23,12 +23,12 @@ class Statistics:
 
     @property
     def storage_size(self) -> int:
-        """The sum."""
+        """The sum of all kinds."""
         return sum(getattr(self, field.name) for field in fields(self))
 
 
 async def statistics(db: Database, snapshot_id: int) -> Statistics:
-    """Add them up; reads the index of the whole snapshot."""
+    """Compute the statistics of a snapshot; reads every entry's row."""
     row = await db.fetchrow(
         """SELECT sum(raw_size) FILTER (WHERE name = ANY($2)) AS repository_size,
                   sum(raw_size) FILTER (WHERE name = $3) AS wiki_size,
