@@ -1,4 +1,4 @@
-"""Declared attributes of a JSON object whose values nobody has checked; the rest of it is not built."""
+"""Reads declared attributes of a JSON object that has not been validated; nothing else of it is built."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from shared.gitlab import nesting
 
 _NULL = msgspec.Raw(b"null")
 _LISTED = 1024 * 1024
-"""Bytes of a nested list that is looked into: thousands of labels. A longer one counts as empty."""
+"""Bytes of a nested list that is read: thousands of labels. A longer list reads as empty."""
 
 _SHORT = 4096
-"""Bytes of a text that is understood, rather than passed on; GitLab's have 255 characters at most."""
+"""Bytes of a text or number that is decoded, rather than passed on; GitLab's have 255 characters at most."""
 
 T = TypeVar("T")
 
 
 class Fields:
-    """The values by name: absent ones are null, and so are those of a type that was not asked for."""
+    """The values by name: an absent value reads as null, and so does a value of another type."""
 
     def __init__(self, values: object) -> None:
         self._values = values
 
     def raw(self, name: str) -> msgspec.Raw:
-        """Give the JSON of a value."""
+        """Give a value as JSON."""
         value: msgspec.Raw = getattr(self._values, name)
         return value
 
     def scalar(self, name: str) -> msgspec.Raw:
-        """Give the JSON of a text, number or boolean as it is."""
+        """Give a text, number or boolean as JSON; null for an object or a list."""
         raw = self.raw(name)
         return _NULL if bytes(memoryview(raw)[:1]) in (b"{", b"[") else raw
 
     def scalars(self, *names: str) -> dict[str, msgspec.Raw]:
-        """Give several under their names."""
+        """Give several scalars by their names."""
         return {name: self.scalar(name) for name in names}
 
     def text(self, name: str) -> str | None:
@@ -55,7 +55,7 @@ class Fields:
 
 @lru_cache
 def reader(*attributes: str) -> Callable[[Any], Fields]:
-    """Make what reads these attributes of an object; of anything else, it reads that there are none."""
+    """Make a function that reads these attributes of an object; what is not an object has none of them."""
     struct = _struct(attributes)
     nothing = Fields(struct())
 
@@ -66,13 +66,13 @@ def reader(*attributes: str) -> Callable[[Any], Fields]:
     return read
 
 
-def nested(fields: Fields, name: str, read: Callable[[Any], Fields]) -> Fields:
-    """Read an object within."""
+def read_object(fields: Fields, name: str, read: Callable[[Any], Fields]) -> Fields:
+    """Read a nested object."""
     return read(fields.raw(name))
 
 
-def listed(fields: Fields, name: str, *attributes: str) -> Sequence[Fields]:
-    """Read a list of objects within."""
+def read_list(fields: Fields, name: str, *attributes: str) -> Sequence[Fields]:
+    """Read a nested list of objects."""
     raw = fields.raw(name)
     if len(memoryview(raw)) > _LISTED:
         return ()

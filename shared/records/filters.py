@@ -1,10 +1,10 @@
-"""What a record must have to be in a list, and the attributes of records that lists are filtered by."""
+"""Filters of record lists, and the attributes that they compare."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.records.fields import Fields, listed, nested, reader
+from shared.records.fields import Fields, read_list, read_object, reader
 
 _STATES = {1: "opened", 2: "closed", 3: "merged", 4: "locked"}
 _label = reader("title")
@@ -13,10 +13,10 @@ _read = reader("iid", "state", "state_id", "label_links", "title", "tag")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordFilter:
-    """What a record must have; None asks for nothing.
+    """The conditions of a list, as a RecordPredicate; None is no condition.
 
-    All of ``labels`` are needed; where there are none in it, the record may have none. ``is_labelled``
-    asks for any label at all.
+    A record needs all of ``labels``; an empty set means that it has no label at all. ``is_labelled`` means
+    that it has at least one.
     """
 
     state: str | None = None
@@ -27,7 +27,7 @@ class RecordFilter:
     tag: str | None = None
 
     def __call__(self, record: bytes) -> bool:
-        """Tell whether a record has it all."""
+        """Tell whether a record meets every condition."""
         fields = _read(record)
         return (
             (self.iids is None or fields.number("iid") in self.iids)
@@ -45,11 +45,13 @@ class RecordFilter:
 
 
 def state_of(fields: Fields) -> str | None:
-    """Read the state, which archives tell as a word or as a number."""
+    """Read the state, which archives write as a word or as a number."""
     return fields.text("state") or _STATES.get(fields.number("state_id") or 0)
 
 
 def labels_of(fields: Fields) -> list[str]:
     """Read the names of the labels, in order."""
-    names = (nested(link, "label", _label).text("title") for link in listed(fields, "label_links", "label"))
+    names = (
+        read_object(link, "label", _label).text("title") for link in read_list(fields, "label_links", "label")
+    )
     return sorted(filter(None, names))

@@ -1,4 +1,4 @@
-"""Records of a relation, some at a time: a page of them is one segment or two."""
+"""Reads some records of a relation at a time: a page of them lies in one or two segments."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _NULL = b"n"
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A relation as a snapshot has it."""
+    """A relation of one snapshot."""
 
     snapshot_id: int
     placed: PlacedEntry
 
     @property
     def length(self) -> int:
-        """How many records there are."""
+        """The number of records."""
         return self.placed.entry.lines
 
 
 async def find_relation(db: Database, snapshot_id: int, name: str) -> Relation | None:
-    """Find a relation by GitLab's name of it."""
+    """Find a relation by its name in GitLab."""
     placed = await index.find_entry(db, snapshot_id, relation_file(name))
     return Relation(snapshot_id, placed) if placed else None
 
@@ -41,10 +41,10 @@ async def find_relation(db: Database, snapshot_id: int, name: str) -> Relation |
 async def records(
     db: Database, store: ObjectStore, relation: Relation, *, first: int, count: int
 ) -> AsyncGenerator[bytes, None]:
-    """Give lines of ``relation`` that are records, from the one of number ``first`` (0-based) on.
+    """Give ``count`` records of ``relation``, or as many as there are, from number ``first`` (0-based) on.
 
-    ``count`` of them, or as many as there are. One segment is held at a time: 1 MiB of lines, or a single
-    line, as long as imports take them. Raises SnapshotGone, CorruptSegment and StorageError.
+    One segment is held at a time: 1 MiB of lines, or a single longer line, up to the limit of imports. Raises
+    SnapshotGone, CorruptSegment and StorageError.
     """
     snapshot_id, placed = relation.snapshot_id, relation.placed
     end = min(first + count, relation.length)
@@ -62,7 +62,7 @@ async def records(
 async def records_backwards(
     db: Database, store: ObjectStore, relation: Relation, *, last: int, count: int
 ) -> AsyncGenerator[bytes, None]:
-    """Give what ``records`` gives, from the record of number ``last`` on down."""
+    """Give records as ``records`` does, from number ``last`` downwards."""
     name = relation.placed.entry.name
     end = max(last - count, -1)
     while last > end:
@@ -80,7 +80,7 @@ async def records_backwards(
 async def whole_relation(
     db: Database, store: ObjectStore, relation: Relation
 ) -> AsyncGenerator[tuple[bytes, bool], None]:
-    """Give every line of ``relation`` as it was stored, and whether it is a record.
+    """Give every stored line of ``relation``, and whether it is a record.
 
     One segment is held at a time, as with ``records``. Raises SnapshotGone, CorruptSegment and StorageError.
     """
@@ -104,7 +104,7 @@ async def _lines_of(store: ObjectStore, key: str, segment: Segment) -> list[byte
 
 
 def records_in(stored: bytes, segment: Segment) -> list[bytes]:
-    """Give the records of a segment as it was stored. Raises CorruptSegment."""
+    """Give the records of a stored segment. Raises CorruptSegment."""
     return [line for line in _inflated(stored, segment) if _is_record(line)]
 
 
@@ -113,5 +113,5 @@ def _inflated(stored: bytes, segment: Segment) -> list[bytes]:
 
 
 def _is_record(line: bytes) -> bool:
-    """Tell the two apart that are kept: objects, and null, which is no record."""
+    """Tell an object from ``null``, the only other line that is stored."""
     return not line.lstrip().startswith(_NULL)

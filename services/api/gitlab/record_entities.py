@@ -16,7 +16,7 @@ import msgspec
 
 from shared.gitlab.visibility import VISIBILITIES
 from shared.projects.models import Project
-from shared.records.fields import Fields, listed, nested, reader
+from shared.records.fields import Fields, read_list, read_object, reader
 from shared.records.filters import labels_of, state_of
 
 _NUMBER_BITS = 32
@@ -69,7 +69,9 @@ class RecordEntity:
 
 
 def _issue(fields: Fields, place: Place) -> dict[str, Any]:
-    kind = fields.text("issue_type") or nested(fields, "work_item_type", _work_item_type).text("base_type")
+    kind = fields.text("issue_type") or read_object(fields, "work_item_type", _work_item_type).text(
+        "base_type"
+    )
     return _issuable(fields, place, page="issues") | {
         "closed_at": fields.scalar("closed_at"),
         "assignees": [],
@@ -80,7 +82,7 @@ def _issue(fields: Fields, place: Place) -> dict[str, Any]:
 
 
 def _merge_request(fields: Fields, place: Place) -> dict[str, Any]:
-    metrics = nested(fields, "metrics", _metrics)
+    metrics = read_object(fields, "metrics", _metrics)
     return _issuable(fields, place, page="merge_requests") | {
         "merged_at": metrics.scalar("merged_at"),
         "closed_at": metrics.scalar("latest_closed_at"),
@@ -109,7 +111,7 @@ def _issuable(fields: Fields, place: Place, *, page: str) -> dict[str, Any]:
 
 
 def _milestone_of(fields: Fields, place: Place) -> dict[str, Any] | None:
-    milestone = nested(fields, "milestone", _milestone)
+    milestone = read_object(fields, "milestone", _milestone)
     if milestone.text("title") is None:
         return None
     return {"id": None, "project_id": place.project.id, **milestone.scalars(*_MILESTONE)}
@@ -123,7 +125,7 @@ def _milestone_entity(fields: Fields, place: Place) -> dict[str, Any]:
 
 
 def _label_entity(fields: Fields, place: Place) -> dict[str, Any]:
-    priorities = listed(fields, "priorities", "priority")
+    priorities = read_list(fields, "priorities", "priority")
     return {
         "id": place.id,
         "name": fields.scalar("title"),
@@ -134,8 +136,8 @@ def _label_entity(fields: Fields, place: Place) -> dict[str, Any]:
 
 
 def _release(fields: Fields, place: Place) -> dict[str, Any]:
-    links = [_link_entity(link) for link in listed(fields, "links", *_LINK)]
-    milestones = (_milestone_of(each, place) for each in listed(fields, "milestone_releases", "milestone"))
+    links = [_link_entity(link) for link in read_list(fields, "links", *_LINK)]
+    milestones = (_milestone_of(each, place) for each in read_list(fields, "milestone_releases", "milestone"))
     return {
         "tag_name": fields.scalar("tag"),
         **fields.scalars("name", "description", "created_at", "released_at"),
