@@ -152,5 +152,5 @@ class _Merge:
             failures=self._failures,
             count=progress.relations.setdefault(self._relation, RelationProgress()),
             yielder=self._yielder,
-            wanted=self._is_new,
+            predicate=self._is_new,
         )

@@ -27,7 +27,7 @@ class InvalidDocument(ArchiveError):
         super().__init__(f"Incorrect JSON format ({name}: {reason})")
 
 
-class Document:
+class JsonDocument:
     """A small file, kept whole. Raises InvalidDocument over 50 MiB, and where it is not UTF-8."""
 
     def __init__(self, name: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from shared.errors import ArchiveError
-from shared.gitlab.json_document import Document, InvalidDocument
+from shared.gitlab.json_document import InvalidDocument, JsonDocument
 
 _LONGEST = 128
 
@@ -29,7 +29,7 @@ class LfsIndex:
     """The index: ``{OID: [repository types]}``. Without it, objects belong to the project itself."""
 
     def __init__(self, name: str) -> None:
-        self._document = Document(name)
+        self._document = JsonDocument(name)
 
     def feed(self, data: bytes) -> None:
         """Keep the bytes. Raises InvalidDocument."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from shared.gitlab.json_document import Document, InvalidDocument
+from shared.gitlab.json_document import InvalidDocument, JsonDocument
 from shared.gitlab.visibility import VISIBILITIES
 
 ATTRIBUTE_LIMIT = 100_000
@@ -40,7 +40,7 @@ class ProjectDocument:
     """tree/project.json: one JSON object."""
 
     def __init__(self, name: str) -> None:
-        self._document = Document(name)
+        self._document = JsonDocument(name)
         self.attributes = ProjectAttributes()
 
     def feed(self, data: bytes) -> None:
@@ -49,7 +49,7 @@ class ProjectDocument:
 
     def close(self) -> None:
         """Understand them. Raises InvalidDocument."""
-        document, self._document = self._document, Document(self._document.name)
+        document, self._document = self._document, JsonDocument(self._document.name)
         taken = document.close(_Taken)
         # Every attribute has its colon: an export that overrides some holds them all.
         if document.data.count(b":") > ATTRIBUTE_LIMIT:

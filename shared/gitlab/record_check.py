@@ -25,17 +25,17 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Blank:
+class BlankLine:
     """The line is empty or white space."""
 
 
 @dataclass(frozen=True, slots=True)
-class Null:
+class NullLine:
     """The line is ``null``: an absent one-to-one relation."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedLine:
     """The line is kept out; ``external_identifiers`` says which record it is, where that can be read."""
 
     exception_class: str
@@ -43,9 +43,9 @@ class Refused:
     external_identifiers: Mapping[str, int] = field(default_factory=dict)
 
 
-Verdict = Record | Blank | Null | Refused
+Verdict = Record | BlankLine | NullLine | RefusedLine
 
-_RECORD, _BLANK, _NULL = Record(), Blank(), Null()
+_RECORD, _BLANK, _NULL = Record(), BlankLine(), NullLine()
 _ANYTHING = msgspec.json.Decoder(msgspec.Raw)
 _KINDS = {"array": "an array", "bool": "a boolean", "float": "a number", "int": "a number", "str": "a string"}
 _SLICE = 256 * 1024
@@ -59,7 +59,7 @@ _HALF_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
 _T = TypeVar("_T")
 
 
-def check(line: bytes, *, relation: str, depth: int) -> Verdict:
+def check_line(line: bytes, *, relation: str, depth: int) -> Verdict:
     """Judge one line, with or without its newline; ``depth`` is how deep it may nest.
 
     Only the attributes that GitLab validates are built, so that a line costs no second buffer. The
@@ -68,7 +68,7 @@ def check(line: bytes, *, relation: str, depth: int) -> Verdict:
     if not line or line.isspace():
         return _BLANK
     if nested := nesting.depth_over(line, depth):
-        return Refused("JSON::NestingError", f"nesting of {nested} is over the limit {depth}")
+        return RefusedLine("JSON::NestingError", f"nesting of {nested} is over the limit {depth}")
     try:
         record = _decode(line, decoder(relation))
     except msgspec.ValidationError as error:
@@ -86,12 +86,12 @@ def iid_of(record: bytes, *, relation: str) -> int | None:
 def _judge(line: bytes, record: Attributes, *, relation: str) -> Verdict:
     # The decoder does not look into the strings that it skips.
     if (at := _invalid_utf8(line)) is not None:
-        return Refused("EncodingError", f"invalid UTF-8 at byte {at}", identifiers(record))
+        return RefusedLine("EncodingError", f"invalid UTF-8 at byte {at}", identifiers(record))
     found = faults(record, relation=relation)
     # Templates of GitLab's own hold objects emptied of their attributes: nothing is imported from them.
     if found and not _EMPTY_OBJECT.fullmatch(line):
         message = f"Validation failed: {', '.join(found)}"
-        return Refused("ActiveRecord::RecordInvalid", message, identifiers(record))
+        return RefusedLine("ActiveRecord::RecordInvalid", message, identifiers(record))
     return _RECORD
 
 
@@ -106,7 +106,7 @@ def _decode(line: bytes, into: msgspec.json.Decoder[_T]) -> _T:
 def _flat(line: bytes) -> bytearray:
     try:
         return nesting.flatten(line)
-    except nesting.Malformed as error:
+    except nesting.MalformedJson as error:
         raise msgspec.DecodeError(f"no JSON follows (byte {error.at})") from error
 
 
@@ -120,13 +120,13 @@ def _no_object(line: bytes, error: msgspec.ValidationError) -> Verdict:
         return _NULL
     got = _DECODER_GOT.search(str(error))
     kind = _KINDS.get(got[1], got[1]) if got else "another value"
-    return Refused("TypeError", f"a record is a JSON object, not {kind}")
+    return RefusedLine("TypeError", f"a record is a JSON object, not {kind}")
 
 
-def _malformed(line: bytes, error: msgspec.DecodeError) -> Refused:
+def _malformed(line: bytes, error: msgspec.DecodeError) -> RefusedLine:
     reason, at = _reason(line, str(error))
     excerpt = repr(line[at : at + _EXCERPT])[1:]
-    return Refused("JSON::ParserError", f"{reason} at byte {at}: {excerpt}")
+    return RefusedLine("JSON::ParserError", f"{reason} at byte {at}: {excerpt}")
 
 
 def _reason(line: bytes, error: str) -> tuple[str, int]:

@@ -22,7 +22,7 @@ class VersionMismatch(ArchiveError):
         super().__init__(f"Import version mismatch: Required {_REQUIRED} but was {found}")
 
 
-class Version:
+class VersionFile:
     """VERSION: the first ``d.d.d`` in the first 128 characters of the first line must be 0.2.4."""
 
     def __init__(self) -> None:

@@ -1,1 +1,1 @@
-"""What content must be to go into a snapshot, whether an archive or another system brings it."""
+"""Content coming in: the checks that it passes on its way into a snapshot, from archives and from pushes."""

@@ -1,4 +1,4 @@
-"""How the bytes of each file are checked, by what the file is."""
+"""Which verifier checks a file, by the kind of the file."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Callable, Mapping
 from shared.gitlab.layout import FileKind, kind_of, oid_of
 from shared.gitlab.lfs import LfsIndex, LfsObject
 from shared.gitlab.project_json import ProjectDocument
-from shared.gitlab.version import Version
+from shared.gitlab.version import VersionFile
 from shared.restore.failures import Failure
-from shared.restore.verifiers import Bundle, Tolerated, Unchecked, Verifier
+from shared.restore.verifiers import BundleFile, NullVerifier, TolerantVerifier, Verifier
 
 
 def _snippet(check: Verifier) -> Verifier:
-    return Tolerated(check, relation="snippets", source="SnippetRepoRestorer#restore")
+    return TolerantVerifier(check, relation="snippets", source="SnippetRepoRestorer#restore")
 
 
 def _lfs(check: Verifier) -> Verifier:
-    return Tolerated(check, relation="lfs_objects", source="LfsRestorer#restore")
+    return TolerantVerifier(check, relation="lfs_objects", source="LfsRestorer#restore")
 
 
 _VERIFIERS: Mapping[FileKind, Callable[[str], Verifier]] = {
-    FileKind.VERSION: lambda _: Version(),
+    FileKind.VERSION: lambda _: VersionFile(),
     FileKind.PROJECT: ProjectDocument,
-    FileKind.REPOSITORY: Bundle,
-    FileKind.WIKI: Bundle,
-    FileKind.DESIGN: Bundle,
-    FileKind.SNIPPET: lambda name: _snippet(Bundle(name)),
+    FileKind.REPOSITORY: BundleFile,
+    FileKind.WIKI: BundleFile,
+    FileKind.DESIGN: BundleFile,
+    FileKind.SNIPPET: lambda name: _snippet(BundleFile(name)),
     FileKind.LFS_INDEX: lambda name: _lfs(LfsIndex(name)),
     FileKind.LFS_OBJECT: lambda name: _lfs(LfsObject(oid_of(name))),
 }
@@ -35,16 +35,16 @@ _DOCUMENTS = frozenset({FileKind.PROJECT, FileKind.LFS_INDEX})
 
 
 def verifier_of(name: str) -> Verifier:
-    """Give the check for the bytes of a file."""
+    """Make the verifier of a file."""
     make = _VERIFIERS.get(kind_of(name))
-    return make(name) if make else Unchecked()
+    return make(name) if make else NullVerifier()
 
 
 def is_document(name: str) -> bool:
-    """Tell whether the file is held in memory as a whole to be understood: 50 MiB at the most."""
+    """Tell whether the file is held in memory as a whole to be parsed: 50 MiB at most."""
     return kind_of(name) in _DOCUMENTS
 
 
-async def closed(name: str, verifier: Verifier) -> Failure | None:
-    """Give what ``verifier.close`` gives; a document, which takes long, is understood on a thread."""
+async def close_verifier(name: str, verifier: Verifier) -> Failure | None:
+    """Call ``verifier.close``, on a thread for a document, whose parsing takes long."""
     return await asyncio.to_thread(verifier.close) if is_document(name) else verifier.close()

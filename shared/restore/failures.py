@@ -1,4 +1,4 @@
-"""What of a relation was left out, and why; and the one limit of how much may be."""
+"""Failures: the lines and files that an import leaves out, and the one limit of their number."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Protocol
 from shared.errors import ArchiveError
 
 FAILURE_LIMIT = 100_000
-"""Failures of one import: a few MiB of nonsense must not fill Postgres."""
+"""Failures of one import: a few MiB of bad lines must not fill Postgres."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What of a relation was left out, and why.
+    """A line or a file that an import leaves out, and why.
 
-    ``line_number`` counts from 0; it is None where a whole file was left out.
+    ``line_number`` counts from 0; it is None where a whole file is left out.
     """
 
     relation: str
@@ -28,7 +28,7 @@ class Failure:
 
 
 class TooManyFailures(ArchiveError):
-    """So much of the archive is unusable that the rest is not worth having."""
+    """So many records of the archive are unusable that importing the rest is not worthwhile."""
 
     code = "too_many_failures"
 
@@ -37,14 +37,14 @@ class TooManyFailures(ArchiveError):
 
 
 class FailureLog(Protocol):
-    """Takes failures, of which there may be so many."""
+    """Records failures, up to a limit."""
 
     async def add(self, failure: Failure) -> None:
-        """Take a failure. Raises TooManyFailures."""
+        """Record a failure. Raises TooManyFailures."""
 
 
 class LimitedFailures:
-    """FailureLog that counts failures, and hands those within the limit to ``keep``."""
+    """FailureLog that counts failures, and passes those within the limit to ``keep``."""
 
     def __init__(self, keep: Callable[[Failure], Awaitable[None]]) -> None:
         self._keep = keep

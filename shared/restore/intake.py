@@ -1,6 +1,6 @@
-"""The one intake of an entry: its bytes are checked on their way to where its content is kept.
+"""The intake of entries: it checks the bytes of an entry on their way into storage.
 
-Archives, pushes and ``verify`` take their entries in here, so that the same rules hold for all of them.
+Archives, pushes and ``verify`` all use it, so that the same rules hold for them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Protocol
 from shared.archive.limits import Limits
 from shared.gitlab.layout import relation_of
 from shared.jobs.progress import RelationProgress
-from shared.restore.entries import closed
+from shared.restore.entries import close_verifier
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FailureLog
 from shared.restore.relations import RelationReceiver
@@ -19,13 +19,13 @@ from shared.snapshots.sinks import BlobSink, LineSink
 
 
 class EntryWriter(Protocol):
-    """Where entries go."""
+    """Writes entries."""
 
     def relation(self, name: str, mtime: int) -> LineSink:
-        """Take a relation."""
+        """Give the sink of a relation."""
 
     async def blob(self, name: str, mtime: int, *, size: int) -> BlobSink:
-        """Take a blob of ``size`` bytes."""
+        """Give the sink of a blob of ``size`` bytes."""
 
 
 class EntryReceiver(Protocol):
@@ -35,11 +35,11 @@ class EntryReceiver(Protocol):
         """Take the next bytes. Raises ArchiveError."""
 
     async def close(self) -> None:
-        """End the entry: it is kept, or left out and its failure added. Raises ArchiveError."""
+        """End the entry: it is stored, or left out and a failure recorded. Raises ArchiveError."""
 
 
 class _FileReceiver:
-    """EntryReceiver of a file, which is verified on its way to its blob."""
+    """EntryReceiver of a file, which is verified while it is written."""
 
     def __init__(self, name: str, sink: BlobSink, verifier: Verifier, *, failures: FailureLog) -> None:
         self._name = name
@@ -52,7 +52,7 @@ class _FileReceiver:
         await self._sink.write(data)
 
     async def close(self) -> None:
-        failure = await closed(self._name, self._verifier)
+        failure = await close_verifier(self._name, self._verifier)
         if failure:
             await self._sink.abort()
             await self._failures.add(failure)
@@ -61,7 +61,10 @@ class _FileReceiver:
 
 
 class EntryIntake:
-    """Opens entries, one at a time. Memory is that of one: a segment of lines and one line, or a piece."""
+    """Opens entries, one at a time.
+
+    Memory: one segment and one line of a relation, or one piece of a file.
+    """
 
     def __init__(
         self, writer: EntryWriter, *, limits: Limits, failures: FailureLog, yielder: EventLoopYielder
@@ -74,7 +77,7 @@ class EntryIntake:
     async def open(  # what is known of an entry before its bytes
         self, name: str, mtime: int, *, size: int, verifier: Verifier, count: RelationProgress
     ) -> EntryReceiver:
-        """Open an entry; the lines of a relation are added to ``count``, ``verifier`` checks a file."""
+        """Open an entry. ``verifier`` checks a file; the lines of a relation are counted in ``count``."""
         relation = relation_of(name)
         if relation is None:
             sink = await self._writer.blob(name, mtime, size=size)

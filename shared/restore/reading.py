@@ -1,4 +1,4 @@
-"""An archive's events, from wherever its bytes lie."""
+"""Reads an archive: bytes from any source, events out."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from shared.jobs.progress import Progress
 from shared.restore.event_loop import EventLoopYielder
 
 _SLICE = 16 * 1024
-"""Bytes of the archive read at a time: a thousand times as many may come out, and nothing be told of them."""
+"""Bytes of the archive that are read at a time.
+
+They may inflate to a thousand times as many without a single event, and so without a yield.
+"""
 
 
 class Readable(Protocol):
-    """Bytes that are there to be read, once."""
+    """Bytes of an archive that can be read once."""
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Give the bytes, 256 KiB at the most at a time. Raises StorageError, RemoteError, RemoteTooLarge."""
+        """Give the bytes, at most 256 KiB at a time. Raises StorageError, RemoteError and RemoteTooLarge."""
         ...
 
 
 async def archive_events(
     source: Readable, limits: Limits, *, progress: Progress, yielder: EventLoopYielder
 ) -> AsyncGenerator[Event, None]:
-    """Give the events of the archive, counting its bytes. Raises ArchiveError and what the source raises."""
+    """Give the events of an archive, and count its bytes. Raises ArchiveError and what the source raises."""
     reader = ArchiveReader(limits)
     async with aclosing(source.chunks()) as chunks:
         async for chunk in chunks:

@@ -1,4 +1,4 @@
-"""A relation of an archive on its way into a snapshot, line by line."""
+"""Receives a relation of an archive, and writes it into a snapshot line by line."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ from collections.abc import Awaitable, Callable
 
 from shared.archive.limits import Limits
 from shared.gitlab.lines import LineSplitter, OverlongLine
-from shared.gitlab.record_check import Null, Record, Refused, Verdict, check
+from shared.gitlab.record_check import NullLine, Record, RefusedLine, Verdict, check_line
 from shared.jobs.progress import RelationProgress
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import Failure, FailureLog
 from shared.snapshots.sinks import LineSink
 
 INLINE = 64 * 1024
-"""Bytes of a line that may be parsed on the event loop."""
+"""Bytes of a line that may be parsed on the event loop; a longer one is parsed on a thread."""
 
-Wanted = Callable[[bytes], Awaitable[bool]]
-"""Whether a record, which has been checked, is to be kept."""
+AsyncRecordPredicate = Callable[[bytes], Awaitable[bool]]
+"""Tells whether a checked record is to be kept."""
 
 
 class RelationReceiver:
-    """Splits a relation into lines and keeps those that are records, and null.
-
-    Where ``wanted`` is given, only the records that it takes.
-    """
+    """Splits a relation into lines, and keeps the records and null; with ``predicate``, only its records."""
 
     def __init__(
         self,
@@ -35,7 +32,7 @@ class RelationReceiver:
         failures: FailureLog,
         count: RelationProgress,
         yielder: EventLoopYielder,
-        wanted: Wanted | None = None,
+        predicate: AsyncRecordPredicate | None = None,
     ) -> None:
         self._relation = relation
         self._sink = sink
@@ -43,7 +40,7 @@ class RelationReceiver:
         self._failures = failures
         self._count = count
         self._yielder = yielder
-        self._wanted = wanted
+        self._predicate = predicate
         self._splitter = LineSplitter(limits.line)
         self._line = 0
 
@@ -63,12 +60,12 @@ class RelationReceiver:
         verdict = await self._check(line)
         match verdict:
             case Record() if isinstance(line, bytes):
-                if self._wanted is None or await self._wanted(line):
+                if self._predicate is None or await self._predicate(line):
                     self._count.lines += 1
                     await self._sink.write(line)
-            case Null() if isinstance(line, bytes) and self._wanted is None:
+            case NullLine() if isinstance(line, bytes) and self._predicate is None:
                 await self._sink.write(line, record=False)
-            case Refused():
+            case RefusedLine():
                 self._count.failed += 1
                 await self._failures.add(self._failure(verdict))
         self._line += 1
@@ -77,12 +74,12 @@ class RelationReceiver:
     async def _check(self, line: bytes | OverlongLine) -> Verdict:
         if isinstance(line, OverlongLine):
             message = f"line of {line.length} bytes is over the limit of {self._limits.line} bytes"
-            return Refused("Gitlab::ImportExport::Error", message)
+            return RefusedLine("Gitlab::ImportExport::Error", message)
         if len(line) <= INLINE:
-            return check(line, relation=self._relation, depth=self._limits.depth)
-        return await asyncio.to_thread(check, line, relation=self._relation, depth=self._limits.depth)
+            return check_line(line, relation=self._relation, depth=self._limits.depth)
+        return await asyncio.to_thread(check_line, line, relation=self._relation, depth=self._limits.depth)
 
-    def _failure(self, refused: Refused) -> Failure:
+    def _failure(self, refused: RefusedLine) -> Failure:
         return Failure(
             relation=self._relation,
             line_number=self._line,

@@ -1,4 +1,4 @@
-"""Takes the events of an archive and writes what is in it; says at the end whether it is a project."""
+"""Restores an archive from its events, and checks at the end that it holds a project."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from shared.restore.intake import EntryIntake, EntryReceiver, EntryWriter
 
 
 class NotAProject(ArchiveError):
-    """Something is missing without which an archive is no project (GitLab's text, and what)."""
+    """A file that every project archive has is missing (GitLab's text, and which file)."""
 
     code = "not_a_project"
 
 
-class Writer(EntryWriter, Protocol):
-    """Where the entries of an archive go."""
+class ArchiveContentWriter(EntryWriter, Protocol):
+    """Writes the entries of an archive."""
 
     async def directory(self, name: str, mtime: int) -> None:
-        """Take a directory."""
+        """Add a directory."""
 
 
 class Restorer:
-    """One import's state between events: the open entry, and what has been seen."""
+    """The state of one import between events: the entry that is open, and which required files have come."""
 
     def __init__(
         self,
-        writer: Writer,
+        writer: ArchiveContentWriter,
         *,
         limits: Limits,
         failures: FailureLog,
@@ -67,7 +67,7 @@ class Restorer:
                 assert_never(event)
 
     async def _directory(self, entry: EntryStarted) -> None:
-        """Keep it; an archive may name a directory again (``tar -r``)."""
+        """Write a directory the first time it is named; an archive may name it again (``tar -r``)."""
         self._tree = self._tree or entry.name == TREE
         known = hash(entry.name)
         if known not in self._directories:
@@ -96,7 +96,7 @@ class Restorer:
         )
 
     def attributes(self) -> ProjectAttributes:
-        """Give the project's attributes, once every event is handled. Raises NotAProject."""
+        """Give the project's attributes, after the last event. Raises NotAProject."""
         if not self._version:
             raise NotAProject(f"No such file or directory ({VERSION} is missing)")
         if not self._tree:

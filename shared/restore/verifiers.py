@@ -1,7 +1,7 @@
-"""Checks of single files while their bytes stream by.
+"""Verifiers check single files while their bytes stream by.
 
-``feed`` takes the bytes; ``close`` ends them. Either raises an ArchiveError where the whole import must
-stop, and ``close`` gives a Failure where only this file is left out.
+``feed`` takes the bytes, ``close`` ends them. Both raise an ArchiveError where the whole import must stop;
+``close`` gives a Failure where only this file is left out.
 """
 
 from __future__ import annotations
@@ -15,42 +15,42 @@ from shared.restore.failures import Failure
 
 
 class Verifier(Protocol):
-    """Sees one file go by."""
+    """Checks one file."""
 
     def feed(self, data: bytes) -> None:
-        """See the next bytes."""
+        """Take the next bytes. May raise ArchiveError."""
 
     def close(self) -> Failure | None:
-        """See the end; give why the file is left out, if it is."""
+        """End the file; give the reason to leave it out, or None. May raise ArchiveError."""
 
 
-class Unchecked:
-    """A file that may hold anything."""
+class NullVerifier:
+    """Accepts any file."""
 
     def feed(self, data: bytes) -> None:
-        """See the next bytes."""
+        """See Verifier."""
 
     def close(self) -> None:
-        """See the end."""
+        """See Verifier."""
 
 
-class Bundle:
-    """A repository of the project itself: a bad one stops the import."""
+class BundleFile:
+    """A repository of the project itself: a bad bundle stops the import."""
 
     def __init__(self, name: str) -> None:
         self._verifier = BundleVerifier(name)
 
     def feed(self, data: bytes) -> None:
-        """See the bytes. Raises InvalidBundle."""
+        """Take the next bytes. Raises InvalidBundle."""
         self._verifier.feed(data)
 
     def close(self) -> None:
-        """Raise InvalidBundle."""
+        """End the bundle. Raises InvalidBundle."""
         self._verifier.close()
 
 
-class Tolerated:
-    """A file that is left out where its check fails, while the import goes on."""
+class TolerantVerifier:
+    """Leaves a file out where its check fails, so that the import goes on."""
 
     def __init__(self, verifier: Verifier, *, relation: str, source: str) -> None:
         self._verifier = verifier
@@ -59,7 +59,7 @@ class Tolerated:
         self._error: ArchiveError | None = None
 
     def feed(self, data: bytes) -> None:
-        """See the next bytes, as long as they are good."""
+        """Take the next bytes; they are ignored after the first error."""
         if self._error is None:
             self._try(lambda: self._verifier.feed(data))
 

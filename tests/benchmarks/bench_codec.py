@@ -20,7 +20,7 @@ from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
 from shared.archive.tar_reader import TarReader
 from shared.gitlab.lines import LineSplitter
-from shared.gitlab.record_check import check
+from shared.gitlab.record_check import check_line
 from shared.segments.encoder import SegmentEncoder
 
 ENTRIES = 20_000
@@ -142,7 +142,7 @@ def test_checking_records(lines: bytes) -> None:
         for chunk in _chunks(lines):
             for line in splitter.feed(chunk):
                 assert isinstance(line, bytes)
-                check(line, relation="issues", depth=1000)
+                check_line(line, relation="issues", depth=1000)
                 count += 1
         return count
 

@@ -50,7 +50,7 @@ def is_json(text: bytes | bytearray) -> bool:
 def walks(text: bytes) -> bool:
     try:
         return is_json(nesting.flatten(text))
-    except nesting.Malformed:
+    except nesting.MalformedJson:
         return False
 
 
@@ -102,5 +102,5 @@ def test_what_is_flattened_keeps_the_place_of_the_rest() -> None:
 def test_the_walk_is_not_limited_by_a_stack() -> None:
     line = b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
     assert json.loads(nesting.flatten(line)) == {"a": 0}
-    with pytest.raises(nesting.Malformed):
+    with pytest.raises(nesting.MalformedJson):
         nesting.flatten(line[:-2] + b"}}")

@@ -4,18 +4,18 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.gitlab.record_check import Blank, Null, Record, Refused, Verdict, check
+from shared.gitlab.record_check import BlankLine, NullLine, Record, RefusedLine, Verdict, check_line
 
 DEPTH = 1000
 
 
 def verdict(line: bytes, *, relation: str = "unknown", depth: int = DEPTH) -> Verdict:
-    return check(line, relation=relation, depth=depth)
+    return check_line(line, relation=relation, depth=depth)
 
 
-def refused(line: bytes, *, relation: str = "unknown") -> Refused:
+def refused(line: bytes, *, relation: str = "unknown") -> RefusedLine:
     found = verdict(line, relation=relation)
-    assert isinstance(found, Refused)
+    assert isinstance(found, RefusedLine)
     assert len(found.message) <= 255
     return found
 
@@ -30,12 +30,12 @@ def at_call_depth(calls: int, call: Callable[[], Verdict]) -> Verdict:
 
 @pytest.mark.parametrize("line", [b"", b"\n", b"\r\n", b" \t \n"])
 def test_white_space_is_a_blank_line(line: bytes) -> None:
-    assert verdict(line) == Blank()
+    assert verdict(line) == BlankLine()
 
 
 @pytest.mark.parametrize("line", [b"null", b"null\n", b" null \r\n"])
 def test_null_is_an_absent_object(line: bytes) -> None:
-    assert verdict(line, relation="issues") == Null()
+    assert verdict(line, relation="issues") == NullLine()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_no_more_than_forty_bytes_of_content_are_told() -> None:
     [(b"12\n", "a number"), (b"1.5\n", "a number"), (b'"text"\n', "a string"), (b"[{}]\n", "an array")],
 )
 def test_what_is_no_object_is_refused(line: bytes, kind: str) -> None:
-    assert refused(line) == Refused("TypeError", f"a record is a JSON object, not {kind}")
+    assert refused(line) == RefusedLine("TypeError", f"a record is a JSON object, not {kind}")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_what_is_no_object_is_refused(line: bytes, kind: str) -> None:
     ],
 )
 def test_invalid_utf8_is_refused_wherever_it_is(line: bytes, at: int) -> None:
-    assert refused(line) == Refused("EncodingError", f"invalid UTF-8 at byte {at}")
+    assert refused(line) == RefusedLine("EncodingError", f"invalid UTF-8 at byte {at}")
 
 
 @pytest.mark.parametrize("shift", range(5))
@@ -145,13 +145,13 @@ def test_nesting_up_to_the_limit_passes_whatever_the_call_depth(calls: int, dept
 def test_nesting_over_the_limit_is_refused_whatever_the_call_depth(calls: int) -> None:
     for depth in (1001, 100_000):
         found = at_call_depth(calls, lambda depth=depth: verdict(nested(depth)))  # type: ignore[misc]  # bound now
-        assert found == Refused("JSON::NestingError", f"nesting of {depth} is over the limit 1000")
+        assert found == RefusedLine("JSON::NestingError", f"nesting of {depth} is over the limit 1000")
 
 
 @pytest.mark.parametrize("limit", [1, 2, 50, 3000])
 def test_the_limit_of_nesting_is_exact(limit: int) -> None:
     assert verdict(nested(limit, inner=b"1"), depth=limit) == Record()
-    assert isinstance(verdict(nested(limit + 1, inner=b"1"), depth=limit), Refused)
+    assert isinstance(verdict(nested(limit + 1, inner=b"1"), depth=limit), RefusedLine)
 
 
 def test_brackets_in_strings_are_no_nesting() -> None:
@@ -165,7 +165,7 @@ def test_bad_json_deep_down_is_refused(inner: bytes) -> None:
 
 def test_deep_records_are_validated_too() -> None:
     line = nested(1000).replace(b'"t"', b'""').replace(b"}\n", b',"iid":3}\n')
-    assert refused(line, relation="issues") == Refused(
+    assert refused(line, relation="issues") == RefusedLine(
         "ActiveRecord::RecordInvalid", "Validation failed: Title can't be blank", {"iid": 3}
     )
 
@@ -179,7 +179,7 @@ def test_a_deep_array_is_no_record() -> None:
 )
 def test_a_required_attribute_may_not_be_blank(title: bytes) -> None:
     line = b'{"iid":7,' + title + b'"state":"opened"}\n'
-    assert refused(line, relation="issues") == Refused(
+    assert refused(line, relation="issues") == RefusedLine(
         "ActiveRecord::RecordInvalid", "Validation failed: Title can't be blank", {"iid": 7}
     )
     assert verdict(line, relation="boards") == Record()
@@ -201,7 +201,7 @@ def test_a_title_has_255_characters_at_most(letter: str) -> None:
 
 def test_a_required_text_of_any_length_passes_where_no_limit_is() -> None:
     assert verdict(b'{"tag":"' + b"v" * 100_000 + b'"}', relation="releases") == Record()
-    assert isinstance(verdict(b'{"title":"' + b"v" * 100_000 + b'"}', relation="labels"), Refused)
+    assert isinstance(verdict(b'{"title":"' + b"v" * 100_000 + b'"}', relation="labels"), RefusedLine)
 
 
 @pytest.mark.parametrize("line", [b"{}", b"{}\n", b" { } \r\n"])

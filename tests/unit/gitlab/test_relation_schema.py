@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from shared.gitlab.lines import LineSplitter
-from shared.gitlab.record_check import Blank, Record, Refused, Verdict, check
+from shared.gitlab.record_check import BlankLine, Record, RefusedLine, Verdict, check_line
 from shared.gitlab.relations import MAX_LENGTH, RELATIONS, REQUIRED, SINGLE
 from tests.support.samples.table import GOOD, PARTLY, SAMPLES, archive
 
@@ -25,7 +25,7 @@ def verdicts(name: str) -> Iterator[tuple[str, int, Verdict]]:
                 lines = [*splitter.feed(content.read()), *splitter.close()]
                 for number, line in enumerate(lines):
                     assert isinstance(line, bytes)
-                    yield path.stem, number, check(line, relation=path.stem, depth=1000)
+                    yield path.stem, number, check_line(line, relation=path.stem, depth=1000)
 
 
 @pytest.mark.parametrize("name", JUDGED)
@@ -33,14 +33,14 @@ def test_exactly_the_invalid_records_are_refused(name: str) -> None:
     found = [
         (relation, number, verdict.exception_class, dict(verdict.external_identifiers))
         for relation, number, verdict in verdicts(name)
-        if isinstance(verdict, Refused)
+        if isinstance(verdict, RefusedLine)
     ]
     assert sorted(found) == [(*failure[:3], dict(failure.identifiers)) for failure in SAMPLES[name].failures]
 
 
 def test_a_blank_line_between_records_is_told_apart() -> None:
     found = [verdict for relation, _, verdict in verdicts("blank_line") if relation == "labels"]
-    assert found == [Record(), Blank(), Record()]
+    assert found == [Record(), BlankLine(), Record()]
 
 
 def test_relations_are_in_the_order_of_gitlabs_import() -> None:

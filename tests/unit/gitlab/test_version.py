@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from shared.gitlab.version import Version, VersionMismatch
+from shared.gitlab.version import VersionFile, VersionMismatch
 
 
 def _check(data: bytes, *, cut: int = 1000) -> None:
-    version = Version()
+    version = VersionFile()
     for start in range(0, len(data), cut):
         version.feed(data[start : start + cut])
     version.close()
@@ -58,7 +58,7 @@ def test_128_characters_of_the_line_are_looked_at() -> None:
 
 
 def test_a_version_of_any_size_is_not_held() -> None:
-    version = Version()
+    version = VersionFile()
     for _ in range(1000):
         version.feed(bytes(65536))
     assert len(version._start) <= 512

@@ -8,9 +8,9 @@ import pytest
 from shared.git.header import InvalidBundle
 from shared.gitlab.layout import relation_of
 from shared.gitlab.project_json import ProjectDocument
-from shared.gitlab.version import Version
-from shared.restore.entries import closed, verifier_of
-from shared.restore.verifiers import Bundle, Tolerated, Unchecked, Verifier
+from shared.gitlab.version import VersionFile
+from shared.restore.entries import close_verifier, verifier_of
+from shared.restore.verifiers import BundleFile, NullVerifier, TolerantVerifier, Verifier
 from tests.support.projects import bundle
 
 
@@ -37,22 +37,22 @@ def test_only_lines_right_below_tree_project_are_a_relation(name: str, relation:
 @pytest.mark.parametrize(
     ("name", "check"),
     [
-        ("VERSION", Version),
-        ("uploads/VERSION", Unchecked),
+        ("VERSION", VersionFile),
+        ("uploads/VERSION", NullVerifier),
         ("tree/project.json", ProjectDocument),
-        ("project.json", Unchecked),
-        ("project.bundle", Bundle),
-        ("project.wiki.bundle", Bundle),
-        ("project.design.bundle", Bundle),
-        ("project.other.bundle", Unchecked),
-        ("uploads/project.bundle", Unchecked),
-        ("snippets/0.bundle", Tolerated),
-        ("snippets/0/1.bundle", Unchecked),
-        ("lfs-objects.json", Tolerated),
-        ("lfs-objects/0", Tolerated),
-        ("lfs-objects/0/1", Unchecked),
-        ("GITLAB_VERSION", Unchecked),
-        ("tree/project/.ndjson", Unchecked),
+        ("project.json", NullVerifier),
+        ("project.bundle", BundleFile),
+        ("project.wiki.bundle", BundleFile),
+        ("project.design.bundle", BundleFile),
+        ("project.other.bundle", NullVerifier),
+        ("uploads/project.bundle", NullVerifier),
+        ("snippets/0.bundle", TolerantVerifier),
+        ("snippets/0/1.bundle", NullVerifier),
+        ("lfs-objects.json", TolerantVerifier),
+        ("lfs-objects/0", TolerantVerifier),
+        ("lfs-objects/0/1", NullVerifier),
+        ("GITLAB_VERSION", NullVerifier),
+        ("tree/project/.ndjson", NullVerifier),
     ],
 )
 def test_each_file_has_its_check(name: str, check: type[Verifier]) -> None:
@@ -97,9 +97,9 @@ async def test_a_document_is_understood_on_a_thread_and_other_files_are_not(
 ) -> None:
     seen = []
 
-    class Noted(Unchecked):
+    class Noted(NullVerifier):
         def close(self) -> None:
             seen.append(threading.current_thread())
 
-    assert await closed(name, Noted()) is None
+    assert await close_verifier(name, Noted()) is None
     assert [thread is not threading.current_thread() for thread in seen] == [is_elsewhere]
