@@ -13,9 +13,9 @@ import structlog
 from services.exporter.file_name import file_name
 from services.exporter.upload import Uploader
 from shared.assembly.layout import ArchiveLayout
-from shared.assembly.members import Document, members, with_parents
+from shared.assembly.members import GeneratedFile, add_parents, merge_members
 from shared.assembly.project import project_document
-from shared.assembly.reading import filled
+from shared.assembly.reading import read_items
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, Fault
 from shared.exports import archives
@@ -91,7 +91,7 @@ class Exporter:
         if job.user_id is None:
             raise UserGone
         target = job.order.upload if isinstance(job.order, ExportOrder) else None
-        if await archives.made_by(self._pool, job) is None:
+        if await archives.find_by_job(self._pool, job) is None:
             await self._export(job, lease, progress, ends=target is None)
         if target is not None:
             await self._upload(job, lease, target, progress)
@@ -108,7 +108,7 @@ class Exporter:
         await self._record(job, lease, exported, content, progress=progress if ends else None)
 
     async def _upload(self, job: Job, lease: Lease, target: UploadTarget, progress: Progress) -> None:
-        archive = await archives.made_by(self._pool, job)
+        archive = await archives.find_by_job(self._pool, job)
         if archive is None:
             raise ArchiveGone
         progress.bytes_done = progress.bytes_total = archive.size  # also where an earlier attempt made it
@@ -121,19 +121,19 @@ class Exporter:
 
     async def _documents(
         self, job: Job, content: ProjectContent, snapshot_id: int | None
-    ) -> dict[str, Document]:
+    ) -> dict[str, GeneratedFile]:
         version = await self._find(snapshot_id, VERSION)
         attributes = await self._find(snapshot_id, PROJECT)
         created = int(content.created_at.timestamp())
-        documents = [Document(VERSION, version.entry.mtime if version else created, FORMAT_VERSION)]
+        documents = [GeneratedFile(VERSION, version.entry.mtime if version else created, FORMAT_VERSION)]
         overrides = dict(content.overrides)
         if isinstance(job.order, ExportOrder) and job.order.description:
             overrides["description"] = job.order.description
         data = await project_document(self._store, attributes, content, overrides=overrides)
         if data is not None:
-            documents.append(Document(PROJECT, attributes.entry.mtime if attributes else created, data))
+            documents.append(GeneratedFile(PROJECT, attributes.entry.mtime if attributes else created, data))
         if attributes is None:
-            documents.append(Document(LFS_INDEX, created, _EMPTY))
+            documents.append(GeneratedFile(LFS_INDEX, created, _EMPTY))
         return {document.name: document for document in documents}
 
     async def _stored_size(self, snapshot_id: int | None) -> int:
@@ -144,7 +144,7 @@ class Exporter:
         return None if snapshot_id is None else await index.find_entry(self._pool, snapshot_id, name)
 
     async def _write(
-        self, snapshot_id: int | None, documents: dict[str, Document], progress: Progress
+        self, snapshot_id: int | None, documents: dict[str, GeneratedFile], progress: Progress
     ) -> Exported:
         named = await objects.register(self._pool, kind="archive")
         digest = hashlib.sha256()
@@ -159,12 +159,12 @@ class Exporter:
         return Exported(named.id, size, digest.digest())
 
     async def _archive(
-        self, snapshot_id: int | None, documents: dict[str, Document], progress: Progress
+        self, snapshot_id: int | None, documents: dict[str, GeneratedFile], progress: Progress
     ) -> AsyncGenerator[bytes, None]:
         entries = _none() if snapshot_id is None else index.read_entries(self._pool, snapshot_id)
         layout = ArchiveLayout(root_mtime=documents[VERSION].mtime)
-        items = layout.items(with_parents(members(_counted(entries, progress), documents)))
-        async with aclosing(filled(self._store, items)) as pieces:
+        items = layout.items(add_parents(merge_members(_counted(entries, progress), documents)))
+        async with aclosing(read_items(self._store, items)) as pieces:
             async for piece in pieces:
                 yield piece
                 progress.entries = layout.members

@@ -1,1 +1,1 @@
-"""Putting files together out of what is stored: whole archives, and single relations."""
+"""Content going out: assembles whole archives, and files of single relations, from what is stored."""

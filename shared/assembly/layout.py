@@ -1,7 +1,7 @@
-"""What the bytes of a file are, front to back, before any of it is read: ours, and stored runs between them.
+"""The layout of a file that is assembled: bytes made here, and between them the places of stored runs.
 
-A file is one gzip member. Its checksum and length come from the index, so that it can be measured, and begun
-anywhere, without reading what is stored.
+A file is one gzip member. Its checksum and length come from the index, so that its size is known, and a part
+of it can be read, without reading any stored bytes before that part.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 from shared.archive import writer as tar
-from shared.assembly.members import Directory, Document, Member, Stored
+from shared.assembly.members import ArchiveMember, Directory, GeneratedFile, StoredFile
 from shared.segments.assembler import GzipAssembler
 from shared.segments.encoder import Extent
 from shared.snapshots.models import Entry, PlacedEntry
 from shared.snapshots.reader import Run
 
-Item = bytes | Run
-"""Bytes that are ours, about 1 MiB at most, or the place of stored ones."""
+LayoutItem = bytes | Run
+"""Bytes made here, at most about 1 MiB, or the place of a stored run."""
 
 _PIECE = 1024 * 1024
 _INLINE = 64 * 1024
 
 
 class ArchiveLayout:
-    """Lays out one tar archive; ``members`` counts those that it has come to."""
+    """Lays out one tar archive; ``members`` counts those that are laid out so far."""
 
     def __init__(self, *, root_mtime: int) -> None:
         self._gzip = GzipAssembler()
@@ -32,27 +32,27 @@ class ArchiveLayout:
         self._written = len(self._own)
         self.members = 0
 
-    async def items(self, members: AsyncIterator[Member]) -> AsyncGenerator[Item, None]:
-        """Give the archive."""
+    async def items(self, members: AsyncIterator[ArchiveMember]) -> AsyncGenerator[LayoutItem, None]:
+        """Give the items of the archive."""
         yield self._gzip.header()
         async for member in members:
-            for part in self._parts(member):
-                yield part if isinstance(part, Run) else await _own(self._gzip, part)
+            for cut_part in self._parts(member):
+                yield cut_part if isinstance(cut_part, Run) else await _own(self._gzip, cut_part)
             self.members += 1
         self._own += tar.end_of_archive(self._written)
         yield self._gzip.own(self._taken())
         yield self._gzip.finish()
 
-    def _parts(self, member: Member) -> Iterator[memoryview | bytes | Run]:
+    def _parts(self, member: ArchiveMember) -> Iterator[memoryview | bytes | Run]:
         match member:
             case Directory(name, mtime):
                 self._add(tar.directory_header(name.rstrip("/"), mtime))
-            case Document(name, mtime, data):
+            case GeneratedFile(name, mtime, data):
                 self._add(tar.file_header(name, size=len(data), mtime=mtime))
                 yield self._taken()
                 yield from _slices(data)
                 self._end(len(data))
-            case Stored(placed):
+            case StoredFile(placed):
                 self._add(
                     tar.file_header(placed.entry.name, size=placed.entry.raw_size, mtime=placed.entry.mtime)
                 )
@@ -69,7 +69,7 @@ class ArchiveLayout:
         self._written += len(data)
 
     def _end(self, size: int) -> None:
-        """Account for ``size`` bytes of data, and pad them."""
+        """Account for ``size`` bytes of data, and pad them to a block."""
         self._written += size
         self._add(tar.padding(size))
 
@@ -78,8 +78,8 @@ class ArchiveLayout:
         return own
 
 
-async def stored_file(placed: PlacedEntry | None) -> AsyncGenerator[Item, None]:
-    """Lay out one stored file, gzipped; without one, an empty file."""
+async def stored_file(placed: PlacedEntry | None) -> AsyncGenerator[LayoutItem, None]:
+    """Lay out one stored file, gzipped; an empty file where ``placed`` is None."""
     gzip = GzipAssembler()
     yield gzip.header()
     if placed and placed.entry.raw_size:
@@ -88,8 +88,8 @@ async def stored_file(placed: PlacedEntry | None) -> AsyncGenerator[Item, None]:
     yield gzip.finish()
 
 
-async def document_file(data: bytes) -> AsyncGenerator[Item, None]:
-    """Lay out one small file that is ours, gzipped."""
+async def document_file(data: bytes) -> AsyncGenerator[LayoutItem, None]:
+    """Lay out one file from ``data``, gzipped."""
     gzip = GzipAssembler()
     yield gzip.header()
     for piece in _slices(data):
@@ -103,17 +103,19 @@ def run_of(placed: PlacedEntry) -> Run:
 
 
 def extent_of(entry: Entry) -> Extent:
-    """Give what an entry's stored bytes are."""
+    """Give the lengths and the checksum of an entry's stored bytes."""
     return Extent(entry.raw_size, entry.stored_size, entry.crc32)
 
 
-def size_of(item: Item) -> int:
-    """Give the bytes that an item has in the file."""
+def size_of(item: LayoutItem) -> int:
+    """Give the number of bytes that an item has in the file."""
     return item.length if isinstance(item, Run) else len(item)
 
 
-async def part(items: AsyncIterator[Item], *, start: int, length: int) -> AsyncGenerator[Item, None]:
-    """Give of a file ``length`` bytes from ``start`` on; stored ones before and behind are not touched."""
+async def cut_part(
+    items: AsyncIterator[LayoutItem], *, start: int, length: int
+) -> AsyncGenerator[LayoutItem, None]:
+    """Cut ``length`` bytes from ``start`` on out of a file; stored runs outside of them are not read."""
     at, end = 0, start + length
     async for item in items:
         first, last = max(start - at, 0), min(end - at, size_of(item))
@@ -124,7 +126,7 @@ async def part(items: AsyncIterator[Item], *, start: int, length: int) -> AsyncG
             return
 
 
-def _cut(item: Item, first: int, last: int) -> Item:
+def _cut(item: LayoutItem, first: int, last: int) -> LayoutItem:
     if isinstance(item, Run):
         return Run(item.key, item.position + first, last - first)
     return item[first:last]

@@ -1,4 +1,4 @@
-"""What goes into an archive, in its order: names byte by byte, a directory before what is in it."""
+"""The members of an archive, sorted by the bytes of their names: a directory precedes its content."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Directory:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """A small file that we make: it is held in memory (at most 50 MiB, as tree/project.json)."""
+class GeneratedFile:
+    """A small file that is made here, and held in memory: at most 50 MiB, as tree/project.json is."""
 
     name: str
     mtime: int
@@ -26,19 +26,19 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A file as it lies in object storage."""
+class StoredFile:
+    """A file in object storage."""
 
     placed: PlacedEntry
 
 
-Member = Directory | Document | Stored
+ArchiveMember = Directory | GeneratedFile | StoredFile
 
 
-async def members(
-    entries: AsyncIterator[PlacedEntry], documents: Mapping[str, Document]
-) -> AsyncIterator[Member]:
-    """Merge the snapshot's entries with our ``documents``, which take the place of entries of their names."""
+async def merge_members(
+    entries: AsyncIterator[PlacedEntry], documents: Mapping[str, GeneratedFile]
+) -> AsyncIterator[ArchiveMember]:
+    """Merge the entries of a snapshot with ``documents``, which replace the entries of the same names."""
     waiting = sorted(documents, key=str.encode, reverse=True)
     async for placed in entries:
         name = placed.entry.name
@@ -52,21 +52,21 @@ async def members(
         yield documents[waiting.pop()]
 
 
-def _member(placed: PlacedEntry) -> Member:
+def _member(placed: PlacedEntry) -> ArchiveMember:
     if placed.entry.kind is EntryKind.DIRECTORY:
         return Directory(placed.entry.name, placed.entry.mtime)
-    return Stored(placed)
+    return StoredFile(placed)
 
 
-async def with_parents(members: AsyncIterator[Member]) -> AsyncIterator[Member]:
-    """Add the directories that an archive without directory entries leaves out.
+async def add_parents(members: AsyncIterator[ArchiveMember]) -> AsyncIterator[ArchiveMember]:
+    """Add the directories that are missing where an archive came without entries for directories.
 
-    All that is in a directory stands together, so the open path is all there is to remember.
+    Everything in a directory comes together in this order, so that only the current path is remembered.
     """
     path: list[str] = []
     async for member in members:
-        name = member.placed.entry.name if isinstance(member, Stored) else member.name
-        mtime = member.placed.entry.mtime if isinstance(member, Stored) else member.mtime
+        name = member.placed.entry.name if isinstance(member, StoredFile) else member.name
+        mtime = member.placed.entry.mtime if isinstance(member, StoredFile) else member.mtime
         parents = name.rstrip("/").split("/")[:-1]
         shared = _common(path, parents)
         for depth in range(shared, len(parents)):

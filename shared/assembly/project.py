@@ -1,4 +1,4 @@
-"""tree/project.json as it leaves: what the archive had, with what was overridden since."""
+"""tree/project.json of an export: the document of the import, with the attributes changed since."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ async def project_document(
     *,
     overrides: Mapping[str, object],
 ) -> bytes | None:
-    """Make the document; None where the ``stored`` one is it. Without one, it has what the project has.
+    """Make the document; None where the ``stored`` one is right as it is.
 
-    Held in memory: 50 MiB at most, as imports take it. Raises CorruptSegment and StorageError.
+    Without a stored one it has the attributes of the project. Held in memory: 50 MiB at most, as in imports.
+    Raises CorruptSegment and StorageError.
     """
     if stored is None:
         return project_attributes(_EMPTY, {**content.attributes, **overrides})
@@ -34,7 +35,7 @@ async def project_document(
 
 
 async def load(store: ObjectStore, placed: PlacedEntry) -> bytes:
-    """Give a stored document whole: 50 MiB at most. Raises CorruptSegment and StorageError."""
+    """Read a stored document whole: 50 MiB at most. Raises CorruptSegment and StorageError."""
     entry = placed.entry
     data = await read_run(store, Run(placed.key, entry.position, entry.stored_size))
     return await asyncio.to_thread(inflate, data, raw_length=entry.raw_size, crc32=entry.crc32)

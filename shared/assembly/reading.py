@@ -1,23 +1,23 @@
-"""Reads what is stored of a file that was laid out."""
+"""Reads the bytes of a file that is laid out."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from shared.assembly.layout import Item
+from shared.assembly.layout import LayoutItem
 from shared.errors import StorageError
 from shared.snapshots.reader import Run, read_runs
 from shared.storage.base import ObjectStore
 
 _ITEMS = 2000
 _OWN = 1024 * 1024
-"""Items, and bytes of ours, that are held at once: runs among them that are neighbours are read as one."""
+"""Items, and bytes made here, that are held at once; adjacent runs among them are read by one request."""
 
 
-async def filled(store: ObjectStore, items: AsyncIterator[Item]) -> AsyncGenerator[bytes, None]:
+async def read_items(store: ObjectStore, items: AsyncIterator[LayoutItem]) -> AsyncGenerator[bytes, None]:
     """Give the bytes of the file, in pieces of at most about 1 MiB. Raises StorageError."""
-    window: list[Item] = []
+    window: list[LayoutItem] = []
     own = 0
     async for item in items:
         window.append(item)
@@ -32,7 +32,7 @@ async def filled(store: ObjectStore, items: AsyncIterator[Item]) -> AsyncGenerat
             yield piece
 
 
-async def _read(store: ObjectStore, window: list[Item]) -> AsyncGenerator[bytes, None]:
+async def _read(store: ObjectStore, window: list[LayoutItem]) -> AsyncGenerator[bytes, None]:
     runs = [item for item in window if isinstance(item, Run)]
     async with aclosing(read_runs(store, runs)) as chunks:
         feed = _Feed(chunks)
@@ -48,14 +48,14 @@ async def _read(store: ObjectStore, window: list[Item]) -> AsyncGenerator[bytes,
 
 
 class _Feed:
-    """Cuts the stream of neighbouring runs back into the runs."""
+    """Cuts the stream of joined runs into the single runs again."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
         self._rest = memoryview(b"")
 
     async def take(self, most: int, *, of: Run) -> bytes:
-        """Give the next bytes, ``most`` at most; they are ``of`` that run. Raises StorageError."""
+        """Give the next bytes of run ``of``, at most ``most``. Raises StorageError."""
         if not self._rest:
             self._rest = memoryview(await self._next(of))
         piece, self._rest = self._rest[:most], self._rest[most:]

@@ -1,4 +1,4 @@
-"""The archives in which GitLab transfers files relation by relation: the same files under other names."""
+"""The tar archives in which GitLab transfers the files of a relation, under names of their own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
-from shared.assembly.members import Directory, Document, Member, Stored
+from shared.assembly.members import ArchiveMember, Directory, GeneratedFile, StoredFile
 from shared.database.pool import Database
 from shared.gitlab import layout
 from shared.gitlab.layout import FileKind
@@ -25,21 +25,21 @@ _FILES = {
     "design": (layout.DESIGN, "design.bundle"),
 }
 _KEPT = (_AVATAR,)
-"""Folders whose name stands in the archive as well."""
+"""Folders whose name is kept in the names of the archive."""
 
 _OF_PROJECT = (0,)
 
 
 async def relation_members(
     db: Database, snapshot_id: int, relation: str, *, mtime: int
-) -> AsyncIterator[Member]:
-    """Give what is in the archive of a relation; ``mtime`` is that of what we make. Raises SnapshotGone."""
+) -> AsyncIterator[ArchiveMember]:
+    """Give the members of a relation's archive; generated files get ``mtime``. Raises SnapshotGone."""
     object_ids: list[str] = []
     for folder in _FOLDERS.get(relation, ()):
         async for placed in index.read_entries(db, snapshot_id, folder=folder):
             member = _renamed(placed, placed.entry.name.removeprefix("" if folder in _KEPT else folder))
             yield member
-            if relation == "lfs_objects" and isinstance(member, Stored):
+            if relation == "lfs_objects" and isinstance(member, StoredFile):
                 object_ids.append(member.placed.entry.name)
     if relation in _FILES:
         name, new_name = _FILES[relation]
@@ -49,15 +49,15 @@ async def relation_members(
             yield _lfs_index(new_name, object_ids, mtime=mtime)
 
 
-def _renamed(placed: PlacedEntry, name: str) -> Member:
+def _renamed(placed: PlacedEntry, name: str) -> ArchiveMember:
     if placed.entry.kind is EntryKind.DIRECTORY:
         return Directory(name, placed.entry.mtime)
-    return Stored(PlacedEntry(replace(placed.entry, name=name), placed.key))
+    return StoredFile(PlacedEntry(replace(placed.entry, name=name), placed.key))
 
 
-def _lfs_index(name: str, object_ids: list[str], *, mtime: int) -> Document:
-    """Say that every object is of the project's repository, as GitLab takes an archive that does not say."""
-    return Document(name, mtime, msgspec.json.encode(dict.fromkeys(object_ids, _OF_PROJECT)))
+def _lfs_index(name: str, object_ids: list[str], *, mtime: int) -> GeneratedFile:
+    """Make an index that assigns every object to the project's repository: GitLab's meaning of no index."""
+    return GeneratedFile(name, mtime, msgspec.json.encode(dict.fromkeys(object_ids, _OF_PROJECT)))
 
 
 async def count_files(db: Database, snapshot_id: int, relation: str) -> int:

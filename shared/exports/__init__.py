@@ -1,1 +1,1 @@
-"""Exports that are kept for the users who asked for them: archives, and relations one by one."""
+"""Exports kept for the users who requested them: archives, and exports relation by relation."""

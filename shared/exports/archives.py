@@ -1,4 +1,4 @@
-"""Finished exports: GitLab keeps one for each project and user, the one that was asked for last."""
+"""Finished archives: as in GitLab, one for each project and user, of the export requested last."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ class FinishedArchive:
 async def keep_newest(  # the columns of an archive
     db: Database, job: Job, *, object_id: int, size: int, sha256: bytes, file_name: str, retention: timedelta
 ) -> None:
-    """Record the archive that ``job`` made, in the place of those that the user asked for earlier.
+    """Record the archive that ``job`` made, in place of those of the user's earlier exports.
 
-    One that is still to be uploaded stays beside it, but is not found any more.
+    An earlier archive that is still being uploaded to the user's address stays until its job has ended, but
+    is not found any more.
     """
     await db.execute(
         f"DELETE FROM archives a USING jobs j WHERE {_OWNED} AND {_ENDED} AND a.job_id < $3",  # noqa: S608  # fixed texts
@@ -49,7 +50,7 @@ async def keep_newest(  # the columns of an archive
 
 
 async def find(db: Database, *, project_id: int, user_id: int) -> FinishedArchive | None:
-    """The user's archive of the project, where there is one that has not expired."""
+    """Find the user's newest archive of the project that has not expired."""
     row = await db.fetchrow(
         """SELECT a.*, o.key FROM archives a JOIN objects o ON o.id = a.object_id
            WHERE a.project_id = $1 AND a.user_id = $2 AND a.expires_at > now()
@@ -59,8 +60,8 @@ async def find(db: Database, *, project_id: int, user_id: int) -> FinishedArchiv
     return _archive(row) if row else None
 
 
-async def made_by(db: Database, job: Job) -> FinishedArchive | None:
-    """The archive that an attempt of ``job`` has recorded, where it is still there."""
+async def find_by_job(db: Database, job: Job) -> FinishedArchive | None:
+    """Find the archive that an attempt of ``job`` recorded, where it has not expired."""
     row = await db.fetchrow(
         """SELECT a.*, o.key FROM archives a JOIN objects o ON o.id = a.object_id
            WHERE a.job_id = $1 AND a.expires_at > now()""",
@@ -73,8 +74,8 @@ def _archive(row: Row) -> FinishedArchive:
     return FinishedArchive(key=row["key"], **{column: row[column] for column in _COLUMNS})
 
 
-async def remove(db: Database, *, project_id: int, user_id: int) -> None:
-    """Take away what the user's ended exports left; the collector removes the objects."""
+async def remove_archives(db: Database, *, project_id: int, user_id: int) -> None:
+    """Remove the archives of the user's ended exports; the collector deletes the objects."""
     await db.execute(
         f"DELETE FROM archives a USING jobs j WHERE {_OWNED} AND {_ENDED}",  # noqa: S608  # fixed texts
         project_id,

@@ -1,4 +1,4 @@
-"""A file that can be read whole or in part, and what is known of it before."""
+"""A file that can be downloaded whole or in part, and its attributes."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-Read = Callable[[int, int], AsyncGenerator[bytes, None]]
-"""Gives ``length`` bytes from ``start`` on."""
+RangeReader = Callable[[int, int], AsyncGenerator[bytes, None]]
+"""Gives ``length`` bytes from ``start`` on; called with ``(start, length)``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Download:
+class FileDownload:
     """A file of ``size`` bytes; ``etag`` has its quotes, ``sha256`` is of the whole file where known."""
 
     file_name: str
     size: int
     etag: str
     modified_at: datetime
-    read: Read
+    read: RangeReader
     sha256: bytes | None = None

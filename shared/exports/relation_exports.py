@@ -1,6 +1,6 @@
-"""What users asked to export relation by relation: GitLab keeps one such export for each project and user.
+"""Exports relation by relation: as in GitLab, one for each project and user, the one requested last.
 
-Nothing is prepared: the snapshot is the export, and stays as it is for as long as that can be fetched.
+Nothing is prepared: the export is a snapshot, which stays unchanged for as long as it can be downloaded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from shared.database.pool import Connection, Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelationExport:
-    """An export that can be fetched; without a snapshot, of a project without content."""
+    """An export that can be downloaded; ``snapshot_id`` is None where the project had no content."""
 
     project_id: int
     snapshot_id: int | None
@@ -24,9 +24,10 @@ class RelationExport:
 async def keep_newest(
     db: Connection, *, project_id: int, user_id: int, batched: bool, retention: timedelta
 ) -> None:
-    """Export what the project has now, in the place of the user's earlier export.
+    """Export the current content of the project, in place of the user's earlier export.
 
-    Within a transaction that holds the project's row, so that the snapshot is not dropped meanwhile.
+    Call it within a transaction that has locked the project's row, so that the snapshot is not collected
+    meanwhile.
     """
     await db.execute(
         """INSERT INTO relation_exports AS e (project_id, user_id, snapshot_id, batched, expires_at)
@@ -39,7 +40,7 @@ async def keep_newest(
 
 
 async def find(db: Database, *, project_id: int, user_id: int) -> RelationExport | None:
-    """Find the user's export of the project, where there is one that has not expired."""
+    """Find the user's export of the project that has not expired."""
     row = await db.fetchrow(
         """SELECT project_id, snapshot_id, batched, created_at FROM relation_exports
            WHERE project_id = $1 AND user_id = $2 AND expires_at > now()""",

@@ -112,7 +112,7 @@ async def _visible(db: Database, user: User, events: Sequence[Event]) -> list[Ev
         if await access.project_level(db, user.id, number) >= AccessLevel.MAINTAINER
     }
     others = projects - administered
-    gone = others - await store.those_there(db, others) if others else others
+    gone = others - await store.existing_ids(db, others) if others else others
     return [
         event
         for event in events

@@ -12,7 +12,7 @@ from shared.database.pool import Connection, Pool, one_moment
 from shared.errors import ObjectMissing
 from shared.exports import archives
 from shared.exports.archives import FinishedArchive
-from shared.exports.downloads import Download
+from shared.exports.downloads import FileDownload
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, JobKind, JobState, UploadTarget
 from shared.ledger import objects
@@ -99,7 +99,7 @@ class Exports:
         await self._refuse_target(actor, project, order.upload)
         limit = settings.max_export_size
         if limit and await project_size(self._pool, project.id) > limit * MIB:
-            await archives.remove(self._pool, project_id=project.id, user_id=actor.id)
+            await archives.remove_archives(self._pool, project_id=project.id, user_id=actor.id)
             raise ProjectTooLarge
 
     async def schedule(
@@ -123,7 +123,7 @@ class Exports:
         async with db.transaction():
             if not await store.lock(db, project.id):
                 raise NotFound("Project")
-            await archives.remove(db, project_id=project.id, user_id=actor.id)
+            await archives.remove_archives(db, project_id=project.id, user_id=actor.id)
             underway = await jobs.on_their_way(db, project.id, JobKind.EXPORT, user_id=actor.id)
             same = next((job for job in underway if job.order == order), None)
             job = same or await self._queue.enqueue(db, order, project=project, user=actor, origin=origin)
@@ -149,7 +149,9 @@ class Exports:
         return "failed" if newest is not None and newest.state is JobState.FAILED else "none"
 
     @asynccontextmanager
-    async def download(self, actor: User | None, reference: str, *, begins: bool) -> AsyncIterator[Download]:
+    async def download(
+        self, actor: User | None, reference: str, *, begins: bool
+    ) -> AsyncIterator[FileDownload]:
         """Give the user's finished archive to read within the block; what ``begins`` is counted.
 
         Raises what ``exportable`` raises, then RateLimited, ArchiveNotFound and FileLost.
@@ -178,7 +180,7 @@ class Exports:
         try:
             parse(target.url, SCHEMES)
         except BlockedUrl as error:
-            await archives.remove(self._pool, project_id=project.id, user_id=actor.id)
+            await archives.remove_archives(self._pool, project_id=project.id, user_id=actor.id)
             raise FieldsInvalid({"url": [f"is blocked: {error.reason}"]}, cause=error) from None
 
 
@@ -190,9 +192,9 @@ async def require_stored(store: ObjectStore, key: str, *, message: str) -> None:
         raise FileLost(message) from None
 
 
-def _download(store: ObjectStore, archive: FinishedArchive) -> Download:
+def _download(store: ObjectStore, archive: FinishedArchive) -> FileDownload:
     """Give a finished export as it lies in the store."""
-    return Download(
+    return FileDownload(
         file_name=archive.file_name,
         size=archive.size,
         etag=f'"{archive.sha256.hex()}"',

@@ -10,7 +10,7 @@ from shared.accounts.models import User
 from shared.assembly.relations import count_files
 from shared.database.pool import Database, Pool
 from shared.exports import relation_exports
-from shared.exports.downloads import Download
+from shared.exports.downloads import FileDownload
 from shared.exports.relation_exports import RelationExport
 from shared.gitlab.portable_relations import PORTABLE_RELATIONS, Form, PortableRelation
 from shared.projects import store
@@ -81,7 +81,7 @@ class RelationExports:
         export = await self._find(asked)
         return None if export is None else self._statuses(export)
 
-    async def download(self, asked: Transferable, file: RelationRequest) -> Download:
+    async def download(self, asked: Transferable, file: RelationRequest) -> FileDownload:
         """Give the file of a relation or of a batch.
 
         Raises RelationExportMissing, RelationExportInvalid and FileLost.

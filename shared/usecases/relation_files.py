@@ -7,13 +7,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
-from shared.assembly.layout import ArchiveLayout, Item, document_file, part, size_of, stored_file
-from shared.assembly.members import Member, with_parents
+from shared.assembly.layout import ArchiveLayout, LayoutItem, cut_part, document_file, size_of, stored_file
+from shared.assembly.members import ArchiveMember, add_parents
 from shared.assembly.project import project_document
-from shared.assembly.reading import filled
+from shared.assembly.reading import read_items
 from shared.assembly.relations import relation_members
 from shared.database.pool import Database, Pool
-from shared.exports.downloads import Download
+from shared.exports.downloads import FileDownload
 from shared.exports.relation_exports import RelationExport
 from shared.gitlab.layout import PROJECT
 from shared.gitlab.portable_relations import Form, PortableRelation
@@ -29,7 +29,7 @@ from shared.usecases.exports import require_stored
 _TRAILER = 8
 """Bytes at the end of a gzip file: the checksum and the length of what is in it."""
 
-Layout = Callable[[], AsyncIterator[Item]]
+Layout = Callable[[], AsyncIterator[LayoutItem]]
 """Lays the file out; the same every time."""
 
 
@@ -48,7 +48,7 @@ class RelationFiles:
         self._pool = pool
         self._store = store
 
-    async def download(self, export: RelationExport, asked: RelationRequest) -> Download:
+    async def download(self, export: RelationExport, asked: RelationRequest) -> FileDownload:
         """Give the file. Raises RelationExportInvalid, RelationExportMissing and FileLost."""
         _require_kind(export, asked)
         layout = await self._layout(export, asked)
@@ -56,7 +56,7 @@ class RelationFiles:
         if measured.first:
             missing = "Export file not found" if asked.batch is None else "Batch file not found"
             await require_stored(self._store, measured.first.key, message=missing)
-        return Download(
+        return FileDownload(
             file_name=asked.relation.file_name,
             size=measured.size,
             etag=_etag(export, asked, measured),
@@ -65,8 +65,8 @@ class RelationFiles:
         )
 
     async def _read(self, layout: Layout, start: int, length: int) -> AsyncGenerator[bytes, None]:
-        items = part(layout(), start=start, length=length)
-        async with aclosing(filled(self._store, items)) as pieces:
+        items = cut_part(layout(), start=start, length=length)
+        async with aclosing(read_items(self._store, items)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -122,18 +122,18 @@ def _require_first(asked: RelationRequest) -> None:
 
 async def _archive(
     db: Database, export: RelationExport, relation: PortableRelation
-) -> AsyncGenerator[Item, None]:
+) -> AsyncGenerator[LayoutItem, None]:
     mtime = int(export.created_at.timestamp())
     layout = ArchiveLayout(root_mtime=mtime)
-    members: AsyncIterator[Member] = _none()
+    members: AsyncIterator[ArchiveMember] = _none()
     if export.snapshot_id is not None:
         members = relation_members(db, export.snapshot_id, relation.name, mtime=mtime)
-    async for item in layout.items(with_parents(members)):
+    async for item in layout.items(add_parents(members)):
         yield item
 
 
-async def _none() -> AsyncGenerator[Member, None]:
-    nothing: tuple[Member, ...] = ()
+async def _none() -> AsyncGenerator[ArchiveMember, None]:
+    nothing: tuple[ArchiveMember, ...] = ()
     for member in nothing:
         yield member
 

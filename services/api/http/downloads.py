@@ -16,7 +16,7 @@ from services.api.http.preconditions import unmet_condition
 from services.api.http.ranges import ByteRange, RangeUnsatisfiable, read_range
 from services.api.http.streams import write
 from shared.admission import place
-from shared.exports.downloads import Download
+from shared.exports.downloads import FileDownload
 
 DOWNLOADS = web.AppKey("downloads", asyncio.Semaphore)
 """Free places for downloads, each of which keeps a connection to the storage."""
@@ -24,7 +24,7 @@ DOWNLOADS = web.AppKey("downloads", asyncio.Semaphore)
 _PATIENCE = timedelta(seconds=30)
 
 
-async def send_file(request: web.Request, download: Download) -> web.StreamResponse:
+async def send_file(request: web.Request, download: FileDownload) -> web.StreamResponse:
     """Answer with the file, with the range of it that was asked for, or with 304, 412 or 416.
 
     Raises 503 where too many are at work.
@@ -48,7 +48,7 @@ async def send_file(request: web.Request, download: Download) -> web.StreamRespo
     return await _stream(request, download, part=part, headers=headers, status=HTTPStatus.PARTIAL_CONTENT)
 
 
-def _headers(download: Download) -> dict[str, str]:
+def _headers(download: FileDownload) -> dict[str, str]:
     name = download.file_name
     headers = {
         "Content-Type": "application/octet-stream",
@@ -65,7 +65,7 @@ def _headers(download: Download) -> dict[str, str]:
 
 async def _stream(
     request: web.Request,
-    download: Download,
+    download: FileDownload,
     *,
     part: ByteRange,
     headers: dict[str, str],

@@ -267,11 +267,11 @@ async def _run(dock: Dock, job: Job) -> None:
 
 async def test_an_archive_that_is_being_uploaded_is_not_removed_by_a_new_request(open_dock: Dock) -> None:
     async with receiving() as receiver:
-        receiver.meanwhile = lambda: archives.remove(open_dock.pool, project_id=1, user_id=1)
+        receiver.meanwhile = lambda: archives.remove_archives(open_dock.pool, project_id=1, user_id=1)
         _, outcome = await _upload(open_dock, _target(receiver))
     assert outcome.error is None
     assert await archives.find(open_dock.pool, project_id=1, user_id=1)
-    await archives.remove(open_dock.pool, project_id=1, user_id=1)
+    await archives.remove_archives(open_dock.pool, project_id=1, user_id=1)
     assert await archives.find(open_dock.pool, project_id=1, user_id=1) is None
 
 

@@ -14,9 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.archive.tar_header import parse_header
-from shared.assembly.layout import ArchiveLayout, Item, part, size_of
-from shared.assembly.members import Directory, Document, Member, Stored, members, with_parents
-from shared.assembly.reading import filled
+from shared.assembly.layout import ArchiveLayout, LayoutItem, cut_part, size_of
+from shared.assembly.members import (
+    ArchiveMember,
+    Directory,
+    GeneratedFile,
+    StoredFile,
+    add_parents,
+    merge_members,
+)
+from shared.assembly.reading import read_items
 from shared.errors import StorageError
 from shared.segments.encoder import BlobEncoder
 from shared.snapshots.models import Entry, EntryKind, PlacedEntry
@@ -46,18 +53,18 @@ async def _each(items: Iterable[T]) -> AsyncIterator[T]:
         yield item
 
 
-def _name(member: Member) -> str:
-    return member.placed.entry.name if isinstance(member, Stored) else member.name
+def _name(member: ArchiveMember) -> str:
+    return member.placed.entry.name if isinstance(member, StoredFile) else member.name
 
 
-async def _planned(entries: Sequence[PlacedEntry], documents: Sequence[str] = ()) -> list[Member]:
+async def _planned(entries: Sequence[PlacedEntry], documents: Sequence[str] = ()) -> list[ArchiveMember]:
     ordered = sorted(entries, key=lambda placed: placed.entry.name.encode())
-    made = {name: Document(name, NOW, b"new") for name in documents}
-    return [member async for member in with_parents(members(_each(ordered), made))]
+    made = {name: GeneratedFile(name, NOW, b"new") for name in documents}
+    return [member async for member in add_parents(merge_members(_each(ordered), made))]
 
 
-async def _items(planned: Sequence[Member]) -> AsyncIterator[Item]:
-    async def each() -> AsyncIterator[Member]:
+async def _items(planned: Sequence[ArchiveMember]) -> AsyncIterator[LayoutItem]:
+    async def each() -> AsyncIterator[ArchiveMember]:
         for member in planned:
             yield member
 
@@ -65,8 +72,8 @@ async def _items(planned: Sequence[Member]) -> AsyncIterator[Item]:
         yield item
 
 
-async def _archive(planned: Sequence[Member], store: Path) -> bytes:
-    return b"".join([piece async for piece in filled(FilesystemStore(store), _items(planned))])
+async def _archive(planned: Sequence[ArchiveMember], store: Path) -> bytes:
+    return b"".join([piece async for piece in read_items(FilesystemStore(store), _items(planned))])
 
 
 def _listing(made: bytes) -> subprocess.CompletedProcess[bytes]:
@@ -102,7 +109,7 @@ async def test_documents_take_their_places_among_the_entries(files: list[str], d
     planned = await _planned([*map(_file, files)], documents)
     named = {_name(member): type(member) for member in planned if not isinstance(member, Directory)}
     assert list(named) == sorted({*files, *documents}, key=str.encode)
-    assert {name for name, kind in named.items() if kind is Document} == set(documents)
+    assert {name for name, kind in named.items() if kind is GeneratedFile} == set(documents)
 
 
 async def test_gnu_tar_takes_the_listing_without_a_word(tmp_path: Path) -> None:
@@ -122,11 +129,11 @@ async def test_neither_directories_nor_empty_files_gather_in_memory() -> None:
     layout = ArchiveLayout(root_mtime=NOW)
     longest = 0
 
-    async def each() -> AsyncIterator[Member]:
+    async def each() -> AsyncIterator[ArchiveMember]:
         nonlocal longest
         for number in range(5000):
             longest = max(longest, len(layout._own))
-            yield Directory(f"{number}/", NOW) if number % 2 else Stored(_file(f"{number}"))
+            yield Directory(f"{number}/", NOW) if number % 2 else StoredFile(_file(f"{number}"))
 
     async for _ in layout.items(each()):
         pass
@@ -135,13 +142,13 @@ async def test_neither_directories_nor_empty_files_gather_in_memory() -> None:
 
 async def test_a_document_comes_in_pieces_of_1_mib(tmp_path: Path) -> None:
     data = bytes(range(256)) * 20_000
-    made = await _archive([Document("d", NOW, data)], tmp_path)
+    made = await _archive([GeneratedFile("d", NOW, data)], tmp_path)
     with tarfile.open(fileobj=BytesIO(made)) as tar:
         file = tar.extractfile("./d")
         assert file
         assert file.read() == data
-    parts = list(ArchiveLayout(root_mtime=NOW)._parts(Document("d", NOW, data)))
-    assert max(len(part) for part in parts if isinstance(part, memoryview)) == 1024 * 1024
+    parts = list(ArchiveLayout(root_mtime=NOW)._parts(GeneratedFile("d", NOW, data)))
+    assert max(len(cut_part) for cut_part in parts if isinstance(cut_part, memoryview)) == 1024 * 1024
 
 
 @pytest.mark.parametrize("size", [8 * 1024**3 - 1, 8 * 1024**3, 9 * 1024**3 + 5])
@@ -149,7 +156,7 @@ async def test_a_file_over_8_gib_is_announced_and_accounted_for(size: int) -> No
     layout = ArchiveLayout(root_mtime=NOW)
     entry = Entry(name="big", kind=EntryKind.BLOB, mtime=NOW, object_id=1, stored_size=9, raw_size=size)
     before = layout._gzip.raw_length
-    announced, placed = layout._parts(Stored(PlacedEntry(entry, "key")))
+    announced, placed = layout._parts(StoredFile(PlacedEntry(entry, "key")))
     header = parse_header(bytes(announced)[512:])  # type: ignore[arg-type]  # the first is bytes
     assert header
     assert (header.name, header.size) == (b"./big", size)
@@ -203,9 +210,9 @@ async def test_a_part_is_cut_out_of_the_whole_and_reads_nothing_else(tmp_path: P
     sizes = [size_of(item) async for item in _items(planned)]
     assert sum(sizes) == len(whole)
     for start, length in [(0, 1), (0, len(whole)), (9, 3), (1234, 20_000), (len(whole) - 9, 9)]:
-        items = [item async for item in part(_items(planned), start=start, length=length)]
+        items = [item async for item in cut_part(_items(planned), start=start, length=length)]
         assert sum(map(size_of, items)) == length
-        pieces = filled(store, _each(items))
+        pieces = read_items(store, _each(items))
         assert b"".join([piece async for piece in pieces]) == whole[start : start + length]
 
 
@@ -216,4 +223,4 @@ async def test_an_object_that_ends_early_is_an_error_that_a_retry_may_help(tmp_p
         await writer.write(b"12345")
         await writer.commit()
     with pytest.raises(StorageError):
-        await _archive([Stored(PlacedEntry(entry, "short"))], tmp_path)
+        await _archive([StoredFile(PlacedEntry(entry, "short"))], tmp_path)
