@@ -1,1 +1,1 @@
-"""Projects: who may see them, what they are called, and what is in them."""
+"""Projects: access to them, their names, and their content."""

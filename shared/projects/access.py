@@ -1,6 +1,6 @@
-"""How much a user may do: the highest level of project, namespace and all the namespace's ancestors.
+"""Access levels: the highest of project, namespace and all ancestors of the namespace counts.
 
-Who owns a personal namespace is its owner. Administrators are the caller's business.
+The owner of a personal namespace has the level OWNER there. Callers treat administrators themselves.
 """
 
 from __future__ import annotations

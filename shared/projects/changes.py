@@ -1,4 +1,4 @@
-"""Changes of a project that its maintainers make; what an export says follows them."""
+"""Changes that maintainers make to a project; exports contain them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from asyncpg import UniqueViolationError
 
 from shared.database.pool import Connection, Database
 from shared.gitlab.visibility import Visibility
-from shared.projects.store import Taken
+from shared.projects.store import NameTaken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectChanges:
-    """What to change; None leaves it as it is."""
+    """What to change; None leaves an attribute as it is."""
 
     name: str | None = None
     path: str | None = None
@@ -22,9 +22,9 @@ class ProjectChanges:
 
 
 async def change(db: Connection, project_id: int, changes: ProjectChanges) -> None:
-    """Change a project; its old full path leads to it from then on, until another project has it.
+    """Change a project. Its old full path redirects to it until another project gets that path.
 
-    Call it within a transaction, which Taken ends.
+    Call it within a transaction, which NameTaken ends.
     """
     await db.execute("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", project_id)
     await db.execute(
@@ -45,7 +45,7 @@ async def change(db: Connection, project_id: int, changes: ProjectChanges) -> No
             _overrides(changes),
         )  # fmt: skip
     except UniqueViolationError as error:
-        raise Taken("name" if error.constraint_name == "projects_name" else "path") from None
+        raise NameTaken("name" if error.constraint_name == "projects_name" else "path") from None
 
 
 def _overrides(changes: ProjectChanges) -> dict[str, object]:
@@ -58,7 +58,7 @@ def _overrides(changes: ProjectChanges) -> dict[str, object]:
 
 
 async def set_archived(db: Database, project_id: int, *, archived: bool) -> None:
-    """Mark a project as archived, or as not any more; may be repeated."""
+    """Mark a project as archived, or as not archived; may be repeated."""
     await db.execute(
         "UPDATE projects SET archived = $2, overrides = overrides || $3 WHERE id = $1",
         project_id, archived, {"archived": archived},
@@ -66,7 +66,7 @@ async def set_archived(db: Database, project_id: int, *, archived: bool) -> None
 
 
 async def find_moved(db: Database, full_path: str) -> int | None:
-    """Give the id of the project that had this full path once; case does not matter."""
+    """Give the id of the project that had this full path before; case does not matter."""
     found: int | None = await db.fetchval(
         "SELECT project_id FROM old_paths WHERE full_path = lower($1)", full_path
     )

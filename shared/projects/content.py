@@ -1,4 +1,4 @@
-"""What an export and an import need of a project, and the change of its content at the end of an import."""
+"""What exports and imports read and change of a project, and the replacement of one by another."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ProjectGone(CrossdockError):
 
 
 class OverwriteRefused(CrossdockError):
-    """The user may not take the place of another project (GitLab's text)."""
+    """The user may not replace another project (GitLab's text)."""
 
     code = "overwrite_refused"
     fault = Fault.CLIENT
@@ -35,7 +35,7 @@ class OverwriteRefused(CrossdockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectContent:
-    """``overrides`` win over the archive's attributes; ``attributes`` are those of a project without one."""
+    """``overrides`` win over the archive's attributes; ``attributes`` are used where there is no archive."""
 
     full_path: str
     created_at: datetime
@@ -44,7 +44,7 @@ class ProjectContent:
 
 
 async def project_content(db: Database, project_id: int) -> ProjectContent:
-    """Read it. Raises ProjectGone."""
+    """Read the attributes that an export needs. Raises ProjectGone."""
     row = await db.fetchrow(
         """SELECT n.full_path || '/' || p.path AS full_path,
                   p.created_at, p.overrides, p.description, p.visibility
@@ -69,9 +69,10 @@ async def apply_attributes(
     visibility: int | None,
     overrides: Mapping[str, object],
 ) -> None:
-    """Set what the archive says, or what ``overrides`` say where they do; empty strings override nothing.
+    """Set the archive's attributes; ``overrides`` win, except for empty strings and None.
 
-    The archive keeps a NUL in the description; here it is left out.
+    A NUL in the description is left out here; the stored archive keeps it. The visibility is limited by that
+    of the namespace.
     """
     given = {name: value for name, value in overrides.items() if value not in ("", None)}
     described = given.get("description", description)
@@ -88,12 +89,12 @@ async def apply_attributes(
 
 
 def without_nul(text: str) -> str:
-    """Leave NUL out, which JSON can write, and Postgres keeps neither in texts nor in documents."""
+    """Remove NUL, which JSON can express and Postgres stores neither in text nor in jsonb."""
     return text.replace("\0", "")
 
 
 async def forget_attributes(db: Database, project_id: int, *, but: Sequence[str]) -> None:
-    """Leave the description to what the content says, and what was overridden, ``but`` some of it."""
+    """Reset the description, and all overridden attributes except those named in ``but``."""
     await db.execute(
         """UPDATE projects SET description = NULL, overrides = (
                SELECT coalesce(jsonb_object_agg(key, value) FILTER (WHERE key = ANY($2)), '{}')
@@ -104,7 +105,7 @@ async def forget_attributes(db: Database, project_id: int, *, but: Sequence[str]
 
 
 async def _visibility_limit(db: Database, project_id: int) -> Visibility:
-    """Give how visible a project may be: as its namespace; an import lowers what is above it."""
+    """Give the highest visibility that the namespace allows; an import lowers what is above it."""
     limit = await db.fetchval(
         "SELECT n.visibility FROM projects p JOIN namespaces n ON n.id = p.namespace_id WHERE p.id = $1",
         project_id,
@@ -112,11 +113,12 @@ async def _visibility_limit(db: Database, project_id: int) -> Visibility:
     return Visibility(limit or 0)
 
 
-async def take_place(db: Connection, project_id: int, *, of: str, user_id: int | None) -> None:
-    """Give the project the name, the path and the members of the one at full path ``of``; that one goes.
+async def replace_project(db: Connection, project_id: int, *, of: str, user_id: int | None) -> None:
+    """Give the project the name, path and members of the project at full path ``of``, and delete that one.
 
-    Does nothing where there is none any more. Within the caller's transaction, so that nobody ever sees the
-    path without a project. Raises OverwriteRefused where ``user_id`` does not own the namespace.
+    Does nothing where there is no project at that path any more. Call it within a transaction, so that the
+    path is never seen without a project. Raises OverwriteRefused where ``user_id`` does not own the
+    namespace.
     """
     old = await db.fetchrow(
         """SELECT p.id, p.name, p.path, p.namespace_id, n.full_path
@@ -133,6 +135,7 @@ async def take_place(db: Connection, project_id: int, *, of: str, user_id: int |
            FROM memberships WHERE project_id = $1 ON CONFLICT DO NOTHING""",
         old["id"], project_id,
     )  # fmt: skip
+    # Before the update: two projects of a namespace cannot have one path, not even within a transaction.
     await db.execute("DELETE FROM projects WHERE id = $1", old["id"])
     await db.execute(
         "UPDATE projects SET name = $2, path = $3 WHERE id = $1", project_id, old["name"], old["path"]

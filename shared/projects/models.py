@@ -1,4 +1,4 @@
-"""What a project is to those who look for it."""
+"""A project as it is read from Postgres."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.gitlab.visibility import Visibility
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project and the namespace it is in; ``overrides`` win over the attributes of its archive."""
+    """A project with its namespace; ``overrides`` win over the attributes of its archive."""
 
     id: int
     creator_id: int | None
@@ -32,5 +32,5 @@ class Project:
 
     @property
     def full_name(self) -> str:
-        """``Group / Subgroup / Project``, for people."""
+        """``Group / Subgroup / Project``, for display."""
         return f"{self.namespace.full_name} / {self.name}"

@@ -1,4 +1,4 @@
-"""What a project's path, name and description may be, with GitLab's messages.
+"""Rules for a project's path, name and description, with GitLab's messages.
 
 Rules and texts: GitLab's documentation of reserved names, and ``lib/gitlab/path_regex.rb`` in words.
 """
@@ -35,7 +35,7 @@ _ILLEGAL_NAME = (
 
 
 class NameRefused(CrossdockError):
-    """What no project may have as its ``field``, a path or a name mostly; the text is GitLab's."""
+    """The value is not allowed as the project's ``field``, mostly its path or name; the text is GitLab's."""
 
     code = "name_refused"
     fault = Fault.CLIENT
@@ -87,6 +87,6 @@ def _is_allowed(sign: str) -> bool:
 
 
 def path_of_name(name: str) -> str:
-    """Make a path of a name, for a project that was given no path."""
+    """Derive a path from a name, for a project that is created without a path."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return "-".join(re.findall(r"[a-z0-9]+", plain.lower()))

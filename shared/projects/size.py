@@ -1,4 +1,4 @@
-"""How large a project is."""
+"""The size of a project."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from shared.database.pool import Database
 
 
 async def project_size(db: Database, project_id: int) -> int:
-    """Give the bytes of all that is in the project's current snapshot, unpacked."""
+    """Give the raw bytes of everything in the project's current snapshot."""
     size: int = await db.fetchval(
         """SELECT coalesce(sum(e.raw_size), 0)::bigint FROM projects p
            JOIN entries e ON e.snapshot_id = p.snapshot_id WHERE p.id = $1""",

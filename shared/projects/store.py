@@ -1,4 +1,4 @@
-"""Projects in Postgres, as those see them who ask for one. Functions take a pool or a connection."""
+"""Projects in Postgres. Functions take a pool or a connection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COLUMNS = ("id", "creator_id", "path", "name", "description", "archived", "over
 _FROM = "FROM projects p JOIN namespaces n ON n.id = p.namespace_id"
 
 
-class Taken(CrossdockError):
+class NameTaken(CrossdockError):
     """Another project of the namespace has this ``field`` (path or name); the text is GitLab's."""
 
     code = "name_taken"
@@ -35,8 +35,8 @@ class Taken(CrossdockError):
         self.field = field
 
 
-class LimitReached(CrossdockError):
-    """The user has as many projects in the namespace of his own as he may have; the text is GitLab's."""
+class ProjectLimitReached(CrossdockError):
+    """The user's own namespace has as many projects as it may have; the text is GitLab's."""
 
     code = "projects_limit_reached"
     fault = Fault.CLIENT
@@ -51,7 +51,7 @@ class LimitReached(CrossdockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewProject:
-    """What a project is made of."""
+    """The attributes of a project to create."""
 
     namespace_id: int
     creator_id: int
@@ -62,7 +62,7 @@ class NewProject:
 
 
 class ProjectOrder(Enum):
-    """What a list of projects can be sorted by."""
+    """The columns by which a list of projects can be sorted."""
 
     ID = "id"
     NAME = "name"
@@ -72,10 +72,10 @@ class ProjectOrder(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectQuery:
-    """Which of the visible projects to list: with ``minimum`` only where the user has that level.
+    """Which visible projects to list: those where the user has at least the level ``minimum``.
 
-    With ``namespace_id`` only those of that namespace, and with ``below`` also of all below it.
-    ``order`` is a column of theirs.
+    With ``namespace_id`` only those of that namespace, and with ``below`` also those of its descendants.
+    ``order`` is a column of projects.
     """
 
     minimum: AccessLevel = AccessLevel.NONE
@@ -99,7 +99,8 @@ def _project(row: Row) -> Project:
 
 
 async def refuse_over_limit(db: Connection, namespace_id: int) -> None:
-    """Raise LimitReached where one's own namespace is full; others wait until the transaction has ended."""
+    """Raise ProjectLimitReached where the user's own namespace is full."""
+    # The owner's row is locked until the transaction ends: two creations at once must not both be the last.
     limit = await db.fetchval(
         """SELECT u.projects_limit FROM namespaces n JOIN users u ON u.id = n.owner_id
            WHERE n.id = $1 FOR NO KEY UPDATE OF u""",
@@ -109,11 +110,11 @@ async def refuse_over_limit(db: Connection, namespace_id: int) -> None:
         return
     count = await db.fetchval("SELECT count(*) FROM projects WHERE namespace_id = $1", namespace_id)
     if count >= limit:
-        raise LimitReached(limit)
+        raise ProjectLimitReached(limit)
 
 
 async def count_own(db: Database, user_id: int) -> int:
-    """Count the projects in the user's own namespace, of which there is a limit."""
+    """Count the projects in the user's own namespace, whose number is limited."""
     count: int = await db.fetchval(
         "SELECT count(*) FROM projects p JOIN namespaces n ON n.id = p.namespace_id WHERE n.owner_id = $1",
         user_id,
@@ -122,7 +123,7 @@ async def count_own(db: Database, user_id: int) -> int:
 
 
 async def create(db: Database, new: NewProject) -> Project:
-    """Insert a project. Raises Taken, and NamespaceGone; within a transaction both end it."""
+    """Insert a project. Raises NameTaken and NamespaceGone; within a transaction both end it."""
     try:
         row = await db.fetchrow(
             f"""WITH p AS (INSERT INTO projects
@@ -132,7 +133,7 @@ async def create(db: Database, new: NewProject) -> Project:
             new.namespace_id, new.creator_id, new.path, new.name, new.description, new.visibility,
         )  # fmt: skip
     except UniqueViolationError as error:
-        raise Taken("name" if error.constraint_name == "projects_name" else "path") from None
+        raise NameTaken("name" if error.constraint_name == "projects_name" else "path") from None
     except ForeignKeyViolationError:
         raise NamespaceGone from None
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
@@ -140,7 +141,7 @@ async def create(db: Database, new: NewProject) -> Project:
 
 
 async def find(db: Database, reference: str) -> Project | None:
-    """Find a project by the digits of its id or by its full path, in which case does not matter."""
+    """Find a project by the digits of its id, or by its full path, whose case does not matter."""
     if reference.isascii() and reference.isdecimal():
         return await find_by_id(db, int(reference))
     return await find_by_path(db, reference)
@@ -154,8 +155,8 @@ async def find_by_id(db: Database, project_id: int) -> Project | None:
     return None if row is None else _project(row)
 
 
-async def those_there(db: Database, project_ids: Collection[int]) -> set[int]:
-    """Give those of the ids that have a project."""
+async def existing_ids(db: Database, project_ids: Collection[int]) -> set[int]:
+    """Give those of the ids for which there is a project."""
     rows = await db.fetch("SELECT id FROM projects WHERE id = ANY($1)", list(project_ids))
     return {row["id"] for row in rows}
 
@@ -171,7 +172,7 @@ async def find_by_path(db: Database, full_path: str) -> Project | None:
 
 
 async def newest_replacement(db: Database, project: Project) -> Project | None:
-    """Find the newest project that is, or was, to take the place of ``project`` and has not done so."""
+    """Find the newest project of an import that is to replace ``project``, and has not done so yet."""
     row = await db.fetchrow(
         f"""SELECT {_FIELDS} {_FROM} JOIN jobs j ON j.project_id = p.id
             WHERE p.namespace_id = $1 AND starts_with(lower(p.path), lower($2) || '-') AND p.id > $3
@@ -183,7 +184,7 @@ async def newest_replacement(db: Database, project: Project) -> Project | None:
 
 
 async def list_projects(db: Database, user: User | None, query: ProjectQuery) -> Found[Project]:
-    """List the projects that ``user``, or a stranger, may see and ``query`` asks for, in its order."""
+    """List the projects that match ``query`` and that ``user``, or a visitor for None, may see."""
     condition = f"""{MEMBER_OF}, inside AS (
             SELECT id FROM namespaces WHERE id = $6
             UNION ALL SELECT n.id FROM namespaces n JOIN inside i ON n.parent_id = i.id WHERE $7)
@@ -209,10 +210,10 @@ async def list_projects(db: Database, user: User | None, query: ProjectQuery) ->
 
 
 async def lock(db: Connection, project_id: int) -> bool:
-    """Hold the project's row for the rest of the transaction; False where it is gone."""
+    """Lock the project's row for the rest of the transaction; give False where it is deleted."""
     return bool(await db.fetchval("SELECT true FROM projects WHERE id = $1 FOR NO KEY UPDATE", project_id))
 
 
 async def delete(db: Database, project_id: int) -> None:
-    """Delete a project with all that is its own; the collector removes its objects."""
+    """Delete a project with everything that belongs to it; the collector deletes its objects."""
     await db.execute("DELETE FROM projects WHERE id = $1", project_id)

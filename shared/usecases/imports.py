@@ -21,7 +21,7 @@ from shared.jobs.models import ImportOrder, Job, JobKind, RemoteSource
 from shared.projects import store
 from shared.projects.models import Project
 from shared.projects.rules import NameRefused, check_description, check_name, check_path
-from shared.projects.store import LimitReached, NewProject, Taken
+from shared.projects.store import NameTaken, NewProject, ProjectLimitReached
 from shared.settings.application import GITLAB_PROJECT, ApplicationSettings
 from shared.usecases.access import (
     VisibleNamespace,
@@ -238,9 +238,9 @@ def require_archive_name(name: str) -> None:
 def _as_import() -> Iterator[None]:
     try:
         yield
-    except (NameRefused, Taken) as error:
+    except (NameRefused, NameTaken) as error:
         raise ImportNotSaved(str(error), cause=error) from None
-    except LimitReached as error:
+    except ProjectLimitReached as error:
         raise ImportNotSaved(f"Limit reached {error}", cause=error) from None
     except NamespaceGone:
         raise NamespaceInvalid from None

@@ -20,7 +20,7 @@ from shared.projects import changes, store
 from shared.projects.changes import ProjectChanges
 from shared.projects.models import Project
 from shared.projects.rules import NameRefused, check_description, check_name, check_path
-from shared.projects.store import LimitReached, NewProject, ProjectQuery, Taken
+from shared.projects.store import NameTaken, NewProject, ProjectLimitReached, ProjectQuery
 from shared.snapshots import index
 from shared.snapshots.models import PlacedEntry
 from shared.snapshots.statistics import Statistics, statistics
@@ -188,11 +188,11 @@ def as_project() -> Iterator[None]:
     """Raise FieldsInvalid in place of what is wrong with a project's attributes."""
     try:
         yield
-    except LimitReached as error:
+    except ProjectLimitReached as error:
         raise FieldsInvalid({"limit_reached": [str(error)]}, cause=error) from None
     except NameRefused as error:
         raise FieldsInvalid({error.field: [str(error)]}, cause=error) from None
-    except Taken as error:
+    except NameTaken as error:
         raise FieldsInvalid({error.field: [TAKEN]}, cause=error) from None
     except NamespaceGone as error:
         raise FieldsInvalid({"namespace": ["is not valid"]}, cause=error) from None
