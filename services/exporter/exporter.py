@@ -116,7 +116,7 @@ class Exporter:
         async with objects.keep_touched(self._pool, archive.object_id):
             outcome = await self._uploader.upload(archive, target)
         _log.info("archive_uploaded", **asdict(outcome))
-        self._metrics.uploaded(outcome)
+        self._metrics.count_upload(outcome)
         await jobs.finish(self._pool, lease, progress=progress.report(), outcome=Outcome(upload=outcome))
 
     async def _documents(

@@ -9,9 +9,9 @@ from services.process.ports import Ports
 from shared.accounts.expiry import Expiry
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
-from shared.jobs.depth import Depth
+from shared.jobs.depth import QueueDepth
 from shared.jobs.revival import Revival
-from shared.jobs.sweeper import Sweeper, seldom
+from shared.jobs.sweeper import Sweeper, at_intervals
 from shared.ledger.collector import Collector
 from shared.outbound.policy import outbound_clients
 from shared.settings.environment import Settings
@@ -32,11 +32,11 @@ def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
     tasks = [
         revival.revive,
         revival.publish,
-        Depth(ports.pool, ports.job_metrics).read,
+        QueueDepth(ports.pool, ports.job_metrics).read,
         collector.remove_expired_archives,
         collector.collect_snapshots,
         collector.collect_objects,
-        seldom(collector.abort_uploads, every=_LEFT_UPLOADS),
+        at_intervals(collector.abort_uploads, every=_LEFT_UPLOADS),
         expiry.remove_sessions,
         expiry.remove_counts,
         expiry.remove_answers,

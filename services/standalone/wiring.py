@@ -46,7 +46,7 @@ async def serve(settings: Settings, *, data: Path) -> None:
         open_monitor(opened, settings, service="standalone") as monitor,
     ):
         ports = monitor.ports
-        await outbox.forget(ports.pool)  # an earlier process took its messages with it
+        await outbox.mark_unpublished(ports.pool)  # an earlier process took its messages with it
         await make_root(ports.pool, settings)
         workers = [*importers(ports, settings), exporter(ports, settings)]
         app = api_app(monitor, settings)

@@ -24,7 +24,7 @@ from yarl import URL
 from shared.broker.base import DELIVERY_LIMIT, MAX_REASON_CHARACTERS, Message, MessageRefused
 from shared.broker.rabbitmq_headers import SENDER_HEADER, as_text, own_headers
 from shared.errors import BrokerError
-from shared.tracing.context import current
+from shared.tracing.context import current_traceparent
 
 _log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ class Link:
 
     async def publish(self, queue: str, message: Message) -> None:
         """Return once the broker has confirmed that ``queue`` holds ``message``."""
-        trace = current()
+        trace = current_traceparent()
         traced: HeadersType | None = None if trace is None else {_TRACE_HEADER: trace}
         await self._send(queue, self._outgoing(message, traced), self.name(queue))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from shared.database.pool import Pool
-from shared.jobs.metrics import JobMetrics, Waiting
+from shared.jobs.metrics import JobMetrics, WaitingJobs
 from shared.jobs.models import JobKind, JobState
 
 _KINDS = {kind.value: kind for kind in JobKind}
 
 
-class Depth:
+class QueueDepth:
     """Counts the jobs that are on their way, by kind and state; the partial indexes hold just those.
 
     A queued job is as old as it has been due: one that waits to be tried again waits on purpose.
@@ -28,9 +28,9 @@ class Depth:
                FROM jobs WHERE state IN ('queued', 'running') GROUP BY kind, state"""
         )
         waiting = [
-            Waiting(_KINDS[row["kind"]], JobState(row["state"]), row["count"], row["oldest"])
+            WaitingJobs(_KINDS[row["kind"]], JobState(row["state"]), row["count"], row["oldest"])
             for row in rows
             if row["kind"] in _KINDS  # a newer version's are that version's to count
         ]
-        self._metrics.depth(waiting)
+        self._metrics.set_depth(waiting)
         return sum(each.count for each in waiting)

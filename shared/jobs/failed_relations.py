@@ -24,7 +24,7 @@ class FailedRelation:
     line_number: int | None
 
 
-async def newest(db: Database, job: Job, *, limit: int) -> list[FailedRelation]:
+async def list_newest(db: Database, job: Job, *, limit: int) -> list[FailedRelation]:
     """Give the last ``limit`` failures of the job's last attempt, the newest first."""
     rows = await db.fetch(
         "SELECT * FROM failed_relations WHERE job_id = $1 AND lease = $2 ORDER BY id DESC LIMIT $3",
@@ -33,7 +33,7 @@ async def newest(db: Database, job: Job, *, limit: int) -> list[FailedRelation]:
     return [_failed(row) for row in rows]
 
 
-async def found(db: Database, job: Job, *, after: int, limit: int) -> list[FailedRelation]:
+async def list_in_order(db: Database, job: Job, *, after: int, limit: int) -> list[FailedRelation]:
     """Give the first ``limit`` failures of the job's last attempt behind the id ``after``, as found."""
     rows = await db.fetch(
         """SELECT * FROM failed_relations WHERE job_id = $1 AND lease = $2 AND id > $3

@@ -76,7 +76,7 @@ def _newest(query: JobQuery, values: list[object], *more: str) -> str:
     return f"SELECT * FROM jobs {where} ORDER BY {order} LIMIT {query.limit:d}"  # noqa: S608  # fixed texts
 
 
-def listing(query: JobQuery, *, administrator: User | None) -> tuple[str, list[object]]:
+def job_list_query(query: JobQuery, *, administrator: User | None) -> tuple[str, list[object]]:
     """Make the SQL of a list and its values; see ``list_jobs``.
 
     It looks at the newest of each of the administrator's projects, and not at all jobs there are.
@@ -102,5 +102,5 @@ def listing(query: JobQuery, *, administrator: User | None) -> tuple[str, list[o
 
 async def list_jobs(db: Database, query: JobQuery, *, administrator: User | None) -> list[ListedJob]:
     """List jobs of the projects that ``administrator`` maintains or owns, or of all where there is none."""
-    sql, values = listing(query, administrator=administrator)
+    sql, values = job_list_query(query, administrator=administrator)
     return [ListedJob(report_of(row), row["full_path"]) for row in await db.fetch(sql, *values)]

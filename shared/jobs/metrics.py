@@ -31,7 +31,7 @@ class AttemptEnd(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingJobs:
     """How many jobs of one kind are in one state, and for how long the oldest of them has been there."""
 
     kind: JobKind
@@ -110,12 +110,12 @@ class JobMetrics:
         for result in _UPLOADED:
             self._uploads.labels(result)
 
-    def claimed(self, job: Job) -> None:
+    def count_claim(self, job: Job) -> None:
         """Count a job that a worker took; a wait that ends with another attempt was meant to be."""
         if job.lease == 1 and job.started_at is not None:
             self._wait.labels(job.kind.value).observe((job.started_at - job.created_at).total_seconds())
 
-    def ended(self, job: Job, end: AttemptEnd, *, lasted: timedelta, progress: Progress) -> None:
+    def count_attempt(self, job: Job, end: AttemptEnd, *, lasted: timedelta, progress: Progress) -> None:
         """Count an attempt that is over, and whose end is written."""
         kind = job.kind.value
         self._attempts.labels(kind, end.value).inc()
@@ -139,29 +139,29 @@ class JobMetrics:
             self._rows.labels(relation, "kept").inc(count.lines)
             self._rows.labels(relation, "failed").inc(count.failed)
 
-    def failed(self, kind: JobKind, code: str) -> None:
+    def count_failure(self, kind: JobKind, code: str) -> None:
         """Count a job that has failed for good, by the code of its error."""
         self._failures.labels(kind.value, code).inc()
 
-    def rejected(self, kind: JobKind) -> None:
+    def count_rejected_message(self, kind: JobKind) -> None:
         """Count a message that named no job, and went to the dead letters."""
         self._rejected.labels(kind.value).inc()
 
-    def expired(self, kind: JobKind, state: JobState) -> None:
+    def count_expired_lease(self, kind: JobKind, state: JobState) -> None:
         """Count a lease that had expired, whose job the sweeper moved to ``state``."""
         self._expired.labels(kind.value).inc()
         if state is JobState.FAILED:
             self._jobs.labels(kind.value, state.value).inc()
-            self.failed(kind, WORKER_LOST)
+            self.count_failure(kind, WORKER_LOST)
 
-    def uploaded(self, outcome: UploadOutcome) -> None:
+    def count_upload(self, outcome: UploadOutcome) -> None:
         """Count an export that was sent to its user's address, or could not be."""
         self._uploads.labels(_UPLOADED[outcome.error is not None]).inc()
         self._tries.inc(outcome.attempts)
 
-    def depth(self, waiting: Sequence[Waiting]) -> None:
+    def set_depth(self, waiting: Sequence[WaitingJobs]) -> None:
         """Keep how many jobs are on their way; a kind and state that is not named has none."""
-        self._depth.tell(waiting)
+        self._depth.set(waiting)
 
 
 class _Depth(Collector):
@@ -169,11 +169,11 @@ class _Depth(Collector):
 
     def __init__(self, registry: CollectorRegistry, *, fresh_for: timedelta) -> None:
         self._fresh_for = fresh_for.total_seconds()
-        self._waiting: dict[tuple[JobKind, JobState], Waiting] = {}
+        self._waiting: dict[tuple[JobKind, JobState], WaitingJobs] = {}
         self._read_at = float("-inf")
         registry.register(self)
 
-    def tell(self, waiting: Sequence[Waiting]) -> None:
+    def set(self, waiting: Sequence[WaitingJobs]) -> None:
         """Keep what was read just now."""
         self._waiting = {(each.kind, each.state): each for each in waiting}
         self._read_at = time.monotonic()

@@ -79,7 +79,7 @@ class RelationImportOrder:
     relation: str
 
 
-Order: TypeAlias = ImportOrder | ExportOrder | RelationImportOrder
+JobOrder: TypeAlias = ImportOrder | ExportOrder | RelationImportOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ class Job:
     user_id: int | None
     correlation_id: str
     traceparent: str | None = None
-    order: Order
+    order: JobOrder
     object_id: int | None
     has_forgotten: bool
     attempt: int

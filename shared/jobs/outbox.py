@@ -31,6 +31,6 @@ async def announce(db: Database, broker: Broker, job: Job) -> bool:
     return True
 
 
-async def forget(db: Database) -> None:
+async def mark_unpublished(db: Database) -> None:
     """Have every waiting job published anew, where the broker has lost its messages."""
     await db.execute("UPDATE jobs SET published_at = NULL WHERE state = 'queued'")

@@ -59,7 +59,7 @@ class Revival:
         for row in rows:
             _log.warning("lease_expired", job_id=row["id"], state=row["state"])
             if row["kind"] in _KINDS:
-                self._metrics.expired(JobKind(row["kind"]), JobState(row["state"]))
+                self._metrics.count_expired_lease(JobKind(row["kind"]), JobState(row["state"]))
         return len(rows)
 
     async def publish(self) -> int:

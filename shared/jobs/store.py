@@ -17,17 +17,17 @@ from shared.jobs.models import (
     ImportOrder,
     Job,
     JobKind,
+    JobOrder,
     JobReport,
     JobState,
     Lease,
-    Order,
     Outcome,
     RelationImportOrder,
 )
 from shared.jobs.states import Move, guard, target
-from shared.tracing.context import current
+from shared.tracing.context import current_traceparent
 
-_ORDERS: dict[JobKind, type[Order]] = {
+_ORDERS: dict[JobKind, type[JobOrder]] = {
     JobKind.IMPORT: ImportOrder,
     JobKind.EXPORT: ExportOrder,
     JobKind.RELATION_IMPORT: RelationImportOrder,
@@ -74,7 +74,7 @@ def _job(row: Row) -> Job:
 
 async def enqueue(
     db: Database,
-    order: Order,
+    order: JobOrder,
     *,
     project_id: int,
     user_id: int,
@@ -92,7 +92,7 @@ async def enqueue(
                               traceparent)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {_JOB}""",  # noqa: S608  # fixed texts
         _KINDS[type(order)].value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id,
-        max_attempts, traceparent or current(),
+        max_attempts, traceparent or current_traceparent(),
     )  # fmt: skip
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
     return _job(row)
@@ -104,7 +104,7 @@ async def find(db: Database, job_id: int) -> Job | None:
     return _job(row) if row else None
 
 
-async def report(db: Database, job_id: int) -> JobReport | None:
+async def find_report(db: Database, job_id: int) -> JobReport | None:
     """Read one job with all that is known of it."""
     row = await db.fetchrow(_FIND_REPORT, job_id)
     return None if row is None else report_of(row)
@@ -123,7 +123,9 @@ def report_of(row: Row) -> JobReport:
     )
 
 
-async def newest(db: Database, project_id: int, kind: JobKind, *, user_id: int | None = None) -> Job | None:
+async def find_newest(
+    db: Database, project_id: int, kind: JobKind, *, user_id: int | None = None
+) -> Job | None:
     """The last job of that kind that was asked for, of one user or of anybody."""
     row = await db.fetchrow(
         f"""{_FIND} project_id = $1 AND kind = $2 AND ($3::bigint IS NULL OR user_id = $3)
@@ -133,7 +135,7 @@ async def newest(db: Database, project_id: int, kind: JobKind, *, user_id: int |
     return _job(row) if row else None
 
 
-async def on_their_way(db: Database, project_id: int, kind: JobKind, *, user_id: int) -> list[Job]:
+async def list_unfinished(db: Database, project_id: int, kind: JobKind, *, user_id: int) -> list[Job]:
     """The jobs of that kind that a user asked for and that have not ended, the oldest first."""
     rows = await db.fetch(
         f"""{_FIND} project_id = $1 AND kind = $2 AND user_id = $3 AND finished_at IS NULL
@@ -143,7 +145,7 @@ async def on_their_way(db: Database, project_id: int, kind: JobKind, *, user_id:
     return [_job(row) for row in rows]
 
 
-async def all_of(db: Database, project_id: int, kind: JobKind) -> list[Job]:
+async def list_all(db: Database, project_id: int, kind: JobKind) -> list[Job]:
     """Every job of that kind of a project, the oldest first."""
     rows = await db.fetch(f"{_FIND} project_id = $1 AND kind = $2 ORDER BY id", project_id, kind.value)
     return [_job(row) for row in rows]

@@ -15,7 +15,7 @@ from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
 
-Duty = Callable[[], Awaitable[int]]
+MaintenanceTask = Callable[[], Awaitable[int]]
 """One kind of housekeeping: does a bounded amount of it and gives how much. May be repeated."""
 
 _LOCK = 0x73776565706572
@@ -25,19 +25,21 @@ _JITTER = 0.1
 _log = structlog.get_logger()
 
 
-def seldom(duty: Duty, *, every: timedelta, clock: Callable[[], float] = time.monotonic) -> Duty:
+def at_intervals(
+    task: MaintenanceTask, *, every: timedelta, clock: Callable[[], float] = time.monotonic
+) -> MaintenanceTask:
     """Do ``duty`` at the first round, and then once in ``every``, be it done or failed."""
     due = clock()
 
-    @wraps(duty)
-    async def now_and_then() -> int:
+    @wraps(task)
+    async def run_when_due() -> int:
         nonlocal due
         if clock() < due:
             return 0
         due = clock() + every.total_seconds()
-        return await duty()
+        return await task()
 
-    return now_and_then
+    return run_when_due
 
 
 class Sweeper:
@@ -47,10 +49,10 @@ class Sweeper:
     """
 
     def __init__(
-        self, pool: Pool, duties: Sequence[Duty], *, every: timedelta, term: timedelta = _TERM
+        self, pool: Pool, tasks: Sequence[MaintenanceTask], *, every: timedelta, term: timedelta = _TERM
     ) -> None:
         self._pool = pool
-        self._duties = duties
+        self._tasks = tasks
         self._every = every
         self._term = term
 
@@ -78,8 +80,8 @@ class Sweeper:
             _log.warning("sweep_failed", error=str(error))
 
     async def _go_round(self) -> None:
-        for duty in self._duties:
+        for task in self._tasks:
             try:
-                await duty()
+                await task()
             except (CrossdockError, *DATABASE_ERRORS) as error:
-                _log.warning("duty_failed", duty=getattr(duty, "__name__", str(duty)), error=str(error))
+                _log.warning("duty_failed", duty=getattr(task, "__name__", str(task)), error=str(error))

@@ -7,7 +7,7 @@ from shared.jobs.models import Job, Lease
 from shared.jobs.progress import Progress
 from shared.jobs.worker import Work
 from shared.tracing.base import SpanKind, Tracer
-from shared.tracing.context import continuing
+from shared.tracing.context import continue_trace
 
 
 class TracedWork:
@@ -31,7 +31,7 @@ class TracedWork:
         name = f"process {job.kind.value}"
         with (
             self._tracer.span(name, SpanKind.CONSUMER, attributes=attributes, parent=job.traceparent),
-            continuing(self._tracer.traceparent() or job.traceparent),
+            continue_trace(self._tracer.traceparent() or job.traceparent),
         ):
             await self._work.run(job, lease, progress)
 

@@ -24,7 +24,7 @@ from shared.jobs import store
 from shared.jobs.metrics import AttemptEnd, JobMetrics
 from shared.jobs.models import Job, JobKind, Lease
 from shared.jobs.progress import Progress
-from shared.tracing.context import continuing
+from shared.tracing.context import continue_trace
 
 _log = structlog.get_logger()
 _BEAT_AT_MOST = timedelta(seconds=2)
@@ -147,15 +147,15 @@ class Worker:
                     correlation_id=job.correlation_id,
                     attempt=job.attempt,
                 ),
-                continuing(job.traceparent),
+                continue_trace(job.traceparent),
             ):
-                await self._observed(job)
+                await self._run_measured(job)
 
     async def _claim(self, delivery: Delivery) -> Job | None:
         text = delivery.message.body.decode(errors="replace")
         if not (text.isascii() and text.isdigit() and len(text) < len(str(2**63))):
             await delivery.reject(f"the body is not the number of a job: {text[:100]!r}")
-            self._metrics.rejected(self._kind)
+            self._metrics.count_rejected_message(self._kind)
             return None
         job = await self._claim_row(int(text))
         await delivery.ack()
@@ -170,14 +170,14 @@ class Worker:
                 return await store.claim(self._pool, job_id, worker=self._name, ttl=self._limits.ttl)
         raise AssertionError  # it retries without an end
 
-    async def _observed(self, job: Job) -> None:
-        self._metrics.claimed(job)
+    async def _run_measured(self, job: Job) -> None:
+        self._metrics.count_claim(job)
         began, progress, end = time.monotonic(), Progress(), AttemptEnd.HANDED_BACK
         try:
             end = await self._attempt(job, progress)
         finally:
             lasted = timedelta(seconds=time.monotonic() - began)
-            self._metrics.ended(job, end, lasted=lasted, progress=progress)
+            self._metrics.count_attempt(job, end, lasted=lasted, progress=progress)
 
     async def _attempt(self, job: Job, progress: Progress) -> AttemptEnd:
         lease = Lease(job.id, job.lease)
@@ -232,7 +232,7 @@ class Worker:
             return await self._retry(job, lease, error, code=known.code)
         _log.warning("job_failed", exc_info=_trace(error), error=_text(error), code=known.code)
         await store.fail(self._pool, lease, error=await self._work.explain(job, known), code=known.code)
-        self._metrics.failed(job.kind, known.code)
+        self._metrics.count_failure(job.kind, known.code)
         return AttemptEnd.FAILED
 
     async def _retry(self, job: Job, lease: Lease, error: Exception, *, code: str) -> AttemptEnd:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shared.errors import ObjectMissing
 from shared.metrics.registry import BUCKETS
-from shared.storage.watched import Moved
+from shared.storage.watched import CountBytes
 
 
 class StorageMetrics:
@@ -39,7 +39,7 @@ class StorageMetrics:
         )
 
     @contextmanager
-    def __call__(self, operation: str) -> Iterator[Moved]:
+    def __call__(self, operation: str) -> Iterator[CountBytes]:
         """See Watch."""
         began, result = time.monotonic(), "ok"
         opened = self._open.labels(operation)

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 from shared.storage.base import ObjectInfo, ObjectStore, ObjectWriter
 
-Moved = Callable[[int], None]
+CountBytes = Callable[[int], None]
 """Takes the bytes that were just read or written."""
 
 
@@ -19,7 +19,7 @@ class Watch(Protocol):
     The block may be left in another task or context than it was entered in.
     """
 
-    def __call__(self, operation: str) -> AbstractContextManager[Moved]:
+    def __call__(self, operation: str) -> AbstractContextManager[CountBytes]:
         """``operation`` is the port's word for it."""
 
 
@@ -80,7 +80,7 @@ class _WatchedWriter:
         self._writer = writer
         self._watch = watch
         self._watching = ExitStack()
-        self._moved: Moved = _nothing
+        self._moved: CountBytes = _nothing
 
     async def __aenter__(self) -> Self:
         self._moved = self._watching.enter_context(self._watch("write"))

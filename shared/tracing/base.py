@@ -8,10 +8,10 @@ from enum import Enum
 from typing import Protocol, TypeAlias
 
 from shared.database.pool import OnQuery
-from shared.storage.watched import Moved
+from shared.storage.watched import CountBytes
 
 Attributes: TypeAlias = Mapping[str, str | int]
-Tell = Callable[[Attributes], None]
+SetAttributes = Callable[[Attributes], None]
 """Adds what is known only later to the span that is open."""
 
 
@@ -32,7 +32,7 @@ class Tracer(Protocol):
 
     def span(
         self, name: str, kind: SpanKind, *, attributes: Attributes, parent: str | None = None
-    ) -> AbstractContextManager[Tell]:
+    ) -> AbstractContextManager[SetAttributes]:
         """Open a span for a block, within ``parent`` (a traceparent) or within the one that is open.
 
         What ends the block by an exception is noted, but for a cancellation.
@@ -41,7 +41,7 @@ class Tracer(Protocol):
     def traceparent(self) -> str | None:
         """Name the span that is open, for others to go on from."""
 
-    def watch(self, operation: str) -> AbstractContextManager[Moved]:
+    def watch(self, operation: str) -> AbstractContextManager[CountBytes]:
         """Make a span of an operation on object storage (a Watch)."""
 
     @property
@@ -59,7 +59,7 @@ class NoTracer:
         *,
         attributes: Attributes,  # noqa: ARG002
         parent: str | None = None,  # noqa: ARG002
-    ) -> AbstractContextManager[Tell]:
+    ) -> AbstractContextManager[SetAttributes]:
         """See Tracer."""
         return nullcontext(_ignore)
 
@@ -67,7 +67,7 @@ class NoTracer:
         """See Tracer."""
         return None
 
-    def watch(self, operation: str) -> AbstractContextManager[Moved]:  # noqa: ARG002  # the port's
+    def watch(self, operation: str) -> AbstractContextManager[CountBytes]:  # noqa: ARG002  # the port's
         """See Tracer."""
         return nullcontext(_ignore)
 

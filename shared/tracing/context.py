@@ -13,18 +13,18 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-
 _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
-def accepted(given: str | None) -> str | None:
+def valid_traceparent(given: str | None) -> str | None:
     """Give the caller's ``traceparent`` where it is one (W3C Trace Context, section 3.2)."""
     return given if given and _TRACEPARENT.fullmatch(given) else None
 
 
-def current() -> str | None:
+def current_traceparent() -> str | None:
     """Give the ``traceparent`` to hand on."""
     return _current.get()
 
 
 @contextmanager
-def continuing(traceparent: str | None) -> Iterator[None]:
+def continue_trace(traceparent: str | None) -> Iterator[None]:
     """Let a block belong to a trace, its log lines too; None leaves everything as it is."""
     found = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if found is None:

@@ -20,8 +20,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.storage.watched import Moved
-from shared.tracing.base import Attributes, SpanKind, Tell
+from shared.storage.watched import CountBytes
+from shared.tracing.base import Attributes, SetAttributes, SpanKind
 
 _KINDS: Mapping[SpanKind, trace.SpanKind] = {
     SpanKind.SERVER: trace.SpanKind.SERVER,
@@ -50,7 +50,7 @@ class OpenTelemetryTracer:
     @contextmanager
     def span(
         self, name: str, kind: SpanKind, *, attributes: Attributes, parent: str | None = None
-    ) -> Iterator[Tell]:
+    ) -> Iterator[SetAttributes]:
         """See Tracer."""
         if kind not in _BEGINNING and not _is_within():
             yield _ignore
@@ -69,7 +69,7 @@ class OpenTelemetryTracer:
         return carrier.get("traceparent")
 
     @contextmanager
-    def watch(self, operation: str) -> Iterator[Moved]:
+    def watch(self, operation: str) -> Iterator[CountBytes]:
         """See Tracer; it does not become the open one, as the block may be left elsewhere."""
         if not _is_within():
             yield _ignore

@@ -124,7 +124,7 @@ class Exports:
             if not await store.lock(db, project.id):
                 raise NotFound("Project")
             await archives.remove_archives(db, project_id=project.id, user_id=actor.id)
-            underway = await jobs.on_their_way(db, project.id, JobKind.EXPORT, user_id=actor.id)
+            underway = await jobs.list_unfinished(db, project.id, JobKind.EXPORT, user_id=actor.id)
             same = next((job for job in underway if job.order == order), None)
             job = same or await self._queue.enqueue(db, order, project=project, user=actor, origin=origin)
         return Requested(Scheduled(project, job), is_new=same is None)
@@ -137,8 +137,8 @@ class Exports:
     async def _status(self, user: User, project: Project) -> str:
         """Give the first that holds of GitLab's list."""
         async with one_moment(self._pool) as db:  # else a job that ends in between makes it a regeneration
-            newest = await jobs.newest(db, project.id, JobKind.EXPORT, user_id=user.id)
-            underway = await jobs.on_their_way(db, project.id, JobKind.EXPORT, user_id=user.id)
+            newest = await jobs.find_newest(db, project.id, JobKind.EXPORT, user_id=user.id)
+            underway = await jobs.list_unfinished(db, project.id, JobKind.EXPORT, user_id=user.id)
             archive = await archives.find(db, project_id=project.id, user_id=user.id)
         if underway and archive:
             return "regeneration_in_progress"

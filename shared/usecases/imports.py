@@ -200,8 +200,8 @@ class Imports:
             project = found.project
             if "/" in reference:
                 project = await store.newest_replacement(db, project) or project
-            job = await jobs.newest(db, project.id, JobKind.IMPORT)
-            failed = await failed_relations.newest(db, job, limit=_MOST_FAILURES) if job else []
+            job = await jobs.find_newest(db, project.id, JobKind.IMPORT)
+            failed = await failed_relations.list_newest(db, job, limit=_MOST_FAILURES) if job else []
         return ImportStatus(project, job, failed, found.level)
 
     async def _permitted_namespace(self, actor: User, reference: str | None) -> Namespace:

@@ -6,7 +6,7 @@ from shared.accounts.models import User
 from shared.broker.base import Broker
 from shared.database.pool import Connection, Pool
 from shared.jobs import store
-from shared.jobs.models import Job, Order
+from shared.jobs.models import Job, JobOrder
 from shared.jobs.outbox import announce
 from shared.projects.models import Project
 from shared.usecases.origin import JobOrigin
@@ -23,7 +23,7 @@ class JobQueue:
     async def enqueue(  # what a job is made of
         self,
         db: Connection,
-        order: Order,
+        order: JobOrder,
         *,
         project: Project,
         user: User,

@@ -81,11 +81,11 @@ class Jobs:
         """Give failures of a job as ``failures_of`` does. Raises Unauthenticated and NotFound."""
         async with one_moment(self._pool) as db:
             found = await find_job(db, actor, job_id)
-            return await failed_relations.found(db, found.report.job, after=after, limit=limit)
+            return await failed_relations.list_in_order(db, found.report.job, after=after, limit=limit)
 
     async def failures_of(self, job: Job, *, after: int, limit: int) -> Sequence[FailedRelation]:
         """Give failures of the job's last attempt behind the id ``after``, as they were found."""
-        return await failed_relations.found(self._pool, job, after=after, limit=limit)
+        return await failed_relations.list_in_order(self._pool, job, after=after, limit=limit)
 
     async def cancel(self, actor: User | None, job_id: int | None) -> ReportedJob:
         """Cancel a job; its worker, if it has one, stops at its next heartbeat.
@@ -111,7 +111,7 @@ class Jobs:
         found = await find_job(self._pool, actor, job_id)
         job = await self._retries.retry(require_user(actor), found.report.job, found.project, origin=origin)
         await self._queue.announce(job)
-        made = await jobs.report(self._pool, job.id)
+        made = await jobs.find_report(self._pool, job.id)
         if made is None:  # the project was deleted in the same moment
             raise NotFound("Job")
         return ReportedJob(made, found.project)
@@ -120,7 +120,7 @@ class Jobs:
 async def find_job(db: Database, actor: User | None, job_id: int | None) -> ReportedJob:
     """Give a job to who administers its project. Raises Unauthenticated and NotFound."""
     user = require_user(actor)
-    report = None if job_id is None else await jobs.report(db, job_id)
+    report = None if job_id is None else await jobs.find_report(db, job_id)
     project = None if report is None else await store.find_by_id(db, report.job.project_id)
     if report is None or project is None:
         raise NotFound("Job")

@@ -143,7 +143,7 @@ class Projects:
 
     async def _details(self, found: VisibleProject, *, with_statistics: bool) -> ProjectDetails:
         project, level = found.project, found.level
-        imported = await jobs.newest(self._pool, project.id, JobKind.IMPORT)
+        imported = await jobs.find_newest(self._pool, project.id, JobKind.IMPORT)
         bundle = await self._repositories.find_bundle(project)
         shows = with_statistics and level >= AccessLevel.REPORTER
         return ProjectDetails(

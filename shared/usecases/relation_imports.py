@@ -96,7 +96,7 @@ class RelationImports:
             found = await visible_project(db, actor, reference)
             if found.level < AccessLevel.MAINTAINER:
                 raise Denied("Project")
-            made = await jobs.all_of(db, found.project.id, JobKind.RELATION_IMPORT)
+            made = await jobs.list_all(db, found.project.id, JobKind.RELATION_IMPORT)
         return RelationImportList(found.project, made)
 
 
@@ -114,5 +114,5 @@ async def _project(db: Connection, actor: User, asked: RelationImportRequest) ->
 
 async def is_importing(db: Connection, project_id: int) -> bool:
     """Tell whether the project's own import is still on its way, and would replace what came before."""
-    job = await jobs.newest(db, project_id, JobKind.IMPORT)
+    job = await jobs.find_newest(db, project_id, JobKind.IMPORT)
     return job is not None and job.state not in TERMINAL

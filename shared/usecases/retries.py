@@ -99,7 +99,7 @@ async def _require_place(db: Connection, job: Job, project: Project) -> None:
         if await is_importing(db, project.id):
             raise NotRetriable(_IMPORTING)
         return
-    newest = await jobs.newest(db, project.id, JobKind.IMPORT)
+    newest = await jobs.find_newest(db, project.id, JobKind.IMPORT)
     if newest is not None and newest.id != job.id:
         raise NotRetriable(_NEWER)
     if await index.current(db, project.id) is not None:

@@ -29,7 +29,7 @@ from shared.database.pool import Pool, database
 from shared.exports import archives
 from shared.gitlab.visibility import Visibility
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, Job, JobKind, Lease, Order
+from shared.jobs.models import ExportOrder, Job, JobKind, JobOrder, Lease
 from shared.ledger import objects
 from shared.outbound.remote_imports import RemoteImports
 from shared.projects import store
@@ -109,7 +109,7 @@ class Api:
         await add_project_member(self.pool, user.id, project_id=project.id, level=level)
         return user
 
-    async def job(self, project: Project, user: User, order: Order | None = None) -> Job:
+    async def job(self, project: Project, user: User, order: JobOrder | None = None) -> Job:
         """A queued job, an export without an order."""
         return await jobs.enqueue(
             self.pool, order or ExportOrder(), project_id=project.id, user_id=user.id, correlation_id="cid"
@@ -131,7 +131,7 @@ class Api:
 
     async def newest(self, project: Project, kind: JobKind) -> Job:
         """The newest job of the project."""
-        job = await jobs.newest(self.pool, project.id, kind)
+        job = await jobs.find_newest(self.pool, project.id, kind)
         assert job is not None
         return job
 

@@ -15,7 +15,7 @@ from yarl import URL
 
 from shared.database.pool import Pool
 from shared.jobs import store as jobs
-from shared.jobs.models import Lease, Order
+from shared.jobs.models import JobOrder, Lease
 from tests.support.api import Answer
 from tests.support.forms import HEADERS, Part, form_body
 from tests.support.projects import project as minimal
@@ -150,7 +150,7 @@ class Instance:
         finally:
             await self.call("PUT", address, by=ROOT, json={name: before[name] for name in values})
 
-    async def held(self, project: int, user: str, order: Order) -> Lease:
+    async def held(self, project: int, user: str, order: JobOrder) -> Lease:
         """A job that runs for as long as the test, as no worker gets to see it before it is claimed."""
         async with self.pool.acquire() as db, db.transaction():
             job = await jobs.enqueue(

@@ -22,13 +22,13 @@ from shared.archive.limits import Limits
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.jobs import store as jobs
-from shared.jobs.failed_relations import FailedRelation, newest
+from shared.jobs.failed_relations import FailedRelation, list_newest
 from shared.jobs.models import (
     ExportOrder,
     ImportOrder,
     Job,
+    JobOrder,
     Lease,
-    Order,
     RelationImportOrder,
     UploadTarget,
 )
@@ -152,7 +152,7 @@ class Dock:
         """Upload and enqueue the import of one relation."""
         return await self._order(packed, RelationImportOrder(relation=relation))
 
-    async def _order(self, packed: bytes, order: Order, *, project_id: int = 1, user_id: int = 1) -> Job:
+    async def _order(self, packed: bytes, order: JobOrder, *, project_id: int = 1, user_id: int = 1) -> Job:
         upload = await objects.register(self.pool, kind="upload")
         async with self.store.create(upload.key) as writer:
             await writer.write(packed)
@@ -189,7 +189,7 @@ class Dock:
 
     async def failures(self, imported: Imported) -> list[FailedRelation]:
         """What the import left out, in the order in which it was found."""
-        return (await newest(self.pool, imported.job, limit=200_000))[::-1]
+        return (await list_newest(self.pool, imported.job, limit=200_000))[::-1]
 
     async def order_export(
         self,

@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler
 from services.api.http.observation import method_of, route_of
 from services.api.http.responses import CORRELATION_ID
 from shared.tracing.base import SpanKind, Tracer
-from shared.tracing.context import accepted, continuing
+from shared.tracing.context import continue_trace, valid_traceparent
 
 TRACER = web.AppKey("tracer", Tracer)
 
@@ -22,12 +22,12 @@ async def trace_requests(request: web.Request, handler: Handler) -> web.StreamRe
     route = route_of(request)
     if route.startswith(_PROBES):
         return await handler(request)
-    tracer, given = request.app[TRACER], accepted(request.headers.get("traceparent"))
+    tracer, given = request.app[TRACER], valid_traceparent(request.headers.get("traceparent"))
     attributes = {"http.request.method": method_of(request), "http.route": route}
     name = f"{method_of(request)} {route}"
     with (
         tracer.span(name, SpanKind.SERVER, attributes=attributes, parent=given) as tell,
-        continuing(tracer.traceparent() or given),
+        continue_trace(tracer.traceparent() or given),
     ):
         response = await handler(request)
         tell(

@@ -19,7 +19,7 @@ from shared.events.announcement import name_of
 from shared.events.cloud_events import CloudEvent, NoCloudEvent, read
 from shared.jobs.models import Job
 from shared.tracing.base import SpanKind, Tracer
-from shared.tracing.context import accepted, continuing, current
+from shared.tracing.context import continue_trace, current_traceparent, valid_traceparent
 from shared.usecases.job_queue import JobQueue
 from shared.usecases.origin import JobOrigin
 
@@ -67,10 +67,10 @@ class CommandService:
 
         It goes on in its sender's trace, and what it starts goes on in its own.
         """
-        given = accepted(event.extensions.get("traceparent"))
+        given = valid_traceparent(event.extensions.get("traceparent"))
         with (
             self._tracer.span("process commands", SpanKind.CONSUMER, attributes=_SPAN, parent=given),
-            continuing(self._tracer.traceparent() or given),
+            continue_trace(self._tracer.traceparent() or given),
         ):
             command = await self._command(event, message)
             return await command_log.find(self._pool, command) or await self._execute(command)
@@ -108,5 +108,6 @@ class CommandService:
 def _origin(event: CloudEvent, message: Message) -> JobOrigin:
     given = (message.correlation_id, message.message_id, event.id)
     return JobOrigin(
-        correlation_id=next(filter(is_safe_id, filter(None, given)), uuid4().hex), traceparent=current()
+        correlation_id=next(filter(is_safe_id, filter(None, given)), uuid4().hex),
+        traceparent=current_traceparent(),
     )

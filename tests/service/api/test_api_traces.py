@@ -44,7 +44,7 @@ async def test_the_trace_of_a_request_does_not_reach_the_next_one(api: Api) -> N
     for header in ({"traceparent": GIVEN}, {}):
         await api.post(f"/projects/{project.id}/export", by="ann", headers=header)
         await api.finished(await api.newest(project, JobKind.EXPORT))
-    found = await jobs.all_of(api.pool, project.id, JobKind.EXPORT)
+    found = await jobs.list_all(api.pool, project.id, JobKind.EXPORT)
     assert [job.traceparent for job in found] == [GIVEN, None]
 
 

@@ -24,8 +24,8 @@ from shared.jobs.models import (
     ImportOrder,
     Job,
     JobKind,
+    JobOrder,
     Lease,
-    Order,
     Outcome,
     RelationImportOrder,
     UploadOutcome,
@@ -42,7 +42,7 @@ SPECS = "@asyncapi/specs@6.11.1"
 DOCUMENT = asyncapi_document(EXTERNAL_URL, prefix="one.")
 STRICT = closed(DOCUMENT)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-ORDERS: dict[JobKind, Order] = {
+ORDERS: dict[JobKind, JobOrder] = {
     JobKind.IMPORT: ImportOrder(),
     JobKind.EXPORT: ExportOrder(),
     JobKind.RELATION_IMPORT: RelationImportOrder(relation="issues"),
@@ -124,7 +124,7 @@ async def _stored(pool: Pool, kind: objects.ObjectKind) -> int:
     return named.id
 
 
-async def _lead_lives(pool: Pool, order: Order) -> None:
+async def _lead_lives(pool: Pool, order: JobOrder) -> None:
     """Have jobs that make every move there is, one after the other, and give them all they can have."""
     canceled = await _ordered(pool, order)
     await jobs.cancel(pool, canceled.id)
@@ -135,7 +135,7 @@ async def _lead_lives(pool: Pool, order: Order) -> None:
     await _end(pool, job, await claimed(pool, job))
 
 
-async def _ordered(pool: Pool, order: Order) -> Job:
+async def _ordered(pool: Pool, order: JobOrder) -> Job:
     upload = None if isinstance(order, ExportOrder) else await _stored(pool, "upload")
     return await jobs.enqueue(
         pool, order, project_id=1, user_id=1, correlation_id="c", object_id=upload, traceparent=TRACE

@@ -11,7 +11,7 @@ from services.api.crossdock import failures
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
-from shared.jobs.lists import JobQuery, listing
+from shared.jobs.lists import JobQuery, job_list_query
 from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, JobState
 from shared.projects import store
 from tests.support.api import Answer, Api
@@ -202,7 +202,7 @@ async def test_a_list_reads_no_more_jobs_than_it_needs(api: Api, query: JobQuery
     await api.pool.execute(MANY, ann.id)
     await api.pool.execute("ANALYZE")
 
-    sql, values = listing(query, administrator=None if is_admin else ann)
+    sql, values = job_list_query(query, administrator=None if is_admin else ann)
     told = await api.pool.fetchval(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", *values)
     (plan,) = json.loads(told)
 

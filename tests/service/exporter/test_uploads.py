@@ -44,7 +44,7 @@ def _target(receiver: Receiver, method: str = "PUT") -> UploadTarget:
 
 
 async def _outcome(dock: Dock, job_id: int) -> UploadOutcome:
-    report = await jobs.report(dock.pool, job_id)
+    report = await jobs.find_report(dock.pool, job_id)
     assert report is not None
     assert report.job.state is JobState.FINISHED
     assert report.outcome is not None
@@ -292,7 +292,7 @@ async def test_a_lease_that_is_lost_in_the_upload_writes_no_outcome(open_dock: D
         receiver.meanwhile = lambda: jobs.cancel(open_dock.pool, job.id)
         with pytest.raises(LeaseLost):
             await open_dock.exporter.run(job, await claimed(open_dock.pool, job), Progress())
-    report = await jobs.report(open_dock.pool, job.id)
+    report = await jobs.find_report(open_dock.pool, job.id)
     assert report is not None
     assert (report.job.state, report.outcome) == (JobState.CANCELED, None)
 

@@ -16,7 +16,7 @@ from shared.jobs import outbox, store
 from shared.jobs.models import Job, JobKind, Lease
 from shared.jobs.progress import Progress
 from shared.jobs.revival import Revival
-from shared.jobs.sweeper import Sweeper, seldom
+from shared.jobs.sweeper import Sweeper, at_intervals
 from shared.jobs.worker import Worker, WorkerLimits
 from tests.support.jobs import MINUTE, ScriptedWork, claimed, migrated, queued, state_of
 from tests.support.waiting import until_row
@@ -165,7 +165,7 @@ async def test_a_seldom_duty_is_done_at_once_and_then_when_its_time_has_come() -
             raise end
         return end
 
-    wrapped = seldom(duty, every=timedelta(seconds=60), clock=lambda: next(times))
+    wrapped = at_intervals(duty, every=timedelta(seconds=60), clock=lambda: next(times))
     with pytest.raises(BrokerError):
         await wrapped()
     assert [await wrapped() for _ in range(4)] == [0, 0, 3, 0]

@@ -122,7 +122,7 @@ async def test_what_an_in_process_broker_took_with_it_is_announced_again_at_once
     await outbox.announce(pool, MemoryBroker(), await queued(pool))
     revival = Revival(pool, MemoryBroker())
     assert await revival.publish() == 0
-    await outbox.forget(pool)
+    await outbox.mark_unpublished(pool)
     assert await revival.publish() == 1
 
 

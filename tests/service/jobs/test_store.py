@@ -25,8 +25,8 @@ async def test_an_order_comes_back_as_it_was_given(pool: Pool) -> None:
     found = await store.find(pool, job.id)
     assert found == job
     assert found.order == order
-    assert await store.newest(pool, 1, JobKind.IMPORT, user_id=1) == job
-    assert await store.newest(pool, 1, JobKind.EXPORT) is None
+    assert await store.find_newest(pool, 1, JobKind.IMPORT, user_id=1) == job
+    assert await store.find_newest(pool, 1, JobKind.EXPORT) is None
 
 
 async def test_of_many_claims_at_once_one_succeeds(pool: Pool) -> None:

@@ -14,7 +14,7 @@ from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool
 from shared.errors import ArchiveError, StorageError
 from shared.jobs import outbox, store
-from shared.jobs.depth import Depth
+from shared.jobs.depth import QueueDepth
 from shared.jobs.metrics import AttemptEnd, JobMetrics
 from shared.jobs.models import JobKind, UploadOutcome
 from shared.jobs.progress import Phase, Progress, RelationProgress
@@ -196,7 +196,7 @@ async def test_rows_are_counted_by_relations_that_gitlab_knows_and_others_togeth
     for name in ("issues", "made_up", "made_up_too"):
         progress.relations[name] = RelationProgress(lines=5, failed=1)
     progress.begin(Phase.READING)
-    metrics.ended(await queued(pool), AttemptEnd.FINISHED, lasted=MINUTE, progress=progress)
+    metrics.count_attempt(await queued(pool), AttemptEnd.FINISHED, lasted=MINUTE, progress=progress)
 
     rows = "crossdock_relation_rows_total"
     assert registry.get_sample_value(rows, {"relation": "issues", "result": "kept"}) == 5
@@ -211,7 +211,7 @@ async def test_rows_are_counted_by_relations_that_gitlab_knows_and_others_togeth
 def test_an_upload_is_counted_with_its_attempts(
     registry: CollectorRegistry, metrics: JobMetrics, error: str | None, result: str
 ) -> None:
-    metrics.uploaded(UploadOutcome(url="u", status=None, attempts=3, bytes=1, error=error))
+    metrics.count_upload(UploadOutcome(url="u", status=None, attempts=3, bytes=1, error=error))
 
     assert registry.get_sample_value("crossdock_export_uploads_total", {"result": result}) == 1
     assert registry.get_sample_value("crossdock_export_upload_attempts_total") == 3
@@ -230,7 +230,7 @@ async def test_the_jobs_on_their_way_are_told_by_kind_and_state_with_zeros(
         job = await queued(pool)
     await claimed(pool, job)
 
-    assert await Depth(pool, metrics).read() == 3
+    assert await QueueDepth(pool, metrics).read() == 3
 
     assert _on_their_way(registry, "export", "queued") == 2
     assert _on_their_way(registry, "export", "running") == 1
@@ -238,7 +238,7 @@ async def test_the_jobs_on_their_way_are_told_by_kind_and_state_with_zeros(
 
 
 async def test_what_was_read_too_long_ago_is_not_told(pool: Pool, registry: CollectorRegistry) -> None:
-    await Depth(pool, JobMetrics(registry, fresh_for=timedelta(0))).read()
+    await QueueDepth(pool, JobMetrics(registry, fresh_for=timedelta(0))).read()
 
     assert _on_their_way(registry, "export", "queued") is None
 
@@ -249,7 +249,7 @@ async def test_the_query_for_autoscalers_gives_what_the_gauges_tell(
     for _ in range(3):
         job = await queued(pool)
     await claimed(pool, job)
-    await Depth(pool, metrics).read()
+    await QueueDepth(pool, metrics).read()
     connection = await asyncpg.connect(database_url)
     try:
         query = SCALING.read_text()
