@@ -1,0 +1,69 @@
+"""Documents name files that exist: what moves takes its names in the documents along."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [
+    *(ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "README.md")),
+    *sorted(ROOT.glob("services/*/README.md")),
+]
+_TOP = ("deploy/", "services/", "shared/", "tests/")
+_PLACEHOLDER = "NNNN_name"
+_PATH = re.compile(r"(?<![\w./:$-])[\w.*/-]*[\w*/]")
+_LINK = re.compile(r"\]\(([^)#:]+)\)")
+
+
+def named(text: str, folder: Path) -> Iterator[tuple[str, list[Path]]]:
+    """Give every path that a document in ``folder`` names, and the folders in one of which it may be.
+
+    Names that begin at the top; names of links; and names of modules, which may be in a folder that their
+    line has named before.
+    """
+    for line in text.splitlines():
+        around = [ROOT, folder]
+        for link in _LINK.findall(line):
+            yield link, [folder]
+        for name in _PATH.findall(line):
+            if name.startswith(_TOP):
+                around.append(ROOT / name)
+                yield name, [ROOT]
+            elif name.endswith(".py"):
+                yield name, around
+
+
+def missing(text: str, folder: Path) -> list[str]:
+    """Name what a document in ``folder`` names, and nobody finds."""
+    return [
+        name
+        for name, folders in named(text, folder)
+        if not any(any(each.glob(name.replace(_PLACEHOLDER, "*").rstrip("/"))) for each in folders)
+    ]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: str(each.relative_to(ROOT)))
+def test_every_file_that_a_document_names_exists(document: Path) -> None:
+    assert missing(document.read_text(), document.parent) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("shared/errors.py", []),
+        ("`shared/gone.py` has it", ["shared/gone.py"]),
+        ("in tests/gone, and tests/unit", ["tests/gone"]),
+        ("| shared/jobs | `worker.py`, `gone.py` |", ["gone.py"]),
+        ("worker.py, before shared/jobs is named", ["worker.py"]),
+        ("[this](README.md), [that](services/gone/README.md)", ["services/gone/README.md"] * 2),
+        ("[elsewhere](https://example.org/shared/gone.py) and [below](#shared)", []),
+        ("`shared/database/migrations/NNNN_name.up.sql`, make ARGS=tests/unit/archive", []),
+        ("a run of $HOME/shared/gone.py", []),
+    ],
+)
+def test_what_is_gone_is_found(text: str, gone: list[str]) -> None:
+    assert missing(text, ROOT) == gone
