@@ -28,7 +28,7 @@ class CursorPage:
 
 
 def cursor_page_of(request: web.Request) -> CursorPage:
-    """Read it: 20 items where it is not said. Raises 400."""
+    """Read which part of a list is asked for: 20 items where no size is given. Raises ParametersInvalid."""
     reader = ParameterReader(request.query)
     size = reader.integer("per_page", default=20) or 0
     if not reader.problems and not 1 <= size <= LARGEST:

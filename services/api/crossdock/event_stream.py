@@ -41,7 +41,7 @@ LONGEST_STREAM = web.AppKey("longest_stream", timedelta)
 
 
 def last_seen(request: web.Request) -> int | None:
-    """Read which event its reader has got last. Raises 400."""
+    """Read which event its reader has got last. Raises ParametersInvalid."""
     given = request.headers.get("Last-Event-ID")
     if given is None:
         return None

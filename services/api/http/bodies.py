@@ -31,7 +31,8 @@ _PARAMETERS = web.RequestKey("parameters", dict[str, object])
 async def parameters(request: web.Request) -> dict[str, object]:
     """Give the parameters of query and body, the body's winning; reads the body once.
 
-    Raises 413 for more than 1 MiB, 415 for an unknown type, 400 for what cannot be parsed.
+    Raises BodyTooLarge for more than 1 MiB, MediaTypeUnsupported, EncodingUnsupported, BodyBroken for what
+    is not in its encoding, and ParametersInvalid for what cannot be parsed.
     """
     if _PARAMETERS not in request:
         body = await _body(request)
@@ -40,7 +41,7 @@ async def parameters(request: web.Request) -> dict[str, object]:
 
 
 def chunks(request: web.Request) -> AsyncIterator[bytes]:
-    """Give the body as it arrives, out of its encoding. Raises 415 for an unknown one, 400 for a broken one.
+    """Give the body as it arrives, out of its encoding. Raises EncodingUnsupported; later BodyBroken.
 
     A client that waits to be asked for it (100-continue) is asked with the first chunk.
     """
@@ -90,14 +91,14 @@ def _pairs(request: web.Request, body: bytes) -> list[tuple[str, object]]:
 
 def _json(body: bytes) -> list[tuple[str, object]]:
     try:
-        decode_body = msgspec.json.decode(body)
+        decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ParametersInvalid("the body is not valid JSON") from None
-    if not isinstance(decode_body, dict):
+    if not isinstance(decoded, dict):
         return []
-    if len(decode_body) > MOST_PARAMETERS:
+    if len(decoded) > MOST_PARAMETERS:
         raise ParametersInvalid(f"the body has more than {MOST_PARAMETERS} parameters")
-    return list(decode_body.items())
+    return list(decoded.items())
 
 
 def _urlencoded(body: bytes) -> list[tuple[str, object]]:

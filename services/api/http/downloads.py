@@ -27,7 +27,7 @@ _PATIENCE = timedelta(seconds=30)
 async def send_file(request: web.Request, download: FileDownload) -> web.StreamResponse:
     """Answer with the file, with the range of it that was asked for, or with 304, 412 or 416.
 
-    Raises 503 where too many are at work.
+    Raises Unavailable where all places of the process stay taken for 30 s.
     """
     headers = _headers(download)
     refused = unmet_condition(request.headers, etag=download.etag, modified_at=download.modified_at)

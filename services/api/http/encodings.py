@@ -16,8 +16,8 @@ _NONE = frozenset({"", "identity"})
 def decode_body(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
     """Give the body behind its ``Content-Encoding``, 256 KiB at the most at a time where it was gzip.
 
-    Raises 415 for another encoding; later 400 where the body is not in it, or is cut short. The server's
-    own decoder would take what there is of a stream that was cut short.
+    Raises EncodingUnsupported at once, and BodyBroken while it is read, where the body is not in its
+    encoding or is cut short. The server's own decoder would take what there is of a cut stream.
     """
     name = encoding.strip().lower()
     if name in _NONE:
@@ -40,7 +40,7 @@ async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def unzip_if_gzip(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Give a body of JSON out of gzip where it begins as only gzip does, as ``decoded`` would."""
+    """Give a body of JSON out of gzip where it begins as only gzip does, as ``decode_body`` would."""
     start = b""
     async for chunk in chunks:
         start += chunk
