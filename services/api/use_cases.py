@@ -13,11 +13,11 @@ from shared.admission import Turns
 from shared.archive.limits import Limits
 from shared.broker.base import Broker
 from shared.database.pool import Pool
-from shared.outbound.remote_imports import RemoteImports as Outbound
+from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.settings.application import ApplicationSettings
 from shared.settings.archive_limits import current_limits
 from shared.storage.base import ObjectStore
-from shared.usecases.archive_sources import ArchiveSources
+from shared.usecases.archive_sources import ArchiveFinder
 from shared.usecases.browser_sessions import BrowserSessions
 from shared.usecases.commits import Commits
 from shared.usecases.events import Events
@@ -37,7 +37,7 @@ from shared.usecases.remote_archives import RemoteArchives
 from shared.usecases.remote_imports import RemoteImports
 from shared.usecases.repository import Repositories
 from shared.usecases.retries import Retries
-from shared.usecases.settings import Settings
+from shared.usecases.settings import InstanceSettings
 from shared.usecases.standing import Standings
 from shared.usecases.tokens import Tokens
 from shared.usecases.uploads import Uploads
@@ -56,7 +56,7 @@ class UseCaseConfig:
 
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
     job_attempts: int = 5
-    outbound: Outbound = field(default_factory=Outbound)
+    outbound: RemoteImportPolicy = field(default_factory=RemoteImportPolicy)
     limits: Limits = field(default_factory=Limits)
     open_snapshot_retention: timedelta = timedelta(days=1)
 
@@ -81,7 +81,7 @@ class UseCases:
     relation_imports: RelationImports
     remote_imports: RemoteImports
     repositories: Repositories
-    settings: Settings
+    settings: InstanceSettings
     standings: Standings
     tokens: Tokens
     uploads: Uploads
@@ -102,12 +102,12 @@ def make_use_cases(
 ) -> UseCases:
     """Make them over open ports; ``on_quota`` gets the quota of each use of a rate limit."""
     queue = JobQueue(pool, broker, attempts=config.job_attempts)
-    settings, limits = Settings(pool, config.defaults), RateLimits(pool, on_quota)
+    settings, limits = InstanceSettings(pool, config.defaults), RateLimits(pool, on_quota)
     repositories = Repositories(pool, store)
     exports = Exports(pool, store, queue, settings=settings, limits=limits)
     imports = Imports(pool, queue, settings=settings, limits=limits)
     relation_imports = RelationImports(pool, queue)
-    sources = ArchiveSources(store, RemoteArchives(config.outbound))
+    sources = ArchiveFinder(store, RemoteArchives(config.outbound))
     retries = Retries(pool, queue, exports=exports, imports=imports, relation_imports=relation_imports)
     return UseCases(
         browser_sessions=BrowserSessions(pool, limits),

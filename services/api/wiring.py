@@ -24,7 +24,7 @@ from services.process.tracing import open_tracer
 from shared.accounts.users import ensure_root
 from shared.database.migrate import migrate
 from shared.database.pool import Pool
-from shared.outbound.remote_imports import remote_imports
+from shared.outbound.remote_imports import remote_import_policy
 from shared.settings.archive_limits import archive_limits
 from shared.settings.defaults import default_settings
 from shared.settings.environment import Settings
@@ -48,7 +48,7 @@ def api_app(monitor: Monitor, settings: Settings) -> web.Application:
         use_cases=UseCaseConfig(
             defaults=default_settings(settings),
             job_attempts=settings.job_attempts,
-            outbound=remote_imports(settings),
+            outbound=remote_import_policy(settings),
             limits=archive_limits(settings),
             open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
         ),

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from services.importer.failures import Failures
-from services.importer.sources import ArchiveSource, ArchiveSources
+from services.importer.sources import ArchiveOpener, OpenArchive
 from shared.archive.errors import ArchiveTooLarge
 from shared.archive.events import Event
 from shared.database.pool import Pool
@@ -34,7 +34,7 @@ class Importer:
         pool: Pool,
         store: ObjectStore,
         *,
-        sources: ArchiveSources,
+        sources: ArchiveOpener,
         limits: LimitsProvider,
         packed_up_to: int,
     ) -> None:
@@ -51,7 +51,7 @@ class Importer:
             progress.bytes_total = source.size or 0
             await self._import(job, lease, progress, source=source)
 
-    async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: ArchiveSource) -> None:
+    async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: OpenArchive) -> None:
         limits = await self._limits()
         failures = Failures(self._pool, lease)
         yielder = EventLoopYielder()

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from services.importer.failures import Failures
-from services.importer.sources import ArchiveSource, ArchiveSources
-from shared.archive.events import EntryData, EntryEnded, EntryKind, EntryStarted, Event
+from services.importer.sources import ArchiveOpener, OpenArchive
+from shared.archive.events import EntryData, EntryEnded, EntryStarted, Event, TarEntryKind
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
@@ -37,7 +37,7 @@ class RelationImporter:
     """
 
     def __init__(
-        self, pool: Pool, store: ObjectStore, *, sources: ArchiveSources, limits: LimitsProvider
+        self, pool: Pool, store: ObjectStore, *, sources: ArchiveOpener, limits: LimitsProvider
     ) -> None:
         self._pool = pool
         self._store = store
@@ -51,7 +51,7 @@ class RelationImporter:
             progress.bytes_total = source.size or 0
             await self._import(job, lease, progress, source=source)
 
-    async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: ArchiveSource) -> None:
+    async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: OpenArchive) -> None:
         order = job.order
         assert isinstance(order, RelationImportOrder)  # noqa: S101  # the queue of relation imports
         base = await index.current(self._pool, job.project_id)
@@ -120,7 +120,7 @@ class _Merge:
                 await self._sink.write(line if line.endswith(b"\n") else line + b"\n", record=is_record)
                 await self._yielder.yield_if_due()
 
-    async def add(self, source: ArchiveSource, progress: Progress) -> None:
+    async def add(self, source: OpenArchive, progress: Progress) -> None:
         """Write what the archive has beside; the rest of it is passed over, within the limits of imports."""
         events = archive_events(source, self._limits, progress=progress, yielder=self._yielder)
         async with aclosing(events):
@@ -132,7 +132,7 @@ class _Merge:
         receiver: RelationReceiver | None = None
         async for event in events:
             match event:
-                case EntryStarted(kind=EntryKind.FILE) if relation_of(event.name) == self._relation:
+                case EntryStarted(kind=TarEntryKind.FILE) if relation_of(event.name) == self._relation:
                     receiver = self._receiver(event, progress)
                 case EntryData(data) if receiver:
                     await receiver.write(data)

@@ -11,7 +11,7 @@ from shared.database.pool import Pool
 from shared.errors import CrossdockError, Fault
 from shared.jobs.models import ArchiveOutcome, ImportOrder, Job, Outcome, RemoteSource
 from shared.ledger import objects
-from shared.outbound.remote_imports import RemoteImports, check_size
+from shared.outbound.remote_imports import RemoteImportPolicy, check_size
 from shared.remote.download import Download
 from shared.restore.reading import Readable
 from shared.settings.application import ApplicationSettings
@@ -29,7 +29,7 @@ class MissingArchive(CrossdockError):
         super().__init__(f"Missing import file for Project ID {project_id} and user ID {user_id}.")
 
 
-class ArchiveSource(Readable, Protocol):
+class OpenArchive(Readable, Protocol):
     """An archive, and what is known of it."""
 
     @property
@@ -44,7 +44,7 @@ class ArchiveSource(Readable, Protocol):
 
 
 class StoredArchive:
-    """ArchiveSource: an upload in the store."""
+    """OpenArchive: an upload in the store."""
 
     outcome = None
 
@@ -54,7 +54,7 @@ class StoredArchive:
 
     @property
     def size(self) -> int | None:
-        """See ArchiveSource."""
+        """See OpenArchive."""
         return self._upload.size
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
@@ -63,7 +63,7 @@ class StoredArchive:
 
 
 class RemoteArchive:
-    """ArchiveSource: a download, which goes on after a break by itself, and is bounded."""
+    """OpenArchive: a download, which goes on after a break by itself, and is bounded."""
 
     outcome = None
 
@@ -73,7 +73,7 @@ class RemoteArchive:
 
     @property
     def size(self) -> int | None:
-        """See ArchiveSource."""
+        """See OpenArchive."""
         return self._download.length
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
@@ -87,21 +87,21 @@ class RemoteArchive:
 
 
 class DigestedArchive:
-    """ArchiveSource: one whose digest nobody has told."""
+    """OpenArchive: one whose digest nobody has told."""
 
-    def __init__(self, source: ArchiveSource) -> None:
+    def __init__(self, source: OpenArchive) -> None:
         self._source = source
         self._digest = hashlib.sha256()
         self._read = 0
 
     @property
     def size(self) -> int | None:
-        """See ArchiveSource."""
+        """See OpenArchive."""
         return self._source.size
 
     @property
     def outcome(self) -> Outcome:
-        """See ArchiveSource."""
+        """See OpenArchive."""
         return Outcome(archive=ArchiveOutcome(size=self._read, sha256=self._digest.hexdigest()))
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
@@ -113,14 +113,14 @@ class DigestedArchive:
                 yield chunk
 
 
-Opened: TypeAlias = AbstractAsyncContextManager[ArchiveSource]
+Opened: TypeAlias = AbstractAsyncContextManager[OpenArchive]
 
 
-class ArchiveSources:
+class ArchiveOpener:
     """Opens the archive of a job; the address elsewhere is checked again by what holds then."""
 
     def __init__(
-        self, pool: Pool, store: ObjectStore, *, remote: RemoteImports, defaults: ApplicationSettings
+        self, pool: Pool, store: ObjectStore, *, remote: RemoteImportPolicy, defaults: ApplicationSettings
     ) -> None:
         self._pool = pool
         self._store = store
@@ -133,7 +133,7 @@ class ArchiveSources:
         return self._stored(job) if source is None else self._fetched(source)
 
     @asynccontextmanager
-    async def _stored(self, job: Job) -> AsyncGenerator[ArchiveSource, None]:
+    async def _stored(self, job: Job) -> AsyncGenerator[OpenArchive, None]:
         upload = job.object_id and await objects.find_upload(self._pool, job.object_id)
         if not upload:
             raise MissingArchive(job.project_id, job.user_id)
@@ -141,7 +141,7 @@ class ArchiveSources:
         yield archive if upload.has_digest else DigestedArchive(archive)
 
     @asynccontextmanager
-    async def _fetched(self, source: RemoteSource) -> AsyncGenerator[ArchiveSource, None]:
+    async def _fetched(self, source: RemoteSource) -> AsyncGenerator[OpenArchive, None]:
         settings = await application_settings(self._pool, self._defaults)
         async with self._remote.client(settings).get(source.url) as download:
             yield DigestedArchive(RemoteArchive(download, settings))

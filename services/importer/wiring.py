@@ -6,7 +6,7 @@ from functools import partial
 
 from services.importer.importer import Importer
 from services.importer.relation_importer import RelationImporter
-from services.importer.sources import ArchiveSources
+from services.importer.sources import ArchiveOpener
 from services.process.monitoring import open_monitor
 from services.process.ports import Ports, open_ports, wait_for_broker
 from services.process.tracing import open_tracer
@@ -14,7 +14,7 @@ from services.process.worker import run_workers_until_signal, worker_limits, wor
 from shared.jobs.models import JobKind
 from shared.jobs.traced_work import TracedWork
 from shared.jobs.worker import Worker
-from shared.outbound.remote_imports import remote_imports
+from shared.outbound.remote_imports import remote_import_policy
 from shared.settings.archive_limits import LimitsProvider, archive_limits, current_limits
 from shared.settings.defaults import default_settings
 from shared.settings.environment import MIB, Settings
@@ -46,9 +46,9 @@ def _limits(ports: Ports, settings: Settings) -> LimitsProvider:
     return partial(current_limits, ports.pool, archive_limits(settings), defaults=default_settings(settings))
 
 
-def _sources(ports: Ports, settings: Settings) -> ArchiveSources:
-    return ArchiveSources(
-        ports.pool, ports.store, remote=remote_imports(settings), defaults=default_settings(settings)
+def _sources(ports: Ports, settings: Settings) -> ArchiveOpener:
+    return ArchiveOpener(
+        ports.pool, ports.store, remote=remote_import_policy(settings), defaults=default_settings(settings)
     )
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TypeAlias
 
 
-class EntryKind(Enum):
+class TarEntryKind(Enum):
     """What an entry may be; every other kind is refused."""
 
     FILE = "file"
@@ -27,7 +27,7 @@ class EntryStarted:
     """
 
     name: str
-    kind: EntryKind
+    kind: TarEntryKind
     size: int
     mtime: int
 

@@ -27,7 +27,7 @@ from shared.archive.errors import (
     UnknownType,
     shown,
 )
-from shared.archive.events import EntryData, EntryEnded, EntryKind, EntryStarted
+from shared.archive.events import EntryData, EntryEnded, EntryStarted, TarEntryKind
 from shared.archive.extensions import Extensions
 from shared.archive.limits import Limits
 from shared.archive.names import NameSet, is_litter, normalised
@@ -35,10 +35,10 @@ from shared.archive.tar_header import BLOCK, MTIME_MAX, ZERO_BLOCK, Header, pars
 
 # NUL is how v7 wrote a plain file, and POSIX lets a reader take a contiguous one ("7") for plain.
 _KINDS = {
-    b"0": EntryKind.FILE,
-    b"\0": EntryKind.FILE,
-    b"7": EntryKind.FILE,
-    b"5": EntryKind.DIRECTORY,
+    b"0": TarEntryKind.FILE,
+    b"\0": TarEntryKind.FILE,
+    b"7": TarEntryKind.FILE,
+    b"5": TarEntryKind.DIRECTORY,
 }
 _REFUSED: dict[bytes, type[EntryRefused]] = {
     b"1": HardLink,
@@ -146,7 +146,7 @@ class TarReader:
         kind = _kind(header)
         name = normalised(header.name, self._limits.name)
         self._count_entry(name, header.size)
-        if kind is EntryKind.DIRECTORY:
+        if kind is TarEntryKind.DIRECTORY:
             if header.size:
                 raise DirectoryWithData(header.name)
             if not name:
@@ -155,7 +155,7 @@ class TarReader:
             raise EmptyName(header.name)
         if is_litter(name):
             return None
-        if kind is EntryKind.FILE:
+        if kind is TarEntryKind.FILE:
             self._names.claim_file(name)
         else:
             self._names.claim_directory(name)
@@ -175,11 +175,11 @@ class TarReader:
             raise GarbageAfterArchive(self.entry)
 
 
-def _kind(header: Header) -> EntryKind:
+def _kind(header: Header) -> TarEntryKind:
     """Raises the refusal of the entry's type."""
     kind = _KINDS.get(header.type)
     if kind is None:
         refusal = _REFUSED.get(header.type)
         raise refusal(header.name) if refusal else UnknownType(header.name, shown(header.type))
     # v7 had no type for directories and ended their names with a slash.
-    return EntryKind.DIRECTORY if header.name.endswith(b"/") else kind
+    return TarEntryKind.DIRECTORY if header.name.endswith(b"/") else kind

@@ -29,7 +29,7 @@ class RemoteTooLarge(CrossdockError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteImports:
+class RemoteImportPolicy:
     """What the environment says of fetching; the application settings are asked each time.
 
     Certificates are those of ``tls``, or the system's. ``s3_endpoint_url`` is None for AWS.
@@ -45,9 +45,9 @@ class RemoteImports:
         return RemoteClient(outbound_policy(settings, schemes=self.schemes), self.resolver, tls=self.tls)
 
 
-def remote_imports(settings: Settings) -> RemoteImports:
+def remote_import_policy(settings: Settings) -> RemoteImportPolicy:
     """Read the environment."""
-    return RemoteImports(
+    return RemoteImportPolicy(
         schemes=("https", "http") if settings.allow_http_remote_imports else ("https",),
         tls=outbound_tls(settings),
         s3_endpoint_url=settings.remote_s3_endpoint_url,

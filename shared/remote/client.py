@@ -21,7 +21,7 @@ from shared.remote.exchange import Exchange, translated
 from shared.remote.gate import Gate
 from shared.remote.redirects import REDIRECTS, Redirects
 from shared.remote.resolver import Resolver
-from shared.remote.upload import Upload
+from shared.remote.upload import UploadBody
 
 _HEAD_DEADLINE = timedelta(seconds=1)
 """GitLab's."""
@@ -119,7 +119,7 @@ class RemoteClient:
         passes through; LengthWrong where it has another length.
         """
         target = await self._gate.check(url)
-        upload = Upload(body, target.url, length=length, idle=self._deadlines.idle)
+        upload = UploadBody(body, target.url, length=length, idle=self._deadlines.idle)
         own = {**headers, **target.authorization, "Content-Length": str(length)}
         async with upload.settled():
             with translated(target.url):

@@ -15,7 +15,7 @@ _SLICE = 64 * 1024
 """What the remote has to take between two looks at the clock, at the least."""
 
 
-class Upload:
+class UploadBody:
     """The body of one request, ``length`` bytes out of ``source``."""
 
     def __init__(self, source: AsyncIterator[bytes], url: URL, *, length: int, idle: timedelta) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, assert_never
 
-from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryKind, EntryStarted, Event
+from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryStarted, Event, TarEntryKind
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
 from shared.gitlab.layout import PROJECT, TREE, VERSION, relation_of
@@ -53,7 +53,7 @@ class Restorer:
     async def handle(self, event: Event) -> None:
         """Take the next event."""
         match event:
-            case EntryStarted(kind=EntryKind.DIRECTORY):
+            case EntryStarted(kind=TarEntryKind.DIRECTORY):
                 await self._directory(event)
             case EntryStarted():
                 self._open = await self._receiver(event)

@@ -39,7 +39,7 @@ class StoredKey:
 ArchiveSource: TypeAlias = RemoteUrl | S3Object | StoredKey
 
 
-class ArchiveSources:
+class ArchiveFinder:
     """Looks for archives, and changes nothing."""
 
     def __init__(self, store: ObjectStore, remote: RemoteArchives) -> None:

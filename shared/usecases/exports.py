@@ -37,7 +37,7 @@ from shared.usecases.errors import (
 from shared.usecases.imports import Scheduled
 from shared.usecases.job_queue import JobQueue
 from shared.usecases.origin import JobOrigin
-from shared.usecases.settings import Settings
+from shared.usecases.settings import InstanceSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Exports:
         store: ObjectStore,
         queue: JobQueue,
         *,
-        settings: Settings,
+        settings: InstanceSettings,
         limits: RateLimits,
     ) -> None:
         self._pool = pool

@@ -39,7 +39,7 @@ from shared.usecases.errors import (
 )
 from shared.usecases.job_queue import JobQueue
 from shared.usecases.origin import JobOrigin
-from shared.usecases.settings import Settings
+from shared.usecases.settings import InstanceSettings
 
 _MOST_FAILURES = 100
 
@@ -106,7 +106,9 @@ FindArchive: TypeAlias = Callable[[Connection], Awaitable[Archive]]
 class Imports:
     """Imports. HTTP, the queue and retries call the same methods."""
 
-    def __init__(self, pool: Pool, queue: JobQueue, *, settings: Settings, limits: RateLimits) -> None:
+    def __init__(
+        self, pool: Pool, queue: JobQueue, *, settings: InstanceSettings, limits: RateLimits
+    ) -> None:
         self._pool = pool
         self._queue = queue
         self._settings = settings

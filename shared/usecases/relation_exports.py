@@ -21,7 +21,7 @@ from shared.storage.base import ObjectStore
 from shared.usecases.access import administered_project, require_user
 from shared.usecases.errors import NotFound, RelationExportMissing, RelationExportsDisabled
 from shared.usecases.relation_files import RelationFiles, RelationRequest
-from shared.usecases.settings import Settings
+from shared.usecases.settings import InstanceSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Transferable:
 class RelationExports:
     """Relation exports: finished at once, as the snapshot is the export."""
 
-    def __init__(self, pool: Pool, store: ObjectStore, *, settings: Settings) -> None:
+    def __init__(self, pool: Pool, store: ObjectStore, *, settings: InstanceSettings) -> None:
         self._pool = pool
         self._files = RelationFiles(pool, store)
         self._settings = settings

@@ -11,7 +11,7 @@ from datetime import timedelta
 from yarl import URL
 
 from shared.jobs.models import RemoteSource
-from shared.outbound.remote_imports import RemoteImports, RemoteTooLarge, check_size
+from shared.outbound.remote_imports import RemoteImportPolicy, RemoteTooLarge, check_size
 from shared.remote.client import RemoteClient
 from shared.remote.errors import (
     BlockedUrl,
@@ -45,7 +45,7 @@ class _Headers:
 class RemoteArchives:
     """Asks other servers for archives, by the application settings that hold then."""
 
-    def __init__(self, remote: RemoteImports) -> None:
+    def __init__(self, remote: RemoteImportPolicy) -> None:
         self._remote = remote
 
     async def find(self, url: str, settings: ApplicationSettings) -> RemoteSource:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.accounts.models import User
 from shared.database.pool import Connection, Pool
-from shared.usecases.archive_sources import ArchiveSource, ArchiveSources
+from shared.usecases.archive_sources import ArchiveFinder, ArchiveSource
 from shared.usecases.imports import Destination, FindArchive, ImportRequest, Imports, Scheduled
 from shared.usecases.job_queue import JobQueue
 from shared.usecases.origin import JobOrigin
@@ -24,7 +24,7 @@ class Prepared:
 class RemoteImports:
     """Imports whose archive is fetched, or found, by us."""
 
-    def __init__(self, pool: Pool, queue: JobQueue, *, imports: Imports, sources: ArchiveSources) -> None:
+    def __init__(self, pool: Pool, queue: JobQueue, *, imports: Imports, sources: ArchiveFinder) -> None:
         self._pool = pool
         self._queue = queue
         self._imports = imports
@@ -33,7 +33,7 @@ class RemoteImports:
     async def prepare(self, actor: User | None, asked: ImportRequest, source: ArchiveSource) -> Prepared:
         """Check an import in GitLab's order: the user, the request, the archive, then the destination.
 
-        Raises what ``Imports.admit``, ``look_ahead``, ``ArchiveSources.find`` and ``Imports.place`` raise.
+        Raises what ``Imports.admit``, ``look_ahead``, ``ArchiveFinder.find`` and ``Imports.place`` raise.
         """
         admission = await self._imports.admit(actor)
         assert actor is not None  # noqa: S101  # ``admit`` raises for strangers

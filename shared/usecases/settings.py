@@ -11,7 +11,7 @@ from shared.settings.store import application_settings, change_settings
 from shared.usecases.access import require_administrator
 
 
-class Settings:
+class InstanceSettings:
     """The application settings: ``defaults`` until an administrator has changed them."""
 
     def __init__(self, pool: Pool, defaults: ApplicationSettings) -> None:

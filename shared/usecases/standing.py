@@ -11,7 +11,7 @@ from shared.database.pool import Pool, one_moment
 from shared.projects.store import count_own
 from shared.settings.application import ApplicationSettings
 from shared.usecases.access import require_user
-from shared.usecases.settings import Settings
+from shared.usecases.settings import InstanceSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class UserLimits:
 class Standings:
     """Tells users their limits, so that a client can look before it sends."""
 
-    def __init__(self, pool: Pool, *, settings: Settings, limits: Limits) -> None:
+    def __init__(self, pool: Pool, *, settings: InstanceSettings, limits: Limits) -> None:
         self._pool = pool
         self._settings = settings
         self.archive_limits = limits

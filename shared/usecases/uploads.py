@@ -36,13 +36,13 @@ class Uploads:
         self._store = store
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Upload]:
+    async def open(self) -> AsyncIterator[RequestFiles]:
         """Open an upload. What was written and not kept by the end of the block is removed."""
         async with AsyncExitStack() as stack:
-            yield Upload(self._pool, self._store, stack)
+            yield RequestFiles(self._pool, self._store, stack)
 
 
-class Upload:
+class RequestFiles:
     """Files of one request, of which the last one counts: it alone can be kept."""
 
     def __init__(self, pool: Pool, store: ObjectStore, stack: AsyncExitStack) -> None:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from shared.accounts.models import User
 from shared.database.pool import Pool
 from shared.outbound.policy import outbound_policy
-from shared.outbound.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.remote.client import RemoteClient
 from shared.remote.errors import BlockedUrl
 from shared.usecases.access import administered_project, require_administrator, require_user
 from shared.usecases.errors import FieldsInvalid, NotFound
-from shared.usecases.settings import Settings
+from shared.usecases.settings import InstanceSettings
 from shared.webhooks import signing, store
-from shared.webhooks.models import Delivery, DeliveryState, Webhook
+from shared.webhooks.models import DeliveryState, Webhook, WebhookDelivery
 
 _BY_USER = "it was disabled by a user"
 
@@ -40,7 +40,7 @@ class WebhookFields:
 class Webhooks:
     """Webhooks. Whoever may not change them does not see them either."""
 
-    def __init__(self, pool: Pool, *, settings: Settings, outbound: RemoteImports) -> None:
+    def __init__(self, pool: Pool, *, settings: InstanceSettings, outbound: RemoteImportPolicy) -> None:
         self._pool = pool
         self._settings = settings
         self._outbound = outbound
@@ -75,7 +75,7 @@ class Webhooks:
                 description=asked.description or "",
                 secret=asked.secret or signing.new_secret(),
             )
-        except store.ProjectGone:
+        except store.WebhookProjectGone:
             raise NotFound("Project") from None
 
     async def show(self, project_id: int | None, webhook_id: int) -> Webhook:
@@ -110,18 +110,18 @@ class Webhooks:
 
     async def deliveries(
         self, webhook: Webhook, *, state: DeliveryState | None, below: int | None, limit: int
-    ) -> Sequence[Delivery]:
+    ) -> Sequence[WebhookDelivery]:
         """List deliveries, the newest first, those with an id under ``below``."""
         return await store.deliveries(self._pool, webhook.id, state=state, below=below, limit=limit)
 
-    async def delivery(self, webhook: Webhook, delivery_id: int) -> Delivery:
+    async def delivery(self, webhook: Webhook, delivery_id: int) -> WebhookDelivery:
         """Give a delivery. Raises NotFound."""
         delivery = await store.find_delivery(self._pool, webhook.id, delivery_id)
         if delivery is None:
             raise NotFound("Delivery")
         return delivery
 
-    async def send_again(self, webhook: Webhook, delivery: Delivery) -> Delivery:
+    async def send_again(self, webhook: Webhook, delivery: WebhookDelivery) -> WebhookDelivery:
         """Have a delivery sent once more, whether or not it was taken. Raises NotFound."""
         await store.send_again(self._pool, delivery.id)
         return await self.delivery(webhook, delivery.id)

@@ -47,7 +47,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class WebhookDelivery:
     """One event for one webhook.
 
     ``attempts`` are the last ones, ``tries`` how many of them count towards giving up, and ``due_at`` is when

@@ -24,7 +24,7 @@ from shared.events.cloud_events import STRUCTURED, structured
 from shared.remote.client import RemoteAnswer, RemoteClient
 from shared.webhooks import sending, signing, store
 from shared.webhooks.metrics import DeliveryEnd, WebhookMetrics
-from shared.webhooks.models import Attempt, Delivery, Webhook
+from shared.webhooks.models import Attempt, Webhook, WebhookDelivery
 from shared.webhooks.sending import Turn
 
 SCHEDULE = tuple(
@@ -118,7 +118,7 @@ class WebhookSender:
             if webhook is None or delivery is None or not await self._deliver(webhook, delivery):
                 return
 
-    async def _deliver(self, webhook: Webhook, delivery: Delivery) -> bool:
+    async def _deliver(self, webhook: Webhook, delivery: WebhookDelivery) -> bool:
         attempt, answer = await self._attempt(webhook, delivery)
         if attempt.error is None:
             await sending.delivered(self._pool, delivery, attempt)
@@ -140,7 +140,9 @@ class WebhookSender:
             _log.warning("webhook_disabled", webhook_id=webhook.id, reason=reason)
         return False
 
-    async def _attempt(self, webhook: Webhook, delivery: Delivery) -> tuple[Attempt, RemoteAnswer | None]:
+    async def _attempt(
+        self, webhook: Webhook, delivery: WebhookDelivery
+    ) -> tuple[Attempt, RemoteAnswer | None]:
         at, clock = datetime.now(UTC), time.monotonic()
         status, error, answer = None, None, None
         try:
@@ -155,7 +157,7 @@ class WebhookSender:
         seconds = round(time.monotonic() - clock, 3)
         return Attempt(at=at, status=status, seconds=seconds, error=error), answer
 
-    async def _send(self, webhook: Webhook, delivery: Delivery) -> RemoteAnswer:
+    async def _send(self, webhook: Webhook, delivery: WebhookDelivery) -> RemoteAnswer:
         event = cloud_event(delivery.event, source=self._source)
         body = msgspec.json.encode(structured(event))
         headers = {
@@ -167,7 +169,7 @@ class WebhookSender:
         client = await self._connect()
         return await client.send("POST", webhook.url, headers=headers, body=_whole(body), length=len(body))
 
-    def _pause(self, delivery: Delivery, answer: RemoteAnswer | None) -> timedelta | None:
+    def _pause(self, delivery: WebhookDelivery, answer: RemoteAnswer | None) -> timedelta | None:
         if delivery.tries >= len(self._pace.schedule):
             return None
         pause = self._pace.schedule[delivery.tries] * (1 + random.uniform(0, _JITTER))  # noqa: S311  # no secret
@@ -186,7 +188,7 @@ def _wish(answer: RemoteAnswer | None) -> timedelta:
 
 
 def _reason_to_disable(
-    webhook: Webhook, delivery: Delivery, attempt: Attempt, *, is_last: bool
+    webhook: Webhook, delivery: WebhookDelivery, attempt: Attempt, *, is_last: bool
 ) -> str | None:
     """Give one where it is gone, or nothing at all was taken while this delivery was tried in vain."""
     if attempt.status == _GONE:

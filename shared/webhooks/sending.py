@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from shared.database.pool import Database, Pool
-from shared.webhooks.models import Attempt, Delivery, DeliveryState, Webhook
+from shared.webhooks.models import Attempt, DeliveryState, Webhook, WebhookDelivery
 from shared.webhooks.store import COLUMNS, READY, delivery_of, webhook_of
 
 BELIEVED_FOR = timedelta(seconds=60)
@@ -60,7 +60,7 @@ async def hold(db: Database, turn: Turn) -> Webhook | None:
     return None if row is None else webhook_of(row)
 
 
-async def due(db: Database, webhook_id: int) -> Delivery | None:
+async def due(db: Database, webhook_id: int) -> WebhookDelivery | None:
     """Give the delivery that is due for the longest time."""
     row = await db.fetchrow(
         f"""SELECT d.* FROM webhook_deliveries d WHERE d.webhook_id = $1 AND {_DUE}
@@ -78,14 +78,16 @@ async def release(db: Database, turn: Turn) -> None:
     )  # fmt: skip
 
 
-async def delivered(pool: Pool, delivery: Delivery, attempt: Attempt) -> None:
+async def delivered(pool: Pool, delivery: WebhookDelivery, attempt: Attempt) -> None:
     """Note that it was taken, which ends every pause of its webhook."""
     async with pool.acquire() as db, db.transaction():
         await _note(db, delivery, attempt, DeliveryState.DELIVERED)
         await db.execute(f"UPDATE webhooks SET {READY} WHERE id = $1", delivery.webhook_id)  # noqa: S608  # fixed texts
 
 
-async def refused(pool: Pool, delivery: Delivery, attempt: Attempt, *, again_in: timedelta | None) -> None:
+async def refused(
+    pool: Pool, delivery: WebhookDelivery, attempt: Attempt, *, again_in: timedelta | None
+) -> None:
     """Note that it was not taken, and when to try again, before the others of its job: never, for None.
 
     Its webhook is left in peace for a while, from one second to five minutes.
@@ -108,7 +110,7 @@ async def refused(pool: Pool, delivery: Delivery, attempt: Attempt, *, again_in:
         )  # fmt: skip
 
 
-async def _note(db: Database, delivery: Delivery, attempt: Attempt, state: DeliveryState) -> None:
+async def _note(db: Database, delivery: WebhookDelivery, attempt: Attempt, state: DeliveryState) -> None:
     """Note an attempt, and what became of the delivery, unless another process knows its end already."""
     await db.execute(
         f"""UPDATE webhook_deliveries SET state = $3, tries = tries + 1,

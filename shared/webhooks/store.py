@@ -11,7 +11,7 @@ from asyncpg import ForeignKeyViolationError
 from shared.database.pool import Database, Row
 from shared.errors import Conflict, Missing
 from shared.events.models import Event
-from shared.webhooks.models import Attempt, Delivery, DeliveryState, Webhook
+from shared.webhooks.models import Attempt, DeliveryState, Webhook, WebhookDelivery
 
 MOST = 100
 """Webhooks of one project, and of all projects together."""
@@ -34,7 +34,7 @@ class TooManyWebhooks(Conflict):
         super().__init__(f"over the limit of {MOST} webhooks")
 
 
-class ProjectGone(Missing):
+class WebhookProjectGone(Missing):
     """The project was deleted in the same moment."""
 
     code = "webhook_project_gone"
@@ -70,7 +70,7 @@ async def create(
             project_id, url, events, description, secret,
         )  # fmt: skip
     except ForeignKeyViolationError:
-        raise ProjectGone from None
+        raise WebhookProjectGone from None
     if row is None:
         raise TooManyWebhooks
     return webhook_of(row)
@@ -126,9 +126,9 @@ async def delete(db: Database, webhook_id: int) -> None:
     await db.execute("DELETE FROM webhooks WHERE id = $1", webhook_id)
 
 
-def delivery_of(row: Row) -> Delivery:
+def delivery_of(row: Row) -> WebhookDelivery:
     """Make a delivery of its row."""
-    return Delivery(
+    return WebhookDelivery(
         id=row["id"],
         webhook_id=row["webhook_id"],
         event=msgspec.convert(row["event"], Event),
@@ -143,7 +143,7 @@ def delivery_of(row: Row) -> Delivery:
 
 async def deliveries(
     db: Database, webhook_id: int, *, state: DeliveryState | None, below: int | None, limit: int
-) -> list[Delivery]:
+) -> list[WebhookDelivery]:
     """List deliveries, the newest first: those with an id under ``below``, where that is given."""
     rows = await db.fetch(
         """SELECT * FROM webhook_deliveries WHERE webhook_id = $1 AND ($2::text IS NULL OR state = $2)
@@ -153,7 +153,7 @@ async def deliveries(
     return [delivery_of(row) for row in rows]
 
 
-async def find_delivery(db: Database, webhook_id: int, delivery_id: int) -> Delivery | None:
+async def find_delivery(db: Database, webhook_id: int, delivery_id: int) -> WebhookDelivery | None:
     """Find a delivery of a webhook."""
     row = await db.fetchrow(
         "SELECT * FROM webhook_deliveries WHERE webhook_id = $1 AND id = $2", webhook_id, delivery_id

@@ -31,7 +31,7 @@ from shared.gitlab.visibility import Visibility
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, JobKind, JobOrder, Lease
 from shared.ledger import objects
-from shared.outbound.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
 from shared.projects.models import Project
 from shared.settings.application import ApplicationSettings
@@ -162,7 +162,7 @@ async def running_api(
     url: str,
     folder: Path,
     *,
-    remote: RemoteImports | None = None,
+    remote: RemoteImportPolicy | None = None,
     longest_stream: timedelta = timedelta(minutes=1),
     uploads_at_once: int = 32,
     downloads_at_once: int = 32,
@@ -182,7 +182,8 @@ async def running_api(
                 uploads_at_once=uploads_at_once,
                 downloads_at_once=downloads_at_once,
                 use_cases=UseCaseConfig(
-                    defaults=ApplicationSettings(**(UNLIMITED | config)), outbound=remote or RemoteImports()
+                    defaults=ApplicationSettings(**(UNLIMITED | config)),
+                    outbound=remote or RemoteImportPolicy(),
                 ),
             ),
             readiness=readiness,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryKind, EntryStarted, Event
+from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryStarted, Event, TarEntryKind
 from shared.archive.gzip_reader import STEP
 from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
@@ -27,7 +27,7 @@ class Entry:
     """One entry, with all of its data."""
 
     name: str
-    kind: EntryKind
+    kind: TarEntryKind
     mtime: int
     data: bytes
 

@@ -18,7 +18,7 @@ from services.api.queue.metrics import CommandMetrics
 from services.api.use_cases import UseCaseConfig, make_use_cases
 from services.api.wiring import command_service
 from shared.broker.base import DeadLetter, Delivery, Message
-from shared.outbound.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
 from shared.settings.application import ApplicationSettings
 from shared.tracing.base import OFF
@@ -137,11 +137,11 @@ class Forge:
 
 @asynccontextmanager
 async def forge(
-    api: Api, *, consumers: int = 1, remote: RemoteImports | None = None, **settings: Any
+    api: Api, *, consumers: int = 1, remote: RemoteImportPolicy | None = None, **settings: Any
 ) -> AsyncIterator[Forge]:
     """Consume commands over what ``api`` works with, under these application settings."""
     config = UseCaseConfig(
-        defaults=ApplicationSettings(**(UNLIMITED | settings)), outbound=remote or RemoteImports()
+        defaults=ApplicationSettings(**(UNLIMITED | settings)), outbound=remote or RemoteImportPolicy()
     )
     registry = CollectorRegistry()
     uses = make_use_cases(api.pool, api.store, api.broker, config=config, on_quota=lambda _: None)

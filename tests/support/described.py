@@ -19,7 +19,7 @@ from shared.accounts.namespaces import create_group
 from shared.accounts.tokens import create_token, find_by_token
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Outcome, RelationImportOrder, UploadOutcome, UploadTarget
-from shared.outbound.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.pushes import store
 from shared.webhooks import store as webhooks
 from tests.support.api import Api, running_api
@@ -134,7 +134,7 @@ async def world(url: str, folder: Path, *, background: Background) -> AsyncItera
     """Start the application and fill it."""
     async with AsyncExitStack() as stack:
         files = f"http://files.test:{await Servers(stack).http(_answer_as_file)}"
-        remote = RemoteImports(schemes=("https", "http"), resolver=names(), s3_endpoint_url=files)
+        remote = RemoteImportPolicy(schemes=("https", "http"), resolver=names(), s3_endpoint_url=files)
         settings: dict[str, Any] = {
             "bulk_import_enabled": True, "outbound_local_requests_allowlist": ("files.test",)
         }  # fmt: skip

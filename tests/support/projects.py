@@ -17,7 +17,7 @@ from services.exporter.exporter import Exporter
 from services.exporter.upload import Uploader
 from services.importer.importer import Importer
 from services.importer.relation_importer import RelationImporter
-from services.importer.sources import ArchiveSources
+from services.importer.sources import ArchiveOpener
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
@@ -36,7 +36,7 @@ from shared.jobs.progress import Progress
 from shared.ledger import objects
 from shared.ledger.collector import Collector
 from shared.outbound.policy import outbound_policy
-from shared.outbound.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import SystemResolver
 from shared.settings.application import ApplicationSettings
@@ -104,7 +104,7 @@ class Dock:
         self.limits = Limits()
         self.packed_up_to = 1024
         self.settings = ApplicationSettings()
-        self.remote = RemoteImports()
+        self.remote = RemoteImportPolicy()
 
     async def limits_now(self) -> Limits:
         """The limits as they are now."""
@@ -127,8 +127,8 @@ class Dock:
         return RelationImporter(self.pool, self.store, sources=self._sources, limits=self.limits_now)
 
     @property
-    def _sources(self) -> ArchiveSources:
-        return ArchiveSources(self.pool, self.store, remote=self.remote, defaults=self.settings)
+    def _sources(self) -> ArchiveOpener:
+        return ArchiveOpener(self.pool, self.store, remote=self.remote, defaults=self.settings)
 
     @property
     def exporter(self) -> Exporter:

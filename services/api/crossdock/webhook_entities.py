@@ -7,7 +7,7 @@ from shared.events.announcement import cloud_event
 from shared.events.cloud_events import structured
 from shared.remote.masking import masked
 from shared.webhooks import signing
-from shared.webhooks.models import Attempt, Delivery, DeliveryState, Webhook
+from shared.webhooks.models import Attempt, DeliveryState, Webhook, WebhookDelivery
 
 
 def webhook_entity(webhook: Webhook, *, shows_secret: bool = False) -> dict[str, object]:
@@ -26,7 +26,7 @@ def webhook_entity(webhook: Webhook, *, shows_secret: bool = False) -> dict[str,
     return entity | {"secret": signing.written(webhook.secrets[0])} if shows_secret else entity
 
 
-def delivery_entity(delivery: Delivery, *, source: str) -> dict[str, object]:
+def delivery_entity(delivery: WebhookDelivery, *, source: str) -> dict[str, object]:
     """Make a delivery with what is sent, and with its last attempts."""
     is_pending = delivery.state is DeliveryState.PENDING
     return {

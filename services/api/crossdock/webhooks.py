@@ -14,7 +14,7 @@ from services.api.http.caller import find_caller
 from services.api.http.parameters import ParameterReader, integer
 from services.api.http.responses import external_url, json_response
 from services.api.use_cases import use_cases
-from shared.webhooks.models import Delivery, DeliveryState, Webhook
+from shared.webhooks.models import DeliveryState, Webhook, WebhookDelivery
 
 _STATES = {state.value: state for state in DeliveryState}
 
@@ -92,7 +92,7 @@ class WebhookHandlers:
         number = integer(request.match_info["webhook_id"]) or 0
         return await use_cases(request).webhooks.show(project_id, number)
 
-    async def _delivery(self, request: web.Request) -> tuple[Webhook, Delivery]:
+    async def _delivery(self, request: web.Request) -> tuple[Webhook, WebhookDelivery]:
         webhook = await self._webhook(request)
         number = integer(request.match_info["delivery_id"]) or 0
         return webhook, await use_cases(request).webhooks.delivery(webhook, number)
@@ -105,7 +105,7 @@ def _state(request: web.Request) -> DeliveryState | None:
     return _STATES[state] if state else None
 
 
-def _shown(request: web.Request, delivery: Delivery) -> dict[str, object]:
+def _shown(request: web.Request, delivery: WebhookDelivery) -> dict[str, object]:
     return delivery_entity(delivery, source=external_url(request))
 
 

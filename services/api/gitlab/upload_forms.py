@@ -28,7 +28,7 @@ from shared.settings.application import ApplicationSettings
 from shared.settings.environment import MIB
 from shared.usecases.errors import ImportTooLarge
 from shared.usecases.imports import Admission
-from shared.usecases.uploads import Upload, UploadedFile
+from shared.usecases.uploads import RequestFiles, UploadedFile
 
 _SETTINGS = web.RequestKey("application_settings", ApplicationSettings)
 """What held when the request was asked first."""
@@ -169,7 +169,7 @@ async def _read(request: web.Request, files: _FileParts, fields: FieldCollector,
 class _StoredParts:
     """Writes the parts ``file`` of a form into an upload."""
 
-    def __init__(self, upload: Upload) -> None:
+    def __init__(self, upload: RequestFiles) -> None:
         self._upload = upload
 
     async def take(self, event: FormEvent) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
-from shared.archive.events import EntryData, EntryEnded, EntryKind, EntryStarted, Event
+from shared.archive.events import EntryData, EntryEnded, EntryStarted, Event, TarEntryKind
 from shared.archive.reader import ArchiveReader
 
 _CHUNK = 256 * 1024
@@ -71,7 +71,7 @@ class _Collector:
 
     def take(self, event: Event) -> None:
         match event:
-            case EntryStarted(kind=EntryKind.FILE):
+            case EntryStarted(kind=TarEntryKind.FILE):
                 self._start(event)
             case EntryData(data) if self._name:
                 self._receive(data)

@@ -11,7 +11,7 @@ from aiohttp import web
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
-from shared.outbound.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.usecases.imports import Destination
 from tests.support.api import Answer, Api, running_api
 from tests.support.forms import HEADERS, Part, form_body
@@ -22,7 +22,7 @@ GZIP = {"Content-Type": "application/gzip", "Content-Length": "1000"}
 
 @pytest.fixture
 async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
-    remote = RemoteImports(schemes=("http",), resolver=names())
+    remote = RemoteImportPolicy(schemes=("http",), resolver=names())
     allowed = ("files.test",)
     async with running_api(
         database_url, tmp_path / "objects", remote=remote, outbound_local_requests_allowlist=allowed

@@ -13,7 +13,7 @@ from aiohttp import FormData, web
 
 from shared.accounts.models import User
 from shared.jobs.models import ImportOrder, JobKind
-from shared.outbound.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
 from shared.usecases import remote_archives
 from tests.support.api import Answer, Api, running_api
@@ -30,7 +30,7 @@ S3 = {"Server": "AmazonS3", "x-amz-request-id": "1"}
 async def api(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Api]:
     """The application, which may ask the servers of these tests, by https and by http."""
     config = {"outbound_local_requests_allowlist": ("files.test",)} | getattr(request, "param", {})
-    remote = RemoteImports(schemes=("https", "http"), resolver=names())
+    remote = RemoteImportPolicy(schemes=("https", "http"), resolver=names())
     async with running_api(database_url, tmp_path / "objects", remote=remote, **config) as running:
         await running.user("ann")
         yield running
@@ -39,7 +39,7 @@ async def api(database_url: str, tmp_path: Path, request: pytest.FixtureRequest)
 @pytest.fixture
 async def strict(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
     """The application as it is by default."""
-    remote = RemoteImports(resolver=names(localhost=["127.0.0.1"]))
+    remote = RemoteImportPolicy(resolver=names(localhost=["127.0.0.1"]))
     async with running_api(database_url, tmp_path / "objects", remote=remote) as running:
         await running.user("ann")
         yield running
@@ -293,7 +293,7 @@ async def test_a_certificate_of_ones_own_is_trusted_if_the_installation_says_so(
     url = f"https://files.test:{await servers.http(answering(GZIP), tls=tls)}/a.tar.gz"
     statuses = []
     for trusted in (None, ssl.create_default_context(cafile=cert)):
-        remote = RemoteImports(resolver=names(), tls=trusted)
+        remote = RemoteImportPolicy(resolver=names(), tls=trusted)
         config: dict[str, Any] = {"outbound_local_requests_allowlist": ("files.test",)}
         async with running_api(database_url, tmp_path / "objects", remote=remote, **config) as running:
             if trusted is None:

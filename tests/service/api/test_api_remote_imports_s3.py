@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiobotocore.session import get_session
 
-from shared.outbound.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.settings.application import ApplicationSettings
 from tests.support.api import ARCHIVE, Answer, Api, running_api
 from tests.support.buckets import made_bucket
@@ -23,7 +23,7 @@ class Shop:
     """The application, and what it is asked for: an archive in a real bucket."""
 
     api: Api
-    remote: RemoteImports
+    remote: RemoteImportPolicy
     given: dict[str, str]
 
     async def ask(self, to: str = "remote-import-s3", /, **changed: str | None) -> Answer:
@@ -48,7 +48,7 @@ async def shop(
     await made_bucket(s3_server)
     await _put(s3_server, "remote/a b.tar.gz", "application/gzip")
     await _put(s3_server, "remote/odd", "binary/odd")
-    remote = RemoteImports(schemes=("https", "http"), s3_endpoint_url=s3_server.endpoint)
+    remote = RemoteImportPolicy(schemes=("https", "http"), s3_endpoint_url=s3_server.endpoint)
     given = {
         "region": s3_server.region,
         "bucket_name": s3_server.bucket,

@@ -19,7 +19,7 @@ from shared.errors import BrokerError
 from shared.events import store as events
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, ImportOrder, JobKind, UploadTarget
-from shared.outbound.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
 from tests.support.api import ARCHIVE, Api
 from tests.support.commands import KEY, SOURCE, Forge, anns_project, command, forge, jobs_of, put
@@ -82,7 +82,7 @@ async def test_an_archive_behind_a_url_is_imported_and_looked_at_first(
         return web.Response(status=404 if "missing" in request.path else 200, headers=GZIP)
 
     base = f"http://files.test:{await servers.http(answering)}"
-    remote = RemoteImports(schemes=("https", "http"), resolver=names())
+    remote = RemoteImportPolicy(schemes=("https", "http"), resolver=names())
     async with forge(open_api, remote=remote, outbound_local_requests_allowlist=("files.test",)) as sending:
         good = await sending.ask("import.requested", {"path": "p", "source": {"url": f"{base}/a.tar.gz"}})
         bad = await sending.ask("import.requested", {"path": "q", "source": {"url": f"{base}/missing"}})

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from services.importer.importer import Importer
-from services.importer.sources import ArchiveSources
+from services.importer.sources import ArchiveOpener
 from shared.accounts.models import AccessLevel, Scope
 from shared.accounts.tokens import create_token
 from shared.archive.limits import Limits
@@ -29,7 +29,7 @@ from shared.jobs.models import (
 from shared.jobs.revival import Revival
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.ledger.collector import Collector
-from shared.outbound.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.settings.application import ApplicationSettings
 from shared.snapshots import index
 from tests.support.api import Answer, Api
@@ -66,12 +66,12 @@ async def _collect(api: Api) -> None:
 async def _working(api: Api) -> AsyncIterator[Worker]:
     """A worker that imports, also from servers of the test."""
     settings = ApplicationSettings(outbound_local_requests_allowlist=("files.test",))
-    remote = RemoteImports(schemes=("http",), resolver=names())
+    remote = RemoteImportPolicy(schemes=("http",), resolver=names())
 
     async def limits() -> Limits:
         return Limits()
 
-    sources = ArchiveSources(api.pool, api.store, remote=remote, defaults=settings)
+    sources = ArchiveOpener(api.pool, api.store, remote=remote, defaults=settings)
     work = Importer(api.pool, api.store, sources=sources, limits=limits, packed_up_to=1024)
     held = WorkerLimits(concurrency=1, ttl=timedelta(seconds=1), drain=timedelta(seconds=10))
     worker = Worker(api.pool, api.broker, kind=JobKind.IMPORT, work=work, name="host:1", limits=held)

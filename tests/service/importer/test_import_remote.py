@@ -13,7 +13,7 @@ from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, RemoteSource
 from shared.jobs.progress import Progress
 from shared.jobs.revival import Revival
-from shared.outbound.remote_imports import RemoteImports
+from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.remote.errors import StatusFailing
 from shared.settings.application import ApplicationSettings
 from tests.support.jobs import claimed
@@ -30,7 +30,7 @@ FAILED = "Error importing repository  into ann/p - "
 async def servers(dock: Dock) -> AsyncIterator[Servers]:
     """Servers that the importer may ask, by http."""
     dock.settings = ApplicationSettings(outbound_local_requests_allowlist=("files.test",))
-    dock.remote = RemoteImports(schemes=("http",), resolver=names())
+    dock.remote = RemoteImportPolicy(schemes=("http",), resolver=names())
     async with AsyncExitStack() as stack:
         yield Servers(stack)
 

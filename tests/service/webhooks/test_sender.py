@@ -18,7 +18,7 @@ from shared.settings.application import ApplicationSettings
 from shared.webhooks import sending, signing, store
 from shared.webhooks.expiry import DeliveryExpiry
 from shared.webhooks.metrics import DeliveryEnd, WebhookMetrics
-from shared.webhooks.models import Delivery, DeliveryState, Webhook
+from shared.webhooks.models import DeliveryState, Webhook, WebhookDelivery
 from shared.webhooks.sender import Pace, WebhookSender
 from tests.support.hooks import HookReceiver, hooked
 from tests.support.jobs import claimed, migrated, queued
@@ -98,7 +98,7 @@ async def _impatient(pool: Pool) -> None:
         await asyncio.sleep(0.01)  # the clock of the tests: it lets no time pass
 
 
-async def ended(pool: Pool, count: int) -> list[Delivery]:
+async def ended(pool: Pool, count: int) -> list[WebhookDelivery]:
     """The deliveries, the oldest first, once so many have ended."""
 
     async def enough() -> bool:
@@ -375,7 +375,7 @@ async def test_a_webhook_that_refuses_is_left_in_peace_longer_and_longer(
     assert pauses[-1] == 300
 
 
-async def _refusal(pool: Pool, delivery: Delivery) -> int:
+async def _refusal(pool: Pool, delivery: WebhookDelivery) -> int:
     sender = WebhookSender(pool, Outbound(local=False).connect, source=SOURCE)
     webhook = await store.find(pool, 1, delivery.webhook_id)
     assert webhook is not None

@@ -11,7 +11,7 @@ from shared.archive.errors import (
     SymbolicLink,
     Truncated,
 )
-from shared.archive.events import EntryKind
+from shared.archive.events import TarEntryKind
 from tests.support.archives import (
     CUTS,
     GNU,
@@ -58,8 +58,8 @@ def test_pax_overrides_name_size_and_time(cut: int) -> None:
     before = pax(pax_record(b"path", LONG), pax_record(b"size", b"700"), pax_record(b"mtime", b"9.5"))
     body = b"d" * 700
     assert read(packed(before, header(size=0, mtime=1), padded(body), entry(b"b")), cut=cut) == [
-        Entry(LONG_TOLD, EntryKind.FILE, 9, body),
-        Entry("b", EntryKind.FILE, 0, b""),
+        Entry(LONG_TOLD, TarEntryKind.FILE, 9, body),
+        Entry("b", TarEntryKind.FILE, 0, b""),
     ]
 
 

@@ -13,7 +13,7 @@ from shared.archive.errors import (
     NotGzip,
     Truncated,
 )
-from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryKind, EntryStarted
+from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryStarted, TarEntryKind
 from shared.archive.gzip_reader import STEP
 from shared.archive.limits import MIB, Limits
 from shared.archive.reader import ArchiveReader
@@ -30,9 +30,9 @@ def test_an_archive_is_told_entry_by_entry(cut: int) -> None:
     data = [event.data for event in told if isinstance(event, EntryData)]
     assert b"".join(data) == b"d" * 100
     assert [event for event in told if not isinstance(event, EntryData)] == [
-        EntryStarted("d/a", EntryKind.FILE, 100, 0),
+        EntryStarted("d/a", TarEntryKind.FILE, 100, 0),
         EntryEnded(),
-        EntryStarted("e", EntryKind.DIRECTORY, 0, 0),
+        EntryStarted("e", TarEntryKind.DIRECTORY, 0, 0),
         EntryEnded(),
     ]
     assert isinstance(ended, ArchiveEnded)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.archive.events import EntryKind
+from shared.archive.events import TarEntryKind
 from shared.archive.names import is_litter
 from shared.archive.tar_header import MTIME_MAX
 from shared.archive.writer import directory_header, end_of_archive, file_header, padding
@@ -32,20 +32,24 @@ def parents(name: str) -> set[str]:
 
 def clash_free(entries: list[Entry]) -> bool:
     """No file is a directory too, by its own entry or as a parent."""
-    files = {entry.name for entry in entries if entry.kind is EntryKind.FILE}
-    others = {entry.name for entry in entries if entry.kind is EntryKind.DIRECTORY}
+    files = {entry.name for entry in entries if entry.kind is TarEntryKind.FILE}
+    others = {entry.name for entry in entries if entry.kind is TarEntryKind.DIRECTORY}
     return not files & others.union(*(parents(entry.name) for entry in entries))
 
 
 FILES = st.builds(
     Entry,
     name=NAMES,
-    kind=st.just(EntryKind.FILE),
+    kind=st.just(TarEntryKind.FILE),
     mtime=st.integers(0, MTIME_MAX),
     data=st.binary(max_size=1500),
 )
 DIRECTORIES = st.builds(
-    Entry, name=NAMES, kind=st.just(EntryKind.DIRECTORY), mtime=st.integers(0, MTIME_MAX), data=st.just(b"")
+    Entry,
+    name=NAMES,
+    kind=st.just(TarEntryKind.DIRECTORY),
+    mtime=st.integers(0, MTIME_MAX),
+    data=st.just(b""),
 )
 ENTRIES = st.lists(st.one_of(FILES, DIRECTORIES), max_size=6, unique_by=lambda entry: entry.name).filter(
     clash_free
@@ -58,7 +62,7 @@ def by_writer(entries: list[Entry]) -> bytes:
 
 
 def _written(entry: Entry) -> bytes:
-    if entry.kind is EntryKind.DIRECTORY:
+    if entry.kind is TarEntryKind.DIRECTORY:
         return directory_header(entry.name, entry.mtime)
     size = len(entry.data)
     return file_header(entry.name, size=size, mtime=entry.mtime) + entry.data + padding(size)
@@ -71,7 +75,7 @@ def by_tarfile(entries: list[Entry], tar_format: int, dot: str = "") -> bytes:
             member = tarfile.TarInfo(dot + entry.name)
             member.mtime = entry.mtime
             member.size = len(entry.data)
-            if entry.kind is EntryKind.DIRECTORY:
+            if entry.kind is TarEntryKind.DIRECTORY:
                 member.type = tarfile.DIRTYPE
             tar.addfile(member, io.BytesIO(entry.data))
     return out.getvalue()
@@ -111,6 +115,6 @@ def test_tarfile_reads_what_the_writer_writes(entries: list[Entry]) -> None:
     with tarfile.open(fileobj=io.BytesIO(by_writer(entries)), encoding="utf-8") as tar:
         found = [(member.name, member.isdir(), member.mtime, member.size) for member in tar]
     assert found == [
-        (f"./{entry.name}", entry.kind is EntryKind.DIRECTORY, entry.mtime, len(entry.data))
+        (f"./{entry.name}", entry.kind is TarEntryKind.DIRECTORY, entry.mtime, len(entry.data))
         for entry in entries
     ]

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from shared.archive.events import EntryKind
+from shared.archive.events import TarEntryKind
 from shared.archive.names import is_litter
 from shared.errors import ArchiveError
 from tests.support.archives import CUTS, Entry, read
@@ -25,7 +25,7 @@ def by_tarfile(archive: bytes) -> list[Entry]:
         return [
             Entry(
                 name=name,
-                kind=EntryKind.DIRECTORY if member.isdir() else EntryKind.FILE,
+                kind=TarEntryKind.DIRECTORY if member.isdir() else TarEntryKind.FILE,
                 mtime=int(member.mtime),
                 data=b"" if member.isdir() else _data(tar, member),
             )
@@ -60,7 +60,9 @@ def test_other_archives_are_read_as_tarfile_reads_them(name: str) -> None:
 
 def test_names_are_the_same_with_and_without_dot_slash() -> None:
     dotted = {
-        (found.name, found.data) for found in read(packed("every_relation")) if found.kind is EntryKind.FILE
+        (found.name, found.data)
+        for found in read(packed("every_relation"))
+        if found.kind is TarEntryKind.FILE
     }
     plain = {(found.name, found.data) for found in read(packed("every_relation_without_dot_slash"))}
     assert dotted == plain

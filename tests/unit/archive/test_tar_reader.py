@@ -26,7 +26,7 @@ from shared.archive.errors import (
     Truncated,
     UnknownType,
 )
-from shared.archive.events import EntryKind
+from shared.archive.events import TarEntryKind
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
 from tests.support.archives import (
@@ -115,9 +115,9 @@ def test_names_of_ten_thousand_bytes_are_over_the_limit(cut: int) -> None:
 def test_files_and_directories_are_told_in_order(cut: int) -> None:
     parts = [header(b"./d/", kind=b"5", mtime=5), entry(b"./d/f", b"data" * 200), header(b"./d/g", mtime=7)]
     assert read(packed(*parts), cut=cut) == [
-        Entry("d", EntryKind.DIRECTORY, 5, b""),
-        Entry("d/f", EntryKind.FILE, 0, b"data" * 200),
-        Entry("d/g", EntryKind.FILE, 7, b""),
+        Entry("d", TarEntryKind.DIRECTORY, 5, b""),
+        Entry("d/f", TarEntryKind.FILE, 0, b"data" * 200),
+        Entry("d/g", TarEntryKind.FILE, 7, b""),
     ]
 
 
@@ -135,7 +135,7 @@ def test_old_and_contiguous_files_are_files(kind: bytes, cut: int) -> None:
 @pytest.mark.parametrize("kind", [b"0", b"\0"])
 def test_a_slash_at_the_end_makes_a_directory(kind: bytes, cut: int) -> None:
     (found,) = read(packed(header(b"old/", kind=kind, magic=V7)), cut=cut)
-    assert (found.name, found.kind) == ("old", EntryKind.DIRECTORY)
+    assert (found.name, found.kind) == ("old", TarEntryKind.DIRECTORY)
 
 
 @pytest.mark.parametrize("kind", [b"0", b"5"])

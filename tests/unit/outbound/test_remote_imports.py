@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.outbound.remote_imports import RemoteTooLarge, check_size, remote_imports
+from shared.outbound.remote_imports import RemoteTooLarge, check_size, remote_import_policy
 from shared.settings.application import ApplicationSettings
 from shared.settings.environment import Settings
 from tests.support.certificates import certificate
@@ -30,14 +30,14 @@ def test_a_limit_of_zero_is_none() -> None:
 
 
 def test_http_is_asked_only_where_the_installation_says_so() -> None:
-    assert remote_imports(Settings()).schemes == ("https",)
-    assert remote_imports(Settings(allow_http_remote_imports=True)).schemes == ("https", "http")
+    assert remote_import_policy(Settings()).schemes == ("https",)
+    assert remote_import_policy(Settings(allow_http_remote_imports=True)).schemes == ("https", "http")
 
 
 def test_certificates_of_a_file_are_trusted_beside_those_of_the_system(tmp_path: Path) -> None:
     _, cert = certificate(tmp_path, "files.test")
-    assert remote_imports(Settings()).tls is None
-    tls = remote_imports(Settings(remote_ca_file=cert)).tls
+    assert remote_import_policy(Settings()).tls is None
+    tls = remote_import_policy(Settings(remote_ca_file=cert)).tls
     assert tls is not None
     trusted = [ssl.DER_cert_to_PEM_cert(each) for each in tls.get_ca_certs(binary_form=True)]
     assert any(each in cert.read_text() for each in trusted)
