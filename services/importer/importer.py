@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from services.importer.failures import Failures
-from services.importer.sources import ArchiveOpener, OpenArchive
 from shared.archive.errors import ArchiveTooLarge
 from shared.archive.events import Event
 from shared.database.pool import Pool
@@ -18,8 +16,10 @@ from shared.jobs.progress import Phase, Progress
 from shared.projects import content
 from shared.remote.errors import BlockedUrl, StatusRefused
 from shared.restore.event_loop import EventLoopYielder
+from shared.restore.failure_writer import FailureWriter
 from shared.restore.reading import archive_events
 from shared.restore.restorer import Restorer
+from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.settings.archive_limits import LimitsProvider
 from shared.snapshots import index
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
@@ -53,7 +53,7 @@ class Importer:
 
     async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: OpenArchive) -> None:
         limits = await self._limits()
-        failures = Failures(self._pool, lease)
+        failures = FailureWriter(self._pool, lease)
         yielder = EventLoopYielder()
         async with write_snapshot(
             self._pool, self._store, lease, project_id=job.project_id, packed_up_to=self._packed_up_to

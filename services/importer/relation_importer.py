@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from services.importer.failures import Failures
-from services.importer.sources import ArchiveOpener, OpenArchive
 from shared.archive.events import EntryData, EntryEnded, EntryStarted, Event, TarEntryKind
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
@@ -20,8 +18,10 @@ from shared.jobs.models import Job, Lease, RelationImportOrder
 from shared.jobs.progress import Phase, Progress, RelationProgress
 from shared.records.reader import find_relation, whole_relation
 from shared.restore.event_loop import EventLoopYielder
+from shared.restore.failure_writer import FailureWriter
 from shared.restore.reading import archive_events
 from shared.restore.relations import INLINE, RelationReceiver
+from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.settings.archive_limits import LimitsProvider
 from shared.snapshots import index
 from shared.snapshots.sinks import RelationSink
@@ -55,7 +55,7 @@ class RelationImporter:
         order = job.order
         assert isinstance(order, RelationImportOrder)  # noqa: S101  # the queue of relation imports
         base = await index.current(self._pool, job.project_id)
-        failures = Failures(self._pool, lease)
+        failures = FailureWriter(self._pool, lease)
         async with write_snapshot(
             self._pool, self._store, lease, project_id=job.project_id, packed_up_to=0
         ) as writer:
@@ -89,7 +89,9 @@ class RelationImporter:
 class _Merge:
     """The relation as it will be: first what the project has of it, then what the archive has beside."""
 
-    def __init__(self, writer: SnapshotWriter, relation: str, *, limits: Limits, failures: Failures) -> None:
+    def __init__(
+        self, writer: SnapshotWriter, relation: str, *, limits: Limits, failures: FailureWriter
+    ) -> None:
         self.name = relation_file(relation)
         self._relation = relation
         self._limits = limits

@@ -6,7 +6,6 @@ from functools import partial
 
 from services.importer.importer import Importer
 from services.importer.relation_importer import RelationImporter
-from services.importer.sources import ArchiveOpener
 from services.process.monitoring import open_monitor
 from services.process.ports import Ports, open_ports, wait_for_broker
 from services.process.tracing import open_tracer
@@ -15,6 +14,7 @@ from shared.jobs.models import JobKind
 from shared.jobs.traced_work import TracedWork
 from shared.jobs.worker import Worker
 from shared.outbound.remote_imports import remote_import_policy
+from shared.restore.sources import ArchiveOpener
 from shared.settings.archive_limits import LimitsProvider, archive_limits, current_limits
 from shared.settings.defaults import default_settings
 from shared.settings.environment import MIB, Settings

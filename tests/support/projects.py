@@ -17,7 +17,6 @@ from services.exporter.exporter import Exporter
 from services.exporter.upload import Uploader
 from services.importer.importer import Importer
 from services.importer.relation_importer import RelationImporter
-from services.importer.sources import ArchiveOpener
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
@@ -39,6 +38,7 @@ from shared.outbound.policy import outbound_policy
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import SystemResolver
+from shared.restore.sources import ArchiveOpener
 from shared.settings.application import ApplicationSettings
 from shared.storage.base import ObjectStore
 from shared.storage.filesystem import FilesystemStore

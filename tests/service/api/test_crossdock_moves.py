@@ -11,7 +11,6 @@ import pytest
 from aiohttp import web
 
 from services.importer.importer import Importer
-from services.importer.sources import ArchiveOpener
 from shared.accounts.models import AccessLevel, Scope
 from shared.accounts.tokens import create_token
 from shared.archive.limits import Limits
@@ -30,6 +29,7 @@ from shared.jobs.revival import Revival
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.ledger.collector import Collector
 from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.restore.sources import ArchiveOpener
 from shared.settings.application import ApplicationSettings
 from shared.snapshots import index
 from tests.support.api import Answer, Api

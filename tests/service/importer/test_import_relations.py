@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.importer import failures as failures_module
+from shared.restore import failure_writer as failures_module
 from shared.restore.failures import Failure
 from tests.support.jobs import claimed
 from tests.support.projects import Dock, ndjson, project
@@ -92,7 +92,7 @@ async def test_messages_and_names_of_any_length_are_cut_to_255_characters(dock: 
 
 async def test_nul_in_a_message_can_be_kept(dock: Dock) -> None:
     lease = await claimed(dock.pool, await dock.order_import(project()))
-    failures = failures_module.Failures(dock.pool, lease)
+    failures = failures_module.FailureWriter(dock.pool, lease)
     await failures.add(Failure(relation="r", line_number=0, exception_class="E", message="a\0" * 200))
     await failures.flush()
     message = await dock.pool.fetchval("SELECT exception_message FROM failed_relations")
@@ -103,13 +103,13 @@ async def test_thousands_of_failures_keep_their_order_and_wait_in_bounded_batche
     dock: Dock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = []
-    flush = failures_module.Failures.flush
+    flush = failures_module.FailureWriter.flush
 
-    async def spying(self: failures_module.Failures) -> None:
+    async def spying(self: failures_module.FailureWriter) -> None:
         waiting.append(len(self._waiting))
         await flush(self)
 
-    monkeypatch.setattr(failures_module.Failures, "flush", spying)
+    monkeypatch.setattr(failures_module.FailureWriter, "flush", spying)
     lines = ndjson(*(b"%d" % n if n % 2 else GOOD for n in range(5001)))
     imported = await dock.run_import(project(issues=lines, labels=b"1\n2"))
     numbers = [(failure.relation, failure.line_number) for failure in await dock.failures(imported)]

@@ -18,7 +18,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-class Failures:
+class FailureWriter:
     """FailureLog that collects at most 500 failures, then writes them."""
 
     def __init__(self, pool: Pool, lease: Lease) -> None:
