@@ -1,4 +1,4 @@
-"""How much work there is: the sweeper reads it for whoever scales workers by it."""
+"""Measures the depth of the queues, by which an autoscaler scales workers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ _KINDS = {kind.value: kind for kind in JobKind}
 
 
 class QueueDepth:
-    """Counts the jobs that are on their way, by kind and state; the partial indexes hold just those.
+    """Counts the unfinished jobs by kind and state; the partial indexes contain only these.
 
-    A queued job is as old as it has been due: one that waits to be tried again waits on purpose.
+    The age of a queued job counts from when it is due: a job that waits for its next attempt waits on
+    purpose.
     """
 
     def __init__(self, pool: Pool, metrics: JobMetrics) -> None:
@@ -20,7 +21,7 @@ class QueueDepth:
         self._metrics = metrics
 
     async def read(self) -> int:
-        """Read the depth into the metrics, and give how many jobs there are."""
+        """Read the depth into the metrics, and give the number of unfinished jobs."""
         rows = await self._pool.fetch(
             """SELECT kind, state, count(*) AS count,
                       greatest(now() - min(CASE state WHEN 'queued' THEN not_before ELSE started_at END),

@@ -1,4 +1,4 @@
-"""What an import left out."""
+"""The records that an import left out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COLUMNS = ("id", "created_at", "exception_class", "exception_message", "source"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRelation:
-    """One record that was left out, and why; ``line_number`` counts from 0."""
+    """One record that an import left out, and why; ``line_number`` counts from 0."""
 
     id: int
     created_at: datetime
@@ -25,7 +25,7 @@ class FailedRelation:
 
 
 async def list_newest(db: Database, job: Job, *, limit: int) -> list[FailedRelation]:
-    """Give the last ``limit`` failures of the job's last attempt, the newest first."""
+    """List the last ``limit`` failures of the job's last attempt, the newest first."""
     rows = await db.fetch(
         "SELECT * FROM failed_relations WHERE job_id = $1 AND lease = $2 ORDER BY id DESC LIMIT $3",
         job.id, job.lease, limit,
@@ -34,7 +34,7 @@ async def list_newest(db: Database, job: Job, *, limit: int) -> list[FailedRelat
 
 
 async def list_in_order(db: Database, job: Job, *, after: int, limit: int) -> list[FailedRelation]:
-    """Give the first ``limit`` failures of the job's last attempt behind the id ``after``, as found."""
+    """List up to ``limit`` failures of the job's last attempt, by ascending id, after the id ``after``."""
     rows = await db.fetch(
         """SELECT * FROM failed_relations WHERE job_id = $1 AND lease = $2 AND id > $3
            ORDER BY id LIMIT $4""",

@@ -1,4 +1,4 @@
-"""Lists of jobs, as those see them who administer their projects."""
+"""Lists of jobs, for administrators and for maintainers of projects."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _SHOWN = ", ".join(f"j.{column}" for column in REPORTED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobQuery:
-    """Which jobs to list, the newest first: where something is given, those for which it holds.
+    """Which jobs to list, the newest first; a condition that is None is not applied.
 
-    ``below`` is an id, behind which the list goes on.
+    ``below`` is the id of the last job of the page before.
     """
 
     kind: JobKind | None = None
@@ -40,7 +40,7 @@ class JobQuery:
 
 @dataclass(frozen=True, slots=True)
 class ListedJob:
-    """A job and the full path of its project; its progress is without that of relations."""
+    """A job and the full path of its project; its progress lacks that of relations."""
 
     report: JobReport
     full_path: str
@@ -58,9 +58,9 @@ def _conditions(query: JobQuery) -> Iterator[tuple[str, object]]:
 
 
 def _newest(query: JobQuery, values: list[object], *more: str) -> str:
-    """Make the query of what is given, and add its values.
+    """Make the SQL for the newest jobs that match ``query`` and ``more``, and add its values to ``values``.
 
-    Where an index of -id serves it, that is what it is sorted by, so that no walk over all jobs does.
+    Narrow queries sort by -id, for which there are indexes: sorted by id, Postgres may walk all jobs.
     """
     narrow = bool(more) or any((query.project_id, query.user_id, query.state))
     conditions = list(more)
@@ -77,9 +77,9 @@ def _newest(query: JobQuery, values: list[object], *more: str) -> str:
 
 
 def job_list_query(query: JobQuery, *, administrator: User | None) -> tuple[str, list[object]]:
-    """Make the SQL of a list and its values; see ``list_jobs``.
+    """Make the SQL of a list, and its values; see ``list_jobs``.
 
-    It looks at the newest of each of the administrator's projects, and not at all jobs there are.
+    For an administrator of projects it reads the newest jobs of each of these projects, not all jobs.
     """
     values: list[object] = []
     before, jobs = "", ""
@@ -101,6 +101,6 @@ def job_list_query(query: JobQuery, *, administrator: User | None) -> tuple[str,
 
 
 async def list_jobs(db: Database, query: JobQuery, *, administrator: User | None) -> list[ListedJob]:
-    """List jobs of the projects that ``administrator`` maintains or owns, or of all where there is none."""
+    """List jobs of the projects that ``administrator`` maintains or owns; of all projects for None."""
     sql, values = job_list_query(query, administrator=administrator)
     return [ListedJob(report_of(row), row["full_path"]) for row in await db.fetch(sql, *values)]

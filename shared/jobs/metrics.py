@@ -1,4 +1,4 @@
-"""What becomes of jobs, in numbers."""
+"""Metrics of jobs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.metrics.registry import BUCKETS, OTHER
 
 
 class AttemptEnd(Enum):
-    """How a worker's attempt at a job ended."""
+    """How an attempt at a job ended."""
 
     FINISHED = "finished"
     FAILED = "failed"
@@ -32,7 +32,7 @@ class AttemptEnd(Enum):
 
 @dataclass(frozen=True, slots=True)
 class WaitingJobs:
-    """How many jobs of one kind are in one state, and for how long the oldest of them has been there."""
+    """How many jobs of a kind are in a state, and how long the oldest of them has been in it."""
 
     kind: JobKind
     state: JobState
@@ -47,9 +47,9 @@ _ON_THEIR_WAY = (JobState.QUEUED, JobState.RUNNING)
 
 
 class JobMetrics:
-    """Counts what becomes of jobs; without a registry, where nobody reads it. No method raises or waits.
+    """Counts jobs, attempts and uploads; without a registry nothing reads them. No method raises or waits.
 
-    The depth that was read is told for ``fresh_for``, as other processes read it too.
+    The depth is exported for ``fresh_for`` after it was set: other processes set theirs too.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class JobMetrics:
         )
 
     def _begin_at_zero(self) -> None:
-        """Have every series from the start: a counter that begins at one has not increased, to an alert."""
+        """Create every series at zero: to an alert, a counter that begins at one has not increased."""
         for kind in JobKind:
             self._expired.labels(kind.value)
             self._rejected.labels(kind.value)
@@ -111,12 +111,12 @@ class JobMetrics:
             self._uploads.labels(result)
 
     def count_claim(self, job: Job) -> None:
-        """Count a job that a worker took; a wait that ends with another attempt was meant to be."""
+        """Measure how long a claimed job waited, at its first attempt: later attempts wait on purpose."""
         if job.lease == 1 and job.started_at is not None:
             self._wait.labels(job.kind.value).observe((job.started_at - job.created_at).total_seconds())
 
     def count_attempt(self, job: Job, end: AttemptEnd, *, lasted: timedelta, progress: Progress) -> None:
-        """Count an attempt that is over, and whose end is written."""
+        """Count an attempt whose end is written, and what it has done."""
         kind = job.kind.value
         self._attempts.labels(kind, end.value).inc()
         self._attempt.labels(kind, end.value).observe(lasted.total_seconds())
@@ -140,32 +140,32 @@ class JobMetrics:
             self._rows.labels(relation, "failed").inc(count.failed)
 
     def count_failure(self, kind: JobKind, code: str) -> None:
-        """Count a job that has failed for good, by the code of its error."""
+        """Count a job that has finally failed, by the code of its error."""
         self._failures.labels(kind.value, code).inc()
 
     def count_rejected_message(self, kind: JobKind) -> None:
-        """Count a message that named no job, and went to the dead letters."""
+        """Count a message that named no job, and became a dead letter."""
         self._rejected.labels(kind.value).inc()
 
     def count_expired_lease(self, kind: JobKind, state: JobState) -> None:
-        """Count a lease that had expired, whose job the sweeper moved to ``state``."""
+        """Count an expired lease; the sweeper moved its job to ``state``."""
         self._expired.labels(kind.value).inc()
         if state is JobState.FAILED:
             self._jobs.labels(kind.value, state.value).inc()
             self.count_failure(kind, WORKER_LOST)
 
     def count_upload(self, outcome: UploadOutcome) -> None:
-        """Count an export that was sent to its user's address, or could not be."""
+        """Count the upload of an export to the user's address, successful or not."""
         self._uploads.labels(_UPLOADED[outcome.error is not None]).inc()
         self._tries.inc(outcome.attempts)
 
     def set_depth(self, waiting: Sequence[WaitingJobs]) -> None:
-        """Keep how many jobs are on their way; a kind and state that is not named has none."""
+        """Set the number of unfinished jobs; kinds and states that are not named have none."""
         self._depth.set(waiting)
 
 
 class _Depth(Collector):
-    """The jobs on their way, as read last; nothing once that is too long ago to be true."""
+    """The depth that was set last; no series once that is too long ago."""
 
     def __init__(self, registry: CollectorRegistry, *, fresh_for: timedelta) -> None:
         self._fresh_for = fresh_for.total_seconds()
@@ -174,12 +174,12 @@ class _Depth(Collector):
         registry.register(self)
 
     def set(self, waiting: Sequence[WaitingJobs]) -> None:
-        """Keep what was read just now."""
+        """Set the depth."""
         self._waiting = {(each.kind, each.state): each for each in waiting}
         self._read_at = time.monotonic()
 
     def collect(self) -> Iterable[Metric]:
-        """Give both gauges, with zeros, as an autoscaler must see that there is nothing to do."""
+        """Give both gauges, zeros included: an autoscaler must see that there is nothing to do."""
         jobs = GaugeMetricFamily(
             "crossdock_jobs_on_their_way", "Jobs queued and running.", labels=["kind", "state"]
         )

@@ -1,4 +1,4 @@
-"""What a job is."""
+"""Jobs, their orders, reports and outcomes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from enum import Enum
 from typing import Literal, TypeAlias
 
 WORKER_LOST = "worker_lost"
-"""The code of a job's error where its worker fell silent, and nobody can say why."""
+"""The error code of a job whose worker stopped sending heartbeats, for an unknown reason."""
 
 
 class JobKind(Enum):
-    """What a job does; its value names the queue as well."""
+    """What a job does; the value is also the name of its queue."""
 
     IMPORT = "import"
     EXPORT = "export"
@@ -21,7 +21,7 @@ class JobKind(Enum):
 
 
 class JobState(Enum):
-    """Where a job stands; the moves between states are in ``states.py``."""
+    """The state of a job; ``states.py`` has the moves between states."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -32,9 +32,9 @@ class JobState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteSource:
-    """Where an archive is fetched from. The URL is a secret: whoever has it may read there.
+    """The URL of an archive to download. It is a secret: its holder may read there.
 
-    The job's row holds it only until the job has ended.
+    The job's row holds it until the job has ended.
     """
 
     url: str = field(repr=False)
@@ -42,9 +42,9 @@ class RemoteSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOrder:
-    """What an import was asked to do, beside its archive: an object of the job's row, or ``source``.
+    """The order of an import; its archive is the object of the job's row, or ``source``.
 
-    ``replaces`` is the full path to take over at the end (overwrite), where there was one to take.
+    ``replaces`` is the full path of the project that is replaced at the end (overwrite), if any.
     ``override_params`` win over the archive's project attributes.
     """
 
@@ -55,9 +55,9 @@ class ImportOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadTarget:
-    """Where a finished export goes. The URL is a secret: whoever has it may write there.
+    """Where a finished export is uploaded to. The URL is a secret: its holder may write there.
 
-    The job's row holds it only until the job has ended.
+    The job's row holds it until the job has ended.
     """
 
     url: str = field(repr=False)
@@ -66,7 +66,7 @@ class UploadTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOrder:
-    """What an export was asked to do. ``description`` wins over the project's."""
+    """The order of an export. ``description`` wins over the project's."""
 
     description: str | None = None
     upload: UploadTarget | None = None
@@ -74,7 +74,7 @@ class ExportOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelationImportOrder:
-    """Which relation of an archive, an object of the job's row, goes into the project."""
+    """The order to import one relation of an archive, which is the object of the job's row."""
 
     relation: str
 
@@ -84,10 +84,10 @@ JobOrder: TypeAlias = ImportOrder | ExportOrder | RelationImportOrder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadOutcome:
-    """How an upload ended: well where ``error`` is None.
+    """How an upload ended: successfully where ``error`` is None.
 
-    ``status`` is that of the last answer, if there was one, ``attempts`` how often it was tried within the
-    job's last attempt, ``bytes`` the archive's size; ``url`` is masked.
+    ``status`` is that of the last answer, if there was one; ``attempts`` counts the requests within the job's
+    last attempt; ``bytes`` is the archive's size; ``url`` is masked.
     """
 
     url: str
@@ -99,7 +99,7 @@ class UploadOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveOutcome:
-    """Bytes and SHA-256, in hexadecimal, of an archive that was read and is not ours."""
+    """Size in bytes, and SHA-256 in hexadecimal, of an archive that was downloaded or read from elsewhere."""
 
     size: int
     sha256: str
@@ -107,7 +107,7 @@ class ArchiveOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What is to be told of a finished job beside its result."""
+    """What a report says of a finished job besides its result."""
 
     upload: UploadOutcome | None = None
     archive: ArchiveOutcome | None = None
@@ -117,7 +117,7 @@ class Outcome:
 class Job:
     """One row of the job table, as it was when read.
 
-    ``has_forgotten`` is true of one that has ended, and whose order had an address that is a secret.
+    ``has_forgotten`` is true of an ended job whose order had a secret address.
     """
 
     id: int
@@ -144,8 +144,8 @@ class Job:
 class JobReport:
     """A job, its progress as its worker wrote it last, and its outcome once it is finished.
 
-    ``due_at`` is when it may be begun, ``worker`` has it until ``lease_expires_at``, and ``read_at`` is when
-    all this was so, by the database's clock.
+    ``due_at`` is when it may start, ``worker`` holds it until ``lease_expires_at``, and ``read_at`` is when
+    the row was read, by the database's clock.
     """
 
     job: Job
@@ -159,7 +159,7 @@ class JobReport:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on a job: every write names the token, and a lost token writes nothing."""
+    """The right to work on a job. Every write names the token; a write with a lost token changes nothing."""
 
     job_id: int
     token: int

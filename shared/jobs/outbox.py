@@ -1,4 +1,4 @@
-"""Telling workers of a job: the row is the outbox, and the sweeper tells again what was not told."""
+"""Wake-ups of workers: the job's row is the outbox, and the sweeper publishes what was not published."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _log = structlog.get_logger()
 
 
 async def announce(db: Database, broker: Broker, job: Job) -> bool:
-    """Publish the wake-up of a committed job and note that it is out; may be repeated.
+    """Publish the wake-up of a committed job, and record that; give whether both worked. May be repeated.
 
-    A broker or a database that is away is no error, as the job is safe in its row: the answer tells.
+    A broker or database that is away is no error, as the job is safe in its row.
     """
     message = Message(str(job.id).encode(), message_id=f"job-{job.id}", correlation_id=job.correlation_id)
     try:
         await broker.publish(job.kind.value, message)
-        # Not where it was claimed meanwhile: it may be back already, and this was not about that.
+        # With the lease: a job that was claimed meanwhile may be queued again, and needs its own wake-up.
         await db.execute(
             "UPDATE jobs SET published_at = now() WHERE id = $1 AND lease = $2", job.id, job.lease
         )
@@ -32,5 +32,5 @@ async def announce(db: Database, broker: Broker, job: Job) -> bool:
 
 
 async def mark_unpublished(db: Database) -> None:
-    """Have every waiting job published anew, where the broker has lost its messages."""
+    """Have the sweeper publish every queued job again, after the broker has lost its messages."""
     await db.execute("UPDATE jobs SET published_at = NULL WHERE state = 'queued'")

@@ -1,4 +1,4 @@
-"""How far a job is: counted where the work is done, written with the heartbeat."""
+"""The progress of a job: the work counts it, and the heartbeat writes it to the row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RELATION = re.compile(r"\w{1,100}", re.ASCII)
 
 
 class Phase(Enum):
-    """What a worker is at, in the order in which it comes to it."""
+    """The phases of an attempt, in their order."""
 
     PREPARING = "preparing"  # opens what it reads
     READING = "reading"  # takes an archive apart and stores what is in it
@@ -23,7 +23,7 @@ class Phase(Enum):
 
 @dataclass(slots=True)
 class RelationProgress:
-    """Bytes of one relation so far, and how many of its lines were kept and refused."""
+    """The bytes of one relation so far, and the numbers of its lines that were kept and refused."""
 
     bytes: int = 0
     lines: int = 0
@@ -32,7 +32,7 @@ class RelationProgress:
 
 @dataclass(slots=True)
 class PhaseProgress:
-    """When a phase began and ended, by a clock of its process alone, and the bytes of the archive in it."""
+    """When a phase began and ended, by the monotonic clock of the process, and the archive's bytes in it."""
 
     phase: Phase
     began: float
@@ -42,15 +42,15 @@ class PhaseProgress:
 
     @property
     def seconds(self) -> float:
-        """How long it took, or has taken so far."""
+        """How long the phase took, or has taken so far."""
         return (monotonic() if self.ended is None else self.ended) - self.began
 
 
 @dataclass(slots=True)
 class Progress:
-    """Bytes of the archive, entries, relations and phases.
+    """The archive's bytes, the entries, relations and phases of an attempt.
 
-    ``bytes_total`` is 0 where nobody knows, and an estimate while an archive is written.
+    ``bytes_total`` is 0 where it is unknown, and an estimate while an archive is written.
     """
 
     bytes_done: int = 0
@@ -62,21 +62,22 @@ class Progress:
     def relation(self, name: str) -> RelationProgress:
         """Give the counts of a relation: of the first 200 with plain names of up to 100 characters.
 
-        Other names are no relation's of GitLab's; a report, which events carry, must not have any length.
+        No relation of GitLab's has another name, and the length of a report, which events carry, must be
+        bounded. The counts of others are not reported.
         """
         if len(self.relations) >= _MOST_RELATIONS or not _RELATION.fullmatch(name):
             return RelationProgress()
         return self.relations.setdefault(name, RelationProgress())
 
     def begin(self, phase: Phase) -> None:
-        """Note that the phase begins, and the one before it ends."""
+        """Begin a phase, which ends the one before."""
         now = monotonic()
         if self.phases:
             self.phases[-1].ended, self.phases[-1].bytes_after = now, self.bytes_done
         self.phases.append(PhaseProgress(phase, now, self.bytes_done))
 
     def report(self) -> dict[str, object]:
-        """Give the counts as they stand, for the job's row."""
+        """Give the counts for the job's row."""
         return {
             "bytes_done": self.bytes_done,
             "bytes_total": self.bytes_total,

@@ -1,4 +1,4 @@
-"""Jobs whose worker is gone, and jobs whose wake-up is still to be published: the sweeper's part."""
+"""The sweeper's work on jobs: revive those whose worker is lost, and publish wake-ups that are missing."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from shared.jobs.states import Move, guard, target
 
 _AT_ONCE = 500
 _KINDS = [kind.value for kind in JobKind]
-"""Those of a newer version, seen while it is rolled out, are that version's to publish."""
+"""A newer version, during a rollout, publishes the kinds that only it knows."""
 _log = structlog.get_logger()
 
 
 class Revival:
-    """Revives and republishes; both may be repeated, as a claim happens once.
+    """Revives jobs and publishes wake-ups. Both may be repeated, as a job is claimed only once.
 
-    What has waited for ``republish_after`` is published once more, as its message may be lost or lie with a
-    worker that is frozen, and then each time that it has waited twice as long: a long queue does not grow by
-    its own messages.
+    A wake-up is published again after ``republish_after``, as the message may be lost or held by a frozen
+    worker, and then each time the job has waited twice as long: so a long queue does not grow by repeated
+    messages.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class Revival:
         self._metrics = metrics or JobMetrics()
 
     async def revive(self) -> int:
-        """Queue jobs again whose lease has expired; those without an attempt left fail.
+        """Queue jobs whose lease has expired again, or fail them where no attempt is left; give how many.
 
-        A locked one is left for the next time: its worker may be about to finish it.
+        A row that is locked is left for the next round: its worker may be about to finish the job.
         """
         left = "attempt < max_attempts"
         rows = await self._pool.fetch(
@@ -63,9 +63,9 @@ class Revival:
         return len(rows)
 
     async def publish(self) -> int:
-        """Publish the wake-ups of due jobs that have none on its way, or had one too long ago.
+        """Publish the wake-ups of due jobs that were not published, or too long ago; give how many.
 
-        Ends where one cannot be published, as the next could not either.
+        Ends at the first that cannot be published: the others would fail as well.
         """
         due = await self._pool.fetch(
             """SELECT id FROM jobs WHERE state = 'queued' AND kind = ANY($3) AND not_before <= now()

@@ -1,4 +1,4 @@
-"""The job's state machine: one table, from which the SQL guards are made."""
+"""The state machine of jobs: one table, from which the SQL guards are made."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from shared.jobs.models import JobState
 
 
 class Move(Enum):
-    """What can happen to a job."""
+    """The moves of a job."""
 
-    CLAIM = "claim"  # a worker takes it
-    FINISH = "finish"  # it did what was asked
+    CLAIM = "claim"  # a worker begins an attempt
+    FINISH = "finish"  # the work is done
     FAIL = "fail"  # it cannot be done, or its attempts are used up
     RETRY = "retry"  # it failed for now, and is due again later
     HAND_BACK = "hand_back"  # its worker stops; another takes it, and the attempt does not count
-    REVIVE = "revive"  # its worker is gone: the lease has expired
-    CANCEL = "cancel"  # nobody wants it any more
+    REVIVE = "revive"  # its lease has expired: the worker is lost
+    CANCEL = "cancel"  # a user stops it
 
 
 MOVES: dict[Move, tuple[frozenset[JobState], JobState]] = {
@@ -28,17 +28,17 @@ MOVES: dict[Move, tuple[frozenset[JobState], JobState]] = {
     Move.REVIVE: (frozenset({JobState.RUNNING}), JobState.QUEUED),
     Move.CANCEL: (frozenset({JobState.QUEUED, JobState.RUNNING}), JobState.CANCELED),
 }
-"""From which states a move starts, and where it ends."""
+"""The states from which a move may start, and the state in which it ends."""
 
 TERMINAL = frozenset({JobState.FINISHED, JobState.FAILED, JobState.CANCELED})
 
 
 def guard(move: Move) -> str:
-    """The SQL condition under which ``move`` may happen."""
+    """Give the SQL condition under which ``move`` may happen."""
     names = ", ".join(sorted(f"'{state.value}'" for state in MOVES[move][0]))
     return f"state IN ({names})"
 
 
 def target(move: Move) -> str:
-    """The state, as an SQL literal, in which ``move`` ends."""
+    """Give the state in which ``move`` ends, as an SQL literal."""
     return f"'{MOVES[move][1].value}'"

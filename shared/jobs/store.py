@@ -1,6 +1,6 @@
 """Jobs in Postgres. Every move is one guarded UPDATE; the clock is the database's.
 
-Functions take a pool or the connection of a transaction that does more.
+Functions take a pool, or the connection of a transaction that does more.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _KINDS = {order: kind for kind, order in _ORDERS.items()}
 FORGOTTEN = """((payload - 'source' - 'upload') || jsonb_build_object(
     'forgotten', coalesce(jsonb_typeof(payload->'source') = 'object', false)
                  OR coalesce(jsonb_typeof(payload->'upload') = 'object', false)))"""
-"""The order, as SQL, once its job has ended: addresses to fetch from and to upload to are secrets.
+"""SQL for the order of an ended job: without the addresses to download from and upload to, which are secrets.
 
-That there were some is not forgotten.
+Whether there were any is kept.
 """
 
 _ENDED = f"lease_expires_at = NULL, finished_at = now(), payload = {FORGOTTEN}"
@@ -46,15 +46,18 @@ _NO_ERROR = "error = NULL, error_code = NULL"
 _BACK = "lease_expires_at = NULL, published_at = NULL"
 _LONGEST_ERROR = 2000
 _LONGEST_PAUSE = timedelta(seconds=30)
-"""Between two statements of a transaction that holds a job; its process is frozen or cut off then."""
+"""The longest pause between two statements of a transaction that holds a job.
+
+A process that is silent for longer is frozen or cut off, and loses the transaction.
+"""
 _PLAIN = (
     "id", "project_id", "user_id", "correlation_id", "traceparent", "object_id", "attempt", "max_attempts",
     "lease", "error", "error_code", "created_at", "started_at", "finished_at",
 )  # fmt: skip
 REPORTED = (*_PLAIN, "kind", "state", "payload", "outcome", "not_before", "worker", "lease_expires_at")
-"""The columns of a report, but for the progress, which may be long."""
+"""The columns of a report, except for the progress, which may be long."""
 
-# Named, as a migration that adds a column makes every prepared statement with a star fail once.
+# Named: a migration that adds a column makes every prepared ``SELECT *`` fail once.
 _JOB = ", ".join((*_PLAIN, "kind", "state", "payload"))
 _REPORT = ", ".join((*REPORTED, "progress"))
 _FIND = f"SELECT {_JOB} FROM jobs WHERE"  # noqa: S608  # fixed texts
@@ -83,9 +86,9 @@ async def enqueue(
     max_attempts: int = 5,
     traceparent: str | None = None,
 ) -> Job:
-    """Insert a queued job; it is the sweeper's and the caller's to publish once this is committed.
+    """Insert a queued job. Once that is committed, the caller publishes its wake-up, or else the sweeper.
 
-    It belongs to the trace of ``traceparent``, or else to the one that is current.
+    It belongs to the trace of ``traceparent``, or to the current one.
     """
     row = await db.fetchrow(
         f"""INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, max_attempts,
@@ -99,19 +102,19 @@ async def enqueue(
 
 
 async def find(db: Database, job_id: int) -> Job | None:
-    """Read one job."""
+    """Find a job by its id."""
     row = await db.fetchrow(f"{_FIND} id = $1", job_id)
     return _job(row) if row else None
 
 
 async def find_report(db: Database, job_id: int) -> JobReport | None:
-    """Read one job with all that is known of it."""
+    """Find a job by its id, with its progress and outcome."""
     row = await db.fetchrow(_FIND_REPORT, job_id)
     return None if row is None else report_of(row)
 
 
 def report_of(row: Row) -> JobReport:
-    """Make the report of a row of jobs that also says when it was read."""
+    """Make the report of a row that also has ``read_at``."""
     return JobReport(
         job=_job(row),
         progress=row["progress"],
@@ -126,7 +129,7 @@ def report_of(row: Row) -> JobReport:
 async def find_newest(
     db: Database, project_id: int, kind: JobKind, *, user_id: int | None = None
 ) -> Job | None:
-    """The last job of that kind that was asked for, of one user or of anybody."""
+    """Find the newest job of that kind, of ``user_id`` or, for None, of any user."""
     row = await db.fetchrow(
         f"""{_FIND} project_id = $1 AND kind = $2 AND ($3::bigint IS NULL OR user_id = $3)
            ORDER BY id DESC LIMIT 1""",
@@ -136,7 +139,7 @@ async def find_newest(
 
 
 async def list_unfinished(db: Database, project_id: int, kind: JobKind, *, user_id: int) -> list[Job]:
-    """The jobs of that kind that a user asked for and that have not ended, the oldest first."""
+    """List the jobs of that kind that a user requested and that have not ended, the oldest first."""
     rows = await db.fetch(
         f"""{_FIND} project_id = $1 AND kind = $2 AND user_id = $3 AND finished_at IS NULL
            ORDER BY id""",
@@ -146,13 +149,13 @@ async def list_unfinished(db: Database, project_id: int, kind: JobKind, *, user_
 
 
 async def list_all(db: Database, project_id: int, kind: JobKind) -> list[Job]:
-    """Every job of that kind of a project, the oldest first."""
+    """List every job of that kind of a project, the oldest first."""
     rows = await db.fetch(f"{_FIND} project_id = $1 AND kind = $2 ORDER BY id", project_id, kind.value)
     return [_job(row) for row in rows]
 
 
 async def claim(db: Database, job_id: int, *, worker: str, ttl: timedelta) -> Job | None:
-    """Take a queued job that is due; None where there is nothing to take (anybody may ask again)."""
+    """Claim a queued job that is due, for ``ttl``; None where there is no such job. May be repeated."""
     row = await db.fetchrow(
         f"""UPDATE jobs SET state = {target(Move.CLAIM)}, worker = $2, lease = lease + 1,
                    lease_expires_at = now() + $3, attempt = attempt + 1,
@@ -164,7 +167,10 @@ async def claim(db: Database, job_id: int, *, worker: str, ttl: timedelta) -> Jo
 
 
 async def heartbeat(db: Database, lease: Lease, *, ttl: timedelta, progress: Mapping[str, object]) -> None:
-    """Prolong the lease and write the progress. Raises LeaseLost, and LockNotAvailableError at a held job."""
+    """Prolong the lease and write the progress. Raises LeaseLost.
+
+    Raises LockNotAvailableError, without waiting, where a transaction holds the job.
+    """
     beaten = await db.fetchval(
         """UPDATE jobs SET lease_expires_at = now() + $3, progress = $4
            WHERE id = (SELECT id FROM jobs WHERE id = $1 AND lease = $2 AND state = 'running'
@@ -178,26 +184,26 @@ async def heartbeat(db: Database, lease: Lease, *, ttl: timedelta, progress: Map
 async def finish(
     db: Database, lease: Lease, *, progress: Mapping[str, object], outcome: Outcome | None = None
 ) -> None:
-    """End a job well. Raises LeaseLost."""
+    """Move a job to finished. Raises LeaseLost."""
     change = f"state = {target(Move.FINISH)}, {_ENDED}, {_NO_ERROR}, progress = $3, outcome = $4"
     told = None if outcome is None else msgspec.to_builtins(outcome)
     await _move(db, lease, change, dict(progress), told)
 
 
 async def fail(db: Database, lease: Lease, *, error: str, code: str) -> None:
-    """End a job with an error for its user to read, and its code. Raises LeaseLost."""
+    """Move a job to failed, with the error that its user reads, and its code. Raises LeaseLost."""
     change = f"state = {target(Move.FAIL)}, {_ENDED}, error = $3, error_code = $4"
     await _move(db, lease, change, _storable(error), code)
 
 
 async def retry(db: Database, lease: Lease, *, error: str, code: str, delay: timedelta) -> None:
-    """Put a job back, due again after ``delay``. Raises LeaseLost."""
+    """Queue a job again, due after ``delay``. Raises LeaseLost."""
     change = f"state = {target(Move.RETRY)}, {_BACK}, error = $3, error_code = $4, not_before = now() + $5"
     await _move(db, lease, change, _storable(error), code, delay)
 
 
 async def hand_back(db: Database, lease: Lease) -> None:
-    """Put a job back unharmed, as its worker stops: the attempt does not count. Raises LeaseLost."""
+    """Queue a job again, due now, as its worker stops: the attempt does not count. Raises LeaseLost."""
     await _move(
         db, lease,
         f"state = {target(Move.HAND_BACK)}, {_BACK}, {_NO_ERROR}, attempt = attempt - 1, not_before = now()",
@@ -205,7 +211,7 @@ async def hand_back(db: Database, lease: Lease) -> None:
 
 
 def _storable(error: str) -> str:
-    """Escape what Postgres keeps in no text: a job whose error cannot be written would never end."""
+    """Escape what Postgres cannot store in text: a job whose error cannot be written would never end."""
     return error.encode(errors="backslashreplace").decode().replace("\0", "\\0")[:_LONGEST_ERROR]
 
 
@@ -219,7 +225,7 @@ async def _move(db: Database, lease: Lease, change: str, *values: object) -> Non
 
 
 async def cancel(db: Database, job_id: int) -> bool:
-    """Cancel a job that has not ended; its worker sees the lost lease at the next heartbeat."""
+    """Cancel a job; False where it has ended. Its worker notices at the next heartbeat."""
     return bool(
         await db.fetchval(
             f"""UPDATE jobs SET state = {target(Move.CANCEL)}, {_ENDED}
@@ -232,8 +238,8 @@ async def cancel(db: Database, job_id: int) -> bool:
 async def hold(db: Database, lease: Lease) -> None:
     """Lock the job's row for the rest of the transaction. Raises LeaseLost.
 
-    What is written after this in the same transaction is written by the holder of the lease or not at all.
-    A process that stands still within the transaction loses it.
+    Whatever the transaction writes after this is committed by the holder of the lease, or not at all. The
+    database ends the transaction of a process that pauses in it for too long.
     """
     await db.execute(
         "SELECT set_config('idle_in_transaction_session_timeout', $1, true)",

@@ -1,4 +1,4 @@
-"""Housekeeping that every service offers to do and one does at a time: an advisory lock picks the leader."""
+"""Maintenance that every service can do, and one does at a time: an advisory lock elects the leader."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from shared.database.pool import Pool
 from shared.errors import CrossdockError
 
 MaintenanceTask = Callable[[], Awaitable[int]]
-"""One kind of housekeeping: does a bounded amount of it and gives how much. May be repeated."""
+"""Does a bounded amount of one kind of maintenance, and gives how much. May be repeated."""
 
 _LOCK = 0x73776565706572
 _TERM = timedelta(seconds=10)
 _JITTER = 0.1
-"""The part by which a pause is longer or shorter: services that started together do not stay in step."""
+"""By which part a pause varies, so that services that started together do not run in step."""
 _log = structlog.get_logger()
 
 
 def at_intervals(
     task: MaintenanceTask, *, every: timedelta, clock: Callable[[], float] = time.monotonic
 ) -> MaintenanceTask:
-    """Do ``duty`` at the first round, and then once in ``every``, be it done or failed."""
+    """Make a task that runs in the first round, and then once in ``every``, whether it succeeds or fails."""
     due = clock()
 
     @wraps(task)
@@ -43,9 +43,10 @@ def at_intervals(
 
 
 class Sweeper:
-    """Goes round its duties for ever, about ``every`` so often.
+    """Runs its tasks in rounds, about one round in ``every``.
 
-    A leader that takes longer than ``term``, as it may be frozen or cut off, gets company.
+    A leader whose round takes longer than ``term`` may be frozen or cut off: another service then leads as
+    well.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Sweeper:
         self._term = term
 
     async def run(self) -> None:
-        """Sweep until cancelled; what fails is logged and tried again at the next round."""
+        """Run rounds until cancelled; a failure is logged, and the task is tried again in the next round."""
         while True:
             await self.sweep()
             await asyncio.sleep(self._pause().total_seconds())
@@ -66,14 +67,14 @@ class Sweeper:
         return self._every * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  # nobody guesses it
 
     async def sweep(self) -> None:
-        """Go round once, unless another service is at it."""
+        """Run one round, unless another service is running one."""
         try:
             async with self._pool.acquire() as leader:
-                # The server ends the session then, and with it the lock.
+                # A silent session is ended by the server after that time, which releases the lock.
                 milliseconds = self._term // timedelta(milliseconds=1)
                 await leader.execute(f"SET idle_session_timeout = {milliseconds}")
                 if await leader.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
-                    # The pool takes the lock back. An unlock of ours could fail in the place of a
+                    # The pool's reset of the connection unlocks. An unlock here could fail in the place of a
                     # cancellation, and be taken for a fault of the database.
                     await self._go_round()
         except DATABASE_ERRORS as error:

@@ -1,4 +1,4 @@
-"""Work on jobs that is traced: it goes on in the trace of the request that asked for it."""
+"""Traced work: each attempt at a job is a span in the trace of the request that created the job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.tracing.context import continue_trace
 
 
 class TracedWork:
-    """Work like the one within; each attempt is a span."""
+    """Wraps a Work; each attempt is a span."""
 
     def __init__(self, work: Work, tracer: Tracer) -> None:
         self._work = work

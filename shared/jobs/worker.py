@@ -1,6 +1,7 @@
-"""The delivery loop: a message wakes us, the row is claimed, the message is acked, the work is done.
+"""The worker: it receives a wake-up, claims the job's row, acknowledges the message and does the work.
 
-The job is ours as long as its lease beats; a lost lease stops the work. A stop hands the work back.
+The worker holds the job as long as heartbeats prolong its lease; a lost lease cancels the work. A worker that
+stops hands its jobs back.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _MOST_DOUBLINGS = 16
 
 
 class JobCrashed(CrossdockError):
-    """The work on a job ended in an error that nobody foresaw; the log has it. It may have been passing."""
+    """The work on a job ended in an unexpected error, which the log has. A retry may help."""
 
     code = "job_crashed"
     retryable = True
@@ -46,18 +47,18 @@ class Work(Protocol):
     """What a worker does with the jobs of one kind."""
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
-        """Do the job and move it to finished, in one transaction with its result.
+        """Do the job, and move it to finished in one transaction with its result.
 
         May be repeated from the start. Raises a CrossdockError that says whether a retry helps.
         """
 
     async def explain(self, job: Job, error: CrossdockError) -> str:
-        """Say to the job's user what went wrong."""
+        """Word the error for the job's user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLimits:
-    """``ttl``: how long a silent worker keeps its job; ``drain``: how long a stopping one goes on."""
+    """``ttl``: how long a silent worker keeps its job. ``drain``: how long a stopping worker goes on."""
 
     concurrency: int
     ttl: timedelta
@@ -91,11 +92,11 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
-        """Take no more jobs; ``run`` returns once those at hand are done or handed back."""
+        """Claim no more jobs; ``run`` returns once the current ones are done or handed back."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Work until ``stop``. Raises BrokerError where the broker stays away."""
+        """Work until ``stop``. Raises BrokerError where the broker cannot be reached."""
         try:
             async with self._broker.consume(
                 self._kind.value, prefetch=self._limits.concurrency
@@ -135,7 +136,7 @@ class Worker:
         try:
             job = await self._claim(delivery)
         except Exception:  # noqa: BLE001  # as below
-            # An un-ended delivery would take this worker a place for ever. The row tells what is to be done.
+            # A delivery that never ends would block a slot of this worker for ever. The job is safe.
             _log.exception("claim_failed", worker=self._name)
             await delivery.requeue()
             return
@@ -216,7 +217,7 @@ class Worker:
                 await store.heartbeat(self._pool, lease, ttl=self._limits.ttl, progress=progress.report())
                 until = sent + self._limits.ttl.total_seconds()
             except LockNotAvailableError:
-                # Our own last transaction holds it, however long that takes; so nobody else can have it.
+                # Only our own last transaction locks the row: the lease cannot be lost meanwhile.
                 until = sent + self._limits.ttl.total_seconds()
             except DATABASE_ERRORS as error:
                 _log.warning("heartbeat_failed", error=_text(error))
@@ -253,7 +254,7 @@ class Worker:
 
 
 def _trace(error: Exception) -> Exception | None:
-    """Give what to log a traceback of: an error that nobody foresaw."""
+    """Give the error where it is unexpected, and so its traceback is worth logging."""
     return None if isinstance(error, CrossdockError) else error
 
 
