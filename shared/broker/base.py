@@ -1,7 +1,7 @@
 """The message broker: the port.
 
-A message between our services is a wake-up: small, at least once, in no promised order. Truth lives in
-Postgres. Other systems are told of events through topics, and send commands to inboxes.
+A message between services is a wake-up: small, delivered at least once, in no promised order. The truth lies
+in Postgres. Other systems receive events through topics, and send commands to inboxes.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Protocol
 from shared.errors import BrokerError, Fault
 
 MAX_BODY_BYTES = 64 * 1024
-"""The largest body that is taken."""
+"""The largest body that ``publish``, ``emit`` and ``answer`` accept."""
 
 MAX_REASON_CHARACTERS = 1000
-"""What is kept of the reason of a dead letter."""
+"""Characters of a dead letter's reason that are kept."""
 
 DELIVERY_LIMIT = 5
-"""Hand-overs of one message before it becomes a dead letter."""
+"""Deliveries of one message before it becomes a dead letter."""
 
 LIMIT_REASON = "delivery_limit"
-"""The reason of a dead letter that used up its hand-overs."""
+"""The reason of a dead letter that reached ``DELIVERY_LIMIT``."""
 
 
 class MessageTooLarge(BrokerError):
@@ -39,7 +39,7 @@ class MessageTooLarge(BrokerError):
 
 
 class MessageRefused(BrokerError):
-    """A queue that the message was for took none, as it is full: others may have got it."""
+    """A full queue refused the message; other queues may have got it."""
 
     code = "message_refused"
 
@@ -51,8 +51,8 @@ class MessageRefused(BrokerError):
 class Message:
     """``message_id`` and ``correlation_id`` are printable ASCII of at most 255 characters.
 
-    ``reply_to`` is the queue of another system, which waits there for an answer. ``user_id`` is who sent
-    the message, where the broker has made sure of that; a dead letter that is replayed keeps it.
+    ``reply_to`` is the queue in which another system expects the answer. ``user_id`` is the sender, where the
+    broker has verified it; a dead letter that is replayed keeps it.
     """
 
     body: bytes
@@ -72,7 +72,7 @@ def check_size(message: Message) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that was given up on, with the broker's or the worker's reason."""
+    """A message that was delivered in vain, with the broker's or the worker's reason."""
 
     message: Message
     queue: str
@@ -80,26 +80,26 @@ class DeadLetter:
 
 
 class Delivery(Protocol):
-    """One hand-over of a message. Exactly one of the three moves ends it.
+    """One delivery of a message. Exactly one of the three moves ends it.
 
-    A further move does nothing, and so does a move on a delivery that was lost with its connection
-    or given back with its block: that message comes again.
+    A further move does nothing, and so does a move on a delivery that was lost with its connection, or
+    returned when its block ended: that message is delivered again.
     """
 
     @property
     def message(self) -> Message:
-        """What was handed over."""
+        """The message that was delivered."""
 
     async def ack(self) -> None:
-        """Done with it; it does not come again, unless the connection is lost just now."""
+        """End it as done; it is not delivered again, unless the connection is lost at this moment."""
 
     async def requeue(self) -> None:
-        """Give it back; it comes again, here or elsewhere, at most ``DELIVERY_LIMIT`` times in all."""
+        """Return it; it is delivered again, here or elsewhere, at most ``DELIVERY_LIMIT`` times in all."""
 
     async def reject(self, reason: str) -> None:
-        """Put it into the dead letters of its queue.
+        """Move it to the dead letters of its queue.
 
-        Raises BrokerError where they did not take it; the delivery is then not ended.
+        Raises BrokerError where that failed; the delivery is then not ended.
         """
 
 
@@ -114,49 +114,49 @@ class Broker(Protocol):
         """
 
     def consume(self, queue: str, *, prefetch: int) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
-        """Deliveries of ``queue`` while the block is open, at most ``prefetch`` of them un-ended.
+        """Give deliveries of ``queue`` while the block is open, at most ``prefetch`` of them un-ended.
 
-        One message is fetched for each wait, so that who is busy keeps none from others; a wait that is
-        cancelled leaves at most one with us, for the next wait.
-        Leaving the block gives un-ended deliveries back to the queue, which counts as a hand-over,
-        and ends the iteration. Lost connections are mended inside; deliveries that were un-ended
-        then come again. Waiting for the next delivery may be cancelled and taken up again.
+        One message is fetched for each wait, so that a busy consumer withholds none from others; a wait that
+        is cancelled leaves at most one message here, for the next wait. Leaving the block returns un-ended
+        deliveries to the queue, which counts as a delivery, and ends the iteration. Lost connections are
+        reopened inside; deliveries that were un-ended then come again. Waiting for the next delivery may be
+        cancelled and repeated.
         """
 
     async def open_topic(self, topic: str) -> None:
-        """Make sure of ``topic``, so that others can bind their queues to it."""
+        """Create ``topic`` where it is missing, so that other systems can bind their queues to it."""
 
     async def emit(self, topic: str, message: Message, *, key: str) -> None:
-        """Give ``message`` to every queue that is bound to ``topic`` by ``key``, which may be none.
+        """Send ``message`` to every queue that is bound to ``topic`` by ``key``; there may be none.
 
-        Returns once the broker has taken responsibility, and may double as ``publish`` may. Those that are
-        given one after the other arrive in that order. Raises MessageTooLarge, and MessageRefused where a
-        queue is full.
+        Returns once the broker has taken responsibility; a retry may double the message, as with ``publish``.
+        Messages emitted one after the other arrive in that order. Raises MessageTooLarge, and MessageRefused
+        where a queue is full.
         """
 
     def listen(
         self, inbox: str, keys: Sequence[str], *, prefetch: int
     ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
-        """Deliveries, as ``consume`` gives them, of what other systems send to ``inbox`` under ``keys``.
+        """Give deliveries, as ``consume`` does, of what other systems send to ``inbox`` under ``keys``.
 
-        What they send under another key arrives as well, so that it can be answered. ``inbox`` is a queue:
-        it keeps what comes while nobody listens, from the first time on that somebody did, and it has
-        dead letters. Bodies may be of any length.
+        Messages under other keys arrive too, so that they can be answered. ``inbox`` is a queue: from the
+        first ``listen`` on it keeps messages while there is no listener, and it has dead letters. Bodies may
+        be of any length.
         """
 
     async def answer(self, queue: str, message: Message) -> bool:
-        """Put ``message`` into a queue that another system named; False where none is, or it is full."""
+        """Put ``message`` into a queue that another system named; False where it is missing or full."""
 
     def dead_letters(self, queue: str) -> AsyncIterator[DeadLetter]:
-        """The dead letters of ``queue`` as they lie there now; looking does not remove them.
+        """Give the current dead letters of ``queue``, without removing them.
 
-        While one looks, others may not see those that were already given.
+        While this runs, other readers may not see those that were given here.
         """
 
     async def replay(self, queue: str) -> int:
-        """Publish the dead letters of ``queue`` that lie there now again; give how many.
+        """Publish the current dead letters of ``queue`` again, and give how many.
 
-        Each is published before it is removed: after an error one may be there twice, none is lost.
+        Each is published before it is removed: after an error one may be there twice, and none is lost.
         """
 
     async def check(self) -> None:

@@ -1,4 +1,4 @@
-"""The broker inside one process: for one machine, and gone with it (the job table is the truth)."""
+"""The broker within one process, for one machine; its messages end with it (the job table is the truth)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from shared.broker.base import (
 from shared.errors import BrokerError
 
 CAPACITY = 100_000
-"""Messages of one queue, dead letters among them, beyond which it takes no more."""
+"""Messages of one queue, dead letters included, above which it refuses more."""
 
 Listener = Callable[[str, str, Message], None]
-"""Takes a topic, a key and a message; it must neither wait nor raise."""
+"""Receives a topic, a key and a message; it must neither wait nor raise."""
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """A message in its queue, and how often it was handed over."""
+    """A message in its queue, and how often it was delivered."""
 
     message: Message
     handed_over: int = 0
@@ -59,7 +59,7 @@ class _Queue:
 
 
 class _Delivery:
-    """One hand-over, un-ended as long as its consumer lists it."""
+    """One delivery; it is un-ended as long as its consumer lists it."""
 
     def __init__(self, consumer: _Consumer, waiting: _Waiting) -> None:
         self._consumer = consumer
@@ -109,7 +109,7 @@ class _Consumer:
         return delivery
 
     def end(self, delivery: _Delivery) -> bool:
-        """Whether ``delivery`` was un-ended until now, and so makes room for another."""
+        """Tell whether ``delivery`` was un-ended until now, and so makes room for another."""
         self.awake.set()
         return self._open.pop(delivery, None) is not None
 
@@ -132,7 +132,7 @@ class MemoryBroker:
         return self._queues.setdefault(name, _Queue(name))
 
     async def publish(self, queue: str, message: Message) -> None:
-        """Put ``message`` into ``queue``; BrokerError where that is full."""
+        """Put ``message`` into ``queue``. Raises BrokerError where that is full."""
         check_size(message)
         target = self._queue(queue)
         if len(target.ready) + len(target.dead) >= self._capacity:
@@ -149,11 +149,11 @@ class MemoryBroker:
             consumer.close()
 
     def on_emit(self, listener: Listener) -> None:
-        """Have ``listener`` called with what is emitted from now on; for who embeds the services."""
+        """Call ``listener`` with every message emitted from now on: for programs that embed the services."""
         self._listeners.append(listener)
 
     async def open_topic(self, topic: str) -> None:
-        """Listeners need nothing to be there."""
+        """See Broker; a topic needs nothing here."""
 
     async def emit(self, topic: str, message: Message, *, key: str) -> None:
         """See Broker."""
@@ -168,18 +168,18 @@ class MemoryBroker:
         *,
         prefetch: int,
     ) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
-        """See Broker; in the process one sends by ``publish``."""
+        """See Broker; other code in the process sends by ``publish``."""
         return self.consume(inbox, prefetch=prefetch)
 
     async def answer(self, queue: str, message: Message) -> bool:
-        """See Broker; a queue is there from the first time on that it is consumed."""
+        """See Broker; a queue exists once it was consumed or published to."""
         if queue not in self._queues:
             return False
         await self.publish(queue, message)
         return True
 
     async def dead_letters(self, queue: str) -> AsyncIterator[DeadLetter]:
-        """See Broker; those that lie there when it is first asked."""
+        """See Broker; the dead letters at the time of the first step."""
         for letter in tuple(self._queue(queue).dead):
             yield letter
 
@@ -192,4 +192,4 @@ class MemoryBroker:
         return len(letters)
 
     async def check(self) -> None:
-        """Nothing can be out of reach."""
+        """See Broker; memory cannot be unreachable."""

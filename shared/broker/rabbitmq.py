@@ -1,4 +1,4 @@
-"""RabbitMQ: quorum queues with publisher confirms, each with a second one for its dead letters."""
+"""RabbitMQ: quorum queues with publisher confirms, and a second queue for the dead letters of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import stamina
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from shared.broker.base import DeadLetter, Delivery, Message, check_size
-from shared.broker.rabbitmq_link import REASON_HEADER, Link, close_quietly, parsed, translated
+from shared.broker.rabbitmq_link import REASON_HEADER, Link, close_quietly, parse_url, translate_errors
 from shared.errors import BrokerError
 from shared.tracing.base import OFF, SpanKind, Tracer
 
@@ -26,14 +26,14 @@ _CHECK_DEADLINE = timedelta(seconds=5)
 _BROKERS_REASON_HEADER = "x-first-death-reason"
 
 
-Declare = Callable[[AbstractChannel], Awaitable[None]]
+QueueDeclaration = Callable[[AbstractChannel], Awaitable[None]]
 
 
 class _Subscription:
-    """A channel that consumes; everything it delivers ends with it.
+    """A channel that consumes; what it delivered is returned when it ends.
 
-    It consumes for one message at a time, and only while somebody waits for one: a channel that goes on
-    consuming is sent another with each acknowledgement, to lie here while others have nothing to do.
+    It consumes one message at a time, and only while a task waits for one: a channel that goes on consuming
+    gets another message with each acknowledgement, which would lie here while other workers are idle.
     """
 
     def __init__(self, link: Link, channel: AbstractChannel, *, queue: str, prefetch: int) -> None:
@@ -45,7 +45,7 @@ class _Subscription:
         self._room = asyncio.Semaphore(prefetch)
         self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
 
-    async def start(self, declare: Declare) -> None:
+    async def start(self, declare: QueueDeclaration) -> None:
         await declare(self.channel)
         await self.channel.set_qos(prefetch_count=1)  # of each consumer; un-acked ones of others do not count
         self.channel.close_callbacks.add(self._end)
@@ -56,20 +56,20 @@ class _Subscription:
     def _end(self, *_: object) -> None:
         self._ended = True
         self._arrived.put_nowait(None)
-        self._room.release()  # for whoever waits for it, and is to hear of the end
+        self._room.release()  # wakes a task that waits for room, so that it sees the end
 
     @property
     def is_live(self) -> bool:
         return self._started and not (self._ended or self.channel.is_closed)
 
     async def next(self) -> _Delivery | None:
-        """The next message, or None once there is none to come."""
+        """Give the next message, or None once the subscription has ended."""
         async with self._asking:
             if not self._consuming:
                 await self._consume()
             incoming = await self._arrived.get()
             if incoming is None:
-                self._arrived.put_nowait(None)  # for whoever else waits
+                self._arrived.put_nowait(None)  # wakes the next waiting task
             if incoming is None or not self.is_live:
                 return None
             self._consuming = False
@@ -79,18 +79,18 @@ class _Subscription:
         await self._room.acquire()
         self._consuming = True
         try:
-            async with translated(f"consume {self._name}", self._link.deadline):
+            async with translate_errors(f"consume {self._name}", self._link.deadline):
                 await self._queue.consume(self._take)
         except BrokerError as error:
             _log.debug("broker_consume_failed", exc_info=error)
             self._end()
         except asyncio.CancelledError:
-            self._end()  # who knows whether it consumes
+            self._end()  # it is unknown whether the broker has begun to deliver
             raise
 
     async def _take(self, incoming: AbstractIncomingMessage) -> None:
         try:
-            async with translated(f"stop consuming {self._name}", self._link.deadline):
+            async with translate_errors(f"stop consuming {self._name}", self._link.deadline):
                 await self._queue.cancel(str(incoming.consumer_tag))
         except BrokerError as error:
             _log.debug("broker_cancel_failed", exc_info=error)
@@ -98,12 +98,12 @@ class _Subscription:
         self._arrived.put_nowait(incoming)
 
     def free(self) -> None:
-        """Make room for another message, as one has ended."""
+        """Make room for another message, as a delivery has ended."""
         self._room.release()
 
 
 class _Delivery:
-    """One hand-over on one channel."""
+    """One delivery on one channel."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class _Delivery:
         if not self._is_open():
             return
         try:
-            async with translated("end a delivery", self._link.deadline):
+            async with translate_errors("end a delivery", self._link.deadline):
                 await move()
             self._subscription.free()
         except BrokerError as error:
@@ -149,9 +149,9 @@ class _Delivery:
 
 
 class _Consumer:
-    """The deliveries of one open block, over as many channels as it takes."""
+    """The deliveries of one open block, over as many channels as that takes."""
 
-    def __init__(self, link: Link, declare: Declare, *, queue: str, prefetch: int) -> None:
+    def __init__(self, link: Link, declare: QueueDeclaration, *, queue: str, prefetch: int) -> None:
         self._link = link
         self._declare = declare
         self._queue = queue
@@ -178,8 +178,8 @@ class _Consumer:
                 await self.subscribe()
 
     async def subscribe(self) -> None:
-        """Consume on a new channel, unless another task did so meanwhile or the block was left."""
-        async with self._subscribing, translated(f"consume {self._queue}", self._link.deadline):
+        """Consume on a new channel, unless another task did so meanwhile or the block has ended."""
+        async with self._subscribing, translate_errors(f"consume {self._queue}", self._link.deadline):
             if self._closed or (self._subscription is not None and self._subscription.is_live):
                 return
             await self._drop()
@@ -231,7 +231,7 @@ class RabbitMQBroker:
         return await self._link.answer(queue, message)
 
     def consume(self, queue: str, *, prefetch: int) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
-        """See Broker; BrokerError on entering where the broker cannot be reached then."""
+        """See Broker. Raises BrokerError on entering where the broker cannot be reached."""
         return self._consume(partial(self._link.declare, queue=queue), queue, prefetch=prefetch)
 
     def listen(
@@ -243,7 +243,7 @@ class RabbitMQBroker:
 
     @asynccontextmanager
     async def _consume(
-        self, declare: Declare, queue: str, *, prefetch: int
+        self, declare: QueueDeclaration, queue: str, *, prefetch: int
     ) -> AsyncIterator[AsyncIterator[Delivery]]:
         consumer = _Consumer(self._link, declare, queue=queue, prefetch=prefetch)
         try:
@@ -266,21 +266,21 @@ class RabbitMQBroker:
         async with aclosing(self._buried(queue)) as buried:
             async for incoming in buried:
                 await self._link.publish(queue, self._link.read(incoming))
-                async with translated(f"replay {queue}", self._link.deadline):
+                async with translate_errors(f"replay {queue}", self._link.deadline):
                     await incoming.ack()
                 count += 1
         return count
 
     async def _buried(self, queue: str) -> AsyncGenerator[AbstractIncomingMessage]:
-        """The dead letters there are when the first is got; un-acked ones go back at the end."""
+        """Give the dead letters that are there at the first step; un-acknowledged ones return at the end."""
         action = f"dead letters of {queue}"
         async with self._link.channel(action) as channel:
-            async with translated(action, self._link.deadline):
+            async with translate_errors(action, self._link.deadline):
                 await self._link.declare(channel, queue)
                 dead = await channel.get_queue(self._link.dead_name(queue), ensure=False)
             given, present = 0, 1
             while given < present:
-                async with translated(action, self._link.deadline):
+                async with translate_errors(action, self._link.deadline):
                     incoming = await dead.get(fail=False)
                 if incoming is None:
                     return
@@ -290,7 +290,7 @@ class RabbitMQBroker:
                 yield incoming
 
     async def check(self) -> None:
-        """See Broker: opening a channel asks the broker for an answer within five seconds."""
+        """See Broker: opens a channel, which the broker has to answer within five seconds."""
         async with self._link.channel("check", _CHECK_DEADLINE):
             pass
 
@@ -299,11 +299,11 @@ class RabbitMQBroker:
 async def rabbitmq_broker(
     url: str, *, prefix: str = "crossdock.", deadline: timedelta = DEADLINE, tracer: Tracer = OFF
 ) -> AsyncIterator[RabbitMQBroker]:
-    """The broker at ``url`` (AMQP URI), connected to when it is first used.
+    """Give the broker at ``url`` (AMQP URI); it connects at first use.
 
     ``prefix`` begins the name of every queue; ``deadline`` bounds each call, connecting included.
     """
-    link = Link(parsed(url), prefix=prefix, deadline=deadline)
+    link = Link(parse_url(url), prefix=prefix, deadline=deadline)
     try:
         yield RabbitMQBroker(link, tracer=tracer)
     finally:

@@ -1,4 +1,4 @@
-"""Headers of RabbitMQ's messages: other systems' as texts, apart from ours and the broker's."""
+"""Headers of RabbitMQ's messages: those of other systems as texts, without ours and the broker's."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 from pamqp.common import FieldValue
 
 SENDER_HEADER = "x-sender"
-"""Who sent a message that we send again; to be trusted where it is we who sent it."""
+"""The original sender of a message that we send again; trusted only where we are the last sender."""
 
 _OURS = "x-"
 
 
 def own_headers(headers: Mapping[str, FieldValue]) -> dict[str, str]:
-    """Give what the sender set: no header of ours, of the broker's, nor one that is a table or a list."""
+    """Give the headers that the sender set: without ours, the broker's, and any tables or lists."""
     texts = {name: as_text(value) for name, value in headers.items() if not name.startswith(_OURS)}
     return {name: text for name, text in texts.items() if text is not None}
 
 
 def as_text(value: FieldValue) -> str | None:
-    """Write a value as CloudEvents does; None for one that has no such form."""
+    """Write a value as CloudEvents does; None for a value that has no such form."""
     match value:
         case str():
             return value

@@ -1,7 +1,7 @@
-"""The connection to RabbitMQ, opened anew when it is lost, with its queues and what is published.
+"""The connection to RabbitMQ: reconnects, declares queues and publishes.
 
-It is ours to mend, not aio-pika's: the robust iterator there ends after a minute without a broker, and
-hands out what a dead channel had buffered.
+Reconnecting is done here and not by aio-pika: its robust iterator ends after a minute without a broker, and
+gives out messages that a dead channel had buffered.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _LOST = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError)
 
 
 @asynccontextmanager
-async def translated(action: str, deadline: timedelta) -> AsyncIterator[None]:
-    """Turn what goes wrong inside, or takes longer than ``deadline``, into BrokerError."""
+async def translate_errors(action: str, deadline: timedelta) -> AsyncIterator[None]:
+    """Turn errors inside, and a block that takes longer than ``deadline``, into BrokerError."""
     try:
         async with asyncio.timeout(deadline.total_seconds()):
             yield
@@ -59,16 +59,16 @@ async def translated(action: str, deadline: timedelta) -> AsyncIterator[None]:
 
 
 async def close_quietly(resource: Connection | AbstractChannel) -> None:
-    """Close what may be lost already; the broker gives back what was un-ended either way."""
+    """Close what may be lost already; the broker returns un-ended deliveries either way."""
     try:
-        async with translated("close", _CLOSE_DEADLINE):
+        async with translate_errors("close", _CLOSE_DEADLINE):
             await resource.close()
     except BrokerError as error:
         _log.debug("broker_close_failed", exc_info=error)
 
 
-def parsed(url: str) -> URL:
-    """The AMQP URI, or BrokerError, which does not quote it."""
+def parse_url(url: str) -> URL:
+    """Parse an AMQP URI. Raises BrokerError, which does not quote it."""
     try:
         uri = URL(url)
     except ValueError:
@@ -78,13 +78,13 @@ def parsed(url: str) -> URL:
 
 
 def _is_open(connection: Connection) -> bool:
-    """What the transport says: aio-pika hears of its loss a little later."""
+    """Tell what the transport knows: aio-pika learns of a lost connection a little later."""
     transport = connection.transport
     return transport is not None and transport.connection.is_opened
 
 
 class Link:
-    """One connection and its publishing channel, opened when asked for and found missing or lost.
+    """One connection and its publishing channel, opened when they are needed and missing or lost.
 
     ``prefix`` begins the name of every queue; ``deadline`` bounds each call, connecting included.
     """
@@ -101,15 +101,15 @@ class Link:
         self._declared: set[str] = set()
 
     def name(self, queue: str) -> str:
-        """What ``queue`` is called on the broker."""
+        """Give the name of ``queue`` on the broker."""
         return self._prefix + queue
 
     def dead_name(self, queue: str) -> str:
-        """What the queue of the dead letters of ``queue`` is called on the broker."""
+        """Give the name, on the broker, of the queue of dead letters of ``queue``."""
         return f"{self._prefix}{queue}.dead"
 
     async def open_channel(self) -> AbstractChannel:
-        """A new channel with publisher confirms, on which an unroutable message is an error."""
+        """Open a channel with publisher confirms, on which an unroutable message is an error."""
         async with self._connecting:
             if self._connection is None or not _is_open(self._connection):
                 await self.close()
@@ -120,8 +120,8 @@ class Link:
 
     @asynccontextmanager
     async def channel(self, action: str, deadline: timedelta | None = None) -> AsyncIterator[AbstractChannel]:
-        """A channel for the block; what is un-acked on it goes back at the end."""
-        async with translated(action, deadline or self.deadline):
+        """Open a channel for the block; un-acknowledged messages on it return at the end."""
+        async with translate_errors(action, deadline or self.deadline):
             channel = await self.open_channel()
         try:
             yield channel
@@ -129,7 +129,7 @@ class Link:
             await close_quietly(channel)
 
     async def declare(self, channel: AbstractChannel, queue: str) -> None:
-        """Make sure of ``queue`` and of its dead letters."""
+        """Create ``queue`` and the queue of its dead letters, where they are missing."""
         # RabbitMQ 4 drops a message at its 20th return where no limit is set; each look returns all.
         unlimited: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
         await channel.declare_queue(self.dead_name(queue), durable=True, arguments=unlimited)
@@ -144,13 +144,13 @@ class Link:
         await channel.declare_queue(self.name(queue), durable=True, arguments=arguments)
 
     async def declare_topic(self, channel: AbstractChannel, topic: str) -> None:
-        """Make sure of the exchange that carries ``topic``."""
+        """Create the exchange of ``topic``, where it is missing."""
         await channel.declare_exchange(self.name(topic), ExchangeType.TOPIC, durable=True)
 
     async def declare_inbox(self, channel: AbstractChannel, inbox: str, keys: Sequence[str]) -> None:
-        """Make sure of the queue ``inbox``, and of the exchange of that name that fills it.
+        """Create the queue ``inbox``, and the exchange of that name that fills it, where they are missing.
 
-        What comes under another key takes a way round, as RabbitMQ would drop it.
+        Messages under other keys take the alternate exchange: RabbitMQ would drop them.
         """
         await self.declare(channel, inbox)
         others = self.name(f"{inbox}.others")
@@ -176,7 +176,7 @@ class Link:
         await self._send(queue, outgoing, self.dead_name(queue))
 
     async def _send(self, queue: str, outgoing: Outgoing, routing_key: str) -> None:
-        async with translated(f"publish to {queue}", self.deadline):
+        async with translate_errors(f"publish to {queue}", self.deadline):
             channel = await self._channel(queue, partial(self.declare, queue=queue))
             try:
                 await channel.default_exchange.publish(outgoing, routing_key, mandatory=True)
@@ -185,8 +185,8 @@ class Link:
                 raise
 
     async def emit(self, topic: str, message: Message, *, key: str) -> None:
-        """Return once the broker has given ``message`` to whoever is bound to ``topic`` by ``key``."""
-        async with translated(f"emit to {topic}", self.deadline):
+        """Return once the broker has given ``message`` to every queue bound to ``topic`` by ``key``."""
+        async with translate_errors(f"emit to {topic}", self.deadline):
             channel = await self._topic_channel(topic)
             exchange = await channel.get_exchange(self.name(topic), ensure=False)
             try:
@@ -195,21 +195,21 @@ class Link:
                 raise MessageRefused(f"emit to {topic}") from None
 
     async def open_topic(self, topic: str) -> None:
-        """Make sure of ``topic``."""
-        async with translated(f"open {topic}", self.deadline):
+        """Create ``topic`` where it is missing."""
+        async with translate_errors(f"open {topic}", self.deadline):
             await self._topic_channel(topic)
 
     async def _topic_channel(self, topic: str) -> AbstractChannel:
         return await self._channel(f"topic {topic}", partial(self.declare_topic, topic=topic))
 
     async def answer(self, queue: str, message: Message) -> bool:
-        """Put ``message`` into a queue of this very name; False where there is none, it is full, or ours.
+        """Put ``message`` into the queue of this very name; False where it is missing, full, or one of ours.
 
-        Who may send commands may not, by that, write into the queues that our services consume.
+        Ours are refused, as a system that may send commands must not write into the queues of our services.
         """
         if self._prefix and queue.startswith(self._prefix):
             return False
-        async with translated(f"answer to {queue}", self.deadline):
+        async with translate_errors(f"answer to {queue}", self.deadline):
             channel = await self._channel("answers", _nothing_to_declare)
             try:
                 await channel.default_exchange.publish(self._outgoing(message), queue, mandatory=True)
@@ -220,7 +220,7 @@ class Link:
     async def _channel(
         self, what: str, declare: Callable[[AbstractChannel], Awaitable[None]]
     ) -> AbstractChannel:
-        """Where to publish, once ``what`` is declared there."""
+        """Give the channel to publish on, after ``declare`` has run there for ``what``."""
         async with self._declaring:
             if self._publishing is None or self._publishing.is_closed:
                 self._declared.clear()
@@ -239,15 +239,15 @@ class Link:
             correlation_id=message.correlation_id,
             content_type=message.content_type,
             reply_to=message.reply_to,
-            # RabbitMQ takes no other name than that of who is connected.
+            # RabbitMQ accepts no other user than that of the connection.
             user_id=None if message.user_id is None else self._user,
             delivery_mode=DeliveryMode.PERSISTENT,
         )
 
     def read(self, incoming: AbstractIncomingMessage) -> Message:
-        """What was delivered; other systems may have left out the id.
+        """Read a delivered message; other systems may have left out the id.
 
-        A dead letter was sent again by us, and names in a header who had sent it first.
+        A dead letter was sent again by us; a header of ours names its first sender.
         """
         sender = incoming.user_id
         if sender is not None and sender == self._user:
@@ -263,7 +263,7 @@ class Link:
         )
 
     async def close(self) -> None:
-        """Close the connection; whoever asks for a channel gets a new one."""
+        """Close the connection; the next channel opens a new one."""
         if self._connection is not None:
             await close_quietly(self._connection)
             self._connection = None

@@ -12,7 +12,7 @@ import pytest
 
 from shared.broker.base import Message, MessageRefused
 from shared.broker.rabbitmq import RabbitMQBroker, rabbitmq_broker
-from shared.broker.rabbitmq_link import translated
+from shared.broker.rabbitmq_link import translate_errors
 from shared.errors import BrokerError
 from tests.support.rabbitmq import RabbitMQServer
 
@@ -181,7 +181,7 @@ async def test_a_call_that_the_library_cancels_with_its_connection_is_a_broker_e
     broker: RabbitMQBroker,
 ) -> None:
     async def call() -> None:
-        async with translated("declare", DEADLINE):
+        async with translate_errors("declare", DEADLINE):
             await broker._link.declare(channel, QUEUE)
 
     await broker.check()
