@@ -1,7 +1,7 @@
 """Object storage: the port.
 
-Keys are ``/``-separated relative names of printable ASCII (``check_key`` has the rules). An object
-is written once, whole, and never changed; nobody sees it before its writer committed it.
+Keys are ``/``-separated relative names of printable ASCII (``check_key`` has the rules). An object is written
+once, whole, and never changed; it is invisible until its writer has committed it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def check_key(key: str) -> str:
 
 
 def bytes_in_range(key: str, *, start: int, length: int | None, size: int) -> int:
-    """How many bytes ``read`` has to give of an object of ``size`` bytes; raises RangeOutside."""
+    """Give how many bytes ``read`` has to give of an object of ``size`` bytes. Raises RangeOutside."""
     wanted = max(size - start, 0) if length is None else length
     if start < 0 or wanted < 0 or (length is not None and start + length > size):
         raise RangeOutside(key, start=start, length=wanted, size=size)
@@ -40,17 +40,17 @@ def bytes_in_range(key: str, *, start: int, length: int | None, size: int) -> in
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What the store knows of a committed object; ``size`` in bytes."""
+    """A committed object as the store describes it; ``size`` is in bytes."""
 
     key: str
     size: int
 
 
 class ObjectWriter(Protocol):
-    """Writes one object; invisible until ``commit``, thrown away when left without it.
+    """Writes one object; invisible until ``commit``, aborted when left without it.
 
-    Use as ``async with``, by one task at a time: leaving the block uncommitted (also by an
-    exception or a cancellation) aborts, and nothing of the object stays behind.
+    Use it as ``async with``, by one task at a time: leaving the block uncommitted (also by an exception or a
+    cancellation) aborts, and nothing of the object stays behind.
     """
 
     async def __aenter__(self) -> Self: ...
@@ -67,12 +67,15 @@ class ObjectWriter(Protocol):
     async def commit(self) -> int:
         """Make the object visible, atomically, and give its size in bytes. Called once.
 
-        Once it returned, the object is durable. Where it raises StorageError or is cancelled, the
-        object is there whole, or not at all, as a lost answer leaves the outcome open.
+        Once it has returned, the object is durable. Where it raises StorageError or is cancelled, the object
+        is there whole, or not at all: a lost answer leaves the outcome open.
         """
 
     async def abort(self) -> None:
-        """Throw everything away. May be repeated; does nothing after ``commit``, raises nothing."""
+        """Delete everything that was written. May be repeated.
+
+        Does nothing after ``commit``, raises nothing.
+        """
 
 
 class ObjectStore(Protocol):
@@ -95,17 +98,17 @@ class ObjectStore(Protocol):
         """
 
     async def stat(self, key: str) -> ObjectInfo:
-        """Raises ObjectMissing."""
+        """Give size and key of an object. Raises ObjectMissing."""
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Delete the objects; a missing one is no error. May be repeated."""
 
     def list(self, prefix: str = "") -> AsyncGenerator[ObjectInfo, None]:
-        """Committed objects whose key starts with ``prefix``, in ascending order of keys.
+        """Give the committed objects whose key starts with ``prefix``, in ascending order of keys.
 
-        Some servers sort level by level instead (SeaweedFS), which puts ``a/c`` before ``a-b``: the
-        order holds for certain where names have no character below ``/``, such as a hyphen or dot.
-        Not a snapshot: what is committed or deleted meanwhile may or may not be among them.
+        Some servers sort level by level instead (SeaweedFS), which puts ``a/c`` before ``a-b``: the order is
+        certain where names have no character below ``/``, such as a hyphen or dot. The list is no snapshot:
+        objects that are committed or deleted meanwhile may or may not be in it.
         """
 
     async def abort_uploads(self, *, older_than: timedelta) -> int:

@@ -1,4 +1,4 @@
-"""What goes wrong in a store, in the words of the port; each adapter translates into these."""
+"""Errors of object storage, in the terms of the port; each adapter translates into these."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.errors import Fault, StorageError
 
 
 class OperationFailed(StorageError):
-    """The store could not do it now (unreachable, overloaded, full): trying again may help."""
+    """The store could not do it at the moment (unreachable, overloaded, full): a retry may help."""
 
     code = "storage_failed"
 
@@ -18,18 +18,18 @@ class OperationFailed(StorageError):
         self.operation = operation
         self.key = key
         self.cause = cause
-        """What the store itself calls it: a code of S3 (``AccessDenied``) or an errno (``ENOSPC``)."""
+        """The store's own code: one of S3 (``AccessDenied``) or an errno (``ENOSPC``)."""
 
 
 class OperationRefused(OperationFailed):
-    """The store will not do it (no permission, no bucket, wrong credentials): it stays so."""
+    """The store refuses (no permission, no bucket, wrong credentials): a retry does not help."""
 
     code = "storage_refused"
     retryable = False
 
 
 class RangeOutside(StorageError):
-    """A range was asked for that the object does not have; lengths in bytes."""
+    """The requested range is not within the object; lengths in bytes."""
 
     code = "storage_range"
     retryable = False
@@ -40,7 +40,7 @@ class RangeOutside(StorageError):
 
 
 class ObjectTooLarge(StorageError):
-    """The object outgrew what the store can hold under one key; ``limit`` in bytes."""
+    """The object is larger than the store can hold under one key; ``limit`` in bytes."""
 
     code = "storage_too_large"
     retryable = False
@@ -52,7 +52,7 @@ class ObjectTooLarge(StorageError):
 
 
 class KeyInvalid(StorageError, ValueError):
-    """The key breaks the rules of the port; the caller has a bug."""
+    """The key breaks the rules of the port: a bug of the caller."""
 
     code = "storage_key"
     fault: ClassVar[Fault] = Fault.US
@@ -64,7 +64,7 @@ class KeyInvalid(StorageError, ValueError):
 
 
 class WriterClosed(StorageError):
-    """Written to, or committed, after its commit or abort; the caller has a bug."""
+    """A write or commit after the commit or abort: a bug of the caller."""
 
     code = "storage_writer_closed"
     fault: ClassVar[Fault] = Fault.US

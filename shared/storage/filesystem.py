@@ -28,7 +28,7 @@ _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class FilesystemStore:
-    """ObjectStore in the directory ``root``, which is made when first written to."""
+    """ObjectStore in the directory ``root``, which is made at the first write."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -82,7 +82,7 @@ class FilesystemStore:
         return await in_thread("abandon", _INCOMING, lambda: _remove_old(self._incoming, last))
 
     async def check(self) -> None:
-        """See ObjectStore: a file can be made here."""
+        """See ObjectStore: makes a file, and deletes it."""
         await in_thread("check", _INCOMING, lambda: _try_out(self._incoming))
 
 
@@ -114,7 +114,7 @@ def _delete(path: Path, root: Path) -> None:
 
 
 def _children(root: Path, directory: str, prefix: str) -> list[tuple[str, int | None]]:
-    """Names right below ``directory`` with their sizes, last first; directories end with ``/``.
+    """Give the names right below ``directory`` with their sizes, last first; directories end with ``/``.
 
     With the slash they sort among the files as their objects' keys do (``a-b`` before ``a/b``).
     """

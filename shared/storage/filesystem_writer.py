@@ -1,4 +1,4 @@
-"""Writing one file so that nobody sees it before it is whole and on the disk."""
+"""Writes one file, which is invisible until it is whole and on the disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 _BUFFER = 1024 * 1024
 _PRUNED_AGAIN = 100
-"""How often a commit makes its directory anew when deletions keep pruning it."""
+"""How often a commit makes its directory anew where deletions remove it at the same time."""
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _LASTING = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EEXIST,
@@ -32,7 +32,7 @@ _log = structlog.get_logger()
 
 
 class FilesystemWriter:
-    """ObjectWriter through a file in ``incoming``; gathers up to 2 MiB between blocking calls."""
+    """ObjectWriter by a file in ``incoming``; buffers up to 2 MiB between blocking calls."""
 
     def __init__(self, key: str, *, root: Path, incoming: Path) -> None:
         self._key = key
@@ -80,7 +80,10 @@ class FilesystemWriter:
             raise WriterClosed(self._key)
 
     async def _step(self, operation: str, work: Callable[[], object]) -> None:
-        """Run ``work`` in a thread; after a failure the file is in doubt, so that is the end."""
+        """Run ``work`` in a thread.
+
+        After a failure the state of the file is unknown, so the writer aborts.
+        """
         try:
             await in_thread(operation, self._key, work)
         except StorageError:
@@ -117,10 +120,10 @@ async def in_thread(operation: str, key: str, work: Callable[[], T]) -> T:
     try:
         return await to_the_end(asyncio.to_thread(work))
     except OSError as error:
-        raise _translated(error, operation, key) from error
+        raise _translate(error, operation, key) from error
 
 
-def _translated(error: OSError, operation: str, key: str) -> OperationFailed:
+def _translate(error: OSError, operation: str, key: str) -> OperationFailed:
     cause = errno.errorcode.get(error.errno or 0, "")
     kind = OperationRefused if error.errno in _LASTING else OperationFailed
     reason = "no space is left on the device" if error.errno in _FULL else error.strerror or str(error)
@@ -133,7 +136,7 @@ def _move(temporary: Path, target: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary.replace(target)
         except FileNotFoundError:
-            if not temporary.exists():  # taken for abandoned
+            if not temporary.exists():  # abort_uploads has deleted it
                 raise
         else:
             return
@@ -141,7 +144,7 @@ def _move(temporary: Path, target: Path) -> None:
 
 
 def _sync(directory: Path) -> None:
-    """Make new names in ``directory`` durable; no harm where it was pruned meanwhile."""
+    """Make new names in ``directory`` durable; a directory that was removed meanwhile needs none."""
     try:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:

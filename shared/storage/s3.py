@@ -1,9 +1,8 @@
-"""Objects in a bucket of S3, or of anything that speaks its protocol, through aiobotocore.
+"""Objects in a bucket of S3, or of a server with S3's protocol, through aiobotocore.
 
-Memory: every writer fills one part, and ``uploads_in_flight`` parts of the whole store are on their
-way, so ``writers + uploads_in_flight`` parts of ``part_size`` bytes are the most that are held, and
-besides them what the HTTP client copies (some 64 KiB a connection). A read holds 256 KiB at most
-and what the socket buffers.
+Memory: each writer fills one part, and the whole store has ``uploads_in_flight`` parts in flight, so that at
+most ``writers + uploads_in_flight`` parts of ``part_size`` bytes are held, and what the HTTP client copies
+besides (some 64 KiB a connection). A read holds at most 256 KiB, and what the socket buffers.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _DEFAULT_REGION = "us-east-1"
 
 @asynccontextmanager
 async def s3_store(config: S3Config) -> AsyncIterator[S3Store]:
-    """Open a store with connections of its own; leave it once no writer and no read is open."""
+    """Open a store with connections of its own; leave the block once no writer and no read is open."""
     async with get_session().create_client(
         "s3",
         endpoint_url=config.endpoint_url,
@@ -73,7 +72,7 @@ class S3Store:
     async def read(
         self, key: str, *, start: int = 0, length: int | None = None
     ) -> AsyncGenerator[bytes, None]:
-        """See ObjectStore; chunks have at most 256 KiB, and broken connections are mended."""
+        """See ObjectStore; chunks have at most 256 KiB, and broken connections are resumed."""
         reader = S3Reader(self._bucket, check_key(key), start=start, length=length)
         try:
             while chunk := await reader.chunk():
@@ -113,11 +112,11 @@ class S3Store:
         return count
 
     async def check(self) -> None:
-        """See ObjectStore: the bucket is there and ours."""
+        """See ObjectStore: the bucket exists and is accessible."""
         await self._bucket.call("head_bucket")
 
     async def ensure_bucket(self) -> None:
-        """Make the bucket where it is missing. May be repeated."""
+        """Create the bucket where it is missing. May be repeated."""
         region = self._bucket.config.region
         place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
         try:

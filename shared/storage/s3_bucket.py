@@ -1,4 +1,4 @@
-"""One bucket as this process uses it: its settings, its calls, and its errors in our words."""
+"""One bucket: its settings, the calls to it, and the translation of its errors."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from shared.storage.errors import OperationFailed, OperationRefused
 
 MIB = 1024 * 1024
 MIN_PART = 5 * MIB
-"""S3 takes no smaller part, but for the last: Amazon S3 user guide, "multipart upload limits"."""
+"""S3 accepts no smaller part, except the last: Amazon S3 user guide, "multipart upload limits"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Config:
-    """Where the bucket is and how hard to use it; sizes in bytes.
+    """The address of the bucket, and the limits of its use; sizes in bytes.
 
     Without keys the usual chain of AWS finds them (environment, profile, role of the pod).
-    ``addressing_style`` ``auto`` puts the bucket into the path when there is an ``endpoint_url``.
+    ``addressing_style`` ``auto`` puts the bucket into the path where there is an ``endpoint_url``.
     """
 
     bucket: str
@@ -41,7 +41,7 @@ class S3Config:
     max_parts: int = 10_000
     """S3's limit; an object has at most ``part_size * max_parts`` bytes."""
     uploads_in_flight: int = 3
-    """Parts on their way at one time, over all writers of the store."""
+    """Parts in flight at one time, over all writers of the store."""
     connections: int = 64
     """Must exceed the reads that are open at one time plus ``uploads_in_flight``."""
 
@@ -53,7 +53,7 @@ class S3Config:
     """The longest that one call takes with all its attempts."""
 
     def __post_init__(self) -> None:
-        """Refuse parts that S3 would refuse at the end of an upload only."""
+        """Refuse a part size that S3 would refuse only at the end of an upload."""
         if self.part_size < MIN_PART:
             raise ValueError(f"part_size is {self.part_size}, and S3 takes no part below {MIN_PART}")
 
@@ -62,7 +62,7 @@ class S3Config:
 class S3Bucket:
     """Calls of an aiobotocore client on one bucket, with a deadline and translated errors.
 
-    ``slots`` is what bounds the parts in flight.
+    ``slots`` bounds the parts in flight.
     """
 
     client: Any
@@ -70,23 +70,23 @@ class S3Bucket:
     slots: asyncio.Semaphore
 
     async def call(self, operation: str, key: str = "", /, **parameters: object) -> dict[str, Any]:
-        """Make one call about the bucket; ``key`` names what it is about in errors."""
-        with translated(operation, key):
+        """Make one call on the bucket; ``key`` is the object that errors name."""
+        with translate_errors(operation, key):
             async with asyncio.timeout(self.config.call_timeout.total_seconds()):
                 call = getattr(self.client, operation)
                 answer: dict[str, Any] = await call(Bucket=self.config.bucket, **parameters)
                 return answer
 
     async def call_object(self, operation: str, key: str, /, **parameters: object) -> dict[str, Any]:
-        """Make one call about the object ``key``."""
+        """Make one call on the object ``key``."""
         return await self.call(operation, key, Key=self.config.prefix + key, **parameters)
 
     async def pages(self, operation: str, **parameters: object) -> AsyncGenerator[dict[str, Any], None]:
-        """Give the pages of a listing; the deadline is for each."""
+        """Give the pages of a listing; each has the deadline."""
         paginator = self.client.get_paginator(operation)
         pages = aiter(paginator.paginate(Bucket=self.config.bucket, **parameters))
         while True:
-            with translated(operation, ""):
+            with translate_errors(operation, ""):
                 async with asyncio.timeout(self.config.call_timeout.total_seconds()):
                     page = await anext(pages, None)
             if page is None:
@@ -103,8 +103,8 @@ _CONNECTION_ERRORS = (
 )
 _PASSING_STATUS = {408, 412, 425, 429, 500, 502, 503, 504}
 _PASSING_CODES = {
-    "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch",  # the bytes suffered on their way
-    "NoSuchUpload",  # abandoned, or completed by an attempt whose answer was lost: upload again
+    "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch",  # the bytes were damaged in transit
+    "NoSuchUpload",  # aborted, or completed by an attempt whose answer was lost: upload again
     "ConditionalRequestConflict", "OperationAborted",
     "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling",
 }  # fmt: skip
@@ -112,10 +112,10 @@ _MISSING_CODES = {"NoSuchKey", "NotFound", "404"}  # an answer to HEAD has no bo
 
 
 @contextmanager
-def translated(operation: str, key: str) -> Iterator[None]:
-    """Turn what botocore and aiohttp raise into errors of the port.
+def translate_errors(operation: str, key: str) -> Iterator[None]:
+    """Translate errors of botocore and aiohttp into errors of the port.
 
-    Texts name the operation and what S3 said; keys of the account are in none of them.
+    Messages name the operation and what S3 said; the keys of the account are in none of them.
     """
     try:
         yield
@@ -137,7 +137,7 @@ def _answered(response: dict[str, Any], operation: str, key: str) -> StorageErro
 
 
 def refusal(operation: str, key: str, *, code: str, message: str, status: int = 0) -> OperationFailed:
-    """Make the error for what S3 answered; its code and status tell whether a retry helps."""
+    """Make the error for an answer of S3; its code and status tell whether a retry helps."""
     passing = status in _PASSING_STATUS or code in _PASSING_CODES
     kind = OperationFailed if passing else OperationRefused
     return kind(operation, key, reason=f"{code} {message}".strip(), cause=code)

@@ -1,4 +1,4 @@
-"""The correlation id on requests to S3, where the access logs of the server show it."""
+"""Sends the correlation id with requests to S3, so that the server's access logs show it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNSAFE = re.compile(r"[^!-~]")
 
 
 def name_request(request: Any, **_: object) -> None:  # noqa: ANN401  # botocore's, of several types
-    """Append ``correlation-id/...`` to the User-Agent: every S3 logs that header, and no signature covers it.
+    """Append ``correlation-id/...`` to the User-Agent: every S3 logs it, and no signature covers it.
 
     botocore calls this for each attempt (``before-send``), after it has signed.
     """
@@ -24,5 +24,5 @@ def name_request(request: Any, **_: object) -> None:  # noqa: ANN401  # botocore
 
 
 def _safe(correlation_id: str) -> str:
-    """Cut and clean what other systems may have sent: nothing of it may end the header."""
+    """Shorten and clean an id that other systems may have sent: it must not end the header."""
     return _UNSAFE.sub("_", correlation_id)[:_LONGEST]

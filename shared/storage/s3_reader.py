@@ -1,4 +1,4 @@
-"""Reading a range of one object from S3, across broken connections."""
+"""Reads a range of one object from S3, across broken connections."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import structlog
 
 from shared.storage.base import bytes_in_range
 from shared.storage.errors import OperationFailed, OperationRefused
-from shared.storage.s3_bucket import S3Bucket, translated
+from shared.storage.s3_bucket import S3Bucket, translate_errors
 
 CHUNK = 256 * 1024
 _BREAKS = 5
-"""Breaks in a row, with no byte between them, that a read survives."""
+"""Breaks in a row, without a byte between them, that a read survives."""
 _FIRST_PAUSE = 0.1
 _TOTAL = re.compile(r"bytes \d+-\d+/(\d+)")
 
@@ -22,10 +22,10 @@ _log = structlog.get_logger()
 
 
 class S3Reader:
-    """Bytes of one range, in order.
+    """Reads the bytes of one range, in order.
 
-    A connection that breaks is followed by a GET from the byte reached, for the same version of
-    the object only (``If-Match``).
+    After a broken connection it requests the rest from the byte reached, of the same version of the object
+    only (``If-Match``).
     """
 
     def __init__(self, bucket: S3Bucket, key: str, *, start: int, length: int | None) -> None:
@@ -51,13 +51,13 @@ class S3Reader:
         return b""
 
     def close(self) -> None:
-        """Let the connection go; one that still carries bytes is closed."""
+        """Close the response; its connection is closed too where bytes are still to come."""
         if self._body is not None:
             self._body.close()
             self._body = None
 
     async def _ask(self) -> None:
-        """Send the GET from the byte reached on; the first answer tells how long the object is."""
+        """Send the GET from the byte reached; the first answer tells how long the object is."""
         if self._start < 0 or (self._length is not None and self._length <= 0):
             await self._measure()  # HTTP has no such range
             return
@@ -97,7 +97,7 @@ class S3Reader:
         return int(total[1])
 
     async def _receive(self) -> bytes:
-        with translated("get_object", self._key):
+        with translate_errors("get_object", self._key):
             chunk: bytes = await self._body.read(CHUNK)
         if not chunk:
             raise OperationFailed("get_object", self._key, reason=f"ended at byte {self._offset}")

@@ -1,4 +1,4 @@
-"""Writing one object to S3 in parts, several on their way at a time."""
+"""Writes one object to S3 in parts, of which several are in flight at a time."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from shared.storage.s3_bucket import S3Bucket
 from shared.storage.shielding import to_the_end
 
 _ABORT_GRACE = 5.0
-"""Seconds that parts on their way get to arrive before an abort: S3 may keep, unlisted and paid
-for, a part that arrives after it (Amazon S3 API reference, AbortMultipartUpload)."""
+"""Seconds that parts in flight get to arrive before an abort.
+
+S3 may keep, unlisted and paid for, a part that arrives after it (Amazon S3 API reference,
+AbortMultipartUpload).
+"""
 _ABORT_TIMEOUT = 30.0
 
 _log = structlog.get_logger()
@@ -24,7 +27,7 @@ _log = structlog.get_logger()
 class S3Writer:
     """ObjectWriter: one PutObject for up to ``part_size`` bytes, a multipart upload for more.
 
-    Each writer holds at most one part, which goes on its way when it is full and more bytes come.
+    Each writer holds at most one part, which is sent when it is full and more bytes come.
     """
 
     def __init__(self, bucket: S3Bucket, key: str) -> None:
@@ -46,7 +49,7 @@ class S3Writer:
         await self.abort()
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
-        """See ObjectWriter; waits while ``uploads_in_flight`` parts of the store are on their way."""
+        """See ObjectWriter; waits while ``uploads_in_flight`` parts of the store are in flight."""
         self._check()
         view = memoryview(data).cast("B")
         self._grow(len(view))
@@ -65,7 +68,7 @@ class S3Writer:
             await self._complete()
         else:
             await self._put()
-            self._part = BytesIO()  # who committed may live on for long
+            self._part = BytesIO()  # the caller may keep the writer for long
         self._open = False
         return self._size
 
@@ -140,7 +143,7 @@ class S3Writer:
                 raise
 
     async def _is_there(self) -> bool:
-        """Tell whether it was completed by an attempt whose answer was lost."""
+        """Tell whether an attempt whose answer was lost has completed the upload."""
         try:
             answer = await self._bucket.call_object("head_object", self._key)
         except ObjectMissing:

@@ -1,4 +1,4 @@
-"""Work that a cancellation must not cut in two."""
+"""Shields work that a cancellation must not interrupt halfway."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 async def to_the_end(work: Coroutine[object, object, T]) -> T:
-    """Await ``work``; when cancelled meanwhile, let it end first and be cancelled then.
+    """Await ``work``; where the caller is cancelled meanwhile, raise that only after ``work`` has ended.
 
-    For steps whose half is worse than either outcome (a thread cannot be stopped, an upload begun
-    on the server must become known here). ``work`` has to end by itself.
+    For steps of which a half is worse than either outcome: a thread cannot be stopped, and an upload that has
+    begun on the server must be known here. ``work`` has to end by itself.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -24,5 +24,5 @@ async def to_the_end(work: Coroutine[object, object, T]) -> T:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([task])
         if not task.cancelled():
-            task.exception()  # looked at: asyncio would report it as never retrieved
+            task.exception()  # retrieved, or asyncio would report that it never was
         raise

@@ -1,4 +1,4 @@
-"""Object storage that is watched: each operation, how long it takes, how many bytes move and how it ends."""
+"""Observes object storage: the duration, bytes and end of each operation."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Protocol, Self
 from shared.storage.base import ObjectInfo, ObjectStore, ObjectWriter
 
 CountBytes = Callable[[int], None]
-"""Takes the bytes that were just read or written."""
+"""Called with the number of bytes that were just read or written."""
 
 
 class Watch(Protocol):
-    """Opens a block for the time of one operation; what ends the operation ends the block.
+    """Observes one operation by a block, which ends as the operation does.
 
     The block may be left in another task or context than it was entered in.
     """
 
     def __call__(self, operation: str) -> AbstractContextManager[CountBytes]:
-        """``operation`` is the port's word for it."""
+        """Open the block; ``operation`` is the name of the operation in metrics and spans."""
 
 
 class WatchedStore:
-    """ObjectStore like the one within."""
+    """ObjectStore that passes every call on to ``store``, and has it observed."""
 
     def __init__(self, store: ObjectStore, watch: Watch) -> None:
         self._store = store
@@ -74,7 +74,7 @@ class WatchedStore:
 
 
 class _WatchedWriter:
-    """ObjectWriter; one operation from entering to leaving it."""
+    """ObjectWriter; from entering to leaving it is one operation."""
 
     def __init__(self, writer: ObjectWriter, watch: Watch) -> None:
         self._writer = writer
@@ -108,4 +108,4 @@ class _WatchedWriter:
 
 
 def _nothing(_count: int) -> None:
-    """Nobody watches a writer that was not entered."""
+    """Count nothing: a writer that was not entered is not observed."""

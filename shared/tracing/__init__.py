@@ -1,1 +1,1 @@
-"""Traces of requests and jobs, which go on where their caller's began (W3C Trace Context)."""
+"""Traces of requests and jobs, which continue those of their callers (W3C Trace Context)."""

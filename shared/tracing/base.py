@@ -1,4 +1,4 @@
-"""Spans: the port, and what stands in for it while nobody traces."""
+"""Spans: the port, and the tracer that makes none."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from shared.storage.watched import CountBytes
 
 Attributes: TypeAlias = Mapping[str, str | int]
 SetAttributes = Callable[[Attributes], None]
-"""Adds what is known only later to the span that is open."""
+"""Adds attributes to the open span, once they are known."""
 
 
 class SpanKind(Enum):
     """On which side of a call a span is (OpenTelemetry, "SpanKind").
 
-    Those on the far side begin a trace where they were given none; the others are made within one only, so
-    that housekeeping leaves no traces.
+    SERVER and CONSUMER begin a trace where the caller sent none; PRODUCER is only made within a trace, so
+    that maintenance leaves no traces.
     """
 
     SERVER = "server"
@@ -28,29 +28,32 @@ class SpanKind(Enum):
 
 
 class Tracer(Protocol):
-    """Makes spans. No method waits for whoever collects them, or raises."""
+    """Makes spans. No method raises, or waits for the collector of spans."""
 
     def span(
         self, name: str, kind: SpanKind, *, attributes: Attributes, parent: str | None = None
     ) -> AbstractContextManager[SetAttributes]:
-        """Open a span for a block, within ``parent`` (a traceparent) or within the one that is open.
+        """Open a span for a block, within ``parent`` (a traceparent), or within the span that is open.
 
-        What ends the block by an exception is noted, but for a cancellation.
+        An exception that ends the block is recorded, unless it is a cancellation.
         """
 
     def traceparent(self) -> str | None:
-        """Name the span that is open, for others to go on from."""
+        """Give the traceparent of the open span, to hand on."""
 
     def watch(self, operation: str) -> AbstractContextManager[CountBytes]:
         """Make a span of an operation on object storage (a Watch)."""
 
     @property
     def on_query(self) -> OnQuery | None:
-        """What makes a span of a query that is over, with its text and without its values; or None."""
+        """The function that makes a span of a query that has ended, with its text and without its values.
+
+        Or None.
+        """
 
 
 class NoTracer:
-    """Tracer that makes nothing."""
+    """Tracer that makes no spans."""
 
     def span(
         self,
@@ -77,7 +80,7 @@ class NoTracer:
 
 
 def _ignore(_: object) -> None:
-    """Nobody traces."""
+    """Do nothing: there is no span."""
 
 
 OFF = NoTracer()

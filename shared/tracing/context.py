@@ -1,4 +1,4 @@
-"""The trace that what runs now belongs to, as it is handed on: in a job's row, in messages, in log lines."""
+"""The current trace, as it is handed on: in the row of a job, in messages, in log lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def valid_traceparent(given: str | None) -> str | None:
-    """Give the caller's ``traceparent`` where it is one (W3C Trace Context, section 3.2)."""
+    """Give the caller's ``traceparent`` where it is valid (W3C Trace Context, section 3.2), else None."""
     return given if given and _TRACEPARENT.fullmatch(given) else None
 
 
@@ -25,7 +25,7 @@ def current_traceparent() -> str | None:
 
 @contextmanager
 def continue_trace(traceparent: str | None) -> Iterator[None]:
-    """Let a block belong to a trace, its log lines too; None leaves everything as it is."""
+    """Let a block, and its log lines, belong to a trace; nothing changes where ``traceparent`` is None."""
     found = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if found is None:
         yield

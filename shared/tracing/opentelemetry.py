@@ -1,6 +1,6 @@
 """Spans by OpenTelemetry, sent over OTLP/HTTP as the standard ``OTEL_*`` variables say.
 
-At most 2048 spans wait to be sent (``OTEL_BSP_MAX_QUEUE_SIZE``); more are dropped.
+At most 2048 spans wait to be sent (``OTEL_BSP_MAX_QUEUE_SIZE``); further ones are dropped.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def _is_within() -> bool:
 
 
 def _ignore(_: object) -> None:
-    """There is no span."""
+    """Do nothing: there is no span."""
 
 
 class OpenTelemetryTracer:
-    """Tracer over one provider, which is not the global one."""
+    """Tracer of one provider, which is not the global one."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("crossdock", version("crossdock"))
@@ -70,7 +70,7 @@ class OpenTelemetryTracer:
 
     @contextmanager
     def watch(self, operation: str) -> Iterator[CountBytes]:
-        """See Tracer; it does not become the open one, as the block may be left elsewhere."""
+        """See Tracer. The span does not become the open one, as the block may be left in another context."""
         if not _is_within():
             yield _ignore
             return
@@ -92,7 +92,7 @@ class OpenTelemetryTracer:
             span.end()
 
     def on_query(self, query: LoggedQuery) -> None:
-        """See Tracer; asyncpg calls it in the context of who asked."""
+        """See Tracer; asyncpg calls it in the context of the query's caller."""
         if not _is_within():
             return
         ended = time.time_ns()
@@ -111,7 +111,7 @@ class OpenTelemetryTracer:
 
 @asynccontextmanager
 async def opentelemetry_tracer(service: str) -> AsyncIterator[OpenTelemetryTracer]:
-    """Open a tracer, and send what is left at the end, in its time (``OTEL_BSP_EXPORT_TIMEOUT``)."""
+    """Open a tracer; at the end send what is left, for at most ``OTEL_BSP_EXPORT_TIMEOUT``."""
     resource = Resource({SERVICE_NAME: f"crossdock-{service}", SERVICE_VERSION: version("crossdock")})
     provider = TracerProvider(resource=_named_by_environment(resource))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -122,7 +122,7 @@ async def opentelemetry_tracer(service: str) -> AsyncIterator[OpenTelemetryTrace
 
 
 def _named_by_environment(resource: Resource) -> Resource:
-    """Let OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win, where they say something."""
+    """Merge the resource with OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, which win where set."""
     told = Resource.create()
     if str(told.attributes[SERVICE_NAME]).startswith("unknown_service"):
         return told.merge(resource)
