@@ -57,7 +57,7 @@ class ArchiveGone(CrossdockError):
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportedArchive:
     """A committed archive, before anybody is told."""
 
     object_id: int
@@ -145,7 +145,7 @@ class Exporter:
 
     async def _write(
         self, snapshot_id: int | None, documents: dict[str, GeneratedFile], progress: Progress
-    ) -> Exported:
+    ) -> ExportedArchive:
         named = await objects.register(self._pool, kind="archive")
         digest = hashlib.sha256()
         async with objects.keep_touched(self._pool, named.id), self._store.create(named.key) as writer:
@@ -156,7 +156,7 @@ class Exporter:
                     progress.bytes_done += len(piece)
             size = progress.bytes_total = await writer.commit()
             await objects.record_stored(self._pool, named.id, size=size, sha256=digest.digest())
-        return Exported(named.id, size, digest.digest())
+        return ExportedArchive(named.id, size, digest.digest())
 
     async def _archive(
         self, snapshot_id: int | None, documents: dict[str, GeneratedFile], progress: Progress
@@ -173,7 +173,7 @@ class Exporter:
         self,
         job: Job,
         lease: Lease,
-        exported: Exported,
+        exported: ExportedArchive,
         content: ProjectContent,
         *,
         progress: Progress | None,

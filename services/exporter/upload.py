@@ -22,7 +22,7 @@ from shared.remote.errors import (
     StatusRefused,
     bad_status,
 )
-from shared.remote.masking import masked
+from shared.remote.masking import mask_url
 from shared.remote.urls import parse
 from shared.storage.base import ObjectStore
 
@@ -99,7 +99,7 @@ class Uploader:
         except (UploadTooLarge, BlockedUrl, RemoteError) as failure:
             status, error = _status(failure), str(failure)
         return UploadOutcome(
-            url=masked(target.url),
+            url=mask_url(target.url),
             status=status,
             attempts=tries.attempts,
             bytes=archive.size,

@@ -163,7 +163,7 @@ class Worker:
         return job
 
     async def _claim_row(self, job_id: int) -> Job | None:
-        """Claim, and wait for the database where it is away: giving back counts against the message."""
+        """Claim the job, and wait for a database that is away: each requeue counts against the message."""
         async for attempt in stamina.retry_context(
             on=DATABASE_ERRORS, attempts=None, timeout=None, wait_initial=self._limits.first_delay
         ):

@@ -1,1 +1,1 @@
-"""Requests to addresses that users give: what the application settings permit, and clients that obey them."""
+"""Requests to addresses that users give: what the application settings permit, and clients that obey."""

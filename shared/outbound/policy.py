@@ -1,4 +1,4 @@
-"""What the instance may ask of addresses that users gave, by the application settings of the moment."""
+"""The policy for requests to addresses that users give, made from the current application settings."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from shared.settings.environment import Settings
 from shared.settings.store import application_settings
 
 SCHEMES = ("http", "https")
-"""Those of uploads and webhooks."""
+"""The schemes that uploads and webhooks may use."""
 
 
 def outbound_policy(settings: ApplicationSettings, *, schemes: Sequence[str] = SCHEMES) -> Policy:
-    """Give what GitLab lets services of an instance ask."""
+    """Make the policy, as GitLab has it for services of an instance."""
     return Policy(
         schemes=tuple(schemes),
         allow_local=settings.allow_local_requests_from_web_hooks_and_services,
@@ -28,7 +28,10 @@ def outbound_policy(settings: ApplicationSettings, *, schemes: Sequence[str] = S
 
 
 def outbound_tls(settings: Settings) -> ssl.SSLContext | None:
-    """Give what trusts ``remote_ca_file`` beside the system's certificates; None without such a file."""
+    """Make a context that trusts ``remote_ca_file`` besides the system's certificates.
+
+    None without a file.
+    """
     if settings.remote_ca_file is None:
         return None
     context = ssl.create_default_context()
@@ -37,7 +40,7 @@ def outbound_tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 def outbound_clients(pool: Pool, settings: Settings) -> Callable[[], Awaitable[RemoteClient]]:
-    """Give what makes a client by the settings that hold when it is asked."""
+    """Give a function that makes a client by the settings at the time of its call."""
     defaults, tls = default_settings(settings), outbound_tls(settings)
 
     async def connect() -> RemoteClient:

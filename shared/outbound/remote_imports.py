@@ -1,4 +1,4 @@
-"""Imports from elsewhere: which archives may be fetched, and by whom they are."""
+"""Imports from remote addresses: their configuration, and the limit of an archive's size."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class RemoteTooLarge(CrossdockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteImportPolicy:
-    """What the environment says of fetching; the application settings are asked each time.
+    """What the environment says of remote imports; the application settings are read for each of them.
 
-    Certificates are those of ``tls``, or the system's. ``s3_endpoint_url`` is None for AWS.
+    Certificates are verified by ``tls``, or by the system's store. ``s3_endpoint_url`` is None for AWS.
     """
 
     schemes: tuple[str, ...] = ("https",)
@@ -41,7 +41,7 @@ class RemoteImportPolicy:
     s3_endpoint_url: str | None = None
 
     def client(self, settings: ApplicationSettings) -> RemoteClient:
-        """Give a client that asks what these settings permit."""
+        """Make a client that sends the requests which ``settings`` permit."""
         return RemoteClient(outbound_policy(settings, schemes=self.schemes), self.resolver, tls=self.tls)
 
 
@@ -55,14 +55,14 @@ def remote_import_policy(settings: Settings) -> RemoteImportPolicy:
 
 
 def check_size(size: int, settings: ApplicationSettings) -> None:
-    """Raise RemoteTooLarge where ``size`` bytes are more than may be fetched."""
+    """Raise RemoteTooLarge where ``size`` bytes are over the limit of ``settings``."""
     limit = settings.max_import_remote_file_size
     if limit and size > limit * _MIB:
         raise RemoteTooLarge(limit)
 
 
 def _readable(mebibytes: int) -> str:
-    """Write a size as Rails does: three digits, and no noughts behind the point."""
+    """Write a size as Rails does: three digits, and no zeros after the point."""
     size, units = float(mebibytes), list(_UNITS)
     while size >= _STEP and len(units) > 1:
         size /= _STEP

@@ -1,1 +1,1 @@
-"""Remote addresses that users give: checked (``gate``), then asked or sent to (``client``)."""
+"""Requests to addresses that users give: ``gate`` checks the address, ``client`` sends the request."""

@@ -1,4 +1,4 @@
-"""Which addresses may be asked: ranges and words of GitLab's URL blocker, and the ranges it forgets.
+"""Which addresses requests may go to: the ranges of GitLab's URL blocker, and further special ranges.
 
 GitLab: gitlab-http, UrlBlocker. Special ranges: the IANA registries of RFC 6890.
 """
@@ -43,7 +43,7 @@ _EMBEDDING = tuple(
         ("2002::/16", 80),  # 6to4 (RFC 3056)
     )
 )
-"""Networks of IPv6 that stand for IPv4, and how many bits are to the right of that address."""
+"""Networks of IPv6 that embed IPv4 addresses, and how many bits are right of the embedded address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class Policy:
     """What an installation permits.
 
     ``allow_local`` is GitLab's allow_local_requests_from_web_hooks_and_services. ``allowed`` is its
-    outbound_local_requests_allowlist: host names, IP addresses, CIDR ranges, names and addresses
-    with ``:port`` (IPv6 in brackets); what is on it may be asked in any case. ``only_allowed`` is
-    deny_all_requests_except_allowed. Ports are free, as they are in GitLab.
+    outbound_local_requests_allowlist: host names, IP addresses, CIDR ranges, and names and addresses with
+    ``:port`` (IPv6 in brackets); these are always permitted. ``only_allowed`` is
+    deny_all_requests_except_allowed. Ports are not restricted, as in GitLab.
     """
 
     schemes: tuple[str, ...] = ("https",)
@@ -62,14 +62,14 @@ class Policy:
     only_allowed: bool = False
 
     def allows_host(self, host: str, port: int) -> bool:
-        """Tell whether the name itself is on the list; case and a last dot do not count."""
+        """Tell whether the name itself is in ``allowed``; case and a final dot do not matter."""
         entries = map(_entry, self.allowed)
         return any(name == _name(host) and (at is None or at == port) for name, at in entries)
 
     def refuses(self, address: Address, port: int, *, own: bool = False) -> Reason | None:
-        """Give the reason that speaks against ``address``, which may be this machine's ``own``, or None.
+        """Give the reason to refuse ``address``, which is one of this machine where ``own``; else None.
 
-        More listens on a machine's own address, be it a public one, than the public is to see.
+        An own address is refused even where it is public: more services listen there than the public may use.
         """
         if self._allows_address(address, port):
             return None
@@ -77,7 +77,7 @@ class Policy:
             return Reason.NOT_ALLOWED
         if self.allow_local:
             return None
-        return special(address) or (Reason.LOCALHOST if own else None)
+        return reason_against(address) or (Reason.LOCALHOST if own else None)
 
     def _allows_address(self, address: Address, port: int) -> bool:
         entries = ((_network(name), at) for name, at in map(_entry, self.allowed))
@@ -87,8 +87,8 @@ class Policy:
         )
 
 
-def special(address: Address) -> Reason | None:
-    """Give the reason why ``address`` is no public one, or None where it is."""
+def reason_against(address: Address) -> Reason | None:
+    """Give the reason why ``address`` is not public; None where it is public."""
     plain = _embedded(address)
     if isinstance(plain, IPv6Address):
         return _special_v6(plain)
@@ -96,15 +96,15 @@ def special(address: Address) -> Reason | None:
     return listed or (None if plain.is_global else Reason.LOCAL_NETWORK)
 
 
-def unmapped(address: Address) -> Address:
-    """Give the IPv4 address that an IPv4-mapped one is another spelling of."""
+def unmap_ipv4(address: Address) -> Address:
+    """Give the IPv4 address of an IPv4-mapped IPv6 address; give any other address as it is."""
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
 def _special_v6(address: IPv6Address) -> Reason | None:
     if address in _LINK_LOCAL:
         return Reason.LINK_LOCAL
-    # Outside of 2000::/3 there is nothing to be reached by the public: RFC 4291, 2.4.
+    # No address outside of 2000::/3 is public unicast: RFC 4291, 2.4.
     return None if address in _GLOBAL_UNICAST and address.is_global else Reason.LOCAL_NETWORK
 
 
@@ -119,7 +119,7 @@ def _embedded(address: Address) -> Address:
 
 
 def _entry(text: str) -> tuple[str, int | None]:
-    """Split an entry of the list into name, address or range, and port."""
+    """Split an entry of ``allowed`` into a name, address or range, and a port."""
     bare = text.strip()
     if _network(bare) is not None:
         return bare, None

@@ -1,4 +1,4 @@
-"""A client for the addresses that users give: HEAD, downloads that mend themselves, uploads."""
+"""An HTTP client for addresses that users give: HEAD, downloads that resume, uploads."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from shared.remote.addresses import Policy
-from shared.remote.download import Download
+from shared.remote.download import RemoteDownload
 from shared.remote.errors import AnswerEarly, RedirectRefused
-from shared.remote.exchange import Exchange, translated
+from shared.remote.exchange import Exchange, translate_errors
 from shared.remote.gate import Gate
 from shared.remote.redirects import REDIRECTS, Redirects
 from shared.remote.resolver import Resolver
 from shared.remote.upload import UploadBody
 
 _HEAD_DEADLINE = timedelta(seconds=1)
-"""GitLab's."""
+"""GitLab's deadline."""
 _EXCERPT = 1024
 _EXCERPT_DEADLINE = timedelta(seconds=5)
 _OK = range(200, 300)
@@ -32,7 +32,7 @@ _OK = range(200, 300)
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long a remote may take to be connected to, and may then be silent or take no byte."""
+    """How long connecting may take, and how long a remote may then neither send nor accept a byte."""
 
     opening: timedelta = timedelta(seconds=10)
     idle: timedelta = timedelta(seconds=60)
@@ -40,7 +40,7 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class RemoteHead:
-    """The answer to HEAD, whatever its status; ``content_length`` is None where there is none."""
+    """The answer to a HEAD request, whatever its status; ``content_length`` is None where it is missing."""
 
     status: int
     headers: CIMultiDictProxy[str] = field(repr=False)
@@ -51,7 +51,7 @@ class RemoteHead:
 
 @dataclass(frozen=True, slots=True)
 class RemoteAnswer:
-    """The answer to a body that was sent; ``excerpt`` is at most the first KiB of its own."""
+    """The answer to a request with a body; ``excerpt`` is at most the first KiB of the answer's body."""
 
     status: int
     reason: str
@@ -60,10 +60,10 @@ class RemoteAnswer:
 
 
 class RemoteClient:
-    """Asks and sends by one policy. It holds nothing open: make one wherever a policy comes from.
+    """Sends requests that one policy permits. It holds no resources: make one for each policy.
 
-    Every URL is checked first, and again at each redirect. All methods raise BlockedUrl and
-    RemoteError. Certificates are those of ``tls``, or the system's.
+    Every URL is checked first, and again at each redirect. All methods raise BlockedUrl and RemoteError.
+    Certificates are verified by ``tls``, or by the system's store.
     """
 
     def __init__(
@@ -80,13 +80,13 @@ class RemoteClient:
         self._redirects = Redirects(self._gate, self._exchange)
 
     async def check(self, url: str) -> None:
-        """Look whether ``url`` may be asked now, without asking it."""
+        """Check whether a request to ``url`` is permitted now, without sending one."""
         await self._gate.check(url)
 
     async def head(self, url: str, *, deadline: timedelta = _HEAD_DEADLINE) -> RemoteHead:
-        """Ask what there is; redirects, and name servers, count towards the ``deadline``."""
+        """Send a HEAD request; redirects and name servers count towards ``deadline``."""
         target = await self._gate.check(url)
-        with translated(target.url):
+        with translate_errors(target.url):
             asked = self._redirects.follow("HEAD", target, headers={}, secrets={})
             async with asyncio.timeout(deadline.total_seconds()), asked as answer:
                 content_type = answer.headers.get("Content-Type")
@@ -95,14 +95,14 @@ class RemoteClient:
     @asynccontextmanager
     async def get(
         self, url: str, *, start: int = 0, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[Download]:
-        """Begin to download from byte ``start``. An answer without the file raises StatusRefused.
+    ) -> AsyncIterator[RemoteDownload]:
+        """Begin a download at byte ``start``. Raises StatusRefused where the answer is not the file.
 
-        ``headers`` (such as Authorization) go to the origin of ``url`` alone.
+        ``headers`` (such as Authorization) are sent to the origin of ``url`` only.
         """
         target = await self._gate.check(url)
         ask = partial(self._redirects.follow, "GET", target, secrets=headers or {})
-        download = Download(ask, target.url, start=start, idle=self._deadlines.idle)
+        download = RemoteDownload(ask, target.url, start=start, idle=self._deadlines.idle)
         try:
             await download.open()
             yield download
@@ -114,15 +114,15 @@ class RemoteClient:
     ) -> RemoteAnswer:
         """Send ``length`` bytes by PUT or POST, once, with Content-Length and never chunked.
 
-        Gives the answer whatever its status, also one that comes before the body's end; what is left
-        of ``body`` is not asked for then. A redirect raises RedirectRefused. What ``body`` raises
-        passes through; LengthWrong where it has another length.
+        Gives the answer whatever its status, also one that comes before the end of the body; the rest of
+        ``body`` is not read then. A redirect raises RedirectRefused. Exceptions of ``body`` pass through.
+        Raises LengthWrong where ``body`` has another length.
         """
         target = await self._gate.check(url)
         upload = UploadBody(body, target.url, length=length, idle=self._deadlines.idle)
         own = {**headers, **target.authorization, "Content-Length": str(length)}
-        async with upload.settled():
-            with translated(target.url):
+        async with upload.wait_for_source():
+            with translate_errors(target.url):
                 sent = self._exchange.request(method, target, headers=own, body=upload.chunks())
                 async with upload.deadline(self._deadlines.opening), sent as answer:
                     upload.stop()
@@ -139,7 +139,7 @@ def _check(answer: ClientResponse, url: URL, *, complete: bool) -> None:
 
 
 async def _excerpt(answer: ClientResponse) -> bytes:
-    """Give the beginning of the body, or what came of it in time: the status is there anyway."""
+    """Give the beginning of the answer's body, or as much as came in time: the status is known anyway."""
     excerpt = b""
     with suppress(ClientError, TimeoutError):
         async with asyncio.timeout(_EXCERPT_DEADLINE.total_seconds()):

@@ -1,4 +1,4 @@
-"""A download that goes on after a break, where the server can do that and the file is the same."""
+"""A download that resumes after a break, where the server supports that and the file is unchanged."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from shared.remote.errors import (
     ResumeRefused,
     bad_status,
 )
-from shared.remote.exchange import translated
+from shared.remote.exchange import translate_errors
 
 CHUNK = 256 * 1024
 _BREAKS = 5
-"""Breaks in a row, with no byte between them, that a download survives."""
+"""Breaks in a row, without a byte between them, that a download survives."""
 _FIRST_PAUSE = 0.1
 _RANGE = re.compile(r"bytes (\d{1,19})-\d{1,19}/(?:(\d{1,19})|\*)")
 _OK = 200
@@ -35,22 +35,22 @@ _OUTSIDE = 416
 _log = structlog.get_logger()
 
 
-class Ask(Protocol):
-    """Sends the GET once more, with ``headers`` added."""
+class DownloadRequest(Protocol):
+    """Sends the GET request, with ``headers`` added."""
 
     def __call__(self, *, headers: Mapping[str, str]) -> AbstractAsyncContextManager[ClientResponse]:
-        """Raise what ``Redirects.follow`` raises."""
+        """Send it. Raises what ``Redirects.follow`` raises."""
         ...
 
 
-class Download:
+class RemoteDownload:
     """The bytes of a file from ``start`` on, as they are on the wire; made by ``RemoteClient.get``.
 
-    ``status``, ``headers`` and ``length`` are those of the first answer. ``length`` counts the bytes
-    to come, and is None where the server does not say: then the end of the body is believed.
+    ``status``, ``headers`` and ``length`` are those of the first answer. ``length`` counts the bytes to come;
+    it is None where the server does not say, and then the end of the body counts as the end of the file.
     """
 
-    def __init__(self, ask: Ask, url: URL, *, start: int, idle: timedelta) -> None:
+    def __init__(self, ask: DownloadRequest, url: URL, *, start: int, idle: timedelta) -> None:
         self._ask = ask
         self._url = url
         self._start = self._offset = start
@@ -65,11 +65,11 @@ class Download:
 
     @property
     def length(self) -> int | None:
-        """Bytes from ``start`` to the end."""
+        """Bytes from ``start`` to the end; None where the server does not say."""
         return None if self._end is None else self._end - self._start
 
     async def open(self) -> None:
-        """Ask for the first time. Raises StatusRefused, and what RemoteClient raises."""
+        """Send the first request. Raises StatusRefused, and what RemoteClient raises."""
         answer = await self._request()
         if answer.status != (_PARTIAL if self._start else _OK):
             raise self._unusable(answer)
@@ -80,7 +80,7 @@ class Download:
         self._answer = answer
 
     async def close(self) -> None:
-        """Let the connection go."""
+        """Close the response and its connection."""
         self._answer = None
         await self._stack.aclose()
 
@@ -103,7 +103,7 @@ class Download:
         if self._offset == self._end:
             return b""
         wanted = CHUNK if self._end is None else min(CHUNK, self._end - self._offset)
-        with translated(self._url):
+        with translate_errors(self._url):
             async with asyncio.timeout(self._idle):
                 data = await answer.content.read(wanted)
         if data:
@@ -116,7 +116,7 @@ class Download:
         return data
 
     async def _mend(self, error: RemoteError) -> None:
-        """Wait for the next attempt, or give up."""
+        """Wait before the next attempt, or raise ``error``."""
         await self.close()
         self._breaks += 1
         final = not error.retryable or isinstance(error, ResumeRefused)
@@ -126,7 +126,7 @@ class Download:
         await asyncio.sleep(_FIRST_PAUSE * 2**self._breaks)
 
     async def _resume(self) -> ClientResponse:
-        """Ask for the rest of the same file; a server without ranges has given another answer."""
+        """Request the rest of the same file. Raises ResumeRefused where the answer is not that."""
         answer = await self._request()
         if self._is_at_the_end(answer):
             self._end = self._offset
@@ -142,7 +142,7 @@ class Download:
         return answer
 
     def _is_at_the_end(self, answer: ClientResponse) -> bool:
-        """Tell whether the break came after the last byte, before its end was told (RFC 9110, 15.5.17)."""
+        """Tell whether the break came after the last byte: nothing is left to send (RFC 9110, 15.5.17)."""
         told = answer.headers.get("Content-Range", "")
         return self._end is None and answer.status == _OUTSIDE and told == f"bytes */{self._offset}"
 
@@ -150,12 +150,12 @@ class Download:
         headers = {"Range": f"bytes={self._offset}-"} if self._offset else {}
         if self._etag is not None and self._offset:
             headers["If-Range"] = self._etag
-        with translated(self._url):
+        with translate_errors(self._url):
             async with asyncio.timeout(self._idle):
                 return await self._stack.enter_async_context(self._ask(headers=headers))
 
     def _total(self, answer: ClientResponse) -> int | None:
-        """Give the size of the whole file, if the answer tells it."""
+        """Give the size of the whole file, where the answer says it."""
         if answer.status != _PARTIAL:
             return answer.content_length
         found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))

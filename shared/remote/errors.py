@@ -1,4 +1,4 @@
-"""What goes wrong with an address that a user gave. No message holds a credential or a query."""
+"""Errors of requests to addresses that users give. No message contains a credential or a query."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from http.client import responses
 from yarl import URL
 
 from shared.errors import CrossdockError, Fault
-from shared.remote.masking import masked
+from shared.remote.masking import mask_url
 
 
 class Reason(StrEnum):
-    """Why an address is refused, in GitLab's words, which clients read."""
+    """Why an address is refused, in GitLab's words, which clients match."""
 
     LOCALHOST = "Requests to localhost are not allowed"
     LOOPBACK = "Requests to loopback addresses are not allowed"
@@ -29,7 +29,7 @@ class Reason(StrEnum):
 
 
 class BlockedUrl(CrossdockError):
-    """The address is not one that may be asked; ``reason`` and the message are GitLab's words."""
+    """Requests to the address are not permitted; ``reason`` and the message are GitLab's words."""
 
     code = "url_blocked"
     fault = Fault.CLIENT
@@ -40,14 +40,14 @@ class BlockedUrl(CrossdockError):
 
 
 class SchemeRefused(BlockedUrl):
-    """The scheme is none of ``schemes``."""
+    """The scheme is not among ``schemes``."""
 
     def __init__(self, schemes: Sequence[str]) -> None:
         super().__init__(f"Only allowed schemes are {', '.join(schemes)}")
 
 
 class HostUnresolved(BlockedUrl):
-    """The name has no address, or none in time. Name servers fail in passing, so a retry may help."""
+    """The name has no address, or the name server did not answer in time; a retry may help."""
 
     code = "host_unresolved"
     retryable = True
@@ -57,18 +57,18 @@ class HostUnresolved(BlockedUrl):
 
 
 class RemoteError(CrossdockError):
-    """A remote server did not do what was asked; ``url`` is masked."""
+    """A remote server did not do what was requested; ``url`` is masked."""
 
     code = "remote"
     fault = Fault.REMOTE
 
     def __init__(self, url: URL, what: str) -> None:
-        self.url = masked(url)
+        self.url = mask_url(url)
         super().__init__(f"{self.url} {what}")
 
 
 class Unreachable(RemoteError):
-    """No connection, or one that was lost."""
+    """No connection could be made, or it was lost."""
 
     code = "remote_unreachable"
     retryable = True
@@ -78,7 +78,7 @@ class Unreachable(RemoteError):
 
 
 class CertificateRefused(RemoteError):
-    """TLS failed: the server is not who it should be, or speaks it differently."""
+    """TLS failed: the certificate does not prove the server's name, or the protocols do not match."""
 
     code = "remote_certificate"
 
@@ -87,7 +87,7 @@ class CertificateRefused(RemoteError):
 
 
 class Unanswered(RemoteError):
-    """A deadline passed."""
+    """The server did not answer before a deadline."""
 
     code = "remote_timeout"
     retryable = True
@@ -97,7 +97,7 @@ class Unanswered(RemoteError):
 
 
 class AnswerMalformed(RemoteError):
-    """The answer breaks HTTP, or its headers are larger than 8 KiB each or more than 128."""
+    """The answer breaks HTTP, or has a header over 8 KiB or more than 128 headers."""
 
     code = "remote_malformed"
 
@@ -106,7 +106,7 @@ class AnswerMalformed(RemoteError):
 
 
 class RedirectRefused(RemoteError):
-    """A redirect, answered with ``status``, that is not followed."""
+    """The answer is a redirect, with ``status``, that is not followed."""
 
     code = "remote_redirect"
 
@@ -116,7 +116,7 @@ class RedirectRefused(RemoteError):
 
 
 class StatusRefused(RemoteError):
-    """The answer's ``status`` is none that brings what was asked for, and will stay so."""
+    """The answer's ``status`` is an error, and a retry would give the same."""
 
     code = "remote_refused"
 
@@ -126,14 +126,14 @@ class StatusRefused(RemoteError):
 
 
 class StatusFailing(StatusRefused):
-    """The same, with a ``status`` that passes: 408, 429 and 5xx."""
+    """The answer's ``status`` is an error that may pass: 408, 429 or 5xx."""
 
     code = "remote_failing"
     retryable = True
 
 
 class DownloadBroken(RemoteError):
-    """The body ended before its end; ``offset`` is the byte that was reached."""
+    """The body ended early, at byte ``offset``."""
 
     code = "remote_cut"
     retryable = True
@@ -144,7 +144,7 @@ class DownloadBroken(RemoteError):
 
 
 class ResumeRefused(RemoteError):
-    """A broken download cannot go on at byte ``offset``; from the start it may."""
+    """A broken download cannot resume at byte ``offset``; a new download from the start may work."""
 
     code = "remote_resume"
     retryable = True
@@ -155,7 +155,7 @@ class ResumeRefused(RemoteError):
 
 
 class AnswerEarly(RemoteError):
-    """The answer says success, and came before the body's end: what was taken is not the whole."""
+    """The answer says success, but came before the end of the body: the server has not got all of it."""
 
     code = "remote_early"
 
@@ -165,7 +165,7 @@ class AnswerEarly(RemoteError):
 
 
 class LengthWrong(RemoteError):
-    """The body to send had not the ``length`` that was promised; the caller has a bug."""
+    """The body to send does not have the promised ``length``: a bug of the caller."""
 
     code = "remote_length"
     fault = Fault.US
@@ -179,11 +179,11 @@ _SERVER_ERROR = 500
 
 
 def bad_status(url: URL, status: int) -> StatusRefused:
-    """Give the error that tells truthfully whether a retry helps."""
+    """Make the error for a status, by which a retry helps or not."""
     passing = status in _PASSING or status >= _SERVER_ERROR
     return (StatusFailing if passing else StatusRefused)(url, status)
 
 
 def _phrase(status: int) -> str:
-    """The standard phrase: the server's own could hold anything."""
+    """Give the standard phrase: the server's own could contain anything."""
     return f" {responses[status]}" if status in responses else ""

@@ -1,4 +1,4 @@
-"""One request to one checked target: nothing is resolved again, followed, remembered or decoded."""
+"""Sends one request to one checked target, without resolving, redirects, cookies or decoding."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _HEADERS = {"User-Agent": "crossdock", "Accept": "*/*", "Accept-Encoding": "iden
 
 
 class Exchange:
-    """Sends requests; each has a connection of its own, made within ``opening``, TLS included."""
+    """Sends requests, each on a connection of its own, which is made within ``opening``, TLS included."""
 
     def __init__(self, tls: ssl.SSLContext | None, opening: timedelta) -> None:
         self._tls = tls
@@ -57,7 +57,10 @@ class Exchange:
         headers: Mapping[str, str],
         body: AsyncIterator[bytes | memoryview] | None = None,
     ) -> AsyncIterator[ClientResponse]:
-        """Give the answer, its body still to be read. Raises RemoteError; the body, aiohttp's errors."""
+        """Give the answer, whose body is still to be read.
+
+        Raises RemoteError; reading the body raises aiohttp's errors.
+        """
         merged = CIMultiDict(_HEADERS)
         merged.update(headers)
         async with (
@@ -67,7 +70,7 @@ class Exchange:
             yield answer
 
     def _session(self, target: Target) -> ClientSession:
-        """Make one for each target: sharing it would share connections, and so checks, and cookies."""
+        """Make a session for one target: a shared one would reuse connections, unchecked, and cookies."""
         connector = TCPConnector(
             resolver=_Checked(target.addresses), use_dns_cache=False, force_close=True, ssl=self._tls or True
         )
@@ -81,13 +84,13 @@ class Exchange:
 
 
 async def _once(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
-    """Keep aiohttp from sending idempotent requests again: it does that with errors of its own only."""
-    with translated(request.url):
+    """Keep aiohttp from repeating idempotent requests: it does so only for errors of its own."""
+    with translate_errors(request.url):
         return await send(request)
 
 
 class _Checked(AbstractResolver):
-    """Hands out the addresses that were checked, whatever the name; TLS still proves the name."""
+    """Gives the checked addresses for any name; TLS still verifies the name."""
 
     def __init__(self, addresses: tuple[Address, ...]) -> None:
         self._addresses = addresses
@@ -111,12 +114,12 @@ class _Checked(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Close nothing."""
 
 
 @contextmanager
-def translated(url: URL) -> Iterator[None]:
-    """Turn what aiohttp raises into errors of ours, which show no query, not even as their cause."""
+def translate_errors(url: URL) -> Iterator[None]:
+    """Translate aiohttp's errors into RemoteError, which shows no query, not even in its cause."""
     try:
         yield
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""The one way from a URL that a user gave to addresses that may be connected to."""
+"""The gate: the only way from a URL that a user gave to addresses to connect to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
-from shared.remote.addresses import Address, Policy, unmapped
+from shared.remote.addresses import Address, Policy, unmap_ipv4
 from shared.remote.errors import BlockedUrl, Reason
 from shared.remote.resolver import Resolver
 from shared.remote.urls import authorization, parse, without_credentials
@@ -16,7 +16,7 @@ _LONGEST_HOST = 1024
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL, and the addresses of its host, each of them checked. The URL has no credentials."""
+    """A URL without credentials, and the addresses of its host, each of them checked."""
 
     url: URL = field(repr=False)
     addresses: tuple[Address, ...]
@@ -25,18 +25,19 @@ class Target:
 
 
 class Gate:
-    """Checks addresses by one policy."""
+    """Checks URLs and addresses by one policy."""
 
     def __init__(self, policy: Policy, resolver: Resolver) -> None:
         self._policy = policy
         self._resolver = resolver
 
     async def check(self, text: str, *, base: URL | None = None) -> Target:
-        """Resolve a URL once, relative to ``base`` if given. Raises BlockedUrl.
+        """Parse and resolve a URL once, relative to ``base`` if given. Raises BlockedUrl.
 
-        All addresses of a name have to be good: which one is connected to is up to chance.
+        Every address of the name must be permitted: which of them is connected to is up to chance.
         """
         url = parse(text, self._policy.schemes, base=base)
+        # Once: a second look-up at the connection could give another address (DNS rebinding).
         addresses = await self._resolve(url)
         port = url.port or 0
         if not self._policy.allows_host(url.raw_host or "", port):
@@ -47,7 +48,7 @@ class Gate:
         host = url.raw_host or ""
         if len(host) > _LONGEST_HOST:
             raise BlockedUrl(Reason.HOST_TOO_LONG)
-        return tuple(map(unmapped, await self._resolver.resolve(host)))
+        return tuple(map(unmap_ipv4, await self._resolver.resolve(host)))
 
     def _check_all(self, addresses: tuple[Address, ...], port: int) -> None:
         for address in addresses:

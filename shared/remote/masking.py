@@ -1,4 +1,4 @@
-"""URLs as they may be shown."""
+"""URLs in the form in which they may be shown."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from yarl import URL
 
 _HIDDEN = "*****"
 _LONGEST = 1000
-"""Characters that are shown: a path may be as long as its user likes."""
+"""Characters that are shown: a path may have any length."""
 
 
-def masked(url: str | URL) -> str:
+def mask_url(url: str | URL) -> str:
     """Give ``scheme://host/path``: credentials become ``*****``, query and fragment are left out."""
     try:
         parsed = URL(url, encoded=True) if isinstance(url, str) else url

@@ -1,4 +1,4 @@
-"""Presigned URLs of S3 objects (AWS Signature Version 4, in the query). Nothing is asked over the network."""
+"""Presigned URLs of S3 objects (AWS Signature Version 4, in the query), made without a request."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from botocore.session import get_session
 from shared.errors import CrossdockError, Fault
 
 LIFE = timedelta(hours=28)
-"""How long the URLs hold: as long as GitLab's."""
+"""How long the URLs are valid: as long as GitLab's."""
 
 
 class NotSignable(CrossdockError):
-    """The region or the bucket has a name that S3 does not know."""
+    """The name of the region or the bucket is not valid in S3."""
 
     code = "s3_address"
     fault = Fault.CLIENT
@@ -25,7 +25,7 @@ class NotSignable(CrossdockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Object:
-    """An object of somebody's bucket, and the keys with which it may be read."""
+    """An object of a user's bucket, and the keys that permit to read it."""
 
     region: str
     bucket: str
@@ -36,14 +36,14 @@ class S3Object:
 
 @dataclass(frozen=True, slots=True)
 class PresignedUrls:
-    """Where the object's headers are to be asked for, and where its bytes. Each is a secret."""
+    """The URLs for HEAD and GET of the object. Each is a secret."""
 
     head: str = field(repr=False)
     get: str = field(repr=False)
 
 
 async def presign(wanted: S3Object, *, endpoint_url: str | None) -> PresignedUrls:
-    """Sign both URLs, at AWS where there is no ``endpoint_url``. Raises NotSignable."""
+    """Sign both URLs, for AWS where ``endpoint_url`` is None. Raises NotSignable."""
     try:
         # A client reads megabytes of JSON as it is made.
         return await asyncio.to_thread(_presign, wanted, endpoint_url)

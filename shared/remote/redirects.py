@@ -1,4 +1,4 @@
-"""Redirects, followed one checked hop after the other."""
+"""Follows redirects, each of them checked."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from shared.remote.gate import Gate, Target
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST = 5
-"""What GitLab's HTTP client follows."""
+"""As many as GitLab's HTTP client follows."""
 
 
 class Redirects:
-    """Follows redirects of requests without a body."""
+    """Follows redirects of requests that have no body."""
 
     def __init__(self, gate: Gate, exchange: Exchange) -> None:
         self._gate = gate
@@ -30,8 +30,8 @@ class Redirects:
     ) -> AsyncIterator[ClientResponse]:
         """Give the first answer that is no redirect. Raises RemoteError and BlockedUrl.
 
-        ``secrets`` are headers, too, and are left out for good once another origin is asked, as are
-        the credentials in the URL. Credentials in a Location are nobody's: they are not used.
+        ``secrets`` are headers too; they, and the credentials in the URL, are dropped for good at the first
+        redirect to another origin. Credentials in a Location header are not used.
         """
         extra = {**secrets, **target.authorization}
         for _ in range(_MOST + 1):

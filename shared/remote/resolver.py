@@ -1,4 +1,4 @@
-"""Names to addresses: the port, the system's resolver, and a table."""
+"""Resolvers of names: the port, the system's resolver, and a table."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from shared.remote.addresses import Address
 from shared.remote.errors import HostUnresolved
 
 _DEADLINE = timedelta(seconds=15)
-"""What GitLab waits for a name server."""
+"""How long GitLab waits for a name server."""
 
 
 class Resolver(Protocol):
-    """Knows names. Nothing is remembered: each call may give another answer."""
+    """Resolves names. Nothing is cached: each call may give another answer."""
 
     async def resolve(self, host: str) -> tuple[Address, ...]:
         """Give all addresses of ``host``, at least one. Raises HostUnresolved.
 
-        An IP address stands for itself, in whatever spelling the implementation knows.
+        An IP address resolves to itself, in any spelling that the implementation knows.
         """
         ...
 
     def is_own(self, address: Address) -> bool:
-        """Tell whether ``address`` is one of this machine."""
+        """Tell whether ``address`` belongs to this machine."""
         ...
 
 
 class SystemResolver:
-    """Resolver of the operating system: hosts file, name servers, 127.1 and 0x7f000001."""
+    """Resolver of the operating system: hosts file, name servers, spellings such as 127.1 and 0x7f000001."""
 
     def __init__(self, deadline: timedelta = _DEADLINE) -> None:
         self._deadline = deadline.total_seconds()
@@ -49,7 +49,7 @@ class SystemResolver:
         return tuple(dict.fromkeys(ip_address(each[4][0]) for each in found))
 
     def is_own(self, address: Address) -> bool:
-        """See Resolver: a route to an address of one's own begins at that address. Nothing is sent."""
+        """See Resolver: a route to an own address begins at that address. Nothing is sent."""
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004  # of IP
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -60,7 +60,7 @@ class SystemResolver:
 
 
 class TableResolver:
-    """Resolver that knows what it is told; ``asked`` lists the names in the order of the questions."""
+    """Resolver by a table; ``asked`` lists the names in the order of the calls."""
 
     def __init__(self, table: Mapping[str, Collection[str]], own: Collection[str] = ()) -> None:
         self._table = table
@@ -68,7 +68,7 @@ class TableResolver:
         self.asked: list[str] = []
 
     async def resolve(self, host: str) -> tuple[Address, ...]:
-        """See Resolver; an IP address stands for itself."""
+        """See Resolver; an IP address resolves to itself."""
         self.asked.append(host)
         try:
             return tuple(map(ip_address, self._table.get(host, (host,))))

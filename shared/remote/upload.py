@@ -1,4 +1,4 @@
-"""A body on its way out: its length kept, its remote watched, its own failures told apart."""
+"""The body of an upload: checks its length, watches the remote, and keeps its own errors apart."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from yarl import URL
 from shared.remote.errors import LengthWrong, RemoteError
 
 _SLICE = 64 * 1024
-"""What the remote has to take between two looks at the clock, at the least."""
+"""Bytes between two resets of the timer, at most: a slow remote has to accept that many within ``idle``."""
 
 
 class UploadBody:
-    """The body of one request, ``length`` bytes out of ``source``."""
+    """The body of one request: ``length`` bytes from ``source``."""
 
     def __init__(self, source: AsyncIterator[bytes], url: URL, *, length: int, idle: timedelta) -> None:
         self._source = source
@@ -30,21 +30,24 @@ class UploadBody:
 
     @property
     def complete(self) -> bool:
-        """Whether every byte was handed over."""
+        """Whether every byte was given to the connection."""
         return self._left == 0
 
     def deadline(self, opening: timedelta) -> asyncio.Timeout:
-        """Give what ends the request once the remote stands still; waiting for ``source`` is free."""
+        """Give the timeout that ends the request once the remote is idle.
+
+        Waiting for ``source`` does not count.
+        """
         self._timeout = asyncio.timeout(opening.total_seconds() + self._idle)
         return self._timeout
 
     def stop(self) -> None:
-        """Send no more, and watch no more: the answer is there."""
+        """Send no more and stop the timer: the answer has come."""
         self._stopped = True
         self._timeout.reschedule(None)
 
     async def chunks(self) -> AsyncIterator[memoryview]:
-        """Give the body, in pieces of 64 KiB at most."""
+        """Give the body, in pieces of at most 64 KiB."""
         while (chunk := await self._pull()) is not None:
             for start in range(0, len(chunk), _SLICE):
                 await _let_answers_in()
@@ -57,8 +60,8 @@ class UploadBody:
         self._watch(self._idle)
 
     @asynccontextmanager
-    async def settled(self) -> AsyncIterator[None]:
-        """Leave the block once nobody reads ``source``; raise its error where that broke the request."""
+    async def wait_for_source(self) -> AsyncIterator[None]:
+        """Leave the block once ``source`` is not being read; raise its error where that ended the request."""
         try:
             yield
         except RemoteError:

@@ -1,4 +1,4 @@
-"""URLs as users write them, and what is wrong with them before any name is resolved."""
+"""URLs as users write them, and the errors in them that show before a name is resolved."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _HOST = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*")
 
 
 def parse(text: str, schemes: Sequence[str], *, base: URL | None = None) -> URL:
-    """Read a URL, relative to ``base`` if given; no name is resolved. Raises BlockedUrl.
+    """Parse a URL, relative to ``base`` if given, without resolving its name. Raises BlockedUrl.
 
-    Whatever needs no escape is kept as it is written: signatures cover every byte.
+    Characters that need no escape are kept as they are written: signatures cover every byte.
     """
     url = _split(text)
     try:
         url = url if base is None else base.join(url)
-        _ = url.port  # read late, and refused late, by yarl
+        _ = url.port  # yarl validates the port only here
     except ValueError:
         raise BlockedUrl(Reason.URI_INVALID) from None
     if url.scheme not in schemes:
@@ -38,7 +38,7 @@ def _split(text: str) -> URL:
         raise BlockedUrl(Reason.URI_INVALID)
     try:
         return URL(text, encoded=_EXACT.fullmatch(text) is not None)
-    except (ValueError, IndexError):  # the latter by yarl, for brackets in the user's name
+    except (ValueError, IndexError):  # yarl raises IndexError for brackets in the user's name
         raise BlockedUrl(Reason.URI_INVALID) from None
 
 
@@ -63,7 +63,7 @@ def without_credentials(url: URL) -> URL:
 
 
 def authorization(url: URL) -> dict[str, str]:
-    """Give the header that carries user and password of ``url``: Basic, RFC 7617, in UTF-8."""
+    """Give the header with the user and password of ``url``: Basic, RFC 7617, in UTF-8."""
     if url.raw_user is None and url.raw_password is None:
         return {}
     pair = f"{url.user or ''}:{url.password or ''}".encode()

@@ -12,7 +12,7 @@ from shared.errors import CrossdockError, Fault
 from shared.jobs.models import ArchiveOutcome, ImportOrder, Job, Outcome, RemoteSource
 from shared.ledger import objects
 from shared.outbound.remote_imports import RemoteImportPolicy, check_size
-from shared.remote.download import Download
+from shared.remote.download import RemoteDownload
 from shared.restore.reading import Readable
 from shared.settings.application import ApplicationSettings
 from shared.settings.store import application_settings
@@ -67,7 +67,7 @@ class RemoteArchive:
 
     outcome = None
 
-    def __init__(self, download: Download, settings: ApplicationSettings) -> None:
+    def __init__(self, download: RemoteDownload, settings: ApplicationSettings) -> None:
         self._download = download
         self._settings = settings
 

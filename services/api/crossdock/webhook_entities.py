@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.api.http.responses import timestamp
 from shared.events.announcement import cloud_event
 from shared.events.cloud_events import structured
-from shared.remote.masking import masked
+from shared.remote.masking import mask_url
 from shared.webhooks import signing
 from shared.webhooks.models import Attempt, DeliveryState, Webhook, WebhookDelivery
 
@@ -15,7 +15,7 @@ def webhook_entity(webhook: Webhook, *, shows_secret: bool = False) -> dict[str,
     entity: dict[str, object] = {
         "id": webhook.id,
         "project_id": webhook.project_id,
-        "url": masked(webhook.url),
+        "url": mask_url(webhook.url),
         "events": webhook.events,
         "description": webhook.description,
         "enabled": webhook.disabled_reason is None,

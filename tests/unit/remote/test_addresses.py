@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from shared.remote.addresses import Policy, special, unmapped
+from shared.remote.addresses import Policy, reason_against, unmap_ipv4
 from shared.remote.errors import Reason
 
 _STRICT = Policy()
@@ -65,13 +65,13 @@ def test_special_addresses_are_refused_in_gitlabs_words(address: str, reason: Re
     ],
 )
 def test_ipv4_inside_of_ipv6_is_judged_as_ipv4(address: str, inner: str, reason: Reason | None) -> None:
-    assert special(ip_address(address.format(inner))) == reason
+    assert reason_against(ip_address(address.format(inner))) == reason
 
 
 def test_6to4_is_judged_by_the_address_it_leads_to() -> None:
-    assert special(ip_address("2002:7f00:1::")) == Reason.LOCALHOST
-    assert special(ip_address("2002:a9fe:a9fe::1")) == Reason.LINK_LOCAL
-    assert special(ip_address("2002:808:808::")) is None
+    assert reason_against(ip_address("2002:7f00:1::")) == Reason.LOCALHOST
+    assert reason_against(ip_address("2002:a9fe:a9fe::1")) == Reason.LINK_LOCAL
+    assert reason_against(ip_address("2002:808:808::")) is None
 
 
 @pytest.mark.parametrize(
@@ -154,5 +154,5 @@ def test_all_but_the_allow_list_can_be_denied() -> None:
 
 
 def test_a_mapped_address_is_the_ipv4_address() -> None:
-    assert unmapped(ip_address("::ffff:127.0.0.1")) == ip_address("127.0.0.1")
-    assert unmapped(ip_address("2606:4700::1111")) == ip_address("2606:4700::1111")
+    assert unmap_ipv4(ip_address("::ffff:127.0.0.1")) == ip_address("127.0.0.1")
+    assert unmap_ipv4(ip_address("2606:4700::1111")) == ip_address("2606:4700::1111")

@@ -4,7 +4,7 @@ import pytest
 from yarl import URL
 
 from shared.remote.errors import BlockedUrl
-from shared.remote.masking import masked
+from shared.remote.masking import mask_url
 from shared.remote.urls import authorization, parse, without_credentials
 
 _BOTH = ("http", "https")
@@ -91,4 +91,4 @@ def test_credentials_move_from_the_url_to_a_header() -> None:
     ],
 )
 def test_a_shown_url_has_no_secrets(url: str, shown: str) -> None:
-    assert masked(url) == shown
+    assert mask_url(url) == shown
