@@ -118,8 +118,8 @@ def version(*, json: Json = False) -> None:
     """
     from importlib.metadata import version as installed
 
+    from services.cli.output import run
     from services.cli.results import Version
-    from services.cli.running import run
 
     async def result() -> Version:
         return Version(installed("crossdock"))

@@ -174,7 +174,7 @@ def replay(queue: Queue, *, json: Json = False) -> None:
 
 def _with_database(data: Path | None, work: Callable[[Pool], Awaitable[Result]], *, json: bool) -> None:
     from services.cli.configuration import settings
-    from services.cli.running import run
+    from services.cli.output import run
     from services.cli.wiring import accounts_database
 
     async def result() -> Result:
@@ -186,7 +186,7 @@ def _with_database(data: Path | None, work: Callable[[Pool], Awaitable[Result]],
 
 def _with_broker(work: Callable[[Broker], Awaitable[Result]], *, json: bool) -> None:
     from services.cli.configuration import settings
-    from services.cli.running import run
+    from services.cli.output import run
     from services.cli.wiring import broker
 
     async def result() -> Result:

@@ -14,9 +14,9 @@ from uuid import uuid4
 import msgspec
 from aiohttp import ClientResponse, ClientSession, FormData
 
-from services.cli.calls import Calls
 from services.cli.errors import utf8
 from services.cli.http import Retriable, api_session, api_url, attempts, exchange, when_keyed, when_limited
+from services.cli.json_api import Calls
 from services.cli.terminal import Report
 
 _CROSSDOCK = "crossdock"

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import msgspec
 
-from services.cli.calls import Calls
 from services.cli.client import FailedRelation, GitLabClient, Project
 from services.cli.http import when_keyed
+from services.cli.json_api import Calls
 
 _NULL = msgspec.Raw(b"null")
 

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from services.cli.client import ExportStatus, GitLabClient, Project
 from services.cli.download import Download, Superseded
 from services.cli.errors import CommandError, knowing, utf8
-from services.cli.jobs import Gauge, export_states, limited
-from services.cli.parts import Part, part_of
+from services.cli.partial_file import Part, part_of
+from services.cli.polling import Gauge, export_states, limited
 from services.cli.results import Exported
 from services.cli.terminal import Report, say, transfer, waiting
 

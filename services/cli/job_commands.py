@@ -54,7 +54,7 @@ def jobs(  # noqa: PLR0913  # the options of a command
 
     Keys with --json: jobs (each as GET /api/crossdock/v1/jobs/:id tells it; progress without relations).
     """
-    from services.cli.job_results import list_jobs
+    from services.cli.job_operations import list_jobs
 
     filters = {
         "state": state and state.value,
@@ -75,7 +75,7 @@ def cancel(job: Job, *, token: Token = "", url: Url = URL, json: Json = False) -
 
     Keys with --json: job (as GET /api/crossdock/v1/jobs/:id tells it), error, error_code.
     """
-    from services.cli.job_results import cancel as move
+    from services.cli.job_operations import cancel as move
 
     with_client(lambda client: move(client, job), url=url, token=token, json=json)
 
@@ -94,7 +94,7 @@ def retry(
 
     Keys with --json: job (the new one, as GET /api/crossdock/v1/jobs/:id tells it), error, error_code.
     """
-    from services.cli.job_results import retry as move
+    from services.cli.job_operations import retry as move
 
     within = timedelta(seconds=timeout) if wait else None
     with_client(lambda client: move(client, job, within=within), url=url, token=token, json=json)

@@ -45,12 +45,12 @@ def import_(  # noqa: PLR0913  # the options of a command
     error_code (null where a GitLab's import failed), failed_relations (relation_name, line_number,
     exception_class, exception_message).
     """
-    from services.cli import transfers
+    from services.cli import imports
 
     async def work(client: GitLabClient) -> Result:
-        to = transfers.destination(path, name=name, overwrite=overwrite, override=override or ())
+        to = imports.destination(path, name=name, overwrite=overwrite, override=override or ())
         within = timedelta(seconds=timeout) if wait else None
-        return await transfers.import_project(client, file, to, within=within)
+        return await imports.import_project(client, file, to, within=within)
 
     with_client(work, url=url, token=token, json=json)
 
@@ -114,14 +114,14 @@ def status(
     error_code is null at a GitLab), export (state, null where it is not visible to you). With --job these
     are instead: job (as GET /api/crossdock/v1/jobs/:id tells it), failed_relations (null without --failures).
     """
-    from services.cli import job_results, transfers
+    from services.cli import imports, job_operations
 
     async def work(client: GitLabClient) -> Result:
         if (project is None) == (job is None):
             raise UsageError("name a project, or a job by --job")
         if job is not None:
-            return await job_results.job_status(client, job, all_failures=failures)
-        return await transfers.status(client, project or "", all_failures=failures)
+            return await job_operations.job_status(client, job, all_failures=failures)
+        return await imports.status(client, project or "", all_failures=failures)
 
     with_client(work, url=url, token=token, json=json)
 
@@ -143,7 +143,7 @@ def verify(
     failure_count.
     """
     from services.cli.configuration import settings
-    from services.cli.running import run
+    from services.cli.output import run
     from services.cli.verification import verify as read
     from shared.settings.archive_limits import archive_limits
 
@@ -176,7 +176,7 @@ def push(  # noqa: PLR0913  # the options of a command
     error_code, failure_count, failed_relations (100 at most).
     """
     from services.cli import push as pushing
-    from services.cli.running import run
+    from services.cli.output import run
     from services.cli.snapshots import connect
 
     how = pushing.How(from_current=from_current, force=force, strict=strict, parallel=parallel)
@@ -203,7 +203,7 @@ def with_client(
 ) -> None:
     """Run ``work`` with a client of the server, and print its result."""
     from services.cli.client import connect
-    from services.cli.running import run
+    from services.cli.output import run
 
     async def result() -> Result:
         async with connect(url, given(token)) as client:

@@ -11,10 +11,10 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import ClientSession
 
-from services.cli.calls import Calls
 from services.cli.client import FailedRelation
 from services.cli.errors import RefusedByServer
 from services.cli.http import api_session, api_url, attempts, when_limited, when_passing
+from services.cli.json_api import Calls
 from services.cli.tree import TreeFile, address_of
 
 _PIECE = 256 * 1024

@@ -17,7 +17,7 @@ import pytest
 from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import differences, read_contents
 from services.cli.errors import Unreachable
-from services.cli.parts import part_of
+from services.cli.partial_file import part_of
 from tests.support.projects import project
 from tests.support.samples.table import archive as sample
 from tests.support.system import System, answers

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from services.cli import transfers
+from services.cli import imports
 from services.cli.client import GitLabClient, ImportStatus, Upload, connect
 from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import Contents, differences, read_contents
@@ -51,7 +51,7 @@ async def run(archive: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="crossdock-demo-") as name:
         folder = Path(name)
         source = await asyncio.to_thread(_generate, folder) if archive is None else archive
-        transfers.check_archive(source)
+        imports.check_archive(source)
         data = folder / "data"
         data.mkdir()
         say("Starting standalone: embedded Postgres, in-process broker, files")
@@ -72,8 +72,8 @@ def _generate(folder: Path) -> Path:
 
 async def _move(client: GitLabClient, source: Path, target: Path) -> _Trip:
     started = time.monotonic()
-    scheduled = await transfers.upload(client, source, Upload(_PROJECT))
-    imported = await transfers.follow_import(client, scheduled, within=_WITHIN)
+    scheduled = await imports.upload(client, source, Upload(_PROJECT))
+    imported = await imports.follow_import(client, scheduled, within=_WITHIN)
     between = time.monotonic()
     exported = await export_project(
         client, imported.id, target, description=None, within=_WITHIN, resume=False

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 import stamina
 
-from services.cli import jobs
+from services.cli import polling
 from services.cli.http import ATTEMPTS
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As many attempts as ever, and no time between them."""
-    monkeypatch.setattr(jobs, "FIRST_PAUSE", jobs.FIRST_PAUSE * 0)
+    monkeypatch.setattr(polling, "FIRST_PAUSE", polling.FIRST_PAUSE * 0)
     with stamina.set_testing(True, attempts=ATTEMPTS):
         yield

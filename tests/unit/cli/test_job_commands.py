@@ -7,12 +7,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from services.cli import exports, transfers
+from services.cli import exports, imports
 from services.cli.client import Upload
 from services.cli.errors import JobFailed, RefusedByServer
 from services.cli.job_commands import Kind, State
-from services.cli.job_results import cancel, job_status, list_jobs, retry
-from services.cli.jobs import Gauge
+from services.cli.job_operations import cancel, job_status, list_jobs, retry
+from services.cli.polling import Gauge
 from services.cli.results import MovedJob
 from services.cli.terminal import Measure
 from shared.jobs.models import JobKind, JobState
@@ -71,7 +71,7 @@ async def test_failures_are_asked_for_only_where_they_are_wanted() -> None:
 async def test_a_status_may_have_all_failures_of_the_newest_import() -> None:
     script = Script(imported("finished"), answer([job("finished")]), answer([FAILURE] * 2), exported("none"))
     async with script.client() as client:
-        told = await transfers.status(client, "group/one", all_failures=True)
+        told = await imports.status(client, "group/one", all_failures=True)
     assert len(told.import_.failed_relations) == 2
     assert query(script.asked[1].target) == {"project": ["7"], "kind": ["import"], "per_page": ["1"]}
 
@@ -146,7 +146,7 @@ async def test_an_import_by_a_crossdock_shows_how_far_it_is(
         answer(job("finished", progress=HALFWAY)),
     )
     async with script.client() as client:
-        done = await transfers.import_project(client, made, Upload("one"), within=SOON)
+        done = await imports.import_project(client, made, Upload("one"), within=SOON)
     assert done.job == 5
     told = "Importing: started, 500 bytes of 1.0 kB, 42 lines, 100 bytes/s, 0:00:05 left"
     assert told in capsys.readouterr().err
@@ -165,10 +165,10 @@ async def test_a_gitlab_is_asked_for_nothing_of_ours(made: Path, tmp_path: Path)
         exported("finished"),
     )
     async with script.client() as client:
-        await transfers.import_project(client, made, Upload("one"), within=SOON)
+        await imports.import_project(client, made, Upload("one"), within=SOON)
         target = tmp_path / "out.tar.gz"
         await exports.export_project(client, 7, target, description=None, within=SOON, resume=True)
-        await transfers.status(client, "7", all_failures=False)
+        await imports.status(client, "7", all_failures=False)
     assert [asked.target for asked in script.asked if not asked.target.startswith("/api/v4/")] == []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli import results, running
+from services.cli import output, results
 from services.cli.http import ATTEMPTS
 from tests.support.command import documented
 from tests.support.gitlab_stub import Answer, Script, answer, crossdock, exported, imported, job, problem
@@ -62,7 +62,7 @@ async def test_a_failed_export_at_a_gitlab_has_no_code(
 async def test_a_job_that_takes_too_long_has_a_code_of_its_own(
     made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("services.cli.jobs.FIRST_PAUSE", timedelta(days=1))
+    monkeypatch.setattr("services.cli.polling.FIRST_PAUSE", timedelta(days=1))
     script = Script(answer(), imported("scheduled"), imported("started"))
     words = ("import", str(made), "--path", "group/one", "--timeout", "1")
     code, document = await documented(script, monkeypatch, capsys, *words)
@@ -123,5 +123,5 @@ def test_an_error_of_the_operating_system_has_the_code_of_a_command(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        running.run(work(), json=True)
+        output.run(work(), json=True)
     assert json.loads(capsys.readouterr().out)["error_code"] == "command"

@@ -9,8 +9,8 @@ import pytest
 from services.cli.__main__ import main
 from services.cli.configuration import settings
 from services.cli.errors import CommandError, JobFailed, RefusedByServer, Unreachable, UsageError
+from services.cli.imports import check_archive, overrides
 from services.cli.project_commands import given
-from services.cli.transfers import check_archive, overrides
 
 NOT_FOR_HELP = ("aiohttp", "asyncpg", "pydantic", "msgspec", "structlog", "rich")
 

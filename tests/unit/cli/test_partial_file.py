@@ -8,7 +8,7 @@ import pytest
 
 from services.cli.download import Corrupted
 from services.cli.errors import CommandError, JobFailed, RefusedByServer, Unreachable, UsageError
-from services.cli.parts import part_of
+from services.cli.partial_file import part_of
 
 ETAG = '"one.two/3"'
 COMMAND = "command"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from services.cli.client import GitLabClient, ImportStatus, Project, Scheduled, Upload
 from services.cli.errors import CommandError, RefusedByServer, UsageError, knowing
-from services.cli.job_results import newest_error_code, newest_failures
-from services.cli.jobs import Gauge, import_states, limited
+from services.cli.job_operations import newest_error_code, newest_failures
+from services.cli.polling import Gauge, import_states, limited
 from services.cli.results import ExportState, Imported, ImportState, Status, list_failures
 from services.cli.terminal import say, transfer, waiting
 

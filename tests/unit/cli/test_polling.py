@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from services.cli.errors import JobFailed
-from services.cli.jobs import export_states, import_states, limited
+from services.cli.polling import export_states, import_states, limited
 from tests.support.gitlab_stub import Script, exported, imported
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ async def test_an_export_that_no_worker_takes_is_given_up_at_the_end_of_the_time
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with Script(exported("none")).client() as client:
-        monkeypatch.setattr("services.cli.jobs.FIRST_PAUSE", timedelta(days=1))
+        monkeypatch.setattr("services.cli.polling.FIRST_PAUSE", timedelta(days=1))
         with pytest.raises(JobFailed, match="gave up waiting"):
             async with limited(timedelta(seconds=0.1), "the export"):
                 await last(export_states(client, 7))

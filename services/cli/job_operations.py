@@ -8,7 +8,7 @@ from datetime import timedelta
 from services.cli.client import FailedRelation, GitLabClient
 from services.cli.crossdock_api import Job, JobClient
 from services.cli.errors import RefusedByServer, knowing
-from services.cli.jobs import job_states, limited, measured
+from services.cli.polling import job_states, limited, measured
 from services.cli.results import Jobs, JobStatus, MovedJob
 from services.cli.terminal import waiting
 
