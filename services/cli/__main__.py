@@ -88,7 +88,7 @@ def migrate(
 ) -> None:
     """Bring the database of CROSSDOCK_DATABASE_URL to the newest schema."""
     from services.cli.configuration import settings
-    from services.cli.terminal import result
+    from services.cli.terminal import print_result
     from services.cli.wiring import log_migration, migrate_database
     from services.process.start import run, start
 
@@ -97,7 +97,7 @@ def migrate(
         return
     report = run(migrate_database(settings(), to))
     done = [*map(str, report.steps), *(["functions"] if report.functions else [])]
-    result(f"migrated: {', '.join(done)}" if done else "nothing to migrate")
+    print_result(f"migrated: {', '.join(done)}" if done else "nothing to migrate")
 
 
 @app.command()
@@ -119,10 +119,10 @@ def version(*, json: Json = False) -> None:
     from importlib.metadata import version as installed
 
     from services.cli.output import run
-    from services.cli.results import Version
+    from services.cli.results import VersionResult
 
-    async def result() -> Version:
-        return Version(installed("crossdock"))
+    async def result() -> VersionResult:
+        return VersionResult(installed("crossdock"))
 
     run(result(), json=json)
 

@@ -26,7 +26,7 @@ def _check_path(path: str) -> str:
 
 async def add_user(
     db: Database, username: str, *, name: str | None, email: str | None, is_admin: bool
-) -> results.User:
+) -> results.UserResult:
     """Create a user. Raises UsernameTaken."""
     user = await create_user(db, _check_path(username), name=name or username, email=email, is_admin=is_admin)
     return _shown(user)
@@ -34,17 +34,19 @@ async def add_user(
 
 async def add_token(
     db: Database, username: str, *, name: str, scope: Scope, days: int | None
-) -> results.Token:
+) -> results.TokenResult:
     """Create a token and give it: it cannot be seen again."""
     user = await _user(db, username)
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
     token = await create_token(db, user.id, name=name, scopes=[scope], expires_at=expires_at)
-    return results.Token(
+    return results.TokenResult(
         token=token, username=user.username, name=name, scopes=[scope.value], expires_at=expires_at
     )
 
 
-async def add_group(db: Database, full_path: str, *, name: str | None, owner: str | None) -> results.Group:
+async def add_group(
+    db: Database, full_path: str, *, name: str | None, owner: str | None
+) -> results.GroupResult:
     """Create a group below its parent, which must be there. Raises NamespacePathTaken."""
     above, _, path = full_path.strip("/").rpartition("/")
     parent = await _group(db, above) if above else None
@@ -52,25 +54,25 @@ async def add_group(db: Database, full_path: str, *, name: str | None, owner: st
     group = await create_group(db, _check_path(path), name=name or path, parent=parent)
     if user:
         await add_member(db, user.id, namespace_id=group.id, level=AccessLevel.OWNER)
-    return results.Group(id=group.id, full_path=group.full_path, name=group.name)
+    return results.GroupResult(id=group.id, full_path=group.full_path, name=group.name)
 
 
 async def add_group_member(
     db: Database, full_path: str, username: str, *, level: AccessLevel
-) -> results.Member:
+) -> results.MemberResult:
     """Give a user a level in a group."""
     group, user = await _group(db, full_path), await _user(db, username)
     await add_member(db, user.id, namespace_id=group.id, level=level)
-    return results.Member(group=group.full_path, username=user.username, role=level.name.lower())
+    return results.MemberResult(group=group.full_path, username=user.username, role=level.name.lower())
 
 
-async def all_users(db: Database) -> results.Users:
+async def all_users(db: Database) -> results.UserList:
     """List everybody."""
-    return results.Users([_shown(user) for user in await list_users(db)])
+    return results.UserList([_shown(user) for user in await list_users(db)])
 
 
-def _shown(user: User) -> results.User:
-    return results.User(id=user.id, username=user.username, name=user.name, is_admin=user.is_admin)
+def _shown(user: User) -> results.UserResult:
+    return results.UserResult(id=user.id, username=user.username, name=user.name, is_admin=user.is_admin)
 
 
 async def _user(db: Database, username: str) -> User:

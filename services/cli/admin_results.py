@@ -7,13 +7,13 @@ from datetime import datetime
 
 import msgspec
 
-from services.cli.terminal import result, say, table
+from services.cli.terminal import print_result, print_table, say
 
 _SHOWN = 200
 """Characters of a dead letter that people see."""
 
 
-class User(msgspec.Struct, frozen=True, kw_only=True):
+class UserResult(msgspec.Struct, frozen=True, kw_only=True):
     """A user; also what ``create-user`` gives."""
 
     id: int
@@ -23,21 +23,21 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
     def show(self) -> None:
         """See Result."""
-        result(f"user {self.username} (id {self.id})")
+        print_result(f"user {self.username} (id {self.id})")
 
 
-class Users(msgspec.Struct, frozen=True):
+class UserList(msgspec.Struct, frozen=True):
     """``list-users``."""
 
-    users: Sequence[User]
+    users: Sequence[UserResult]
 
     def show(self) -> None:
         """See Result."""
         rows = [(each.id, each.username, each.name, "yes" if each.is_admin else "no") for each in self.users]
-        table("Users", ("id", "username", "name", "administrator"), rows)
+        print_table("Users", ("id", "username", "name", "administrator"), rows)
 
 
-class Token(msgspec.Struct, frozen=True, kw_only=True):
+class TokenResult(msgspec.Struct, frozen=True, kw_only=True):
     """``create-token``: the one time that the token is shown."""
 
     token: str
@@ -49,10 +49,10 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     def show(self) -> None:
         """See Result."""
         say("The token is shown this once:")
-        result(self.token)
+        print_result(self.token)
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
+class GroupResult(msgspec.Struct, frozen=True, kw_only=True):
     """``create-group``."""
 
     id: int
@@ -61,10 +61,10 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     def show(self) -> None:
         """See Result."""
-        result(f"group {self.full_path} (id {self.id})")
+        print_result(f"group {self.full_path} (id {self.id})")
 
 
-class Member(msgspec.Struct, frozen=True, kw_only=True):
+class MemberResult(msgspec.Struct, frozen=True, kw_only=True):
     """``add-member``."""
 
     group: str
@@ -73,10 +73,10 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
     def show(self) -> None:
         """See Result."""
-        result(f"{self.username} is {self.role} of {self.group}")
+        print_result(f"{self.username} is {self.role} of {self.group}")
 
 
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+class DeadLetterResult(msgspec.Struct, frozen=True, kw_only=True):
     """A message that was given up on, as much of it as is text."""
 
     id: str
@@ -84,19 +84,19 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     body: str
 
 
-class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
+class DeadLetterList(msgspec.Struct, frozen=True, kw_only=True):
     """``dead-letters list``."""
 
     queue: str
-    dead_letters: Sequence[DeadLetter]
+    dead_letters: Sequence[DeadLetterResult]
 
     def show(self) -> None:
         """See Result."""
         rows = [(each.id, each.reason, each.body[:_SHOWN]) for each in self.dead_letters]
-        table(f"Dead letters of {self.queue}", ("id", "reason", "body"), rows)
+        print_table(f"Dead letters of {self.queue}", ("id", "reason", "body"), rows)
 
 
-class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     """``dead-letters replay``: how many are back in their queue."""
 
     queue: str
@@ -104,4 +104,4 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
     def show(self) -> None:
         """See Result."""
-        result(f"{self.replayed} messages back in {self.queue}")
+        print_result(f"{self.replayed} messages back in {self.queue}")

@@ -15,22 +15,30 @@ import msgspec
 from aiohttp import ClientResponse, ClientSession, FormData
 
 from services.cli.errors import utf8
-from services.cli.http import Retriable, api_session, api_url, attempts, exchange, when_keyed, when_limited
-from services.cli.json_api import Calls
-from services.cli.terminal import Report
+from services.cli.http import (
+    RetryRule,
+    api_url,
+    attempts,
+    exchange,
+    open_session,
+    retry_if_keyed,
+    retry_if_limited,
+)
+from services.cli.json_api import JsonApi
+from services.cli.terminal import ByteReporter
 
 _CROSSDOCK = "crossdock"
 """The revision in a Crossdock's version."""
 
 
-class Project(msgspec.Struct, frozen=True):
+class ProjectReference(msgspec.Struct, frozen=True):
     """A project as GitLab names it."""
 
     id: int
     path_with_namespace: str
 
 
-class FailedRelation(msgspec.Struct, frozen=True):
+class RelationFailure(msgspec.Struct, frozen=True):
     """A record that the import left out; ``line_number`` counts from 0. A GitLab may know nothing of it."""
 
     relation_name: str | None = None
@@ -39,17 +47,17 @@ class FailedRelation(msgspec.Struct, frozen=True):
     line_number: int | None = None
 
 
-class ImportStatus(msgspec.Struct, frozen=True):
+class ImportStatusAnswer(msgspec.Struct, frozen=True):
     """GitLab's ProjectImportStatus, as far as it is used here."""
 
     id: int
     path_with_namespace: str
     import_status: str
     import_error: str | None = None
-    failed_relations: list[FailedRelation] = []
+    failed_relations: list[RelationFailure] = []
 
 
-class ExportStatus(msgspec.Struct, frozen=True):
+class ExportStatusAnswer(msgspec.Struct, frozen=True):
     """GitLab's ProjectExportStatus, as far as it is used here."""
 
     id: int
@@ -58,7 +66,7 @@ class ExportStatus(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class ImportRequest:
     """What an import asks for beside the file; ``namespace`` None is the user's own."""
 
     path: str
@@ -84,7 +92,7 @@ class Upload:
 class _Watched(io.BufferedReader):
     """A file that tells how far it was read; its size is known, and with it the request's Content-Length."""
 
-    def __init__(self, path: Path, report: Report) -> None:
+    def __init__(self, path: Path, report: ByteReporter) -> None:
         super().__init__(io.FileIO(path))
         self._report = report
         self._size = path.stat().st_size
@@ -96,10 +104,10 @@ class _Watched(io.BufferedReader):
 
 
 @dataclass(frozen=True, slots=True)
-class Scheduled:
+class ScheduledImport:
     """An import that was taken; ``job`` is its number where the server is a Crossdock."""
 
-    status: ImportStatus
+    status: ImportStatusAnswer
     job: int | None
 
 
@@ -111,11 +119,13 @@ class GitLabClient:
     """Calls below one base URL, ``api``. Every method raises RefusedByServer and Unreachable."""
 
     def __init__(self, session: ClientSession, api: str) -> None:
-        self._calls = Calls(session, api)
+        self._json_api = JsonApi(session, api)
         self.session = session
         self.api = api
 
-    async def import_file(self, archive: Path, upload: Upload, report: Report) -> Scheduled:
+    async def import_file(
+        self, archive: Path, upload: ImportRequest, report: ByteReporter
+    ) -> ScheduledImport:
         """Upload ``archive`` and give the import that the server scheduled.
 
         The token is tried first: a refusal should not come after gigabytes.
@@ -125,29 +135,29 @@ class GitLabClient:
             with attempt, _Watched(archive, report) as file:
                 form = FormData(upload.fields(), default_to_multipart=True)
                 form.add_field("file", file, filename=utf8(archive.name), content_type="application/gzip")
-                answer = await self._calls.once(
-                    "POST", "/projects/import", ImportStatus, data=form, headers=headers
+                answer = await self._json_api.call_once(
+                    "POST", "/projects/import", ImportStatusAnswer, data=form, headers=headers
                 )
-                return Scheduled(answer.body, answer.job)
+                return ScheduledImport(answer.body, answer.job)
         raise AssertionError("the last attempt raises")
 
-    async def _effective_once(self) -> tuple[Retriable, dict[str, str]]:
+    async def _effective_once(self) -> tuple[RetryRule, dict[str, str]]:
         """Give when to try a POST again, and the headers that make that safe.
 
         A Crossdock takes a key, with which the request has its effect once. Elsewhere nothing but 429 is
         tried again, as what broke off may have been taken.
         """
         if not await self.is_crossdock():
-            return when_limited, {}
-        return when_keyed, {"Idempotency-Key": str(uuid4())}
+            return retry_if_limited, {}
+        return retry_if_keyed, {"Idempotency-Key": str(uuid4())}
 
     async def is_crossdock(self) -> bool:
         """Ask the server whether it has Crossdock's own API too."""
-        return (await self._calls.json("GET", "/version", _Version)).body.revision == _CROSSDOCK
+        return (await self._json_api.call("GET", "/version", _Version)).body.revision == _CROSSDOCK
 
-    async def import_status(self, project: str | int) -> ImportStatus:
+    async def import_status(self, project: str | int) -> ImportStatusAnswer:
         """State of the newest import."""
-        return (await self._calls.json("GET", f"{_project(project)}/import", ImportStatus)).body
+        return (await self._json_api.call("GET", f"{_project(project)}/import", ImportStatusAnswer)).body
 
     async def schedule_export(self, project: str | int, description: str | None = None) -> int | None:
         """Have an archive made, its project's description being ``description`` if given.
@@ -157,12 +167,12 @@ class GitLabClient:
         on, headers = await self._effective_once()
         body = {} if description is None else {"description": description}
         path = f"{_project(project)}/export"
-        answer = await self._calls.json("POST", path, dict[str, object], on=on, json=body, headers=headers)
+        answer = await self._json_api.call("POST", path, dict[str, object], on=on, json=body, headers=headers)
         return answer.job
 
-    async def export_status(self, project: str | int) -> ExportStatus:
+    async def export_status(self, project: str | int) -> ExportStatusAnswer:
         """State of the caller's newest export."""
-        return (await self._calls.json("GET", f"{_project(project)}/export", ExportStatus)).body
+        return (await self._json_api.call("GET", f"{_project(project)}/export", ExportStatusAnswer)).body
 
     @asynccontextmanager
     async def archive(
@@ -182,5 +192,5 @@ def _project(project: str | int) -> str:
 async def connect(url: str, token: str) -> AsyncIterator[GitLabClient]:
     """Open a client of the GitLab, or Crossdock, at ``url``. Raises UsageError."""
     api = api_url(url)
-    async with api_session(token) as session:
+    async with open_session(token) as session:
         yield GitLabClient(session, api)

@@ -13,9 +13,9 @@ from typing import BinaryIO
 from aiohttp import ClientResponse
 
 from services.cli.client import GitLabClient
-from services.cli.errors import CommandError, JobFailed, RefusedByServer, Unreachable
-from services.cli.http import attempts, when_passing
-from services.cli.terminal import Report
+from services.cli.errors import CommandError, JobFailed, RefusedByServer, ServerUnreachable
+from services.cli.http import attempts, retry_if_transient
+from services.cli.terminal import ByteReporter
 
 _CHUNK = 256 * 1024
 _PARTIAL, _NOT_FOUND, _UNSATISFIABLE = 206, 404, 416
@@ -23,19 +23,19 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _SHA256 = re.compile(r"(?:^|[,\s])sha-256=:([A-Za-z0-9+/=]+):")
 
 
-class Corrupted(JobFailed):
+class DownloadCorrupted(JobFailed):
     """What came is not what the server said it sends."""
 
     code = "download_corrupted"
 
 
-class Superseded(CommandError):
+class ArchiveSuperseded(CommandError):
     """The server does not have the archive any more whose rest was asked for."""
 
     code = "download_superseded"
 
 
-class Download:
+class ArchiveDownload:
     """One archive on its way to ``file``; ``done`` bytes have arrived.
 
     ``name`` is told the validator of what comes, before it comes.
@@ -44,7 +44,7 @@ class Download:
     def __init__(self, file: BinaryIO, *, name: Callable[[str | None], None] = lambda _: None) -> None:
         self._file = file
         self._name = name
-        self._report: Report = lambda _done, _total: None
+        self._report: ByteReporter = lambda _done, _total: None
         self._digest = hashlib.sha256()
         self._validator: str | None = None
         self._total: int | None = None
@@ -54,7 +54,7 @@ class Download:
         self._furthest = 0
         self.done = 0
 
-    async def take_up(self, validator: str | None, report: Report) -> None:
+    async def resume_from_file(self, validator: str | None, report: ByteReporter) -> None:
         """Begin with what the file holds of the archive that ``validator`` names.
 
         But for its last byte: so there is always a rest to ask for, and the answer tells the digest.
@@ -70,19 +70,19 @@ class Download:
         self._validator = validator
         self._furthest = self.done
 
-    async def finish(self, client: GitLabClient, project: str | int, report: Report) -> str:
+    async def finish(self, client: GitLabClient, project: str | int, report: ByteReporter) -> str:
         """Fetch the rest; otherwise as ``run``. Raises Superseded where there is no rest to have."""
         self._only_rest = True
         return await self.run(client, project, report)
 
-    async def run(self, client: GitLabClient, project: str | int, report: Report) -> str:
+    async def run(self, client: GitLabClient, project: str | int, report: ByteReporter) -> str:
         """Fetch it all and give its SHA-256 in hex. Raises RefusedByServer, Unreachable, Corrupted.
 
         A connection may break as often as it likes that got further than all before it.
         """
         self._report = report
         while not self._complete:
-            async for attempt in attempts(when_passing):
+            async for attempt in attempts(retry_if_transient):
                 with attempt:
                     await self._fetch(client, project)
         self._file.flush()
@@ -95,13 +95,13 @@ class Download:
                 async for chunk in response.content.iter_chunked(_CHUNK):
                     self._take(chunk)
                 self._complete = True
-        except Unreachable:
+        except ServerUnreachable:
             if self.done <= self._furthest:
                 raise
             self._furthest = self.done
         except RefusedByServer as error:
             if self._only_rest and error.status in {_NOT_FOUND, _UNSATISFIABLE}:
-                raise Superseded(str(error)) from error
+                raise ArchiveSuperseded(str(error)) from error
             raise
 
     def _range(self) -> dict[str, str]:
@@ -115,7 +115,7 @@ class Download:
         if response.status == _PARTIAL:
             self._go_on(response)
         elif self._only_rest:
-            raise Superseded("the server has another archive by now")
+            raise ArchiveSuperseded("the server has another archive by now")
         else:
             self._start_over()
             self._total = response.content_length
@@ -130,10 +130,10 @@ class Download:
         content_range = response.headers.get("Content-Range", "")
         match = _CONTENT_RANGE.fullmatch(content_range)
         if match is None or int(match[1]) != self.done:
-            raise Corrupted(f"asked for bytes from {self.done}, the server sent {content_range!r}")
+            raise DownloadCorrupted(f"asked for bytes from {self.done}, the server sent {content_range!r}")
         etag = response.headers.get("ETag")
         if self._validator and self._validator.startswith('"') and etag not in {None, self._validator}:
-            raise Corrupted(f"asked for the rest of {self._validator}, the server sent {etag}")
+            raise DownloadCorrupted(f"asked for the rest of {self._validator}, the server sent {etag}")
         self._total = int(match[2])
 
     def _start_over(self) -> None:
@@ -154,9 +154,11 @@ class Download:
 
     def _verified(self) -> str:
         if self._total is not None and self.done != self._total:
-            raise Corrupted(f"{self.done} bytes arrived instead of {self._total}")
+            raise DownloadCorrupted(f"{self.done} bytes arrived instead of {self._total}")
         if self._promised is not None and self._digest.digest() != self._promised:
-            raise Corrupted(f"the SHA-256 is {self._digest.hexdigest()} instead of {self._promised.hex()}")
+            raise DownloadCorrupted(
+                f"the SHA-256 is {self._digest.hexdigest()} instead of {self._promised.hex()}"
+            )
         return self._digest.hexdigest()
 
 

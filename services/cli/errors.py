@@ -89,7 +89,7 @@ class RefusedByServer(CommandError):
         self.retry_after = retry_after
 
 
-class Unreachable(CommandError):
+class ServerUnreachable(CommandError):
     """No useful answer: not connected, broken off, or an error of the server (5xx)."""
 
     code = "unreachable"
@@ -98,7 +98,7 @@ class Unreachable(CommandError):
     exit_code = 4
 
 
-class Unintelligible(Unreachable):
+class UnintelligibleAnswer(ServerUnreachable):
     """An answer that is none of the API; asked again, the same server gives the same."""
 
     code = "unintelligible"
@@ -106,7 +106,7 @@ class Unintelligible(Unreachable):
 
 
 @contextmanager
-def knowing(document: Callable[[CommandError], object]) -> Iterator[None]:
+def attach_document(document: Callable[[CommandError], object]) -> Iterator[None]:
     """Give an error of the block the document that ``--json`` prints: what is known by then."""
     try:
         yield

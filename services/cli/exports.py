@@ -10,13 +10,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from services.cli.client import ExportStatus, GitLabClient, Project
-from services.cli.download import Download, Superseded
-from services.cli.errors import CommandError, knowing, utf8
-from services.cli.partial_file import Part, part_of
-from services.cli.polling import Gauge, export_states, limited
-from services.cli.results import Exported
-from services.cli.terminal import Report, say, transfer, waiting
+from services.cli.client import ExportStatusAnswer, GitLabClient, ProjectReference
+from services.cli.download import ArchiveDownload, ArchiveSuperseded
+from services.cli.errors import CommandError, attach_document, utf8
+from services.cli.partial_file import PartialFile, open_partial_file
+from services.cli.polling import JobProgressReader, export_states, limit_wait
+from services.cli.results import ExportResult
+from services.cli.terminal import ByteReporter, say, show_job, show_transfer
 
 
 async def export_project(
@@ -27,71 +27,71 @@ async def export_project(
     description: str | None,
     within: timedelta,
     resume: bool,
-) -> Exported:
+) -> ExportResult:
     """Have the archive made, and fetch it to ``target``, or to stdout.
 
     Where an earlier run of the same command left a part of an archive that the server still has, its rest
     is fetched instead, if ``resume``.
     """
-    wanted = _Wanted(client, project, description, within)
+    wanted = _ExportCommand(client, project, description, within)
     if target is None:
-        return await wanted.fetch(Download(sys.stdout.buffer))
-    with part_of(target, "\n".join((client.api, str(project), description or ""))) as part:
+        return await wanted.fetch(ArchiveDownload(sys.stdout.buffer))
+    with open_partial_file(target, "\n".join((client.api, str(project), description or ""))) as part:
         finished = await wanted.finish(part) if resume and part.is_begun else None
         if finished is None:
             part.empty()
-            finished = await wanted.fetch(Download(part.file, name=part.name))
+            finished = await wanted.fetch(ArchiveDownload(part.file, name=part.name))
     return replace(finished, file=utf8(target))
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _ExportCommand:
     client: GitLabClient
     project: str | int
     description: str | None
     within: timedelta
 
-    async def fetch(self, archive: Download) -> Exported:
+    async def fetch(self, archive: ArchiveDownload) -> ExportResult:
         """Have a new archive made, and fetch it."""
         made = await self._make()
-        with knowing(lambda error: _failed(made, error)), transfer("Downloading") as report:
+        with attach_document(lambda error: _failed(made, error)), show_transfer("Downloading") as report:
             digest = await archive.run(self.client, self.project, report)
         return replace(made, bytes=archive.done, sha256=digest)
 
-    async def _make(self) -> Exported:
-        made = Exported(project=None, job=None, state="none")
-        with knowing(lambda error: _failed(made, error)), waiting("Exporting") as show:
-            async with limited(self.within, f"the export of {self.project}"):
+    async def _make(self) -> ExportResult:
+        made = ExportResult(project=None, job=None, state="none")
+        with attach_document(lambda error: _failed(made, error)), show_job("Exporting") as show:
+            async with limit_wait(self.within, f"the export of {self.project}"):
                 job = await self.client.schedule_export(self.project, self.description)
-                made, gauge = replace(made, job=job), Gauge(self.client, job)
+                made, reader = replace(made, job=job), JobProgressReader(self.client, job)
                 async for status in export_states(self.client, self.project, job):
                     made = _exported(status, job)
-                    show(made.state, await gauge.measure())
+                    show(made.state, await reader.measure())
         return made
 
-    async def finish(self, part: Part) -> Exported | None:
+    async def finish(self, part: PartialFile) -> ExportResult | None:
         """Fetch the rest of what is there; None where the server has another archive by now, or none."""
         made = _exported(await self.client.export_status(self.project), None)
-        archive = Download(part.file, name=part.name)
-        with transfer("Reading what is there") as report:
-            await archive.take_up(part.validator, report)
+        archive = ArchiveDownload(part.file, name=part.name)
+        with show_transfer("Reading what is there") as report:
+            await archive.resume_from_file(part.validator, report)
         try:
-            with knowing(lambda error: _failed(made, error)), _rest(archive) as report:
+            with attach_document(lambda error: _failed(made, error)), _rest(archive) as report:
                 digest = await archive.finish(self.client, self.project, report)
-        except Superseded as error:
+        except ArchiveSuperseded as error:
             say(f"Making a new export: {error}")
             return None
         return replace(made, bytes=archive.done, sha256=digest)
 
 
-def _rest(archive: Download) -> AbstractContextManager[Report]:
-    return transfer("Downloading the rest", begun=archive.done)
+def _rest(archive: ArchiveDownload) -> AbstractContextManager[ByteReporter]:
+    return show_transfer("Downloading the rest", begun=archive.done)
 
 
-def _exported(status: ExportStatus, job: int | None) -> Exported:
-    project = Project(status.id, status.path_with_namespace)
-    return Exported(project=project, job=job, state=status.export_status)
+def _exported(status: ExportStatusAnswer, job: int | None) -> ExportResult:
+    project = ProjectReference(status.id, status.path_with_namespace)
+    return ExportResult(project=project, job=job, state=status.export_status)
 
 
-def _failed(made: Exported, error: CommandError) -> Exported:
+def _failed(made: ExportResult, error: CommandError) -> ExportResult:
     return replace(made, error=str(error), error_code=error.error_code)

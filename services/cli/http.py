@@ -13,7 +13,7 @@ import stamina
 from aiohttp import ClientConnectionError, ClientError, ClientResponse, ClientSession, ClientTimeout
 from yarl import URL
 
-from services.cli.errors import CommandError, RefusedByServer, Unreachable, UsageError
+from services.cli.errors import CommandError, RefusedByServer, ServerUnreachable, UsageError
 from services.cli.terminal import say
 
 ATTEMPTS = 8
@@ -32,7 +32,7 @@ _ERROR_BYTES = 64 * 1024
 _PROBLEM = "application/problem+json"
 _MESSAGES = ("message", "error_description", "error", "detail")
 
-Retriable: TypeAlias = Callable[[Exception], bool | float]
+RetryRule: TypeAlias = Callable[[Exception], bool | float]
 """Says of an error whether to try again, or in how many seconds."""
 
 
@@ -52,7 +52,7 @@ def api_url(base: str) -> str:
 
 
 @asynccontextmanager
-async def api_session(token: str) -> AsyncIterator[ClientSession]:
+async def open_session(token: str) -> AsyncIterator[ClientSession]:
     """Open a session that shows ``token``.
 
     It goes as a Bearer token (which GitLab takes for every kind of token) because that header, unlike
@@ -86,17 +86,17 @@ async def exchange(
         raise _unreachable(url, error) from error
 
 
-def _unreachable(url: str, error: Exception) -> Unreachable:
+def _unreachable(url: str, error: Exception) -> ServerUnreachable:
     reason = str(error) or type(error).__name__
     verb = "cannot reach" if isinstance(error, ClientConnectionError) else "lost the connection to"
-    return Unreachable(f"{verb} {URL(url).origin()}: {reason}")
+    return ServerUnreachable(f"{verb} {URL(url).origin()}: {reason}")
 
 
 async def _refusal(response: ClientResponse) -> CommandError:
     answer = _object(await response.content.read(_ERROR_BYTES))
     message = _message(answer) or str(response.reason)
     if response.status >= _SERVER_ERROR:
-        return Unreachable(f"{response.url.origin()} failed: {message} (HTTP {response.status})")
+        return ServerUnreachable(f"{response.url.origin()} failed: {message} (HTTP {response.status})")
     code = _code(answer) if response.content_type == _PROBLEM else None
     return RefusedByServer(response.status, message, code=code, retry_after=_retry_after(response))
 
@@ -140,7 +140,7 @@ def _retry_after(response: ClientResponse) -> float | None:
     return float(value) if value.isdecimal() else None
 
 
-def when_limited(error: Exception) -> bool | float:
+def retry_if_limited(error: Exception) -> bool | float:
     """Try again what was not even begun: too many requests (429), in the time that the server names."""
     if not isinstance(error, RefusedByServer) or error.status != _TOO_MANY_REQUESTS:
         return False
@@ -148,19 +148,19 @@ def when_limited(error: Exception) -> bool | float:
     return seconds if seconds <= LONGEST_WAIT.total_seconds() else False
 
 
-def when_passing(error: Exception) -> bool | float:
+def retry_if_transient(error: Exception) -> bool | float:
     """Try again what can be asked twice: also errors of the server and lost connections."""
-    return (isinstance(error, Unreachable) and error.retryable) or when_limited(error)
+    return (isinstance(error, ServerUnreachable) and error.retryable) or retry_if_limited(error)
 
 
-def when_keyed(error: Exception) -> bool | float:
+def retry_if_keyed(error: Exception) -> bool | float:
     """Try again what takes effect once: also while an earlier try is still at work (409 with a time)."""
     if isinstance(error, RefusedByServer) and error.status == _CONFLICT and error.retry_after is not None:
         return error.retry_after
-    return when_passing(error)
+    return retry_if_transient(error)
 
 
-def attempts(on: Retriable) -> AsyncIterator[stamina.Attempt]:
+def attempts(on: RetryRule) -> AsyncIterator[stamina.Attempt]:
     """Blocks to try something in, with growing pauses of half a second to 20 seconds between them."""
     return stamina.retry_context(
         on, attempts=ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=20

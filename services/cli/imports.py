@@ -7,12 +7,18 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from services.cli.client import GitLabClient, ImportStatus, Project, Scheduled, Upload
-from services.cli.errors import CommandError, RefusedByServer, UsageError, knowing
+from services.cli.client import (
+    GitLabClient,
+    ImportRequest,
+    ImportStatusAnswer,
+    ProjectReference,
+    ScheduledImport,
+)
+from services.cli.errors import CommandError, RefusedByServer, UsageError, attach_document
 from services.cli.job_operations import newest_error_code, newest_failures
-from services.cli.polling import Gauge, import_states, limited
-from services.cli.results import ExportState, Imported, ImportState, Status, list_failures
-from services.cli.terminal import say, transfer, waiting
+from services.cli.polling import JobProgressReader, import_states, limit_wait
+from services.cli.results import ExportState, ImportResult, ImportState, StatusResult, list_failures
+from services.cli.terminal import say, show_job, show_transfer
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
 
@@ -25,9 +31,11 @@ def overrides(pairs: Sequence[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def destination(full_path: str, *, name: str | None, overwrite: bool, override: Sequence[str]) -> Upload:
+def import_request(
+    full_path: str, *, name: str | None, overwrite: bool, override: Sequence[str]
+) -> ImportRequest:
     """Say what to import as, from the command's options. Raises UsageError."""
-    return Upload.to(full_path, name=name, overwrite=overwrite, overrides=overrides(override))
+    return ImportRequest.to(full_path, name=name, overwrite=overwrite, overrides=overrides(override))
 
 
 def check_archive(archive: Path) -> None:
@@ -39,8 +47,8 @@ def check_archive(archive: Path) -> None:
 
 
 async def import_project(
-    client: GitLabClient, archive: Path, to: Upload, *, within: timedelta | None
-) -> Imported:
+    client: GitLabClient, archive: Path, to: ImportRequest, *, within: timedelta | None
+) -> ImportResult:
     """Upload ``archive``, and wait for its import if ``within`` says how long."""
     scheduled = await upload(client, archive, to)
     status = scheduled.status
@@ -49,22 +57,27 @@ async def import_project(
     return _imported(status, scheduled.job)
 
 
-async def upload(client: GitLabClient, archive: Path, to: Upload) -> Scheduled:
+async def upload(client: GitLabClient, archive: Path, to: ImportRequest) -> ScheduledImport:
     """Send ``archive`` and show how far it is."""
     check_archive(archive)
-    with transfer("Uploading") as report:
+    with show_transfer("Uploading") as report:
         return await client.import_file(archive, to, report)
 
 
-async def follow_import(client: GitLabClient, scheduled: Scheduled, *, within: timedelta) -> ImportStatus:
+async def follow_import(
+    client: GitLabClient, scheduled: ScheduledImport, *, within: timedelta
+) -> ImportStatusAnswer:
     """Wait for the import, and list what it left out."""
     started = time.monotonic()
     first = status = scheduled.status
-    gauge = Gauge(client, scheduled.job)
-    with knowing(lambda error: _imported(status, scheduled.job, error)), waiting("Importing") as show:
-        async with limited(within, f"the import of {first.path_with_namespace}"):
+    reader = JobProgressReader(client, scheduled.job)
+    with (
+        attach_document(lambda error: _imported(status, scheduled.job, error)),
+        show_job("Importing") as show,
+    ):
+        async with limit_wait(within, f"the import of {first.path_with_namespace}"):
             async for status in import_states(client, first.id, scheduled.job):
-                show(status.import_status, await gauge.measure())
+                show(status.import_status, await reader.measure())
     list_failures(status.failed_relations)
     failed = len(status.failed_relations)
     rest = f", {failed}{'+' if failed >= 100 else ''} relations failed" if failed else ""  # noqa: PLR2004  # GitLab's cap
@@ -72,12 +85,12 @@ async def follow_import(client: GitLabClient, scheduled: Scheduled, *, within: t
     return status
 
 
-async def status(client: GitLabClient, project: str, *, all_failures: bool) -> Status:
+async def status(client: GitLabClient, project: str, *, all_failures: bool) -> StatusResult:
     """Give the state of import and export, with ``all_failures`` or those that GitLab tells."""
     imported = await client.import_status(project)
     failed = await newest_failures(client, imported.id) if all_failures else imported.failed_relations
-    return Status(
-        project=Project(imported.id, imported.path_with_namespace),
+    return StatusResult(
+        project=ProjectReference(imported.id, imported.path_with_namespace),
         import_=ImportState(
             state=imported.import_status,
             error=imported.import_error,
@@ -97,9 +110,9 @@ async def _export_state(client: GitLabClient, project: int) -> str | None:
         return None
 
 
-def _imported(status: ImportStatus, job: int | None, error: CommandError | None = None) -> Imported:
-    return Imported(
-        project=Project(status.id, status.path_with_namespace),
+def _imported(status: ImportStatusAnswer, job: int | None, error: CommandError | None = None) -> ImportResult:
+    return ImportResult(
+        project=ProjectReference(status.id, status.path_with_namespace),
         job=job,
         state=status.import_status,
         error=str(error) if error else None,

@@ -15,7 +15,7 @@ from services.cli.project_commands import with_client
 
 app = typer.Typer(rich_markup_mode=None)
 
-Job: TypeAlias = Annotated[int, typer.Argument(help="Its number.", min=1, show_default=False)]
+JobNumber: TypeAlias = Annotated[int, typer.Argument(help="Its number.", min=1, show_default=False)]
 
 
 class Kind(Enum):
@@ -70,7 +70,7 @@ def jobs(  # noqa: PLR0913  # the options of a command
 
 
 @app.command()
-def cancel(job: Job, *, token: Token = "", url: Url = URL, json: Json = False) -> None:
+def cancel(job: JobNumber, *, token: Token = "", url: Url = URL, json: Json = False) -> None:
     """Cancel a job that has not ended.
 
     Keys with --json: job (as GET /api/crossdock/v1/jobs/:id tells it), error, error_code.
@@ -82,7 +82,7 @@ def cancel(job: Job, *, token: Token = "", url: Url = URL, json: Json = False) -
 
 @app.command()
 def retry(
-    job: Job,
+    job: JobNumber,
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is done.")] = False,
     timeout: Seconds = DAY,

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from services.cli.client import FailedRelation, GitLabClient
-from services.cli.crossdock_api import Job, JobClient
-from services.cli.errors import RefusedByServer, knowing
-from services.cli.polling import job_states, limited, measured
-from services.cli.results import Jobs, JobStatus, MovedJob
-from services.cli.terminal import waiting
+from services.cli.client import GitLabClient, RelationFailure
+from services.cli.crossdock_api import JobAnswer, JobClient
+from services.cli.errors import RefusedByServer, attach_document
+from services.cli.polling import job_states, limit_wait, to_measure
+from services.cli.results import JobList, JobResult, JobStatus
+from services.cli.terminal import show_job
 
 
-async def list_jobs(client: GitLabClient, *, limit: int, filters: Mapping[str, str | None]) -> Jobs:
+async def list_jobs(client: GitLabClient, *, limit: int, filters: Mapping[str, str | None]) -> JobList:
     """Give the newest jobs that pass the filters, as far as these say something."""
     given = {name: value for name, value in filters.items() if value is not None}
-    return Jobs([job async for job in JobClient(client).list(limit=limit, filters=given)])
+    return JobList([job async for job in JobClient(client).list(limit=limit, filters=given)])
 
 
 async def job_status(client: GitLabClient, job: int, *, all_failures: bool) -> JobStatus:
@@ -26,7 +26,7 @@ async def job_status(client: GitLabClient, job: int, *, all_failures: bool) -> J
     return JobStatus(job=found, failed_relations=await _failures(jobs, job) if all_failures else None)
 
 
-async def newest_failures(client: GitLabClient, project: int) -> Sequence[FailedRelation]:
+async def newest_failures(client: GitLabClient, project: int) -> Sequence[RelationFailure]:
     """Give all that the newest import of a project left out."""
     jobs = JobClient(client)
     newest = await jobs.newest_import(project)
@@ -44,29 +44,29 @@ async def newest_error_code(client: GitLabClient, project: int) -> str | None:
     return newest.error_code if newest else None
 
 
-async def _failures(jobs: JobClient, job: int) -> Sequence[FailedRelation]:
+async def _failures(jobs: JobClient, job: int) -> Sequence[RelationFailure]:
     return [failure async for failure in jobs.failures(job)]
 
 
-async def cancel(client: GitLabClient, job: int) -> MovedJob:
+async def cancel(client: GitLabClient, job: int) -> JobResult:
     """Cancel a job."""
-    return MovedJob(job=await JobClient(client).cancel(job))
+    return JobResult(job=await JobClient(client).cancel(job))
 
 
-async def retry(client: GitLabClient, job: int, *, within: timedelta | None) -> MovedJob:
+async def retry(client: GitLabClient, job: int, *, within: timedelta | None) -> JobResult:
     """Have a job done again, and wait for the new one if ``within`` says how long."""
     jobs = JobClient(client)
     made = await jobs.retry(job)
-    return MovedJob(job=made if within is None else await _follow(jobs, made, within))
+    return JobResult(job=made if within is None else await _follow(jobs, made, within))
 
 
-async def _follow(jobs: JobClient, job: Job, within: timedelta) -> Job:
+async def _follow(jobs: JobClient, job: JobAnswer, within: timedelta) -> JobAnswer:
     seen = job
     with (
-        knowing(lambda error: MovedJob(job=seen, error=str(error), error_code=error.error_code)),
-        waiting(f"Job {job.id}") as show,
+        attach_document(lambda error: JobResult(job=seen, error=str(error), error_code=error.error_code)),
+        show_job(f"Job {job.id}") as show,
     ):
-        async with limited(within, f"job {job.id}"):
+        async with limit_wait(within, f"job {job.id}"):
             async for seen in job_states(jobs, job.id):
-                show(seen.state, measured(seen.progress))
+                show(seen.state, to_measure(seen.progress))
     return seen

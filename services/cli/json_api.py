@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 import msgspec
 from aiohttp import ClientResponse, ClientSession
 
-from services.cli.errors import Unintelligible
-from services.cli.http import Retriable, attempts, exchange, when_passing
+from services.cli.errors import UnintelligibleAnswer
+from services.cli.http import RetryRule, attempts, exchange, retry_if_transient
 
 _JOB = "X-Crossdock-Job"
 _PAGE = 100
@@ -28,36 +28,38 @@ class Answer(Generic[_T]):
     cursor: str | None
 
 
-class Calls:
+class JsonApi:
     """Calls below one base URL. Every method raises RefusedByServer, Unreachable and Unintelligible."""
 
     def __init__(self, session: ClientSession, url: str) -> None:
         self.session = session
         self.url = url
 
-    async def json(
+    async def call(
         self,
         method: str,
         path: str,
         answer: type[_T],
         *,
-        on: Retriable = when_passing,
+        on: RetryRule = retry_if_transient,
         **options: object,
     ) -> Answer[_T]:
         """Call, and try again where ``on`` says so."""
         async for attempt in attempts(on):
             with attempt:
-                return await self.once(method, path, answer, **options)
+                return await self.call_once(method, path, answer, **options)
         raise AssertionError("the last attempt raises")
 
-    async def once(self, method: str, path: str, answer: type[_T], **options: object) -> Answer[_T]:
+    async def call_once(self, method: str, path: str, answer: type[_T], **options: object) -> Answer[_T]:
         """Call a single time; ``options`` are those of aiohttp. An empty answer is None."""
         async with exchange(self.session, method, self.url + path, **options) as response:
             body = await response.read()
         try:
             decoded = msgspec.json.decode(body or _NOTHING, type=answer)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise Unintelligible(f"{response.url.origin()} gave no answer of this API: {error}") from error
+            raise UnintelligibleAnswer(
+                f"{response.url.origin()} gave no answer of this API: {error}"
+            ) from error
         return Answer(decoded, _job(response), _cursor(response))
 
     async def items(
@@ -68,7 +70,7 @@ class Calls:
         while True:
             size = _PAGE if limit is None else min(_PAGE, limit - given)
             params = query | {"per_page": str(size)} | ({"cursor": cursor} if cursor else {})
-            page = await self.json("GET", path, list[item], params=params)  # type: ignore[valid-type]  # a type at run time
+            page = await self.call("GET", path, list[item], params=params)  # type: ignore[valid-type]  # a type at run time
             for each in page.body[:size]:
                 yield each
             given, cursor = given + len(page.body), page.cursor

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.cli.errors import CommandError
 from services.cli.results import Result
-from services.cli.terminal import document
+from services.cli.terminal import print_json
 from shared.errors import CrossdockError
 
 
@@ -18,10 +18,10 @@ def run(work: Coroutine[Any, Any, Result], *, json: bool) -> None:
         done = asyncio.run(work)
     except (CrossdockError, OSError) as error:
         if json:
-            document(_known(error))
+            print_json(_known(error))
         raise
     if json:
-        document(done)
+        print_json(done)
     else:
         done.show()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote
 
-from services.cli.errors import JobFailed, RefusedByServer, Unreachable, UsageError
+from services.cli.errors import JobFailed, RefusedByServer, ServerUnreachable, UsageError
 from services.cli.terminal import say
 
 _SUFFIX = ".part"
@@ -22,11 +22,11 @@ _LONGEST_NAME = 255
 _DIGITS = 8
 _WORD = re.compile(rf"(?:\.[A-Za-z0-9_~%-]*-[0-9a-f]{{{_DIGITS}}})?")
 
-_KEPT_AFTER = (Unreachable, RefusedByServer, asyncio.CancelledError, KeyboardInterrupt)
+_KEPT_AFTER = (ServerUnreachable, RefusedByServer, asyncio.CancelledError, KeyboardInterrupt)
 """What ends a download without casting doubt on the bytes that came before."""
 
 
-class Part:
+class PartialFile:
     """An open file that becomes ``target``.
 
     Once a validator (an ETag or a date, RFC 9110, 8.8) is told, its name is
@@ -107,7 +107,7 @@ def _word(validator: str) -> str:
 
 
 @contextmanager
-def part_of(target: Path, command: str) -> Iterator[Part]:
+def open_partial_file(target: Path, command: str) -> Iterator[PartialFile]:
     """Open the part of ``target`` that ``command`` left, or a new one, which takes its place after the block.
 
     A link stays one: what it points to is replaced. A lost connection, a refusal or Ctrl-C leave what
@@ -115,9 +115,9 @@ def part_of(target: Path, command: str) -> Iterator[Part]:
     Raises UsageError and JobFailed.
     """
     try:
-        part = Part(_replaceable(target), command)
+        part = PartialFile(_replaceable(target), command)
         with part.file:
-            yield from _settled(part)
+            yield from _settle(part)
     except OSError as error:
         reason = os.strerror(error.errno or errno.EIO)
         raise JobFailed(f"cannot write {error.filename or target}: {reason}") from error
@@ -135,7 +135,7 @@ def _replaceable(target: Path) -> Path:
     return file
 
 
-def _settled(part: Part) -> Iterator[Part]:
+def _settle(part: PartialFile) -> Iterator[PartialFile]:
     try:
         yield part
         part.finish()

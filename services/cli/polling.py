@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from services.cli.client import ExportStatus, GitLabClient, ImportStatus
-from services.cli.crossdock_api import Job, JobClient, Progress
+from services.cli.client import ExportStatusAnswer, GitLabClient, ImportStatusAnswer
+from services.cli.crossdock_api import JobAnswer, JobClient, JobProgress
 from services.cli.errors import CommandError, JobFailed, ServerJobFailed, WaitTimedOut
 from services.cli.terminal import Measure
 
@@ -20,12 +20,12 @@ _FAILED_IMPORT = frozenset({"failed", "canceled"})
 
 async def import_states(
     client: GitLabClient, project: int, job: int | None = None
-) -> AsyncGenerator[ImportStatus, None]:
+) -> AsyncGenerator[ImportStatusAnswer, None]:
     """Give each look at an import until it finished. Raises JobFailed, also where there is no import.
 
     ``job`` is its number, where the server is a Crossdock: it tells the code of the error.
     """
-    async for _ in _looks():
+    async for _ in _polls():
         status = await client.import_status(project)
         yield status
         if status.import_status == "finished":
@@ -40,13 +40,13 @@ async def import_states(
 
 async def export_states(
     client: GitLabClient, project: str | int, job: int | None = None
-) -> AsyncGenerator[ExportStatus, None]:
+) -> AsyncGenerator[ExportStatusAnswer, None]:
     """Give each look at an export until it finished; ``job`` is as above. Raises JobFailed.
 
     GitLab says ``none`` until a worker takes it, however long that takes, and again after it failed.
     """
     is_taken = False
-    async for _ in _looks():
+    async for _ in _polls():
         status = await client.export_status(project)
         yield status
         is_taken = is_taken or status.export_status != "none"
@@ -71,9 +71,9 @@ async def _job_code(client: GitLabClient, job: int | None) -> str | None:
         return None
 
 
-async def job_states(jobs: JobClient, job: int) -> AsyncGenerator[Job, None]:
+async def job_states(jobs: JobClient, job: int) -> AsyncGenerator[JobAnswer, None]:
     """Give each look at a job of a Crossdock until it finished. Raises JobFailed."""
-    async for _ in _looks():
+    async for _ in _polls():
         seen = await jobs.find(job)
         yield seen
         match seen.state:
@@ -84,7 +84,7 @@ async def job_states(jobs: JobClient, job: int) -> AsyncGenerator[Job, None]:
                 raise ServerJobFailed(f"job {job} {seen.state}{reason}", job_code=seen.error_code)
 
 
-class Gauge:
+class JobProgressReader:
     """Tells how far a job is, where its number is known."""
 
     def __init__(self, client: GitLabClient, job: int | None) -> None:
@@ -96,12 +96,12 @@ class Gauge:
         if self._job is None:
             return None
         try:
-            return measured((await self._jobs.glance(self._job)).progress)
+            return to_measure((await self._jobs.glance(self._job)).progress)
         except CommandError:
             return None
 
 
-def measured(progress: Progress) -> Measure | None:
+def to_measure(progress: JobProgress) -> Measure | None:
     """Say how far a job is; None before its worker has told."""
     if not progress.bytes_done and not progress.bytes_total:
         return None
@@ -114,7 +114,7 @@ def measured(progress: Progress) -> Measure | None:
     )
 
 
-async def _looks() -> AsyncIterator[None]:
+async def _polls() -> AsyncIterator[None]:
     """Give a turn now, and after each pause; ``limited`` ends it."""
     pause = FIRST_PAUSE
     while True:
@@ -124,7 +124,7 @@ async def _looks() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def limited(within: timedelta, job: str) -> AsyncIterator[None]:
+async def limit_wait(within: timedelta, job: str) -> AsyncIterator[None]:
     """Raise WaitTimedOut where the block takes longer; what the server has begun goes on there."""
     try:
         async with asyncio.timeout(within.total_seconds()):

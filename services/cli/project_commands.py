@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 
-Project: TypeAlias = Annotated[str, typer.Argument(help="Its id, or group/name.", show_default=False)]
+ProjectArgument: TypeAlias = Annotated[str, typer.Argument(help="Its id, or group/name.", show_default=False)]
 
 
 @app.command(name="import")
@@ -48,7 +48,7 @@ def import_(  # noqa: PLR0913  # the options of a command
     from services.cli import imports
 
     async def work(client: GitLabClient) -> Result:
-        to = imports.destination(path, name=name, overwrite=overwrite, override=override or ())
+        to = imports.import_request(path, name=name, overwrite=overwrite, override=override or ())
         within = timedelta(seconds=timeout) if wait else None
         return await imports.import_project(client, file, to, within=within)
 
@@ -57,7 +57,7 @@ def import_(  # noqa: PLR0913  # the options of a command
 
 @app.command()
 def export(
-    project: Project,
+    project: ProjectArgument,
     *,
     output: Annotated[
         str, typer.Option("--output", "-o", help="File to write, - for stdout.", show_default=False)
@@ -156,7 +156,7 @@ def verify(
 @app.command()
 def push(  # noqa: PLR0913  # the options of a command
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="An unpacked archive.", show_default=False)],
-    project: Project,
+    project: ProjectArgument,
     *,
     from_current: Annotated[
         bool, typer.Option("--from-current", help="Send only what differs from what the project has.")
@@ -179,16 +179,16 @@ def push(  # noqa: PLR0913  # the options of a command
     from services.cli.output import run
     from services.cli.snapshots import connect
 
-    how = pushing.How(from_current=from_current, force=force, strict=strict, parallel=parallel)
+    options = pushing.PushOptions(from_current=from_current, force=force, strict=strict, parallel=parallel)
 
     async def work() -> Result:
-        async with connect(url, given(token), project) as client:
-            return await pushing.push(client, folder, how)
+        async with connect(url, check_token(token), project) as client:
+            return await pushing.push(client, folder, options)
 
     run(work(), json=json)
 
 
-def given(token: str) -> str:
+def check_token(token: str) -> str:
     """Give the token, without the blanks and newlines around it. Raises UsageError where it can be none."""
     token = token.strip()
     if not token:
@@ -206,7 +206,7 @@ def with_client(
     from services.cli.output import run
 
     async def result() -> Result:
-        async with connect(url, given(token)) as client:
+        async with connect(url, check_token(token)) as client:
             return await work(client)
 
     run(result(), json=json)

@@ -10,11 +10,11 @@ from threading import Lock
 
 import msgspec
 
-from services.cli.client import FailedRelation
-from services.cli.errors import CommandError, JobFailed, knowing
+from services.cli.client import RelationFailure
+from services.cli.errors import CommandError, JobFailed, attach_document
 from services.cli.results import list_failures
-from services.cli.snapshots import Entry, Sent, Snapshot, SnapshotClient
-from services.cli.terminal import Report, result, say, transfer
+from services.cli.snapshots import EntryAnswer, FileReceipt, SnapshotAnswer, SnapshotClient
+from services.cli.terminal import ByteReporter, print_result, say, show_transfer
 from services.cli.tree import TreeFile, tree_files
 
 _MOST_TOLD = 100
@@ -22,7 +22,7 @@ _DIRECTORY = "directory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class How:
+class PushOptions:
     """How to push: ``parallel`` files at a time; ``strict`` is not to commit where lines are left out."""
 
     from_current: bool = False
@@ -36,16 +36,16 @@ class _Failures:
     """Lines that were left out: all counted, the first hundred kept."""
 
     count: int = 0
-    first: list[FailedRelation] = field(default_factory=list)
+    first: list[RelationFailure] = field(default_factory=list)
 
-    def add(self, sent: Sent) -> None:
+    def add(self, sent: FileReceipt) -> None:
         self.count += sent.failed_lines
         relation = Path(sent.name).stem
         self.first += [each.of(relation) for each in sent.failures[: _MOST_TOLD - len(self.first)]]
 
-    def pushed(self, snapshot: Snapshot | None, *, error: CommandError | None = None) -> Pushed:
+    def pushed(self, snapshot: SnapshotAnswer | None, *, error: CommandError | None = None) -> PushResult:
         """Give the document of a push."""
-        return Pushed(
+        return PushResult(
             snapshot=snapshot,
             error=str(error) if error else None,
             error_code=error.error_code if error else None,
@@ -54,48 +54,50 @@ class _Failures:
         )
 
 
-class Pushed(msgspec.Struct, frozen=True, kw_only=True):
+class PushResult(msgspec.Struct, frozen=True, kw_only=True):
     """``crossdock push``: the snapshot that the project has now, and how many lines were left out.
 
     ``snapshot`` is null where nothing was committed.
     """
 
-    snapshot: Snapshot | None
+    snapshot: SnapshotAnswer | None
     error: str | None = None
     error_code: str | None = None
     failure_count: int
-    failed_relations: Sequence[FailedRelation]
+    failed_relations: Sequence[RelationFailure]
 
     def show(self) -> None:
         """See Result."""
         if self.snapshot is None:
             return
-        result(f"snapshot {self.snapshot.id}: {self.snapshot.state}, {self.snapshot.entries} entries")
+        print_result(f"snapshot {self.snapshot.id}: {self.snapshot.state}, {self.snapshot.entries} entries")
 
 
-async def push(client: SnapshotClient, folder: Path, how: How) -> Pushed:
+async def push(client: SnapshotClient, folder: Path, options: PushOptions) -> PushResult:
     """Send the tree and commit it. What was sent is thrown away where that fails."""
     files = await asyncio.to_thread(tree_files, folder)
-    snapshot = await client.open(from_current=how.from_current)
+    snapshot = await client.open(from_current=options.from_current)
     try:
-        return await _fill(client, snapshot.id, files, how)
+        return await _fill(client, snapshot.id, files, options)
     except BaseException:
         await _discard(client, snapshot.id)
         raise
 
 
-async def _fill(client: SnapshotClient, snapshot: int, files: Sequence[TreeFile], how: How) -> Pushed:
-    if how.from_current:
+async def _fill(
+    client: SnapshotClient, snapshot: int, files: Sequence[TreeFile], options: PushOptions
+) -> PushResult:
+    if options.from_current:
         files = await _what_differs(client, snapshot, files)
     failures = _Failures()
-    with knowing(lambda error: failures.pushed(None, error=error)):
-        await _send(client, snapshot, files, failures, parallel=how.parallel)
+    with attach_document(lambda error: failures.pushed(None, error=error)):
+        await _send(client, snapshot, files, failures, parallel=options.parallel)
         list_failures(failures.first)
         if failures.count:
             say(f"{failures.count} lines are left out, as they are no records")
-        if failures.count and how.strict:
+        if failures.count and options.strict:
             raise JobFailed("nothing was committed, as lines would be left out")
-        return failures.pushed(await client.commit(snapshot, force=how.force))
+        return failures.pushed(await client.commit(snapshot, force=options.force))
 
 
 async def _discard(client: SnapshotClient, snapshot: int) -> None:
@@ -118,7 +120,7 @@ async def _what_differs(
     return different
 
 
-def _different(files: Iterable[TreeFile], there: dict[str, Entry]) -> Iterator[TreeFile]:
+def _different(files: Iterable[TreeFile], there: dict[str, EntryAnswer]) -> Iterator[TreeFile]:
     for file in files:
         known = there.get(file.name)
         if known is None or known.sha256 != file.sha256():
@@ -130,7 +132,7 @@ async def _send(
 ) -> None:
     """Send the files, ``parallel`` at a time, and add up what is left out; the first error ends it."""
     waiting = iter(files)
-    with transfer("Sending") as report:
+    with show_transfer("Sending") as report:
         count = _Counter(report, sum(file.size for file in files))
 
         async def send() -> None:
@@ -148,7 +150,7 @@ async def _send(
 class _Counter:
     """Adds up what was read, on any thread, and reports it."""
 
-    def __init__(self, report: Report, total: int) -> None:
+    def __init__(self, report: ByteReporter, total: int) -> None:
         self._report = report
         self._total = total
         self._done = 0

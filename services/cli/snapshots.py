@@ -11,17 +11,17 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import ClientSession
 
-from services.cli.client import FailedRelation
+from services.cli.client import RelationFailure
 from services.cli.errors import RefusedByServer
-from services.cli.http import api_session, api_url, attempts, when_limited, when_passing
-from services.cli.json_api import Calls
+from services.cli.http import api_url, attempts, open_session, retry_if_limited, retry_if_transient
+from services.cli.json_api import JsonApi
 from services.cli.tree import TreeFile, address_of
 
 _PIECE = 256 * 1024
 _NOT_FOUND = 404
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class SnapshotAnswer(msgspec.Struct, frozen=True):
     """A snapshot, as far as it is used here."""
 
     id: int
@@ -30,7 +30,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     bytes: int
 
 
-class Entry(msgspec.Struct, frozen=True):
+class EntryAnswer(msgspec.Struct, frozen=True):
     """An entry that a snapshot has."""
 
     name: str
@@ -45,12 +45,12 @@ class FailedLine(msgspec.Struct, frozen=True):
     exception_class: str
     exception_message: str
 
-    def of(self, relation: str) -> FailedRelation:
+    def of(self, relation: str) -> RelationFailure:
         """Give it as an import tells it."""
-        return FailedRelation(relation, self.exception_class, self.exception_message, self.line_number)
+        return RelationFailure(relation, self.exception_class, self.exception_message, self.line_number)
 
 
-class Sent(msgspec.Struct, frozen=True):
+class FileReceipt(msgspec.Struct, frozen=True):
     """What was made of a file; ``failures`` are the first of the ``failed_lines``."""
 
     name: str
@@ -75,18 +75,18 @@ class SnapshotClient:
     """The snapshots of one project. Every method raises RefusedByServer and Unreachable."""
 
     def __init__(self, session: ClientSession, above: str) -> None:
-        self._calls = Calls(session, above)
+        self._json_api = JsonApi(session, above)
 
-    async def open(self, *, from_current: bool) -> Snapshot:
+    async def open(self, *, from_current: bool) -> SnapshotAnswer:
         """Open one. Not tried again but where it was not begun, as it may have been opened."""
         body = {"from": "current" if from_current else "empty"}
-        return (await self._calls.json("POST", "", Snapshot, on=when_limited, json=body)).body
+        return (await self._json_api.call("POST", "", SnapshotAnswer, on=retry_if_limited, json=body)).body
 
-    async def entries(self, snapshot: int) -> list[Entry]:
+    async def entries(self, snapshot: int) -> list[EntryAnswer]:
         """List what it has, all at once."""
-        return (await self._calls.json("GET", f"/{snapshot}/entries", list[Entry])).body
+        return (await self._json_api.call("GET", f"/{snapshot}/entries", list[EntryAnswer])).body
 
-    async def put(self, snapshot: int, file: TreeFile, read: Callable[[int], None]) -> Sent:
+    async def put(self, snapshot: int, file: TreeFile, read: Callable[[int], None]) -> FileReceipt:
         """Send a file; ``read`` is told of every piece, and takes back what has to be sent again."""
         sent = 0
 
@@ -95,34 +95,38 @@ class SnapshotClient:
             sent += size
             read(size)
 
-        async for attempt in attempts(when_passing):
+        async for attempt in attempts(retry_if_transient):
             with attempt, _Watched(file, count) as opened:
                 read(-sent)
                 sent = 0
-                return (await self._calls.once("PUT", f"/{snapshot}/{file.address}", Sent, data=opened)).body
+                return (
+                    await self._json_api.call_once(
+                        "PUT", f"/{snapshot}/{file.address}", FileReceipt, data=opened
+                    )
+                ).body
         raise AssertionError("the last attempt raises")
 
     async def remove(self, snapshot: int, name: str) -> None:
         """Take a file out; one that is out already, as an answer was lost, is as good."""
         try:
-            await self._calls.json("DELETE", f"/{snapshot}/{address_of(name)}", NoneType)
+            await self._json_api.call("DELETE", f"/{snapshot}/{address_of(name)}", NoneType)
         except RefusedByServer as error:
             if error.status != _NOT_FOUND:
                 raise
 
-    async def commit(self, snapshot: int, *, force: bool) -> Snapshot:
+    async def commit(self, snapshot: int, *, force: bool) -> SnapshotAnswer:
         """Make it what the project has."""
         body = {"force": force}
-        return (await self._calls.json("POST", f"/{snapshot}/commit", Snapshot, json=body)).body
+        return (await self._json_api.call("POST", f"/{snapshot}/commit", SnapshotAnswer, json=body)).body
 
     async def discard(self, snapshot: int) -> None:
         """Throw it away; tried once."""
-        await self._calls.once("DELETE", f"/{snapshot}", NoneType)
+        await self._json_api.call_once("DELETE", f"/{snapshot}", NoneType)
 
 
 @asynccontextmanager
 async def connect(url: str, token: str, project: str) -> AsyncIterator[SnapshotClient]:
     """Open a client for one project of the Crossdock at ``url``. Raises UsageError."""
     own = api_url(url).removesuffix("/api/v4") + "/api/crossdock/v1"
-    async with api_session(token) as session:
+    async with open_session(token) as session:
         yield SnapshotClient(session, f"{own}/projects/{quote(project.strip('/'), safe='')}/snapshots")

@@ -26,34 +26,34 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-Report: TypeAlias = Callable[[int, int | None], None]
+ByteReporter: TypeAlias = Callable[[int, int | None], None]
 """Is told the bytes that are done and the bytes in all, None while nobody knows."""
 
 _PLAIN_INTERVAL = 10.0
 
 
-def printable(text: object) -> str:
+def replace_unprintable(text: object) -> str:
     """``text`` without characters that a terminal would act upon: it may come from a stranger's archive."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(text))
 
 
 def say(text: str) -> None:
     """Tell a person something that is no result."""
-    print(printable(text), file=sys.stderr, flush=True)  # noqa: T201  # the command line speaks so
+    print(replace_unprintable(text), file=sys.stderr, flush=True)  # noqa: T201  # the command line speaks so
 
 
-def result(text: str) -> None:
+def print_result(text: str) -> None:
     """Print a result, for people and scripts."""
-    print(printable(text), flush=True)  # noqa: T201  # the command line speaks so
+    print(replace_unprintable(text), flush=True)  # noqa: T201  # the command line speaks so
 
 
-def document(value: object) -> None:
+def print_json(value: object) -> None:
     """Print one JSON document for scripts, in ASCII: it may show a stranger's text on a terminal."""
     print(json.dumps(msgspec.json.decode(msgspec.json.encode(value))), flush=True)  # noqa: T201  # the command line speaks so
 
 
 @contextmanager
-def transfer(label: str, *, begun: int = 0) -> Iterator[Report]:
+def show_transfer(label: str, *, begun: int = 0) -> Iterator[ByteReporter]:
     """Show how far a transfer is: a bar on a terminal, else a line every ten seconds and at the end.
 
     ``begun`` bytes were there before, and count for no rate.
@@ -64,7 +64,7 @@ def transfer(label: str, *, begun: int = 0) -> Iterator[Report]:
 
 
 @contextmanager
-def _bar(label: str, console: Console) -> Iterator[Report]:
+def _bar(label: str, console: Console) -> Iterator[ByteReporter]:
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(TextColumn("{task.description}"), *columns, console=console) as progress:
         task = progress.add_task(label, total=None)
@@ -72,7 +72,7 @@ def _bar(label: str, console: Console) -> Iterator[Report]:
 
 
 @contextmanager
-def _lines(label: str, begun: int) -> Iterator[Report]:
+def _lines(label: str, begun: int) -> Iterator[ByteReporter]:
     started = said = time.monotonic()
     last: tuple[int, int | None] = (begun, None)
 
@@ -114,12 +114,12 @@ class Measure:
         return ", ".join(words)
 
 
-Show: TypeAlias = Callable[[str, Measure | None], None]
+JobReporter: TypeAlias = Callable[[str, Measure | None], None]
 """Is told the state of a job, and how far it is where that is known."""
 
 
 @contextmanager
-def waiting(label: str) -> Iterator[Show]:
+def show_job(label: str) -> Iterator[JobReporter]:
     """Show a job one waits for: a spinner on a terminal, and a bar; else lines at changes and each 10 s."""
     console = Console(stderr=True)
     with _spinner(label, console) if console.is_terminal else _changes(label) as show:
@@ -127,14 +127,14 @@ def waiting(label: str) -> Iterator[Show]:
 
 
 @contextmanager
-def _spinner(label: str, console: Console) -> Iterator[Show]:
+def _spinner(label: str, console: Console) -> Iterator[JobReporter]:
     plain = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
     measured = (*plain, BarColumn(), TextColumn("{task.fields[measure]}", markup=False))
     with Progress(*plain, console=console) as progress:
         task = progress.add_task(label, total=None, measure="")
 
         def show(state: str, measure: Measure | None) -> None:
-            told = f"{label}: {printable(state)}"
+            told = f"{label}: {replace_unprintable(state)}"
             if measure is None:
                 progress.update(task, description=told)
                 return
@@ -147,7 +147,7 @@ def _spinner(label: str, console: Console) -> Iterator[Show]:
 
 
 @contextmanager
-def _changes(label: str) -> Iterator[Show]:
+def _changes(label: str) -> Iterator[JobReporter]:
     last, said = "", time.monotonic()
 
     def show(state: str, measure: Measure | None) -> None:
@@ -160,16 +160,16 @@ def _changes(label: str) -> Iterator[Show]:
     yield show
 
 
-def table(
+def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, stderr: bool = False
 ) -> None:
     """Print a table; elsewhere than on a terminal, lines with two spaces between the values."""
     console = Console(stderr=stderr)
     if not console.is_terminal:
         for row in (columns, *rows):
-            (say if stderr else result)("  ".join(printable(value) for value in row))
+            (say if stderr else print_result)("  ".join(replace_unprintable(value) for value in row))
         return
     drawn = Table(*columns, title=Text(title), title_justify="left")
     for row in rows:
-        drawn.add_row(*(Text(printable(value)) for value in row))
+        drawn.add_row(*(Text(replace_unprintable(value)) for value in row))
     console.print(drawn)

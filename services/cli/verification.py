@@ -8,11 +8,11 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import BinaryIO
 
-from services.cli.client import FailedRelation
-from services.cli.crossdock_api import Lines
+from services.cli.client import RelationFailure
+from services.cli.crossdock_api import RelationCounts
 from services.cli.errors import JobFailed, UsageError, utf8
-from services.cli.results import Blob, Verified, list_failures
-from services.cli.terminal import Report, transfer
+from services.cli.results import BlobSummary, VerificationResult, list_failures
+from services.cli.terminal import ByteReporter, show_transfer
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
 from shared.jobs.progress import Progress
@@ -27,7 +27,7 @@ MOST_TOLD = 1000
 _CHUNK = 256 * 1024
 
 
-class WouldFail(JobFailed):
+class ImportWouldFail(JobFailed):
     """An import of the archive would fail, or leave lines out where none may be missing.
 
     The code is that of the archive's error, where it has one.
@@ -35,26 +35,26 @@ class WouldFail(JobFailed):
 
     code = "import_would_fail"
 
-    def __init__(self, sentence: str, seen: _Seen, *, code: str | None = None) -> None:
+    def __init__(self, sentence: str, seen: _ArchiveInspector, *, code: str | None = None) -> None:
         super().__init__(sentence)
         self.code = code or self.code
-        self.document: Verified = seen.verified(error=self)
+        self.document: VerificationResult = seen.verified(error=self)
 
 
-async def verify(archive: Path, *, limits: Limits, strict: bool) -> Verified:
+async def verify(archive: Path, *, limits: Limits, strict: bool) -> VerificationResult:
     """Read ``archive`` in one pass, in the memory of an import. Raises WouldFail and UsageError."""
-    seen = _Seen(archive)
+    seen = _ArchiveInspector(archive)
     try:
         await seen.read(limits)
     except ArchiveError as error:
-        raise WouldFail(f"an import of {archive} would fail: {error}", seen, code=error.code) from error
+        raise ImportWouldFail(f"an import of {archive} would fail: {error}", seen, code=error.code) from error
     if strict and seen.failure_count:
         list_failures(seen.verified().failed_relations)
-        raise WouldFail(f"an import of {archive} would leave out {seen.failure_count} records", seen)
+        raise ImportWouldFail(f"an import of {archive} would leave out {seen.failure_count} records", seen)
     return seen.verified()
 
 
-class _Seen:
+class _ArchiveInspector:
     """What was seen of an archive so far: a Writer that keeps names and counts."""
 
     def __init__(self, archive: Path) -> None:
@@ -63,9 +63,9 @@ class _Seen:
         self._archive = archive
         self._progress = Progress()
         self._sha256: str | None = None
-        self._blobs: list[Blob] = []
+        self._blobs: list[BlobSummary] = []
         self._blob_count = self._blob_bytes = 0
-        self._failures: list[FailedRelation] = []
+        self._failures: list[RelationFailure] = []
         self._limited = LimitedFailures(self._keep_failure)
 
     async def read(self, limits: Limits) -> None:
@@ -74,7 +74,7 @@ class _Seen:
         restorer = Restorer(
             self, limits=limits, failures=self._limited, progress=self._progress, yielder=yielder
         )
-        with self._archive.open("rb") as file, transfer("Verifying") as report:
+        with self._archive.open("rb") as file, show_transfer("Verifying") as report:
             source = _File(file, report)
             events = archive_events(source, limits, progress=self._progress, yielder=yielder)
             async with aclosing(events):
@@ -91,11 +91,11 @@ class _Seen:
         """See Writer."""
         return _Lines()
 
-    async def blob(self, name: str, mtime: int, *, size: int) -> _Kept:  # noqa: ARG002  # the port's
+    async def blob(self, name: str, mtime: int, *, size: int) -> _CountedBlob:  # noqa: ARG002  # the port's
         """See Writer."""
-        return _Kept(self, Blob(name, size))
+        return _CountedBlob(self, BlobSummary(name, size))
 
-    def keep(self, blob: Blob) -> None:
+    def keep(self, blob: BlobSummary) -> None:
         """Count a blob that would be stored."""
         self._blob_count += 1
         self._blob_bytes += blob.bytes
@@ -110,7 +110,7 @@ class _Seen:
     async def _keep_failure(self, failure: Failure) -> None:
         if len(self._failures) < MOST_TOLD:
             self._failures.append(
-                FailedRelation(
+                RelationFailure(
                     relation_name=failure.relation,
                     exception_class=failure.exception_class,
                     exception_message=failure.message,
@@ -118,9 +118,9 @@ class _Seen:
                 )
             )
 
-    def verified(self, error: WouldFail | None = None) -> Verified:
+    def verified(self, error: ImportWouldFail | None = None) -> VerificationResult:
         """Give what was seen."""
-        return Verified(
+        return VerificationResult(
             file=utf8(self._archive),
             bytes=self._archive.stat().st_size,
             sha256=self._sha256,
@@ -128,7 +128,7 @@ class _Seen:
             error_code=error.code if error else None,
             entries=self._progress.entries,
             relations={
-                name: Lines(bytes=each.bytes, lines=each.lines, failed=each.failed)
+                name: RelationCounts(bytes=each.bytes, lines=each.lines, failed=each.failed)
                 for name, each in self._progress.relations.items()
             },
             blobs=self._blobs,
@@ -142,7 +142,7 @@ class _Seen:
 class _File:
     """ArchiveSource: a file, which is hashed while it is read."""
 
-    def __init__(self, file: BinaryIO, report: Report) -> None:
+    def __init__(self, file: BinaryIO, report: ByteReporter) -> None:
         self._file = file
         self._report = report
         self._digest = hashlib.sha256()
@@ -169,10 +169,10 @@ class _Lines:
     async def commit(self) -> None: ...
 
 
-class _Kept:
+class _CountedBlob:
     """BlobSink: counts the blob, unless it is left out."""
 
-    def __init__(self, seen: _Seen, blob: Blob) -> None:
+    def __init__(self, seen: _ArchiveInspector, blob: BlobSummary) -> None:
         self._seen = seen
         self._blob = blob
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import structlog
 
-from services.cli.errors import Unreachable, UsageError
+from services.cli.errors import ServerUnreachable, UsageError
 from services.standalone.postgres import embedded_postgres
 from shared.broker.base import Broker
 from shared.broker.rabbitmq import rabbitmq_broker
@@ -44,7 +44,7 @@ async def _pool(url: str) -> AsyncIterator[Pool]:
     except asyncpg.UndefinedTableError:
         raise UsageError("the database has no schema yet: run crossdock migrate") from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Unreachable(f"the database does not answer: {error}") from error
+        raise ServerUnreachable(f"the database does not answer: {error}") from error
 
 
 async def migrate_database(settings: Settings, to: int | None) -> MigrationReport:
@@ -52,7 +52,7 @@ async def migrate_database(settings: Settings, to: int | None) -> MigrationRepor
     try:
         return await migrate(settings.database_url.get_secret_value(), to=to)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Unreachable(f"the database does not answer: {error}") from error
+        raise ServerUnreachable(f"the database does not answer: {error}") from error
 
 
 async def log_migration(settings: Settings, *, to: int | None) -> None:

@@ -16,8 +16,8 @@ import pytest
 
 from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import differences, read_contents
-from services.cli.errors import Unreachable
-from services.cli.partial_file import part_of
+from services.cli.errors import ServerUnreachable
+from services.cli.partial_file import open_partial_file
 from tests.support.projects import project
 from tests.support.samples.table import archive as sample
 from tests.support.system import System, answers
@@ -86,10 +86,10 @@ def test_a_part_is_finished_without_a_new_export(
     crossdock("export", "root/parted", "-o", str(whole))
     data = whole.read_bytes()
     command = "\n".join((f"{standalone_system.url}/api/v4", "root/parted", ""))
-    with suppress(Unreachable), part_of(target, command) as part:
+    with suppress(ServerUnreachable), open_partial_file(target, command) as part:
         part.name(f'"{hashlib.sha256(data).hexdigest()}"')
         part.file.write(data[:5000])
-        raise Unreachable("the connection broke")
+        raise ServerUnreachable("the connection broke")
     told = crossdock("export", "root/parted", "-o", str(target)).stderr.decode()
     assert "Downloading the rest: " in told
     assert "Exporting" not in told

@@ -11,13 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from services.cli import imports
-from services.cli.client import GitLabClient, ImportStatus, Upload, connect
+from services.cli.client import GitLabClient, ImportRequest, ImportStatusAnswer, connect
 from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import Contents, differences, read_contents
 from services.cli.demo.server import temporary_standalone
 from services.cli.errors import JobFailed
 from services.cli.exports import export_project
-from services.cli.terminal import say, table
+from services.cli.terminal import print_table, say
 
 _WITHIN = timedelta(hours=24)
 _PROJECT = "demo"
@@ -36,10 +36,10 @@ class RoundTripDiffers(JobFailed):
 
 
 @dataclass(frozen=True, slots=True)
-class _Trip:
+class _RoundTrip:
     """How it went: seconds of each half, the import's last status and the export's SHA-256."""
 
-    imported: ImportStatus
+    imported: ImportStatusAnswer
     import_seconds: float
     export_seconds: float
     digest: str | None
@@ -70,18 +70,18 @@ def _generate(folder: Path) -> Path:
     return target
 
 
-async def _move(client: GitLabClient, source: Path, target: Path) -> _Trip:
+async def _move(client: GitLabClient, source: Path, target: Path) -> _RoundTrip:
     started = time.monotonic()
-    scheduled = await imports.upload(client, source, Upload(_PROJECT))
+    scheduled = await imports.upload(client, source, ImportRequest(_PROJECT))
     imported = await imports.follow_import(client, scheduled, within=_WITHIN)
     between = time.monotonic()
     exported = await export_project(
         client, imported.id, target, description=None, within=_WITHIN, resume=False
     )
-    return _Trip(imported, between - started, time.monotonic() - between, exported.sha256)
+    return _RoundTrip(imported, between - started, time.monotonic() - between, exported.sha256)
 
 
-def _compare(source: Path, target: Path, trip: _Trip) -> None:
+def _compare(source: Path, target: Path, trip: _RoundTrip) -> None:
     before, after = read_contents(source), read_contents(target)
     failures = trip.imported.failed_relations
     failed = {(each.relation_name or "", each.line_number) for each in failures}
@@ -92,7 +92,7 @@ def _compare(source: Path, target: Path, trip: _Trip) -> None:
     say("The round trip is exact: the same files, lines and blobs")
 
 
-def _summarise(before: Contents, after: Contents, trip: _Trip, *, source: Path, target: Path) -> None:
+def _summarise(before: Contents, after: Contents, trip: _RoundTrip, *, source: Path, target: Path) -> None:
     left_out = len(trip.imported.failed_relations)
     rows = (
         ("relations", len(before.lines), len(after.lines)),
@@ -103,5 +103,5 @@ def _summarise(before: Contents, after: Contents, trip: _Trip, *, source: Path, 
         ("seconds", f"{trip.import_seconds:.1f}", f"{trip.export_seconds:.1f}"),
         ("failed relations", f"{left_out}{'+' if left_out >= _FAILURES_TOLD else ''}", ""),
     )
-    table("Round trip", ("", "in", "out"), rows)
-    table("Digest", ("sha256 of the export",), ((trip.digest,),))
+    print_table("Round trip", ("", "in", "out"), rows)
+    print_table("Digest", ("sha256 of the export",), ((trip.digest,),))

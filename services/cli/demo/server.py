@@ -16,7 +16,7 @@ from pathlib import Path
 
 from aiohttp import ClientError, ClientSession
 
-from services.cli.errors import Unreachable
+from services.cli.errors import ServerUnreachable
 from services.cli.terminal import say
 
 _START_SECONDS = 120
@@ -39,7 +39,7 @@ async def temporary_standalone(folder: Path) -> AsyncIterator[Server]:
     server = Server(f"http://127.0.0.1:{port}", token)
     process = _start(folder, port, token)
     try:
-        await _ready(server.url, process, folder / "log")
+        await _wait_until_ready(server.url, process, folder / "log")
         yield server
     finally:
         await asyncio.shield(asyncio.to_thread(_stop, process, folder))
@@ -68,10 +68,10 @@ def _start(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
         )
 
 
-async def _ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+async def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     try:
         async with asyncio.timeout(_START_SECONDS), ClientSession() as session:
-            while not await _answers(session, f"{url}/-/readiness"):
+            while not await _is_ready(session, f"{url}/-/readiness"):
                 if process.poll() is not None:
                     raise _failed(f"ended with {process.returncode}", log)
                 await asyncio.sleep(0.1)
@@ -79,7 +79,7 @@ async def _ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         raise _failed(f"was not ready in {_START_SECONDS} s", log) from None
 
 
-async def _answers(session: ClientSession, url: str) -> bool:
+async def _is_ready(session: ClientSession, url: str) -> bool:
     try:
         async with session.get(url) as response:
             return response.ok
@@ -87,11 +87,11 @@ async def _answers(session: ClientSession, url: str) -> bool:
         return False
 
 
-def _failed(how: str, log: Path) -> Unreachable:
+def _failed(how: str, log: Path) -> ServerUnreachable:
     """Show the end of the log, which is about to be removed."""
     for line in log.read_text(errors="replace").splitlines()[-_LOG_LINES:]:
         say(line)
-    return Unreachable(f"standalone {how}")
+    return ServerUnreachable(f"standalone {how}")
 
 
 def _stop(process: subprocess.Popen[bytes], folder: Path) -> None:

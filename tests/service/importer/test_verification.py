@@ -5,23 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.results import Verified
-from services.cli.verification import WouldFail, verify
+from services.cli.results import VerificationResult
+from services.cli.verification import ImportWouldFail, verify
 from shared.archive.limits import Limits
 from tests.support.contents import Contents, assert_accepted_by_gnu, assert_round_trip, contents
 from tests.support.projects import Dock, Imported
 from tests.support.samples.table import SAMPLES, archive, further
 
 
-async def verified(archive: Path) -> Verified:
+async def verified(archive: Path) -> VerificationResult:
     """Give what the command tells, whichever way it ends."""
     try:
         return await verify(archive, limits=Limits(), strict=False)
-    except WouldFail as error:
+    except ImportWouldFail as error:
         return error.document
 
 
-async def _verified_and_imported(archive: Path, dock: Dock) -> tuple[Verified, Imported]:
+async def _verified_and_imported(archive: Path, dock: Dock) -> tuple[VerificationResult, Imported]:
     """Both come to the same."""
     told = await verified(archive)
     imported = await dock.run_import(await asyncio.to_thread(archive.read_bytes))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.cli.admin_results import DeadLetter
+from services.cli.admin_results import DeadLetterResult
 from services.cli.dead_letters import list_dead_letters, replay_dead_letters
 from shared.broker.base import Message
 from shared.broker.memory import MemoryBroker
@@ -19,7 +19,7 @@ async def broker() -> MemoryBroker:
 
 async def test_dead_letters_are_given_as_text(broker: MemoryBroker) -> None:
     found = await list_dead_letters(broker, "import")
-    assert found.dead_letters == [DeadLetter(id="one", reason="poison", body="\ufffd" + "x" * 300)]
+    assert found.dead_letters == [DeadLetterResult(id="one", reason="poison", body="\ufffd" + "x" * 300)]
 
 
 async def test_people_see_the_start_of_a_dead_letter(

@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from services.cli.download import Corrupted, Download
-from services.cli.errors import JobFailed, RefusedByServer, Unreachable
+from services.cli.download import ArchiveDownload, DownloadCorrupted
+from services.cli.errors import JobFailed, RefusedByServer, ServerUnreachable
 from services.cli.http import ATTEMPTS
 from tests.support.gitlab_stub import Script, answer, archive
 
@@ -23,7 +23,7 @@ def digest(data: bytes) -> str:
 async def fetch(script: Script, file: io.BytesIO | None = None) -> bytes:
     file = file or io.BytesIO()
     async with script.client() as client:
-        found = await Download(file).run(client, 7, lambda _done, _total: None)
+        found = await ArchiveDownload(file).run(client, 7, lambda _done, _total: None)
     assert found == hashlib.sha256(file.getvalue()).hexdigest()
     return file.getvalue()
 
@@ -50,7 +50,7 @@ async def test_a_download_may_break_more_often_than_a_request_is_tried() -> None
 
 async def test_a_download_that_gets_no_further_is_given_up() -> None:
     script = Script(*[archive(DATA, breaks_after=1000)] * 50)
-    with pytest.raises(Unreachable):
+    with pytest.raises(ServerUnreachable):
         await fetch(script)
     assert len(script.asked) <= 2 * ATTEMPTS
 
@@ -78,12 +78,12 @@ async def test_a_date_is_a_validator_too() -> None:
 
 async def test_another_range_than_asked_for_is_refused() -> None:
     script = Script(archive(DATA, breaks_after=1000, ETag=ETAG), archive(DATA, start=999, ETag=ETAG))
-    with pytest.raises(Corrupted, match="asked for bytes from 1000"):
+    with pytest.raises(DownloadCorrupted, match="asked for bytes from 1000"):
         await fetch(script)
 
 
 async def test_other_bytes_than_the_digest_are_refused() -> None:
-    with pytest.raises(Corrupted, match="SHA-256"):
+    with pytest.raises(DownloadCorrupted, match="SHA-256"):
         await fetch(Script(archive(DATA, Repr_Digest=digest(OTHER))))
 
 
@@ -93,7 +93,7 @@ async def test_a_mixture_of_two_archives_is_refused() -> None:
         archive(DATA, breaks_after=1000, ETag=ETAG, Repr_Digest=promised),
         archive(OTHER, start=1000, ETag=ETAG, Repr_Digest=promised),
     )
-    with pytest.raises(Corrupted):
+    with pytest.raises(DownloadCorrupted):
         await fetch(script)
 
 
@@ -127,7 +127,7 @@ async def test_a_pipe_is_never_written_twice() -> None:
 
 async def test_the_rest_of_another_archive_is_refused() -> None:
     script = Script(archive(DATA, breaks_after=1000, ETag=ETAG), archive(OTHER, start=1000, ETag='"two"'))
-    with pytest.raises(Corrupted, match='asked for the rest of "one"'):
+    with pytest.raises(DownloadCorrupted, match='asked for the rest of "one"'):
         await fetch(script)
 
 
@@ -135,5 +135,5 @@ async def test_a_rest_without_a_digest_is_checked_by_the_one_promised_before() -
     script = Script(
         archive(DATA, breaks_after=1000, ETag=ETAG, Repr_Digest=digest(DATA)), archive(OTHER, start=1000)
     )
-    with pytest.raises(Corrupted, match="SHA-256"):
+    with pytest.raises(DownloadCorrupted, match="SHA-256"):
         await fetch(script)

@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 
 from services.cli.client import GitLabClient
-from services.cli.download import Corrupted
-from services.cli.errors import JobFailed, RefusedByServer, Unreachable
+from services.cli.download import DownloadCorrupted
+from services.cli.errors import JobFailed, RefusedByServer, ServerUnreachable
 from services.cli.exports import export_project
 from services.cli.http import ATTEMPTS
-from services.cli.results import Exported
+from services.cli.results import ExportResult
 from tests.support.gitlab_stub import Answer, Script, answer, archive, exported
 from tests.support.waiting import until
 
@@ -52,13 +52,13 @@ def target(tmp_path: Path) -> Path:
 
 async def export(
     client: GitLabClient, target: Path, *, description: str | None = None, resume: bool = True
-) -> Exported:
+) -> ExportResult:
     within = timedelta(minutes=1)
     return await export_project(client, 7, target, description=description, within=within, resume=resume)
 
 
 async def leave_a_part(client: GitLabClient, target: Path) -> Path:
-    with pytest.raises(Unreachable):
+    with pytest.raises(ServerUnreachable):
         await export(client, target)
     (part,) = target.parent.iterdir()
     assert part.read_bytes() == DATA[:ARRIVED]
@@ -103,7 +103,7 @@ async def test_a_run_that_goes_on_may_break_again(target: Path) -> None:
     )
     async with script.client() as client:
         await leave_a_part(client, target)
-        with pytest.raises(Unreachable):
+        with pytest.raises(ServerUnreachable):
             await export(client, target)
         await export(client, target)
     assert only(target) == DATA
@@ -160,7 +160,7 @@ async def test_a_part_with_wrong_bytes_is_not_kept(target: Path) -> None:
     async with script.client() as client:
         part = await leave_a_part(client, target)
         part.write_bytes(bytes(ARRIVED))
-        with pytest.raises(Corrupted):
+        with pytest.raises(DownloadCorrupted):
             await export(client, target)
     assert list(target.parent.iterdir()) == []
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from services.cli.errors import CommandError, RefusedByServer, Unreachable, UsageError
-from services.cli.http import ATTEMPTS, api_url, when_limited, when_passing
+from services.cli.errors import CommandError, RefusedByServer, ServerUnreachable, UsageError
+from services.cli.http import ATTEMPTS, api_url, retry_if_limited, retry_if_transient
 from tests.support.gitlab_stub import Answer, Script, answer, imported, problem
 
 
@@ -76,23 +76,23 @@ async def test_a_refusal_says_what_gitlab_says(body: object, sentence: str) -> N
 
 
 def test_a_limited_request_waits_as_long_as_the_server_says() -> None:
-    assert when_limited(RefusedByServer(429, "", retry_after=60)) == 60
+    assert retry_if_limited(RefusedByServer(429, "", retry_after=60)) == 60
 
 
 def test_a_limited_request_without_a_time_waits_for_the_next_minute() -> None:
-    assert when_limited(RefusedByServer(429, "")) == 60
+    assert retry_if_limited(RefusedByServer(429, "")) == 60
 
 
 def test_nobody_waits_for_an_hour() -> None:
-    assert when_limited(RefusedByServer(429, "", retry_after=3600)) is False
+    assert retry_if_limited(RefusedByServer(429, "", retry_after=3600)) is False
 
 
 def test_a_refusal_is_final() -> None:
-    assert when_passing(RefusedByServer(404, "")) is False
+    assert retry_if_transient(RefusedByServer(404, "")) is False
 
 
 def test_what_may_have_been_done_is_not_asked_for_again() -> None:
-    assert when_limited(Unreachable("")) is False
+    assert retry_if_limited(ServerUnreachable("")) is False
 
 
 async def test_a_question_is_asked_again_after_errors_of_the_server() -> None:
@@ -104,7 +104,7 @@ async def test_a_question_is_asked_again_after_errors_of_the_server() -> None:
 async def test_a_question_is_not_asked_for_ever() -> None:
     script = Script(*[answer(status=503)] * (ATTEMPTS + 1))
     async with script.client() as client:
-        with pytest.raises(Unreachable, match="503"):
+        with pytest.raises(ServerUnreachable, match="503"):
             await client.import_status(7)
     assert len(script.asked) == ATTEMPTS
 
@@ -113,7 +113,7 @@ async def test_a_question_is_not_asked_for_ever() -> None:
 async def test_an_answer_of_something_else_than_gitlab_is_told_and_not_asked_for_again(body: object) -> None:
     script = Script(answer(body), imported("finished"))
     async with script.client() as client:
-        with pytest.raises(Unreachable, match="no answer of this API"):
+        with pytest.raises(ServerUnreachable, match="no answer of this API"):
             await client.import_status(7)
     assert len(script.asked) == 1
 

@@ -8,12 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from services.cli import exports, imports
-from services.cli.client import Upload
+from services.cli.client import ImportRequest
 from services.cli.errors import JobFailed, RefusedByServer
 from services.cli.job_commands import Kind, State
 from services.cli.job_operations import cancel, job_status, list_jobs, retry
-from services.cli.polling import Gauge
-from services.cli.results import MovedJob
+from services.cli.polling import JobProgressReader
+from services.cli.results import JobResult
 from services.cli.terminal import Measure
 from shared.jobs.models import JobKind, JobState
 from tests.support.command import run, run_beside
@@ -99,7 +99,7 @@ async def test_a_retried_job_that_does_not_finish_is_told_as_it_stands(state: st
     async with script.client() as client:
         with pytest.raises(JobFailed, match=f"job 6 {state}") as failed:
             await retry(client, 5, within=SOON)
-    assert isinstance(failed.value.document, MovedJob)
+    assert isinstance(failed.value.document, JobResult)
     assert failed.value.document.job.state == state
 
 
@@ -113,7 +113,7 @@ async def test_a_problem_is_told_in_its_own_words() -> None:
 async def test_how_far_a_job_is_comes_from_its_progress() -> None:
     script = Script(answer(job("running", progress=HALFWAY)))
     async with script.client() as client:
-        measure = await Gauge(client, 5).measure()
+        measure = await JobProgressReader(client, 5).measure()
     assert measure == Measure(done=500, total=1000, lines=42, rate=100, remaining=5)
 
 
@@ -123,7 +123,7 @@ async def test_how_far_a_job_is_comes_from_its_progress() -> None:
 async def test_what_is_not_told_of_a_job_keeps_nobody_from_waiting(problem: Answer) -> None:
     script = Script(problem)
     async with script.client() as client:
-        assert await Gauge(client, 5).measure() is None
+        assert await JobProgressReader(client, 5).measure() is None
     assert len(script.asked) == 1
 
 
@@ -146,7 +146,7 @@ async def test_an_import_by_a_crossdock_shows_how_far_it_is(
         answer(job("finished", progress=HALFWAY)),
     )
     async with script.client() as client:
-        done = await imports.import_project(client, made, Upload("one"), within=SOON)
+        done = await imports.import_project(client, made, ImportRequest("one"), within=SOON)
     assert done.job == 5
     told = "Importing: started, 500 bytes of 1.0 kB, 42 lines, 100 bytes/s, 0:00:05 left"
     assert told in capsys.readouterr().err
@@ -165,7 +165,7 @@ async def test_a_gitlab_is_asked_for_nothing_of_ours(made: Path, tmp_path: Path)
         exported("finished"),
     )
     async with script.client() as client:
-        await imports.import_project(client, made, Upload("one"), within=SOON)
+        await imports.import_project(client, made, ImportRequest("one"), within=SOON)
         target = tmp_path / "out.tar.gz"
         await exports.export_project(client, 7, target, description=None, within=SOON, resume=True)
         await imports.status(client, "7", all_failures=False)

@@ -119,7 +119,7 @@ async def test_a_server_that_fails_is_unreachable(
 def test_an_error_of_the_operating_system_has_the_code_of_a_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async def work() -> results.Version:
+    async def work() -> results.VersionResult:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):

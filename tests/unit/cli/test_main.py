@@ -8,9 +8,9 @@ import pytest
 
 from services.cli.__main__ import main
 from services.cli.configuration import settings
-from services.cli.errors import CommandError, JobFailed, RefusedByServer, Unreachable, UsageError
+from services.cli.errors import CommandError, JobFailed, RefusedByServer, ServerUnreachable, UsageError
 from services.cli.imports import check_archive, overrides
-from services.cli.project_commands import given
+from services.cli.project_commands import check_token
 
 NOT_FOR_HELP = ("aiohttp", "asyncpg", "pydantic", "msgspec", "structlog", "rich")
 
@@ -36,8 +36,8 @@ def test_help_loads_nothing_that_takes_time() -> None:
 
 
 def test_each_end_of_a_command_has_its_exit_code() -> None:
-    codes = {error: error.exit_code for error in (JobFailed, UsageError, RefusedByServer, Unreachable)}
-    assert codes == {JobFailed: 1, UsageError: 2, RefusedByServer: 3, Unreachable: 4}
+    codes = {error: error.exit_code for error in (JobFailed, UsageError, RefusedByServer, ServerUnreachable)}
+    assert codes == {JobFailed: 1, UsageError: 2, RefusedByServer: 3, ServerUnreachable: 4}
     assert CommandError.exit_code == 1
 
 
@@ -71,7 +71,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
 
 @pytest.mark.parametrize("token", ["secret\n", " secret\r\n"])
 def test_what_a_file_has_around_a_token_is_no_part_of_it(token: str) -> None:
-    assert given(token) == "secret"
+    assert check_token(token) == "secret"
 
 
 def test_a_missing_option_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:

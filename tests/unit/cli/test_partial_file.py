@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.download import Corrupted
-from services.cli.errors import CommandError, JobFailed, RefusedByServer, Unreachable, UsageError
-from services.cli.partial_file import part_of
+from services.cli.download import DownloadCorrupted
+from services.cli.errors import CommandError, JobFailed, RefusedByServer, ServerUnreachable, UsageError
+from services.cli.partial_file import open_partial_file
 
 ETAG = '"one.two/3"'
 COMMAND = "command"
@@ -22,7 +22,7 @@ def write(
     validator: str | None = ETAG,
     command: str = COMMAND,
 ) -> None:
-    with part_of(target, command) as part:
+    with open_partial_file(target, command) as part:
         part.name(validator)
         part.file.write(data)
         if error is not None:
@@ -42,7 +42,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def test_a_file_appears_when_it_is_whole(target: Path) -> None:
-    with part_of(target, COMMAND) as part:
+    with open_partial_file(target, COMMAND) as part:
         part.file.write(b"data")
         assert [each.name for each in target.parent.iterdir()] == ["out.tar.gz.part"]
     assert target.read_bytes() == b"data"
@@ -50,7 +50,7 @@ def test_a_file_appears_when_it_is_whole(target: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [Unreachable(""), RefusedByServer(401, ""), asyncio.CancelledError(), KeyboardInterrupt()]
+    "error", [ServerUnreachable(""), RefusedByServer(401, ""), asyncio.CancelledError(), KeyboardInterrupt()]
 )
 def test_what_arrived_is_kept(error: BaseException, target: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (kept,) = left(target, error)
@@ -58,7 +58,7 @@ def test_what_arrived_is_kept(error: BaseException, target: Path, capsys: pytest
     assert capsys.readouterr().err == f"Kept what arrived as {kept}: the same command goes on with it\n"
 
 
-@pytest.mark.parametrize("error", [Corrupted(""), JobFailed(""), ZeroDivisionError()])
+@pytest.mark.parametrize("error", [DownloadCorrupted(""), JobFailed(""), ZeroDivisionError()])
 def test_what_is_in_doubt_is_not_kept_and_the_target_stays(error: BaseException, target: Path) -> None:
     target.write_bytes(b"old")
     assert left(target, error) == []
@@ -66,23 +66,23 @@ def test_what_is_in_doubt_is_not_kept_and_the_target_stays(error: BaseException,
 
 
 def test_without_a_validator_nothing_is_kept(target: Path) -> None:
-    assert left(target, Unreachable(""), validator=None) == []
+    assert left(target, ServerUnreachable(""), validator=None) == []
 
 
 def test_where_nothing_arrived_nothing_is_kept(target: Path) -> None:
-    with pytest.raises(Unreachable):
-        write(target, Unreachable(""), data=b"")
+    with pytest.raises(ServerUnreachable):
+        write(target, ServerUnreachable(""), data=b"")
     assert list(target.parent.iterdir()) == []
 
 
 def test_a_name_that_no_file_can_have_is_not_kept(target: Path) -> None:
-    assert left(target, Unreachable(""), validator=f'"{"x" * 300}"') == []
+    assert left(target, ServerUnreachable(""), validator=f'"{"x" * 300}"') == []
 
 
 @pytest.mark.parametrize("validator", [ETAG, '""', '"a-b"', '"%41"', "Sun, 22 Nov 2026 21:00:00 GMT"])
 def test_a_name_holds_the_validator(validator: str, target: Path) -> None:
-    left(target, Unreachable(""), validator=validator)
-    with part_of(target, COMMAND) as part:
+    left(target, ServerUnreachable(""), validator=validator)
+    with open_partial_file(target, COMMAND) as part:
         assert part.is_begun
         assert part.validator == validator
         part.file.write(b"er")
@@ -91,20 +91,20 @@ def test_a_name_holds_the_validator(validator: str, target: Path) -> None:
 
 
 def test_another_command_does_not_go_on_with_it(target: Path) -> None:
-    left(target, Unreachable(""))
-    with part_of(target, "another") as part:
+    left(target, ServerUnreachable(""))
+    with open_partial_file(target, "another") as part:
         assert not part.is_begun
 
 
 def test_no_part_of_the_target_outlives_it(target: Path) -> None:
-    left(target, Unreachable(""))
+    left(target, ServerUnreachable(""))
     (target.parent / "out.tar.gz.part").write_bytes(b"of a process that was killed")
     write(target, command="another")
     assert list(target.parent.iterdir()) == [target]
 
 
 def test_parts_of_other_targets_stay(target: Path) -> None:
-    (kept,) = left(target, Unreachable(""))
+    (kept,) = left(target, ServerUnreachable(""))
     for name in ("out", "out.tar", "out.tar.gz.old"):
         write(target.with_name(name))
     assert kept.exists()
@@ -145,8 +145,11 @@ def test_what_is_no_file_is_not_replaced(target: Path) -> None:
 
 
 def test_a_part_is_written_by_one_command_at_a_time(target: Path) -> None:
-    left(target, Unreachable(""))
-    with part_of(target, COMMAND), pytest.raises(UsageError, match="is being written by another command"):
+    left(target, ServerUnreachable(""))
+    with (
+        open_partial_file(target, COMMAND),
+        pytest.raises(UsageError, match="is being written by another command"),
+    ):
         write(target)
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from services.cli.errors import JobFailed
-from services.cli.polling import export_states, import_states, limited
+from services.cli.polling import export_states, import_states, limit_wait
 from tests.support.gitlab_stub import Script, exported, imported
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ async def test_an_export_that_no_worker_takes_is_given_up_at_the_end_of_the_time
     async with Script(exported("none")).client() as client:
         monkeypatch.setattr("services.cli.polling.FIRST_PAUSE", timedelta(days=1))
         with pytest.raises(JobFailed, match="gave up waiting"):
-            async with limited(timedelta(seconds=0.1), "the export"):
+            async with limit_wait(timedelta(seconds=0.1), "the export"):
                 await last(export_states(client, 7))
 
 
@@ -68,5 +68,5 @@ async def test_a_failed_export_is_told() -> None:
 
 async def test_waiting_has_an_end() -> None:
     with pytest.raises(JobFailed, match="gave up waiting for the export"):
-        async with limited(timedelta(), "the export"):
+        async with limit_wait(timedelta(), "the export"):
             await asyncio.Event().wait()

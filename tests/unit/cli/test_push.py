@@ -7,7 +7,7 @@ import pytest
 
 from services.cli import push as pushing
 from services.cli.errors import RefusedByServer, UsageError
-from services.cli.push import How, push
+from services.cli.push import PushOptions, push
 from services.cli.snapshots import connect
 from services.cli.tree import address_of, tree_files
 from tests.support.gitlab_stub import Asked, Script, answer
@@ -17,7 +17,7 @@ OPENED = answer({"id": 7, "state": "open", "entries": 0, "bytes": 0}, 201)
 COMMITTED = answer({"id": 7, "state": "committed", "entries": 1, "bytes": 2})
 SENT = answer({"name": "tree/project.json"})
 GONE = answer(status=204)
-ONE_BY_ONE = How(parallel=1)
+ONE_BY_ONE = PushOptions(parallel=1)
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def _push(script: Script, tree: Path, how: How = ONE_BY_ONE) -> list[tuple[str, str]]:
+async def _push(script: Script, tree: Path, how: PushOptions = ONE_BY_ONE) -> list[tuple[str, str]]:
     async with script.server() as url, connect(url, "secret", "group/project") as client:
         (await push(client, tree, how)).show()
     return [_asked(each) for each in script.asked]
@@ -101,7 +101,7 @@ async def test_from_current_sends_what_differs_and_removes_what_is_gone(tree: Pa
         {"name": "VERSION", "kind": "blob", "sha256": hashlib.sha256(b"0.2.4").hexdigest()},
     ]
     script = Script(OPENED, answer(there), answer(status=404), SENT, COMMITTED)
-    assert await _push(script, tree, How(from_current=True, parallel=1)) == [
+    assert await _push(script, tree, PushOptions(from_current=True, parallel=1)) == [
         ("POST", ""), ("GET", "/7/entries"), ("DELETE", "/7/relations/labels"), ("PUT", "/7/project"),
         ("POST", "/7/commit"),
     ]  # fmt: skip

@@ -6,15 +6,15 @@ import pytest
 from rich.console import Console
 
 from services.cli import terminal
-from services.cli.terminal import Measure, printable, table, transfer, waiting
+from services.cli.terminal import Measure, print_table, replace_unprintable, show_job, show_transfer
 
 
 def test_what_comes_from_an_archive_cannot_drive_the_terminal() -> None:
-    assert printable("a\x1b]0;evil\x07b\nc") == "a\ufffd]0;evil\ufffdb\ufffdc"
+    assert replace_unprintable("a\x1b]0;evil\x07b\nc") == "a\ufffd]0;evil\ufffdb\ufffdc"
 
 
 def test_elsewhere_than_on_a_terminal_a_transfer_is_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with transfer("Uploading") as report:
+    with show_transfer("Uploading") as report:
         report(500, 2000)
         report(2000, 2000)
     shown = capsys.readouterr()
@@ -25,13 +25,13 @@ def test_elsewhere_than_on_a_terminal_a_transfer_is_a_plain_line(capsys: pytest.
 
 
 def test_what_was_there_before_counts_for_no_rate(capsys: pytest.CaptureFixture[str]) -> None:
-    with transfer("Downloading", begun=2000) as report:
+    with show_transfer("Downloading", begun=2000) as report:
         report(2000, 2000)
     assert capsys.readouterr().err.startswith("Downloading: 2.0 kB, 0 bytes/s")
 
 
 def test_elsewhere_than_on_a_terminal_a_state_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    with waiting("Importing") as show:
+    with show_job("Importing") as show:
         for state in ("scheduled", "started", "started", "finished"):
             show(state, None)
     told = capsys.readouterr().err.splitlines()
@@ -39,7 +39,7 @@ def test_elsewhere_than_on_a_terminal_a_state_is_told_once(capsys: pytest.Captur
 
 
 def test_elsewhere_than_on_a_terminal_a_table_is_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    table("", ("relation", "line"), [("issues", 3), ("[red]labels", "-")])
+    print_table("", ("relation", "line"), [("issues", 3), ("[red]labels", "-")])
     assert capsys.readouterr().out.splitlines() == ["relation  line", "issues  3", "[red]labels  -"]
 
 
@@ -47,7 +47,7 @@ def test_how_far_a_job_is_is_told_with_its_state_and_then_as_often_as_a_transfer
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measure = Measure(done=500_000, total=2_000_000, lines=1234, rate=100_000, remaining=15)
-    with waiting("Importing") as show:
+    with show_job("Importing") as show:
         show("started", measure)
         show("started", measure)
         monkeypatch.setattr(terminal, "_PLAIN_INTERVAL", 0)
@@ -65,7 +65,7 @@ def on_a_terminal(measure: Measure | None, monkeypatch: pytest.MonkeyPatch) -> s
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=120, color_system=None)
     monkeypatch.setattr(terminal, "Console", lambda **_: console)
-    with waiting("Importing") as show:
+    with show_job("Importing") as show:
         show("[red]started", measure)
     return screen.getvalue()
 

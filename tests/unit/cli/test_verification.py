@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from services.cli.crossdock_api import Lines
-from services.cli.results import Blob, Verified
-from services.cli.verification import MOST_TOLD, WouldFail, verify
+from services.cli.crossdock_api import RelationCounts
+from services.cli.results import BlobSummary, VerificationResult
+from services.cli.verification import MOST_TOLD, ImportWouldFail, verify
 from shared.archive.limits import MIB, Limits
 from tests.support.command import run
 from tests.support.projects import VERSION, archive, project
@@ -29,22 +29,26 @@ def written(file: Path, data: bytes) -> Path:
     return file
 
 
-async def verified(file: Path, data: bytes, *, limits: Limits = LIMITS) -> Verified:
+async def verified(file: Path, data: bytes, *, limits: Limits = LIMITS) -> VerificationResult:
     return await verify(written(file, data), limits=limits, strict=False)
 
 
 async def test_lines_and_blobs_and_the_digest_are_told(file: Path) -> None:
     data = project(("uploads/1/a", b"four"), issues=b'{"title":"t"}\n{"title":"u"}\n')
     told = await verified(file, data)
-    assert told.relations == {"issues": Lines(bytes=28, lines=2, failed=0)}
-    assert told.blobs == [Blob("VERSION", 5), Blob("tree/project.json", 2), Blob("uploads/1/a", 4)]
+    assert told.relations == {"issues": RelationCounts(bytes=28, lines=2, failed=0)}
+    assert told.blobs == [
+        BlobSummary("VERSION", 5),
+        BlobSummary("tree/project.json", 2),
+        BlobSummary("uploads/1/a", 4),
+    ]
     assert (told.blob_count, told.blob_bytes, told.entries) == (3, 11, 4)
     assert (told.bytes, told.sha256) == (len(data), hashlib.sha256(data).hexdigest())
 
 
 async def test_lines_that_an_import_leaves_out_are_listed(file: Path) -> None:
     told = await verified(file, project(issues=b'{"title":"t"}\n[]\n'))
-    assert told.relations["issues"] == Lines(bytes=17, lines=1, failed=1)
+    assert told.relations["issues"] == RelationCounts(bytes=17, lines=1, failed=1)
     assert [(each.relation_name, each.line_number) for each in told.failed_relations] == [("issues", 1)]
     assert (told.failure_count, told.error) == (1, None)
 
@@ -63,20 +67,20 @@ async def test_no_more_than_a_thousand_failures_and_blobs_are_kept(file: Path) -
 
 
 async def test_failures_without_end_are_as_bad_as_in_an_import(file: Path) -> None:
-    with pytest.raises(WouldFail, match="over the limit of 100000 failed records"):
+    with pytest.raises(ImportWouldFail, match="over the limit of 100000 failed records"):
         await verified(file, project(issues=b"[]\n" * 100_001))
 
 
 async def test_what_no_import_takes_is_refused_with_what_was_seen(file: Path) -> None:
-    with pytest.raises(WouldFail, match=r"would fail: Invalid file \(tree/project.json") as failed:
+    with pytest.raises(ImportWouldFail, match=r"would fail: Invalid file \(tree/project.json") as failed:
         await verified(file, archive([VERSION, ("tree/", b"")]))
-    assert failed.value.document.blobs == [Blob("VERSION", 5)]
+    assert failed.value.document.blobs == [BlobSummary("VERSION", 5)]
     assert failed.value.document.sha256 is None
 
 
 async def test_limits_are_those_that_are_given(file: Path) -> None:
     data = project(issues=b'{"title":"t"}\n')
-    with pytest.raises(WouldFail, match="limit"):
+    with pytest.raises(ImportWouldFail, match="limit"):
         await verified(file, data, limits=replace(LIMITS, decompressed=1024))
 
 
