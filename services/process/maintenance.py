@@ -6,12 +6,12 @@ import asyncio
 from datetime import timedelta
 
 from services.process.ports import Ports
+from services.process.sweeper import Sweeper, at_intervals
 from shared.accounts.expiry import Expiry
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
 from shared.jobs.depth import QueueDepth
-from shared.jobs.revival import Revival
-from shared.jobs.sweeper import Sweeper, at_intervals
+from shared.jobs.requeue import Requeue
 from shared.ledger.collector import Collector
 from shared.outbound.policy import outbound_clients
 from shared.settings.environment import Settings
@@ -24,14 +24,14 @@ _LEFT_UPLOADS = timedelta(hours=1)
 
 def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
     """Make the sweeper. Its tasks for jobs come first, because users wait for jobs."""
-    revival = Revival(ports.pool, ports.broker, metrics=ports.job_metrics)
+    requeue = Requeue(ports.pool, ports.broker, metrics=ports.job_metrics)
     collector = Collector(ports.pool, ports.store, grace=timedelta(seconds=settings.collect_grace_seconds))
     expiry = Expiry(ports.pool)
     retention = timedelta(hours=settings.event_retention)
     events = EventExpiry(ports.pool, retention=retention)
     tasks = [
-        revival.revive,
-        revival.publish,
+        requeue.requeue_lost,
+        requeue.publish,
         QueueDepth(ports.pool, ports.job_metrics).read,
         collector.remove_expired_archives,
         collector.collect_snapshots,

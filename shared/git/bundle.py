@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from struct import Struct
 
-from shared.git.header import BundleHeader, InvalidBundle
+from shared.git.bundle_header import BundleHeader, InvalidBundle
 
 _PACK_HEADER = Struct(">4sII")
 _PACK_VERSIONS = (2, 3)

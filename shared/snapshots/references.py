@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import aclosing
 
-from shared.git.header import InvalidBundle
-from shared.git.references import ReferenceReader, References
+from shared.git.bundle_header import InvalidBundle
+from shared.git.bundle_references import ReferenceReader, References
 from shared.segments.inflater import SegmentInflater
 from shared.snapshots.models import PlacedEntry
 from shared.storage.base import ObjectStore

@@ -12,7 +12,7 @@ from shared.accounts.namespaces import personal_namespace
 from shared.database.pool import Pool
 from shared.database.search import Found
 from shared.errors import ArchiveError, StorageError
-from shared.git.references import TooManyReferences
+from shared.git.bundle_references import TooManyReferences
 from shared.gitlab.visibility import Visibility
 from shared.jobs import store as jobs
 from shared.jobs.models import Job, JobKind

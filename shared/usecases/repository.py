@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.accounts.models import User
 from shared.database.pool import Pool
 from shared.database.search import Found
-from shared.git.references import References
+from shared.git.bundle_references import References
 from shared.gitlab.layout import REPOSITORY
 from shared.projects.models import Project
 from shared.snapshots import index

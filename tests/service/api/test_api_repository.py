@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from shared.accounts.models import AccessLevel, User
-from shared.git import references
+from shared.git import bundle_references
 from tests.support.api import Api
 from tests.support.imported import bundle_of, imported
 from tests.support.projects import project
@@ -61,7 +61,7 @@ async def test_references_are_for_those_who_see_the_project(api: Api, ann: User)
 async def test_more_references_than_can_be_listed_are_told(
     api: Api, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(references, "MOST_REFERENCES", 4)
+    monkeypatch.setattr(bundle_references, "MOST_REFERENCES", 4)
     made = await imported(api, ann, project(("project.bundle", BUNDLE)))
     answer = await api.get(f"/projects/{made.id}/repository/branches", by="ann")
     assert answer.status == 422

@@ -25,7 +25,7 @@ from shared.jobs.models import (
     RemoteSource,
     UploadTarget,
 )
-from shared.jobs.revival import Revival
+from shared.jobs.requeue import Requeue
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.ledger.collector import Collector
 from shared.outbound.remote_imports import RemoteImportPolicy
@@ -277,7 +277,7 @@ async def _lost(api: Api, job: Job) -> None:
     """End the job by the sweeper, in its last attempt."""
     await api.started(job)
     await api.pool.execute("UPDATE jobs SET attempt = max_attempts, lease_expires_at = now()")
-    await Revival(api.pool, api.broker).revive()
+    await Requeue(api.pool, api.broker).requeue_lost()
 
 
 async def test_an_import_with_a_newer_one_is_not_retried(api: Api) -> None:

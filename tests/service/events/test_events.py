@@ -14,7 +14,7 @@ from shared.events.models import Event
 from shared.exports import archives
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, Lease, Outcome, UploadOutcome
-from shared.jobs.revival import Revival
+from shared.jobs.requeue import Requeue
 from shared.ledger import objects
 from tests.support.jobs import MINUTE, claimed, migrated, queued
 
@@ -55,7 +55,7 @@ async def test_every_move_of_a_job_writes_its_event(pool: Pool) -> None:
 )
 async def test_a_job_whose_worker_is_lost_is_told_of(pool: Pool, attempts: int, moves: list[str]) -> None:
     await claimed(pool, await queued(pool, max_attempts=attempts), ttl=NOW)
-    await Revival(pool, MemoryBroker()).revive()
+    await Requeue(pool, MemoryBroker()).requeue_lost()
     assert await names(pool) == [f"export.{move}" for move in moves]
     assert "the worker was lost" in (await last(pool))["error"]
 

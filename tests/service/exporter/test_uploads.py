@@ -18,7 +18,7 @@ from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, JobKind, JobState, Lease, UploadOutcome, UploadTarget
 from shared.jobs.outbox import announce
 from shared.jobs.progress import Phase, Progress
-from shared.jobs.revival import Revival
+from shared.jobs.requeue import Requeue
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.settings.application import ApplicationSettings
 from tests.support.buckets import made_bucket, presigned
@@ -149,7 +149,7 @@ async def _cancel(pool: Pool, lease: Lease) -> None:
 
 async def _lose(pool: Pool, lease: Lease) -> None:
     await pool.execute("UPDATE jobs SET lease_expires_at = now() - interval '1 s', attempt = max_attempts")
-    assert await Revival(pool, MemoryBroker()).revive() == 1
+    assert await Requeue(pool, MemoryBroker()).requeue_lost() == 1
     assert await state_of(pool, lease.job_id) == "failed"
 
 
@@ -187,7 +187,7 @@ async def test_a_lease_is_kept_for_as_long_as_an_upload_takes(open_dock: Dock) -
     async def outlast_the_first_lease() -> None:
         ends = await pool.fetchval("SELECT lease_expires_at FROM jobs WHERE state = 'running'")
         while not await pool.fetchval("SELECT now() > $1::timestamptz", ends):
-            assert await Revival(pool, broker).revive() == 0
+            assert await Requeue(pool, broker).requeue_lost() == 0
         worker.stop()
 
     async with receiving() as receiver:

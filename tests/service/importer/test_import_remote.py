@@ -12,7 +12,7 @@ from aiohttp import web
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, RemoteSource
 from shared.jobs.progress import Progress
-from shared.jobs.revival import Revival
+from shared.jobs.requeue import Requeue
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.remote.errors import StatusFailing
 from shared.settings.application import ApplicationSettings
@@ -202,5 +202,5 @@ async def test_a_job_whose_worker_is_lost_for_good_has_forgotten_the_address(
     job = await ordered(dock, 1, max_attempts=max_attempts)
     await claimed(dock.pool, job)
     await dock.pool.execute("UPDATE jobs SET lease_expires_at = now() - interval '1 second'")
-    await Revival(dock.pool, None).revive()  # type: ignore[arg-type]  # it publishes nothing
+    await Requeue(dock.pool, None).requeue_lost()  # type: ignore[arg-type]  # it publishes nothing
     assert await is_kept(dock, job) is kept

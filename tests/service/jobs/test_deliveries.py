@@ -16,7 +16,7 @@ from shared.errors import CrossdockError
 from shared.jobs import outbox, store
 from shared.jobs.models import ExportOrder, Job, JobKind, Lease
 from shared.jobs.progress import Progress
-from shared.jobs.revival import Revival
+from shared.jobs.requeue import Requeue
 from shared.jobs.worker import Work, Worker, WorkerLimits
 from tests.support.jobs import MINUTE, ScriptedWork, migrated, queued, state_of
 from tests.support.waiting import until, until_row
@@ -162,10 +162,10 @@ async def test_a_job_whose_message_lies_with_a_busy_worker_is_done_by_an_idle_on
         await busy.started.wait()
         waiting = await _announced(pool, broker)  # goes to the only worker, which has its hands full
         async with _running(_worker(pool, another, idle)):
-            revival = Revival(pool, broker, republish_after=timedelta(0))
+            requeue = Requeue(pool, broker, republish_after=timedelta(0))
 
             async def published_and_finished() -> bool:
-                await revival.publish()
+                await requeue.publish()
                 return await state_of(pool, waiting.id) == "finished"
 
             await until(published_and_finished)

@@ -9,14 +9,14 @@ import asyncpg
 import pytest
 from asyncpg import LockNotAvailableError
 
+from services.process.sweeper import Sweeper, at_intervals
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool
 from shared.errors import ArchiveError, BrokerError, CrossdockError
 from shared.jobs import outbox, store
 from shared.jobs.models import Job, JobKind, Lease
 from shared.jobs.progress import Progress
-from shared.jobs.revival import Revival
-from shared.jobs.sweeper import Sweeper, at_intervals
+from shared.jobs.requeue import Requeue
 from shared.jobs.worker import Worker, WorkerLimits
 from tests.support.jobs import MINUTE, ScriptedWork, claimed, migrated, queued, state_of
 from tests.support.waiting import until_row
@@ -76,7 +76,7 @@ async def test_a_job_whose_last_transaction_outlasts_its_lease_is_finished_by_it
         await work.holds.wait()
         await _until(pool, "lease_expires_at < now() - interval '0.5 s'")
         async with asyncio.timeout(5):  # the row is locked, and others must not wait for it
-            assert await Revival(pool, broker).revive() == 0
+            assert await Requeue(pool, broker).requeue_lost() == 0
         work.released.set()
         await _until(pool, "state = 'finished'")
     found = await store.find(pool, job.id)
@@ -92,13 +92,13 @@ async def test_a_heartbeat_does_not_wait_for_a_held_job(pool: Pool) -> None:
             await store.heartbeat(pool, lease, ttl=MINUTE, progress={})
 
 
-async def test_a_locked_job_keeps_no_other_from_its_revival(pool: Pool) -> None:
+async def test_a_locked_job_keeps_no_other_from_being_requeued(pool: Pool) -> None:
     held, other = [await queued(pool) for _ in range(2)]
     lease = await claimed(pool, held, ttl=timedelta(0))
     await claimed(pool, other, ttl=timedelta(0))
     async with pool.acquire() as db, db.transaction(), asyncio.timeout(5):
         await store.hold(db, lease)
-        assert await Revival(pool, MemoryBroker()).revive() == 1
+        assert await Requeue(pool, MemoryBroker()).requeue_lost() == 1
     assert await state_of(pool, other.id) == "queued"
 
 

@@ -12,7 +12,7 @@ from shared.database.pool import Pool
 from shared.errors import BrokerError
 from shared.jobs import outbox, store
 from shared.jobs.models import Job
-from shared.jobs.revival import Revival
+from shared.jobs.requeue import Requeue
 from tests.support.jobs import MINUTE, claimed, migrated, queued
 
 NOW = timedelta(0)
@@ -66,7 +66,7 @@ async def test_a_job_put_back_while_it_was_announced_is_still_to_be_published(po
     job = await queued(pool)
     await outbox.announce(pool, Meanwhile(pool, job), job)
     assert not await _is_published(pool, job)
-    assert await Revival(pool, MemoryBroker()).publish() == 1
+    assert await Requeue(pool, MemoryBroker()).publish() == 1
 
 
 async def test_a_job_is_safe_where_the_broker_is_away(pool: Pool) -> None:
@@ -88,7 +88,7 @@ async def test_a_job_announced_by_a_process_that_died_before_it_noted_it_is_anno
     job, broker = await queued(pool), MemoryBroker()
     await outbox.announce(pool, broker, job)
     await pool.execute("UPDATE jobs SET published_at = NULL")
-    await Revival(pool, broker).publish()
+    await Requeue(pool, broker).publish()
     assert await _waiting(broker) == 2
     assert await _is_published(pool, job)
 
@@ -97,7 +97,7 @@ async def test_publishing_ends_at_the_first_job_that_the_broker_does_not_take(po
     for _ in range(3):
         await queued(pool)
     broker = Away()
-    assert await Revival(pool, broker).publish() == 0
+    assert await Requeue(pool, broker).publish() == 0
     assert broker.asked == 1
 
 
@@ -115,29 +115,29 @@ async def test_a_waiting_job_is_announced_again_each_time_that_it_waited_twice_a
                   published_at = now() - $2 * interval '1 s' + interval '0.5 s'""",
         due, published,
     )  # fmt: skip
-    assert await Revival(pool, MemoryBroker(), republish_after=timedelta(seconds=30)).publish() == again
+    assert await Requeue(pool, MemoryBroker(), republish_after=timedelta(seconds=30)).publish() == again
 
 
 async def test_what_an_in_process_broker_took_with_it_is_announced_again_at_once(pool: Pool) -> None:
     await outbox.announce(pool, MemoryBroker(), await queued(pool))
-    revival = Revival(pool, MemoryBroker())
-    assert await revival.publish() == 0
+    requeue = Requeue(pool, MemoryBroker())
+    assert await requeue.publish() == 0
     await outbox.mark_unpublished(pool)
-    assert await revival.publish() == 1
+    assert await requeue.publish() == 1
 
 
 async def test_jobs_of_a_newer_version_are_left_to_it(pool: Pool) -> None:
     await queued(pool)
     await pool.execute("ALTER TABLE jobs DROP CONSTRAINT jobs_kind_check")
     await pool.execute("UPDATE jobs SET kind = 'teleport'")
-    assert await Revival(pool, MemoryBroker()).publish() == 0
+    assert await Requeue(pool, MemoryBroker()).publish() == 0
 
 
-async def test_a_revived_job_is_published(pool: Pool) -> None:
+async def test_a_requeued_job_is_published(pool: Pool) -> None:
     job, broker = await queued(pool), MemoryBroker()
     await claimed(pool, job, ttl=NOW)
-    revival = Revival(pool, broker)
-    await revival.revive()
-    await revival.publish()
+    requeue = Requeue(pool, broker)
+    await requeue.requeue_lost()
+    await requeue.publish()
     assert await _waiting(broker) == 1
     assert await store.claim(pool, job.id, worker="w", ttl=MINUTE) is not None

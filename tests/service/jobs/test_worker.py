@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
+from services.process.sweeper import Sweeper
 from shared.broker.base import DeadLetter, Message
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool
 from shared.errors import ArchiveError, StorageError
 from shared.jobs import outbox, store
 from shared.jobs.models import Job, JobKind
-from shared.jobs.revival import Revival
-from shared.jobs.sweeper import Sweeper
+from shared.jobs.requeue import Requeue
 from shared.jobs.worker import Worker, WorkerLimits
 from tests.support.jobs import MINUTE, ScriptedWork, claimed, migrated, queued, state_of
 from tests.support.waiting import until, until_row
@@ -58,8 +58,8 @@ async def _running(worker: Worker, *others: Sweeper) -> AsyncIterator[None]:
 
 
 def _sweeper(pool: Pool, broker: MemoryBroker) -> Sweeper:
-    revival = Revival(pool, broker)
-    return Sweeper(pool, [revival.revive, revival.publish], every=QUICK)
+    requeue = Requeue(pool, broker)
+    return Sweeper(pool, [requeue.requeue_lost, requeue.publish], every=QUICK)
 
 
 async def _announced(pool: Pool, broker: MemoryBroker, **more: int) -> Job:
@@ -143,7 +143,7 @@ async def test_the_job_of_a_dead_worker_is_taken_over_and_finishes(pool: Pool, b
 async def test_a_job_whose_workers_all_die_fails(pool: Pool, broker: MemoryBroker) -> None:
     job = await queued(pool, max_attempts=1)
     await claimed(pool, job, ttl=timedelta(0))
-    await Revival(pool, broker).revive()
+    await Requeue(pool, broker).requeue_lost()
     found = await store.find(pool, job.id)
     assert found is not None
     assert (found.state.value, found.error) == ("failed", "the worker was lost in attempt 1 of 1")

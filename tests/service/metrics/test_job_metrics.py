@@ -18,7 +18,7 @@ from shared.jobs.depth import QueueDepth
 from shared.jobs.metrics import AttemptEnd, JobMetrics
 from shared.jobs.models import JobKind, UploadOutcome
 from shared.jobs.progress import Phase, Progress, RelationProgress
-from shared.jobs.revival import Revival
+from shared.jobs.requeue import Requeue
 from shared.jobs.worker import Worker, WorkerLimits
 from tests.support.jobs import MINUTE, ScriptedWork, claimed, migrated, queued, state_of
 
@@ -54,7 +54,7 @@ def _worker(
 async def _until(pool: Pool, job_id: int, state: str, broker: MemoryBroker) -> None:
     async with asyncio.timeout(20):
         while await state_of(pool, job_id) != state:
-            await Revival(pool, broker).publish()
+            await Requeue(pool, broker).publish()
 
 
 def _attempts(registry: CollectorRegistry, result: str, kind: str = "export") -> float | None:
@@ -156,7 +156,7 @@ async def test_an_expired_lease_is_counted_by_the_sweeper_and_a_job_that_fails_b
     for attempts in (1, 2):
         await claimed(pool, await queued(pool, max_attempts=attempts), ttl=timedelta(0))
 
-    assert await Revival(pool, MemoryBroker(), metrics=metrics).revive() == 2
+    assert await Requeue(pool, MemoryBroker(), metrics=metrics).requeue_lost() == 2
 
     assert registry.get_sample_value("crossdock_job_leases_expired_total", {"kind": "export"}) == 2
     assert registry.get_sample_value("crossdock_jobs_total", {"kind": "export", "result": "failed"}) == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.git.bundle import BundleVerifier
-from shared.git.header import LINE_LIMIT, InvalidBundle
+from shared.git.bundle_header import LINE_LIMIT, InvalidBundle
 from tests.support.prerequisites import program
 
 OID = b"5" * 40

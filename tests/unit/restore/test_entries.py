@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from shared.git.header import InvalidBundle
+from shared.git.bundle_header import InvalidBundle
 from shared.gitlab.layout import relation_of
 from shared.gitlab.project_json import ProjectDocument
 from shared.gitlab.version import VersionFile

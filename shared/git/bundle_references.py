@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.errors import Fault, Unprocessable
-from shared.git.header import BundleHeader, Reference
+from shared.git.bundle_header import BundleHeader, Reference
 
 MOST_REFERENCES = 100_000
 """Branches and tags that are held at once."""

@@ -1,4 +1,4 @@
-"""The sweeper's work on jobs: revive those whose worker is lost, and publish wake-ups that are missing."""
+"""The sweeper's work on jobs: requeue those whose worker is lost, and publish wake-ups that are missing."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _KINDS = [kind.value for kind in JobKind]
 _log = structlog.get_logger()
 
 
-class Revival:
-    """Revives jobs and publishes wake-ups. Both may be repeated, as a job is claimed only once.
+class Requeue:
+    """Requeues jobs and publishes wake-ups. Both may be repeated, as a job is claimed only once.
 
     A wake-up is published again after ``republish_after``, as the message may be lost or held by a frozen
     worker, and then each time the job has waited twice as long: so a long queue does not grow by repeated
@@ -40,7 +40,7 @@ class Revival:
         self._republish_after = republish_after
         self._metrics = metrics or JobMetrics()
 
-    async def revive(self) -> int:
+    async def requeue_lost(self) -> int:
         """Queue jobs whose lease has expired again, or fail them where no attempt is left; give how many.
 
         A row that is locked is left for the next round: its worker may be about to finish the job.
@@ -48,12 +48,12 @@ class Revival:
         left = "attempt < max_attempts"
         rows = await self._pool.fetch(
             f"""UPDATE jobs SET lease_expires_at = NULL, published_at = NULL,
-                    state = CASE WHEN {left} THEN {target(Move.REVIVE)} ELSE {target(Move.FAIL)} END,
+                    state = CASE WHEN {left} THEN {target(Move.REQUEUE)} ELSE {target(Move.FAIL)} END,
                     finished_at = CASE WHEN {left} THEN NULL ELSE now() END,
                     payload = CASE WHEN {left} THEN payload ELSE {store.FORGOTTEN} END,
                     error = 'the worker was lost in attempt ' || attempt || ' of ' || max_attempts,
                     error_code = '{WORKER_LOST}'
-                WHERE id IN (SELECT id FROM jobs WHERE {guard(Move.REVIVE)} AND lease_expires_at < now()
+                WHERE id IN (SELECT id FROM jobs WHERE {guard(Move.REQUEUE)} AND lease_expires_at < now()
                              FOR NO KEY UPDATE SKIP LOCKED) RETURNING id, kind, state""",  # noqa: S608  # made of the move table
         )
         for row in rows:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.git import references
-from shared.git.header import InvalidBundle
-from shared.git.references import ReferenceReader, References, TooManyReferences
+from shared.git import bundle_references
+from shared.git.bundle_header import InvalidBundle
+from shared.git.bundle_references import ReferenceReader, References, TooManyReferences
 
 ONE, TWO = "1" * 40, "2" * 40
 
@@ -48,7 +48,7 @@ def test_without_head_the_customary_branch_is_the_default() -> None:
 
 
 def test_no_more_references_are_held_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(references, "MOST_REFERENCES", 2)
+    monkeypatch.setattr(bundle_references, "MOST_REFERENCES", 2)
     kept = [f"{ONE} refs/keep-around/{number}" for number in range(9)]
     two = [f"{ONE} refs/heads/a", f"{ONE} refs/tags/a"]
     assert _read(_header(*kept, *two), 64)
@@ -57,7 +57,7 @@ def test_no_more_references_are_held_than_the_limit(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_header_is_read_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(references, "LONGEST_HEADER", 1000)
+    monkeypatch.setattr(bundle_references, "LONGEST_HEADER", 1000)
     with pytest.raises(TooManyReferences):
         _read(_header(*[f"{ONE} refs/keep-around/{number}" for number in range(20)]), 64)
 
