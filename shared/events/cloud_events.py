@@ -1,4 +1,4 @@
-"""CloudEvents 1.0, written and read as AMQP messages: binary mode (attributes in headers) or structured."""
+"""Events as other systems get them: CloudEvents 1.0, as JSON or as AMQP messages; commands are read too."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 
 from shared.broker.base import Message
 from shared.errors import CrossdockError, Fault
+from shared.events.models import Event
 
 STRUCTURED = "application/cloudevents+json"
 JSON = "application/json"
@@ -18,6 +19,10 @@ JSON = "application/json"
 _WRITTEN_PREFIX = "cloudEvents_"
 _PREFIXES = (_WRITTEN_PREFIX, "cloudEvents:", "ce-")
 """Those of the AMQP binding, and what RabbitMQ's own tools use."""
+
+_TYPE_PREFIX = "com.crossdock."
+_TYPE_VERSION = ".v1"
+_DIGITS = 19
 
 _VERSION = "1.0"
 _REQUIRED = ("specversion", "id", "source", "type")
@@ -54,6 +59,34 @@ class CloudEvent:
             "subject": self.subject, "time": None if self.time is None else _timestamp(self.time),
         }  # fmt: skip
         return {name: value for name, value in standard.items() if value} | dict(self.extensions)
+
+
+def type_of(name: str) -> str:
+    """Give the type of what has this name, such as ``import.finished``: with whose it is, and a version."""
+    return f"{_TYPE_PREFIX}{name}{_TYPE_VERSION}"
+
+
+def name_of(kind: str) -> str | None:
+    """Give the name of what has this type; None where the type is none of ours."""
+    if kind.startswith(_TYPE_PREFIX) and kind.endswith(_TYPE_VERSION):
+        return kind.removeprefix(_TYPE_PREFIX).removesuffix(_TYPE_VERSION)
+    return None
+
+
+def cloud_event(event: Event, *, source: str) -> CloudEvent:
+    """Make a CloudEvent; ``sequence`` sorts those of one job, as texts too (CloudEvents' extension)."""
+    extensions = {"correlationid": event.correlation_id, "sequence": f"{event.id:0{_DIGITS}}"}
+    if event.traceparent:
+        extensions["traceparent"] = event.traceparent
+    return CloudEvent(
+        id=str(event.id),
+        source=source,
+        type=type_of(event.name),
+        subject=event.subject or None,
+        time=event.created_at,
+        data=event.data,
+        extensions=extensions,
+    )
 
 
 def to_message(event: CloudEvent, *, correlation_id: str | None) -> Message:

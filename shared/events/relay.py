@@ -18,8 +18,7 @@ from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Connection
 from shared.errors import BrokerError
 from shared.events import store
-from shared.events.announcement import cloud_event
-from shared.events.cloud_events import to_message
+from shared.events.cloud_events import cloud_event, to_message
 from shared.events.models import Event
 
 TOPIC = "events"

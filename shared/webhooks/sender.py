@@ -19,8 +19,7 @@ import structlog
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
-from shared.events.announcement import cloud_event
-from shared.events.cloud_events import STRUCTURED, structured
+from shared.events.cloud_events import STRUCTURED, cloud_event, structured
 from shared.remote.client import RemoteAnswer, RemoteClient
 from shared.webhooks import sending, signing, store
 from shared.webhooks.metrics import DeliveryEnd, WebhookMetrics

@@ -16,8 +16,7 @@ from services.api.http.parameters import integer
 from services.api.http.responses import external_url
 from services.api.http.streams import write
 from shared.errors import Unavailable
-from shared.events.announcement import cloud_event
-from shared.events.cloud_events import structured
+from shared.events.cloud_events import cloud_event, structured
 from shared.events.models import Event
 from shared.usecases.events import EventSource
 

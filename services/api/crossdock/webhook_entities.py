@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from services.api.http.responses import timestamp
-from shared.events.announcement import cloud_event
-from shared.events.cloud_events import structured
+from shared.events.cloud_events import cloud_event, structured
 from shared.remote.masking import mask_url
 from shared.webhooks import signing
 from shared.webhooks.models import Attempt, DeliveryState, Webhook, WebhookDelivery

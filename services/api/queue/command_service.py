@@ -15,8 +15,7 @@ from services.api.queue.actors import Actors
 from services.api.queue.models import Command, CommandResult, Effect, result_of
 from shared.broker.base import MAX_BODY_BYTES, Message
 from shared.database.pool import Pool
-from shared.events.announcement import name_of
-from shared.events.cloud_events import CloudEvent, NoCloudEvent, read
+from shared.events.cloud_events import CloudEvent, NoCloudEvent, name_of, read
 from shared.jobs.models import Job
 from shared.tracing.base import SpanKind, Tracer
 from shared.tracing.context import continue_trace, current_traceparent, valid_traceparent

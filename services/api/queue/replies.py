@@ -12,8 +12,7 @@ from services.api.queue.errors import reason_of
 from services.api.queue.models import CommandResult
 from shared.broker.base import MAX_REASON_CHARACTERS, Message
 from shared.errors import CrossdockError
-from shared.events.announcement import type_of
-from shared.events.cloud_events import CloudEvent, to_message
+from shared.events.cloud_events import CloudEvent, to_message, type_of
 
 
 def accepted(event: CloudEvent, answer: CommandResult, *, source: str) -> CloudEvent:

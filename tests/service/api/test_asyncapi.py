@@ -14,8 +14,7 @@ from services.api.queue.consumer import INBOX
 from shared.broker.base import Message
 from shared.database.pool import Pool
 from shared.events import store as events
-from shared.events.announcement import cloud_event
-from shared.events.cloud_events import to_message
+from shared.events.cloud_events import cloud_event, to_message
 from shared.events.relay import TOPIC
 from shared.exports import archives
 from shared.jobs import store as jobs

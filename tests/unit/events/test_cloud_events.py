@@ -11,8 +11,15 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent as Theirs
 
 from shared.broker.base import Message
-from shared.events.announcement import name_of, type_of
-from shared.events.cloud_events import CloudEvent, NoCloudEvent, read, structured, to_message
+from shared.events.cloud_events import (
+    CloudEvent,
+    NoCloudEvent,
+    name_of,
+    read,
+    structured,
+    to_message,
+    type_of,
+)
 
 TIME = datetime(2026, 11, 25, 12, 30, 15, 123456, tzinfo=UTC)
 ATTRIBUTES = {
