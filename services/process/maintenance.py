@@ -10,6 +10,7 @@ from services.process.sweeper import Sweeper, at_intervals
 from shared.accounts.expiry import Expiry
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
+from shared.idempotency.expiry import AnswerExpiry
 from shared.jobs.depth import QueueDepth
 from shared.jobs.requeue import Requeue
 from shared.ledger.collector import Collector
@@ -39,7 +40,7 @@ def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
         at_intervals(collector.abort_uploads, every=_LEFT_UPLOADS),
         expiry.remove_sessions,
         expiry.remove_counts,
-        expiry.remove_answers,
+        AnswerExpiry(ports.pool).remove_answers,
         events.remove_events,
         events.remove_commands,
         DeliveryExpiry(ports.pool, retention=retention).remove_deliveries,

@@ -85,4 +85,6 @@ class Sweeper:
             try:
                 await task()
             except (CrossdockError, *DATABASE_ERRORS) as error:
-                _log.warning("duty_failed", duty=getattr(task, "__name__", str(task)), error=str(error))
+                _log.warning(
+                    "maintenance_failed", task=getattr(task, "__name__", str(task)), error=str(error)
+                )

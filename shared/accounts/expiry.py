@@ -1,4 +1,4 @@
-"""What is kept for a while only: sessions of browsers, how often somebody asked, and answers."""
+"""What is kept for a while only: sessions of browsers, and how often somebody asked."""
 
 from __future__ import annotations
 
@@ -23,11 +23,3 @@ class Expiry:
     async def remove_counts(self) -> int:
         """Remove what was counted within minutes that are over; give how many counts."""
         return len(await self._pool.fetch("DELETE FROM rate_limits WHERE window_end <= now() RETURNING key"))
-
-    async def remove_answers(self) -> int:
-        """Remove keys of requests whose time is over; give how many."""
-        gone = await self._pool.fetch(
-            """DELETE FROM idempotency_keys WHERE expires_at <= now()
-               AND (status IS NOT NULL OR locked_until <= now()) RETURNING user_id"""
-        )
-        return len(gone)

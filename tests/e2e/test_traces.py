@@ -120,7 +120,7 @@ async def test_a_command_goes_on_in_the_trace_of_its_sender(
     assert (span.service, span.kind, span.parent) == ("crossdock-api", "CONSUMER", CALLER)
 
 
-async def test_probes_and_housekeeping_leave_no_traces_and_no_span_holds_a_value(
+async def test_probes_and_maintenance_leave_no_traces_and_no_span_holds_a_value(
     traced: System, receiver: Receiver
 ) -> None:
     async with aiohttp.ClientSession() as session:

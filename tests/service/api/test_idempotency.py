@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from shared.accounts.expiry import Expiry
 from shared.accounts.models import Scope
 from shared.accounts.tokens import create_token
 from shared.idempotency import store as keys
+from shared.idempotency.expiry import AnswerExpiry
 from shared.idempotency.models import KeptAnswer, KeyedRequest
 from shared.jobs.models import JobKind
 from tests.support.api import ARCHIVE, Answer, Api
@@ -282,14 +282,14 @@ async def test_who_lost_the_key_to_another_writes_nothing(api: Api) -> None:
 async def test_a_key_counts_for_a_day_and_is_removed_then(api: Api) -> None:
     await api.user("ann")
     await _post(api, "/projects", json={"path": "p"})
-    assert await Expiry(api.pool).remove_answers() == 0
+    assert await AnswerExpiry(api.pool).remove_answers() == 0
     left = await api.pool.fetchval("SELECT extract(epoch FROM expires_at - now()) FROM idempotency_keys")
     assert 86_000 < left <= 86_400
 
     await api.pool.execute(A_DAY_LATER)
     assert (await _post(api, "/projects", json={"path": "q"})).status == 201
     await api.pool.execute(A_DAY_LATER)
-    assert await Expiry(api.pool).remove_answers() == 1
+    assert await AnswerExpiry(api.pool).remove_answers() == 1
 
 
 async def test_a_token_is_not_kept_for_the_sake_of_its_request(api: Api) -> None:
