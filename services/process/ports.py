@@ -16,7 +16,7 @@ from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.check import DatabaseDown
 from shared.database.pool import Pool, database, session
 from shared.errors import BrokerError
-from shared.events.relay import Connect
+from shared.events.relay import SessionFactory
 from shared.jobs.metrics import JobMetrics
 from shared.settings.environment import MIB, Settings
 from shared.storage.base import ObjectStore
@@ -38,7 +38,7 @@ class Ports:
     pool: Pool
     store: ObjectStore
     broker: Broker
-    session: Connect
+    session: SessionFactory
     job_metrics: JobMetrics = field(default_factory=JobMetrics)
     webhook_metrics: WebhookMetrics = field(default_factory=WebhookMetrics)
     tracer: Tracer = OFF

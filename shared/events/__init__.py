@@ -1,1 +1,1 @@
-"""What happened to jobs, for other systems: written with each move, published after it."""
+"""Events of jobs for other systems: written in the transaction of each move, published after it."""

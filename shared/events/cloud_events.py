@@ -18,7 +18,7 @@ JSON = "application/json"
 
 _WRITTEN_PREFIX = "cloudEvents_"
 _PREFIXES = (_WRITTEN_PREFIX, "cloudEvents:", "ce-")
-"""Those of the AMQP binding, and what RabbitMQ's own tools use."""
+"""The prefixes of the AMQP binding, and that of RabbitMQ's own tools."""
 
 _TYPE_PREFIX = "com.crossdock."
 _TYPE_VERSION = ".v1"
@@ -29,12 +29,12 @@ _REQUIRED = ("specversion", "id", "source", "type")
 _NAME = re.compile(r"[a-z0-9]{1,64}")
 _LONGEST = 1000
 _LONGEST_KEY = 255
-"""Bytes of id and source, which together name an event; of a short string of AMQP, which an id becomes."""
+"""Bytes of id and source, which together identify an event: as many as a short string of AMQP has."""
 _IS_JSON = re.compile(r"[\w.+-]+/(?:[\w.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 
 
 class NoCloudEvent(CrossdockError):
-    """A message that is none, and why."""
+    """The message is no valid CloudEvent, and why."""
 
     code = "no_cloud_event"
     fault = Fault.CLIENT
@@ -42,7 +42,7 @@ class NoCloudEvent(CrossdockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudEvent:
-    """One event or command; ``extensions`` are attributes beside those of the standard."""
+    """One event or command; ``extensions`` are the attributes that the standard does not define."""
 
     id: str
     source: str
@@ -53,7 +53,7 @@ class CloudEvent:
     extensions: Mapping[str, str] = field(default_factory=dict)
 
     def attributes(self) -> dict[str, str]:
-        """Give what is set, by the standard's names, but for the type of the data."""
+        """Give the attributes that are set, by the standard's names, without the type of the data."""
         standard = {
             "specversion": _VERSION, "id": self.id, "source": self.source, "type": self.type,
             "subject": self.subject, "time": None if self.time is None else _timestamp(self.time),
@@ -90,7 +90,7 @@ def cloud_event(event: Event, *, source: str) -> CloudEvent:
 
 
 def to_message(event: CloudEvent, *, correlation_id: str | None) -> Message:
-    """Write it in binary mode: the body is the data."""
+    """Write an event in binary mode: the body is the data."""
     return Message(
         msgspec.json.encode(event.data),
         event.id,
@@ -100,8 +100,8 @@ def to_message(event: CloudEvent, *, correlation_id: str | None) -> Message:
     )
 
 
-def structured(event: CloudEvent) -> dict[str, object]:
-    """Write it as one JSON object."""
+def to_json_object(event: CloudEvent) -> dict[str, object]:
+    """Write an event as one JSON object."""
     return {**event.attributes(), "datacontenttype": JSON, "data": event.data}
 
 

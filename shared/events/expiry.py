@@ -1,4 +1,4 @@
-"""Events and answers to commands are kept for a while only."""
+"""Removes events and answered commands after their retention."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _AT_ONCE = 5000
 
 
 class EventExpiry:
-    """Removes what is older than ``retention``; an event counts from when it was published."""
+    """Removes what is older than ``retention``; the age of an event counts from its publishing."""
 
     def __init__(self, pool: Pool, *, retention: timedelta) -> None:
         self._pool = pool
@@ -21,7 +21,7 @@ class EventExpiry:
         return await self._remove("events", "published_at")
 
     async def remove_commands(self) -> int:
-        """Forget which commands were carried out: the same message would be another command."""
+        """Forget executed commands: the same message would be another command then. Gives how many."""
         return await self._remove("commands", "created_at")
 
     async def _remove(self, table: str, column: str) -> int:

@@ -1,4 +1,4 @@
-"""What an event is."""
+"""Events of jobs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One row of the table of events: ``name`` says of which kind of job and what (``import.finished``).
+    """One row of the table of events.
 
-    ``id`` grows with every event of one job. ``subject`` is the project's full path at that time.
+    ``name`` is the kind of the job and what happened (``import.finished``).
+
+    ``id`` grows with every event of one job. ``subject`` is the full path that the project had then.
     """
 
     id: int

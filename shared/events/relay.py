@@ -1,7 +1,8 @@
-"""Publishes events after their transactions: at least once, those of one job in order.
+"""The relay publishes events after their transactions: at least once, those of one job in order.
 
-Every service offers to do it and one does, for as long as it lives: whose session holds the lock. It reads
-and notes on that session alone, so that who has lost the session has lost the lock and writes nothing more.
+Every service offers to relay, and one does, for as long as it lives: the one whose session holds the lock. It
+reads and records on that session only, so that a relay that has lost its session, and with it the lock,
+writes nothing more.
 """
 
 from __future__ import annotations
@@ -26,31 +27,32 @@ TOPIC = "events"
 _LOCK = 0x6576656E7473
 _AT_ONCE = 100
 _TICK = timedelta(seconds=2)
-"""How often a leader looks without being woken."""
+"""How often a leader looks for events without being notified."""
 _TERM = timedelta(seconds=10)
-"""A leader that is silent for so long, as it may be frozen or cut off, is none any more."""
+"""A leader that is silent for so long may be frozen or cut off: the server ends its session, and its lock."""
 _PATIENCE = timedelta(seconds=20)
-"""How long events wait for a queue of somebody's that is full."""
+"""How long events wait for a full queue of another system."""
 _log = structlog.get_logger()
 
-Connect = Callable[[], AbstractAsyncContextManager[Connection]]
-"""Opens a session that nobody else uses."""
+SessionFactory = Callable[[], AbstractAsyncContextManager[Connection]]
+"""Opens a session that has no other user."""
 
 
 class Relay:
-    """Relays until it is cancelled. ``source`` is the URL that users reach the service by.
+    """Relays events until it is cancelled. ``source`` is the URL by which users reach the service.
 
-    An event is out a few milliseconds after its commit: its transaction wakes the leader. Where a leader is
-    lost, another follows within ``retry``. Memory: a hundred events. A leader that was frozen may give out
-    one more event of its hundred than the next leader knows of: an event twice, as after any failure.
+    An event is published a few milliseconds after its commit: its transaction notifies the leader. Where a
+    leader is lost, another follows within ``retry``. Memory: a hundred events. A leader that was frozen may
+    publish one more event of its hundred than the next leader knows of: that event is published twice, as
+    after any failure.
 
-    A queue that is full, and refuses, holds up the others for ``patience`` once; what it refuses after that
-    it does not get, until it takes something again.
+    A full queue that refuses events holds up the other queues for ``patience`` once. After that it does not
+    get the events that it refuses, until it accepts one again.
     """
 
     def __init__(
         self,
-        connect: Connect,
+        connect: SessionFactory,
         broker: Broker,
         *,
         source: str,
@@ -65,7 +67,7 @@ class Relay:
         self._refused_since: float | None = None
 
     async def run(self) -> None:
-        """Lead whenever nobody else does; what fails is logged and tried again."""
+        """Lead whenever no other service does; a failure is logged, and tried again."""
         while True:
             try:
                 async with self._connect() as session:
@@ -89,12 +91,14 @@ class Relay:
                 await _any(news)
 
     async def relay(self, session: Connection) -> int:
-        """Publish what is there, a hundred events at most, and give how many. Raises BrokerError."""
+        """Publish unpublished events, at most a hundred, and give how many. Raises BrokerError."""
         sent: list[Event] = []
         failure: BrokerError | TimeoutError | None = None
         try:
-            async with asyncio.timeout(_TERM.total_seconds() / 2):  # the session has to be heard of
-                for event in await store.unpublished(session, limit=_AT_ONCE):
+            async with asyncio.timeout(
+                _TERM.total_seconds() / 2
+            ):  # the session must not be silent for longer
+                for event in await store.list_unpublished(session, limit=_AT_ONCE):
                     await self._emit(event)
                     sent.append(event)
         except (BrokerError, TimeoutError) as error:
@@ -109,7 +113,7 @@ class Relay:
         message = to_message(cloud_event(event, source=self._source), correlation_id=event.correlation_id)
         try:
             await self._broker.emit(TOPIC, message, key=event.name)
-        except MessageTooLarge as error:  # it will not become smaller, and others wait behind it
+        except MessageTooLarge as error:  # no retry helps, and later events wait for it
             _log.error("event_too_large", event_id=event.id, name=event.name, error=str(error))
         except MessageRefused:
             now = asyncio.get_running_loop().time()
@@ -123,7 +127,7 @@ class Relay:
 
 @asynccontextmanager
 async def _woken(session: Connection) -> AsyncIterator[asyncio.Event]:
-    """Give what is set whenever an event was committed, or the session is lost."""
+    """Give an asyncio.Event that is set whenever an event was committed, or the session is lost."""
     news = asyncio.Event()
 
     def wake(*_: object) -> None:

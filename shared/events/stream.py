@@ -1,4 +1,4 @@
-"""Events in the order of their ids, for who remembers how far he has read."""
+"""Events in the order of their ids, for readers that remember the last id they have read."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _BOUNDS = """SELECT pg_snapshot_xmin(s)::text::bigint AS oldest, pg_snapshot_xma
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """Events up to ``top`` belong to transactions before ``next``."""
+    """Events with ids up to ``top`` belong to transactions before ``next``."""
 
     top: int
     next: int
 
 
 class Horizon:
-    """How far one can read without passing over an event whose transaction has not ended.
+    """Finds the id up to which a reader misses no event of a transaction that has not ended.
 
-    Ids are given before the commit, so that a lower one may appear after a higher one. Those up to a mark
-    are settled once every transaction has ended that had begun to write when the mark was set.
+    Ids are assigned before the commit, so that a lower id may become visible after a higher one. The ids up
+    to a mark are settled once every transaction has ended that had begun to write when the mark was set.
     """
 
     def __init__(self) -> None:
@@ -33,8 +33,10 @@ class Horizon:
         self._settled = 0
 
     async def look(self, db: Database) -> int:
-        """Give the id up to which all that there will ever be is there; it never falls."""
-        highest = await top(db)  # before the bounds: who had an id then had begun
+        """Give the id up to which all events are visible that there will ever be; it never falls."""
+        highest = await highest_id(
+            db
+        )  # before the bounds: a transaction with an id by then had begun to write
         bounds = await db.fetchrow(_BOUNDS)
         assert bounds is not None  # noqa: S101  # a row without a table
         for mark in (self._mark, _Mark(highest, bounds["next"])):
@@ -46,22 +48,22 @@ class Horizon:
         return self._settled
 
 
-async def top(db: Database) -> int:
-    """Give the highest id that was given out; its transaction, and those of lower ones, may go on."""
+async def highest_id(db: Database) -> int:
+    """Give the highest id that was assigned; its transaction, and those of lower ids, may be running."""
     highest: int = await db.fetchval(_TOP)
     return highest
 
 
-async def of_job(db: Database, job_id: int, *, after: int, limit: int) -> list[Event]:
-    """Give events of one job, which need no horizon: each move waits for the one before."""
+async def list_of_job(db: Database, job_id: int, *, after: int, limit: int) -> list[Event]:
+    """List events of one job. They need no horizon, as each move of a job waits for the one before."""
     rows = await db.fetch(
         "SELECT * FROM events WHERE job_id = $1 AND id > $2 ORDER BY id LIMIT $3", job_id, after, limit
     )
     return [event_of(row) for row in rows]
 
 
-async def of_all(db: Database, *, after: int, up_to: int, limit: int) -> list[Event]:
-    """Give events of all jobs up to a horizon."""
+async def list_up_to(db: Database, *, after: int, up_to: int, limit: int) -> list[Event]:
+    """List events of all jobs, up to a horizon."""
     rows = await db.fetch(
         "SELECT * FROM events WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3", after, up_to, limit
     )

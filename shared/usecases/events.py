@@ -11,7 +11,7 @@ from datetime import timedelta
 from shared.accounts.models import AccessLevel, User
 from shared.database.pool import Database, Pool, one_moment
 from shared.events.models import Event
-from shared.events.stream import Horizon, of_all, of_job, top
+from shared.events.stream import Horizon, highest_id, list_of_job, list_up_to
 from shared.jobs.models import Job
 from shared.jobs.states import TERMINAL
 from shared.projects import access, store
@@ -53,7 +53,7 @@ class Events:
         """
         async with one_moment(self._pool) as db:
             job = (await find_job(db, actor, job_id)).report.job
-        if job.state in TERMINAL and not await of_job(self._pool, job.id, after=after, limit=1):
+        if job.state in TERMINAL and not await list_of_job(self._pool, job.id, after=after, limit=1):
             return None
         return self._until_the_end(job, after=after)
 
@@ -63,11 +63,11 @@ class Events:
         Raises Unauthenticated.
         """
         user = require_user(actor)
-        return self._administered(user, after=await top(self._pool) if after is None else after)
+        return self._administered(user, after=await highest_id(self._pool) if after is None else after)
 
     async def _until_the_end(self, job: Job, *, after: int) -> EventSource:
         async def read(after: int) -> list[Event]:
-            return await of_job(self._pool, job.id, after=after, limit=AT_ONCE)
+            return await list_of_job(self._pool, job.id, after=after, limit=AT_ONCE)
 
         async with aclosing(_follow(read, after=after)) as source:
             async for seen in source:
@@ -79,7 +79,9 @@ class Events:
         horizon = Horizon()
 
         async def read(after: int) -> list[Event]:
-            return await of_all(self._pool, after=after, up_to=await horizon.look(self._pool), limit=AT_ONCE)
+            return await list_up_to(
+                self._pool, after=after, up_to=await horizon.look(self._pool), limit=AT_ONCE
+            )
 
         async with aclosing(_follow(read, after=after)) as source:
             async for seen in source:

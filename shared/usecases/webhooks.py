@@ -57,7 +57,7 @@ class Webhooks:
 
     async def list(self, project_id: int | None) -> list[Webhook]:
         """List all of them, a hundred at the most, the oldest first."""
-        return await store.all_of(self._pool, project_id)
+        return await store.list_all(self._pool, project_id)
 
     async def create(self, project_id: int | None, asked: WebhookFields, *, events: Sequence[str]) -> Webhook:
         """Make a webhook, for ``events`` unless others are asked for.
@@ -112,7 +112,7 @@ class Webhooks:
         self, webhook: Webhook, *, state: DeliveryState | None, below: int | None, limit: int
     ) -> Sequence[WebhookDelivery]:
         """List deliveries, the newest first, those with an id under ``below``."""
-        return await store.deliveries(self._pool, webhook.id, state=state, below=below, limit=limit)
+        return await store.list_deliveries(self._pool, webhook.id, state=state, below=below, limit=limit)
 
     async def delivery(self, webhook: Webhook, delivery_id: int) -> WebhookDelivery:
         """Give a delivery. Raises NotFound."""

@@ -1,1 +1,1 @@
-"""Events as signed HTTP requests: Standard Webhooks (standardwebhooks.com), with CloudEvents as bodies."""
+"""Webhooks: events as signed HTTP requests (standardwebhooks.com), whose bodies are CloudEvents."""

@@ -1,4 +1,4 @@
-"""Deliveries are kept for a while only."""
+"""Removes deliveries after their retention."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _AT_ONCE = 5000
 
 
 class DeliveryExpiry:
-    """Removes what is older than ``retention``: ended ones, and what a disabled webhook never got."""
+    """Removes deliveries older than ``retention``: ended ones, and pending ones of disabled webhooks."""
 
     def __init__(self, pool: Pool, *, retention: timedelta) -> None:
         self._pool = pool
         self._retention = retention
 
     async def remove_deliveries(self) -> int:
-        """Remove some, and give how many."""
+        """Remove some deliveries, and give how many."""
         status = await self._pool.execute(
             f"""DELETE FROM webhook_deliveries WHERE id = ANY(ARRAY(
                 SELECT id FROM webhook_deliveries WHERE finished_at < now() - $1::interval

@@ -1,4 +1,4 @@
-"""Deliveries to webhooks in numbers."""
+"""Metrics of webhooks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 
 class DeliveryEnd(StrEnum):
-    """How one request to a webhook ended; ``FAILED`` was the last one."""
+    """How one request to a webhook ended; ``FAILED`` is the last request of a delivery."""
 
     DELIVERED = "delivered"
     RETRIED = "retried"
@@ -16,7 +16,7 @@ class DeliveryEnd(StrEnum):
 
 
 class WebhookMetrics:
-    """Counts requests to webhooks; without a registry, where nobody reads it."""
+    """Counts requests to webhooks; without a registry nothing reads them."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
@@ -26,6 +26,6 @@ class WebhookMetrics:
         for end in DeliveryEnd:
             self._attempts.labels(end.value)
 
-    def attempted(self, end: DeliveryEnd) -> None:
-        """Count a request that is over, and noted."""
+    def count_attempt(self, end: DeliveryEnd) -> None:
+        """Count a request that has ended and is recorded."""
         self._attempts.labels(end.value).inc()

@@ -1,4 +1,4 @@
-"""What a webhook is, and a delivery."""
+"""Webhooks and their deliveries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.events.models import Event
 
 
 class DeliveryState(StrEnum):
-    """``PENDING`` is still to be sent, or sent again."""
+    """``PENDING`` is still to be sent, or to be sent again."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -20,9 +20,10 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """``project_id`` is None where it is told of all projects; ``secrets`` sign, the newest first.
+    """A webhook; ``project_id`` is None where it receives the events of all projects.
 
-    ``failing_since`` is the first of the failures that no success has followed yet.
+    The secrets sign each request, the newest first. ``failing_since`` is the time of the first failure since
+    the last success.
     """
 
     id: int
@@ -38,7 +39,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One request: its ``status``, or None where there was no answer, and what is wrong with it."""
+    """One request: its ``status``, None where there was no answer, and its error."""
 
     at: datetime
     status: int | None
@@ -50,8 +51,8 @@ class Attempt:
 class WebhookDelivery:
     """One event for one webhook.
 
-    ``attempts`` are the last ones, ``tries`` how many of them count towards giving up, and ``due_at`` is when
-    it is sent next.
+    ``attempts`` are the latest ones; ``tries`` counts those since the delivery was last started, up to the
+    limit; ``due_at`` is when it is sent next.
     """
 
     id: int

@@ -1,7 +1,7 @@
-"""Sends what is due to webhooks: at least once, the events of one job in order.
+"""Sends due deliveries to webhooks: at least once, the events of one job in order.
 
-Every service offers to do it, and they share the work. What is not taken is sent again, ten times in all
-within 16 hours; a webhook that has taken nothing for all that time is disabled.
+Every service sends, and they share the work. A delivery that fails is sent again, ten times in all within 16
+hours; a webhook that has accepted nothing in all that time is disabled.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ import structlog
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
-from shared.events.cloud_events import STRUCTURED, cloud_event, structured
+from shared.events.cloud_events import STRUCTURED, cloud_event, to_json_object
 from shared.remote.client import RemoteAnswer, RemoteClient
-from shared.webhooks import sending, signing, store
+from shared.webhooks import delivery_queue, signing, store
+from shared.webhooks.delivery_queue import Turn
 from shared.webhooks.metrics import DeliveryEnd, WebhookMetrics
 from shared.webhooks.models import Attempt, Webhook, WebhookDelivery
-from shared.webhooks.sending import Turn
 
 SCHEDULE = tuple(
     timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600)
 )
-"""The pause after each attempt but the last; each is up to a fifth longer."""
+"""The pause after each attempt except the last; each is up to a fifth longer."""
 
 _DEADLINE = timedelta(seconds=20)
-"""For one request, from the look at its name to its answer."""
+"""The deadline of one request, from the look-up of its name to its answer."""
 _EVERY = timedelta(seconds=1)
 _AT_ONCE = 4
 _MOST_IN_A_TURN = 50
@@ -45,8 +45,8 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """When to look for what is due, how long one request may take, and when to try again."""
+class SendingPace:
+    """How often to look for due deliveries, how long one request may take, and when to send again."""
 
     every: timedelta = _EVERY
     deadline: timedelta = _DEADLINE
@@ -56,7 +56,7 @@ class Pace:
 class WebhookSender:
     """Sends until it is cancelled, to four webhooks at once. Memory: one event for each of them.
 
-    ``connect`` gives a client by the policy that holds now; ``source`` is the URL that users reach us by.
+    ``connect`` gives a client by the current policy; ``source`` is the URL by which users reach the service.
     """
 
     def __init__(
@@ -66,17 +66,17 @@ class WebhookSender:
         *,
         source: str,
         metrics: WebhookMetrics | None = None,
-        pace: Pace | None = None,
+        pace: SendingPace | None = None,
     ) -> None:
         self._pool = pool
         self._connect = connect
         self._source = source
         self._metrics = metrics or WebhookMetrics()
-        self._pace = pace or Pace()
+        self._pace = pace or SendingPace()
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self) -> None:
-        """Take turn after turn; what fails is logged, and another's to do after a minute."""
+        """Take turn after turn. A failure is logged; after a minute any sender may take that turn."""
         async with asyncio.TaskGroup() as turns:
             while True:
                 await self._slots.acquire()
@@ -90,7 +90,7 @@ class WebhookSender:
 
     async def _claim(self) -> Turn | None:
         try:
-            return await sending.claim(self._pool)
+            return await delivery_queue.claim(self._pool)
         except DATABASE_ERRORS as error:
             _log.warning("webhooks_unavailable", error=str(error))
             return None
@@ -105,28 +105,28 @@ class WebhookSender:
 
     async def _release(self, turn: Turn) -> None:
         try:
-            await sending.release(self._pool, turn)
+            await delivery_queue.release(self._pool, turn)
         except DATABASE_ERRORS as error:
             _log.warning("webhook_not_released", webhook_id=turn.webhook_id, error=str(error))
 
     async def _send_due(self, turn: Turn) -> None:
-        """Send until nothing is due, something is not taken, or others have waited long enough."""
+        """Send until nothing is due, a delivery fails, or the turn has had its share."""
         for _ in range(_MOST_IN_A_TURN):
-            webhook = await sending.hold(self._pool, turn)
-            delivery = None if webhook is None else await sending.due(self._pool, webhook.id)
+            webhook = await delivery_queue.hold(self._pool, turn)
+            delivery = None if webhook is None else await delivery_queue.find_due(self._pool, webhook.id)
             if webhook is None or delivery is None or not await self._deliver(webhook, delivery):
                 return
 
     async def _deliver(self, webhook: Webhook, delivery: WebhookDelivery) -> bool:
         attempt, answer = await self._attempt(webhook, delivery)
         if attempt.error is None:
-            await sending.delivered(self._pool, delivery, attempt)
-            self._metrics.attempted(DeliveryEnd.DELIVERED)
+            await delivery_queue.record_delivered(self._pool, delivery, attempt)
+            self._metrics.count_attempt(DeliveryEnd.DELIVERED)
             return True
         pause = self._pause(delivery, answer)
         is_last = pause is None
-        await sending.refused(self._pool, delivery, attempt, again_in=pause)
-        self._metrics.attempted(DeliveryEnd.FAILED if is_last else DeliveryEnd.RETRIED)
+        await delivery_queue.record_refused(self._pool, delivery, attempt, again_in=pause)
+        self._metrics.count_attempt(DeliveryEnd.FAILED if is_last else DeliveryEnd.RETRIED)
         _log.warning(
             "webhook_refused",
             webhook_id=webhook.id,
@@ -158,10 +158,12 @@ class WebhookSender:
 
     async def _send(self, webhook: Webhook, delivery: WebhookDelivery) -> RemoteAnswer:
         event = cloud_event(delivery.event, source=self._source)
-        body = msgspec.json.encode(structured(event))
+        body = msgspec.json.encode(to_json_object(event))
         headers = {
             "Content-Type": STRUCTURED,
-            **signing.headers(body, message_id=event.id, timestamp=int(time.time()), keys=webhook.secrets),
+            **signing.signature_headers(
+                body, message_id=event.id, timestamp=int(time.time()), keys=webhook.secrets
+            ),
         }
         if delivery.event.traceparent:
             headers["traceparent"] = delivery.event.traceparent
@@ -180,7 +182,7 @@ async def _whole(body: bytes) -> AsyncIterator[bytes]:
 
 
 def _wish(answer: RemoteAnswer | None) -> timedelta:
-    """Read ``Retry-After`` in seconds; an hour at the most."""
+    """Read ``Retry-After`` in seconds; an hour at most."""
     given = answer.headers.get("Retry-After", "") if answer and answer.status in _WISHING else ""
     seconds = int(given) if given.isascii() and given.isdecimal() and len(given) < len("99999") else 0
     return min(timedelta(seconds=seconds), _LONGEST_WISH)

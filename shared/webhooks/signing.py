@@ -21,13 +21,13 @@ def new_secret() -> bytes:
     return secrets.token_bytes(_NEW_SECRET)
 
 
-def written(secret: bytes) -> str:
-    """Write a secret as users are shown it."""
+def write_secret(secret: bytes) -> str:
+    """Write a secret in the form that users see."""
     return _PREFIX + b64encode(secret).decode()
 
 
-def read(text: str) -> bytes | None:
-    """Read a secret as users write it, with ``whsec_`` or without; None where it is none."""
+def read_secret(text: str) -> bytes | None:
+    """Read a secret as users write it, with ``whsec_`` or without; None where it is invalid."""
     try:
         secret = b64decode(text.removeprefix(_PREFIX), validate=True)
     except (binascii.Error, ValueError):
@@ -35,8 +35,10 @@ def read(text: str) -> bytes | None:
     return secret if SHORTEST_SECRET <= len(secret) <= LONGEST_SECRET else None
 
 
-def headers(body: bytes, *, message_id: str, timestamp: int, keys: Sequence[bytes]) -> dict[str, str]:
-    """Give the headers that sign ``body``, sent at ``timestamp`` (Unix time), with each of the keys."""
+def signature_headers(
+    body: bytes, *, message_id: str, timestamp: int, keys: Sequence[bytes]
+) -> dict[str, str]:
+    """Make the headers that sign ``body``, sent at ``timestamp`` (Unix time), with each of the keys."""
     signed = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
     signatures = (b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() for key in keys)
     return {

@@ -1,4 +1,4 @@
-"""Webhooks in Postgres, and the list of what was sent to them."""
+"""Webhooks in Postgres, and the lists of their deliveries."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from shared.events.models import Event
 from shared.webhooks.models import Attempt, DeliveryState, Webhook, WebhookDelivery
 
 MOST = 100
-"""Webhooks of one project, and of all projects together."""
+"""The most webhooks of one project, and of those that receive the events of all projects."""
 
 OVERLAP = timedelta(hours=24)
-"""How long an old secret goes on to sign, so that receivers can change theirs."""
+"""How long an old secret goes on to sign, so that receivers can replace theirs."""
 
 _OWN = "project_id IS NOT DISTINCT FROM $1"
 _CHANGEABLE = ("url", "events", "description")
 READY = "failures = 0, failing_since = NULL, resume_at = now()"
-"""What ends every pause of a webhook, as SQL."""
+"""SQL that ends every pause of a webhook."""
 
 
 class TooManyWebhooks(Conflict):
-    """There are as many as there may be."""
+    """The limit of webhooks is reached."""
 
     code = "too_many_webhooks"
 
@@ -41,7 +41,7 @@ class WebhookProjectGone(Missing):
 
 
 def webhook_of(row: Row) -> Webhook:
-    """Make a webhook of its row, which says with ``signs_twice`` whether the old secret still holds."""
+    """Make a webhook of its row, whose ``signs_twice`` says whether the old secret still signs."""
     return Webhook(
         id=row["id"],
         project_id=row["project_id"],
@@ -56,13 +56,13 @@ def webhook_of(row: Row) -> Webhook:
 
 
 COLUMNS = "*, coalesce(old_secret_until > now(), false) AS signs_twice"
-"""What ``webhook_of`` reads."""
+"""The columns that ``webhook_of`` reads."""
 
 
 async def create(
     db: Database, *, project_id: int | None, url: str, events: Sequence[str], description: str, secret: bytes
 ) -> Webhook:
-    """Insert a webhook. Raises TooManyWebhooks, and ProjectGone."""
+    """Insert a webhook. Raises TooManyWebhooks and WebhookProjectGone."""
     try:
         row = await db.fetchrow(
             f"""INSERT INTO webhooks (project_id, url, events, description, secret) SELECT $1, $2, $3, $4, $5
@@ -76,14 +76,14 @@ async def create(
     return webhook_of(row)
 
 
-async def all_of(db: Database, project_id: int | None) -> list[Webhook]:
-    """Give the webhooks of a project, or of all projects together; the oldest first."""
+async def list_all(db: Database, project_id: int | None) -> list[Webhook]:
+    """List the webhooks of a project, or for None those of all projects together; the oldest first."""
     rows = await db.fetch(f"SELECT {COLUMNS} FROM webhooks WHERE {_OWN} ORDER BY id", project_id)  # noqa: S608  # fixed texts
     return [webhook_of(row) for row in rows]
 
 
 async def find(db: Database, project_id: int | None, webhook_id: int) -> Webhook | None:
-    """Find a webhook of a project, or of all projects together."""
+    """Find a webhook of a project, or for None one of all projects together."""
     row = await db.fetchrow(
         f"SELECT {COLUMNS} FROM webhooks WHERE {_OWN} AND id = $2",  # noqa: S608  # fixed texts
         project_id, webhook_id,
@@ -92,7 +92,7 @@ async def find(db: Database, project_id: int | None, webhook_id: int) -> Webhook
 
 
 async def change(db: Database, webhook_id: int, changes: Mapping[str, object]) -> None:
-    """Set ``url``, ``events`` or ``description``."""
+    """Change ``url``, ``events`` or ``description``."""
     names = [name for name in _CHANGEABLE if name in changes]
     if names:
         sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(names, 2))
@@ -103,17 +103,20 @@ async def change(db: Database, webhook_id: int, changes: Mapping[str, object]) -
 
 
 async def enable(db: Database, webhook_id: int) -> None:
-    """Send to it again, at once, also what waits since it was disabled."""
+    """Send to the webhook again, at once; also the deliveries that wait since it was disabled."""
     await db.execute(f"UPDATE webhooks SET disabled_reason = NULL, {READY} WHERE id = $1", webhook_id)  # noqa: S608  # fixed texts
 
 
 async def disable(db: Database, webhook_id: int, reason: str) -> None:
-    """Send nothing more, and write nothing more down for it; what waits is kept as events are."""
+    """Send nothing more, and record no new deliveries.
+
+    Those that wait are kept for the retention of events.
+    """
     await db.execute("UPDATE webhooks SET disabled_reason = $2 WHERE id = $1", webhook_id, reason)
 
 
 async def rotate(db: Database, webhook_id: int, secret: bytes) -> None:
-    """Give it another secret; the one before signs as well for ``OVERLAP``."""
+    """Replace the secret; the old one signs as well for ``OVERLAP``."""
     await db.execute(
         """UPDATE webhooks SET old_secret = secret, old_secret_until = now() + $3::interval, secret = $2
            WHERE id = $1""",
@@ -141,10 +144,10 @@ def delivery_of(row: Row) -> WebhookDelivery:
     )
 
 
-async def deliveries(
+async def list_deliveries(
     db: Database, webhook_id: int, *, state: DeliveryState | None, below: int | None, limit: int
 ) -> list[WebhookDelivery]:
-    """List deliveries, the newest first: those with an id under ``below``, where that is given."""
+    """List deliveries, the newest first; with ``below`` only those with a lower id."""
     rows = await db.fetch(
         """SELECT * FROM webhook_deliveries WHERE webhook_id = $1 AND ($2::text IS NULL OR state = $2)
            AND ($3::bigint IS NULL OR id < $3) ORDER BY id DESC LIMIT $4""",
@@ -162,7 +165,7 @@ async def find_delivery(db: Database, webhook_id: int, delivery_id: int) -> Webh
 
 
 async def send_again(db: Database, delivery_id: int) -> None:
-    """Have a delivery sent now, however it ended, and as often as a new one where it is not taken."""
+    """Make a delivery due now, however it ended, with as many attempts as a new one."""
     await db.execute(
         """UPDATE webhook_deliveries SET state = 'pending', tries = 0, due_at = now(), finished_at = NULL
            WHERE id = $1""",

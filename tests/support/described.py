@@ -184,7 +184,7 @@ async def _new_hook(api: Api, project_id: int | None) -> int:
 
 
 async def _delivery(api: Api, webhook_id: int) -> int:
-    found = await webhooks.deliveries(api.pool, webhook_id, state=None, below=None, limit=1)
+    found = await webhooks.list_deliveries(api.pool, webhook_id, state=None, below=None, limit=1)
     return found[0].id
 
 

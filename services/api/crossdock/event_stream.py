@@ -16,7 +16,7 @@ from services.api.http.parameters import integer
 from services.api.http.responses import external_url
 from services.api.http.streams import write
 from shared.errors import Unavailable
-from shared.events.cloud_events import cloud_event, structured
+from shared.events.cloud_events import cloud_event, to_json_object
 from shared.events.models import Event
 from shared.usecases.events import EventSource
 
@@ -93,5 +93,5 @@ async def _send(request: web.Request, response: web.StreamResponse, source: Even
 
 
 def _frame(event: Event, source: str) -> bytes:
-    data = msgspec.json.encode(structured(cloud_event(event, source=source)))
+    data = msgspec.json.encode(to_json_object(cloud_event(event, source=source)))
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, event.name.encode(), data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.api.http.responses import timestamp
-from shared.events.cloud_events import cloud_event, structured
+from shared.events.cloud_events import cloud_event, to_json_object
 from shared.remote.masking import mask_url
 from shared.webhooks import signing
 from shared.webhooks.models import Attempt, DeliveryState, Webhook, WebhookDelivery
@@ -22,7 +22,7 @@ def webhook_entity(webhook: Webhook, *, shows_secret: bool = False) -> dict[str,
         "failing_since": timestamp(webhook.failing_since) if webhook.failing_since else None,
         "created_at": timestamp(webhook.created_at),
     }
-    return entity | {"secret": signing.written(webhook.secrets[0])} if shows_secret else entity
+    return entity | {"secret": signing.write_secret(webhook.secrets[0])} if shows_secret else entity
 
 
 def delivery_entity(delivery: WebhookDelivery, *, source: str) -> dict[str, object]:
@@ -31,7 +31,7 @@ def delivery_entity(delivery: WebhookDelivery, *, source: str) -> dict[str, obje
     return {
         "id": delivery.id,
         "state": delivery.state.value,
-        "event": structured(cloud_event(delivery.event, source=source)),
+        "event": to_json_object(cloud_event(delivery.event, source=source)),
         "created_at": timestamp(delivery.created_at),
         "due_at": timestamp(delivery.due_at) if is_pending else None,
         "finished_at": timestamp(delivery.finished_at) if delivery.finished_at else None,

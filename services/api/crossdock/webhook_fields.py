@@ -55,7 +55,7 @@ def read_secret(given: Mapping[str, object]) -> bytes | None:
 
 def _secret(reader: ParameterReader) -> bytes | None:
     text = reader.text("secret")
-    secret = None if text is None else signing.read(text)
+    secret = None if text is None else signing.read_secret(text)
     if text is not None and secret is None:
         size = f"{signing.SHORTEST_SECRET} to {signing.LONGEST_SECRET} bytes"
         reader.problem("secret", f"must be {size} in Base64, after whsec_")

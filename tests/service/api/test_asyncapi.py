@@ -157,7 +157,7 @@ async def _end(pool: Pool, job: Job, lease: Lease) -> None:
 @pytest.mark.parametrize("kind", JobKind)
 async def test_every_event_is_as_described(pool: Pool, kind: JobKind) -> None:
     await _lead_lives(pool, ORDERS[kind])
-    found = await events.unpublished(pool, limit=100)
+    found = await events.list_unpublished(pool, limit=100)
     channel = DOCUMENT["channels"]["events"]
     happenings = {each.name.removeprefix(f"{kind.value}.") for each in found}
     assert happenings == set(channel["parameters"]["happening"]["enum"])

@@ -71,7 +71,7 @@ async def test_a_job_has_the_correlation_id_and_the_trace_of_its_command(other: 
     job = await jobs.find(other.api.pool, answer.data["job"]["id"])
     assert job is not None
     assert job.correlation_id == "c-1"
-    (event,) = await events.unpublished(other.api.pool, limit=9)
+    (event,) = await events.list_unpublished(other.api.pool, limit=9)
     assert (event.name, event.traceparent) == ("import.queued", TRACE)
 
 

@@ -41,7 +41,7 @@ async def made(api: Api, path: str, *, by: str = "ann", **fields: object) -> Ans
 async def test_a_new_webhook_has_a_secret_that_is_shown_once(api: Api, hooks: str) -> None:
     answer = await made(api, hooks)
     secret = answer.body.pop("secret")
-    assert signing.read(secret) is not None
+    assert signing.read_secret(secret) is not None
     assert answer.headers["Location"] == f"{EXTERNAL_URL}{hooks}/{answer.body['id']}"
     assert answer.body["events"] == list(DEFAULT_EVENTS)
     shown = await api.call("GET", f"{hooks}/{answer.body['id']}", by="ann")
@@ -50,7 +50,7 @@ async def test_a_new_webhook_has_a_secret_that_is_shown_once(api: Api, hooks: st
 
 
 async def test_its_own_secret_may_be_given(api: Api, hooks: str) -> None:
-    secret = signing.written(bytes(range(40)))
+    secret = signing.write_secret(bytes(range(40)))
     assert (await made(api, hooks, secret=secret)).body["secret"] == secret
 
 
@@ -120,7 +120,7 @@ async def test_a_user_disables_and_enables(api: Api, hooks: str) -> None:
     assert await api.pool.fetchval("SELECT resume_at <= now() FROM webhooks")
 
 
-@pytest.mark.parametrize("fields", [{"secret": signing.written(bytes(range(32)))}, {}])
+@pytest.mark.parametrize("fields", [{"secret": signing.write_secret(bytes(range(32)))}, {}])
 async def test_a_rotation_gives_another_secret_and_keeps_the_old_one_for_a_day(
     api: Api, hooks: str, project: Project, fields: dict[str, str]
 ) -> None:
@@ -131,7 +131,7 @@ async def test_a_rotation_gives_another_secret_and_keeps_the_old_one_for_a_day(
     assert answer.body["secret"] == fields.get("secret", answer.body["secret"])
     found = await store.find(api.pool, project.id, webhook["id"])
     assert found is not None
-    assert list(map(signing.written, found.secrets)) == [answer.body["secret"], webhook["secret"]]
+    assert list(map(signing.write_secret, found.secrets)) == [answer.body["secret"], webhook["secret"]]
     left = await api.pool.fetchval("SELECT old_secret_until - now() FROM webhooks")
     assert timedelta(hours=23) < left <= timedelta(hours=24)
 

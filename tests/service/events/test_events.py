@@ -28,7 +28,7 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 
 async def told(pool: Pool) -> list[Event]:
-    return await events.unpublished(pool, limit=100)
+    return await events.list_unpublished(pool, limit=100)
 
 
 async def names(pool: Pool) -> list[str]:

@@ -81,7 +81,7 @@ async def _idle(pool: Pool) -> None:
     """Until every event is noted as published."""
 
     async def none() -> bool:
-        return not await events.unpublished(pool, limit=1)
+        return not await events.list_unpublished(pool, limit=1)
 
     await until(none)
 
@@ -110,7 +110,7 @@ async def test_an_event_is_a_cloud_event_with_its_job_and_trace(
     pool: Pool, database_url: str, broker: Heard
 ) -> None:
     job = await queued(pool)
-    (event,) = await events.unpublished(pool, limit=1)
+    (event,) = await events.list_unpublished(pool, limit=1)
     async with relaying(database_url, broker):
         _, message = await broker.messages.get()
     attributes = {name.removeprefix("cloudEvents_"): value for name, value in message.headers.items()}

@@ -15,11 +15,11 @@ from shared.outbound.policy import outbound_policy
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import SystemResolver
 from shared.settings.application import ApplicationSettings
-from shared.webhooks import sending, signing, store
+from shared.webhooks import delivery_queue, signing, store
 from shared.webhooks.expiry import DeliveryExpiry
 from shared.webhooks.metrics import DeliveryEnd, WebhookMetrics
 from shared.webhooks.models import DeliveryState, Webhook, WebhookDelivery
-from shared.webhooks.sender import Pace, WebhookSender
+from shared.webhooks.sender import SendingPace, WebhookSender
 from tests.support.hooks import HookReceiver, hooked
 from tests.support.jobs import claimed, migrated, queued
 from tests.support.waiting import until
@@ -27,7 +27,7 @@ from tests.support.waiting import until
 SOURCE = "https://crossdock.example.com"
 SECRET = bytes(range(32))
 MOVES = ("export.queued", "export.started", "export.finished")
-QUICK = Pace(every=timedelta(seconds=0.01), schedule=[timedelta(seconds=0.01)] * 3)
+QUICK = SendingPace(every=timedelta(seconds=0.01), schedule=[timedelta(seconds=0.01)] * 3)
 NOW, HOUR = timedelta(0), timedelta(hours=1)
 
 
@@ -58,8 +58,8 @@ class Ends(WebhookMetrics):
         super().__init__()
         self.ends: list[str] = []
 
-    def attempted(self, end: DeliveryEnd) -> None:
-        super().attempted(end)
+    def count_attempt(self, end: DeliveryEnd) -> None:
+        super().count_attempt(end)
         self.ends.append(end.value)
 
 
@@ -76,7 +76,7 @@ class Outbound:
 
 @asynccontextmanager
 async def senders(
-    pool: Pool, count: int = 1, *, pace: Pace = QUICK, local: bool = True, metrics: Ends | None = None
+    pool: Pool, count: int = 1, *, pace: SendingPace = QUICK, local: bool = True, metrics: Ends | None = None
 ) -> AsyncIterator[None]:
     """Senders at work; pauses of webhooks are ended all the time, as tests cannot wait for them."""
     connect = Outbound(local).connect
@@ -124,7 +124,7 @@ async def test_an_event_is_a_signed_cloud_event(pool: Pool, receiver: HookReceiv
     job = await queued(pool)
     async with senders(pool):
         (sent,) = await receiver.take(1)
-    event = sent.event(signing.written(SECRET))
+    event = sent.event(signing.write_secret(SECRET))
     assert sent.headers["content-type"] == "application/cloudevents+json"
     assert (event["specversion"], event["source"], event["subject"]) == ("1.0", SOURCE, "ann/p")
     assert event["type"] == "com.crossdock.export.queued.v1"
@@ -153,7 +153,7 @@ async def test_the_events_of_a_job_come_in_their_order_also_when_one_is_refused(
     async with senders(pool, 3):
         sent = await receiver.take(6)
         deliveries = await ended(pool, 3)
-    names = [each.event(signing.written(SECRET))["type"].split(".", 2)[2] for each in sent]
+    names = [each.event(signing.write_secret(SECRET))["type"].split(".", 2)[2] for each in sent]
     assert names == ["export.queued.v1"] * 2 + ["export.started.v1"] * 3 + ["export.finished.v1"]
     assert len({each.id for each in sent}) == 3
     assert [[each.status for each in delivery.attempts] for delivery in deliveries] == [
@@ -167,10 +167,10 @@ async def test_a_refused_event_does_not_keep_those_of_other_jobs(pool: Pool, rec
     receiver.statuses = [500]
     await hook(pool, receiver.url, events=["*.queued"])
     first, second = await queued(pool), await queued(pool)
-    pace = Pace(every=QUICK.every, schedule=[HOUR])
+    pace = SendingPace(every=QUICK.every, schedule=[HOUR])
     async with senders(pool, pace=pace):
         sent = await receiver.take(2)
-    assert [each.event(signing.written(SECRET))["data"]["job"]["id"] for each in sent] == [
+    assert [each.event(signing.write_secret(SECRET))["data"]["job"]["id"] for each in sent] == [
         first.id,
         second.id,
     ]
@@ -202,8 +202,8 @@ async def test_a_webhook_of_a_project_is_told_of_no_other_and_one_of_all_of_each
     other = await hook(pool, receiver.url, project_id=2)
     of_all = await hook(pool, receiver.url, project_id=None)
     await queued(pool)
-    assert await store.deliveries(pool, other.id, state=None, below=None, limit=9) == []
-    assert len(await store.deliveries(pool, of_all.id, state=None, below=None, limit=9)) == 1
+    assert await store.list_deliveries(pool, other.id, state=None, below=None, limit=9) == []
+    assert len(await store.list_deliveries(pool, of_all.id, state=None, below=None, limit=9)) == 1
 
 
 async def test_a_delivery_is_written_with_its_move_or_not_at_all(pool: Pool, receiver: HookReceiver) -> None:
@@ -213,7 +213,7 @@ async def test_a_delivery_is_written_with_its_move_or_not_at_all(pool: Pool, rec
         await transaction.start()
         await queued(db)
         await transaction.rollback()
-    assert await store.deliveries(pool, webhook.id, state=None, below=None, limit=9) == []
+    assert await store.list_deliveries(pool, webhook.id, state=None, below=None, limit=9) == []
 
 
 async def test_a_move_neither_waits_nor_fails_for_a_webhook_that_is_being_deleted(
@@ -233,7 +233,7 @@ async def test_progress_that_was_not_sent_gives_way_to_the_next(pool: Pool, rece
     for done in (1, 2, 3):
         await pool.execute("UPDATE events SET created_at = created_at - interval '1 minute'")
         await jobs.heartbeat(pool, lease, ttl=timedelta(minutes=1), progress={"bytes_done": done})
-    (left,) = await store.deliveries(pool, webhook.id, state=None, below=None, limit=9)
+    (left,) = await store.list_deliveries(pool, webhook.id, state=None, below=None, limit=9)
     assert left.event.data["progress"] == {"bytes_done": 3}
 
 
@@ -256,7 +256,7 @@ async def test_what_is_never_taken_is_given_up_and_the_webhook_disabled(
     assert [each.error for each in failed.attempts] == ["it answered 500"] * 4
     assert told.ends == ["retried"] * 3 + ["failed"]
     await queued(pool)
-    assert len(await store.deliveries(pool, webhook.id, state=None, below=None, limit=9)) == 1
+    assert len(await store.list_deliveries(pool, webhook.id, state=None, below=None, limit=9)) == 1
 
 
 async def test_a_webhook_that_takes_other_events_is_not_disabled(pool: Pool, receiver: HookReceiver) -> None:
@@ -273,7 +273,7 @@ async def test_a_webhook_that_takes_other_events_is_not_disabled(pool: Pool, rec
         await until(over)
 
     receiver.refused = {1, 3}
-    async with senders(pool, pace=Pace(every=QUICK.every, schedule=[NOW, NOW, HOUR]), metrics=told):
+    async with senders(pool, pace=SendingPace(every=QUICK.every, schedule=[NOW, NOW, HOUR]), metrics=told):
         await sent(*["retried"] * 3)
         await sent("delivered")
         await sent(*["retried"] * 3)
@@ -307,7 +307,7 @@ async def test_what_waits_for_a_disabled_webhook_is_sent_once_it_is_enabled(
     await queued(pool)
     await store.disable(pool, webhook.id, "why not")
     async with senders(pool):
-        assert await sending.claim(pool) is None
+        assert await delivery_queue.claim(pool) is None
         await store.enable(pool, webhook.id)
         await receiver.take(1)
 
@@ -318,7 +318,7 @@ async def test_a_receiver_that_does_not_answer_is_left_after_the_deadline(
     receiver.statuses = [0]
     await hook(pool, receiver.url, events=["*.queued"])
     await queued(pool)
-    pace = Pace(every=QUICK.every, deadline=timedelta(seconds=0.3), schedule=QUICK.schedule)
+    pace = SendingPace(every=QUICK.every, deadline=timedelta(seconds=0.3), schedule=QUICK.schedule)
     async with senders(pool, pace=pace):
         (delivery,) = await ended(pool, 1)
     assert [each.error for each in delivery.attempts] == ["it did not answer within 0.3 seconds", None]
@@ -355,7 +355,7 @@ async def test_the_wish_of_a_busy_receiver_to_be_asked_later_is_heard(
     await queued(pool)
 
     async def refused() -> bool:
-        (delivery,) = await store.deliveries(pool, webhook.id, state=None, below=None, limit=1)
+        (delivery,) = await store.list_deliveries(pool, webhook.id, state=None, below=None, limit=1)
         return bool(delivery.attempts)
 
     async with senders(pool):
@@ -368,7 +368,7 @@ async def test_a_webhook_that_refuses_is_left_in_peace_longer_and_longer(
 ) -> None:
     webhook = await hook(pool, receiver.url, events=["*.queued"])
     await queued(pool)
-    (delivery,) = await store.deliveries(pool, webhook.id, state=None, below=None, limit=1)
+    (delivery,) = await store.list_deliveries(pool, webhook.id, state=None, below=None, limit=1)
     attempt_of = partial(_refusal, pool, delivery)
     pauses = [await attempt_of() for _ in range(12)]
     assert pauses[:3] == [1, 2, 4]
@@ -380,7 +380,7 @@ async def _refusal(pool: Pool, delivery: WebhookDelivery) -> int:
     webhook = await store.find(pool, 1, delivery.webhook_id)
     assert webhook is not None
     attempt, _ = await sender._attempt(webhook, delivery)
-    await sending.refused(pool, delivery, attempt, again_in=NOW)
+    await delivery_queue.record_refused(pool, delivery, attempt, again_in=NOW)
     pause = await pool.fetchval("SELECT round(extract(epoch FROM resume_at - now())) FROM webhooks")
     return int(pause)
 
@@ -414,16 +414,16 @@ async def test_what_a_sender_held_that_died_is_anothers_after_a_minute(
 ) -> None:
     await hook(pool, receiver.url)
     await queued(pool)
-    turn = await sending.claim(pool)
+    turn = await delivery_queue.claim(pool)
     assert turn is not None
-    assert await sending.claim(pool) is None
+    assert await delivery_queue.claim(pool) is None
     await pool.execute(
-        "UPDATE webhooks SET sending_until = sending_until - $1::interval", sending.BELIEVED_FOR
+        "UPDATE webhooks SET sending_until = sending_until - $1::interval", delivery_queue.BELIEVED_FOR
     )
     async with senders(pool):
         await receiver.take(1)
         await ended(pool, 1)
-    assert await sending.hold(pool, turn) is None
+    assert await delivery_queue.hold(pool, turn) is None
 
 
 async def test_a_sender_that_stops_lets_others_go_on_at_once(pool: Pool, receiver: HookReceiver) -> None:
@@ -443,7 +443,7 @@ async def test_after_a_rotation_both_secrets_sign_for_a_day(pool: Pool, receiver
     await queued(pool)
     async with senders(pool):
         (sent,) = await receiver.take(1)
-    assert sent.event(signing.written(SECRET)) == sent.event(signing.written(new))
+    assert sent.event(signing.write_secret(SECRET)) == sent.event(signing.write_secret(new))
     await pool.execute("UPDATE webhooks SET old_secret_until = now()")
     found = await store.find(pool, 1, webhook.id)
     assert found is not None
@@ -467,7 +467,7 @@ async def test_the_last_twenty_attempts_are_kept(pool: Pool, receiver: HookRecei
     receiver.statuses = [500] * 24
     webhook = await hook(pool, receiver.url, events=["*.queued"])
     await queued(pool)
-    pace = Pace(every=QUICK.every, schedule=[timedelta(seconds=0.001)] * 30)
+    pace = SendingPace(every=QUICK.every, schedule=[timedelta(seconds=0.001)] * 30)
     async with senders(pool, pace=pace):
         (delivery,) = await ended(pool, 1)
     assert [each.status for each in delivery.attempts] == [500] * 19 + [200]

@@ -16,7 +16,7 @@ from shared.events.cloud_events import (
     NoCloudEvent,
     name_of,
     read,
-    structured,
+    to_json_object,
     to_message,
     type_of,
 )
@@ -50,7 +50,7 @@ def test_what_we_write_others_read() -> None:
 
 
 def test_what_we_write_as_one_object_others_read() -> None:
-    event = JSONFormat().read(None, json.dumps(structured(EVENT)))
+    event = JSONFormat().read(None, json.dumps(to_json_object(EVENT)))
     assert (event.get_attributes(), event.get_data()) == (theirs().get_attributes(), DATA)
 
 

@@ -1,8 +1,8 @@
-"""Who sends to which webhook, what is due, and what came of it. The clock is the database's.
+"""The queue of deliveries: turns, due deliveries, and outcomes. The clock is the database's.
 
-One process at a time sends to a webhook, one delivery after the other: a receiver is never flooded, and one
-that is slow holds up nobody else's. It believes in itself for ``BELIEVED_FOR`` after each delivery, which is
-longer than one takes.
+One process at a time sends to a webhook, one delivery after the other: a receiver is never flooded, and a
+slow one does not hold up the others. A turn lasts for ``BELIEVED_FOR`` after each delivery, which is longer
+than one delivery takes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BELIEVED_FOR = timedelta(seconds=60)
 _KEPT_ATTEMPTS = 20
 _LONGEST_PAUSE = timedelta(minutes=5)
 _MOST_DOUBLINGS = 16
-# Those of one job go out in their order: the next waits until the one before was taken or given up.
+# Deliveries of one job are sent in order: the next waits until the one before is delivered or has failed.
 _DUE = """d.state = 'pending' AND d.due_at <= now() AND NOT EXISTS (
     SELECT FROM webhook_deliveries b
     WHERE b.webhook_id = d.webhook_id AND b.job_id = d.job_id AND b.id < d.id AND b.state = 'pending')"""
@@ -30,14 +30,14 @@ _DUE = """d.state = 'pending' AND d.due_at <= now() AND NOT EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Whose it is to send to a webhook."""
+    """The right of one sender to send to a webhook."""
 
     webhook_id: int
     sender: UUID
 
 
 async def claim(db: Database) -> Turn | None:
-    """Take the webhook that waits longest of those that have something due; None where there is none."""
+    """Take a turn at the webhook that has waited longest with a due delivery; None where there is none."""
     sender = uuid4()
     webhook_id = await db.fetchval(
         f"""UPDATE webhooks SET sender = $1, sending_until = now() + $2::interval WHERE id = (
@@ -51,7 +51,7 @@ async def claim(db: Database) -> Turn | None:
 
 
 async def hold(db: Database, turn: Turn) -> Webhook | None:
-    """Go on with a turn, and give the webhook as it is now; None where the turn is over."""
+    """Prolong a turn, and give the webhook as it is now; None where the turn is over."""
     row = await db.fetchrow(
         f"""UPDATE webhooks SET sending_until = now() + $3::interval
             WHERE id = $1 AND sender = $2 AND disabled_reason IS NULL RETURNING {COLUMNS}""",  # noqa: S608  # fixed texts
@@ -60,8 +60,8 @@ async def hold(db: Database, turn: Turn) -> Webhook | None:
     return None if row is None else webhook_of(row)
 
 
-async def due(db: Database, webhook_id: int) -> WebhookDelivery | None:
-    """Give the delivery that is due for the longest time."""
+async def find_due(db: Database, webhook_id: int) -> WebhookDelivery | None:
+    """Find the delivery that has been due for the longest time."""
     row = await db.fetchrow(
         f"""SELECT d.* FROM webhook_deliveries d WHERE d.webhook_id = $1 AND {_DUE}
             ORDER BY d.due_at, d.id LIMIT 1""",  # noqa: S608  # fixed texts
@@ -71,26 +71,26 @@ async def due(db: Database, webhook_id: int) -> WebhookDelivery | None:
 
 
 async def release(db: Database, turn: Turn) -> None:
-    """End a turn, so that the next one may be anybody's."""
+    """End a turn, so that any sender may take the next one."""
     await db.execute(
         "UPDATE webhooks SET sender = NULL, sending_until = now() WHERE id = $1 AND sender = $2",
         turn.webhook_id, turn.sender,
     )  # fmt: skip
 
 
-async def delivered(pool: Pool, delivery: WebhookDelivery, attempt: Attempt) -> None:
-    """Note that it was taken, which ends every pause of its webhook."""
+async def record_delivered(pool: Pool, delivery: WebhookDelivery, attempt: Attempt) -> None:
+    """Record a delivery that was accepted, which ends every pause of its webhook."""
     async with pool.acquire() as db, db.transaction():
         await _note(db, delivery, attempt, DeliveryState.DELIVERED)
         await db.execute(f"UPDATE webhooks SET {READY} WHERE id = $1", delivery.webhook_id)  # noqa: S608  # fixed texts
 
 
-async def refused(
+async def record_refused(
     pool: Pool, delivery: WebhookDelivery, attempt: Attempt, *, again_in: timedelta | None
 ) -> None:
-    """Note that it was not taken, and when to try again, before the others of its job: never, for None.
+    """Record a failed attempt; the delivery is due after ``again_in``, or has failed where that is None.
 
-    Its webhook is left in peace for a while, from one second to five minutes.
+    Later deliveries of the same job wait for it. The webhook gets a pause of one second to five minutes.
     """
     async with pool.acquire() as db, db.transaction():
         if again_in is None:
@@ -111,7 +111,7 @@ async def refused(
 
 
 async def _note(db: Database, delivery: WebhookDelivery, attempt: Attempt, state: DeliveryState) -> None:
-    """Note an attempt, and what became of the delivery, unless another process knows its end already."""
+    """Record an attempt and the state of the delivery, unless another process has recorded its end."""
     await db.execute(
         f"""UPDATE webhook_deliveries SET state = $3, tries = tries + 1,
                 finished_at = CASE WHEN $3 <> 'pending' THEN now() END,
