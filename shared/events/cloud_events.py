@@ -62,19 +62,19 @@ class CloudEvent:
 
 
 def type_of(name: str) -> str:
-    """Give the type of what has this name, such as ``import.finished``: with whose it is, and a version."""
+    """Give the type of an event with this name (``import.finished``): with our prefix, and a version."""
     return f"{_TYPE_PREFIX}{name}{_TYPE_VERSION}"
 
 
 def name_of(kind: str) -> str | None:
-    """Give the name of what has this type; None where the type is none of ours."""
+    """Give the name of an event with this type; None where the type is none of ours."""
     if kind.startswith(_TYPE_PREFIX) and kind.endswith(_TYPE_VERSION):
         return kind.removeprefix(_TYPE_PREFIX).removesuffix(_TYPE_VERSION)
     return None
 
 
 def cloud_event(event: Event, *, source: str) -> CloudEvent:
-    """Make a CloudEvent; ``sequence`` sorts those of one job, as texts too (CloudEvents' extension)."""
+    """Make a CloudEvent. ``sequence`` (CloudEvents' extension) sorts the events of one job, as a text too."""
     extensions = {"correlationid": event.correlation_id, "sequence": f"{event.id:0{_DIGITS}}"}
     if event.traceparent:
         extensions["traceparent"] = event.traceparent
