@@ -2,8 +2,8 @@
 
 Exit codes: 0 success, 1 a job failed, 2 wrong usage, 3 the server refused, 4 the server cannot be reached.
 
-With ``--json`` a command prints one document on stdout, whose keys its help names; an error's is what is
-known of the job by then, its sentence under ``error``, and its code under ``error_code``.
+With ``--json`` a command prints one document on stdout. The help of the command names its keys. After an
+error the document has the state that is known, the message as ``error`` and its code as ``error_code``.
 """
 
 # ruff: noqa: PLC0415  # a command imports what it needs when it runs: --help and --version stay quick
@@ -41,9 +41,9 @@ app.add_typer(admin_commands.dead_letters, name="dead-letters")
 
 @app.command()
 def standalone(
-    port: Annotated[int | None, typer.Option(help="TCP port, 8080 if nothing else is set.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port, 8080 by default.")] = None,
     data: Annotated[Path, typer.Option(help="Folder for database and files.")] = Path("crossdock-data"),
-    host: Annotated[str | None, typer.Option(help="Address to listen on, 127.0.0.1 if unset.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on, 127.0.0.1 by default.")] = None,
 ) -> None:
     """Run everything in one process: embedded Postgres, in-process broker, files."""
     from services.cli.configuration import settings
@@ -82,11 +82,15 @@ def importer() -> None:
 
 @app.command()
 def migrate(
-    to: Annotated[int | None, typer.Option(min=0, help="Migration to go to; 0 empties the schema.")] = None,
+    to: Annotated[
+        int | None, typer.Option(min=0, help="Number of the last migration to keep; 0 removes all.")
+    ] = None,
     *,
-    log: Annotated[bool, typer.Option("--log", help="Log as the services do, and print nothing.")] = False,
+    log: Annotated[
+        bool, typer.Option("--log", help="Write JSON logs as services do, and print nothing.")
+    ] = False,
 ) -> None:
-    """Bring the database of CROSSDOCK_DATABASE_URL to the newest schema."""
+    """Migrate the database of CROSSDOCK_DATABASE_URL to the newest schema."""
     from services.cli.configuration import settings
     from services.cli.terminal import print_result
     from services.cli.wiring import log_migration, migrate_database
@@ -102,9 +106,11 @@ def migrate(
 
 @app.command()
 def demo(
-    archive: Annotated[Path | None, typer.Option(help="An archive to use instead of a made one.")] = None,
+    archive: Annotated[
+        Path | None, typer.Option(help="An archive to use instead of a generated one.")
+    ] = None,
 ) -> None:
-    """Import and export an archive with a standalone of its own, and compare what comes out."""
+    """Import an archive into a temporary standalone, export it, and compare both archives."""
     from services.cli.demo.round_trip import run
 
     asyncio.run(run(archive))
@@ -128,7 +134,7 @@ def version(*, json: Json = False) -> None:
 
 
 def main() -> None:
-    """Run a command; an error is one line on stderr, and an exit code."""
+    """Run a command. An error ends it with one line on stderr and an exit code."""
     _end_by_signal()
     logging.getLogger().addHandler(logging.NullHandler())  # a service sets up its own instead
     try:
@@ -138,7 +144,7 @@ def main() -> None:
     except CrossdockError as error:
         _fail(error, UsageError.exit_code if error.fault is Fault.CLIENT else CommandError.exit_code)
     except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain once more when it flushes at the end.
+        # The reader of stdout has gone. Without this, Python would fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(CommandError.exit_code)
     except OSError as error:
@@ -146,8 +152,8 @@ def main() -> None:
 
 
 def _end_by_signal() -> None:
-    """Have SIGTERM end us: the first process of a container ignores what it has no handler for."""
-    if threading.current_thread() is threading.main_thread():  # no other may say so
+    """Make SIGTERM end the process: the first process of a container ignores signals without a handler."""
+    if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 

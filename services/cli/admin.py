@@ -18,7 +18,7 @@ _PATH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_-])?")
 
 
 def _check_path(path: str) -> str:
-    """What GitLab takes as a path: no special characters at its ends or in a row, and no .git or .atom."""
+    """Check a path by GitLab's rules: no special characters at its ends or in a row, no .git or .atom."""
     if not _PATH.fullmatch(path) or re.search(r"[_.-]{2}|\.(git|atom)$", path):
         raise UsageError(f"{path!r} is no path: letters, digits, and single - _ . between them")
     return path
@@ -35,7 +35,7 @@ async def add_user(
 async def add_token(
     db: Database, username: str, *, name: str, scope: Scope, days: int | None
 ) -> results.TokenResult:
-    """Create a token and give it: it cannot be seen again."""
+    """Create a token and return it. It cannot be read again later."""
     user = await _user(db, username)
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
     token = await create_token(db, user.id, name=name, scopes=[scope], expires_at=expires_at)
@@ -47,7 +47,7 @@ async def add_token(
 async def add_group(
     db: Database, full_path: str, *, name: str | None, owner: str | None
 ) -> results.GroupResult:
-    """Create a group below its parent, which must be there. Raises NamespacePathTaken."""
+    """Create a group in its parent, which must exist. Raises NamespacePathTaken."""
     above, _, path = full_path.strip("/").rpartition("/")
     parent = await _group(db, above) if above else None
     user = await _user(db, owner) if owner else None
@@ -60,14 +60,14 @@ async def add_group(
 async def add_group_member(
     db: Database, full_path: str, username: str, *, level: AccessLevel
 ) -> results.MemberResult:
-    """Give a user a level in a group."""
+    """Add a user to a group with an access level, or change the level of a member."""
     group, user = await _group(db, full_path), await _user(db, username)
     await add_member(db, user.id, namespace_id=group.id, level=level)
     return results.MemberResult(group=group.full_path, username=user.username, role=level.name.lower())
 
 
 async def all_users(db: Database) -> results.UserList:
-    """List everybody."""
+    """List all users."""
     return results.UserList([_shown(user) for user in await list_users(db)])
 
 

@@ -24,12 +24,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 dead_letters = typer.Typer(
-    help="Messages that were given up on.", no_args_is_help=True, rich_markup_mode=None
+    help="Messages that could not be processed.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 class Role(Enum):
-    """GitLab's roles in a group."""
+    """GitLab's roles of group members."""
 
     GUEST = "guest"
     REPORTER = "reporter"
@@ -39,14 +39,14 @@ class Role(Enum):
 
 
 class TokenScope(Enum):
-    """What a token may do."""
+    """Scopes of tokens."""
 
     API = "api"
     READ_API = "read_api"
 
 
 class QueueName(Enum):
-    """The kinds of jobs, each with a queue, and the commands of other systems."""
+    """Queues: one for each kind of job, and one for commands of other systems."""
 
     IMPORT = "import"
     EXPORT = "export"
@@ -65,7 +65,7 @@ def create_user(
     *,
     name: Annotated[str | None, typer.Option(help="The name that people read.")] = None,
     email: Annotated[str | None, typer.Option()] = None,
-    admin: Annotated[bool, typer.Option("--admin", help="Make an administrator.")] = False,
+    admin: Annotated[bool, typer.Option("--admin", help="Make the user an administrator.")] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -82,13 +82,13 @@ def create_user(
 def create_token(
     username: Username,
     *,
-    name: Annotated[str, typer.Option(help="What it is for.")] = "cli",
-    scope: Annotated[TokenScope, typer.Option(help="What it allows.")] = TokenScope.API,
+    name: Annotated[str, typer.Option(help="Name of the token.")] = "cli",
+    scope: Annotated[TokenScope, typer.Option(help="Scope of the token.")] = TokenScope.API,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Create a token and print it, this once.
+    """Create a token and print it. It cannot be shown again.
 
     Keys with --json: token, username, name, scopes, expires_at.
     """
@@ -105,7 +105,7 @@ def create_group(
     path: GroupPath,
     *,
     name: Annotated[str | None, typer.Option(help="The name that people read.")] = None,
-    owner: Annotated[str | None, typer.Option(help="User who owns it.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Username of the owner.")] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -123,11 +123,11 @@ def add_member(
     path: GroupPath,
     username: Username,
     *,
-    role: Annotated[Role, typer.Option(help="What they may do.")] = Role.MAINTAINER,
+    role: Annotated[Role, typer.Option(help="Role of the member.")] = Role.MAINTAINER,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Make a user a member of a group, or give a member another role.
+    """Add a user to a group, or change the role of a member.
 
     Keys with --json: group, username, role.
     """
@@ -152,7 +152,7 @@ def list_users(*, data: Data = None, json: Json = False) -> None:
 
 @dead_letters.command(name="list")
 def list_(queue: Queue, *, json: Json = False) -> None:
-    """Show the dead letters of a queue, and leave them there.
+    """List the dead letters of a queue, without removing them.
 
     Keys with --json: queue, dead_letters (id, reason, body).
     """

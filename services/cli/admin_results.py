@@ -1,4 +1,4 @@
-"""What ``crossdock admin`` and ``crossdock dead-letters`` give; see ``results.py``."""
+"""Results of ``crossdock admin`` and ``crossdock dead-letters``; see ``results.py``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import msgspec
 from services.cli.terminal import print_result, print_table, say
 
 _SHOWN = 200
-"""Characters of a dead letter that people see."""
+"""The number of characters of a dead letter in a table."""
 
 
 class UserResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A user; also what ``create-user`` gives."""
+    """``create-user``, and one user of ``list-users``."""
 
     id: int
     username: str
@@ -38,7 +38,7 @@ class UserList(msgspec.Struct, frozen=True):
 
 
 class TokenResult(msgspec.Struct, frozen=True, kw_only=True):
-    """``create-token``: the one time that the token is shown."""
+    """``create-token``: the token cannot be shown again."""
 
     token: str
     username: str
@@ -77,7 +77,7 @@ class MemberResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetterResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that was given up on, as much of it as is text."""
+    """A message that could not be processed; bytes that are not text are replaced."""
 
     id: str
     reason: str
@@ -97,7 +97,7 @@ class DeadLetterList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
-    """``dead-letters replay``: how many are back in their queue."""
+    """``dead-letters replay``: the number of messages that are back in their queue."""
 
     queue: str
     replayed: int

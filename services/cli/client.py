@@ -1,4 +1,4 @@
-"""A client of GitLab's project import/export API (v4): one method for each call it needs."""
+"""A client of GitLab's project import/export API (v4)."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from services.cli.json_api import JsonApi
 from services.cli.terminal import ByteReporter
 
 _CROSSDOCK = "crossdock"
-"""The revision in a Crossdock's version."""
+"""The ``revision`` by which a Crossdock identifies itself in GET /version."""
 
 
 class ProjectReference(msgspec.Struct, frozen=True):
-    """A project as GitLab names it."""
+    """The id and the path of a project."""
 
     id: int
     path_with_namespace: str
 
 
 class RelationFailure(msgspec.Struct, frozen=True):
-    """A record that the import left out; ``line_number`` counts from 0. A GitLab may know nothing of it."""
+    """A record that an import left out. ``line_number`` counts from 0. A GitLab may leave fields null."""
 
     relation_name: str | None = None
     exception_class: str | None = None
@@ -48,7 +48,7 @@ class RelationFailure(msgspec.Struct, frozen=True):
 
 
 class ImportStatusAnswer(msgspec.Struct, frozen=True):
-    """GitLab's ProjectImportStatus, as far as it is used here."""
+    """GitLab's ProjectImportStatus, reduced to the fields that the command line uses."""
 
     id: int
     path_with_namespace: str
@@ -58,7 +58,7 @@ class ImportStatusAnswer(msgspec.Struct, frozen=True):
 
 
 class ExportStatusAnswer(msgspec.Struct, frozen=True):
-    """GitLab's ProjectExportStatus, as far as it is used here."""
+    """GitLab's ProjectExportStatus, reduced to the fields that the command line uses."""
 
     id: int
     path_with_namespace: str
@@ -67,7 +67,7 @@ class ExportStatusAnswer(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """What an import asks for beside the file; ``namespace`` None is the user's own."""
+    """The parameters of an import. Without a ``namespace`` the project goes to the user's own."""
 
     path: str
     namespace: str | None = None
@@ -77,12 +77,12 @@ class ImportRequest:
 
     @classmethod
     def to(cls, full_path: str, *, name: str | None, overwrite: bool, overrides: Mapping[str, str]) -> Self:
-        """Split ``group/subgroup/project``."""
+        """Make a request for the project ``full_path``, ``group/subgroup/project``."""
         namespace, _, path = full_path.strip("/").rpartition("/")
         return cls(path, namespace or None, name, overwrite, overrides)
 
     def fields(self) -> dict[str, str]:
-        """Give the form's fields."""
+        """Return the fields of the form."""
         given = {"path": self.path, "namespace": self.namespace, "name": self.name}
         fields = {key: value for key, value in given.items() if value is not None}
         overrides = {f"override_params[{key}]": value for key, value in (self.overrides or {}).items()}
@@ -90,7 +90,7 @@ class ImportRequest:
 
 
 class _Watched(io.BufferedReader):
-    """A file that tells how far it was read; its size is known, and with it the request's Content-Length."""
+    """A file that reports how far it was read. aiohttp takes Content-Length from the size of a file."""
 
     def __init__(self, path: Path, report: ByteReporter) -> None:
         super().__init__(io.FileIO(path))
@@ -105,7 +105,7 @@ class _Watched(io.BufferedReader):
 
 @dataclass(frozen=True, slots=True)
 class ScheduledImport:
-    """An import that was taken; ``job`` is its number where the server is a Crossdock."""
+    """An import that the server scheduled. ``job`` is its number, None at a GitLab."""
 
     status: ImportStatusAnswer
     job: int | None
@@ -116,7 +116,7 @@ class _Version(msgspec.Struct, frozen=True):
 
 
 class GitLabClient:
-    """Calls below one base URL, ``api``. Every method raises RefusedByServer and Unreachable."""
+    """Calls GitLab's API below the URL ``api``. Every method raises RefusedByServer and ServerUnreachable."""
 
     def __init__(self, session: ClientSession, api: str) -> None:
         self._json_api = JsonApi(session, api)
@@ -126,9 +126,9 @@ class GitLabClient:
     async def import_file(
         self, archive: Path, upload: ImportRequest, report: ByteReporter
     ) -> ScheduledImport:
-        """Upload ``archive`` and give the import that the server scheduled.
+        """Upload ``archive`` and return the import that the server scheduled.
 
-        The token is tried first: a refusal should not come after gigabytes.
+        A small request checks the token first, so that a wrong one is found before gigabytes are sent.
         """
         on, headers = await self._effective_once()
         async for attempt in attempts(on):
@@ -142,27 +142,27 @@ class GitLabClient:
         raise AssertionError("the last attempt raises")
 
     async def _effective_once(self) -> tuple[RetryRule, dict[str, str]]:
-        """Give when to try a POST again, and the headers that make that safe.
+        """Return the retry rule of a POST, and the headers that make retries safe.
 
-        A Crossdock takes a key, with which the request has its effect once. Elsewhere nothing but 429 is
-        tried again, as what broke off may have been taken.
+        With an idempotency key a Crossdock executes the request once. A GitLab has no such keys: only a 429
+        is retried there, because a request whose connection broke may have been executed.
         """
         if not await self.is_crossdock():
             return retry_if_limited, {}
         return retry_if_keyed, {"Idempotency-Key": str(uuid4())}
 
     async def is_crossdock(self) -> bool:
-        """Ask the server whether it has Crossdock's own API too."""
+        """Return whether the server is a Crossdock, which has its own API beside GitLab's."""
         return (await self._json_api.call("GET", "/version", _Version)).body.revision == _CROSSDOCK
 
     async def import_status(self, project: str | int) -> ImportStatusAnswer:
-        """State of the newest import."""
+        """Return the state of the newest import of a project."""
         return (await self._json_api.call("GET", f"{_project(project)}/import", ImportStatusAnswer)).body
 
     async def schedule_export(self, project: str | int, description: str | None = None) -> int | None:
-        """Have an archive made, its project's description being ``description`` if given.
+        """Start an export; ``description`` replaces the project's in the archive.
 
-        Give the number of the job where the server is a Crossdock.
+        Return the number of the job, None at a GitLab.
         """
         on, headers = await self._effective_once()
         body = {} if description is None else {"description": description}
@@ -171,14 +171,14 @@ class GitLabClient:
         return answer.job
 
     async def export_status(self, project: str | int) -> ExportStatusAnswer:
-        """State of the caller's newest export."""
+        """Return the state of the user's newest export of a project."""
         return (await self._json_api.call("GET", f"{_project(project)}/export", ExportStatusAnswer)).body
 
     @asynccontextmanager
     async def archive(
         self, project: str | int, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[ClientResponse]:
-        """Begin to download the finished export; ``headers`` may ask for a range. Tried once."""
+        """Open the download of the finished export. ``headers`` may name a range. Not retried."""
         url = f"{self.api}{_project(project)}/export/download"
         async with exchange(self.session, "GET", url, headers=headers) as response:
             yield response
@@ -190,7 +190,7 @@ def _project(project: str | int) -> str:
 
 @asynccontextmanager
 async def connect(url: str, token: str) -> AsyncIterator[GitLabClient]:
-    """Open a client of the GitLab, or Crossdock, at ``url``. Raises UsageError."""
+    """Open a client of the GitLab or Crossdock at ``url``. Raises UsageError."""
     api = api_url(url)
     async with open_session(token) as session:
         yield GitLabClient(session, api)

@@ -1,4 +1,4 @@
-"""Settings for a command: its options over the environment."""
+"""Settings of a command: its options override the environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.settings.environment import Settings
 
 
 def settings(**options: Any) -> Settings:  # noqa: ANN401  # whatever the settings' fields are
-    """Read the settings; an option that is None leaves the environment's value. Raises UsageError."""
+    """Read the settings. An option that is None keeps the value of the environment. Raises UsageError."""
     try:
         return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A client of Crossdock's own API: jobs. A GitLab has none of it."""
+"""A client of the jobs in Crossdock's own API, which a GitLab does not have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NULL = msgspec.Raw(b"null")
 
 
 class RelationCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """A relation: its bytes, and how many of its lines are records, and how many are not."""
+    """Counts of a relation: its bytes, its records (``lines``) and the lines that are not records."""
 
     bytes: int = 0
     lines: int
@@ -24,7 +24,7 @@ class RelationCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a job is, as its worker wrote it last; ``bytes_total`` is 0 where nobody knows."""
+    """The progress that the worker of a job wrote last. ``bytes_total`` is 0 if unknown."""
 
     bytes_done: int = 0
     bytes_total: int = 0
@@ -35,7 +35,7 @@ class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A job as the API tells it; what is only passed on stays as it came."""
+    """A job in the form of the API. Fields that the command line only passes on stay undecoded."""
 
     id: int
     kind: str
@@ -58,30 +58,33 @@ class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobClient:
-    """Calls about jobs, to the server of ``beside``. Every method raises RefusedByServer and Unreachable."""
+    """Calls the job API of the server of ``gitlab``.
 
-    def __init__(self, beside: GitLabClient) -> None:
-        self._json_api = JsonApi(beside.session, beside.api.removesuffix("/api/v4") + "/api/crossdock/v1")
+    Every method raises RefusedByServer and ServerUnreachable.
+    """
+
+    def __init__(self, gitlab: GitLabClient) -> None:
+        self._json_api = JsonApi(gitlab.session, gitlab.api.removesuffix("/api/v4") + "/api/crossdock/v1")
 
     async def find(self, job: int) -> JobAnswer:
-        """Give a job as it stands."""
+        """Return a job."""
         return (await self._json_api.call("GET", f"/jobs/{job}", JobAnswer)).body
 
     async def glance(self, job: int) -> JobAnswer:
-        """Give a job as it stands; tried once."""
+        """Return a job, without retries."""
         return (await self._json_api.call_once("GET", f"/jobs/{job}", JobAnswer)).body
 
     def list(self, *, limit: int, filters: Mapping[str, str]) -> AsyncIterator[JobAnswer]:
-        """Give the newest jobs that pass the filters, at most ``limit``."""
+        """Yield the newest jobs that match the filters, at most ``limit``."""
         return self._json_api.items("/jobs", JobAnswer, limit=limit, **filters)
 
     async def newest_import(self, project: int) -> JobAnswer | None:
-        """Give the newest import of a project, None where it has none."""
+        """Return the newest import of a project, None if it has none."""
         filters = {"project": str(project), "kind": "import"}
         return next(iter([job async for job in self.list(limit=1, filters=filters)]), None)
 
     def failures(self, job: int) -> AsyncIterator[RelationFailure]:
-        """Give everything that an import left out; there are at most 100,000."""
+        """Yield every record that an import left out, at most 100,000."""
         return self._json_api.items(f"/jobs/{job}/failures", RelationFailure)
 
     async def cancel(self, job: int) -> JobAnswer:
@@ -89,11 +92,11 @@ class JobClient:
         return await self._move(job, "cancel")
 
     async def retry(self, job: int) -> JobAnswer:
-        """Have a job done again, and give the new one."""
+        """Retry a job and return the new job."""
         return await self._move(job, "retry")
 
     async def _move(self, job: int, verb: str) -> JobAnswer:
-        """POST with a key, so that it takes effect once however often it is tried."""
+        """POST with an idempotency key, so that retries take effect once."""
         headers = {"Idempotency-Key": str(uuid4())}
         answer = await self._json_api.call(
             "POST", f"/jobs/{job}/{verb}", JobAnswer, on=retry_if_keyed, headers=headers

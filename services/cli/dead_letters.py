@@ -1,4 +1,4 @@
-"""Messages that were given up on."""
+"""Lists and replays dead letters: messages that could not be processed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from shared.broker.base import Broker
 
 
 async def list_dead_letters(broker: Broker, queue: str) -> DeadLetterList:
-    """Give them, and leave them where they are."""
+    """Return the dead letters of a queue, without removing them."""
     letters = [
         DeadLetterResult(
             id=each.message.message_id, reason=each.reason, body=each.message.body.decode(errors="replace")
@@ -18,5 +18,5 @@ async def list_dead_letters(broker: Broker, queue: str) -> DeadLetterList:
 
 
 async def replay_dead_letters(broker: Broker, queue: str) -> ReplayResult:
-    """Put them back into their queue."""
+    """Put the dead letters of a queue back into it."""
     return ReplayResult(queue=queue, replayed=await broker.replay(queue))

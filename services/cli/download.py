@@ -1,4 +1,4 @@
-"""Downloading an archive: streamed, taken up again where it broke off, verified, and whole or not at all."""
+"""Downloads an archive as a stream: resumes after a lost connection, and verifies size and digest."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _SHA256 = re.compile(r"(?:^|[,\s])sha-256=:([A-Za-z0-9+/=]+):")
 
 
 class DownloadCorrupted(JobFailed):
-    """What came is not what the server said it sends."""
+    """The downloaded bytes do not match the size, range or digest that the server sent."""
 
     code = "download_corrupted"
 
 
 class ArchiveSuperseded(CommandError):
-    """The server does not have the archive any more whose rest was asked for."""
+    """The server no longer has the archive of which a part was downloaded before."""
 
     code = "download_superseded"
 
 
 class ArchiveDownload:
-    """One archive on its way to ``file``; ``done`` bytes have arrived.
+    """The download of one archive into ``file``, of which ``done`` bytes have arrived.
 
-    ``name`` is told the validator of what comes, before it comes.
+    It calls ``name`` with the validator of the archive (RFC 9110, 8.8) before it writes the first byte.
     """
 
     def __init__(self, file: BinaryIO, *, name: Callable[[str | None], None] = lambda _: None) -> None:
@@ -55,9 +55,9 @@ class ArchiveDownload:
         self.done = 0
 
     async def resume_from_file(self, validator: str | None, report: ByteReporter) -> None:
-        """Begin with what the file holds of the archive that ``validator`` names.
+        """Hash the bytes that the file has of the archive with this ``validator``, to continue after them.
 
-        But for its last byte: so there is always a rest to ask for, and the answer tells the digest.
+        The last byte is dropped: so there is always a rest to request, and its response has the digest.
         """
         size = self._file.seek(0, os.SEEK_END) - 1
         self._file.truncate(size)
@@ -66,19 +66,20 @@ class ArchiveDownload:
             self._digest.update(chunk)
             self.done += len(chunk)
             report(self.done, size)
-            await asyncio.sleep(0)  # Ctrl-C comes in between
+            await asyncio.sleep(0)  # lets Ctrl-C interrupt
         self._validator = validator
         self._furthest = self.done
 
     async def finish(self, client: GitLabClient, project: str | int, report: ByteReporter) -> str:
-        """Fetch the rest; otherwise as ``run``. Raises Superseded where there is no rest to have."""
+        """Download only the rest, as ``run`` does. Raises ArchiveSuperseded if the server has no rest."""
         self._only_rest = True
         return await self.run(client, project, report)
 
     async def run(self, client: GitLabClient, project: str | int, report: ByteReporter) -> str:
-        """Fetch it all and give its SHA-256 in hex. Raises RefusedByServer, Unreachable, Corrupted.
+        """Download the archive and return its SHA-256 in hex.
 
-        A connection may break as often as it likes that got further than all before it.
+        The number of lost connections has no limit, as long as each connection gets further than all before.
+        Raises RefusedByServer, ServerUnreachable and DownloadCorrupted.
         """
         self._report = report
         while not self._complete:
@@ -105,13 +106,13 @@ class ArchiveDownload:
             raise
 
     def _range(self) -> dict[str, str]:
-        """Ask for the rest, or for all where the archive is another one by now (RFC 9110, 13.1.5)."""
+        """Request the rest, or everything if the archive has changed (RFC 9110, 13.1.5)."""
         if not self.done or self._validator is None:
             return {}
         return {"Range": f"bytes={self.done}-", "If-Range": self._validator}
 
     def _begin(self, response: ClientResponse) -> None:
-        """Take what the headers say."""
+        """Prepare for the body that the headers announce."""
         if response.status == _PARTIAL:
             self._go_on(response)
         elif self._only_rest:
@@ -163,6 +164,6 @@ class ArchiveDownload:
 
 
 def _validator(response: ClientResponse) -> str | None:
-    """What names this very content: a strong ETag, else the date (RFC 9110, 13.1.5 forbids a weak ETag)."""
+    """Return the strong ETag, else Last-Modified: RFC 9110, 13.1.5 forbids a weak ETag in If-Range."""
     etag = response.headers.get("ETag", "")
     return etag if etag.startswith('"') and etag.isascii() else response.headers.get("Last-Modified")

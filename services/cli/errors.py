@@ -1,4 +1,4 @@
-"""What ends a command, each with its exit code: 0 is success, 2 also what typer says of wrong usage."""
+"""Errors that end a command, each with its exit code. Typer too exits with 2 for wrong usage."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _NO_UTF8 = re.compile("[\ud800-\udfff]")
 
 
 def utf8(text: object) -> str:
-    """Give a text with U+FFFD for each byte that is no UTF-8, as names of files may have."""
+    """Replace every byte that is not UTF-8, which file names may contain, by U+FFFD."""
     return _NO_UTF8.sub("\N{REPLACEMENT CHARACTER}", str(text))
 
 
 class CommandError(CrossdockError):
-    """Ends the command with one line on stderr, whose sentence may name any file.
+    """A command fails with a one-line message on stderr.
 
-    ``document`` is what ``--json`` prints where more is known than the sentence.
+    ``document`` is the document that ``--json`` prints, if the command knows more than the message.
     """
 
     code = "command"
@@ -32,19 +32,19 @@ class CommandError(CrossdockError):
 
     @property
     def error_code(self) -> str | None:
-        """What ``--json`` prints beside the sentence."""
+        """The code that ``--json`` prints beside the message."""
         return self.code
 
 
 class JobFailed(CommandError):
-    """The server took the job, and it did not end well."""
+    """The server accepted the request, but the job did not succeed."""
 
     code = "job_failed"
     fault = Fault.REMOTE
 
 
 class ServerJobFailed(JobFailed):
-    """A job of the server failed or was canceled. Its code is the server's; a GitLab has none."""
+    """A job on the server failed or was canceled. ``job_code`` is the server's code; a GitLab has none."""
 
     def __init__(self, sentence: str, *, job_code: str | None) -> None:
         super().__init__(sentence)
@@ -57,13 +57,13 @@ class ServerJobFailed(JobFailed):
 
 
 class WaitTimedOut(JobFailed):
-    """The job did not end within the time that the command waits; it goes on at the server."""
+    """The job did not end within the timeout of the command; it continues on the server."""
 
     code = "wait_timed_out"
 
 
 class UsageError(CommandError):
-    """What was asked for makes no sense here."""
+    """The arguments of the command are wrong, or the setup does not fit them."""
 
     code = "usage"
     fault = Fault.CLIENT
@@ -71,9 +71,9 @@ class UsageError(CommandError):
 
 
 class RefusedByServer(CommandError):
-    """The server answered that it does not do this; ``status`` is HTTP's, ``retry_after`` in seconds.
+    """The server refused the request with the HTTP ``status``. ``retry_after`` is in seconds.
 
-    The code is the server's where its answer has one.
+    ``code`` is the code of the server's problem document, if the answer is one.
     """
 
     code = "server_refused"
@@ -90,7 +90,7 @@ class RefusedByServer(CommandError):
 
 
 class ServerUnreachable(CommandError):
-    """No useful answer: not connected, broken off, or an error of the server (5xx)."""
+    """The server gave no answer: no connection, a lost connection, or a server error (5xx)."""
 
     code = "unreachable"
     fault = Fault.REMOTE
@@ -99,7 +99,7 @@ class ServerUnreachable(CommandError):
 
 
 class UnintelligibleAnswer(ServerUnreachable):
-    """An answer that is none of the API; asked again, the same server gives the same."""
+    """The answer does not have the form of the API. A retry would return the same answer."""
 
     code = "unintelligible"
     retryable = False
@@ -107,7 +107,7 @@ class UnintelligibleAnswer(ServerUnreachable):
 
 @contextmanager
 def attach_document(document: Callable[[CommandError], object]) -> Iterator[None]:
-    """Give an error of the block the document that ``--json`` prints: what is known by then."""
+    """Attach to an error of the block the document that ``--json`` prints for it."""
     try:
         yield
     except CommandError as error:

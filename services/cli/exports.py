@@ -1,4 +1,4 @@
-"""The command that exports: has an archive made, and fetches it, or the rest of it."""
+"""Exports a project and downloads its archive, or the rest of a partial download."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ async def export_project(
     within: timedelta,
     resume: bool,
 ) -> ExportResult:
-    """Have the archive made, and fetch it to ``target``, or to stdout.
+    """Export the project and download its archive to ``target``, or to stdout.
 
-    Where an earlier run of the same command left a part of an archive that the server still has, its rest
-    is fetched instead, if ``resume``.
+    With ``resume``, download only the rest of an archive instead, if an earlier run of the same command left
+    a partial file and the server still has that archive.
     """
-    wanted = _ExportCommand(client, project, description, within)
+    command = _ExportCommand(client, project, description, within)
     if target is None:
-        return await wanted.fetch(ArchiveDownload(sys.stdout.buffer))
+        return await command.fetch(ArchiveDownload(sys.stdout.buffer))
     with open_partial_file(target, "\n".join((client.api, str(project), description or ""))) as part:
-        finished = await wanted.finish(part) if resume and part.is_begun else None
+        finished = await command.finish(part) if resume and part.is_begun else None
         if finished is None:
             part.empty()
-            finished = await wanted.fetch(ArchiveDownload(part.file, name=part.name))
+            finished = await command.fetch(ArchiveDownload(part.file, name=part.name))
     return replace(finished, file=utf8(target))
 
 
@@ -52,7 +52,7 @@ class _ExportCommand:
     within: timedelta
 
     async def fetch(self, archive: ArchiveDownload) -> ExportResult:
-        """Have a new archive made, and fetch it."""
+        """Start a new export, wait for it and download its archive."""
         made = await self._make()
         with attach_document(lambda error: _failed(made, error)), show_transfer("Downloading") as report:
             digest = await archive.run(self.client, self.project, report)
@@ -70,7 +70,7 @@ class _ExportCommand:
         return made
 
     async def finish(self, part: PartialFile) -> ExportResult | None:
-        """Fetch the rest of what is there; None where the server has another archive by now, or none."""
+        """Download the rest of a partial file; None if the server no longer has that archive."""
         made = _exported(await self.client.export_status(self.project), None)
         archive = ArchiveDownload(part.file, name=part.name)
         with show_transfer("Reading what is there") as report:

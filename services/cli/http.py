@@ -1,4 +1,4 @@
-"""One request to a GitLab API, with its errors told apart and the passing ones tried again."""
+"""HTTP requests to a GitLab API: errors by kind, and retries of transient ones."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from services.cli.errors import CommandError, RefusedByServer, ServerUnreachable
 from services.cli.terminal import say
 
 ATTEMPTS = 8
-"""Tries of one request, about half a minute in all where the server names no time itself."""
+"""Attempts at one request: about half a minute in all, if the server sends no Retry-After."""
 
 LONGEST_WAIT = timedelta(minutes=10)
-"""The longest Retry-After that is waited for."""
+"""The longest Retry-After that the command waits for."""
 
 UNSAID_WAIT = timedelta(seconds=60)
-"""What is waited for after a 429 without Retry-After: GitLab counts by the minute."""
+"""The wait after a 429 without Retry-After: GitLab counts requests by the minute."""
 
 _TIMEOUT = ClientTimeout(total=None, sock_connect=30, sock_read=300)
 _CONFLICT, _TOO_MANY_REQUESTS = 409, 429
@@ -33,11 +33,11 @@ _PROBLEM = "application/problem+json"
 _MESSAGES = ("message", "error_description", "error", "detail")
 
 RetryRule: TypeAlias = Callable[[Exception], bool | float]
-"""Says of an error whether to try again, or in how many seconds."""
+"""Returns for an error whether to retry, or the seconds to wait before the retry."""
 
 
 def api_url(base: str) -> str:
-    """The API's address below ``base``, which may be a GitLab in a subdirectory. Raises UsageError."""
+    """Return the URL of the API of the server ``base``, which may have a path. Raises UsageError."""
     base = base.strip()
     if not re.match(r"https?://[^/?#]", base):
         raise UsageError(f"{base!r} is no URL: it has to begin with http:// or https://")
@@ -53,18 +53,18 @@ def api_url(base: str) -> str:
 
 @asynccontextmanager
 async def open_session(token: str) -> AsyncIterator[ClientSession]:
-    """Open a session that shows ``token``.
+    """Open a session that authenticates with ``token``.
 
-    It goes as a Bearer token (which GitLab takes for every kind of token) because that header, unlike
-    PRIVATE-TOKEN, is left out where a redirect leads to another host.
+    The token is sent as a Bearer token, which GitLab accepts for every kind of token: aiohttp drops that
+    header, unlike PRIVATE-TOKEN, when a redirect leads to another host.
     """
-    stamina.instrumentation.set_on_retry_hooks([_tell])
+    stamina.instrumentation.set_on_retry_hooks([_report_retry])
     headers = {"Authorization": f"Bearer {token}", "User-Agent": "crossdock", "Accept-Encoding": "identity"}
     async with ClientSession(headers=headers, timeout=_TIMEOUT, auto_decompress=False) as session:
         yield session
 
 
-def _tell(details: stamina.instrumentation.RetryDetails) -> None:
+def _report_retry(details: stamina.instrumentation.RetryDetails) -> None:
     say(f"Trying again in {details.wait_for:.1f} s: {details.caused_by}")
 
 
@@ -72,9 +72,10 @@ def _tell(details: stamina.instrumentation.RetryDetails) -> None:
 async def exchange(
     session: ClientSession, method: str, url: str, **options: object
 ) -> AsyncIterator[ClientResponse]:
-    """Make one request and give the answer, its body still to be read.
+    """Send one request and yield the response, whose body is not read yet.
 
-    Raises RefusedByServer (4xx) and Unreachable (5xx, no connection, or broken off in the block).
+    Raises RefusedByServer (4xx) and ServerUnreachable (5xx, no connection, or a connection lost in the
+    block).
     """
     try:
         address = URL(url, encoded=True)  # %2F in a project's path stays as it is
@@ -102,7 +103,7 @@ async def _refusal(response: ClientResponse) -> CommandError:
 
 
 def _object(body: bytes) -> Mapping[str, object]:
-    """Decode a JSON object; anything else is an empty one."""
+    """Decode a JSON object; return an empty one for anything else."""
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -111,13 +112,13 @@ def _object(body: bytes) -> Mapping[str, object]:
 
 
 def _code(problem: Mapping[str, object]) -> str | None:
-    """Give the member ``code`` of a Crossdock's problem document (RFC 9457, 3.2 allows for more members)."""
+    """Return the member ``code``, by which Crossdock extends problem documents (RFC 9457, 3.2)."""
     code = problem.get("code")
     return code if isinstance(code, str) else None
 
 
 def _message(answer: Mapping[str, object]) -> str:
-    """GitLab says it under three of the names (text or nested), and RFC 9457 under ``detail``."""
+    """Return the message: GitLab has three names for it and may nest it; RFC 9457 has ``detail``."""
     found = next(filter(None, map(answer.get, _MESSAGES)), "")
     return found if isinstance(found, str) else _nested(found)
 
@@ -135,13 +136,13 @@ def _nested(value: object) -> str:
 
 
 def _retry_after(response: ClientResponse) -> float | None:
-    """Seconds; a date (RFC 9110, 10.2.3) is rare enough to be treated as nothing said."""
+    """Return Retry-After in seconds; a date (RFC 9110, 10.2.3) is rare and counts as no value."""
     value = response.headers.get("Retry-After", "")
     return float(value) if value.isdecimal() else None
 
 
 def retry_if_limited(error: Exception) -> bool | float:
-    """Try again what was not even begun: too many requests (429), in the time that the server names."""
+    """Retry only a 429, after the time that the server names: the server has not begun the request."""
     if not isinstance(error, RefusedByServer) or error.status != _TOO_MANY_REQUESTS:
         return False
     seconds = UNSAID_WAIT.total_seconds() if error.retry_after is None else error.retry_after
@@ -149,19 +150,19 @@ def retry_if_limited(error: Exception) -> bool | float:
 
 
 def retry_if_transient(error: Exception) -> bool | float:
-    """Try again what can be asked twice: also errors of the server and lost connections."""
+    """Retry an idempotent request also after server errors and lost connections."""
     return (isinstance(error, ServerUnreachable) and error.retryable) or retry_if_limited(error)
 
 
 def retry_if_keyed(error: Exception) -> bool | float:
-    """Try again what takes effect once: also while an earlier try is still at work (409 with a time)."""
+    """Retry a request with an idempotency key also while an earlier attempt runs (409 with Retry-After)."""
     if isinstance(error, RefusedByServer) and error.status == _CONFLICT and error.retry_after is not None:
         return error.retry_after
     return retry_if_transient(error)
 
 
 def attempts(on: RetryRule) -> AsyncIterator[stamina.Attempt]:
-    """Blocks to try something in, with growing pauses of half a second to 20 seconds between them."""
+    """Yield attempts, with growing pauses between them from half a second to 20 seconds."""
     return stamina.retry_context(
         on, attempts=ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=20
     ).__aiter__()

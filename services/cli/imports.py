@@ -1,4 +1,4 @@
-"""The commands that import, and tell the status."""
+"""Uploads and follows imports, and reads the status of a project."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FORBIDDEN, _NOT_FOUND = 403, 404
 
 
 def overrides(pairs: Sequence[str]) -> dict[str, str]:
-    """Take ``key=value`` apart. Raises UsageError."""
+    """Parse ``key=value`` pairs. Raises UsageError."""
     for pair in pairs:
         if not pair.partition("=")[0] or "=" not in pair:
             raise UsageError(f"--override takes key=value, not {pair!r}")
@@ -34,12 +34,12 @@ def overrides(pairs: Sequence[str]) -> dict[str, str]:
 def import_request(
     full_path: str, *, name: str | None, overwrite: bool, override: Sequence[str]
 ) -> ImportRequest:
-    """Say what to import as, from the command's options. Raises UsageError."""
+    """Make the request of an import from the command's options. Raises UsageError."""
     return ImportRequest.to(full_path, name=name, overwrite=overwrite, overrides=overrides(override))
 
 
 def check_archive(archive: Path) -> None:
-    """Raise UsageError for what the server would refuse only after the upload."""
+    """Raise UsageError for a file that the server would refuse after the upload."""
     if not archive.is_file():
         raise UsageError(f"{archive} is no file")
     if archive.suffix != ".gz":
@@ -49,7 +49,7 @@ def check_archive(archive: Path) -> None:
 async def import_project(
     client: GitLabClient, archive: Path, to: ImportRequest, *, within: timedelta | None
 ) -> ImportResult:
-    """Upload ``archive``, and wait for its import if ``within`` says how long."""
+    """Upload ``archive``, and wait for its import at most ``within``, if that is given."""
     scheduled = await upload(client, archive, to)
     status = scheduled.status
     if within is not None:
@@ -58,7 +58,7 @@ async def import_project(
 
 
 async def upload(client: GitLabClient, archive: Path, to: ImportRequest) -> ScheduledImport:
-    """Send ``archive`` and show how far it is."""
+    """Upload ``archive`` and show the progress."""
     check_archive(archive)
     with show_transfer("Uploading") as report:
         return await client.import_file(archive, to, report)
@@ -67,7 +67,7 @@ async def upload(client: GitLabClient, archive: Path, to: ImportRequest) -> Sche
 async def follow_import(
     client: GitLabClient, scheduled: ScheduledImport, *, within: timedelta
 ) -> ImportStatusAnswer:
-    """Wait for the import, and list what it left out."""
+    """Wait for the import, and list the records that it left out."""
     started = time.monotonic()
     first = status = scheduled.status
     reader = JobProgressReader(client, scheduled.job)
@@ -86,7 +86,10 @@ async def follow_import(
 
 
 async def status(client: GitLabClient, project: str, *, all_failures: bool) -> StatusResult:
-    """Give the state of import and export, with ``all_failures`` or those that GitLab tells."""
+    """Return the state of a project's import and export.
+
+    It has the failed relations that GitLab's API lists, at most 100; with ``all_failures`` all of them.
+    """
     imported = await client.import_status(project)
     failed = await newest_failures(client, imported.id) if all_failures else imported.failed_relations
     return StatusResult(

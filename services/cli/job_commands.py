@@ -1,4 +1,4 @@
-"""The commands about jobs, which only a Crossdock has."""
+"""Commands on jobs, which work with a Crossdock only."""
 
 # ruff: noqa: PLC0415  # a command imports what it needs when it runs: --help stays quick
 
@@ -15,11 +15,11 @@ from services.cli.project_commands import with_client
 
 app = typer.Typer(rich_markup_mode=None)
 
-JobNumber: TypeAlias = Annotated[int, typer.Argument(help="Its number.", min=1, show_default=False)]
+JobNumber: TypeAlias = Annotated[int, typer.Argument(help="Number of the job.", min=1, show_default=False)]
 
 
 class Kind(Enum):
-    """What a job does."""
+    """Kinds of jobs."""
 
     IMPORT = "import"
     EXPORT = "export"
@@ -27,7 +27,7 @@ class Kind(Enum):
 
 
 class State(Enum):
-    """Where a job stands."""
+    """States of jobs."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -39,20 +39,20 @@ class State(Enum):
 @app.command()
 def jobs(  # noqa: PLR0913  # the options of a command
     *,
-    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="Only those of this kind.")] = None,
-    project: Annotated[str | None, typer.Option(help="Only those of this project.")] = None,
-    user: Annotated[str | None, typer.Option(help="Only those this user asked for: id, or name.")] = None,
-    mine: Annotated[bool, typer.Option("--mine", help="Only those you asked for.")] = False,
-    since: Annotated[datetime | None, typer.Option(help="Only those created after this moment, UTC.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
+    state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only jobs of this kind.")] = None,
+    project: Annotated[str | None, typer.Option(help="Only jobs of this project: id, or group/name.")] = None,
+    user: Annotated[str | None, typer.Option(help="Only jobs of this user: id, or username.")] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Only your own jobs.")] = False,
+    since: Annotated[datetime | None, typer.Option(help="Only jobs created after this time (UTC).")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of jobs.")] = 20,
     token: Token = "",
     url: Url = URL,
     json: Json = False,
 ) -> None:
     """List jobs, the newest first.
 
-    Keys with --json: jobs (each as GET /api/crossdock/v1/jobs/:id tells it; progress without relations).
+    Keys with --json: jobs (each as in GET /api/crossdock/v1/jobs/:id; progress has no relations).
     """
     from services.cli.job_operations import list_jobs
 
@@ -73,7 +73,7 @@ def jobs(  # noqa: PLR0913  # the options of a command
 def cancel(job: JobNumber, *, token: Token = "", url: Url = URL, json: Json = False) -> None:
     """Cancel a job that has not ended.
 
-    Keys with --json: job (as GET /api/crossdock/v1/jobs/:id tells it), error, error_code.
+    Keys with --json: job (as in GET /api/crossdock/v1/jobs/:id), error, error_code.
     """
     from services.cli.job_operations import cancel as move
 
@@ -84,15 +84,15 @@ def cancel(job: JobNumber, *, token: Token = "", url: Url = URL, json: Json = Fa
 def retry(
     job: JobNumber,
     *,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is done.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the new job ends.")] = False,
     timeout: Seconds = DAY,
     token: Token = "",
     url: Url = URL,
     json: Json = False,
 ) -> None:
-    """Have a job that failed or was canceled done again, as a new job.
+    """Retry a failed or canceled job as a new job.
 
-    Keys with --json: job (the new one, as GET /api/crossdock/v1/jobs/:id tells it), error, error_code.
+    Keys with --json: job (the new one, as in GET /api/crossdock/v1/jobs/:id), error, error_code.
     """
     from services.cli.job_operations import retry as move
 

@@ -1,4 +1,4 @@
-"""The commands about jobs: list, show, cancel, retry."""
+"""Operations on jobs: list, show, cancel, retry."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from services.cli.terminal import show_job
 
 
 async def list_jobs(client: GitLabClient, *, limit: int, filters: Mapping[str, str | None]) -> JobList:
-    """Give the newest jobs that pass the filters, as far as these say something."""
+    """Return the newest jobs that match the filters; a filter that is None is ignored."""
     given = {name: value for name, value in filters.items() if value is not None}
     return JobList([job async for job in JobClient(client).list(limit=limit, filters=given)])
 
 
 async def job_status(client: GitLabClient, job: int, *, all_failures: bool) -> JobStatus:
-    """Give a job, with all that it left out where that is asked for."""
+    """Return a job, with ``all_failures`` also every record that it left out."""
     jobs = JobClient(client)
     found = await jobs.find(job)
     return JobStatus(job=found, failed_relations=await _failures(jobs, job) if all_failures else None)
 
 
 async def newest_failures(client: GitLabClient, project: int) -> Sequence[RelationFailure]:
-    """Give all that the newest import of a project left out."""
+    """Return every record that the newest import of a project left out."""
     jobs = JobClient(client)
     newest = await jobs.newest_import(project)
     return await _failures(jobs, newest.id) if newest else ()
 
 
 async def newest_error_code(client: GitLabClient, project: int) -> str | None:
-    """Give the code of the newest import's error. None at a GitLab, and where the job is hidden."""
+    """Return the error code of the newest import. None at a GitLab, and if the user may not see the job."""
     if not await client.is_crossdock():
         return None
     try:
@@ -54,7 +54,7 @@ async def cancel(client: GitLabClient, job: int) -> JobResult:
 
 
 async def retry(client: GitLabClient, job: int, *, within: timedelta | None) -> JobResult:
-    """Have a job done again, and wait for the new one if ``within`` says how long."""
+    """Retry a job, and wait for the new one at most ``within``, if that is given."""
     jobs = JobClient(client)
     made = await jobs.retry(job)
     return JobResult(job=made if within is None else await _follow(jobs, made, within))

@@ -1,4 +1,4 @@
-"""Calls of one API: JSON goes, and an answer of a known form comes."""
+"""A client of a JSON API: it sends JSON and decodes answers into known types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[_T]):
-    """What came; ``job`` is the job that it names, ``cursor`` where the list goes on, if it does."""
+    """A decoded answer. ``job`` is the number in X-Crossdock-Job, ``cursor`` that of the next page."""
 
     body: _T
     job: int | None
@@ -29,7 +29,10 @@ class Answer(Generic[_T]):
 
 
 class JsonApi:
-    """Calls below one base URL. Every method raises RefusedByServer, Unreachable and Unintelligible."""
+    """Calls an API below a base URL.
+
+    Every method raises RefusedByServer, ServerUnreachable and UnintelligibleAnswer.
+    """
 
     def __init__(self, session: ClientSession, url: str) -> None:
         self.session = session
@@ -44,14 +47,14 @@ class JsonApi:
         on: RetryRule = retry_if_transient,
         **options: object,
     ) -> Answer[_T]:
-        """Call, and try again where ``on`` says so."""
+        """Send a request, and retry it where ``on`` says so."""
         async for attempt in attempts(on):
             with attempt:
                 return await self.call_once(method, path, answer, **options)
         raise AssertionError("the last attempt raises")
 
     async def call_once(self, method: str, path: str, answer: type[_T], **options: object) -> Answer[_T]:
-        """Call a single time; ``options`` are those of aiohttp. An empty answer is None."""
+        """Send a request once. ``options`` are aiohttp's. An empty answer is decoded as null."""
         async with exchange(self.session, method, self.url + path, **options) as response:
             body = await response.read()
         try:
@@ -65,7 +68,7 @@ class JsonApi:
     async def items(
         self, path: str, item: type[_T], *, limit: int | None = None, **query: str
     ) -> AsyncGenerator[_T, None]:
-        """Give the items of a list, at most ``limit``, page by page."""
+        """Yield the items of a list, at most ``limit``, page by page."""
         given, cursor = 0, None
         while True:
             size = _PAGE if limit is None else min(_PAGE, limit - given)
@@ -84,7 +87,7 @@ def _job(response: ClientResponse) -> int | None:
 
 
 def _cursor(response: ClientResponse) -> str | None:
-    """Take from Link the cursor alone: the token is for the server that was named, not for any in a link."""
+    """Return only the cursor of the Link header: the token must not go to another server in a link."""
     following: Mapping[str, object] = response.links.get("next", {})
     url = following.get("url")
     return getattr(url, "query", {}).get("cursor")

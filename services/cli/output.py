@@ -1,4 +1,4 @@
-"""Running a command to its result, and printing that."""
+"""Runs a command and prints its result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.errors import CrossdockError
 
 
 def run(work: Coroutine[Any, Any, Result], *, json: bool) -> None:
-    """Print the result of ``work``; what it raises goes on, once its document is printed."""
+    """Run ``work`` and print its result. For an error, print its document and raise it again."""
     try:
         done = asyncio.run(work)
     except (CrossdockError, OSError) as error:
@@ -27,13 +27,13 @@ def run(work: Coroutine[Any, Any, Result], *, json: bool) -> None:
 
 
 def _known(error: CrossdockError | OSError) -> object:
-    """Give what an error knows; at least its sentence and its code."""
+    """Return the document of an error; at least its message and its code."""
     known = error.document if isinstance(error, CommandError) else None
     return {"error": str(error), "error_code": _code(error)} if known is None else known
 
 
 def _code(error: CrossdockError | OSError) -> str | None:
-    """Give the code; an error of the operating system has that of a command that ends."""
+    """Return the code of an error; an error of the operating system has that of CommandError."""
     if isinstance(error, CommandError):
         return error.error_code
     return error.code if isinstance(error, CrossdockError) else CommandError.code

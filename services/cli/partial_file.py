@@ -1,4 +1,4 @@
-"""What has arrived of a download: a file beside its target, whose name says what it is a part of."""
+"""The partial file of a download: it lies beside its target, and its name identifies the content."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _DIGITS = 8
 _WORD = re.compile(rf"(?:\.[A-Za-z0-9_~%-]*-[0-9a-f]{{{_DIGITS}}})?")
 
 _KEPT_AFTER = (ServerUnreachable, RefusedByServer, asyncio.CancelledError, KeyboardInterrupt)
-"""What ends a download without casting doubt on the bytes that came before."""
+"""Errors that end a download while the bytes that arrived before stay valid."""
 
 
 class PartialFile:
-    """An open file that becomes ``target``.
+    """An open file that replaces ``target`` once it is complete.
 
-    Once a validator (an ETag or a date, RFC 9110, 8.8) is told, its name is
-    ``<target>.<validator>-<command>.part``: so the same command finds it again, and no other takes it up,
-    even where the process was killed. Before that it is ``<target>.part``.
+    Its name is ``<target>.part``, and ``<target>.<validator>-<command>.part`` once ``name`` is called with a
+    validator (an ETag or a date, RFC 9110, 8.8). By that name the same command finds the file again, even
+    after the process was killed, and another command does not use it.
     """
 
     def __init__(self, target: Path, command: str) -> None:
@@ -46,7 +46,7 @@ class PartialFile:
             raise UsageError(f"{self._path} is being written by another command") from None
 
     def _all(self) -> Iterator[Path]:
-        """Every part of the target: between its name and the suffix is nothing, or a word as we write it."""
+        """Yield every partial file of the target, of any command."""
         for path in self._target.parent.iterdir():
             word = path.name.removeprefix(self._target.name).removesuffix(_SUFFIX)
             if path.name == self._target.name + word + _SUFFIX and _WORD.fullmatch(word):
@@ -57,7 +57,7 @@ class PartialFile:
 
     @property
     def validator(self) -> str | None:
-        """What names the content that the file is a part of, as it goes into If-Range."""
+        """The validator of the content in the form of If-Range, None if unknown."""
         word = self._path.name.removeprefix(self._target.name).removesuffix(_SUFFIX)
         if not word:
             return None
@@ -66,11 +66,11 @@ class PartialFile:
 
     @property
     def is_begun(self) -> bool:
-        """Whether there are bytes to go on with."""
+        """Whether the file has bytes after which a download can continue."""
         return self.validator is not None and os.fstat(self.file.fileno()).st_size > 0
 
     def name(self, validator: str | None) -> None:
-        """Say of what content the bytes are that come now. Without a validator they will not be kept."""
+        """Rename the file to name the content of its bytes. Without a validator ``keep`` drops them."""
         word = "" if validator is None else f".{_word(validator)}{self._mark}"
         path = self._target.with_name(self._target.name + word + _SUFFIX)
         if len(os.fsencode(path.name)) > _LONGEST_NAME:
@@ -78,19 +78,19 @@ class PartialFile:
         self._path = self._path.replace(path)
 
     def empty(self) -> None:
-        """Forget all bytes."""
+        """Remove all bytes."""
         self.file.truncate(0)
         self.name(None)
 
     def finish(self) -> None:
-        """Take the target's place, and remove all other parts of it."""
+        """Replace the target, and remove all other partial files of it."""
         self.file.flush()
         self._path.replace(self._target)
         for path in self._all():
             path.unlink(missing_ok=True)
 
     def keep(self) -> None:
-        """Leave the bytes for a later run, where there is something to leave."""
+        """Leave the file for a later run, or remove it if no later run could use it."""
         self.file.flush()
         if not self.is_begun:
             self.drop()
@@ -98,7 +98,7 @@ class PartialFile:
         say(f"Kept what arrived as {self._path}: the same command goes on with it")
 
     def drop(self) -> None:
-        """Leave nothing."""
+        """Remove the file."""
         self._path.unlink(missing_ok=True)
 
 
@@ -108,10 +108,10 @@ def _word(validator: str) -> str:
 
 @contextmanager
 def open_partial_file(target: Path, command: str) -> Iterator[PartialFile]:
-    """Open the part of ``target`` that ``command`` left, or a new one, which takes its place after the block.
+    """Open the partial file that ``command`` left for ``target``, or a new one.
 
-    A link stays one: what it points to is replaced. A lost connection, a refusal or Ctrl-C leave what
-    arrived, every other error leaves nothing.
+    After the block it replaces ``target``; for a link, the file that the link points to. A lost connection,
+    a refusal or Ctrl-C keep the partial file, every other error removes it.
     Raises UsageError and JobFailed.
     """
     try:
@@ -124,7 +124,7 @@ def open_partial_file(target: Path, command: str) -> Iterator[PartialFile]:
 
 
 def _replaceable(target: Path) -> Path:
-    """Give the file itself where the target is a link. Raises UsageError for what is no file."""
+    """Return the target, or the file that it links to. Raises UsageError if that is not a file."""
     if target.is_dir():
         raise UsageError(f"{target} is a directory: name a file")
     if target.exists() and not target.is_file():

@@ -1,4 +1,4 @@
-"""Waiting for the server's jobs."""
+"""Polls jobs on the server until they end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.cli.errors import CommandError, JobFailed, ServerJobFailed, WaitTi
 from services.cli.terminal import Measure
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=3)
-"""Between two looks; a pause is half as long again as the one before."""
+"""Pauses between two polls; each pause is 1.5 times the pause before."""
 
 _FAILED_IMPORT = frozenset({"failed", "canceled"})
 
@@ -21,9 +21,9 @@ _FAILED_IMPORT = frozenset({"failed", "canceled"})
 async def import_states(
     client: GitLabClient, project: int, job: int | None = None
 ) -> AsyncGenerator[ImportStatusAnswer, None]:
-    """Give each look at an import until it finished. Raises JobFailed, also where there is no import.
+    """Poll an import and yield each state until it finishes. Raises JobFailed, also if there is no import.
 
-    ``job`` is its number, where the server is a Crossdock: it tells the code of the error.
+    ``job`` is the number of its job at a Crossdock, from which the code of an error is read.
     """
     async for _ in _polls():
         status = await client.import_status(project)
@@ -41,9 +41,10 @@ async def import_states(
 async def export_states(
     client: GitLabClient, project: str | int, job: int | None = None
 ) -> AsyncGenerator[ExportStatusAnswer, None]:
-    """Give each look at an export until it finished; ``job`` is as above. Raises JobFailed.
+    """Poll an export and yield each state until it finishes. Raises JobFailed.
 
-    GitLab says ``none`` until a worker takes it, however long that takes, and again after it failed.
+    GitLab's state is ``none`` until a worker takes the job, and again after the export failed.
+    ``job`` is the number of its job at a Crossdock, from which the code of an error is read.
     """
     is_taken = False
     async for _ in _polls():
@@ -62,7 +63,7 @@ async def export_states(
 
 
 async def _job_code(client: GitLabClient, job: int | None) -> str | None:
-    """Look once: that the job failed is worth more than why."""
+    """Return the code of a job's error. Not retried: the failure itself matters more than its code."""
     if job is None:
         return None
     try:
@@ -72,7 +73,7 @@ async def _job_code(client: GitLabClient, job: int | None) -> str | None:
 
 
 async def job_states(jobs: JobClient, job: int) -> AsyncGenerator[JobAnswer, None]:
-    """Give each look at a job of a Crossdock until it finished. Raises JobFailed."""
+    """Poll a job of a Crossdock and yield each state until it finishes. Raises JobFailed."""
     async for _ in _polls():
         seen = await jobs.find(job)
         yield seen
@@ -85,14 +86,14 @@ async def job_states(jobs: JobClient, job: int) -> AsyncGenerator[JobAnswer, Non
 
 
 class JobProgressReader:
-    """Tells how far a job is, where its number is known."""
+    """Reads the progress of a job, if its number is known."""
 
     def __init__(self, client: GitLabClient, job: int | None) -> None:
         self._jobs = JobClient(client)
         self._job = job
 
     async def measure(self) -> Measure | None:
-        """Look once. None where nothing is known: it is no reason to stop waiting."""
+        """Return the progress, None if unknown. An error is no reason to stop waiting for the job."""
         if self._job is None:
             return None
         try:
@@ -102,7 +103,7 @@ class JobProgressReader:
 
 
 def to_measure(progress: JobProgress) -> Measure | None:
-    """Say how far a job is; None before its worker has told."""
+    """Convert a job's progress; None before its worker wrote any."""
     if not progress.bytes_done and not progress.bytes_total:
         return None
     return Measure(
@@ -115,7 +116,7 @@ def to_measure(progress: JobProgress) -> Measure | None:
 
 
 async def _polls() -> AsyncIterator[None]:
-    """Give a turn now, and after each pause; ``limited`` ends it."""
+    """Yield now and after each pause, without end; ``limit_wait`` ends the loop."""
     pause = FIRST_PAUSE
     while True:
         yield
@@ -125,7 +126,7 @@ async def _polls() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def limit_wait(within: timedelta, job: str) -> AsyncIterator[None]:
-    """Raise WaitTimedOut where the block takes longer; what the server has begun goes on there."""
+    """Raise WaitTimedOut if the block takes longer than ``within``. The job continues on the server."""
     try:
         async with asyncio.timeout(within.total_seconds()):
             yield

@@ -1,4 +1,4 @@
-"""The commands that move projects."""
+"""Commands on projects: import, export, status, verify, push."""
 
 # ruff: noqa: PLC0415  # a command imports what it needs when it runs: --help stays quick
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 
-ProjectArgument: TypeAlias = Annotated[str, typer.Argument(help="Its id, or group/name.", show_default=False)]
+ProjectArgument: TypeAlias = Annotated[
+    str, typer.Argument(help="Project id, or group/name.", show_default=False)
+]
 
 
 @app.command(name="import")
@@ -30,12 +32,14 @@ def import_(  # noqa: PLR0913  # the options of a command
     path: Annotated[str, typer.Option(help="group/name of the new project.", show_default=False)],
     token: Token = "",
     url: Url = URL,
-    name: Annotated[str | None, typer.Option(help="Its title, if it is not its path.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a project of that path.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the project; its path by default.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a project that has this path.")
+    ] = False,
     override: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Replace an attribute.")
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Replace an attribute of the project.")
     ] = None,
-    wait: Annotated[bool, typer.Option(help="Wait until it is done.")] = True,
+    wait: Annotated[bool, typer.Option(help="Wait until the import ends.")] = True,
     timeout: Seconds = DAY,
     json: Json = False,
 ) -> None:
@@ -64,21 +68,19 @@ def export(
     ],
     token: Token = "",
     url: Url = URL,
-    description: Annotated[str | None, typer.Option(help="Replaces the project's in the archive.")] = None,
-    resume: Annotated[
-        bool, typer.Option(help="Finish what the same command left behind; else make a new export.")
-    ] = True,
+    description: Annotated[str | None, typer.Option(help="Description to write into the archive.")] = None,
+    resume: Annotated[bool, typer.Option(help="Continue a partial download of the same command.")] = True,
     timeout: Seconds = DAY,
     json: Json = False,
 ) -> None:
     """Export a project and download its archive.
 
-    Where the connection breaks for good, or after Ctrl-C, what arrived is kept beside FILE as
-    FILE.<etag>-<command>.part. The same command then downloads the rest of that archive instead of making a
-    new export, as long as the server has it.
+    If the connection is lost for good, or after Ctrl-C, the partial download is kept beside FILE as
+    FILE.<etag>-<command>.part. The same command then downloads the rest of that archive, as long as the
+    server has it, instead of making a new export.
 
-    Keys with --json: project (id, path_with_namespace), job (its number, null at a GitLab or where an older
-    export was finished), state, error, error_code (null where a GitLab's export failed), file, bytes, sha256.
+    Keys with --json: project (id, path_with_namespace), job (its number, null at a GitLab or after a partial
+    download), state, error, error_code (null where a GitLab's export failed), file, bytes, sha256.
     """
     from services.cli.exports import export_project
 
@@ -100,9 +102,9 @@ def status(
         str | None, typer.Argument(help="A project's id, or group/name.", show_default=False)
     ] = None,
     *,
-    job: Annotated[int | None, typer.Option(min=1, help="A job's number, instead of a project.")] = None,
+    job: Annotated[int | None, typer.Option(min=1, help="Number of a job, instead of a project.")] = None,
     failures: Annotated[
-        bool, typer.Option("--failures", help="List all failed relations, not the newest 100 (Crossdock).")
+        bool, typer.Option("--failures", help="List all failed relations, not only 100 (Crossdock).")
     ] = False,
     token: Token = "",
     url: Url = URL,
@@ -111,8 +113,8 @@ def status(
     """Show the state of a project's import and export, or of one job.
 
     Keys with --json: project (id, path_with_namespace), import (state, error, error_code, failed_relations;
-    error_code is null at a GitLab), export (state, null where it is not visible to you). With --job these
-    are instead: job (as GET /api/crossdock/v1/jobs/:id tells it), failed_relations (null without --failures).
+    error_code is null at a GitLab), export (state, null if you may not see it). With --job these
+    are instead: job (as in GET /api/crossdock/v1/jobs/:id), failed_relations (null without --failures).
     """
     from services.cli import imports, job_operations
 
@@ -130,13 +132,15 @@ def status(
 def verify(
     file: Annotated[Path, typer.Argument(help="An archive.", show_default=False)],
     *,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail where single lines would.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail if a single line would be left out.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check an archive as an import would, without a server.
 
-    Its limits are those of the environment, as for a server (CROSSDOCK_MAX_...). The exit code is 1 where an
-    import would fail; where it would leave lines out, these are listed, 1000 at most.
+    The limits come from the environment, as those of a server do (CROSSDOCK_MAX_...). The exit code is 1 if
+    an import would fail. Lines that an import would leave out are listed, 1000 at most.
 
     Keys with --json: file, bytes, sha256, error, error_code, entries, relations (by name: bytes, lines,
     failed), blobs (name, bytes; 1000 at most), blob_count, blob_bytes, failed_relations (1000 at most),
@@ -159,20 +163,22 @@ def push(  # noqa: PLR0913  # the options of a command
     project: ProjectArgument,
     *,
     from_current: Annotated[
-        bool, typer.Option("--from-current", help="Send only what differs from what the project has.")
+        bool, typer.Option("--from-current", help="Send only files that differ from the project's.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also where the project gets other content meanwhile.")
+        bool, typer.Option("--force", help="Commit even if the project has changed meanwhile.")
     ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Not where lines would be left out.")] = False,
-    parallel: Annotated[int, typer.Option(min=1, max=32, help="Files to send at a time.")] = 4,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Do not commit if lines would be left out.")
+    ] = False,
+    parallel: Annotated[int, typer.Option(min=1, max=32, help="Number of files to send at a time.")] = 4,
     token: Token = "",
     url: Url = URL,
     json: Json = False,
 ) -> None:
-    """Bring an unpacked archive into a project that is there, in place of what it has.
+    """Replace the content of an existing project by an unpacked archive.
 
-    Keys with --json: snapshot (id, state, entries, bytes; null where nothing was committed), error,
+    Keys with --json: snapshot (id, state, entries, bytes; null if nothing was committed), error,
     error_code, failure_count, failed_relations (100 at most).
     """
     from services.cli import push as pushing
@@ -189,7 +195,7 @@ def push(  # noqa: PLR0913  # the options of a command
 
 
 def check_token(token: str) -> str:
-    """Give the token, without the blanks and newlines around it. Raises UsageError where it can be none."""
+    """Return the token without surrounding whitespace. Raises UsageError if it cannot be a token."""
     token = token.strip()
     if not token:
         raise UsageError("no token: set CROSSDOCK_TOKEN or give --token")
@@ -201,7 +207,7 @@ def check_token(token: str) -> str:
 def with_client(
     work: Callable[[GitLabClient], Awaitable[Result]], *, url: str, token: str, json: bool
 ) -> None:
-    """Run ``work`` with a client of the server, and print its result."""
+    """Run ``work`` with a client of the server and print its result."""
     from services.cli.client import connect
     from services.cli.output import run
 

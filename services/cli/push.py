@@ -1,4 +1,4 @@
-"""The command that brings an unpacked archive into a project, several files at a time."""
+"""Pushes an unpacked archive into a project, several files at a time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from services.cli.snapshots import EntryAnswer, FileReceipt, SnapshotAnswer, Sna
 from services.cli.terminal import ByteReporter, print_result, say, show_transfer
 from services.cli.tree import TreeFile, tree_files
 
-_MOST_TOLD = 100
+_MOST_LISTED = 100
 _DIRECTORY = "directory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushOptions:
-    """How to push: ``parallel`` files at a time; ``strict`` is not to commit where lines are left out."""
+    """Options of a push. ``parallel`` is the number of files at a time; ``strict`` fails for single lines."""
 
     from_current: bool = False
     force: bool = False
@@ -33,7 +33,7 @@ class PushOptions:
 
 @dataclass(slots=True)
 class _Failures:
-    """Lines that were left out: all counted, the first hundred kept."""
+    """Counts the lines that the server left out, and keeps the first hundred."""
 
     count: int = 0
     first: list[RelationFailure] = field(default_factory=list)
@@ -41,10 +41,10 @@ class _Failures:
     def add(self, sent: FileReceipt) -> None:
         self.count += sent.failed_lines
         relation = Path(sent.name).stem
-        self.first += [each.of(relation) for each in sent.failures[: _MOST_TOLD - len(self.first)]]
+        self.first += [each.of(relation) for each in sent.failures[: _MOST_LISTED - len(self.first)]]
 
     def pushed(self, snapshot: SnapshotAnswer | None, *, error: CommandError | None = None) -> PushResult:
-        """Give the document of a push."""
+        """Return the document of a push."""
         return PushResult(
             snapshot=snapshot,
             error=str(error) if error else None,
@@ -55,9 +55,9 @@ class _Failures:
 
 
 class PushResult(msgspec.Struct, frozen=True, kw_only=True):
-    """``crossdock push``: the snapshot that the project has now, and how many lines were left out.
+    """``crossdock push``: the committed snapshot, and the number of lines that were left out.
 
-    ``snapshot`` is null where nothing was committed.
+    ``snapshot`` is null if nothing was committed.
     """
 
     snapshot: SnapshotAnswer | None
@@ -74,7 +74,7 @@ class PushResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def push(client: SnapshotClient, folder: Path, options: PushOptions) -> PushResult:
-    """Send the tree and commit it. What was sent is thrown away where that fails."""
+    """Send the files of ``folder`` and commit them. If that fails, the open snapshot is discarded."""
     files = await asyncio.to_thread(tree_files, folder)
     snapshot = await client.open(from_current=options.from_current)
     try:
@@ -88,7 +88,7 @@ async def _fill(
     client: SnapshotClient, snapshot: int, files: Sequence[TreeFile], options: PushOptions
 ) -> PushResult:
     if options.from_current:
-        files = await _what_differs(client, snapshot, files)
+        files = await _apply_differences(client, snapshot, files)
     failures = _Failures()
     with attach_document(lambda error: failures.pushed(None, error=error)):
         await _send(client, snapshot, files, failures, parallel=options.parallel)
@@ -107,10 +107,10 @@ async def _discard(client: SnapshotClient, snapshot: int) -> None:
         say(f"Snapshot {snapshot} was not thrown away: {error}")
 
 
-async def _what_differs(
+async def _apply_differences(
     client: SnapshotClient, snapshot: int, files: Sequence[TreeFile]
 ) -> Sequence[TreeFile]:
-    """Take out what the tree does not have, and give what is not there as it is in the tree."""
+    """Remove from the snapshot the files that the tree does not have; return those that differ or are new."""
     there = {each.name: each for each in await client.entries(snapshot) if each.kind != _DIRECTORY}
     gone = there.keys() - {file.name for file in files}
     for name in sorted(gone):
@@ -130,7 +130,7 @@ def _different(files: Iterable[TreeFile], there: dict[str, EntryAnswer]) -> Iter
 async def _send(
     client: SnapshotClient, snapshot: int, files: Sequence[TreeFile], failures: _Failures, *, parallel: int
 ) -> None:
-    """Send the files, ``parallel`` at a time, and add up what is left out; the first error ends it."""
+    """Send the files, ``parallel`` at a time, and count the lines left out. The first error ends it."""
     waiting = iter(files)
     with show_transfer("Sending") as report:
         count = _Counter(report, sum(file.size for file in files))
@@ -148,7 +148,7 @@ async def _send(
 
 
 class _Counter:
-    """Adds up what was read, on any thread, and reports it."""
+    """Adds up the bytes read, on any thread, and reports the sum."""
 
     def __init__(self, report: ByteReporter, total: int) -> None:
         self._report = report

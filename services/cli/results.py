@@ -1,4 +1,4 @@
-"""What commands give: shown to people, or with ``--json`` a document whose keys do not change."""
+"""Results of commands: shown as text, or with ``--json`` as a document whose keys are stable."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from services.cli.terminal import print_result, print_table, say
 
 
 class Result(Protocol):
-    """A document, and how it looks to people."""
+    """A document that can be shown as text."""
 
     def show(self) -> None:
-        """Print it for people."""
+        """Print the result as text."""
 
 
 class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
-    """``crossdock import``: the state as GitLab says it, ``scheduled`` where nobody waited for more.
+    """``crossdock import``: ``state`` is GitLab's, ``scheduled`` if the command did not wait.
 
-    ``job`` is null where the server is no Crossdock; so is the ``error_code`` of an import that failed.
+    At a GitLab ``job`` is null, and so is the ``error_code`` of an import that failed.
     """
 
     project: ProjectReference
@@ -39,9 +39,9 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
-    """``crossdock export``: ``file``, ``bytes`` and ``sha256`` are null where no archive came.
+    """``crossdock export``: ``file``, ``bytes`` and ``sha256`` are null if no archive was downloaded.
 
-    ``job`` is null where none was begun, or the server is no Crossdock.
+    ``job`` is null at a GitLab, and if the command started no new export.
     """
 
     project: ProjectReference | None
@@ -59,7 +59,7 @@ class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportState(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of an import, with its failed relations, at most 100; a GitLab has no ``error_code``."""
+    """The state of an import, with at most 100 failed relations. ``error_code`` is null at a GitLab."""
 
     state: str
     error: str | None
@@ -68,7 +68,7 @@ class ImportState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExportState(msgspec.Struct, frozen=True):
-    """The state of an export, null to those who may not know."""
+    """The state of an export, null if the user has no permission to see it."""
 
     state: str | None
 
@@ -93,7 +93,7 @@ class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """``crossdock status --job``: ``failed_relations`` is null where ``--failures`` does not ask for them."""
+    """``crossdock status --job``: ``failed_relations`` is null without ``--failures``."""
 
     job: JobAnswer
     failed_relations: Sequence[RelationFailure] | None
@@ -164,16 +164,16 @@ def _or_dash(value: object) -> object:
 
 
 class BlobSummary(msgspec.Struct, frozen=True):
-    """A file of an archive that is no relation."""
+    """A file of an archive that is not a relation."""
 
     name: str
     bytes: int
 
 
 class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
-    """``crossdock verify``: of ``blobs`` and ``failed_relations`` the first 1000, of ``relations`` 200.
+    """``crossdock verify``: the first 1000 ``blobs`` and ``failed_relations``, the first 200 ``relations``.
 
-    ``sha256`` is null where the archive was not read to its end.
+    ``sha256`` is null if the archive was not read to its end.
     """
 
     file: str

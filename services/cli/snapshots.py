@@ -1,4 +1,4 @@
-"""A client of Crossdock's own API of open snapshots: one method for each call."""
+"""A client of the open snapshots in Crossdock's own API."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOT_FOUND = 404
 
 
 class SnapshotAnswer(msgspec.Struct, frozen=True):
-    """A snapshot, as far as it is used here."""
+    """A snapshot, reduced to the fields that the command line uses."""
 
     id: int
     state: str
@@ -31,7 +31,7 @@ class SnapshotAnswer(msgspec.Struct, frozen=True):
 
 
 class EntryAnswer(msgspec.Struct, frozen=True):
-    """An entry that a snapshot has."""
+    """An entry of a snapshot."""
 
     name: str
     kind: str
@@ -39,19 +39,19 @@ class EntryAnswer(msgspec.Struct, frozen=True):
 
 
 class FailedLine(msgspec.Struct, frozen=True):
-    """A line that was left out; ``line_number`` counts from 0."""
+    """A line that the server left out. ``line_number`` counts from 0."""
 
     line_number: int
     exception_class: str
     exception_message: str
 
     def of(self, relation: str) -> RelationFailure:
-        """Give it as an import tells it."""
+        """Convert it to the form in which an import reports failures."""
         return RelationFailure(relation, self.exception_class, self.exception_message, self.line_number)
 
 
 class FileReceipt(msgspec.Struct, frozen=True):
-    """What was made of a file; ``failures`` are the first of the ``failed_lines``."""
+    """The server's answer to a file. ``failures`` are the first of the ``failed_lines``."""
 
     name: str
     failed_lines: int = 0
@@ -59,35 +59,35 @@ class FileReceipt(msgspec.Struct, frozen=True):
 
 
 class _Watched(io.BufferedReader):
-    """A file that tells how much of it was read since the last time."""
+    """A file that reports the size of every read."""
 
     def __init__(self, file: TreeFile, read: Callable[[int], None]) -> None:
         super().__init__(io.FileIO(file.path), _PIECE)
-        self._told = read
+        self._report = read
 
     def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(size)
-        self._told(len(data))
+        self._report(len(data))
         return data
 
 
 class SnapshotClient:
-    """The snapshots of one project. Every method raises RefusedByServer and Unreachable."""
+    """The snapshots of one project. Every method raises RefusedByServer and ServerUnreachable."""
 
     def __init__(self, session: ClientSession, above: str) -> None:
         self._json_api = JsonApi(session, above)
 
     async def open(self, *, from_current: bool) -> SnapshotAnswer:
-        """Open one. Not tried again but where it was not begun, as it may have been opened."""
+        """Open a snapshot. Only a 429 is retried: after other errors the server may have opened one."""
         body = {"from": "current" if from_current else "empty"}
         return (await self._json_api.call("POST", "", SnapshotAnswer, on=retry_if_limited, json=body)).body
 
     async def entries(self, snapshot: int) -> list[EntryAnswer]:
-        """List what it has, all at once."""
+        """Return all entries of a snapshot."""
         return (await self._json_api.call("GET", f"/{snapshot}/entries", list[EntryAnswer])).body
 
     async def put(self, snapshot: int, file: TreeFile, read: Callable[[int], None]) -> FileReceipt:
-        """Send a file; ``read`` is told of every piece, and takes back what has to be sent again."""
+        """Send a file. ``read`` receives the size of every read, and a negative size before a retry."""
         sent = 0
 
         def count(size: int) -> None:
@@ -107,7 +107,7 @@ class SnapshotClient:
         raise AssertionError("the last attempt raises")
 
     async def remove(self, snapshot: int, name: str) -> None:
-        """Take a file out; one that is out already, as an answer was lost, is as good."""
+        """Remove a file. A 404 is success: an earlier attempt, whose answer was lost, removed it."""
         try:
             await self._json_api.call("DELETE", f"/{snapshot}/{address_of(name)}", NoneType)
         except RefusedByServer as error:
@@ -115,12 +115,12 @@ class SnapshotClient:
                 raise
 
     async def commit(self, snapshot: int, *, force: bool) -> SnapshotAnswer:
-        """Make it what the project has."""
+        """Commit a snapshot, which becomes the content of the project."""
         body = {"force": force}
         return (await self._json_api.call("POST", f"/{snapshot}/commit", SnapshotAnswer, json=body)).body
 
     async def discard(self, snapshot: int) -> None:
-        """Throw it away; tried once."""
+        """Discard a snapshot. Not retried."""
         await self._json_api.call_once("DELETE", f"/{snapshot}", NoneType)
 
 

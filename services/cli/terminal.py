@@ -1,4 +1,4 @@
-"""What a person sees: bars and tables on a terminal, plain lines elsewhere; on stderr but for results."""
+"""Output for people: bars and tables on a terminal, plain lines elsewhere. Only results go to stdout."""
 
 from __future__ import annotations
 
@@ -27,36 +27,36 @@ from rich.table import Table
 from rich.text import Text
 
 ByteReporter: TypeAlias = Callable[[int, int | None], None]
-"""Is told the bytes that are done and the bytes in all, None while nobody knows."""
+"""Receives the bytes done and the total, which is None while unknown."""
 
 _PLAIN_INTERVAL = 10.0
 
 
 def replace_unprintable(text: object) -> str:
-    """``text`` without characters that a terminal would act upon: it may come from a stranger's archive."""
+    """Replace control characters, which could drive the terminal: the text may come from any archive."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(text))
 
 
 def say(text: str) -> None:
-    """Tell a person something that is no result."""
+    """Print a message on stderr."""
     print(replace_unprintable(text), file=sys.stderr, flush=True)  # noqa: T201  # the command line speaks so
 
 
 def print_result(text: str) -> None:
-    """Print a result, for people and scripts."""
+    """Print a result on stdout, for people and scripts."""
     print(replace_unprintable(text), flush=True)  # noqa: T201  # the command line speaks so
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document for scripts, in ASCII: it may show a stranger's text on a terminal."""
+    """Print one JSON document for scripts, in ASCII: its text may come from any archive."""
     print(json.dumps(msgspec.json.decode(msgspec.json.encode(value))), flush=True)  # noqa: T201  # the command line speaks so
 
 
 @contextmanager
 def show_transfer(label: str, *, begun: int = 0) -> Iterator[ByteReporter]:
-    """Show how far a transfer is: a bar on a terminal, else a line every ten seconds and at the end.
+    """Show the progress of a transfer: a bar on a terminal, else a line every ten seconds and at the end.
 
-    ``begun`` bytes were there before, and count for no rate.
+    The rate does not count the ``begun`` bytes of an earlier run.
     """
     console = Console(stderr=True)
     with _bar(label, console) if console.is_terminal else _lines(label, begun) as report:
@@ -96,7 +96,7 @@ def _line(label: str, progress: tuple[int, int | None], seconds: float, *, begun
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How far a job is: bytes done and in all, lines, bytes a second, and seconds left; None is unknown."""
+    """The progress of a job: bytes done and in total, lines, bytes a second, seconds left; or None."""
 
     done: int
     total: int | None
@@ -105,7 +105,7 @@ class Measure:
     remaining: int | None
 
     def __str__(self) -> str:
-        """Say all that is known."""
+        """Return the known values as text."""
         whole = "" if self.total is None or self.total <= self.done else f" of {decimal(self.total)}"
         words = [f"{decimal(self.done)}{whole}"]
         words += [f"{self.lines:,} lines"] if self.lines else []
@@ -115,12 +115,12 @@ class Measure:
 
 
 JobReporter: TypeAlias = Callable[[str, Measure | None], None]
-"""Is told the state of a job, and how far it is where that is known."""
+"""Receives the state of a job, and its progress, which is None while unknown."""
 
 
 @contextmanager
 def show_job(label: str) -> Iterator[JobReporter]:
-    """Show a job one waits for: a spinner on a terminal, and a bar; else lines at changes and each 10 s."""
+    """Show the progress of a job: a spinner and a bar on a terminal, else lines at changes and every 10 s."""
     console = Console(stderr=True)
     with _spinner(label, console) if console.is_terminal else _changes(label) as show:
         yield show
@@ -163,7 +163,7 @@ def _changes(label: str) -> Iterator[JobReporter]:
 def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, stderr: bool = False
 ) -> None:
-    """Print a table; elsewhere than on a terminal, lines with two spaces between the values."""
+    """Print a table; without a terminal, lines with two spaces between the values."""
     console = Console(stderr=stderr)
     if not console.is_terminal:
         for row in (columns, *rows):

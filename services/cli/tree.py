@@ -1,4 +1,4 @@
-"""An unpacked archive as it lies on disk, and the address of each of its files in an open snapshot."""
+"""The files of an unpacked archive, and their addresses in an open snapshot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ADDRESSES = {
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """A file of the tree: its name there, where it lies, and its size in bytes."""
+    """A file of an unpacked archive: its name in the archive, its path on disk and its size in bytes."""
 
     name: str
     path: Path
@@ -32,17 +32,17 @@ class TreeFile:
 
     @property
     def address(self) -> str:
-        """The address below that of the snapshot."""
+        """The address of the file, relative to the snapshot's."""
         return address_of(self.name)
 
     def sha256(self) -> str:
-        """Hash what is in it; takes as long as reading it does."""
+        """Read the file and return its SHA-256 in hex."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def address_of(name: str) -> str:
-    """Give the address of a file by its name in the tree; what has none of its own is among ``files``."""
+    """Return the address of a file, relative to the snapshot's. A file of no special kind is in ``files``."""
     if relation := relation_of(name):
         return f"relations/{quote(relation, safe='')}"
     if address := _ADDRESSES.get(kind_of(name)):
@@ -51,9 +51,9 @@ def address_of(name: str) -> str:
 
 
 def tree_files(folder: Path) -> list[TreeFile]:
-    """List the files of an unpacked archive by their names. Raises UsageError for what is none.
+    """List the files of an unpacked archive, sorted by name. Raises UsageError if it is not an archive.
 
-    Left out is what imports leave out, and what macOS leaves behind.
+    The list has no files that imports ignore, such as those that macOS adds.
     """
     if not (folder / PROJECT).is_file():
         raise UsageError(f"{folder} is no unpacked archive: it has no {PROJECT}")

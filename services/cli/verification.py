@@ -1,4 +1,4 @@
-"""The command that verifies: reads an archive as an import does, and stores nothing of it."""
+"""Verifies an archive: reads it as an import does, but stores nothing."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from shared.restore.failures import Failure, LimitedFailures
 from shared.restore.reading import archive_events
 from shared.restore.restorer import Restorer
 
-MOST_TOLD = 1000
-"""Blobs, and failures, that are told one by one; the others are counted."""
+MOST_LISTED = 1000
+"""The number of blobs, and of failures, that are listed; the others are only counted."""
 
 _CHUNK = 256 * 1024
 
 
 class ImportWouldFail(JobFailed):
-    """An import of the archive would fail, or leave lines out where none may be missing.
+    """An import of the archive would fail, or would leave lines out in strict mode.
 
-    The code is that of the archive's error, where it has one.
+    ``code`` is the code of the archive's error, if it has one.
     """
 
     code = "import_would_fail"
@@ -42,7 +42,7 @@ class ImportWouldFail(JobFailed):
 
 
 async def verify(archive: Path, *, limits: Limits, strict: bool) -> VerificationResult:
-    """Read ``archive`` in one pass, in the memory of an import. Raises WouldFail and UsageError."""
+    """Read ``archive`` in one pass, with the memory of an import. Raises ImportWouldFail and UsageError."""
     seen = _ArchiveInspector(archive)
     try:
         await seen.read(limits)
@@ -55,7 +55,7 @@ async def verify(archive: Path, *, limits: Limits, strict: bool) -> Verification
 
 
 class _ArchiveInspector:
-    """What was seen of an archive so far: a Writer that keeps names and counts."""
+    """A Writer that keeps only names and counts of what it receives."""
 
     def __init__(self, archive: Path) -> None:
         if not archive.is_file():
@@ -69,7 +69,7 @@ class _ArchiveInspector:
         self._limited = LimitedFailures(self._keep_failure)
 
     async def read(self, limits: Limits) -> None:
-        """Read it all. Raises ArchiveError."""
+        """Read the whole archive. Raises ArchiveError."""
         yielder = EventLoopYielder()
         restorer = Restorer(
             self, limits=limits, failures=self._limited, progress=self._progress, yielder=yielder
@@ -96,19 +96,19 @@ class _ArchiveInspector:
         return _CountedBlob(self, BlobSummary(name, size))
 
     def keep(self, blob: BlobSummary) -> None:
-        """Count a blob that would be stored."""
+        """Count a blob that an import would store."""
         self._blob_count += 1
         self._blob_bytes += blob.bytes
-        if len(self._blobs) < MOST_TOLD:
+        if len(self._blobs) < MOST_LISTED:
             self._blobs.append(blob)
 
     @property
     def failure_count(self) -> int:
-        """How many records and files would be left out."""
+        """The number of records and files that an import would leave out."""
         return self._limited.count
 
     async def _keep_failure(self, failure: Failure) -> None:
-        if len(self._failures) < MOST_TOLD:
+        if len(self._failures) < MOST_LISTED:
             self._failures.append(
                 RelationFailure(
                     relation_name=failure.relation,
@@ -119,7 +119,7 @@ class _ArchiveInspector:
             )
 
     def verified(self, error: ImportWouldFail | None = None) -> VerificationResult:
-        """Give what was seen."""
+        """Return the result so far."""
         return VerificationResult(
             file=utf8(self._archive),
             bytes=self._archive.stat().st_size,
@@ -140,7 +140,7 @@ class _ArchiveInspector:
 
 
 class _File:
-    """ArchiveSource: a file, which is hashed while it is read."""
+    """An ArchiveSource that hashes a file while it reads it."""
 
     def __init__(self, file: BinaryIO, report: ByteReporter) -> None:
         self._file = file
@@ -150,7 +150,7 @@ class _File:
 
     @property
     def sha256(self) -> str:
-        """In hex, of what was read."""
+        """The SHA-256 of the bytes read so far, in hex."""
         return self._digest.hexdigest()
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
@@ -162,7 +162,7 @@ class _File:
 
 
 class _Lines:
-    """LineSink: keeps nothing, as the restorer counts the lines."""
+    """A LineSink that keeps nothing: the restorer counts the lines."""
 
     async def write(self, line: bytes, *, record: bool = True) -> None: ...
 
@@ -170,7 +170,7 @@ class _Lines:
 
 
 class _CountedBlob:
-    """BlobSink: counts the blob, unless it is left out."""
+    """A BlobSink that counts the blob, unless it is left out."""
 
     def __init__(self, seen: _ArchiveInspector, blob: BlobSummary) -> None:
         self._seen = seen

@@ -1,4 +1,4 @@
-"""What the command line opens itself: the database for ``admin``, the broker for ``dead-letters``."""
+"""Opens the database for ``crossdock admin`` and the broker for ``crossdock dead-letters``."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def accounts_database(settings: Settings, data: Path | None) -> AsyncIterator[Pool]:
-    """Open the database of a standalone's ``data`` folder, or else the one of the settings.
+    """Open the database in the ``data`` folder of a standalone, or else that of the settings.
 
-    The former may be in use by a running standalone. Raises Unreachable and UsageError.
+    The standalone may be running. Raises ServerUnreachable and UsageError.
     """
     if data is None:
         async with _pool(settings.database_url.get_secret_value()) as pool:
@@ -48,7 +48,7 @@ async def _pool(url: str) -> AsyncIterator[Pool]:
 
 
 async def migrate_database(settings: Settings, to: int | None) -> MigrationReport:
-    """Take the steps to migration ``to``, or the newest, and load the functions. Raises Unreachable."""
+    """Migrate to ``to``, or to the newest schema, and load the functions. Raises ServerUnreachable."""
     try:
         return await migrate(settings.database_url.get_secret_value(), to=to)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -56,7 +56,7 @@ async def migrate_database(settings: Settings, to: int | None) -> MigrationRepor
 
 
 async def log_migration(settings: Settings, *, to: int | None) -> None:
-    """Take the same steps, and log as a service does: a job's output is read by machines."""
+    """Migrate as ``migrate_database`` does, and log the result as services do, for machines."""
     report = await migrate(settings.database_url.get_secret_value(), to=to)
     _log.info("migrated", steps=report.steps, functions=report.functions)
 

@@ -1,1 +1,1 @@
-"""The demonstration: an archive goes in and comes out, and both are compared."""
+"""The demonstration: imports an archive, exports the project, and compares both archives."""

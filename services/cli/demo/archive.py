@@ -1,6 +1,6 @@
-"""An archive of a small project as GitLab 18 writes it, made up here; the same every time but for its bundle.
+"""Generates the archive of a small project as GitLab 18 writes it. Only its bundle differs between runs.
 
-It is written with ``tarfile``: what Crossdock reads in the demonstration, Crossdock did not write.
+The archive is written with ``tarfile``, so that the demonstration does not read what Crossdock itself wrote.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Json = Mapping[str, object]
 
 
 def write_archive(target: Path, folder: Path, *, issues: int = ISSUES) -> None:
-    """Write it to ``target``; ``folder`` is an empty one for the repository. Without git, there is none."""
+    """Write the archive to ``target``. ``folder`` must be empty. Without git there is no repository."""
     random_ = random.Random(20)  # noqa: S311  # the same archive every time
     with tarfile.open(target, "w:gz", format=tarfile.GNU_FORMAT, compresslevel=6) as archive:
         _directories(archive, ("", "tree/", "tree/project/", "uploads/", "lfs-objects/", "snippets/"))
@@ -56,7 +56,7 @@ def _files(random_: random.Random, folder: Path, issues: int) -> Iterator[tuple[
 
 
 def _line(record: Json) -> bytes:
-    """JSON as Rails writes it, with these five characters escaped."""
+    """Encode JSON as Rails does, which escapes these five characters."""
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -64,7 +64,7 @@ def _line(record: Json) -> bytes:
 
 
 def _bundle(folder: Path) -> bytes:
-    """A repository of one commit, as a bundle."""
+    """Make a git bundle of a repository with one commit."""
 
     def git(*arguments: str) -> None:
         subprocess.run([*_GIT, *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S603  # our words

@@ -1,4 +1,4 @@
-"""What is in an archive, and whether two archives hold the same."""
+"""Reads the contents of archives and compares them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _DIGEST = 16
 _RELATION = ("tree/project/", ".ndjson")
 
 MADE_ANEW = frozenset({"lfs-objects.json"})
-"""May be in the export though it was not in the import: the exporter makes what GitLab always writes."""
+"""Files that the export may have although the import did not: GitLab always writes them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What was in an archive: a digest of each blob, and of each line of each relation, in order.
+    """Contents of an archive: a digest of each blob, and of each line of each relation, in order.
 
-    ``bytes`` counts what is in files. A blank line is not counted as a line.
+    ``sizes`` has the bytes of each file. A blank line has an empty digest and does not count as a line.
     """
 
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -33,12 +33,12 @@ class Contents:
 
     @property
     def line_count(self) -> int:
-        """Lines of all relations."""
+        """The number of lines of all relations."""
         return sum(1 for lines in self.lines.values() for line in lines if line)
 
 
 class _Relation:
-    """Digests lines; holds one line at most."""
+    """Hashes the lines of a relation; holds one line at most."""
 
     def __init__(self) -> None:
         self._open = BytesIO()
@@ -61,7 +61,7 @@ class _Relation:
 
 
 class _Collector:
-    """Turns the reader's events into Contents."""
+    """Collects the events of the reader into Contents."""
 
     def __init__(self) -> None:
         self.contents = Contents()
@@ -105,7 +105,7 @@ def _is_relation(name: str) -> bool:
 
 
 def read_contents(archive: Path) -> Contents:
-    """Read ``archive`` as it streams. Raises ArchiveError."""
+    """Read ``archive`` as a stream. Raises ArchiveError."""
     reader, collector = ArchiveReader(), _Collector()
     with archive.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -117,11 +117,11 @@ def read_contents(archive: Path) -> Contents:
 
 
 def differences(
-    before: Contents, after: Contents, *, failed: Collection[tuple[str, int | None]], all_told: bool = True
+    before: Contents, after: Contents, *, failed: Collection[tuple[str, int | None]], complete: bool = True
 ) -> Iterator[str]:
-    """Say what is not the same in ``after``, where ``failed`` (relation, line number) must be missing.
+    """Yield the differences between two archives. Lines in ``failed`` (relation, number) must be missing.
 
-    Where these are not ``all_told``, any line may be missing, but none may be new or elsewhere.
+    If ``failed`` is not ``complete``, any line may be missing, but no line may be new or in another place.
     """
     yield from _names(before, after, failed)
     for name, digest in before.blobs.items():
@@ -131,13 +131,13 @@ def differences(
         relation = name.removeprefix(_RELATION[0]).removesuffix(_RELATION[1])
         left_out = {number for of, number in failed if of == relation}
         kept = [line for number, line in enumerate(before.lines[name]) if line and number not in left_out]
-        same = kept == after.lines[name] if all_told else _is_part(after.lines[name], kept)
+        same = kept == after.lines[name] if complete else _is_part(after.lines[name], kept)
         if not same:
             yield f"{name} has other lines"
 
 
 def _is_part(part: list[bytes], whole: list[bytes]) -> bool:
-    """Whether ``part`` is ``whole`` with some left out."""
+    """Return whether ``part`` is ``whole`` without some of its lines."""
     rest = iter(whole)
     return all(line in rest for line in part)
 

@@ -1,4 +1,4 @@
-"""The relations of the demonstration's project, with GitLab's attributes and nesting."""
+"""Generates the relations of the demonstration's project, with GitLab's attributes and nesting."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Record = Mapping[str, object]
 
 
 def relations(random_: random.Random, *, issues: int) -> Iterator[tuple[str, Iterable[Record]]]:
-    """Each relation with its records, made while they are asked for."""
+    """Yield each relation with an iterator that generates its records."""
     yield "labels", map(_label, range(len(_LABELS)))
     yield "milestones", map(_milestone, range(1, 11))
     yield "issues", (_issue(random_, iid) for iid in range(1, issues + 1))

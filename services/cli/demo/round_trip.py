@@ -1,4 +1,4 @@
-"""The demonstration itself."""
+"""Runs the demonstration."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from services.cli.terminal import print_table, say
 
 _WITHIN = timedelta(hours=24)
 _PROJECT = "demo"
-_FAILURES_TOLD = 100
+_MOST_FAILURES = 100
+"""GitLab's API lists no more failed relations."""
+
 _SHOWN = 10
 
 
 class RoundTripDiffers(JobFailed):
-    """What came out is not what went in."""
+    """The exported archive differs from the imported one."""
 
     code = "round_trip_differs"
 
@@ -37,7 +39,7 @@ class RoundTripDiffers(JobFailed):
 
 @dataclass(frozen=True, slots=True)
 class _RoundTrip:
-    """How it went: seconds of each half, the import's last status and the export's SHA-256."""
+    """The result: the last status of the import, the seconds of import and export, the export's SHA-256."""
 
     imported: ImportStatusAnswer
     import_seconds: float
@@ -46,8 +48,8 @@ class _RoundTrip:
 
 
 async def run(archive: Path | None) -> None:
-    """Move ``archive``, or a made one, in and out, and print what happened. Raises RoundTripDiffers."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which unwinds, so that nothing is left
+    """Import and export ``archive``, or a generated one, and print the result. Raises RoundTripDiffers."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # raises, so that cleanup runs
     with tempfile.TemporaryDirectory(prefix="crossdock-demo-") as name:
         folder = Path(name)
         source = await asyncio.to_thread(_generate, folder) if archive is None else archive
@@ -86,7 +88,7 @@ def _compare(source: Path, target: Path, trip: _RoundTrip) -> None:
     failures = trip.imported.failed_relations
     failed = {(each.relation_name or "", each.line_number) for each in failures}
     _summarise(before, after, trip, source=source, target=target)
-    found = list(differences(before, after, failed=failed, all_told=len(failures) < _FAILURES_TOLD))
+    found = list(differences(before, after, failed=failed, complete=len(failures) < _MOST_FAILURES))
     if found:
         raise RoundTripDiffers(found)
     say("The round trip is exact: the same files, lines and blobs")
@@ -101,7 +103,7 @@ def _summarise(before: Contents, after: Contents, trip: _RoundTrip, *, source: P
         ("bytes in files", f"{before.sizes.total():,}", f"{after.sizes.total():,}"),
         ("bytes of archive", f"{source.stat().st_size:,}", f"{target.stat().st_size:,}"),
         ("seconds", f"{trip.import_seconds:.1f}", f"{trip.export_seconds:.1f}"),
-        ("failed relations", f"{left_out}{'+' if left_out >= _FAILURES_TOLD else ''}", ""),
+        ("failed relations", f"{left_out}{'+' if left_out >= _MOST_FAILURES else ''}", ""),
     )
     print_table("Round trip", ("", "in", "out"), rows)
     print_table("Digest", ("sha256 of the export",), ((trip.digest,),))

@@ -1,4 +1,4 @@
-"""A standalone of the demonstration's own: a process that is gone afterwards, whatever happens."""
+"""A temporary standalone for the demonstration: a process that is always stopped afterwards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOG_LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where it listens, and the token of its administrator."""
+    """The URL of the standalone, and the token of its administrator."""
 
     url: str
     token: str
@@ -34,7 +34,7 @@ class Server:
 
 @asynccontextmanager
 async def temporary_standalone(folder: Path) -> AsyncIterator[Server]:
-    """Start one whose data lie in ``folder``, on a free port. Raises Unreachable where it does not start."""
+    """Start a standalone on a free port, its data in ``folder``. Raises ServerUnreachable."""
     port, token = _free_port(), f"glpat-{secrets.token_urlsafe(24)}"
     server = Server(f"http://127.0.0.1:{port}", token)
     process = _start(folder, port, token)
@@ -55,7 +55,7 @@ def _free_port() -> int:
 def _start(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "services.cli", "standalone", "--port", str(port), "--data", str(folder)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CROSSDOCK_")}
-    # Embedded Postgres leaves a socket and a lock in the folder for temporary files.
+    # Embedded Postgres leaves a socket and a lock file in the temporary folder.
     own = {"CROSSDOCK_ROOT_TOKEN": token, "TMPDIR": str(folder)}
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603  # ourselves
@@ -88,14 +88,14 @@ async def _is_ready(session: ClientSession, url: str) -> bool:
 
 
 def _failed(how: str, log: Path) -> ServerUnreachable:
-    """Show the end of the log, which is about to be removed."""
+    """Print the end of the log, which is removed afterwards, and return the error."""
     for line in log.read_text(errors="replace").splitlines()[-_LOG_LINES:]:
         say(line)
     return ServerUnreachable(f"standalone {how}")
 
 
 def _stop(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """SIGTERM is enough; where it is not, SIGKILL leaves Postgres behind, whose pid is in a file."""
+    """Stop the process by SIGTERM. If it needs SIGKILL, stop Postgres too, whose pid is in a file."""
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(_STOP_SECONDS)

@@ -96,9 +96,9 @@ def test_a_failed_line_has_to_be_missing(contents: Contents) -> None:
 def test_where_failures_are_not_all_told_lines_may_be_missing_but_not_new(contents: Contents) -> None:
     after = copy.deepcopy(contents)
     del after.lines[ISSUES][3]
-    assert list(differences(contents, after, failed=(), all_told=False)) == []
+    assert list(differences(contents, after, failed=(), complete=False)) == []
     after.lines[ISSUES].append(b"new")
-    assert list(differences(contents, after, failed=(), all_told=False)) == [f"{ISSUES} has other lines"]
+    assert list(differences(contents, after, failed=(), complete=False)) == [f"{ISSUES} has other lines"]
 
 
 def test_a_blank_line_is_no_line() -> None:

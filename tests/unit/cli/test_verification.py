@@ -11,7 +11,7 @@ import pytest
 
 from services.cli.crossdock_api import RelationCounts
 from services.cli.results import BlobSummary, VerificationResult
-from services.cli.verification import MOST_TOLD, ImportWouldFail, verify
+from services.cli.verification import MOST_LISTED, ImportWouldFail, verify
 from shared.archive.limits import MIB, Limits
 from tests.support.command import run
 from tests.support.projects import VERSION, archive, project
@@ -60,10 +60,10 @@ async def test_a_file_that_an_import_leaves_out_is_no_blob(file: Path) -> None:
 
 
 async def test_no_more_than_a_thousand_failures_and_blobs_are_kept(file: Path) -> None:
-    uploads = [(f"uploads/1/{number}", b"x") for number in range(MOST_TOLD)]
-    told = await verified(file, project(*uploads, issues=b"[]\n" * (MOST_TOLD + 1)))
-    assert (len(told.blobs), told.blob_count) == (MOST_TOLD, MOST_TOLD + 2)
-    assert (len(told.failed_relations), told.failure_count) == (MOST_TOLD, MOST_TOLD + 1)
+    uploads = [(f"uploads/1/{number}", b"x") for number in range(MOST_LISTED)]
+    told = await verified(file, project(*uploads, issues=b"[]\n" * (MOST_LISTED + 1)))
+    assert (len(told.blobs), told.blob_count) == (MOST_LISTED, MOST_LISTED + 2)
+    assert (len(told.failed_relations), told.failure_count) == (MOST_LISTED, MOST_LISTED + 1)
 
 
 async def test_failures_without_end_are_as_bad_as_in_an_import(file: Path) -> None:
