@@ -1,1 +1,1 @@
-"""Postgres: the connection pool and the schema's numbered migrations."""
+"""Postgres: the connection pool, the migrations and the functions."""

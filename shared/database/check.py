@@ -1,4 +1,4 @@
-"""Whether the database can be used now."""
+"""Checks that the database can be used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.errors import CrossdockError, Fault
 
 
 class DatabaseDown(CrossdockError):
-    """A query that asks for nothing failed."""
+    """The query of the readiness check failed."""
 
     code = "database_down"
     fault = Fault.REMOTE

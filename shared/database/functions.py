@@ -1,14 +1,14 @@
-"""The functions and triggers of the database: ``functions.sql`` is all of them, as they are now.
+"""The functions and triggers of the database: ``functions.sql`` has all of them, in their current form.
 
-Two sets of functions exist, and one of them stands at a time:
+There are two sets of functions, of which one is installed at a time:
 
-- The migrations up to 19 make functions, as they were then. Those stand below the migration that the first
-  line of ``functions.sql`` names, so that the migrations work in both directions.
-- ``functions.sql`` stands from that migration on. ``load`` puts it in place of what stands, and keeps the
-  definitions that the migrations made; ``take_back`` puts those in place again.
+- The migrations up to 19 create functions, as they were then. Those are installed below the migration that
+  the first line of ``functions.sql`` names, so that the migrations work in both directions.
+- ``functions.sql`` is installed from that migration on. ``load`` puts it in place of the installed set, and
+  keeps the definitions that the migrations made; ``restore_former`` puts those in place again.
 
-Each exchange is one transaction: a service that runs meanwhile sees the one set or the other, never none.
-The table ``schema_functions`` has one row while ``functions.sql`` stands, and none otherwise.
+Each exchange is one transaction: a service that runs meanwhile sees the one set or the other, never none. The
+table ``schema_functions`` has one row while ``functions.sql`` is installed, and none otherwise.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS schema_functions (
     version integer NOT NULL, digest text NOT NULL, names text[] NOT NULL, former text NOT NULL,
     loaded_at timestamptz NOT NULL DEFAULT now())
 """
-"""What stands: the version, digest and names of the file, and the SQL that makes the functions before it."""
+"""What is installed: version, digest and names of the file, and the SQL of the functions before it."""
 
 _HEADING = re.compile(r"-- Version (\d+), for migration (\d+) and newer\.\n")
 _FUNCTION = re.compile(r"^CREATE (?:OR REPLACE )?FUNCTION (?:\w+\.)?(\w+)", re.MULTILINE)
@@ -57,8 +57,11 @@ WHERE pronamespace = current_schema()::regnamespace AND proname = ANY($1) AND pr
 _PATIENCE = timedelta(minutes=1)
 _LOCKED = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 _SHORT_WAITS = "SET LOCAL lock_timeout = '200ms'"
-"""Writers queue behind a table lock that is waited for. With four tables the exchange also gives up before
-Postgres looks for deadlocks (after 1 s), so that no service is what a deadlock ends."""
+"""Writers queue behind a table lock that is waited for, so the wait is short.
+
+With four tables the exchange also gives up before Postgres looks for deadlocks (after 1 s), so that it is
+never a service that a deadlock ends.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class FunctionsFile:
     sql: str
 
     def is_newer_than(self, loaded: asyncpg.Record | None) -> bool:
-        """Tell whether it replaces what stands: a version that is being written keeps its number."""
+        """Tell whether it replaces the installed file: a version in development keeps its number."""
         if loaded is None or self.version > loaded["version"]:
             return True
         return bool(self.version == loaded["version"] and self.digest != loaded["digest"])
@@ -82,7 +85,7 @@ class FunctionsFile:
 
 
 def functions_file() -> FunctionsFile:
-    """Read the file that ships with the package."""
+    """Read the file that the package contains."""
     sql = (files(__package__) / "functions.sql").read_text()
     heading = _HEADING.match(sql)
     if heading is None:
@@ -91,14 +94,14 @@ def functions_file() -> FunctionsFile:
 
 
 def names_of_functions(sql: str) -> set[str]:
-    """Give the names of the functions that these statements make."""
+    """Give the names of the functions that these statements create."""
     return set(_FUNCTION.findall(sql))
 
 
 async def load(connection: _Connection, *, former: AbstractSet[str]) -> bool:
-    """Put ``functions.sql`` in place of what stands, unless it stands already or a newer version does.
+    """Install ``functions.sql``, unless it is installed already, or a newer version is.
 
-    ``former`` are the names that migrations give to functions. Tells whether anything was done; raises
+    ``former`` are the names that migrations give to functions. Tells whether anything was done. Raises
     LockNotAvailableError where the tables were in use for a minute.
     """
     file = functions_file()
@@ -124,8 +127,8 @@ async def _replace(
         )  # fmt: skip
 
 
-async def take_back(connection: _Connection) -> None:
-    """Put the functions that the migrations made in place of those of the file, of whatever version."""
+async def restore_former(connection: _Connection) -> None:
+    """Install the functions that the migrations made, in place of those of the file, of any version."""
     loaded = await connection.fetchrow("SELECT * FROM schema_functions")
     if loaded is None:
         return
@@ -137,11 +140,11 @@ async def take_back(connection: _Connection) -> None:
 
 
 async def _exchange(connection: _Connection, old: AbstractSet[str], sql: str) -> None:
-    """Make functions and triggers, and drop those of the old names that are not among them."""
+    """Create functions and triggers, and drop those of ``old`` that are not among them."""
     obsolete = old - names_of_functions(sql)
     await connection.execute(_SHORT_WAITS)
     await _lock(connection, old, obsolete)
-    # A function that is called may have other parameters now; one of a trigger has none.
+    # CREATE OR REPLACE cannot change parameters; functions of triggers have none.
     called = [row[0] for row in await connection.fetch(_CALLED, list(old))]
     for name in (*called, *sorted(obsolete)):
         await connection.execute(f"DROP FUNCTION IF EXISTS {name} CASCADE")
@@ -150,9 +153,9 @@ async def _exchange(connection: _Connection, old: AbstractSet[str], sql: str) ->
 
 
 async def _lock(connection: _Connection, old: AbstractSet[str], obsolete: AbstractSet[str]) -> None:
-    """Keep writers out, in the order in which most transactions come to the tables: that of their making.
+    """Lock out writers, table by table in the order of their creation, as most transactions do.
 
-    Readers are kept out only where a trigger is dropped.
+    Readers are locked out only where a trigger is dropped.
     """
     for table in await connection.fetch(_TABLES, list(old), list(obsolete)):
         mode = "ACCESS EXCLUSIVE" if table["loses_triggers"] else "SHARE ROW EXCLUSIVE"

@@ -1,13 +1,13 @@
-"""Numbered SQL migrations, ``NNNN_name.up.sql`` and the ``.down.sql`` that takes it back; then the functions.
+"""Numbered SQL migrations, ``NNNN_name.up.sql`` and ``.down.sql``, which reverts it; then the functions.
 
-Each runs in a transaction of its own, under one advisory lock, so that any number of services may
-start at once. What has run stands in ``schema_migrations``.
+Each runs in a transaction of its own, under one advisory lock, so that any number of services may start at
+once. The table ``schema_migrations`` lists those that have run.
 
-Functions and triggers stand in ``functions.sql``, whose first line names a migration. The rule:
+Functions and triggers are in ``functions.sql``, whose first line names a migration. The rule:
 
 - A schema at that migration or a newer one has the functions of the file. They are loaded after the last
   step, where the file has changed.
-- A schema below it has the functions that its migrations made. They come back before the first step down,
+- A schema below it has the functions that its migrations made. They are restored before the first step down,
   so that each migration finds what it found when it was written.
 - A database that has migrations or functions of a newer version keeps its functions.
 """
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step of the schema, with its SQL both ways."""
+    """One step of the schema, with its SQL in both directions."""
 
     number: int
     name: str
@@ -48,7 +48,7 @@ class MigrationReport:
 
 
 def migrations() -> list[Migration]:
-    """Every migration that ships with the package, in ascending order."""
+    """Read every migration that the package contains, in ascending order."""
     return sorted(_read(), key=lambda migration: migration.number)
 
 
@@ -62,7 +62,7 @@ def _read() -> Iterator[Migration]:
 
 
 async def migrate(url: str, *, to: int | None = None) -> MigrationReport:
-    """Bring the schema to migration ``to`` (the newest without it; 0 is an empty schema)."""
+    """Bring the schema to migration ``to``: the newest for None, an empty schema for 0."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
@@ -79,7 +79,7 @@ async def _migrate(connection: asyncpg.Connection[asyncpg.Record], to: int | Non
     target = known[-1].number if to is None else to
     since = functions.functions_file().since
     if target < since:
-        await functions.take_back(connection)
+        await functions.restore_former(connection)
     steps = await _walk(connection, done, target)
     if target < since or done - {step.number for step in known}:
         return MigrationReport(steps, functions=False)

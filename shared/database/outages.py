@@ -1,4 +1,4 @@
-"""Which failures of the database pass by themselves, so that asking again later helps."""
+"""Which failures of the database are temporary, so that a retry helps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from asyncpg.exceptions import IdleInTransactionSessionTimeoutError, InvalidCach
 from shared.errors import CrossdockError
 
 DATABASE_ERRORS = (OSError, PostgresError, InterfaceError)
-"""What a query raises, by itself or because of its connection."""
+"""What a query may raise, because of itself or of its connection."""
 
 _PASSING = (
     PostgresConnectionError,
@@ -35,16 +35,16 @@ _PASSING = (
 
 
 class DatabaseUnreachable(ConnectionError):
-    """No connection to the server can be made, whatever it takes: a name, a port or the file of a socket."""
+    """No connection to the server could be made: its name, port or socket file is wrong, or it is down."""
 
 
-def passes(error: BaseException) -> bool:
-    """Tell whether it is about the server or the connection, rather than about the query."""
-    if isinstance(error, InterfaceError):  # of asyncpg itself: a connection that is closed, or wrong values
+def is_outage(error: BaseException) -> bool:
+    """Tell whether an error is about the server or the connection, rather than about the query."""
+    if isinstance(error, InterfaceError):  # asyncpg's own: a closed connection, or wrong values
         return not isinstance(error, DataError)
     return isinstance(error, _PASSING)
 
 
-def passes_by(error: BaseException) -> bool:
-    """Tell what we lack for the time being from what stays as it is."""
-    return error.retryable if isinstance(error, CrossdockError) else passes(error)
+def is_temporary(error: BaseException) -> bool:
+    """Tell whether an error may pass by itself, so that a retry helps."""
+    return error.retryable if isinstance(error, CrossdockError) else is_outage(error)

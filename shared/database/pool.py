@@ -1,4 +1,4 @@
-"""The connection pool, and what a query can be asked of."""
+"""The connection pool, and the types of its connections."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ Database: TypeAlias = "Pool | Connection"
 """A pool (each query on its own) or a connection (queries of one transaction)."""
 
 OnQuery = Callable[[LoggedQuery], None]
-"""Is told of a query that is over, in the context of who asked."""
+"""Called with each query that has ended, in the context of its caller."""
 
 _JSONB_VERSION = b"\x01"
-"""What comes before the text in the binary form of jsonb, the only one that COPY takes."""
+"""The version before the text in the binary form of jsonb, which is the only form that COPY accepts."""
 
 _SERVER_SETTINGS = {"idle_in_transaction_session_timeout": "30s"}
 """A process that is frozen in the middle of a transaction must not hold its locks for ever."""
 
 
 async def prepare(connection: Connection) -> None:
-    """Make jsonb columns plain Python values on this connection."""
+    """Map jsonb columns to plain Python values on this connection."""
     await connection.set_type_codec(
         "jsonb", encoder=_encode, decoder=_decode, schema="pg_catalog", format="binary"
     )
@@ -46,7 +46,7 @@ def _decode(data: bytes) -> object:
 
 @asynccontextmanager
 async def database(url: str, *, size: int = 10, on_query: OnQuery | None = None) -> AsyncIterator[Pool]:
-    """Open a pool of at most ``size`` connections; ``on_query`` is told of every query that is over."""
+    """Open a pool of at most ``size`` connections; ``on_query`` is called with every query that has ended."""
 
     async def init(connection: Connection) -> None:
         await prepare(connection)
@@ -62,13 +62,13 @@ async def database(url: str, *, size: int = 10, on_query: OnQuery | None = None)
 
 @asynccontextmanager
 async def session(url: str) -> AsyncIterator[Connection]:
-    """Open one connection beside the pool's, for who keeps it to himself. Raises DatabaseUnreachable."""
+    """Open one connection outside of the pool, for a single user. Raises DatabaseUnreachable."""
     connection = await _connect(url, command_timeout=60, server_settings=_SERVER_SETTINGS)
     try:
         await prepare(connection)
         yield connection
     finally:
-        connection.terminate()  # nothing is left to be waited for, be it lost or not
+        connection.terminate()  # without a wait: the connection may be lost
 
 
 async def _connect(*address: Any, **options: Any) -> asyncpg.Connection[asyncpg.Record]:  # noqa: ANN401  # the pool's
@@ -81,6 +81,6 @@ async def _connect(*address: Any, **options: Any) -> asyncpg.Connection[asyncpg.
 
 @asynccontextmanager
 async def one_moment(pool: Pool) -> AsyncIterator[Connection]:
-    """Give a connection on which everything that is read is as it was at one moment."""
+    """Give a read-only connection on which all queries see the same moment."""
     async with pool.acquire() as db, db.transaction(isolation="repeatable_read", readonly=True):
         yield db

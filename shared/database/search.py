@@ -1,4 +1,4 @@
-"""What list queries have in common."""
+"""What list queries share."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[T]):
-    """One page of a list, and how long the whole list is."""
+    """One page of a list, and the length of the whole list."""
 
     items: list[T]
     total: int
 
 
 def contains(text: str | None) -> str | None:
-    """Give the pattern for ILIKE that finds ``text`` anywhere, taken literally."""
+    """Make an ILIKE pattern that matches ``text`` anywhere, taken literally."""
     if not text:
         return None
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

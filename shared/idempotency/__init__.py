@@ -1,1 +1,1 @@
-"""Requests that may be sent again and take effect once: their keys, and what was answered to them."""
+"""Idempotency keys: requests that may be repeated and take effect once, and their kept answers."""

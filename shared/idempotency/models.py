@@ -1,4 +1,4 @@
-"""What is kept of a request that has a key."""
+"""Keyed requests, the right to answer them, and kept answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedRequest:
-    """A request as its key names it: of one user, for one method and path."""
+    """A request that its key identifies, for one user, method and path."""
 
     user_id: int
     key: str
@@ -19,14 +19,14 @@ class KeyedRequest:
 
     @property
     def digest(self) -> bytes:
-        """What it is kept under, as keys and paths may be long."""
+        """The key of its row; keys and paths themselves may be long."""
         parts = (str(self.user_id), self.method, self.path, self.key)
         return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """The right to answer a request; who lost it to another writes nothing."""
+class KeyHold:
+    """The right to answer a request; a holder that has lost it writes nothing."""
 
     digest: bytes
     holder: UUID = field(default_factory=uuid4)
@@ -34,7 +34,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAnswer:
-    """What was answered. ``body`` is None where it was not kept."""
+    """An answer that was given. ``body`` is None where it was not kept."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,8 +42,8 @@ class KeptAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
-    """What came before with the same key; without an ``answer`` it is still at work.
+class EarlierRequest:
+    """An earlier request with the same key; without an ``answer`` it is still running.
 
     ``content`` is the digest of what was uploaded, None where nothing was.
     """

@@ -1,7 +1,7 @@
-"""Keys of requests in Postgres: one who sends a key is let through, the others find what became of it.
+"""Idempotency keys in Postgres: one of the requests with a key proceeds, the others find its outcome.
 
-Who is let through holds the key for as long as it says so again and again, so that one who died does not
-hold it for ever. The clock is the database's.
+The request that proceeds holds the key, and prolongs that again and again, so that a process that died does
+not hold it for ever. The clock is the database's.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import structlog
 
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Database, Pool
-from shared.idempotency.models import Earlier, Hold, KeptAnswer, KeyedRequest
+from shared.idempotency.models import EarlierRequest, KeptAnswer, KeyedRequest, KeyHold
 
 KEPT_FOR = timedelta(hours=24)
-"""How long an answer is given again, from when its request came."""
+"""How long an answer is kept, from the arrival of its request."""
 
 BELIEVED_FOR = timedelta(seconds=60)
-"""How long one that is silent is believed to be still at work."""
+"""How long a silent holder counts as still running."""
 
 _MINE = "digest = $1 AND holder = $2 AND status IS NULL"
 _log = structlog.get_logger()
 
 
-async def claim(db: Database, request: KeyedRequest, *, fingerprint: bytes) -> Hold | None:
-    """Take the key; None where another has it, or has answered within the last 24 hours."""
-    hold = Hold(digest=request.digest)
+async def claim(db: Database, request: KeyedRequest, *, fingerprint: bytes) -> KeyHold | None:
+    """Take the key; None where another request holds it, or has answered within the last 24 hours."""
+    hold = KeyHold(digest=request.digest)
     taken = await db.fetchval(
         """INSERT INTO idempotency_keys AS k (digest, user_id, fingerprint, holder, locked_until, expires_at)
            VALUES ($1, $2, $3, $4, now() + $5::interval, now() + $6::interval)
@@ -44,8 +44,8 @@ async def claim(db: Database, request: KeyedRequest, *, fingerprint: bytes) -> H
     return hold if taken else None
 
 
-async def earlier(db: Database, request: KeyedRequest) -> Earlier | None:
-    """Find what came before; None where that has just been given up."""
+async def find_earlier(db: Database, request: KeyedRequest) -> EarlierRequest | None:
+    """Find the earlier request with the same key; None where it has just released the key."""
     row = await db.fetchrow("SELECT * FROM idempotency_keys WHERE digest = $1", request.digest)
     if row is None:
         return None
@@ -54,25 +54,25 @@ async def earlier(db: Database, request: KeyedRequest) -> Earlier | None:
         if row["status"] is None
         else KeptAnswer(status=row["status"], headers=row["headers"], body=row["body"])
     )
-    return Earlier(fingerprint=row["fingerprint"], content=row["content"], answer=answer)
+    return EarlierRequest(fingerprint=row["fingerprint"], content=row["content"], answer=answer)
 
 
-async def keep(db: Database, hold: Hold, answer: KeptAnswer, *, content: bytes | None) -> None:
-    """Keep the answer; nothing where the key was lost to another."""
+async def keep(db: Database, hold: KeyHold, answer: KeptAnswer, *, content: bytes | None) -> None:
+    """Keep the answer; does nothing where the key was lost to another request."""
     await db.execute(
         f"UPDATE idempotency_keys SET status = $3, headers = $4, body = $5, content = $6 WHERE {_MINE}",  # noqa: S608  # fixed texts
         hold.digest, hold.holder, answer.status, dict(answer.headers), answer.body, content,
     )  # fmt: skip
 
 
-async def release(db: Database, hold: Hold) -> None:
-    """Give the key up, as if it had never been sent."""
+async def release(db: Database, hold: KeyHold) -> None:
+    """Release the key, as if it had never been sent."""
     await db.execute(f"DELETE FROM idempotency_keys WHERE {_MINE}", hold.digest, hold.holder)  # noqa: S608  # fixed texts
 
 
 @asynccontextmanager
-async def held(pool: Pool, hold: Hold) -> AsyncIterator[None]:
-    """Hold the key while the block runs, however long it takes."""
+async def keep_held(pool: Pool, hold: KeyHold) -> AsyncIterator[None]:
+    """Hold the key while the block runs, however long that is."""
     task = asyncio.create_task(_hold(pool, hold))
     try:
         yield
@@ -81,7 +81,7 @@ async def held(pool: Pool, hold: Hold) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _hold(pool: Pool, hold: Hold) -> None:
+async def _hold(pool: Pool, hold: KeyHold) -> None:
     while True:
         await asyncio.sleep((BELIEVED_FOR / 4).total_seconds())
         try:

@@ -127,7 +127,7 @@ class Imports:
 
     async def take_back(self, quota: Quota | None) -> None:
         """Uncount an import that was asked for with wrong parameters."""
-        await self._limits.take_back(quota)
+        await self._limits.uncount(quota)
 
     async def look_ahead(self, actor: User, asked: ImportRequest) -> None:
         """Refuse what GitLab refuses before it looks at the archive: an unknown namespace, and a blank path.

@@ -29,7 +29,7 @@ from services.api.http.responses import CONTENT_DIGEST
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.idempotency import store
-from shared.idempotency.models import Hold, KeptAnswer, KeyedRequest
+from shared.idempotency.models import KeptAnswer, KeyedRequest, KeyHold
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -62,7 +62,7 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
     hold = await store.claim(pool, keyed, fingerprint=fingerprint)
     if hold is None:
         return await _answer_again(request, keyed, fingerprint)
-    async with store.held(pool, hold):
+    async with store.keep_held(pool, hold):
         return await _answer(request, handler, hold)
 
 
@@ -86,7 +86,7 @@ async def _fingerprint(request: web.Request, key: str) -> bytes:
     return hashlib.sha256(key.encode() + b"\0" + msgspec.json.encode(asked, order="deterministic")).digest()
 
 
-async def _answer(request: web.Request, handler: Handler, hold: Hold) -> web.StreamResponse:
+async def _answer(request: web.Request, handler: Handler, hold: KeyHold) -> web.StreamResponse:
     answer = None
     try:
         answer = await handler(request)
@@ -95,7 +95,7 @@ async def _answer(request: web.Request, handler: Handler, hold: Hold) -> web.Str
         await asyncio.shield(_settle(request, hold, answer))
 
 
-async def _settle(request: web.Request, hold: Hold, answer: web.StreamResponse | None) -> None:
+async def _settle(request: web.Request, hold: KeyHold, answer: web.StreamResponse | None) -> None:
     """Keep a good answer, and give the key up for any other; a client is answered either way."""
     pool = request.app[KEYS]
     try:
@@ -118,7 +118,7 @@ def _kept(request: web.Request, answer: web.StreamResponse) -> KeptAnswer:
 
 
 async def _answer_again(request: web.Request, keyed: KeyedRequest, fingerprint: bytes) -> web.Response:
-    earlier = await store.earlier(request.app[KEYS], keyed)
+    earlier = await store.find_earlier(request.app[KEYS], keyed)
     if earlier is not None and earlier.fingerprint != fingerprint:
         raise _other_request()
     if earlier is None or earlier.answer is None:

@@ -6,7 +6,7 @@ import structlog
 from aiohttp import ClientError, web
 from aiohttp.typedefs import Handler
 
-from shared.database.outages import DATABASE_ERRORS, passes_by
+from shared.database.outages import DATABASE_ERRORS, is_temporary
 from shared.errors import CrossdockError, Refusal, Unavailable
 
 _log = structlog.get_logger()
@@ -29,8 +29,8 @@ async def answer_outages(request: web.Request, handler: Handler) -> web.StreamRe
 def _is_outage(request: web.Request, error: Exception) -> bool:
     """Tell what we lack from a client that is gone, whose connection fails in the same words."""
     if isinstance(error, CrossdockError):
-        return passes_by(error)
-    return passes_by(error) and not isinstance(error, ClientError) and not _is_gone(request)
+        return is_temporary(error)
+    return is_temporary(error) and not isinstance(error, ClientError) and not _is_gone(request)
 
 
 def _is_gone(request: web.Request) -> bool:

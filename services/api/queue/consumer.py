@@ -19,7 +19,7 @@ from services.api.queue.command_service import COMMANDS, CommandService, read_ev
 from services.api.queue.errors import reason_of
 from services.api.queue.metrics import CommandEnd, CommandMetrics
 from shared.broker.base import MAX_REASON_CHARACTERS, Broker, Delivery, Message
-from shared.database.outages import passes_by
+from shared.database.outages import is_temporary
 from shared.errors import BrokerError, CrossdockError, InternalError, Refusal
 from shared.events.cloud_events import CloudEvent
 
@@ -81,7 +81,7 @@ class CommandConsumer:
             event, verdict = await _patiently(partial(self._verdict, delivery.message))
             await _patiently(partial(self._settle, delivery, event, verdict))
         except Exception as error:  # noqa: BLE001  # one message must not keep others from being taken
-            if passes_by(error):
+            if is_temporary(error):
                 _log.warning("command_given_back", error=repr(error))
                 await delivery.requeue()
                 self._metrics.ended(CommandEnd.GIVEN_BACK)
@@ -111,7 +111,7 @@ class CommandConsumer:
         except Refusal as error:
             return event, self._refused(event, error)
         except Exception as error:
-            if passes_by(error):
+            if is_temporary(error):
                 raise
             _log.exception("command_failed")
             return event, self._refused(event, InternalError())
@@ -132,7 +132,7 @@ class CommandConsumer:
 
 async def _patiently(step: Callable[[], Awaitable[_T]]) -> _T:
     """Do a step, again and again while what it lacks is away."""
-    async for attempt in stamina.retry_context(on=passes_by, attempts=None, timeout=_PATIENCE):
+    async for attempt in stamina.retry_context(on=is_temporary, attempts=None, timeout=_PATIENCE):
         with attempt:
             return await step()
     raise AssertionError  # the last attempt gives or raises

@@ -256,7 +256,7 @@ async def test_who_works_for_long_keeps_the_key(api: Api, monkeypatch: pytest.Mo
     hold = await keys.claim(api.pool, request, fingerprint=b"f")
     assert hold is not None
     first = await api.pool.fetchval("SELECT locked_until FROM idempotency_keys")
-    async with keys.held(api.pool, hold), asyncio.timeout(20):
+    async with keys.keep_held(api.pool, hold), asyncio.timeout(20):
         while not await api.pool.fetchval("SELECT now() > $1::timestamptz + interval '0.2 s'", first):
             assert await keys.claim(api.pool, request, fingerprint=b"f") is None
 
@@ -274,7 +274,7 @@ async def test_who_lost_the_key_to_another_writes_nothing(api: Api) -> None:
     answer = KeptAnswer(status=201, headers={}, body=b"lost")
     await keys.keep(api.pool, lost, answer, content=None)
 
-    found = await keys.earlier(api.pool, request)
+    found = await keys.find_earlier(api.pool, request)
     assert found is not None
     assert found.answer is None
 
