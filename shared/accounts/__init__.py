@@ -1,1 +1,1 @@
-"""Who may come in: users, their tokens, namespaces and memberships."""
+"""Accounts: users, their tokens and sessions, namespaces and memberships."""

@@ -1,4 +1,4 @@
-"""What can be wrong with an account or a namespace."""
+"""Errors of accounts and namespaces."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from shared.gitlab.visibility import Visibility
 
 
 class TokenUnusable(Unauthenticated):
-    """The token did hold once (RFC 6750, section 3.1)."""
+    """The token was valid before, and is not any more (RFC 6750, section 3.1)."""
 
     code = "token_unusable"
 
 
 class TokenExpired(TokenUnusable):
-    """The time of the token is over."""
+    """The token has expired."""
 
     code = "token_expired"
 
@@ -43,7 +43,7 @@ class ScopeInsufficient(Denied):
 
 
 class UsernameTaken(Conflict):
-    """A user, or a namespace, has this name already."""
+    """A user or a namespace with this name exists already."""
 
     code = "username_taken"
 
@@ -52,7 +52,7 @@ class UsernameTaken(Conflict):
 
 
 class NamespaceGone(CrossdockError):
-    """The namespace was deleted in the same moment."""
+    """The namespace was deleted at the same moment."""
 
     code = "namespace_gone"
     fault = Fault.CLIENT
@@ -69,7 +69,7 @@ class NamespacePathTaken(CrossdockError):
 
 
 class VisibilityRefused(CrossdockError):
-    """What is above or below does not go with a visibility; the text is GitLab's."""
+    """The visibility does not fit that of a group above or of content below; the text is GitLab's."""
 
     code = "visibility_refused"
     fault = Fault.CLIENT
@@ -79,5 +79,5 @@ class VisibilityRefused(CrossdockError):
 
     @classmethod
     def by_parent(cls, visibility: Visibility, parent: Visibility) -> VisibilityRefused:
-        """Say that the group above is less visible."""
+        """Make the error for a parent group that is less visible."""
         return cls(visibility, f"since the parent group has a {parent.word} visibility.")

@@ -1,4 +1,4 @@
-"""What is kept for a while only: sessions of browsers, and how often somebody asked."""
+"""Removes what has expired: browser sessions, and counts of rate limits."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from shared.database.pool import Pool
 
 
 class Expiry:
-    """Removes what has ended. Nothing depends on when: who reads looks at the time himself."""
+    """Removes expired rows. Nothing depends on when it runs: every reader compares the time itself."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def remove_sessions(self) -> int:
-        """Remove the sessions that have ended, by themselves or with their token; give how many."""
+        """Remove sessions that have expired, or whose token has expired or was revoked; give how many."""
         gone = await self._pool.fetch(
             """DELETE FROM web_sessions s USING tokens t WHERE t.id = s.token_id
                AND (s.expires_at <= now() OR t.expires_at <= now() OR t.revoked_at IS NOT NULL)
@@ -21,5 +21,5 @@ class Expiry:
         return len(gone)
 
     async def remove_counts(self) -> int:
-        """Remove what was counted within minutes that are over; give how many counts."""
+        """Remove the counts of rate limits whose minute is over; give how many."""
         return len(await self._pool.fetch("DELETE FROM rate_limits WHERE window_end <= now() RETURNING key"))

@@ -1,4 +1,4 @@
-"""Changes of groups."""
+"""Changes to groups."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _BELOW = """WITH RECURSIVE below AS (
     SELECT id, full_path, full_name FROM namespaces WHERE id = $1
     UNION ALL SELECT n.id, b.full_path || '/' || n.path, b.full_name || ' / ' || n.name
     FROM namespaces n JOIN below b ON n.parent_id = b.id)"""
-"""Defines ``below``: namespace $1 with all below it, their full paths and names following from its own."""
+"""SQL that defines ``below``: namespace $1 and all its descendants, with full paths and names made anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupChanges:
-    """What to change; None leaves it as it is."""
+    """What to change; None leaves an attribute as it is."""
 
     name: str | None = None
     path: str | None = None
@@ -28,11 +28,13 @@ class GroupChanges:
 
 
 async def change_group(db: Connection, group_id: int, changes: GroupChanges) -> None:
-    """Change a group; the old full paths of all projects below it lead to them from then on.
+    """Change a group; the old full paths of all projects below it redirect to them from then on.
 
-    Call it within a transaction, which NamespacePathTaken and VisibilityRefused end. No group is made while
-    it runs.
+    Call it within a transaction, which NamespacePathTaken and VisibilityRefused end. No group is created
+    while it runs.
     """
+    # The trigger that computes the full path of a new group takes this lock too: it must not read a parent
+    # that is being renamed.
     await db.execute("SELECT pg_advisory_xact_lock(hashtext('crossdock.namespaces'))")
     if changes.visibility is not None:
         await _refuse_visibility(db, group_id, changes.visibility)
@@ -54,7 +56,7 @@ async def change_group(db: Connection, group_id: int, changes: GroupChanges) -> 
 
 
 async def _refuse_visibility(db: Connection, group_id: int, visibility: Visibility) -> None:
-    """Raise VisibilityRefused; what is in a group is at most as visible."""
+    """Raise VisibilityRefused: a group is at most as visible as its parent, and its content as itself."""
     found = await db.fetchrow(
         """SELECT p.visibility AS above,
                   EXISTS (SELECT FROM projects WHERE namespace_id = $1 AND visibility > $2) AS projects,
@@ -84,12 +86,12 @@ async def _remember_paths(db: Connection, group_id: int, path: str | None) -> No
 
 
 async def delete_group(db: Database, group_id: int) -> None:
-    """Delete a group with all groups and projects below it; the collector removes their objects."""
+    """Delete a group with all groups and projects below it; the collector deletes their objects."""
     await db.execute("DELETE FROM namespaces WHERE id = $1", group_id)
 
 
 async def free_path(db: Database, path: str, *, parent_id: int | None) -> str | None:
-    """Give None where no namespace has the path, else the first path with a number behind it that is free."""
+    """Give None where no namespace has the path; else the first free path with a number appended."""
     taken = await db.fetch(
         """SELECT lower(path) AS path FROM namespaces WHERE parent_id IS NOT DISTINCT FROM $2
            AND starts_with(lower(path), lower($1))""",

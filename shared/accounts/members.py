@@ -1,4 +1,4 @@
-"""The members of a project or of a group: direct ones, and those of the groups above."""
+"""The members of a project or group: direct members, and those inherited from the groups above."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.database.pool import Connection, Database, Row
 from shared.database.search import Found, contains
 from shared.errors import Conflict, Denied, Missing
 
-# The owner of a personal namespace is a member of its projects, as in GitLab, without a row that says so.
+# The owner of a personal namespace is a member of its projects, as in GitLab, without a membership row.
 _MEMBERS = """WITH RECURSIVE line AS (
         SELECT id, parent_id, owner_id, created_at FROM namespaces WHERE id = $1
         UNION ALL SELECT n.id, n.parent_id, n.owner_id, n.created_at
@@ -34,9 +34,9 @@ _FIELDS = "u.*, b.access_level, b.created_at AS member_since, b.expires_at"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberSource:
-    """What somebody is a member of: a project in its namespace, or a group where ``project_id`` is None.
+    """What members belong to: a project in its namespace, or a group where ``project_id`` is None.
 
-    ``owner_id`` is whose the namespace is, where it is a user's own.
+    ``owner_id`` is the user whose personal namespace it is, if it is one.
     """
 
     namespace_id: int
@@ -46,7 +46,7 @@ class MemberSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberQuery:
-    """Which members to list; ``inherited`` ones too are those of the groups above."""
+    """Which members to list; with ``inherited`` also those of the groups above."""
 
     inherited: bool = False
     search: str | None = None
@@ -57,7 +57,7 @@ class MemberQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """Who may do what, since when, and until the beginning of which day (UTC)."""
+    """A user's access level, since when, and until the beginning of which day (UTC)."""
 
     user: User
     level: AccessLevel
@@ -72,13 +72,13 @@ class AlreadyMember(Conflict):
 
 
 class SourceGone(Missing):
-    """The project or group, or the user, was deleted in the same moment."""
+    """The project, group or user was deleted at the same moment."""
 
     code = "source_gone"
 
 
 class LastOwner(Denied):
-    """Without this member nobody would own the group."""
+    """Without this member the group would have no owner."""
 
     code = "last_owner"
 
@@ -93,7 +93,7 @@ def _member(row: Row) -> Member:
 
 
 async def list_members(db: Database, source: MemberSource, query: MemberQuery) -> Found[Member]:
-    """List who is a member now, by id; each once, with the highest level."""
+    """List current members, by id; each once, with the highest level."""
     values = (
         source.namespace_id, source.project_id, query.inherited, contains(query.search), query.user_id,
     )  # fmt: skip
@@ -119,9 +119,9 @@ def _where(source: MemberSource) -> tuple[str, int]:
 async def add_new_member(
     db: Database, source: MemberSource, user_id: int, *, level: AccessLevel, expires_at: date | None
 ) -> None:
-    """Make a user a direct member; a membership that has ended is none.
+    """Make a user a direct member, also where an earlier membership has expired.
 
-    Raises AlreadyMember, and SourceGone.
+    Raises AlreadyMember and SourceGone.
     """
     column, value = _where(source)
     try:
@@ -142,9 +142,9 @@ async def add_new_member(
 async def change_member(
     db: Connection, source: MemberSource, user_id: int, *, level: AccessLevel, expires_at: date | None
 ) -> None:
-    """Give a direct member another level. Raises LastOwner, which ends the caller's transaction."""
+    """Change the level of a direct member. Raises LastOwner, which ends the caller's transaction."""
     column, value = _where(source)
-    async with _owners_kept(db, source):
+    async with _require_owner_left(db, source):
         await db.execute(
             f"""UPDATE memberships SET access_level = $3, expires_at = $4
                 WHERE user_id = $1 AND {column} = $2""",  # noqa: S608  # fixed texts only
@@ -153,9 +153,9 @@ async def change_member(
 
 
 async def remove_member(db: Connection, source: MemberSource, user_id: int) -> None:
-    """End a direct membership. Raises LastOwner, which ends the caller's transaction."""
+    """Remove a direct member. Raises LastOwner, which ends the caller's transaction."""
     column, value = _where(source)
-    async with _owners_kept(db, source):
+    async with _require_owner_left(db, source):
         await db.execute(
             f"DELETE FROM memberships WHERE user_id = $1 AND {column} = $2",  # noqa: S608  # fixed texts only
             user_id, value,
@@ -163,14 +163,13 @@ async def remove_member(db: Connection, source: MemberSource, user_id: int) -> N
 
 
 @asynccontextmanager
-async def _owners_kept(db: Connection, source: MemberSource) -> AsyncIterator[None]:
-    """Raise LastOwner where a group had owners before the block and has none behind it.
-
-    Whoever takes another owner away in the meantime waits.
-    """
+async def _require_owner_left(db: Connection, source: MemberSource) -> AsyncIterator[None]:
+    """Raise LastOwner where a group had owners before the block and has none after it."""
     if source.project_id is not None:
         yield
         return
+    # Two transactions that each remove another owner run one after the other, so that one of them sees that
+    # it takes the last.
     await db.execute("SELECT FROM namespaces WHERE id = $1 FOR NO KEY UPDATE", source.namespace_id)
     owned = await _has_owner(db, source)
     yield

@@ -1,4 +1,4 @@
-"""Users, namespaces and what a token allows."""
+"""Users, namespaces and tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.gitlab.visibility import Visibility
 
 
 class AccessLevel(IntEnum):
-    """GitLab's access levels; a higher one includes the lower ones."""
+    """GitLab's access levels; a higher level includes the lower ones."""
 
     NONE = 0
     GUEST = 10
@@ -21,7 +21,7 @@ class AccessLevel(IntEnum):
 
 
 class Scope(Enum):
-    """What a token may be used for: everything, reading, reading of users, acting as somebody else."""
+    """What a token permits: everything, reading, reading users, acting as another user."""
 
     API = "api"
     READ_API = "read_api"
@@ -38,9 +38,9 @@ class NamespaceKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """An account; a ``bot`` works in projects of others and puts none into a namespace of its own.
+    """An account; a ``bot`` works in the projects of others, and creates none in a namespace of its own.
 
-    Others put at most ``projects_limit`` into theirs.
+    Other users have at most ``projects_limit`` projects in their own namespace.
     """
 
     id: int
@@ -55,9 +55,9 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace:
-    """Where projects live. ``full_path`` and ``full_name`` begin with those of the ancestors.
+    """A user's own namespace, or a group. Full path and full name begin with those of the ancestors.
 
-    What is in it is at most as visible; a user's own namespace limits nothing.
+    Its content is at most as visible as a group is; a user's own namespace does not limit visibility.
     """
 
     id: int
@@ -75,7 +75,7 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """A token as it was found: whose it is, and whether it still holds. Its text is known to nobody."""
+    """A token with its user, and whether it is still valid. Its plain text is not stored."""
 
     id: int
     user: User

@@ -17,18 +17,18 @@ COLUMNS = (
     "id", "kind", "parent_id", "owner_id", "path", "name", "full_path", "full_name", "description",
     "visibility", "created_at",
 )  # fmt: skip
-"""What a Namespace is made of."""
+"""The columns of a Namespace."""
 
 MEMBER_OF = """WITH RECURSIVE mine AS (
     SELECT n.id FROM namespaces n
     WHERE n.owner_id = $1 OR EXISTS (SELECT FROM live_memberships m WHERE m.namespace_id = n.id
                                      AND m.user_id = $1 AND m.access_level >= $2)
     UNION SELECT n.id FROM namespaces n JOIN mine ON n.parent_id = mine.id)"""
-"""Defines ``mine``: the namespaces where user $1 has at least level $2, with all below them."""
+"""SQL that defines ``mine``: the namespaces where user $1 has at least level $2, with all descendants."""
 
 
 class NamespaceOrder(Enum):
-    """What a list of namespaces is sorted by."""
+    """The columns by which a list of namespaces can be sorted."""
 
     FULL_PATH = "full_path"
     NAME = "name"
@@ -39,10 +39,11 @@ _ORDERS = {NamespaceOrder.FULL_PATH: "lower(n.full_path)", NamespaceOrder.NAME: 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamespaceQuery:
-    """Which namespaces to list: those of ``kind``, whose path or name contains ``search``.
+    """Which namespaces to list: those of ``kind`` whose path or name contains ``search``.
 
-    With ``minimum`` only where the user has that level; with ``parent_id`` only the groups right below it,
-    and with ``top`` only those below none. With ``visible`` those of that visibility too, whoever is in them.
+    With ``minimum`` only where the user has that level; with ``parent_id`` only its direct subgroups; with
+    ``top`` only groups without a parent. With ``visible`` also those of that visibility where the user is no
+    member.
     """
 
     kind: NamespaceKind | None = None
@@ -71,12 +72,12 @@ async def create_group(
     description: str = "",
     visibility: Visibility = Visibility.PRIVATE,
 ) -> Namespace:
-    """Insert a group, below ``parent`` where there is one.
+    """Insert a group, below ``parent`` if given.
 
     Raises NamespacePathTaken, NamespaceGone and VisibilityRefused.
     """
     try:
-        # Full path and name are the trigger's, which reads the parent's as they are by then.
+        # The trigger makes full path and name, as ``parent`` may have been renamed since it was read.
         row = await db.fetchrow(
             """INSERT INTO namespaces (kind, parent_id, path, name, description, visibility)
                VALUES ('group', $1, $2, $3, $4, $5) RETURNING *""",
@@ -105,16 +106,16 @@ async def find_namespace_by_path(db: Database, full_path: str) -> Namespace | No
 
 
 async def personal_namespace(db: Database, user_id: int) -> Namespace:
-    """Give the user's own namespace, which every user has."""
+    """Give the user's own namespace; every user has one."""
     row = await db.fetchrow("SELECT * FROM namespaces WHERE owner_id = $1", user_id)
     assert row is not None  # noqa: S101  # made together with the user
     return namespace_of(row)
 
 
 async def list_namespaces(db: Database, user: User | None, query: NamespaceQuery) -> Found[Namespace]:
-    """List the namespaces that ``user`` belongs to, or all for an administrator.
+    """List the namespaces to which ``user`` belongs, or all for an administrator.
 
-    Where a level is asked for, it is the user's own, not an administrator's. A stranger belongs to none.
+    With ``minimum`` the user's own level counts, also for an administrator. A visitor belongs to none.
     """
     condition = f"""{MEMBER_OF} SELECT %s FROM namespaces n
         WHERE ($3 OR n.id IN (SELECT id FROM mine) OR n.visibility >= $8)

@@ -1,4 +1,4 @@
-"""GitLab's rate limits: so many requests within a fixed minute, counted in Postgres for all replicas."""
+"""GitLab's rate limits: requests within a fixed minute, counted in Postgres for all replicas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.errors import TooMany
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """How a user stands against a limit, counted by ``key``.
+    """A user's use of a limit, counted under ``key``.
 
     ``reset_at`` is in seconds since 1970, ``wait`` in seconds from now.
     """
@@ -26,12 +26,12 @@ class Quota:
 
     @property
     def is_over(self) -> bool:
-        """Whether this was one use too many."""
+        """Whether this use exceeded the limit."""
         return self.used > self.limit
 
 
 class RateLimited(TooMany):
-    """The limit of that quota is used up for this minute."""
+    """The limit is used up for this minute."""
 
     code = "rate_limited"
 
@@ -41,8 +41,8 @@ class RateLimited(TooMany):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How often within a minute, how often so far, and when the minute ends; it begins with a request."""
+class RateLimitUsage:
+    """The limit of a minute, the uses so far, and when the minute ends; it begins with a request."""
 
     limit: int
     used: int
@@ -50,20 +50,20 @@ class Standing:
 
 
 OnQuota = Callable[[Quota | None], None]
-"""Is told against which quota a use was counted, be it over or not; None where it was taken back."""
+"""Called with the quota of each counted use, exceeded or not; with None where a use was uncounted."""
 
 
 class RateLimits:
-    """Counts uses. The window is told by the database's clock; uses that are refused count too."""
+    """Counts uses by the database's clock; refused uses count too."""
 
     def __init__(self, pool: Pool, on_quota: OnQuota = lambda _: None) -> None:
         self._pool = pool
         self._on_quota = on_quota
 
     async def count(self, name: str, *of: int, limit: int) -> Quota | None:
-        """Count a use of ``name`` by a user (and what else the limit is for); None where ``limit`` is 0.
+        """Count a use of ``name`` by the user (and what else the limit is for); None where ``limit`` is 0.
 
-        Raises RateLimited where it is one more than ``limit`` a minute.
+        Raises RateLimited where the use exceeds ``limit`` a minute.
         """
         if not limit:
             return None
@@ -73,8 +73,8 @@ class RateLimits:
             raise RateLimited(quota)
         return quota
 
-    async def take_back(self, quota: Quota | None) -> None:
-        """Uncount a use that was counted before it was read, and turned out not to be one."""
+    async def uncount(self, quota: Quota | None) -> None:
+        """Uncount a use that was counted before the request was read, and that turned out to be none."""
         if quota is None:
             return
         self._on_quota(None)
@@ -103,9 +103,9 @@ async def _use(db: Database, name: str, of: Sequence[int], *, limit: int) -> Quo
     return Quota(name=name, key=key, limit=limit, **row)
 
 
-async def standing(db: Database, name: str, *of: int, limit: int) -> Standing:
-    """Tell how a user stands against a limit, without counting anything."""
+async def read_usage(db: Database, name: str, *of: int, limit: int) -> RateLimitUsage:
+    """Give a user's use of a limit, without counting one."""
     row = await db.fetchrow(
         "SELECT used, window_end FROM rate_limits WHERE key = $1 AND window_end > now()", _key(name, of)
     )
-    return Standing(limit, row["used"], row["window_end"]) if row else Standing(limit, 0, None)
+    return RateLimitUsage(limit, row["used"], row["window_end"]) if row else RateLimitUsage(limit, 0, None)

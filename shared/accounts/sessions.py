@@ -1,4 +1,4 @@
-"""Sessions of browsers in Postgres, by the SHA-256 digest of their secret; each hangs on a token."""
+"""Browser sessions in Postgres, stored by the SHA-256 of their secret; each belongs to a token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.database.pool import Database
 
 
 async def create_session(db: Database, token_id: int, *, lasts: timedelta) -> str:
-    """Begin a session and give its secret, for the only time; it ends with the token at the latest."""
+    """Create a session and give its secret, which is not stored; it ends with its token at the latest."""
     secret = secrets.token_urlsafe(32)
     await db.execute(
         "INSERT INTO web_sessions (digest, token_id, expires_at) VALUES ($1, $2, now() + $3)",
@@ -20,9 +20,9 @@ async def create_session(db: Database, token_id: int, *, lasts: timedelta) -> st
 
 
 async def find_session(db: Database, secret: str) -> int | None:
-    """Give the id of the token that began the session; None where there is none, or none any more.
+    """Find a session, and give the id of its token; None where there is none or it has expired.
 
-    Whether the token still holds is for the caller to ask.
+    The caller checks whether the token is still valid.
     """
     token_id: int | None = await db.fetchval(
         "SELECT token_id FROM web_sessions WHERE digest = $1 AND expires_at > now()", digest(secret)

@@ -1,4 +1,4 @@
-"""Tokens in Postgres, by their SHA-256 digest only: the plain text is shown once and kept nowhere."""
+"""Tokens in Postgres, stored by their SHA-256 only: the plain text is shown once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIELDS = f"""t.id, t.name, t.scopes, t.created_at, t.expires_at,
 
 
 def digest(token: str) -> bytes:
-    """Give what is kept of ``token``; it is long and random, so that no salt is needed."""
+    """Give what is stored of ``token``; it is long and random, so that no salt is needed."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
@@ -32,7 +32,7 @@ async def create_token(
     scopes: Iterable[Scope] = (Scope.API,),
     expires_at: datetime | None = None,
 ) -> str:
-    """Make a token and give its plain text, for the only time."""
+    """Create a token and give its plain text, which is not stored."""
     token = f"glpat-{secrets.token_urlsafe(24)}"
     await _insert(db, user_id, name=name, token=token, scopes=scopes, expires_at=expires_at)
     return token
@@ -41,7 +41,7 @@ async def create_token(
 async def replace_token(
     db: Connection, user_id: int, *, name: str, token: str, scopes: Iterable[Scope]
 ) -> None:
-    """Make ``token`` the user's only token of that name; may be repeated. Call it within a transaction."""
+    """Make ``token`` the user's only token of that name. May be repeated. Call it within a transaction."""
     await db.execute(
         "DELETE FROM tokens WHERE (user_id = $1 AND name = $2) OR digest = $3", user_id, name, digest(token)
     )
@@ -66,17 +66,17 @@ def _token(row: Row) -> AccessToken:
 
 
 async def find_by_token(db: Database, token: str) -> AccessToken | None:
-    """Find what ``token`` stands for, also where it has expired or was revoked.
+    """Find a token by its plain text, also an expired or revoked one.
 
-    How long the index takes to compare tells at most something of digests, and of a digest nobody can
-    make the token: that is as good as a comparison in constant time.
+    The time of the index look-up reveals at most something of digests, from which no token can be made: that
+    is as safe as a comparison in constant time.
     """
     row = await db.fetchrow(f"SELECT {_FIELDS} WHERE t.digest = $1", digest(token))  # fixed texts only
     return None if row is None else _token(row)
 
 
 async def find_token(db: Database, token_id: int) -> AccessToken | None:
-    """Find a token by its id, also where it has expired or was revoked."""
+    """Find a token by its id, also an expired or revoked one."""
     row = await db.fetchrow(f"SELECT {_FIELDS} WHERE t.id = $1", token_id)  # fixed texts only
     return None if row is None else _token(row)
 
@@ -84,7 +84,7 @@ async def find_token(db: Database, token_id: int) -> AccessToken | None:
 async def list_tokens(
     db: Database, *, user_id: int | None, active: bool | None, limit: int, offset: int
 ) -> Found[AccessToken]:
-    """List the tokens of a user, or of all, only those that hold (or do not) where ``active`` says so."""
+    """List the tokens of a user, or of all for None; with ``active`` only the valid (or invalid) ones."""
     condition = f"""SELECT %s FROM (SELECT {_FIELDS}) AS t
         WHERE ($1::bigint IS NULL OR user_id = $1)
           AND ($2::boolean IS NULL OR (expired OR revoked) <> $2)"""  # noqa: S608  # fixed texts only
@@ -94,12 +94,12 @@ async def list_tokens(
 
 
 async def revoke_token_by_id(db: Database, token_id: int) -> None:
-    """Take a token's power away for good; may be repeated."""
+    """Revoke a token for good. May be repeated."""
     await db.execute("UPDATE tokens SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1", token_id)
 
 
 async def revoke_token(db: Database, token: str) -> bool:
-    """Take a token's power away for good; tells whether there was such a token."""
+    """Revoke a token for good; give whether there is such a token."""
     row = await db.fetchval(
         "UPDATE tokens SET revoked_at = coalesce(revoked_at, now()) WHERE digest = $1 RETURNING true",
         digest(token),

@@ -15,12 +15,12 @@ from shared.database.search import Found, contains
 _COLUMNS = ("id", "username", "name", "email", "is_admin", "bot", "projects_limit", "created_at")
 _ROOT = "root"
 _DIGITS = 19
-"""As many as a bigint may have, which are too many for some."""
+"""Digits of the largest bigint; not every number with so many digits is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserQuery:
-    """Which users to list: the one called ``username``, or those with ``search`` in their names."""
+    """Which users to list: the one called ``username``, or those whose names contain ``search``."""
 
     username: str | None = None
     search: str | None = None
@@ -43,7 +43,7 @@ async def create_user(
     bot: bool = False,
     projects_limit: int | None = None,
 ) -> User:
-    """Insert a user with the personal namespace of the same name, both or none. Raises UsernameTaken."""
+    """Insert a user and the personal namespace of the same name, both or none. Raises UsernameTaken."""
     try:
         row = await db.fetchrow(
             """WITH made AS (INSERT INTO users (username, name, email, is_admin, bot, projects_limit)
@@ -79,7 +79,7 @@ async def find_user_by_reference(db: Database, reference: str) -> User | None:
 
 
 async def search_users(db: Database, query: UserQuery) -> Found[User]:
-    """List the users that ``query`` asks for, the newest first."""
+    """List the users that match ``query``, the newest first."""
     condition = """SELECT %s FROM users
         WHERE ($1::text IS NULL OR lower(username) = lower($1))
           AND ($2::text IS NULL OR username ILIKE $2 OR name ILIKE $2 OR lower(email) = lower($3))"""
@@ -96,9 +96,9 @@ async def list_users(db: Database) -> list[User]:
 
 
 async def ensure_root(db: Connection, token: str) -> User:
-    """Have an administrator ``root`` whose only token of the name "root" is ``token``; may be repeated.
+    """Ensure the administrator ``root``, and that ``token`` is its only token named "root".
 
-    Call it within a transaction.
+    May be repeated. Call it within a transaction.
     """
     await db.execute("SELECT pg_advisory_xact_lock(hashtext('crossdock.root'))")
     root = await find_user(db, _ROOT)

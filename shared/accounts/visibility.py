@@ -1,4 +1,4 @@
-"""Who may know of a group or a project."""
+"""The visibility of groups and projects to users who are no members."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from shared.gitlab.visibility import Visibility
 
 
 def lowest_visible(*, signed_in: bool) -> Visibility:
-    """Give the level from which on somebody sees what he is no member of."""
+    """Give the lowest level of visibility that a user, or a visitor, sees without being a member."""
     return Visibility.INTERNAL if signed_in else Visibility.PUBLIC

@@ -12,7 +12,7 @@ class AnswerExpiry:
         self._pool = pool
 
     async def remove_answers(self) -> int:
-        """Remove keys of requests whose time is over; give how many."""
+        """Remove expired idempotency keys with their answers; give how many."""
         gone = await self._pool.fetch(
             """DELETE FROM idempotency_keys WHERE expires_at <= now()
                AND (status IS NOT NULL OR locked_until <= now()) RETURNING user_id"""

@@ -41,7 +41,7 @@ class BrowserSessions:
 
     async def take_back(self, attempt: Quota | None) -> None:
         """Uncount an attempt that did not fail."""
-        await self._limits.take_back(attempt)
+        await self._limits.uncount(attempt)
 
     async def check(self, text: str) -> AccessToken | None:
         """Give the token, where it can be signed in with."""

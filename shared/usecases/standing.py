@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.accounts.models import User
-from shared.accounts.rate_limits import Standing, standing
+from shared.accounts.rate_limits import RateLimitUsage, read_usage
 from shared.archive.limits import Limits
 from shared.database.pool import Pool, one_moment
 from shared.projects.store import count_own
@@ -21,8 +21,8 @@ class UserLimits:
     user: User
     settings: ApplicationSettings
     archive: Limits
-    imports: Standing
-    exports: Standing
+    imports: RateLimitUsage
+    exports: RateLimitUsage
     own_projects: int
 
 
@@ -42,7 +42,7 @@ class Standings:
                 user=user,
                 settings=settings,
                 archive=self.archive_limits,
-                imports=await standing(db, "project_import", user.id, limit=settings.project_import_limit),
-                exports=await standing(db, "project_export", user.id, limit=settings.project_export_limit),
+                imports=await read_usage(db, "project_import", user.id, limit=settings.project_import_limit),
+                exports=await read_usage(db, "project_export", user.id, limit=settings.project_export_limit),
                 own_projects=await count_own(db, user.id),
             )

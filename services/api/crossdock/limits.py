@@ -10,7 +10,7 @@ from services.api.http.caller import find_caller
 from services.api.http.form_data import LARGEST_FIELD, LARGEST_FIELDS, MOST_PARTS
 from services.api.http.responses import json_response, timestamp
 from services.api.use_cases import use_cases
-from shared.accounts.rate_limits import Standing
+from shared.accounts.rate_limits import RateLimitUsage
 from shared.idempotency.store import KEPT_FOR
 from shared.ledger.objects import RETRIED_WITHIN
 from shared.settings.application import GITLAB_PROJECT
@@ -82,7 +82,7 @@ def _size(mebibytes: int) -> int | None:
     return mebibytes * MIB or None
 
 
-def _rate(standing: Standing) -> dict[str, object] | None:
+def _rate(standing: RateLimitUsage) -> dict[str, object] | None:
     """Make what is left of a minute; null where there is no limit."""
     if not standing.limit:
         return None
