@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from shared.archive.errors import ArchiveTooLarge
-from shared.archive.events import Event
+from shared.archive.events import ArchiveEvent
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.gitlab.project_json import ProjectAttributes
@@ -70,7 +70,7 @@ class Importer:
             await self._finish(job, lease, writer, attributes, progress=progress, outcome=source.outcome)
 
     async def _restore(
-        self, events: AsyncGenerator[Event, None], restorer: Restorer, *, yielder: EventLoopYielder
+        self, events: AsyncGenerator[ArchiveEvent, None], restorer: Restorer, *, yielder: EventLoopYielder
     ) -> None:
         async with aclosing(events):
             async for event in events:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from shared.archive.events import EntryData, EntryEnded, EntryStarted, Event, TarEntryKind
+from shared.archive.events import ArchiveEvent, EntryData, EntryEnded, EntryStarted, TarEntryKind
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
@@ -130,7 +130,7 @@ class _Merge:
         if self._sink is not None:  # the archive has no such relation
             await self._sink.commit()
 
-    async def _take(self, events: AsyncGenerator[Event, None], progress: Progress) -> None:
+    async def _take(self, events: AsyncGenerator[ArchiveEvent, None], progress: Progress) -> None:
         receiver: RelationReceiver | None = None
         async for event in events:
             match event:

@@ -1,6 +1,6 @@
 """Why an archive is refused.
 
-Three families: the stream is broken, one entry is not acceptable, a limit is passed. Reading the same
+Three families: the stream is broken, an entry is not acceptable, a limit is exceeded. Reading the same
 archive again gives the same answer, so no retry helps.
 """
 
@@ -14,8 +14,8 @@ _SHOWN = 200
 """Characters of a name that a message shows."""
 
 
-def shown(name: bytes | str) -> str:
-    """The name in quotes, with everything escaped that could break a log line or a terminal."""
+def quote_name(name: bytes | str) -> str:
+    """Give the name in quotes, with everything escaped that could break a log line or a terminal."""
     text = name.decode(errors="backslashreplace") if isinstance(name, bytes) else name
     kept = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
     safe = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in kept)
@@ -23,11 +23,11 @@ def shown(name: bytes | str) -> str:
 
 
 class StreamError(ArchiveError):
-    """The bytes are not a whole gzip stream with a whole tar in it."""
+    """The bytes are not a complete gzip stream that contains a complete tar archive."""
 
 
 class EmptyArchive(StreamError):
-    """Not a single byte came."""
+    """The archive has no bytes."""
 
     def __init__(self) -> None:
         super().__init__("the archive is empty")
@@ -41,14 +41,14 @@ class NotGzip(StreamError):
 
 
 class NotTar(StreamError):
-    """What was compressed does not begin with a tar header."""
+    """The decompressed data does not begin with a tar header."""
 
     def __init__(self) -> None:
         super().__init__("not a tar archive")
 
 
 class CorruptGzip(StreamError):
-    """The compressed data contradicts itself; ``offset`` is in bytes of the tar stream."""
+    """The compressed data is inconsistent; ``offset`` is in bytes of the tar stream."""
 
     def __init__(self, what: str, *, offset: int) -> None:
         super().__init__(f"corrupt gzip data after {offset} decompressed bytes: {what}")
@@ -59,45 +59,45 @@ class Truncated(StreamError):
     """The archive stops before its end; ``entry`` is the last name that was read, if any."""
 
     def __init__(self, entry: str | None) -> None:
-        place = "before its first entry" if entry is None else f"in or after {shown(entry)}"
+        place = "before its first entry" if entry is None else f"in or after {quote_name(entry)}"
         super().__init__(f"the archive is cut short {place}")
         self.entry = entry
 
 
 class GarbageAfterStream(StreamError):
-    """Neither zeros nor another gzip member follow the end of a member."""
+    """The end of a gzip member is followed by neither zeros nor another member."""
 
     def __init__(self) -> None:
         super().__init__("something other than zeros follows the gzip stream")
 
 
 class GarbageAfterArchive(StreamError):
-    """Something other than zeros follows the zero block that ends a tar."""
+    """The zero block that ends a tar archive is followed by something other than zeros."""
 
     def __init__(self, entry: str | None) -> None:
-        place = "" if entry is None else f", after {shown(entry)}"
+        place = "" if entry is None else f", after {quote_name(entry)}"
         super().__init__(f"something other than zeros follows the end of the tar archive{place}")
         self.entry = entry
 
 
 class BadChecksum(StreamError):
-    """A block that should be a header is none; ``offset`` is in bytes of the tar stream."""
+    """A block that should be a header is not one; ``offset`` is in bytes of the tar stream."""
 
     def __init__(self, entry: str | None, *, offset: int) -> None:
-        place = "" if entry is None else f", after {shown(entry)}"
+        place = "" if entry is None else f", after {quote_name(entry)}"
         super().__init__(f"no valid tar header at byte {offset}{place}")
         self.entry = entry
         self.offset = offset
 
 
 class EntryRefused(ArchiveError):
-    """One entry makes the whole archive unacceptable; the message is its name and the reason."""
+    """One entry makes the whole archive unacceptable; the message has its name and the reason."""
 
     code = "archive_entry_refused"
     reason: ClassVar[str]
 
     def __init__(self, name: bytes | str, detail: str = "") -> None:
-        super().__init__(f"{shown(name)}: {self.reason}{detail and f': {detail}'}")
+        super().__init__(f"{quote_name(name)}: {self.reason}{detail and f': {detail}'}")
         self.name = name
 
 
@@ -138,13 +138,13 @@ class MultiVolume(EntryRefused):
 
 
 class UnknownType(EntryRefused):
-    """A type that neither POSIX nor this reader knows."""
+    """The type is known neither to POSIX nor to this reader."""
 
     reason = "unknown entry type"
 
 
 class EmptyName(EntryRefused):
-    """Nothing is left of the name of something that is not the root directory."""
+    """The name is empty, and the entry is not the root directory."""
 
     reason = "the name is empty"
 
@@ -162,55 +162,55 @@ class ParentInName(EntryRefused):
 
 
 class ControlCharacterInName(EntryRefused):
-    """NUL, a line feed or the like, which break listings and logs."""
+    """The name has NUL, a line feed or another control character, which break listings and logs."""
 
     reason = "names with control characters are refused"
 
 
 class NameNotUtf8(EntryRefused):
-    """The name cannot be written as JSON or stored as text."""
+    """The name is not UTF-8, so that it cannot be written as JSON or stored as text."""
 
     reason = "the name is not UTF-8"
 
 
 class DuplicateName(EntryRefused):
-    """Two files of one name: readers disagree which counts."""
+    """Two files have the same name: readers disagree about which one counts."""
 
     reason = "the name occurs twice"
 
 
 class FileAndDirectory(EntryRefused):
-    """The name is a file's and a directory's, or a file has entries below it."""
+    """The name is used for a file and a directory, or a file has entries below it."""
 
     reason = "the name is a file and a directory"
 
 
 class DirectoryWithData(EntryRefused):
-    """Readers disagree whether the data of a directory is there."""
+    """A directory has data: readers disagree about whether to skip it."""
 
     reason = "a directory has a size"
 
 
 class BadNumber(EntryRefused):
-    """A number of the header is malformed, or no size at all."""
+    """A number in the header is malformed, or is not possible as a size."""
 
     reason = "malformed header"
 
 
 class BadPaxHeader(EntryRefused):
-    """A PAX extended header that does not follow POSIX."""
+    """A PAX extended header does not follow POSIX."""
 
     reason = "malformed PAX header"
 
 
 class RepeatedExtension(EntryRefused):
-    """Two long names, or two PAX headers, for one entry: readers disagree which counts."""
+    """An entry has two long names, or two PAX headers: readers disagree about which one counts."""
 
     reason = "an extended header is repeated"
 
 
 class LimitExceeded(ArchiveError):
-    """The archive asks for more than ``limit`` of something."""
+    """The archive exceeds a limit of ``limit``."""
 
     code = "archive_limit_exceeded"
 
@@ -220,19 +220,19 @@ class LimitExceeded(ArchiveError):
 
 
 class ArchiveTooLarge(LimitExceeded):
-    """The tar stream is, or one entry says it is, larger than the limit in bytes."""
+    """The tar stream is larger than the limit in bytes, or one entry says that it is."""
 
     def __init__(self, entry: str | None, *, limit: int) -> None:
-        place = "" if entry is None else f", reached in or after {shown(entry)}"
+        place = "" if entry is None else f", reached in or after {quote_name(entry)}"
         super().__init__(f"the decompressed archive is over the limit of {limit} bytes{place}", limit=limit)
         self.entry = entry
 
 
 class TooManyEntries(LimitExceeded):
-    """More entries, or more distinct names, than the limit."""
+    """The archive has more entries, or more distinct names, than the limit."""
 
     def __init__(self, name: str, *, limit: int) -> None:
-        super().__init__(f"{shown(name)} is over the limit of {limit} entries", limit=limit)
+        super().__init__(f"{quote_name(name)} is over the limit of {limit} entries", limit=limit)
         self.name = name
 
 
@@ -240,7 +240,7 @@ class NameTooLong(LimitExceeded):
     """The name is longer than the limit in bytes."""
 
     def __init__(self, name: bytes, *, limit: int) -> None:
-        super().__init__(f"{shown(name)}: the name is over the limit of {limit} bytes", limit=limit)
+        super().__init__(f"{quote_name(name)}: the name is over the limit of {limit} bytes", limit=limit)
         self.name = name
 
 
@@ -248,5 +248,7 @@ class HeaderTooLarge(LimitExceeded):
     """A PAX header or GNU long name is larger than the limit in bytes."""
 
     def __init__(self, name: bytes, *, limit: int) -> None:
-        super().__init__(f"{shown(name)}: an extended header is over the limit of {limit} bytes", limit=limit)
+        super().__init__(
+            f"{quote_name(name)}: an extended header is over the limit of {limit} bytes", limit=limit
+        )
         self.name = name

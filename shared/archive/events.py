@@ -1,7 +1,7 @@
-"""What a reader tells of an archive, in the archive's own order.
+"""The events that a reader gives for an archive, in the archive's own order.
 
-An entry is ``EntryStarted``, any number of ``EntryData``, ``EntryEnded``; after the last one comes one
-``ArchiveEnded``. Nothing that was told is confirmed before that: checksums stand at the end of a stream.
+An entry is ``EntryStarted``, any number of ``EntryData``, ``EntryEnded``; the last one is followed by one
+``ArchiveEnded``. Until that comes, nothing is confirmed: checksums are at the end of a stream.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 
 class TarEntryKind(Enum):
-    """What an entry may be; every other kind is refused."""
+    """The kinds of entries that are accepted; all others are refused."""
 
     FILE = "file"
     DIRECTORY = "directory"
@@ -41,15 +41,15 @@ class EntryData:
 
 @dataclass(frozen=True, slots=True)
 class EntryEnded:
-    """All ``size`` bytes of the entry were told."""
+    """All ``size`` bytes of the entry were given."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveEnded:
-    """The archive is whole and its checksums hold.
+    """The archive is complete and its checksums are right.
 
-    ``compressed`` and ``decompressed`` are bytes of the file and of the tar stream in it; ``entries``
-    counts dropped ones and the root directory too.
+    ``compressed`` and ``decompressed`` are the bytes of the file and of the tar stream in it; ``entries``
+    includes skipped ones and the root directory.
     """
 
     compressed: int
@@ -57,4 +57,4 @@ class ArchiveEnded:
     entries: int
 
 
-Event: TypeAlias = EntryStarted | EntryData | EntryEnded | ArchiveEnded
+ArchiveEvent: TypeAlias = EntryStarted | EntryData | EntryEnded | ArchiveEnded

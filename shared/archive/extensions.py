@@ -1,4 +1,4 @@
-"""Headers that say more about the entry after them: GNU long names and PAX headers."""
+"""Headers that extend the entry after them: GNU long names and PAX headers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LONG_NAME, _LONG_LINK, _PAX, _GLOBAL_PAX = b"L", b"K", b"x", b"g"
 
 
 class Extensions:
-    """Collects what comes before an entry, then applies it. ``limit`` is bytes of one extension."""
+    """Collects the extensions before an entry, then applies them. ``limit`` is the bytes of one extension."""
 
     TYPES = frozenset({_LONG_NAME, _LONG_LINK, _PAX, _GLOBAL_PAX})
 
@@ -21,10 +21,10 @@ class Extensions:
         self._header = Header(b"", 0, 0, b"")
         self._data = bytearray()
         self.pending: dict[bytes, bytes] = {}
-        """By type, for the entry that has to follow."""
+        """The complete extensions by type, for the entry that has to follow."""
 
     def start(self, header: Header) -> None:
-        """Begin an extension. Raises RepeatedExtension, HeaderTooLarge."""
+        """Begin an extension. Raises RepeatedExtension and HeaderTooLarge."""
         if header.type in self.pending:
             raise RepeatedExtension(header.name)
         if header.size > self._limit:
@@ -35,7 +35,7 @@ class Extensions:
         self.take(b"")
 
     def take(self, piece: bytes) -> None:
-        """Add the next bytes, ``left`` at most. Raises BadPaxHeader, SparseFile for a global header."""
+        """Add the next bytes, at most ``left``. Raises BadPaxHeader, and SparseFile for a global header."""
         self._data += piece
         self.left -= len(piece)
         if self.left:
@@ -46,13 +46,13 @@ class Extensions:
             self.pending[self._header.type] = bytes(self._data)
 
     def apply(self, header: Header) -> Header:
-        """Return the entry's header with all that was pending. Raises BadPaxHeader, SparseFile."""
+        """Give the entry's header with all pending extensions applied. Raises BadPaxHeader and SparseFile."""
         pending, self.pending = self.pending, {}
         if _LONG_NAME in pending:
             header = header._replace(name=pending[_LONG_NAME].rstrip(b"\0"))
         if _PAX not in pending:
             return header
-        # As in GNU tar, PAX has the last word.
+        # As in GNU tar, PAX headers win over long names.
         pax = parse_pax(pending[_PAX], header.name)
         return header._replace(
             name=header.name if pax.path is None else pax.path,

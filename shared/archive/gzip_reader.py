@@ -1,7 +1,7 @@
-"""Gzip (RFC 1952) inflated step by step.
+"""Inflates gzip (RFC 1952) in steps.
 
-Header and trailer are read here and ISA-L sees the raw deflate data only: its own gzip reader misreads
-headers with several optional fields when they arrive in pieces.
+Header and trailer are parsed here, and ISA-L gets the raw deflate data only: its own gzip reader misreads
+headers with several optional fields that arrive in pieces.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from isal import isal_zlib
 from shared.archive.errors import CorruptGzip, GarbageAfterStream, NotGzip
 
 STEP = 256 * 1024
-"""Bytes inflated at a time, at most: what a bomb can cost before its limit is looked at."""
+"""Bytes inflated at a time, at most: what a bomb can cost before the limit is checked."""
 
 _SLICE = 64 * 1024
 """Bytes given to the inflater at a time. It copies what it did not use, so this bounds each copy."""
@@ -27,9 +27,9 @@ _RAW_DEFLATE = -15
 
 
 def header_length(head: bytes) -> int | None:
-    """Bytes of the member header that ``head`` begins with, None while it is incomplete.
+    """Give the length of the member header with which ``head`` begins; None while it is incomplete.
 
-    Raises ValueError with the reason when it is not one.
+    Raises ValueError with the reason where it is not a header.
     """
     if len(head) < _FIXED:
         return None
@@ -59,9 +59,9 @@ def _crc16(head: bytes) -> int:
 
 
 class GzipReader:
-    """Compressed bytes in, at any cut; tar bytes out, in steps of 1 byte to ``STEP``.
+    """Takes compressed bytes, in pieces of any size, and gives tar bytes, in steps of 1 to ``STEP`` bytes.
 
-    Members follow one another; zeros may follow the last one, as tapes leave them and GNU gzip allows.
+    Members may follow one another; zeros may follow the last one, as tapes leave them and GNU gzip allows.
     """
 
     def __init__(self) -> None:
@@ -79,11 +79,11 @@ class GzipReader:
 
     @property
     def complete(self) -> bool:
-        """Whether the stream may end here: after a member that was checked."""
+        """Whether the stream may end here: after a member whose checksum was right."""
         return self._members > 0 and self._inflater is None and not self._header
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Inflate, lazily; take all of it before the next feed. Raises StreamError."""
+        """Inflate, lazily; read it to the end before the next ``feed``. Raises StreamError."""
         view = memoryview(data)
         for start in range(0, len(view), _SLICE):
             rest = view[start : start + _SLICE]
@@ -127,7 +127,7 @@ class GzipReader:
     def _inflate(
         self, data: memoryview, inflater: isal_zlib.Decompress
     ) -> Generator[bytes, None, memoryview]:
-        """Inflate until the data or the member ends; return what the member did not take."""
+        """Inflate until the data or the member ends; give the bytes after the member."""
         source: memoryview | bytes = data
         while True:
             try:

@@ -1,4 +1,4 @@
-"""How much an archive may ask of its reader."""
+"""The limits of an archive."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Each is counted while the archive streams; what goes over ends the reading.
+    """Each limit is checked while the archive streams; exceeding one ends the reading.
 
-    ``decompressed``: bytes of the tar stream, 0 for no limit (GitLab's ``max_decompressed_archive_size``).
-    ``entries``: entries, and also distinct names with the directories they imply; the reader keeps
-    about 100 bytes for each name.
-    ``name``: bytes of one entry's name; an index of Postgres takes 2704 in a key.
-    ``header``: bytes of one PAX header or GNU long name.
-    ``line``: bytes of one NDJSON line.
-    ``depth``: nesting of one JSON value.
+    - ``decompressed``: bytes of the tar stream, 0 for no limit (GitLab's ``max_decompressed_archive_size``)
+    - ``entries``: entries, and also distinct names with the directories that they imply; the reader keeps
+      about 100 bytes for each name
+    - ``name``: bytes of one entry's name; an index of Postgres takes 2704 in a key
+    - ``header``: bytes of one PAX header or GNU long name
+    - ``line``: bytes of one NDJSON line
+    - ``depth``: nesting of one JSON value
     """
 
     decompressed: int = 25_600 * MIB

@@ -1,4 +1,4 @@
-"""Names of entries: which are safe, which are dropped, which were there before."""
+"""Names of entries: which are safe, which are skipped, and which were used before."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _RESOURCE_FORKS = "__MACOSX"
 
 
-def normalised(raw: bytes, limit: int) -> str:
-    """The name without ``.`` and empty components, "" for the root. A backslash is a character like others.
+def normalise_name(raw: bytes, limit: int) -> str:
+    """Give the name without ``.`` and empty components, "" for the root. A backslash has no meaning.
 
-    Raises NameTooLong, NameNotUtf8, ControlCharacterInName, AbsoluteName, ParentInName.
+    Raises NameTooLong, NameNotUtf8, ControlCharacterInName, AbsoluteName and ParentInName.
     """
     if len(raw) > limit:
         raise NameTooLong(raw, limit=limit)
@@ -30,7 +30,7 @@ def normalised(raw: bytes, limit: int) -> str:
         name = raw.decode()
     except UnicodeDecodeError:
         raise NameNotUtf8(raw) from None
-    # Few names need the slower search; what it looks for is never printable.
+    # A fast test first: control characters are never printable, and few names need the slower search.
     if not name.isprintable() and _CONTROL.search(name):
         raise ControlCharacterInName(raw)
     if name.startswith("/"):
@@ -42,7 +42,7 @@ def normalised(raw: bytes, limit: int) -> str:
 
 
 def is_litter(name: str) -> bool:
-    """Whether macOS left it there: AppleDouble files, folder settings, resource forks."""
+    """Tell whether macOS has added the entry: AppleDouble files, folder settings, resource forks."""
     last = name.rpartition("/")[2]
     return last.startswith("._") or last == ".DS_Store" or name.partition("/")[0] == _RESOURCE_FORKS
 
@@ -50,8 +50,8 @@ def is_litter(name: str) -> bool:
 class NameSet:
     """The names that an archive has used.
 
-    Keeps Python's 64-bit hash of each, about 100 bytes of memory, and no more than ``limit`` of them. Two
-    names of one hash would refuse a good archive; in 5 million names the odds are below one in a million.
+    Keeps Python's 64-bit hash of each, about 100 bytes of memory, and at most ``limit`` of them. Two names
+    with one hash would refuse a good archive; with 5 million names the odds are below one in a million.
     """
 
     def __init__(self, limit: int) -> None:
@@ -61,7 +61,7 @@ class NameSet:
         self._last_parent = ""
 
     def claim_file(self, name: str) -> None:
-        """Raises DuplicateName, FileAndDirectory, TooManyEntries."""
+        """Add the name of a file. Raises DuplicateName, FileAndDirectory and TooManyEntries."""
         parent = name.rpartition("/")[0]
         if parent != self._last_parent:
             self.claim_directory(parent)
@@ -74,7 +74,7 @@ class NameSet:
         self._add(known, name, to=self._files)
 
     def claim_directory(self, name: str) -> None:
-        """Claim it and those above it; again is harmless. Raises FileAndDirectory, TooManyEntries."""
+        """Add a directory and those above it. May be repeated. Raises FileAndDirectory and TooManyEntries."""
         while name:
             known = hash(name)
             if known in self._directories:

@@ -10,7 +10,7 @@ from shared.archive.errors import BadPaxHeader, SparseFile
 
 _LENGTH_DIGITS = 20
 _MOST_RECORDS = 1000
-"""Of one header, whose writers have a dozen: a small archive must not cost long."""
+"""Records of one header; real ones have a dozen, and a small archive must not take long to read."""
 _SIZE = re.compile(rb"([0-9]{1,18})")
 _TIME = re.compile(rb"(-?[0-9]{1,18})(?:\.[0-9]*)?")
 _SPARSE = b"GNU.sparse."
@@ -20,7 +20,7 @@ _OF_ONE_ENTRY = frozenset({b"path", b"linkpath", b"size"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaxHeader:
-    """What the header of one entry overrides; None leaves the entry's own value."""
+    """What the header of one entry overrides; None keeps the entry's own value."""
 
     path: bytes | None
     size: int | None
@@ -28,7 +28,7 @@ class PaxHeader:
 
 
 def parse_pax(data: bytes, name: bytes) -> PaxHeader:
-    """Read the header before the entry ``name``. Raises BadPaxHeader, SparseFile."""
+    """Parse the PAX header before the entry ``name``. Raises BadPaxHeader and SparseFile."""
     values = {}
     for keyword, value in _records(data, name):
         if keyword.startswith(_SPARSE):
@@ -43,7 +43,7 @@ def parse_pax(data: bytes, name: bytes) -> PaxHeader:
 
 
 def check_global_pax(data: bytes, name: bytes) -> None:
-    """Refuse a global header that would rename or resize every entry after it. Raises as parse_pax."""
+    """Refuse a global header that would rename or resize every entry after it. Raises as ``parse_pax``."""
     for keyword, _ in _records(data, name):
         if keyword in _OF_ONE_ENTRY:
             raise BadPaxHeader(name, f"{keyword.decode()} for all entries")

@@ -12,7 +12,7 @@ BLOCK = 512
 ZERO_BLOCK = bytes(BLOCK)
 
 MTIME_MAX = 0o77777777777
-"""The last second that eleven octal digits can say; later times are cut to it."""
+"""The last second that eleven octal digits can express; later times are lowered to it."""
 
 _FIELDS = struct.Struct("100s24x12s12s8sc100x6s82x155s12x")
 _CHECKSUM = slice(148, 156)
@@ -22,7 +22,7 @@ _POSITIVE, _NEGATIVE = 0x80, 0xFF
 
 
 class Header(NamedTuple):
-    """The fields that matter. A tuple, as one is made for each entry and costs a third of a dataclass."""
+    """The fields that are read. A tuple: one is made for each entry, and costs a third of a dataclass."""
 
     name: bytes
     size: int
@@ -31,7 +31,7 @@ class Header(NamedTuple):
 
 
 def parse_header(block: bytes) -> Header | None:
-    """Read a block, None when its checksum does not hold. Raises BadNumber."""
+    """Parse a block; None where its checksum is wrong. Raises BadNumber."""
     name, size, mtime, stored, kind, magic, prefix = _FIELDS.unpack(block)
     if not _checksum_holds(block, stored):
         return None
@@ -49,7 +49,7 @@ def parse_header(block: bytes) -> Header | None:
 
 
 def checksum(block: bytes) -> int:
-    """Sum of the bytes, the checksum's own field counted as spaces (POSIX, ustar interchange format)."""
+    """Give the sum of the bytes; the checksum's own field counts as spaces (POSIX, ustar format)."""
     # The low half of an Adler-32 that starts at 0 is the sum modulo 65521, more than 256 bytes can reach.
     return (
         (adler32(block[:148], 0) & 0xFFFF)
@@ -70,7 +70,7 @@ def _checksum_holds(block: bytes, stored: bytes) -> bool:
 
 
 def _number(field: bytes) -> int:
-    """A number in octal, or in base 256 where GNU tar had no room for octal; 0 for a blank field."""
+    """Parse a number in octal, or in base 256, which GNU tar uses for large ones; a blank field is 0."""
     digits = field.strip(b" \0")
     # int() alone would take "0o7", "1_0" and "-1" too.
     if digits.isdigit():

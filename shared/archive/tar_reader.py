@@ -1,7 +1,7 @@
-"""Tar bytes in, events out (POSIX ustar and pax, GNU tar, v7).
+"""Reads tar bytes into events (POSIX ustar and pax, GNU tar, v7).
 
-The format is a row of 512-byte headers, each with a body padded to 512 bytes, ended by zero blocks. A body
-is the data of a file, or extends the header after it.
+The format is a sequence of 512-byte headers, each with a body padded to 512 bytes, ended by zero blocks. A
+body is the data of a file, or extends the header after it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from shared.archive.errors import (
     TooManyEntries,
     Truncated,
     UnknownType,
-    shown,
+    quote_name,
 )
 from shared.archive.events import EntryData, EntryEnded, EntryStarted, TarEntryKind
 from shared.archive.extensions import Extensions
 from shared.archive.limits import Limits
-from shared.archive.names import NameSet, is_litter, normalised
+from shared.archive.names import NameSet, is_litter, normalise_name
 from shared.archive.tar_header import BLOCK, MTIME_MAX, ZERO_BLOCK, Header, parse_header
 
-# NUL is how v7 wrote a plain file, and POSIX lets a reader take a contiguous one ("7") for plain.
+# v7 wrote NUL for a plain file, and POSIX lets a reader treat a contiguous file ("7") as plain.
 _KINDS = {
     b"0": TarEntryKind.FILE,
     b"\0": TarEntryKind.FILE,
@@ -54,24 +54,24 @@ _ENDED = EntryEnded()
 
 
 class TarReader:
-    """Takes the stream at any cut; a piece of data it tells is never larger than what was fed."""
+    """Takes the stream in pieces of any size; no piece of data that it gives is larger than what was fed."""
 
     def __init__(self, limits: Limits) -> None:
         self.entries = 0
-        """Entries read, with the root directory and the dropped ones."""
+        """Entries read, including the root directory and skipped ones."""
         self.entry: str | None = None
         """Name of the last entry, for messages."""
         self._limits = limits
         self._names = NameSet(limits.entries)
         self._extensions = Extensions(limits.header)
         self._data_left = 0
-        self._skip_left = 0  # after the data: padding, and bodies that are not told
+        self._skip_left = 0  # after the data: padding, and bodies of skipped entries
         self._block = b""  # the beginning of a header that the feed cut
         self._offset = 0  # of the next header
         self._in_zeros = False
 
     def feed(self, data: bytes) -> Iterator[EntryStarted | EntryData | EntryEnded]:
-        """Read on, lazily; take all of it before the next feed. Raises ArchiveError."""
+        """Read on, lazily; read it to the end before the next ``feed``. Raises ArchiveError."""
         data, self._block = self._block + data, b""
         position, end = 0, len(data)
         while position < end:
@@ -107,7 +107,7 @@ class TarReader:
     def close(self) -> None:
         """Check that the archive may end here; the zero blocks may be missing, as in GNU tar.
 
-        Raises NotTar when no header ever came, Truncated.
+        Raises NotTar where no header has come, and Truncated.
         """
         if not self._offset:
             raise NotTar
@@ -142,9 +142,9 @@ class TarReader:
         self._offset += BLOCK + size + padding
 
     def _start_entry(self, header: Header) -> EntryStarted | None:
-        """Check the entry; None when it is one that is not told."""
+        """Check the entry; None where it is skipped."""
         kind = _kind(header)
-        name = normalised(header.name, self._limits.name)
+        name = normalise_name(header.name, self._limits.name)
         self._count_entry(name, header.size)
         if kind is TarEntryKind.DIRECTORY:
             if header.size:
@@ -176,10 +176,10 @@ class TarReader:
 
 
 def _kind(header: Header) -> TarEntryKind:
-    """Raises the refusal of the entry's type."""
+    """Give the kind of the entry. Raises the EntryRefused of its type."""
     kind = _KINDS.get(header.type)
     if kind is None:
         refusal = _REFUSED.get(header.type)
-        raise refusal(header.name) if refusal else UnknownType(header.name, shown(header.type))
+        raise refusal(header.name) if refusal else UnknownType(header.name, quote_name(header.type))
     # v7 had no type for directories and ended their names with a slash.
     return TarEntryKind.DIRECTORY if header.name.endswith(b"/") else kind

@@ -1,8 +1,8 @@
-"""Tar headers and padding, as ``tar -czf A -C DIR .`` of GNU tar writes them for GitLab.
+"""Makes tar headers and padding, as ``tar -czf A -C DIR .`` of GNU tar writes them for GitLab.
 
-Names begin with ``./``, directories have mode 0700 and files 0644, all belong to git. The same arguments
-give the same bytes. Names are given as the reader tells them: relative, normalised. Times are seconds
-since 1970, 0 to MTIME_MAX.
+Names begin with ``./``, directories have mode 0700 and files 0644, all belong to git. The same arguments give
+the same bytes. Names are passed as the reader gives them: relative, normalised. Times are seconds since 1970,
+0 to MTIME_MAX.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONG_NAME = b"0000644\x000000000\x000000000\0"
 
 
 def _tail(kind: bytes, owner: bytes) -> tuple[bytes, int]:
-    """Everything after the checksum, and its part of the checksum with the field itself as spaces."""
+    """Give everything after the checksum, and its share of the sum, with the field itself as spaces."""
     magic = kind + bytes(100) + b"ustar  \0"
     tail = magic + owner.ljust(32, b"\0") + owner.ljust(32, b"\0") + bytes(183)
     return tail, sum(tail) + sum(b" " * 8)
@@ -36,27 +36,27 @@ _LONG_NAME_TAIL = _tail(b"L", b"root")
 
 
 def root_header(mtime: int) -> bytes:
-    """The entry ``./``, with which GitLab's archives begin."""
+    """Make the entry ``./``, with which GitLab's archives begin."""
     return _header(b"./", _DIRECTORY + _numbers(0, mtime), _DIRECTORY_TAIL)
 
 
 def directory_header(name: str, mtime: int) -> bytes:
-    """An entry for a directory: one block, or three and more where its name is long."""
+    """Make the entry of a directory: one block, or three and more where its name is long."""
     return _named(f"./{name}/".encode(), _DIRECTORY + _numbers(0, mtime), _DIRECTORY_TAIL)
 
 
 def file_header(name: str, *, size: int, mtime: int) -> bytes:
-    """What goes before ``size`` bytes of data: one block, or three and more where the name is long."""
+    """Make what precedes ``size`` bytes of data: one block, or three and more where the name is long."""
     return _named(f"./{name}".encode(), _FILE + _numbers(size, mtime), _FILE_TAIL)
 
 
 def padding(size: int) -> bytes:
-    """What goes after ``size`` bytes of data."""
+    """Make what follows ``size`` bytes of data."""
     return ZERO_BLOCK[: -size % BLOCK]
 
 
 def end_of_archive(written: int) -> bytes:
-    """Two zero blocks after ``written`` bytes, and more up to a whole record of 10,240."""
+    """Make two zero blocks after ``written`` bytes, and more up to a whole record of 10,240."""
     return bytes(2 * BLOCK + -(written + 2 * BLOCK) % _RECORD)
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Protocol
 
-from shared.archive.events import Event
+from shared.archive.events import ArchiveEvent
 from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
 from shared.jobs.progress import Progress
@@ -29,7 +29,7 @@ class Readable(Protocol):
 
 async def archive_events(
     source: Readable, limits: Limits, *, progress: Progress, yielder: EventLoopYielder
-) -> AsyncGenerator[Event, None]:
+) -> AsyncGenerator[ArchiveEvent, None]:
     """Give the events of an archive, and count its bytes. Raises ArchiveError and what the source raises."""
     reader = ArchiveReader(limits)
     async with aclosing(source.chunks()) as chunks:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol, assert_never
 
-from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryStarted, Event, TarEntryKind
+from shared.archive.events import (
+    ArchiveEnded,
+    ArchiveEvent,
+    EntryData,
+    EntryEnded,
+    EntryStarted,
+    TarEntryKind,
+)
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
 from shared.gitlab.layout import PROJECT, TREE, VERSION, relation_of
@@ -50,7 +57,7 @@ class Restorer:
         self._version = False
         self._tree = False
 
-    async def handle(self, event: Event) -> None:
+    async def handle(self, event: ArchiveEvent) -> None:
         """Take the next event."""
         match event:
             case EntryStarted(kind=TarEntryKind.DIRECTORY):

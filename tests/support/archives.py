@@ -9,7 +9,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.archive.events import ArchiveEnded, EntryData, EntryEnded, EntryStarted, Event, TarEntryKind
+from shared.archive.events import (
+    ArchiveEnded,
+    ArchiveEvent,
+    EntryData,
+    EntryEnded,
+    EntryStarted,
+    TarEntryKind,
+)
 from shared.archive.gzip_reader import STEP
 from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
@@ -110,7 +117,7 @@ def pieces(data: bytes, cut: int) -> Iterator[bytes]:
     return (data[start : start + cut] for start in range(0, len(data), cut))
 
 
-def events(archive: bytes, *, cut: int = 65536, limits: Limits | None = None) -> Iterator[Event]:
+def events(archive: bytes, *, cut: int = 65536, limits: Limits | None = None) -> Iterator[ArchiveEvent]:
     """Everything a reader tells of the archive, fed ``cut`` bytes at a time."""
     reader = ArchiveReader(limits or Limits())
     for piece in pieces(archive, cut):
@@ -123,7 +130,7 @@ def read(archive: bytes, *, cut: int = 65536, limits: Limits | None = None) -> l
     return collected(events(archive, cut=cut, limits=limits))
 
 
-def collected(stream: Iterable[Event]) -> list[Entry]:
+def collected(stream: Iterable[ArchiveEvent]) -> list[Entry]:
     """Entries out of events. Asserts all that events promise, up to where the stream ends or raises."""
     entries: list[Entry] = []
     started: EntryStarted | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from shared.archive.names import is_litter, normalised
+from shared.archive.names import is_litter, normalise_name
 from shared.errors import ArchiveError
 from shared.gitlab.layout import FileKind, file_name, folder_of, kind_of
 from shared.usecases.errors import EntryNameInvalid
@@ -71,7 +71,7 @@ def _relative(given: Mapping[str, str], parameter: str) -> str:
 
 def _checked(name: str, limit: int) -> str:
     try:
-        name = normalised(name.encode(), limit)
+        name = normalise_name(name.encode(), limit)
     except ArchiveError as error:
         raise EntryNameInvalid(str(error)) from None
     if is_litter(name):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
-from shared.archive.events import EntryData, EntryEnded, EntryStarted, Event, TarEntryKind
+from shared.archive.events import ArchiveEvent, EntryData, EntryEnded, EntryStarted, TarEntryKind
 from shared.archive.reader import ArchiveReader
 
 _CHUNK = 256 * 1024
@@ -69,7 +69,7 @@ class _Collector:
         self._relation: _Relation | None = None
         self._digest = hashlib.sha256()
 
-    def take(self, event: Event) -> None:
+    def take(self, event: ArchiveEvent) -> None:
         match event:
             case EntryStarted(kind=TarEntryKind.FILE):
                 self._start(event)

@@ -11,9 +11,9 @@ from shared.archive.errors import (
     NameTooLong,
     ParentInName,
     TooManyEntries,
-    shown,
+    quote_name,
 )
-from shared.archive.names import NameSet, is_litter, normalised
+from shared.archive.names import NameSet, is_litter, normalise_name
 from shared.errors import ArchiveError
 
 
@@ -34,7 +34,7 @@ from shared.errors import ArchiveError
     ],
 )
 def test_names_are_normalised(raw: str, name: str) -> None:
-    assert normalised(raw.encode(), 100) == name
+    assert normalise_name(raw.encode(), 100) == name
 
 
 @pytest.mark.parametrize(
@@ -58,15 +58,15 @@ def test_names_are_normalised(raw: str, name: str) -> None:
 )
 def test_unsafe_names_are_refused(raw: bytes, refusal: type[ArchiveError]) -> None:
     with pytest.raises(refusal) as caught:
-        normalised(raw, 100)
-    assert str(caught.value).startswith(shown(raw))
+        normalise_name(raw, 100)
+    assert str(caught.value).startswith(quote_name(raw))
 
 
 def test_messages_show_names_escaped_and_cut() -> None:
-    assert shown(b"a\n\xff\x1b") == r"'a\n\xff\x1b'"
-    assert shown("\u202etxt.exe") == r"'\u202etxt.exe'"
-    assert shown("ü") == "'ü'"
-    assert shown("n" * 1000) == f"'{'n' * 200}...'"
+    assert quote_name(b"a\n\xff\x1b") == r"'a\n\xff\x1b'"
+    assert quote_name("\u202etxt.exe") == r"'\u202etxt.exe'"
+    assert quote_name("ü") == "'ü'"
+    assert quote_name("n" * 1000) == f"'{'n' * 200}...'"
 
 
 @pytest.mark.parametrize(
