@@ -1,4 +1,4 @@
-"""Places: a bound on how many do at once what costs memory, or keeps a connection. Others wait, or go."""
+"""Admission: bounds how many requests at once use much memory, or keep a connection; others wait."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ AT_ONCE = 2
 """Turns at once, in the whole process."""
 
 MOST_WAITING = 10
-"""Requests that wait for a turn: fewer than may send content at once, so that other content goes on."""
+"""Requests that wait for a turn.
+
+They are fewer than the requests that may send content at once, so that other content is still received.
+"""
 
 LONGEST_WAIT = timedelta(seconds=30)
 
 LONGEST_TURN = timedelta(minutes=10)
-"""How long a turn may take, so that a slow client does not keep the others from theirs."""
+"""How long a turn may take, so that a slow client does not block the others."""
 
 
 @asynccontextmanager
-async def place(places: asyncio.Semaphore, *, patience: timedelta) -> AsyncIterator[None]:
-    """Wait for a place, and hold it for the block. Raises Unavailable to who has waited in vain."""
+async def hold_place(places: asyncio.Semaphore, *, patience: timedelta) -> AsyncIterator[None]:
+    """Wait for a place for at most ``patience``, and hold it for the block. Raises Unavailable."""
     await _acquire(places, patience)
     try:
         yield
@@ -39,8 +42,8 @@ async def _acquire(places: asyncio.Semaphore, patience: timedelta) -> None:
         raise Unavailable from None
 
 
-class Turns:
-    """Has two work at once; up to 10 others wait for their turn, for 30 seconds at the most."""
+class TurnQueue:
+    """Lets two requests work at once; up to 10 others wait for a turn, for at most 30 seconds."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(AT_ONCE)
@@ -48,9 +51,9 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn, which lasts as long as the block, 10 minutes at the most.
+        """Wait for a turn, and hold it for the block, for at most 10 minutes.
 
-        Raises Unavailable where there is none to be had, and TimedOut where it lasts longer.
+        Raises Unavailable where there is no turn in time, and TimedOut where the block takes longer.
         """
         await self._wait()
         try:

@@ -1,7 +1,7 @@
 """The one tree of errors.
 
-A class says three things: its stable ``code``, whose ``fault`` it is, and whether a retry helps.
-Constructors take data; the sentence is made here. Adapters translate foreign exceptions into these.
+A class says three things: its stable ``code``, whose ``fault`` it is, and whether a retry helps. Constructors
+take data and make the message from it. Adapters translate foreign exceptions into these.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Fault(Enum):
 
 
 class CrossdockError(Exception):
-    """Something that nobody foresaw, and the root of every error that Crossdock raises on purpose."""
+    """An unexpected error, and the root of every error that Crossdock raises on purpose."""
 
     code: str = "internal"
     fault: ClassVar[Fault] = Fault.US
@@ -28,14 +28,14 @@ class CrossdockError(Exception):
 
 
 class Refusal(CrossdockError):
-    """A use case does not do what it was asked to do, and says why. The kinds below say in which way."""
+    """A use case refuses a request, with a reason. Its subclasses are the kinds of refusals."""
 
     code = "refusal"
     fault = Fault.CLIENT
 
 
 class Unauthenticated(Refusal):
-    """Nobody is known to ask, and somebody has to."""
+    """The request has no valid credentials, and needs them."""
 
     code = "unauthenticated"
 
@@ -44,7 +44,7 @@ class Unauthenticated(Refusal):
 
 
 class Denied(Refusal):
-    """It is known who asks, and that user may not do this."""
+    """The user is known, and may not do this."""
 
     code = "forbidden"
 
@@ -54,43 +54,43 @@ class Denied(Refusal):
 
 
 class Missing(Refusal):
-    """What was named is not there, or is not shown to who asks."""
+    """The named resource does not exist, or is hidden from the user."""
 
     code = "missing"
 
 
 class NotAllowed(Refusal):
-    """It is there, and cannot be done in this way."""
+    """The resource exists, and does not allow this operation."""
 
     code = "not_allowed"
 
 
 class Invalid(Refusal):
-    """A value that was given cannot be used."""
+    """A value in the request is not valid."""
 
     code = "invalid"
 
 
 class Conflict(Refusal):
-    """It cannot be done in the present state; in another it may be."""
+    """The present state does not allow it; another state may."""
 
     code = "conflict"
 
 
 class Unprocessable(Refusal):
-    """It was understood, and what it needs is not so."""
+    """The request is valid, and a precondition for it is missing."""
 
     code = "unprocessable"
 
 
 class TooLarge(Refusal):
-    """It has more bytes than may be."""
+    """The content has more bytes than the limit."""
 
     code = "too_large"
 
 
 class TooMany(Refusal):
-    """It was asked for too often, or too often at once; ``wait`` is in seconds."""
+    """There were too many requests, or too many at once; ``wait`` is in seconds."""
 
     code = "too_many"
 
@@ -100,7 +100,7 @@ class TooMany(Refusal):
 
 
 class TimedOut(Refusal):
-    """The client sent nothing for too long, or what it asked for took too long."""
+    """The client sent nothing for too long, or the request took too long."""
 
     code = "timed_out"
 
@@ -109,7 +109,7 @@ class TimedOut(Refusal):
 
 
 class Unavailable(Refusal):
-    """Something that is needed is away, or busy, for the time being."""
+    """Something that the request needs is temporarily unavailable or busy."""
 
     code = "unavailable"
     fault = Fault.US
@@ -120,21 +120,21 @@ class Unavailable(Refusal):
 
 
 class InternalError(CrossdockError):
-    """Something went wrong that nobody foresaw; the log has it."""
+    """An unexpected error; the log has it."""
 
     def __init__(self) -> None:
         super().__init__("Internal Server Error")
 
 
 class ArchiveError(CrossdockError):
-    """The archive is broken, hostile or over a limit; reading it again gives the same answer."""
+    """The archive is broken, hostile or over a limit; reading it again gives the same error."""
 
     code = "archive_invalid"
     fault = Fault.ARCHIVE
 
 
 class StorageError(CrossdockError):
-    """Object storage did not do what was asked."""
+    """An operation on object storage failed."""
 
     code = "storage"
     fault = Fault.REMOTE
@@ -142,7 +142,7 @@ class StorageError(CrossdockError):
 
 
 class ObjectMissing(StorageError):
-    """No object has this key (or it is not committed yet)."""
+    """There is no committed object with this key."""
 
     code = "object_missing"
     retryable = False
@@ -161,7 +161,7 @@ class BrokerError(CrossdockError):
 
 
 class LeaseLost(CrossdockError):
-    """Another worker holds the job now; whoever sees this stops writing."""
+    """Another worker holds the job now, or it has ended; the loser must stop writing."""
 
     code = "lease_lost"
 

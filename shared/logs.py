@@ -1,4 +1,4 @@
-"""Logging: one structured line for an event, on standard error."""
+"""Logging: one structured line for each event, on standard error."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _JSON_TRACEBACKS = structlog.processors.ExceptionRenderer(
 
 
 def configure(log_format: str, level: str) -> None:
-    """Write lines of at least ``level`` as ``json``, or as ``text`` for a person to read.
+    """Log lines of at least ``level`` as ``json``, or as ``text`` for people.
 
-    Libraries that log through ``logging`` are rendered in the same way.
+    Lines that libraries log through ``logging`` have the same form.
     """
     renderer: tuple[Processor, ...] = (
         structlog.dev.ConsoleRenderer(

@@ -9,7 +9,7 @@ from functools import partial
 from aiohttp import web
 
 from shared.accounts.rate_limits import OnQuota, RateLimits
-from shared.admission import Turns
+from shared.admission import TurnQueue
 from shared.archive.limits import Limits
 from shared.broker.base import Broker
 from shared.database.pool import Pool
@@ -136,7 +136,7 @@ def make_use_cases(
 
 
 def _make_pushes(pool: Pool, store: ObjectStore, config: UseCaseConfig) -> Pushes:
-    documents, idle = Turns(), config.open_snapshot_retention
+    documents, idle = TurnQueue(), config.open_snapshot_retention
     limits = partial(current_limits, pool, config.limits, defaults=config.defaults)
     content = PushContent(pool, store, limits=limits, idle=idle, documents=documents)
     return Pushes(pool, content=content, commits=Commits(pool, store, documents=documents), idle=idle)

@@ -1,4 +1,4 @@
-"""The pool of connections to Postgres, in numbers."""
+"""Metrics of the pool of connections to Postgres."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from shared.database.pool import Pool
 
 
 class PoolCollector(Collector):
-    """Reads the pool when it is asked."""
+    """Reads the pool whenever metrics are collected."""
 
     def __init__(self, registry: CollectorRegistry, pool: Pool) -> None:
         self._pool = pool
         registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
-        """Give connections by what they do, how many there may be, and who waits for one."""
+        """Give the connections by state, their maximum, and the tasks that wait for one."""
         idle = self._pool.get_idle_size()
         connections = GaugeMetricFamily(
             "crossdock_database_connections", "Connections of the pool.", labels=["state"]

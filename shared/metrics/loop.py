@@ -1,4 +1,4 @@
-"""How late the event loop is: what blocks it keeps every request and every heartbeat waiting."""
+"""Measures the lag of the event loop: whatever blocks it delays every request and every heartbeat."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class LoopLag:
-    """Sleeps four times a second, and counts by how much each sleep was too long."""
+    """Sleeps four times a second, and measures by how much each sleep was too long."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lag = Histogram(

@@ -1,4 +1,4 @@
-"""Object storage in numbers."""
+"""Metrics of object storage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.storage.watched import CountBytes
 
 
 class StorageMetrics:
-    """Watch that counts."""
+    """Watch that counts operations and bytes, and measures durations."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._open = Gauge(

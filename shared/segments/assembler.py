@@ -1,4 +1,4 @@
-"""Putting segments together as one ordinary gzip member (RFC 1952), without inflating them."""
+"""Assembles segments into one ordinary gzip member (RFC 1952), without inflating them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _TRAILER = Struct("<II")
 class GzipAssembler:
     """Accounts for one gzip file while its caller writes it front to back.
 
-    Call ``header`` once, then ``own`` and ``add`` in the order of the bytes, then ``finish`` once.
-    Each answers the bytes to write now, save ``add``, whose bytes the caller has (or copies in storage).
-    The same calls always give the same bytes.
+    Call ``header`` once, then ``own`` and ``add`` in the order of the bytes, then ``finish`` once. Each gives
+    the bytes to write now, except ``add``, whose bytes the caller has (or copies in storage). The same calls
+    always give the same bytes.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class GzipAssembler:
         return stored + rest
 
     def add(self, extent: Extent) -> None:
-        """Account for a stored run, whole, that the caller puts here."""
+        """Account for a whole stored run that the caller writes here."""
         self._whole = self._whole.then(extent)
 
     def finish(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Encoding bytes as segments: deflate, or stored blocks where deflate does not pay (RFC 1951)."""
+"""Encodes bytes as segments: deflate, or stored blocks where deflate does not pay (RFC 1951)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from struct import Struct
 from isal import isal_zlib
 
 LOOK = 256 * 1024
-"""Bytes of a blob that are looked at before it is decided how to store it; at most these are held."""
+"""Bytes of a blob that are examined before its encoding is chosen; at most these are held."""
 
 _LEVEL = 1
 _RAW_DEFLATE = -15
@@ -19,14 +19,14 @@ _BLOCK_HEADER = Struct("<BHH")
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What one encoded run is: its bytes before and after encoding, and the CRC-32 of the raw ones."""
+    """The lengths of an encoded run, before and after encoding, and the CRC-32 of the raw bytes."""
 
     raw_length: int
     stored_length: int
     crc32: int
 
     def then(self, other: Extent) -> Extent:
-        """Give what this run is with ``other`` right behind it."""
+        """Give the extent of this run followed directly by ``other``."""
         return Extent(
             self.raw_length + other.raw_length,
             self.stored_length + other.stored_length,
@@ -38,22 +38,22 @@ NOTHING = Extent(0, 0, 0)
 
 
 class SegmentEncoder:
-    """Deflates one segment after another. A full flush forgets all history, so each inflates alone."""
+    """Deflates one segment after another. A full flush clears all history, so that each inflates alone."""
 
     def __init__(self) -> None:
         self._deflate = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _RAW_DEFLATE)
         self._extent = NOTHING
 
     def write(self, data: bytes | memoryview) -> bytes:
-        """Take raw bytes, any number; the answer is what is ready to be stored, often nothing."""
+        """Take any number of raw bytes; give the stored bytes that are ready, often none."""
         stored: bytes = self._deflate.compress(data)
         self._extent = _longer(self._extent, data, stored)
         return stored
 
     def end(self) -> tuple[bytes, Extent]:
-        """Close the segment: its remaining bytes, and what it is in all. The next one may begin.
+        """End the segment: give its remaining stored bytes, and its extent. The next one may begin.
 
-        A segment of no raw bytes has no stored bytes either.
+        A segment without raw bytes has no stored bytes either.
         """
         if not self._extent.raw_length:
             return b"", NOTHING
@@ -63,10 +63,10 @@ class SegmentEncoder:
 
 
 class BlobEncoder:
-    """Encodes one blob after another, each by deflate where its first ``LOOK`` bytes say that it pays.
+    """Encodes one blob after another, each by deflate where its first ``LOOK`` bytes show that it pays.
 
-    It pays where the look shrinks to 90 % or less. Otherwise all of the blob becomes stored blocks,
-    which cost 5 bytes in 65535: most blobs are compressed already (git packs, images).
+    It pays where those bytes shrink to 90 % or less. Otherwise the whole blob becomes stored blocks, which
+    cost 5 bytes in 65535: most blobs are compressed already (git packs, images).
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class BlobEncoder:
         self._extent = NOTHING
 
     def write(self, data: bytes | memoryview) -> bytes:
-        """Take raw bytes, any number; the answer is what is ready to be stored."""
+        """Take any number of raw bytes; give the stored bytes that are ready."""
         if self._encode:
             return self._count(data, self._encode(data))
         view = memoryview(data)
@@ -87,7 +87,7 @@ class BlobEncoder:
         return b"".join((self._decide(), self.write(view[missing:])))
 
     def end(self) -> tuple[bytes, Extent]:
-        """Close the blob: its remaining bytes, and what it is in all. The next one may begin."""
+        """End the blob: give its remaining stored bytes, and its extent. The next one may begin."""
         stored = self._decide() if self._look else b""
         rest, _ = self._segments.end()
         self._count(b"", rest)
@@ -109,7 +109,7 @@ class BlobEncoder:
 
 
 def stored_blocks(data: bytes | memoryview) -> bytes:
-    """``data`` in non-final stored blocks: a 5-byte header before each run of up to 65535 bytes."""
+    """Give ``data`` in non-final stored blocks: a 5-byte header before each run of up to 65535 bytes."""
     view = memoryview(data)
     pieces: list[bytes | memoryview] = []
     for start in range(0, len(view), _BLOCK_MAX):

@@ -1,4 +1,4 @@
-"""Reading a stored run back, and proving that it is what was stored."""
+"""Inflates a stored run, and verifies that it is what was stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FINAL_BLOCK = b"\x03\x00"
 
 
 class CorruptSegment(StorageError):
-    """What the store gave back is not what was put there; reading again gives the same."""
+    """The stored bytes are not those that were written; reading again gives the same."""
 
     code = "segment_corrupt"
     fault = Fault.REMOTE
@@ -28,7 +28,7 @@ class CorruptSegment(StorageError):
 
 
 def inflate(data: bytes | memoryview, *, raw_length: int, crc32: int) -> bytes:
-    """One whole segment back, in memory bounded by ``raw_length``. Raises CorruptSegment."""
+    """Inflate one whole segment, in memory bounded by ``raw_length``. Raises CorruptSegment."""
     inflater = SegmentInflater(raw_length=raw_length, crc32=crc32, piece=raw_length + 1)
     pieces = list(inflater.feed(data))
     inflater.close()
@@ -36,9 +36,9 @@ def inflate(data: bytes | memoryview, *, raw_length: int, crc32: int) -> bytes:
 
 
 class SegmentInflater:
-    """The streaming form, for large blobs: feed stored bytes in order, at any cut, then close.
+    """The streaming form, for large blobs: feed the stored bytes in order, in pieces of any size, then close.
 
-    Bytes given out are not proven right before ``close``; never more than ``raw_length`` are.
+    Bytes that it gives are not verified before ``close``; it never gives more than ``raw_length``.
     """
 
     def __init__(self, *, raw_length: int, crc32: int, piece: int = PIECE) -> None:
@@ -50,7 +50,7 @@ class SegmentInflater:
         self._fed = False
 
     def feed(self, stored: bytes | memoryview) -> Iterator[bytes]:
-        """Raw bytes, ``piece`` at most at a time; read to the end before feeding more.
+        """Give raw bytes, at most ``piece`` at a time; read it to the end before feeding more.
 
         Raises CorruptSegment as soon as the data cannot be right.
         """
@@ -68,7 +68,7 @@ class SegmentInflater:
             raise CorruptSegment("it has a final block")
 
     def close(self) -> None:
-        """Prove the length, the checksum, and that the run ends where a further block can begin."""
+        """Verify the length, the checksum, and that the run ends where a further block can begin."""
         if self._fed:
             self._end()
         if self._missing:

@@ -1,4 +1,4 @@
-"""Random access by line number: which segment has it, and which line of the segment it is."""
+"""Finds a line by its number: the segment that holds it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from io import BytesIO
 
 
 def locate(first_lines: Sequence[int], line: int) -> int:
-    """Index of the segment with ``line``, given the first line of each, ascending (both from 0).
+    """Give the index of the segment with ``line``, given the ascending first lines of all (all 0-based).
 
-    A line past the end is in the last segment; the caller knows how many there are.
+    A line after the end is in the last segment: the caller knows how many lines there are.
     """
     return bisect_right(first_lines, line) - 1
 
 
 def lines(raw: bytes) -> list[bytes]:
-    r"""Lines byte for byte, each with its ``\n`` (the last one maybe without); ``\r`` ends none."""
+    r"""Split into lines byte for byte, each with its ``\n`` (the last one maybe without).
+
+    ``\r`` ends no line.
+    """
     return BytesIO(raw).readlines()

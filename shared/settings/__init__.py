@@ -1,1 +1,1 @@
-"""Settings: those of the environment, and those that an administrator changes while the service runs."""
+"""Settings: those of the environment, and those that an administrator changes while services run."""

@@ -1,4 +1,4 @@
-"""GitLab's application settings, as far as they matter here, by GitLab's names and in its units."""
+"""The subset of GitLab's application settings that is supported, with GitLab's names and units."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ GITLAB_PROJECT = "gitlab_project"
 IMPORT_SOURCES = (
     "github", "bitbucket", "bitbucket_server", "fogbugz", "git", GITLAB_PROJECT, "gitea", "manifest",
 )  # fmt: skip
-"""What GitLab knows as import sources; kept as given, whether or not there is such an import here."""
+"""The import sources that GitLab knows; stored as given, whether or not there is such an import here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationSettings:
-    """Sizes in MiB and limits in requests a minute, 0 = off.
+    """Sizes are in MiB and limits in requests a minute; 0 means no limit.
 
-    ``max_import_size`` is of a whole upload, ``max_export_size`` of a project's content, and
-    ``max_import_remote_file_size`` of an archive that is fetched. ``outbound_local_requests_allowlist``
-    names hosts, with a port or without, addresses and networks that may be asked although they are local.
-    An export can be downloaded for ``export_retention`` hours, which GitLab does not let be set.
+    ``max_import_size`` limits a whole upload, ``max_export_size`` a project's content, and
+    ``max_import_remote_file_size`` an archive that is downloaded. ``outbound_local_requests_allowlist`` names
+    hosts, with a port or without, addresses and networks to which requests are permitted although they are
+    local. An export can be downloaded for ``export_retention`` hours, which GitLab has no setting for.
     """
 
     max_import_size: int = 0
@@ -38,5 +38,5 @@ class ApplicationSettings:
 
     @property
     def retention(self) -> timedelta:
-        """For how long an export can be downloaded."""
+        """How long an export can be downloaded."""
         return timedelta(hours=self.export_retention)

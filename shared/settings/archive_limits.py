@@ -1,4 +1,4 @@
-"""What an archive may ask of an import, as an administrator has set it by now."""
+"""The limits of archives, from the environment and the application settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.settings.environment import Settings
 from shared.settings.store import application_settings
 
 LimitsProvider = Callable[[], Awaitable[Limits]]
-"""Gives the limits that hold at this moment."""
+"""Gives the current limits."""
 
 
 def archive_limits(settings: Settings) -> Limits:
@@ -27,6 +27,6 @@ def archive_limits(settings: Settings) -> Limits:
 
 
 async def current_limits(db: Database, limits: Limits, *, defaults: ApplicationSettings) -> Limits:
-    """Give ``limits`` with the ``max_decompressed_archive_size`` that holds now; asked at a job's start."""
+    """Give ``limits`` with the current ``max_decompressed_archive_size``; read at the start of each job."""
     settings = await application_settings(db, defaults)
     return replace(limits, decompressed=settings.max_decompressed_archive_size * MIB)

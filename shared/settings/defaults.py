@@ -1,4 +1,4 @@
-"""What holds until an administrator says otherwise: the environment."""
+"""The application settings of the environment, which are the defaults of an administrator's."""
 
 from __future__ import annotations
 

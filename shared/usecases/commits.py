@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from shared.accounts.models import AccessLevel
-from shared.admission import Turns
+from shared.admission import TurnQueue
 from shared.assembly.project import load
 from shared.database.pool import Connection, Pool
 from shared.errors import ArchiveError
@@ -42,7 +42,7 @@ class LfsObjectUnlisted(ArchiveError):
 class Commits:
     """Commits. ``documents`` are the turns of those who hold a whole document in memory."""
 
-    def __init__(self, pool: Pool, store: ObjectStore, *, documents: Turns) -> None:
+    def __init__(self, pool: Pool, store: ObjectStore, *, documents: TurnQueue) -> None:
         self._pool = pool
         self._store = store
         self._documents = documents

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.admission import Turns
+from shared.admission import TurnQueue
 from shared.archive.errors import ArchiveTooLarge
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
@@ -77,7 +77,7 @@ class PushContent:
     """Receives entries. An open snapshot expires after ``idle``, unless something is sent for it."""
 
     def __init__(
-        self, pool: Pool, store: ObjectStore, *, limits: LimitsProvider, idle: timedelta, documents: Turns
+        self, pool: Pool, store: ObjectStore, *, limits: LimitsProvider, idle: timedelta, documents: TurnQueue
     ) -> None:
         self._pool = pool
         self._store = store

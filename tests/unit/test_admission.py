@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from shared import admission
-from shared.admission import AT_ONCE, Turns
+from shared.admission import AT_ONCE, TurnQueue
 from shared.errors import TimedOut, Unavailable
 
 
@@ -15,7 +15,7 @@ class _Work:
     """Takes turns that end when they are told to, and notes who is at work."""
 
     def __init__(self) -> None:
-        self.turns = Turns()
+        self.turns = TurnQueue()
         self.at_work: list[int] = []
         self.most = 0
         self.end = asyncio.Event()

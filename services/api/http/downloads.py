@@ -15,7 +15,7 @@ from aiohttp import web
 from services.api.http.preconditions import unmet_condition
 from services.api.http.ranges import ByteRange, RangeUnsatisfiable, read_range
 from services.api.http.streams import write
-from shared.admission import place
+from shared.admission import hold_place
 from shared.exports.downloads import FileDownload
 
 DOWNLOADS = web.AppKey("downloads", asyncio.Semaphore)
@@ -76,7 +76,7 @@ async def _stream(
     if request.method == "HEAD":
         await response.prepare(request)
         return response
-    async with place(request.app[DOWNLOADS], patience=_PATIENCE):
+    async with hold_place(request.app[DOWNLOADS], patience=_PATIENCE):
         await response.prepare(request)
         async with aclosing(download.read(part.start, part.length)) as chunks:
             async for chunk in chunks:

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from services.api.http.endpoint import has_content
-from shared.admission import place
+from shared.admission import hold_place
 
 SLOTS = web.AppKey("slots", asyncio.Semaphore)
 """Free places for requests whose bodies are content."""
@@ -25,5 +25,5 @@ async def limit_uploads(request: web.Request, handler: Handler) -> web.StreamRes
     """
     if not has_content(request):
         return await handler(request)
-    async with place(request.app[SLOTS], patience=_PATIENCE):
+    async with hold_place(request.app[SLOTS], patience=_PATIENCE):
         return await handler(request)
