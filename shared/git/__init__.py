@@ -1,1 +1,1 @@
-"""What Crossdock knows of git: the bundle, as a stream of bytes."""
+"""Git bundles, read as streams of bytes."""

@@ -1,7 +1,7 @@
-"""Checking a git bundle as it streams by (gitformat-bundle(5), gitformat-pack(5)).
+"""Verifies a git bundle as it streams by (gitformat-bundle(5), gitformat-pack(5)).
 
-What is proven: the header is one that git reads, and the pack is whole and unchanged, by the checksum
-that git put at its end. The objects in it are not looked at.
+It proves that git can read the header, and that the pack is complete and unchanged, by the checksum at its
+end. The objects in the pack are not examined.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ _PACK_VERSIONS = (2, 3)
 
 
 class BundleVerifier:
-    """Takes one bundle in order, at any cut; raises InvalidBundle as soon as it cannot be one.
+    """Takes one bundle in order, in pieces of any size; raises InvalidBundle as soon as it cannot be one.
 
-    Holds no more than a line of the header, or the checksum's length of the pack. What it learns is
-    complete after ``close``: ``references`` is a count, ``head`` is the object id of HEAD where that is
-    listed.
+    Holds no more than a line of the header, or the checksum's length of the pack. Its results are complete
+    after ``close``: ``references`` is a count, ``head`` is the object id of HEAD where that is listed.
     """
 
     def __init__(self, name: str) -> None:
@@ -42,18 +41,18 @@ class BundleVerifier:
 
     @property
     def prerequisites(self) -> int:
-        """How many objects the bundle takes for granted."""
+        """How many objects the bundle presupposes."""
         return self._header.prerequisites
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes, any number."""
+        """Take the next bytes, any number. Raises InvalidBundle."""
         if self._pack:
             self._pack.feed(data)
         else:
             self._read_header(data)
 
     def close(self) -> None:
-        """End the bundle: all of it must have been there."""
+        """End the bundle. Raises InvalidBundle where it is not complete."""
         if not self._pack:
             raise InvalidBundle(self._name, "its header is cut off")
         self._pack.close()
@@ -69,7 +68,7 @@ class BundleVerifier:
 
 
 class _Pack:
-    """The pack, which ends with the checksum of all before it."""
+    """The pack, which ends with the checksum of everything before that."""
 
     def __init__(self, name: str, *, object_format: str) -> None:
         self._name = name

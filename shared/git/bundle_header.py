@@ -1,4 +1,4 @@
-"""The header of a git bundle, read as it streams by (gitformat-bundle(5))."""
+"""Reads the header of a git bundle as it streams by (gitformat-bundle(5))."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shared.errors import ArchiveError
 
 LINE_LIMIT = 64 * 1024
-"""Bytes that a line of the header may have, its newline not counted."""
+"""Bytes that a line of the header may have, without its newline."""
 
 _SIGNATURES = {b"# v2 git bundle": 2, b"# v3 git bundle": 3}
 _SIGNATURE_LENGTH = 15
@@ -24,7 +24,7 @@ _EXCERPT = 40
 
 
 class InvalidBundle(ArchiveError):
-    """The file ``name`` is no git bundle, or a damaged one (GitLab's text, and why)."""
+    """The file ``name`` is not a git bundle, or it is damaged (GitLab's text, and why)."""
 
     code = "invalid_bundle"
 
@@ -36,17 +36,17 @@ class InvalidBundle(ArchiveError):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A name in the repository (refs/heads/main, HEAD) and the object id, in lower case, that it has."""
+    """A name in the repository (refs/heads/main, HEAD) and its object id, in lower case."""
 
     name: bytes
     object_id: str
 
 
 class BundleHeader:
-    """Takes the beginning of one bundle in order, at any cut; raises InvalidBundle where it is none.
+    """Takes the beginning of one bundle in order, in pieces of any size. Raises InvalidBundle.
 
-    Holds no more than a line. ``pack`` is None until the header has ended, then what followed it in the
-    bytes that ended it; nothing may be fed after that. ``prerequisites`` is a count.
+    Holds no more than a line. ``pack`` is None until the header has ended; then it is what followed in the
+    bytes that ended it, and nothing may be fed after that. ``prerequisites`` is a count.
     """
 
     def __init__(self, name: str) -> None:

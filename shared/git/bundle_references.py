@@ -1,4 +1,4 @@
-"""The branches and tags that a bundle lists in its header; nothing behind the header is read."""
+"""The branches and tags in the header of a bundle; nothing after the header is read."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ MOST_REFERENCES = 100_000
 """Branches and tags that are held at once."""
 
 LONGEST_HEADER = 64 * 1024 * 1024
-"""Bytes of a header that are read; GitLab's bundles list a reference for every commit it keeps around."""
+"""Bytes of a header that are read; GitLab's bundles list a reference for every commit that it keeps."""
 
 _BRANCH, _TAG = b"refs/heads/", b"refs/tags/"
 _CUSTOMARY = ("main", "master")
 
 
 class TooManyReferences(Unprocessable):
-    """The repository has more branches and tags than are listed."""
+    """The repository has more branches and tags than can be listed."""
 
     code = "too_many_references"
     fault = Fault.ARCHIVE
@@ -30,9 +30,9 @@ class TooManyReferences(Unprocessable):
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """Names without their prefixes, and the object id that each has.
+    """Branches and tags without their prefixes, and their object ids.
 
-    That of an annotated tag is the tag's own: a header does not tell the commit.
+    The id of an annotated tag is that of the tag object: a header does not contain the commit.
     """
 
     branches: Mapping[str, str] = field(default_factory=dict)
@@ -41,16 +41,19 @@ class References:
 
     @property
     def default_branch(self) -> str | None:
-        """The branch that HEAD means: the header tells only its commit, if that.
+        """The branch of HEAD, as far as it can be known: the header has only the commit of HEAD, if that.
 
-        Of several branches that it can be, the customary one, or the first.
+        Of several branches with that commit it is the customary one, or the first by name.
         """
         there = [name for name, object_id in self.branches.items() if self.head in (None, object_id)]
         return next((name for name in _CUSTOMARY if name in there), min(there, default=None))
 
 
 class ReferenceReader:
-    """Takes the beginning of a bundle in order, at any cut. Raises InvalidBundle and TooManyReferences."""
+    """Takes the beginning of a bundle in order, in pieces of any size.
+
+    Raises InvalidBundle and TooManyReferences.
+    """
 
     def __init__(self, name: str) -> None:
         self._header = BundleHeader(name)
@@ -60,7 +63,10 @@ class ReferenceReader:
         self._head: str | None = None
 
     def feed(self, data: bytes) -> References | None:
-        """Take the next bytes, any number; the answer is None until the header has ended."""
+        """Take the next bytes, any number.
+
+        Give the references once the header has ended, None before that.
+        """
         self._read += len(data)
         for reference in self._header.feed(data):
             self._keep(reference)

@@ -1,1 +1,1 @@
-"""The format of GitLab archives: files and their names, project.json, relations and records, LFS."""
+"""The format of GitLab's archives: names of files, project.json, relations and records, LFS."""

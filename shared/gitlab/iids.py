@@ -5,13 +5,13 @@ from __future__ import annotations
 from shared.errors import ArchiveError
 
 MOST_PAGES = 2048
-"""With 8 KiB each, 16 MiB: 134 million numbers side by side, or 2048 of them far apart."""
+"""Each page has 8 KiB, so 16 MiB in all: 134 million adjacent numbers, or 2048 distant ones."""
 
 _PAGE_BITS = 16
 
 
 class IidsScattered(ArchiveError):
-    """The numbers lie so far apart that they do not fit."""
+    """The iids are so far apart that they exceed the memory for them."""
 
     code = "iids_scattered"
 
@@ -20,13 +20,13 @@ class IidsScattered(ArchiveError):
 
 
 class Iids:
-    """Numbers from 0 on, a bit for each in pages that are made when they are needed."""
+    """A set of numbers from 0 on: one bit for each, in pages that are created when needed."""
 
     def __init__(self) -> None:
         self._pages: dict[int, bytearray] = {}
 
     def add(self, iid: int) -> bool:
-        """Take a number in; whether it is new. Raises IidsScattered."""
+        """Add a number; give whether it is new. Raises IidsScattered."""
         page = self._pages.get(iid >> _PAGE_BITS) or self._new_page(iid >> _PAGE_BITS)
         at, bit = (iid >> 3) & 0x1FFF, 1 << (iid & 7)
         known = page[at] & bit

@@ -1,6 +1,6 @@
-"""JSON documents of an archive that are held in memory to be understood.
+"""JSON documents of an archive that are parsed in memory.
 
-What is built of them is bounded, not only their bytes: of 50 MiB of JSON, Python could make gigabytes.
+Not only their bytes are bounded, but also what is built of them: Python could make gigabytes of 50 MiB.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 class InvalidDocument(ArchiveError):
-    """A JSON document of the archive cannot be read (GitLab's text, and where)."""
+    """A JSON document of the archive cannot be parsed (GitLab's text, and where)."""
 
     code = "invalid_document"
 
@@ -28,7 +28,7 @@ class InvalidDocument(ArchiveError):
 
 
 class JsonDocument:
-    """A small file, kept whole. Raises InvalidDocument over 50 MiB, and where it is not UTF-8."""
+    """A small file that is held whole. Raises InvalidDocument over 50 MiB, and where it is not UTF-8."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -36,7 +36,7 @@ class JsonDocument:
         self._utf8 = getincrementaldecoder("utf-8")()
 
     def feed(self, data: bytes) -> None:
-        """Keep the bytes."""
+        """Take the next bytes. Raises InvalidDocument."""
         self.data += data
         if len(self.data) > DOCUMENT_LIMIT:
             raise InvalidDocument(self.name, f"over the limit of {DOCUMENT_LIMIT} bytes")
@@ -46,7 +46,7 @@ class JsonDocument:
             raise InvalidDocument(self.name, "invalid UTF-8") from error
 
     def close(self, into: type[_T]) -> _T:
-        """Understand all of it as JSON (which never ends within a character)."""
+        """Parse the whole document as JSON. Raises InvalidDocument."""
         try:
             return msgspec.json.decode(self.data, type=into)
         except (msgspec.MsgspecError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The files of a GitLab archive: one table of their names. Whatever reads, writes or names a file asks it.
+"""The files of a GitLab archive: one table of their names, used by all code that reads or writes them.
 
 Source: GitLab 18.9, ``lib/gitlab/import_export`` (savers and restorers).
 """
@@ -12,7 +12,7 @@ from functools import cached_property
 
 
 class FileKind(Enum):
-    """What a file of an archive is; ``OTHER`` is kept as it is, and has no meaning."""
+    """The kind of a file in an archive; ``OTHER`` is kept as it is, and has no meaning."""
 
     VERSION = "version"
     PROJECT = "project"
@@ -30,7 +30,7 @@ class FileKind(Enum):
 
 @dataclass(frozen=True)
 class FileType:
-    """One row of the table: ``{name}`` stands for one part of a path, ``{path}`` for one or more."""
+    """One row of the table; in ``template``, ``{name}`` is one part of a path, ``{path}`` one or more."""
 
     kind: FileKind
     template: str
@@ -38,18 +38,18 @@ class FileType:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """The names of this type; the group is what the placeholder stands for."""
+        """Matches the names of this type; the group is the part for the placeholder."""
         escaped = re.escape(self.template)
         return re.compile(escaped.replace(r"\{name\}", "([^/]+)").replace(r"\{path\}", "(.+)"), re.DOTALL)
 
     @property
     def folder(self) -> str:
-        """What all names of this type begin with: a folder with its ``/``, or nothing."""
+        """The common beginning of all names of this type: a folder with its ``/``, or nothing."""
         return self.template[: self.template.rfind("/") + 1]
 
 
 RELATION_SUFFIX = ".ndjson"
-"""What the name of a relation's file ends with."""
+"""The end of the name of a relation's file."""
 
 FILE_TYPES = (
     FileType(FileKind.VERSION, "VERSION", "the version of the format"),
@@ -68,7 +68,7 @@ FILE_TYPES = (
     FileType(FileKind.UPLOAD, "uploads/{path}", "a file that is attached to a text"),
     FileType(FileKind.AVATAR, "avatar/{path}", "the picture of the project"),
 )
-"""Every file that has a meaning; the first type that matches a name counts."""
+"""Every file that has a meaning; the first type whose pattern matches a name counts."""
 
 _TYPES = {each.kind: each for each in FILE_TYPES}
 
@@ -80,35 +80,35 @@ DESIGN = _TYPES[FileKind.DESIGN].template
 LFS_INDEX = _TYPES[FileKind.LFS_INDEX].template
 
 TREE = "tree"
-"""The directory of the project's attributes and relations, without which an archive is no project."""
+"""The directory of the project's attributes and relations; every project archive has it."""
 
 
 def kind_of(name: str) -> FileKind:
-    """Say what the file of that name is."""
+    """Give the kind of the file with that name."""
     return next((each.kind for each in FILE_TYPES if each.pattern.fullmatch(name)), FileKind.OTHER)
 
 
 def file_name(kind: FileKind, part: str) -> str:
-    """Give the name of a file of that kind, with ``part`` in the place of the placeholder."""
+    """Give the name of a file of that kind, with ``part`` for the placeholder."""
     return re.sub(r"\{\w+\}", lambda _: part, _TYPES[kind].template)
 
 
 def folder_of(kind: FileKind) -> str:
-    """Give the folder, with its ``/``, that holds the files of that kind; nothing for the root."""
+    """Give the folder, with its ``/``, of the files of that kind; nothing for the root."""
     return _TYPES[kind].folder
 
 
 def relation_file(relation: str) -> str:
-    """Give the name of the file that holds a relation."""
+    """Give the name of a relation's file."""
     return file_name(FileKind.RELATION, relation)
 
 
 def relation_of(name: str) -> str | None:
-    """Give the relation that a file holds, if it holds one. Unknown relations are relations too."""
+    """Give the relation that a file holds, known or unknown to GitLab; None for other files."""
     match = _TYPES[FileKind.RELATION].pattern.fullmatch(name)
     return match and match[1]
 
 
 def oid_of(name: str) -> str:
-    """Give the object id that the name of an LFS object tells."""
+    """Give the object id in the name of an LFS object."""
     return name.removeprefix(folder_of(FileKind.LFS_OBJECT))

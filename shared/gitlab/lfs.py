@@ -1,4 +1,4 @@
-"""LFS objects of an archive: their index, and their bytes, whose SHA-256 is their name."""
+"""LFS objects of an archive: their index, and their content, whose SHA-256 is their name."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class _AnyObject(msgspec.Struct):
 
 
 class LfsIndex:
-    """The index: ``{OID: [repository types]}``. Without it, objects belong to the project itself."""
+    """The index: ``{OID: [repository types]}``. Without it, objects belong to the project's repository."""
 
     def __init__(self, name: str) -> None:
         self._document = JsonDocument(name)
 
     def feed(self, data: bytes) -> None:
-        """Keep the bytes. Raises InvalidDocument."""
+        """Take the next bytes. Raises InvalidDocument."""
         self._document.feed(data)
 
     def close(self) -> None:
-        """Raise InvalidDocument where they are not such an object."""
+        """Check the index. Raises InvalidDocument where it is not such an object."""
         self._document.close(_AnyObject)
         if not _has_lists_of_types(self._document.data):
             raise InvalidDocument(self._document.name, "its values are not lists of 0, 1, 2 or null")
@@ -51,7 +51,7 @@ def _has_lists_of_types(text: bytearray) -> bool:
 
 
 def listed_oids(index: bytes) -> AbstractSet[bytes]:
-    """Give the ids on an index: 150 bytes of memory for each, and there are 700,000 at most in 50 MiB."""
+    """Give the ids in an index, at 150 bytes of memory each: at most 700,000 fit in 50 MiB."""
     return frozenset(found[1] for found in _LISTED.finditer(index))
 
 
@@ -65,7 +65,7 @@ class WrongDigest(ArchiveError):
 
 
 class LfsObject:
-    """An LFS object: its name is the SHA-256 of its bytes."""
+    """An LFS object, whose name is the SHA-256 of its bytes."""
 
     def __init__(self, oid: str) -> None:
         self._oid = oid
@@ -76,7 +76,7 @@ class LfsObject:
         self._digest.update(data)
 
     def close(self) -> None:
-        """Raise WrongDigest."""
+        """Compare the digest. Raises WrongDigest."""
         found = self._digest.hexdigest()
         if found != self._oid:
             raise WrongDigest(self._oid, found)

@@ -1,4 +1,4 @@
-"""Cutting a stream into lines, byte for byte, in bounded memory."""
+"""Splits a stream into lines, byte for byte, in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from io import BytesIO
 
 @dataclass(frozen=True, slots=True)
 class OverlongLine:
-    """Stands where a line over the limit was; its bytes are gone. ``length`` leaves out the newline."""
+    """Replaces a line over the limit, whose bytes are not kept. ``length`` is without the newline."""
 
     length: int
 
 
 class LineSplitter:
-    r"""Splits chunks, at any cut, at each ``\n`` and nothing else.
+    r"""Splits chunks of any size at each ``\n`` and nothing else.
 
-    ``limit`` is the bytes that a line may have, its newline not counted. What is held at once is one
-    unfinished line of at most ``limit`` bytes and the chunk.
+    ``limit`` is the bytes of a line without its newline. It holds the chunk, and one unfinished line of at
+    most ``limit`` bytes.
     """
 
     def __init__(self, limit: int) -> None:

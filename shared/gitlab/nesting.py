@@ -1,4 +1,4 @@
-"""Nesting of JSON (RFC 8259), measured and walked without recursion, so that no stack limits it."""
+"""Measures and walks nested JSON (RFC 8259) without recursion, so that no stack limits it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _NAME = _STRING + _SPACE + rb":" + _SPACE
 
 
 def _container(name: bytes, close: bytes) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
-    """What may follow an opening bracket, and what may follow a nested container that has closed.
+    """Make patterns for what may follow an opening bracket, and a nested container that has closed.
 
-    Each eats scalars up to and with the next bracket, whether that opens or closes.
+    Each matches scalars up to and including the next bracket, opening or closing.
     """
     member = name + _SCALAR + _SPACE
     run = rb"(?:" + member + rb"," + _SPACE + rb")*+(?:" + name + rb"[\[{]|" + member + close + rb")"
@@ -50,7 +50,7 @@ class MalformedJson(ValueError):
 
 
 def depth_over(line: bytes, limit: int) -> int | None:
-    """How deep ``line`` nests, where that is more than ``limit``. Brackets in strings do not count.
+    """Give the depth of ``line`` where it exceeds ``limit``, else None. Brackets in strings do not count.
 
     Linear, at the speed of ``bytes`` methods; a line with no more brackets than ``limit`` is not scanned.
     """
@@ -81,10 +81,10 @@ def _backslashes_at_end(piece: bytes) -> int:
 
 
 def flatten(line: bytes) -> bytearray:
-    """``line`` with each container inside its outermost one checked, and overwritten by a number.
+    """Give ``line`` with each container inside the outermost one checked, and replaced by a number.
 
-    What comes back is as long, nests once, and is JSON if ``line`` is, and only then. Raises MalformedJson.
-    A walk bracket by bracket (some 3 MiB/s where there is little else), for lines too deep to recurse.
+    The result has the same length, nests once, and is JSON exactly if ``line`` is. Raises MalformedJson. It
+    walks from bracket to bracket (some 3 MiB/s where there is little else), for lines too deep for recursion.
     """
     flat = bytearray(line)
     outermost = _TO_BRACKET.match(line)

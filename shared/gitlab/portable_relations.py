@@ -1,4 +1,4 @@
-"""What a project is exported as, relation by relation (GitLab 18.9, direct transfer), as data."""
+"""The relations of GitLab's direct transfer (GitLab 18.9), as data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.gitlab.relations import RELATIONS, SINGLE
 
 
 class Form(Enum):
-    """What the file of a relation is, behind the relation's name."""
+    """The form of a relation's file; the value follows the relation's name in the file's name."""
 
     LINES = f"{RELATION_SUFFIX}.gz"
     DOCUMENT = ".json.gz"
@@ -19,7 +19,7 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PortableRelation:
-    """A relation, and whether its file may come in batches."""
+    """A relation, and whether it can be exported in batches."""
 
     name: str
     form: Form
@@ -27,17 +27,17 @@ class PortableRelation:
 
     @property
     def file_name(self) -> str:
-        """The name under which it is downloaded, every batch of it as well."""
+        """The name of its download, and of each of its batches."""
         return f"{self.name}{self.form.value}"
 
     @property
     def entry(self) -> str:
-        """The name of its lines in an archive of the whole project."""
+        """The name of its file in an archive of the whole project."""
         return relation_file(self.name)
 
 
 _SKIPPED = "project_members"
-"""GitLab has members fetched through its API."""
+"""GitLab transfers members through its API instead."""
 
 PORTABLE_RELATIONS = {
     relation.name: relation
@@ -50,4 +50,4 @@ PORTABLE_RELATIONS = {
         PortableRelation("design", Form.ARCHIVE),
     )
 }
-"""All of them by name, the root's own attributes first."""
+"""All of them by name, the attributes of the project itself first."""

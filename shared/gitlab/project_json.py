@@ -1,4 +1,4 @@
-"""tree/project.json, both ways: what an import takes from it, and the document with what was overridden."""
+"""tree/project.json: what an import reads of it, and the document of an export with overrides applied."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.gitlab.json_document import InvalidDocument, JsonDocument
 from shared.gitlab.visibility import VISIBILITIES
 
 ATTRIBUTE_LIMIT = 100_000
-"""Attributes of a project; GitLab writes some seventy."""
+"""The most attributes of a project; GitLab writes about seventy."""
 
 _DESCRIPTION_LIMIT = 64 * 1024
 _NULL = msgspec.Raw(b"null")
@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class ProjectAttributes:
-    """What the import itself takes from tree/project.json; None where that says nothing of use."""
+    """The attributes that an import applies to the project; None where they are missing or invalid."""
 
     description: str | None = None
     visibility_level: int | None = None
@@ -44,11 +44,11 @@ class ProjectDocument:
         self.attributes = ProjectAttributes()
 
     def feed(self, data: bytes) -> None:
-        """Keep the bytes."""
+        """Take the next bytes. Raises InvalidDocument."""
         self._document.feed(data)
 
     def close(self) -> None:
-        """Understand them. Raises InvalidDocument."""
+        """Parse the document. Raises InvalidDocument."""
         document, self._document = self._document, JsonDocument(self._document.name)
         taken = document.close(_Taken)
         # Every attribute has its colon: an export that overrides some holds them all.
@@ -62,7 +62,7 @@ class ProjectDocument:
 
 
 def _value(raw: msgspec.Raw, of: type[_T]) -> _T | None:
-    """Give the value where it is of that type; GitLab allows 2000 characters, no 64 KiB."""
+    """Give the value where it has that type; GitLab allows 2000 characters, so 64 KiB are never valid."""
     if len(raw) > _DESCRIPTION_LIMIT:
         return None
     try:
@@ -72,9 +72,9 @@ def _value(raw: msgspec.Raw, of: type[_T]) -> _T | None:
 
 
 def project_attributes(document: bytes, overrides: Mapping[str, object]) -> bytes:
-    """Lay ``overrides`` over the attributes in ``document`` (a JSON object); other values keep their bytes.
+    """Apply ``overrides`` to the attributes in ``document`` (a JSON object); other values keep their bytes.
 
-    Gives ``document`` itself where nothing is overridden. New values are escaped as GitLab escapes them.
+    Gives ``document`` itself where there are no overrides. New values are escaped as GitLab escapes them.
     """
     if not overrides:
         return document

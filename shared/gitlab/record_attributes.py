@@ -1,4 +1,4 @@
-"""Reading of a record only those attributes that GitLab validates, and validating them."""
+"""Reads and validates those attributes of a record that GitLab validates, and no others."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _INTEGER = re.compile(rb"[0-9]{1,18}")
 
 
 class Attributes(msgspec.Struct, gc=False):
-    """Views into the line; each relation adds its required attributes to the one that all may have."""
+    """Views into the line; the class for each relation adds its required attributes to the common ``iid``."""
 
     iid: Raw | UnsetType = UNSET
 
 
 def decoder(relation: str) -> msgspec.json.Decoder[Attributes]:
-    """Decode a record of ``relation``: all of it is parsed, hardly any of it is built."""
+    """Give a decoder for records of ``relation``: it parses the whole record, and builds hardly any of it."""
     return _decoder(REQUIRED.get(relation, ()))
 
 
@@ -37,13 +37,13 @@ def _decoder(required: tuple[str, ...]) -> msgspec.json.Decoder[Attributes]:
 
 
 def identifiers(record: Attributes) -> dict[str, int]:
-    """What GitLab calls external identifiers: the iid, where there is one."""
+    """Give what GitLab calls external identifiers: the iid, where there is one."""
     iid = record.iid
     return {"iid": int(bytes(iid))} if iid is not UNSET and _INTEGER.fullmatch(iid) else {}
 
 
 def faults(record: Attributes, *, relation: str) -> list[str]:
-    """What GitLab's models say of ``record``, such as ``Title can't be blank``."""
+    """Give the messages of GitLab's models about ``record``, such as ``Title can't be blank``."""
     limits = MAX_LENGTH.get(relation, _NO_LIMITS)
     found = (
         (name, _fault(getattr(record, name), limit=limits.get(name))) for name in REQUIRED.get(relation, ())
@@ -52,7 +52,7 @@ def faults(record: Attributes, *, relation: str) -> list[str]:
 
 
 def _fault(value: Raw | UnsetType, *, limit: int | None) -> str | None:
-    """Numbers are taken for strings, as Rails does; a string too long to be blank is not decoded."""
+    """Validate a value as Rails does: numbers count as strings. A long string is not decoded."""
     if value is UNSET or value == _NULL:
         return "can't be blank"
     view = memoryview(value)
@@ -67,6 +67,6 @@ def _fault(value: Raw | UnsetType, *, limit: int | None) -> str | None:
 
 
 def _plainly_good(text: memoryview, limit: int | None) -> bool:
-    """A string that begins with a visible character, and has no more bytes than it may have characters."""
+    """Tell whether a string is valid by its bytes alone: the first is visible, and there are few enough."""
     visible = text[1] in _VISIBLE
     return visible and (limit is None or len(text) - 2 <= limit)

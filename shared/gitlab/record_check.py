@@ -1,8 +1,8 @@
-"""Checking one line of a relation: is it a record that GitLab would import, and if not, why not.
+"""Checks a line of a relation: whether GitLab would import it as a record, and if not, why.
 
-A bad line never stops an import: its verdict is kept as a failed relation. Exception classes and
-messages are those that GitLab records (ImportFailure), as far as it has one. Stricter than GitLab's
-parser, as RFC 8259 is: NaN, comments and raw control characters are refused.
+A bad line never stops an import: it is kept as a failed relation. Exception classes and messages are those
+that GitLab records (ImportFailure), where it has one. The check is stricter than GitLab's parser, as RFC 8259
+is: NaN, comments and raw control characters are refused.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class BlankLine:
-    """The line is empty or white space."""
+    """The line is empty or only white space."""
 
 
 @dataclass(frozen=True, slots=True)
 class NullLine:
-    """The line is ``null``: an absent one-to-one relation."""
+    """The line is ``null``, a one-to-one relation that is absent."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedLine:
-    """The line is kept out; ``external_identifiers`` says which record it is, where that can be read."""
+    """The line is not imported; ``external_identifiers`` identify the record, where they can be read."""
 
     exception_class: str
     message: str
@@ -60,10 +60,10 @@ _T = TypeVar("_T")
 
 
 def check_line(line: bytes, *, relation: str, depth: int) -> Verdict:
-    """Judge one line, with or without its newline; ``depth`` is how deep it may nest.
+    """Check one line, with or without its newline; ``depth`` is the limit of its nesting.
 
-    Only the attributes that GitLab validates are built, so that a line costs no second buffer. The
-    verdict is the same whatever the call depth and the Python version.
+    Only the attributes that GitLab validates are built, so that a line needs no second buffer. The verdict
+    depends neither on the depth of the call stack nor on the Python version.
     """
     if not line or line.isspace():
         return _BLANK
@@ -79,7 +79,7 @@ def check_line(line: bytes, *, relation: str, depth: int) -> Verdict:
 
 
 def iid_of(record: bytes, *, relation: str) -> int | None:
-    """Give the number that a project knows the record by; None where it has none. For checked records."""
+    """Give the iid of a checked record; None where it has none."""
     return identifiers(_decode(record, decoder(relation))).get("iid")
 
 
@@ -96,7 +96,7 @@ def _judge(line: bytes, record: Attributes, *, relation: str) -> Verdict:
 
 
 def _decode(line: bytes, into: msgspec.json.Decoder[_T]) -> _T:
-    """The decoder recurses, and how deep it may depends on its caller: what is too deep is flattened."""
+    """Decode, flattening where the decoder's recursion, which depends on the call stack, is not enough."""
     try:
         return into.decode(line)
     except RecursionError:
@@ -111,7 +111,7 @@ def _flat(line: bytes) -> bytearray:
 
 
 def _no_object(line: bytes, error: msgspec.ValidationError) -> Verdict:
-    """``error`` came with the first byte: what follows it has not been looked at."""
+    """Judge a line whose first byte begins no object; ``error`` says nothing of the rest of the line."""
     try:
         value = _decode(line, _ANYTHING)
     except msgspec.DecodeError as malformed:
@@ -130,7 +130,7 @@ def _malformed(line: bytes, error: msgspec.DecodeError) -> RefusedLine:
 
 
 def _reason(line: bytes, error: str) -> tuple[str, int]:
-    """What is wrong and where; the decoder's words, made exact where they mislead."""
+    """Give what is wrong and where: the decoder's words, corrected where they mislead."""
     if line.startswith(b"\xef\xbb\xbf"):
         return "byte order mark", 0
     found = _DECODER_AT.fullmatch(error)
@@ -146,7 +146,7 @@ def _reason(line: bytes, error: str) -> tuple[str, int]:
 
 
 def _invalid_utf8(line: bytes) -> int | None:
-    """Where ``line`` stops being UTF-8; in slices, as text takes up to four times the memory."""
+    """Give where ``line`` stops being UTF-8; checked in slices, as text takes up to four times the memory."""
     if line.isascii():
         return None
     view, at = memoryview(line), 0

@@ -1,4 +1,4 @@
-"""What GitLab knows about the relations of a project, as data (GitLab 18.9, import_export.yml and models)."""
+"""The relations of a GitLab project, as data (GitLab 18.9, import_export.yml and models)."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ REQUIRED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "vulnerabilities": ("title",),
     }
 )
-"""Attributes that may not be blank, where GitLab's import validates it; another relation has none.
+"""Attributes that GitLab's import validates as not blank; other relations have none.
 
-What GitLab fills in while it imports (iid, author, project, state) is not required.
+Attributes that GitLab sets during the import (iid, author, project, state) are not required.
 """
 
 MAX_LENGTH: Mapping[str, Mapping[str, int]] = MappingProxyType(
@@ -81,4 +81,4 @@ MAX_LENGTH: Mapping[str, Mapping[str, int]] = MappingProxyType(
         for relation in ("labels", "milestones", "issues", "snippets", "merge_requests", "vulnerabilities")
     }
 )
-"""Characters that an attribute may have, surrounding white space not counted. All are required ones."""
+"""The most characters of an attribute, without surrounding white space. Each is also required."""

@@ -14,7 +14,7 @@ _LONGEST = 128
 
 
 class VersionMismatch(ArchiveError):
-    """The archive is of another format (GitLab's text)."""
+    """The archive has another version of the format (GitLab's text)."""
 
     code = "version_mismatch"
 
@@ -29,11 +29,11 @@ class VersionFile:
         self._start = b""
 
     def feed(self, data: bytes) -> None:
-        """Keep the first line's start."""
+        """Keep the beginning of the first line."""
         self._start = (self._start + data[: 4 * _LONGEST])[: 4 * _LONGEST]  # UTF-8: 4 bytes at most
 
     def close(self) -> None:
-        """Raise VersionMismatch."""
+        """Check the version. Raises VersionMismatch."""
         line = self._start.split(b"\n", 1)[0].decode(errors="replace")[:_LONGEST]
         found = re.search(r"\d+\.\d+\.\d+", line)
         if found is None or found[0] != _REQUIRED:

@@ -1,4 +1,4 @@
-"""GitLab's visibility levels, as archives and its API write them."""
+"""GitLab's visibility levels, as numbers and words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Visibility(IntEnum):
-    """Who sees a project or group: its members, everybody who is logged in, everybody."""
+    """Who can see a project or group: its members, every signed-in user, everyone."""
 
     PRIVATE = 0
     INTERNAL = 10
