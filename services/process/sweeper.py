@@ -64,7 +64,7 @@ class Sweeper:
             await asyncio.sleep(self._pause().total_seconds())
 
     def _pause(self) -> timedelta:
-        return self._every * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  # nobody guesses it
+        return self._every * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  # no secret
 
     async def sweep(self) -> None:
         """Run one round, unless another service is running one."""

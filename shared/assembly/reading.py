@@ -35,7 +35,7 @@ async def read_items(store: ObjectStore, items: AsyncIterator[LayoutItem]) -> As
 async def _read(store: ObjectStore, window: list[LayoutItem]) -> AsyncGenerator[bytes, None]:
     runs = [item for item in window if isinstance(item, Run)]
     async with aclosing(read_runs(store, runs)) as chunks:
-        feed = _Feed(chunks)
+        feed = _RunCutter(chunks)
         for item in window:
             if isinstance(item, bytes):
                 yield item
@@ -47,7 +47,7 @@ async def _read(store: ObjectStore, window: list[LayoutItem]) -> AsyncGenerator[
                 yield piece
 
 
-class _Feed:
+class _RunCutter:
     """Cuts the stream of joined runs into the single runs again."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:

@@ -32,7 +32,7 @@ REASON_HEADER = "x-reason"
 _TRACE_HEADER = "traceparent"  # W3C Trace Context for AMQP; ours go by their job's row
 
 _USER = "guest"
-"""Who connects where the URL names nobody (aiormq's default)."""
+"""The user of the connection where the URL names none (aiormq's default)."""
 _CLOSE_DEADLINE = timedelta(seconds=5)
 # RabbitMQ's guide to heartbeats names 5 to 20 seconds; aiormq would take 60 and wait for three.
 _HEARTBEAT_SECONDS = 15
@@ -51,7 +51,7 @@ async def translate_errors(action: str, deadline: timedelta) -> AsyncIterator[No
             raise
         raise BrokerError(f"{action}: {type(error).__name__} {error}") from error
     except asyncio.CancelledError as error:
-        # aiormq ends the waiting calls of a lost connection this way too; nobody cancelled us then.
+        # aiormq ends the waiting calls of a lost connection this way too, without a cancellation of ours.
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise

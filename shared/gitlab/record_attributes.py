@@ -19,30 +19,30 @@ _VISIBLE = frozenset(range(0x21, 0x7F)) - frozenset(b'"\\')
 _INTEGER = re.compile(rb"[0-9]{1,18}")
 
 
-class Attributes(msgspec.Struct, gc=False):
+class RecordAttributes(msgspec.Struct, gc=False):
     """Views into the line; the class for each relation adds its required attributes to the common ``iid``."""
 
     iid: Raw | UnsetType = UNSET
 
 
-def decoder(relation: str) -> msgspec.json.Decoder[Attributes]:
+def decoder(relation: str) -> msgspec.json.Decoder[RecordAttributes]:
     """Give a decoder for records of ``relation``: it parses the whole record, and builds hardly any of it."""
     return _decoder(REQUIRED.get(relation, ()))
 
 
 @cache
-def _decoder(required: tuple[str, ...]) -> msgspec.json.Decoder[Attributes]:
+def _decoder(required: tuple[str, ...]) -> msgspec.json.Decoder[RecordAttributes]:
     fields = [(name, Raw | UnsetType, UNSET) for name in required]
-    return msgspec.json.Decoder(msgspec.defstruct("Required", fields, bases=(Attributes,), gc=False))
+    return msgspec.json.Decoder(msgspec.defstruct("Required", fields, bases=(RecordAttributes,), gc=False))
 
 
-def identifiers(record: Attributes) -> dict[str, int]:
+def identifiers(record: RecordAttributes) -> dict[str, int]:
     """Give what GitLab calls external identifiers: the iid, where there is one."""
     iid = record.iid
     return {"iid": int(bytes(iid))} if iid is not UNSET and _INTEGER.fullmatch(iid) else {}
 
 
-def faults(record: Attributes, *, relation: str) -> list[str]:
+def faults(record: RecordAttributes, *, relation: str) -> list[str]:
     """Give the messages of GitLab's models about ``record``, such as ``Title can't be blank``."""
     limits = MAX_LENGTH.get(relation, _NO_LIMITS)
     found = (

@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from shared.gitlab import nesting
-from shared.gitlab.record_attributes import Attributes, decoder, faults, identifiers
+from shared.gitlab.record_attributes import RecordAttributes, decoder, faults, identifiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def iid_of(record: bytes, *, relation: str) -> int | None:
     return identifiers(_decode(record, decoder(relation))).get("iid")
 
 
-def _judge(line: bytes, record: Attributes, *, relation: str) -> Verdict:
+def _judge(line: bytes, record: RecordAttributes, *, relation: str) -> Verdict:
     # The decoder does not look into the strings that it skips.
     if (at := _invalid_utf8(line)) is not None:
         return RefusedLine("EncodingError", f"invalid UTF-8 at byte {at}", identifiers(record))

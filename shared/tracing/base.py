@@ -10,8 +10,8 @@ from typing import Protocol, TypeAlias
 from shared.database.pool import OnQuery
 from shared.storage.watched import CountBytes
 
-Attributes: TypeAlias = Mapping[str, str | int]
-SetAttributes = Callable[[Attributes], None]
+SpanAttributes: TypeAlias = Mapping[str, str | int]
+SetAttributes = Callable[[SpanAttributes], None]
 """Adds attributes to the open span, once they are known."""
 
 
@@ -31,7 +31,7 @@ class Tracer(Protocol):
     """Makes spans. No method raises, or waits for the collector of spans."""
 
     def span(
-        self, name: str, kind: SpanKind, *, attributes: Attributes, parent: str | None = None
+        self, name: str, kind: SpanKind, *, attributes: SpanAttributes, parent: str | None = None
     ) -> AbstractContextManager[SetAttributes]:
         """Open a span for a block, within ``parent`` (a traceparent), or within the span that is open.
 
@@ -60,7 +60,7 @@ class NoTracer:
         name: str,  # noqa: ARG002  # the port's
         kind: SpanKind,  # noqa: ARG002
         *,
-        attributes: Attributes,  # noqa: ARG002
+        attributes: SpanAttributes,  # noqa: ARG002
         parent: str | None = None,  # noqa: ARG002
     ) -> AbstractContextManager[SetAttributes]:
         """See Tracer."""

@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from shared.storage.watched import CountBytes
-from shared.tracing.base import Attributes, SetAttributes, SpanKind
+from shared.tracing.base import SetAttributes, SpanAttributes, SpanKind
 
 _KINDS: Mapping[SpanKind, trace.SpanKind] = {
     SpanKind.SERVER: trace.SpanKind.SERVER,
@@ -49,7 +49,7 @@ class OpenTelemetryTracer:
 
     @contextmanager
     def span(
-        self, name: str, kind: SpanKind, *, attributes: Attributes, parent: str | None = None
+        self, name: str, kind: SpanKind, *, attributes: SpanAttributes, parent: str | None = None
     ) -> Iterator[SetAttributes]:
         """See Tracer."""
         if kind not in _BEGINNING and not _is_within():
