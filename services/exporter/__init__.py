@@ -1,1 +1,1 @@
-"""The exporter: assembles archives out of what is stored."""
+"""The exporter: assembles archives from stored segments and blobs."""

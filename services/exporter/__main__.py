@@ -1,4 +1,4 @@
-"""The exporter as a process of its own."""
+"""The process of the exporter."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from services.process.start import start
 
 
 def main() -> None:
-    """Read the settings, and work until SIGTERM."""
+    """Read the settings and run the worker until SIGTERM."""
     start(serve)
 
 

@@ -1,4 +1,4 @@
-"""The export of a project: one pass from the snapshot's index to the finished archive."""
+"""Exports a project in one pass over the snapshot's index."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _log = structlog.get_logger()
 
 
 class UserGone(CrossdockError):
-    """An archive is kept for who asked for it, and that user was deleted."""
+    """The user who requested the export was deleted; an archive belongs to its user."""
 
     code = "user_gone"
     fault = Fault.CLIENT
@@ -47,7 +47,7 @@ class UserGone(CrossdockError):
 
 
 class ArchiveGone(CrossdockError):
-    """The archive was removed before its upload began; the next attempt makes it again."""
+    """The archive was removed before its upload began. The next attempt makes it again."""
 
     code = "archive_gone"
     retryable = True
@@ -66,7 +66,7 @@ class ExportedArchive:
 
 
 class Exporter:
-    """Exports projects; one at a time or several, each in flat memory."""
+    """Exports projects, one or several at a time, each in flat memory."""
 
     def __init__(
         self,
@@ -84,9 +84,9 @@ class Exporter:
         self._metrics = metrics or JobMetrics()
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
-        """Do the job and mark it finished; raises what stopped it. May be repeated.
+        """Do the job and mark it finished. Raises the error that stopped it. May be repeated.
 
-        An archive that is to be uploaded is recorded first, and not made again after that.
+        An archive with an upload is recorded before the upload, so that a retry only uploads it again.
         """
         if job.user_id is None:
             raise UserGone
@@ -137,7 +137,7 @@ class Exporter:
         return {document.name: document for document in documents}
 
     async def _stored_size(self, snapshot_id: int | None) -> int:
-        """Give about how many bytes the archive will have: without what is put between the stored ones."""
+        """Estimate the bytes of the archive: the stored bytes, without tar headers and padding."""
         return 0 if snapshot_id is None else await index.stored_size(self._pool, snapshot_id)
 
     async def _find(self, snapshot_id: int | None, name: str) -> PlacedEntry | None:
@@ -178,7 +178,7 @@ class Exporter:
         *,
         progress: Progress | None,
     ) -> None:
-        """Make the archive the user's, and with ``progress`` end the job in the same moment."""
+        """Record the archive for its user, and with ``progress`` finish the job in the same transaction."""
         retention = (await self._settings()).retention
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
@@ -190,14 +190,14 @@ class Exporter:
                 await jobs.finish(db, lease, progress=progress.report())
 
     async def explain(self, job: Job, error: CrossdockError) -> str:
-        """The text that ends in the job's row; GitLab's API shows no error of an export."""
+        """Return the error message for the job's row. GitLab's API shows no errors of exports."""
         return f"Error exporting project {job.project_id} - {error}"
 
 
 async def _counted(
     entries: AsyncIterator[PlacedEntry], progress: Progress
 ) -> AsyncGenerator[PlacedEntry, None]:
-    """Give the entries, and count a relation when the next one is asked for: it is written by then."""
+    """Yield the entries, and count a relation once the next entry is requested: it is written by then."""
     async for placed in entries:
         yield placed
         entry = placed.entry

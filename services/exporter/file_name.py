@@ -1,4 +1,4 @@
-"""The name under which an archive is downloaded."""
+"""The file name of an exported archive."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ _LONGEST = 51
 
 
 def file_name(full_path: str, now: datetime) -> str:
-    """Give GitLab's form: date, hour-minute-milliseconds, path with ``_`` for ``/``; cut to 51 characters."""
+    """Make GitLab's name: date, hour-minute-milliseconds, path with ``_`` for ``/``; cut to 51 characters."""
     time = f"{now:%Y-%m-%d_%H-%M}-{now.microsecond // 1000:03d}"
     return f"{time}_{full_path.replace('/', '_')}"[:_LONGEST] + _SUFFIX

@@ -1,4 +1,4 @@
-"""The upload of a finished archive to the address that its user gave."""
+"""Uploads a finished archive to the URL that the user gave."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from shared.remote.urls import parse
 from shared.storage.base import ObjectStore
 
 LARGEST_PUT = 5 * 2**30
-"""Bytes that S3 takes in one PUT (Amazon S3 user guide: Uploading objects)."""
+"""The most bytes that S3 accepts in one PUT (Amazon S3 user guide: Uploading objects)."""
 
 _S3_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
 _S3_SIGNATURES = (frozenset({"X-Amz-Signature"}), frozenset({"AWSAccessKeyId", "Signature"}))
-"""The parameters of presigned URLs, version 4 and version 2; others than AWS sign like that too."""
+"""The parameters of presigned URLs, version 4 and version 2. Other S3 servers than AWS use them too."""
 
 _ATTEMPTS = 5
 _LONGEST_DELAY = timedelta(seconds=30)
@@ -41,7 +41,7 @@ _HEADERS = {"Content-Type": "application/gzip"}
 
 
 class UploadTooLarge(CrossdockError):
-    """The archive has ``size`` bytes, and S3 would refuse it only after all of them were sent."""
+    """The archive has ``size`` bytes, more than S3 accepts in one PUT. S3 would refuse it at the end."""
 
     code = "upload_too_large"
     fault = Fault.CLIENT
@@ -54,7 +54,7 @@ class UploadTooLarge(CrossdockError):
 
 
 def check_size(target: UploadTarget, size: int) -> None:
-    """Raise UploadTooLarge for more than S3 takes, where ``target`` is S3 by its host or its signature."""
+    """Raise UploadTooLarge if ``target`` is S3, by its host or its signature, and the archive too large."""
     if target.method == "PUT" and size > LARGEST_PUT and _is_s3(target.url):
         raise UploadTooLarge(size)
 
@@ -67,13 +67,13 @@ def _is_s3(text: str) -> bool:
 
 @dataclass(slots=True)
 class _Tries:
-    """How often an upload was tried."""
+    """Counts the attempts of an upload."""
 
     attempts: int = 0
 
 
 class Uploader:
-    """Sends archives out of the store; ``connect`` gives a client by the policy that holds now."""
+    """Uploads archives from the store. ``connect`` makes a client by the current outbound policy."""
 
     def __init__(
         self,
@@ -87,15 +87,15 @@ class Uploader:
         self._first_delay = first_delay
 
     async def upload(self, archive: FinishedArchive, target: UploadTarget) -> UploadOutcome:
-        """Send the archive, up to five times where the fault may pass, and tell how it ended.
+        """Send the archive, with up to five attempts if the error is transient, and return the outcome.
 
-        Raises what the store or the database raises: that is not the target's fault.
+        Errors of the store and the database are raised, because they are not the target's.
         """
         tries = _Tries()
         status, error = None, None
         try:
             check_size(target, archive.size)
-            status = await self._send_until_taken(archive, target, tries)
+            status = await self._send_with_retries(archive, target, tries)
         except (UploadTooLarge, BlockedUrl, RemoteError) as failure:
             status, error = _status(failure), str(failure)
         return UploadOutcome(
@@ -106,9 +106,9 @@ class Uploader:
             error=error and error[:_LONGEST_ERROR],
         )
 
-    async def _send_until_taken(self, archive: FinishedArchive, target: UploadTarget, tries: _Tries) -> int:
+    async def _send_with_retries(self, archive: FinishedArchive, target: UploadTarget, tries: _Tries) -> int:
         async for attempt in stamina.retry_context(
-            on=_may_pass,
+            on=_is_transient,
             attempts=_ATTEMPTS,
             timeout=None,
             wait_initial=self._first_delay,
@@ -118,7 +118,7 @@ class Uploader:
             with attempt:
                 tries.attempts = attempt.num
                 return await self._send(archive, target)
-        raise AssertionError  # the last attempt gives or raises
+        raise AssertionError  # the last attempt returns or raises
 
     async def _send(self, archive: FinishedArchive, target: UploadTarget) -> int:
         client = await self._connect()
@@ -131,7 +131,7 @@ class Uploader:
         return answer.status
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     return isinstance(error, CrossdockError) and error.retryable
 
 

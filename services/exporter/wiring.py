@@ -1,4 +1,4 @@
-"""The exporter's wiring."""
+"""Wires the exporter: makes its worker and runs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.settings.store import application_settings
 
 
 def exporter(ports: Ports, settings: Settings) -> Worker:
-    """Make a worker that exports."""
+    """Make the worker that exports projects."""
     now = partial(application_settings, ports.pool, default_settings(settings))
     task = Exporter(
         ports.pool,
@@ -41,7 +41,7 @@ def exporter(ports: Ports, settings: Settings) -> Worker:
 
 
 async def serve(settings: Settings) -> None:
-    """Export until SIGTERM."""
+    """Run the exporter until SIGTERM."""
     async with (
         open_tracer(settings, service="exporter") as tracer,
         open_ports(settings, tracer=tracer) as opened,

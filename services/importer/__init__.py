@@ -1,1 +1,1 @@
-"""The importer: takes an archive apart in one pass, without temporary disk."""
+"""The importer: reads archives into projects in one pass, without temporary disk."""

@@ -1,4 +1,4 @@
-"""The importer as a process of its own."""
+"""The process of the importer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from services.process.start import start
 
 
 def main() -> None:
-    """Read the settings, and work until SIGTERM."""
+    """Read the settings and run the workers until SIGTERM."""
     start(serve)
 
 

@@ -1,4 +1,4 @@
-"""The import of an archive: one pass from wherever it lies to the project's new snapshot."""
+"""Imports an archive in one pass into a new snapshot of the project."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from shared.storage.base import ObjectStore
 
 
 class Importer:
-    """Imports archives; one at a time or several, each in flat memory."""
+    """Imports archives, one or several at a time, each in flat memory."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Importer:
         self._packed_up_to = packed_up_to
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
-        """Do the job and mark it finished; raises what stopped it. May be repeated."""
+        """Do the job and mark it finished. Raises the error that stopped it. May be repeated."""
         progress.begin(Phase.PREPARING)
         async with self._sources.open(job) as source:
             progress.bytes_total = source.size or 0
@@ -61,7 +61,7 @@ class Importer:
             restorer = Restorer(writer, limits=limits, failures=failures, progress=progress, yielder=yielder)
             events = archive_events(source, limits, progress=progress, yielder=yielder)
             progress.begin(Phase.READING)
-            async with failures.flushed():
+            async with failures.flush_after():
                 await self._restore(events, restorer, yielder=yielder)
                 attributes = restorer.attributes()
                 progress.begin(Phase.WRITING)
@@ -77,7 +77,7 @@ class Importer:
                 await restorer.handle(event)
                 await yielder.yield_if_due()
 
-    async def _finish(  # what a finished import leaves
+    async def _finish(
         self,
         job: Job,
         lease: Lease,
@@ -104,13 +104,13 @@ class Importer:
             await jobs.finish(db, lease, progress=progress.report(), outcome=outcome)
 
     async def explain(self, job: Job, error: CrossdockError) -> str:
-        """The text of ``import_error``, in GitLab's form: two blanks where an address would stand."""
+        """Return the text of ``import_error`` in GitLab's form, which has two blanks instead of a URL."""
         path = (await content.project_content(self._pool, job.project_id)).full_path
         return f"Error importing repository  into {path} - {_reason(error)}"
 
 
 def _reason(error: CrossdockError) -> str:
-    """GitLab's texts, where it has one."""
+    """Return GitLab's text for the error, if GitLab has one."""
     if isinstance(error, ArchiveTooLarge):
         return f"Decompressed archive size validation failed. ({error})"
     if isinstance(error, StatusRefused):

@@ -1,4 +1,4 @@
-"""The import of one relation into a project that is there: what it has stays, what is new is added."""
+"""Imports one relation into an existing project: keeps its records and adds the new ones."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from shared.storage.base import ObjectStore
 
 
 class RelationImporter:
-    """Adds the records of one relation of an archive whose iids the project does not have yet.
+    """Adds those records of one relation of an archive whose iids the project does not have.
 
-    The relation is written anew, all other content is shared with what the project had. Memory is that of an
-    import, and at most 16 MiB of known iids.
+    It writes the relation anew and shares all other content with the project's snapshot. It needs the memory
+    of an import, and at most 16 MiB for known iids.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class RelationImporter:
         self._limits = limits
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
-        """Do the job and mark it finished; raises what stopped it. May be repeated."""
+        """Do the job and mark it finished. Raises the error that stopped it. May be repeated."""
         progress.begin(Phase.PREPARING)
         async with self._sources.open(job) as source:
             progress.bytes_total = source.size or 0
@@ -66,7 +66,7 @@ class RelationImporter:
                 )
                 await merge.keep(self._pool, self._store, base)
             progress.begin(Phase.READING)
-            async with failures.flushed():
+            async with failures.flush_after():
                 await merge.add(source, progress)
                 progress.begin(Phase.WRITING)
                 await writer.close()
@@ -82,12 +82,12 @@ class RelationImporter:
             await jobs.finish(db, lease, progress=progress.report())
 
     async def explain(self, job: Job, error: CrossdockError) -> str:  # noqa: ARG002  # the port's
-        """Give the error as it is: GitLab shows none."""
+        """Return the error's own message: GitLab has no text for it."""
         return str(error)
 
 
 class _Merge:
-    """The relation as it will be: first what the project has of it, then what the archive has beside."""
+    """Writes the merged relation: the project's records first, then the new records of the archive."""
 
     def __init__(
         self, writer: SnapshotWriter, relation: str, *, limits: Limits, failures: FailureWriter
@@ -109,7 +109,7 @@ class _Merge:
         return iid is None or self._known.add(iid)
 
     async def keep(self, pool: Pool, store: ObjectStore, base: int) -> None:
-        """Write what the project has, as it is."""
+        """Copy the project's records."""
         relation = await find_relation(pool, base, self._relation)
         if relation is None:
             return
@@ -118,19 +118,19 @@ class _Merge:
             async for line, is_record in kept:
                 if is_record:
                     await self._is_new(line)
-                # More may follow the last one now.
+                # The last line of the project need not end with a newline, but others follow it now.
                 await self._sink.write(line if line.endswith(b"\n") else line + b"\n", record=is_record)
                 await self._yielder.yield_if_due()
 
     async def add(self, source: OpenArchive, progress: Progress) -> None:
-        """Write what the archive has beside; the rest of it is passed over, within the limits of imports."""
+        """Add the new records of the archive. Its other files are skipped, but count for its limits."""
         events = archive_events(source, self._limits, progress=progress, yielder=self._yielder)
         async with aclosing(events):
-            await self._take(events, progress)
+            await self._add_records(events, progress)
         if self._sink is not None:  # the archive has no such relation
             await self._sink.commit()
 
-    async def _take(self, events: AsyncGenerator[ArchiveEvent, None], progress: Progress) -> None:
+    async def _add_records(self, events: AsyncGenerator[ArchiveEvent, None], progress: Progress) -> None:
         receiver: RelationReceiver | None = None
         async for event in events:
             match event:

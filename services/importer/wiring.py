@@ -1,4 +1,4 @@
-"""The importer's wiring."""
+"""Wires the importer: makes its workers and runs them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared.settings.environment import MIB, Settings
 
 
 def importers(ports: Ports, settings: Settings) -> list[Worker]:
-    """Make the workers that import: whole projects, and single relations."""
+    """Make the two workers: for imports of projects, and for imports of single relations."""
     sources = _sources(ports, settings)
     limits = _limits(ports, settings)
     whole = Importer(
@@ -53,7 +53,7 @@ def _sources(ports: Ports, settings: Settings) -> ArchiveOpener:
 
 
 async def serve(settings: Settings) -> None:
-    """Import until SIGTERM."""
+    """Run the importer until SIGTERM."""
     async with (
         open_tracer(settings, service="importer") as tracer,
         open_ports(settings, tracer=tracer) as opened,

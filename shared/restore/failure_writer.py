@@ -1,4 +1,4 @@
-"""Failed relations on their way to Postgres, in batches of bounded length."""
+"""Writes failed relations to Postgres in batches of bounded length."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLUMNS = (
 
 
 class FailureWriter:
-    """FailureLog that collects at most 500 failures, then writes them."""
+    """A FailureLog that buffers at most 500 failures and writes them as a batch."""
 
     def __init__(self, pool: Pool, lease: Lease) -> None:
         self._pool = pool
@@ -37,8 +37,8 @@ class FailureWriter:
             await self.flush()
 
     @asynccontextmanager
-    async def flushed(self) -> AsyncIterator[None]:
-        """Have all of them written behind the block, also where it ends as the archive is of no use."""
+    async def flush_after(self) -> AsyncIterator[None]:
+        """Write all failures after the block, also if it ends by an ArchiveError."""
         try:
             yield
         except ArchiveError:
@@ -47,7 +47,7 @@ class FailureWriter:
         await self.flush()
 
     async def flush(self) -> None:
-        """Write what is there."""
+        """Write the buffered failures."""
         waiting, self._waiting = self._waiting, []
         async with self._pool.acquire() as db:
             await db.copy_records_to_table(

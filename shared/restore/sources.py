@@ -1,4 +1,4 @@
-"""Where the bytes of an archive come from: an object of ours, or a server elsewhere. No copy is made."""
+"""Sources of archives: an upload in object storage, or a remote server. No copy is made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.storage.base import ObjectStore
 
 
 class MissingArchive(CrossdockError):
-    """The uploaded archive is not there any more (GitLab's text)."""
+    """The uploaded archive does not exist any more (GitLab's text)."""
 
     code = "archive_missing"
     fault = Fault.CLIENT
@@ -30,21 +30,21 @@ class MissingArchive(CrossdockError):
 
 
 class OpenArchive(Readable, Protocol):
-    """An archive, and what is known of it."""
+    """The bytes of an archive, with its size."""
 
     @property
     def size(self) -> int | None:
-        """Bytes, None where nobody knows."""
+        """The size in bytes, None if unknown."""
         ...
 
     @property
     def outcome(self) -> Outcome | None:
-        """What is to be told of the archive once all of it was read; None where its upload tells that."""
+        """Size and digest for the job's row, after the last byte was read. None if the upload has them."""
         ...
 
 
 class StoredArchive:
-    """OpenArchive: an upload in the store."""
+    """An OpenArchive that reads an upload from the store."""
 
     outcome = None
 
@@ -63,7 +63,7 @@ class StoredArchive:
 
 
 class RemoteArchive:
-    """OpenArchive: a download, which goes on after a break by itself, and is bounded."""
+    """An OpenArchive that downloads from a remote server, up to the size limit of remote imports."""
 
     outcome = None
 
@@ -77,7 +77,7 @@ class RemoteArchive:
         return self._download.length
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """See Readable; no byte is read where the size is known to be too large."""
+        """See Readable. Reads nothing if the announced size is too large."""
         check_size(self.size or 0, self._settings)
         received = 0
         while chunk := await self._download.chunk():
@@ -87,7 +87,7 @@ class RemoteArchive:
 
 
 class DigestedArchive:
-    """OpenArchive: one whose digest nobody has told."""
+    """An OpenArchive that computes size and digest while it reads another source."""
 
     def __init__(self, source: OpenArchive) -> None:
         self._source = source
@@ -113,11 +113,11 @@ class DigestedArchive:
                 yield chunk
 
 
-Opened: TypeAlias = AbstractAsyncContextManager[OpenArchive]
+ArchiveContext: TypeAlias = AbstractAsyncContextManager[OpenArchive]
 
 
 class ArchiveOpener:
-    """Opens the archive of a job; the address elsewhere is checked again by what holds then."""
+    """Opens the archive of a job. A remote URL is checked again, by the current settings."""
 
     def __init__(
         self, pool: Pool, store: ObjectStore, *, remote: RemoteImportPolicy, defaults: ApplicationSettings
@@ -127,13 +127,13 @@ class ArchiveOpener:
         self._remote = remote
         self._defaults = defaults
 
-    def open(self, job: Job) -> Opened:
-        """Open it for a block. Raises MissingArchive, BlockedUrl and RemoteError."""
+    def open(self, job: Job) -> ArchiveContext:
+        """Open the archive for a block. Raises MissingArchive, BlockedUrl and RemoteError."""
         source = job.order.source if isinstance(job.order, ImportOrder) else None
-        return self._stored(job) if source is None else self._fetched(source)
+        return self._open_upload(job) if source is None else self._open_remote(source)
 
     @asynccontextmanager
-    async def _stored(self, job: Job) -> AsyncGenerator[OpenArchive, None]:
+    async def _open_upload(self, job: Job) -> AsyncGenerator[OpenArchive, None]:
         upload = job.object_id and await objects.find_upload(self._pool, job.object_id)
         if not upload:
             raise MissingArchive(job.project_id, job.user_id)
@@ -141,7 +141,7 @@ class ArchiveOpener:
         yield archive if upload.has_digest else DigestedArchive(archive)
 
     @asynccontextmanager
-    async def _fetched(self, source: RemoteSource) -> AsyncGenerator[OpenArchive, None]:
+    async def _open_remote(self, source: RemoteSource) -> AsyncGenerator[OpenArchive, None]:
         settings = await application_settings(self._pool, self._defaults)
         async with self._remote.client(settings).get(source.url) as download:
             yield DigestedArchive(RemoteArchive(download, settings))
