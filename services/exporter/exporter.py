@@ -37,7 +37,7 @@ _log = structlog.get_logger()
 
 
 class UserGone(CrossdockError):
-    """The user who requested the export was deleted; an archive belongs to its user."""
+    """The user who requested the export was deleted, so that nobody can download its archive."""
 
     code = "user_gone"
     fault = Fault.CLIENT
@@ -47,7 +47,7 @@ class UserGone(CrossdockError):
 
 
 class ArchiveGone(CrossdockError):
-    """The archive was removed before its upload began. The next attempt makes it again."""
+    """The archive was removed before its upload began; the next attempt writes it again."""
 
     code = "archive_gone"
     retryable = True

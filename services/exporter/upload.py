@@ -41,7 +41,7 @@ _HEADERS = {"Content-Type": "application/gzip"}
 
 
 class UploadTooLarge(CrossdockError):
-    """The archive has ``size`` bytes, more than S3 accepts in one PUT. S3 would refuse it at the end."""
+    """The archive exceeds the size that S3 accepts in one PUT: download it instead. Nothing was sent."""
 
     code = "upload_too_large"
     fault = Fault.CLIENT

@@ -22,7 +22,7 @@ from shared.usecases.relation_imports import is_importing
 
 
 class NothingOfTheProject(ArchiveError):
-    """The snapshot lacks the project's own attributes, without which no import takes an archive."""
+    """The snapshot has no attributes of the project, which every archive needs: send them first."""
 
     code = "no_project_attributes"
 
@@ -31,7 +31,7 @@ class NothingOfTheProject(ArchiveError):
 
 
 class LfsObjectUnlisted(ArchiveError):
-    """There is a list of LFS objects, and one is not on it: GitLab refuses such an archive as a whole."""
+    """The list of LFS objects lacks one of the snapshot's objects; GitLab rejects such an archive."""
 
     code = "lfs_object_unlisted"
 

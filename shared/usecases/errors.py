@@ -1,4 +1,4 @@
-"""What use cases refuse, each with its code. The texts are GitLab's where GitLab has one."""
+"""Errors that use cases raise, each with its code. The texts are GitLab's where GitLab has one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.errors import (
 
 
 class NotFound(Missing):
-    """There is no such ``resource``, or the user may not see it."""
+    """The resource does not exist, or the user may not see it."""
 
     code = "not_found"
 
@@ -27,7 +27,7 @@ class NotFound(Missing):
 
 
 class RecordNotFound(NotFound):
-    """There is no such record or member."""
+    """The record or the member does not exist."""
 
     code = "record_not_found"
 
@@ -37,7 +37,7 @@ class RecordNotFound(NotFound):
 
 
 class MovedProject(NotAllowed):
-    """The project was named by a path that it does not have any more; ``project_id`` still names it."""
+    """The request names the project by a path that it had before: use its id or its new path."""
 
     code = "project_moved"
 
@@ -47,7 +47,7 @@ class MovedProject(NotAllowed):
 
 
 class NotAuthorized(Denied):
-    """The user may see the project, and not do this with it."""
+    """The user may see the project, but may not perform this action on it."""
 
     code = "not_authorized"
 
@@ -56,7 +56,7 @@ class NotAuthorized(Denied):
 
 
 class FieldsInvalid(Invalid):
-    """Attributes that cannot be as they were given: what is wrong, by their names."""
+    """At least one attribute is invalid; the message names each one and its problem."""
 
     code = "fields_invalid"
 
@@ -67,7 +67,7 @@ class FieldsInvalid(Invalid):
 
 
 class GroupNotSaved(Invalid):
-    """A group cannot be made with this value of ``field``."""
+    """The group cannot be created, because one attribute is invalid; the message names it."""
 
     code = "group_not_saved"
 
@@ -77,7 +77,7 @@ class GroupNotSaved(Invalid):
 
 
 class ImportNotSaved(Invalid):
-    """A project cannot be made for an import as it was asked for."""
+    """The project of the import cannot be created; the message names the problem."""
 
     code = "import_not_saved"
 
@@ -87,7 +87,7 @@ class ImportNotSaved(Invalid):
 
 
 class NamespaceInvalid(ImportNotSaved):
-    """Nothing may be imported into the namespace by this user."""
+    """The user may not import into this namespace: use one in which the user is a maintainer."""
 
     code = "namespace_invalid"
 
@@ -96,7 +96,7 @@ class NamespaceInvalid(ImportNotSaved):
 
 
 class ImportNotAllowed(ImportNotSaved):
-    """The user is no maintainer of the namespace."""
+    """The user is not a maintainer of the namespace, which imports require."""
 
     code = "import_not_allowed"
 
@@ -105,25 +105,25 @@ class ImportNotAllowed(ImportNotSaved):
 
 
 class ImportsDisabled(Denied):
-    """An administrator has switched imports of archives off."""
+    """Imports of archives are switched off in the application settings."""
 
     code = "imports_disabled"
 
 
 class ExportsDisabled(NotFound):
-    """An administrator has switched exports off."""
+    """Exports are switched off in the application settings."""
 
     code = "exports_disabled"
 
 
 class RelationExportsDisabled(NotFound):
-    """An administrator has not switched relation exports on."""
+    """Relation exports are not switched on in the application settings."""
 
     code = "relation_exports_disabled"
 
 
 class NoArchive(Unprocessable):
-    """The name of the file is not that of an archive."""
+    """The name of the file does not end in .gz, so it is not an archive."""
 
     code = "no_archive"
 
@@ -132,7 +132,7 @@ class NoArchive(Unprocessable):
 
 
 class RemoteArchiveRefused(Invalid):
-    """The archive elsewhere cannot be fetched, or is none."""
+    """The remote archive cannot be fetched, or is not an archive; the message says why."""
 
     code = "remote_archive_refused"
 
@@ -142,19 +142,19 @@ class RemoteArchiveRefused(Invalid):
 
 
 class StoredArchiveRefused(Invalid):
-    """No archive lies in the store under this key."""
+    """The object storage has no archive with this key."""
 
     code = "stored_archive_missing"
 
 
 class ArchiveTaken(Conflict):
-    """The archive in the store was imported before."""
+    """The archive in the object storage was imported before: store it again under another key."""
 
     code = "stored_archive_taken"
 
 
 class ImportTooLarge(TooLarge):
-    """The archive has more bytes than ``max_import_size`` permits."""
+    """The archive is larger than the application setting ``max_import_size`` permits."""
 
     code = "import_too_large"
 
@@ -164,7 +164,7 @@ class ImportTooLarge(TooLarge):
 
 
 class UnknownRelation(Invalid):
-    """Records of this relation cannot be imported on their own."""
+    """This relation cannot be imported on its own; the message lists those that can."""
 
     code = "relation_unknown"
 
@@ -175,7 +175,7 @@ class UnknownRelation(Invalid):
 
 
 class RelationImportRunning(Conflict):
-    """Another import works on the project."""
+    """Another import of the project is running: wait until it has ended."""
 
     code = "relation_import_running"
 
@@ -184,7 +184,7 @@ class RelationImportRunning(Conflict):
 
 
 class ImportUnfinished(Conflict):
-    """An import of the project is on its way, which would replace whatever is committed."""
+    """An import of the project has not ended, and would replace the committed content: wait for its end."""
 
     code = "import_unfinished"
 
@@ -193,7 +193,7 @@ class ImportUnfinished(Conflict):
 
 
 class ProjectTooLarge(Invalid):
-    """The project has more bytes than ``max_export_size`` permits."""
+    """The project is larger than the application setting ``max_export_size`` permits."""
 
     code = "project_too_large"
 
@@ -202,7 +202,7 @@ class ProjectTooLarge(Invalid):
 
 
 class ArchiveNotFound(NotFound):
-    """The user has no finished export of the project, or it has expired."""
+    """The user has no finished export of the project, or it has expired: request an export first."""
 
     code = "archive_not_found"
 
@@ -212,49 +212,49 @@ class ArchiveNotFound(NotFound):
 
 
 class FileLost(Missing):
-    """The store has lost the file of a finished export."""
+    """The object storage has lost the file of a finished export: request the export again."""
 
     code = "file_lost"
 
 
 class RelationExportMissing(Missing):
-    """The user has not asked to export relations, or there is no relation or batch of that name."""
+    """The user has no relation export of the project, or it has no such relation or batch."""
 
     code = "relation_export_not_found"
 
 
 class RelationExportInvalid(Invalid):
-    """The request names a batch of an export without batches, or none of one with batches."""
+    """A batched export needs a batch number in the request, and an export without batches takes none."""
 
     code = "relation_export_invalid"
 
 
 class JobEnded(Conflict):
-    """The job has ended, and what was asked for needs one that has not."""
+    """The job has ended, and the request needs one that has not."""
 
     code = "job_ended"
 
 
 class NotRetriable(Conflict):
-    """The job, or its project, is not in a state in which it can be retried."""
+    """The state of the job or of its project does not permit a retry; the message says why."""
 
     code = "not_retriable"
 
 
 class RetryGone(Unprocessable):
-    """What the job needs to be retried is not there any more."""
+    """The input of the job was deleted, so that it cannot be retried: make a new request."""
 
     code = "retry_gone"
 
 
 class EntryNameInvalid(Unprocessable):
-    """No entry of an archive may have this name."""
+    """The name is not valid for an entry of an archive; the message says why."""
 
     code = "entry_name_invalid"
 
 
 class ContentRefused(Unprocessable):
-    """What was sent for an open snapshot is nothing that an archive may hold."""
+    """The content that was sent for an open snapshot is not valid in an archive; the message says why."""
 
     code = "content_refused"
 
@@ -264,7 +264,7 @@ class ContentRefused(Unprocessable):
 
 
 class ContentTooLarge(TooLarge):
-    """What was sent for an open snapshot is over a limit of archives."""
+    """The content that was sent for an open snapshot exceeds a limit of archives."""
 
     code = "content_too_large"
 
@@ -274,7 +274,7 @@ class ContentTooLarge(TooLarge):
 
 
 class SnapshotConflict(Conflict):
-    """The open snapshot, or its project, is not in a state in which this can be done."""
+    """The state of the open snapshot or of its project does not permit this; the message says why."""
 
     code = "snapshot_conflict"
 

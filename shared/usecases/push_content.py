@@ -41,7 +41,7 @@ SHOWN_FAILURES = 100
 
 
 class EntryUnusable(ArchiveError):
-    """The entry is one that an import would leave out."""
+    """The entry is one that an import would skip; the message says why."""
 
     code = "entry_unusable"
 

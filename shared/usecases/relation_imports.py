@@ -24,7 +24,7 @@ RELATIONS = ("issues", "merge_requests", "milestones", "ci_pipelines")
 
 
 class NoSuchProject(Missing):
-    """No project has this full path, or the user cannot see it."""
+    """No project has this full path, or the user may not see it."""
 
     code = "project_not_found"
 

@@ -1,4 +1,4 @@
-"""Errors of HTTP itself: requests that cannot be read, and those that a limit of the server ends."""
+"""Errors of HTTP itself: unreadable requests, and requests that exceed a limit of the server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from shared.errors import Conflict, Invalid, Missing, NotAllowed, Refusal, TooLa
 
 
 class ParametersInvalid(Invalid):
-    """Parameters are missing or wrong: every problem of the request, each by the parameter's name."""
+    """Parameters are missing or invalid; the message names each one and its problem."""
 
     code = "parameters_invalid"
 
@@ -15,7 +15,7 @@ class ParametersInvalid(Invalid):
 
 
 class Malformed(Invalid):
-    """A text that nothing can be named: it has a NUL, or is no UTF-8."""
+    """The address or the header ``Sudo`` contains a NUL or is not valid UTF-8."""
 
     code = "malformed"
 
@@ -24,13 +24,13 @@ class Malformed(Invalid):
 
 
 class BodyBroken(Invalid):
-    """The body ends early, or is not in its encoding."""
+    """The body ends early, or does not match its ``Content-Encoding``."""
 
     code = "body_broken"
 
 
 class BodyTooLarge(TooLarge):
-    """The body has more than ``limit`` bytes."""
+    """The body exceeds the size limit that the message names."""
 
     code = "body_too_large"
 
@@ -40,19 +40,19 @@ class BodyTooLarge(TooLarge):
 
 
 class MediaTypeUnsupported(Refusal):
-    """The body has a type that no parameters are read from."""
+    """The server reads no parameters from a body of this ``Content-Type``."""
 
     code = "media_type_unsupported"
 
 
 class EncodingUnsupported(MediaTypeUnsupported):
-    """The body is in an encoding that is not undone here (RFC 9110, section 8.4)."""
+    """The ``Content-Encoding`` of the body is not supported: use gzip or none (RFC 9110, section 8.4)."""
 
     code = "encoding_unsupported"
 
 
 class RouteUnknown(Missing):
-    """Nothing is at this address."""
+    """The API has no resource at this address."""
 
     code = "route_unknown"
 
@@ -61,7 +61,7 @@ class RouteUnknown(Missing):
 
 
 class MethodUnknown(NotAllowed):
-    """The address does not take this method, but ``allowed``."""
+    """The address does not support this method; the header ``Allow`` lists those that it supports."""
 
     code = "method_not_allowed"
 
@@ -71,7 +71,7 @@ class MethodUnknown(NotAllowed):
 
 
 class VersionGone(Refusal):
-    """The version of the API is served no more."""
+    """This version of the API is no longer available: use version 4."""
 
     code = "version_gone"
 
@@ -80,7 +80,7 @@ class VersionGone(Refusal):
 
 
 class Redirected(Refusal):
-    """The resource has another address for good."""
+    """The resource has moved permanently to the address in the header ``Location``."""
 
     code = "redirected"
 
@@ -90,7 +90,7 @@ class Redirected(Refusal):
 
 
 class ForeignForm(Refusal):
-    """A page of another site sent the form."""
+    """The form was sent by a page of another site."""
 
     code = "foreign_form"
 
@@ -99,24 +99,24 @@ class ForeignForm(Refusal):
 
 
 class TooManyStreams(TooMany):
-    """The user has as many event streams as one may have."""
+    """The user has the maximum number of open event streams: close one first."""
 
     code = "too_many_streams"
 
 
 class KeyAtWork(Conflict):
-    """A request with the same key of idempotency is at work."""
+    """A request with the same ``Idempotency-Key`` is still running: repeat this one later."""
 
     code = "idempotency_key_at_work"
 
 
 class AnswerNotKept(Conflict):
-    """The request with the same key of idempotency was answered, and the answer is not kept."""
+    """The request with the same ``Idempotency-Key`` took effect, but its response was not stored."""
 
     code = "idempotency_answer_not_kept"
 
 
 class KeyReused(Unprocessable):
-    """Another request had the same key of idempotency."""
+    """A different request was sent with the same ``Idempotency-Key``: use a new key."""
 
     code = "idempotency_key_reused"

@@ -13,7 +13,7 @@ from shared.events.cloud_events import CloudEvent
 
 
 class CommandReused(Unprocessable):
-    """Another command had the same id and source."""
+    """A different command with the same id and source was executed before: use a new id."""
 
     code = "command_reused"
 
