@@ -16,9 +16,9 @@ from services.cli.terminal import ByteReporter, show_transfer
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
 from shared.jobs.progress import Progress
+from shared.restore.archive_events import archive_events
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import Failure, LimitedFailures
-from shared.restore.reading import archive_events
 from shared.restore.restorer import Restorer
 
 MOST_LISTED = 1000

@@ -12,10 +12,10 @@ import structlog
 
 from services.exporter.file_name import file_name
 from services.exporter.upload import Uploader
+from shared.assembly.item_reader import read_items
 from shared.assembly.layout import ArchiveLayout
 from shared.assembly.members import GeneratedFile, add_parents, merge_members
 from shared.assembly.project import project_document
-from shared.assembly.reading import read_items
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, Fault
 from shared.exports import archives

@@ -15,9 +15,9 @@ from shared.jobs.models import ImportOrder, Job, Lease, Outcome
 from shared.jobs.progress import Phase, Progress
 from shared.projects import content
 from shared.remote.errors import BlockedUrl, StatusRefused
+from shared.restore.archive_events import archive_events
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failure_writer import FailureWriter
-from shared.restore.reading import archive_events
 from shared.restore.restorer import Restorer
 from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.settings.archive_limits import LimitsProvider

@@ -17,9 +17,9 @@ from shared.jobs import store as jobs
 from shared.jobs.models import Job, Lease, RelationImportOrder
 from shared.jobs.progress import Phase, Progress, RelationProgress
 from shared.records.reader import find_relation, whole_relation
+from shared.restore.archive_events import archive_events
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failure_writer import FailureWriter
-from shared.restore.reading import archive_events
 from shared.restore.relations import INLINE, RelationReceiver
 from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.settings.archive_limits import LimitsProvider

@@ -11,7 +11,7 @@ from shared.accounts.expiry import Expiry
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
 from shared.idempotency.expiry import AnswerExpiry
-from shared.jobs.depth import QueueDepth
+from shared.jobs.queue_depth import QueueDepth
 from shared.jobs.requeue import Requeue
 from shared.ledger.collector import Collector
 from shared.outbound.policy import outbound_clients

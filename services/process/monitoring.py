@@ -20,7 +20,7 @@ from shared.metrics.loop import LoopLag
 from shared.metrics.registry import make_registry
 from shared.metrics.storage import StorageMetrics
 from shared.settings.environment import Settings
-from shared.storage.watched import WatchedStore
+from shared.storage.observed import ObservedStore
 from shared.webhooks.metrics import WebhookMetrics
 
 _ROUNDS = 3
@@ -44,7 +44,7 @@ async def open_monitor(ports: Ports, settings: Settings, *, service: str) -> Asy
     fresh_for = timedelta(seconds=settings.sweep_seconds * _ROUNDS)
     counted = replace(
         ports,
-        store=WatchedStore(WatchedStore(ports.store, ports.tracer.watch), StorageMetrics(registry)),
+        store=ObservedStore(ObservedStore(ports.store, ports.tracer.watch), StorageMetrics(registry)),
         job_metrics=JobMetrics(registry, fresh_for=fresh_for),
         webhook_metrics=WebhookMetrics(registry),
     )

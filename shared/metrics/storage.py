@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shared.errors import ObjectMissing
 from shared.metrics.registry import BUCKETS
-from shared.storage.watched import CountBytes
+from shared.storage.observed import CountBytes
 
 
 class StorageMetrics:

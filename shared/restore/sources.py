@@ -13,7 +13,7 @@ from shared.jobs.models import ArchiveOutcome, ImportOrder, Job, Outcome, Remote
 from shared.ledger import objects
 from shared.outbound.remote_imports import RemoteImportPolicy, check_size
 from shared.remote.download import RemoteDownload
-from shared.restore.reading import Readable
+from shared.restore.archive_events import Readable
 from shared.settings.application import ApplicationSettings
 from shared.settings.store import application_settings
 from shared.storage.base import ObjectStore

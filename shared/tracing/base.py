@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Protocol, TypeAlias
 
 from shared.database.pool import OnQuery
-from shared.storage.watched import CountBytes
+from shared.storage.observed import CountBytes
 
 SpanAttributes: TypeAlias = Mapping[str, str | int]
 SetAttributes = Callable[[SpanAttributes], None]

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.storage.watched import CountBytes
+from shared.storage.observed import CountBytes
 from shared.tracing.base import SetAttributes, SpanAttributes, SpanKind
 
 _KINDS: Mapping[SpanKind, trace.SpanKind] = {

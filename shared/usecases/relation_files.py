@@ -7,10 +7,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
+from shared.assembly.item_reader import read_items
 from shared.assembly.layout import ArchiveLayout, LayoutItem, cut_part, document_file, size_of, stored_file
 from shared.assembly.members import ArchiveMember, add_parents
 from shared.assembly.project import project_document
-from shared.assembly.reading import read_items
 from shared.assembly.relations import relation_members
 from shared.database.pool import Database, Pool
 from shared.exports.downloads import FileDownload

@@ -14,8 +14,8 @@ from shared.metrics.storage import StorageMetrics
 from shared.storage.base import ObjectInfo, ObjectStore
 from shared.storage.errors import KeyInvalid, RangeOutside, WriterClosed
 from shared.storage.filesystem import FilesystemStore
+from shared.storage.observed import ObservedStore
 from shared.storage.s3 import s3_store
-from shared.storage.watched import WatchedStore
 from tests.support.objects import PART, get, keys, leftovers, pattern, put, s3_config
 
 
@@ -25,7 +25,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield FilesystemStore(tmp_path / "objects")
         return
     if request.param == "watched":
-        yield WatchedStore(FilesystemStore(tmp_path / "objects"), StorageMetrics(CollectorRegistry()))
+        yield ObservedStore(FilesystemStore(tmp_path / "objects"), StorageMetrics(CollectorRegistry()))
         return
     server = request.getfixturevalue("s3_server")
     async with s3_store(s3_config(server, connections=16)) as opened:

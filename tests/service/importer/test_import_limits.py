@@ -17,7 +17,7 @@ from isal import isal_zlib
 from shared.archive.gzip_reader import STEP
 from shared.archive.limits import MIB, Limits
 from shared.archive.reader import ArchiveReader
-from shared.restore import reading
+from shared.restore import archive_events
 from shared.snapshots import index
 from shared.snapshots.models import Entry, Segment
 from tests.support.archives import file, header
@@ -48,7 +48,7 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> list[ArchiveReader]:
             super().__init__(limits)
             made.append(self)
 
-    monkeypatch.setattr(reading, "ArchiveReader", Watched)
+    monkeypatch.setattr(archive_events, "ArchiveReader", Watched)
     return made
 
 

@@ -14,10 +14,10 @@ from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool
 from shared.errors import ArchiveError, StorageError
 from shared.jobs import outbox, store
-from shared.jobs.depth import QueueDepth
 from shared.jobs.metrics import AttemptEnd, JobMetrics
 from shared.jobs.models import JobKind, UploadOutcome
 from shared.jobs.progress import Phase, Progress, RelationProgress
+from shared.jobs.queue_depth import QueueDepth
 from shared.jobs.requeue import Requeue
 from shared.jobs.worker import Worker, WorkerLimits
 from tests.support.jobs import MINUTE, ScriptedWork, claimed, migrated, queued, state_of

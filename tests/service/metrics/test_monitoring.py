@@ -24,7 +24,7 @@ from shared.metrics.loop import LoopLag
 from shared.metrics.storage import StorageMetrics
 from shared.settings.environment import Settings
 from shared.storage.filesystem import FilesystemStore
-from shared.storage.watched import WatchedStore
+from shared.storage.observed import ObservedStore
 from tests.support.ports import free_ports
 from tests.support.waiting import until
 
@@ -153,7 +153,7 @@ async def test_a_loop_that_is_blocked_is_late() -> None:
 
 async def test_storage_counts_operations_by_their_end_and_bytes_as_they_move(tmp_path: Path) -> None:
     registry = CollectorRegistry()
-    store = WatchedStore(FilesystemStore(tmp_path), StorageMetrics(registry))
+    store = ObservedStore(FilesystemStore(tmp_path), StorageMetrics(registry))
 
     def ended(operation: str, result: str) -> float | None:
         labels = {"operation": operation, "result": result}
@@ -181,6 +181,6 @@ async def test_storage_counts_operations_by_their_end_and_bytes_as_they_move(tmp
     assert registry.get_sample_value("crossdock_storage_open", {"operation": "write"}) == 0
 
 
-async def _left(store: WatchedStore) -> None:
+async def _left(store: ObservedStore) -> None:
     async with store.create("c"):
         raise LookupError

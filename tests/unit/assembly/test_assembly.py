@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.archive.tar_header import parse_header
+from shared.assembly.item_reader import read_items
 from shared.assembly.layout import ArchiveLayout, LayoutItem, cut_part, size_of
 from shared.assembly.members import (
     ArchiveMember,
@@ -23,7 +24,6 @@ from shared.assembly.members import (
     add_parents,
     merge_members,
 )
-from shared.assembly.reading import read_items
 from shared.errors import StorageError
 from shared.segments.encoder import BlobEncoder
 from shared.snapshots.models import Entry, EntryKind, PlacedEntry

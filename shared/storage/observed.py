@@ -23,7 +23,7 @@ class Watch(Protocol):
         """Open the block; ``operation`` is the name of the operation in metrics and spans."""
 
 
-class WatchedStore:
+class ObservedStore:
     """ObjectStore that passes every call on to ``store``, and has it observed."""
 
     def __init__(self, store: ObjectStore, watch: Watch) -> None:
@@ -32,7 +32,7 @@ class WatchedStore:
 
     def create(self, key: str) -> ObjectWriter:
         """See ObjectStore."""
-        return _WatchedWriter(self._store.create(key), self._watch)
+        return _ObservedWriter(self._store.create(key), self._watch)
 
     async def read(
         self, key: str, *, start: int = 0, length: int | None = None
@@ -73,7 +73,7 @@ class WatchedStore:
             await self._store.check()
 
 
-class _WatchedWriter:
+class _ObservedWriter:
     """ObjectWriter; from entering to leaving it is one operation."""
 
     def __init__(self, writer: ObjectWriter, watch: Watch) -> None:
