@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
@@ -12,6 +13,15 @@ from tests.support.postgres import PostgresServer, throwaway_postgres
 from tests.support.prerequisites import missing_in, summary_line
 from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
 from tests.support.seaweedfs import S3Server, seaweedfs
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start, also where a shell started the suite in the background.
+
+    Such a shell ignores SIGINT for its children, and theirs inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
