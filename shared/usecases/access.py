@@ -1,4 +1,7 @@
-"""Which project or namespace is meant, and whether the user may see and change it, in GitLab's order."""
+"""Finds the project or namespace of a request and checks the user's access to it, in GitLab's order.
+
+In all functions, ``user`` is None for a client that is not signed in.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,13 @@ _BIGINT_DIGITS = 18
 
 @dataclass(frozen=True, slots=True)
 class VisibleProject:
-    """A project that the user, a stranger perhaps, may see, and the user's level there."""
+    """A project that the user may see, and the user's access level in it."""
 
     project: Project
     level: AccessLevel
 
     def require(self, level: AccessLevel) -> Project:
-        """Give the project. Raises Denied below that level."""
+        """Return the project. Raises Denied if the user's level is lower than ``level``."""
         if self.level < level:
             raise Denied
         return self.project
@@ -33,27 +36,27 @@ class VisibleProject:
 
 @dataclass(frozen=True, slots=True)
 class VisibleNamespace:
-    """A namespace that the user may see, and the user's level there."""
+    """A namespace that the user may see, and the user's access level in it."""
 
     namespace: Namespace
     level: AccessLevel
 
     def require(self, level: AccessLevel) -> Namespace:
-        """Give the namespace. Raises Denied below that level."""
+        """Return the namespace. Raises Denied if the user's level is lower than ``level``."""
         if self.level < level:
             raise Denied
         return self.namespace
 
 
 def require_user(user: User | None) -> User:
-    """Give the user. Raises Unauthenticated for a stranger."""
+    """Return the user. Raises Unauthenticated if there is none."""
     if user is None:
         raise Unauthenticated
     return user
 
 
 def require_administrator(user: User | None) -> User:
-    """Give the user. Raises Unauthenticated for a stranger, and Denied for all but administrators."""
+    """Return the user. Raises Unauthenticated if there is none, and Denied if it is no administrator."""
     known = require_user(user)
     if not known.is_admin:
         raise Denied
@@ -61,31 +64,31 @@ def require_administrator(user: User | None) -> User:
 
 
 async def namespace_level(db: Database, user: User | None, namespace: Namespace) -> AccessLevel:
-    """Give the user's level in a namespace; an administrator owns everything, a stranger nothing."""
+    """Return the user's access level in a namespace: OWNER for administrators, NONE without a user."""
     if user is None:
         return AccessLevel.NONE
     return AccessLevel.OWNER if user.is_admin else await access.namespace_level(db, user.id, namespace.id)
 
 
 async def project_level(db: Database, user: User | None, project: Project) -> AccessLevel:
-    """Give the user's level in a project; an administrator owns everything, a stranger nothing."""
+    """Return the user's access level in a project: OWNER for administrators, NONE without a user."""
     if user is None:
         return AccessLevel.NONE
     return AccessLevel.OWNER if user.is_admin else await access.project_level(db, user.id, project.id)
 
 
 def is_own_of_bot(user: User, namespace: Namespace) -> bool:
-    """Tell whether the namespace is the user's own, who is a bot: nothing may be put into it."""
+    """Return whether the user is a bot and owns the namespace. No project may be created in it then."""
     return user.bot and namespace.owner_id == user.id
 
 
 def sees(user: User | None, what: Project | Namespace, level: AccessLevel) -> bool:
-    """Tell whether the user, a stranger perhaps, may know of the project or group."""
+    """Return whether a user with this access level may see the project or group."""
     return level >= AccessLevel.GUEST or what.visibility >= lowest_visible(signed_in=user is not None)
 
 
 async def find_visible(db: Database, user: User | None, project: Project | None) -> VisibleProject:
-    """Give a project that was looked for, and the user's level. Raises NotFound where it is not visible."""
+    """Return the project with the user's level. Raises NotFound if it is None or the user may not see it."""
     level = AccessLevel.NONE if project is None else await project_level(db, user, project)
     if project is None or not sees(user, project, level):
         raise NotFound("Project")
@@ -93,9 +96,9 @@ async def find_visible(db: Database, user: User | None, project: Project | None)
 
 
 async def visible_project(db: Database, user: User | None, reference: str) -> VisibleProject:
-    """Give the project of an id or full path.
+    """Return the project with this id or full path.
 
-    Raises NotFound where the user cannot see it, and MovedProject for a path that it had once.
+    Raises NotFound if the user may not see it, and MovedProject if the project had this path before.
     """
     project = await store.find(db, reference)
     if project is not None or "/" not in reference:
@@ -106,16 +109,16 @@ async def visible_project(db: Database, user: User | None, reference: str) -> Vi
 
 
 async def administered_project(db: Database, user: User | None, reference: str) -> Project:
-    """Give the project of an id or full path to its maintainer.
+    """Return the project with this id or full path, if the user is a maintainer of it.
 
-    Raises what ``visible_project`` raises, Denied where the user only sees it, Unauthenticated for strangers.
+    Raises what ``visible_project`` raises, and Denied if the user's level is lower.
     """
     found = await visible_project(db, user, reference)
     return found.require(AccessLevel.MAINTAINER)
 
 
 async def visible_group(db: Database, user: User | None, reference: str) -> VisibleNamespace:
-    """Give the group of an id or full path. Raises NotFound where the user cannot see it."""
+    """Return the group with this id or full path. Raises NotFound if the user may not see it."""
     group = await _namespace(db, reference)
     level = await namespace_level(db, user, group) if group else AccessLevel.NONE
     if group is None or group.kind is not NamespaceKind.GROUP or not sees(user, group, level):
@@ -124,9 +127,9 @@ async def visible_group(db: Database, user: User | None, reference: str) -> Visi
 
 
 async def visible_namespace(db: Database, user: User, reference: str) -> VisibleNamespace:
-    """Give the namespace of an id or full path.
+    """Return the namespace with this id or full path, in which the user wants to create something.
 
-    Raises NotFound without a level there, however visible a group is: it is for who puts something into it.
+    Raises NotFound if the user has no access level in it, even if it is a public group.
     """
     namespace = await _namespace(db, reference)
     level = await namespace_level(db, user, namespace) if namespace else AccessLevel.NONE

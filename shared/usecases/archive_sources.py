@@ -1,4 +1,4 @@
-"""Where the archive of an import may lie, and looking for it before anything is made for it."""
+"""The sources of an import's archive, and the check of a source before anything is created."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from shared.usecases.imports import Archive, FindArchive, require_archive_name
 from shared.usecases.remote_archives import RemoteArchives
 
 INCOMING = "incoming"
-"""What the key of an object begins with that others put into our store; whose it is comes next in the key."""
+"""The first part of the keys under which other systems store archives; their broker user is the second."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteUrl:
-    """An archive behind an address."""
+    """An archive at a URL."""
 
     url: str
 
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """An archive that ``sender``, a user of the broker, has put into our own store."""
+    """An archive in our object storage, where ``sender``, a user of the broker, has put it."""
 
     key: str
     sender: str
@@ -40,17 +40,17 @@ ArchiveSource: TypeAlias = RemoteUrl | S3Object | StoredKey
 
 
 class ArchiveFinder:
-    """Looks for archives, and changes nothing."""
+    """Checks whether archives exist and may be imported. It changes nothing."""
 
     def __init__(self, store: ObjectStore, remote: RemoteArchives) -> None:
         self._store = store
         self._remote = remote
 
     async def find(self, source: ArchiveSource, settings: ApplicationSettings) -> FindArchive:
-        """Give what takes the archive over within the transaction of its import.
+        """Check the archive, and return a function that claims it within the transaction of its import.
 
-        Raises RemoteArchiveRefused, NoArchive, Denied, StoredArchiveRefused and ImportTooLarge; taking it
-        over raises ArchiveTaken.
+        Raises RemoteArchiveRefused, NoArchive, Denied, StoredArchiveRefused and ImportTooLarge. The function
+        raises ArchiveTaken.
         """
         match source:
             case RemoteUrl(url):

@@ -1,4 +1,4 @@
-"""Commits: an open snapshot becomes what its project has, if an archive can be made of it."""
+"""Commits: an open snapshot becomes the content of its project, if it makes a valid archive."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LfsObjectUnlisted(ArchiveError):
 
 
 class Commits:
-    """Commits. ``documents`` are the turns of those who hold a whole document in memory."""
+    """Commits open snapshots. ``documents`` limits how many requests hold a whole document in memory."""
 
     def __init__(self, pool: Pool, store: ObjectStore, *, documents: TurnQueue) -> None:
         self._pool = pool
@@ -48,10 +48,12 @@ class Commits:
         self._documents = documents
 
     async def commit(self, push: Push, *, level: AccessLevel, force: bool) -> Push:
-        """Commit it, at once with what was sent of the project's attributes, for a user of that level.
+        """Commit a snapshot, and in the same transaction the attributes of the project that it contains.
 
-        May be repeated. Raises ArchiveError for content of which no archive can be made, ImportUnfinished,
-        and what ``pushes.commit`` raises.
+        ``level`` is the user's access level: only owners change the visibility. May be repeated.
+
+        Raises ArchiveError for content that makes no valid archive, ImportUnfinished, and the errors of
+        ``pushes.commit``.
         """
         if push.committed_at is None:
             await self._check(push)
@@ -86,8 +88,8 @@ class Commits:
 
 
 async def _apply(db: Connection, push: Push, *, level: AccessLevel) -> None:
-    """Have the project be as was sent, whatever was overridden before; who sees it is for owners to say."""
-    assert push.attributes is not None  # noqa: S101  # its caller asked
+    """Set the attributes of the project, and drop earlier overrides. Only owners change the visibility."""
+    assert push.attributes is not None  # noqa: S101  # the caller has checked it
     is_owner = level >= AccessLevel.OWNER
     await content.forget_attributes(
         db, push.project_id, but=("archived",) if is_owner else ("archived", "visibility")

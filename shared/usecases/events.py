@@ -1,4 +1,4 @@
-"""Events of jobs as they come, to those who may administer their projects."""
+"""Streams of job events, for users who are maintainers of the jobs' projects."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from shared.usecases.access import require_user
 from shared.usecases.jobs import find_job
 
 AT_ONCE = 100
-"""Events that one reader holds."""
+"""The number of events that one stream holds in memory."""
 
 EVERY = timedelta(seconds=1)
-"""How often a reader looks for more: an event is that late at most."""
+"""The interval at which a stream polls the database, so the greatest delay of an event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is new, and the id up to which everything was looked at: from there a reader goes on."""
+    """New events, and the id of the last event that was examined, after which the stream continues."""
 
     events: Sequence[Event]
     up_to: int
 
 
 EventSource = AsyncGenerator[Seen, None]
-"""Gives what is new, nothing where there is nothing, and ends where no more can come."""
+"""Yields a value after every poll, also without new events. Ends if no more events can follow."""
 
 ReadAfter = Callable[[int], Awaitable[Sequence[Event]]]
-"""Gives what comes after an event's id, in order."""
+"""Returns the events after an event's id, in order."""
 
 
 class Events:
-    """Events."""
+    """Opens streams of events."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def of_job(self, actor: User | None, job_id: int | None, *, after: int) -> EventSource | None:
-        """Follow one job to its end; None where nothing comes after the event ``after`` any more.
+        """Return a stream of one job's events until its end; None if no event can follow the event ``after``.
 
         Raises Unauthenticated and NotFound.
         """
@@ -58,7 +58,7 @@ class Events:
         return self._until_the_end(job, after=after)
 
     async def of_all(self, actor: User | None, *, after: int | None) -> EventSource:
-        """Follow all jobs that the user administers, from the event ``after`` or from now on.
+        """Return a stream of the events of all jobs in the user's projects, after ``after`` or from now on.
 
         Raises Unauthenticated.
         """
@@ -89,7 +89,7 @@ class Events:
 
 
 async def _follow(read: ReadAfter, *, after: int) -> EventSource:
-    """Read again and again; each time after what was given last."""
+    """Poll with ``read``; each call reads after the last event of the call before."""
     while True:
         events = await read(after)
         if events:
@@ -104,7 +104,11 @@ def _ends(event: Event) -> bool:
 
 
 async def _visible(db: Database, user: User, events: Sequence[Event]) -> list[Event]:
-    """Keep those of projects that the user administers now, and of his own jobs of deleted ones."""
+    """Return the events that the user may see.
+
+    These are the events of projects of which the user is a maintainer now and, for deleted projects, those
+    of the user's own jobs.
+    """
     if user.is_admin:
         return list(events)
     projects = {event.project_id for event in events}

@@ -1,4 +1,4 @@
-"""Exports of projects: whether one may be asked for, how it stands, and its file."""
+"""Exports of projects: requests, status and download."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from shared.usecases.settings import InstanceSettings
 
 @dataclass(frozen=True, slots=True)
 class ExportStatus:
-    """A project, and GitLab's word for how the user's export of it stands."""
+    """A project, and the status of the user's export of it in GitLab's words."""
 
     project: Project
     status: str
@@ -50,14 +50,14 @@ class ExportStatus:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """An export that was asked for; not ``is_new`` where the user has the same one on its way."""
+    """The job of a requested export. ``is_new`` is False if the user already had an equal job under way."""
 
     scheduled: Scheduled
     is_new: bool
 
 
 class Exports:
-    """Exports. HTTP, the queue and retries call the same methods."""
+    """Schedules exports and opens their files, for HTTP handlers, commands and retries."""
 
     def __init__(
         self,
@@ -75,14 +75,14 @@ class Exports:
         self._limits = limits
 
     async def require_enabled(self) -> ApplicationSettings:
-        """Give the settings that hold. Raises ExportsDisabled."""
+        """Return the current settings. Raises ExportsDisabled."""
         settings = await self._settings.current()
         if not settings.project_export_enabled:
             raise ExportsDisabled
         return settings
 
     async def exportable(self, actor: User | None, reference: str) -> Project:
-        """Give the project to a user who may export it.
+        """Return the project, if the user may export it.
 
         Raises ExportsDisabled, NotFound, MovedProject and Denied, in this order, which is GitLab's.
         """
@@ -90,7 +90,9 @@ class Exports:
         return await administered_project(self._pool, actor, reference)
 
     async def check(self, actor: User, project: Project, order: ExportOrder) -> None:
-        """Say whether the export may be made, and count it. What is refused costs the earlier archive.
+        """Check an export, and count it against the rate limit.
+
+        A refused address or size also removes the user's earlier archive.
 
         Raises ExportsDisabled, RateLimited, FieldsInvalid and ProjectTooLarge, in this order.
         """
@@ -105,7 +107,7 @@ class Exports:
     async def schedule(
         self, actor: User, project: Project, order: ExportOrder, *, origin: JobOrigin
     ) -> Scheduled:
-        """Check an export, queue it and wake a worker. Raises what ``check`` and ``insert`` raise."""
+        """Check an export, insert its job and announce it. Raises what ``check`` and ``insert`` raise."""
         await self.check(actor, project, order)
         async with self._pool.acquire() as db:
             requested = await self.insert(db, actor, project, order, origin=origin)
@@ -116,9 +118,10 @@ class Exports:
     async def insert(
         self, db: Connection, actor: User, project: Project, order: ExportOrder, *, origin: JobOrigin
     ) -> Requested:
-        """Queue an export that was checked, and remove the user's earlier archive; announce it after that.
+        """Insert the job of a checked export, and remove the user's earlier archive. The caller announces it.
 
-        One that was asked for with another description or upload is another. Raises NotFound.
+        If the user has a job under way with the same description and upload, that job is returned. Raises
+        NotFound.
         """
         async with db.transaction():
             if not await store.lock(db, project.id):
@@ -130,13 +133,14 @@ class Exports:
         return Requested(Scheduled(project, job), is_new=same is None)
 
     async def status(self, actor: User | None, reference: str) -> ExportStatus:
-        """Tell how the user's own export stands. Raises what ``exportable`` raises."""
+        """Return the status of the user's own export. Raises what ``exportable`` raises."""
         project = await self.exportable(actor, reference)
         return ExportStatus(project, await self._status(require_user(actor), project))
 
     async def _status(self, user: User, project: Project) -> str:
-        """Give the first that holds of GitLab's list."""
-        async with one_moment(self._pool) as db:  # else a job that ends in between makes it a regeneration
+        """Return the first status of GitLab's list that applies."""
+        # One snapshot: otherwise a job that ends between two queries would look like a regeneration.
+        async with one_moment(self._pool) as db:
             newest = await jobs.find_newest(db, project.id, JobKind.EXPORT, user_id=user.id)
             underway = await jobs.list_unfinished(db, project.id, JobKind.EXPORT, user_id=user.id)
             archive = await archives.find(db, project_id=project.id, user_id=user.id)
@@ -152,7 +156,9 @@ class Exports:
     async def download(
         self, actor: User | None, reference: str, *, begins: bool
     ) -> AsyncIterator[FileDownload]:
-        """Give the user's finished archive to read within the block; what ``begins`` is counted.
+        """Yield the user's finished archive, which can be read within the block.
+
+        The download counts against the rate limit if it ``begins``; a continued one does not.
 
         Raises what ``exportable`` raises, then RateLimited, ArchiveNotFound and FileLost.
         """
@@ -165,15 +171,14 @@ class Exports:
         if archive is None:
             raise ArchiveNotFound
         await require_stored(self._store, archive.key, message="The project export file is not available yet")
-        async with objects.keep_touched(
-            self._pool, archive.object_id
-        ):  # a new export may take its place meanwhile
+        # A new export may replace the archive during the download.
+        async with objects.keep_touched(self._pool, archive.object_id):
             yield _download(self._store, archive)
 
     async def _refuse_target(self, actor: User, project: Project, target: UploadTarget | None) -> None:
-        """Raise FieldsInvalid for a bad address.
+        """Raise FieldsInvalid if the URL of the upload is invalid.
 
-        No name is resolved, and local addresses pass: what may be asked is judged when the upload begins.
+        This resolves no host name and permits local addresses: the worker checks them when the upload begins.
         """
         if target is None:
             return
@@ -185,7 +190,7 @@ class Exports:
 
 
 async def require_stored(store: ObjectStore, key: str, *, message: str) -> None:
-    """Raise FileLost where the store lost the object, while the answer is still open."""
+    """Raise FileLost if the store has lost the object. Call it before the response has begun."""
     try:
         await store.stat(key)
     except ObjectMissing:
@@ -193,7 +198,7 @@ async def require_stored(store: ObjectStore, key: str, *, message: str) -> None:
 
 
 def _download(store: ObjectStore, archive: FinishedArchive) -> FileDownload:
-    """Give a finished export as it lies in the store."""
+    """Return the download of a finished export."""
     return FileDownload(
         file_name=archive.file_name,
         size=archive.size,

@@ -1,4 +1,4 @@
-"""Groups and namespaces: listing, making, changing and deleting them."""
+"""Lists, creates, changes and deletes groups, and lists namespaces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.usecases.projects import TAKEN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRequest:
-    """What was asked for; without ``parent_id`` it is for a group at the top."""
+    """A group to create; without ``parent_id`` it is a top-level group."""
 
     name: str
     path: str
@@ -30,25 +30,25 @@ class GroupRequest:
 
 
 class Groups:
-    """Groups, as those see and change them who may."""
+    """Lists, creates, changes and deletes groups."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def list(self, actor: User | None, query: NamespaceQuery) -> Found[Namespace]:
-        """List the namespaces that the user may see and ``query`` asks for."""
+        """List the namespaces that match ``query`` and that the user may see."""
         return await list_namespaces(self._pool, actor, query)
 
     async def show(self, actor: User | None, reference: str) -> Namespace:
-        """Give a group. Raises NotFound."""
+        """Return a group. Raises NotFound."""
         return (await visible_group(self._pool, actor, reference)).namespace
 
     async def show_namespace(self, actor: User | None, reference: str) -> Namespace:
-        """Give a namespace into which the user may put something. Raises Unauthenticated and NotFound."""
+        """Return a namespace in which the user has an access level. Raises Unauthenticated and NotFound."""
         return (await visible_namespace(self._pool, require_user(actor), reference)).namespace
 
     async def free_path(self, actor: User | None, path: str, *, parent_id: int | None) -> str | None:
-        """Give None where a path is free, else one like it that is; also by what the user cannot see.
+        """Return None if the path is free, else a similar path that is. Invisible namespaces count as well.
 
         Raises Unauthenticated.
         """
@@ -56,7 +56,7 @@ class Groups:
         return await free_path(self._pool, path, parent_id=parent_id)
 
     async def create(self, actor: User | None, asked: GroupRequest) -> Namespace:
-        """Insert a group that the user owns. Raises Unauthenticated, NotFound, Denied, GroupNotSaved."""
+        """Create a group that the user owns. Raises Unauthenticated, NotFound, Denied and GroupNotSaved."""
         user, parent = require_user(actor), None
         if asked.parent_id is not None:
             above = await visible_group(self._pool, user, str(asked.parent_id))
@@ -82,14 +82,14 @@ class Groups:
         return group
 
     async def find_to_change(self, actor: User | None, reference: str) -> VisibleNamespace:
-        """Give a group that the user wants to change, before it is read how.
+        """Return a group to change. Call this before the changes are parsed, as GitLab reports it first.
 
         Raises Unauthenticated and NotFound.
         """
         return await visible_group(self._pool, require_user(actor), reference)
 
     async def change(self, found: VisibleNamespace, asked: GroupChanges) -> Namespace:
-        """Change a group as its owner. Raises Denied and FieldsInvalid."""
+        """Change a group as its owner, and return it. Raises Denied, FieldsInvalid and NotFound."""
         group = found.require(AccessLevel.OWNER)
         try:
             async with self._pool.acquire() as db, db.transaction():
@@ -104,6 +104,9 @@ class Groups:
         return changed
 
     async def delete(self, actor: User | None, reference: str) -> None:
-        """Delete a group with all below it, as its owner. Raises Unauthenticated, NotFound and Denied."""
+        """Delete a group with its subgroups and projects.
+
+        Raises Unauthenticated, NotFound, and Denied if the user is no owner.
+        """
         found = await self.find_to_change(actor, reference)
         await delete_group(self._pool, found.require(AccessLevel.OWNER).id)

@@ -1,4 +1,4 @@
-"""Imports of archives: whether one may be asked for, where it goes, and its job."""
+"""Imports of archives: checks, the new project and its job, and the status."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _MOST_FAILURES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
-    """What was asked for. ``namespace`` is an id or a full path, None for the user's own."""
+    """An import to schedule. ``namespace`` is an id or a full path; None means the user's own namespace."""
 
     path: str
     name: str | None
@@ -57,7 +57,7 @@ class ImportRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """Where the archive lies: in an object of the store, or elsewhere."""
+    """The archive of an import: an object in our object storage, or a remote source. One of both is set."""
 
     object_id: int | None = None
     source: RemoteSource | None = None
@@ -65,7 +65,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """Where the import goes; ``replaces`` is the project whose place it takes at its end."""
+    """The project to create. It takes the place of the project ``replaces`` when the import finishes."""
 
     namespace: Namespace
     path: str
@@ -75,7 +75,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A job that was made, and its project."""
+    """A job, and its project."""
 
     project: Project
     job: Job
@@ -83,7 +83,7 @@ class Scheduled:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The user may import now: ``quota`` was used, and ``settings`` hold."""
+    """The permission to import: the current settings, and the use of the rate limit, which can be undone."""
 
     settings: ApplicationSettings
     quota: Quota | None
@@ -91,7 +91,7 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class ImportStatus:
-    """A project, its newest import with its last failures, and the user's level."""
+    """A project, its newest import with its last failures, and the user's access level."""
 
     project: Project
     job: Job | None
@@ -100,11 +100,11 @@ class ImportStatus:
 
 
 FindArchive: TypeAlias = Callable[[Connection], Awaitable[Archive]]
-"""Takes an archive over, within the transaction of its import."""
+"""Claims an archive within the transaction of its import."""
 
 
 class Imports:
-    """Imports. HTTP, the queue and retries call the same methods."""
+    """Schedules imports and reports their status, for HTTP handlers, commands and retries."""
 
     def __init__(
         self, pool: Pool, queue: JobQueue, *, settings: InstanceSettings, limits: RateLimits
@@ -115,7 +115,7 @@ class Imports:
         self._limits = limits
 
     async def admit(self, actor: User | None) -> Admission:
-        """Say whether the user may import, and count it.
+        """Check whether the user may import, and count it against the rate limit.
 
         Raises Unauthenticated, ImportsDisabled and RateLimited, in this order, which is GitLab's.
         """
@@ -126,11 +126,11 @@ class Imports:
         return Admission(settings, await self._limits.count("project_import", user.id, limit=limit))
 
     async def take_back(self, quota: Quota | None) -> None:
-        """Uncount an import that was asked for with wrong parameters."""
+        """Undo the count of an import whose parameters were invalid."""
         await self._limits.uncount(quota)
 
     async def look_ahead(self, actor: User, asked: ImportRequest) -> None:
-        """Refuse what GitLab refuses before it looks at the archive: an unknown namespace, and a blank path.
+        """Check what GitLab checks before the archive: the namespace exists, and the path is not blank.
 
         Raises NotFound and ImportNotSaved.
         """
@@ -140,9 +140,10 @@ class Imports:
             raise ImportNotSaved("Path can't be blank")
 
     async def place(self, actor: User, asked: ImportRequest) -> Destination:
-        """Find where the import goes.
+        """Determine the project to create.
 
-        Raises NotFound for a namespace that the user does not belong to, and ImportNotSaved for the rest.
+        Raises NotFound for a namespace in which the user has no access level, and ImportNotSaved for all
+        other problems.
         """
         namespace = await self._permitted_namespace(actor, asked.namespace)
         with _as_import():
@@ -152,7 +153,7 @@ class Imports:
     async def schedule(
         self, actor: User, asked: ImportRequest, archive: Archive, *, origin: JobOrigin
     ) -> Scheduled:
-        """Make the project and its queued job, both or none, and wake a worker.
+        """Create the project and its queued job in one transaction, and announce the job.
 
         Raises what ``place`` raises.
         """
@@ -172,9 +173,9 @@ class Imports:
         archive: Archive,
         origin: JobOrigin,
     ) -> Scheduled:
-        """Insert the project and its job in a transaction; announcing is left to the caller.
+        """Insert the project and its job in one transaction. The caller announces the job.
 
-        Raises ImportNotSaved where the place is taken.
+        Raises ImportNotSaved if the path or the name is taken, or the limit of projects is reached.
         """
         order = ImportOrder(
             override_params=asked.override_params,
@@ -192,7 +193,9 @@ class Imports:
         return Scheduled(project, job)
 
     async def status(self, actor: User | None, reference: str) -> ImportStatus:
-        """Give how the import of a project stands; by path the newest for it, also one to overwrite it.
+        """Return the status of the newest import of a project.
+
+        If ``reference`` is a path, a newer import that will overwrite this project counts as well.
 
         Raises Unauthenticated, NotFound and MovedProject.
         """
@@ -225,13 +228,13 @@ class Imports:
             replaced = await store.find_by_path(self._pool, f"{namespace.full_path}/{path}")
         if replaced is not None:
             path = f"{path}-{uuid4().hex}"
-            # Its name is free only at the end, and passes on to the new project then.
+            # The replaced project has this name until the import finishes, and passes it on then.
             name = None if name == replaced.name else name
         return Destination(namespace=namespace, path=path, name=name or path, replaces=replaced)
 
 
 def require_archive_name(name: str) -> None:
-    """Raise NoArchive for a file that is no archive by its name."""
+    """Raise NoArchive if the file's name is not that of an archive."""
     if PurePosixPath(name).suffix != ".gz":
         raise NoArchive
 

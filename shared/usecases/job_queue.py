@@ -1,4 +1,4 @@
-"""New jobs: how each is queued, and announced to the workers once it is committed."""
+"""The queue of jobs: inserts new jobs, and announces them to the workers after the commit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.usecases.origin import JobOrigin
 
 
 class JobQueue:
-    """Queues jobs. ``attempts`` is how often each may be tried."""
+    """Queues jobs. Each job has at most ``attempts`` attempts."""
 
     def __init__(self, pool: Pool, broker: Broker, *, attempts: int) -> None:
         self._pool = pool
@@ -30,12 +30,15 @@ class JobQueue:
         origin: JobOrigin,
         object_id: int | None = None,
     ) -> Job:
-        """Insert a queued job, within the caller's transaction; announce it when that is committed."""
+        """Insert a queued job in the caller's transaction. The caller announces it after the commit."""
         return await store.enqueue(
             db, order, project_id=project.id, user_id=user.id, correlation_id=origin.correlation_id,
             object_id=object_id, max_attempts=self._attempts, traceparent=origin.traceparent,
         )  # fmt: skip
 
     async def announce(self, job: Job) -> None:
-        """Wake a worker for a committed job; may be repeated. The sweeper does it without a broker."""
+        """Wake a worker for a committed job. May be repeated.
+
+        If the broker fails, the sweeper announces the job later.
+        """
         await announce(self._pool, self._broker, job)

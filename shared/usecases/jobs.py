@@ -1,4 +1,4 @@
-"""Jobs, to those who may administer their projects: looking, canceling, retrying."""
+"""Lists, shows, cancels and retries jobs, for users who are maintainers of the jobs' projects."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from shared.usecases.retries import Retries
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs are asked for; ``project`` and ``user`` are ids or names, ``mine`` is the user's own."""
+    """The filter of a list. ``project`` and ``user`` are ids or names; ``mine`` selects one's own jobs."""
 
     kind: JobKind | None
     state: JobState | None
@@ -42,14 +42,14 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True)
 class ReportedJob:
-    """A job with all that is known of it, and its project."""
+    """A job with its report, and its project."""
 
     report: JobReport
     project: Project
 
 
 class Jobs:
-    """Jobs. Those of projects that the user does not administer are as good as none."""
+    """Lists, shows, cancels and retries jobs. Users see only the jobs of projects that they maintain."""
 
     def __init__(self, pool: Pool, queue: JobQueue, *, retries: Retries) -> None:
         self._pool = pool
@@ -59,36 +59,36 @@ class Jobs:
     async def list(
         self, actor: User | None, asked: JobFilter, *, below: int | None, limit: int
     ) -> Sequence[ListedJob]:
-        """List jobs, the newest first, those with an id under ``below``.
+        """List jobs with an id lower than ``below``, the newest first.
 
-        Raises Unauthenticated, NotFound of a project or user that is named, and Denied.
+        Raises Unauthenticated, NotFound for the project or user of the filter, and Denied.
         """
         user = require_user(actor)
         async with one_moment(self._pool) as db:
             query = await _query(db, user, asked, below=below, limit=limit)
-            # Of a project that is named it is known that the user administers it.
+            # For the project of the filter, ``_query`` has checked that the user is a maintainer.
             sees_all = user.is_admin or query.project_id is not None
             return await list_jobs(db, query, administrator=None if sees_all else user)
 
     async def show(self, actor: User | None, job_id: int | None) -> ReportedJob:
-        """Give a job. Raises Unauthenticated and NotFound."""
+        """Return a job. Raises Unauthenticated and NotFound."""
         async with one_moment(self._pool) as db:
             return await find_job(db, actor, job_id)
 
     async def failures(
         self, actor: User | None, job_id: int | None, *, after: int, limit: int
     ) -> Sequence[FailedRelation]:
-        """Give failures of a job as ``failures_of`` does. Raises Unauthenticated and NotFound."""
+        """Return failures of a job as ``failures_of`` does. Raises Unauthenticated and NotFound."""
         async with one_moment(self._pool) as db:
             found = await find_job(db, actor, job_id)
             return await failed_relations.list_in_order(db, found.report.job, after=after, limit=limit)
 
     async def failures_of(self, job: Job, *, after: int, limit: int) -> Sequence[FailedRelation]:
-        """Give failures of the job's last attempt behind the id ``after``, as they were found."""
+        """Return failures of the job's last attempt with an id greater than ``after``, in order."""
         return await failed_relations.list_in_order(self._pool, job, after=after, limit=limit)
 
     async def cancel(self, actor: User | None, job_id: int | None) -> ReportedJob:
-        """Cancel a job; its worker, if it has one, stops at its next heartbeat.
+        """Cancel a job, and return it. Its worker, if there is one, stops at the next heartbeat.
 
         Raises Unauthenticated, NotFound and JobEnded.
         """
@@ -104,7 +104,7 @@ class Jobs:
         return Scheduled(found.project, found.report.job)
 
     async def retry(self, actor: User | None, job_id: int | None, *, origin: JobOrigin) -> ReportedJob:
-        """Do a job again that failed or was canceled; give the new one.
+        """Schedule a new job with the order of one that failed or was canceled, and return it.
 
         Raises Unauthenticated, NotFound, and what ``Retries.retry`` raises.
         """
@@ -118,7 +118,7 @@ class Jobs:
 
 
 async def find_job(db: Database, actor: User | None, job_id: int | None) -> ReportedJob:
-    """Give a job to who administers its project. Raises Unauthenticated and NotFound."""
+    """Return a job, if the user is a maintainer of its project. Raises Unauthenticated and NotFound."""
     user = require_user(actor)
     report = None if job_id is None else await jobs.find_report(db, job_id)
     project = None if report is None else await store.find_by_id(db, report.job.project_id)

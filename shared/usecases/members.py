@@ -1,4 +1,4 @@
-"""Members of projects and groups: a user grants, changes and revokes at most his own level."""
+"""Members of projects and groups. Users grant, change and revoke at most their own access level."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.usecases.errors import NotFound, RecordNotFound
 
 
 class SourceKind(Enum):
-    """What has members, and the level that may change them."""
+    """The kind of what has members, with the access level that is needed to change them."""
 
     PROJECT = AccessLevel.MAINTAINER
     GROUP = AccessLevel.OWNER
@@ -26,21 +26,21 @@ class SourceKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manager:
-    """Who changes the members of ``source``: with which level, and which it takes."""
+    """A user's access to the members of ``source``: the user's level, and the level needed to change them."""
 
     source: MemberSource
     level: AccessLevel
     needed: AccessLevel
 
     def require(self, *levels: AccessLevel) -> None:
-        """Raise Denied where the level is below what it takes, or below one of ``levels``."""
+        """Raise Denied if the user's level is lower than the needed level or than one of ``levels``."""
         if self.level < max(self.needed, *levels, AccessLevel.NONE):
             raise Denied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMember:
-    """Whom to make a member, by id or by name."""
+    """A member to add: a user by id or by name, and the membership."""
 
     user_id: int | None
     username: str | None
@@ -50,7 +50,7 @@ class NewMember:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberChange:
-    """The new level; the day stays as it is where ``keeps_day``."""
+    """A change of a membership. With ``keeps_day`` the day of expiry stays as it is."""
 
     level: AccessLevel
     expires_at: date | None
@@ -59,46 +59,49 @@ class MemberChange:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """Who wants to end a membership of a source, and with which level there."""
+    """A user who wants to end a membership, and the user's access."""
 
     user: User
     manager: Manager
 
 
 class Members:
-    """The members of one kind of source."""
+    """Lists and changes the members of projects, or those of groups."""
 
     def __init__(self, pool: Pool, kind: SourceKind) -> None:
         self._pool = pool
         self._kind = kind
 
     async def find_source(self, actor: User | None, reference: str) -> MemberSource:
-        """Give what the user may read the members of.
+        """Return the project or group whose members the user may see.
 
-        Raises NotFound and MovedProject, and Unauthenticated of groups.
+        Raises NotFound and MovedProject, and for groups Unauthenticated.
         """
         return (await self._find(actor, reference)).source
 
     async def list(self, source: MemberSource, query: MemberQuery) -> Found[Member]:
-        """List members."""
+        """List the members that match ``query``."""
         return await members.list_members(self._pool, source, query)
 
     async def show(self, source: MemberSource, user_id: int, *, inherited: bool = False) -> Member:
-        """Give a member. Raises RecordNotFound."""
+        """Return a member; ``inherited`` includes members of the groups above. Raises RecordNotFound."""
         member = await members.find_member(self._pool, source, user_id, inherited=inherited)
         if member is None:
             raise RecordNotFound
         return member
 
     async def manager(self, actor: User | None, reference: str) -> Manager:
-        """Give what the user may change the members of. Raises Unauthenticated, NotFound and Denied."""
+        """Return the user's access to change members.
+
+        Raises Unauthenticated, NotFound, MovedProject and Denied.
+        """
         require_user(actor)
         manager = await self._find(actor, reference)
         manager.require()
         return manager
 
     async def add(self, manager: Manager, asked: NewMember) -> Member:
-        """Make a user a member. Raises Denied, NotFound and AlreadyMember."""
+        """Add a member. Raises Denied, NotFound and AlreadyMember."""
         manager.require(asked.level)
         user = await self._user(asked)
         if user is None:
@@ -114,7 +117,7 @@ class Members:
         return await self._found(manager, user.id)
 
     async def change(self, manager: Manager, member: Member, asked: MemberChange) -> Member:
-        """Give a member another level. Raises Denied, also for the last owner of a group."""
+        """Change a member's access level and expiry. Raises Denied, also for the last owner of a group."""
         manager.require(asked.level, member.level)
         _refuse_for_owner(manager.source, member)
         expires_at = member.expires_at if asked.keeps_day else asked.expires_at
@@ -128,14 +131,14 @@ class Members:
         return await self._found(manager, member.user.id)
 
     async def find_to_leave(self, actor: User | None, reference: str) -> Leaving:
-        """Give what the user wants to end a membership of, before it is read whose.
+        """Return the user's access to end a membership, before the member's id is parsed, as GitLab does.
 
         Raises Unauthenticated, NotFound and MovedProject.
         """
         return Leaving(require_user(actor), await self._find(actor, reference))
 
     async def remove(self, leaving: Leaving, user_id: int) -> None:
-        """End a membership; everybody may leave. Raises RecordNotFound and Denied."""
+        """End a membership; all members may end their own. Raises RecordNotFound and Denied."""
         manager = leaving.manager
         member = await self.show(manager.source, user_id)
         needed = AccessLevel.NONE if member.user.id == leaving.user.id else manager.needed
@@ -173,6 +176,6 @@ class Members:
 
 
 def _refuse_for_owner(source: MemberSource, member: Member) -> None:
-    """Raise Denied for who owns the namespace: that cannot be changed in a project of it."""
+    """Raise Denied if the member owns the personal namespace: that membership of its projects is fixed."""
     if member.user.id == source.owner_id:
         raise Denied

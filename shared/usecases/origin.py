@@ -1,4 +1,4 @@
-"""What a job takes over from the request, or the command, that asks for it."""
+"""What a job inherits from the request or command that creates it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOrigin:
-    """By what the job is found in logs and traces (W3C trace context)."""
+    """The ids by which logs and traces refer to a job; ``traceparent`` is that of W3C trace context."""
 
     correlation_id: str
     traceparent: str | None = None

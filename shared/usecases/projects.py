@@ -1,4 +1,4 @@
-"""Projects: making empty ones, changing and deleting them, and what is shown of their content."""
+"""Lists, shows, creates, changes and deletes projects."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TAKEN = "has already been taken"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectRequest:
-    """What was asked for; without ``namespace_id`` it is for the user's own namespace."""
+    """A project to create; without ``namespace_id`` it is created in the user's own namespace."""
 
     name: str
     path: str
@@ -51,7 +51,7 @@ class ProjectRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectDetails:
-    """What is shown of one project; ``statistics`` only where they were asked for and may be seen."""
+    """A project with its details. ``statistics`` is None unless requested by a user who may see them."""
 
     project: Project
     level: AccessLevel
@@ -62,25 +62,25 @@ class ProjectDetails:
 
 
 class Projects:
-    """Projects, as those see and change them who may."""
+    """Lists, shows, creates, changes and deletes projects."""
 
     def __init__(self, pool: Pool, *, repositories: Repositories) -> None:
         self._pool = pool
         self._repositories = repositories
 
     async def list(self, actor: User | None, query: ProjectQuery) -> Found[Project]:
-        """List what the user may see and ``query`` asks for."""
+        """List the projects that match ``query`` and that the user may see."""
         return await store.list_projects(self._pool, actor, query)
 
     async def show(
         self, actor: User | None, reference: str, *, with_statistics: bool = False
     ) -> ProjectDetails:
-        """Give a project with its details. Raises NotFound and MovedProject."""
+        """Return a project with its details. Raises NotFound and MovedProject."""
         found = await visible_project(self._pool, actor, reference)
         return await self._details(found, with_statistics=with_statistics)
 
     async def create(self, actor: User | None, asked: ProjectRequest) -> Project:
-        """Insert an empty project. Raises Unauthenticated, NotFound, and FieldsInvalid."""
+        """Create an empty project. Raises Unauthenticated, NotFound and FieldsInvalid."""
         user = require_user(actor)
         namespace = await self._permitted_namespace(user, asked.namespace_id)
         refuse_visibility(asked.visibility, namespace)
@@ -95,7 +95,7 @@ class Projects:
                 return await store.create(db, new)
 
     async def find_to_change(self, actor: User | None, reference: str) -> VisibleProject:
-        """Give a project that the user wants to change, before it is read how.
+        """Return a project to change. Call this before the changes are parsed, as GitLab reports it first.
 
         Raises Unauthenticated, NotFound and MovedProject.
         """
@@ -105,9 +105,9 @@ class Projects:
     async def change(
         self, found: VisibleProject, asked: ProjectChanges, *, with_statistics: bool = False
     ) -> ProjectDetails:
-        """Change a project as its maintainer; its name and who sees it are for owners.
+        """Change a project as its maintainer, or, for a new name or visibility, as its owner.
 
-        Raises Denied and FieldsInvalid.
+        Raises Denied, FieldsInvalid and NotFound.
         """
         is_for_owners = asked.name or asked.visibility is not None
         project = found.require(AccessLevel.OWNER if is_for_owners else AccessLevel.MAINTAINER)
@@ -121,7 +121,7 @@ class Projects:
     async def archive(
         self, actor: User | None, reference: str, *, archived: bool, with_statistics: bool = False
     ) -> ProjectDetails:
-        """Archive a project, or take it back, as its owner.
+        """Archive or unarchive a project as its owner.
 
         Raises Unauthenticated, NotFound, MovedProject and Denied.
         """
@@ -156,7 +156,7 @@ class Projects:
         )
 
     async def _default_branch(self, bundle: PlacedEntry | None) -> str | None:
-        """Tell it; None where it cannot be read, as that is no reason to show nothing of the project."""
+        """Return the default branch; None if it cannot be read, so that the project can be shown anyway."""
         try:
             return (await self._repositories.read(bundle)).default_branch
         except (TooManyReferences, ArchiveError, StorageError):
@@ -177,7 +177,7 @@ class Projects:
 
 
 def refuse_visibility(visibility: Visibility, namespace: Namespace) -> None:
-    """Raise FieldsInvalid where a project would be more visible than its group."""
+    """Raise FieldsInvalid if a project would be more visible than its group."""
     if visibility > namespace.visibility:
         refused = VisibilityRefused(visibility, f"in a {namespace.visibility.word} group.")
         raise FieldsInvalid({"visibility_level": [str(refused)]}, cause=refused)
@@ -185,7 +185,7 @@ def refuse_visibility(visibility: Visibility, namespace: Namespace) -> None:
 
 @contextmanager
 def as_project() -> Iterator[None]:
-    """Raise FieldsInvalid in place of what is wrong with a project's attributes."""
+    """Translate the errors of a project's attributes into FieldsInvalid."""
     try:
         yield
     except ProjectLimitReached as error:
@@ -201,7 +201,7 @@ def as_project() -> Iterator[None]:
 def check_attributes(
     name: str | None, path: str | None, description: str | None
 ) -> tuple[str | None, str | None]:
-    """Give the name and the path, where they are given, as they may be. Raises FieldsInvalid."""
+    """Check the attributes that are not None, and return the cleaned name and path. Raises FieldsInvalid."""
     with as_project():
         check_description(description or "")
         return None if name is None else check_name(name), None if path is None else check_path(path)

@@ -1,8 +1,8 @@
-"""What one request brings for an open snapshot: an entry, checked as an import checks it, and kept.
+"""Receives an entry for an open snapshot: checks it as an import does, and stores it.
 
-Memory is that of one entry of an import, for each request: a segment of lines and one line, or a piece, and
-the parts of the store's upload that are on their way. The documents that are understood as a whole, of up to
-50 MiB, are held by two requests of a process at once; others wait for their turn before they read.
+A request needs the memory of one entry of an import: a segment of lines and one line, or one piece, and the
+parts of the upload to object storage. Documents that have to be parsed as a whole, of up to 50 MiB, are held
+by two requests of a process at a time; further requests wait before they read their bodies.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from shared.snapshots.models import PlacedEntry
 from shared.storage.base import ObjectStore
 
 _PROLONGED = 4
-"""How often a snapshot is prolonged while something is sent for it, in the time after which it expires."""
+"""How often a request prolongs its snapshot within the time after which the snapshot expires."""
 
 SHOWN_FAILURES = 100
-"""Failures of one request that are shown; the rest are counted."""
+"""The number of failures of one request that the response shows; further ones are only counted."""
 
 
 class EntryUnusable(ArchiveError):
@@ -47,7 +47,7 @@ class EntryUnusable(ArchiveError):
 
 
 class FirstFailures:
-    """Keeps the first 100 failures of a request, and counts them all. A file that fails is refused."""
+    """Stores the first 100 failed lines of a request, and counts all. A failed file is an error."""
 
     def __init__(self) -> None:
         self.first: list[Failure] = []
@@ -55,7 +55,7 @@ class FirstFailures:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of failures."""
         return self.log.count
 
     async def _keep(self, failure: Failure) -> None:
@@ -67,14 +67,14 @@ class FirstFailures:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The entry as it is kept, and the lines that were left out of it."""
+    """The stored entry, and the lines that were skipped."""
 
     placed: PlacedEntry
     failures: FirstFailures
 
 
 class PushContent:
-    """Receives entries. An open snapshot expires after ``idle``, unless something is sent for it."""
+    """Receives entries. An open snapshot expires ``idle`` after the last request for it."""
 
     def __init__(
         self, pool: Pool, store: ObjectStore, *, limits: LimitsProvider, idle: timedelta, documents: TurnQueue
@@ -86,10 +86,10 @@ class PushContent:
         self._documents = documents
 
     async def receive(self, push: Push, name: str, body: AsyncIterator[bytes]) -> Received:
-        """Take an entry in; it is there, whole, when this returns, in the place of what had its name.
+        """Store an entry, which replaces the entry with the same name. It is complete when this returns.
 
-        Raises ArchiveError, PushGone and PushCommitted, what the body does, and for a document what its turn
-        does: what was there stays then.
+        Raises ArchiveError, PushGone, PushCommitted, the errors of ``body`` and, if documents wait too long,
+        those of ``Turns``. The earlier entry stays then.
         """
         async with self._documents.turn() if is_document(name) else nullcontext():
             return await self._receive(push, name, body)
@@ -100,7 +100,7 @@ class PushContent:
         async with write_part(self._pool, self._store, push, name) as part:
             intake = EntryIntake(part.writer, limits=limits, failures=failures.log, yielder=yielder)
             receiver = await intake.open(
-                # Its size is not known where it comes in an encoding; every file is an object here.
+                # The size of a compressed body is unknown. Here each file becomes an object of its own.
                 name, int(time.time()), size=0, verifier=verifier, count=RelationProgress()
             )  # fmt: skip
             await self._fill(push, receiver, _counted(name, body, limits=limits), yielder=yielder)
@@ -114,7 +114,7 @@ class PushContent:
     async def _fill(
         self, push: Push, receiver: EntryReceiver, body: AsyncIterator[bytes], *, yielder: EventLoopYielder
     ) -> None:
-        """Pass the body on, and prolong the snapshot from time to time."""
+        """Pass the body to the receiver, and prolong the snapshot from time to time."""
         push = await pushes.prolong(self._pool, push, idle=self._idle)
         pause = self._idle.total_seconds() / _PROLONGED
         due = time.monotonic() + pause
@@ -128,7 +128,7 @@ class PushContent:
 
 
 async def _counted(name: str, body: AsyncIterator[bytes], *, limits: Limits) -> AsyncIterator[bytes]:
-    """Pass the body on up to the limit of all that is in a snapshot."""
+    """Yield the body, up to the limit for a whole archive. Raises ArchiveTooLarge."""
     received = 0
     async for chunk in body:
         received += len(chunk)
@@ -138,7 +138,7 @@ async def _counted(name: str, body: AsyncIterator[bytes], *, limits: Limits) -> 
 
 
 def _attributes(verifier: Verifier) -> dict[str, object] | None:
-    """Give what the project's own document says of the project."""
+    """Return the attributes of the project, if the entry is the document that has them."""
     if not isinstance(verifier, ProjectDocument):
         return None
     found = verifier.attributes

@@ -1,4 +1,4 @@
-"""Pushes: snapshots that other systems open, fill and commit, for the maintainers of their projects."""
+"""Pushes: snapshots that other systems open, fill and commit. The user is a maintainer of the project."""
 
 from __future__ import annotations
 
@@ -31,14 +31,17 @@ from shared.usecases.relation_imports import is_importing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushReference:
-    """An open snapshot by its number, and its project by an id or full path."""
+    """A reference to an open snapshot: its id, and its project by id or full path."""
 
     project: str
     number: int
 
 
 class Pushes:
-    """Open snapshots. Methods with an actor raise Unauthenticated, NotFound, MovedProject, Denied."""
+    """Opens, fills, commits and discards snapshots.
+
+    Methods with an actor raise Unauthenticated, NotFound, MovedProject and Denied.
+    """
 
     def __init__(self, pool: Pool, *, content: PushContent, commits: Commits, idle: timedelta) -> None:
         self._pool = pool
@@ -47,15 +50,18 @@ class Pushes:
         self._idle = idle
 
     async def list(self, actor: User | None, reference: str) -> list[Push]:
-        """List those that are open, 20 at the most or a few more."""
+        """List the open snapshots of a project (about 20 at most)."""
         return await store.list_open(self._pool, await self._project(actor, reference))
 
     async def find_project(self, actor: User | None, reference: str) -> int:
-        """Give the id of a project for which the user may open a snapshot, before it is read how."""
+        """Return the project's id, if the user may open a snapshot. Called before the request is parsed."""
         return await self._project(actor, reference)
 
     async def open(self, project_id: int, *, with_content: bool) -> Push:
-        """Open a snapshot, empty or with what the project has. Raises ImportUnfinished, SnapshotConflict."""
+        """Open a snapshot, empty or with the content of the project.
+
+        Raises ImportUnfinished and SnapshotConflict.
+        """
         async with self._pool.acquire() as db, db.transaction():
             if await is_importing(db, project_id):
                 raise ImportUnfinished
@@ -63,7 +69,7 @@ class Pushes:
                 return await store.open_push(db, project_id, with_content=with_content, idle=self._idle)
 
     async def show(self, actor: User | None, asked: PushReference) -> Push:
-        """Give a snapshot, open or committed."""
+        """Return a snapshot, open or committed."""
         project_id = await self._project(actor, asked.project)
         push = await store.find(self._pool, project_id, asked.number)
         if push is None:
@@ -71,31 +77,31 @@ class Pushes:
         return push
 
     async def entries(self, push: Push) -> AsyncIterator[PlacedEntry]:
-        """Give all entries, in the order of their names."""
+        """Yield all entries, in the order of their names."""
         async for placed in index.read_entries(self._pool, push.id):
             yield placed
 
     async def receive(self, push: Push, name: str, body: AsyncIterator[bytes]) -> Received:
-        """Take an entry in, in the place of what has its name.
+        """Store an entry, which replaces the entry with the same name.
 
-        Raises ContentRefused, ContentTooLarge, SnapshotConflict, and what the body does.
+        Raises NotFound, ContentRefused, ContentTooLarge, SnapshotConflict, and the errors of ``body``.
         """
         with _refusals():
             return await self._content.receive(push, name, body)
 
     async def remove(self, push: Push, name: str) -> None:
-        """Take an entry out. Raises NotFound, and SnapshotConflict."""
+        """Remove an entry. Raises NotFound and SnapshotConflict."""
         with _refusals():
             if not await parts.remove_entry(self._pool, push, name, idle=self._idle):
                 raise NotFound("Entry")
 
     async def discard(self, push: Push) -> None:
-        """Throw an open snapshot away. Raises SnapshotConflict."""
+        """Discard an open snapshot. Raises NotFound and SnapshotConflict."""
         with _refusals():
             await store.abort(self._pool, push)
 
     async def commit(self, actor: User | None, push: Push, *, force: bool) -> Push:
-        """Make the snapshot what its project has. May be repeated.
+        """Make the snapshot the content of its project. May be repeated.
 
         Raises ContentRefused, SnapshotConflict and ImportUnfinished.
         """
@@ -110,7 +116,7 @@ class Pushes:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Say of what is wrong with a snapshot whether it is gone, in the way, too large, or no content."""
+    """Translate the errors of snapshots into those of use cases."""
     try:
         yield
     except PushGone:

@@ -1,7 +1,7 @@
-"""What was imported, for those who compare: pages of records, and single ones.
+"""Reads imported records, for clients that verify an import: pages of a relation, and single records.
 
-Newest first stands for last in the archive, as GitLab exports by id or position and a record is not read
-before it is shown. A filter costs a pass over the relation, and another page of the same list none.
+"Newest first" means last in the archive first: GitLab exports by id or position, and sorting would need all
+records. The first request with a filter reads the whole relation; further pages of the same list do not.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ NumberedRecords: TypeAlias = AsyncGenerator[tuple[int, bytes], None]
 """Records with their numbers in the relation, from 0."""
 
 Locator: TypeAlias = Callable[[Project, Relation], Awaitable[int | None]]
-"""Gives the number of a record, from 0; None where there is none."""
+"""Returns the number of a record, from 0; None if it does not exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordQuery:
-    """Which records of a relation: ``limit`` of those that ``wanted`` takes, behind ``offset`` of them."""
+    """A page of a relation: ``limit`` records that match ``wanted``, after the first ``offset`` of them."""
 
     relation: str
     wanted: RecordFilter | None
@@ -41,7 +41,7 @@ class RecordQuery:
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """How many records there are in all, and those of the page."""
+    """The records of a page, and the number of records on all pages."""
 
     project: Project
     total: int
@@ -50,7 +50,7 @@ class RecordPage:
 
 @dataclass(frozen=True, slots=True)
 class FoundRecord:
-    """One record, with its number in the relation, from 0."""
+    """One record as a line of JSON, with its number in the relation, from 0."""
 
     project: Project
     number: int
@@ -58,7 +58,7 @@ class FoundRecord:
 
 
 class Records:
-    """Records of projects. Every method raises NotFound and MovedProject of the project."""
+    """Reads the records of projects. Methods with an actor raise NotFound and MovedProject."""
 
     def __init__(self, pool: Pool, store: ObjectStore) -> None:
         self._pool = pool
@@ -66,7 +66,7 @@ class Records:
         self._finder = Finder(pool, store)
 
     async def page(self, actor: User | None, reference: str, query: RecordQuery) -> RecordPage:
-        """Give a page of a relation."""
+        """Return a page of a relation."""
         project, relation = await self._relation(actor, reference, query.relation)
         if relation is None:
             return RecordPage(project, 0, _none())
@@ -81,7 +81,7 @@ class Records:
     async def find(
         self, actor: User | None, reference: str, name: str, locate: Locator
     ) -> FoundRecord | None:
-        """Give the record of a relation that ``locate`` finds; None where there is none."""
+        """Return the record of a relation that ``locate`` finds; None if there is none."""
         project, relation = await self._relation(actor, reference, name)
         number = None if relation is None else await locate(project, relation)
         if relation is None or number is None or not 0 <= number < relation.length:
@@ -91,7 +91,7 @@ class Records:
             return FoundRecord(project, number, await anext(lines))
 
     async def first(self, relation: Relation, wanted: RecordFilter) -> int | None:
-        """Give the number of the first record that ``wanted`` takes, from 0."""
+        """Return the number, from 0, of the first record that matches ``wanted``; None if there is none."""
         return await self._finder.first(relation, wanted)
 
     async def _relation(

@@ -1,4 +1,4 @@
-"""Relation exports, which GitLab's direct transfer fetches: asking for them, how they stand, their files."""
+"""Relation exports, which GitLab's direct transfer fetches: requests, status and files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from shared.usecases.settings import InstanceSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelationStatus:
-    """An exported relation and the objects of each batch; without batches, one count of all objects."""
+    """An exported relation, and the number of objects in each batch or, without batches, in all."""
 
     relation: str
     batched: bool
@@ -36,7 +36,7 @@ class RelationStatus:
 
 @dataclass(frozen=True, slots=True)
 class Transferable:
-    """A project whose relations the user may export; an export is kept for ``retention``."""
+    """A project whose relations the user may export. An export expires after ``retention``."""
 
     project: Project
     user: User
@@ -44,7 +44,7 @@ class Transferable:
 
 
 class RelationExports:
-    """Relation exports: finished at once, as the snapshot is the export."""
+    """Makes relation exports. They need no job, as an export refers to the project's snapshot."""
 
     def __init__(self, pool: Pool, store: ObjectStore, *, settings: InstanceSettings) -> None:
         self._pool = pool
@@ -52,7 +52,7 @@ class RelationExports:
         self._settings = settings
 
     async def transferable(self, actor: User | None, reference: str) -> Transferable:
-        """Give a project to a user who may export its relations, before it is read what.
+        """Return a project, if the user may export its relations. Call this before the request is parsed.
 
         Raises RelationExportsDisabled, NotFound, MovedProject and Denied, in this order.
         """
@@ -63,7 +63,7 @@ class RelationExports:
         return Transferable(project, require_user(actor), settings.retention)
 
     async def schedule(self, asked: Transferable, *, batched: bool) -> None:
-        """Export what the project has now, for the user. Raises NotFound."""
+        """Export the current content of the project for the user. Raises NotFound."""
         async with self._pool.acquire() as db, db.transaction():
             if not await store.lock(db, asked.project.id):
                 raise NotFound("Project")
@@ -73,23 +73,23 @@ class RelationExports:
             )  # fmt: skip
 
     async def status(self, asked: Transferable, relation: str) -> RelationStatus:
-        """Give the status of one relation. Raises RelationExportMissing."""
+        """Return the status of one relation. Raises RelationExportMissing."""
         return await self._status(await self._export(asked), relation)
 
     async def statuses(self, asked: Transferable) -> AsyncGenerator[RelationStatus, None] | None:
-        """Give what yields the status of every relation, as one may have many batches; None without any."""
+        """Return a generator of the status of every relation; None if there is no export."""
         export = await self._find(asked)
         return None if export is None else self._statuses(export)
 
     async def download(self, asked: Transferable, file: RelationRequest) -> FileDownload:
-        """Give the file of a relation or of a batch.
+        """Return the file of a relation or of a batch.
 
         Raises RelationExportMissing, RelationExportInvalid and FileLost.
         """
         return await self._files.download(await self._export(asked), file)
 
     async def _find(self, asked: Transferable) -> RelationExport | None:
-        """Find the user's export; another user's is as good as none."""
+        """Return the user's own export of the project; None if there is none."""
         return await relation_exports.find(self._pool, project_id=asked.project.id, user_id=asked.user.id)
 
     async def _export(self, asked: Transferable) -> RelationExport:
@@ -115,7 +115,7 @@ class RelationExports:
 
 
 async def _counts(db: Database, export: RelationExport, relation: PortableRelation) -> list[int]:
-    """Count the objects of every batch; without batches, of all."""
+    """Return the number of objects in each batch; without batches, one number."""
     if relation.form is Form.DOCUMENT:
         return [1]
     if export.snapshot_id is None:

@@ -1,4 +1,4 @@
-"""The file of one relation: laid out from the index, measured, and read as it is sent."""
+"""The file of one relation: its layout comes from the index, and its bytes are read during the download."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from shared.usecases.errors import RelationExportInvalid, RelationExportMissing
 from shared.usecases.exports import require_stored
 
 _TRAILER = 8
-"""Bytes at the end of a gzip file: the checksum and the length of what is in it."""
+"""The size of the end of a gzip file: the checksum and the length of its content."""
 
 Layout = Callable[[], AsyncIterator[LayoutItem]]
-"""Lays the file out; the same every time."""
+"""Yields the parts of the file. All calls yield the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class RelationRequest:
-    """The relation whose file is asked for, or the number of the batch of it, from 1."""
+    """The relation whose file the client requests, or one batch of it, numbered from 1."""
 
     relation: PortableRelation
     batch: int | None
 
 
 class RelationFiles:
-    """Gives the files of relation exports."""
+    """Opens the files of relation exports."""
 
     def __init__(self, pool: Pool, store: ObjectStore) -> None:
         self._pool = pool
         self._store = store
 
     async def download(self, export: RelationExport, asked: RelationRequest) -> FileDownload:
-        """Give the file. Raises RelationExportInvalid, RelationExportMissing and FileLost."""
+        """Return the file. Raises RelationExportInvalid, RelationExportMissing and FileLost."""
         _require_kind(export, asked)
         layout = await self._layout(export, asked)
         measured = await _measure(layout)
@@ -101,7 +101,10 @@ async def _find(db: Database, export: RelationExport, name: str) -> PlacedEntry 
 
 
 async def _lines(db: Database, export: RelationExport, asked: RelationRequest) -> PlacedEntry | None:
-    """Find the lines; None of a relation that is empty, whose only batch is the first."""
+    """Return the entry that has the lines, or the part of it that is the batch.
+
+    Returns None if the relation is empty: then the first batch exists, and is empty as well.
+    """
     placed = await _find(db, export, asked.relation.entry)
     if asked.batch is None:
         return placed
@@ -140,7 +143,7 @@ async def _none() -> AsyncGenerator[ArchiveMember, None]:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """What is known of a file before it is read: its size, its end, and the first place that it needs."""
+    """Facts about a file before its download: its size, last bytes, and first stored piece."""
 
     size: int
     trailer: bytes
@@ -148,7 +151,7 @@ class _Measured:
 
 
 def _etag(export: RelationExport, asked: RelationRequest, measured: _Measured) -> str:
-    """Name the bytes: what is laid out, and the checksum of it."""
+    """Return an entity tag, which identifies the bytes by the layout's inputs and the file's checksum."""
     names = (export.snapshot_id or 0, asked.relation.name, asked.batch or 0, measured.trailer.hex())
     return f'"{"-".join(map(str, names))}"'
 

@@ -1,4 +1,4 @@
-"""Imports of one relation of an archive, for a project that is there."""
+"""Imports of one relation of an archive into an existing project."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class NoSuchProject(Missing):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelationImportRequest:
-    """What was asked for; ``path`` is the full path of the project."""
+    """A relation import to schedule. ``path`` is the full path of the project."""
 
     path: str
     relation: str
@@ -50,14 +50,14 @@ class RelationImportList:
 
 
 class RelationImports:
-    """Relation imports: one at a time for each project."""
+    """Schedules and lists relation imports. A project has at most one unfinished import."""
 
     def __init__(self, pool: Pool, queue: JobQueue) -> None:
         self._pool = pool
         self._queue = queue
 
     async def schedule(self, actor: User, asked: RelationImportRequest, *, origin: JobOrigin) -> Scheduled:
-        """Make the queued job, and wake a worker.
+        """Insert the queued job, and announce it.
 
         Raises NoSuchProject, UnknownRelation, NotAuthorized and RelationImportRunning, in GitLab's order.
         """
@@ -78,7 +78,10 @@ class RelationImports:
         origin: JobOrigin,
         object_id: int,
     ) -> Job:
-        """Insert the job in a transaction. Raises RelationImportRunning while any import works there."""
+        """Insert the job in a transaction.
+
+        Raises RelationImportRunning if the project has an unfinished import.
+        """
         if await is_importing(db, project.id):
             raise RelationImportRunning
         try:
@@ -90,7 +93,10 @@ class RelationImports:
             raise RelationImportRunning from None
 
     async def of_project(self, actor: User | None, reference: str) -> RelationImportList:
-        """List them to the project's maintainers. Raises Unauthenticated, NotFound, MovedProject, Denied."""
+        """List the relation imports of a project that the user maintains.
+
+        Raises Unauthenticated, NotFound, MovedProject and Denied.
+        """
         require_user(actor)
         async with one_moment(self._pool) as db:
             found = await visible_project(db, actor, reference)
@@ -113,6 +119,6 @@ async def _project(db: Connection, actor: User, asked: RelationImportRequest) ->
 
 
 async def is_importing(db: Connection, project_id: int) -> bool:
-    """Tell whether the project's own import is still on its way, and would replace what came before."""
+    """Return whether the project's import has not ended. Its end would replace all earlier content."""
     job = await jobs.find_newest(db, project_id, JobKind.IMPORT)
     return job is not None and job.state not in TERMINAL

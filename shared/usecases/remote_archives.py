@@ -1,4 +1,4 @@
-"""Archives elsewhere, looked at before anything is made for them; refused with GitLab's texts."""
+"""Checks of remote archives before anything is created for them. The error texts are GitLab's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from shared.settings.application import ApplicationSettings
 from shared.usecases.errors import RemoteArchiveRefused
 
 DEADLINE = timedelta(seconds=5)
-"""GitLab waits for one second, which is too short for many a server that is far away."""
+"""The time limit of a check. GitLab's is one second, which is too short for many distant servers."""
 
 _OK = range(200, 300)
 _NO_HEAD = frozenset({403, 405, 501})
@@ -36,20 +36,20 @@ _TYPES = ("application/gzip", "application/x-tar", "application/x-gzip")
 
 @dataclass(frozen=True, slots=True)
 class _Headers:
-    """What a server says of a file."""
+    """The response headers that describe a file."""
 
     values: Mapping[str, str] = field(repr=False)
     content_length: int | None
 
 
 class RemoteArchives:
-    """Asks other servers for archives, by the application settings that hold then."""
+    """Checks archives on other servers, by the rules of the application settings."""
 
     def __init__(self, remote: RemoteImportPolicy) -> None:
         self._remote = remote
 
     async def find(self, url: str, settings: ApplicationSettings) -> RemoteSource:
-        """Look at the file behind ``url``. Raises RemoteArchiveRefused."""
+        """Check the file at ``url``; return it as the source of an import. Raises RemoteArchiveRefused."""
         with _blocked():
             try:
                 headers = await _ask(self._remote.client(settings), url)
@@ -60,7 +60,10 @@ class RemoteArchives:
         return RemoteSource(url=url)
 
     async def find_s3(self, wanted: S3Object, settings: ApplicationSettings) -> RemoteSource:
-        """Look at an object with keys that are not kept. Raises RemoteArchiveRefused."""
+        """Check an S3 object, and return a presigned URL as the source of an import.
+
+        The access keys are not stored. Raises RemoteArchiveRefused.
+        """
         _refuse_blank(wanted)
         where = f"'{wanted.key}' in '{wanted.bucket}'"
         with _blocked():
@@ -91,7 +94,7 @@ def _refuse_blank(wanted: S3Object) -> None:
 
 
 def _check(headers: _Headers, settings: ApplicationSettings) -> None:
-    """Refuse a size or a type, of other servers than S3: that tells types as they were uploaded."""
+    """Check the file's size and type, unless the server is S3, where uploaders choose the type."""
     if headers.values.get("Server") == "AmazonS3" and "x-amz-request-id" in headers.values:
         return
     if not headers.content_length:
@@ -106,7 +109,7 @@ def _check(headers: _Headers, settings: ApplicationSettings) -> None:
 
 
 async def _ask(client: RemoteClient, url: str) -> _Headers:
-    """Ask by HEAD, or by GET where the URL is signed for that, or HEAD is not known."""
+    """Request the headers by HEAD, or by GET if the URL is signed for GET or the server has no HEAD."""
     try:
         return await _head(client, url)
     except StatusRefused as error:
@@ -123,7 +126,7 @@ async def _head(client: RemoteClient, url: str) -> _Headers:
 
 
 async def _begin(client: RemoteClient, url: str) -> _Headers:
-    """Begin a download, and end it before its body is read."""
+    """Request the headers by GET, without reading the body."""
     try:
         async with asyncio.timeout(DEADLINE.total_seconds()), client.get(url) as download:
             return _Headers(download.headers, download.length)

@@ -1,4 +1,4 @@
-"""Imports of archives that are not uploaded: they lie elsewhere, or in our store already."""
+"""Imports of archives that the request does not contain: remote ones, and objects in our storage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.usecases.origin import JobOrigin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """An import that was checked: where it goes, and what takes its archive over."""
+    """A checked import: its destination, and the function that claims its archive."""
 
     asked: ImportRequest
     to: Destination
@@ -22,7 +22,7 @@ class Prepared:
 
 
 class RemoteImports:
-    """Imports whose archive is fetched, or found, by us."""
+    """Schedules imports of remote archives, and of archives in our storage."""
 
     def __init__(self, pool: Pool, queue: JobQueue, *, imports: Imports, sources: ArchiveFinder) -> None:
         self._pool = pool
@@ -36,13 +36,13 @@ class RemoteImports:
         Raises what ``Imports.admit``, ``look_ahead``, ``ArchiveFinder.find`` and ``Imports.place`` raise.
         """
         admission = await self._imports.admit(actor)
-        assert actor is not None  # noqa: S101  # ``admit`` raises for strangers
+        assert actor is not None  # noqa: S101  # ``admit`` raises Unauthenticated
         await self._imports.look_ahead(actor, asked)
         take = await self._sources.find(source, admission.settings)
         return Prepared(asked=asked, to=await self._imports.place(actor, asked), take=take)
 
     async def insert(self, db: Connection, actor: User, ready: Prepared, *, origin: JobOrigin) -> Scheduled:
-        """Insert the project and its job, in the caller's transaction; announcing is left to the caller.
+        """Insert the project and its job in the caller's transaction. The caller announces the job.
 
         Raises ArchiveTaken and ImportNotSaved.
         """
@@ -52,7 +52,7 @@ class RemoteImports:
     async def schedule(
         self, actor: User, asked: ImportRequest, source: ArchiveSource, *, origin: JobOrigin
     ) -> Scheduled:
-        """Prepare an import, insert it and wake a worker. Raises what these raise."""
+        """Prepare an import, insert it and announce its job. Raises what ``prepare`` and ``insert`` raise."""
         ready = await self.prepare(actor, asked, source)
         async with self._pool.acquire() as db, db.transaction():
             scheduled = await self.insert(db, actor, ready, origin=origin)

@@ -1,4 +1,4 @@
-"""Branches and tags of a project: what its bundle lists."""
+"""Branches and tags of a project, which its git bundle lists."""
 
 from __future__ import annotations
 
@@ -23,46 +23,46 @@ _NONE = References()
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A project, and the references of its repository."""
+    """A project and the references of its repository."""
 
     project: Project
     references: References
 
     def require_branch(self, name: str) -> str:
-        """Give the name. Raises NotFound where there is no such branch."""
+        """Return the name. Raises NotFound if there is no such branch."""
         if name not in self.references.branches:
             raise NotFound("Branch")
         return name
 
     def require_tag(self, name: str) -> str:
-        """Give the name. Raises NotFound where there is no such tag."""
+        """Return the name. Raises NotFound if there is no such tag."""
         if name not in self.references.tags:
             raise NotFound("Tag")
         return name
 
 
 class Repositories:
-    """Repositories, as they were imported."""
+    """Reads the references of imported repositories."""
 
     def __init__(self, pool: Pool, store: ObjectStore) -> None:
         self._pool = pool
         self._store = store
 
     async def show(self, actor: User | None, reference: str) -> Repository:
-        """Give the references of a project. Raises NotFound, MovedProject and TooManyReferences."""
+        """Return the references of a project. Raises NotFound, MovedProject and TooManyReferences."""
         project = (await visible_project(self._pool, actor, reference)).project
         return Repository(project, await self.read(await self.find_bundle(project)))
 
     async def find_bundle(self, project: Project) -> PlacedEntry | None:
-        """Find the bundle that has the project's repository; None where that is empty."""
+        """Return the bundle of the project's repository; None if the repository is empty."""
         snapshot_id = await index.current(self._pool, project.id)
         return None if snapshot_id is None else await index.find_entry(self._pool, snapshot_id, REPOSITORY)
 
     async def read(self, bundle: PlacedEntry | None) -> References:
-        """Read what a bundle lists. Raises TooManyReferences where there is more than can be listed."""
+        """Read the references that a bundle lists. Raises TooManyReferences."""
         return _NONE if bundle is None else await read_references(self._store, bundle)
 
 
 def in_order(references: Mapping[str, str], *, offset: int, limit: int) -> Found[str]:
-    """Give a page of names, in their order."""
+    """Return a page of the names, sorted."""
     return Found(sorted(references)[offset : offset + limit], len(references))

@@ -31,7 +31,7 @@ _GONE = f"its archive is not there any more, as it is kept for {_KEPT_HOURS} hou
 
 
 class Retries:
-    """Retries, which obey the same rules and limits as the first orders."""
+    """Retries jobs, by the same rules and rate limits as first requests."""
 
     def __init__(
         self,
@@ -49,10 +49,10 @@ class Retries:
         self._relation_imports = relation_imports
 
     async def retry(self, actor: User, job: Job, project: Project, *, origin: JobOrigin) -> Job:
-        """Queue a job with the same order, as the user's own; it counts against the same limit.
+        """Insert a new job of the user with the same order, and count it against the rate limit.
 
-        Raises NotRetriable where the job or the project is not in a state for it, RetryGone where what the
-        order needs is gone, and what is raised for a first order.
+        The caller announces it. Raises NotRetriable if the state of the job or the project does not permit a
+        retry, RetryGone if the input of the job was deleted, and the errors of a first request.
         """
         if job.state not in _RETRIED:
             raise NotRetriable(_NOT_FAILED)
@@ -68,7 +68,7 @@ class Retries:
                 assert_never(job.order)
 
     async def _export(self, actor: User, project: Project, order: ExportOrder, *, origin: JobOrigin) -> Job:
-        """Export once more; where the user has the same export on its way already, that one is given."""
+        """Insert an export, or return the equal one that the user has under way."""
         await self._exports.check(actor, project, order)
         async with self._pool.acquire() as db:
             requested = await self._exports.insert(db, actor, project, order, origin=origin)
@@ -94,7 +94,7 @@ class Retries:
 
 
 async def _require_place(db: Connection, job: Job, project: Project) -> None:
-    """Raise NotRetriable where the import, of a project or of a relation, would come in another's way."""
+    """Raise NotRetriable if the import would conflict with another import or with existing content."""
     if job.kind is JobKind.RELATION_IMPORT:
         if await is_importing(db, project.id):
             raise NotRetriable(_IMPORTING)

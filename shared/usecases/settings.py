@@ -1,4 +1,4 @@
-"""Application settings: what holds now, and changing it."""
+"""Shows and changes the application settings."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from shared.usecases.access import require_administrator
 
 
 class InstanceSettings:
-    """The application settings: ``defaults`` until an administrator has changed them."""
+    """Shows and changes the application settings. ``defaults`` apply until an administrator changes them."""
 
     def __init__(self, pool: Pool, defaults: ApplicationSettings) -> None:
         self._pool = pool
         self._defaults = defaults
 
     async def current(self) -> ApplicationSettings:
-        """Give what holds now, in every process."""
+        """Return the current settings, which are the same in every process."""
         return await application_settings(self._pool, self._defaults)
 
     async def show(self, actor: User | None) -> ApplicationSettings:
-        """Give what holds now to an administrator. Raises Unauthenticated and Denied."""
+        """Return the current settings to an administrator. Raises Unauthenticated and Denied."""
         require_administrator(actor)
         return await self.current()
 
     async def change(self, actor: User | None, changes: Mapping[str, object]) -> ApplicationSettings:
-        """Change some by their names, and give what holds then. Raises Unauthenticated and Denied."""
+        """Change settings by name as an administrator, and return all. Raises Unauthenticated and Denied."""
         require_administrator(actor)
         await change_settings(self._pool, changes)
         return await self.current()

@@ -1,4 +1,4 @@
-"""The limits that hold for a user, and how the user stands against them."""
+"""The limits of a user, and how much of each is used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.usecases.settings import InstanceSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserLimits:
-    """What holds for one user now; ``archive`` has all limits of archives but that of their bytes."""
+    """The limits and usage of one user. ``archive`` lacks the size limit, which ``settings`` has."""
 
     user: User
     settings: ApplicationSettings
@@ -27,7 +27,7 @@ class UserLimits:
 
 
 class Standings:
-    """Tells users their limits, so that a client can look before it sends."""
+    """Reads the limits of users, so that clients can check them before they upload."""
 
     def __init__(self, pool: Pool, *, settings: InstanceSettings, limits: Limits) -> None:
         self._pool = pool
@@ -35,7 +35,7 @@ class Standings:
         self.archive_limits = limits
 
     async def show(self, actor: User | None) -> UserLimits:
-        """Give the limits that hold for a user. Raises Unauthenticated."""
+        """Return the limits and usage of the user. Raises Unauthenticated."""
         user, settings = require_user(actor), await self._settings.current()
         async with one_moment(self._pool) as db:
             return UserLimits(

@@ -1,4 +1,4 @@
-"""Personal access tokens: identifying their users, listing, making and revoking them."""
+"""Personal access tokens: identifies users by them, lists, creates and revokes them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.usecases.errors import NotFound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """A token to be made."""
+    """A token to create."""
 
     name: str
     scopes: tuple[Scope, ...]
@@ -28,20 +28,20 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class MadeToken:
-    """A token, with its text, which is shown this once."""
+    """A created token with its text, which is shown only once."""
 
     token: AccessToken
     text: str
 
 
 class Tokens:
-    """Tokens."""
+    """Identifies users by tokens; lists, creates and revokes tokens."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def identify(self, text: str, accepted: Sequence[Scope]) -> AccessToken:
-        """Give what a token stands for, which has one of the ``accepted`` scopes.
+        """Return the token with this text, which needs one of the ``accepted`` scopes.
 
         Raises Unauthenticated, TokenRevoked, TokenExpired and ScopeInsufficient.
         """
@@ -56,7 +56,7 @@ class Tokens:
         return found
 
     async def impersonate(self, token: AccessToken, reference: str) -> User:
-        """Give the user whom an administrator wants to act as. Raises Denied and NotFound."""
+        """Return the user for whom an administrator acts. Raises Denied, ScopeInsufficient and NotFound."""
         if not token.user.is_admin:
             raise Denied("Must be admin to use sudo")
         _require_scope(token, [Scope.SUDO])
@@ -68,7 +68,7 @@ class Tokens:
     async def list(
         self, actor: User, *, user_id: int | None, active: bool | None, limit: int, offset: int
     ) -> Found[AccessToken]:
-        """List the tokens of a user, or of all for an administrator. Raises Unauthenticated."""
+        """List one's own tokens or, for administrators, those of any user or all. Raises Unauthenticated."""
         if not actor.is_admin and user_id != actor.id:
             raise Unauthenticated
         return await tokens.list_tokens(
@@ -76,7 +76,7 @@ class Tokens:
         )
 
     async def show(self, actor: User | None, token_id: int) -> AccessToken:
-        """Give a token. Raises NotFound where it is not the user's, who is no administrator."""
+        """Return a token of one's own or, for administrators, any. Raises Unauthenticated and NotFound."""
         user = require_user(actor)
         found = await tokens.find_token(self._pool, token_id)
         if found is None or not (user.is_admin or found.user.id == user.id):
@@ -84,16 +84,16 @@ class Tokens:
         return found
 
     async def create(self, user: User, asked: TokenRequest) -> MadeToken:
-        """Make a token for a user; who may is for the caller to ask."""
+        """Create a token for a user. The caller checks whether that is permitted."""
         text = await tokens.create_token(
             self._pool, user.id, name=asked.name, scopes=asked.scopes, expires_at=asked.expires_at
         )
         made = await tokens.find_by_token(self._pool, text)
-        assert made is not None  # noqa: S101  # it has just been made
+        assert made is not None  # noqa: S101  # it was just created
         return MadeToken(made, text)
 
     async def revoke(self, token: AccessToken) -> None:
-        """Take a token's power away for good; may be repeated."""
+        """Revoke a token permanently. May be repeated."""
         await tokens.revoke_token_by_id(self._pool, token.id)
 
 
@@ -104,5 +104,5 @@ def _require_scope(token: AccessToken, accepted: Sequence[Scope]) -> None:
 
 
 def is_usable(token: AccessToken, accepted: Sequence[Scope]) -> bool:
-    """Tell whether the token holds, and has one of the ``accepted`` scopes."""
+    """Return whether the token is valid and has one of the ``accepted`` scopes."""
     return not (token.revoked or token.expired or {each.value for each in accepted}.isdisjoint(token.scopes))

@@ -1,4 +1,4 @@
-"""Uploaded archives: from wherever they arrive into object storage, in the memory of one part of it."""
+"""Writes uploaded files into object storage. An upload needs the memory of one multipart part."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A file that lies in the store."""
+    """A file in object storage."""
 
     object_id: int
     file_name: str
@@ -29,7 +29,7 @@ class UploadedFile:
 
 
 class Uploads:
-    """Takes files in; each group of them is opened for a block."""
+    """Opens uploads."""
 
     def __init__(self, pool: Pool, store: ObjectStore) -> None:
         self._pool = pool
@@ -37,13 +37,13 @@ class Uploads:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[RequestFiles]:
-        """Open an upload. What was written and not kept by the end of the block is removed."""
+        """Open an upload for a block, after which all files that were not kept are removed."""
         async with AsyncExitStack() as stack:
             yield RequestFiles(self._pool, self._store, stack)
 
 
 class RequestFiles:
-    """Files of one request, of which the last one counts: it alone can be kept."""
+    """The files of one request. Only the last one can be kept."""
 
     def __init__(self, pool: Pool, store: ObjectStore, stack: AsyncExitStack) -> None:
         self.last: UploadedFile | None = None
@@ -54,7 +54,7 @@ class RequestFiles:
         self._open: _File | None = None
 
     async def begin(self, file_name: str) -> None:
-        """Begin a file. Its row stands in the ledger before its first byte is stored."""
+        """Begin a file. Its row is in the ledger before its first byte is stored."""
         named = await objects.register(self._pool, kind="upload")
         self._stack.push_async_callback(self._remove, named)
         await self._stack.enter_async_context(objects.keep_touched(self._pool, named.id))
@@ -62,12 +62,12 @@ class RequestFiles:
         self._open = _File(named, file_name, writer)
 
     async def write(self, chunk: bytes | bytearray) -> None:
-        """Write bytes of the file that was begun, if one was."""
+        """Write bytes of the current file; does nothing if there is none."""
         if self._open is not None:
             await self._open.write(chunk)
 
     async def end(self) -> None:
-        """End the file, which is ``last`` from now on; does nothing where none was begun."""
+        """End the current file, which becomes ``last``; does nothing if there is none."""
         if self._open is None:
             return
         file, self._open = self._open, None
@@ -76,20 +76,20 @@ class RequestFiles:
         self.last = UploadedFile(file.named.id, file.file_name, digest)
 
     def keep(self) -> None:
-        """Keep the last file: a job refers to it now."""
+        """Keep the last file, because a job refers to it now."""
         self._kept = self.last.object_id if self.last else None
 
     async def _remove(self, named: StoredObject) -> None:
         if named.id != self._kept:
             try:
-                # To its end also where the request is being cancelled.
+                # The shield lets the removal finish even if the request is cancelled.
                 await asyncio.shield(objects.collect(self._pool, self._store, named))
             except StorageError:
                 _log.warning("discard_failed", key=named.key, exc_info=True)  # the collector tries again
 
 
 class _File:
-    """A file on its way into the store, hashed as it goes."""
+    """A file that is being written, and its digest so far."""
 
     def __init__(self, named: StoredObject, file_name: str, writer: ObjectWriter) -> None:
         self.named = named

@@ -1,4 +1,4 @@
-"""Users, as others and administrators see them."""
+"""Lists, shows and creates users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.usecases.errors import NotFound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRequest:
-    """A user to be made."""
+    """A user to create."""
 
     username: str
     name: str
@@ -26,7 +26,7 @@ class UserRequest:
 
 
 class Users:
-    """Users."""
+    """Lists, shows and creates users."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -36,14 +36,14 @@ class Users:
         return await search_users(self._pool, query)
 
     async def show(self, user_id: int) -> User:
-        """Give a user. Raises NotFound."""
+        """Return a user. Raises NotFound."""
         user = await find_user_by_id(self._pool, user_id)
         if user is None:
             raise NotFound("User")
         return user
 
     async def create(self, actor: User | None, asked: UserRequest) -> User:
-        """Make a user, for administrators. Raises Unauthenticated, Denied and UsernameTaken."""
+        """Create a user as an administrator. Raises Unauthenticated, Denied and UsernameTaken."""
         require_administrator(actor)
         return await create_user(
             self._pool, asked.username, name=asked.name, email=asked.email,
@@ -52,7 +52,7 @@ class Users:
 
 
 def require_known(actor: User | None, reason: str) -> User:
-    """Give the user. Raises Denied for a stranger, as GitLab does where users are shown."""
+    """Return the user. Raises Denied, not Unauthenticated, if there is none, as GitLab does for users."""
     if actor is None:
         raise Denied(reason)
     return actor

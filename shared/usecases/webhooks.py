@@ -1,4 +1,4 @@
-"""Webhooks: of a project, for its maintainers, and of all projects, for administrators."""
+"""Webhooks of a project, for its maintainers, and of all projects, for administrators."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BY_USER = "it was disabled by a user"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookFields:
-    """What is to be set of a webhook; None for what was not given."""
+    """The fields of a webhook to set. None leaves a field as it is."""
 
     url: str | None
     events: Sequence[str] | None
@@ -32,13 +32,13 @@ class WebhookFields:
 
     @property
     def changes(self) -> Mapping[str, object]:
-        """Those that are kept as they were given."""
+        """The given fields that are stored unchanged, by column."""
         given = {"url": self.url, "events": self.events, "description": self.description}
         return {name: value for name, value in given.items() if value is not None}
 
 
 class Webhooks:
-    """Webhooks. Whoever may not change them does not see them either."""
+    """Manages webhooks and their deliveries. Users see only webhooks that they may change."""
 
     def __init__(self, pool: Pool, *, settings: InstanceSettings, outbound: RemoteImportPolicy) -> None:
         self._pool = pool
@@ -46,7 +46,7 @@ class Webhooks:
         self._outbound = outbound
 
     async def find_project(self, actor: User | None, reference: str | None) -> int | None:
-        """Give the project whose webhooks are meant; without a ``reference`` those of all projects are.
+        """Return the id of the project; None, for all projects, without a ``reference``.
 
         Raises Unauthenticated, NotFound, MovedProject and Denied.
         """
@@ -56,13 +56,13 @@ class Webhooks:
         return (await administered_project(self._pool, require_user(actor), reference)).id
 
     async def list(self, project_id: int | None) -> list[Webhook]:
-        """List all of them, a hundred at the most, the oldest first."""
+        """List all webhooks of the project, the oldest first: at most 100."""
         return await store.list_all(self._pool, project_id)
 
     async def create(self, project_id: int | None, asked: WebhookFields, *, events: Sequence[str]) -> Webhook:
-        """Make a webhook, for ``events`` unless others are asked for.
+        """Create a webhook, for ``events`` unless the fields name others.
 
-        Raises FieldsInvalid of its URL, TooManyWebhooks and NotFound.
+        Raises FieldsInvalid for its URL, TooManyWebhooks and NotFound.
         """
         url = asked.url or ""
         await self._check_url(url)
@@ -79,14 +79,14 @@ class Webhooks:
             raise NotFound("Project") from None
 
     async def show(self, project_id: int | None, webhook_id: int) -> Webhook:
-        """Give a webhook. Raises NotFound."""
+        """Return a webhook. Raises NotFound."""
         webhook = await store.find(self._pool, project_id, webhook_id)
         if webhook is None:
             raise NotFound("Webhook")
         return webhook
 
     async def change(self, webhook: Webhook, asked: WebhookFields) -> Webhook:
-        """Set what is given; ``enabled`` once more makes it try at once. Raises FieldsInvalid, NotFound."""
+        """Change a webhook; setting ``enabled`` makes it retry at once. Raises FieldsInvalid, NotFound."""
         if asked.url is not None:
             await self._check_url(asked.url)
         async with self._pool.acquire() as db, db.transaction():
@@ -100,34 +100,37 @@ class Webhooks:
         return await self.show(webhook.project_id, webhook.id)
 
     async def delete(self, webhook: Webhook) -> None:
-        """Delete a webhook, with the list of its deliveries."""
+        """Delete a webhook and its deliveries."""
         await store.delete(self._pool, webhook.id)
 
     async def rotate(self, webhook: Webhook, secret: bytes | None) -> Webhook:
-        """Give it another secret, a new one where none is given; the one before signs for a day as well."""
+        """Set another secret, a random one if ``secret`` is None. The old one also signs for one more day.
+
+        Raises NotFound.
+        """
         await store.rotate(self._pool, webhook.id, secret or signing.new_secret())
         return await self.show(webhook.project_id, webhook.id)
 
     async def deliveries(
         self, webhook: Webhook, *, state: DeliveryState | None, below: int | None, limit: int
     ) -> Sequence[WebhookDelivery]:
-        """List deliveries, the newest first, those with an id under ``below``."""
+        """List deliveries with an id lower than ``below``, the newest first."""
         return await store.list_deliveries(self._pool, webhook.id, state=state, below=below, limit=limit)
 
     async def delivery(self, webhook: Webhook, delivery_id: int) -> WebhookDelivery:
-        """Give a delivery. Raises NotFound."""
+        """Return a delivery. Raises NotFound."""
         delivery = await store.find_delivery(self._pool, webhook.id, delivery_id)
         if delivery is None:
             raise NotFound("Delivery")
         return delivery
 
     async def send_again(self, webhook: Webhook, delivery: WebhookDelivery) -> WebhookDelivery:
-        """Have a delivery sent once more, whether or not it was taken. Raises NotFound."""
+        """Schedule a delivery again, whether or not it succeeded. Raises NotFound."""
         await store.send_again(self._pool, delivery.id)
         return await self.delivery(webhook, delivery.id)
 
     async def _check_url(self, url: str) -> None:
-        """Refuse an address that deliveries would be refused to by the settings of now."""
+        """Raise FieldsInvalid if the current settings do not permit deliveries to the URL."""
         policy = outbound_policy(await self._settings.current())
         try:
             await RemoteClient(policy, self._outbound.resolver).check(url)
