@@ -58,7 +58,7 @@ class ArchiveGone(CrossdockError):
 
 @dataclass(frozen=True, slots=True)
 class ExportedArchive:
-    """A committed archive, before anybody is told."""
+    """An archive that is in object storage, but not yet recorded in the database."""
 
     object_id: int
     size: int
@@ -111,7 +111,7 @@ class Exporter:
         archive = await archives.find_by_job(self._pool, job)
         if archive is None:
             raise ArchiveGone
-        progress.bytes_done = progress.bytes_total = archive.size  # also where an earlier attempt made it
+        progress.bytes_done = progress.bytes_total = archive.size  # also if an earlier attempt wrote it
         progress.begin(Phase.UPLOADING)
         async with objects.keep_touched(self._pool, archive.object_id):
             outcome = await self._uploader.upload(archive, target)

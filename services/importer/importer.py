@@ -88,7 +88,7 @@ class Importer:
         outcome: Outcome | None,
     ) -> None:
         order = job.order
-        assert isinstance(order, ImportOrder)  # noqa: S101  # the queue of imports
+        assert isinstance(order, ImportOrder)  # noqa: S101  # this worker claims no other kind
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
             await index.commit(db, snapshot_id=writer.snapshot_id, project_id=job.project_id)

@@ -53,7 +53,7 @@ class RelationImporter:
 
     async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: OpenArchive) -> None:
         order = job.order
-        assert isinstance(order, RelationImportOrder)  # noqa: S101  # the queue of relation imports
+        assert isinstance(order, RelationImportOrder)  # noqa: S101  # this worker claims no other kind
         base = await index.current(self._pool, job.project_id)
         failures = FailureWriter(self._pool, lease)
         async with write_snapshot(

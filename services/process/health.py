@@ -14,10 +14,10 @@ from shared.errors import CrossdockError
 from shared.storage.base import ObjectStore
 
 _DEADLINE = 5.0
-"""Seconds that a check may take."""
+"""The time limit of a check, in seconds."""
 
 _VITAL = "db_check"
-"""The check that decides readiness: a service can do nothing without the database."""
+"""The check that decides readiness, because every service needs the database."""
 
 ALIVE = {"status": "ok"}
 """The answer of the liveness probe: the process runs."""

@@ -1,4 +1,4 @@
-"""Maintenance that every service can do, and one does at a time: an advisory lock elects the leader."""
+"""Maintenance by one service at a time: all can do it, and an advisory lock elects the leader."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from shared.database.pool import Pool
 from shared.errors import CrossdockError
 
 MaintenanceTask = Callable[[], Awaitable[int]]
-"""Does a bounded amount of one kind of maintenance, and gives how much. May be repeated."""
+"""Does a bounded amount of one kind of maintenance, and returns the amount. May be repeated."""
 
 _LOCK = 0x73776565706572
 _TERM = timedelta(seconds=10)
 _JITTER = 0.1
-"""By which part a pause varies, so that services that started together do not run in step."""
+"""The fraction by which a pause varies, so that services that started together do not run in step."""
 _log = structlog.get_logger()
 
 
@@ -70,12 +70,12 @@ class Sweeper:
         """Run one round, unless another service is running one."""
         try:
             async with self._pool.acquire() as leader:
-                # A silent session is ended by the server after that time, which releases the lock.
+                # The server ends a session that is idle for this time, which releases the lock.
                 milliseconds = self._term // timedelta(milliseconds=1)
                 await leader.execute(f"SET idle_session_timeout = {milliseconds}")
                 if await leader.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
-                    # The pool's reset of the connection unlocks. An unlock here could fail in the place of a
-                    # cancellation, and be taken for a fault of the database.
+                    # The pool resets the connection, which releases the lock. An unlock here could fail after
+                    # a cancellation, and hide it behind an error of the database.
                     await self._go_round()
         except DATABASE_ERRORS as error:
             _log.warning("sweep_failed", error=str(error))

@@ -1,4 +1,4 @@
-"""Standalone as a process: api, exporter and importer together."""
+"""The standalone process: api, exporter and importer together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.standalone.wiring import serve
 
 
 def main() -> None:
-    """Read the settings and serve until SIGTERM. The data lie in the working directory."""
+    """Read the settings and serve until SIGTERM. The data are in the working directory."""
     start(partial(serve, data=Path("crossdock-data").absolute()))
 
 

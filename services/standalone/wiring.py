@@ -46,7 +46,7 @@ async def serve(settings: Settings, *, data: Path) -> None:
         open_monitor(opened, settings, service="standalone") as monitor,
     ):
         ports = monitor.ports
-        await outbox.mark_unpublished(ports.pool)  # an earlier process took its messages with it
+        await outbox.mark_unpublished(ports.pool)  # the messages of an earlier process are lost
         await make_root(ports.pool, settings)
         workers = [*importers(ports, settings), exporter(ports, settings)]
         app = api_app(monitor, settings)
@@ -56,7 +56,7 @@ async def serve(settings: Settings, *, data: Path) -> None:
             consuming = tasks.create_task(commands.run())
             tasks.create_task(run_workers(workers, run_maintenance(ports, settings)))
             try:
-                await wait_for_drain(monitor.readiness, notice=0)  # no load balancer has to see it
+                await wait_for_drain(monitor.readiness, notice=0)  # there is no load balancer to wait for
             finally:
                 consuming.cancel()
                 for worker in workers:
