@@ -1,4 +1,4 @@
-"""The api as a process of its own."""
+"""The process of the api."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from services.process.start import start
 
 
 def main() -> None:
-    """Read the settings, and answer until SIGTERM."""
+    """Read the settings and serve until SIGTERM."""
     start(serve)
 
 

@@ -1,4 +1,4 @@
-"""The application: routes and middleware joined over the use cases."""
+"""The aiohttp application: routes, middleware and use cases."""
 
 from __future__ import annotations
 
@@ -40,16 +40,17 @@ from shared.storage.base import ObjectStore
 from shared.tracing.base import OFF, Tracer
 
 _OWN_API = re.compile("/+api/+crossdock/")
-"""Any run of slashes counts as one, as in the routes."""
+"""Several slashes in a row count as one, as in the routes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiConfig:
-    """What does not change while the process runs; ``external_url`` has no slash at its end.
+    """The configuration of the application.
 
-    ``broker_prefix`` begins the names of what others use of the broker. ``uploads_at_once`` requests may send
-    content; each may hold a part of S3's. ``downloads_at_once`` may be read; each keeps a connection to the
-    storage. An event stream ends after ``longest_stream``.
+    ``external_url`` has no slash at its end. The names of the broker's public exchanges begin with
+    ``broker_prefix``. At most ``uploads_at_once`` requests send content at a time; each may hold one part
+    of an S3 upload in memory. At most ``downloads_at_once`` files are sent at a time; each keeps a connection
+    to the storage. An event stream ends after ``longest_stream``.
     """
 
     external_url: str
@@ -60,7 +61,7 @@ class ApiConfig:
     use_cases: UseCaseConfig = field(default_factory=UseCaseConfig)
 
 
-def make_app(  # the ports, and who is told
+def make_app(
     pool: Pool,
     store: ObjectStore,
     broker: Broker,
@@ -70,9 +71,9 @@ def make_app(  # the ports, and who is told
     metrics: RequestMetrics | None = None,
     tracer: Tracer = OFF,
 ) -> web.Application:
-    """Make the application over open ports, which are closed after it.
+    """Make the application. The ports must stay open until it has ended.
 
-    No limit of aiohttp's holds for bodies: each reader has its own.
+    aiohttp's limit for bodies is off, because each reader of a body has its own limit.
     """
     metrics = metrics or RequestMetrics()
     on_quota = partial(rate_limit_headers.remember_quota, metrics)
@@ -96,17 +97,17 @@ def make_app(  # the ports, and who is told
 
 
 def _add(app: web.Application, route: Route) -> Iterator[AbstractRoute]:
-    """Add a route; what answers GET answers HEAD as well."""
+    """Add a route. The handler of GET serves HEAD as well."""
     for method in ("HEAD", "GET") if route.method == "GET" else (route.method,):
         yield app.router.add_route(method, route.path, route.handler, expect_handler=_ask_later)
 
 
 async def _ask_later(_request: web.Request) -> None:
-    """Leave 100-continue to who reads the body, so that a refusal comes before the body."""
+    """Do nothing: the reader of the body sends 100-continue, so that an error can precede the body."""
 
 
 def make_runner(app: web.Application, *, shutdown_timeout: float) -> web.AppRunner:
-    """Make what serves it; bodies are left in their encodings, as ``bodies.chunks`` undoes those."""
+    """Make the runner. It does not decompress bodies, because ``bodies.chunks`` does."""
     return web.AppRunner(
         app, access_log=None, shutdown_timeout=shutdown_timeout, handle_signals=False, auto_decompress=False
     )

@@ -1,4 +1,4 @@
-"""Every route: its address, who answers, and what it is beside that."""
+"""The table of all routes: address, handler and attributes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from shared.accounts.models import Scope
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route: aiohttp's pattern of the address, its handler, and its attributes."""
+    """A route: its address as a pattern of aiohttp, its handler and its attributes."""
 
     method: str
     path: str
@@ -54,13 +54,13 @@ CONTENT = Endpoint(body=BodyKind.CONTENT)
 SHOWS_SECRET = Endpoint(keeps_answer=False)
 SIGN_IN = Endpoint(identifies=False, errors=sign_in.sign_in_error)
 DOWNLOAD_PAGE = Endpoint(identifies=False, errors=download.download_error)
-"""It identifies by itself, as tokens and sessions of browsers count alike."""
+"""The handler identifies the caller itself, because it accepts tokens and browser sessions."""
 
 
 def pattern(template: str) -> str:
-    """Make aiohttp's pattern of a template whose ``:name`` is one segment, ``%2F`` within it included.
+    """Make a pattern of aiohttp from a template, in which ``:name`` is one segment that may contain ``%2F``.
 
-    Any run of slashes counts as one, and at the end as none, as clients join addresses carelessly.
+    Several slashes in a row count as one, and slashes at the end are ignored: some clients send them.
     """
     number = count()
     tolerant = re.sub("/", lambda _: f"/{{_{next(number)}:/*}}", template)

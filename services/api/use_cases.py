@@ -1,4 +1,4 @@
-"""The use cases of the api, made once over open ports; a handler calls the one that it needs."""
+"""Makes the use cases of the api once, and gives handlers access to them."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ from shared.usecases.webhooks import Webhooks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseCaseConfig:
-    """What does not change while the process runs.
+    """The configuration of the use cases.
 
-    ``defaults`` are the application settings that hold until an administrator changes them. ``limits`` are
-    those of archives, and of content that comes without one, all but the bytes, which are among the settings;
-    such content may lie uncommitted for ``open_snapshot_retention``. A job is tried ``job_attempts`` times.
+    ``defaults`` are the application settings that apply until an administrator changes them. ``limits`` apply
+    to archives and to open snapshots, but their total size is limited by the application settings. An open
+    snapshot expires after ``open_snapshot_retention`` without a request. A job has ``job_attempts`` attempts.
     """
 
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
@@ -63,7 +63,7 @@ class UseCaseConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseCases:
-    """One of each."""
+    """One instance of each use case."""
 
     browser_sessions: BrowserSessions
     events: Events
@@ -93,14 +93,14 @@ USE_CASES = web.AppKey("use_cases", UseCases)
 
 
 def use_cases(request: web.Request) -> UseCases:
-    """Give the use cases to a handler."""
+    """Return the use cases of the application that serves the request."""
     return request.app[USE_CASES]
 
 
 def make_use_cases(
     pool: Pool, store: ObjectStore, broker: Broker, *, config: UseCaseConfig, on_quota: OnQuota
 ) -> UseCases:
-    """Make them over open ports; ``on_quota`` gets the quota of each use of a rate limit."""
+    """Make the use cases. ``on_quota`` is called with the quota at each use of a rate limit."""
     queue = JobQueue(pool, broker, attempts=config.job_attempts)
     settings, limits = InstanceSettings(pool, config.defaults), RateLimits(pool, on_quota)
     repositories = Repositories(pool, store)

@@ -1,4 +1,4 @@
-"""The api's wiring."""
+"""Builds and runs the api."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from shared.settings.environment import Settings
 from shared.tracing.base import Tracer
 
 _NOTICE = 0.2
-"""The part of the time to drain in which new requests still come in, as load balancers notice the 503."""
+"""The fraction of the drain time in which requests still arrive, until load balancers notice the 503."""
 
 _CUT_OFF = 1.0
-"""Seconds for what is cut off to clean up after itself; twice that, as aiohttp counts."""
+"""Seconds in which cancelled requests may clean up. aiohttp waits this time twice."""
 
 
 def api_app(monitor: Monitor, settings: Settings) -> web.Application:
-    """Make the application over open ports."""
+    """Make the application."""
     ports = monitor.ports
     config = ApiConfig(
         external_url=settings.base_url,
@@ -65,7 +65,7 @@ def api_app(monitor: Monitor, settings: Settings) -> web.Application:
 
 
 def command_consumer(app: web.Application, settings: Settings, *, monitor: Monitor) -> CommandConsumer:
-    """Make the consumer of commands over the use cases of the application."""
+    """Make the consumer of commands, which calls the use cases of the application."""
     ports = monitor.ports
     service = command_service(
         ports.pool, app[USE_CASES], actors=Actors(settings.command_actors), tracer=ports.tracer
@@ -75,7 +75,7 @@ def command_consumer(app: web.Application, settings: Settings, *, monitor: Monit
 
 
 def command_service(pool: Pool, uses: UseCases, *, actors: Actors, tracer: Tracer) -> CommandService:
-    """Make what executes commands."""
+    """Make the service that executes commands."""
     handlers: dict[str, CommandHandler] = {
         "import.requested": ImportCommand(uses.remote_imports),
         "export.requested": ExportCommand(uses.exports),
@@ -85,14 +85,14 @@ def command_service(pool: Pool, uses: UseCases, *, actors: Actors, tracer: Trace
 
 
 async def make_root(pool: Pool, settings: Settings) -> None:
-    """Have the first administrator, where the settings name a token for one; may be repeated."""
+    """Create the first administrator if the settings have a token for one. May be repeated."""
     if settings.root_token is not None:
         async with pool.acquire() as db, db.transaction():
             await ensure_root(db, settings.root_token.get_secret_value())
 
 
 async def listen(app: web.Application, settings: Settings) -> web.AppRunner:
-    """Start to answer; ``stop`` ends that."""
+    """Start to serve requests; ``stop`` ends it."""
     runner = make_runner(app, shutdown_timeout=settings.drain_seconds)
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port).start()
@@ -100,9 +100,9 @@ async def listen(app: web.Application, settings: Settings) -> web.AppRunner:
 
 
 async def stop(runner: web.AppRunner, settings: Settings) -> None:
-    """Take no more requests, give those at work what is left of the time to drain, and cut off the rest.
+    """Accept no more requests, wait for running ones until the drain time is over, and cancel the rest.
 
-    aiohttp's time-out would count twice: for the handlers to end, and again for what it has cancelled.
+    The timeout is ours, because aiohttp waits its own twice: for handlers to end, and for cancelled ones.
     """
     try:
         async with asyncio.timeout(settings.drain_seconds * (1 - _NOTICE)):

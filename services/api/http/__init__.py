@@ -1,1 +1,1 @@
-"""HTTP itself: bodies, forms, encodings, ranges, parameters, pages of lists. It knows no use case."""
+"""Helpers for HTTP: bodies, forms, encodings, ranges, parameters, pagination. They know no use case."""

@@ -1,4 +1,4 @@
-"""Small bodies as parameters: JSON, urlencoded or multipart, bounded, and together with the query."""
+"""Reads the parameters of a request from its query and a small body: JSON, urlencoded or multipart."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ LARGEST_BODY = 1024 * 1024
 MOST_PARAMETERS = 1000
 
 IDLE = timedelta(minutes=5)
-"""How long a client may send or take nothing; it has all the time it needs as long as bytes move."""
+"""The time in which a client has to send or accept at least one byte. There is no other time limit."""
 
 _UNSAID = "application/x-www-form-urlencoded"
-"""What a body is that does not say: a form for Rack and JSON for Grape; here a form may hold JSON."""
+"""The type of a body without Content-Type. Rack assumes a form and Grape JSON; here a form may be JSON."""
 
 _PARAMETERS = web.RequestKey("parameters", dict[str, object])
 
 
 async def parameters(request: web.Request) -> dict[str, object]:
-    """Give the parameters of query and body, the body's winning; reads the body once.
+    """Return the parameters of query and body. The body's take precedence. May be repeated.
 
-    Raises BodyTooLarge for more than 1 MiB, MediaTypeUnsupported, EncodingUnsupported, BodyBroken for what
-    is not in its encoding, and ParametersInvalid for what cannot be parsed.
+    Raises BodyTooLarge for more than 1 MiB, MediaTypeUnsupported, EncodingUnsupported, BodyBroken for a body
+    that does not match its encoding, TimedOut, and ParametersInvalid for a body that cannot be parsed.
     """
     if _PARAMETERS not in request:
         body = await _body(request)
@@ -41,9 +41,10 @@ async def parameters(request: web.Request) -> dict[str, object]:
 
 
 def chunks(request: web.Request) -> AsyncIterator[bytes]:
-    """Give the body as it arrives, out of its encoding. Raises EncodingUnsupported; later BodyBroken.
+    """Yield the decoded body as it arrives.
 
-    A client that waits to be asked for it (100-continue) is asked with the first chunk.
+    Sends 100-continue, if the client waits for it, when the first chunk is requested. Raises
+    EncodingUnsupported at once; BodyBroken and TimedOut during iteration.
     """
     return decode_body(_received(request), request.headers.get("Content-Encoding", ""))
 
@@ -51,7 +52,7 @@ def chunks(request: web.Request) -> AsyncIterator[bytes]:
 async def _received(request: web.Request) -> AsyncIterator[bytes]:
     if request.headers.get("Expect", "").lower() == "100-continue" and request.can_read_body:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the answer itself has not begun
+        request.writer.output_size = 0  # the response itself has not begun
     while chunk := await _next_chunk(request):
         yield chunk
 

@@ -1,4 +1,4 @@
-"""Who makes a request, as the middleware found out."""
+"""The caller of a request, whom the middleware has identified."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _TOKEN = web.RequestKey("token", AccessToken)
 
 
 def set_caller(request: web.Request, token: AccessToken, user: User) -> None:
-    """Have the request made by ``user``, who came with ``token``."""
+    """Set the caller and the token. They differ in the user if an administrator uses ``sudo``."""
     request[_TOKEN] = token
     request[_CALLER] = user
 
 
 def find_caller(request: web.Request) -> User | None:
-    """Give who makes the request; None for a stranger."""
+    """Return the caller; None if the client is not signed in."""
     return request.get(_CALLER)
 
 
 def require_caller(request: web.Request) -> User:
-    """Give who makes the request. Raises Unauthenticated for a stranger."""
+    """Return the caller. Raises Unauthenticated if there is none."""
     caller = find_caller(request)
     if caller is None:
         raise Unauthenticated
@@ -31,7 +31,7 @@ def require_caller(request: web.Request) -> User:
 
 
 def require_token(request: web.Request) -> AccessToken:
-    """Give the token with which the request came. Raises Unauthenticated for a stranger."""
+    """Return the token of the request. Raises Unauthenticated if there is none."""
     token: AccessToken | None = request.get(_TOKEN)
     if token is None:
         raise Unauthenticated

@@ -1,4 +1,4 @@
-"""A file on its way to the client, whole or in part."""
+"""Sends a file to the client, whole or in part."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from shared.admission import hold_place
 from shared.exports.downloads import FileDownload
 
 DOWNLOADS = web.AppKey("downloads", asyncio.Semaphore)
-"""Free places for downloads, each of which keeps a connection to the storage."""
+"""The free places for downloads, each of which keeps a connection to the storage."""
 
 _PATIENCE = timedelta(seconds=30)
 
 
 async def send_file(request: web.Request, download: FileDownload) -> web.StreamResponse:
-    """Answer with the file, with the range of it that was asked for, or with 304, 412 or 416.
+    """Respond with the file or the requested range of it, or with 304, 412 or 416.
 
-    Raises Unavailable where all places of the process stay taken for 30 s.
+    Raises Unavailable if no place becomes free within 30 seconds.
     """
     headers = _headers(download)
     refused = unmet_condition(request.headers, etag=download.etag, modified_at=download.modified_at)

@@ -1,4 +1,4 @@
-"""Bodies in an encoding (RFC 9110, section 8.4), undone while they arrive and proven to be whole."""
+"""Decodes bodies (RFC 9110, section 8.4) as they arrive, and checks that they are complete."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _NONE = frozenset({"", "identity"})
 
 
 def decode_body(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
-    """Give the body behind its ``Content-Encoding``, 256 KiB at the most at a time where it was gzip.
+    """Return the decoded chunks of a body. Chunks of a gzip body have at most 256 KiB.
 
-    Raises EncodingUnsupported at once, and BodyBroken while it is read, where the body is not in its
-    encoding or is cut short. The server's own decoder would take what there is of a cut stream.
+    Raises EncodingUnsupported at once, and BodyBroken during iteration if the body does not match its
+    encoding or is truncated. aiohttp's own decoder would accept a truncated stream.
     """
     name = encoding.strip().lower()
     if name in _NONE:
@@ -40,7 +40,7 @@ async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def unzip_if_gzip(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Give a body of JSON out of gzip where it begins as only gzip does, as ``decode_body`` would."""
+    """Decode a body that should be JSON, but begins like gzip. Other bodies pass unchanged."""
     start = b""
     async for chunk in chunks:
         start += chunk

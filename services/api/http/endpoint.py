@@ -1,4 +1,4 @@
-"""What a route is, beside its address and its handler: middleware reads this, and knows no handler."""
+"""The attributes of a route, which middleware reads. Middleware knows no handler."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from shared.accounts.models import Scope
 from shared.errors import CrossdockError
 
 ErrorRenderer = Callable[[web.Request, CrossdockError], web.Response]
-"""Answers an error in the form that the route's clients expect."""
+"""Renders an error in the form that the route's clients expect."""
 
 READING = frozenset({"GET", "HEAD"})
 
 
 class BodyKind(Enum):
-    """What the body of a request is."""
+    """The kind of a request's body."""
 
     PARAMETERS = "parameters"  # small, and read whole
     UPLOAD = "upload"  # a form with an archive in it, read as it arrives; parameters in any other form
@@ -32,10 +32,12 @@ class BodyKind(Enum):
 class Endpoint:
     """The attributes of a route.
 
-    ``identifies``: the token is looked at before the handler is called. ``scopes`` are those of which a token
-    needs one, beside ``api`` (and ``read_api`` to read); ``any_scope`` takes every token. ``keeps_answer``:
-    an answer to a request with an ``Idempotency-Key`` is kept whole; one that holds a secret is not.
-    ``errors`` words the errors; None leaves that to the address.
+    ``identifies``: middleware identifies the caller before it calls the handler.
+    ``scopes``: the token needs one of these, ``api`` or, for reading, ``read_api``.
+    ``any_scope``: a token with any scope is accepted.
+    ``keeps_answer``: the response to a request with an ``Idempotency-Key`` is stored with its body. It is off
+    for responses that contain a secret.
+    ``errors``: the renderer of errors; None means that the address determines it.
     """
 
     identifies: bool = True
@@ -46,7 +48,7 @@ class Endpoint:
     errors: ErrorRenderer | None = None
 
     def accepted(self, method: str) -> Sequence[Scope]:
-        """Give the scopes of which a token needs one for a method."""
+        """Return the scopes for a method. A token needs one of them."""
         if self.any_scope:
             return list(Scope)
         return [*self.scopes, Scope.API, Scope.READ_API] if method in READING else [Scope.API]
@@ -57,7 +59,7 @@ ENDPOINTS = web.AppKey("endpoints", Mapping[AbstractRoute, Endpoint])
 
 
 def endpoint_of(request: web.Request) -> Endpoint:
-    """Give the attributes of the request's route; of what has none, those of an unknown address."""
+    """Return the attributes of the request's route, or those of an unknown address if there is no route."""
     match: AbstractMatchInfo = request.match_info
     if match.http_exception is not None:
         return _UNKNOWN
@@ -65,11 +67,11 @@ def endpoint_of(request: web.Request) -> Endpoint:
 
 
 def has_content(request: web.Request) -> bool:
-    """Tell whether the body is content, and no parameters."""
+    """Return whether the body is content instead of parameters."""
     body = endpoint_of(request).body
     return body is BodyKind.CONTENT or is_upload(request)
 
 
 def is_upload(request: web.Request) -> bool:
-    """Tell whether the body is a form that is read as it arrives."""
+    """Return whether the body is a form that is read as it arrives."""
     return endpoint_of(request).body is BodyKind.UPLOAD and request.content_type == MULTIPART

@@ -1,4 +1,4 @@
-"""multipart/form-data (RFC 7578), sans-IO: bytes in, parts and their bytes out, everything bounded."""
+"""Parses multipart/form-data (RFC 7578) without I/O: from bytes to bounded parts."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _LONGEST_PREAMBLE = 64 * 1024
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*([^';\s]*)'[^']*'([^;\s]+)", re.IGNORECASE)
 
 FormEvent: TypeAlias = "MultipartSegment | bytes | bytearray | None"
-"""A part begins, goes on with some bytes, and ends with None."""
+"""The start of a part, bytes of its content, or None for its end."""
 
 
 @contextmanager
 def form_parser(content_type: str) -> Iterator[Callable[[bytes], Iterator[FormEvent]]]:
-    """Give what to feed with the chunks of a body; the end of the block is the end of the body.
+    """Yield a function that parses the next chunk of the body. The body ends with the block.
 
-    Raises ParametersInvalid where the body is no complete form, or has more than 1000 parts.
+    Raises ParametersInvalid if the body is no complete form, or has more than 1000 parts.
     """
     boundary = parse_options_header(content_type)[1].get("boundary", "")
     try:
@@ -50,7 +50,7 @@ def form_parser(content_type: str) -> Iterator[Callable[[bytes], Iterator[FormEv
 
 
 class _Feed:
-    """Gives the events of chunk after chunk; what comes before the first boundary has a limit."""
+    """Yields the events of one chunk. It limits the bytes before the first boundary."""
 
     def __init__(self, parser: PushMultipartParser) -> None:
         self._parser = parser
@@ -67,7 +67,7 @@ class _Feed:
 
 
 def file_name(part: MultipartSegment) -> str | None:
-    """Give the name of a file part, None of a field; ``filename*`` wins (RFC 5987), as in GitLab's proxy."""
+    """Return a part's file name; None for a field. ``filename*`` wins (RFC 5987), as in GitLab's proxy."""
     extended = _EXTENDED.search(part.header("Content-Disposition", ""))
     if extended is None:
         return None if part.filename is None else str(part.filename)
@@ -76,9 +76,9 @@ def file_name(part: MultipartSegment) -> str | None:
 
 
 class FieldCollector:
-    """Collects the text fields of a form; parts with a file name are passed over.
+    """Collects the text fields of a form, and skips parts with a file name.
 
-    Of the field ``unread``, which should be a file, only that it is there is kept.
+    The value of the field ``unread``, which should have been a file, is skipped as well.
     """
 
     def __init__(self, *, unread: str | None = None) -> None:
@@ -89,7 +89,7 @@ class FieldCollector:
         self._total = 0
 
     def take(self, event: FormEvent) -> None:
-        """Take the next event. Raises ParametersInvalid where a field, or all of them, are too long."""
+        """Handle the next event. Raises ParametersInvalid if a field, or all of them, are too long."""
         match event:
             case MultipartSegment():
                 self._name = event.name if file_name(event) is None else None

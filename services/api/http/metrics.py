@@ -1,4 +1,4 @@
-"""Requests in numbers."""
+"""Metrics of requests."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from shared.metrics.registry import QUICK_BUCKETS
 
 
 class RequestMetrics:
-    """Counts requests. Without a registry it counts into one of its own, for tests.
+    """Counts requests. Without a registry it makes one of its own, for tests.
 
-    The histogram is not by status, which would make it ten times as large. No method raises or waits.
+    The histogram has no label for the status, which would make it ten times as large. Methods neither raise
+    nor block.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
@@ -37,11 +38,11 @@ class RequestMetrics:
         )
 
     def began(self) -> None:
-        """Count a request that came; ``answered`` follows, whatever becomes of it."""
+        """Count the begin of a request. The caller calls ``answered`` at its end in any case."""
         self._at_work.inc()
 
     def answered(self, answered: RequestSummary) -> None:
-        """Count a request that is over."""
+        """Count the end of a request."""
         route = answered.route, answered.method
         self._at_work.dec()
         self._requests.labels(*route, str(answered.status)).inc()
@@ -50,5 +51,5 @@ class RequestMetrics:
         self._sent.labels(*route).inc(answered.sent)
 
     def limited(self, limit: str) -> None:
-        """Count a request that the rate limit of that name refused."""
+        """Count a request that the rate limit with this name refused."""
         self._limited.labels(limit).inc()

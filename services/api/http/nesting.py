@@ -1,6 +1,6 @@
-"""Nested parameters: ``upload[url]=x`` is ``{"upload": {"url": "x"}}``, as Rack has it.
+"""Nested parameters, as in Rack: ``upload[url]=x`` means ``{"upload": {"url": "x"}}``.
 
-Also within JSON, where one client (python-gitlab) sends such names.
+This applies to JSON as well, because python-gitlab sends such names there.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ _DEEPEST = 16
 
 
 def nest(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-    """Put every value where its name says; the last of one name wins, ``name[]`` collects a list.
+    """Nest all values by their names. The last value of a name wins; ``name[]`` collects a list.
 
-    A name with unbalanced brackets, or with more than 16, is taken as it stands.
+    A name with unbalanced brackets, or with more than 16 levels, is not nested.
     """
     nested: dict[str, object] = {}
     for name, value in pairs:

@@ -1,4 +1,4 @@
-"""Requests as operators see them: by route, method and status, never by what a client may choose."""
+"""Summarizes requests for metrics, by route, method and status. Clients cannot choose these labels."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import timedelta
 from aiohttp import web
 
 UNKNOWN = "unknown"
-"""The route of what has none, and the method of what HTTP does not know."""
+"""Stands for a missing route, and for a method that is not one of HTTP."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSummary:
-    """One request that is over; bytes are those of the bodies, as far as they went."""
+    """A request that has ended. ``received`` and ``sent`` count the transferred bytes of the bodies."""
 
     route: str
     method: str
@@ -27,7 +27,7 @@ class RequestSummary:
 
 
 def route_of(request: web.Request) -> str:
-    """Give the template of the request's route, as GitLab would write it: ``/api/v4/projects/:id``."""
+    """Return the template of the request's route in GitLab's form: ``/api/v4/projects/:id``."""
     resource = request.match_info.route.resource
     if resource is None:
         return UNKNOWN
@@ -36,14 +36,14 @@ def route_of(request: web.Request) -> str:
 
 
 def method_of(request: web.Request) -> str:
-    """Give the method, as far as it is one of HTTP's own."""
+    """Return the method, or ``UNKNOWN`` if it is not one of HTTP."""
     return request.method if request.method in _METHODS else UNKNOWN
 
 
 def summarize(
     request: web.Request, response: web.StreamResponse | None, *, status: int, seconds: float
 ) -> RequestSummary:
-    """Sum up a request; ``response`` is None where it ended in an exception."""
+    """Summarize a request. ``response`` is None if the request ended with an exception."""
     return RequestSummary(
         route=route_of(request),
         method=method_of(request),
@@ -56,5 +56,5 @@ def summarize(
 
 def _sent(request: web.Request, response: web.StreamResponse | None) -> int:
     if response is None or response.prepared:
-        return request.writer.output_size  # a stream; its head is a trifle beside it
+        return request.writer.output_size  # a stream, which is much larger than its head
     return 0 if request.method == "HEAD" else response.content_length or 0

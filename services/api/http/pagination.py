@@ -1,4 +1,4 @@
-"""Pages of lists: ``page`` and ``per_page``, described by GitLab's headers (and RFC 8288's ``Link``)."""
+"""Pagination by ``page`` and ``per_page``, with GitLab's headers and ``Link`` (RFC 8288)."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _LAST = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The page that was asked for, counted from 1."""
+    """The requested page; the first is number 1."""
 
     number: int
     size: int
 
     @property
     def offset(self) -> int:
-        """How many items come before it."""
+        """The number of items on the pages before this one."""
         return (self.number - 1) * self.size
 
 
 def page_of(request: web.Request) -> Page:
-    """Read it; at most 100 items, 20 where it is not said."""
+    """Read the requested page: 20 items by default, 100 at most. Raises ParametersInvalid."""
     reader = ParameterReader(request.query)
     number = reader.integer("page", default=1)
     size = reader.integer("per_page", default=20)
@@ -44,13 +44,13 @@ def page_of(request: web.Request) -> Page:
 def page_response(
     request: web.Request, page: Page, found: Found[T], entity: Callable[[T], object]
 ) -> web.Response:
-    """Answer one page; a page behind the last is empty."""
+    """Respond with one page. Pages after the last one are empty."""
     headers = page_headers(request, page, total=found.total)
     return json_response([entity(item) for item in found.items], headers=headers)
 
 
 def page_headers(request: web.Request, page: Page, *, total: int) -> dict[str, str]:
-    """Tell which page of ``total`` items it is, and where its neighbours are."""
+    """Return the headers that describe a page of ``total`` items and link to other pages."""
     pages = max(1, -(-total // page.size))
     others = {
         "prev": page.number - 1 if page.number > 1 else None,
@@ -74,7 +74,7 @@ def page_headers(request: web.Request, page: Page, *, total: int) -> dict[str, s
 
 
 def link(request: web.Request, **changes: int | str) -> URL:
-    """Give the address of the request with other parameters, and without tokens."""
+    """Return the URL of the request with these parameters changed, and without tokens."""
     base = URL(external_url(request) + request.rel_url.raw_path, encoded=True)
     query = request.rel_url.without_query_params(*TOKEN_PARAMETERS).query
     return base.with_query(query).update_query(changes)

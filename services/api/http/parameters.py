@@ -1,4 +1,4 @@
-"""Reads parameters as Grape does: it collects every problem, then raises all of them at once."""
+"""Reads parameters as Grape does: collects all problems and raises one error for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.accounts.models import AccessLevel
 from shared.gitlab.visibility import VISIBILITIES, Visibility
 
 TOKEN_PARAMETERS = ("private_token", "access_token")
-"""Parameters that hold a token: they stay out of links and digests."""
+"""The parameters that contain a token. Links and digests leave them out."""
 
 _TRUE = frozenset({"true", "t", "1", "yes", "y", "on"})
 _FALSE = frozenset({"false", "f", "0", "no", "n", "off"})
@@ -18,27 +18,27 @@ _MOST_DIGITS = 18
 
 
 def boolean(value: object) -> bool | None:
-    """Read a boolean in any of its spellings; None where it is none."""
+    """Read a boolean in any of its spellings; None if it is not one."""
     text = str(value).strip().lower()
     return True if text in _TRUE else False if text in _FALSE else None
 
 
 def integer(value: object) -> int | None:
-    """Read an integer that Postgres can hold; None where it is none."""
+    """Read an integer; None if it is not one, or is too large for Postgres."""
     text = str(value).strip()
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdecimal() and len(digits) <= _MOST_DIGITS else None
 
 
 def text(value: object) -> str | None:
-    """Read a text, of a number as well; None where it is none, or what Postgres cannot hold."""
+    """Read a text or a number as text; None for other values, and for a NUL, which Postgres cannot store."""
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         return None
     return None if "\0" in str(value) else str(value)
 
 
 class ParameterReader:
-    """Reads parameters, by ``prefix[name]`` where there is a prefix, and remembers what is wrong."""
+    """Reads parameters, and collects their problems, under ``prefix[name]`` if there is a prefix."""
 
     def __init__(self, given: Mapping[str, object], *, prefix: str = "") -> None:
         self._given = given
@@ -49,16 +49,16 @@ class ParameterReader:
         return f"{self._prefix}[{name}]" if self._prefix else name
 
     def problem(self, name: str, what: str) -> None:
-        """Remember that the parameter is wrong."""
+        """Add a problem of a parameter."""
         self.problems.append(f"{self._label(name)} {what}")
 
     def require(self, name: str, *, or_null: bool = False) -> None:
-        """Remember it where the parameter is missing; blank is not missing, and null need not be."""
+        """Add a problem if the parameter is missing. Blank is not missing; null is, unless ``or_null``."""
         if self._given.get(name) is None and not (or_null and name in self._given):
             self.problem(name, "is missing")
 
     def text(self, name: str) -> str | None:
-        """Read a text; None where it is not given."""
+        """Read a text; None if it is missing."""
         value = self._given.get(name)
         if value is None:
             return None
@@ -68,7 +68,7 @@ class ParameterReader:
         return read
 
     def boolean(self, name: str, *, default: bool | None = None) -> bool | None:
-        """Read a boolean; ``default`` where it is not given or blank."""
+        """Read a boolean; ``default`` if it is missing or blank."""
         value = self._given.get(name)
         if value in (None, ""):
             return default
@@ -78,7 +78,7 @@ class ParameterReader:
         return read
 
     def integer(self, name: str, *, default: int | None = None) -> int | None:
-        """Read an integer; ``default`` where it is not given or blank."""
+        """Read an integer; ``default`` if it is missing or blank."""
         value = self._given.get(name)
         if value in (None, ""):
             return default
@@ -88,7 +88,7 @@ class ParameterReader:
         return read
 
     def level(self, name: str) -> AccessLevel:
-        """Read an access level; none where it is not given."""
+        """Read an access level; NONE if it is missing."""
         value = self.integer(name)
         if value is None:
             return AccessLevel.NONE
@@ -98,7 +98,7 @@ class ParameterReader:
         return AccessLevel.NONE
 
     def day(self, name: str) -> date | None:
-        """Read a day, ``2027-01-31``; None where it is not given or blank."""
+        """Read a day such as ``2027-01-31``; None if it is missing or blank."""
         value = self._given.get(name)
         if value in (None, ""):
             return None
@@ -109,7 +109,7 @@ class ParameterReader:
             return None
 
     def moment(self, name: str) -> datetime | None:
-        """Read a time, ``2027-01-31T12:00:00Z``, UTC where it does not say; None where it is not given."""
+        """Read a time such as ``2027-01-31T12:00:00Z``, by default in UTC; None if it is missing or blank."""
         value = self._given.get(name)
         if value in (None, ""):
             return None
@@ -121,7 +121,7 @@ class ParameterReader:
             return None
 
     def choice(self, name: str, values: Collection[str]) -> str | None:
-        """Read a text that is one of ``values``; None where it is not given."""
+        """Read a text that is one of ``values``; None if it is missing."""
         value = self._given.get(name)
         if value is None:
             return None
@@ -131,12 +131,12 @@ class ParameterReader:
         return value
 
     def visibility(self, name: str = "visibility") -> Visibility | None:
-        """Read a visibility by its word; None where it is not given."""
+        """Read a visibility by its word; None if it is missing."""
         word = self.choice(name, VISIBILITIES)
         return None if word is None else VISIBILITIES[word]
 
     def mapping(self, name: str) -> Mapping[str, object]:
-        """Read nested parameters; none where they are not given or blank."""
+        """Read nested parameters; an empty mapping if they are missing or blank."""
         value = self._given.get(name)
         if isinstance(value, dict):
             return value
@@ -145,12 +145,12 @@ class ParameterReader:
         return {}
 
     def exclusive(self, *names: str) -> None:
-        """Remember it where more than one of the parameters is given."""
+        """Add a problem if more than one of the parameters is given."""
         given = [name for name in names if self._given.get(name) not in (None, "")]
         if len(given) > 1:
             self.problems.append(f"{', '.join(given)} are mutually exclusive")
 
     def finish(self) -> None:
-        """Raise ParametersInvalid with all that was wrong."""
+        """Raise ParametersInvalid if there are problems."""
         if self.problems:
             raise ParametersInvalid(*self.problems)

@@ -1,4 +1,4 @@
-"""Conditions of requests: what the client has, or must not have changed (RFC 9110, section 13)."""
+"""Conditional requests (RFC 9110, section 13)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from http import HTTPStatus
 
 
 def unmet_condition(headers: Mapping[str, str], *, etag: str, modified_at: datetime) -> HTTPStatus | None:
-    """Give the status of the first condition that does not hold, in the RFC's order; None where all do.
+    """Return the status for the first condition that is false, in the order of the RFC; None if all are true.
 
-    ``etag`` has its quotes; times count in whole seconds.
+    ``etag`` includes its quotes. Times are compared in whole seconds.
     """
     modified_at = modified_at.replace(microsecond=0)
     if "If-Match" in headers:
@@ -26,7 +26,7 @@ def unmet_condition(headers: Mapping[str, str], *, etag: str, modified_at: datet
 
 
 def is_unchanged(headers: Mapping[str, str], etag: str) -> bool:
-    """Tell whether the client has what ``etag`` names (weak comparison)."""
+    """Return whether the client has the version with this ``etag`` (weak comparison)."""
     return _names(headers.get("If-None-Match", ""), etag, weakly=True)
 
 
@@ -38,7 +38,7 @@ def _names(tags: str, etag: str, *, weakly: bool = False) -> bool:
 
 
 def _moment(text: str | None) -> datetime | None:
-    """Read a date; None where there is none, or where it is no date, as the RFC has it."""
+    """Read a date; None if it is missing or invalid, as the RFC requires."""
     try:
         moment = parsedate_to_datetime(text or "")
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Parts of a download: Range and If-Range (RFC 9110, sections 13 and 14)."""
+"""Range requests: ``Range`` and ``If-Range`` (RFC 9110, sections 13 and 14)."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.IGNORECASE)
 
 
 class RangeUnsatisfiable(ValueError):
-    """No byte of the range is there."""
+    """The file has no byte of the range."""
 
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """The bytes from ``start`` on, ``length`` of them."""
+    """``length`` bytes from the offset ``start``."""
 
     start: int
     length: int
 
     def content_range(self, size: int) -> str:
-        """Tell which part of ``size`` bytes it is."""
+        """Return the value of ``Content-Range`` for a file of ``size`` bytes."""
         return f"bytes {self.start}-{self.start + self.length - 1}/{size}"
 
 
 def is_continuation(headers: Mapping[str, str]) -> bool:
-    """Tell whether a request goes on with a download that was begun: its range starts after byte 0."""
+    """Return whether a request continues a download: its range starts after byte 0."""
     match = _RANGE.fullmatch(headers.get("Range", "").strip())
     return bool(match and match[1] and int(match[1]) > 0)
 
 
 def read_range(headers: Mapping[str, str], *, size: int, etag: str, last_modified: str) -> ByteRange | None:
-    """Give the one range that was asked for, None for the whole.
+    """Return the requested range; None for the whole file.
 
-    Whole is also what a range gets that is malformed, one of several, or of an older state (If-Range).
-    Raises RangeUnsatisfiable.
+    A malformed range, several ranges, and a range of an older version (``If-Range``) get the whole file as
+    well. Raises RangeUnsatisfiable.
     """
     match = _RANGE.fullmatch(headers.get("Range", "").strip())
     if match is None or headers.get("If-Range", etag).strip() not in (etag, last_modified):

@@ -1,4 +1,4 @@
-"""``RateLimit-*``: how the user of a request stands against its limit, by GitLab's names."""
+"""The headers ``RateLimit-*`` of responses, with GitLab's names."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _QUOTA: ContextVar[Quota | None] = ContextVar("quota", default=None)
 
 
 def forget_quota() -> None:
-    """Begin a request, in whose context no limit was counted yet."""
+    """Forget the quota of an earlier request in this context."""
     _QUOTA.set(None)
 
 
 def remember_quota(metrics: RequestMetrics, quota: Quota | None) -> None:
-    """Remember for the headers of the answer how its user stands, and count what is over the limit."""
+    """Remember the quota for the headers of the response, and count requests over the limit."""
     _QUOTA.set(quota)
     if quota is not None and quota.is_over:
         metrics.limited(quota.name)
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Tell it on every answer to a limited request."""
+    """Add the headers to a response, if a rate limit was counted for its request."""
     quota = _QUOTA.get()
     if quota is None:
         return

@@ -1,4 +1,4 @@
-"""Answers: JSON as GitLab writes it, and the headers that every answer has."""
+"""Responses: JSON in GitLab's form, and the headers of all responses."""
 
 from __future__ import annotations
 
@@ -21,50 +21,50 @@ EXTERNAL_URL = web.AppKey("external_url", str)
 CORRELATION_ID = web.RequestKey("correlation_id", str)
 _STARTED = web.RequestKey("started", float)
 CLIENT_GONE = 499
-"""The status that proxies log where a client went away before its answer."""
+"""The status that proxies log if the client disconnects before the response."""
 
 ERROR_CODE = web.RequestKey("error_code", str)
-"""The code of the error that was answered, for the log."""
+"""The code of the error in the response, for the log."""
 
 CONTENT_DIGEST = web.RequestKey("content_digest", bytes)
-"""The digest of a form that was taken in as it arrived."""
+"""The digest of a form that was read as it arrived."""
 
 
 def external_url(request: web.Request) -> str:
-    """Give the URL by which users reach the server, without a slash at its end."""
+    """Return the URL by which users reach the server, without a slash at its end."""
     return request.app[EXTERNAL_URL]
 
 
 def json_response(
     data: object, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """Answer JSON; the type has no charset, as one client compares it literally."""
+    """Respond with JSON. The media type has no charset, because one client compares it literally."""
     body = msgspec.json.encode(data)
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
 def accepted_response(*, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Answer that something was started."""
+    """Respond with 202: the request was accepted, and is being executed."""
     return json_response({"message": "202 Accepted"}, status=202, headers=headers)
 
 
 def job_header(job: Job) -> dict[str, str]:
-    """Name the job that was asked for, by which /api/crossdock/v1/jobs tells of it."""
+    """Return the header with the id of the requested job, for /api/crossdock/v1/jobs."""
     return {"X-Crossdock-Job": str(job.id)}
 
 
 def timestamp(moment: datetime) -> str:
-    """Write a time as GitLab does: UTC, with milliseconds."""
+    """Format a time as GitLab does: UTC, with milliseconds."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 
 def is_safe_id(given: str) -> bool:
-    """Tell whether the client's correlation id is safe in logs and headers."""
+    """Return whether a client's correlation id is safe in logs and headers."""
     return _SAFE_ID.fullmatch(given) is not None
 
 
 def begin_request(request: web.Request) -> str:
-    """Note when the request came, and give its correlation id: the caller's where that is harmless."""
+    """Record the begin of the request, and return its correlation id: the client's if it is safe."""
     given = request.headers.get("X-Request-Id", "")
     request[_STARTED] = time.perf_counter()
     request[CORRELATION_ID] = given if is_safe_id(given) else uuid4().hex
@@ -72,12 +72,12 @@ def begin_request(request: web.Request) -> str:
 
 
 def seconds_since_begin(request: web.Request) -> float:
-    """Tell how long the request has taken so far."""
+    """Return the duration of the request so far."""
     return round(time.perf_counter() - request[_STARTED], 6)
 
 
 async def add_common_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Set what every answer has, where the handler did not set it."""
+    """Set the headers of all responses. Cache headers of a handler stay."""
     response.headers["X-Request-Id"] = request[CORRELATION_ID]
     response.headers["X-Runtime"] = f"{seconds_since_begin(request):.6f}"
     response.headers["X-Content-Type-Options"] = "nosniff"

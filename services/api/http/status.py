@@ -1,4 +1,4 @@
-"""The status and the headers of HTTP that an error stands for, by its kind."""
+"""Maps errors to HTTP status codes and headers, by their kind."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _STATUSES: dict[type[BaseException], HTTPStatus] = {
 
 _CHALLENGE = 'Bearer realm="Protected by OAuth 2.0", error="invalid_token", error_description="%s"'
 _SOON = 10
-"""Seconds until it is worth while to ask again: a restart or a failover takes about as long."""
+"""Seconds after which clients may retry: a restart or a failover takes about as long."""
 
 
 def status_of(error: errors.CrossdockError) -> HTTPStatus:
-    """Give the status of an error: that of its nearest kind, or 500 where it is unexpected."""
+    """Return the status of an error: that of its nearest base class, or 500 if none has one."""
     kinds = (_STATUSES.get(kind) for kind in type(error).__mro__)
     return next(filter(None, kinds), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def headers_of(error: errors.CrossdockError) -> dict[str, str]:
-    """Give the headers that go with an error, in whatever form its body is."""
+    """Return the headers of an error, which are the same for all forms of the body."""
     match error:
         case errors.TooMany():
             return {"Retry-After": str(error.wait)}

@@ -1,4 +1,4 @@
-"""Answers that are longer than what should be held of them."""
+"""Streams responses that are too long to hold in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _JSON = "application/json"
 
 
 async def write(response: web.StreamResponse, chunk: bytes) -> None:
-    """Send bytes to a client that takes them; raises ConnectionAbortedError for one that does not."""
+    """Send bytes. Raises ConnectionAbortedError if the client accepts nothing for too long."""
     try:
         async with asyncio.timeout(bodies.IDLE.total_seconds()):
             await response.write(chunk)
@@ -25,7 +25,7 @@ async def write(response: web.StreamResponse, chunk: bytes) -> None:
 async def json_list(
     request: web.Request, items: AsyncIterator[bytes], *, headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Answer a list of encoded items: at once where it is short, in chunks as they come where it is not."""
+    """Respond with a list of encoded items: in one piece if it is short, otherwise in chunks."""
     if request.method == "HEAD":
         return web.Response(headers=headers, content_type=_JSON)
     held = bytearray()
@@ -33,7 +33,7 @@ async def json_list(
     async for piece in _array(items):
         held += piece
         if len(held) > _HELD:
-            response = response or await _begun(request, headers)
+            response = response or await _begin(request, headers)
             await write(response, bytes(held))
             held.clear()
     if response is None:
@@ -51,7 +51,7 @@ async def _array(items: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     yield b"]" if before == b"," else b"[]"
 
 
-async def _begun(request: web.Request, headers: Mapping[str, str]) -> web.StreamResponse:
+async def _begin(request: web.Request, headers: Mapping[str, str]) -> web.StreamResponse:
     response = web.StreamResponse(headers=headers)
     response.content_type = _JSON
     await response.prepare(request)

@@ -1,1 +1,1 @@
-"""What surrounds every handler. It reads the attributes of a route, and knows no handler."""
+"""Middleware, which runs around all handlers. It reads the attributes of routes, and knows no handler."""

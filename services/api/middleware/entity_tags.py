@@ -1,4 +1,4 @@
-"""Weak entity tags of short answers, so that a client that polls gets 304 (RFC 9110, section 8.8.3)."""
+"""Weak entity tags of short responses, so that clients that poll get 304 (RFC 9110, section 8.8.3)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _READING = frozenset({"GET", "HEAD"})
 
 @web.middleware
 async def tag_answers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tag what GitLab tags: good answers with a body; 304 to who reads one that it has already."""
+    """Tag the responses that GitLab tags: successful ones with a body. Answers 304 if the client has it."""
     response = await handler(request)
     if not isinstance(response, web.Response) or response.status not in _TAGGED or "ETag" in response.headers:
         return response

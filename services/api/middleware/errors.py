@@ -1,4 +1,4 @@
-"""Errors become answers, in the form that the clients of the route expect."""
+"""Turns errors into responses, in the form that the route's clients expect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.errors import CrossdockError, InternalError
 from shared.usecases.errors import MovedProject
 
 RENDERERS = web.AppKey("renderers", Sequence[tuple[re.Pattern[str], ErrorRenderer]])
-"""Who words the errors of what has no route, by the beginnings of addresses."""
+"""The renderers of errors at addresses without a route, by patterns of the address. The first match wins."""
 
 _PROJECT = re.compile(r"(/projects/+)[^/?]+")
 _log = structlog.get_logger()
@@ -26,7 +26,7 @@ _log = structlog.get_logger()
 
 @web.middleware
 async def render_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error into its answer."""
+    """Turn errors into responses."""
     try:
         return await handler(request)
     except ConnectionError:
@@ -36,13 +36,13 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
         if known is None:
             _log.exception("unhandled_error", method=request.method, path=request.rel_url.raw_path)
             if request.writer.output_size:
-                raise  # an answer is on its way: it must end short, not well
+                raise  # the response has begun: the client has to see that it is incomplete
             known = InternalError()
         return render(request, known)
 
 
 def _known(error: Exception) -> CrossdockError | None:
-    """Give the error as one of ours; None where it is unexpected."""
+    """Return the error as one of our classes; None if it is unexpected."""
     match error:
         case CrossdockError() if status_of(error) < web.HTTPInternalServerError.status_code:
             return error
@@ -61,7 +61,7 @@ def _known(error: Exception) -> CrossdockError | None:
 
 
 def render(request: web.Request, error: CrossdockError) -> web.Response:
-    """Answer an error as the route says, or the beginning of the address."""
+    """Render an error with the renderer of the route or, without one, that of the address."""
     if isinstance(error, MovedProject) and request.method in READING:
         error = Redirected(_new_address(request, error.project_id))
     elsewhere = (each for start, each in request.app[RENDERERS] if start.match(request.path))
@@ -71,16 +71,16 @@ def render(request: web.Request, error: CrossdockError) -> web.Response:
 
 
 def _new_address(request: web.Request, project_id: int) -> str:
-    """Give the same address with the id of the project in the place of its old path."""
+    """Return the address of the request, with the project's id in place of its old path."""
     return external_url(request) + _PROJECT.sub(rf"\g<1>{project_id}", request.raw_path, count=1)
 
 
 @web.middleware
 async def refuse_malformed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse an address, or a user's name in ``Sudo``, that has a NUL or is no UTF-8, as GitLab does."""
+    """Raise Malformed if the address or the header ``Sudo`` has a NUL or is not UTF-8, as GitLab does."""
     try:
         given = unquote_to_bytes(request.raw_path).decode() + request.headers.get("Sudo", "")
-        given.encode()  # what a header has beside ASCII came as surrogates
+        given.encode()  # fails for bytes of a header that are not UTF-8: aiohttp decodes them to surrogates
     except UnicodeError:
         raise Malformed from None
     if "\0" in given:

@@ -1,11 +1,13 @@
-"""POSTs that take effect once: ``Idempotency-Key`` (draft-ietf-httpapi-idempotency-key-header-07).
+"""POST requests that take effect once: ``Idempotency-Key`` (draft-ietf-httpapi-idempotency-key-header-07).
 
-A key is one user's, for one method and path, for 24 hours. What counts as the same request are its
-parameters, in the query or in whatever form of body, without tokens; of an upload its query, the fields of
-its form, and the name and the SHA-256 of its file, for which it is read again, and not kept.
+A key belongs to one user, method and path, for 24 hours. Two requests are the same if their parameters are
+the same, in the query or in any form of body, without tokens. Two uploads are the same if their query, the
+fields of their form, and the name and SHA-256 of their file are the same; the repeated file is read, but not
+stored.
 
-What was refused, or failed, changed nothing: its key is as good as never sent. So is that of a process that
-died, a minute later; where it died between taking effect and saying so, that is found out by trying again.
+A request that was refused or failed changed nothing, and its key can be used again. If a process dies, its
+keys can be used again after a minute. If it died between the effect and the storage of the response, the
+repeated request is executed a second time.
 """
 
 from __future__ import annotations
@@ -40,16 +42,16 @@ _LARGEST_BODY = 1024 * 1024
 DigestUpload = Callable[[web.Request], Awaitable[bytes]]
 KEYS = web.AppKey("idempotency_keys", Pool)
 DIGEST_UPLOAD: web.AppKey[DigestUpload] = web.AppKey("digest_upload")
-"""Reads an upload, keeps nothing, and digests it as ``CONTENT_DIGEST`` is made."""
+"""Reads an upload without storing it, and returns the digest that ``CONTENT_DIGEST`` would have."""
 
 _log = structlog.get_logger()
 
 
 @web.middleware
 async def answer_once(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let the first request with a key through, and give its answer to those that come after it.
+    """Execute the first request with a key, and repeat its response to later requests with the key.
 
-    Raises KeyAtWork, AnswerNotKept, and KeyReused for another request with its key.
+    Raises KeyAtWork, AnswerNotKept, and KeyReused for a different request with the key.
     """
     caller, given = find_caller(request), request.headers.get(HEADER)
     if given is None or caller is None or request.method != "POST":
@@ -67,7 +69,7 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 def _key(given: str) -> str:
-    """Read the key: a string of RFC 8941 or, as most clients send it, the bare characters."""
+    """Read the key: a string of RFC 8941 or, as most clients send it, the characters without quotes."""
     match = _KEY.fullmatch(given)
     if match is None:
         raise ParametersInvalid(f"{HEADER} is invalid (1 to 255 visible characters)")
@@ -75,7 +77,7 @@ def _key(given: str) -> str:
 
 
 async def _fingerprint(request: web.Request, key: str) -> bytes:
-    """Digest what was asked for, as far as is known before an upload; salted, as there may be passwords."""
+    """Digest the parameters or, for an upload, the query. The key is the salt, as there may be passwords."""
     if is_upload(request):
         given = [(name, value) for name, value in request.query.items() if name not in TOKEN_PARAMETERS]
         asked: object = ["upload", *given]
@@ -96,7 +98,7 @@ async def _answer(request: web.Request, handler: Handler, hold: KeyHold) -> web.
 
 
 async def _settle(request: web.Request, hold: KeyHold, answer: web.StreamResponse | None) -> None:
-    """Keep a good answer, and give the key up for any other; a client is answered either way."""
+    """Store a successful response, or release the key. A failure of this is only logged."""
     pool = request.app[KEYS]
     try:
         if answer is None or answer.status >= web.HTTPBadRequest.status_code:

@@ -1,4 +1,4 @@
-"""Who makes a request: tokens in headers, in the query and in small bodies."""
+"""Identifies the caller of a request by a token in the headers, the query or a small body."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.errors import Unauthenticated
 
 @web.middleware
 async def identify_caller(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Identify who makes a request, for every route that wants it."""
+    """Identify the caller, if the route requires it."""
     endpoint = endpoint_of(request)
     if endpoint.identifies:
         await identify(request, endpoint.accepted(request.method), reads_body=not has_content(request))
@@ -26,11 +26,12 @@ async def identify_caller(request: web.Request, handler: Handler) -> web.StreamR
 
 
 async def identify(request: web.Request, accepted: Sequence[Scope], *, reads_body: bool = True) -> None:
-    """Find the caller of a request that has a token with one of the ``accepted`` scopes.
+    """Set the caller of a request by its token, which needs one of the ``accepted`` scopes.
 
-    Raises what GitLab answers where the token is unknown, holds no longer, or is not for this. A token of
-    a CI job (``JOB-TOKEN``) is none here, as none of these routes takes one. The body is not read before its
-    sender is known; the ``sudo`` of an import's form is looked at with the form.
+    Without a token there is no caller. CI job tokens (``JOB-TOKEN``) are ignored, as no route accepts them. A
+    body with content is not read here; the handler of an upload applies the ``sudo`` of its form.
+
+    Raises GitLab's errors for a token that is unknown, not valid any more, or lacks the scope.
     """
     given = await _small_body(request) if reads_body else {}
     token = _token_of_head(request) or _token_of_body(given)

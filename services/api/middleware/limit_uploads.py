@@ -1,4 +1,4 @@
-"""How many requests may send content at once."""
+"""Limits the number of requests that send content at the same time."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from services.api.http.endpoint import has_content
 from shared.admission import hold_place
 
 SLOTS = web.AppKey("slots", asyncio.Semaphore)
-"""Free places for requests whose bodies are content."""
+"""The free places for requests whose bodies are content."""
 
 _PATIENCE = timedelta(minutes=1)
 
 
 @web.middleware
 async def limit_uploads(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let as many send content as there is memory for; others wait for a minute, their bodies unread.
+    """Wait for a free place before a request may send content, as each needs memory.
 
-    Raises Unavailable after a minute without a free place.
+    The body is not read while it waits. Raises Unavailable after a minute.
     """
     if not has_content(request):
         return await handler(request)

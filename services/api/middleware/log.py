@@ -1,4 +1,4 @@
-"""The correlation id, one log line and the metrics of every request."""
+"""Sets the correlation id, logs one line and counts metrics for every request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 
 @web.middleware
 async def log_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Bind the correlation id, and write one line for a request; never its query, which may hold a token."""
+    """Bind the correlation id, and log one line, without the request's query, which may have a token."""
     metrics = request.app[METRICS]
     metrics.began()
     forget_quota()

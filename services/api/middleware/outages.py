@@ -1,4 +1,4 @@
-"""What is answered while the database or the object storage is away: 503, and when to ask again."""
+"""Answers 503 with ``Retry-After`` while the database or the object storage is unavailable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = structlog.get_logger()
 
 @web.middleware
 async def answer_outages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Raise Unavailable in place of a fault that passes, as long as no answer has begun."""
+    """Raise Unavailable in place of a temporary error, unless the response has begun."""
     try:
         return await handler(request)
     except Refusal:
@@ -22,12 +22,12 @@ async def answer_outages(request: web.Request, handler: Handler) -> web.StreamRe
     except (CrossdockError, *DATABASE_ERRORS) as error:
         if request.writer.output_size or not _is_outage(request, error):
             raise
-        _log.warning("unavailable", error=repr(error))  # no traceback: every request has one now
+        _log.warning("unavailable", error=repr(error))  # no traceback: all requests fail during an outage
         raise Unavailable from error
 
 
 def _is_outage(request: web.Request, error: Exception) -> bool:
-    """Tell what we lack from a client that is gone, whose connection fails in the same words."""
+    """Return whether a server of ours failed, and not the connection to the client, which raises the same."""
     if isinstance(error, CrossdockError):
         return is_temporary(error)
     return is_temporary(error) and not isinstance(error, ClientError) and not _is_gone(request)

@@ -1,4 +1,4 @@
-"""Requests as spans: each goes on in its caller's trace, and what it starts goes on in its own."""
+"""Makes a span of each request. It continues the client's trace, and jobs continue the request's trace."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from shared.tracing.context import continue_trace, valid_traceparent
 TRACER = web.AppKey("tracer", Tracer)
 
 _PROBES = "/-/"
-"""Probes come every few seconds; they get no span."""
+"""Probes come every few seconds, so they get no span."""
 
 
 @web.middleware
 async def trace_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Make a span of a request. Without a tracer, what it starts still belongs to the client's trace."""
+    """Make a span of a request. Without a tracer, its jobs still continue the client's trace."""
     route = route_of(request)
     if route.startswith(_PROBES):
         return await handler(request)

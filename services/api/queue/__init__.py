@@ -1,1 +1,1 @@
-"""Commands of other systems: CloudEvents that arrive by queue, and the answers to them."""
+"""Commands of other systems: CloudEvents that arrive by a queue, and the replies to them."""

@@ -1,4 +1,4 @@
-"""For whom the broker's users may send commands."""
+"""Decides for which users the broker's users may send commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EVERYBODY = "*"
 
 
 class Actors:
-    """What the setting says: ``forge=ann,forge=bob,ci=*``."""
+    """The permissions of the setting ``command_actors``, for example ``forge=ann,forge=bob,ci=*``."""
 
     def __init__(self, setting: str) -> None:
         self._allowed: dict[str, set[str]] = defaultdict(set)
@@ -24,11 +24,11 @@ class Actors:
             self._allowed[sender.strip()].add(actor.strip().lower())
 
     async def find(self, db: Database, name: str | None, *, sender: str | None) -> User:
-        """Give the user of this name, for whom ``sender`` speaks.
-
-        Raises ParametersInvalid, Denied and NotFound.
+        """Return the user with this name, for whom ``sender`` has sent a command.
 
         ``sender`` is a user of the broker: RabbitMQ refuses a ``user_id`` that is not the connection's own.
+
+        Raises ParametersInvalid, Denied and NotFound.
         """
         if not name:
             raise ParametersInvalid("actor is missing")

@@ -1,4 +1,4 @@
-"""Which commands were carried out, so that the same message again gives the same job."""
+"""The log of executed commands: a repeated message gets the reply and the job of the first one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CommandReused(Unprocessable):
 
 
 async def find(db: Database, command: Command) -> CommandResult | None:
-    """Give the answer to the same command, where it was executed. Raises CommandReused for another."""
+    """Return the result of the command if it was executed before. Raises CommandReused for another one."""
     event = command.event
     row = await db.fetchrow(
         "SELECT digest, answer FROM commands WHERE user_id = $1 AND source = $2 AND message_id = $3",
@@ -36,9 +36,10 @@ async def find(db: Database, command: Command) -> CommandResult | None:
 
 
 async def begin(db: Connection, command: Command) -> bool:
-    """Note that it is being carried out; False where it has been. Waits for who is about to.
+    """Record that the command is being executed; return False if it was executed before.
 
-    Within the transaction that carries it out: what is taken back was not done.
+    This belongs in the transaction that executes the command, so that a rollback removes the record as well.
+    It waits for a transaction that is executing the same command.
     """
     event = command.event
     noted = await db.fetchval(
@@ -50,7 +51,7 @@ async def begin(db: Connection, command: Command) -> bool:
 
 
 async def end(db: Connection, command: Command, answer: CommandResult) -> None:
-    """Note the answer."""
+    """Record the result."""
     await db.execute(
         "UPDATE commands SET answer = $4 WHERE user_id = $1 AND source = $2 AND message_id = $3",
         command.actor.id, command.event.source, command.event.id, msgspec.to_builtins(answer),
@@ -58,5 +59,5 @@ async def end(db: Connection, command: Command, answer: CommandResult) -> None:
 
 
 def _digest(event: CloudEvent) -> bytes:
-    """Tell contents apart, in whichever mode and order they are written."""
+    """Digest the content. The content mode of CloudEvents and the order of keys make no difference."""
     return hashlib.sha256(msgspec.json.encode([event.type, event.data], order="sorted")).digest()

@@ -1,4 +1,4 @@
-"""A message is read, allowed, and executed once."""
+"""Reads a command from a message, checks the sender's permission, and executes it once."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _SPAN = {"messaging.system": "rabbitmq", "messaging.destination.name": "commands
 
 
 class CommandHandler(Protocol):
-    """Checks the commands of one type, in the order of their request by HTTP."""
+    """Checks commands of one type, in the order in which the HTTP request is checked."""
 
     async def check(self, command: Command) -> Effect:
-        """Give what is left to do. Raises a Refusal."""
+        """Return the effect of the command, which is still to be applied. Raises a Refusal."""
 
 
 def read_event(message: Message) -> CloudEvent:
-    """Read what was sent. Raises BodyTooLarge and ParametersInvalid."""
+    """Read the CloudEvent of a message. Raises BodyTooLarge and ParametersInvalid."""
     if len(message.body) > MAX_BODY_BYTES:
         raise BodyTooLarge(MAX_BODY_BYTES, what="a command")
     try:
@@ -44,7 +44,7 @@ def read_event(message: Message) -> CloudEvent:
 
 
 class CommandService:
-    """Executes commands of those for whom ``actors`` says that the sender may speak."""
+    """Executes commands. ``actors`` decides for which users a sender may send them."""
 
     def __init__(
         self,
@@ -62,9 +62,9 @@ class CommandService:
         self._tracer = tracer
 
     async def execute(self, event: CloudEvent, message: Message) -> CommandResult:
-        """Execute a command, unless it was; give what came of it. Raises a Refusal.
+        """Execute a command, unless it was executed before, and return its result. Raises a Refusal.
 
-        It goes on in its sender's trace, and what it starts goes on in its own.
+        The command continues its sender's trace, and its job continues the trace of the command.
         """
         given = valid_traceparent(event.extensions.get("traceparent"))
         with (
@@ -91,7 +91,10 @@ class CommandService:
         return result
 
     async def _once(self, command: Command, effect: Effect) -> tuple[CommandResult, Job | None]:
-        """Do it and note the answer in one transaction; without a job where another was quicker."""
+        """Apply the effect and record the result in one transaction.
+
+        The job is None if the same command was executed by another consumer in the meantime.
+        """
         async with self._pool.acquire() as db:
             async with db.transaction():
                 if await command_log.begin(db, command):
@@ -100,7 +103,7 @@ class CommandService:
                     await command_log.end(db, command, result)
                     return result, scheduled.job
             known = await command_log.find(db, command)
-        assert known is not None  # noqa: S101  # it was there a moment ago, and is kept for hours
+        assert known is not None  # noqa: S101  # ``begin`` found it, and it is kept for hours
         return known, None
 
 

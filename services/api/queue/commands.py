@@ -1,4 +1,4 @@
-"""The commands: each is read, checked as its request by HTTP is, and left to take effect."""
+"""The types of commands. Each is checked like the HTTP request with the same effect."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _SOURCES = ("url", "s3", "key")
 
 
 class ImportCommand:
-    """``import.requested``: an archive behind a URL, in a bucket, or in our own store."""
+    """``import.requested``: imports an archive from a URL, an S3 bucket or our object storage."""
 
     def __init__(self, imports: RemoteImports) -> None:
         self._imports = imports
 
     async def check(self, command: Command) -> Effect:
-        """Check what for, how often, which archive, and where it goes."""
+        """Check the parameters, the rate limit, the archive and the destination."""
         asked, source = _read_import(command.event.data, sender=command.sender)
         ready = await self._imports.prepare(command.actor, asked, source)
 
@@ -36,7 +36,7 @@ class ImportCommand:
 
 
 def _read_import(given: Mapping[str, object], *, sender: str) -> tuple[ImportRequest, ArchiveSource]:
-    """Read it in the words of the requests by HTTP, with ``source`` in place of its parameters."""
+    """Read the parameters of the HTTP requests, with ``source`` in place of those for the archive."""
     reader = ParameterReader(given)
     source = reader.mapping("source")
     named = [name for name in _SOURCES if source.get(name) is not None]
@@ -67,13 +67,13 @@ def _read_stored(
 
 
 class ExportCommand:
-    """``export.requested``. The same export that is on its way already is that one."""
+    """``export.requested``: exports a project, or returns the user's equal export that is under way."""
 
     def __init__(self, exports: Exports) -> None:
         self._exports = exports
 
     async def check(self, command: Command) -> Effect:
-        """Check which project, what for, and how often."""
+        """Check the parameters, the project and the rate limit."""
         await self._exports.require_enabled()
         reader = ParameterReader(command.event.data)
         reader.require("project")
@@ -91,13 +91,13 @@ class ExportCommand:
 
 
 class CancelCommand:
-    """``job.cancel``."""
+    """``job.cancel``: cancels a job."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
 
     async def check(self, command: Command) -> Effect:
-        """Check which job; those that are no business of the actor's are as good as none."""
+        """Check that the job exists and that the actor may see it."""
         reader = ParameterReader(command.event.data)
         reader.require("job")
         number = reader.integer("job")

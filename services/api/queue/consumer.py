@@ -1,4 +1,4 @@
-"""Takes commands from the broker, answers each, and keeps what it refuses as a dead letter."""
+"""Receives commands from the broker, replies to each, and dead-letters those that it refuses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INBOX = "commands"
 
 _AT_ONCE = 4
 _PATIENCE = timedelta(minutes=10)
-"""How long a command waits here for a database that is away; RabbitMQ would wait for half an hour."""
+"""How long a command waits here for an unavailable database; RabbitMQ's timeout is half an hour."""
 _AGAIN = timedelta(seconds=5)
 _log = structlog.get_logger()
 _T = TypeVar("_T")
@@ -35,16 +35,17 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """The answer, and the reason of a refusal."""
+    """The reply, and the reason of a refusal or None."""
 
     reply: CloudEvent
     reason: str | None
 
 
 class CommandConsumer:
-    """Consumes until it is cancelled, four commands at once. ``source`` names the service in its answers.
+    """Consumes commands until it is cancelled, four at a time. ``source`` names the service in replies.
 
-    A command that is cut off comes again, and is the same command then. One is answered before it is acked.
+    The reply is sent before the acknowledgement. An interrupted command is delivered again, and the log of
+    commands prevents a second execution.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class CommandConsumer:
         self._metrics = metrics or CommandMetrics()
 
     async def run(self) -> None:
-        """Consume; a broker that is away is waited for, as the rest of the api does without."""
+        """Consume until cancelled. While the broker is unavailable, only commands wait; the rest works on."""
         while True:
             try:
                 async with self._broker.listen(INBOX, tuple(COMMANDS), prefetch=_AT_ONCE) as deliveries:
@@ -76,11 +77,11 @@ class CommandConsumer:
                 await self._take(delivery)
 
     async def _take(self, delivery: Delivery) -> None:
-        """Carry it out, and answer; each waits for what is away, and is not done again for the other."""
+        """Execute the command and reply. Each step is retried alone while something is unavailable."""
         try:
             event, verdict = await _patiently(partial(self._verdict, delivery.message))
             await _patiently(partial(self._settle, delivery, event, verdict))
-        except Exception as error:  # noqa: BLE001  # one message must not keep others from being taken
+        except Exception as error:  # noqa: BLE001  # one message must not block the others
             if is_temporary(error):
                 _log.warning("command_given_back", error=repr(error))
                 await delivery.requeue()
@@ -123,7 +124,7 @@ class CommandConsumer:
         return _Verdict(replies.refused(event, error, source=self._source), reason)
 
     async def _answer(self, message: Message, event: CloudEvent | None, reply: CloudEvent) -> None:
-        """Send the reply, if one is wanted. A queue that is gone or full does not undo the command."""
+        """Send the reply if the message requests one. If its queue is missing or full, this only logs it."""
         if message.reply_to and not await self._broker.answer(
             message.reply_to, replies.to_reply(reply, message, event)
         ):
@@ -131,8 +132,8 @@ class CommandConsumer:
 
 
 async def _patiently(step: Callable[[], Awaitable[_T]]) -> _T:
-    """Do a step, again and again while what it lacks is away."""
+    """Run a step, and retry it while the error is temporary."""
     async for attempt in stamina.retry_context(on=is_temporary, attempts=None, timeout=_PATIENCE):
         with attempt:
             return await step()
-    raise AssertionError  # the last attempt gives or raises
+    raise AssertionError  # the last attempt returns or raises

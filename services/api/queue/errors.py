@@ -1,4 +1,4 @@
-"""Errors as answers to commands: one sentence, beside the status and the code."""
+"""The sentence that explains an error in a reply to a command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.usecases.errors import FieldsInvalid, JobEnded
 
 
 def reason_of(error: CrossdockError) -> str:
-    """Give the sentence, as GitLab words the error of the same request by HTTP."""
+    """Return GitLab's sentence for the error of the same HTTP request."""
     match error:
         case JobEnded():
             return "409 Conflict: the job has ended"

@@ -1,4 +1,4 @@
-"""Commands in numbers: what became of each."""
+"""Metrics of commands, by result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 
 class CommandEnd(StrEnum):
-    """What became of one hand-over of a command; ``GIVEN_BACK`` comes again."""
+    """The result of one delivery of a command. A command that was ``GIVEN_BACK`` is delivered again."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -16,7 +16,7 @@ class CommandEnd(StrEnum):
 
 
 class CommandMetrics:
-    """Counts commands. Without a registry it counts into one of its own. No method raises or waits."""
+    """Counts commands. Without a registry it makes one of its own. Methods neither raise nor block."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
@@ -24,9 +24,9 @@ class CommandMetrics:
             "crossdock_commands", "Commands of other systems, by what became of them.", ["result"],
             registry=registry,
         )  # fmt: skip
-        for end in CommandEnd:  # a counter that begins at one has not increased, to an alert
+        for end in CommandEnd:  # start at 0: an alert does not see an increase if a counter starts at 1
             self._commands.labels(end.value)
 
     def ended(self, end: CommandEnd) -> None:
-        """Count a hand-over that is over, which the broker knows."""
+        """Count a delivery that was acknowledged, rejected or requeued."""
         self._commands.labels(end.value).inc()

@@ -1,4 +1,4 @@
-"""What a command is, and what comes of it."""
+"""Commands and their results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.usecases.origin import JobOrigin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command whose sender may act for ``actor``; ``sender`` is a user of the broker."""
+    """A command that ``sender``, a user of the broker, may send for ``actor``."""
 
     event: CloudEvent
     sender: str
@@ -25,7 +25,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRef:
-    """The job of a command."""
+    """A reference to the job of a command."""
 
     id: int
     kind: str
@@ -33,7 +33,7 @@ class JobRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectRef:
-    """The project of that job, by the path that it had then."""
+    """A reference to the project of the job, with its path at the time of the command."""
 
     id: int
     path_with_namespace: str
@@ -41,18 +41,18 @@ class ProjectRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandResult:
-    """What a command was answered with: kept, for the same message again."""
+    """The result of a command. It is stored, to reply to a repeated message."""
 
     job: JobRef
     project: ProjectRef
 
 
 Effect: TypeAlias = Callable[[Connection], Awaitable[Scheduled]]
-"""What is left to do once a command is checked, within the transaction that notes that it is done."""
+"""Applies a checked command, within the transaction that records its result."""
 
 
 def result_of(scheduled: Scheduled) -> CommandResult:
-    """Make the answer."""
+    """Make the result of a command from its job."""
     project, job = scheduled.project, scheduled.job
     return CommandResult(
         job=JobRef(id=job.id, kind=job.kind.value),

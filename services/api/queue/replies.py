@@ -1,4 +1,4 @@
-"""Answers to commands: CloudEvents too."""
+"""Replies to commands, which are CloudEvents."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from shared.events.cloud_events import CloudEvent, to_message, type_of
 
 
 def accepted(event: CloudEvent, answer: CommandResult, *, source: str) -> CloudEvent:
-    """Say which job it is."""
+    """Make the reply to an accepted command: its job and project."""
     data = {"command": _named(event), **msgspec.to_builtins(answer)}
     return _reply("command.accepted", data, subject=answer.project.path_with_namespace, source=source)
 
 
 def refused(event: CloudEvent | None, error: CrossdockError, *, source: str) -> CloudEvent:
-    """Say why not, with the status, the code and in the words of the API."""
+    """Make the reply to a refused command: the status, code and sentence of the HTTP error."""
     data: dict[str, object] = {
         "command": None if event is None else _named(event),
         "status": status_of(error).value,
@@ -35,7 +35,7 @@ def refused(event: CloudEvent | None, error: CrossdockError, *, source: str) -> 
 
 
 def to_reply(reply: CloudEvent, message: Message, event: CloudEvent | None) -> Message:
-    """Make the reply a message, with the correlation id of the command, or else the command's own id."""
+    """Make the message of a reply. Its correlation id is that of the command, or else the command's id."""
     return to_message(
         reply, correlation_id=message.correlation_id or message.message_id or (event.id if event else None)
     )
