@@ -1,1 +1,1 @@
-"""The API of Crossdock's own: what GitLab has no word for."""
+"""Crossdock's own API, for everything that GitLab's API does not have."""

@@ -1,4 +1,4 @@
-"""Pages of our own lists: a cursor says behind which item a page begins, so that none is missed."""
+"""Pagination by cursor. A cursor names the last item of a page, so that no item is missed or repeated."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class CursorPage:
-    """What part of a list was asked for: ``size`` items behind that with the id ``behind``, or the first."""
+    """The requested part of a list: ``size`` items after the item ``behind``, or the first ones if None."""
 
     behind: int | None
     size: int
 
 
 def cursor_page_of(request: web.Request) -> CursorPage:
-    """Read which part of a list is asked for: 20 items where no size is given. Raises ParametersInvalid."""
+    """Read the requested part of a list: 20 items by default. Raises ParametersInvalid."""
     reader = ParameterReader(request.query)
     size = reader.integer("per_page", default=20) or 0
     if not reader.problems and not 1 <= size <= LARGEST:
@@ -44,13 +44,13 @@ def cursor_page_of(request: web.Request) -> CursorPage:
 def split_page(
     request: web.Request, cut: CursorPage, found: Sequence[_T], *, number: Callable[[_T], int]
 ) -> tuple[Sequence[_T], dict[str, str]]:
-    """Give the items of a page out of one more, and a header with where the list goes on, if it does."""
+    """Return the page's items, and a header with the next page if ``found`` has one item more."""
     shown = found[: cut.size]
     return shown, _next_header(request, number(shown[-1])) if len(found) > cut.size else {}
 
 
 def _next_header(request: web.Request, last: int) -> dict[str, str]:
-    """Tell where the list goes on behind the item with the id ``last`` (RFC 8288)."""
+    """Return the header that links to the items after the one with the id ``last`` (RFC 8288)."""
     cursor = urlsafe_b64encode(_NUMBER.pack(last)).decode().rstrip("=")
     return {"Link": f'<{link(request, cursor=cursor)}>; rel="next"'}
 

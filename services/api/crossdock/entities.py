@@ -1,4 +1,4 @@
-"""What our own API shows."""
+"""JSON of jobs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from shared.jobs.models import JobReport, JobState
 
 
 def job_entity(report: JobReport, *, full_path: str, shows_worker: bool) -> dict[str, object]:
-    """Make a job; what it was ordered to do stays out, as it may hold the address of an upload.
+    """Make a job. Its order is left out, because it may contain the URL of an upload.
 
-    The worker's name says something of the machines here, and is for administrators.
+    Only administrators see the worker's name, as it reveals names of hosts.
     """
     job = report.job
     return {
@@ -54,13 +54,13 @@ def _lease(report: JobReport, *, shows_worker: bool) -> dict[str, object] | None
 
 
 def _progress(report: JobReport) -> dict[str, object]:
-    """Give what the worker wrote, and how fast the archive moved in the last phase in which it did."""
+    """Make the worker's counts, with the rate of the last phase that transferred bytes."""
     counts = {name: value for name, value in report.progress.items() if name != "phases"}
     rate = _rate(_phases(report))
     done, total = report.progress.get("bytes_done"), report.progress.get("bytes_total")
     remaining = None
     if report.job.state is JobState.RUNNING and rate and isinstance(done, int) and isinstance(total, int):
-        remaining = ceil((total - done) / rate) if done < total else None  # what follows has no measure
+        remaining = ceil((total - done) / rate) if done < total else None  # later phases vary
     return counts | {"bytes_per_second": round(rate) if rate else None, "remaining_seconds": remaining}
 
 
@@ -75,7 +75,7 @@ def _rate(phases: list[Mapping[str, Any]]) -> float | None:
 
 
 def _timings(report: JobReport) -> dict[str, object]:
-    """Tell how long it waited and, with the pauses between its attempts, ran; then the phases of the last."""
+    """Make the time waited, the time run (with pauses between attempts), and the last attempt's phases."""
     job = report.job
     until = job.finished_at or report.read_at
     return {

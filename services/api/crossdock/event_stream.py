@@ -1,4 +1,4 @@
-"""Events as a stream for browsers and the like: server-sent events (the HTML standard, section 9.2)."""
+"""Streams events to clients as server-sent events (HTML standard, section 9.2)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared.events.models import Event
 from shared.usecases.events import EventSource
 
 _MOST_STREAMS = 200
-"""Of one process; each asks the database once in ``events.EVERY``."""
+"""The maximum number of streams in a process. Each polls the database at the interval ``events.EVERY``."""
 _MOST_OF_A_USER = 20
 _WAIT = 10
 """Seconds after which a client with too many streams may try again."""
@@ -29,18 +29,18 @@ _WAIT = 10
 _HEARTBEAT = timedelta(seconds=15)
 _RETRY = b"retry: 2000\n\n"
 _HERE = b": still here\nid: %d\n\n"
-"""Without data it is no event, and sets the id all the same."""
+"""A comment with an id but no data: clients see no event, and remember the id."""
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 STREAMS = web.AppKey("streams", list[int])
-"""Whose streams there are."""
+"""The user id of each open stream."""
 
 LONGEST_STREAM = web.AppKey("longest_stream", timedelta)
 
 
 def last_seen(request: web.Request) -> int | None:
-    """Read which event its reader has got last. Raises ParametersInvalid."""
+    """Read the id of the last event that the client received. Raises ParametersInvalid."""
     given = request.headers.get("Last-Event-ID")
     if given is None:
         return None
@@ -51,11 +51,12 @@ def last_seen(request: web.Request) -> int | None:
 
 
 async def stream(request: web.Request, source: EventSource) -> web.StreamResponse:
-    """Send events until the source ends, the process drains, or the stream has lasted its longest time.
+    """Send events until the source ends, the process drains, or the stream reaches its maximum duration.
 
-    A client that reconnects with ``Last-Event-ID`` goes on where it was; its token is checked again then. The
-    stream names its position from the start, so that no event is missed before the first one. Raises
-    TooManyStreams at the user's limit, and Unavailable at that of the process.
+    A client that reconnects with ``Last-Event-ID`` continues after that event; its token is checked again.
+    The stream sends its position at the start, so that a client can reconnect before the first event.
+
+    Raises TooManyStreams at the user's limit, and Unavailable at the limit of the process.
     """
     caller = require_caller(request)
     response = web.StreamResponse(headers=_HEADERS)

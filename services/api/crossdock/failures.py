@@ -1,4 +1,4 @@
-"""What an import left out, all of it: page by page, or as one stream of lines."""
+"""All failures of an import, by pages or as one stream of lines."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _NDJSON = "application/x-ndjson"
 _FORMATS = ("json", "ndjson")
 _VARY = {"Vary": "Origin, Accept"}
 _AT_ONCE = 1000
-"""Failures of a stream that are held at a time: each has some hundred bytes, and 2 KiB at the most."""
+"""Failures that a stream holds at a time. Each has some hundred bytes, and 2 KiB at most."""
 
 
 async def index(request: web.Request) -> web.StreamResponse:
-    """GET and HEAD /api/crossdock/v1/jobs/:id/failures, those of the last attempt, as they were found."""
+    """GET and HEAD /api/crossdock/v1/jobs/:id/failures: failures of the last attempt, in order."""
     if _wants_lines(request):
         return await _stream(request)
     page, job_id = cursor_page_of(request), integer(request.match_info["id"])
@@ -38,7 +38,7 @@ async def index(request: web.Request) -> web.StreamResponse:
 
 
 def _wants_lines(request: web.Request) -> bool:
-    """Read whether NDJSON is wanted: by ``format``, or else by ``Accept``. Raises ParametersInvalid."""
+    """Return whether the client requests NDJSON, by ``format`` or by ``Accept``. Raises ParametersInvalid."""
     reader = ParameterReader(request.query)
     wanted = reader.choice("format", _FORMATS)
     reader.finish()

@@ -1,4 +1,4 @@
-"""Jobs, to those who may administer their projects."""
+"""Jobs, for maintainers of their projects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOMENTS = ("created_after", "created_before", "finished_after", "finished_befor
 
 
 async def index(request: web.Request) -> web.Response:
-    """GET /api/crossdock/v1/jobs, the newest first."""
+    """GET /api/crossdock/v1/jobs: the newest first."""
     caller, cut = require_caller(request), cursor_page_of(request)
     found = await use_cases(request).jobs.list(caller, _filter(request), below=cut.behind, limit=cut.size + 1)
     shown, headers = split_page(request, cut, found, number=lambda each: each.report.job.id)
@@ -31,7 +31,7 @@ async def index(request: web.Request) -> web.Response:
 
 
 def _filter(request: web.Request) -> JobFilter:
-    """Read what is asked for. Raises ParametersInvalid."""
+    """Read the filter of the list. Raises ParametersInvalid."""
     reader = ParameterReader(request.query)
     kind, state = reader.choice("kind", _KINDS), reader.choice("state", _STATES)
     mine = reader.boolean("mine", default=False)
@@ -62,7 +62,7 @@ async def cancel(request: web.Request) -> web.Response:
 
 
 async def retry(request: web.Request) -> web.Response:
-    """POST /api/crossdock/v1/jobs/:id/retry; the answer is the new job."""
+    """POST /api/crossdock/v1/jobs/:id/retry: responds with the new job."""
     caller, job_id = find_caller(request), integer(request.match_info["id"])
     made = await use_cases(request).jobs.retry(caller, job_id, origin=origin_of(request))
     return _answer(request, made, status=201, headers=job_header(made.report.job))

@@ -1,4 +1,4 @@
-"""The limits that hold for the caller, so that a client can look before it sends."""
+"""The limits of the caller, so that clients can check them before they upload."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.webhooks.store import MOST
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /api/crossdock/v1/limits. Sizes are in bytes; null is no limit."""
+    """GET /api/crossdock/v1/limits. Sizes are in bytes; null means no limit."""
     return json_response(_entity(await use_cases(request).standings.show(find_caller(request))))
 
 
@@ -43,7 +43,7 @@ _REQUESTS = {
     "per_page": LARGEST,
     "idempotency_key_seconds": int(KEPT_FOR.total_seconds()),
 }
-"""What holds for every request; uploads have their own limit."""
+"""The limits of all requests but uploads."""
 
 
 def _imports(found: UserLimits) -> dict[str, object]:
@@ -83,7 +83,7 @@ def _size(mebibytes: int) -> int | None:
 
 
 def _rate(standing: RateLimitUsage) -> dict[str, object] | None:
-    """Make what is left of a minute; null where there is no limit."""
+    """Make the usage of a rate limit in the current minute; null without a limit."""
     if not standing.limit:
         return None
     return {

@@ -1,4 +1,4 @@
-"""Errors as problem documents: RFC 9457."""
+"""Renders errors as problem documents (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COPIED = ("Allow", "Location", "Retry-After", "WWW-Authenticate")
 
 
 def problem(request: web.Request, error: CrossdockError) -> web.Response:
-    """Make the document of an error. ``type`` is the address of a page that explains its ``code``."""
+    """Render an error. ``type`` is the URL of a page that explains its ``code``."""
     status = status_of(error)
     document = {
         "type": f"{external_url(request)}/problems/{error.code}",

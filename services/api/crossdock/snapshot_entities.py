@@ -1,4 +1,4 @@
-"""What our own API shows of content that is handed in without an archive."""
+"""JSON of open snapshots and their entries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.usecases.push_content import Received
 
 
 def snapshot_entity(push: Push) -> dict[str, object]:
-    """Make a snapshot that is, or was, filled by requests; ``bytes`` are those of the files themselves."""
+    """Make an open or committed snapshot. ``bytes`` is the total size of its files."""
     is_open = push.committed_at is None
     return {
         "id": push.id,
@@ -25,7 +25,7 @@ def snapshot_entity(push: Push) -> dict[str, object]:
 
 
 def entry_entity(placed: PlacedEntry) -> dict[str, object]:
-    """Make an entry; the digest is of what is kept, and directories have none."""
+    """Make an entry. The digest is that of the stored content; directories have none."""
     entry = placed.entry
     return {
         "name": entry.name,
@@ -37,7 +37,7 @@ def entry_entity(placed: PlacedEntry) -> dict[str, object]:
 
 
 def received_entity(received: Received) -> dict[str, object]:
-    """Make an entry that has just been received, with the lines of it that were left out."""
+    """Make an entry that was just received, with its skipped lines."""
     failures = received.failures
     return {
         **entry_entity(received.placed),

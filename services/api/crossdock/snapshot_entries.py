@@ -1,4 +1,4 @@
-"""The entries of an open snapshot, by addresses that know the layout of an archive."""
+"""The entries of an open snapshot. Their addresses follow the layout of an archive."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from shared.gitlab.layout import DESIGN, LFS_INDEX, PROJECT, REPOSITORY, WIKI, r
 
 @dataclass(frozen=True, slots=True)
 class EntryHandlers:
-    """What can be done with the entry that ``name`` finds."""
+    """The handlers of an entry. ``name`` returns the entry's name in the archive."""
 
     name: TreeName
 
     async def replace(self, request: web.Request) -> web.Response:
-        """PUT: the body takes the place of what is there."""
+        """PUT: the body replaces the content of the entry."""
         push = await find_push(request)
         await require_size(request)
         name, body = self._name(request), chunks(request)
@@ -33,7 +33,7 @@ class EntryHandlers:
         return json_response(received_entity(await use_cases(request).pushes.receive(push, name, body)))
 
     async def delete(self, request: web.Request) -> web.Response:
-        """DELETE: the entry goes."""
+        """DELETE: removes the entry."""
         push = await find_push(request)
         await use_cases(request).pushes.remove(push, self._name(request))
         return web.Response(status=204)
@@ -54,4 +54,4 @@ ADDRESSES = {
     "snippets/:name": EntryHandlers(tree_names.snippet),
     "files/:name": EntryHandlers(tree_names.any_file),
 }
-"""What of a snapshot can be sent; ``lfs`` alone is the list of LFS objects, and ``files`` is for all else."""
+"""The addresses of entries. ``lfs`` alone is the list of LFS objects; ``files`` is for all other files."""

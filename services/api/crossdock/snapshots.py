@@ -1,4 +1,4 @@
-"""Snapshots that other systems fill, to the maintainers of their projects."""
+"""Open snapshots, which other systems fill, for maintainers of their projects."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _CONTENTS = ("empty", "current")
 
 
 async def find_push(request: web.Request) -> Push:
-    """Give the snapshot of the address. Raises NotFound, and Denied for who is no maintainer."""
+    """Return the snapshot of the address. Raises NotFound, and Denied if the caller is no maintainer."""
     number = integer(request.match_info["snapshot_id"]) or 0
     asked = PushReference(project=request.match_info["id"], number=number)
     return await use_cases(request).pushes.show(find_caller(request), asked)
 
 
 async def index(request: web.Request) -> web.Response:
-    """GET /projects/:id/snapshots: those that are open, 20 at the most or a few more."""
+    """GET /projects/:id/snapshots: the open snapshots (about 20 at most)."""
     found = await use_cases(request).pushes.list(find_caller(request), request.match_info["id"])
     return json_response([snapshot_entity(each) for each in found])
 
@@ -44,7 +44,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 def _read_content(given: Mapping[str, object]) -> str | None:
-    """Read with what a snapshot begins. Raises ParametersInvalid."""
+    """Read the initial content of a snapshot. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     content = reader.choice("from", _CONTENTS)
     reader.finish()
@@ -57,7 +57,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def entries(request: web.Request) -> web.StreamResponse:
-    """GET /projects/:id/snapshots/:snapshot_id/entries: all of them, in the order of their names."""
+    """GET /projects/:id/snapshots/:snapshot_id/entries: all entries, sorted by name."""
     push = await find_push(request)
     return await json_list(request, _entries(request, push), headers={})
 
@@ -68,7 +68,7 @@ async def _entries(request: web.Request, push: Push) -> AsyncIterator[bytes]:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """DELETE /projects/:id/snapshots/:snapshot_id: throw an open one away."""
+    """DELETE /projects/:id/snapshots/:snapshot_id: discards an open snapshot."""
     await use_cases(request).pushes.discard(await find_push(request))
     return web.Response(status=204)
 

@@ -1,4 +1,4 @@
-"""The names in an archive's tree that addresses stand for, by the rules that hold for names in archives."""
+"""Maps addresses to names of entries in an archive, and checks that archives may have the names."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from shared.gitlab.layout import FileKind, file_name, folder_of, kind_of
 from shared.usecases.errors import EntryNameInvalid
 
 TreeName = Callable[[Mapping[str, str], int], str]
-"""Gives the name for what an address names; a name has as many bytes at most. Raises EntryNameInvalid."""
+"""Returns the entry's name for the parts of an address and the maximum bytes. Raises EntryNameInvalid."""
 
 _OID = re.compile(r"[0-9a-f]{64}")
 
 
 def fixed(name: str) -> TreeName:
-    """Have the address stand for one file."""
+    """Make the function for an address that always means the same file."""
     return lambda _given, _limit: name
 
 
 def relation(given: Mapping[str, str], limit: int) -> str:
-    """Give the file of a relation."""
+    """Return the name of a relation's file."""
     return _checked(file_name(FileKind.RELATION, _component(given, "relation")), limit)
 
 
 def upload(given: Mapping[str, str], limit: int) -> str:
-    """Give the file of an upload; it may be in a folder."""
+    """Return the name of an upload's file, which may be in a folder."""
     return _checked(
         file_name(FileKind.UPLOAD, f"{_component(given, 'secret')}/{_relative(given, 'name')}"), limit
     )
 
 
 def lfs_object(given: Mapping[str, str], limit: int) -> str:
-    """Give the file of an LFS object."""
+    """Return the name of an LFS object's file."""
     if not _OID.fullmatch(given["oid"]):
         raise EntryNameInvalid("oid is not the SHA-256 of an LFS object: 64 hexadecimal digits in lower case")
     return _checked(file_name(FileKind.LFS_OBJECT, given["oid"]), limit)
 
 
 def snippet(given: Mapping[str, str], limit: int) -> str:
-    """Give the bundle of a snippet's repository."""
+    """Return the name of the bundle of a snippet's repository."""
     name = folder_of(FileKind.SNIPPET) + _component(given, "name")
     if kind_of(name) is not FileKind.SNIPPET:
         raise EntryNameInvalid("name does not end in .bundle, as that of a snippet's repository does")
@@ -49,7 +49,7 @@ def snippet(given: Mapping[str, str], limit: int) -> str:
 
 
 def any_file(given: Mapping[str, str], limit: int) -> str:
-    """Give a file by its whole name."""
+    """Return the name of any file, which the address has in full."""
     return _checked(_relative(given, "name"), limit)
 
 
@@ -60,7 +60,7 @@ def _component(given: Mapping[str, str], parameter: str) -> str:
 
 
 def _relative(given: Mapping[str, str], parameter: str) -> str:
-    """Refuse what an archive may not have, and what would be another name in one."""
+    """Return the parameter. Raises EntryNameInvalid if it is absolute or not in its shortest form."""
     value = given[parameter]
     if value.startswith("/"):
         raise EntryNameInvalid(f"{parameter} is absolute")

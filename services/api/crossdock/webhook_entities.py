@@ -1,4 +1,4 @@
-"""What our own API shows of webhooks and their deliveries."""
+"""JSON of webhooks and their deliveries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.webhooks.models import Attempt, DeliveryState, Webhook, WebhookDeliv
 
 
 def webhook_entity(webhook: Webhook, *, shows_secret: bool = False) -> dict[str, object]:
-    """Make a webhook; its URL's credentials and query stay out, and its secret is shown to who sets it."""
+    """Make a webhook, without its URL's credentials and query. Only responses that set its secret show it."""
     entity: dict[str, object] = {
         "id": webhook.id,
         "project_id": webhook.project_id,
@@ -26,7 +26,7 @@ def webhook_entity(webhook: Webhook, *, shows_secret: bool = False) -> dict[str,
 
 
 def delivery_entity(delivery: WebhookDelivery, *, source: str) -> dict[str, object]:
-    """Make a delivery with what is sent, and with its last attempts."""
+    """Make a delivery, with its event and its last attempts."""
     is_pending = delivery.state is DeliveryState.PENDING
     return {
         "id": delivery.id,

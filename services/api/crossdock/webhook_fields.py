@@ -1,4 +1,4 @@
-"""What is said of a webhook by who makes or changes it."""
+"""Parses requests that create or change a webhook."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_URL = 2048
 
 _MOVES = ("queued", "started", "retried", "finished", "failed", "canceled")
 DEFAULT_EVENTS = tuple(f"*.{move}" for move in _MOVES)
-"""Every move of every job, and no progress."""
+"""All events of all jobs but progress."""
 
 _KINDS = ("*", *(kind.value for kind in JobKind))
 EVENTS = frozenset(
@@ -25,7 +25,7 @@ _MOST_EVENTS = 50
 
 
 def read(given: Mapping[str, object], *, is_new: bool) -> WebhookFields:
-    """Read and check it, but for where the URL leads. Raises ParametersInvalid."""
+    """Read and check the fields, but not whether the URL is permitted. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     if is_new:
         reader.require("url")
@@ -46,7 +46,7 @@ def read(given: Mapping[str, object], *, is_new: bool) -> WebhookFields:
 
 
 def read_secret(given: Mapping[str, object]) -> bytes | None:
-    """Read the secret alone. Raises ParametersInvalid."""
+    """Read only the secret. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     secret = _secret(reader)
     reader.finish()
@@ -63,7 +63,7 @@ def _secret(reader: ParameterReader) -> bytes | None:
 
 
 def _events(reader: ParameterReader, value: object) -> Sequence[str] | None:
-    """Read a list, or names with commas between them."""
+    """Read a list of names, or one text with commas between them."""
     if value is None:
         return None
     given = value if isinstance(value, list) else str(value).split(",")

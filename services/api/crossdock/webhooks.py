@@ -1,4 +1,4 @@
-"""Webhooks: of a project, for its maintainers, and of all projects, for administrators."""
+"""Webhooks of a project, for its maintainers, and of all projects, for administrators."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _STATES = {state.value: state for state in DeliveryState}
 
 @dataclass(frozen=True, slots=True)
 class WebhookHandlers:
-    """The routes below ``webhooks``: of the project in the address where ``of_project``, else of all."""
+    """The handlers of the routes below ``webhooks``: of a project if ``of_project``, else of all projects."""
 
     of_project: bool
 
     async def index(self, request: web.Request) -> web.Response:
-        """GET .../webhooks: all of them, a hundred at the most, the oldest first."""
+        """GET .../webhooks: all, the oldest first (at most 100)."""
         found = await use_cases(request).webhooks.list(await self._project(request))
         return json_response([webhook_entity(each) for each in found])
 
     async def create(self, request: web.Request) -> web.Response:
-        """POST .../webhooks; the answer alone has the secret."""
+        """POST .../webhooks. Only this response has the secret."""
         project_id = await self._project(request)
         fields = webhook_fields.read(await parameters(request), is_new=True)
         webhook = await use_cases(request).webhooks.create(
@@ -45,18 +45,18 @@ class WebhookHandlers:
         return json_response(webhook_entity(await self._webhook(request)))
 
     async def update(self, request: web.Request) -> web.Response:
-        """PUT .../webhooks/:webhook_id: what is given."""
+        """PUT .../webhooks/:webhook_id: changes the given fields."""
         webhook = await self._webhook(request)
         fields = webhook_fields.read(await parameters(request), is_new=False)
         return json_response(webhook_entity(await use_cases(request).webhooks.change(webhook, fields)))
 
     async def delete(self, request: web.Request) -> web.Response:
-        """DELETE .../webhooks/:webhook_id, with the list of its deliveries."""
+        """DELETE .../webhooks/:webhook_id: deletes the webhook and its deliveries."""
         await use_cases(request).webhooks.delete(await self._webhook(request))
         return web.Response(status=204)
 
     async def rotate(self, request: web.Request) -> web.Response:
-        """POST .../webhooks/:webhook_id/rotate: another secret; the one before signs for a day as well."""
+        """POST .../webhooks/:webhook_id/rotate: the old secret also signs for one more day."""
         webhook = await self._webhook(request)
         secret = webhook_fields.read_secret(await parameters(request))
         rotated = await use_cases(request).webhooks.rotate(webhook, secret)
@@ -77,13 +77,13 @@ class WebhookHandlers:
         return json_response(_shown(request, delivery))
 
     async def send_again(self, request: web.Request) -> web.Response:
-        """POST .../webhooks/:webhook_id/deliveries/:delivery_id/retry, whether or not it was taken."""
+        """POST .../webhooks/:webhook_id/deliveries/:delivery_id/retry, even after a success."""
         webhook, delivery = await self._delivery(request)
         again = await use_cases(request).webhooks.send_again(webhook, delivery)
         return json_response(_shown(request, again), status=202)
 
     async def _project(self, request: web.Request) -> int | None:
-        """Give the project of the address. Raises for those who may not change anything there."""
+        """Return the project id of the address; None for all projects. Raises what ``find_project`` does."""
         reference = request.match_info["id"] if self.of_project else None
         return await use_cases(request).webhooks.find_project(find_caller(request), reference)
 

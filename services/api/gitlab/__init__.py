@@ -1,1 +1,1 @@
-"""One module for each kind of resource; a handler reads the request, calls a use case, and answers."""
+"""GitLab's API, one module for each kind of resource. Handlers parse the request and call a use case."""

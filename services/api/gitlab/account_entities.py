@@ -1,4 +1,4 @@
-"""What GitLab shows of other people and of tokens; keys in GitLab's order."""
+"""JSON of other users, members and tokens. The keys are in GitLab's order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.accounts.models import AccessToken, User
 
 
 def basic_user(user: User, *, external_url: str) -> dict[str, object]:
-    """Make what everybody may know of a user."""
+    """Make a user as shown in lists."""
     return {
         "id": user.id,
         "username": user.username,
@@ -22,7 +22,7 @@ def basic_user(user: User, *, external_url: str) -> dict[str, object]:
 
 
 def public_user(user: User, *, external_url: str) -> dict[str, object]:
-    """Make what everybody sees of a user on his own."""
+    """Make a single user as shown to everybody."""
     return basic_user(user, external_url=external_url) | {
         "created_at": timestamp(user.created_at),
         "bot": user.bot,
@@ -30,7 +30,7 @@ def public_user(user: User, *, external_url: str) -> dict[str, object]:
 
 
 def detailed_user(user: User, *, external_url: str) -> dict[str, object]:
-    """Make what an administrator sees of a user."""
+    """Make a user as shown to administrators."""
     return public_user(user, external_url=external_url) | {
         "email": user.email,
         "projects_limit": user.projects_limit,

@@ -1,4 +1,4 @@
-"""What GitLab shows of a project, a namespace and a user; keys in GitLab's order."""
+"""JSON of projects, namespaces, imports and exports. The keys are in GitLab's order."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _UNKNOWN_ERROR = "Import failed."
 
 
 def identity(project: Project) -> dict[str, object]:
-    """Make the part that both statuses begin with."""
+    """Make the attributes with which projects and statuses begin."""
     return {
         "id": project.id,
         "description": project.description,
@@ -51,7 +51,7 @@ def identity(project: Project) -> dict[str, object]:
 def import_status(
     project: Project, job: Job | None, failed: Sequence[FailedRelation], *, maintains: bool
 ) -> dict[str, object]:
-    """Make the status of an import; only who maintains the project reads why it failed."""
+    """Make the status of an import. Only maintainers of the project see why it failed."""
     return identity(project) | {
         "import_status": _IMPORT_STATUS[job.state] if job else "none",
         "import_type": "gitlab_project" if job else None,
@@ -63,14 +63,14 @@ def import_status(
 
 
 def import_error(job: Job | None, *, maintains: bool) -> str | None:
-    """Say why the import failed: never null where it did, as clients search in the text."""
+    """Return why the import failed. It is never null for a failed import, because clients search in it."""
     if job is None or job.state is not JobState.FAILED:
         return None
     return (job.error or _UNKNOWN_ERROR) if maintains else _MASKED_ERROR
 
 
 def failed_relation(failure: FailedRelation) -> dict[str, object]:
-    """Make one failure, with the message that GitLab hides."""
+    """Make a failure, with its message, which GitLab does not show."""
     return {
         "id": failure.id,
         "created_at": timestamp(failure.created_at),
@@ -83,7 +83,7 @@ def failed_relation(failure: FailedRelation) -> dict[str, object]:
 
 
 def export_status(project: Project, status: str, *, external_url: str) -> dict[str, object]:
-    """Make the status of an export, with links exactly where there is something to fetch."""
+    """Make the status of an export. It has links only if there is a file to download."""
     entity = identity(project) | {"export_status": status}
     if status == "finished":
         entity["_links"] = {
@@ -94,7 +94,7 @@ def export_status(project: Project, status: str, *, external_url: str) -> dict[s
 
 
 def simple_project(project: Project, *, external_url: str) -> dict[str, object]:
-    """Make what a list with ``simple=true`` shows."""
+    """Make a project as shown in a list with ``simple=true``."""
     web_url = f"{external_url}/{project.full_path}"
     return identity(project) | {
         "default_branch": None,
@@ -108,7 +108,7 @@ def simple_project(project: Project, *, external_url: str) -> dict[str, object]:
 
 
 def full_project(project: Project, *, external_url: str) -> dict[str, object]:
-    """Make a project as it is shown on its own, without its import: what was overridden of it too."""
+    """Make a project with its overridden attributes, but without its import."""
     return (
         simple_project(project, external_url=external_url)
         | dict(project.overrides)
@@ -141,7 +141,7 @@ def _namespace_of_project(namespace: Namespace, *, external_url: str) -> dict[st
 
 
 def namespace_entity(namespace: Namespace, *, external_url: str) -> dict[str, object]:
-    """Make a namespace, personal or a group's."""
+    """Make a namespace: a user's or a group."""
     return _namespace_of_project(namespace, external_url=external_url) | {"plan": "default", "trial": False}
 
 
@@ -163,7 +163,7 @@ def group_entity(group: Namespace, *, external_url: str) -> dict[str, object]:
 
 
 def user_entity(user: User, *, external_url: str) -> dict[str, object]:
-    """Make the caller's own account."""
+    """Make a user as shown to the user."""
     return {
         "id": user.id,
         "username": user.username,
@@ -181,7 +181,7 @@ def user_entity(user: User, *, external_url: str) -> dict[str, object]:
 
 
 def project_details(details: ProjectDetails, *, external_url: str) -> dict[str, object]:
-    """Make a project as it is shown on its own, with its import and what is in it."""
+    """Make a single project, with its import, default branch and statistics."""
     project, maintains = details.project, details.level >= AccessLevel.MAINTAINER
     imported = import_status(project, details.imported, [], maintains=maintains)
     entity = full_project(project, external_url=external_url)
@@ -196,7 +196,7 @@ def project_details(details: ProjectDetails, *, external_url: str) -> dict[str, 
 
 
 def _statistics(found: Statistics) -> dict[str, object]:
-    """Make the sizes of all that the project has; what an archive has none of is 0."""
+    """Make the sizes of the project's content. Those of content that no archive has are 0."""
     return {
         "storage_size": found.storage_size,
         **asdict(found),
@@ -207,7 +207,7 @@ def _statistics(found: Statistics) -> dict[str, object]:
 
 
 def relation_import(project: Project, job: Job) -> dict[str, object]:
-    """Make what GitLab shows of a relation import."""
+    """Make a relation import."""
     order = job.order
     assert isinstance(order, RelationImportOrder)  # noqa: S101  # of this kind of job
     return {
@@ -221,7 +221,7 @@ def relation_import(project: Project, job: Job) -> dict[str, object]:
 
 
 def relation_status(status: RelationStatus) -> dict[str, object]:
-    """Make the status of an exported relation, with its batches where it has some."""
+    """Make the status of an exported relation, with its batches if it is batched."""
     updated_at = timestamp(status.updated_at)
     entity: dict[str, object] = {
         "relation": status.relation,
@@ -252,7 +252,7 @@ def branch_entity(repository: Repository, name: str, *, external_url: str) -> di
 
 
 def tag_entity(repository: Repository, name: str) -> dict[str, object]:
-    """Make a tag; an annotated one shows its own object, as a bundle does not list its commit."""
+    """Make a tag. An annotated tag shows its own object id, because bundles do not list the commit's."""
     object_id = repository.references.tags[name]
     return {"name": name, "target": object_id, "commit": _commit(object_id)}
 

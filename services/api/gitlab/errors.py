@@ -1,4 +1,4 @@
-"""Errors as GitLab words them, in its dialects: ``message`` (helpers), ``error`` (validation), plain text."""
+"""Renders errors in GitLab's forms: ``message`` (helpers), ``error`` (validation) and plain text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.usecases.errors import FieldsInvalid, NoArchive, NotAuthorized, NotF
 
 
 def gitlab_error(_request: web.Request, error: errors.CrossdockError) -> web.Response:
-    """Answer an error as GitLab does."""
+    """Render an error as GitLab does."""
     status, headers, body = status_of(error), headers_of(error), body_of(error)
     if isinstance(body, str):
         return web.Response(text=body, status=status, headers=headers)
@@ -25,7 +25,7 @@ def gitlab_error(_request: web.Request, error: errors.CrossdockError) -> web.Res
 
 
 def body_of(error: errors.CrossdockError) -> object:
-    """Give the body: what becomes JSON, or plain text where it is a string."""
+    """Return the body: an object for JSON, or a string for plain text."""
     match error:
         case errors.TooLarge():
             return f"{error}\n"  # GitLab's proxy says so
@@ -52,7 +52,7 @@ def body_of(error: errors.CrossdockError) -> object:
 
 
 def text_of(error: errors.CrossdockError) -> str:
-    """Give GitLab's sentence: with the status before it where GitLab puts it there."""
+    """Return GitLab's sentence, with the status before it for the errors for which GitLab has it."""
     match error:
         case UsernameTaken():
             return "Username has already been taken"

@@ -33,7 +33,7 @@ async def show(request: web.Request) -> web.Response:
 async def download(request: web.Request) -> web.StreamResponse:
     """GET and HEAD /projects/:id/export/download.
 
-    Counted is what begins a download: not a look at its head, nor what goes on with one.
+    Neither a HEAD request nor a continued download counts against the rate limit.
     """
     exports, begins = (
         use_cases(request).exports,

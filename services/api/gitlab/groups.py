@@ -1,4 +1,4 @@
-"""Groups, and what is in them; namespaces."""
+"""Groups, their projects and subgroups, and namespaces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shared.accounts.models import Namespace
 
 
 async def index(request: web.Request) -> web.Response:
-    """GET /groups: one's own, all that are visible with ``all_available`` or for a stranger."""
+    """GET /groups: the caller's, or all visible groups with ``all_available`` or without a caller."""
     return await _list(request, parent_id=None)
 
 
@@ -87,7 +87,7 @@ async def namespace(request: web.Request) -> web.Response:
 
 
 async def namespace_exists(request: web.Request) -> web.Response:
-    """GET /namespaces/:id/exists: whether a path is taken, also by what the caller cannot see."""
+    """GET /namespaces/:id/exists: whether a path is taken, also by a namespace the caller cannot see."""
     caller, parent_id = require_caller(request), read_parent(request.query)
     free = await use_cases(request).groups.free_path(caller, request.match_info["id"], parent_id=parent_id)
     return json_response({"exists": free is not None, "suggests": [] if free is None else [free]})

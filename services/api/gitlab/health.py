@@ -1,4 +1,4 @@
-"""Health, as GitLab tells it to load balancers."""
+"""Health checks for load balancers, in GitLab's form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.storage.base import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is checked, and whether requests should be sent here."""
+    """The ports to check, and the readiness of the process."""
 
     pool: Pool
     store: ObjectStore
@@ -28,17 +28,17 @@ HEALTH = web.AppKey("health", Health)
 
 
 async def health(_request: web.Request) -> web.Response:
-    """GET /-/health: the process answers."""
+    """GET /-/health: 200 while the process responds."""
     return web.Response(text="GitLab OK")
 
 
 async def liveness(_request: web.Request) -> web.Response:
-    """GET /-/liveness: the process need not be started again."""
+    """GET /-/liveness: 200 while the process does not need a restart."""
     return json_response(process_health.ALIVE)
 
 
 async def readiness(request: web.Request) -> web.Response:
-    """GET /-/readiness: 503 while draining, without the database and, with ``all=1``, whatever is away."""
+    """GET /-/readiness: 503 while draining, or if the database or, with ``all=1``, any server fails."""
     now = request.app[HEALTH]
     checks = process_health.checks(now.pool, now.store, broker=now.broker)
     everything = request.query.get("all") == "1"

@@ -1,4 +1,4 @@
-"""Imports of archives into new projects, and of relations into projects that are there."""
+"""Imports of archives into new projects, and of relations into existing projects."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def create_remote(request: web.Request) -> web.Response:
-    """POST /projects/remote-import; some clients (gitbeaker) ask for S3 here."""
+    """POST /projects/remote-import. Some clients (gitbeaker) send requests for S3 here."""
     return await _create_remote(request, read_remote)
 
 
@@ -67,7 +67,7 @@ async def create_relation(request: web.Request) -> web.Response:
 
 
 async def authorize(request: web.Request) -> web.Response:
-    """POST /projects/import/authorize, for relations too: GitLab's own proxy asks this; clients may not."""
+    """POST /projects/import/authorize, also for relations: only GitLab's own proxy may request this."""
     require_caller(request)
     raise Denied
 

@@ -1,4 +1,4 @@
-"""What this server says of itself, and its application settings."""
+"""The version and the application settings of this server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.api.use_cases import use_cases
 from shared.usecases.access import require_administrator
 
 _VERSION = {"version": "18.9.0", "revision": "crossdock"}
-"""The GitLab whose behaviour this follows."""
+"""The version of GitLab whose behaviour this API follows."""
 
 
 async def version(request: web.Request) -> web.Response:
@@ -30,7 +30,7 @@ async def metadata(request: web.Request) -> web.Response:
 
 
 async def old_version(_request: web.Request) -> web.Response:
-    """Anything below /api/v3."""
+    """All addresses below /api/v3."""
     raise VersionGone
 
 

@@ -1,4 +1,4 @@
-"""Members of projects and of groups: the same for both, but for who may change them."""
+"""Members of projects and of groups."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from shared.usecases.members import Members
 
 @dataclass(frozen=True, slots=True)
 class MemberHandlers:
-    """The routes below ``members``; ``choose`` gives the use case of what has members."""
+    """The handlers of the routes below ``members``. ``choose`` selects the use case: projects or groups."""
 
     choose: Callable[[UseCases], Members]
 
     async def index(self, request: web.Request) -> web.Response:
-        """GET .../members: direct ones."""
+        """GET .../members: direct members."""
         return await self._list(request, inherited=False)
 
     async def index_all(self, request: web.Request) -> web.Response:
-        """GET .../members/all: those of the groups above too."""
+        """GET .../members/all: also members of the groups above."""
         return await self._list(request, inherited=True)
 
     async def _list(self, request: web.Request, *, inherited: bool) -> web.Response:
@@ -75,7 +75,7 @@ class MemberHandlers:
         return _answer(request, await members.change(manager, member, asked))
 
     async def delete(self, request: web.Request) -> web.Response:
-        """DELETE .../members/:user_id; everybody may leave."""
+        """DELETE .../members/:user_id. All members may end their own membership."""
         members, reference = self._members(request), request.match_info["id"]
         found = await members.find_to_leave(find_caller(request), reference)
         await members.remove(found, read_id(request.match_info, "user_id"))

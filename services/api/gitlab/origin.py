@@ -1,4 +1,4 @@
-"""What a job takes over from the request that asks for it."""
+"""What a job inherits from the request that creates it."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from shared.usecases.origin import JobOrigin
 
 
 def origin_of(request: web.Request) -> JobOrigin:
-    """Give it; the trace is the one that is current."""
+    """Return the request's correlation id as the origin of a job."""
     return JobOrigin(correlation_id=request[CORRELATION_ID])

@@ -1,4 +1,4 @@
-"""Projects: as much of them as clients of import and export ask for."""
+"""Projects: the routes and attributes that clients of imports and exports use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def index(request: web.Request) -> web.Response:
 
 
 async def list_answer(request: web.Request, group: Namespace | None) -> web.Response:
-    """Answer with the projects that the query asks for, all or those of a group."""
+    """Respond with the projects that match the query: of a group, or of all."""
     entity = simple_project if boolean(request.query.get("simple")) else full_project
     page = page_of(request)
     query = read_project_query(request.query, page, namespace_id=group.id if group else None)

@@ -1,9 +1,9 @@
-"""What GitLab shows of records, made of the lines of an archive: as much as these have.
+"""JSON of records, made from the lines of an archive, as far as the archive has GitLab's attributes.
 
-Values keep the bytes that the archive has; only declared attributes are built, whatever else a line holds.
-An archive names neither ids nor, for issues and merge requests, authors: ``author`` is null, and ``id`` is
-the project's id in the high bits and the record's number in its relation, from 1, in the low 32. So it is
-the same for every look at the same content, and exact in a client's floating point numbers.
+Values keep the bytes of the archive. Only declared attributes are decoded, whatever else a line has.
+Archives have no ids and, for issues and merge requests, no authors. ``author`` is null. ``id`` has the
+project's id in the high bits and the record's number in its relation, from 1, in the low 32 bits, so that the
+same content always has the same ids, and clients can hold them exactly in floating point numbers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _work_item_type = reader("base_type")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a record is: its project, and its number in the relation, from 1."""
+    """The place of a record: its project, and its number in the relation, from 1."""
 
     project: Project
     number: int
@@ -41,30 +41,30 @@ class Place:
 
     @property
     def id(self) -> int:
-        """An id that no other record of this relation has, in any project."""
+        """The id of the record, unique among this relation's records of all projects."""
         return (self.project.id << _NUMBER_BITS) + self.number
 
     @staticmethod
     def number_of(project: Project, record_id: int) -> int | None:
-        """Give the number of a record of the project, from 0, by its id; None where it is no such id."""
+        """Return the number, from 0, of the record with this id; None if it is not one of the project."""
         of, number = divmod(record_id, 1 << _NUMBER_BITS)
         return number - 1 if of == project.id and number else None
 
     def web_url(self, page: str, name: object) -> str:
-        """Give the address of the record's page."""
+        """Return the URL of the record's page."""
         return f"{self.external_url}/{self.project.full_path}/-/{page}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
 class RecordEntity:
-    """How the records of a relation are shown: which attributes are read, and what is made of them."""
+    """The JSON of a relation's records: the attributes to decode, and the function that makes the entity."""
 
     relation: str
     attributes: tuple[str, ...]
     make: Callable[[Fields, Place], dict[str, Any]]
 
     def encode(self, line: bytes, place: Place) -> bytes:
-        """Make JSON of a line."""
+        """Make the JSON of a record from its line."""
         return msgspec.json.encode(self.make(reader(*self.attributes)(line), place))
 
 
@@ -95,7 +95,7 @@ def _merge_request(fields: Fields, place: Place) -> dict[str, Any]:
 
 
 def _issuable(fields: Fields, place: Place, *, page: str) -> dict[str, Any]:
-    """Make what issues and merge requests have in common."""
+    """Make the attributes that issues and merge requests have in common."""
     return {
         "id": place.id,
         "iid": fields.scalar("iid"),

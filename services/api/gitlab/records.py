@@ -1,4 +1,4 @@
-"""What was imported, for those who compare: read-only lists and single records."""
+"""Imported records, read-only, for clients that verify an import: lists and single records."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from shared.usecases.records import FoundRecord, Locator, NumberedRecords, Recor
 _INLINE = 64 * 1024
 
 ReadLocator: TypeAlias = Callable[[web.Request], Locator]
-"""Reads from the address which record it names. Raises ParametersInvalid."""
+"""Reads from the address which record the client requests. Raises ParametersInvalid."""
 
 
 def _list_of(entity: RecordEntity, takes: ListParameters) -> Handler:
     async def show(request: web.Request) -> web.StreamResponse:
-        """Answer one page of the relation."""
+        """Respond with one page of the relation."""
         page = page_of(request)
         query = takes.read(nest(request.query.items()), entity.relation, page)
         found = await use_cases(request).records.page(find_caller(request), request.match_info["id"], query)
@@ -64,7 +64,7 @@ async def _encode(entity: RecordEntity, line: bytes, place: Place) -> bytes:
 
 def _single(entity: RecordEntity, read: ReadLocator, *, missing: Callable[[], Exception]) -> Handler:
     async def show(request: web.Request) -> web.Response:
-        """Answer the record that the address names."""
+        """Respond with the record that the address names."""
         locate, reference = read(request), request.match_info["id"]
         records = use_cases(request).records
         found = await records.find(find_caller(request), reference, entity.relation, locate)
@@ -101,7 +101,7 @@ def _by_id(name: str) -> ReadLocator:
 
 
 def _label(request: web.Request) -> Locator:
-    """Find a label by its id or else by its name, as GitLab does."""
+    """Find a label by its id or, if there is none, by its name, as GitLab does."""
     name = request.match_info["name"]
 
     async def locate(project: Project, relation: Relation) -> int | None:

@@ -1,4 +1,4 @@
-"""Relation exports: what GitLab's direct transfer fetches, there only where an administrator allows it."""
+"""Relation exports, which GitLab's direct transfer fetches, if the application settings permit it."""
 
 from __future__ import annotations
 

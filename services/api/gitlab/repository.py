@@ -1,4 +1,4 @@
-"""Branches and tags of an imported project: read-only, in the order of their names."""
+"""Branches and tags of an imported project, read-only and sorted by name."""
 
 from __future__ import annotations
 

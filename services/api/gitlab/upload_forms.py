@@ -1,4 +1,4 @@
-"""Forms with an archive in them: taken in while they arrive, refused as early as GitLab refuses them."""
+"""Receives forms that contain an archive. Reports errors as early as GitLab does."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from shared.usecases.imports import Admission
 from shared.usecases.uploads import RequestFiles, UploadedFile
 
 _SETTINGS = web.RequestKey("application_settings", ApplicationSettings)
-"""What held when the request was asked first."""
+"""The settings at the begin of the request, which apply until its end."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class UploadForm:
-    """A form whose parts are all in: its fields, nested, and its file where there was one."""
+    """A received form: its nested fields, and its file if it has one."""
 
     fields: Mapping[str, object]
     file: UploadedFile | None
@@ -48,10 +48,10 @@ class UploadForm:
 async def receive_upload(
     request: web.Request, read: Callable[[UploadForm], T]
 ) -> AsyncIterator[tuple[User, T]]:
-    """Take in a form, and give who sent it and what is read; its file is kept unless the block raises.
+    """Receive a form; yield the caller and the result of ``read``. The file is kept unless the block raises.
 
-    Wrong parameters are reported before any other refusal, and do not count against the rate limit, as in
-    GitLab. A large body is not read where something else refuses it.
+    As in GitLab, invalid parameters are reported before any other error, and do not count against the rate
+    limit. But a large body is not read if the request is refused for another reason.
     """
     admission, refusal = await _admit(request)
     async with AsyncExitStack() as stack:
@@ -70,7 +70,7 @@ async def receive_upload(
 
 
 async def _admit(request: web.Request) -> tuple[Admission | None, CrossdockError | None]:
-    """Check what needs no body, and raise what is against it before a large one is sent."""
+    """Check the request without its body. Raises a refusal at once if the body is large, else returns it."""
     require_caller(request)
     await require_size(request)
     try:
@@ -82,35 +82,35 @@ async def _admit(request: web.Request) -> tuple[Admission | None, CrossdockError
 
 
 def _quota(admission: Admission | None, refusal: CrossdockError | None) -> Quota | None:
-    """Give what was used, also where it was one use too many."""
+    """Return the counted use of the rate limit, also if it exceeded the limit."""
     if admission is not None:
         return admission.quota
     return refusal.quota if isinstance(refusal, RateLimited) else None
 
 
 async def _apply_sudo(request: web.Request, form: Mapping[str, object]) -> None:
-    """Have the caller be whom the ``sudo`` of the form names. Raises Denied and NotFound."""
+    """Make the user in the form's ``sudo`` the caller. Raises Denied, ScopeInsufficient and NotFound."""
     if reference := text(form.get("sudo")):
         token = require_token(request)
         set_caller(request, token, await use_cases(request).tokens.impersonate(token, reference))
 
 
 async def _largest_import(request: web.Request) -> int:
-    """Give how many bytes a request may have, 0 for any number."""
+    """Return the maximum number of bytes of a request, or 0 for no limit."""
     if _SETTINGS not in request:
         request[_SETTINGS] = await use_cases(request).settings.current()
     return request[_SETTINGS].max_import_size * MIB
 
 
 async def require_size(request: web.Request) -> None:
-    """Raise ImportTooLarge where the head of the request tells already that the body is too long."""
+    """Raise ImportTooLarge if the request's ``Content-Length`` exceeds the limit."""
     limit = await _largest_import(request)
     if limit and (request.content_length or 0) > limit:
         raise ImportTooLarge(limit)
 
 
 async def limit_body(request: web.Request, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Give a body that raises ImportTooLarge where it goes over the limit of an import."""
+    """Return a body that raises ImportTooLarge if it exceeds the limit of an import."""
     return _limited(body, limit=await _largest_import(request))
 
 
@@ -125,9 +125,9 @@ async def _limited(body: AsyncIterator[bytes], *, limit: int) -> AsyncIterator[b
 
 @asynccontextmanager
 async def _receive(request: web.Request) -> AsyncIterator[UploadForm]:
-    """Take in a form with an archive in the part ``file``, kept in the store unless the block raises.
+    """Receive a form with an archive in the part ``file``, which is stored, and kept unless the block raises.
 
-    Parts come in any order, and the last one of a name counts. Raises ImportTooLarge and ParametersInvalid.
+    Parts may have any order. The last part of a name counts. Raises ImportTooLarge and ParametersInvalid.
     """
     if not is_upload(request):
         yield UploadForm(await parameters(request), None)
@@ -142,7 +142,7 @@ async def _receive(request: web.Request) -> AsyncIterator[UploadForm]:
 
 
 async def content_digest(request: web.Request) -> bytes:
-    """Read a form as for an upload, keep nothing, and give the digest of its fields and its file."""
+    """Read a form as for an upload, without storing it, and return the digest of its fields and file."""
     files, fields = _HashedParts(), FieldCollector(unread="file")
     await _read(request, files, fields, limit=await _largest_import(request))
     return _digest(fields, files.last)
@@ -153,7 +153,7 @@ def _digest(fields: FieldCollector, file: tuple[str, bytes] | None) -> bytes:
 
 
 class _FileParts(Protocol):
-    """Takes the events of a form for the sake of its file parts."""
+    """Handles the events of a form's file parts."""
 
     async def take(self, event: FormEvent) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Users, and their personal access tokens, as they themselves, others and administrators see them."""
+"""Users and their personal access tokens."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST /users; a password is accepted and not kept, as tokens alone open the door here."""
+    """POST /users. A password is accepted, but not stored: users sign in with tokens only."""
     caller = require_administrator(find_caller(request))
     user = await use_cases(request).users.create(caller, read_user(await parameters(request)))
     return json_response(detailed_user(user, external_url=external_url(request)), status=201)
 
 
 async def _user(request: web.Request, name: str) -> User:
-    """Give the user whose id the address has under ``name``. Raises RouteUnknown and NotFound."""
+    """Return the user whose id the address has under ``name``. Raises RouteUnknown and NotFound."""
     digits = request.match_info[name]
     if not (digits.isascii() and digits.isdecimal()):
-        raise RouteUnknown  # such an address is no route of GitLab's
+        raise RouteUnknown  # GitLab has no such route
     return await use_cases(request).users.show(integer(digits) or 0)
 
 
@@ -94,7 +94,7 @@ async def revoke_token(request: web.Request) -> web.Response:
 
 
 async def create_token(request: web.Request) -> web.Response:
-    """POST /users/:user_id/personal_access_tokens, for administrators; the token is shown this once."""
+    """POST /users/:user_id/personal_access_tokens, for administrators. Only this response has the token."""
     require_administrator(find_caller(request))
     user = await _user(request, "user_id")
     made = await use_cases(request).tokens.create(user, read_token(await parameters(request)))

@@ -1,1 +1,1 @@
-"""What a person sees in a browser: signing in, a download, the documentation of the API."""
+"""Pages for browsers: signing in, downloads, and the documentation of the API."""

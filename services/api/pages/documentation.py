@@ -1,4 +1,4 @@
-"""The descriptions of what HTTP and queues offer, and a page. Open to everybody, as they are no secrets."""
+"""Serves the OpenAPI and AsyncAPI documents and a page that shows them, without authentication."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CACHED = "public, max-age=3600"
 
 @dataclass(frozen=True, slots=True)
 class Documentation:
-    """The descriptions of the API, made once."""
+    """The documents, and the page for browsers."""
 
     document: bytes
     queues: bytes
@@ -27,7 +27,7 @@ DOCUMENTATION = web.AppKey("documentation", Documentation)
 
 
 def make_documentation(external_url: str, *, broker_prefix: str = "crossdock.") -> Documentation:
-    """Make the descriptions for clients that reach the server by ``external_url``."""
+    """Make the documents for clients that reach the server by ``external_url``."""
     return Documentation(
         document=msgspec.json.encode(openapi_document(external_url)),
         queues=msgspec.json.encode(asyncapi_document(external_url, prefix=broker_prefix)),

@@ -1,4 +1,4 @@
-"""What a person sees who opens the ``web_url`` of an export in a browser."""
+"""The ``web_url`` of an export, which users open in a browser."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ _ELSE = "The export cannot be downloaded now"
 
 
 async def download_export(request: web.Request) -> web.StreamResponse:
-    """GET /<namespace>/<project>/download_export: the file, to a signed-in browser or with a token."""
+    """GET /<namespace>/<project>/download_export: the file, for a signed-in browser or a token."""
     await _require_caller(request)
     try:
         return await exports.download(request)
-    except MovedProject:  # to an address of the API, and not of a page
+    except MovedProject:  # a redirect would lead to an address of the API
         raise NotFound("Project") from None
 
 
 async def _require_caller(request: web.Request) -> None:
-    """Identify the caller by a token, or else by the session of a browser. Raises Unauthenticated."""
+    """Identify the caller by a token or, without one, by a browser session. Raises Unauthenticated."""
     await identify(request, SCOPES)
     if find_caller(request) is None and (token := await signed_in(request)):
         set_caller(request, token, token.user)
@@ -56,7 +56,7 @@ async def _require_caller(request: web.Request) -> None:
 
 
 def download_error(request: web.Request, error: CrossdockError) -> web.Response:
-    """Word an error of this page."""
+    """Render an error as a page."""
     path, status = request.rel_url.raw_path, status_of(error).value
     body = _ADVICE_AND_COMMAND.format(
         advice=_ADVICE.get(status, ""),

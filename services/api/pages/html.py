@@ -1,4 +1,4 @@
-"""Pages for people: plain HTML that loads nothing and runs nothing."""
+"""Pages of plain HTML, which load nothing and run no scripts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 def page(
     title: str, body: str, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """Answer a page; ``title`` is text, and ``body`` is HTML whose values are escaped already."""
+    """Respond with a page. ``title`` is text; ``body`` is HTML whose values are escaped already."""
     text = _PAGE.format(title=escape(title), style=_STYLE, body=body)
     return web.Response(
         text=text, status=status, headers={**(headers or {}), **_HEADERS}, content_type="text/html"
@@ -52,21 +52,21 @@ def page(
 
 
 def local_path(text: str | None) -> str | None:
-    """Give ``text`` back where it is a path of this server, whatever a browser makes of it.
+    """Return ``text`` if all browsers understand it as a path of this server; else None.
 
-    That rules out ``//host``, and all that browsers take for it: backslashes, and control characters,
-    which they pass over.
+    This excludes ``//host`` and what browsers treat like it: backslashes, and control characters, which
+    they ignore.
     """
     return text if text and _LOCAL.fullmatch(text) else None
 
 
 def address(request: web.Request, path: str) -> str:
-    """Give the address of a path of ours on this server, which may be reached below another path."""
+    """Return the address of a path on this server, below the path of the external URL."""
     return URL(external_url(request)).raw_path.rstrip("/") + path
 
 
 def link(request: web.Request, path: str, text: str, **query: str) -> str:
-    """Make a link to a path of ours."""
+    """Make a link to a path on this server."""
     asked = "&".join(f"{name}={quote(value, safe='/')}" for name, value in query.items())
     href = address(request, path) + (f"?{asked}" if asked else "")
     return f'<a href="{escape(href)}">{escape(text)}</a>'

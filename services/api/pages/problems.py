@@ -1,4 +1,4 @@
-"""The pages that explain problems: what each code means, who has to act, and whether a retry helps."""
+"""The pages that explain error codes: their meaning, who has to act, and whether a retry helps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Problem:
 
 @cache
 def all_problems() -> dict[str, Problem]:
-    """Read the table of all codes, which is made from the classes of errors."""
+    """Read the table of all codes, which ``make codes`` makes from the error classes."""
     text = files(__package__).joinpath(TABLE).read_text("utf-8")
     rows = ([cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines())
     cells = [row for row in rows if len(row) == _COLUMNS and row[0].startswith("`")]
@@ -49,7 +49,7 @@ async def index(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /problems/:code: the ``type`` of a problem document."""
+    """GET /problems/:code: the page to which ``type`` of a problem document refers."""
     problem = all_problems().get(request.match_info["code"])
     if problem is None:
         raise RouteUnknown

@@ -1,4 +1,4 @@
-"""Signing in with a browser by a personal access token, and signing out."""
+"""Signs browsers in by a personal access token, and out."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from shared.usecases.browser_sessions import LASTS
 
 PATH = "/users/sign_in"
 COOKIE = "_crossdock_session"
-"""It counts for pages, and never for the API."""
+"""The cookie of a session. Only pages accept it; the API does not."""
 
 _NETWORK = 64
-"""Bits of an IPv6 address that one customer has at the least."""
+"""The bits of an IPv6 address that identify a network: one customer has at least a /64."""
 
 _FORM = """<p>{advice}</p>
 <form method="post" action="{action}">
@@ -46,7 +46,7 @@ _TITLES = {
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /users/sign_in: the form, or who is signed in."""
+    """GET /users/sign_in: the form, or the user who is signed in."""
     token = await signed_in(request)
     if token is None:
         return _form(request, local_path(request.query.get("return_to")))
@@ -55,7 +55,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def signed_in(request: web.Request) -> AccessToken | None:
-    """Give the token by which the browser signed in, as long as it holds."""
+    """Return the token by which the browser signed in; None if it is not signed in."""
     secret = request.cookies.get(COOKIE)
     return await use_cases(request).browser_sessions.find(secret) if secret else None
 
@@ -70,7 +70,7 @@ def _form(
 
 
 async def sign_in(request: web.Request) -> web.Response:
-    """POST /users/sign_in; goes on to ``return_to``, which can be a path of this server only."""
+    """POST /users/sign_in: redirects to ``return_to``, which must be a path of this server."""
     _require_own_form(request)
     sessions, network = use_cases(request).browser_sessions, _network(request)
     attempt = await sessions.count_attempt(network)
@@ -117,23 +117,23 @@ def _see(request: web.Request, path: str) -> web.Response:
 
 
 def _require_own_form(request: web.Request) -> None:
-    """Raise ForeignForm unless the browser says, as all do, that a page of this server sent the form."""
+    """Raise ForeignForm unless ``Origin``, which all browsers send with forms, is this server."""
     own = URL(external_url(request)).origin()
     if request.headers.get("Origin") not in (str(own), f"{request.scheme}://{request.host}"):
         raise ForeignForm
 
 
 def _network(request: web.Request) -> int:
-    """Give a number for the client's network: its IPv4 address, or the first 64 bits of its IPv6 address."""
+    """Return the client's network as a number: its IPv4 address, or the first 64 bits of its IPv6 address."""
     try:
         asking = ip_address(request.remote or "")
-    except ValueError:  # it came by a socket that is a file
+    except ValueError:  # a Unix socket has no address
         return 0
     return int(asking) if isinstance(asking, IPv4Address) else int(asking) >> (128 - _NETWORK)
 
 
 def sign_in_error(request: web.Request, error: CrossdockError) -> web.Response:
-    """Word an error of these pages."""
+    """Render an error as a page."""
     status = status_of(error).value
     title = _TITLES.get(status, "This cannot be read")
     body = f"<p>{link(request, PATH, 'Sign in')} at {escape(external_url(request))}, and try again.</p>"

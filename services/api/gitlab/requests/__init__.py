@@ -1,1 +1,1 @@
-"""Typed requests, read of parameters as GitLab reads them: by HTTP and by queue alike."""
+"""Parses parameters into typed requests, with GitLab's rules, for HTTP and commands."""

@@ -1,4 +1,4 @@
-"""Requests about users, tokens and members, read."""
+"""Parses requests about users, tokens and members."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _PASSWORDS = ("password", "reset_password", "force_random_password")
 
 @dataclass(frozen=True, slots=True)
 class TokenFilter:
-    """Which tokens a list is asked for."""
+    """The filter of a list of tokens."""
 
     user_id: int | None
     active: bool | None
 
 
 def read_user(given: Mapping[str, object]) -> UserRequest:
-    """Read it; ``bot`` is ours, as GitLab makes bots of access tokens.
+    """Read a user to create. The parameter ``bot`` is ours: GitLab creates bots only with access tokens.
 
     Raises ParametersInvalid and FieldsInvalid.
     """
@@ -52,7 +52,7 @@ def read_user(given: Mapping[str, object]) -> UserRequest:
 
 
 def read_user_query(given: Mapping[str, object], page: Page) -> UserQuery:
-    """Read which users a list is asked for. Raises ParametersInvalid."""
+    """Read the filter of a list of users. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     username, search = reader.text("username"), reader.text("search")
     reader.finish()
@@ -79,7 +79,7 @@ def _not_blank(name: str) -> str:
 
 
 def read_token(given: Mapping[str, object]) -> TokenRequest:
-    """Read it; a day as GitLab writes it, ``2027-01-31``, at whose beginning the token ends.
+    """Read a token to create. It expires at the begin of the day ``expires_at``, in UTC.
 
     Raises ParametersInvalid and FieldsInvalid.
     """
@@ -104,7 +104,7 @@ def _scopes(reader: ParameterReader, given: object) -> tuple[Scope, ...]:
 
 
 def read_token_filter(given: Mapping[str, object], caller: User) -> TokenFilter:
-    """Read which tokens a list is asked for: one's own where it is not said. Raises ParametersInvalid."""
+    """Read the filter of a list of tokens: by default the caller's own. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     user_id = reader.integer("user_id", default=None if caller.is_admin else caller.id)
     state = reader.choice("state", ("active", "inactive"))
@@ -113,7 +113,7 @@ def read_token_filter(given: Mapping[str, object], caller: User) -> TokenFilter:
 
 
 def read_new_member(given: Mapping[str, object]) -> NewMember:
-    """Read it. Raises ParametersInvalid and FieldsInvalid."""
+    """Read a member to add. Raises ParametersInvalid and FieldsInvalid."""
     reader = ParameterReader(given)
     if not given.get("user_id") and not given.get("username"):
         reader.problems.append("user_id, username are missing, exactly one parameter must be provided")
@@ -124,7 +124,7 @@ def read_new_member(given: Mapping[str, object]) -> NewMember:
 
 
 def read_member_change(given: Mapping[str, object]) -> MemberChange:
-    """Read it. Raises ParametersInvalid and FieldsInvalid."""
+    """Read the change of a membership. Raises ParametersInvalid and FieldsInvalid."""
     return _member(ParameterReader(given), given)
 
 
@@ -140,7 +140,7 @@ def _member(reader: ParameterReader, given: Mapping[str, object]) -> MemberChang
 
 
 def read_member_query(given: Mapping[str, object], page: Page, *, inherited: bool) -> MemberQuery:
-    """Read which members a list is asked for. Raises ParametersInvalid."""
+    """Read the filter of a list of members. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     search = reader.text("query")
     reader.finish()
@@ -148,7 +148,7 @@ def read_member_query(given: Mapping[str, object], page: Page, *, inherited: boo
 
 
 def read_id(given: Mapping[str, object], name: str) -> int:
-    """Read an id of the address. Raises ParametersInvalid."""
+    """Read an id from the address. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     number = reader.integer(name)
     reader.finish()

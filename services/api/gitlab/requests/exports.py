@@ -1,4 +1,4 @@
-"""Requests for exports, read."""
+"""Parses requests for exports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _METHODS = ("PUT", "POST")
 
 
 def read_order(given: Mapping[str, object]) -> ExportOrder:
-    """Read what was asked for; a blank address asks for no upload. Raises ParametersInvalid."""
+    """Read an export. A blank URL means no upload. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     description = reader.text("description")
     upload = ParameterReader(reader.mapping("upload"), prefix="upload")
@@ -27,7 +27,7 @@ def read_order(given: Mapping[str, object]) -> ExportOrder:
 
 
 def read_batched(given: Mapping[str, object]) -> bool:
-    """Read whether relations are to be exported in batches. Raises ParametersInvalid."""
+    """Read whether to export relations in batches. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     batched = reader.boolean("batched", default=False)
     reader.finish()
@@ -35,7 +35,7 @@ def read_batched(given: Mapping[str, object]) -> bool:
 
 
 def read_relation_name(given: Mapping[str, object]) -> str | None:
-    """Read which relation's status is asked for; None for all of them. Raises ParametersInvalid."""
+    """Read the relation of a status request; None for all relations. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     name = reader.text("relation")
     reader.finish()
@@ -43,7 +43,7 @@ def read_relation_name(given: Mapping[str, object]) -> str | None:
 
 
 def read_relation(given: Mapping[str, object]) -> RelationRequest:
-    """Read which file of a relation export is asked for. Raises ParametersInvalid."""
+    """Read the relation and the batch of a download. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     reader.require("relation")
     name = reader.text("relation") or ""
@@ -55,5 +55,5 @@ def read_relation(given: Mapping[str, object]) -> RelationRequest:
     if relation is None:
         reader.problem("relation", "is not portable")
         reader.finish()
-    assert relation is not None  # noqa: S101  # else ``finish`` raised
+    assert relation is not None  # noqa: S101  # otherwise ``finish`` has raised
     return RelationRequest(relation, number if batched else None)

@@ -1,4 +1,4 @@
-"""Requests for imports, read."""
+"""Parses requests for imports."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_relation_upload(form: UploadForm) -> RelationImportRequest:
 
 
 def read_remote(given: Mapping[str, object]) -> tuple[ImportRequest, ArchiveSource]:
-    """Read a request with a ``url``, or that of a client that names a bucket instead.
+    """Read a request with a ``url``, or with a bucket, which some clients send to the same address.
 
     Raises ParametersInvalid.
     """
@@ -50,7 +50,7 @@ def read_remote(given: Mapping[str, object]) -> tuple[ImportRequest, ArchiveSour
 
 
 def read_s3(given: Mapping[str, object]) -> tuple[ImportRequest, ArchiveSource]:
-    """Read a request for an object of a bucket. Raises ParametersInvalid."""
+    """Read a request for an object in an S3 bucket. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     for name in (*_S3, "path"):
         reader.require(name, or_null=True)
@@ -62,9 +62,9 @@ def read_s3(given: Mapping[str, object]) -> tuple[ImportRequest, ArchiveSource]:
 
 
 def read_import(reader: ParameterReader) -> ImportRequest:
-    """Read what all imports have in common, and finish: raises ParametersInvalid for all that is wrong.
+    """Read the common parameters of imports, and finish the reader. Raises ParametersInvalid.
 
-    What has to be there, the path among it, is required by who calls this.
+    The caller has checked the required parameters, including ``path``.
     """
     path = reader.text("path") or ""
     name = reader.text("name")
@@ -91,7 +91,7 @@ def _require_file(reader: ParameterReader, form: UploadForm) -> None:
 
 
 def _archive_of(form: UploadForm) -> int:
-    """Give the object of the form's file. Raises NoArchive where that is no archive by its name."""
-    assert form.file is not None  # noqa: S101  # it was required
+    """Return the id of the file's object. Raises NoArchive if the file's name is not that of an archive."""
+    assert form.file is not None  # noqa: S101  # ``_require_file`` has checked it
     require_archive_name(form.file.file_name)
     return form.file.object_id

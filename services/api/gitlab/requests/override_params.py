@@ -1,6 +1,6 @@
-"""``override_params`` of an import: the optional attributes that GitLab declares for creating a project.
+"""Parses ``override_params`` of an import: GitLab's optional attributes of new projects.
 
-Left out are those that its importer ignores (ids, avatar, storage, LFS, packages, e-mails, mirrors).
+Those that GitLab's importer ignores are left out (ids, avatar, storage, LFS, packages, e-mails, mirrors).
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def _topics(reader: ParameterReader, name: str, value: object) -> list[str] | No
 
 
 def override_params(given: Mapping[str, object], *, problems: list[str]) -> dict[str, object]:
-    """Give the declared parameters that were given, read; what is wrong is added to ``problems``.
+    """Return the values of the declared parameters, and add invalid ones to ``problems``.
 
-    Undeclared ones are dropped, as GitLab drops them; a blank value overrides nothing.
+    Undeclared parameters are ignored, as in GitLab. Blank values override nothing.
     """
     reader = ParameterReader(given, prefix="override_params")
     read: dict[str, object] = {}

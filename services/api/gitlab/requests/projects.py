@@ -1,4 +1,4 @@
-"""Requests about projects and groups, read."""
+"""Parses requests about projects and groups."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from shared.usecases.projects import ProjectRequest, check_attributes
 
 _ORDERS = {order.value: order for order in ProjectOrder}
 _SORTED_AS_CREATED = ("updated_at", "last_activity_at", "star_count", "similarity")
-"""What GitLab sorts by as well, and what no project has here: it was never changed since it was made."""
+"""Sort orders of GitLab whose values do not exist here. Lists are in the order of creation then."""
 
 
 def read_project(given: Mapping[str, object]) -> ProjectRequest:
-    """Read it; the path may come of the name, and the name of the path. Raises ParametersInvalid."""
+    """Read a project to create. Name and path default to each other. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     name = reader.text("name") or ""
     path = reader.text("path") or ""
@@ -44,7 +44,7 @@ def read_project(given: Mapping[str, object]) -> ProjectRequest:
 
 
 def read_project_changes(given: Mapping[str, object]) -> ProjectChanges:
-    """Read what to change; what GitLab knows besides is passed over.
+    """Read the changes of a project. Other attributes of GitLab are ignored.
 
     Raises ParametersInvalid and FieldsInvalid.
     """
@@ -61,7 +61,7 @@ def read_project_changes(given: Mapping[str, object]) -> ProjectChanges:
 
 
 def read_project_query(given: Mapping[str, object], page: Page, *, namespace_id: int | None) -> ProjectQuery:
-    """Read which projects a list is asked for. Raises ParametersInvalid."""
+    """Read the filter of a list of projects. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     order = reader.choice("order_by", (*_ORDERS, *_SORTED_AS_CREATED)) or ""
     query = ProjectQuery(
@@ -89,7 +89,7 @@ def _minimum(reader: ParameterReader) -> AccessLevel:
 
 
 def read_group(given: Mapping[str, object]) -> GroupRequest:
-    """Read it. Raises ParametersInvalid."""
+    """Read a group to create. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     reader.require("name")
     reader.require("path")
@@ -105,7 +105,7 @@ def read_group(given: Mapping[str, object]) -> GroupRequest:
 
 
 def read_group_changes(given: Mapping[str, object]) -> GroupChanges:
-    """Read what to change. Raises ParametersInvalid and FieldsInvalid."""
+    """Read the changes of a group. Raises ParametersInvalid and FieldsInvalid."""
     reader = ParameterReader(given)
     name, path, description = (reader.text(each) for each in ("name", "path", "description"))
     visibility = reader.visibility()
@@ -117,7 +117,7 @@ def read_group_changes(given: Mapping[str, object]) -> GroupChanges:
 def read_group_query(
     given: Mapping[str, object], caller: User | None, page: Page, *, parent_id: int | None
 ) -> NamespaceQuery:
-    """Read which groups a list is asked for: one's own, or all that are visible. Raises ParametersInvalid."""
+    """Read the filter of a list of groups: the caller's or all visible ones. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     level = AccessLevel.OWNER if reader.boolean("owned") else reader.level("min_access_level")
     all_available = reader.boolean("all_available", default=caller is None) and not level
@@ -137,7 +137,7 @@ def read_group_query(
 
 
 def read_namespace_query(given: Mapping[str, object], page: Page) -> NamespaceQuery:
-    """Read which namespaces a list is asked for. Raises ParametersInvalid."""
+    """Read the filter of a list of namespaces. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     search, top = reader.text("search"), reader.boolean("top_level_only") or False
     reader.finish()
@@ -145,7 +145,7 @@ def read_namespace_query(given: Mapping[str, object], page: Page) -> NamespaceQu
 
 
 def read_parent(given: Mapping[str, object]) -> int | None:
-    """Read the group in which a path is looked for. Raises ParametersInvalid."""
+    """Read the id of the group in which to search for a path. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     parent_id = reader.integer("parent_id")
     reader.finish()

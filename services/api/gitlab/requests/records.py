@@ -1,4 +1,4 @@
-"""Which records a list is asked for: GitLab's parameters, those that tools which compare use."""
+"""Parses the filters of lists of records: those of GitLab's that clients use to verify imports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOTHING = RecordFilter()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListParameters:
-    """Which parameters the list of a relation takes; where it takes ``sort``, the newest come first."""
+    """The parameters that the list of a relation accepts. Lists with ``sort`` begin with the newest."""
 
     states: Sequence[str] = ()
     labels: bool = False
@@ -24,7 +24,7 @@ class ListParameters:
     sort: bool = False
 
     def read(self, given: Mapping[str, object], relation: str, page: Page) -> RecordQuery:
-        """Read which records of a relation are asked for. Raises ParametersInvalid."""
+        """Read the filter and the page of a list. Raises ParametersInvalid."""
         reader = ParameterReader(given)
         backwards = self.sort and reader.choice("sort", ("asc", "desc")) != "asc"
         wanted = self._filter(reader, given) if self.states else _NOTHING
@@ -54,7 +54,7 @@ class ListParameters:
 
 
 def _listed(given: object) -> list[str]:
-    """Read texts, each by itself or with commas between them."""
+    """Read a list of texts, or one text with commas between them."""
     texts = given if isinstance(given, list) else [] if given is None else str(given).split(",")
     return [text for each in texts if (text := str(each).strip())]
 

@@ -1,4 +1,4 @@
-"""Application settings, read and shown."""
+"""Parses changes of the application settings, and makes their JSON."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _LONGEST_ALLOWED = 255
 
 
 def settings_entity(settings: ApplicationSettings) -> dict[str, object]:
-    """Make what the API shows: GitLab's older name of the list of addresses too."""
+    """Make the JSON of the settings. The list of addresses also has its older name in GitLab."""
     return asdict(settings) | {_OLD_ALLOWLIST: settings.outbound_local_requests_allowlist}
 
 
 def read_settings(given: Mapping[str, object]) -> dict[str, object]:
-    """Read which settings to change, by their names. Raises ParametersInvalid and FieldsInvalid."""
+    """Read the settings to change, by name. Raises ParametersInvalid and FieldsInvalid."""
     if not any(given.get(name) is not None for name in _NAMES):
         raise ParametersInvalid(f"{', '.join(_NAMES)} are missing, at least one parameter must be provided")
     reader = ParameterReader(given)
@@ -53,7 +53,7 @@ def read_settings(given: Mapping[str, object]) -> dict[str, object]:
 
 
 def _texts(reader: ParameterReader, given: Mapping[str, object], name: str) -> list[str] | None:
-    """Read a list, or a text separated by commas or lines."""
+    """Read a list of texts, or one text that is separated by commas or lines."""
     value = given.get(name)
     if isinstance(value, str):
         value = value.replace("\n", ",").split(",")
@@ -73,7 +73,7 @@ def _sources(reader: ParameterReader, given: Mapping[str, object]) -> list[str] 
 
 
 def _refuse_invalid(changes: Mapping[str, object]) -> None:
-    """Raise what GitLab's model says of a value that has the right type."""
+    """Check the values as GitLab's model does. Raises FieldsInvalid."""
     problems: dict[str, list[str]] = {}
     for name in _NUMBERS:
         value = changes.get(name, 0)

@@ -1,4 +1,4 @@
-"""The AsyncAPI document, joined of ``asyncapi.yaml`` and what ``channels`` and ``components`` have."""
+"""Makes the AsyncAPI document from ``asyncapi.yaml``, ``channels`` and ``components``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from services.api.pages.yaml_documents import add_sections, parts, read
 
 
 def asyncapi_document(external_url: str, *, prefix: str) -> dict[str, Any]:
-    """Give the document of a service that is reached by ``external_url``; what is in it is shared.
+    """Return the document for clients that reach the server by ``external_url``. Do not change its values.
 
-    ``prefix`` begins the names of its exchanges.
+    The names of exchanges begin with ``prefix``.
     """
     document = _joined()
     docs = {"url": f"{external_url}/api/docs", "description": "The API by HTTP"}

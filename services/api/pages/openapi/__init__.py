@@ -1,1 +1,1 @@
-"""The description of the API: OpenAPI 3.1, and a page to read it."""
+"""The description of the API (OpenAPI 3.1), and the page that shows it."""

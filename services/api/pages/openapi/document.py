@@ -1,4 +1,4 @@
-"""The OpenAPI document, joined of this folder's files: ``openapi.yaml``, ``components`` and ``paths``."""
+"""Makes the OpenAPI document from ``openapi.yaml``, ``components`` and ``paths``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KEY_REFUSED = {"400": "BadRequest", "409": "Conflict", "422": "Unprocessable"}
 
 
 def openapi_document(external_url: str) -> dict[str, Any]:
-    """Give the document of a server that is reached by ``external_url``; what is in it is shared."""
+    """Return the document for clients that reach the server by ``external_url``. Do not change its values."""
     return _joined() | {"servers": [{"url": external_url}]}
 
 
@@ -33,7 +33,7 @@ def _joined() -> dict[str, Any]:
 
 
 def _take_key(operation: dict[str, Any], *, problems: bool) -> None:
-    """Add what holds for every POST: the key, and what is said against it where nothing is said yet."""
+    """Add ``Idempotency-Key`` and its error responses to a POST, unless the POST describes such responses."""
     key = {"$ref": "#/components/parameters/IdempotencyKey"}
     operation["parameters"] = [*operation.get("parameters", []), key]
     for status, name in _KEY_REFUSED.items():

@@ -1,4 +1,4 @@
-"""The page to read the document: Swagger UI out of its package, so that it works without the internet."""
+"""The page that shows the document: Swagger UI from its Python package, so it works offline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Nothing but this server's own files; no script or style within the page."""
+"""Permits only files of this server, and no inline scripts or styles."""
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -47,14 +47,14 @@ class PageFile:
 
 
 def page(external_url: str) -> str:
-    """Make the page of a server that is reached by ``external_url``, below a path perhaps."""
+    """Make the page for clients that reach the server by ``external_url``, which may have a path."""
     return _PAGE.format(prefix=escape(URL(external_url).path.rstrip("/")))
 
 
 @cache
 def page_files() -> dict[str, PageFile]:
-    """Read all that the page loads, by name; other files of the package are not served."""
-    # Not by importlib.resources, which would run the package's code.
+    """Return the files that the page loads, by name. Other files of the package are not served."""
+    # importlib.resources would import the package, which runs its code.
     folder = Path(str(distribution("swagger-ui-py").locate_file("swagger_ui/static")))
     found = {name: PageFile(kind, (folder / name).read_bytes()) for name, kind in _OF_SWAGGER_UI.items()}
     start = files(__package__).joinpath("start.js").read_bytes()
