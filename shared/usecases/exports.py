@@ -35,8 +35,8 @@ from shared.usecases.errors import (
     ProjectTooLarge,
 )
 from shared.usecases.imports import Scheduled
+from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
-from shared.usecases.origin import JobOrigin
 from shared.usecases.settings import InstanceSettings
 
 

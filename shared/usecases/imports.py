@@ -37,8 +37,8 @@ from shared.usecases.errors import (
     NamespaceInvalid,
     NoArchive,
 )
+from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
-from shared.usecases.origin import JobOrigin
 from shared.usecases.settings import InstanceSettings
 
 _MOST_FAILURES = 100

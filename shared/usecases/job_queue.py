@@ -9,7 +9,7 @@ from shared.jobs import store
 from shared.jobs.models import Job, JobOrder
 from shared.jobs.outbox import announce
 from shared.projects.models import Project
-from shared.usecases.origin import JobOrigin
+from shared.usecases.job_origin import JobOrigin
 
 
 class JobQueue:

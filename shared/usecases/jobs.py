@@ -20,8 +20,8 @@ from shared.projects.models import Project
 from shared.usecases.access import find_visible, project_level, require_user
 from shared.usecases.errors import JobEnded, NotFound
 from shared.usecases.imports import Scheduled
+from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
-from shared.usecases.origin import JobOrigin
 from shared.usecases.retries import Retries
 
 

@@ -17,8 +17,8 @@ from shared.projects.models import Project
 from shared.usecases.access import find_visible, require_user, visible_project
 from shared.usecases.errors import NotAuthorized, NotFound, RelationImportRunning, UnknownRelation
 from shared.usecases.imports import Scheduled
+from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
-from shared.usecases.origin import JobOrigin
 
 RELATIONS = ("issues", "merge_requests", "milestones", "ci_pipelines")
 

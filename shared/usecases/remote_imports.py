@@ -8,8 +8,8 @@ from shared.accounts.models import User
 from shared.database.pool import Connection, Pool
 from shared.usecases.archive_sources import ArchiveFinder, ArchiveSource
 from shared.usecases.imports import Destination, FindArchive, ImportRequest, Imports, Scheduled
+from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
-from shared.usecases.origin import JobOrigin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

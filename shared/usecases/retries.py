@@ -15,8 +15,8 @@ from shared.snapshots import index
 from shared.usecases.errors import NotFound, NotRetriable, RelationImportRunning, RetryGone
 from shared.usecases.exports import Exports
 from shared.usecases.imports import Imports
+from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
-from shared.usecases.origin import JobOrigin
 from shared.usecases.relation_imports import RelationImports, is_importing
 
 _RETRIED = frozenset({JobState.FAILED, JobState.CANCELED})

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from services.api.crossdock.cursors import cursor_page_of, split_page
 from services.api.crossdock.entities import job_entity
-from services.api.gitlab.origin import origin_of
+from services.api.gitlab.job_origin import origin_of
 from services.api.http.caller import find_caller, require_caller
 from services.api.http.parameters import ParameterReader, integer
 from services.api.http.responses import job_header, json_response

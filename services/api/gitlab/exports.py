@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from services.api.gitlab.entities import export_status
-from services.api.gitlab.origin import origin_of
+from services.api.gitlab.job_origin import origin_of
 from services.api.gitlab.requests.exports import read_order
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller, require_caller

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from services.api.gitlab.entities import import_status, relation_import
-from services.api.gitlab.origin import origin_of
+from services.api.gitlab.job_origin import origin_of
 from services.api.gitlab.requests.imports import (
     read_relation_upload,
     read_remote,

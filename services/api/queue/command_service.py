@@ -19,8 +19,8 @@ from shared.events.cloud_events import CloudEvent, NoCloudEvent, name_of, read
 from shared.jobs.models import Job
 from shared.tracing.base import SpanKind, Tracer
 from shared.tracing.context import continue_trace, current_traceparent, valid_traceparent
+from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
-from shared.usecases.origin import JobOrigin
 
 COMMANDS = ("import.requested", "export.requested", "job.cancel")
 _SPAN = {"messaging.system": "rabbitmq", "messaging.destination.name": "commands"}

@@ -10,7 +10,7 @@ from shared.accounts.models import User
 from shared.database.pool import Connection
 from shared.events.cloud_events import CloudEvent
 from shared.usecases.imports import Scheduled
-from shared.usecases.origin import JobOrigin
+from shared.usecases.job_origin import JobOrigin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

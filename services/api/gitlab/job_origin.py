@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from services.api.http.responses import CORRELATION_ID
-from shared.usecases.origin import JobOrigin
+from shared.usecases.job_origin import JobOrigin
 
 
 def origin_of(request: web.Request) -> JobOrigin:
