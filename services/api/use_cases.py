@@ -38,7 +38,7 @@ from shared.usecases.remote_imports import RemoteImports
 from shared.usecases.repository import Repositories
 from shared.usecases.retries import Retries
 from shared.usecases.settings import InstanceSettings
-from shared.usecases.standing import Standings
+from shared.usecases.standing import UserLimitsReader
 from shared.usecases.tokens import Tokens
 from shared.usecases.uploads import Uploads
 from shared.usecases.users import Users
@@ -82,7 +82,7 @@ class UseCases:
     remote_imports: RemoteImports
     repositories: Repositories
     settings: InstanceSettings
-    standings: Standings
+    standings: UserLimitsReader
     tokens: Tokens
     uploads: Uploads
     users: Users
@@ -127,7 +127,7 @@ def make_use_cases(
         remote_imports=RemoteImports(pool, queue, imports=imports, sources=sources),
         repositories=repositories,
         settings=settings,
-        standings=Standings(pool, settings=settings, limits=config.limits),
+        standings=UserLimitsReader(pool, settings=settings, limits=config.limits),
         tokens=Tokens(pool),
         uploads=Uploads(pool, store),
         users=Users(pool),

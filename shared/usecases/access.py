@@ -63,76 +63,76 @@ def require_administrator(user: User | None) -> User:
     return known
 
 
-async def namespace_level(db: Database, user: User | None, namespace: Namespace) -> AccessLevel:
+async def find_namespace_level(db: Database, user: User | None, namespace: Namespace) -> AccessLevel:
     """Return the user's access level in a namespace: OWNER for administrators, NONE without a user."""
     if user is None:
         return AccessLevel.NONE
     return AccessLevel.OWNER if user.is_admin else await access.namespace_level(db, user.id, namespace.id)
 
 
-async def project_level(db: Database, user: User | None, project: Project) -> AccessLevel:
+async def find_project_level(db: Database, user: User | None, project: Project) -> AccessLevel:
     """Return the user's access level in a project: OWNER for administrators, NONE without a user."""
     if user is None:
         return AccessLevel.NONE
     return AccessLevel.OWNER if user.is_admin else await access.project_level(db, user.id, project.id)
 
 
-def is_own_of_bot(user: User, namespace: Namespace) -> bool:
+def is_own_namespace_of_bot(user: User, namespace: Namespace) -> bool:
     """Return whether the user is a bot and owns the namespace. No project may be created in it then."""
     return user.bot and namespace.owner_id == user.id
 
 
-def sees(user: User | None, what: Project | Namespace, level: AccessLevel) -> bool:
+def is_visible(user: User | None, what: Project | Namespace, level: AccessLevel) -> bool:
     """Return whether a user with this access level may see the project or group."""
     return level >= AccessLevel.GUEST or what.visibility >= lowest_visible(signed_in=user is not None)
 
 
-async def find_visible(db: Database, user: User | None, project: Project | None) -> VisibleProject:
+async def require_visible(db: Database, user: User | None, project: Project | None) -> VisibleProject:
     """Return the project with the user's level. Raises NotFound if it is None or the user may not see it."""
-    level = AccessLevel.NONE if project is None else await project_level(db, user, project)
-    if project is None or not sees(user, project, level):
+    level = AccessLevel.NONE if project is None else await find_project_level(db, user, project)
+    if project is None or not is_visible(user, project, level):
         raise NotFound("Project")
     return VisibleProject(project, level)
 
 
-async def visible_project(db: Database, user: User | None, reference: str) -> VisibleProject:
+async def find_visible_project(db: Database, user: User | None, reference: str) -> VisibleProject:
     """Return the project with this id or full path.
 
     Raises NotFound if the user may not see it, and MovedProject if the project had this path before.
     """
     project = await store.find(db, reference)
     if project is not None or "/" not in reference:
-        return await find_visible(db, user, project)
+        return await require_visible(db, user, project)
     moved_to = await find_moved(db, reference)
     project = None if moved_to is None else await store.find_by_id(db, moved_to)
-    raise MovedProject((await find_visible(db, user, project)).project.id)
+    raise MovedProject((await require_visible(db, user, project)).project.id)
 
 
-async def administered_project(db: Database, user: User | None, reference: str) -> Project:
+async def find_maintained_project(db: Database, user: User | None, reference: str) -> Project:
     """Return the project with this id or full path, if the user is a maintainer of it.
 
-    Raises what ``visible_project`` raises, and Denied if the user's level is lower.
+    Raises what ``find_visible_project`` raises, and Denied if the user's level is lower.
     """
-    found = await visible_project(db, user, reference)
+    found = await find_visible_project(db, user, reference)
     return found.require(AccessLevel.MAINTAINER)
 
 
-async def visible_group(db: Database, user: User | None, reference: str) -> VisibleNamespace:
+async def find_visible_group(db: Database, user: User | None, reference: str) -> VisibleNamespace:
     """Return the group with this id or full path. Raises NotFound if the user may not see it."""
     group = await _namespace(db, reference)
-    level = await namespace_level(db, user, group) if group else AccessLevel.NONE
-    if group is None or group.kind is not NamespaceKind.GROUP or not sees(user, group, level):
+    level = await find_namespace_level(db, user, group) if group else AccessLevel.NONE
+    if group is None or group.kind is not NamespaceKind.GROUP or not is_visible(user, group, level):
         raise NotFound("Group")
     return VisibleNamespace(group, level)
 
 
-async def visible_namespace(db: Database, user: User, reference: str) -> VisibleNamespace:
+async def find_member_namespace(db: Database, user: User, reference: str) -> VisibleNamespace:
     """Return the namespace with this id or full path, in which the user wants to create something.
 
     Raises NotFound if the user has no access level in it, even if it is a public group.
     """
     namespace = await _namespace(db, reference)
-    level = await namespace_level(db, user, namespace) if namespace else AccessLevel.NONE
+    level = await find_namespace_level(db, user, namespace) if namespace else AccessLevel.NONE
     if namespace is None or not level:
         raise NotFound("Namespace")
     return VisibleNamespace(namespace, level)

@@ -14,7 +14,7 @@ from shared.settings.environment import MIB
 from shared.storage.base import ObjectStore
 from shared.storage.errors import KeyInvalid
 from shared.usecases.errors import ArchiveTaken, ImportTooLarge, StoredArchiveRefused
-from shared.usecases.imports import Archive, FindArchive, require_archive_name
+from shared.usecases.imports import Archive, ArchiveClaim, require_archive_name
 from shared.usecases.remote_archives import RemoteArchives
 
 INCOMING = "incoming"
@@ -46,7 +46,7 @@ class ArchiveFinder:
         self._store = store
         self._remote = remote
 
-    async def find(self, source: ArchiveSource, settings: ApplicationSettings) -> FindArchive:
+    async def find(self, source: ArchiveSource, settings: ApplicationSettings) -> ArchiveClaim:
         """Check the archive, and return a function that claims it within the transaction of its import.
 
         Raises RemoteArchiveRefused, NoArchive, Denied, StoredArchiveRefused and ImportTooLarge. The function
@@ -62,7 +62,7 @@ class ArchiveFinder:
             case _:
                 assert_never(source)
 
-    async def _stored(self, source: StoredKey, *, limit: int) -> FindArchive:
+    async def _stored(self, source: StoredKey, *, limit: int) -> ArchiveClaim:
         key, sender = source.key, source.sender
         require_archive_name(key)
         if not key.startswith(f"{INCOMING}/{sender}/"):
@@ -83,7 +83,7 @@ class ArchiveFinder:
         return take
 
 
-def _at(archive: Archive) -> FindArchive:
+def _at(archive: Archive) -> ArchiveClaim:
     async def take(_db: Connection) -> Archive:
         return archive
 

@@ -21,7 +21,7 @@ from shared.usecases.errors import ImportUnfinished
 from shared.usecases.relation_imports import is_importing
 
 
-class NothingOfTheProject(ArchiveError):
+class ProjectAttributesMissing(ArchiveError):
     """The snapshot has no attributes of the project, which every archive needs: send them first."""
 
     code = "no_project_attributes"
@@ -71,7 +71,7 @@ class Commits:
 
     async def _check(self, push: Push) -> None:
         if await index.find_entry(self._pool, push.id, PROJECT) is None:
-            raise NothingOfTheProject
+            raise ProjectAttributesMissing
         listing = await index.find_entry(self._pool, push.id, LFS_INDEX)
         if listing is None:
             return

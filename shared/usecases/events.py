@@ -26,14 +26,14 @@ EVERY = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EventBatch:
     """New events, and the id of the last event that was examined, after which the stream continues."""
 
     events: Sequence[Event]
     up_to: int
 
 
-EventSource = AsyncGenerator[Seen, None]
+EventSource = AsyncGenerator[EventBatch, None]
 """Yields a value after every poll, also without new events. Ends if no more events can follow."""
 
 ReadAfter = Callable[[int], Awaitable[Sequence[Event]]]
@@ -85,7 +85,7 @@ class Events:
 
         async with aclosing(_follow(read, after=after)) as source:
             async for seen in source:
-                yield Seen(await _visible(self._pool, user, seen.events), seen.up_to)
+                yield EventBatch(await _visible(self._pool, user, seen.events), seen.up_to)
 
 
 async def _follow(read: ReadAfter, *, after: int) -> EventSource:
@@ -94,7 +94,7 @@ async def _follow(read: ReadAfter, *, after: int) -> EventSource:
         events = await read(after)
         if events:
             after = events[-1].id
-        yield Seen(events, after)
+        yield EventBatch(events, after)
         if len(events) < AT_ONCE:
             await asyncio.sleep(EVERY.total_seconds())
 

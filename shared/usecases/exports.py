@@ -25,7 +25,7 @@ from shared.remote.urls import parse
 from shared.settings.application import ApplicationSettings
 from shared.settings.environment import MIB
 from shared.storage.base import ObjectStore
-from shared.usecases.access import administered_project, require_user
+from shared.usecases.access import find_maintained_project, require_user
 from shared.usecases.errors import (
     ArchiveNotFound,
     ExportsDisabled,
@@ -34,7 +34,7 @@ from shared.usecases.errors import (
     NotFound,
     ProjectTooLarge,
 )
-from shared.usecases.imports import Scheduled
+from shared.usecases.imports import ScheduledJob
 from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
 from shared.usecases.settings import InstanceSettings
@@ -49,10 +49,10 @@ class ExportStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Requested:
+class InsertedExport:
     """The job of a requested export. ``is_new`` is False if the user already had an equal job under way."""
 
-    scheduled: Scheduled
+    scheduled: ScheduledJob
     is_new: bool
 
 
@@ -87,7 +87,7 @@ class Exports:
         Raises ExportsDisabled, NotFound, MovedProject and Denied, in this order, which is GitLab's.
         """
         await self.require_enabled()
-        return await administered_project(self._pool, actor, reference)
+        return await find_maintained_project(self._pool, actor, reference)
 
     async def check(self, actor: User, project: Project, order: ExportOrder) -> None:
         """Check an export, and count it against the rate limit.
@@ -106,7 +106,7 @@ class Exports:
 
     async def schedule(
         self, actor: User, project: Project, order: ExportOrder, *, origin: JobOrigin
-    ) -> Scheduled:
+    ) -> ScheduledJob:
         """Check an export, insert its job and announce it. Raises what ``check`` and ``insert`` raise."""
         await self.check(actor, project, order)
         async with self._pool.acquire() as db:
@@ -117,7 +117,7 @@ class Exports:
 
     async def insert(
         self, db: Connection, actor: User, project: Project, order: ExportOrder, *, origin: JobOrigin
-    ) -> Requested:
+    ) -> InsertedExport:
         """Insert the job of a checked export, and remove the user's earlier archive. The caller announces it.
 
         If the user has a job under way with the same description and upload, that job is returned. Raises
@@ -130,7 +130,7 @@ class Exports:
             underway = await jobs.list_unfinished(db, project.id, JobKind.EXPORT, user_id=actor.id)
             same = next((job for job in underway if job.order == order), None)
             job = same or await self._queue.enqueue(db, order, project=project, user=actor, origin=origin)
-        return Requested(Scheduled(project, job), is_new=same is None)
+        return InsertedExport(ScheduledJob(project, job), is_new=same is None)
 
     async def status(self, actor: User | None, reference: str) -> ExportStatus:
         """Return the status of the user's own export. Raises what ``exportable`` raises."""

@@ -13,7 +13,7 @@ from shared.database.pool import Pool
 from shared.database.search import Found
 from shared.gitlab.visibility import Visibility
 from shared.projects.rules import NameRefused, check_name, check_path
-from shared.usecases.access import VisibleNamespace, require_user, visible_group, visible_namespace
+from shared.usecases.access import VisibleNamespace, find_member_namespace, find_visible_group, require_user
 from shared.usecases.errors import FieldsInvalid, GroupNotSaved, NotFound
 from shared.usecases.projects import TAKEN
 
@@ -41,11 +41,11 @@ class Groups:
 
     async def show(self, actor: User | None, reference: str) -> Namespace:
         """Return a group. Raises NotFound."""
-        return (await visible_group(self._pool, actor, reference)).namespace
+        return (await find_visible_group(self._pool, actor, reference)).namespace
 
     async def show_namespace(self, actor: User | None, reference: str) -> Namespace:
         """Return a namespace in which the user has an access level. Raises Unauthenticated and NotFound."""
-        return (await visible_namespace(self._pool, require_user(actor), reference)).namespace
+        return (await find_member_namespace(self._pool, require_user(actor), reference)).namespace
 
     async def free_path(self, actor: User | None, path: str, *, parent_id: int | None) -> str | None:
         """Return None if the path is free, else a similar path that is. Invisible namespaces count as well.
@@ -59,7 +59,7 @@ class Groups:
         """Create a group that the user owns. Raises Unauthenticated, NotFound, Denied and GroupNotSaved."""
         user, parent = require_user(actor), None
         if asked.parent_id is not None:
-            above = await visible_group(self._pool, user, str(asked.parent_id))
+            above = await find_visible_group(self._pool, user, str(asked.parent_id))
             parent = above.require(AccessLevel.MAINTAINER)
         try:
             return await self._insert(user, asked, parent)
@@ -86,7 +86,7 @@ class Groups:
 
         Raises Unauthenticated and NotFound.
         """
-        return await visible_group(self._pool, require_user(actor), reference)
+        return await find_visible_group(self._pool, require_user(actor), reference)
 
     async def change(self, found: VisibleNamespace, asked: GroupChanges) -> Namespace:
         """Change a group as its owner, and return it. Raises Denied, FieldsInvalid and NotFound."""

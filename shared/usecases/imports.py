@@ -25,10 +25,10 @@ from shared.projects.store import NameTaken, NewProject, ProjectLimitReached
 from shared.settings.application import GITLAB_PROJECT, ApplicationSettings
 from shared.usecases.access import (
     VisibleNamespace,
-    is_own_of_bot,
+    find_member_namespace,
+    find_visible_project,
+    is_own_namespace_of_bot,
     require_user,
-    visible_namespace,
-    visible_project,
 )
 from shared.usecases.errors import (
     ImportNotAllowed,
@@ -74,7 +74,7 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
-class Scheduled:
+class ScheduledJob:
     """A job, and its project."""
 
     project: Project
@@ -99,7 +99,7 @@ class ImportStatus:
     level: AccessLevel
 
 
-FindArchive: TypeAlias = Callable[[Connection], Awaitable[Archive]]
+ArchiveClaim: TypeAlias = Callable[[Connection], Awaitable[Archive]]
 """Claims an archive within the transaction of its import."""
 
 
@@ -135,7 +135,7 @@ class Imports:
         Raises NotFound and ImportNotSaved.
         """
         if asked.namespace is not None:
-            await visible_namespace(self._pool, actor, asked.namespace)
+            await find_member_namespace(self._pool, actor, asked.namespace)
         if not asked.path.strip():
             raise ImportNotSaved("Path can't be blank")
 
@@ -146,13 +146,13 @@ class Imports:
         other problems.
         """
         namespace = await self._permitted_namespace(actor, asked.namespace)
-        with _as_import():
+        with _translate_errors():
             check_description(str(asked.override_params.get("description", "")))
             return await self._destination(namespace, asked)
 
     async def schedule(
         self, actor: User, asked: ImportRequest, archive: Archive, *, origin: JobOrigin
-    ) -> Scheduled:
+    ) -> ScheduledJob:
         """Create the project and its queued job in one transaction, and announce the job.
 
         Raises what ``place`` raises.
@@ -172,7 +172,7 @@ class Imports:
         to: Destination,
         archive: Archive,
         origin: JobOrigin,
-    ) -> Scheduled:
+    ) -> ScheduledJob:
         """Insert the project and its job in one transaction. The caller announces the job.
 
         Raises ImportNotSaved if the path or the name is taken, or the limit of projects is reached.
@@ -183,14 +183,14 @@ class Imports:
             source=archive.source,
         )
         new = NewProject(namespace_id=to.namespace.id, creator_id=actor.id, path=to.path, name=to.name)
-        with _as_import():
+        with _translate_errors():
             async with db.transaction():
                 await store.refuse_over_limit(db, to.namespace.id)
                 project = await store.create(db, new)
                 job = await self._queue.enqueue(
                     db, order, project=project, user=actor, origin=origin, object_id=archive.object_id
                 )
-        return Scheduled(project, job)
+        return ScheduledJob(project, job)
 
     async def status(self, actor: User | None, reference: str) -> ImportStatus:
         """Return the status of the newest import of a project.
@@ -201,7 +201,7 @@ class Imports:
         """
         require_user(actor)
         async with one_moment(self._pool) as db:
-            found = await visible_project(db, actor, reference)
+            found = await find_visible_project(db, actor, reference)
             project = found.project
             if "/" in reference:
                 project = await store.newest_replacement(db, project) or project
@@ -213,8 +213,8 @@ class Imports:
         if reference is None:
             found = VisibleNamespace(await personal_namespace(self._pool, actor.id), AccessLevel.OWNER)
         else:
-            found = await visible_namespace(self._pool, actor, reference)
-        if found.level < AccessLevel.DEVELOPER or is_own_of_bot(actor, found.namespace):
+            found = await find_member_namespace(self._pool, actor, reference)
+        if found.level < AccessLevel.DEVELOPER or is_own_namespace_of_bot(actor, found.namespace):
             raise NamespaceInvalid
         if found.level < AccessLevel.MAINTAINER:
             raise ImportNotAllowed
@@ -240,7 +240,7 @@ def require_archive_name(name: str) -> None:
 
 
 @contextmanager
-def _as_import() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except (NameRefused, NameTaken) as error:

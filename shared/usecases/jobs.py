@@ -17,9 +17,9 @@ from shared.jobs.lists import JobQuery, ListedJob, list_jobs
 from shared.jobs.models import Job, JobKind, JobReport, JobState
 from shared.projects import store
 from shared.projects.models import Project
-from shared.usecases.access import find_visible, project_level, require_user
+from shared.usecases.access import find_project_level, require_user, require_visible
 from shared.usecases.errors import JobEnded, NotFound
-from shared.usecases.imports import Scheduled
+from shared.usecases.imports import ScheduledJob
 from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
 from shared.usecases.retries import Retries
@@ -96,12 +96,12 @@ class Jobs:
             await self.cancel_within(db, actor, job_id)
             return await find_job(db, actor, job_id)
 
-    async def cancel_within(self, db: Connection, actor: User | None, job_id: int | None) -> Scheduled:
+    async def cancel_within(self, db: Connection, actor: User | None, job_id: int | None) -> ScheduledJob:
         """Cancel a job in the caller's transaction. Raises what ``cancel`` raises."""
         found = await find_job(db, actor, job_id)
         if not await jobs.cancel(db, found.report.job.id):
             raise JobEnded("the job has ended, and only one that has not can be canceled")
-        return Scheduled(found.project, found.report.job)
+        return ScheduledJob(found.project, found.report.job)
 
     async def retry(self, actor: User | None, job_id: int | None, *, origin: JobOrigin) -> ReportedJob:
         """Schedule a new job with the order of one that failed or was canceled, and return it.
@@ -124,7 +124,7 @@ async def find_job(db: Database, actor: User | None, job_id: int | None) -> Repo
     project = None if report is None else await store.find_by_id(db, report.job.project_id)
     if report is None or project is None:
         raise NotFound("Job")
-    if await project_level(db, user, project) < AccessLevel.MAINTAINER:
+    if await find_project_level(db, user, project) < AccessLevel.MAINTAINER:
         raise NotFound("Job")
     return ReportedJob(report, project)
 
@@ -145,7 +145,7 @@ async def _query(db: Database, user: User, asked: JobFilter, *, below: int | Non
 
 
 async def _administered(db: Database, user: User, reference: str) -> Project:
-    found = await find_visible(db, user, await store.find(db, reference))
+    found = await require_visible(db, user, await store.find(db, reference))
     if found.level < AccessLevel.MAINTAINER:
         raise Denied
     return found.project

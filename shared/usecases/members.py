@@ -13,7 +13,7 @@ from shared.accounts.users import find_user, find_user_by_id
 from shared.database.pool import Pool
 from shared.database.search import Found
 from shared.errors import Denied
-from shared.usecases.access import require_user, visible_group, visible_project
+from shared.usecases.access import find_visible_group, find_visible_project, require_user
 from shared.usecases.errors import NotFound, RecordNotFound
 
 
@@ -58,7 +58,7 @@ class MemberChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Leaving:
+class MembershipRemoval:
     """A user who wants to end a membership, and the user's access."""
 
     user: User
@@ -130,14 +130,14 @@ class Members:
             raise Denied from None
         return await self._found(manager, member.user.id)
 
-    async def find_to_leave(self, actor: User | None, reference: str) -> Leaving:
+    async def find_to_leave(self, actor: User | None, reference: str) -> MembershipRemoval:
         """Return the user's access to end a membership, before the member's id is parsed, as GitLab does.
 
         Raises Unauthenticated, NotFound and MovedProject.
         """
-        return Leaving(require_user(actor), await self._find(actor, reference))
+        return MembershipRemoval(require_user(actor), await self._find(actor, reference))
 
-    async def remove(self, leaving: Leaving, user_id: int) -> None:
+    async def remove(self, leaving: MembershipRemoval, user_id: int) -> None:
         """End a membership; all members may end their own. Raises RecordNotFound and Denied."""
         manager = leaving.manager
         member = await self.show(manager.source, user_id)
@@ -153,10 +153,10 @@ class Members:
     async def _find(self, actor: User | None, reference: str) -> Manager:
         needed = self._kind.value
         if self._kind is SourceKind.GROUP:
-            group = await visible_group(self._pool, require_user(actor), reference)
+            group = await find_visible_group(self._pool, require_user(actor), reference)
             source = MemberSource(namespace_id=group.namespace.id)
             return Manager(source=source, level=group.level, needed=needed)
-        found = await visible_project(self._pool, actor, reference)
+        found = await find_visible_project(self._pool, actor, reference)
         namespace = found.project.namespace
         source = MemberSource(
             namespace_id=namespace.id, project_id=found.project.id, owner_id=namespace.owner_id

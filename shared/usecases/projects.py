@@ -27,10 +27,10 @@ from shared.snapshots.statistics import Statistics, statistics
 from shared.usecases.access import (
     VisibleNamespace,
     VisibleProject,
-    is_own_of_bot,
+    find_member_namespace,
+    find_visible_project,
+    is_own_namespace_of_bot,
     require_user,
-    visible_namespace,
-    visible_project,
 )
 from shared.usecases.errors import FieldsInvalid, NotFound
 from shared.usecases.repository import Repositories
@@ -76,7 +76,7 @@ class Projects:
         self, actor: User | None, reference: str, *, with_statistics: bool = False
     ) -> ProjectDetails:
         """Return a project with its details. Raises NotFound and MovedProject."""
-        found = await visible_project(self._pool, actor, reference)
+        found = await find_visible_project(self._pool, actor, reference)
         return await self._details(found, with_statistics=with_statistics)
 
     async def create(self, actor: User | None, asked: ProjectRequest) -> Project:
@@ -84,7 +84,7 @@ class Projects:
         user = require_user(actor)
         namespace = await self._permitted_namespace(user, asked.namespace_id)
         refuse_visibility(asked.visibility, namespace)
-        with as_project():
+        with translate_project_errors():
             new = NewProject(
                 namespace_id=namespace.id, creator_id=user.id, path=check_path(asked.path),
                 name=check_name(asked.name), description=check_description(asked.description or "") or None,
@@ -100,7 +100,7 @@ class Projects:
         Raises Unauthenticated, NotFound and MovedProject.
         """
         require_user(actor)
-        return await visible_project(self._pool, actor, reference)
+        return await find_visible_project(self._pool, actor, reference)
 
     async def change(
         self, found: VisibleProject, asked: ProjectChanges, *, with_statistics: bool = False
@@ -113,7 +113,7 @@ class Projects:
         project = found.require(AccessLevel.OWNER if is_for_owners else AccessLevel.MAINTAINER)
         if asked.visibility is not None:
             refuse_visibility(asked.visibility, project.namespace)
-        with as_project():
+        with translate_project_errors():
             async with self._pool.acquire() as db, db.transaction():
                 await changes.change(db, project.id, asked)
         return await self._changed(found, with_statistics=with_statistics)
@@ -170,8 +170,8 @@ class Projects:
         if namespace_id is None:
             found = VisibleNamespace(await personal_namespace(self._pool, user.id), AccessLevel.OWNER)
         else:
-            found = await visible_namespace(self._pool, user, str(namespace_id))
-        if found.level < AccessLevel.DEVELOPER or is_own_of_bot(user, found.namespace):
+            found = await find_member_namespace(self._pool, user, str(namespace_id))
+        if found.level < AccessLevel.DEVELOPER or is_own_namespace_of_bot(user, found.namespace):
             raise FieldsInvalid({"namespace": ["is not valid"]})
         return found.namespace
 
@@ -184,7 +184,7 @@ def refuse_visibility(visibility: Visibility, namespace: Namespace) -> None:
 
 
 @contextmanager
-def as_project() -> Iterator[None]:
+def translate_project_errors() -> Iterator[None]:
     """Translate the errors of a project's attributes into FieldsInvalid."""
     try:
         yield
@@ -202,6 +202,6 @@ def check_attributes(
     name: str | None, path: str | None, description: str | None
 ) -> tuple[str | None, str | None]:
     """Check the attributes that are not None, and return the cleaned name and path. Raises FieldsInvalid."""
-    with as_project():
+    with translate_project_errors():
         check_description(description or "")
         return None if name is None else check_name(name), None if path is None else check_path(path)

@@ -66,7 +66,7 @@ class FirstFailures:
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedEntry:
     """The stored entry, and the lines that were skipped."""
 
     placed: PlacedEntry
@@ -85,7 +85,7 @@ class PushContent:
         self._idle = idle
         self._documents = documents
 
-    async def receive(self, push: Push, name: str, body: AsyncIterator[bytes]) -> Received:
+    async def receive(self, push: Push, name: str, body: AsyncIterator[bytes]) -> ReceivedEntry:
         """Store an entry, which replaces the entry with the same name. It is complete when this returns.
 
         Raises ArchiveError, PushGone, PushCommitted, the errors of ``body`` and, if documents wait too long,
@@ -94,7 +94,7 @@ class PushContent:
         async with self._documents.turn() if is_document(name) else nullcontext():
             return await self._receive(push, name, body)
 
-    async def _receive(self, push: Push, name: str, body: AsyncIterator[bytes]) -> Received:
+    async def _receive(self, push: Push, name: str, body: AsyncIterator[bytes]) -> ReceivedEntry:
         limits, failures, yielder = await self._limits(), FirstFailures(), EventLoopYielder()
         verifier = verifier_of(name)
         async with write_part(self._pool, self._store, push, name) as part:
@@ -103,13 +103,13 @@ class PushContent:
                 # The size of a compressed body is unknown. Here each file becomes an object of its own.
                 name, int(time.time()), size=0, verifier=verifier, count=RelationProgress()
             )  # fmt: skip
-            await self._fill(push, receiver, _counted(name, body, limits=limits), yielder=yielder)
+            await self._fill(push, receiver, _limit_body(name, body, limits=limits), yielder=yielder)
             await part.writer.close()
             attributes = _attributes(verifier)
             placed = await commit_part(
                 self._pool, part, limits=limits, idle=self._idle, attributes=attributes
             )
-        return Received(placed, failures)
+        return ReceivedEntry(placed, failures)
 
     async def _fill(
         self, push: Push, receiver: EntryReceiver, body: AsyncIterator[bytes], *, yielder: EventLoopYielder
@@ -127,7 +127,7 @@ class PushContent:
         await receiver.close()
 
 
-async def _counted(name: str, body: AsyncIterator[bytes], *, limits: Limits) -> AsyncIterator[bytes]:
+async def _limit_body(name: str, body: AsyncIterator[bytes], *, limits: Limits) -> AsyncIterator[bytes]:
     """Yield the body, up to the limit for a whole archive. Raises ArchiveTooLarge."""
     received = 0
     async for chunk in body:

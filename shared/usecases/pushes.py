@@ -16,7 +16,7 @@ from shared.pushes.store import Push, PushCommitted, PushGone, PushMoving, TooMa
 from shared.snapshots import index
 from shared.snapshots.index import SnapshotOutdated
 from shared.snapshots.models import PlacedEntry
-from shared.usecases.access import require_user, visible_project
+from shared.usecases.access import find_visible_project, require_user
 from shared.usecases.commits import Commits
 from shared.usecases.errors import (
     ContentRefused,
@@ -25,7 +25,7 @@ from shared.usecases.errors import (
     NotFound,
     SnapshotConflict,
 )
-from shared.usecases.push_content import PushContent, Received
+from shared.usecases.push_content import PushContent, ReceivedEntry
 from shared.usecases.relation_imports import is_importing
 
 
@@ -65,7 +65,7 @@ class Pushes:
         async with self._pool.acquire() as db, db.transaction():
             if await is_importing(db, project_id):
                 raise ImportUnfinished
-            with _refusals():
+            with _translate_errors():
                 return await store.open_push(db, project_id, with_content=with_content, idle=self._idle)
 
     async def show(self, actor: User | None, asked: PushReference) -> Push:
@@ -81,23 +81,23 @@ class Pushes:
         async for placed in index.read_entries(self._pool, push.id):
             yield placed
 
-    async def receive(self, push: Push, name: str, body: AsyncIterator[bytes]) -> Received:
+    async def receive(self, push: Push, name: str, body: AsyncIterator[bytes]) -> ReceivedEntry:
         """Store an entry, which replaces the entry with the same name.
 
         Raises NotFound, ContentRefused, ContentTooLarge, SnapshotConflict, and the errors of ``body``.
         """
-        with _refusals():
+        with _translate_errors():
             return await self._content.receive(push, name, body)
 
     async def remove(self, push: Push, name: str) -> None:
         """Remove an entry. Raises NotFound and SnapshotConflict."""
-        with _refusals():
+        with _translate_errors():
             if not await parts.remove_entry(self._pool, push, name, idle=self._idle):
                 raise NotFound("Entry")
 
     async def discard(self, push: Push) -> None:
         """Discard an open snapshot. Raises NotFound and SnapshotConflict."""
-        with _refusals():
+        with _translate_errors():
             await store.abort(self._pool, push)
 
     async def commit(self, actor: User | None, push: Push, *, force: bool) -> Push:
@@ -105,17 +105,17 @@ class Pushes:
 
         Raises ContentRefused, SnapshotConflict and ImportUnfinished.
         """
-        level = (await visible_project(self._pool, actor, str(push.project_id))).level
-        with _refusals():
+        level = (await find_visible_project(self._pool, actor, str(push.project_id))).level
+        with _translate_errors():
             return await self._commits.commit(push, level=level, force=force)
 
     async def _project(self, actor: User | None, reference: str) -> int:
-        found = await visible_project(self._pool, require_user(actor), reference)
+        found = await find_visible_project(self._pool, require_user(actor), reference)
         return found.require(AccessLevel.MAINTAINER).id
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Translate the errors of snapshots into those of use cases."""
     try:
         yield

@@ -19,7 +19,7 @@ from shared.records.finder import Finder
 from shared.records.reader import Relation, find_relation, records, records_backwards
 from shared.snapshots import index
 from shared.storage.base import ObjectStore
-from shared.usecases.access import visible_project
+from shared.usecases.access import find_visible_project
 
 NumberedRecords: TypeAlias = AsyncGenerator[tuple[int, bytes], None]
 """Records with their numbers in the relation, from 0."""
@@ -97,7 +97,7 @@ class Records:
     async def _relation(
         self, actor: User | None, reference: str, name: str
     ) -> tuple[Project, Relation | None]:
-        project = (await visible_project(self._pool, actor, reference)).project
+        project = (await find_visible_project(self._pool, actor, reference)).project
         snapshot_id = await index.current(self._pool, project.id)
         return project, None if snapshot_id is None else await find_relation(self._pool, snapshot_id, name)
 

@@ -18,7 +18,7 @@ from shared.projects.models import Project
 from shared.snapshots import index
 from shared.snapshots.batches import lines_of_batches
 from shared.storage.base import ObjectStore
-from shared.usecases.access import administered_project, require_user
+from shared.usecases.access import find_maintained_project, require_user
 from shared.usecases.errors import NotFound, RelationExportMissing, RelationExportsDisabled
 from shared.usecases.relation_files import RelationFiles, RelationRequest
 from shared.usecases.settings import InstanceSettings
@@ -35,7 +35,7 @@ class RelationStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Transferable:
+class ExportableProject:
     """A project whose relations the user may export. An export expires after ``retention``."""
 
     project: Project
@@ -51,7 +51,7 @@ class RelationExports:
         self._files = RelationFiles(pool, store)
         self._settings = settings
 
-    async def transferable(self, actor: User | None, reference: str) -> Transferable:
+    async def transferable(self, actor: User | None, reference: str) -> ExportableProject:
         """Return a project, if the user may export its relations. Call this before the request is parsed.
 
         Raises RelationExportsDisabled, NotFound, MovedProject and Denied, in this order.
@@ -59,10 +59,10 @@ class RelationExports:
         settings = await self._settings.current()
         if not settings.bulk_import_enabled:
             raise RelationExportsDisabled
-        project = await administered_project(self._pool, actor, reference)
-        return Transferable(project, require_user(actor), settings.retention)
+        project = await find_maintained_project(self._pool, actor, reference)
+        return ExportableProject(project, require_user(actor), settings.retention)
 
-    async def schedule(self, asked: Transferable, *, batched: bool) -> None:
+    async def schedule(self, asked: ExportableProject, *, batched: bool) -> None:
         """Export the current content of the project for the user. Raises NotFound."""
         async with self._pool.acquire() as db, db.transaction():
             if not await store.lock(db, asked.project.id):
@@ -72,27 +72,27 @@ class RelationExports:
                 batched=batched, retention=asked.retention,
             )  # fmt: skip
 
-    async def status(self, asked: Transferable, relation: str) -> RelationStatus:
+    async def status(self, asked: ExportableProject, relation: str) -> RelationStatus:
         """Return the status of one relation. Raises RelationExportMissing."""
         return await self._status(await self._export(asked), relation)
 
-    async def statuses(self, asked: Transferable) -> AsyncGenerator[RelationStatus, None] | None:
+    async def statuses(self, asked: ExportableProject) -> AsyncGenerator[RelationStatus, None] | None:
         """Return a generator of the status of every relation; None if there is no export."""
         export = await self._find(asked)
         return None if export is None else self._statuses(export)
 
-    async def download(self, asked: Transferable, file: RelationRequest) -> FileDownload:
+    async def download(self, asked: ExportableProject, file: RelationRequest) -> FileDownload:
         """Return the file of a relation or of a batch.
 
         Raises RelationExportMissing, RelationExportInvalid and FileLost.
         """
         return await self._files.download(await self._export(asked), file)
 
-    async def _find(self, asked: Transferable) -> RelationExport | None:
+    async def _find(self, asked: ExportableProject) -> RelationExport | None:
         """Return the user's own export of the project; None if there is none."""
         return await relation_exports.find(self._pool, project_id=asked.project.id, user_id=asked.user.id)
 
-    async def _export(self, asked: Transferable) -> RelationExport:
+    async def _export(self, asked: ExportableProject) -> RelationExport:
         export = await self._find(asked)
         if export is None:
             raise RelationExportMissing("Export not found")

@@ -142,7 +142,7 @@ async def _none() -> AsyncGenerator[ArchiveMember, None]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
+class _FileFacts:
     """Facts about a file before its download: its size, last bytes, and first stored piece."""
 
     size: int
@@ -150,17 +150,17 @@ class _Measured:
     first: Run | None
 
 
-def _etag(export: RelationExport, asked: RelationRequest, measured: _Measured) -> str:
+def _etag(export: RelationExport, asked: RelationRequest, measured: _FileFacts) -> str:
     """Return an entity tag, which identifies the bytes by the layout's inputs and the file's checksum."""
     names = (export.snapshot_id or 0, asked.relation.name, asked.batch or 0, measured.trailer.hex())
     return f'"{"-".join(map(str, names))}"'
 
 
-async def _measure(layout: Layout) -> _Measured:
+async def _measure(layout: Layout) -> _FileFacts:
     size, last, first = 0, b"", None
     async for item in layout():
         size += size_of(item)
         if isinstance(item, bytes):
             last = item
         first = first or (item if isinstance(item, Run) else None)
-    return _Measured(size, last[-_TRAILER:], first)
+    return _FileFacts(size, last[-_TRAILER:], first)

@@ -14,16 +14,16 @@ from shared.jobs.models import Job, JobKind, RelationImportOrder
 from shared.jobs.states import TERMINAL
 from shared.projects import store
 from shared.projects.models import Project
-from shared.usecases.access import find_visible, require_user, visible_project
+from shared.usecases.access import find_visible_project, require_user, require_visible
 from shared.usecases.errors import NotAuthorized, NotFound, RelationImportRunning, UnknownRelation
-from shared.usecases.imports import Scheduled
+from shared.usecases.imports import ScheduledJob
 from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
 
 RELATIONS = ("issues", "merge_requests", "milestones", "ci_pipelines")
 
 
-class NoSuchProject(Missing):
+class ProjectNotFound(Missing):
     """No project has this full path, or the user may not see it."""
 
     code = "project_not_found"
@@ -56,7 +56,7 @@ class RelationImports:
         self._pool = pool
         self._queue = queue
 
-    async def schedule(self, actor: User, asked: RelationImportRequest, *, origin: JobOrigin) -> Scheduled:
+    async def schedule(self, actor: User, asked: RelationImportRequest, *, origin: JobOrigin) -> ScheduledJob:
         """Insert the queued job, and announce it.
 
         Raises NoSuchProject, UnknownRelation, NotAuthorized and RelationImportRunning, in GitLab's order.
@@ -66,7 +66,7 @@ class RelationImports:
             job = await self.insert(db, actor, project, RelationImportOrder(relation=asked.relation),
                                     origin=origin, object_id=asked.object_id)  # fmt: skip
         await self._queue.announce(job)
-        return Scheduled(project, job)
+        return ScheduledJob(project, job)
 
     async def insert(  # what a job is made of
         self,
@@ -99,7 +99,7 @@ class RelationImports:
         """
         require_user(actor)
         async with one_moment(self._pool) as db:
-            found = await visible_project(db, actor, reference)
+            found = await find_visible_project(db, actor, reference)
             if found.level < AccessLevel.MAINTAINER:
                 raise Denied("Project")
             made = await jobs.list_all(db, found.project.id, JobKind.RELATION_IMPORT)
@@ -108,9 +108,9 @@ class RelationImports:
 
 async def _project(db: Connection, actor: User, asked: RelationImportRequest) -> Project:
     try:
-        found = await find_visible(db, actor, await store.find_by_path(db, asked.path))
+        found = await require_visible(db, actor, await store.find_by_path(db, asked.path))
     except NotFound:
-        raise NoSuchProject from None
+        raise ProjectNotFound from None
     if asked.relation not in RELATIONS:
         raise UnknownRelation
     if found.level < AccessLevel.MAINTAINER:

@@ -50,7 +50,7 @@ class RemoteArchives:
 
     async def find(self, url: str, settings: ApplicationSettings) -> RemoteSource:
         """Check the file at ``url``; return it as the source of an import. Raises RemoteArchiveRefused."""
-        with _blocked():
+        with _refuse_blocked():
             try:
                 headers = await _ask(self._remote.client(settings), url)
             except RemoteError as error:
@@ -66,7 +66,7 @@ class RemoteArchives:
         """
         _refuse_blank(wanted)
         where = f"'{wanted.key}' in '{wanted.bucket}'"
-        with _blocked():
+        with _refuse_blocked():
             try:
                 urls = await presign(wanted, endpoint_url=self._remote.s3_endpoint_url)
                 headers = await _head(self._remote.client(settings), urls.head)
@@ -135,7 +135,7 @@ async def _begin(client: RemoteClient, url: str) -> _Headers:
 
 
 @contextmanager
-def _blocked() -> Iterator[None]:
+def _refuse_blocked() -> Iterator[None]:
     try:
         yield
     except BlockedUrl as error:

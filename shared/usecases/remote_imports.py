@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from shared.accounts.models import User
 from shared.database.pool import Connection, Pool
 from shared.usecases.archive_sources import ArchiveFinder, ArchiveSource
-from shared.usecases.imports import Destination, FindArchive, ImportRequest, Imports, Scheduled
+from shared.usecases.imports import ArchiveClaim, Destination, ImportRequest, Imports, ScheduledJob
 from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedImport:
     """A checked import: its destination, and the function that claims its archive."""
 
     asked: ImportRequest
     to: Destination
-    take: FindArchive
+    take: ArchiveClaim
 
 
 class RemoteImports:
@@ -30,7 +30,9 @@ class RemoteImports:
         self._imports = imports
         self._sources = sources
 
-    async def prepare(self, actor: User | None, asked: ImportRequest, source: ArchiveSource) -> Prepared:
+    async def prepare(
+        self, actor: User | None, asked: ImportRequest, source: ArchiveSource
+    ) -> PreparedImport:
         """Check an import in GitLab's order: the user, the request, the archive, then the destination.
 
         Raises what ``Imports.admit``, ``look_ahead``, ``ArchiveFinder.find`` and ``Imports.place`` raise.
@@ -39,9 +41,11 @@ class RemoteImports:
         assert actor is not None  # noqa: S101  # ``admit`` raises Unauthenticated
         await self._imports.look_ahead(actor, asked)
         take = await self._sources.find(source, admission.settings)
-        return Prepared(asked=asked, to=await self._imports.place(actor, asked), take=take)
+        return PreparedImport(asked=asked, to=await self._imports.place(actor, asked), take=take)
 
-    async def insert(self, db: Connection, actor: User, ready: Prepared, *, origin: JobOrigin) -> Scheduled:
+    async def insert(
+        self, db: Connection, actor: User, ready: PreparedImport, *, origin: JobOrigin
+    ) -> ScheduledJob:
         """Insert the project and its job in the caller's transaction. The caller announces the job.
 
         Raises ArchiveTaken and ImportNotSaved.
@@ -51,7 +55,7 @@ class RemoteImports:
 
     async def schedule(
         self, actor: User, asked: ImportRequest, source: ArchiveSource, *, origin: JobOrigin
-    ) -> Scheduled:
+    ) -> ScheduledJob:
         """Prepare an import, insert it and announce its job. Raises what ``prepare`` and ``insert`` raise."""
         ready = await self.prepare(actor, asked, source)
         async with self._pool.acquire() as db, db.transaction():

@@ -15,7 +15,7 @@ from shared.snapshots import index
 from shared.snapshots.models import PlacedEntry
 from shared.snapshots.references import read_references
 from shared.storage.base import ObjectStore
-from shared.usecases.access import visible_project
+from shared.usecases.access import find_visible_project
 from shared.usecases.errors import NotFound
 
 _NONE = References()
@@ -50,7 +50,7 @@ class Repositories:
 
     async def show(self, actor: User | None, reference: str) -> Repository:
         """Return the references of a project. Raises NotFound, MovedProject and TooManyReferences."""
-        project = (await visible_project(self._pool, actor, reference)).project
+        project = (await find_visible_project(self._pool, actor, reference)).project
         return Repository(project, await self.read(await self.find_bundle(project)))
 
     async def find_bundle(self, project: Project) -> PlacedEntry | None:
@@ -63,6 +63,6 @@ class Repositories:
         return _NONE if bundle is None else await read_references(self._store, bundle)
 
 
-def in_order(references: Mapping[str, str], *, offset: int, limit: int) -> Found[str]:
+def sort_page(references: Mapping[str, str], *, offset: int, limit: int) -> Found[str]:
     """Return a page of the names, sorted."""
     return Found(sorted(references)[offset : offset + limit], len(references))

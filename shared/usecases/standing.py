@@ -26,7 +26,7 @@ class UserLimits:
     own_projects: int
 
 
-class Standings:
+class UserLimitsReader:
     """Reads the limits of users, so that clients can check them before they upload."""
 
     def __init__(self, pool: Pool, *, settings: InstanceSettings, limits: Limits) -> None:

@@ -27,7 +27,7 @@ class TokenRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class MadeToken:
+class CreatedToken:
     """A created token with its text, which is shown only once."""
 
     token: AccessToken
@@ -83,14 +83,14 @@ class Tokens:
             raise NotFound
         return found
 
-    async def create(self, user: User, asked: TokenRequest) -> MadeToken:
+    async def create(self, user: User, asked: TokenRequest) -> CreatedToken:
         """Create a token for a user. The caller checks whether that is permitted."""
         text = await tokens.create_token(
             self._pool, user.id, name=asked.name, scopes=asked.scopes, expires_at=asked.expires_at
         )
         made = await tokens.find_by_token(self._pool, text)
         assert made is not None  # noqa: S101  # it was just created
-        return MadeToken(made, text)
+        return CreatedToken(made, text)
 
     async def revoke(self, token: AccessToken) -> None:
         """Revoke a token permanently. May be repeated."""

@@ -11,7 +11,7 @@ from shared.outbound.policy import outbound_policy
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.remote.client import RemoteClient
 from shared.remote.errors import BlockedUrl
-from shared.usecases.access import administered_project, require_administrator, require_user
+from shared.usecases.access import find_maintained_project, require_administrator, require_user
 from shared.usecases.errors import FieldsInvalid, NotFound
 from shared.usecases.settings import InstanceSettings
 from shared.webhooks import signing, store
@@ -53,7 +53,7 @@ class Webhooks:
         if reference is None:
             require_administrator(actor)
             return None
-        return (await administered_project(self._pool, require_user(actor), reference)).id
+        return (await find_maintained_project(self._pool, require_user(actor), reference)).id
 
     async def list(self, project_id: int | None) -> list[Webhook]:
         """List all webhooks of the project, the oldest first: at most 100."""

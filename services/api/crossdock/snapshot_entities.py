@@ -6,7 +6,7 @@ from services.api.http.responses import timestamp
 from shared.pushes.store import Push
 from shared.restore.failures import Failure
 from shared.snapshots.models import EntryKind, PlacedEntry
-from shared.usecases.push_content import Received
+from shared.usecases.push_content import ReceivedEntry
 
 
 def snapshot_entity(push: Push) -> dict[str, object]:
@@ -36,7 +36,7 @@ def entry_entity(placed: PlacedEntry) -> dict[str, object]:
     }
 
 
-def received_entity(received: Received) -> dict[str, object]:
+def received_entity(received: ReceivedEntry) -> dict[str, object]:
     """Make an entry that was just received, with its skipped lines."""
     failures = received.failures
     return {

@@ -22,7 +22,7 @@ from services.api.use_cases import use_cases
 from shared.accounts.models import AccessLevel
 from shared.errors import Denied
 from shared.usecases.archive_sources import ArchiveSource
-from shared.usecases.imports import ImportRequest, Scheduled
+from shared.usecases.imports import ImportRequest, ScheduledJob
 
 
 async def create(request: web.Request) -> web.Response:
@@ -52,7 +52,7 @@ async def _create_remote(
     return _import_answer(await imports.schedule(caller, asked, source, origin=origin_of(request)))
 
 
-def _import_answer(scheduled: Scheduled) -> web.Response:
+def _import_answer(scheduled: ScheduledJob) -> web.Response:
     entity = import_status(scheduled.project, scheduled.job, [], maintains=True)
     return json_response(entity, status=201, headers=job_header(scheduled.job))
 

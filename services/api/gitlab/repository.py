@@ -11,7 +11,7 @@ from services.api.http.caller import find_caller
 from services.api.http.pagination import page_of, page_response
 from services.api.http.responses import external_url, json_response
 from services.api.use_cases import use_cases
-from shared.usecases.repository import Repository, in_order
+from shared.usecases.repository import Repository, sort_page
 
 
 async def _repository(request: web.Request) -> Repository:
@@ -22,7 +22,7 @@ async def branches(request: web.Request) -> web.Response:
     """GET /projects/:id/repository/branches."""
     page = page_of(request)
     repository = await _repository(request)
-    found = in_order(repository.references.branches, offset=page.offset, limit=page.size)
+    found = sort_page(repository.references.branches, offset=page.offset, limit=page.size)
     entity = partial(branch_entity, repository, external_url=external_url(request))
     return page_response(request, page, found, entity)
 
@@ -38,7 +38,7 @@ async def tags(request: web.Request) -> web.Response:
     """GET /projects/:id/repository/tags."""
     page = page_of(request)
     repository = await _repository(request)
-    found = in_order(repository.references.tags, offset=page.offset, limit=page.size)
+    found = sort_page(repository.references.tags, offset=page.offset, limit=page.size)
     return page_response(request, page, found, partial(tag_entity, repository))
 
 

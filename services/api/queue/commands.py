@@ -11,7 +11,7 @@ from services.api.queue.models import Command, Effect
 from shared.database.pool import Connection
 from shared.usecases.archive_sources import INCOMING, ArchiveSource, StoredKey
 from shared.usecases.exports import Exports
-from shared.usecases.imports import ImportRequest, Scheduled
+from shared.usecases.imports import ImportRequest, ScheduledJob
 from shared.usecases.jobs import Jobs
 from shared.usecases.remote_imports import RemoteImports
 
@@ -29,7 +29,7 @@ class ImportCommand:
         asked, source = _read_import(command.event.data, sender=command.sender)
         ready = await self._imports.prepare(command.actor, asked, source)
 
-        async def insert(db: Connection) -> Scheduled:
+        async def insert(db: Connection) -> ScheduledJob:
             return await self._imports.insert(db, command.actor, ready, origin=command.origin)
 
         return insert
@@ -83,7 +83,7 @@ class ExportCommand:
         order = read_order(command.event.data)
         await self._exports.check(command.actor, project, order)
 
-        async def insert(db: Connection) -> Scheduled:
+        async def insert(db: Connection) -> ScheduledJob:
             requested = await self._exports.insert(db, command.actor, project, order, origin=command.origin)
             return requested.scheduled
 
@@ -104,7 +104,7 @@ class CancelCommand:
         reader.finish()
         await self._jobs.show(command.actor, number)
 
-        async def cancel(db: Connection) -> Scheduled:
+        async def cancel(db: Connection) -> ScheduledJob:
             return await self._jobs.cancel_within(db, command.actor, number)
 
         return cancel

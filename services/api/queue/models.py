@@ -9,7 +9,7 @@ from typing import TypeAlias
 from shared.accounts.models import User
 from shared.database.pool import Connection
 from shared.events.cloud_events import CloudEvent
-from shared.usecases.imports import Scheduled
+from shared.usecases.imports import ScheduledJob
 from shared.usecases.job_origin import JobOrigin
 
 
@@ -47,11 +47,11 @@ class CommandResult:
     project: ProjectRef
 
 
-Effect: TypeAlias = Callable[[Connection], Awaitable[Scheduled]]
+Effect: TypeAlias = Callable[[Connection], Awaitable[ScheduledJob]]
 """Applies a checked command, within the transaction that records its result."""
 
 
-def result_of(scheduled: Scheduled) -> CommandResult:
+def result_of(scheduled: ScheduledJob) -> CommandResult:
     """Make the result of a command from its job."""
     project, job = scheduled.project, scheduled.job
     return CommandResult(
