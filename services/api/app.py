@@ -13,8 +13,8 @@ from aiohttp import web
 from aiohttp.web_urldispatcher import AbstractRoute
 
 from services.api.crossdock.event_stream import LONGEST_STREAM, STREAMS
-from services.api.crossdock.problems import problem
-from services.api.gitlab.errors import gitlab_error
+from services.api.crossdock.problems import render_problem
+from services.api.gitlab.errors import render_gitlab_error
 from services.api.gitlab.health import HEALTH, Health
 from services.api.gitlab.upload_forms import content_digest
 from services.api.http import rate_limit_headers
@@ -88,21 +88,21 @@ def make_app(
     app[SLOTS] = asyncio.Semaphore(config.uploads_at_once)
     app[KEYS], app[DIGEST_UPLOAD] = pool, content_digest
     app[METRICS], app[TRACER] = metrics, tracer
-    app[RENDERERS] = ((_OWN_API, problem), (re.compile(""), gitlab_error))
+    app[RENDERERS] = ((_OWN_API, render_problem), (re.compile(""), render_gitlab_error))
     app[DOCUMENTATION] = make_documentation(config.external_url, broker_prefix=config.broker_prefix)
     app.on_response_prepare.append(add_common_headers)
     app.on_response_prepare.append(rate_limit_headers.add_headers)
-    app[ENDPOINTS] = {added: route.endpoint for route in ROUTES for added in _add(app, route)}
+    app[ENDPOINTS] = {added: route.endpoint for route in ROUTES for added in _add_route(app, route)}
     return app
 
 
-def _add(app: web.Application, route: Route) -> Iterator[AbstractRoute]:
+def _add_route(app: web.Application, route: Route) -> Iterator[AbstractRoute]:
     """Add a route. The handler of GET serves HEAD as well."""
     for method in ("HEAD", "GET") if route.method == "GET" else (route.method,):
-        yield app.router.add_route(method, route.path, route.handler, expect_handler=_ask_later)
+        yield app.router.add_route(method, route.path, route.handler, expect_handler=_defer_continue)
 
 
-async def _ask_later(_request: web.Request) -> None:
+async def _defer_continue(_request: web.Request) -> None:
     """Do nothing: the reader of the body sends 100-continue, so that an error can precede the body."""
 
 

@@ -52,8 +52,8 @@ OF_ANY_TOKEN = Endpoint(any_scope=True)
 UPLOAD = Endpoint(body=BodyKind.UPLOAD)
 CONTENT = Endpoint(body=BodyKind.CONTENT)
 SHOWS_SECRET = Endpoint(keeps_answer=False)
-SIGN_IN = Endpoint(identifies=False, errors=sign_in.sign_in_error)
-DOWNLOAD_PAGE = Endpoint(identifies=False, errors=download.download_error)
+SIGN_IN = Endpoint(identifies=False, errors=sign_in.render_sign_in_error)
+DOWNLOAD_PAGE = Endpoint(identifies=False, errors=download.render_download_error)
 """The handler identifies the caller itself, because it accepts tokens and browser sessions."""
 
 

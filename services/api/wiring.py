@@ -37,7 +37,7 @@ _CUT_OFF = 1.0
 """Seconds in which cancelled requests may clean up. aiohttp waits this time twice."""
 
 
-def api_app(monitor: Monitor, settings: Settings) -> web.Application:
+def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
     """Make the application."""
     ports = monitor.ports
     config = ApiConfig(
@@ -64,17 +64,17 @@ def api_app(monitor: Monitor, settings: Settings) -> web.Application:
     )
 
 
-def command_consumer(app: web.Application, settings: Settings, *, monitor: Monitor) -> CommandConsumer:
+def make_command_consumer(app: web.Application, settings: Settings, *, monitor: Monitor) -> CommandConsumer:
     """Make the consumer of commands, which calls the use cases of the application."""
     ports = monitor.ports
-    service = command_service(
+    service = make_command_service(
         ports.pool, app[USE_CASES], actors=Actors(settings.command_actors), tracer=ports.tracer
     )
     metrics = CommandMetrics(monitor.registry)
     return CommandConsumer(ports.broker, service, source=settings.base_url, metrics=metrics)
 
 
-def command_service(pool: Pool, uses: UseCases, *, actors: Actors, tracer: Tracer) -> CommandService:
+def make_command_service(pool: Pool, uses: UseCases, *, actors: Actors, tracer: Tracer) -> CommandService:
     """Make the service that executes commands."""
     handlers: dict[str, CommandHandler] = {
         "import.requested": ImportCommand(uses.remote_imports),
@@ -132,8 +132,8 @@ async def serve(settings: Settings) -> None:
     ):
         await migrate(settings.database_url.get_secret_value())
         await make_root(opened.pool, settings)
-        app = api_app(monitor, settings)
-        commands = command_consumer(app, settings, monitor=monitor)
+        app = make_api_app(monitor, settings)
+        commands = make_command_consumer(app, settings, monitor=monitor)
         runner = await listen(app, settings)
         async with asyncio.TaskGroup() as tasks:
             consuming = tasks.create_task(commands.run())

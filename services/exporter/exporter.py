@@ -161,9 +161,9 @@ class Exporter:
     async def _archive(
         self, snapshot_id: int | None, documents: dict[str, GeneratedFile], progress: Progress
     ) -> AsyncGenerator[bytes, None]:
-        entries = _none() if snapshot_id is None else index.read_entries(self._pool, snapshot_id)
+        entries = _no_entries() if snapshot_id is None else index.read_entries(self._pool, snapshot_id)
         layout = ArchiveLayout(root_mtime=documents[VERSION].mtime)
-        items = layout.items(add_parents(merge_members(_counted(entries, progress), documents)))
+        items = layout.items(add_parents(merge_members(_count_relations(entries, progress), documents)))
         async with aclosing(read_items(self._store, items)) as pieces:
             async for piece in pieces:
                 yield piece
@@ -194,7 +194,7 @@ class Exporter:
         return f"Error exporting project {job.project_id} - {error}"
 
 
-async def _counted(
+async def _count_relations(
     entries: AsyncIterator[PlacedEntry], progress: Progress
 ) -> AsyncGenerator[PlacedEntry, None]:
     """Yield the entries, and count a relation once the next entry is requested: it is written by then."""
@@ -206,7 +206,7 @@ async def _counted(
             count.bytes, count.lines = entry.raw_size, entry.lines
 
 
-async def _none() -> AsyncGenerator[PlacedEntry, None]:
+async def _no_entries() -> AsyncGenerator[PlacedEntry, None]:
     nothing: tuple[PlacedEntry, ...] = ()
     for placed in nothing:
         yield placed

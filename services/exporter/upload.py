@@ -66,8 +66,8 @@ def _is_s3(text: str) -> bool:
 
 
 @dataclass(slots=True)
-class _Tries:
-    """Counts the attempts of an upload."""
+class _AttemptCount:
+    """The number of attempts of an upload."""
 
     attempts: int = 0
 
@@ -91,7 +91,7 @@ class Uploader:
 
         Errors of the store and the database are raised, because they are not the target's.
         """
-        tries = _Tries()
+        tries = _AttemptCount()
         status, error = None, None
         try:
             check_size(target, archive.size)
@@ -106,7 +106,9 @@ class Uploader:
             error=error and error[:_LONGEST_ERROR],
         )
 
-    async def _send_with_retries(self, archive: FinishedArchive, target: UploadTarget, tries: _Tries) -> int:
+    async def _send_with_retries(
+        self, archive: FinishedArchive, target: UploadTarget, tries: _AttemptCount
+    ) -> int:
         async for attempt in stamina.retry_context(
             on=_is_transient,
             attempts=_ATTEMPTS,

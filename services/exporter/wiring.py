@@ -19,8 +19,8 @@ from shared.settings.environment import Settings
 from shared.settings.store import application_settings
 
 
-def exporter(ports: Ports, settings: Settings) -> Worker:
-    """Make the worker that exports projects."""
+def make_exporter(ports: Ports, settings: Settings) -> Worker:
+    """Make the worker for export jobs."""
     now = partial(application_settings, ports.pool, default_settings(settings))
     task = Exporter(
         ports.pool,
@@ -48,4 +48,4 @@ async def serve(settings: Settings) -> None:
     ):
         await wait_for_broker(opened.broker)  # before the probes are served
         async with open_monitor(opened, settings, service="exporter") as monitor:
-            await run_workers_until_signal([exporter(monitor.ports, settings)], monitor, settings)
+            await run_workers_until_signal([make_exporter(monitor.ports, settings)], monitor, settings)

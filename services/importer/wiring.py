@@ -20,8 +20,8 @@ from shared.settings.defaults import default_settings
 from shared.settings.environment import MIB, Settings
 
 
-def importers(ports: Ports, settings: Settings) -> list[Worker]:
-    """Make the two workers: for imports of projects, and for imports of single relations."""
+def make_importers(ports: Ports, settings: Settings) -> list[Worker]:
+    """Make the workers for imports of projects and for imports of single relations."""
     sources = _sources(ports, settings)
     limits = _limits(ports, settings)
     whole = Importer(
@@ -60,4 +60,4 @@ async def serve(settings: Settings) -> None:
     ):
         await wait_for_broker(opened.broker)  # before the probes are served
         async with open_monitor(opened, settings, service="importer") as monitor:
-            await run_workers_until_signal(importers(monitor.ports, settings), monitor, settings)
+            await run_workers_until_signal(make_importers(monitor.ports, settings), monitor, settings)

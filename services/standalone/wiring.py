@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from services.api.wiring import api_app, command_consumer, listen, make_root, stop, wait_for_drain
-from services.exporter.wiring import exporter
-from services.importer.wiring import importers
+from services.api.wiring import listen, make_api_app, make_command_consumer, make_root, stop, wait_for_drain
+from services.exporter.wiring import make_exporter
+from services.importer.wiring import make_importers
 from services.process.maintenance import run_maintenance
 from services.process.monitoring import open_monitor
 from services.process.ports import Ports
@@ -48,9 +48,9 @@ async def serve(settings: Settings, *, data: Path) -> None:
         ports = monitor.ports
         await outbox.mark_unpublished(ports.pool)  # the messages of an earlier process are lost
         await make_root(ports.pool, settings)
-        workers = [*importers(ports, settings), exporter(ports, settings)]
-        app = api_app(monitor, settings)
-        commands = command_consumer(app, settings, monitor=monitor)
+        workers = [*make_importers(ports, settings), make_exporter(ports, settings)]
+        app = make_api_app(monitor, settings)
+        commands = make_command_consumer(app, settings, monitor=monitor)
         runner = await listen(app, settings)
         async with asyncio.TaskGroup() as tasks:
             consuming = tasks.create_task(commands.run())

@@ -59,7 +59,7 @@ class RelationImports:
     async def schedule(self, actor: User, asked: RelationImportRequest, *, origin: JobOrigin) -> ScheduledJob:
         """Insert the queued job, and announce it.
 
-        Raises NoSuchProject, UnknownRelation, NotAuthorized and RelationImportRunning, in GitLab's order.
+        Raises ProjectNotFound, UnknownRelation, NotAuthorized and RelationImportRunning, in GitLab's order.
         """
         async with self._pool.acquire() as db, db.transaction():
             project = await _project(db, actor, asked)

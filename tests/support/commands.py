@@ -16,7 +16,7 @@ from services.api.queue.actors import Actors
 from services.api.queue.consumer import INBOX, CommandConsumer
 from services.api.queue.metrics import CommandMetrics
 from services.api.use_cases import UseCaseConfig, make_use_cases
-from services.api.wiring import command_service
+from services.api.wiring import make_command_service
 from shared.broker.base import DeadLetter, Delivery, Message
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
@@ -145,7 +145,7 @@ async def forge(
     )
     registry = CollectorRegistry()
     uses = make_use_cases(api.pool, api.store, api.broker, config=config, on_quota=lambda _: None)
-    service = command_service(api.pool, uses, actors=Actors(ACTORS), tracer=OFF)
+    service = make_command_service(api.pool, uses, actors=Actors(ACTORS), tracer=OFF)
     consumer = CommandConsumer(api.broker, service, source=EXTERNAL_URL, metrics=CommandMetrics(registry))
     tasks = [asyncio.create_task(consumer.run()) for _ in range(consumers)]
     try:

@@ -12,7 +12,7 @@ from shared.errors import CrossdockError
 _COPIED = ("Allow", "Location", "Retry-After", "WWW-Authenticate")
 
 
-def problem(request: web.Request, error: CrossdockError) -> web.Response:
+def render_problem(request: web.Request, error: CrossdockError) -> web.Response:
     """Render an error. ``type`` is the URL of a page that explains its ``code``."""
     status = status_of(error)
     document = {

@@ -43,13 +43,13 @@ class EntryHandlers:
 
 
 ADDRESSES = {
-    "project": EntryHandlers(tree_names.fixed(PROJECT)),
+    "project": EntryHandlers(tree_names.make_constant(PROJECT)),
     "relations/:relation": EntryHandlers(tree_names.relation),
-    "repository": EntryHandlers(tree_names.fixed(REPOSITORY)),
-    "wiki": EntryHandlers(tree_names.fixed(WIKI)),
-    "design": EntryHandlers(tree_names.fixed(DESIGN)),
+    "repository": EntryHandlers(tree_names.make_constant(REPOSITORY)),
+    "wiki": EntryHandlers(tree_names.make_constant(WIKI)),
+    "design": EntryHandlers(tree_names.make_constant(DESIGN)),
     "uploads/:secret/:name": EntryHandlers(tree_names.upload),
-    "lfs": EntryHandlers(tree_names.fixed(LFS_INDEX)),
+    "lfs": EntryHandlers(tree_names.make_constant(LFS_INDEX)),
     "lfs/:oid": EntryHandlers(tree_names.lfs_object),
     "snippets/:name": EntryHandlers(tree_names.snippet),
     "files/:name": EntryHandlers(tree_names.any_file),

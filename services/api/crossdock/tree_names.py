@@ -16,19 +16,19 @@ TreeName = Callable[[Mapping[str, str], int], str]
 _OID = re.compile(r"[0-9a-f]{64}")
 
 
-def fixed(name: str) -> TreeName:
+def make_constant(name: str) -> TreeName:
     """Make the function for an address that always means the same file."""
     return lambda _given, _limit: name
 
 
 def relation(given: Mapping[str, str], limit: int) -> str:
     """Return the name of a relation's file."""
-    return _checked(file_name(FileKind.RELATION, _component(given, "relation")), limit)
+    return _check(file_name(FileKind.RELATION, _component(given, "relation")), limit)
 
 
 def upload(given: Mapping[str, str], limit: int) -> str:
     """Return the name of an upload's file, which may be in a folder."""
-    return _checked(
+    return _check(
         file_name(FileKind.UPLOAD, f"{_component(given, 'secret')}/{_relative(given, 'name')}"), limit
     )
 
@@ -37,7 +37,7 @@ def lfs_object(given: Mapping[str, str], limit: int) -> str:
     """Return the name of an LFS object's file."""
     if not _OID.fullmatch(given["oid"]):
         raise EntryNameInvalid("oid is not the SHA-256 of an LFS object: 64 hexadecimal digits in lower case")
-    return _checked(file_name(FileKind.LFS_OBJECT, given["oid"]), limit)
+    return _check(file_name(FileKind.LFS_OBJECT, given["oid"]), limit)
 
 
 def snippet(given: Mapping[str, str], limit: int) -> str:
@@ -45,12 +45,12 @@ def snippet(given: Mapping[str, str], limit: int) -> str:
     name = folder_of(FileKind.SNIPPET) + _component(given, "name")
     if kind_of(name) is not FileKind.SNIPPET:
         raise EntryNameInvalid("name does not end in .bundle, as that of a snippet's repository does")
-    return _checked(name, limit)
+    return _check(name, limit)
 
 
 def any_file(given: Mapping[str, str], limit: int) -> str:
     """Return the name of any file, which the address has in full."""
-    return _checked(_relative(given, "name"), limit)
+    return _check(_relative(given, "name"), limit)
 
 
 def _component(given: Mapping[str, str], parameter: str) -> str:
@@ -69,7 +69,7 @@ def _relative(given: Mapping[str, str], parameter: str) -> str:
     return value
 
 
-def _checked(name: str, limit: int) -> str:
+def _check(name: str, limit: int) -> str:
     try:
         name = normalise_name(name.encode(), limit)
     except ArchiveError as error:

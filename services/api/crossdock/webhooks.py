@@ -69,18 +69,18 @@ class WebhookHandlers:
             webhook, state=_state(request), below=cut.behind, limit=cut.size + 1
         )
         shown, headers = split_page(request, cut, found, number=lambda each: each.id)
-        return json_response([_shown(request, each) for each in shown], headers=headers)
+        return json_response([_entity(request, each) for each in shown], headers=headers)
 
     async def delivery(self, request: web.Request) -> web.Response:
         """GET .../webhooks/:webhook_id/deliveries/:delivery_id."""
         _, delivery = await self._delivery(request)
-        return json_response(_shown(request, delivery))
+        return json_response(_entity(request, delivery))
 
     async def send_again(self, request: web.Request) -> web.Response:
         """POST .../webhooks/:webhook_id/deliveries/:delivery_id/retry, even after a success."""
         webhook, delivery = await self._delivery(request)
         again = await use_cases(request).webhooks.send_again(webhook, delivery)
-        return json_response(_shown(request, again), status=202)
+        return json_response(_entity(request, again), status=202)
 
     async def _project(self, request: web.Request) -> int | None:
         """Return the project id of the address; None for all projects. Raises what ``find_project`` does."""
@@ -105,7 +105,7 @@ def _state(request: web.Request) -> DeliveryState | None:
     return _STATES[state] if state else None
 
 
-def _shown(request: web.Request, delivery: WebhookDelivery) -> dict[str, object]:
+def _entity(request: web.Request, delivery: WebhookDelivery) -> dict[str, object]:
     return delivery_entity(delivery, source=external_url(request))
 
 

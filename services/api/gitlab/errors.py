@@ -16,7 +16,7 @@ from shared.accounts.rate_limits import RateLimited
 from shared.usecases.errors import FieldsInvalid, NoArchive, NotAuthorized, NotFound
 
 
-def gitlab_error(_request: web.Request, error: errors.CrossdockError) -> web.Response:
+def render_gitlab_error(_request: web.Request, error: errors.CrossdockError) -> web.Response:
     """Render an error as GitLab does."""
     status, headers, body = status_of(error), headers_of(error), body_of(error)
     if isinstance(body, str):

@@ -41,13 +41,13 @@ def _list_of(entity: RecordEntity, takes: ListParameters) -> Handler:
         query = takes.read(nest(request.query.items()), entity.relation, page)
         found = await use_cases(request).records.page(find_caller(request), request.match_info["id"], query)
         headers = page_headers(request, page, total=found.total)
-        async with aclosing(_encoded(found, entity, external_url=external_url(request))) as items:
+        async with aclosing(_encode_page(found, entity, external_url=external_url(request))) as items:
             return await json_list(request, items, headers=headers)
 
     return show
 
 
-async def _encoded(
+async def _encode_page(
     found: RecordPage, entity: RecordEntity, *, external_url: str
 ) -> AsyncGenerator[bytes, None]:
     records: NumberedRecords = found.records

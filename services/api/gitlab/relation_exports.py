@@ -23,7 +23,7 @@ from shared.usecases.relation_exports import RelationStatus
 async def create(request: web.Request) -> web.Response:
     """POST /projects/:id/export_relations."""
     exports = use_cases(request).relation_exports
-    transferable = await exports.transferable(*_asked(request))
+    transferable = await exports.transferable(*_read_address(request))
     await exports.schedule(transferable, batched=read_batched(await parameters(request)))
     return accepted_response()
 
@@ -31,7 +31,7 @@ async def create(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.StreamResponse:
     """GET /projects/:id/export_relations/status."""
     exports = use_cases(request).relation_exports
-    transferable = await exports.transferable(*_asked(request))
+    transferable = await exports.transferable(*_read_address(request))
     relation = read_relation_name(request.query)
     if relation is None:
         return await _show_all(request, await exports.statuses(transferable))
@@ -43,21 +43,21 @@ async def _show_all(
 ) -> web.StreamResponse:
     if statuses is None:
         return json_response([])
-    async with aclosing(statuses), aclosing(_encoded(statuses)) as items:
+    async with aclosing(statuses), aclosing(_encode_statuses(statuses)) as items:
         return await json_list(request, items, headers={})
 
 
 async def download(request: web.Request) -> web.StreamResponse:
     """GET and HEAD /projects/:id/export_relations/download."""
     exports = use_cases(request).relation_exports
-    transferable = await exports.transferable(*_asked(request))
+    transferable = await exports.transferable(*_read_address(request))
     return await send_file(request, await exports.download(transferable, read_relation(request.query)))
 
 
-async def _encoded(statuses: AsyncGenerator[RelationStatus, None]) -> AsyncGenerator[bytes, None]:
+async def _encode_statuses(statuses: AsyncGenerator[RelationStatus, None]) -> AsyncGenerator[bytes, None]:
     async for each in statuses:
         yield msgspec.json.encode(relation_status(each))
 
 
-def _asked(request: web.Request) -> tuple[User | None, str]:
+def _read_address(request: web.Request) -> tuple[User | None, str]:
     return find_caller(request), request.match_info["id"]

@@ -111,10 +111,10 @@ async def require_size(request: web.Request) -> None:
 
 async def limit_body(request: web.Request, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Return a body that raises ImportTooLarge if it exceeds the limit of an import."""
-    return _limited(body, limit=await _largest_import(request))
+    return _limit(body, limit=await _largest_import(request))
 
 
-async def _limited(body: AsyncIterator[bytes], *, limit: int) -> AsyncIterator[bytes]:
+async def _limit(body: AsyncIterator[bytes], *, limit: int) -> AsyncIterator[bytes]:
     receive_upload = 0
     async for chunk in body:
         receive_upload += len(chunk)
@@ -160,7 +160,7 @@ class _FileParts(Protocol):
 
 async def _read(request: web.Request, files: _FileParts, fields: FieldCollector, *, limit: int) -> None:
     with form_parser(request.headers.get("Content-Type", "")) as feed:
-        async for chunk in _limited(chunks(request), limit=limit):
+        async for chunk in _limit(chunks(request), limit=limit):
             for event in feed(chunk):
                 fields.take(event)
                 await files.take(event)

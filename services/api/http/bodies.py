@@ -46,10 +46,10 @@ def chunks(request: web.Request) -> AsyncIterator[bytes]:
     Sends 100-continue, if the client waits for it, when the first chunk is requested. Raises
     EncodingUnsupported at once; BodyBroken and TimedOut during iteration.
     """
-    return decode_body(_received(request), request.headers.get("Content-Encoding", ""))
+    return decode_body(_receive(request), request.headers.get("Content-Encoding", ""))
 
 
-async def _received(request: web.Request) -> AsyncIterator[bytes]:
+async def _receive(request: web.Request) -> AsyncIterator[bytes]:
     if request.headers.get("Expect", "").lower() == "100-continue" and request.can_read_body:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the response itself has not begun

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from services.api.http.preconditions import unmet_condition
+from services.api.http.preconditions import find_unmet_condition
 from services.api.http.ranges import ByteRange, RangeUnsatisfiable, read_range
 from services.api.http.streams import write
 from shared.admission import hold_place
@@ -30,7 +30,7 @@ async def send_file(request: web.Request, download: FileDownload) -> web.StreamR
     Raises Unavailable if no place becomes free within 30 seconds.
     """
     headers = _headers(download)
-    refused = unmet_condition(request.headers, etag=download.etag, modified_at=download.modified_at)
+    refused = find_unmet_condition(request.headers, etag=download.etag, modified_at=download.modified_at)
     if refused is not None:
         return web.Response(status=refused, headers=headers)
     try:

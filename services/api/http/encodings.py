@@ -23,11 +23,11 @@ def decode_body(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[by
     if name in _NONE:
         return chunks
     if name in _GZIP:
-        return _inflated(chunks)
+        return _inflate(chunks)
     raise EncodingUnsupported(f"the encoding '{name}' of the body is not supported: gzip is, and none")
 
 
-async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _inflate(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     reader = GzipReader()
     try:
         async for chunk in chunks:
@@ -46,12 +46,12 @@ async def unzip_if_gzip(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         start += chunk
         if len(start) >= len(_MAGIC):
             break
-    whole = _joined(start, chunks)
-    async for chunk in _inflated(whole) if start.startswith(_MAGIC) else whole:
+    whole = _join(start, chunks)
+    async for chunk in _inflate(whole) if start.startswith(_MAGIC) else whole:
         yield chunk
 
 
-async def _joined(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _join(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield start
     async for chunk in rest:
         yield chunk

@@ -8,7 +8,9 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 
-def unmet_condition(headers: Mapping[str, str], *, etag: str, modified_at: datetime) -> HTTPStatus | None:
+def find_unmet_condition(
+    headers: Mapping[str, str], *, etag: str, modified_at: datetime
+) -> HTTPStatus | None:
     """Return the status for the first condition that is false, in the order of the RFC; None if all are true.
 
     ``etag`` includes its quotes. Times are compared in whole seconds.

@@ -32,7 +32,7 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except ConnectionError:
         return web.Response(status=CLIENT_GONE)  # the client is gone
     except Exception as error:
-        known = _known(error)
+        known = _translate(error)
         if known is None:
             _log.exception("unhandled_error", method=request.method, path=request.rel_url.raw_path)
             if request.writer.output_size:
@@ -41,7 +41,7 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return render(request, known)
 
 
-def _known(error: Exception) -> CrossdockError | None:
+def _translate(error: Exception) -> CrossdockError | None:
     """Return the error as one of our classes; None if it is unexpected."""
     match error:
         case CrossdockError() if status_of(error) < web.HTTPInternalServerError.status_code:

@@ -57,10 +57,10 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
     if given is None or caller is None or request.method != "POST":
         return await handler(request)
     keyed = KeyedRequest(
-        user_id=caller.id, key=_key(given), method=request.method, path=request.rel_url.raw_path
+        user_id=caller.id, key=_read_key(given), method=request.method, path=request.rel_url.raw_path
     )
     pool = request.app[KEYS]
-    fingerprint = await _fingerprint(request, keyed.key)
+    fingerprint = await _digest_request(request, keyed.key)
     hold = await store.claim(pool, keyed, fingerprint=fingerprint)
     if hold is None:
         return await _answer_again(request, keyed, fingerprint)
@@ -68,7 +68,7 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
         return await _answer(request, handler, hold)
 
 
-def _key(given: str) -> str:
+def _read_key(given: str) -> str:
     """Read the key: a string of RFC 8941 or, as most clients send it, the characters without quotes."""
     match = _KEY.fullmatch(given)
     if match is None:
@@ -76,7 +76,7 @@ def _key(given: str) -> str:
     return match[2]
 
 
-async def _fingerprint(request: web.Request, key: str) -> bytes:
+async def _digest_request(request: web.Request, key: str) -> bytes:
     """Digest the parameters or, for an upload, the query. The key is the salt, as there may be passwords."""
     if is_upload(request):
         given = [(name, value) for name, value in request.query.items() if name not in TOKEN_PARAMETERS]
@@ -94,22 +94,24 @@ async def _answer(request: web.Request, handler: Handler, hold: KeyHold) -> web.
         answer = await handler(request)
         return answer
     finally:
-        await asyncio.shield(_settle(request, hold, answer))
+        await asyncio.shield(_store_answer(request, hold, answer))
 
 
-async def _settle(request: web.Request, hold: KeyHold, answer: web.StreamResponse | None) -> None:
+async def _store_answer(request: web.Request, hold: KeyHold, answer: web.StreamResponse | None) -> None:
     """Store a successful response, or release the key. A failure of this is only logged."""
     pool = request.app[KEYS]
     try:
         if answer is None or answer.status >= web.HTTPBadRequest.status_code:
             await store.release(pool, hold)
         else:
-            await store.keep(pool, hold, _kept(request, answer), content=request.get(CONTENT_DIGEST))
+            await store.keep(
+                pool, hold, _make_kept_answer(request, answer), content=request.get(CONTENT_DIGEST)
+            )
     except DATABASE_ERRORS as error:
         _log.warning("key_not_settled", error=repr(error))
 
 
-def _kept(request: web.Request, answer: web.StreamResponse) -> KeptAnswer:
+def _make_kept_answer(request: web.Request, answer: web.StreamResponse) -> KeptAnswer:
     body = (answer.body or b"") if isinstance(answer, web.Response) else None
     if not isinstance(body, bytes) or len(body) > _LARGEST_BODY:
         body = None

@@ -13,7 +13,7 @@ from services.api.http.status import headers_of, status_of
 from services.api.middleware.identify import identify
 from services.api.pages.html import link, page
 from services.api.pages.sign_in import PATH as SIGN_IN
-from services.api.pages.sign_in import signed_in
+from services.api.pages.sign_in import find_signed_in
 from shared.errors import CrossdockError
 from shared.usecases.browser_sessions import SCOPES
 from shared.usecases.errors import MovedProject, NotFound
@@ -50,12 +50,12 @@ async def download_export(request: web.Request) -> web.StreamResponse:
 async def _require_caller(request: web.Request) -> None:
     """Identify the caller by a token or, without one, by a browser session. Raises Unauthenticated."""
     await identify(request, SCOPES)
-    if find_caller(request) is None and (token := await signed_in(request)):
+    if find_caller(request) is None and (token := await find_signed_in(request)):
         set_caller(request, token, token.user)
     require_caller(request)
 
 
-def download_error(request: web.Request, error: CrossdockError) -> web.Response:
+def render_download_error(request: web.Request, error: CrossdockError) -> web.Response:
     """Render an error as a page."""
     path, status = request.rel_url.raw_path, status_of(error).value
     body = _ADVICE_AND_COMMAND.format(

@@ -47,14 +47,14 @@ _TITLES = {
 
 async def show(request: web.Request) -> web.Response:
     """GET /users/sign_in: the form, or the user who is signed in."""
-    token = await signed_in(request)
+    token = await find_signed_in(request)
     if token is None:
         return _form(request, local_path(request.query.get("return_to")))
     action = escape(address(request, "/users/sign_out"))
     return page("Signed in", _SIGN_OUT.format(username=escape(token.user.username), action=action))
 
 
-async def signed_in(request: web.Request) -> AccessToken | None:
+async def find_signed_in(request: web.Request) -> AccessToken | None:
     """Return the token by which the browser signed in; None if it is not signed in."""
     secret = request.cookies.get(COOKIE)
     return await use_cases(request).browser_sessions.find(secret) if secret else None
@@ -132,7 +132,7 @@ def _network(request: web.Request) -> int:
     return int(asking) if isinstance(asking, IPv4Address) else int(asking) >> (128 - _NETWORK)
 
 
-def sign_in_error(request: web.Request, error: CrossdockError) -> web.Response:
+def render_sign_in_error(request: web.Request, error: CrossdockError) -> web.Response:
     """Render an error as a page."""
     status = status_of(error).value
     title = _TITLES.get(status, "This cannot be read")

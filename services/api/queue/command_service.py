@@ -12,7 +12,7 @@ from services.api.http.errors import BodyTooLarge, ParametersInvalid
 from services.api.http.responses import is_safe_id
 from services.api.queue import command_log
 from services.api.queue.actors import Actors
-from services.api.queue.models import Command, CommandResult, Effect, result_of
+from services.api.queue.models import Command, CommandResult, Effect, make_result
 from shared.broker.base import MAX_BODY_BYTES, Message
 from shared.database.pool import Pool
 from shared.events.cloud_events import CloudEvent, NoCloudEvent, name_of, read
@@ -99,7 +99,7 @@ class CommandService:
             async with db.transaction():
                 if await command_log.begin(db, command):
                     scheduled = await effect(db)
-                    result = result_of(scheduled)
+                    result = make_result(scheduled)
                     await command_log.end(db, command, result)
                     return result, scheduled.job
             known = await command_log.find(db, command)

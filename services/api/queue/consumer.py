@@ -79,8 +79,8 @@ class CommandConsumer:
     async def _take(self, delivery: Delivery) -> None:
         """Execute the command and reply. Each step is retried alone while something is unavailable."""
         try:
-            event, verdict = await _patiently(partial(self._verdict, delivery.message))
-            await _patiently(partial(self._settle, delivery, event, verdict))
+            event, verdict = await _retry_outages(partial(self._verdict, delivery.message))
+            await _retry_outages(partial(self._settle, delivery, event, verdict))
         except Exception as error:  # noqa: BLE001  # one message must not block the others
             if is_temporary(error):
                 _log.warning("command_given_back", error=repr(error))
@@ -116,12 +116,12 @@ class CommandConsumer:
                 raise
             _log.exception("command_failed")
             return event, self._refused(event, InternalError())
-        return event, _Verdict(replies.accepted(event, answer, source=self._source), None)
+        return event, _Verdict(replies.make_acceptance(event, answer, source=self._source), None)
 
     def _refused(self, event: CloudEvent | None, error: CrossdockError) -> _Verdict:
         status, sentence = status_of(error).value, reason_of(error)
         reason = f"{status} {sentence.removeprefix(f'{status} ')}"[:MAX_REASON_CHARACTERS]
-        return _Verdict(replies.refused(event, error, source=self._source), reason)
+        return _Verdict(replies.make_refusal(event, error, source=self._source), reason)
 
     async def _answer(self, message: Message, event: CloudEvent | None, reply: CloudEvent) -> None:
         """Send the reply if the message requests one. If its queue is missing or full, this only logs it."""
@@ -131,7 +131,7 @@ class CommandConsumer:
             _log.warning("reply_to_gone", reply_to=message.reply_to)
 
 
-async def _patiently(step: Callable[[], Awaitable[_T]]) -> _T:
+async def _retry_outages(step: Callable[[], Awaitable[_T]]) -> _T:
     """Run a step, and retry it while the error is temporary."""
     async for attempt in stamina.retry_context(on=is_temporary, attempts=None, timeout=_PATIENCE):
         with attempt:

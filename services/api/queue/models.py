@@ -51,7 +51,7 @@ Effect: TypeAlias = Callable[[Connection], Awaitable[ScheduledJob]]
 """Applies a checked command, within the transaction that records its result."""
 
 
-def result_of(scheduled: ScheduledJob) -> CommandResult:
+def make_result(scheduled: ScheduledJob) -> CommandResult:
     """Make the result of a command from its job."""
     project, job = scheduled.project, scheduled.job
     return CommandResult(

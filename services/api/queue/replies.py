@@ -15,16 +15,16 @@ from shared.errors import CrossdockError
 from shared.events.cloud_events import CloudEvent, to_message, type_of
 
 
-def accepted(event: CloudEvent, answer: CommandResult, *, source: str) -> CloudEvent:
+def make_acceptance(event: CloudEvent, answer: CommandResult, *, source: str) -> CloudEvent:
     """Make the reply to an accepted command: its job and project."""
-    data = {"command": _named(event), **msgspec.to_builtins(answer)}
+    data = {"command": _describe_command(event), **msgspec.to_builtins(answer)}
     return _reply("command.accepted", data, subject=answer.project.path_with_namespace, source=source)
 
 
-def refused(event: CloudEvent | None, error: CrossdockError, *, source: str) -> CloudEvent:
+def make_refusal(event: CloudEvent | None, error: CrossdockError, *, source: str) -> CloudEvent:
     """Make the reply to a refused command: the status, code and sentence of the HTTP error."""
     data: dict[str, object] = {
-        "command": None if event is None else _named(event),
+        "command": None if event is None else _describe_command(event),
         "status": status_of(error).value,
         "code": error.code,
         "reason": reason_of(error)[:MAX_REASON_CHARACTERS],
@@ -45,5 +45,5 @@ def _reply(name: str, data: Mapping[str, object], *, subject: str | None, source
     return CloudEvent(id=uuid4().hex, source=source, type=type_of(name), subject=subject, data=data)
 
 
-def _named(event: CloudEvent) -> dict[str, str]:
+def _describe_command(event: CloudEvent) -> dict[str, str]:
     return {"id": event.id, "source": event.source, "type": event.type}

@@ -39,9 +39,9 @@ class ListParameters:
 
     def _filter(self, reader: ParameterReader, given: Mapping[str, object]) -> RecordFilter:
         state = reader.choice("state", (*self.states, _ALL))
-        labels = _listed(given.get("labels")) if self.labels else []
+        labels = _split_list(given.get("labels")) if self.labels else []
         word = labels[0].lower() if len(labels) == 1 else ""
-        iids = [integer(text) for text in _listed(given.get("iids"))]
+        iids = [integer(text) for text in _split_list(given.get("iids"))]
         if None in iids:
             reader.problem("iids", "is invalid")
         return RecordFilter(
@@ -53,7 +53,7 @@ class ListParameters:
         )
 
 
-def _listed(given: object) -> list[str]:
+def _split_list(given: object) -> list[str]:
     """Read a list of texts, or one text with commas between them."""
     texts = given if isinstance(given, list) else [] if given is None else str(given).split(",")
     return [text for each in texts if (text := str(each).strip())]

@@ -13,13 +13,13 @@ def asyncapi_document(external_url: str, *, prefix: str) -> dict[str, Any]:
 
     The names of exchanges begin with ``prefix``.
     """
-    document = _joined()
+    document = _join()
     docs = {"url": f"{external_url}/api/docs", "description": "The API by HTTP"}
-    channels = {name: _prefixed(channel, prefix) for name, channel in document["channels"].items()}
+    channels = {name: _prefix(channel, prefix) for name, channel in document["channels"].items()}
     return document | {"info": document["info"] | {"externalDocs": docs}, "channels": channels}
 
 
-def _prefixed(channel: dict[str, Any], prefix: str) -> dict[str, Any]:
+def _prefix(channel: dict[str, Any], prefix: str) -> dict[str, Any]:
     if "bindings" not in channel:
         return channel  # a queue of another system's
     binding = channel["bindings"]["amqp"]
@@ -28,7 +28,7 @@ def _prefixed(channel: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 
 @cache
-def _joined() -> dict[str, Any]:
+def _join() -> dict[str, Any]:
     document = read(__package__, "asyncapi.yaml")
     document |= {"channels": {}, "operations": {}, "components": {}}
     for part in parts(__package__, "channels"):

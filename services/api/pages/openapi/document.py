@@ -14,11 +14,11 @@ _KEY_REFUSED = {"400": "BadRequest", "409": "Conflict", "422": "Unprocessable"}
 
 def openapi_document(external_url: str) -> dict[str, Any]:
     """Return the document for clients that reach the server by ``external_url``. Do not change its values."""
-    return _joined() | {"servers": [{"url": external_url}]}
+    return _join() | {"servers": [{"url": external_url}]}
 
 
 @cache
-def _joined() -> dict[str, Any]:
+def _join() -> dict[str, Any]:
     document = read(__package__, "openapi.yaml")
     document["paths"] = {}
     document["components"] = {}
@@ -28,11 +28,11 @@ def _joined() -> dict[str, Any]:
         add_sections(document["components"], part)
     for path, item in document["paths"].items():
         if path.startswith(_WITH_KEYS) and "post" in item:
-            _take_key(item["post"], problems=path.startswith(_OWN))
+            _add_key(item["post"], problems=path.startswith(_OWN))
     return document
 
 
-def _take_key(operation: dict[str, Any], *, problems: bool) -> None:
+def _add_key(operation: dict[str, Any], *, problems: bool) -> None:
     """Add ``Idempotency-Key`` and its error responses to a POST, unless the POST describes such responses."""
     key = {"$ref": "#/components/parameters/IdempotencyKey"}
     operation["parameters"] = [*operation.get("parameters", []), key]
