@@ -58,11 +58,11 @@ class ArchiveFinder:
             case S3Object():
                 return _at(Archive(source=await self._remote.find_s3(source, settings)))
             case StoredKey():
-                return await self._stored(source, limit=settings.max_import_size * MIB)
+                return await self._find_stored(source, limit=settings.max_import_size * MIB)
             case _:
                 assert_never(source)
 
-    async def _stored(self, source: StoredKey, *, limit: int) -> ArchiveClaim:
+    async def _find_stored(self, source: StoredKey, *, limit: int) -> ArchiveClaim:
         key, sender = source.key, source.sender
         require_archive_name(key)
         if not key.startswith(f"{INCOMING}/{sender}/"):

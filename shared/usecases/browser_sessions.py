@@ -41,7 +41,7 @@ class BrowserSessions:
         """Count an attempt from a network; call it before the request is parsed. Raises RateLimited."""
         return await self._limits.count("web_sign_in", network, limit=ATTEMPTS)
 
-    async def take_back(self, attempt: Quota | None) -> None:
+    async def uncount(self, attempt: Quota | None) -> None:
         """Undo the count of an attempt that succeeded."""
         await self._limits.uncount(attempt)
 

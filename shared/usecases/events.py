@@ -46,7 +46,7 @@ class Events:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def of_job(self, actor: User | None, job_id: int | None, *, after: int) -> EventSource | None:
+    async def follow_job(self, actor: User | None, job_id: int | None, *, after: int) -> EventSource | None:
         """Return a stream of one job's events until its end; None if no event can follow the event ``after``.
 
         Raises Unauthenticated and NotFound.
@@ -55,17 +55,17 @@ class Events:
             job = (await find_job(db, actor, job_id)).report.job
         if job.state in TERMINAL and not await list_of_job(self._pool, job.id, after=after, limit=1):
             return None
-        return self._until_the_end(job, after=after)
+        return self._follow_until_end(job, after=after)
 
-    async def of_all(self, actor: User | None, *, after: int | None) -> EventSource:
+    async def follow_all(self, actor: User | None, *, after: int | None) -> EventSource:
         """Return a stream of the events of all jobs in the user's projects, after ``after`` or from now on.
 
         Raises Unauthenticated.
         """
         user = require_user(actor)
-        return self._administered(user, after=await highest_id(self._pool) if after is None else after)
+        return self._follow_maintained(user, after=await highest_id(self._pool) if after is None else after)
 
-    async def _until_the_end(self, job: Job, *, after: int) -> EventSource:
+    async def _follow_until_end(self, job: Job, *, after: int) -> EventSource:
         async def read(after: int) -> list[Event]:
             return await list_of_job(self._pool, job.id, after=after, limit=AT_ONCE)
 
@@ -75,7 +75,7 @@ class Events:
                 if seen.events and _ends(seen.events[-1]):
                     return
 
-    async def _administered(self, user: User, *, after: int) -> EventSource:
+    async def _follow_maintained(self, user: User, *, after: int) -> EventSource:
         horizon = Horizon()
 
         async def read(after: int) -> list[Event]:
@@ -85,7 +85,7 @@ class Events:
 
         async with aclosing(_follow(read, after=after)) as source:
             async for seen in source:
-                yield EventBatch(await _visible(self._pool, user, seen.events), seen.up_to)
+                yield EventBatch(await _select_visible(self._pool, user, seen.events), seen.up_to)
 
 
 async def _follow(read: ReadAfter, *, after: int) -> EventSource:
@@ -103,7 +103,7 @@ def _ends(event: Event) -> bool:
     return event.name.rpartition(".")[2] in {state.value for state in TERMINAL}
 
 
-async def _visible(db: Database, user: User, events: Sequence[Event]) -> list[Event]:
+async def _select_visible(db: Database, user: User, events: Sequence[Event]) -> list[Event]:
     """Return the events that the user may see.
 
     These are the events of projects of which the user is a maintainer now and, for deleted projects, those

@@ -81,7 +81,7 @@ class Exports:
             raise ExportsDisabled
         return settings
 
-    async def exportable(self, actor: User | None, reference: str) -> Project:
+    async def find_exportable(self, actor: User | None, reference: str) -> Project:
         """Return the project, if the user may export it.
 
         Raises ExportsDisabled, NotFound, MovedProject and Denied, in this order, which is GitLab's.
@@ -133,8 +133,8 @@ class Exports:
         return InsertedExport(ScheduledJob(project, job), is_new=same is None)
 
     async def status(self, actor: User | None, reference: str) -> ExportStatus:
-        """Return the status of the user's own export. Raises what ``exportable`` raises."""
-        project = await self.exportable(actor, reference)
+        """Return the status of the user's own export. Raises what ``find_exportable`` raises."""
+        project = await self.find_exportable(actor, reference)
         return ExportStatus(project, await self._status(require_user(actor), project))
 
     async def _status(self, user: User, project: Project) -> str:
@@ -160,9 +160,9 @@ class Exports:
 
         The download counts against the rate limit if it ``begins``; a continued one does not.
 
-        Raises what ``exportable`` raises, then RateLimited, ArchiveNotFound and FileLost.
+        Raises what ``find_exportable`` raises, then RateLimited, ArchiveNotFound and FileLost.
         """
-        project = await self.exportable(actor, reference)
+        project = await self.find_exportable(actor, reference)
         user = require_user(actor)
         if begins:
             limit = (await self._settings.current()).project_download_export_limit

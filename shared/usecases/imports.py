@@ -125,11 +125,11 @@ class Imports:
         limit = settings.project_import_limit
         return Admission(settings, await self._limits.count("project_import", user.id, limit=limit))
 
-    async def take_back(self, quota: Quota | None) -> None:
+    async def uncount(self, quota: Quota | None) -> None:
         """Undo the count of an import whose parameters were invalid."""
         await self._limits.uncount(quota)
 
-    async def look_ahead(self, actor: User, asked: ImportRequest) -> None:
+    async def check_early(self, actor: User, asked: ImportRequest) -> None:
         """Check what GitLab checks before the archive: the namespace exists, and the path is not blank.
 
         Raises NotFound and ImportNotSaved.
@@ -139,13 +139,13 @@ class Imports:
         if not asked.path.strip():
             raise ImportNotSaved("Path can't be blank")
 
-    async def place(self, actor: User, asked: ImportRequest) -> Destination:
+    async def find_destination(self, actor: User, asked: ImportRequest) -> Destination:
         """Determine the project to create.
 
         Raises NotFound for a namespace in which the user has no access level, and ImportNotSaved for all
         other problems.
         """
-        namespace = await self._permitted_namespace(actor, asked.namespace)
+        namespace = await self._find_permitted_namespace(actor, asked.namespace)
         with _translate_errors():
             check_description(str(asked.override_params.get("description", "")))
             return await self._destination(namespace, asked)
@@ -155,9 +155,9 @@ class Imports:
     ) -> ScheduledJob:
         """Create the project and its queued job in one transaction, and announce the job.
 
-        Raises what ``place`` raises.
+        Raises what ``find_destination`` raises.
         """
-        to = await self.place(actor, asked)
+        to = await self.find_destination(actor, asked)
         async with self._pool.acquire() as db:
             scheduled = await self.insert(db, actor, asked, to=to, archive=archive, origin=origin)
         await self._queue.announce(scheduled.job)
@@ -209,7 +209,7 @@ class Imports:
             failed = await failed_relations.list_newest(db, job, limit=_MOST_FAILURES) if job else []
         return ImportStatus(project, job, failed, found.level)
 
-    async def _permitted_namespace(self, actor: User, reference: str | None) -> Namespace:
+    async def _find_permitted_namespace(self, actor: User, reference: str | None) -> Namespace:
         if reference is None:
             found = VisibleNamespace(await personal_namespace(self._pool, actor.id), AccessLevel.OWNER)
         else:

@@ -75,15 +75,15 @@ class Jobs:
         async with one_moment(self._pool) as db:
             return await find_job(db, actor, job_id)
 
-    async def failures(
+    async def list_failures(
         self, actor: User | None, job_id: int | None, *, after: int, limit: int
     ) -> Sequence[FailedRelation]:
-        """Return failures of a job as ``failures_of`` does. Raises Unauthenticated and NotFound."""
+        """Return failures of a job as ``list_failures_of`` does. Raises Unauthenticated and NotFound."""
         async with one_moment(self._pool) as db:
             found = await find_job(db, actor, job_id)
             return await failed_relations.list_in_order(db, found.report.job, after=after, limit=limit)
 
-    async def failures_of(self, job: Job, *, after: int, limit: int) -> Sequence[FailedRelation]:
+    async def list_failures_of(self, job: Job, *, after: int, limit: int) -> Sequence[FailedRelation]:
         """Return failures of the job's last attempt with an id greater than ``after``, in order."""
         return await failed_relations.list_in_order(self._pool, job, after=after, limit=limit)
 
@@ -133,7 +133,7 @@ async def _query(db: Database, user: User, asked: JobFilter, *, below: int | Non
     return JobQuery(
         kind=asked.kind,
         state=asked.state,
-        project_id=(await _administered(db, user, asked.project)).id if asked.project else None,
+        project_id=(await _find_maintained(db, user, asked.project)).id if asked.project else None,
         user_id=user.id if asked.mine else (await _user(db, asked.user)).id if asked.user else None,
         below=below,
         limit=limit,
@@ -144,7 +144,7 @@ async def _query(db: Database, user: User, asked: JobFilter, *, below: int | Non
     )
 
 
-async def _administered(db: Database, user: User, reference: str) -> Project:
+async def _find_maintained(db: Database, user: User, reference: str) -> Project:
     found = await require_visible(db, user, await store.find(db, reference))
     if found.level < AccessLevel.MAINTAINER:
         raise Denied

@@ -90,7 +90,7 @@ class Members:
             raise RecordNotFound
         return member
 
-    async def manager(self, actor: User | None, reference: str) -> Manager:
+    async def find_manager(self, actor: User | None, reference: str) -> Manager:
         """Return the user's access to change members.
 
         Raises Unauthenticated, NotFound, MovedProject and Denied.
@@ -114,7 +114,7 @@ class Members:
             )
         except SourceGone:
             raise NotFound from None
-        return await self._found(manager, user.id)
+        return await self._reload(manager, user.id)
 
     async def change(self, manager: Manager, member: Member, asked: MemberChange) -> Member:
         """Change a member's access level and expiry. Raises Denied, also for the last owner of a group."""
@@ -128,9 +128,9 @@ class Members:
                 )
         except LastOwner:
             raise Denied from None
-        return await self._found(manager, member.user.id)
+        return await self._reload(manager, member.user.id)
 
-    async def find_to_leave(self, actor: User | None, reference: str) -> MembershipRemoval:
+    async def find_removal(self, actor: User | None, reference: str) -> MembershipRemoval:
         """Return the user's access to end a membership, before the member's id is parsed, as GitLab does.
 
         Raises Unauthenticated, NotFound and MovedProject.
@@ -168,7 +168,7 @@ class Members:
             return await find_user_by_id(self._pool, asked.user_id)
         return await find_user(self._pool, asked.username or "")
 
-    async def _found(self, manager: Manager, user_id: int) -> Member:
+    async def _reload(self, manager: Manager, user_id: int) -> Member:
         member = await members.find_member(self._pool, manager.source, user_id)
         if member is None:
             raise NotFound

@@ -82,7 +82,7 @@ class Projects:
     async def create(self, actor: User | None, asked: ProjectRequest) -> Project:
         """Create an empty project. Raises Unauthenticated, NotFound and FieldsInvalid."""
         user = require_user(actor)
-        namespace = await self._permitted_namespace(user, asked.namespace_id)
+        namespace = await self._find_permitted_namespace(user, asked.namespace_id)
         refuse_visibility(asked.visibility, namespace)
         with translate_project_errors():
             new = NewProject(
@@ -116,7 +116,7 @@ class Projects:
         with translate_project_errors():
             async with self._pool.acquire() as db, db.transaction():
                 await changes.change(db, project.id, asked)
-        return await self._changed(found, with_statistics=with_statistics)
+        return await self._reload(found, with_statistics=with_statistics)
 
     async def archive(
         self, actor: User | None, reference: str, *, archived: bool, with_statistics: bool = False
@@ -128,14 +128,14 @@ class Projects:
         found = await self.find_to_change(actor, reference)
         project = found.require(AccessLevel.OWNER)
         await changes.set_archived(self._pool, project.id, archived=archived)
-        return await self._changed(found, with_statistics=with_statistics)
+        return await self._reload(found, with_statistics=with_statistics)
 
     async def delete(self, actor: User | None, reference: str) -> None:
         """Delete a project as its owner. Raises Unauthenticated, NotFound, MovedProject and Denied."""
         found = await self.find_to_change(actor, reference)
         await store.delete(self._pool, found.require(AccessLevel.OWNER).id)
 
-    async def _changed(self, found: VisibleProject, *, with_statistics: bool) -> ProjectDetails:
+    async def _reload(self, found: VisibleProject, *, with_statistics: bool) -> ProjectDetails:
         project = await store.find_by_id(self._pool, found.project.id)
         if project is None:
             raise NotFound("Project")
@@ -166,7 +166,7 @@ class Projects:
         snapshot_id = await index.current(self._pool, project.id)
         return Statistics() if snapshot_id is None else await statistics(self._pool, snapshot_id)
 
-    async def _permitted_namespace(self, user: User, namespace_id: int | None) -> Namespace:
+    async def _find_permitted_namespace(self, user: User, namespace_id: int | None) -> Namespace:
         if namespace_id is None:
             found = VisibleNamespace(await personal_namespace(self._pool, user.id), AccessLevel.OWNER)
         else:

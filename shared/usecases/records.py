@@ -65,13 +65,13 @@ class Records:
         self._store = store
         self._finder = Finder(pool, store)
 
-    async def page(self, actor: User | None, reference: str, query: RecordQuery) -> RecordPage:
+    async def read_page(self, actor: User | None, reference: str, query: RecordQuery) -> RecordPage:
         """Return a page of a relation."""
         project, relation = await self._relation(actor, reference, query.relation)
         if relation is None:
             return RecordPage(project, 0, _none())
         if query.wanted is None:
-            return RecordPage(project, relation.length, self._unfiltered(relation, query))
+            return RecordPage(project, relation.length, self._read_unfiltered(relation, query))
         matches = await self._finder.matches(relation, query.wanted)
         found = self._finder.page(
             relation, query.wanted, matches, skip=query.offset, backwards=query.backwards
@@ -90,7 +90,7 @@ class Records:
         async with aclosing(found) as lines:
             return FoundRecord(project, number, await anext(lines))
 
-    async def first(self, relation: Relation, wanted: RecordFilter) -> int | None:
+    async def find_first(self, relation: Relation, wanted: RecordFilter) -> int | None:
         """Return the number, from 0, of the first record that matches ``wanted``; None if there is none."""
         return await self._finder.first(relation, wanted)
 
@@ -101,7 +101,7 @@ class Records:
         snapshot_id = await index.current(self._pool, project.id)
         return project, None if snapshot_id is None else await find_relation(self._pool, snapshot_id, name)
 
-    async def _unfiltered(self, relation: Relation, query: RecordQuery) -> NumberedRecords:
+    async def _read_unfiltered(self, relation: Relation, query: RecordQuery) -> NumberedRecords:
         backwards = query.backwards
         number, step = (relation.length - 1 - query.offset, -1) if backwards else (query.offset, 1)
         found = (

@@ -51,7 +51,7 @@ class RelationExports:
         self._files = RelationFiles(pool, store)
         self._settings = settings
 
-    async def transferable(self, actor: User | None, reference: str) -> ExportableProject:
+    async def find_exportable(self, actor: User | None, reference: str) -> ExportableProject:
         """Return a project, if the user may export its relations. Call this before the request is parsed.
 
         Raises RelationExportsDisabled, NotFound, MovedProject and Denied, in this order.
@@ -76,7 +76,7 @@ class RelationExports:
         """Return the status of one relation. Raises RelationExportMissing."""
         return await self._status(await self._export(asked), relation)
 
-    async def statuses(self, asked: ExportableProject) -> AsyncGenerator[RelationStatus, None] | None:
+    async def list_statuses(self, asked: ExportableProject) -> AsyncGenerator[RelationStatus, None] | None:
         """Return a generator of the status of every relation; None if there is no export."""
         export = await self._find(asked)
         return None if export is None else self._statuses(export)

@@ -92,7 +92,7 @@ class RelationImports:
         except UniqueViolationError:
             raise RelationImportRunning from None
 
-    async def of_project(self, actor: User | None, reference: str) -> RelationImportList:
+    async def list(self, actor: User | None, reference: str) -> RelationImportList:
         """List the relation imports of a project that the user maintains.
 
         Raises Unauthenticated, NotFound, MovedProject and Denied.

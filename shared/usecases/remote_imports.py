@@ -35,13 +35,13 @@ class RemoteImports:
     ) -> PreparedImport:
         """Check an import in GitLab's order: the user, the request, the archive, then the destination.
 
-        Raises what ``Imports.admit``, ``look_ahead``, ``ArchiveFinder.find`` and ``Imports.place`` raise.
+        Raises what ``Imports.admit``, ``check_early``, ``ArchiveFinder.find`` and ``find_destination`` raise.
         """
         admission = await self._imports.admit(actor)
         assert actor is not None  # noqa: S101  # ``admit`` raises Unauthenticated
-        await self._imports.look_ahead(actor, asked)
+        await self._imports.check_early(actor, asked)
         take = await self._sources.find(source, admission.settings)
-        return PreparedImport(asked=asked, to=await self._imports.place(actor, asked), take=take)
+        return PreparedImport(asked=asked, to=await self._imports.find_destination(actor, asked), take=take)
 
     async def insert(
         self, db: Connection, actor: User, ready: PreparedImport, *, origin: JobOrigin

@@ -111,13 +111,13 @@ class Webhooks:
         await store.rotate(self._pool, webhook.id, secret or signing.new_secret())
         return await self.show(webhook.project_id, webhook.id)
 
-    async def deliveries(
+    async def list_deliveries(
         self, webhook: Webhook, *, state: DeliveryState | None, below: int | None, limit: int
     ) -> Sequence[WebhookDelivery]:
         """List deliveries with an id lower than ``below``, the newest first."""
         return await store.list_deliveries(self._pool, webhook.id, state=state, below=below, limit=limit)
 
-    async def delivery(self, webhook: Webhook, delivery_id: int) -> WebhookDelivery:
+    async def show_delivery(self, webhook: Webhook, delivery_id: int) -> WebhookDelivery:
         """Return a delivery. Raises NotFound."""
         delivery = await store.find_delivery(self._pool, webhook.id, delivery_id)
         if delivery is None:
@@ -127,7 +127,7 @@ class Webhooks:
     async def send_again(self, webhook: Webhook, delivery: WebhookDelivery) -> WebhookDelivery:
         """Schedule a delivery again, whether or not it succeeded. Raises NotFound."""
         await store.send_again(self._pool, delivery.id)
-        return await self.delivery(webhook, delivery.id)
+        return await self.show_delivery(webhook, delivery.id)
 
     async def _check_url(self, url: str) -> None:
         """Raise FieldsInvalid if the current settings do not permit deliveries to the URL."""

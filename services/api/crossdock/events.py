@@ -13,11 +13,13 @@ from services.api.use_cases import use_cases
 async def of_one(request: web.Request) -> web.StreamResponse:
     """GET /api/crossdock/v1/jobs/:id/events: 204 (do not reconnect) if the client has the last event."""
     after, job_id = last_seen(request) or 0, integer(request.match_info["id"])
-    source = await use_cases(request).events.of_job(find_caller(request), job_id, after=after)
+    source = await use_cases(request).events.follow_job(find_caller(request), job_id, after=after)
     return web.Response(status=204) if source is None else await stream(request, source)
 
 
 async def index(request: web.Request) -> web.StreamResponse:
     """GET /api/crossdock/v1/events: events from now on, or after the last event that the client received."""
     after = last_seen(request)
-    return await stream(request, await use_cases(request).events.of_all(find_caller(request), after=after))
+    return await stream(
+        request, await use_cases(request).events.follow_all(find_caller(request), after=after)
+    )

@@ -30,7 +30,7 @@ async def index(request: web.Request) -> web.StreamResponse:
     if _wants_lines(request):
         return await _stream(request)
     page, job_id = cursor_page_of(request), integer(request.match_info["id"])
-    found = await use_cases(request).jobs.failures(
+    found = await use_cases(request).jobs.list_failures(
         find_caller(request), job_id, after=page.behind or 0, limit=page.size + 1
     )
     shown, headers = split_page(request, page, found, number=lambda each: each.id)
@@ -62,6 +62,6 @@ async def _stream(request: web.Request) -> web.StreamResponse:
 
 async def _lines(jobs: Jobs, job: Job) -> AsyncGenerator[bytes, None]:
     encoder, after = msgspec.json.Encoder(), 0
-    while found := await jobs.failures_of(job, after=after, limit=_AT_ONCE):
+    while found := await jobs.list_failures_of(job, after=after, limit=_AT_ONCE):
         yield b"".join(encoder.encode(failed_relation(each)) + b"\n" for each in found)
         after = found[-1].id

@@ -65,7 +65,7 @@ class WebhookHandlers:
     async def deliveries(self, request: web.Request) -> web.Response:
         """GET .../webhooks/:webhook_id/deliveries, the newest first."""
         webhook, cut = await self._webhook(request), cursor_page_of(request)
-        found = await use_cases(request).webhooks.deliveries(
+        found = await use_cases(request).webhooks.list_deliveries(
             webhook, state=_state(request), below=cut.behind, limit=cut.size + 1
         )
         shown, headers = split_page(request, cut, found, number=lambda each: each.id)
@@ -95,7 +95,7 @@ class WebhookHandlers:
     async def _delivery(self, request: web.Request) -> tuple[Webhook, WebhookDelivery]:
         webhook = await self._webhook(request)
         number = integer(request.match_info["delivery_id"]) or 0
-        return webhook, await use_cases(request).webhooks.delivery(webhook, number)
+        return webhook, await use_cases(request).webhooks.show_delivery(webhook, number)
 
 
 def _state(request: web.Request) -> DeliveryState | None:

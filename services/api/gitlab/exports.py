@@ -18,7 +18,7 @@ from services.api.use_cases import use_cases
 async def create(request: web.Request) -> web.Response:
     """POST /projects/:id/export."""
     exports = use_cases(request).exports
-    project = await exports.exportable(find_caller(request), request.match_info["id"])
+    project = await exports.find_exportable(find_caller(request), request.match_info["id"])
     order = read_order(await parameters(request))
     scheduled = await exports.schedule(require_caller(request), project, order, origin=origin_of(request))
     return accepted_response(headers=job_header(scheduled.job))

@@ -82,5 +82,5 @@ async def show(request: web.Request) -> web.Response:
 async def relation_imports(request: web.Request) -> web.Response:
     """GET /projects/:id/relation-imports."""
     imports = use_cases(request).relation_imports
-    found = await imports.of_project(find_caller(request), request.match_info["id"])
+    found = await imports.list(find_caller(request), request.match_info["id"])
     return json_response([relation_import(found.project, job) for job in found.jobs])

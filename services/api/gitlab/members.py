@@ -62,14 +62,14 @@ class MemberHandlers:
     async def create(self, request: web.Request) -> web.Response:
         """POST .../members."""
         members = self._members(request)
-        manager = await members.manager(find_caller(request), request.match_info["id"])
+        manager = await members.find_manager(find_caller(request), request.match_info["id"])
         member = await members.add(manager, read_new_member(await parameters(request)))
         return _answer(request, member, status=201)
 
     async def update(self, request: web.Request) -> web.Response:
         """PUT .../members/:user_id."""
         members = self._members(request)
-        manager = await members.manager(find_caller(request), request.match_info["id"])
+        manager = await members.find_manager(find_caller(request), request.match_info["id"])
         asked = read_member_change(await parameters(request))
         member = await members.show(manager.source, read_id(request.match_info, "user_id"))
         return _answer(request, await members.change(manager, member, asked))
@@ -77,7 +77,7 @@ class MemberHandlers:
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE .../members/:user_id. All members may end their own membership."""
         members, reference = self._members(request), request.match_info["id"]
-        found = await members.find_to_leave(find_caller(request), reference)
+        found = await members.find_removal(find_caller(request), reference)
         await members.remove(found, read_id(request.match_info, "user_id"))
         return web.Response(status=204)
 

@@ -39,7 +39,9 @@ def _list_of(entity: RecordEntity, takes: ListParameters) -> Handler:
         """Respond with one page of the relation."""
         page = page_of(request)
         query = takes.read(nest(request.query.items()), entity.relation, page)
-        found = await use_cases(request).records.page(find_caller(request), request.match_info["id"], query)
+        found = await use_cases(request).records.read_page(
+            find_caller(request), request.match_info["id"], query
+        )
         headers = page_headers(request, page, total=found.total)
         async with aclosing(_encode_page(found, entity, external_url=external_url(request))) as items:
             return await json_list(request, items, headers=headers)
@@ -83,7 +85,7 @@ async def _answer(request: web.Request, entity: RecordEntity, found: FoundRecord
 def _by_iid(name: str) -> ReadLocator:
     def read(request: web.Request) -> Locator:
         wanted = RecordFilter(iids=frozenset({read_id(request.match_info, name)}))
-        return lambda _, relation: use_cases(request).records.first(relation, wanted)
+        return lambda _, relation: use_cases(request).records.find_first(relation, wanted)
 
     return read
 
@@ -108,14 +110,14 @@ def _label(request: web.Request) -> Locator:
         number = Place.number_of(project, integer(name) or 0)
         if number is not None and number < relation.length:
             return number
-        return await use_cases(request).records.first(relation, RecordFilter(title=name))
+        return await use_cases(request).records.find_first(relation, RecordFilter(title=name))
 
     return locate
 
 
 def _release(request: web.Request) -> Locator:
     wanted = RecordFilter(tag=request.match_info["tag_name"])
-    return lambda _, relation: use_cases(request).records.first(relation, wanted)
+    return lambda _, relation: use_cases(request).records.find_first(relation, wanted)
 
 
 issues = _list_of(record_entities.ISSUES, lists.ISSUES)

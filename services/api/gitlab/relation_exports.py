@@ -23,7 +23,7 @@ from shared.usecases.relation_exports import RelationStatus
 async def create(request: web.Request) -> web.Response:
     """POST /projects/:id/export_relations."""
     exports = use_cases(request).relation_exports
-    transferable = await exports.transferable(*_read_address(request))
+    transferable = await exports.find_exportable(*_read_address(request))
     await exports.schedule(transferable, batched=read_batched(await parameters(request)))
     return accepted_response()
 
@@ -31,10 +31,10 @@ async def create(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.StreamResponse:
     """GET /projects/:id/export_relations/status."""
     exports = use_cases(request).relation_exports
-    transferable = await exports.transferable(*_read_address(request))
+    transferable = await exports.find_exportable(*_read_address(request))
     relation = read_relation_name(request.query)
     if relation is None:
-        return await _show_all(request, await exports.statuses(transferable))
+        return await _show_all(request, await exports.list_statuses(transferable))
     return json_response(relation_status(await exports.status(transferable, relation)))
 
 
@@ -50,7 +50,7 @@ async def _show_all(
 async def download(request: web.Request) -> web.StreamResponse:
     """GET and HEAD /projects/:id/export_relations/download."""
     exports = use_cases(request).relation_exports
-    transferable = await exports.transferable(*_read_address(request))
+    transferable = await exports.find_exportable(*_read_address(request))
     return await send_file(request, await exports.download(transferable, read_relation(request.query)))
 
 

@@ -60,7 +60,7 @@ async def receive_upload(
             await _apply_sudo(request, form.fields)
             asked = read(form)
         except ParametersInvalid:
-            await use_cases(request).imports.take_back(_quota(admission, refusal))
+            await use_cases(request).imports.uncount(_quota(admission, refusal))
             raise
         except Refusal as error:
             raise refusal or error from None

@@ -37,11 +37,11 @@ class RequestMetrics:
             "crossdock_rate_limited", "Requests that a rate limit refused.", ["limit"], registry=registry
         )
 
-    def began(self) -> None:
-        """Count the begin of a request. The caller calls ``answered`` at its end in any case."""
+    def count_begin(self) -> None:
+        """Count the begin of a request. The caller calls ``count_end`` at its end in any case."""
         self._at_work.inc()
 
-    def answered(self, answered: RequestSummary) -> None:
+    def count_end(self, answered: RequestSummary) -> None:
         """Count the end of a request."""
         route = answered.route, answered.method
         self._at_work.dec()
@@ -50,6 +50,6 @@ class RequestMetrics:
         self._received.labels(*route).inc(answered.received)
         self._sent.labels(*route).inc(answered.sent)
 
-    def limited(self, limit: str) -> None:
+    def count_refusal(self, limit: str) -> None:
         """Count a request that the rate limit with this name refused."""
         self._limited.labels(limit).inc()

@@ -21,7 +21,7 @@ def remember_quota(metrics: RequestMetrics, quota: Quota | None) -> None:
     """Remember the quota for the headers of the response, and count requests over the limit."""
     _QUOTA.set(quota)
     if quota is not None and quota.is_over:
-        metrics.limited(quota.name)
+        metrics.count_refusal(quota.name)
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:

@@ -21,7 +21,7 @@ _log = structlog.get_logger()
 async def log_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Bind the correlation id, and log one line, without the request's query, which may have a token."""
     metrics = request.app[METRICS]
-    metrics.began()
+    metrics.count_begin()
     forget_quota()
     with bound_contextvars(correlation_id=begin_request(request)):
         status, response = CLIENT_GONE, None
@@ -31,7 +31,7 @@ async def log_requests(request: web.Request, handler: Handler) -> web.StreamResp
             return response
         finally:
             seconds = seconds_since_begin(request)
-            metrics.answered(summarize(request, response, status=status, seconds=seconds))
+            metrics.count_end(summarize(request, response, status=status, seconds=seconds))
             _log.info(
                 "request",
                 method=request.method,

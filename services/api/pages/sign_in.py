@@ -79,7 +79,7 @@ async def sign_in(request: web.Request) -> web.Response:
     token = await sessions.check((text(given.get("token")) or "").strip())
     if token is None:
         return _form(request, return_to, status=401, advice=_UNUSABLE)
-    await sessions.take_back(attempt)
+    await sessions.uncount(attempt)
     return await _begin(request, token, return_to or PATH)
 
 

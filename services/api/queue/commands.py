@@ -79,7 +79,7 @@ class ExportCommand:
         reader.require("project")
         reference = reader.text("project") or ""
         reader.finish()
-        project = await self._exports.exportable(command.actor, reference)
+        project = await self._exports.find_exportable(command.actor, reference)
         order = read_order(command.event.data)
         await self._exports.check(command.actor, project, order)
 

@@ -85,7 +85,7 @@ class CommandConsumer:
             if is_temporary(error):
                 _log.warning("command_given_back", error=repr(error))
                 await delivery.requeue()
-                self._metrics.ended(CommandEnd.GIVEN_BACK)
+                self._metrics.count_end(CommandEnd.GIVEN_BACK)
             else:
                 _log.exception("command_failed")
                 await self._reject(delivery, f"500 {type(error).__name__}")
@@ -95,14 +95,14 @@ class CommandConsumer:
         if verdict.reason is None:
             _log.info("command_accepted", type=verdict.reply.type)
             await delivery.ack()
-            self._metrics.ended(CommandEnd.ACCEPTED)
+            self._metrics.count_end(CommandEnd.ACCEPTED)
         else:
             _log.warning("command_refused", reason=verdict.reason, code=verdict.reply.data["code"])
             await self._reject(delivery, verdict.reason)
 
     async def _reject(self, delivery: Delivery, reason: str) -> None:
         await delivery.reject(reason)
-        self._metrics.ended(CommandEnd.REFUSED)
+        self._metrics.count_end(CommandEnd.REFUSED)
 
     async def _verdict(self, message: Message) -> tuple[CloudEvent | None, _Verdict]:
         event = None
@@ -110,15 +110,15 @@ class CommandConsumer:
             event = read_event(message)
             answer = await self._service.execute(event, message)
         except Refusal as error:
-            return event, self._refused(event, error)
+            return event, self._refuse(event, error)
         except Exception as error:
             if is_temporary(error):
                 raise
             _log.exception("command_failed")
-            return event, self._refused(event, InternalError())
+            return event, self._refuse(event, InternalError())
         return event, _Verdict(replies.make_acceptance(event, answer, source=self._source), None)
 
-    def _refused(self, event: CloudEvent | None, error: CrossdockError) -> _Verdict:
+    def _refuse(self, event: CloudEvent | None, error: CrossdockError) -> _Verdict:
         status, sentence = status_of(error).value, reason_of(error)
         reason = f"{status} {sentence.removeprefix(f'{status} ')}"[:MAX_REASON_CHARACTERS]
         return _Verdict(replies.make_refusal(event, error, source=self._source), reason)

@@ -27,6 +27,6 @@ class CommandMetrics:
         for end in CommandEnd:  # start at 0: an alert does not see an increase if a counter starts at 1
             self._commands.labels(end.value)
 
-    def ended(self, end: CommandEnd) -> None:
+    def count_end(self, end: CommandEnd) -> None:
         """Count a delivery that was acknowledged, rejected or requeued."""
         self._commands.labels(end.value).inc()

@@ -70,14 +70,14 @@ async def test_a_namespace_that_goes_while_the_archive_is_looked_at_is_not_found
 async def test_a_namespace_that_goes_at_the_end_is_told_under_one_key(
     api: Api, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = api.uses.imports.place
+    find = api.uses.imports.find_destination
 
-    async def placed_too_early(*args: Any) -> Destination:
-        found = await place(*args)
+    async def find_too_early(*args: Any) -> Destination:
+        found = await find(*args)
         await api.call("DELETE", f"/api/v4/groups/{group}", by="ann")
         return found
 
-    monkeypatch.setattr(api.uses.imports, "place", placed_too_early)
+    monkeypatch.setattr(api.uses.imports, "find_destination", find_too_early)
     body = form_body([Part("path", "p"), Part("namespace", "grp"), Part("file", b"x", "x.tar.gz")])
     answer = await api.post("/projects/import", by="ann", data=body, headers=HEADERS)
 
