@@ -55,8 +55,8 @@ async def readiness(
     ``everything`` also checks the broker and the storage. Without it the document names the database only
     if its check fails, because GitLab's document has ``master_check`` alone.
     """
-    asked = [name for name in checks if everything or name == _VITAL]
-    results = dict(zip(asked, await asyncio.gather(*(_passes(checks[name]) for name in asked)), strict=True))
+    names = [name for name in checks if everything or name == _VITAL]
+    results = dict(zip(names, await asyncio.gather(*(_passes(checks[name]) for name in names)), strict=True))
     shown = {name: passed for name, passed in results.items() if everything or not passed}
     return _document({"master_check": not now.draining} | shown)
 

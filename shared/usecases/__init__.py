@@ -1,5 +1,5 @@
-"""Use cases: what may be asked for, by whom, and what is done then. They know no transport.
+"""Use cases: each checks what a user may do, and does it. They know no transport.
 
-Ports come by constructor, the actor and a typed request by call. What goes wrong is raised as a typed error
-of ``shared.errors`` and below; renderers of the transports choose status and words.
+Constructors receive the ports; calls receive the actor, who is the user or None, and a typed request. Use
+cases raise the typed errors of ``shared.errors``, which each transport renders with a status and a text.
 """

@@ -55,14 +55,14 @@ class Groups:
         require_user(actor)
         return await free_path(self._pool, path, parent_id=parent_id)
 
-    async def create(self, actor: User | None, asked: GroupRequest) -> Namespace:
+    async def create(self, actor: User | None, request: GroupRequest) -> Namespace:
         """Create a group that the user owns. Raises Unauthenticated, NotFound, Denied and GroupNotSaved."""
         user, parent = require_user(actor), None
-        if asked.parent_id is not None:
-            above = await find_visible_group(self._pool, user, str(asked.parent_id))
+        if request.parent_id is not None:
+            above = await find_visible_group(self._pool, user, str(request.parent_id))
             parent = above.require(AccessLevel.MAINTAINER)
         try:
-            return await self._insert(user, asked, parent)
+            return await self._insert(user, request, parent)
         except NameRefused as error:
             raise GroupNotSaved(error.field, str(error), cause=error) from None
         except NamespacePathTaken as error:
@@ -72,11 +72,16 @@ class Groups:
         except VisibilityRefused as error:
             raise GroupNotSaved("visibility_level", str(error), cause=error) from None
 
-    async def _insert(self, user: User, asked: GroupRequest, parent: Namespace | None) -> Namespace:
-        path, name = check_path(asked.path), check_name(asked.name)
+    async def _insert(self, user: User, request: GroupRequest, parent: Namespace | None) -> Namespace:
+        path, name = check_path(request.path), check_name(request.name)
         async with self._pool.acquire() as db, db.transaction():
             group = await create_group(
-                db, path, name=name, parent=parent, description=asked.description, visibility=asked.visibility
+                db,
+                path,
+                name=name,
+                parent=parent,
+                description=request.description,
+                visibility=request.visibility,
             )
             await add_member(db, user.id, namespace_id=group.id, level=AccessLevel.OWNER)
         return group
@@ -88,12 +93,12 @@ class Groups:
         """
         return await find_visible_group(self._pool, require_user(actor), reference)
 
-    async def change(self, found: VisibleNamespace, asked: GroupChanges) -> Namespace:
+    async def change(self, found: VisibleNamespace, request: GroupChanges) -> Namespace:
         """Change a group as its owner, and return it. Raises Denied, FieldsInvalid and NotFound."""
         group = found.require(AccessLevel.OWNER)
         try:
             async with self._pool.acquire() as db, db.transaction():
-                await change_group(db, group.id, asked)
+                await change_group(db, group.id, request)
         except NamespacePathTaken as error:
             raise FieldsInvalid({"path": [TAKEN]}, cause=error) from None
         except VisibilityRefused as error:

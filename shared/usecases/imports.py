@@ -129,37 +129,37 @@ class Imports:
         """Undo the count of an import whose parameters were invalid."""
         await self._limits.uncount(quota)
 
-    async def check_early(self, actor: User, asked: ImportRequest) -> None:
+    async def check_early(self, actor: User, request: ImportRequest) -> None:
         """Check what GitLab checks before the archive: the namespace exists, and the path is not blank.
 
         Raises NotFound and ImportNotSaved.
         """
-        if asked.namespace is not None:
-            await find_member_namespace(self._pool, actor, asked.namespace)
-        if not asked.path.strip():
+        if request.namespace is not None:
+            await find_member_namespace(self._pool, actor, request.namespace)
+        if not request.path.strip():
             raise ImportNotSaved("Path can't be blank")
 
-    async def find_destination(self, actor: User, asked: ImportRequest) -> Destination:
+    async def find_destination(self, actor: User, request: ImportRequest) -> Destination:
         """Determine the project to create.
 
         Raises NotFound for a namespace in which the user has no access level, and ImportNotSaved for all
         other problems.
         """
-        namespace = await self._find_permitted_namespace(actor, asked.namespace)
+        namespace = await self._find_permitted_namespace(actor, request.namespace)
         with _translate_errors():
-            check_description(str(asked.override_params.get("description", "")))
-            return await self._destination(namespace, asked)
+            check_description(str(request.override_params.get("description", "")))
+            return await self._destination(namespace, request)
 
     async def schedule(
-        self, actor: User, asked: ImportRequest, archive: Archive, *, origin: JobOrigin
+        self, actor: User, request: ImportRequest, archive: Archive, *, origin: JobOrigin
     ) -> ScheduledJob:
         """Create the project and its queued job in one transaction, and announce the job.
 
         Raises what ``find_destination`` raises.
         """
-        to = await self.find_destination(actor, asked)
+        to = await self.find_destination(actor, request)
         async with self._pool.acquire() as db:
-            scheduled = await self.insert(db, actor, asked, to=to, archive=archive, origin=origin)
+            scheduled = await self.insert(db, actor, request, to=to, archive=archive, origin=origin)
         await self._queue.announce(scheduled.job)
         return scheduled
 
@@ -167,7 +167,7 @@ class Imports:
         self,
         db: Connection,
         actor: User,
-        asked: ImportRequest,
+        request: ImportRequest,
         *,
         to: Destination,
         archive: Archive,
@@ -178,7 +178,7 @@ class Imports:
         Raises ImportNotSaved if the path or the name is taken, or the limit of projects is reached.
         """
         order = ImportOrder(
-            override_params=asked.override_params,
+            override_params=request.override_params,
             replaces=to.replaces.full_path if to.replaces else None,
             source=archive.source,
         )
@@ -220,11 +220,11 @@ class Imports:
             raise ImportNotAllowed
         return found.namespace
 
-    async def _destination(self, namespace: Namespace, asked: ImportRequest) -> Destination:
-        path = check_path(asked.path)
-        name = check_name(asked.name) if asked.name and asked.name.strip() else None
+    async def _destination(self, namespace: Namespace, request: ImportRequest) -> Destination:
+        path = check_path(request.path)
+        name = check_name(request.name) if request.name and request.name.strip() else None
         replaced = None
-        if asked.overwrite:
+        if request.overwrite:
             replaced = await store.find_by_path(self._pool, f"{namespace.full_path}/{path}")
         if replaced is not None:
             path = f"{path}-{uuid4().hex}"

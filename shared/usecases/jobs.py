@@ -57,7 +57,7 @@ class Jobs:
         self._retries = retries
 
     async def list(
-        self, actor: User | None, asked: JobFilter, *, below: int | None, limit: int
+        self, actor: User | None, request: JobFilter, *, below: int | None, limit: int
     ) -> Sequence[ListedJob]:
         """List jobs with an id lower than ``below``, the newest first.
 
@@ -65,7 +65,7 @@ class Jobs:
         """
         user = require_user(actor)
         async with one_moment(self._pool) as db:
-            query = await _query(db, user, asked, below=below, limit=limit)
+            query = await _query(db, user, request, below=below, limit=limit)
             # For the project of the filter, ``_query`` has checked that the user is a maintainer.
             sees_all = user.is_admin or query.project_id is not None
             return await list_jobs(db, query, administrator=None if sees_all else user)
@@ -129,18 +129,18 @@ async def find_job(db: Database, actor: User | None, job_id: int | None) -> Repo
     return ReportedJob(report, project)
 
 
-async def _query(db: Database, user: User, asked: JobFilter, *, below: int | None, limit: int) -> JobQuery:
+async def _query(db: Database, user: User, request: JobFilter, *, below: int | None, limit: int) -> JobQuery:
     return JobQuery(
-        kind=asked.kind,
-        state=asked.state,
-        project_id=(await _find_maintained(db, user, asked.project)).id if asked.project else None,
-        user_id=user.id if asked.mine else (await _user(db, asked.user)).id if asked.user else None,
+        kind=request.kind,
+        state=request.state,
+        project_id=(await _find_maintained(db, user, request.project)).id if request.project else None,
+        user_id=user.id if request.mine else (await _user(db, request.user)).id if request.user else None,
         below=below,
         limit=limit,
-        created_after=asked.created_after,
-        created_before=asked.created_before,
-        finished_after=asked.finished_after,
-        finished_before=asked.finished_before,
+        created_after=request.created_after,
+        created_before=request.created_before,
+        finished_after=request.finished_after,
+        finished_before=request.finished_before,
     )
 
 

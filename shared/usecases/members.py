@@ -100,31 +100,31 @@ class Members:
         manager.require()
         return manager
 
-    async def add(self, manager: Manager, asked: NewMember) -> Member:
+    async def add(self, manager: Manager, request: NewMember) -> Member:
         """Add a member. Raises Denied, NotFound and AlreadyMember."""
-        manager.require(asked.level)
-        user = await self._user(asked)
+        manager.require(request.level)
+        user = await self._user(request)
         if user is None:
             raise NotFound("User")
         if user.id == manager.source.owner_id:
             raise members.AlreadyMember
         try:
             await members.add_new_member(
-                self._pool, manager.source, user.id, level=asked.level, expires_at=asked.expires_at
+                self._pool, manager.source, user.id, level=request.level, expires_at=request.expires_at
             )
         except SourceGone:
             raise NotFound from None
         return await self._reload(manager, user.id)
 
-    async def change(self, manager: Manager, member: Member, asked: MemberChange) -> Member:
+    async def change(self, manager: Manager, member: Member, request: MemberChange) -> Member:
         """Change a member's access level and expiry. Raises Denied, also for the last owner of a group."""
-        manager.require(asked.level, member.level)
+        manager.require(request.level, member.level)
         _refuse_for_owner(manager.source, member)
-        expires_at = member.expires_at if asked.keeps_day else asked.expires_at
+        expires_at = member.expires_at if request.keeps_day else request.expires_at
         try:
             async with self._pool.acquire() as db, db.transaction():
                 await members.change_member(
-                    db, manager.source, member.user.id, level=asked.level, expires_at=expires_at
+                    db, manager.source, member.user.id, level=request.level, expires_at=expires_at
                 )
         except LastOwner:
             raise Denied from None
@@ -163,10 +163,10 @@ class Members:
         )
         return Manager(source=source, level=found.level, needed=needed)
 
-    async def _user(self, asked: NewMember) -> User | None:
-        if asked.user_id is not None:
-            return await find_user_by_id(self._pool, asked.user_id)
-        return await find_user(self._pool, asked.username or "")
+    async def _user(self, request: NewMember) -> User | None:
+        if request.user_id is not None:
+            return await find_user_by_id(self._pool, request.user_id)
+        return await find_user(self._pool, request.username or "")
 
     async def _reload(self, manager: Manager, user_id: int) -> Member:
         member = await members.find_member(self._pool, manager.source, user_id)

@@ -79,16 +79,16 @@ class Projects:
         found = await find_visible_project(self._pool, actor, reference)
         return await self._details(found, with_statistics=with_statistics)
 
-    async def create(self, actor: User | None, asked: ProjectRequest) -> Project:
+    async def create(self, actor: User | None, request: ProjectRequest) -> Project:
         """Create an empty project. Raises Unauthenticated, NotFound and FieldsInvalid."""
         user = require_user(actor)
-        namespace = await self._find_permitted_namespace(user, asked.namespace_id)
-        refuse_visibility(asked.visibility, namespace)
+        namespace = await self._find_permitted_namespace(user, request.namespace_id)
+        refuse_visibility(request.visibility, namespace)
         with translate_project_errors():
             new = NewProject(
-                namespace_id=namespace.id, creator_id=user.id, path=check_path(asked.path),
-                name=check_name(asked.name), description=check_description(asked.description or "") or None,
-                visibility=asked.visibility,
+                namespace_id=namespace.id, creator_id=user.id, path=check_path(request.path),
+                name=check_name(request.name), visibility=request.visibility,
+                description=check_description(request.description or "") or None,
             )  # fmt: skip
             async with self._pool.acquire() as db, db.transaction():
                 await store.refuse_over_limit(db, namespace.id)
@@ -103,19 +103,19 @@ class Projects:
         return await find_visible_project(self._pool, actor, reference)
 
     async def change(
-        self, found: VisibleProject, asked: ProjectChanges, *, with_statistics: bool = False
+        self, found: VisibleProject, request: ProjectChanges, *, with_statistics: bool = False
     ) -> ProjectDetails:
         """Change a project as its maintainer, or, for a new name or visibility, as its owner.
 
         Raises Denied, FieldsInvalid and NotFound.
         """
-        is_for_owners = asked.name or asked.visibility is not None
+        is_for_owners = request.name or request.visibility is not None
         project = found.require(AccessLevel.OWNER if is_for_owners else AccessLevel.MAINTAINER)
-        if asked.visibility is not None:
-            refuse_visibility(asked.visibility, project.namespace)
+        if request.visibility is not None:
+            refuse_visibility(request.visibility, project.namespace)
         with translate_project_errors():
             async with self._pool.acquire() as db, db.transaction():
-                await changes.change(db, project.id, asked)
+                await changes.change(db, project.id, request)
         return await self._reload(found, with_statistics=with_statistics)
 
     async def archive(

@@ -68,10 +68,10 @@ class Pushes:
             with _translate_errors():
                 return await store.open_push(db, project_id, with_content=with_content, idle=self._idle)
 
-    async def show(self, actor: User | None, asked: PushReference) -> Push:
+    async def show(self, actor: User | None, reference: PushReference) -> Push:
         """Return a snapshot, open or committed."""
-        project_id = await self._project(actor, asked.project)
-        push = await store.find(self._pool, project_id, asked.number)
+        project_id = await self._project(actor, reference.project)
+        push = await store.find(self._pool, project_id, reference.number)
         if push is None:
             raise NotFound("Snapshot")
         return push

@@ -62,38 +62,42 @@ class RelationExports:
         project = await find_maintained_project(self._pool, actor, reference)
         return ExportableProject(project, require_user(actor), settings.retention)
 
-    async def schedule(self, asked: ExportableProject, *, batched: bool) -> None:
+    async def schedule(self, exportable: ExportableProject, *, batched: bool) -> None:
         """Export the current content of the project for the user. Raises NotFound."""
         async with self._pool.acquire() as db, db.transaction():
-            if not await store.lock(db, asked.project.id):
+            if not await store.lock(db, exportable.project.id):
                 raise NotFound("Project")
             await relation_exports.keep_newest(
-                db, project_id=asked.project.id, user_id=asked.user.id,
-                batched=batched, retention=asked.retention,
+                db, project_id=exportable.project.id, user_id=exportable.user.id,
+                batched=batched, retention=exportable.retention,
             )  # fmt: skip
 
-    async def status(self, asked: ExportableProject, relation: str) -> RelationStatus:
+    async def status(self, exportable: ExportableProject, relation: str) -> RelationStatus:
         """Return the status of one relation. Raises RelationExportMissing."""
-        return await self._status(await self._export(asked), relation)
+        return await self._status(await self._export(exportable), relation)
 
-    async def list_statuses(self, asked: ExportableProject) -> AsyncGenerator[RelationStatus, None] | None:
+    async def list_statuses(
+        self, exportable: ExportableProject
+    ) -> AsyncGenerator[RelationStatus, None] | None:
         """Return a generator of the status of every relation; None if there is no export."""
-        export = await self._find(asked)
+        export = await self._find(exportable)
         return None if export is None else self._statuses(export)
 
-    async def download(self, asked: ExportableProject, file: RelationRequest) -> FileDownload:
+    async def download(self, exportable: ExportableProject, file: RelationRequest) -> FileDownload:
         """Return the file of a relation or of a batch.
 
         Raises RelationExportMissing, RelationExportInvalid and FileLost.
         """
-        return await self._files.download(await self._export(asked), file)
+        return await self._files.download(await self._export(exportable), file)
 
-    async def _find(self, asked: ExportableProject) -> RelationExport | None:
+    async def _find(self, exportable: ExportableProject) -> RelationExport | None:
         """Return the user's own export of the project; None if there is none."""
-        return await relation_exports.find(self._pool, project_id=asked.project.id, user_id=asked.user.id)
+        return await relation_exports.find(
+            self._pool, project_id=exportable.project.id, user_id=exportable.user.id
+        )
 
-    async def _export(self, asked: ExportableProject) -> RelationExport:
-        export = await self._find(asked)
+    async def _export(self, exportable: ExportableProject) -> RelationExport:
+        export = await self._find(exportable)
         if export is None:
             raise RelationExportMissing("Export not found")
         return export

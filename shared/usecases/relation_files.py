@@ -48,18 +48,18 @@ class RelationFiles:
         self._pool = pool
         self._store = store
 
-    async def download(self, export: RelationExport, asked: RelationRequest) -> FileDownload:
+    async def download(self, export: RelationExport, request: RelationRequest) -> FileDownload:
         """Return the file. Raises RelationExportInvalid, RelationExportMissing and FileLost."""
-        _require_kind(export, asked)
-        layout = await self._layout(export, asked)
+        _require_kind(export, request)
+        layout = await self._layout(export, request)
         measured = await _measure(layout)
         if measured.first:
-            missing = "Export file not found" if asked.batch is None else "Batch file not found"
+            missing = "Export file not found" if request.batch is None else "Batch file not found"
             await require_stored(self._store, measured.first.key, message=missing)
         return FileDownload(
-            file_name=asked.relation.file_name,
+            file_name=request.relation.file_name,
             size=measured.size,
-            etag=_etag(export, asked, measured),
+            etag=_etag(export, request, measured),
             modified_at=export.created_at,
             read=partial(self._read, layout),
         )
@@ -70,16 +70,16 @@ class RelationFiles:
             async for piece in pieces:
                 yield piece
 
-    async def _layout(self, export: RelationExport, asked: RelationRequest) -> Layout:
-        match asked.relation.form:
+    async def _layout(self, export: RelationExport, request: RelationRequest) -> Layout:
+        match request.relation.form:
             case Form.DOCUMENT:
                 return await self._document(export)
             case Form.LINES:
-                placed = await _lines(self._pool, export, asked)
+                placed = await _lines(self._pool, export, request)
                 return lambda: stored_file(placed)
             case Form.ARCHIVE:
-                _require_first(asked)
-                return lambda: _archive(self._pool, export, asked.relation)
+                _require_first(request)
+                return lambda: _archive(self._pool, export, request.relation)
 
     async def _document(self, export: RelationExport) -> Layout:
         content = await project_content(self._pool, export.project_id)
@@ -88,11 +88,11 @@ class RelationFiles:
         return (lambda: stored_file(placed)) if data is None else (lambda: document_file(data))
 
 
-def _require_kind(export: RelationExport, asked: RelationRequest) -> None:
-    batched = export.batched and asked.relation.batchable
-    if batched and asked.batch is None:
+def _require_kind(export: RelationExport, request: RelationRequest) -> None:
+    batched = export.batched and request.relation.batchable
+    if batched and request.batch is None:
         raise RelationExportInvalid("Export is batched")
-    if not batched and asked.batch is not None:
+    if not batched and request.batch is not None:
         raise RelationExportInvalid("Export is not batched")
 
 
@@ -100,26 +100,26 @@ async def _find(db: Database, export: RelationExport, name: str) -> PlacedEntry 
     return None if export.snapshot_id is None else await index.find_entry(db, export.snapshot_id, name)
 
 
-async def _lines(db: Database, export: RelationExport, asked: RelationRequest) -> PlacedEntry | None:
+async def _lines(db: Database, export: RelationExport, request: RelationRequest) -> PlacedEntry | None:
     """Return the entry that has the lines, or the part of it that is the batch.
 
     Returns None if the relation is empty: then the first batch exists, and is empty as well.
     """
-    placed = await _find(db, export, asked.relation.entry)
-    if asked.batch is None:
+    placed = await _find(db, export, request.relation.entry)
+    if request.batch is None:
         return placed
     batch = None
-    if placed and export.snapshot_id is not None and asked.batch > 0:
-        batch = await find_batch(db, export.snapshot_id, placed, number=asked.batch)
+    if placed and export.snapshot_id is not None and request.batch > 0:
+        batch = await find_batch(db, export.snapshot_id, placed, number=request.batch)
     if batch is None and (placed is None or not placed.entry.raw_size):
-        _require_first(asked)
+        _require_first(request)
     elif batch is None:
         raise RelationExportMissing("Batch not found")
     return batch
 
 
-def _require_first(asked: RelationRequest) -> None:
-    if asked.batch not in (None, 1):
+def _require_first(request: RelationRequest) -> None:
+    if request.batch not in (None, 1):
         raise RelationExportMissing("Batch not found")
 
 
@@ -150,9 +150,9 @@ class _FileFacts:
     first: Run | None
 
 
-def _etag(export: RelationExport, asked: RelationRequest, measured: _FileFacts) -> str:
+def _etag(export: RelationExport, request: RelationRequest, measured: _FileFacts) -> str:
     """Return an entity tag, which identifies the bytes by the layout's inputs and the file's checksum."""
-    names = (export.snapshot_id or 0, asked.relation.name, asked.batch or 0, measured.trailer.hex())
+    names = (export.snapshot_id or 0, request.relation.name, request.batch or 0, measured.trailer.hex())
     return f'"{"-".join(map(str, names))}"'
 
 

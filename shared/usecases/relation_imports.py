@@ -56,15 +56,17 @@ class RelationImports:
         self._pool = pool
         self._queue = queue
 
-    async def schedule(self, actor: User, asked: RelationImportRequest, *, origin: JobOrigin) -> ScheduledJob:
+    async def schedule(
+        self, actor: User, request: RelationImportRequest, *, origin: JobOrigin
+    ) -> ScheduledJob:
         """Insert the queued job, and announce it.
 
         Raises ProjectNotFound, UnknownRelation, NotAuthorized and RelationImportRunning, in GitLab's order.
         """
         async with self._pool.acquire() as db, db.transaction():
-            project = await _project(db, actor, asked)
-            job = await self.insert(db, actor, project, RelationImportOrder(relation=asked.relation),
-                                    origin=origin, object_id=asked.object_id)  # fmt: skip
+            project = await _project(db, actor, request)
+            job = await self.insert(db, actor, project, RelationImportOrder(relation=request.relation),
+                                    origin=origin, object_id=request.object_id)  # fmt: skip
         await self._queue.announce(job)
         return ScheduledJob(project, job)
 
@@ -106,12 +108,12 @@ class RelationImports:
         return RelationImportList(found.project, made)
 
 
-async def _project(db: Connection, actor: User, asked: RelationImportRequest) -> Project:
+async def _project(db: Connection, actor: User, request: RelationImportRequest) -> Project:
     try:
-        found = await require_visible(db, actor, await store.find_by_path(db, asked.path))
+        found = await require_visible(db, actor, await store.find_by_path(db, request.path))
     except NotFound:
         raise ProjectNotFound from None
-    if asked.relation not in RELATIONS:
+    if request.relation not in RELATIONS:
         raise UnknownRelation
     if found.level < AccessLevel.MAINTAINER:
         raise NotAuthorized

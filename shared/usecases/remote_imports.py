@@ -16,7 +16,7 @@ from shared.usecases.job_queue import JobQueue
 class PreparedImport:
     """A checked import: its destination, and the function that claims its archive."""
 
-    asked: ImportRequest
+    request: ImportRequest
     to: Destination
     take: ArchiveClaim
 
@@ -31,7 +31,7 @@ class RemoteImports:
         self._sources = sources
 
     async def prepare(
-        self, actor: User | None, asked: ImportRequest, source: ArchiveSource
+        self, actor: User | None, request: ImportRequest, source: ArchiveSource
     ) -> PreparedImport:
         """Check an import in GitLab's order: the user, the request, the archive, then the destination.
 
@@ -39,9 +39,11 @@ class RemoteImports:
         """
         admission = await self._imports.admit(actor)
         assert actor is not None  # noqa: S101  # ``admit`` raises Unauthenticated
-        await self._imports.check_early(actor, asked)
+        await self._imports.check_early(actor, request)
         take = await self._sources.find(source, admission.settings)
-        return PreparedImport(asked=asked, to=await self._imports.find_destination(actor, asked), take=take)
+        return PreparedImport(
+            request=request, to=await self._imports.find_destination(actor, request), take=take
+        )
 
     async def insert(
         self, db: Connection, actor: User, ready: PreparedImport, *, origin: JobOrigin
@@ -51,13 +53,15 @@ class RemoteImports:
         Raises ArchiveTaken and ImportNotSaved.
         """
         archive = await ready.take(db)
-        return await self._imports.insert(db, actor, ready.asked, to=ready.to, archive=archive, origin=origin)
+        return await self._imports.insert(
+            db, actor, ready.request, to=ready.to, archive=archive, origin=origin
+        )
 
     async def schedule(
-        self, actor: User, asked: ImportRequest, source: ArchiveSource, *, origin: JobOrigin
+        self, actor: User, request: ImportRequest, source: ArchiveSource, *, origin: JobOrigin
     ) -> ScheduledJob:
         """Prepare an import, insert it and announce its job. Raises what ``prepare`` and ``insert`` raise."""
-        ready = await self.prepare(actor, asked, source)
+        ready = await self.prepare(actor, request, source)
         async with self._pool.acquire() as db, db.transaction():
             scheduled = await self.insert(db, actor, ready, origin=origin)
         await self._queue.announce(scheduled.job)

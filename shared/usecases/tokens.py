@@ -83,10 +83,10 @@ class Tokens:
             raise NotFound
         return found
 
-    async def create(self, user: User, asked: TokenRequest) -> CreatedToken:
+    async def create(self, user: User, request: TokenRequest) -> CreatedToken:
         """Create a token for a user. The caller checks whether that is permitted."""
         text = await tokens.create_token(
-            self._pool, user.id, name=asked.name, scopes=asked.scopes, expires_at=asked.expires_at
+            self._pool, user.id, name=request.name, scopes=request.scopes, expires_at=request.expires_at
         )
         made = await tokens.find_by_token(self._pool, text)
         assert made is not None  # noqa: S101  # it was just created

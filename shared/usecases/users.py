@@ -42,12 +42,12 @@ class Users:
             raise NotFound("User")
         return user
 
-    async def create(self, actor: User | None, asked: UserRequest) -> User:
+    async def create(self, actor: User | None, request: UserRequest) -> User:
         """Create a user as an administrator. Raises Unauthenticated, Denied and UsernameTaken."""
         require_administrator(actor)
         return await create_user(
-            self._pool, asked.username, name=asked.name, email=asked.email,
-            is_admin=asked.is_admin, bot=asked.bot, projects_limit=asked.projects_limit,
+            self._pool, request.username, name=request.name, email=request.email,
+            is_admin=request.is_admin, bot=request.bot, projects_limit=request.projects_limit,
         )  # fmt: skip
 
 

@@ -59,21 +59,23 @@ class Webhooks:
         """List all webhooks of the project, the oldest first: at most 100."""
         return await store.list_all(self._pool, project_id)
 
-    async def create(self, project_id: int | None, asked: WebhookFields, *, events: Sequence[str]) -> Webhook:
+    async def create(
+        self, project_id: int | None, fields: WebhookFields, *, events: Sequence[str]
+    ) -> Webhook:
         """Create a webhook, for ``events`` unless the fields name others.
 
         Raises FieldsInvalid for its URL, TooManyWebhooks and NotFound.
         """
-        url = asked.url or ""
+        url = fields.url or ""
         await self._check_url(url)
         try:
             return await store.create(
                 self._pool,
                 project_id=project_id,
                 url=url,
-                events=asked.events or events,
-                description=asked.description or "",
-                secret=asked.secret or signing.new_secret(),
+                events=fields.events or events,
+                description=fields.description or "",
+                secret=fields.secret or signing.new_secret(),
             )
         except store.WebhookProjectGone:
             raise NotFound("Project") from None
@@ -85,17 +87,17 @@ class Webhooks:
             raise NotFound("Webhook")
         return webhook
 
-    async def change(self, webhook: Webhook, asked: WebhookFields) -> Webhook:
+    async def change(self, webhook: Webhook, fields: WebhookFields) -> Webhook:
         """Change a webhook; setting ``enabled`` makes it retry at once. Raises FieldsInvalid, NotFound."""
-        if asked.url is not None:
-            await self._check_url(asked.url)
+        if fields.url is not None:
+            await self._check_url(fields.url)
         async with self._pool.acquire() as db, db.transaction():
-            await store.change(db, webhook.id, asked.changes)
-            if asked.secret is not None:
-                await store.rotate(db, webhook.id, asked.secret)
-            if asked.enabled:
+            await store.change(db, webhook.id, fields.changes)
+            if fields.secret is not None:
+                await store.rotate(db, webhook.id, fields.secret)
+            if fields.enabled:
                 await store.enable(db, webhook.id)
-            elif asked.enabled is not None:
+            elif fields.enabled is not None:
                 await store.disable(db, webhook.id, _BY_USER)
         return await self.show(webhook.project_id, webhook.id)
 

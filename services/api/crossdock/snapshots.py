@@ -23,8 +23,8 @@ _CONTENTS = ("empty", "current")
 async def find_push(request: web.Request) -> Push:
     """Return the snapshot of the address. Raises NotFound, and Denied if the caller is no maintainer."""
     number = integer(request.match_info["snapshot_id"]) or 0
-    asked = PushReference(project=request.match_info["id"], number=number)
-    return await use_cases(request).pushes.show(find_caller(request), asked)
+    reference = PushReference(project=request.match_info["id"], number=number)
+    return await use_cases(request).pushes.show(find_caller(request), reference)
 
 
 async def index(request: web.Request) -> web.Response:

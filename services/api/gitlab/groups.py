@@ -56,8 +56,8 @@ async def projects(request: web.Request) -> web.Response:
 async def create(request: web.Request) -> web.Response:
     """POST /groups."""
     caller = require_caller(request)
-    asked = read_group(await parameters(request))
-    return _answer(request, await use_cases(request).groups.create(caller, asked), status=201)
+    new_group = read_group(await parameters(request))
+    return _answer(request, await use_cases(request).groups.create(caller, new_group), status=201)
 
 
 async def update(request: web.Request) -> web.Response:

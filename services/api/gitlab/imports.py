@@ -27,9 +27,9 @@ from shared.usecases.imports import ImportRequest, ScheduledJob
 
 async def create(request: web.Request) -> web.Response:
     """POST /projects/import."""
-    async with receive_upload(request, read_upload) as (caller, (asked, archive)):
+    async with receive_upload(request, read_upload) as (caller, (import_request, archive)):
         imports = use_cases(request).imports
-        scheduled = await imports.schedule(caller, asked, archive, origin=origin_of(request))
+        scheduled = await imports.schedule(caller, import_request, archive, origin=origin_of(request))
     return _import_answer(scheduled)
 
 
@@ -47,9 +47,9 @@ async def _create_remote(
     request: web.Request, read: Callable[[Mapping[str, object]], tuple[ImportRequest, ArchiveSource]]
 ) -> web.Response:
     caller = require_caller(request)
-    asked, source = read(await parameters(request))
+    import_request, source = read(await parameters(request))
     imports = use_cases(request).remote_imports
-    return _import_answer(await imports.schedule(caller, asked, source, origin=origin_of(request)))
+    return _import_answer(await imports.schedule(caller, import_request, source, origin=origin_of(request)))
 
 
 def _import_answer(scheduled: ScheduledJob) -> web.Response:
@@ -59,9 +59,9 @@ def _import_answer(scheduled: ScheduledJob) -> web.Response:
 
 async def create_relation(request: web.Request) -> web.Response:
     """POST /projects/import-relation."""
-    async with receive_upload(request, read_relation_upload) as (caller, asked):
+    async with receive_upload(request, read_relation_upload) as (caller, import_request):
         imports = use_cases(request).relation_imports
-        scheduled = await imports.schedule(caller, asked, origin=origin_of(request))
+        scheduled = await imports.schedule(caller, import_request, origin=origin_of(request))
     entity = relation_import(scheduled.project, scheduled.job)
     return json_response(entity, status=201, headers=job_header(scheduled.job))
 

@@ -70,9 +70,9 @@ class MemberHandlers:
         """PUT .../members/:user_id."""
         members = self._members(request)
         manager = await members.find_manager(find_caller(request), request.match_info["id"])
-        asked = read_member_change(await parameters(request))
+        change = read_member_change(await parameters(request))
         member = await members.show(manager.source, read_id(request.match_info, "user_id"))
-        return _answer(request, await members.change(manager, member, asked))
+        return _answer(request, await members.change(manager, member, change))
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE .../members/:user_id. All members may end their own membership."""

@@ -52,8 +52,8 @@ async def update(request: web.Request) -> web.Response:
     """PUT /projects/:id."""
     projects = use_cases(request).projects
     found = await projects.find_to_change(find_caller(request), request.match_info["id"])
-    asked = read_project_changes(await parameters(request))
-    return _answer(request, await projects.change(found, asked, with_statistics=_with_statistics(request)))
+    changes = read_project_changes(await parameters(request))
+    return _answer(request, await projects.change(found, changes, with_statistics=_with_statistics(request)))
 
 
 async def archive(request: web.Request) -> web.Response:

@@ -58,7 +58,7 @@ async def receive_upload(
         try:
             form = await stack.enter_async_context(_receive(request))
             await _apply_sudo(request, form.fields)
-            asked = read(form)
+            result = read(form)
         except ParametersInvalid:
             await use_cases(request).imports.uncount(_quota(admission, refusal))
             raise
@@ -66,7 +66,7 @@ async def receive_upload(
             raise refusal or error from None
         if refusal:
             raise refusal
-        yield require_caller(request), asked
+        yield require_caller(request), result
 
 
 async def _admit(request: web.Request) -> tuple[Admission | None, CrossdockError | None]:

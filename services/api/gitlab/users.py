@@ -66,9 +66,9 @@ async def _user(request: web.Request, name: str) -> User:
 async def tokens(request: web.Request) -> web.Response:
     """GET /personal_access_tokens."""
     caller, page = require_caller(request), page_of(request)
-    asked = read_token_filter(request.query, caller)
+    token_filter = read_token_filter(request.query, caller)
     found = await use_cases(request).tokens.list(
-        caller, user_id=asked.user_id, active=asked.active, limit=page.size, offset=page.offset
+        caller, user_id=token_filter.user_id, active=token_filter.active, limit=page.size, offset=page.offset
     )
     return page_response(request, page, found, token_entity)
 

@@ -80,12 +80,12 @@ async def _digest_request(request: web.Request, key: str) -> bytes:
     """Digest the parameters or, for an upload, the query. The key is the salt, as there may be passwords."""
     if is_upload(request):
         given = [(name, value) for name, value in request.query.items() if name not in TOKEN_PARAMETERS]
-        asked: object = ["upload", *given]
+        content: object = ["upload", *given]
     else:
-        asked = dict(await parameters(request))
+        content = dict(await parameters(request))
         for name in TOKEN_PARAMETERS:
-            asked.pop(name, None)
-    return hashlib.sha256(key.encode() + b"\0" + msgspec.json.encode(asked, order="deterministic")).digest()
+            content.pop(name, None)
+    return hashlib.sha256(key.encode() + b"\0" + msgspec.json.encode(content, order="deterministic")).digest()
 
 
 async def _answer(request: web.Request, handler: Handler, hold: KeyHold) -> web.StreamResponse:

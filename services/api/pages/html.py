@@ -67,6 +67,6 @@ def address(request: web.Request, path: str) -> str:
 
 def link(request: web.Request, path: str, text: str, **query: str) -> str:
     """Make a link to a path on this server."""
-    asked = "&".join(f"{name}={quote(value, safe='/')}" for name, value in query.items())
-    href = address(request, path) + (f"?{asked}" if asked else "")
+    query_string = "&".join(f"{name}={quote(value, safe='/')}" for name, value in query.items())
+    href = address(request, path) + (f"?{query_string}" if query_string else "")
     return f'<a href="{escape(href)}">{escape(text)}</a>'

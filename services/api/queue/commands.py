@@ -26,8 +26,8 @@ class ImportCommand:
 
     async def check(self, command: Command) -> Effect:
         """Check the parameters, the rate limit, the archive and the destination."""
-        asked, source = _read_import(command.event.data, sender=command.sender)
-        ready = await self._imports.prepare(command.actor, asked, source)
+        request, source = _read_import(command.event.data, sender=command.sender)
+        ready = await self._imports.prepare(command.actor, request, source)
 
         async def insert(db: Connection) -> ScheduledJob:
             return await self._imports.insert(db, command.actor, ready, origin=command.origin)

@@ -93,7 +93,7 @@ def read_group(given: Mapping[str, object]) -> GroupRequest:
     reader = ParameterReader(given)
     reader.require("name")
     reader.require("path")
-    asked = GroupRequest(
+    group = GroupRequest(
         name=reader.text("name") or "",
         path=reader.text("path") or "",
         description=reader.text("description") or "",
@@ -101,7 +101,7 @@ def read_group(given: Mapping[str, object]) -> GroupRequest:
         visibility=reader.visibility() or Visibility.PRIVATE,
     )
     reader.finish()
-    return asked
+    return group
 
 
 def read_group_changes(given: Mapping[str, object]) -> GroupChanges:
