@@ -126,11 +126,11 @@ class _Merge:
         """Add the new records of the archive. Its other files are skipped, but count for its limits."""
         events = archive_events(source, self._limits, progress=progress, yielder=self._yielder)
         async with aclosing(events):
-            await self._add_records(events, progress)
-        if self._sink is not None:  # the archive has no such relation
+            await self._merge_new(events, progress)
+        if self._sink is not None:  # still open, as the archive has no such relation
             await self._sink.commit()
 
-    async def _add_records(self, events: AsyncGenerator[ArchiveEvent, None], progress: Progress) -> None:
+    async def _merge_new(self, events: AsyncGenerator[ArchiveEvent, None], progress: Progress) -> None:
         receiver: RelationReceiver | None = None
         async for event in events:
             match event:

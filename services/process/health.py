@@ -38,7 +38,7 @@ class Readiness:
         self.draining = True
 
 
-def checks(pool: Pool, store: ObjectStore, *, broker: Broker) -> dict[str, Check]:
+def make_checks(pool: Pool, store: ObjectStore, *, broker: Broker) -> dict[str, Check]:
     """Return one check for each server that a service needs, by GitLab's name where GitLab has one."""
     return {
         "db_check": lambda: check_database(pool),
@@ -47,7 +47,7 @@ def checks(pool: Pool, store: ObjectStore, *, broker: Broker) -> dict[str, Check
     }
 
 
-async def readiness(
+async def check_readiness(
     now: Readiness, checks: Mapping[str, Check], *, everything: bool
 ) -> tuple[int, dict[str, object]]:
     """Return the HTTP status and the JSON document: 503 while the process drains, or if the database fails.

@@ -12,7 +12,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from services.process.health import ALIVE, Readiness, checks, readiness
+from services.process.health import ALIVE, Readiness, check_readiness, make_checks
 from services.process.ports import Ports
 from shared.jobs.metrics import JobMetrics
 from shared.metrics.database import PoolCollector
@@ -73,7 +73,7 @@ async def _serve_monitoring(monitor: Monitor, settings: Settings) -> AsyncIterat
 
 def make_monitoring_app(monitor: Monitor) -> web.Application:
     """Make the application of the metrics port. It has no authentication: the port is internal."""
-    checks_of_ports = checks(monitor.ports.pool, monitor.ports.store, broker=monitor.ports.broker)
+    checks_of_ports = make_checks(monitor.ports.pool, monitor.ports.store, broker=monitor.ports.broker)
 
     async def metrics(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
@@ -84,7 +84,7 @@ def make_monitoring_app(monitor: Monitor) -> web.Application:
 
     async def ready(request: web.Request) -> web.Response:
         everything = request.query.get("all") == "1"
-        status, document = await readiness(monitor.readiness, checks_of_ports, everything=everything)
+        status, document = await check_readiness(monitor.readiness, checks_of_ports, everything=everything)
         return web.json_response(document, status=status)
 
     app = web.Application()

@@ -54,9 +54,9 @@ class ArchiveFinder:
         """
         match source:
             case RemoteUrl(url):
-                return _at(Archive(source=await self._remote.find(url, settings)))
+                return _claim_remote(Archive(source=await self._remote.find(url, settings)))
             case S3Object():
-                return _at(Archive(source=await self._remote.find_s3(source, settings)))
+                return _claim_remote(Archive(source=await self._remote.find_s3(source, settings)))
             case StoredKey():
                 return await self._find_stored(source, limit=settings.max_import_size * MIB)
             case _:
@@ -74,17 +74,17 @@ class ArchiveFinder:
         if limit and size > limit:
             raise ImportTooLarge(limit)
 
-        async def take(db: Connection) -> Archive:
+        async def claim(db: Connection) -> Archive:
             object_id = await objects.register_existing(db, key, size=size)
             if object_id is None:
                 raise ArchiveTaken(f"'{key}' was imported before, and is being removed")
             return Archive(object_id=object_id)
 
-        return take
+        return claim
 
 
-def _at(archive: Archive) -> ArchiveClaim:
-    async def take(_db: Connection) -> Archive:
+def _claim_remote(archive: Archive) -> ArchiveClaim:
+    async def claim(_db: Connection) -> Archive:
         return archive
 
-    return take
+    return claim

@@ -18,7 +18,7 @@ class PreparedImport:
 
     request: ImportRequest
     to: Destination
-    take: ArchiveClaim
+    claim: ArchiveClaim
 
 
 class RemoteImports:
@@ -40,9 +40,9 @@ class RemoteImports:
         admission = await self._imports.admit(actor)
         assert actor is not None  # noqa: S101  # ``admit`` raises Unauthenticated
         await self._imports.check_early(actor, request)
-        take = await self._sources.find(source, admission.settings)
+        claim = await self._sources.find(source, admission.settings)
         return PreparedImport(
-            request=request, to=await self._imports.find_destination(actor, request), take=take
+            request=request, to=await self._imports.find_destination(actor, request), claim=claim
         )
 
     async def insert(
@@ -52,7 +52,7 @@ class RemoteImports:
 
         Raises ArchiveTaken and ImportNotSaved.
         """
-        archive = await ready.take(db)
+        archive = await ready.claim(db)
         return await self._imports.insert(
             db, actor, ready.request, to=ready.to, archive=archive, origin=origin
         )

@@ -40,7 +40,7 @@ async def liveness(_request: web.Request) -> web.Response:
 async def readiness(request: web.Request) -> web.Response:
     """GET /-/readiness: 503 while draining, or if the database or, with ``all=1``, any server fails."""
     now = request.app[HEALTH]
-    checks = process_health.checks(now.pool, now.store, broker=now.broker)
+    checks = process_health.make_checks(now.pool, now.store, broker=now.broker)
     everything = request.query.get("all") == "1"
-    status, document = await process_health.readiness(now.readiness, checks, everything=everything)
+    status, document = await process_health.check_readiness(now.readiness, checks, everything=everything)
     return json_response(document, status=status)

@@ -35,8 +35,8 @@ async def parameters(request: web.Request) -> dict[str, object]:
     that does not match its encoding, TimedOut, and ParametersInvalid for a body that cannot be parsed.
     """
     if _PARAMETERS not in request:
-        body = await _body(request)
-        request[_PARAMETERS] = nest([*request.query.items(), *_pairs(request, body)])
+        body = await _read_body(request)
+        request[_PARAMETERS] = nest([*request.query.items(), *_parse_pairs(request, body)])
     return request[_PARAMETERS]
 
 
@@ -65,7 +65,7 @@ async def _next_chunk(request: web.Request) -> bytes:
         raise TimedOut(f"nothing came for {IDLE}") from None
 
 
-async def _body(request: web.Request) -> bytes:
+async def _read_body(request: web.Request) -> bytes:
     if (request.content_length or 0) > LARGEST_BODY:
         raise BodyTooLarge(LARGEST_BODY)
     body = bytearray()
@@ -76,21 +76,21 @@ async def _body(request: web.Request) -> bytes:
     return bytes(body)
 
 
-def _pairs(request: web.Request, body: bytes) -> list[tuple[str, object]]:
+def _parse_pairs(request: web.Request, body: bytes) -> list[tuple[str, object]]:
     if not body.strip():
         return []
     match request.content_type if "Content-Type" in request.headers else _UNSAID:
         case "application/json":
-            return _json(body)
+            return _parse_json(body)
         case "application/x-www-form-urlencoded":
-            return _urlencoded(body)
+            return _parse_urlencoded(body)
         case "multipart/form-data":
-            return _multipart(request, body)
+            return _parse_multipart(request, body)
         case other:
             raise MediaTypeUnsupported(f"The provided content-type '{other}' is not supported.")
 
 
-def _json(body: bytes) -> list[tuple[str, object]]:
+def _parse_json(body: bytes) -> list[tuple[str, object]]:
     try:
         decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -102,11 +102,11 @@ def _json(body: bytes) -> list[tuple[str, object]]:
     return list(decoded.items())
 
 
-def _urlencoded(body: bytes) -> list[tuple[str, object]]:
+def _parse_urlencoded(body: bytes) -> list[tuple[str, object]]:
     if body.lstrip().startswith(b"{"):
         # GitLab's older documentation shows JSON that curl labels as a form.
         try:
-            return _json(body)
+            return _parse_json(body)
         except ParametersInvalid:
             pass
     try:
@@ -117,7 +117,7 @@ def _urlencoded(body: bytes) -> list[tuple[str, object]]:
         raise ParametersInvalid(f"the form is not UTF-8 or has more than {MOST_PARAMETERS} fields") from None
 
 
-def _multipart(request: web.Request, body: bytes) -> list[tuple[str, object]]:
+def _parse_multipart(request: web.Request, body: bytes) -> list[tuple[str, object]]:
     fields = FieldCollector()
     with form_parser(request.headers["Content-Type"]) as feed:
         for event in feed(body):

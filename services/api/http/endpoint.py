@@ -47,7 +47,7 @@ class Endpoint:
     keeps_answer: bool = True
     errors: ErrorRenderer | None = None
 
-    def accepted(self, method: str) -> Sequence[Scope]:
+    def accepted_scopes(self, method: str) -> Sequence[Scope]:
         """Return the scopes for a method. A token needs one of them."""
         if self.any_scope:
             return list(Scope)

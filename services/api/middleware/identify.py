@@ -21,7 +21,7 @@ async def identify_caller(request: web.Request, handler: Handler) -> web.StreamR
     """Identify the caller, if the route requires it."""
     endpoint = endpoint_of(request)
     if endpoint.identifies:
-        await identify(request, endpoint.accepted(request.method), reads_body=not has_content(request))
+        await identify(request, endpoint.accepted_scopes(request.method), reads_body=not has_content(request))
     return await handler(request)
 
 
