@@ -6,6 +6,7 @@ from asyncpg import (
     DataError,
     InsufficientResourcesError,
     InterfaceError,
+    InternalClientError,
     LockNotAvailableError,
     OperatorInterventionError,
     PostgresConnectionError,
@@ -17,7 +18,7 @@ from asyncpg.exceptions import IdleInTransactionSessionTimeoutError, InvalidCach
 
 from shared.errors import CrossdockError
 
-DATABASE_ERRORS = (OSError, PostgresError, InterfaceError)
+DATABASE_ERRORS = (OSError, PostgresError, InterfaceError, InternalClientError)
 """What a query may raise, because of itself or of its connection."""
 
 _PASSING = (
@@ -29,6 +30,7 @@ _PASSING = (
     ReadOnlySQLTransactionError,  # a standby that is not yet, or no more, in charge
     IdleInTransactionSessionTimeoutError,
     InvalidCachedStatementError,  # a migration has changed the table; asyncpg prepares the statement anew
+    InternalClientError,  # a connection was cut while asyncpg cleaned it up
     ConnectionError,
     TimeoutError,
 )

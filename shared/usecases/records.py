@@ -41,11 +41,14 @@ class RecordQuery:
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """The records of a page, and the number of records on all pages."""
+    """The records of a page, and the number of records on all pages.
+
+    ``records`` is None if the project has no such relation.
+    """
 
     project: Project
     total: int
-    records: NumberedRecords
+    records: NumberedRecords | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Records:
         """Return a page of a relation."""
         project, relation = await self._relation(actor, reference, query.relation)
         if relation is None:
-            return RecordPage(project, 0, _none())
+            return RecordPage(project, 0, None)
         if query.wanted is None:
             return RecordPage(project, relation.length, self._read_unfiltered(relation, query))
         matches = await self._finder.matches(relation, query.wanted)
@@ -122,9 +125,3 @@ async def _first(found: NumberedRecords, count: int) -> NumberedRecords:
             count -= 1
             if not count:
                 return
-
-
-async def _none() -> NumberedRecords:
-    nothing: tuple[tuple[int, bytes], ...] = ()
-    for each in nothing:
-        yield each

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from services.api.crossdock.event_stream import last_seen, stream
-from services.api.http.caller import find_caller
+from services.api.http.caller import find_caller, require_caller
 from services.api.http.parameters import integer
 from services.api.use_cases import use_cases
 
@@ -19,7 +19,6 @@ async def of_one(request: web.Request) -> web.StreamResponse:
 
 async def index(request: web.Request) -> web.StreamResponse:
     """GET /api/crossdock/v1/events: events from now on, or after the last event that the client received."""
-    after = last_seen(request)
-    return await stream(
-        request, await use_cases(request).events.follow_all(find_caller(request), after=after)
-    )
+    caller = require_caller(request)
+    events = use_cases(request).events
+    return await stream(request, await events.follow_all(caller, after=last_seen(request)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import TypeAlias
 
@@ -19,14 +19,14 @@ from services.api.http.caller import find_caller
 from services.api.http.nesting import nest
 from services.api.http.pagination import page_headers, page_of
 from services.api.http.parameters import integer
-from services.api.http.responses import external_url
+from services.api.http.responses import external_url, json_response
 from services.api.http.streams import json_list
 from services.api.use_cases import use_cases
 from shared.projects.models import Project
 from shared.records.filters import RecordFilter
 from shared.records.reader import Relation
 from shared.usecases.errors import NotFound, RecordNotFound
-from shared.usecases.records import FoundRecord, Locator, NumberedRecords, RecordPage
+from shared.usecases.records import FoundRecord, Locator, NumberedRecords
 
 _INLINE = 64 * 1024
 
@@ -43,19 +43,32 @@ def _list_of(entity: RecordEntity, takes: ListParameters) -> Handler:
             find_caller(request), request.match_info["id"], query
         )
         headers = page_headers(request, page, total=found.total)
-        async with aclosing(_encode_page(found, entity, external_url=external_url(request))) as items:
-            return await json_list(request, items, headers=headers)
+        if found.records is None:
+            return json_response([], headers=headers)
+        return await _send_page(request, entity, found.project, found.records, headers=headers)
 
     return show
 
 
+async def _send_page(
+    request: web.Request,
+    entity: RecordEntity,
+    project: Project,
+    records: NumberedRecords,
+    *,
+    headers: Mapping[str, str],
+) -> web.StreamResponse:
+    lines = _encode_page(records, project, entity, external_url=external_url(request))
+    async with aclosing(lines) as items:
+        return await json_list(request, items, headers=headers)
+
+
 async def _encode_page(
-    found: RecordPage, entity: RecordEntity, *, external_url: str
+    records: NumberedRecords, project: Project, entity: RecordEntity, *, external_url: str
 ) -> AsyncGenerator[bytes, None]:
-    records: NumberedRecords = found.records
     async with aclosing(records):
         async for number, line in records:
-            yield await _encode(entity, line, Place(found.project, number + 1, external_url))
+            yield await _encode(entity, line, Place(project, number + 1, external_url))
 
 
 async def _encode(entity: RecordEntity, line: bytes, place: Place) -> bytes:

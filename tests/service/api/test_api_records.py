@@ -98,6 +98,17 @@ async def test_a_page_of_long_records_is_sent_as_it_is_read(api: Api, ann: User)
     assert (head.status, head.headers["X-Total"], head.body) == (200, "5", b"")
 
 
+async def test_the_empty_list_of_a_missing_relation_has_a_tag(api: Api, ann: User) -> None:
+    made = await imported(api, ann, project(issues=_issues(1)))
+    for method, body in (("HEAD", b""), ("GET", [])):
+        answer = await api.call(method, f"/api/v4/projects/{made.id}/labels", by="ann")
+        assert (answer.status, answer.headers["Content-Length"], answer.body) == (200, "2", body)
+        again = {"If-None-Match": answer.headers["ETag"]}
+        assert (
+            await api.call(method, f"/api/v4/projects/{made.id}/labels", by="ann", headers=again)
+        ).status == 304
+
+
 async def test_an_issue_has_what_the_archive_has(api: Api, ann: User) -> None:
     line = {
         "iid": 7, "title": "<b>", "description": "d\u2028", "state": "closed", "confidential": True,

@@ -234,8 +234,9 @@ async def test_a_bad_last_event_id_is_refused(api: Api, ann: User, given: str) -
     assert json.loads(answer.body)["detail"] == "Last-Event-ID is invalid"
 
 
-async def test_a_stranger_follows_nothing(api: Api) -> None:
-    assert (await api.call("GET", ALL)).status == 401
+@pytest.mark.parametrize("headers", [{}, {"Last-Event-ID": "x"}])
+async def test_a_stranger_follows_nothing(api: Api, headers: dict[str, str]) -> None:
+    assert (await api.call("GET", ALL, headers=headers)).status == 401
 
 
 async def test_a_silent_stream_says_that_it_is_there(
