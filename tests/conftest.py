@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
@@ -22,6 +23,19 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test an id of its own: xdist runs one of those that share an id, and says nothing.
+
+    Schemathesis names its tests by operation, and leaves that out of their ids.
+    """
+    for item in items:
+        if item.parent is not None and item.nodeid.endswith(f"::{item.name.partition('[')[0]}"):
+            item._id = item.parent.id.child(item.name)
+    shared = [each for each, times in Counter(item.nodeid for item in items).items() if times > 1]
+    if shared:
+        raise pytest.UsageError(f"several tests have the id {shared[0]}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
