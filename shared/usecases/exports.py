@@ -56,6 +56,15 @@ class InsertedExport:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ExportableProject:
+    """A project that the user may export, and the settings that apply until the end of the request."""
+
+    project: Project
+    user: User
+    settings: ApplicationSettings
+
+
 class Exports:
     """Schedules exports and opens their files, for HTTP handlers, commands and retries."""
 
@@ -81,61 +90,67 @@ class Exports:
             raise ExportsDisabled
         return settings
 
-    async def find_exportable(self, actor: User | None, reference: str) -> Project:
+    async def find_exportable(
+        self, actor: User | None, reference: str, *, settings: ApplicationSettings | None = None
+    ) -> ExportableProject:
         """Return the project, if the user may export it.
+
+        ``settings``: those that ``require_enabled`` returned, if the caller had to call it earlier.
 
         Raises ExportsDisabled, NotFound, MovedProject and Denied, in this order, which is GitLab's.
         """
-        await self.require_enabled()
-        return await find_maintained_project(self._pool, actor, reference)
+        settings = settings or await self.require_enabled()
+        project = await find_maintained_project(self._pool, actor, reference)
+        return ExportableProject(project, require_user(actor), settings)
 
-    async def check(self, actor: User, project: Project, order: ExportOrder) -> None:
+    async def check(self, exportable: ExportableProject, order: ExportOrder) -> None:
         """Check an export, and count it against the rate limit.
 
         A refused address or size also removes the user's earlier archive.
 
-        Raises ExportsDisabled, RateLimited, FieldsInvalid and ProjectTooLarge, in this order.
+        Raises RateLimited, FieldsInvalid and ProjectTooLarge, in this order.
         """
-        settings = await self.require_enabled()
-        await self._limits.count("project_export", actor.id, limit=settings.project_export_limit)
-        await self._refuse_target(actor, project, order.upload)
+        user, project, settings = exportable.user, exportable.project, exportable.settings
+        await self._limits.count("project_export", user.id, limit=settings.project_export_limit)
+        await self._refuse_target(user, project, order.upload)
         limit = settings.max_export_size
         if limit and await project_size(self._pool, project.id) > limit * MIB:
-            await archives.remove_archives(self._pool, project_id=project.id, user_id=actor.id)
+            await archives.remove_archives(self._pool, project_id=project.id, user_id=user.id)
             raise ProjectTooLarge
 
     async def schedule(
-        self, actor: User, project: Project, order: ExportOrder, *, origin: JobOrigin
+        self, exportable: ExportableProject, order: ExportOrder, *, origin: JobOrigin
     ) -> ScheduledJob:
         """Check an export, insert its job and announce it. Raises what ``check`` and ``insert`` raise."""
-        await self.check(actor, project, order)
+        await self.check(exportable, order)
         async with self._pool.acquire() as db:
-            requested = await self.insert(db, actor, project, order, origin=origin)
+            requested = await self.insert(db, exportable, order, origin=origin)
         if requested.is_new:
             await self._queue.announce(requested.scheduled.job)
         return requested.scheduled
 
     async def insert(
-        self, db: Connection, actor: User, project: Project, order: ExportOrder, *, origin: JobOrigin
+        self, db: Connection, exportable: ExportableProject, order: ExportOrder, *, origin: JobOrigin
     ) -> InsertedExport:
         """Insert the job of a checked export, and remove the user's earlier archive. The caller announces it.
 
         If the user has a job under way with the same description and upload, that job is returned. Raises
         NotFound.
         """
+        user, project = exportable.user, exportable.project
         async with db.transaction():
             if not await store.lock(db, project.id):
                 raise NotFound("Project")
-            await archives.remove_archives(db, project_id=project.id, user_id=actor.id)
-            underway = await jobs.list_unfinished(db, project.id, JobKind.EXPORT, user_id=actor.id)
+            await archives.remove_archives(db, project_id=project.id, user_id=user.id)
+            underway = await jobs.list_unfinished(db, project.id, JobKind.EXPORT, user_id=user.id)
             same = next((job for job in underway if job.order == order), None)
-            job = same or await self._queue.enqueue(db, order, project=project, user=actor, origin=origin)
+            job = same or await self._queue.enqueue(db, order, project=project, user=user, origin=origin)
         return InsertedExport(ScheduledJob(project, job), is_new=same is None)
 
     async def status(self, actor: User | None, reference: str) -> ExportStatus:
         """Return the status of the user's own export. Raises what ``find_exportable`` raises."""
-        project = await self.find_exportable(actor, reference)
-        return ExportStatus(project, await self._status(require_user(actor), project))
+        exportable = await self.find_exportable(actor, reference)
+        return ExportStatus(exportable.project, await self._status(exportable.user, exportable.project))
 
     async def _status(self, user: User, project: Project) -> str:
         """Return the first status of GitLab's list that applies."""
@@ -162,10 +177,10 @@ class Exports:
 
         Raises what ``find_exportable`` raises, then RateLimited, ArchiveNotFound and FileLost.
         """
-        project = await self.find_exportable(actor, reference)
-        user = require_user(actor)
+        exportable = await self.find_exportable(actor, reference)
+        user, project = exportable.user, exportable.project
         if begins:
-            limit = (await self._settings.current()).project_download_export_limit
+            limit = exportable.settings.project_download_export_limit
             await self._limits.count("project_download_export", user.id, project.namespace.id, limit=limit)
         archive = await archives.find(self._pool, project_id=project.id, user_id=user.id)
         if archive is None:

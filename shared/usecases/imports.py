@@ -114,12 +114,15 @@ class Imports:
         self._settings = settings
         self._limits = limits
 
-    async def admit(self, actor: User | None) -> Admission:
+    async def admit(self, actor: User | None, *, settings: ApplicationSettings | None = None) -> Admission:
         """Check whether the user may import, and count it against the rate limit.
+
+        ``settings``: those that apply to the request, if the caller has read them already.
 
         Raises Unauthenticated, ImportsDisabled and RateLimited, in this order, which is GitLab's.
         """
-        user, settings = require_user(actor), await self._settings.current()
+        user = require_user(actor)
+        settings = settings or await self._settings.current()
         if GITLAB_PROJECT not in settings.import_sources:
             raise ImportsDisabled
         limit = settings.project_import_limit

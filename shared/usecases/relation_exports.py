@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.accounts.models import User
 from shared.assembly.relations import count_files
@@ -14,12 +14,12 @@ from shared.exports.downloads import FileDownload
 from shared.exports.relation_exports import RelationExport
 from shared.gitlab.portable_relations import PORTABLE_RELATIONS, Form, PortableRelation
 from shared.projects import store
-from shared.projects.models import Project
 from shared.snapshots import index
 from shared.snapshots.batches import lines_of_batches
 from shared.storage.base import ObjectStore
 from shared.usecases.access import find_maintained_project, require_user
 from shared.usecases.errors import NotFound, RelationExportMissing, RelationExportsDisabled
+from shared.usecases.exports import ExportableProject
 from shared.usecases.relation_files import RelationFiles, RelationRequest
 from shared.usecases.settings import InstanceSettings
 
@@ -32,15 +32,6 @@ class RelationStatus:
     batched: bool
     counts: list[int]
     updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ExportableProject:
-    """A project whose relations the user may export. An export expires after ``retention``."""
-
-    project: Project
-    user: User
-    retention: timedelta
 
 
 class RelationExports:
@@ -60,7 +51,7 @@ class RelationExports:
         if not settings.bulk_import_enabled:
             raise RelationExportsDisabled
         project = await find_maintained_project(self._pool, actor, reference)
-        return ExportableProject(project, require_user(actor), settings.retention)
+        return ExportableProject(project, require_user(actor), settings)
 
     async def schedule(self, exportable: ExportableProject, *, batched: bool) -> None:
         """Export the current content of the project for the user. Raises NotFound."""
@@ -69,7 +60,7 @@ class RelationExports:
                 raise NotFound("Project")
             await relation_exports.keep_newest(
                 db, project_id=exportable.project.id, user_id=exportable.user.id,
-                batched=batched, retention=exportable.retention,
+                batched=batched, retention=exportable.settings.retention,
             )  # fmt: skip
 
     async def status(self, exportable: ExportableProject, relation: str) -> RelationStatus:

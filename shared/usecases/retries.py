@@ -13,7 +13,7 @@ from shared.projects import store
 from shared.projects.models import Project
 from shared.snapshots import index
 from shared.usecases.errors import NotFound, NotRetriable, RelationImportRunning, RetryGone
-from shared.usecases.exports import Exports
+from shared.usecases.exports import ExportableProject, Exports
 from shared.usecases.imports import Imports
 from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
@@ -69,9 +69,10 @@ class Retries:
 
     async def _export(self, actor: User, project: Project, order: ExportOrder, *, origin: JobOrigin) -> Job:
         """Insert an export, or return the equal one that the user has under way."""
-        await self._exports.check(actor, project, order)
+        exportable = ExportableProject(project, actor, await self._exports.require_enabled())
+        await self._exports.check(exportable, order)
         async with self._pool.acquire() as db:
-            requested = await self._exports.insert(db, actor, project, order, origin=origin)
+            requested = await self._exports.insert(db, exportable, order, origin=origin)
         return requested.scheduled.job
 
     async def _import(self, actor: User, job: Job, project: Project, *, origin: JobOrigin) -> Job:

@@ -8,7 +8,7 @@ from services.api.gitlab.entities import export_status
 from services.api.gitlab.job_origin import origin_of
 from services.api.gitlab.requests.exports import read_order
 from services.api.http.bodies import parameters
-from services.api.http.caller import find_caller, require_caller
+from services.api.http.caller import find_caller
 from services.api.http.downloads import send_file
 from services.api.http.ranges import is_continuation
 from services.api.http.responses import accepted_response, external_url, job_header, json_response
@@ -18,9 +18,9 @@ from services.api.use_cases import use_cases
 async def create(request: web.Request) -> web.Response:
     """POST /projects/:id/export."""
     exports = use_cases(request).exports
-    project = await exports.find_exportable(find_caller(request), request.match_info["id"])
+    exportable = await exports.find_exportable(find_caller(request), request.match_info["id"])
     order = read_order(await parameters(request))
-    scheduled = await exports.schedule(require_caller(request), project, order, origin=origin_of(request))
+    scheduled = await exports.schedule(exportable, order, origin=origin_of(request))
     return accepted_response(headers=job_header(scheduled.job))
 
 

@@ -74,7 +74,8 @@ async def _admit(request: web.Request) -> tuple[Admission | None, CrossdockError
     require_caller(request)
     await require_size(request)
     try:
-        return await use_cases(request).imports.admit(find_caller(request)), None
+        settings = await _settings(request)
+        return await use_cases(request).imports.admit(find_caller(request), settings=settings), None
     except Refusal as error:
         if request.content_length is None or request.content_length > LARGEST_BODY:
             raise
@@ -95,11 +96,16 @@ async def _apply_sudo(request: web.Request, form: Mapping[str, object]) -> None:
         set_caller(request, token, await use_cases(request).tokens.impersonate(token, reference))
 
 
-async def _largest_import(request: web.Request) -> int:
-    """Return the maximum number of bytes of a request, or 0 for no limit."""
+async def _settings(request: web.Request) -> ApplicationSettings:
+    """Return the settings that apply to the request. Reads them once."""
     if _SETTINGS not in request:
         request[_SETTINGS] = await use_cases(request).settings.current()
-    return request[_SETTINGS].max_import_size * MIB
+    return request[_SETTINGS]
+
+
+async def _largest_import(request: web.Request) -> int:
+    """Return the maximum number of bytes of a request, or 0 for no limit."""
+    return (await _settings(request)).max_import_size * MIB
 
 
 async def require_size(request: web.Request) -> None:
@@ -115,10 +121,10 @@ async def limit_body(request: web.Request, body: AsyncIterator[bytes]) -> AsyncI
 
 
 async def _limit(body: AsyncIterator[bytes], *, limit: int) -> AsyncIterator[bytes]:
-    receive_upload = 0
+    received = 0
     async for chunk in body:
-        receive_upload += len(chunk)
-        if limit and receive_upload > limit:
+        received += len(chunk)
+        if limit and received > limit:
             raise ImportTooLarge(limit)
         yield chunk
 

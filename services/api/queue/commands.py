@@ -74,17 +74,17 @@ class ExportCommand:
 
     async def check(self, command: Command) -> Effect:
         """Check the parameters, the project and the rate limit."""
-        await self._exports.require_enabled()
+        settings = await self._exports.require_enabled()
         reader = ParameterReader(command.event.data)
         reader.require("project")
         reference = reader.text("project") or ""
         reader.finish()
-        project = await self._exports.find_exportable(command.actor, reference)
+        exportable = await self._exports.find_exportable(command.actor, reference, settings=settings)
         order = read_order(command.event.data)
-        await self._exports.check(command.actor, project, order)
+        await self._exports.check(exportable, order)
 
         async def insert(db: Connection) -> ScheduledJob:
-            requested = await self._exports.insert(db, command.actor, project, order, origin=command.origin)
+            requested = await self._exports.insert(db, exportable, order, origin=command.origin)
             return requested.scheduled
 
         return insert

@@ -12,7 +12,9 @@ from shared.projects.models import Project
 from shared.settings.application import ApplicationSettings
 from shared.settings.archive_limits import current_limits
 from shared.settings.store import application_settings
-from tests.support.api import Answer, Api, running_api
+from shared.usecases.settings import InstanceSettings
+from tests.support.api import ARCHIVE, Answer, Api, running_api
+from tests.support.forms import HEADERS, Part, form_body
 
 SETTINGS = "/application/settings"
 TOO_LARGE = {"message": "The project size exceeds the export limit."}
@@ -39,6 +41,34 @@ async def _have_content(api: Api, project: Project, size: int) -> None:
         [(snapshot, "a", named.id, size - 10), (snapshot, "b", named.id, 10)],
     )
     await api.pool.execute("UPDATE projects SET snapshot_id = $1 WHERE id = $2", snapshot, project.id)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[InstanceSettings]:
+    """Who read the settings from the database, once for each time."""
+    seen: list[InstanceSettings] = []
+    current = InstanceSettings.current
+
+    async def counted(settings: InstanceSettings) -> ApplicationSettings:
+        seen.append(settings)
+        return await current(settings)
+
+    monkeypatch.setattr(InstanceSettings, "current", counted)
+    return seen
+
+
+async def test_a_request_reads_the_settings_once(api: Api, ann: User, reads: list[InstanceSettings]) -> None:
+    project = await api.project(ann)
+    archive = form_body([Part("path", "q"), Part("file", ARCHIVE, "x.tar.gz")])
+    for method, path, status, body in (
+        ("POST", f"/projects/{project.id}/export", 202, {}),
+        ("GET", f"/projects/{project.id}/export", 200, {}),
+        ("GET", f"/projects/{project.id}/export/download", 404, {}),
+        ("POST", "/projects/import", 201, {"data": archive, "headers": HEADERS}),
+    ):
+        reads.clear()
+        answer = await api.call(method, f"/api/v4{path}", by="ann", **body)
+        assert (answer.status, len(reads)) == (status, 1), path
 
 
 @pytest.mark.usefixtures("root")
