@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from shared.remote.addresses import Policy
 from shared.remote.client import Deadlines, RemoteClient
 from shared.remote.resolver import Resolver, TableResolver
+from tests.support.tls_front import cut
 
 SECRET = "hunter2"
 LOOPBACK = Policy(schemes=("http", "https"), allowed=("127.0.0.2",))
@@ -46,10 +47,17 @@ class Servers:
         self, handler: Handler, *, host: str = "127.0.0.2", tls: ssl.SSLContext | None = None
     ) -> int:
         """An aiohttp server, all of whose paths are ``handler``; gives its port."""
+        transports: set[asyncio.BaseTransport | None] = set()
+
+        async def serve(request: web.Request) -> web.StreamResponse:
+            transports.add(request.transport)
+            return await handler(request)
+
         app = web.Application(client_max_size=1 << 30)
-        app.router.add_route("*", "/{path:.*}", handler)
+        app.router.add_route("*", "/{path:.*}", serve)
         server = TestServer(app, host=host, scheme="https" if tls else "http")
         await server.start_server(ssl=tls)
+        self._stack.push_async_callback(cut, transports)
         self._stack.push_async_callback(server.close)
         return server.port or 0
 

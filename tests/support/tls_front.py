@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -20,12 +20,23 @@ def server_context(keys: tuple[Path, Path]) -> ssl.SSLContext:
 @asynccontextmanager
 async def tls_front(keys: tuple[Path, Path], *, port: int, before: int) -> AsyncIterator[None]:
     """Pass connections to ``port`` on to the port ``before`` which it stands, both of this machine."""
+    transports: set[asyncio.BaseTransport | None] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        transports.add(writer.transport)
         await passed_on(reader, writer, port=before)
 
     async with await asyncio.start_server(connected, "127.0.0.1", port, ssl=server_context(keys)):
         yield
+    await cut(transports)
+
+
+async def cut(transports: Iterable[asyncio.BaseTransport | None]) -> None:
+    """End what waits for its peer to end TLS too: the peer may be slower than the test's loop."""
+    for transport in transports:
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
+    await asyncio.sleep(0)  # aborted sockets are closed in the loop's next turn
 
 
 async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, port: int) -> None:
