@@ -1,22 +1,49 @@
-"""A watch on a process: the most memory it ever had, and the large files it writes."""
+"""A watch on processes: how much memory they take, and the large files they write."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISREG
 
-_LIMIT = 1024 * 1024
+from tests.support.processes import ServerProcess
+
+MIB = 1024 * 1024
+FLAT = 128
+"""MiB that a process may take for a transfer of any size, over what it took before."""
+_LIMIT = MIB
+_RESET_PEAK = "5"
 
 
 def peak_rss(pid: int) -> int:
-    """The most bytes that the process ever had resident (VmHWM)."""
+    """The most bytes that the process had resident since its start, or since ``growth`` (VmHWM)."""
+    return _status(pid, "VmHWM")
+
+
+@contextmanager
+def growth(processes: Mapping[str, ServerProcess]) -> Iterator[dict[str, int]]:
+    """Collect by how many MiB the most that each process had resident in the block is over its start's.
+
+    What the process took before, for other tests, does not count. Read it after the block.
+    """
+    before = {}
+    for name, process in processes.items():
+        Path(f"/proc/{process.pid}/clear_refs").write_text(_RESET_PEAK)
+        before[name] = _status(process.pid, "VmRSS")
+    found: dict[str, int] = {}
+    yield found
+    for name, process in processes.items():
+        found[name] = (peak_rss(process.pid) - before[name]) // MIB
+
+
+def _status(pid: int, field: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0]) * 1024
     raise ValueError(pid)
 
 
