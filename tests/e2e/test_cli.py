@@ -18,6 +18,7 @@ from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import differences, read_contents
 from services.cli.errors import ServerUnreachable
 from services.cli.partial_file import open_partial_file
+from tests.support.preloaded import completed
 from tests.support.projects import project
 from tests.support.samples.table import archive as sample
 from tests.support.system import System, answers
@@ -37,14 +38,7 @@ class CommandLine:
         self._environment = WITHOUT_OURS | environment
 
     def __call__(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[bytes]:
-        done = subprocess.run(
-            command(*arguments),
-            cwd=ROOT,
-            env=self._environment,
-            capture_output=True,
-            check=False,
-            timeout=120,
-        )
+        done = completed(arguments, cwd=ROOT, env=self._environment)
         assert done.returncode == code, done.stderr.decode()
         assert b"Traceback" not in done.stderr
         return done

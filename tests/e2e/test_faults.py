@@ -35,6 +35,7 @@ from tests.support.large import write_large
 from tests.support.objects import keys, s3_config
 from tests.support.ports import free_ports
 from tests.support.postgres import throwaway_postgres
+from tests.support.preloaded import completed
 from tests.support.processes import ServerProcess
 from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
 from tests.support.samples.table import archive
@@ -226,8 +227,8 @@ async def test_jobs_outlive_a_restart_of_the_broker_and_are_taken_while_it_is_do
     with ExitStack() as resources:
         server = await asyncio.to_thread(resources.enter_context, throwaway_rabbitmq())
         system = await asyncio.to_thread(start, exporters=0, broker_url=server.url)
-        env = psutil.Process(system.processes["importer-0"].pid).environ()
-        env["CROSSDOCK_METRICS_PORT"] = str(*free_ports(1))
+        port = str(*free_ports(1))
+        env = {**system.processes["importer-0"].env, "CROSSDOCK_METRICS_PORT": port}
         async with _client(system) as gitlab:
             running = await gitlab.start_import(large, "running")
             queued = await gitlab.start_import(archive("every_relation"), "queued")
@@ -308,11 +309,12 @@ async def test_a_poison_message_is_a_dead_letter_that_the_command_lists_and_repl
     start: Start, rabbitmq_url: str, queue_prefix: str
 ) -> None:
     system = await asyncio.to_thread(start, exporters=0)
-    env = psutil.Process(system.processes["importer-0"].pid).environ()
+    env = system.processes["importer-0"].env
 
     def dead_letters(command: str) -> str:
-        words = [sys.executable, "-m", "services.cli", "dead-letters", command, "import"]
-        return subprocess.run(words, env=env, check=True, capture_output=True, text=True).stdout
+        done = completed(["dead-letters", command, "import"], cwd=Path.cwd(), env=env)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.decode()
 
     async with rabbitmq_broker(rabbitmq_url, prefix=queue_prefix) as broker:
         await broker.publish("import", Message(b"poison", message_id="m"))

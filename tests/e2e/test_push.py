@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from tests.support.contents import Contents, assert_accepted_by_gnu, contents
 from tests.support.gitlab import GitLab
 from tests.support.large import MIB
+from tests.support.preloaded import completed
 from tests.support.prerequisites import program
 from tests.support.samples.table import archive
 from tests.support.spools import FLAT, growth, watching
@@ -151,14 +151,8 @@ async def test_a_small_forge_pushes_its_project_and_gets_an_archive_equal_to_wha
 
 def _crossdock(system: System, *words: str, code: int = 0) -> subprocess.CompletedProcess[bytes]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CROSSDOCK_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "services.cli", *words],
-        cwd=ROOT,
-        env=environment | {"CROSSDOCK_URL": system.url, "CROSSDOCK_TOKEN": system.token},
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
+    given = {"CROSSDOCK_URL": system.url, "CROSSDOCK_TOKEN": system.token}
+    done = completed(words, cwd=ROOT, env=environment | given)
     assert done.returncode == code, done.stderr.decode()
     assert b"Traceback" not in done.stderr
     return done

@@ -8,9 +8,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from pwd import struct_passwd
+from typing import Any, Protocol
 
 # Its input ends with the test run, even where that was killed and no finalizer ran.
 _WATCHDOG = 'read -r _; kill -s KILL -- "-$1"; rm -rf -- "$2"'
+
+
+class Running(Protocol):
+    """What a server's process is asked for: the part of subprocess.Popen that is used here."""
+
+    args: Any
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def kill(self) -> None: ...
 
 
 class ServerProcess:
@@ -28,11 +44,24 @@ class ServerProcess:
         account: struct_passwd | None = None,
     ) -> None:
         self.log = directory / f"{Path(command[0]).name}.log"
+        self.env = env
+        self._account = account
+        self._process = self._started(command, directory)
+        self._watchdog = subprocess.Popen(
+            ["sh", "-c", _WATCHDOG, "watchdog", str(self.pid), str(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _started(self, command: Sequence[str], directory: Path) -> Running:
+        account = self._account
         with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 command,
                 cwd=directory,
-                env={**_measured(), **env},
+                env={**measured(), **self.env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -41,13 +70,6 @@ class ServerProcess:
                 group=account and account.pw_gid,
                 extra_groups=account and [],
             )
-        self._watchdog = subprocess.Popen(
-            ["sh", "-c", _WATCHDOG, "watchdog", str(self.pid), str(directory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
 
     @property
     def pid(self) -> int:
@@ -86,7 +108,7 @@ class ServerProcess:
             self._watchdog.communicate()
 
 
-def _measured() -> dict[str, str]:
+def measured() -> dict[str, str]:
     """Give what makes a process measure its coverage, where MEASURE_PROCESSES asks for that."""
     if not os.environ.get("MEASURE_PROCESSES"):
         return {}

@@ -1,11 +1,10 @@
-"""Crossdock itself, as its users run it: processes started by its own command."""
+"""Crossdock itself, as its users run it: processes of its own command."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import signal
-import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.ports import free_ports
+from tests.support.preloaded import CrossdockProcess
 from tests.support.processes import ServerProcess
 from tests.support.seaweedfs import S3Server
 
@@ -59,11 +59,8 @@ def crossdock(
 ) -> ServerProcess:
     """Start a command in a session of its own; the end of ``resources`` ends it."""
     directory.mkdir(parents=True, exist_ok=True)
-    process = ServerProcess(
-        [sys.executable, "-m", "services.cli", *words],
-        directory=directory,
-        env={"PATH": os.environ["PATH"], "HOME": str(directory), "PYTHONPATH": str(Path.cwd()), **env},
-    )
+    given = {"PATH": os.environ["PATH"], "HOME": str(directory), "PYTHONPATH": str(Path.cwd()), **env}
+    process = CrossdockProcess(words, directory=directory, env=given)
     resources.callback(process.stop, lambda pid: os.kill(pid, by_signal))
     return process
 
