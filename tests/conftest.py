@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from uuid import uuid4
 
 import pytest
@@ -14,6 +14,7 @@ from tests.support.postgres import PostgresServer, throwaway_postgres
 from tests.support.prerequisites import missing_in, summary_line
 from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
 from tests.support.seaweedfs import S3Server, seaweedfs
+from tests.support.unmeasured import measured_as_asked
 
 
 def pytest_configure() -> None:
@@ -36,6 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     shared = [each for each, times in Counter(item.nodeid for item in items).items() if times > 1]
     if shared:
         raise pytest.UsageError(f"several tests have the id {shared[0]}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure the coverage of tests that say something about it."""
+    with measured_as_asked(item):
+        return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -25,6 +25,7 @@ from tests.support.described import World, world
 from tests.support.operations import request_of
 from tests.support.postgres import PostgresServer
 
+pytestmark = pytest.mark.unmeasured
 EXAMPLES = 10
 SUCCESSFUL = (200, 201, 202, 204, 303)
 CHECKS = [

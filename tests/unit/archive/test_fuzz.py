@@ -29,6 +29,7 @@ from tests.support.archives import (
 )
 from tests.support.samples.table import packed as packed_sample
 
+pytestmark = pytest.mark.unmeasured
 SECONDS = float(os.environ.get("CROSSDOCK_FUZZ_SECONDS", "0"))
 EXAMPLES = 60
 LIMITS = Limits(decompressed=8 * MIB, entries=1000, header=64 * 1024)
