@@ -16,7 +16,7 @@ from tests.support.large import MIB, write_large
 from tests.support.spools import FLAT, growth, watching
 from tests.support.system import System
 
-SIZE = int(os.environ.get("CROSSDOCK_FLAT_MIB", "640"))
+SIZE = int(os.environ.get("CROSSDOCK_FLAT_MIB", "320"))
 """MiB of the archive: well over what a process may have, whatever it is."""
 
 

@@ -266,11 +266,11 @@ async def test_large_entries_are_taken_at_once_in_flat_memory_and_without_a_spoo
         with watching(pids, allowed=allowed) as spools, growth(system.processes) as grown:
             lines, blob, _ = await asyncio.gather(
                 call("PUT", f"/{number}/relations/issues", _lines(64 * MIB)),
-                call("PUT", f"/{number}/uploads/{'0' * 32}/large.bin", _blob(320)),
+                call("PUT", f"/{number}/uploads/{'0' * 32}/large.bin", _blob(192)),
                 call("PUT", f"/{number}/project", b"{}"),
             )
         committed = await call("POST", f"/{number}/commit")
-    assert (blob["size"], lines["failed_lines"]) == (320 * MIB, 0)
+    assert (blob["size"], lines["failed_lines"]) == (192 * MIB, 0)
     assert committed["state"] == "committed"
     assert spools == set()
     assert max(grown.values()) < FLAT, grown
