@@ -217,9 +217,8 @@ async def test_read_left_early_frees_what_it_held(store: ObjectStore) -> None:
 
 async def test_delete_takes_any_number_of_keys_and_repeats(store: ObjectStore) -> None:
     names = [f"packs/ab/{number:04}" for number in range(1001)]
-    for at in range(0, len(names), 50):
-        await asyncio.gather(*(put(store, name, b"x") for name in names[at : at + 50]))
-    await put(store, "packs/ac/kept", b"x")
+    for name in (names[0], names[-1], "packs/ac/kept"):  # S3 deletes up to 1000 keys in a request
+        await put(store, name, b"x")
     await store.delete(iter(names))
     assert await keys(store) == ["packs/ac/kept"]
     await store.delete(names[:2])

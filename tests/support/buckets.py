@@ -10,6 +10,8 @@ from aiobotocore.session import get_session
 from shared.storage.s3 import S3Config, s3_store
 from tests.support.seaweedfs import S3Server
 
+_SESSION = get_session()
+
 
 async def made_bucket(server: S3Server) -> None:
     """Make the server's bucket, unless it is there."""
@@ -35,7 +37,7 @@ class Presigned:
 
 async def presigned(server: S3Server, key: str, *, version: str = "s3v4") -> Presigned:
     """Presign an archive's object in the server's bucket, by that version of signatures."""
-    async with get_session().create_client(
+    async with _SESSION.create_client(
         "s3",
         endpoint_url=server.endpoint,
         region_name=server.region,
