@@ -1,5 +1,8 @@
 # Needs GNU make and Python 3.11 or newer. PYTHON=path chooses another Python than the newest found.
 
+# Python keeps the bytecode of what it loads, whatever the environment says: hundreds of processes load it.
+export PYTHONDONTWRITEBYTECODE :=
+
 UV_VERSION := 0.13.9
 PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11 python3)
 PIP := .venv/bin/python -m pip install --quiet --no-deps

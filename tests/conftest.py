@@ -5,16 +5,20 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Generator, Iterator
+from importlib import import_module
+from pkgutil import walk_packages
 from uuid import uuid4
 
 import pytest
 
+import services
+import shared
 from tests.support.databases import MigratedDatabase
 from tests.support.postgres import PostgresServer, throwaway_postgres
 from tests.support.prerequisites import missing_in, summary_line
 from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
 from tests.support.seaweedfs import S3Server, seaweedfs
-from tests.support.unmeasured import measured_as_asked
+from tests.support.unmeasured import measured_as_asked, unmeasured
 
 
 def pytest_configure() -> None:
@@ -26,17 +30,21 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test an id of its own: xdist runs one of those that share an id, and says nothing.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Measure our modules as they are loaded, and not the collection, which would take twice as long."""
+    for package in (services, shared):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(module.name)
+    with unmeasured():
+        return (yield)
 
-    Schemathesis names its tests by operation, and leaves that out of their ids.
-    """
-    for item in items:
-        if item.parent is not None and item.nodeid.endswith(f"::{item.name.partition('[')[0]}"):
-            item._id = item.parent.id.child(item.name)
-    shared = [each for each, times in Counter(item.nodeid for item in items).items() if times > 1]
-    if shared:
-        raise pytest.UsageError(f"several tests have the id {shared[0]}")
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse tests that share an id: xdist runs one of them, and says nothing of the others."""
+    twice = [each for each, times in Counter(item.nodeid for item in items).items() if times > 1]
+    if twice:
+        raise pytest.UsageError(f"several tests have the id {twice[0]}")
 
 
 @pytest.hookimpl(wrapper=True)
