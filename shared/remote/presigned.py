@@ -8,12 +8,16 @@ from datetime import timedelta
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from botocore.loaders import create_loader
 from botocore.session import get_session
 
 from shared.errors import CrossdockError, Fault
 
 LIFE = timedelta(hours=28)
 """How long the URLs are valid: as long as GitLab's."""
+
+_LOADER = create_loader()
+"""Keeps the description of S3, megabytes of JSON, for all that is signed."""
 
 
 class NotSignable(CrossdockError):
@@ -52,7 +56,9 @@ async def presign(wanted: S3Object, *, endpoint_url: str | None) -> PresignedUrl
 
 
 def _presign(wanted: S3Object, endpoint_url: str | None) -> PresignedUrls:
-    client = get_session().create_client(
+    session = get_session()  # of its own, as none may be shared by threads
+    session.register_component("data_loader", _LOADER)
+    client = session.create_client(
         "s3",
         region_name=wanted.region,
         endpoint_url=endpoint_url,
