@@ -14,12 +14,14 @@ FLOOR := 95
 PORT ?= 8080
 RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
+RELEASE := .venv/release
 COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help install setup demo run check lint format types imports test unit contract service e2e deploy
 .PHONY: coverage covered fuzz figures bench lock derived-locks clean rabbitmq promtool codes schema
+.PHONY: licences sbom audit
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -95,6 +97,16 @@ codes: $(DEVELOPMENT) ## Write the table of error codes anew
 schema: $(DEVELOPMENT) ## Write shared/database/schema.sql anew from the migrations and functions
 	.venv/bin/python -m tests.support.schema
 
+licences: $(DEVELOPMENT) ## Write the table of what images carry, with licences, anew
+	.venv/bin/python -m tests.support.licences
+
+sbom: $(RELEASE) ## Write the bill of materials of the images to sbom.json (CycloneDX)
+	$(RELEASE)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-file sbom.json deploy/runtime.lock
+
+audit: $(RELEASE) ## Ask PyPI for known vulnerabilities of what images carry
+	$(RELEASE)/bin/pip-audit --disable-pip --require-hashes --requirement deploy/runtime.lock
+
 lock: $(DEVELOPMENT) ## Pin the newest versions that pyproject.toml allows
 	printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --upgrade \
 		--extra embedded --extra tracing --group test --group check --output-file requirements.lock
@@ -103,6 +115,7 @@ lock: $(DEVELOPMENT) ## Pin the newest versions that pyproject.toml allows
 # The same versions for what needs only some of them: the images, and standalone without its tests.
 derived-locks: $(DEVELOPMENT)
 	printf 'hatchling\nuv==$(UV_VERSION)\n' | $(COMPILE) - --constraint requirements.lock --output-file deploy/build.lock
+	printf 'cyclonedx-bom\npip-audit\n' | $(COMPILE) - --output-file deploy/release.lock
 	$(COMPILE) pyproject.toml --extra tracing --constraint requirements.lock --output-file deploy/runtime.lock
 	printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra embedded \
 		--constraint requirements.lock --output-file deploy/standalone.lock
@@ -126,6 +139,11 @@ $(RUNTIME): deploy/standalone.lock pyproject.toml
 $(DEVELOPMENT): $(RUNTIME) requirements.lock
 	@$(call install-lock,requirements.lock)
 	@touch $@
+
+# Tools of a release in an environment of their own, as they pin what tests have in other versions.
+$(RELEASE): $(DEVELOPMENT) deploy/release.lock
+	@.venv/bin/python -m venv --clear $@
+	@$@/bin/python -m pip install --quiet --no-deps --require-hashes -r deploy/release.lock
 
 # uv is quick; pip takes over where uv is not to be had or knows no index.
 define install-lock

@@ -1,0 +1,50 @@
+"""The list of what images carry, with licences. ``python -m tests.support.licences`` writes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+
+from tests.support.dockerfile import ROOT
+from tests.support.locks import pins
+
+FILE = ROOT / "deploy" / "licences.md"
+_HEAD = """# Licences
+
+What the images carry beside Python and Debian, as deploy/runtime.lock pins it, with the licences that the
+packages declare. `make licences` writes this table; `make sbom` writes the bill of materials with all hashes.
+
+| package | version | licence |
+|---|---|---|
+"""
+_CLASSIFIER = re.compile(r"License :: (?:OSI Approved :: )?(.+)")
+
+
+def table() -> str:
+    """Make the file."""
+    rows = (f"| {name} | {version} | {licence} |" for name, version, licence in _pinned())
+    return _HEAD + "\n".join(rows) + "\n"
+
+
+def _pinned() -> Iterator[tuple[str, str, str]]:
+    for pin in pins("deploy/runtime.lock"):
+        name, _, version = pin.partition("==")
+        try:
+            yield name, version, licence_of(distribution(name))
+        except PackageNotFoundError:
+            continue  # for another system than this
+
+
+def licence_of(package: Distribution) -> str:
+    """Give the SPDX expression that a package declares; else its classifiers, or the words of its field."""
+    metadata = package.metadata
+    if expression := metadata["License-Expression"]:
+        return str(expression)
+    found = [match[1] for each in metadata.get_all("Classifier", []) if (match := _CLASSIFIER.match(each))]
+    words = str(metadata["License"] or "").strip().partition("\n")[0]
+    return " / ".join(found) or words or "not declared"
+
+
+if __name__ == "__main__":
+    FILE.write_text(table())
