@@ -32,6 +32,7 @@ class Role(Enum):
     """GitLab's roles of group members."""
 
     GUEST = "guest"
+    PLANNER = "planner"
     REPORTER = "reporter"
     DEVELOPER = "developer"
     MAINTAINER = "maintainer"

@@ -14,6 +14,7 @@ class AccessLevel(IntEnum):
 
     NONE = 0
     GUEST = 10
+    PLANNER = 15
     REPORTER = 20
     DEVELOPER = 30
     MAINTAINER = 40

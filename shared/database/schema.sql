@@ -93,7 +93,7 @@ CREATE TRIGGER place_project BEFORE INSERT OR UPDATE OF namespace_id, path ON pr
     FOR EACH ROW EXECUTE FUNCTION place_project();
 
 
--- 0002_projects, 0007_project_archived
+-- 0002_projects, 0007_project_archived, 0031_what_a_project_hides
 CREATE TABLE memberships (
     user_id      bigint NOT NULL,
     namespace_id bigint,
@@ -103,7 +103,7 @@ CREATE TABLE memberships (
     expires_at   date,
     CONSTRAINT memberships_user_id_namespace_id_key UNIQUE (user_id, namespace_id),
     CONSTRAINT memberships_user_id_project_id_key UNIQUE (user_id, project_id),
-    CONSTRAINT memberships_access_level_check CHECK (access_level IN (10, 20, 30, 40, 50)),
+    CONSTRAINT memberships_access_level_check CHECK (access_level IN (10, 15, 20, 30, 40, 50)),
     CONSTRAINT memberships_check CHECK (num_nonnulls(namespace_id, project_id) = 1),
     CONSTRAINT memberships_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES namespaces(id) ON DELETE CASCADE,
     CONSTRAINT memberships_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,

@@ -57,6 +57,17 @@ async def test_members_of_a_project_come_change_and_go(api: Api, project: Projec
     assert (await api.get(f"/projects/{project.id}", by="bob")).status == 404
 
 
+async def test_a_planner_is_more_than_a_guest_and_less_than_a_reporter(
+    api: Api, project: Project, bob: User
+) -> None:
+    new = {"user_id": bob.id, "access_level": 15}
+    made = await api.post(f"/projects/{project.id}/members", by="ann", json=new)
+    assert (made.status, made.body["access_level"]) == (201, 15)
+    for level, seen in ((10, [project.id]), (15, [project.id]), (20, [])):
+        listed = await api.get(f"/projects?min_access_level={level}", by="bob")
+        assert [each["id"] for each in listed.body] == seen
+
+
 async def test_members_of_a_group_come_by_name_and_count_below_it(api: Api, grp: int, bob: User) -> None:
     sub = await api.post("/groups", by="ann", json={"name": "Sub", "path": "sub", "parent_id": grp})
     made = await api.post(f"/groups/{grp}/members", by="ann", data={"username": "BOB", "access_level": "30"})
