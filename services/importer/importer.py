@@ -14,6 +14,7 @@ from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, Lease, Outcome
 from shared.jobs.progress import Phase, Progress
 from shared.projects import content
+from shared.records.features import read_features
 from shared.remote.errors import BlockedUrl, StatusRefused
 from shared.restore.archive_events import archive_events
 from shared.restore.event_loop import EventLoopYielder
@@ -89,9 +90,11 @@ class Importer:
     ) -> None:
         order = job.order
         assert isinstance(order, ImportOrder)  # noqa: S101  # this worker claims no other kind
+        snapshot_id = writer.snapshot_id
+        features = await read_features(self._pool, self._store, snapshot_id)
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
-            await index.commit(db, snapshot_id=writer.snapshot_id, project_id=job.project_id)
+            await index.commit(db, snapshot_id=snapshot_id, project_id=job.project_id, features=features)
             await content.apply_attributes(
                 db,
                 job.project_id,

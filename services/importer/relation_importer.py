@@ -16,6 +16,7 @@ from shared.gitlab.record_check import iid_of
 from shared.jobs import store as jobs
 from shared.jobs.models import Job, Lease, RelationImportOrder
 from shared.jobs.progress import Phase, Progress, RelationProgress
+from shared.records.features import read_features
 from shared.records.reader import find_relation, whole_relation
 from shared.restore.archive_events import archive_events
 from shared.restore.event_loop import EventLoopYielder
@@ -76,9 +77,12 @@ class RelationImporter:
     async def _finish(
         self, job: Job, lease: Lease, progress: Progress, *, base: int | None, snapshot_id: int
     ) -> None:
+        features = await read_features(self._pool, self._store, snapshot_id)
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
-            await index.commit_on_base(db, base=base, snapshot_id=snapshot_id, project_id=job.project_id)
+            await index.commit_on_base(
+                db, base=base, snapshot_id=snapshot_id, project_id=job.project_id, features=features
+            )
             await jobs.finish(db, lease, progress=progress.report())
 
     async def explain(self, job: Job, error: CrossdockError) -> str:  # noqa: ARG002  # the port's

@@ -134,13 +134,14 @@ CREATE UNIQUE INDEX objects_blob ON objects (sha256)
 CREATE INDEX objects_touched ON objects (touched_at);
 
 
--- 0003_snapshots, 0017_pushes
+-- 0003_snapshots, 0017_pushes, 0031_what_a_project_hides
 CREATE TABLE snapshots (
     id           bigint GENERATED ALWAYS AS IDENTITY,
     project_id   bigint NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),
     committed_at timestamptz,
     part_of      bigint,
+    features     jsonb,
     CONSTRAINT snapshots_pkey PRIMARY KEY (id),
     CONSTRAINT snapshots_part_of_fkey FOREIGN KEY (part_of) REFERENCES snapshots(id) ON DELETE CASCADE,
     CONSTRAINT snapshots_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from shared.database.pool import Connection, Database, Pool, Row
 from shared.errors import CrossdockError, Fault
+from shared.gitlab.features import ProjectFeatures
 from shared.snapshots import index
 
 MOST_OPEN = 20
@@ -176,12 +177,12 @@ async def abort(pool: Pool, push: Push) -> None:
         await db.execute("DELETE FROM snapshots WHERE id = $1", push.id)
 
 
-async def commit(db: Connection, push: Push, *, force: bool) -> bool:
+async def commit(db: Connection, push: Push, *, features: ProjectFeatures, force: bool) -> bool:
     """Make the push the project's current snapshot, within a transaction; give False where it already was.
 
-    ``push`` is the state that was checked: raises PushMoving where the content has changed since. Raises
-    SnapshotOutdated where the project's content is not that of the opening, unless ``force``. Raises
-    PushGone. May be repeated.
+    ``push`` is the state that was checked, and of which ``features`` were read: raises PushMoving where the
+    content has changed since. Raises SnapshotOutdated where the project's content is not that of the opening,
+    unless ``force``. Raises PushGone. May be repeated.
     """
     # The project before the snapshot, in the order in which DELETE of a project locks them.
     await db.execute("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", push.project_id)
@@ -191,6 +192,8 @@ async def commit(db: Connection, push: Push, *, force: bool) -> bool:
     if held.changes != push.changes:
         raise PushMoving(push.id)
     base = await index.current(db, push.project_id) if force else push.base_id
-    await index.commit_on_base(db, base=base, snapshot_id=push.id, project_id=push.project_id)
+    await index.commit_on_base(
+        db, base=base, snapshot_id=push.id, project_id=push.project_id, features=features
+    )
     await db.execute("UPDATE pushes SET expires_at = now() WHERE snapshot_id = $1", push.id)
     return True

@@ -6,13 +6,16 @@ number of entries. ``commit`` makes the snapshot the project's current one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from asyncpg import ForeignKeyViolationError
 
 from shared.database.pool import Connection, Database, Pool, Row
 from shared.errors import CrossdockError, LeaseLost
+from shared.gitlab.features import NAMES, ProjectFeatures
+from shared.gitlab.visibility import Visibility
 from shared.jobs import store as jobs
 from shared.jobs.models import Lease
 from shared.snapshots.models import Entry, EntryKind, PlacedEntry, Segment
@@ -53,6 +56,19 @@ class SnapshotGone(CrossdockError):
 
     def __init__(self, snapshot_id: int) -> None:
         super().__init__(f"snapshot {snapshot_id} was dropped while it was used")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentContent:
+    """A project's current snapshot with all that says to whom its content is shown, read at one moment.
+
+    ``snapshot_id`` is None where the project has no content, and ``features`` where its row lacks any.
+    """
+
+    snapshot_id: int | None
+    features: ProjectFeatures | None
+    overrides: Mapping[str, object]
+    visibility: Visibility
 
 
 async def open_snapshot(pool: Pool, lease: Lease, *, project_id: int) -> int:
@@ -125,9 +141,14 @@ async def _copy_segments(db: Connection, snapshot_id: int, segments: Sequence[Se
     )
 
 
-async def commit(db: Connection, *, snapshot_id: int, project_id: int) -> None:
-    """Make the snapshot the project's current one; visible once the caller's transaction is committed."""
-    await db.execute("UPDATE snapshots SET committed_at = now() WHERE id = $1", snapshot_id)
+async def commit(db: Connection, *, snapshot_id: int, project_id: int, features: ProjectFeatures) -> None:
+    """Make the snapshot the project's current one; visible once the caller's transaction is committed.
+
+    ``features`` are those of the snapshot's record.
+    """
+    await db.execute(
+        "UPDATE snapshots SET committed_at = now(), features = $2 WHERE id = $1", snapshot_id, features.levels
+    )
     await db.execute("UPDATE projects SET snapshot_id = $2 WHERE id = $1", project_id, snapshot_id)
 
 
@@ -157,13 +178,15 @@ async def copy_rows(db: Database, *, base: int, snapshot_id: int, but: str = "")
         )  # fmt: skip
 
 
-async def commit_on_base(db: Connection, *, base: int | None, snapshot_id: int, project_id: int) -> None:
+async def commit_on_base(
+    db: Connection, *, base: int | None, snapshot_id: int, project_id: int, features: ProjectFeatures
+) -> None:
     """Commit the snapshot where the project's current one is ``base``. Raises SnapshotOutdated."""
     # Locked, so that no other commit comes between the comparison and ours.
     await db.execute("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", project_id)
     if await current(db, project_id) != base:
         raise SnapshotOutdated(project_id)
-    await commit(db, snapshot_id=snapshot_id, project_id=project_id)
+    await commit(db, snapshot_id=snapshot_id, project_id=project_id, features=features)
 
 
 async def pin(pool: Pool, lease: Lease) -> int | None:
@@ -187,6 +210,30 @@ async def current(db: Database, project_id: int) -> int | None:
     """Give the project's current snapshot; None where it has no content."""
     snapshot_id: int | None = await db.fetchval("SELECT snapshot_id FROM projects WHERE id = $1", project_id)
     return snapshot_id
+
+
+async def current_content(db: Database, project_id: int) -> CurrentContent | None:
+    """Give the project's current content; None where the project is deleted."""
+    row = await db.fetchrow(
+        """SELECT p.snapshot_id, p.overrides, p.visibility, s.features
+           FROM projects p LEFT JOIN snapshots s ON s.id = p.snapshot_id WHERE p.id = $1""",
+        project_id,
+    )
+    if row is None:
+        return None
+    levels = row["features"] or {}
+    return CurrentContent(
+        snapshot_id=row["snapshot_id"],
+        # A version that knew fewer features wrote fewer of them.
+        features=ProjectFeatures.of(levels.get) if levels.keys() >= set(NAMES) else None,
+        overrides=row["overrides"],
+        visibility=Visibility(row["visibility"]),
+    )
+
+
+async def keep_features(db: Database, snapshot_id: int, features: ProjectFeatures) -> None:
+    """Write the features of a snapshot into its row. May be repeated, as a snapshot never changes."""
+    await db.execute("UPDATE snapshots SET features = $2 WHERE id = $1", snapshot_id, features.levels)
 
 
 async def read_entries(db: Database, snapshot_id: int, *, folder: str = "") -> AsyncIterator[PlacedEntry]:

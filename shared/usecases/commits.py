@@ -9,11 +9,13 @@ from shared.admission import TurnQueue
 from shared.assembly.project import load
 from shared.database.pool import Connection, Pool
 from shared.errors import ArchiveError
+from shared.gitlab.features import ProjectFeatures
 from shared.gitlab.layout import LFS_INDEX, PROJECT, FileKind, folder_of, oid_of
 from shared.gitlab.lfs import listed_oids
 from shared.projects import content
 from shared.pushes import store as pushes
-from shared.pushes.store import Push, PushGone
+from shared.pushes.store import Push, PushGone, PushMoving
+from shared.records.features import read_features
 from shared.snapshots import index
 from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.storage.base import ObjectStore
@@ -55,10 +57,9 @@ class Commits:
         Raises ArchiveError for content that makes no valid archive, ImportUnfinished, and the errors of
         ``pushes.commit``.
         """
-        if push.committed_at is None:
-            await self._check(push)
+        features = ProjectFeatures() if push.committed_at else await self._check(push)
         async with self._pool.acquire() as db, db.transaction():
-            if await pushes.commit(db, push, force=force):
+            if await pushes.commit(db, push, features=features, force=force):
                 # The project's row is locked: a retry of an import locks it too, before it looks for content.
                 if await is_importing(db, push.project_id):
                     raise ImportUnfinished
@@ -69,14 +70,18 @@ class Commits:
             raise PushGone(push.id)
         return committed
 
-    async def _check(self, push: Push) -> None:
+    async def _check(self, push: Push) -> ProjectFeatures:
+        """Check the content, and return the project's features that it contains."""
         if await index.find_entry(self._pool, push.id, PROJECT) is None:
             raise ProjectAttributesMissing
         listing = await index.find_entry(self._pool, push.id, LFS_INDEX)
-        if listing is None:
-            return
-        async with self._documents.turn():
-            await self._refuse_unlisted(push, listing)
+        if listing is not None:
+            async with self._documents.turn():
+                await self._refuse_unlisted(push, listing)
+        try:
+            return await read_features(self._pool, self._store, push.id)
+        except index.SnapshotGone:  # the record was replaced while it was read
+            raise PushMoving(push.id) from None
 
     async def _refuse_unlisted(self, push: Push, listing: PlacedEntry) -> None:
         document = await load(self._store, listing)

@@ -1,3 +1,5 @@
+ALTER TABLE snapshots DROP COLUMN features;
+
 -- A planner is nothing to the version before, and a guest may do less.
 UPDATE memberships SET access_level = 10 WHERE access_level = 15;
 ALTER TABLE memberships

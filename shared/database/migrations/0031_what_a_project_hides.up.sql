@@ -1,3 +1,6 @@
+-- The levels of the project's features, by name, as the snapshot's record has them; NULL where they were not read.
+ALTER TABLE snapshots ADD COLUMN features jsonb;
+
 -- 15 is GitLab's planner.
 ALTER TABLE memberships
     DROP CONSTRAINT memberships_access_level_check,

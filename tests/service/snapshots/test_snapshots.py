@@ -11,6 +11,7 @@ import pytest
 
 from shared.database.pool import Pool
 from shared.errors import LeaseLost
+from shared.gitlab.features import ProjectFeatures
 from shared.jobs import store as jobs
 from shared.jobs.models import Lease
 from shared.ledger import objects
@@ -63,7 +64,7 @@ async def _committed(pool: Pool, store: FilesystemStore, blobs: dict[str, bytes]
             await _blob(writer, name, data)
         await writer.close()
     async with pool.acquire() as db, db.transaction():
-        await index.commit(db, snapshot_id=writer.snapshot_id, project_id=1)
+        await index.commit(db, snapshot_id=writer.snapshot_id, project_id=1, features=ProjectFeatures())
         await jobs.finish(db, lease, progress={})
     return writer.snapshot_id
 
