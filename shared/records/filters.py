@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.records.fields import Fields, read_list, read_object, reader
+from shared.records.finder import RecordPredicate
 
 _STATES = {1: "opened", 2: "closed", 3: "merged", 4: "locked"}
 _label = reader("title")
@@ -42,6 +43,23 @@ class RecordFilter:
             return True
         found = labels_of(fields)
         return self.labels.issubset(found) if self.labels else bool(found) is self.is_labelled
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """Two conditions as one RecordPredicate."""
+
+    first: RecordPredicate
+    second: RecordPredicate
+
+    def __call__(self, record: bytes) -> bool:
+        """Tell whether a record meets both."""
+        return self.first(record) and self.second(record)
+
+
+def both(first: RecordPredicate | None, second: RecordPredicate | None) -> RecordPredicate | None:
+    """Give the condition that both are met; None is no condition."""
+    return Both(first, second) if first and second else first or second
 
 
 def state_of(fields: Fields) -> str | None:

@@ -22,10 +22,11 @@ _BIGINT_DIGITS = 18
 
 @dataclass(frozen=True, slots=True)
 class VisibleProject:
-    """A project that the user may see, and the user's access level in it."""
+    """A project that the user may see, the user's access level in it, and whether there is a user."""
 
     project: Project
     level: AccessLevel
+    signed_in: bool
 
     def require(self, level: AccessLevel) -> Project:
         """Return the project. Raises Denied if the user's level is lower than ``level``."""
@@ -92,7 +93,7 @@ async def require_visible(db: Database, user: User | None, project: Project | No
     level = AccessLevel.NONE if project is None else await find_project_level(db, user, project)
     if project is None or not is_visible(user, project, level):
         raise NotFound("Project")
-    return VisibleProject(project, level)
+    return VisibleProject(project, level, signed_in=user is not None)
 
 
 async def find_visible_project(db: Database, user: User | None, reference: str) -> VisibleProject:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.accounts.errors import NamespaceGone, VisibilityRefused
 from shared.accounts.models import AccessLevel, Namespace, User
@@ -21,7 +21,6 @@ from shared.projects.changes import ProjectChanges
 from shared.projects.models import Project
 from shared.projects.rules import NameRefused, check_description, check_name, check_path
 from shared.projects.store import NameTaken, NewProject, ProjectLimitReached, ProjectQuery
-from shared.snapshots import index
 from shared.snapshots.models import PlacedEntry
 from shared.snapshots.statistics import Statistics, statistics
 from shared.usecases.access import (
@@ -32,7 +31,9 @@ from shared.usecases.access import (
     is_own_namespace_of_bot,
     require_user,
 )
+from shared.usecases.content import ReadableContent
 from shared.usecases.errors import FieldsInvalid, NotFound
+from shared.usecases.policy import Kind
 from shared.usecases.repository import Repositories
 
 TAKEN = "has already been taken"
@@ -139,31 +140,37 @@ class Projects:
         project = await store.find_by_id(self._pool, found.project.id)
         if project is None:
             raise NotFound("Project")
-        return await self._details(VisibleProject(project, found.level), with_statistics=with_statistics)
+        return await self._details(replace(found, project=project), with_statistics=with_statistics)
 
     async def _details(self, found: VisibleProject, *, with_statistics: bool) -> ProjectDetails:
         project, level = found.project, found.level
         imported = await jobs.find_newest(self._pool, project.id, JobKind.IMPORT)
-        bundle = await self._repositories.find_bundle(project)
+        content = await self._repositories.content_of(found)
+        bundle = await self._repositories.find_bundle(content)
         shows = with_statistics and level >= AccessLevel.REPORTER
         return ProjectDetails(
             project=project,
             level=level,
             imported=imported,
             is_empty=bundle is None,
-            default_branch=await self._default_branch(bundle),
-            statistics=await self._statistics(project) if shows else None,
+            default_branch=await self._default_branch(content, bundle),
+            statistics=await self._statistics(content) if shows else None,
         )
 
-    async def _default_branch(self, bundle: PlacedEntry | None) -> str | None:
-        """Return the default branch; None if it cannot be read, so that the project can be shown anyway."""
+    async def _default_branch(self, content: ReadableContent, bundle: PlacedEntry | None) -> str | None:
+        """Return the default branch; None if it cannot be read, so that the project can be shown anyway.
+
+        None also for who may not read the code.
+        """
+        if not content.policy.may_list(Kind.CODE):
+            return None
         try:
             return (await self._repositories.read(bundle)).default_branch
         except (TooManyReferences, ArchiveError, StorageError):
             return None
 
-    async def _statistics(self, project: Project) -> Statistics:
-        snapshot_id = await index.current(self._pool, project.id)
+    async def _statistics(self, content: ReadableContent) -> Statistics:
+        snapshot_id = content.snapshot_id
         return Statistics() if snapshot_id is None else await statistics(self._pool, snapshot_id)
 
     async def _find_permitted_namespace(self, user: User, namespace_id: int | None) -> Namespace:

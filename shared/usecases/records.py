@@ -1,7 +1,10 @@
 """Reads imported records, for clients that verify an import: pages of a relation, and single records.
 
+What a project hides from the reader is left out, of totals too: ``shared/usecases/policy.py`` decides.
+
 "Newest first" means last in the archive first: GitLab exports by id or position, and sorting would need all
-records. The first request with a filter reads the whole relation; further pages of the same list do not.
+records. The first request with a filter, or by a reader from whom single records may be hidden, reads the
+whole relation; further pages of the same list do not.
 """
 
 from __future__ import annotations
@@ -13,13 +16,14 @@ from typing import TypeAlias
 
 from shared.accounts.models import User
 from shared.database.pool import Pool
+from shared.errors import Denied
 from shared.projects.models import Project
-from shared.records.filters import RecordFilter
+from shared.records.filters import RecordFilter, both
 from shared.records.finder import Finder
 from shared.records.reader import Relation, find_relation, records, records_backwards
-from shared.snapshots import index
 from shared.storage.base import ObjectStore
-from shared.usecases.access import find_visible_project
+from shared.usecases.content import ReadableContent, find_content
+from shared.usecases.policy import SEEMS_EMPTY, Kind
 
 NumberedRecords: TypeAlias = AsyncGenerator[tuple[int, bytes], None]
 """Records with their numbers in the relation, from 0."""
@@ -43,10 +47,10 @@ class RecordQuery:
 class RecordPage:
     """The records of a page, and the number of records on all pages.
 
-    ``records`` is None if the project has no such relation.
+    ``records`` is None if the project has no such relation, or the reader may not know of it.
     """
 
-    project: Project
+    content: ReadableContent
     total: int
     records: NumberedRecords | None
 
@@ -55,7 +59,7 @@ class RecordPage:
 class FoundRecord:
     """One record as a line of JSON, with its number in the relation, from 0."""
 
-    project: Project
+    content: ReadableContent
     number: int
     line: bytes
 
@@ -69,40 +73,54 @@ class Records:
         self._finder = Finder(pool, store)
 
     async def read_page(self, actor: User | None, reference: str, query: RecordQuery) -> RecordPage:
-        """Return a page of a relation."""
-        project, relation = await self._relation(actor, reference, query.relation)
+        """Return a page of a relation. Raises Denied where GitLab does."""
+        content = await find_content(self._pool, self._store, actor, reference)
+        kind = Kind(query.relation)
+        if not content.policy.may_list(kind):
+            _refuse(kind)
+            return RecordPage(content, 0, None)
+        relation = await self._relation(content, query.relation)
         if relation is None:
-            return RecordPage(project, 0, None)
-        if query.wanted is None:
-            return RecordPage(project, relation.length, self._read_unfiltered(relation, query))
-        matches = await self._finder.matches(relation, query.wanted)
-        found = self._finder.page(
-            relation, query.wanted, matches, skip=query.offset, backwards=query.backwards
-        )
-        return RecordPage(project, matches.total, _first(found, query.limit))
+            return RecordPage(content, 0, None)
+        wanted = both(content.policy.shown(kind), query.wanted)
+        if wanted is None:
+            return RecordPage(content, relation.length, self._read_unfiltered(relation, query))
+        matches = await self._finder.matches(relation, wanted)
+        found = self._finder.page(relation, wanted, matches, skip=query.offset, backwards=query.backwards)
+        return RecordPage(content, matches.total, _first(found, query.limit))
 
     async def find(
         self, actor: User | None, reference: str, name: str, locate: Locator
     ) -> FoundRecord | None:
-        """Return the record of a relation that ``locate`` finds; None if there is none."""
-        project, relation = await self._relation(actor, reference, name)
-        number = None if relation is None else await locate(project, relation)
+        """Return the record of a relation that ``locate`` finds; None if there is none for the reader.
+
+        Raises Denied where GitLab does.
+        """
+        content = await find_content(self._pool, self._store, actor, reference)
+        kind = Kind(name)
+        if not content.policy.may_find(kind):
+            _refuse(kind)
+            return None
+        relation = await self._relation(content, name)
+        number = None if relation is None else await locate(content.project, relation)
         if relation is None or number is None or not 0 <= number < relation.length:
             return None
+        line = await self._read_one(relation, number)
+        shown = content.policy.shown(kind)
+        return FoundRecord(content, number, line) if shown is None or shown(line) else None
+
+    async def _read_one(self, relation: Relation, number: int) -> bytes:
         found = records(self._pool, self._store, relation, first=number, count=1)
         async with aclosing(found) as lines:
-            return FoundRecord(project, number, await anext(lines))
+            return await anext(lines)
 
     async def find_first(self, relation: Relation, wanted: RecordFilter) -> int | None:
         """Return the number, from 0, of the first record that matches ``wanted``; None if there is none."""
         return await self._finder.first(relation, wanted)
 
-    async def _relation(
-        self, actor: User | None, reference: str, name: str
-    ) -> tuple[Project, Relation | None]:
-        project = (await find_visible_project(self._pool, actor, reference)).project
-        snapshot_id = await index.current(self._pool, project.id)
-        return project, None if snapshot_id is None else await find_relation(self._pool, snapshot_id, name)
+    async def _relation(self, content: ReadableContent, name: str) -> Relation | None:
+        snapshot_id = content.snapshot_id
+        return None if snapshot_id is None else await find_relation(self._pool, snapshot_id, name)
 
     async def _read_unfiltered(self, relation: Relation, query: RecordQuery) -> NumberedRecords:
         backwards = query.backwards
@@ -116,6 +134,12 @@ class Records:
             async for line in lines:
                 yield number, line
                 number += step
+
+
+def _refuse(kind: Kind) -> None:
+    """Raise Denied for a kind whose list does not seem empty instead, as GitLab answers."""
+    if kind not in SEEMS_EMPTY:
+        raise Denied
 
 
 async def _first(found: NumberedRecords, count: int) -> NumberedRecords:

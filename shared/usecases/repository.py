@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shared.accounts.models import User
 from shared.database.pool import Pool
 from shared.database.search import Found
+from shared.errors import Denied
 from shared.git.bundle_references import References
 from shared.gitlab.layout import REPOSITORY
 from shared.projects.models import Project
@@ -15,8 +16,10 @@ from shared.snapshots import index
 from shared.snapshots.models import PlacedEntry
 from shared.snapshots.references import read_references
 from shared.storage.base import ObjectStore
-from shared.usecases.access import find_visible_project
+from shared.usecases.access import VisibleProject
+from shared.usecases.content import ReadableContent, content_of, find_content
 from shared.usecases.errors import NotFound
+from shared.usecases.policy import Kind
 
 _NONE = References()
 
@@ -48,14 +51,35 @@ class Repositories:
         self._pool = pool
         self._store = store
 
-    async def show(self, actor: User | None, reference: str) -> Repository:
-        """Return the references of a project. Raises NotFound, MovedProject and TooManyReferences."""
-        project = (await find_visible_project(self._pool, actor, reference)).project
-        return Repository(project, await self.read(await self.find_bundle(project)))
+    async def find_branches(self, actor: User | None, reference: str) -> Repository:
+        """Return the references of a project, of which the branches are requested.
 
-    async def find_bundle(self, project: Project) -> PlacedEntry | None:
+        Raises NotFound for a repository that is switched off, too, and what ``find_tags`` raises.
+        """
+        content = await find_content(self._pool, self._store, actor, reference)
+        if not content.policy.has_repository:
+            raise NotFound("Repository")
+        return await self._show(content)
+
+    async def find_tags(self, actor: User | None, reference: str) -> Repository:
+        """Return the references of a project, of which the tags are requested.
+
+        Raises NotFound, MovedProject, TooManyReferences, and Denied if the user may not read the code.
+        """
+        return await self._show(await find_content(self._pool, self._store, actor, reference))
+
+    async def _show(self, content: ReadableContent) -> Repository:
+        if not content.policy.may_list(Kind.CODE):
+            raise Denied
+        return Repository(content.project, await self.read(await self.find_bundle(content)))
+
+    async def content_of(self, found: VisibleProject) -> ReadableContent:
+        """Return the current content of a project. Raises NotFound where the project is deleted meanwhile."""
+        return await content_of(self._pool, self._store, found)
+
+    async def find_bundle(self, content: ReadableContent) -> PlacedEntry | None:
         """Return the bundle of the project's repository; None if the repository is empty."""
-        snapshot_id = await index.current(self._pool, project.id)
+        snapshot_id = content.snapshot_id
         return None if snapshot_id is None else await index.find_entry(self._pool, snapshot_id, REPOSITORY)
 
     async def read(self, bundle: PlacedEntry | None) -> References:

@@ -18,6 +18,7 @@ from shared.gitlab.visibility import VISIBILITIES
 from shared.projects.models import Project
 from shared.records.fields import Fields, read_list, read_object, reader
 from shared.records.filters import labels_of, state_of
+from shared.usecases.policy import Kind, Policy
 
 _NUMBER_BITS = 32
 _VISIBILITY = {level.value: word for word, level in VISIBILITIES.items()}
@@ -33,11 +34,12 @@ _work_item_type = reader("base_type")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place of a record: its project, and its number in the relation, from 1."""
+    """The place of a record: its project, its number in the relation, from 1, and what its reader may see."""
 
     project: Project
     number: int
     external_url: str
+    policy: Policy
 
     @property
     def id(self) -> int:
@@ -136,16 +138,24 @@ def _label_entity(fields: Fields, place: Place) -> dict[str, Any]:
 
 
 def _release(fields: Fields, place: Place) -> dict[str, Any]:
+    """Make a release. Who may not read the code gets neither its tag and commit nor its sources."""
     links = [_link_entity(link) for link in read_list(fields, "links", *_LINK)]
-    milestones = (_milestone_of(each, place) for each in read_list(fields, "milestone_releases", "milestone"))
+    reads_code = place.policy.may_list(Kind.CODE)
     return {
-        "tag_name": fields.scalar("tag"),
+        **({"tag_name": fields.scalar("tag")} if reads_code else {}),
         **fields.scalars("name", "description", "created_at", "released_at"),
         "author": None,
-        "commit": {"id": fields.scalar("sha")},
-        "milestones": list(filter(None, milestones)),
-        "assets": {"count": len(links), "sources": [], "links": links},
+        **({"commit": {"id": fields.scalar("sha")}} if reads_code else {}),
+        "milestones": _milestones_of_release(fields, place),
+        "assets": {"count": len(links), **({"sources": []} if reads_code else {}), "links": links},
     }
+
+
+def _milestones_of_release(fields: Fields, place: Place) -> list[dict[str, Any]]:
+    if not place.policy.may_list(Kind.MILESTONES):
+        return []
+    milestones = (_milestone_of(each, place) for each in read_list(fields, "milestone_releases", "milestone"))
+    return list(filter(None, milestones))
 
 
 def _link_entity(fields: Fields) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from services.api.use_cases import use_cases
 from shared.projects.models import Project
 from shared.records.filters import RecordFilter
 from shared.records.reader import Relation
+from shared.usecases.content import ReadableContent
 from shared.usecases.errors import NotFound, RecordNotFound
 from shared.usecases.records import FoundRecord, Locator, NumberedRecords
 
@@ -45,7 +46,7 @@ def _list_of(entity: RecordEntity, takes: ListParameters) -> Handler:
         headers = page_headers(request, page, total=found.total)
         if found.records is None:
             return json_response([], headers=headers)
-        return await _send_page(request, entity, found.project, found.records, headers=headers)
+        return await _send_page(request, entity, found.content, found.records, headers=headers)
 
     return show
 
@@ -53,22 +54,23 @@ def _list_of(entity: RecordEntity, takes: ListParameters) -> Handler:
 async def _send_page(
     request: web.Request,
     entity: RecordEntity,
-    project: Project,
+    content: ReadableContent,
     records: NumberedRecords,
     *,
     headers: Mapping[str, str],
 ) -> web.StreamResponse:
-    lines = _encode_page(records, project, entity, external_url=external_url(request))
+    lines = _encode_page(records, content, entity, external_url=external_url(request))
     async with aclosing(lines) as items:
         return await json_list(request, items, headers=headers)
 
 
 async def _encode_page(
-    records: NumberedRecords, project: Project, entity: RecordEntity, *, external_url: str
+    records: NumberedRecords, content: ReadableContent, entity: RecordEntity, *, external_url: str
 ) -> AsyncGenerator[bytes, None]:
     async with aclosing(records):
         async for number, line in records:
-            yield await _encode(entity, line, Place(project, number + 1, external_url))
+            place = Place(content.project, number + 1, external_url, content.policy)
+            yield await _encode(entity, line, place)
 
 
 async def _encode(entity: RecordEntity, line: bytes, place: Place) -> bytes:
@@ -91,7 +93,8 @@ def _single(entity: RecordEntity, read: ReadLocator, *, missing: Callable[[], Ex
 
 
 async def _answer(request: web.Request, entity: RecordEntity, found: FoundRecord) -> web.Response:
-    place = Place(found.project, found.number + 1, external_url(request))
+    content = found.content
+    place = Place(content.project, found.number + 1, external_url(request), content.policy)
     return web.Response(body=await _encode(entity, found.line, place), content_type="application/json")
 
 

@@ -14,14 +14,19 @@ from services.api.use_cases import use_cases
 from shared.usecases.repository import Repository, sort_page
 
 
-async def _repository(request: web.Request) -> Repository:
-    return await use_cases(request).repositories.show(find_caller(request), request.match_info["id"])
+async def _with_branches(request: web.Request) -> Repository:
+    repositories = use_cases(request).repositories
+    return await repositories.find_branches(find_caller(request), request.match_info["id"])
+
+
+async def _with_tags(request: web.Request) -> Repository:
+    return await use_cases(request).repositories.find_tags(find_caller(request), request.match_info["id"])
 
 
 async def branches(request: web.Request) -> web.Response:
     """GET /projects/:id/repository/branches."""
     page = page_of(request)
-    repository = await _repository(request)
+    repository = await _with_branches(request)
     found = sort_page(repository.references.branches, offset=page.offset, limit=page.size)
     entity = partial(branch_entity, repository, external_url=external_url(request))
     return page_response(request, page, found, entity)
@@ -29,7 +34,7 @@ async def branches(request: web.Request) -> web.Response:
 
 async def branch(request: web.Request) -> web.Response:
     """GET /projects/:id/repository/branches/:branch."""
-    repository = await _repository(request)
+    repository = await _with_branches(request)
     name = repository.require_branch(request.match_info["branch"])
     return json_response(branch_entity(repository, name, external_url=external_url(request)))
 
@@ -37,12 +42,12 @@ async def branch(request: web.Request) -> web.Response:
 async def tags(request: web.Request) -> web.Response:
     """GET /projects/:id/repository/tags."""
     page = page_of(request)
-    repository = await _repository(request)
+    repository = await _with_tags(request)
     found = sort_page(repository.references.tags, offset=page.offset, limit=page.size)
     return page_response(request, page, found, partial(tag_entity, repository))
 
 
 async def tag(request: web.Request) -> web.Response:
     """GET /projects/:id/repository/tags/:tag."""
-    repository = await _repository(request)
+    repository = await _with_tags(request)
     return json_response(tag_entity(repository, repository.require_tag(request.match_info["tag"])))

@@ -55,9 +55,9 @@ async def test_lists_of_a_project_without_content_are_empty(api: Api, ann: User,
 async def test_lists_are_for_those_who_see_the_project(api: Api, ann: User, relation: str) -> None:
     private = await imported(api, ann)
     public = await api.project(ann, "public", visibility=Visibility.PUBLIC)
-    await api.member("guest", private, AccessLevel.GUEST)
+    await api.member("planner", private, AccessLevel.PLANNER)
     await api.user("bob")
-    assert (await api.get(f"/projects/{private.id}/{relation}", by="guest")).status == 200
+    assert (await api.get(f"/projects/{private.id}/{relation}", by="planner")).status == 200
     for stranger in ("bob", None):
         answer = await api.get(f"/projects/{private.id}/{relation}", by=stranger)
         assert (answer.status, answer.body) == (404, {"message": "404 Project Not Found"})

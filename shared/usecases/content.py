@@ -1,0 +1,47 @@
+"""Finds the current content of a project, with what its reader may see of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.accounts.models import User
+from shared.database.pool import Pool
+from shared.projects.models import Project
+from shared.records.features import features_of
+from shared.snapshots import index
+from shared.storage.base import ObjectStore
+from shared.usecases.access import VisibleProject, find_visible_project
+from shared.usecases.errors import NotFound
+from shared.usecases.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableContent:
+    """A project, its current snapshot, None where it has no content, and what the reader may see of that."""
+
+    project: Project
+    snapshot_id: int | None
+    policy: Policy
+
+
+async def find_content(pool: Pool, store: ObjectStore, actor: User | None, reference: str) -> ReadableContent:
+    """Return the content of a project that the user may see. Raises NotFound and MovedProject."""
+    return await content_of(pool, store, await find_visible_project(pool, actor, reference))
+
+
+async def content_of(pool: Pool, store: ObjectStore, found: VisibleProject) -> ReadableContent:
+    """Return the content of a project. Raises NotFound where the project is deleted meanwhile.
+
+    The snapshot, its features and the visibility are of one moment, so that a commit at the same time, which
+    may change them all, shows nothing by the rules of the content before.
+    """
+    content = await index.current_content(pool, found.project.id)
+    if content is None:
+        raise NotFound("Project")
+    policy = Policy(
+        features=await features_of(pool, store, content),
+        visibility=content.visibility,
+        level=found.level,
+        signed_in=found.signed_in,
+    )
+    return ReadableContent(found.project, content.snapshot_id, policy)
