@@ -34,7 +34,7 @@ async def index(request: web.Request) -> web.StreamResponse:
         find_caller(request), job_id, after=page.behind or 0, limit=page.size + 1
     )
     shown, headers = split_page(request, page, found, number=lambda each: each.id)
-    return json_response([failed_relation(each) for each in shown], headers=headers | _VARY)
+    return json_response([failed_relation(each, maintains=True) for each in shown], headers=headers | _VARY)
 
 
 def _wants_lines(request: web.Request) -> bool:
@@ -63,5 +63,5 @@ async def _stream(request: web.Request) -> web.StreamResponse:
 async def _lines(jobs: Jobs, job: Job) -> AsyncGenerator[bytes, None]:
     encoder, after = msgspec.json.Encoder(), 0
     while found := await jobs.list_failures_of(job, after=after, limit=_AT_ONCE):
-        yield b"".join(encoder.encode(failed_relation(each)) + b"\n" for each in found)
+        yield b"".join(encoder.encode(failed_relation(each, maintains=True)) + b"\n" for each in found)
         after = found[-1].id

@@ -199,3 +199,12 @@ async def test_content_is_shown_by_the_visibility_that_it_came_with(api: Api, an
     await api.pool.execute("UPDATE projects SET visibility = 0")  # as a commit does between two statements
     content = await content_of(api.pool, api.store, found)
     assert [kind for kind in Kind if content.policy.may_list(kind)] == []
+
+
+async def test_only_maintainers_read_what_a_failed_record_holds(api: Api, ann: User) -> None:
+    made = await public(api, ann, project(issues=b'{"title":"t"} secret\n'))
+    await api.user("bob")
+    for reader, shows in (("ann", True), ("bob", False)):
+        [failed] = (await api.get(f"/projects/{made.id}/import", by=reader)).body["failed_relations"]
+        assert failed["relation_name"] == "issues"
+        assert ("secret" in (failed["exception_message"] or "")) is shows
