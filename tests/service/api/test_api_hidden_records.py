@@ -167,6 +167,18 @@ async def test_a_push_brings_its_own_features(api: Api, ann: User) -> None:
     assert await iids(api, made, by="ann") == [1]
 
 
+async def test_a_push_whose_features_are_replaced_while_they_are_read_is_not_committed(
+    api: Api, ann: User
+) -> None:
+    pushing = Pusher(api, await api.project(ann), ann)
+    await pushing.open()
+    await pushing.put("project", b"{}")
+    await pushing.put("relations/project_feature", lines({"issues_access_level": 10}))
+    await api.pool.execute("DELETE FROM segments")  # so it looks between the deletion and the new rows
+    refused = await pushing.commit()
+    assert (refused.status, json.loads(refused.body)["code"]) == (409, "push_moving")
+
+
 async def test_features_of_a_snapshot_that_a_version_before_committed_are_read_once(
     api: Api, ann: User
 ) -> None:
