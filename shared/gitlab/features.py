@@ -56,6 +56,9 @@ class ProjectFeatures:
 NAMES = tuple(field.name for field in fields(ProjectFeatures))
 """The names of the features."""
 
+CLOSED = ProjectFeatures(**dict.fromkeys(NAMES, FeatureLevel.DISABLED))
+"""All features disabled."""
+
 
 def attribute(name: str) -> str:
     """Give the name of the attribute in which archives have the level of a feature."""

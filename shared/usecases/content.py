@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from shared.accounts.models import User
 from shared.database.pool import Pool
+from shared.errors import StorageError
+from shared.gitlab.features import CLOSED
 from shared.projects.models import Project
 from shared.records.features import features_of
 from shared.snapshots import index
@@ -29,19 +31,27 @@ async def find_content(pool: Pool, store: ObjectStore, actor: User | None, refer
     return await content_of(pool, store, await find_visible_project(pool, actor, reference))
 
 
-async def content_of(pool: Pool, store: ObjectStore, found: VisibleProject) -> ReadableContent:
+async def content_of(
+    pool: Pool, store: ObjectStore, found: VisibleProject, *, or_closed: bool = False
+) -> ReadableContent:
     """Return the content of a project. Raises NotFound where the project is deleted meanwhile.
 
     The snapshot, its features and the visibility are of one moment, so that a commit at the same time, which
     may change them all, shows nothing by the rules of the content before.
+
+    Raises StorageError where the features are to be read from the store and cannot be. With ``or_closed``
+    every feature counts as disabled then, for who shows a project and not its content.
     """
     content = await index.current_content(pool, found.project.id)
     if content is None:
         raise NotFound("Project")
+    try:
+        features = await features_of(pool, store, content)
+    except StorageError:
+        if not or_closed:
+            raise
+        features = CLOSED
     policy = Policy(
-        features=await features_of(pool, store, content),
-        visibility=content.visibility,
-        level=found.level,
-        signed_in=found.signed_in,
+        features=features, visibility=content.visibility, level=found.level, signed_in=found.signed_in
     )
     return ReadableContent(found.project, content.snapshot_id, policy)

@@ -145,7 +145,7 @@ class Projects:
     async def _details(self, found: VisibleProject, *, with_statistics: bool) -> ProjectDetails:
         project, level = found.project, found.level
         imported = await jobs.find_newest(self._pool, project.id, JobKind.IMPORT)
-        content = await self._repositories.content_of(found)
+        content = await self._repositories.describe(found)
         bundle = await self._repositories.find_bundle(content)
         shows = with_statistics and level >= AccessLevel.REPORTER
         return ProjectDetails(

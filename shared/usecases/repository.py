@@ -73,9 +73,12 @@ class Repositories:
             raise Denied
         return Repository(content.project, await self.read(await self.find_bundle(content)))
 
-    async def content_of(self, found: VisibleProject) -> ReadableContent:
-        """Return the current content of a project. Raises NotFound where the project is deleted meanwhile."""
-        return await content_of(self._pool, self._store, found)
+    async def describe(self, found: VisibleProject) -> ReadableContent:
+        """Return the current content of a project that is shown itself. Raises NotFound.
+
+        Nothing of it may be read where the store cannot say what may.
+        """
+        return await content_of(self._pool, self._store, found, or_closed=True)
 
     async def find_bundle(self, content: ReadableContent) -> PlacedEntry | None:
         """Return the bundle of the project's repository; None if the repository is empty."""
