@@ -21,7 +21,7 @@ from shared.records.visibility import SnippetsFrom, is_not_confidential
 
 
 class Kind(Enum):
-    """A kind of content, by the name of its relation; CODE is all that comes from the repository."""
+    """A kind of content, by the name of its relation; CODE is no relation but what the repository holds."""
 
     ISSUES = "issues"
     LABELS = "labels"
@@ -29,7 +29,7 @@ class Kind(Enum):
     MILESTONES = "milestones"
     RELEASES = "releases"
     SNIPPETS = "snippets"
-    CODE = "project.bundle"
+    CODE = "code"
 
 
 SEEMS_EMPTY = frozenset({Kind.ISSUES, Kind.LABELS})
