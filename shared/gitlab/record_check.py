@@ -96,18 +96,12 @@ def _judge(line: bytes, record: RecordAttributes, *, relation: str) -> Verdict:
 
 
 def _decode(line: bytes, into: msgspec.json.Decoder[_T]) -> _T:
-    """Decode, flattening where the decoder's recursion, which depends on the call stack, is not enough."""
+    """Decode a line that is known not to be too deep, wherever in the call stack this is."""
     try:
         return into.decode(line)
     except RecursionError:
-        return into.decode(_flat(line))
-
-
-def _flat(line: bytes) -> bytearray:
-    try:
-        return nesting.flatten(line)
-    except nesting.MalformedJson as error:
-        raise msgspec.DecodeError(f"no JSON follows (byte {error.at})") from error
+        with nesting.room_to_recurse():
+            return into.decode(line)
 
 
 def _no_object(line: bytes, error: msgspec.ValidationError) -> Verdict:

@@ -95,5 +95,6 @@ def _decoded(text: Any, of: type[T]) -> T | None:  # noqa: ANN401  # bytes or ms
 def _decode(text: Any, of: type[T]) -> T:  # noqa: ANN401  # the same
     try:
         return msgspec.json.decode(text, type=of)
-    except RecursionError:  # as deep as imports allow is deeper than the decoder goes
-        return msgspec.json.decode(nesting.flatten(bytes(memoryview(text))), type=of)
+    except RecursionError:  # as deep as imports allow is deeper than the call stack lets the decoder go
+        with nesting.room_to_recurse():
+            return msgspec.json.decode(text, type=of)

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
         default=2600, ge=100, le=2600, description="bytes; an index of Postgres takes 2704"
     )
     max_line_size: int = Field(default=50, ge=1, description="MiB")
-    max_json_depth: int = Field(default=1000, ge=1)
+    max_json_depth: int = Field(default=1000, ge=1, le=5000)
     pack_blob_size: int = Field(default=8, ge=0, description="MiB; a larger blob is an object of its own")
     export_retention: int = Field(default=24, ge=1, le=87600, description="hours")
     open_snapshot_retention: int = Field(default=24, ge=1, le=87600, description="hours")

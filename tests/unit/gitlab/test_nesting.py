@@ -1,13 +1,15 @@
 import json
+import sys
+import tracemalloc
 from collections.abc import Sequence
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.gitlab import nesting
 
+MIB = 1024 * 1024
 VALUES = st.recursive(
     st.one_of(
         st.none(),
@@ -19,13 +21,6 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
     max_leaves=30,
 )
-TOKEN = st.one_of(
-    st.sampled_from(["{", "}", "[", "]", ",", ":", " ", "\t", "\r", "/", '"', "\\", "\x01", "é"]),
-    st.sampled_from(['"a"', '"k":', "1", "-", "0", ".5", "e3", "true", "null", "nul", "NaN", '"\t"']),
-    st.sampled_from(['"\\""', '"\\\\"', '"\\q"', '"\\u00e9"', '"\\u12"', '"\\ud83d\\ude00"', '"\\ud83d"']),
-    st.sampled_from(['"\\ude00"', '"\\ud83d\\u0041"', '"\\ud83d\\ud83d"', '"\\uD83D\\uDE00"']),
-)
-TOKENS = st.lists(TOKEN, max_size=12).map("".join)
 
 
 def measured(value: object) -> int:
@@ -37,21 +32,6 @@ def measured(value: object) -> int:
     else:
         return 0
     return 1 + max(map(measured, children), default=0)
-
-
-def is_json(text: bytes | bytearray) -> bool:
-    try:
-        msgspec.json.decode(text, type=msgspec.Raw)
-    except msgspec.DecodeError:
-        return False
-    return True
-
-
-def walks(text: bytes) -> bool:
-    try:
-        return is_json(nesting.flatten(text))
-    except nesting.MalformedJson:
-        return False
 
 
 @given(VALUES)
@@ -80,27 +60,59 @@ def test_a_line_that_never_closes_is_as_deep_as_it_opens() -> None:
     assert nesting.depth_over(b'{"a":' * 1500, 1000) == 1500
 
 
-@given(VALUES)
-def test_the_walk_takes_all_json(value: object) -> None:
-    text = json.dumps([[value]], ensure_ascii=False).encode()
-    flat = nesting.flatten(text)
-    assert len(flat) == len(text)
-    assert json.loads(flat) == [0]
+BRACKETS = st.text(alphabet='{}[]"\\x', max_size=60).map(str.encode)
 
 
-@given(TOKENS)
-def test_the_walk_and_the_decoder_agree_on_what_is_json(text: str) -> None:
-    for wrapped in (f"[[{text}]]", f'{{"a":{{{text}}}}}', f'[{{"a":{text}}}]', text):
-        line = wrapped.encode()
-        assert walks(line) == is_json(line), line
+def one_by_one(text: bytes) -> int:
+    """The depth, by looking at one byte after another."""
+    level = deepest = 0
+    in_string = escaped = False
+    for byte in text.decode():
+        was_escaped, escaped = escaped, False
+        if was_escaped and byte in '"\\':
+            continue
+        if byte == "\\":
+            escaped = True
+        elif byte == '"':
+            in_string = not in_string
+        elif not in_string and byte in "{}[]":
+            level += 1 if byte in "{[" else -1
+            deepest = max(deepest, level)
+    return deepest
 
 
-def test_what_is_flattened_keeps_the_place_of_the_rest() -> None:
-    assert nesting.flatten(b'{"a":[1,{"b":2}],"t":"[x]"}') == b'{"a":0          ,"t":"[x]"}'
+@given(BRACKETS, st.integers(1, 20))
+def test_eight_brackets_at_a_time_are_as_deep_as_one_by_one(text: bytes, size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nesting, "_SLICE", size)
+        assert (nesting.depth_over(text, 0) or 0) == one_by_one(text)
 
 
-def test_the_walk_is_not_limited_by_a_stack() -> None:
-    line = b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
-    assert json.loads(nesting.flatten(line)) == {"a": 0}
-    with pytest.raises(nesting.MalformedJson):
-        nesting.flatten(line[:-2] + b"}}")
+def test_a_line_that_cannot_be_too_deep_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nesting, "_depth", lambda _: pytest.fail("it was measured"))
+    assert nesting.depth_over(b"[" * 1000 + b"]" * 1000, 1000) is None
+
+
+def test_the_limit_of_recursion_is_as_before_also_after_an_error() -> None:
+    before = sys.getrecursionlimit()
+
+    def fail() -> None:
+        with nesting.room_to_recurse():
+            assert sys.getrecursionlimit() == before + nesting.MOST
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert sys.getrecursionlimit() == before
+
+
+@pytest.mark.parametrize("filler", [b"[]", b'"["', b'""', b'"\\""', b'"\\\\"', b"[{}]", b"1"])
+def test_a_deep_line_is_measured_in_pieces_of_256_kib(filler: bytes) -> None:
+    line = b"[" * 990 + b",".join([filler] * (4 * MIB // len(filler))) + b"]" * 990
+    tracemalloc.start()
+    try:
+        assert nesting.depth_over(line, 1000) is None
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * MIB
