@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,16 @@ class OverlongLine:
     """Replaces a line over the limit, whose bytes are not kept. ``length`` is without the newline."""
 
     length: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlankLines:
+    """Replaces ``count`` lines, one after another, of white space alone. Their bytes are not kept."""
+
+    count: int
+
+
+Line: TypeAlias = bytes | OverlongLine | BlankLines
 
 
 class LineSplitter:
@@ -26,20 +37,37 @@ class LineSplitter:
         self._begun = BytesIO()
         self._length = 0
 
-    def feed(self, chunk: bytes) -> Iterator[bytes | OverlongLine]:
-        r"""Give the lines that ``chunk`` ends, each with its ``\n``; read them all before feeding more."""
+    def feed(self, chunk: bytes) -> Iterator[Line]:
+        r"""Give the lines that ``chunk`` ends, each with its ``\n``; read them all before feeding more.
+
+        Blank lines come as one for all that follow one another in the chunk.
+        """
+        blank = 0
         for piece in BytesIO(chunk):
             if not piece.endswith(b"\n"):
                 self._begin(piece)
-            elif self._length or len(piece) > self._limit + 1:
-                yield self._finish(piece, newline=1)
-            else:
-                yield piece
+                continue
+            line = self._end(piece)
+            if isinstance(line, bytes) and line.isspace():
+                blank += 1
+                continue
+            if blank:
+                yield BlankLines(blank)
+                blank = 0
+            yield line
+        if blank:
+            yield BlankLines(blank)
 
-    def close(self) -> Iterator[bytes | OverlongLine]:
+    def close(self) -> Iterator[Line]:
         """Give the last line, where the stream did not end with a newline."""
         if self._length:
-            yield self._finish(b"", newline=0)
+            line = self._finish(b"", newline=0)
+            yield BlankLines(1) if isinstance(line, bytes) and line.isspace() else line
+
+    def _end(self, piece: bytes) -> bytes | OverlongLine:
+        if self._length or len(piece) > self._limit + 1:
+            return self._finish(piece, newline=1)
+        return piece
 
     def _begin(self, piece: bytes) -> None:
         self._length += len(piece)

@@ -25,11 +25,6 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class BlankLine:
-    """The line is empty or only white space."""
-
-
-@dataclass(frozen=True, slots=True)
 class NullLine:
     """The line is ``null``, a one-to-one relation that is absent."""
 
@@ -43,9 +38,9 @@ class RefusedLine:
     external_identifiers: Mapping[str, int] = field(default_factory=dict)
 
 
-Verdict = Record | BlankLine | NullLine | RefusedLine
+Verdict = Record | NullLine | RefusedLine
 
-_RECORD, _BLANK, _NULL = Record(), BlankLine(), NullLine()
+_RECORD, _NULL = Record(), NullLine()
 _ANYTHING = msgspec.json.Decoder(msgspec.Raw)
 _KINDS = {"array": "an array", "bool": "a boolean", "float": "a number", "int": "a number", "str": "a string"}
 _SLICE = 256 * 1024
@@ -60,13 +55,11 @@ _T = TypeVar("_T")
 
 
 def check_line(line: bytes, *, relation: str, depth: int) -> Verdict:
-    """Check one line, with or without its newline; ``depth`` is the limit of its nesting.
+    """Check one line that is not blank, with or without its newline; ``depth`` is the limit of its nesting.
 
     Only the attributes that GitLab validates are built, so that a line needs no second buffer. The verdict
     depends neither on the depth of the call stack nor on the Python version.
     """
-    if not line or line.isspace():
-        return _BLANK
     if nested := nesting.depth_over(line, depth):
         return RefusedLine("JSON::NestingError", f"nesting of {nested} is over the limit {depth}")
     try:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from shared.archive.limits import Limits
-from shared.gitlab.lines import LineSplitter, OverlongLine
+from shared.gitlab.lines import BlankLines, Line, LineSplitter, OverlongLine
 from shared.gitlab.record_check import NullLine, Record, RefusedLine, Verdict, check_line
 from shared.jobs.progress import RelationProgress
 from shared.restore.event_loop import EventLoopYielder
@@ -56,7 +56,16 @@ class RelationReceiver:
             await self._take(line)
         await self._sink.commit()
 
-    async def _take(self, line: bytes | OverlongLine) -> None:
+    async def _take(self, line: Line) -> None:
+        match line:
+            case BlankLines(count):
+                self._line += count
+            case _:
+                await self._take_line(line)
+                self._line += 1
+        await self._yielder.yield_if_due()
+
+    async def _take_line(self, line: bytes | OverlongLine) -> None:
         verdict = await self._check(line)
         match verdict:
             case Record() if isinstance(line, bytes):
@@ -68,8 +77,6 @@ class RelationReceiver:
             case RefusedLine():
                 self._count.failed += 1
                 await self._failures.add(self._failure(verdict))
-        self._line += 1
-        await self._yielder.yield_if_due()
 
     async def _check(self, line: bytes | OverlongLine) -> Verdict:
         if isinstance(line, OverlongLine):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.gitlab.record_check import BlankLine, NullLine, Record, RefusedLine, Verdict, check_line
+from shared.gitlab.record_check import NullLine, Record, RefusedLine, Verdict, check_line
 
 DEPTH = 1000
 
@@ -26,11 +26,6 @@ def nested(depth: int, *, inner: bytes = b"") -> bytes:
 
 def at_call_depth(calls: int, call: Callable[[], Verdict]) -> Verdict:
     return call() if not calls else at_call_depth(calls - 1, call)
-
-
-@pytest.mark.parametrize("line", [b"", b"\n", b"\r\n", b" \t \n"])
-def test_white_space_is_a_blank_line(line: bytes) -> None:
-    assert verdict(line) == BlankLine()
 
 
 @pytest.mark.parametrize("line", [b"null", b"null\n", b" null \r\n"])
