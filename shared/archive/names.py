@@ -16,6 +16,7 @@ from shared.archive.errors import (
 )
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_ODD = ("//", "/./", "/../")
 _RESOURCE_FORKS = "__MACOSX"
 
 
@@ -35,6 +36,10 @@ def normalise_name(raw: bytes, limit: int) -> str:
         raise ControlCharacterInName(raw)
     if name.startswith("/"):
         raise AbsoluteName(raw)
+    plain = name.removeprefix("./").removesuffix("/")
+    # A fast test first, again: a name may have a thousand components, and few have odd ones.
+    if not any(odd in f"/{plain}/" for odd in _ODD):
+        return plain
     components = [component for component in name.split("/") if component not in ("", ".")]
     if ".." in components:
         raise ParentInName(raw)
