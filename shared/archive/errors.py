@@ -252,3 +252,17 @@ class HeaderTooLarge(LimitExceeded):
             f"{quote_name(name)}: an extended header is over the limit of {limit} bytes", limit=limit
         )
         self.name = name
+
+
+class ArchiveCostsTooMuch(ArchiveError):
+    """The archive is more work than its bytes pay for: too many lines, entries or bytes for its size."""
+
+    code = "archive_costs_too_much"
+
+    def __init__(self, what: str, amount: int, *, cost: int, received: int, limit: int) -> None:
+        super().__init__(
+            f"the archive costs too much work for its size, reached by {amount} {what}: all so far count as "
+            f"{cost} bytes, over the limit of {limit}, of which {received} were sent"
+        )
+        self.what = what
+        self.limit = limit

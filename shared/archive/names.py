@@ -65,11 +65,14 @@ class NameSet:
         self._directories: set[int] = set()
         self._last_parent = ""
 
-    def claim_file(self, name: str) -> None:
-        """Add the name of a file. Raises DuplicateName, FileAndDirectory and TooManyEntries."""
-        parent = name.rpartition("/")[0]
+    def claim_file(self, name: str) -> int:
+        """Add the name of a file and the directories above it; give how many names are new.
+
+        Raises DuplicateName, FileAndDirectory and TooManyEntries.
+        """
+        parent, implied = name.rpartition("/")[0], 0
         if parent != self._last_parent:
-            self.claim_directory(parent)
+            implied = self.claim_directory(parent)
             self._last_parent = parent
         known = hash(name)
         if known in self._files:
@@ -77,17 +80,24 @@ class NameSet:
         if known in self._directories:
             raise FileAndDirectory(name)
         self._add(known, name, to=self._files)
+        return implied + 1
 
-    def claim_directory(self, name: str) -> None:
-        """Add a directory and those above it. May be repeated. Raises FileAndDirectory and TooManyEntries."""
+    def claim_directory(self, name: str) -> int:
+        """Add a directory and those above it; give how many names are new. May be repeated.
+
+        Raises FileAndDirectory and TooManyEntries.
+        """
+        new = 0
         while name:
             known = hash(name)
             if known in self._directories:
-                return
+                break
             if known in self._files:
                 raise FileAndDirectory(name)
             self._add(known, name, to=self._directories)
             name = name.rpartition("/")[0]
+            new += 1
+        return new
 
     def _add(self, known: int, name: str, *, to: set[int]) -> None:
         to.add(known)

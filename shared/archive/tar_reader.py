@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shared.archive.budget import Budget, Work
 from shared.archive.errors import (
     ArchiveTooLarge,
     BadChecksum,
@@ -56,12 +57,13 @@ _ENDED = EntryEnded()
 class TarReader:
     """Takes the stream in pieces of any size; no piece of data that it gives is larger than what was fed."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, budget: Budget) -> None:
         self.entries = 0
         """Entries read, including the root directory and skipped ones."""
         self.entry: str | None = None
         """Name of the last entry, for messages."""
         self._limits = limits
+        self._budget = budget
         self._names = NameSet(limits.entries)
         self._extensions = Extensions(limits.header)
         self._data_left = 0
@@ -85,6 +87,8 @@ class TarReader:
             elif self._extensions.left:
                 piece = data[position : position + self._extensions.left]
                 position += len(piece)
+                # A PAX record ends with a newline: there are no more of them.
+                self._budget.spend(Work.ENTRIES, piece.count(b"\n"))
                 self._extensions.take(piece)
             elif self._skip_left:
                 skipped = min(self._skip_left, end - position)
@@ -120,6 +124,7 @@ class TarReader:
             self._in_zeros = True
             self._offset += BLOCK
             return None
+        self._budget.spend(Work.ENTRIES, 1)
         header = parse_header(block)
         if header is None:
             raise BadChecksum(self.entry, offset=self._offset) if self._offset else NotTar
@@ -155,10 +160,10 @@ class TarReader:
             raise EmptyName(header.name)
         if is_litter(name):
             return None
-        if kind is TarEntryKind.FILE:
-            self._names.claim_file(name)
-        else:
-            self._names.claim_directory(name)
+        claim = self._names.claim_file if kind is TarEntryKind.FILE else self._names.claim_directory
+        # The header has paid for the name itself, but not for the directories that it implies.
+        if (implied := claim(name) - 1) > 0:
+            self._budget.spend(Work.ENTRIES, implied)
         self._data_left = header.size
         return EntryStarted(name, kind, header.size, min(max(header.mtime, 0), MTIME_MAX))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from shared.archive.limits import MIB, Limits
+from shared.archive.limits import MIB, Limits, Prices
 from shared.database.pool import Database
 from shared.settings.application import ApplicationSettings
 from shared.settings.environment import Settings
@@ -23,6 +23,14 @@ def archive_limits(settings: Settings) -> Limits:
         name=settings.max_entry_name,
         line=settings.max_line_size * MIB,
         depth=settings.max_json_depth,
+        prices=Prices(
+            gift=settings.archive_gift * MIB,
+            line=settings.archive_line_price,
+            entry=settings.archive_entry_price,
+            ratio=settings.archive_ratio,
+            parsed_ratio=settings.archive_parsed_ratio,
+            bracket_ratio=settings.archive_bracket_ratio,
+        ),
     )
 
 

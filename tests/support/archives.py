@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from shared.archive.budget import Budget
 from shared.archive.events import (
     ArchiveEnded,
     ArchiveEvent,
@@ -117,9 +118,11 @@ def pieces(data: bytes, cut: int) -> Iterator[bytes]:
     return (data[start : start + cut] for start in range(0, len(data), cut))
 
 
-def events(archive: bytes, *, cut: int = 65536, limits: Limits | None = None) -> Iterator[ArchiveEvent]:
+def events(
+    archive: bytes, *, cut: int = 65536, limits: Limits | None = None, budget: Budget | None = None
+) -> Iterator[ArchiveEvent]:
     """Everything a reader tells of the archive, fed ``cut`` bytes at a time."""
-    reader = ArchiveReader(limits or Limits())
+    reader = ArchiveReader(limits or Limits(), budget)
     for piece in pieces(archive, cut):
         yield from reader.feed(piece)
     yield from reader.close()
