@@ -13,6 +13,7 @@ from services.cli.crossdock_api import RelationCounts
 from services.cli.errors import JobFailed, UsageError, utf8
 from services.cli.results import BlobSummary, VerificationResult, list_failures
 from services.cli.terminal import ByteReporter, show_transfer
+from shared.archive.budget import Budget
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
 from shared.jobs.progress import Progress
@@ -70,13 +71,18 @@ class _ArchiveInspector:
 
     async def read(self, limits: Limits) -> None:
         """Read the whole archive. Raises ArchiveError."""
-        yielder = EventLoopYielder()
+        budget, yielder = Budget(limits.prices), EventLoopYielder()
         restorer = Restorer(
-            self, limits=limits, failures=self._limited, progress=self._progress, yielder=yielder
+            self,
+            limits=limits,
+            budget=budget,
+            failures=self._limited,
+            progress=self._progress,
+            yielder=yielder,
         )
         with self._archive.open("rb") as file, show_transfer("Verifying") as report:
             source = _File(file, report)
-            events = archive_events(source, limits, progress=self._progress, yielder=yielder)
+            events = archive_events(source, limits, budget=budget, progress=self._progress, yielder=yielder)
             async with aclosing(events):
                 async for event in events:
                     await restorer.handle(event)

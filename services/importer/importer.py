@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from shared.archive.budget import Budget
 from shared.archive.errors import ArchiveTooLarge
 from shared.archive.events import ArchiveEvent
 from shared.database.pool import Pool
@@ -54,13 +55,16 @@ class Importer:
 
     async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: OpenArchive) -> None:
         limits = await self._limits()
+        budget = Budget(limits.prices)
         failures = FailureWriter(self._pool, lease)
         yielder = EventLoopYielder()
         async with write_snapshot(
             self._pool, self._store, lease, project_id=job.project_id, packed_up_to=self._packed_up_to
         ) as writer:
-            restorer = Restorer(writer, limits=limits, failures=failures, progress=progress, yielder=yielder)
-            events = archive_events(source, limits, progress=progress, yielder=yielder)
+            restorer = Restorer(
+                writer, limits=limits, budget=budget, failures=failures, progress=progress, yielder=yielder
+            )
+            events = archive_events(source, limits, budget=budget, progress=progress, yielder=yielder)
             progress.begin(Phase.READING)
             async with failures.flush_after():
                 await self._restore(events, restorer, yielder=yielder)

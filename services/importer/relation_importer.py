@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from shared.archive.budget import Budget
 from shared.archive.events import ArchiveEvent, EntryData, EntryEnded, EntryStarted, TarEntryKind
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
@@ -99,6 +100,7 @@ class _Merge:
         self.name = relation_file(relation)
         self._relation = relation
         self._limits = limits
+        self._budget = Budget(limits.prices)
         self._failures = failures
         self._known = Iids()
         self._writer = writer
@@ -128,7 +130,9 @@ class _Merge:
 
     async def add(self, source: OpenArchive, progress: Progress) -> None:
         """Add the new records of the archive. Its other files are skipped, but count for its limits."""
-        events = archive_events(source, self._limits, progress=progress, yielder=self._yielder)
+        events = archive_events(
+            source, self._limits, budget=self._budget, progress=progress, yielder=self._yielder
+        )
         async with aclosing(events):
             await self._merge_new(events, progress)
         if self._sink is not None:  # still open, as the archive has no such relation
@@ -155,6 +159,7 @@ class _Merge:
             self._relation,
             sink,
             limits=self._limits,
+            budget=self._budget,
             failures=self._failures,
             count=progress.relations.setdefault(self._relation, RelationProgress()),
             yielder=self._yielder,

@@ -30,6 +30,11 @@ class BundleVerifier:
         self._pack: _Pack | None = None
 
     @property
+    def in_header(self) -> bool:
+        """Whether the next bytes belong to the header."""
+        return self._pack is None
+
+    @property
     def version(self) -> int:
         """2 or 3; 0 before the first line."""
         return self._header.version

@@ -28,6 +28,8 @@ class _AnyObject(msgspec.Struct):
 class LfsIndex:
     """The index: ``{OID: [repository types]}``. Without it, objects belong to the project's repository."""
 
+    parses = True
+
     def __init__(self, name: str) -> None:
         self._document = JsonDocument(name)
 
@@ -66,6 +68,8 @@ class WrongDigest(ArchiveError):
 
 class LfsObject:
     """An LFS object, whose name is the SHA-256 of its bytes."""
+
+    parses = False
 
     def __init__(self, oid: str) -> None:
         self._oid = oid

@@ -39,6 +39,8 @@ class _Taken(msgspec.Struct, frozen=True):
 class ProjectDocument:
     """tree/project.json: one JSON object."""
 
+    parses = True
+
     def __init__(self, name: str) -> None:
         self._document = JsonDocument(name)
         self.attributes = ProjectAttributes()

@@ -25,6 +25,8 @@ class VersionMismatch(ArchiveError):
 class VersionFile:
     """VERSION: the first ``d.d.d`` in the first 128 characters of the first line must be 0.2.4."""
 
+    parses = False
+
     def __init__(self) -> None:
         self._start = b""
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Protocol
 
+from shared.archive.budget import Budget
 from shared.archive.events import ArchiveEvent
 from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
@@ -28,10 +29,13 @@ class Readable(Protocol):
 
 
 async def archive_events(
-    source: Readable, limits: Limits, *, progress: Progress, yielder: EventLoopYielder
+    source: Readable, limits: Limits, *, budget: Budget, progress: Progress, yielder: EventLoopYielder
 ) -> AsyncGenerator[ArchiveEvent, None]:
-    """Give the events of an archive, and count its bytes. Raises ArchiveError and what the source raises."""
-    reader = ArchiveReader(limits)
+    """Give the events of an archive, and count its bytes, which earn ``budget``.
+
+    Raises ArchiveError and what the source raises.
+    """
+    reader = ArchiveReader(limits, budget)
     async with aclosing(source.chunks()) as chunks:
         async for chunk in chunks:
             for start in range(0, len(chunk), _SLICE):

@@ -45,6 +45,6 @@ def is_document(name: str) -> bool:
     return kind_of(name) in _DOCUMENTS
 
 
-async def close_verifier(name: str, verifier: Verifier) -> Failure | None:
-    """Call ``verifier.close``, on a thread for a document, whose parsing takes long."""
-    return await asyncio.to_thread(verifier.close) if is_document(name) else verifier.close()
+async def close_verifier(verifier: Verifier) -> Failure | None:
+    """Call ``verifier.close``, on a thread where it has a document to parse, which takes long."""
+    return await asyncio.to_thread(verifier.close) if verifier.parses else verifier.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from shared.archive.budget import Budget, Work
 from shared.archive.limits import Limits
 from shared.gitlab.layout import relation_of
 from shared.jobs.progress import RelationProgress
@@ -41,18 +42,20 @@ class EntryReceiver(Protocol):
 class _FileReceiver:
     """EntryReceiver of a file, which is verified while it is written."""
 
-    def __init__(self, name: str, sink: BlobSink, verifier: Verifier, *, failures: FailureLog) -> None:
-        self._name = name
+    def __init__(self, sink: BlobSink, verifier: Verifier, *, failures: FailureLog, budget: Budget) -> None:
         self._sink = sink
         self._verifier = verifier
         self._failures = failures
+        self._budget = budget
 
     async def write(self, data: bytes) -> None:
+        if self._verifier.parses:
+            self._budget.spend_on_lines(data)
         self._verifier.feed(data)
         await self._sink.write(data)
 
     async def close(self) -> None:
-        failure = await close_verifier(self._name, self._verifier)
+        failure = await close_verifier(self._verifier)
         if failure:
             await self._sink.abort()
             await self._failures.add(failure)
@@ -63,29 +66,41 @@ class _FileReceiver:
 class EntryIntake:
     """Opens entries, one at a time.
 
-    Memory: one segment and one line of a relation, or one piece of a file.
+    Memory: one segment and one line of a relation, or one piece of a file. What is parsed, ``budget`` pays.
     """
 
     def __init__(
-        self, writer: EntryWriter, *, limits: Limits, failures: FailureLog, yielder: EventLoopYielder
+        self,
+        writer: EntryWriter,
+        *,
+        limits: Limits,
+        budget: Budget,
+        failures: FailureLog,
+        yielder: EventLoopYielder,
     ) -> None:
         self._writer = writer
         self._limits = limits
+        self._budget = budget
         self._failures = failures
         self._yielder = yielder
 
     async def open(  # what is known of an entry before its bytes
         self, name: str, mtime: int, *, size: int, verifier: Verifier, count: RelationProgress
     ) -> EntryReceiver:
-        """Open an entry. ``verifier`` checks a file; the lines of a relation are counted in ``count``."""
+        """Open an entry. ``verifier`` checks a file; the lines of a relation are counted in ``count``.
+
+        Raises ArchiveCostsTooMuch.
+        """
+        self._budget.spend(Work.ENTRIES, 1)  # to keep it is as much work as to read its header
         relation = relation_of(name)
         if relation is None:
             sink = await self._writer.blob(name, mtime, size=size)
-            return _FileReceiver(name, sink, verifier, failures=self._failures)
+            return _FileReceiver(sink, verifier, failures=self._failures, budget=self._budget)
         return RelationReceiver(
             relation,
             self._writer.relation(name, mtime),
             limits=self._limits,
+            budget=self._budget,
             failures=self._failures,
             count=count,
             yielder=self._yielder,

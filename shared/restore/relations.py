@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from shared.archive.budget import Budget, Work
 from shared.archive.limits import Limits
 from shared.gitlab.lines import BlankLines, Line, LineSplitter, OverlongLine
+from shared.gitlab.nesting import count_openings
 from shared.gitlab.record_check import NullLine, Record, RefusedLine, Verdict, check_line
 from shared.jobs.progress import RelationProgress
 from shared.restore.event_loop import EventLoopYielder
@@ -29,6 +31,7 @@ class RelationReceiver:
         sink: LineSink,
         *,
         limits: Limits,
+        budget: Budget,
         failures: FailureLog,
         count: RelationProgress,
         yielder: EventLoopYielder,
@@ -37,6 +40,7 @@ class RelationReceiver:
         self._relation = relation
         self._sink = sink
         self._limits = limits
+        self._budget = budget
         self._failures = failures
         self._count = count
         self._yielder = yielder
@@ -45,8 +49,10 @@ class RelationReceiver:
         self._line = 0
 
     async def write(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Take the next bytes. Raises ArchiveCostsTooMuch before it looks at a line of them."""
         self._count.bytes += len(data)
+        self._budget.spend_on_lines(data)
+        self._budget.spend(Work.BRACKETS, count_openings(data))
         for line in self._splitter.feed(data):
             await self._take(line)
 

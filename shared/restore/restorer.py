@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, assert_never
 
+from shared.archive.budget import Budget
 from shared.archive.events import (
     ArchiveEnded,
     ArchiveEvent,
@@ -44,12 +45,13 @@ class Restorer:
         writer: ArchiveContentWriter,
         *,
         limits: Limits,
+        budget: Budget,
         failures: FailureLog,
         progress: Progress,
         yielder: EventLoopYielder,
     ) -> None:
         self._writer = writer
-        self._intake = EntryIntake(writer, limits=limits, failures=failures, yielder=yielder)
+        self._intake = EntryIntake(writer, limits=limits, budget=budget, failures=failures, yielder=yielder)
         self._progress = progress
         self._directories: set[int] = set()  # hashes of names
         self._open: EntryReceiver | None = None

@@ -17,6 +17,10 @@ from shared.restore.failures import Failure
 class Verifier(Protocol):
     """Checks one file."""
 
+    @property
+    def parses(self) -> bool:
+        """Whether it parses the next bytes, which is more work than to hash them."""
+
     def feed(self, data: bytes) -> None:
         """Take the next bytes. May raise ArchiveError."""
 
@@ -26,6 +30,8 @@ class Verifier(Protocol):
 
 class NullVerifier:
     """Accepts any file."""
+
+    parses = False
 
     def feed(self, data: bytes) -> None:
         """See Verifier."""
@@ -39,6 +45,11 @@ class BundleFile:
 
     def __init__(self, name: str) -> None:
         self._verifier = BundleVerifier(name)
+
+    @property
+    def parses(self) -> bool:
+        """Whether the header goes on: a line of it is a reference."""
+        return self._verifier.in_header
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises InvalidBundle."""
@@ -57,6 +68,11 @@ class TolerantVerifier:
         self._relation = relation
         self._source = source
         self._error: ArchiveError | None = None
+
+    @property
+    def parses(self) -> bool:
+        """See Verifier."""
+        return self._error is None and self._verifier.parses
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes; they are ignored after the first error."""

@@ -8,12 +8,13 @@ by two requests of a process at a time; further requests wait before they read t
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.admission import TurnQueue
+from shared.archive.budget import Budget, Work
 from shared.archive.errors import ArchiveTooLarge
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
@@ -35,6 +36,9 @@ from shared.storage.base import ObjectStore
 
 _PROLONGED = 4
 """How often a request prolongs its snapshot within the time after which the snapshot expires."""
+
+_SHARE_OF_GIFT = 16
+"""A push has many requests; together they would have as many gifts as they are."""
 
 SHOWN_FAILURES = 100
 """The number of failures of one request that the response shows; further ones are only counted."""
@@ -66,6 +70,14 @@ class FirstFailures:
 
 
 @dataclass(frozen=True, slots=True)
+class PushedBody:
+    """The decoded bytes of an entry as they arrive; ``received`` gives how many were sent so far."""
+
+    chunks: AsyncIterator[bytes]
+    received: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
 class ReceivedEntry:
     """The stored entry, and the lines that were skipped."""
 
@@ -85,7 +97,7 @@ class PushContent:
         self._idle = idle
         self._documents = documents
 
-    async def receive(self, push: Push, name: str, body: AsyncIterator[bytes]) -> ReceivedEntry:
+    async def receive(self, push: Push, name: str, body: PushedBody) -> ReceivedEntry:
         """Store an entry, which replaces the entry with the same name. It is complete when this returns.
 
         Raises ArchiveError, PushGone, PushCommitted, the errors of ``body`` and, if documents wait too long,
@@ -94,16 +106,20 @@ class PushContent:
         async with self._documents.turn() if is_document(name) else nullcontext():
             return await self._receive(push, name, body)
 
-    async def _receive(self, push: Push, name: str, body: AsyncIterator[bytes]) -> ReceivedEntry:
+    async def _receive(self, push: Push, name: str, body: PushedBody) -> ReceivedEntry:
         limits, failures, yielder = await self._limits(), FirstFailures(), EventLoopYielder()
+        budget = Budget(replace(limits.prices, gift=limits.prices.gift // _SHARE_OF_GIFT))
         verifier = verifier_of(name)
         async with write_part(self._pool, self._store, push, name) as part:
-            intake = EntryIntake(part.writer, limits=limits, failures=failures.log, yielder=yielder)
+            intake = EntryIntake(
+                part.writer, limits=limits, budget=budget, failures=failures.log, yielder=yielder
+            )
             receiver = await intake.open(
                 # The size of a compressed body is unknown. Here each file becomes an object of its own.
                 name, int(time.time()), size=0, verifier=verifier, count=RelationProgress()
             )  # fmt: skip
-            await self._fill(push, receiver, _limit_body(name, body, limits=limits), yielder=yielder)
+            chunks = _limit_body(name, body, limits=limits, budget=budget)
+            await self._fill(push, receiver, chunks, yielder=yielder)
             await part.writer.close()
             attributes = _attributes(verifier)
             placed = await commit_part(
@@ -127,13 +143,18 @@ class PushContent:
         await receiver.close()
 
 
-async def _limit_body(name: str, body: AsyncIterator[bytes], *, limits: Limits) -> AsyncIterator[bytes]:
-    """Yield the body, up to the limit for a whole archive. Raises ArchiveTooLarge."""
-    received = 0
-    async for chunk in body:
-        received += len(chunk)
-        if limits.decompressed and received > limits.decompressed:
+async def _limit_body(name: str, body: PushedBody, *, limits: Limits, budget: Budget) -> AsyncIterator[bytes]:
+    """Yield the body, up to the limit for a whole archive, and as far as the bytes sent pay for it.
+
+    Raises ArchiveTooLarge and ArchiveCostsTooMuch.
+    """
+    size = 0
+    async for chunk in body.chunks:
+        size += len(chunk)
+        if limits.decompressed and size > limits.decompressed:
             raise ArchiveTooLarge(name, limit=limits.decompressed)
+        budget.earn(body.received() - budget.received)
+        budget.spend(Work.BYTES, len(chunk))
         yield chunk
 
 

@@ -25,7 +25,7 @@ from shared.usecases.errors import (
     NotFound,
     SnapshotConflict,
 )
-from shared.usecases.push_content import PushContent, ReceivedEntry
+from shared.usecases.push_content import PushContent, PushedBody, ReceivedEntry
 from shared.usecases.relation_imports import is_importing
 
 
@@ -81,7 +81,7 @@ class Pushes:
         async for placed in index.read_entries(self._pool, push.id):
             yield placed
 
-    async def receive(self, push: Push, name: str, body: AsyncIterator[bytes]) -> ReceivedEntry:
+    async def receive(self, push: Push, name: str, body: PushedBody) -> ReceivedEntry:
         """Store an entry, which replaces the entry with the same name.
 
         Raises NotFound, ContentRefused, ContentTooLarge, SnapshotConflict, and the errors of ``body``.

@@ -16,6 +16,7 @@ from services.api.http.encodings import unzip_if_gzip
 from services.api.http.responses import json_response
 from services.api.use_cases import use_cases
 from shared.gitlab.layout import DESIGN, LFS_INDEX, PROJECT, REPOSITORY, WIKI, relation_of
+from shared.usecases.push_content import PushedBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class EntryHandlers:
         await require_size(request)
         name, body = self._name(request), chunks(request)
         body = await limit_body(request, body if relation_of(name) is None else unzip_if_gzip(body))
-        return json_response(received_entity(await use_cases(request).pushes.receive(push, name, body)))
+        pushed = PushedBody(body, lambda: request.content.total_bytes)
+        return json_response(received_entity(await use_cases(request).pushes.receive(push, name, pushed)))
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE: removes the entry."""

@@ -17,12 +17,13 @@ from aiohttp import ClientError
 
 from shared import admission
 from shared.accounts.models import AccessLevel
-from shared.archive.limits import Limits
+from shared.archive.limits import Limits, Prices
 from shared.jobs.models import ImportOrder, JobKind
 from shared.ledger.collector import Collector
 from shared.pushes import parts, store
 from shared.pushes.parts import Part
 from shared.usecases import push_content
+from shared.usecases.push_content import PushedBody
 from tests.support.api import Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import Dock, bundle, ndjson
@@ -477,7 +478,7 @@ async def test_a_request_that_takes_long_puts_the_end_of_a_snapshot_off_meanwhil
     monkeypatch.setattr(store, "prolong", noted)
     api, found = push.api, await store.find(push.api.pool, push.project.id, push.snapshot)
     assert found is not None
-    await api.uses.pushes.receive(found, "tree/project/unknown.ndjson", body())
+    await api.uses.pushes.receive(found, "tree/project/unknown.ndjson", PushedBody(body(), lambda: 0))
 
     assert prolonged == [0, 7 * 3600, 14 * 3600]
 
@@ -662,6 +663,55 @@ async def test_the_limits_of_imports_hold_for_a_snapshot(
     assert (answer.status, reason in detail(answer)) == (status, True), detail(answer)
     await push.put("relations/issues", ISSUES)  # again is not more
     assert list(await push.entries()) == ["tree/project/issues.ndjson"]
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "reason"),
+    [
+        ("relations/labels", b"\n", "lines"),
+        ("relations/labels", b"{}\n", "lines"),
+        ("relations/labels", b"[" * 500 + b"\n", "brackets"),
+        ("project", b" ", "parsed bytes"),
+        (f"uploads/{SECRET}/a", bytes(100), "bytes"),
+    ],
+    ids=["blank lines", "empty objects", "brackets", "spaces", "zeros"],
+)
+async def test_a_body_is_not_more_work_than_its_bytes_pay_for(
+    push: Pusher, monkeypatch: pytest.MonkeyPatch, path: str, line: bytes, reason: str
+) -> None:
+    async def now(*_: Any, **__: Any) -> Limits:
+        return Limits(prices=Prices(gift=16 * 4000, ratio=500 if reason == "bytes" else 10**9))
+
+    monkeypatch.setattr(push.api.uses.pushes._content, "_limits", now)
+    await _opened(push)
+    data = line * (2**24 // len(line))
+    answer = await push.call("PUT", path, data=gzip.compress(data), headers={"Content-Encoding": "gzip"})
+
+    assert answer.status == 422
+    assert f" {reason}: all so far count as" in detail(answer)
+    assert await push.entries() == {}
+
+
+async def test_gzip_in_gzip_is_paid_for_by_what_was_sent(push: Pusher) -> None:
+    await _opened(push)
+    twice = gzip.compress(gzip.compress(b'{"title":"t"}\n' * 2_000_000))
+    answer = await push.call("PUT", "relations/labels", data=twice, headers={"Content-Encoding": "gzip"})
+
+    assert answer.status == 422
+    assert f"of which {len(twice)} were sent" in detail(answer)
+
+
+async def test_a_body_that_is_not_compressed_pays_for_itself(
+    push: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def now(*_: Any, **__: Any) -> Limits:
+        return Limits(prices=Prices(gift=16 * 100))
+
+    monkeypatch.setattr(push.api.uses.pushes._content, "_limits", now)
+    await _opened(push)
+    answer = await push.put("relations/labels", b'{"title":"t"}\n' * 20_000)
+
+    assert answer.status == 200
 
 
 async def test_lines_and_nesting_over_the_limit_are_left_out(

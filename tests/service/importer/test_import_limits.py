@@ -15,9 +15,9 @@ import pytest
 from isal import isal_zlib
 
 from shared.archive.gzip_reader import STEP
-from shared.archive.limits import MIB, Limits
+from shared.archive.limits import MIB, Limits, Prices
 from shared.archive.reader import ArchiveReader
-from shared.restore import archive_events
+from shared.restore import archive_events, relations
 from shared.snapshots import index
 from shared.snapshots.models import Entry, Segment
 from tests.support.archives import file, header
@@ -109,6 +109,37 @@ async def test_what_goes_over_a_limit_is_named_with_the_limit(
     assert imported.error
     assert imported.error.startswith("Error importing repository  into ann/p - ")
     assert expected in imported.error
+
+
+OVERDRAWN = {
+    "blank lines": (b"\n", "4001 lines"),
+    "lines of a carriage return": (b"\r\n", "4001 lines"),
+    "null": (b"null\n", "4001 lines"),
+    "empty objects": (b"{}\n", "4001 lines"),
+    "junk": (b"x\n", "4001 lines"),
+}
+
+
+@pytest.mark.parametrize("what", OVERDRAWN)
+async def test_lines_that_the_bytes_do_not_pay_for_are_not_looked_at(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    checked: list[bytes] = []
+    monkeypatch.setattr(relations, "check_line", lambda line, **_: checked.append(line))
+    line, overdrawn = OVERDRAWN[what]
+    dock.limits = Limits(prices=Prices(gift=16_000 - 1000))
+    packed = _squeezed(PACKABLE, file("tree/project/issues.ndjson", line * 4001))
+    assert len(packed) < 1000
+    for imported in (await dock.run_import(packed), await dock.run_relation(packed)):
+        assert imported.error
+        assert f"the archive costs too much work for its size, reached by {overdrawn}" in imported.error
+    assert checked == []
+
+
+async def test_an_archive_that_is_stored_as_it_is_pays_for_itself(dock: Dock) -> None:
+    dock.limits = Limits(prices=Prices(gift=1))
+    packed = archive([*MINIMAL, ("tree/project/labels.ndjson", b'{"title":"t"}\n' * 10_000)])
+    assert (await dock.run_import(packed)).error is None
 
 
 async def test_the_longest_names_fit_into_the_indexes_of_the_database(dock: Dock) -> None:

@@ -90,16 +90,43 @@ def test_a_bad_bundle_of_a_snippet_is_a_failure_and_one_of_the_project_an_error(
 
 
 @pytest.mark.parametrize(
-    ("name", "is_elsewhere"), [("tree/project.json", True), ("lfs-objects.json", True), ("uploads/a", False)]
+    ("name", "parses"),
+    [
+        ("tree/project.json", True),
+        ("lfs-objects.json", True),
+        ("project.bundle", True),
+        ("snippets/0.bundle", True),
+        ("VERSION", False),
+        ("lfs-objects/0", False),
+        ("uploads/a", False),
+    ],
 )
-async def test_a_document_is_understood_on_a_thread_and_other_files_are_not(
-    name: str, *, is_elsewhere: bool
-) -> None:
+def test_documents_and_headers_of_bundles_are_parsed(name: str, *, parses: bool) -> None:
+    assert verifier_of(name).parses is parses
+
+
+@pytest.mark.parametrize("name", ["project.bundle", "snippets/0.bundle"])
+def test_the_pack_of_a_bundle_is_not_parsed(name: str) -> None:
+    check = verifier_of(name)
+    check.feed(bundle())
+    assert not check.parses
+
+
+def test_what_is_left_out_already_is_not_parsed() -> None:
+    check = verifier_of("snippets/0.bundle")
+    check.feed(b"no bundle at all\n")
+    assert not check.parses
+
+
+@pytest.mark.parametrize("parses", [True, False])
+async def test_what_has_a_document_to_parse_is_closed_on_a_thread(*, parses: bool) -> None:
     seen = []
 
     class Noted(NullVerifier):
         def close(self) -> None:
             seen.append(threading.current_thread())
 
-    assert await close_verifier(name, Noted()) is None
-    assert [thread is not threading.current_thread() for thread in seen] == [is_elsewhere]
+    verifier = Noted()
+    verifier.parses = parses
+    assert await close_verifier(verifier) is None
+    assert [thread is not threading.current_thread() for thread in seen] == [parses]
