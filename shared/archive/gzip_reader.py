@@ -99,7 +99,7 @@ class GzipReader:
                     rest = yield from self._inflate(rest, self._inflater)
 
     def _skip_zeros(self, data: memoryview) -> memoryview:
-        if data.tobytes().strip(b"\0"):
+        if data != bytes(len(data)):
             raise GarbageAfterStream
         return data[:0]
 

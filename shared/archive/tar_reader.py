@@ -176,7 +176,7 @@ class TarReader:
             raise ArchiveTooLarge(name, limit=self._limits.decompressed)
 
     def _check_zeros(self, data: bytes) -> None:
-        if data.strip(b"\0"):
+        if data != bytes(len(data)):
             raise GarbageAfterArchive(self.entry)
 
 
