@@ -198,7 +198,7 @@ async def test_dull_archives_do_not_keep_the_event_loop_from_others(dock: Dock, 
     gc.collect()
     async with _longest_turn() as longest:
         assert (await dock.attempt(job)).error is None
-    assert longest[0] < 0.1
+    assert longest[0] < 0.25  # seconds of a core; unbounded turns took whole ones
 
 
 async def test_a_line_of_50_mib_is_held_hardly_more_than_once(dock: Dock) -> None:
