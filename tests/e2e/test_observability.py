@@ -120,7 +120,8 @@ async def test_metrics_tell_what_each_service_did(observed: System) -> None:
     assert sample(importer, "crossdock_jobs_total", kind="import", result="finished") == 1
     assert sample(importer, "crossdock_job_bytes_total", kind="import") == size
     assert sample(importer, "crossdock_relation_rows_total", relation="issues", result="kept") > 0
-    assert sample(importer, "crossdock_storage_bytes_total", operation="read") == size
+    # The archive, and the record with the project's features, which is read where it was written.
+    assert size < sample(importer, "crossdock_storage_bytes_total", operation="read") < size + 1024
     for process, kind, phases in (
         (importer, "import", ("reading", "writing", "committing")),
         (exporter, "export", ("preparing", "writing")),

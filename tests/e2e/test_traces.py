@@ -89,7 +89,7 @@ async def test_an_import_is_one_trace_over_api_broker_importer_database_and_stor
     for parent in (request, job):
         assert within["UPDATE", parent.id] + within["INSERT", parent.id] + within["SELECT", parent.id] > 1
         assert within["storage write", parent.id] == 1
-    assert within["storage read", job.id] == 1
+    assert within["storage read", job.id] == 2  # the archive, and the project's features
 
     connection = await asyncpg.connect(database_url)
     try:

@@ -26,21 +26,24 @@ async def _catalogue(url: str) -> list[str]:
         await connection.close()
 
 
-def test_migrations_are_numbered_without_a_gap() -> None:
-    assert [step.number for step in migrations()] == list(range(1, len(migrations()) + 1))
+def test_no_two_migrations_have_one_number() -> None:
+    numbers = [step.number for step in migrations()]
+    assert numbers == sorted(set(numbers))
 
 
 async def test_each_step_of_the_stairway_can_be_taken_back_and_taken_again(empty_database_url: str) -> None:
     await migrate(empty_database_url, to=0)
+    below = 0
     for step in migrations():
         before = await _catalogue(empty_database_url)
         assert (await migrate(empty_database_url, to=step.number)).steps == [step.number]
         above = await _catalogue(empty_database_url)
         assert above != before
-        assert (await migrate(empty_database_url, to=step.number - 1)).steps == [step.number]
+        assert (await migrate(empty_database_url, to=below)).steps == [step.number]
         assert await _catalogue(empty_database_url) == before
         assert (await migrate(empty_database_url, to=step.number)).steps == [step.number]
         assert await _catalogue(empty_database_url) == above
+        below = step.number
 
 
 async def test_services_that_start_at_once_migrate_once(empty_database_url: str) -> None:
