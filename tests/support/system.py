@@ -9,7 +9,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def crossdock(
     directory.mkdir(parents=True, exist_ok=True)
     given = {"PATH": os.environ["PATH"], "HOME": str(directory), "PYTHONPATH": str(Path.cwd()), **env}
     process = CrossdockProcess(words, directory=directory, env=given)
-    resources.callback(process.stop, lambda pid: os.kill(pid, by_signal))
+    resources.callback(process.stop, lambda pid: _send(pid, by_signal))
     return process
 
 
@@ -160,4 +160,10 @@ def _terminate(processes: Iterable[ServerProcess]) -> None:
     """Tell all to stop before any is waited for."""
     for process in processes:
         if process.is_running:
-            os.kill(process.pid, signal.SIGTERM)
+            _send(process.pid, signal.SIGTERM)
+
+
+def _send(pid: int, number: int) -> None:
+    """Signal a process that may have ended: its parent has reaped it before we are told."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
