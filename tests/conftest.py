@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Generator, Iterator
-from importlib import import_module
-from pkgutil import walk_packages
 from uuid import uuid4
 
 import pytest
@@ -14,6 +12,7 @@ import pytest
 import services
 import shared
 from tests.support.databases import MigratedDatabase
+from tests.support.modules import import_all
 from tests.support.postgres import PostgresServer, throwaway_postgres
 from tests.support.prerequisites import missing_in, summary_line
 from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
@@ -33,9 +32,7 @@ def pytest_configure() -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Measure our modules as they are loaded, and not the collection, which would take twice as long."""
-    for package in (services, shared):
-        for module in walk_packages(package.__path__, f"{package.__name__}."):
-            import_module(module.name)
+    import_all(services, shared)
     with unmeasured():
         return (yield)
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import pkgutil
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import services
 import services.api.pages
 import shared
 from services.api.pages.problems import TABLE
 from shared.errors import CrossdockError
+from tests.support.modules import import_all
 
 FILE = Path(services.api.pages.__file__).parent / TABLE
 _HEAD = """# Error codes
@@ -36,16 +34,9 @@ def table() -> str:
 
 def coded() -> list[type[CrossdockError]]:
     """Give every class that says its own code."""
-    for package in (services, shared):
-        _import_all(package)
+    import_all(services, shared)
     every: list[type[CrossdockError]] = [CrossdockError, *_below(CrossdockError)]
     return [each for each in every if "code" in vars(each)]
-
-
-def _import_all(package: ModuleType) -> None:
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if not module.name.endswith("__main__"):
-            import_module(module.name)
 
 
 def _below(error: type[CrossdockError]) -> Iterator[type[CrossdockError]]:
