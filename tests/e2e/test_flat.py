@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.gitlab import GitLab
 from tests.support.large import MIB, write_large
-from tests.support.spools import FLAT, growth, watching
+from tests.support.spools import FLAT, transferring, watching
 from tests.support.system import System
 
 SIZE = int(os.environ.get("CROSSDOCK_FLAT_MIB", "320"))
@@ -33,13 +33,10 @@ def large_archive() -> Iterator[Path]:
 async def test_a_large_archive_goes_in_and_out_in_128_mib_and_without_a_spool(
     system: System, large_archive: Path, tmp_path: Path
 ) -> None:
-    pids = [process.pid for process in system.processes.values()]
-    allowed = [process.log for process in system.processes.values()]
-    allowed += [system.data] if system.data else []
     timeout = aiohttp.ClientTimeout(total=None, sock_read=120)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         gitlab = GitLab(session, system.url, system.token, deadline=600)
-        with watching(pids, allowed=allowed) as spools, growth(system.processes) as grown:
+        with transferring(system) as (spools, grown):
             imported = await gitlab.import_file(large_archive, "large")
             assert imported["import_status"] == "finished", imported
             assert imported["failed_relations"] == []

@@ -22,7 +22,7 @@ from tests.support.large import MIB
 from tests.support.preloaded import completed
 from tests.support.prerequisites import program
 from tests.support.samples.table import archive
-from tests.support.spools import FLAT, growth, watching
+from tests.support.spools import FLAT, transferring
 from tests.support.system import System
 
 ROOT = Path(__file__).parents[2]
@@ -251,9 +251,6 @@ async def test_large_entries_are_taken_at_once_in_flat_memory_and_without_a_spoo
 ) -> None:
     project = await _project(gitlab)
     above = f"{system.url}/api/crossdock/v1/projects/{project}/snapshots"
-    pids = [process.pid for process in system.processes.values()]
-    allowed = [process.log for process in system.processes.values()]
-    allowed += [system.data] if system.data else []
     timeout = aiohttp.ClientTimeout(total=None, sock_read=300)
     headers = {"PRIVATE-TOKEN": system.token}
     async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
@@ -264,7 +261,7 @@ async def test_large_entries_are_taken_at_once_in_flat_memory_and_without_a_spoo
                 return await answer.json()
 
         number = (await call("POST", ""))["id"]
-        with watching(pids, allowed=allowed) as spools, growth(system.processes) as grown:
+        with transferring(system) as (spools, grown):
             lines, blob, _ = await asyncio.gather(
                 call("PUT", f"/{number}/relations/issues", _lines(64 * MIB)),
                 call("PUT", f"/{number}/uploads/{'0' * 32}/large.bin", _blob(192)),

@@ -10,6 +10,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from tests.support.processes import ServerProcess
+from tests.support.system import System
 
 MIB = 1024 * 1024
 FLAT = 128
@@ -84,3 +85,14 @@ def watching(pids: Collection[int], *, allowed: Collection[Path] = ()) -> Iterat
     finally:
         stopped.set()
         thread.join()
+
+
+@contextmanager
+def transferring(system: System) -> Iterator[tuple[set[str], dict[str, int]]]:
+    """Watch a system in the block: the large files beside its store and logs, and its growth in MiB."""
+    processes = system.processes
+    pids = [process.pid for process in processes.values()]
+    allowed = [process.log for process in processes.values()]
+    allowed += [system.data] if system.data else []
+    with watching(pids, allowed=allowed) as spools, growth(processes) as grown:
+        yield spools, grown
