@@ -38,7 +38,8 @@ def normalise_name(raw: bytes, limit: int) -> str:
         raise AbsoluteName(raw)
     plain = name.removeprefix("./").removesuffix("/")
     # A fast test first, again: a name may have a thousand components, and few have odd ones.
-    if not any(odd in f"/{plain}/" for odd in _ODD):
+    enclosed = f"/{plain}/"
+    if not any(odd in enclosed for odd in _ODD):
         return plain
     components = [component for component in name.split("/") if component not in ("", ".")]
     if ".." in components:
