@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -9,9 +10,9 @@ from typing import Any, TypeAlias
 import asyncpg
 import msgspec
 from asyncpg.connection import LoggedQuery
-from asyncpg.pool import PoolConnectionProxy
+from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
-from shared.database.outages import DatabaseUnreachable
+from shared.database.outages import DATABASE_ERRORS, DatabaseUnreachable
 
 Row: TypeAlias = asyncpg.Record
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -27,6 +28,33 @@ _JSONB_VERSION = b"\x01"
 
 _SERVER_SETTINGS = {"idle_in_transaction_session_timeout": "30s"}
 """A process that is frozen in the middle of a transaction must not hold its locks for ever."""
+
+
+class _Use(PoolAcquireContext):
+    """A use of a connection that tells of its task's cancellation, whatever the connection does meanwhile.
+
+    Where the connection is lost as well, its reset or a rollback fails, and that failure would take the place
+    of the CancelledError: a loop that lives on after failures of the database would then never stop.
+    """
+
+    async def __aexit__(self, *raised: object) -> None:
+        try:
+            await super().__aexit__(*raised)
+        except DATABASE_ERRORS as error:
+            _raise_cancellation(error)
+            raise
+        _raise_cancellation(*raised)
+
+
+def _raise_cancellation(*raised: object) -> None:
+    task = asyncio.current_task()
+    if task is not None and task.cancelling() and any(isinstance(part, DATABASE_ERRORS) for part in raised):
+        raise asyncio.CancelledError
+
+
+class _Pool(asyncpg.Pool):
+    def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext[asyncpg.Record]:
+        return _Use(self, timeout)
 
 
 async def prepare(connection: Connection) -> None:
@@ -53,9 +81,10 @@ async def database(url: str, *, size: int = 10, on_query: OnQuery | None = None)
         if on_query is not None:
             connection.add_query_logger(on_query)
 
-    async with asyncpg.create_pool(
-        url, min_size=1, max_size=size, connect=_connect, init=init, command_timeout=60,
-        server_settings=_SERVER_SETTINGS,
+    async with _Pool(
+        url, min_size=1, max_size=size, max_queries=50_000, max_inactive_connection_lifetime=300, loop=None,
+        connection_class=asyncpg.Connection, record_class=asyncpg.Record, connect=_connect, init=init,
+        command_timeout=60, server_settings=_SERVER_SETTINGS,
     ) as pool:  # fmt: skip
         yield pool
 

@@ -23,6 +23,8 @@ from tests.support.waiting import until_row
 
 QUICK = timedelta(milliseconds=10)
 TTL = timedelta(milliseconds=300)
+LEADER = 0x65706572
+"""The lower half of the leader's advisory lock, as pg_locks shows it."""
 
 
 class LongEnd:
@@ -138,6 +140,25 @@ async def test_a_leader_that_freezes_is_replaced(pool: Pool) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_leader_whose_connection_is_lost_stops_when_cancelled(pool: Pool, turns: int) -> None:
+    frozen = asyncio.Event()
+
+    async def freeze() -> int:
+        frozen.set()
+        await asyncio.Event().wait()
+        return 0
+
+    leader = asyncio.create_task(Sweeper(pool, [freeze], every=QUICK).run())
+    await frozen.wait()
+    assert await pool.fetchval("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE objid = $1", LEADER)
+    for _ in range(turns):  # the end of the session is seen before, or while, the connection is given back
+        await asyncio.sleep(0)
+    leader.cancel()
+    await asyncio.wait([leader], timeout=10)
+    assert leader.cancelled()
 
 
 async def test_a_duty_that_the_database_refuses_keeps_no_other_from_its_turn(pool: Pool) -> None:
