@@ -47,17 +47,11 @@ class Servers:
         self, handler: Handler, *, host: str = "127.0.0.2", tls: ssl.SSLContext | None = None
     ) -> int:
         """An aiohttp server, all of whose paths are ``handler``; gives its port."""
-        transports: set[asyncio.BaseTransport | None] = set()
-
-        async def serve(request: web.Request) -> web.StreamResponse:
-            transports.add(request.transport)
-            return await handler(request)
-
         app = web.Application(client_max_size=1 << 30)
-        app.router.add_route("*", "/{path:.*}", serve)
+        app.router.add_route("*", "/{path:.*}", handler)
         server = TestServer(app, host=host, scheme="https" if tls else "http")
         await server.start_server(ssl=tls)
-        self._stack.push_async_callback(cut, transports)
+        self._stack.push_async_callback(cut, server.port or 0)
         self._stack.push_async_callback(server.close)
         return server.port or 0
 

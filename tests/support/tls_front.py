@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -20,21 +20,25 @@ def server_context(keys: tuple[Path, Path]) -> ssl.SSLContext:
 @asynccontextmanager
 async def tls_front(keys: tuple[Path, Path], *, port: int, before: int) -> AsyncIterator[None]:
     """Pass connections to ``port`` on to the port ``before`` which it stands, both of this machine."""
-    transports: set[asyncio.BaseTransport | None] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        transports.add(writer.transport)
         await passed_on(reader, writer, port=before)
 
     async with await asyncio.start_server(connected, "127.0.0.1", port, ssl=server_context(keys)):
         yield
-    await cut(transports)
+    await cut(port)
 
 
-async def cut(transports: Iterable[asyncio.BaseTransport | None]) -> None:
-    """End what waits for its peer to end TLS too: the peer may be slower than the test's loop."""
-    for transport in transports:
-        if isinstance(transport, asyncio.WriteTransport):
+async def cut(port: int) -> None:
+    """End the connections to a server of this loop that has closed.
+
+    Some are known to no handler, as their handshake has not ended; others wait for their peer to end TLS too.
+    The peer may be slower than the test's loop.
+    """
+    await asyncio.sleep(0)  # what was accepted last becomes a transport in the loop's next turn
+    for transport in list(asyncio.get_running_loop()._transports.values()):  # type: ignore[attr-defined]  # nothing public lists them
+        address = transport.get_extra_info("sockname")
+        if isinstance(address, tuple) and address[1] == port:
             transport.abort()
     await asyncio.sleep(0)  # aborted sockets are closed in the loop's next turn
 
