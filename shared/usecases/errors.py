@@ -201,6 +201,17 @@ class ProjectTooLarge(Invalid):
         super().__init__("The project size exceeds the export limit.")
 
 
+class ExportUnderway(Invalid):
+    """An export of the project by the same user has not ended: wait for its end, or cancel it."""
+
+    code = "export_underway"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An export is already running or queued for this project. Please try again once it's done."
+        )
+
+
 class ArchiveNotFound(NotFound):
     """The user has no finished export of the project, or it has expired: request an export first."""
 

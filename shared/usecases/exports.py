@@ -29,6 +29,7 @@ from shared.usecases.access import find_maintained_project, require_user
 from shared.usecases.errors import (
     ArchiveNotFound,
     ExportsDisabled,
+    ExportUnderway,
     FieldsInvalid,
     FileLost,
     NotFound,
@@ -46,14 +47,6 @@ class ExportStatus:
 
     project: Project
     status: str
-
-
-@dataclass(frozen=True, slots=True)
-class InsertedExport:
-    """The job of a requested export. ``is_new`` is False if the user already had an equal job under way."""
-
-    scheduled: ScheduledJob
-    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,28 +117,27 @@ class Exports:
         """Check an export, insert its job and announce it. Raises what ``check`` and ``insert`` raise."""
         await self.check(exportable, order)
         async with self._pool.acquire() as db:
-            requested = await self.insert(db, exportable, order, origin=origin)
-        if requested.is_new:
-            await self._queue.announce(requested.scheduled.job)
-        return requested.scheduled
+            scheduled = await self.insert(db, exportable, order, origin=origin)
+        await self._queue.announce(scheduled.job)
+        return scheduled
 
     async def insert(
         self, db: Connection, exportable: ExportableProject, order: ExportOrder, *, origin: JobOrigin
-    ) -> InsertedExport:
+    ) -> ScheduledJob:
         """Insert the job of a checked export, and remove the user's earlier archive. The caller announces it.
 
-        If the user has a job under way with the same description and upload, that job is returned. Raises
-        NotFound.
+        Raises NotFound, and ExportUnderway if an export of the user has not ended; a refused request leaves
+        the archive that this export may be uploading.
         """
         user, project = exportable.user, exportable.project
         async with db.transaction():
             if not await store.lock(db, project.id):
                 raise NotFound("Project")
+            if await jobs.list_unfinished(db, project.id, JobKind.EXPORT, user_id=user.id):
+                raise ExportUnderway
             await archives.remove_archives(db, project_id=project.id, user_id=user.id)
-            underway = await jobs.list_unfinished(db, project.id, JobKind.EXPORT, user_id=user.id)
-            same = next((job for job in underway if job.order == order), None)
-            job = same or await self._queue.enqueue(db, order, project=project, user=user, origin=origin)
-        return InsertedExport(ScheduledJob(project, job), is_new=same is None)
+            job = await self._queue.enqueue(db, order, project=project, user=user, origin=origin)
+        return ScheduledJob(project, job)
 
     async def status(self, actor: User | None, reference: str) -> ExportStatus:
         """Return the status of the user's own export. Raises what ``find_exportable`` raises."""

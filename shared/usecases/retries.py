@@ -68,12 +68,10 @@ class Retries:
                 assert_never(job.order)
 
     async def _export(self, actor: User, project: Project, order: ExportOrder, *, origin: JobOrigin) -> Job:
-        """Insert an export, or return the equal one that the user has under way."""
         exportable = ExportableProject(project, actor, await self._exports.require_enabled())
         await self._exports.check(exportable, order)
         async with self._pool.acquire() as db:
-            requested = await self._exports.insert(db, exportable, order, origin=origin)
-        return requested.scheduled.job
+            return (await self._exports.insert(db, exportable, order, origin=origin)).job
 
     async def _import(self, actor: User, job: Job, project: Project, *, origin: JobOrigin) -> Job:
         async with self._pool.acquire() as db, db.transaction():

@@ -67,7 +67,7 @@ def _read_stored(
 
 
 class ExportCommand:
-    """``export.requested``: exports a project, or returns the user's equal export that is under way."""
+    """``export.requested``: exports a project, if no export of it by the user is under way."""
 
     def __init__(self, exports: Exports) -> None:
         self._exports = exports
@@ -84,8 +84,7 @@ class ExportCommand:
         await self._exports.check(exportable, order)
 
         async def insert(db: Connection) -> ScheduledJob:
-            requested = await self._exports.insert(db, exportable, order, origin=command.origin)
-            return requested.scheduled
+            return await self._exports.insert(db, exportable, order, origin=command.origin)
 
         return insert
 

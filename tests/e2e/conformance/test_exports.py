@@ -184,7 +184,7 @@ async def test_cases_18_19_a_project_over_the_limit_is_not_exported(gitlab: Inst
 
 
 async def test_case_20_the_seventh_export_of_a_minute(gitlab: Instance, ann: str) -> None:
-    numbers = [await gitlab.project(ann, path) for path in ("one", "two")] * 3
+    numbers = [await gitlab.project(ann, f"project-{number}") for number in range(6)]
     async with gitlab.settings(project_export_limit=6):
         for number in numbers:
             assert (await gitlab.post(f"/projects/{number}/export", by=ann)).status == 202
@@ -197,10 +197,20 @@ async def test_cases_21_29_a_new_export_removes_the_old_file(
     gitlab: Instance, ann: str, finished: Answer
 ) -> None:
     number = finished.body["id"]
-    await gitlab.held(number, ann, ExportOrder())  # so that the new one is not made at once
-    assert _of(await gitlab.post(f"/projects/{number}/export", by=ann)) == ACCEPTED
-    assert await _status(gitlab, number, ann) == ("started", False)
-    assert _of(await gitlab.get(f"/projects/{number}/export/download", by=ann)) == GONE
+    old = await gitlab.pool.fetchval("SELECT job_id FROM archives WHERE project_id = $1", number)
+    await gitlab.exported(number, by=ann)
+    left = await gitlab.pool.fetch("SELECT job_id FROM archives WHERE project_id = $1", number)
+    assert (len(left), left[0]["job_id"] > old) == (1, True)
+
+
+async def test_a_second_export_of_the_same_user_is_refused_until_the_first_has_ended(
+    gitlab: Instance, ann: str
+) -> None:
+    number = await gitlab.project(ann)
+    await gitlab.held(number, ann, ExportOrder())
+    answer = await gitlab.post(f"/projects/{number}/export", by=ann)
+    text = "An export is already running or queued for this project. Please try again once it's done."
+    assert _of(answer) == (400, {"message": text})
 
 
 async def test_case_22_a_finished_export_is_downloaded(gitlab: Instance, ann: str, finished: Answer) -> None:

@@ -13,6 +13,9 @@ from tests.support.api import Api
 BELOW_MAINTAINER = (AccessLevel.DEVELOPER, AccessLevel.REPORTER, AccessLevel.GUEST)
 ACCEPTED = {"message": "202 Accepted"}
 NO_PROJECT = {"message": "404 Project Not Found"}
+UNDERWAY = {
+    "message": "An export is already running or queued for this project. Please try again once it's done."
+}
 
 
 async def _status(api: Api, project_id: int, *, by: str = "ann") -> tuple[str, bool]:
@@ -215,15 +218,72 @@ async def test_a_local_upload_address_is_accepted_as_only_the_upload_is_guarded(
     assert (answer.status, answer.body) == (202, ACCEPTED)
 
 
-async def test_an_export_tells_its_job_in_a_header_and_so_does_the_one_that_finds_it_on_its_way(
-    api: Api,
-) -> None:
+async def test_an_export_tells_its_job_in_a_header(api: Api) -> None:
     project = await api.project(await api.user("ann"))
 
-    answers = [await api.post(f"/projects/{project.id}/export", by="ann") for _ in range(2)]
+    answer = await api.post(f"/projects/{project.id}/export", by="ann")
 
     job = await api.newest(project, JobKind.EXPORT)
-    assert [answer.headers["X-Crossdock-Job"] for answer in answers] == [str(job.id)] * 2
+    assert answer.headers["X-Crossdock-Job"] == str(job.id)
+
+
+@pytest.mark.parametrize("is_started", [False, True], ids=["queued", "started"])
+async def test_an_export_is_refused_while_one_of_the_same_user_is_under_way(
+    api: Api, *, is_started: bool
+) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    job = await api.job(project, ann)
+    if is_started:
+        await api.started(job)
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann", json={"description": "another"})
+
+    assert (answer.status, answer.body) == (400, UNDERWAY)
+    assert await api.pool.fetchval("SELECT count(*) FROM jobs") == 1
+
+
+async def test_an_export_is_made_beside_that_of_another_user(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.member("bob", project, AccessLevel.MAINTAINER)
+    await api.job(project, ann)
+
+    assert (await api.post(f"/projects/{project.id}/export", by="bob")).status == 202
+
+
+async def test_what_an_export_under_way_has_stored_outlives_a_refused_request(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.archive(project, ann)
+    await api.started(await api.job(project, ann))
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann")
+
+    assert (answer.status, answer.body) == (400, UNDERWAY)
+    assert (await api.get(f"/projects/{project.id}/export/download", by="ann")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("api", "given", "status", "text"),
+    [
+        ({"project_export_limit": 1}, {}, 429, "too many times"),
+        ({}, {"upload[url]": "whatever"}, 400, "is blocked"),
+    ],
+    ids=["rate", "address"],
+    indirect=["api"],
+)
+async def test_other_refusals_come_before_that_of_an_export_under_way(
+    api: Api, given: dict[str, str], status: int, text: str
+) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.job(project, ann)
+    for _ in range(2):
+        answer = await api.post(f"/projects/{project.id}/export", by="ann", data=given)
+
+    assert answer.status == status
+    assert text in str(answer.body)
 
 
 def test_the_address_of_an_upload_is_not_shown_with_its_order() -> None:
@@ -237,38 +297,16 @@ async def test_a_new_minute_has_a_new_limit(api: Api) -> None:
     for expected in (202, 429):
         assert (await api.post(f"/projects/{project.id}/export", by="ann")).status == expected
     await api.pool.execute("UPDATE rate_limits SET window_end = now()")
+    await api.pool.execute("DELETE FROM jobs")
 
     for expected in (202, 429):
         assert (await api.post(f"/projects/{project.id}/export", by="ann")).status == expected
 
 
-async def test_exports_asked_for_at_once_become_one_job(api: Api) -> None:
+async def test_of_exports_asked_for_at_once_one_is_made(api: Api) -> None:
     project = await api.project(await api.user("ann"))
 
     answers = await asyncio.gather(*(api.post(f"/projects/{project.id}/export", by="ann") for _ in range(8)))
 
-    assert {answer.status for answer in answers} == {202}
+    assert sorted(answer.status for answer in answers) == [202] + [400] * 7
     assert await api.pool.fetchval("SELECT count(*) FROM jobs") == 1
-
-
-async def test_exports_that_are_asked_for_differently_are_all_made(api: Api) -> None:
-    project = await api.project(await api.user("ann"))
-    uploads = [{"url": f"http://h/{name}"} for name in ("one", "two", "one")]
-
-    for upload in uploads:
-        assert (
-            await api.post(f"/projects/{project.id}/export", by="ann", json={"upload": upload})
-        ).status == 202
-
-    ordered = await api.pool.fetch("SELECT payload->'upload'->>'url' AS url FROM jobs ORDER BY id")
-    assert [row["url"] for row in ordered] == ["http://h/one", "http://h/two"]
-    assert await _status(api, project.id) == ("queued", False)
-
-
-async def test_an_export_that_runs_beside_an_ended_one_counts(api: Api) -> None:
-    ann = await api.user("ann")
-    project = await api.project(ann)
-    await api.started(await api.job(project, ann))
-    await api.failed(await api.job(project, ann), "no")
-
-    assert await _status(api, project.id) == ("started", False)

@@ -29,7 +29,7 @@ async def test_every_limited_answer_tells_how_the_caller_stands(api: Api) -> Non
 
     answers = [await api.post(f"/projects/{project.id}/export", by="ann") for _ in range(4)]
 
-    assert [answer.status for answer in answers] == [202, 202, 429, 429]
+    assert [answer.status for answer in answers] == [202, 400, 429, 429]
     assert [_rate(answer) for answer in answers] == [
         ("project_export", "2", "1", "1"),
         ("project_export", "2", "2", "0"),
@@ -116,13 +116,13 @@ async def test_a_limit_holds_for_all_processes_together(api: Api, database_url: 
         calls = [each.post(f"/projects/{project.id}/export", by="ann") for each in (api, other) * 10]
         statuses = [answer.status for answer in await asyncio.gather(*calls)]
 
-    assert (statuses.count(202), statuses.count(429)) == (10, 10)
+    assert (statuses.count(202), statuses.count(400), statuses.count(429)) == (1, 9, 10)
 
 
 async def test_a_limit_that_is_changed_holds_for_the_minute_that_has_begun(api: Api) -> None:
     await api.user("root", is_admin=True)
     project = await api.project(await api.user("ann"))
     path = f"/projects/{project.id}/export"
-    for limit, status in ((2, 202), (1, 429), (0, 202), (3, 202), (3, 429)):
+    for limit, status in ((2, 202), (1, 429), (0, 400), (3, 400), (3, 429)):
         await api.call("PUT", "/api/v4/application/settings", by="root", json={"project_export_limit": limit})
         assert (await api.post(path, by="ann")).status == status

@@ -207,6 +207,19 @@ async def test_a_project_over_the_limit_is_not_exported(api: Api) -> None:
 
 
 @pytest.mark.usefixtures("root")
+async def test_that_a_project_is_too_large_is_told_before_that_an_export_is_under_way(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await _have_content(api, project, 4 * 1024 * 1024)
+    await api.job(project, ann)
+    await _set(api, max_export_size=1)
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann")
+
+    assert (answer.status, answer.body) == (400, TOO_LARGE)
+
+
+@pytest.mark.usefixtures("root")
 async def test_a_project_within_the_limit_is_exported(api: Api) -> None:
     project = await api.project(await api.user("ann"))
     await _have_content(api, project, 1024 * 1024)

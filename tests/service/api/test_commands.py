@@ -141,16 +141,21 @@ async def test_an_export_is_made_with_what_was_asked_for(other: Forge, open_api:
     user = await open_api.user("root", is_admin=True)
     project = await open_api.project(user)
     upload = {"url": "https://s3.example.com/x", "http_method": "POST"}
-    for reference in (project.id, project.full_path):
-        answer = await other.ask(
-            "export.requested", {"project": reference, "description": "d", "upload": upload}, actor="root"
-        )
-        assert answer.accepted, answer.data
+    given = {"project": project.full_path, "description": "d", "upload": upload}
+    answer = await other.ask("export.requested", given, actor="root")
+    assert answer.accepted, answer.data
     job = await open_api.newest(project, JobKind.EXPORT)
     target = UploadTarget(url="https://s3.example.com/x", method="POST")
     assert job.order == ExportOrder(description="d", upload=target)
     assert answer.data["job"]["id"] == job.id
-    assert await jobs_of(open_api) == 1  # the same export that is on its way is that one
+
+
+async def test_an_export_under_way_refuses_another_one(other: Forge, open_api: Api) -> None:
+    project = await open_api.project(await open_api.user("root", is_admin=True))
+    assert (await other.ask("export.requested", {"project": project.id}, actor="root")).accepted
+    again = await other.ask("export.requested", {"project": project.id}, actor="root")
+    assert (again.data["status"], again.data["code"]) == (400, "export_underway")
+    assert await jobs_of(open_api) == 1
 
 
 async def test_a_job_is_canceled(other: Forge, open_api: Api) -> None:
