@@ -11,6 +11,7 @@ from shared.accounts.expiry import Expiry
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
 from shared.idempotency.expiry import AnswerExpiry
+from shared.jobs.presence import PresenceExpiry
 from shared.jobs.queue_depth import QueueDepth
 from shared.jobs.requeue import Requeue
 from shared.ledger.collector import Collector
@@ -40,6 +41,7 @@ def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
         at_intervals(collector.abort_uploads, every=_LEFT_UPLOADS),
         expiry.remove_sessions,
         expiry.remove_counts,
+        PresenceExpiry(ports.pool).remove_workers,
         AnswerExpiry(ports.pool).remove_answers,
         events.remove_events,
         events.remove_commands,

@@ -187,7 +187,7 @@ CREATE TABLE segments (
 );
 
 
--- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     kind             text NOT NULL,
@@ -223,6 +223,8 @@ CREATE TABLE jobs (
     CONSTRAINT jobs_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE SET NULL,
     CONSTRAINT jobs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL
 );
+CREATE INDEX jobs_claims ON jobs (kind, COALESCE(user_id, 0::bigint), not_before, id)
+    WHERE state = 'queued';
 CREATE INDEX jobs_in_state ON jobs (state, (- id));
 CREATE INDEX jobs_leases ON jobs (lease_expires_at)
     WHERE state = 'running';
@@ -234,6 +236,8 @@ CREATE INDEX jobs_queued ON jobs (not_before)
     WHERE state = 'queued';
 CREATE UNIQUE INDEX jobs_relation_import ON jobs (project_id)
     WHERE kind = 'relation_import' AND (state IN ('queued', 'running'));
+CREATE INDEX jobs_running ON jobs (kind, COALESCE(user_id, 0::bigint))
+    WHERE state = 'running';
 CREATE INDEX jobs_snapshot ON jobs (snapshot_id);
 CREATE TRIGGER write_event_of_deleted_job AFTER DELETE ON jobs
     FOR EACH ROW WHEN (old.finished_at IS NULL) EXECUTE FUNCTION write_event_of_deleted_job();
@@ -459,6 +463,27 @@ CREATE INDEX webhook_deliveries_finished ON webhook_deliveries (finished_at);
 CREATE INDEX webhook_deliveries_of_job ON webhook_deliveries (webhook_id, job_id, id)
     WHERE state = 'pending';
 CREATE INDEX webhook_deliveries_webhook ON webhook_deliveries (webhook_id, id);
+
+
+-- 0021_fair_claims
+CREATE TABLE job_turns (
+    kind       text NOT NULL,
+    user_id    bigint NOT NULL,
+    last_claim bigint NOT NULL,
+    CONSTRAINT job_turns_pkey PRIMARY KEY (kind, user_id)
+);
+CREATE INDEX job_turns_newest ON job_turns (kind, last_claim);
+
+
+-- 0021_fair_claims
+CREATE TABLE job_workers (
+    kind    text NOT NULL,
+    name    text NOT NULL,
+    slots   integer NOT NULL,
+    seen_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT job_workers_pkey PRIMARY KEY (kind, name),
+    CONSTRAINT job_workers_slots_check CHECK (slots > 0)
+);
 
 
 -- made by migrate itself

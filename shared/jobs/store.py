@@ -57,14 +57,16 @@ _PLAIN = (
 REPORTED = (*_PLAIN, "kind", "state", "payload", "outcome", "not_before", "worker", "lease_expires_at")
 """The columns of a report, except for the progress, which may be long."""
 
-# Named: a migration that adds a column makes every prepared ``SELECT *`` fail once.
-_JOB = ", ".join((*_PLAIN, "kind", "state", "payload"))
+JOB = ", ".join((*_PLAIN, "kind", "state", "payload"))
+"""The columns of a job. Named: a migration that adds one makes every prepared ``SELECT *`` fail once."""
+
 _REPORT = ", ".join((*REPORTED, "progress"))
-_FIND = f"SELECT {_JOB} FROM jobs WHERE"  # noqa: S608  # fixed texts
+_FIND = f"SELECT {JOB} FROM jobs WHERE"  # noqa: S608  # fixed texts
 _FIND_REPORT = f"SELECT {_REPORT}, now() AS read_at FROM jobs WHERE id = $1"  # noqa: S608  # fixed texts
 
 
-def _job(row: Row) -> Job:
+def job_of(row: Row) -> Job:
+    """Make the job of a row that has the columns ``JOB``."""
     kind = JobKind(row["kind"])
     return Job(
         kind=kind,
@@ -93,18 +95,18 @@ async def enqueue(
     row = await db.fetchrow(
         f"""INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, max_attempts,
                               traceparent)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {_JOB}""",  # noqa: S608  # fixed texts
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {JOB}""",  # noqa: S608  # fixed texts
         _KINDS[type(order)].value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id,
         max_attempts, traceparent or current_traceparent(),
     )  # fmt: skip
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
-    return _job(row)
+    return job_of(row)
 
 
 async def find(db: Database, job_id: int) -> Job | None:
     """Find a job by its id."""
     row = await db.fetchrow(f"{_FIND} id = $1", job_id)
-    return _job(row) if row else None
+    return job_of(row) if row else None
 
 
 async def find_report(db: Database, job_id: int) -> JobReport | None:
@@ -116,7 +118,7 @@ async def find_report(db: Database, job_id: int) -> JobReport | None:
 def report_of(row: Row) -> JobReport:
     """Make the report of a row that also has ``read_at``."""
     return JobReport(
-        job=_job(row),
+        job=job_of(row),
         progress=row["progress"],
         outcome=None if row["outcome"] is None else msgspec.convert(row["outcome"], Outcome),
         due_at=row["not_before"],
@@ -135,7 +137,7 @@ async def find_newest(
            ORDER BY id DESC LIMIT 1""",
         project_id, kind.value, user_id,
     )  # fmt: skip
-    return _job(row) if row else None
+    return job_of(row) if row else None
 
 
 async def list_unfinished(db: Database, project_id: int, kind: JobKind, *, user_id: int) -> list[Job]:
@@ -145,13 +147,13 @@ async def list_unfinished(db: Database, project_id: int, kind: JobKind, *, user_
            ORDER BY id""",
         project_id, kind.value, user_id,
     )  # fmt: skip
-    return [_job(row) for row in rows]
+    return [job_of(row) for row in rows]
 
 
 async def list_all(db: Database, project_id: int, kind: JobKind) -> list[Job]:
     """List every job of that kind of a project, the oldest first."""
     rows = await db.fetch(f"{_FIND} project_id = $1 AND kind = $2 ORDER BY id", project_id, kind.value)
-    return [_job(row) for row in rows]
+    return [job_of(row) for row in rows]
 
 
 async def claim(db: Database, job_id: int, *, worker: str, ttl: timedelta) -> Job | None:
@@ -160,10 +162,10 @@ async def claim(db: Database, job_id: int, *, worker: str, ttl: timedelta) -> Jo
         f"""UPDATE jobs SET state = {target(Move.CLAIM)}, worker = $2, lease = lease + 1,
                    lease_expires_at = now() + $3, attempt = attempt + 1,
                    started_at = coalesce(started_at, now())
-            WHERE id = $1 AND {guard(Move.CLAIM)} AND not_before <= now() RETURNING {_JOB}""",  # noqa: S608  # made of the move table
+            WHERE id = $1 AND {guard(Move.CLAIM)} AND not_before <= now() RETURNING {JOB}""",  # noqa: S608  # made of the move table
         job_id, worker, ttl,
     )  # fmt: skip
-    return _job(row) if row else None
+    return job_of(row) if row else None
 
 
 async def heartbeat(db: Database, lease: Lease, *, ttl: timedelta, progress: Mapping[str, object]) -> None:

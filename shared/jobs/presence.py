@@ -1,0 +1,87 @@
+"""The presence of workers: how many jobs of a kind each does at once, as the rule of fairness has to know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from shared.database.outages import DATABASE_ERRORS
+from shared.database.pool import Database, Pool
+from shared.jobs.models import JobKind
+
+_SILENT = timedelta(days=1)
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """A worker with ``slots``, the jobs of a kind that it does at once."""
+
+    kind: JobKind
+    name: str
+    slots: int
+
+
+async def report(db: Database, presence: Presence) -> None:
+    """Record that the worker is there now. May be repeated."""
+    await db.execute(
+        """INSERT INTO job_workers (kind, name, slots) VALUES ($1, $2, $3)
+           ON CONFLICT (kind, name) DO UPDATE SET slots = excluded.slots, seen_at = now()""",
+        presence.kind.value, presence.name, presence.slots,
+    )  # fmt: skip
+
+
+async def leave(db: Database, presence: Presence) -> None:
+    """Record that the worker has gone. May be repeated."""
+    await db.execute(
+        "DELETE FROM job_workers WHERE kind = $1 AND name = $2", presence.kind.value, presence.name
+    )
+
+
+@asynccontextmanager
+async def keep_present(pool: Pool, presence: Presence, *, every: timedelta) -> AsyncIterator[None]:
+    """Report the worker at once, and then each ``every`` while the block runs. Raises nothing of its own.
+
+    A worker that cannot report counts as gone after its ``ttl``; it cannot claim either.
+    """
+    await _try_to_report(pool, presence)
+    task = asyncio.create_task(_report_regularly(pool, presence, every=every))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        with suppress(*DATABASE_ERRORS):
+            await leave(pool, presence)
+
+
+async def _report_regularly(pool: Pool, presence: Presence, *, every: timedelta) -> None:
+    while True:
+        await asyncio.sleep(every.total_seconds())
+        await _try_to_report(pool, presence)
+
+
+async def _try_to_report(pool: Pool, presence: Presence) -> None:
+    try:
+        await report(pool, presence)
+    except DATABASE_ERRORS as error:
+        _log.warning("presence_not_reported", worker=presence.name, error=str(error))
+
+
+class PresenceExpiry:
+    """Removes workers that ended without a word."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def remove_workers(self) -> int:
+        """Remove workers that have been silent for a day, and return how many. May be repeated."""
+        gone = await self._pool.fetch(
+            "DELETE FROM job_workers WHERE seen_at < now() - $1::interval RETURNING name", _SILENT
+        )
+        return len(gone)
