@@ -12,6 +12,7 @@ from datetime import timedelta
 from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
 from services.process.monitoring import Monitor
+from shared.jobs.claims import Shares
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.settings.environment import Settings
 
@@ -27,7 +28,14 @@ def worker_limits(settings: Settings) -> WorkerLimits:
         concurrency=settings.worker_concurrency,
         ttl=timedelta(seconds=settings.lease_seconds),
         drain=timedelta(seconds=settings.drain_seconds),
+        shares=Shares(percent=settings.job_share, weights=user_weights(settings.job_weights)),
     )
+
+
+def user_weights(text: str) -> dict[str, float]:
+    """Read the weights of users, such as ``ann=3, bob=0.5``."""
+    pairs = (pair.split("=", 1) for pair in text.split(",") if pair.strip())
+    return {name.strip(): float(weight) for name, weight in pairs}
 
 
 def _stop_on_signal(workers: Sequence[Worker], readiness: Readiness) -> None:

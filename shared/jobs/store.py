@@ -156,18 +156,6 @@ async def list_all(db: Database, project_id: int, kind: JobKind) -> list[Job]:
     return [job_of(row) for row in rows]
 
 
-async def claim(db: Database, job_id: int, *, worker: str, ttl: timedelta) -> Job | None:
-    """Claim a queued job that is due, for ``ttl``; None where there is no such job. May be repeated."""
-    row = await db.fetchrow(
-        f"""UPDATE jobs SET state = {target(Move.CLAIM)}, worker = $2, lease = lease + 1,
-                   lease_expires_at = now() + $3, attempt = attempt + 1,
-                   started_at = coalesce(started_at, now())
-            WHERE id = $1 AND {guard(Move.CLAIM)} AND not_before <= now() RETURNING {JOB}""",  # noqa: S608  # made of the move table
-        job_id, worker, ttl,
-    )  # fmt: skip
-    return job_of(row) if row else None
-
-
 async def heartbeat(db: Database, lease: Lease, *, ttl: timedelta, progress: Mapping[str, object]) -> None:
     """Prolong the lease and write the progress. Raises LeaseLost.
 

@@ -1,15 +1,16 @@
-"""The worker: it receives a wake-up, claims the job's row, acknowledges the message and does the work.
+"""The worker: it claims the next job and does the work, and where there is none it waits for a wake-up.
 
-The worker holds the job as long as heartbeats prolong its lease; a lost lease cancels the work. A worker that
-stops hands its jobs back.
+A wake-up says that there is a job of this kind; which one is next, the claim decides. The worker holds the
+job as long as heartbeats prolong its lease; a lost lease cancels the work. A worker that stops hands its jobs
+back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -21,9 +22,11 @@ from shared.broker.base import Broker, Delivery
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, LeaseLost
-from shared.jobs import store
+from shared.jobs import claims, store
+from shared.jobs.claims import Shares
 from shared.jobs.metrics import AttemptEnd, JobMetrics
 from shared.jobs.models import Job, JobKind, Lease
+from shared.jobs.presence import Presence, keep_present
 from shared.jobs.progress import Progress
 from shared.tracing.context import continue_trace
 
@@ -31,6 +34,9 @@ _log = structlog.get_logger()
 _BEAT_AT_MOST = timedelta(seconds=2)
 _LONGEST_DELAY = timedelta(minutes=5)
 _MOST_DOUBLINGS = 16
+_IDLE = timedelta(seconds=30)
+"""How long a slot waits for a wake-up before it looks for a job by itself."""
+_REPORTS_PER_TTL = 4
 
 
 class JobCrashed(CrossdockError):
@@ -64,6 +70,7 @@ class WorkerLimits:
     ttl: timedelta
     drain: timedelta
     first_delay: timedelta = timedelta(seconds=1)
+    shares: Shares = field(default_factory=Shares)
 
 
 class Worker:
@@ -87,9 +94,8 @@ class Worker:
         self._name = name
         self._limits = limits
         self._metrics = metrics or JobMetrics()
-        self._slots = asyncio.Semaphore(limits.concurrency)
         self._stopping = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._claiming = asyncio.Lock()  # claims wait for each other anyway, with a connection each
 
     def stop(self) -> None:
         """Claim no more jobs; ``run`` returns once the current ones are done or handed back."""
@@ -97,78 +103,109 @@ class Worker:
 
     async def run(self) -> None:
         """Work until ``stop``. Raises BrokerError where the broker cannot be reached."""
-        try:
-            async with self._broker.consume(
-                self._kind.value, prefetch=self._limits.concurrency
-            ) as deliveries:
-                while delivery := await self._next(deliveries):
-                    task = asyncio.create_task(self._deliver(delivery))
-                    self._tasks.add(task)
-                    task.add_done_callback(self._done)
-        finally:
-            await asyncio.shield(self._drain())
+        slots: list[asyncio.Task[None]] = []
+        presence = Presence(kind=self._kind, name=self._name, slots=self._limits.concurrency)
+        async with keep_present(self._pool, presence, every=self._limits.ttl / _REPORTS_PER_TTL):
+            try:
+                async with self._broker.consume(
+                    self._kind.value, prefetch=self._limits.concurrency
+                ) as deliveries:
+                    slots += [asyncio.create_task(self._serve(deliveries)) for _ in range(presence.slots)]
+                    try:
+                        await self._until_stopped(slots)
+                    finally:
+                        self.stop()  # before the deliveries end
+            finally:
+                await asyncio.shield(self._drain(slots))
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._slots.release()
-
-    async def _next(self, deliveries: AsyncIterator[Delivery]) -> Delivery | None:
-        if self._stopping.is_set():
-            return None
-        wait = asyncio.ensure_future(self._wait(deliveries))
+    async def _until_stopped(self, slots: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for ``stop``. Raises the error of a slot."""
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
-            await asyncio.wait({wait, stop}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({stop, *slots}, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                await each
+        finally:
+            await _cancel(stop)
+
+    async def _drain(self, slots: Sequence[asyncio.Task[None]]) -> None:
+        if slots:
+            await asyncio.wait(slots, timeout=self._limits.drain.total_seconds())
+        await _cancel(*slots)
+
+    async def _serve(self, deliveries: AsyncIterator[Delivery]) -> None:
+        """Work in one slot: claim a job, and wait for a message only where there is none to claim.
+
+        A job that a share held back has no message any more; it is claimed after a job, or after a wait.
+        """
+        delivery: Delivery | None = None
+        while not self._stopping.is_set():
+            if job := await self._claim(delivery):
+                await self._run_in_context(job)
+                delivery = None
+            else:
+                delivery = await self._next(deliveries)
+
+    async def _next(self, deliveries: AsyncIterator[Delivery]) -> Delivery | None:
+        """Wait for a wake-up, for at most half a minute; return None after that, and after ``stop``."""
+        wait = asyncio.ensure_future(anext(deliveries, None))
+        stop = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait(
+                {wait, stop}, timeout=_IDLE.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+            )
             return wait.result() if wait.done() else None
         finally:
             await _cancel(wait, stop)
 
-    async def _wait(self, deliveries: AsyncIterator[Delivery]) -> Delivery:
-        await self._slots.acquire()
-        return await anext(deliveries)
+    async def _run_in_context(self, job: Job) -> None:
+        with (
+            structlog.contextvars.bound_contextvars(
+                job_id=job.id,
+                project_id=job.project_id,
+                correlation_id=job.correlation_id,
+                attempt=job.attempt,
+            ),
+            continue_trace(job.traceparent),
+        ):
+            await self._run_measured(job)
 
-    async def _drain(self) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._limits.drain.total_seconds())
-        await _cancel(*self._tasks)
-
-    async def _deliver(self, delivery: Delivery) -> None:
+    async def _claim(self, delivery: Delivery | None) -> Job | None:
+        """Claim the next job, and end the wake-up, if there was one, whatever job it named."""
         try:
-            job = await self._claim(delivery)
+            if delivery is not None and not _names_job(delivery):
+                await self._reject(delivery)
+                return None
+            job = await self._claim_row()
         except Exception:  # noqa: BLE001  # as below
-            # A delivery that never ends would block a slot of this worker for ever. The job is safe.
+            # A slot of this worker must not end for one row. The job is safe: its lease ends.
             _log.exception("claim_failed", worker=self._name)
-            await delivery.requeue()
-            return
-        if job:
-            with (
-                structlog.contextvars.bound_contextvars(
-                    job_id=job.id,
-                    project_id=job.project_id,
-                    correlation_id=job.correlation_id,
-                    attempt=job.attempt,
-                ),
-                continue_trace(job.traceparent),
-            ):
-                await self._run_measured(job)
-
-    async def _claim(self, delivery: Delivery) -> Job | None:
-        text = delivery.message.body.decode(errors="replace")
-        if not (text.isascii() and text.isdigit() and len(text) < len(str(2**63))):
-            await delivery.reject(f"the body is not the number of a job: {text[:100]!r}")
-            self._metrics.count_rejected_message(self._kind)
+            if delivery is not None:
+                await delivery.requeue()
             return None
-        job = await self._claim_row(int(text))
-        await delivery.ack()
+        if delivery is not None:
+            await delivery.ack()
         return job
 
-    async def _claim_row(self, job_id: int) -> Job | None:
-        """Claim the job, and wait for a database that is away: each requeue counts against the message."""
+    async def _reject(self, delivery: Delivery) -> None:
+        text = delivery.message.body.decode(errors="replace")
+        await delivery.reject(f"the body is not the number of a job: {text[:100]!r}")
+        self._metrics.count_rejected_message(self._kind)
+
+    async def _claim_row(self) -> Job | None:
+        """Claim the next job, and wait for a database that is away: each requeue counts against a message."""
         async for attempt in stamina.retry_context(
             on=DATABASE_ERRORS, attempts=None, timeout=None, wait_initial=self._limits.first_delay
         ):
             with attempt:
-                return await store.claim(self._pool, job_id, worker=self._name, ttl=self._limits.ttl)
+                async with self._claiming:
+                    return await claims.claim_next(
+                        self._pool,
+                        self._kind,
+                        worker=self._name,
+                        ttl=self._limits.ttl,
+                        shares=self._limits.shares,
+                    )
         raise AssertionError  # it retries without an end
 
     async def _run_measured(self, job: Job) -> None:
@@ -251,6 +288,11 @@ class Worker:
         except (CrossdockError, *DATABASE_ERRORS) as error:  # the project may be gone, the job with it
             _log.warning("job_left_to_the_sweeper", error=_text(error))
             return AttemptEnd.LEFT
+
+
+def _names_job(delivery: Delivery) -> bool:
+    body = delivery.message.body
+    return body.isdigit() and len(body) < len(str(2**63))
 
 
 def _trace(error: Exception) -> Exception | None:

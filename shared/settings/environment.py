@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
 _PREFIX = "CROSSDOCK_"
+_WEIGHTS = r"^\s*([^=,]+=\s*0*([1-9]\d*(\.\d+)?|0?\.0*[1-9]\d*)\s*(,\s*|$))*$"
+"""Names with positive decimal numbers, separated by commas."""
 
 
 class Settings(BaseSettings):
@@ -92,6 +94,10 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(default=1, ge=1, le=64)
     lease_seconds: float = Field(default=60, gt=0)
     job_attempts: int = Field(default=5, ge=1)
+    job_share: int = Field(
+        default=90, ge=1, le=100, description="percent of the slots of a kind, for one user"
+    )
+    job_weights: str = Field(default="", pattern=_WEIGHTS, description="user=weight")
     sweep_seconds: float = Field(default=5, gt=0)
     collect_grace_seconds: float = Field(default=900, ge=60)
     drain_seconds: float = Field(default=25, ge=0)

@@ -36,6 +36,7 @@ from shared.projects import store
 from shared.projects.models import Project
 from shared.settings.application import ApplicationSettings
 from shared.storage.filesystem import FilesystemStore
+from tests.support.jobs import claimed
 
 EXTERNAL_URL = "https://gitlab.example.com"
 UNLIMITED = {"project_import_limit": 0, "project_export_limit": 0, "project_download_export_limit": 0}
@@ -117,9 +118,7 @@ class Api:
 
     async def started(self, job: Job) -> Lease:
         """The job, claimed."""
-        claimed = await jobs.claim(self.pool, job.id, worker="w", ttl=timedelta(minutes=1))
-        assert claimed is not None
-        return Lease(claimed.id, claimed.lease)
+        return await claimed(self.pool, job)
 
     async def finished(self, job: Job) -> None:
         """The job, done."""

@@ -18,6 +18,7 @@ from shared.jobs import store as jobs
 from shared.jobs.models import JobOrder, Lease
 from tests.support.api import Answer
 from tests.support.forms import HEADERS, Part, form_body
+from tests.support.jobs import claimed
 from tests.support.projects import project as minimal
 from tests.support.waiting import until
 
@@ -156,9 +157,7 @@ class Instance:
             job = await jobs.enqueue(
                 db, order, project_id=project, user_id=await self.user_id(user), correlation_id="cid"
             )
-            claimed = await jobs.claim(db, job.id, worker="test", ttl=timedelta(minutes=5))
-        assert claimed is not None
-        return Lease(claimed.id, claimed.lease)
+            return await claimed(db, job, ttl=timedelta(minutes=5))
 
     async def lose_objects(self, kind: str, project: int) -> None:
         """Have the store lack what the database names, of the archives or packs of a project."""

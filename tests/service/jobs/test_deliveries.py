@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from shared.broker.base import Broker
+from shared.broker import memory
+from shared.broker.base import Broker, Delivery, Message
 from shared.broker.memory import MemoryBroker
 from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.pool import Pool
-from shared.errors import CrossdockError
-from shared.jobs import outbox, store
+from shared.errors import BrokerError, CrossdockError
+from shared.jobs import claims, outbox, store, worker
+from shared.jobs.claims import Shares
 from shared.jobs.models import ExportOrder, Job, JobKind, Lease
 from shared.jobs.progress import Progress
 from shared.jobs.requeue import Requeue
@@ -36,15 +38,43 @@ class Together(ScriptedWork):
         await super().run(job, lease, progress)
 
 
+class Watched(MemoryBroker):
+    """Tells when a worker has begun to wait for a message, as it found no job."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    @asynccontextmanager
+    async def consume(self, queue: str, *, prefetch: int) -> AsyncIterator[AsyncIterator[Delivery]]:
+        async with super().consume(queue, prefetch=prefetch) as deliveries:
+            yield _Watched(deliveries, self.asked)
+
+
+class _Watched:
+    def __init__(self, deliveries: AsyncIterator[Delivery], asked: asyncio.Event) -> None:
+        self._deliveries = deliveries
+        self._asked = asked
+
+    def __aiter__(self) -> AsyncIterator[Delivery]:
+        return self
+
+    async def __anext__(self) -> Delivery:
+        self._asked.set()
+        return await anext(self._deliveries)
+
+
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
     async with migrated(database_url) as opened:
         yield opened
 
 
-def _worker(pool: Pool, broker: Broker, work: Work, *, concurrency: int = 1) -> Worker:
-    limits = WorkerLimits(concurrency=concurrency, ttl=MINUTE, drain=MINUTE, first_delay=QUICK)
-    return Worker(pool, broker, kind=JobKind.EXPORT, work=work, name="w", limits=limits)
+def _worker(pool: Pool, broker: Broker, work: Work, *, concurrency: int = 1, name: str = "w") -> Worker:
+    limits = WorkerLimits(
+        concurrency=concurrency, ttl=MINUTE, drain=MINUTE, first_delay=QUICK, shares=Shares(percent=100)
+    )
+    return Worker(pool, broker, kind=JobKind.EXPORT, work=work, name=name, limits=limits)
 
 
 @asynccontextmanager
@@ -85,20 +115,20 @@ async def test_a_stopped_worker_takes_no_more_jobs_though_it_has_places(pool: Po
 async def test_a_job_waits_for_a_database_that_is_away_longer_than_a_message_may_be_given_back(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claims = 0
-    claim = store.claim
+    tries = 0
+    claim_next = claims.claim_next
 
     async def counted(*given: Any, **more: Any) -> Job | None:
-        nonlocal claims
-        claims += 1
-        return await claim(*given, **more)
+        nonlocal tries
+        tries += 1
+        return await claim_next(*given, **more)
 
-    monkeypatch.setattr(store, "claim", counted)
+    monkeypatch.setattr(claims, "claim_next", counted)
     broker = MemoryBroker()
     job = await _announced(pool, broker)
     await pool.execute("ALTER TABLE jobs RENAME TO hidden")
     async with _running(_worker(pool, broker, ScriptedWork(pool))):
-        await until(lambda: claims > 5)
+        await until(lambda: tries > 5)
         await pool.execute("ALTER TABLE hidden RENAME TO jobs")
         await _ends(pool, job)
     assert [letter async for letter in broker.dead_letters("export")] == []
@@ -107,7 +137,7 @@ async def test_a_job_waits_for_a_database_that_is_away_longer_than_a_message_may
 async def test_a_job_that_nobody_can_read_takes_no_place_for_ever(pool: Pool) -> None:
     broker = MemoryBroker()
     await _announced(pool, broker)
-    await pool.execute("""UPDATE jobs SET payload = '{"description": 5}'""")
+    await pool.execute("""UPDATE jobs SET payload = '{"description": 5}', user_id = NULL""")
     sound = await _announced(pool, broker)
     async with _running(_worker(pool, broker, ScriptedWork(pool))):
         await _ends(pool, sound)
@@ -161,7 +191,7 @@ async def test_a_job_whose_message_lies_with_a_busy_worker_is_done_by_an_idle_on
         long = await _announced(pool, broker)
         await busy.started.wait()
         waiting = await _announced(pool, broker)  # goes to the only worker, which has its hands full
-        async with _running(_worker(pool, another, idle)):
+        async with _running(_worker(pool, another, idle, name="idle")):
             requeue = Requeue(pool, broker, republish_after=timedelta(0))
 
             async def published_and_finished() -> bool:
@@ -173,3 +203,75 @@ async def test_a_job_whose_message_lies_with_a_busy_worker_is_done_by_an_idle_on
         busy.released.set()
         await _ends(pool, long)
     assert busy.runs == 1
+
+
+async def test_a_worker_takes_waiting_jobs_without_a_message_when_it_begins(pool: Pool) -> None:
+    jobs = [await queued(pool) for _ in range(3)]
+    async with _running(_worker(pool, MemoryBroker(), Together(pool, 3), concurrency=3)):
+        for job in jobs:
+            await _ends(pool, job)
+
+
+async def test_a_worker_takes_the_next_job_after_each_whatever_messages_there_are(pool: Pool) -> None:
+    broker, work = MemoryBroker(), ScriptedWork(pool)
+    work.released.clear()
+    async with _running(_worker(pool, broker, work)):
+        await _announced(pool, broker)
+        await work.started.wait()
+        jobs = [await queued(pool) for _ in range(3)]
+        work.released.set()
+        for job in jobs:
+            await _ends(pool, job)
+
+
+async def test_an_idle_worker_finds_a_job_of_which_no_message_tells(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_IDLE", QUICK)
+    broker = Watched()
+    async with _running(_worker(pool, broker, ScriptedWork(pool))):
+        await broker.asked.wait()
+        await _ends(pool, await queued(pool))
+
+
+async def test_a_message_wakes_a_worker_for_the_job_that_is_next(pool: Pool) -> None:
+    broker, work = Watched(), ScriptedWork(pool)
+    work.released.clear()
+    async with _running(_worker(pool, broker, work)):
+        await broker.asked.wait()
+        first, second = await queued(pool), await queued(pool)
+        await outbox.announce(pool, broker, second)
+        await work.started.wait()
+        assert [await state_of(pool, job.id) for job in (first, second)] == ["running", "queued"]
+        work.released.set()
+        await _ends(pool, second)
+
+
+async def test_a_worker_is_known_with_its_slots_while_it_runs(pool: Pool) -> None:
+    broker = Watched()
+    async with _running(_worker(pool, broker, ScriptedWork(pool), concurrency=3)):
+        await broker.asked.wait()
+        assert await pool.fetchval("SELECT slots FROM job_workers WHERE kind = 'export'") == 3
+    assert await pool.fetchval("SELECT count(*) FROM job_workers") == 0
+
+
+async def test_a_message_that_cannot_be_rejected_now_does_not_end_the_worker(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reject, tries = memory._Delivery.reject, 0
+
+    async def away(delivery: memory._Delivery, reason: str) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise BrokerError("away")
+        await reject(delivery, reason)
+
+    monkeypatch.setattr(memory._Delivery, "reject", away)
+    broker = Watched()
+    async with _running(_worker(pool, broker, ScriptedWork(pool))):
+        await broker.asked.wait()
+        await broker.publish("export", Message(b"nonsense", message_id="m"))
+        await until(lambda: tries == 2)
+        await _ends(pool, await _announced(pool, broker))
+    assert len([letter async for letter in broker.dead_letters("export")]) == 1

@@ -10,7 +10,7 @@ from shared.database.pool import Pool
 from shared.errors import LeaseLost
 from shared.jobs import store
 from shared.jobs.models import ImportOrder, JobKind, JobState, Lease
-from tests.support.jobs import MINUTE, claimed, migrated, queued, state_of
+from tests.support.jobs import MINUTE, claim, claimed, migrated, queued, state_of
 
 
 @pytest.fixture
@@ -29,17 +29,11 @@ async def test_an_order_comes_back_as_it_was_given(pool: Pool) -> None:
     assert await store.find_newest(pool, 1, JobKind.EXPORT) is None
 
 
-async def test_of_many_claims_at_once_one_succeeds(pool: Pool) -> None:
-    job = await queued(pool)
-    claims = await asyncio.gather(*(store.claim(pool, job.id, worker=str(n), ttl=MINUTE) for n in range(8)))
-    assert sum(claim is not None for claim in claims) == 1
-
-
 async def test_a_job_is_not_claimed_before_it_is_due(pool: Pool) -> None:
     job = await queued(pool)
     lease = await claimed(pool, job)
     await store.retry(pool, lease, code="storage", error="later", delay=MINUTE)
-    assert await store.claim(pool, job.id, worker="w", ttl=MINUTE) is None
+    assert await claim(pool, job.id) is None
 
 
 async def test_the_fencing_token_grows_with_every_claim(pool: Pool) -> None:
@@ -73,7 +67,7 @@ async def test_an_old_token_writes_nothing(pool: Pool) -> None:
 async def test_a_job_handed_back_does_not_count_the_attempt(pool: Pool) -> None:
     job = await queued(pool)
     await store.hand_back(pool, await claimed(pool, job))
-    again = await store.claim(pool, job.id, worker="w", ttl=MINUTE)
+    again = await claim(pool, job.id)
     assert again is not None
     assert again.attempt == 1
 
@@ -94,7 +88,7 @@ async def test_a_canceled_job_is_lost_to_its_worker_and_claimed_by_nobody(pool: 
     assert not await store.cancel(pool, job.id)
     with pytest.raises(LeaseLost):
         await store.finish(pool, lease, progress={})
-    assert await store.claim(pool, job.id, worker="w", ttl=MINUTE) is None
+    assert await claim(pool, job.id) is None
 
 
 async def test_nobody_takes_a_held_job_before_the_transaction_ends(pool: Pool) -> None:
