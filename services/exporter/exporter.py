@@ -114,7 +114,7 @@ class Exporter:
         progress.bytes_done = progress.bytes_total = archive.size  # also if an earlier attempt wrote it
         progress.begin(Phase.UPLOADING)
         async with objects.keep_touched(self._pool, archive.object_id):
-            outcome = await self._uploader.upload(archive, target)
+            outcome = await self._uploader.upload(archive, target, progress)
         _log.info("archive_uploaded", **asdict(outcome))
         self._metrics.count_upload(outcome)
         await jobs.finish(self._pool, lease, progress=progress.report(), outcome=Outcome(upload=outcome))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +12,7 @@ import stamina
 from shared.errors import CrossdockError, Fault
 from shared.exports.archives import FinishedArchive
 from shared.jobs.models import UploadOutcome, UploadTarget
+from shared.jobs.progress import Progress
 from shared.outbound.policy import SCHEMES
 from shared.remote.client import RemoteClient
 from shared.remote.errors import (
@@ -67,8 +68,9 @@ def _is_s3(text: str) -> bool:
 
 @dataclass(slots=True)
 class _AttemptCount:
-    """The number of attempts of an upload."""
+    """The number of attempts of an upload, and the progress of its job."""
 
+    progress: Progress
     attempts: int = 0
 
 
@@ -86,12 +88,14 @@ class Uploader:
         self._connect = connect
         self._first_delay = first_delay
 
-    async def upload(self, archive: FinishedArchive, target: UploadTarget) -> UploadOutcome:
+    async def upload(
+        self, archive: FinishedArchive, target: UploadTarget, progress: Progress
+    ) -> UploadOutcome:
         """Send the archive, with up to five attempts if the error is transient, and return the outcome.
 
         Errors of the store and the database are raised, because they are not the target's.
         """
-        tries = _AttemptCount()
+        tries = _AttemptCount(progress)
         status, error = None, None
         try:
             check_size(target, archive.size)
@@ -119,18 +123,26 @@ class Uploader:
         ):
             with attempt:
                 tries.attempts = attempt.num
-                return await self._send(archive, target)
+                return await self._send(archive, target, tries.progress)
         raise AssertionError  # the last attempt returns or raises
 
-    async def _send(self, archive: FinishedArchive, target: UploadTarget) -> int:
+    async def _send(self, archive: FinishedArchive, target: UploadTarget, progress: Progress) -> int:
         client = await self._connect()
-        async with aclosing(self._store.read(archive.key, length=archive.size)) as body:
+        pieces = self._store.read(archive.key, length=archive.size)
+        async with aclosing(pieces), aclosing(_count(pieces, progress)) as body:
             answer = await client.send(
                 target.method, target.url, headers=_HEADERS, body=body, length=archive.size
             )
         if answer.status not in _OK:
             raise bad_status(parse(target.url, SCHEMES), answer.status)
         return answer.status
+
+
+async def _count(pieces: AsyncGenerator[bytes, None], progress: Progress) -> AsyncGenerator[bytes, None]:
+    """Yield the pieces, and count each once the next one is requested."""
+    async for piece in pieces:
+        yield piece
+        progress.other_bytes += len(piece)
 
 
 def _is_transient(error: Exception) -> bool:

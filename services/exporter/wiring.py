@@ -35,8 +35,9 @@ def make_exporter(ports: Ports, settings: Settings) -> Worker:
         kind=JobKind.EXPORT,
         work=TracedWork(task, ports.tracer),
         name=worker_name(),
-        limits=worker_limits(settings),
+        limits=worker_limits(settings, JobKind.EXPORT),
         metrics=ports.job_metrics,
+        check_storage=ports.store.check,
     )
 
 

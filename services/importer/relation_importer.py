@@ -66,7 +66,7 @@ class RelationImporter:
                 await index.share(
                     self._pool, lease, base=base, snapshot_id=writer.snapshot_id, but=merge.name
                 )
-                await merge.keep(self._pool, self._store, base)
+                await merge.keep(self._pool, self._store, base, progress=progress)
             progress.begin(Phase.READING)
             async with failures.flush_after():
                 await merge.add(source, progress)
@@ -114,7 +114,7 @@ class _Merge:
             iid = await asyncio.to_thread(iid_of, record, relation=self._relation)
         return iid is None or self._known.add(iid)
 
-    async def keep(self, pool: Pool, store: ObjectStore, base: int) -> None:
+    async def keep(self, pool: Pool, store: ObjectStore, base: int, *, progress: Progress) -> None:
         """Copy the project's records."""
         relation = await find_relation(pool, base, self._relation)
         if relation is None:
@@ -126,6 +126,7 @@ class _Merge:
                     await self._is_new(line)
                 # The last line of the project need not end with a newline, but others follow it now.
                 await self._sink.write(line if line.endswith(b"\n") else line + b"\n", record=is_record)
+                progress.other_bytes += len(line)
                 await self._yielder.yield_if_due()
 
     async def add(self, source: OpenArchive, progress: Progress) -> None:

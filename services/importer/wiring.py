@@ -35,8 +35,9 @@ def make_importers(ports: Ports, settings: Settings) -> list[Worker]:
             kind=kind,
             work=TracedWork(task, ports.tracer),
             name=worker_name(),
-            limits=worker_limits(settings),
+            limits=worker_limits(settings, kind),
             metrics=ports.job_metrics,
+            check_storage=ports.store.check,
         )
         for kind, task in ((JobKind.IMPORT, whole), (JobKind.RELATION_IMPORT, single))
     ]

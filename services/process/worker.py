@@ -13,6 +13,8 @@ from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
 from services.process.monitoring import Monitor
 from shared.jobs.claims import Shares
+from shared.jobs.deadlines import Deadlines
+from shared.jobs.models import JobKind
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.settings.environment import Settings
 
@@ -22,12 +24,14 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def worker_limits(settings: Settings) -> WorkerLimits:
-    """Read the limits of workers from the settings."""
+def worker_limits(settings: Settings, kind: JobKind) -> WorkerLimits:
+    """Read the limits of the workers of a kind from the settings."""
+    hours = settings.export_deadline if kind is JobKind.EXPORT else settings.import_deadline
     return WorkerLimits(
         concurrency=settings.worker_concurrency,
         ttl=timedelta(seconds=settings.lease_seconds),
         drain=timedelta(seconds=settings.drain_seconds),
+        deadlines=Deadlines(total=timedelta(hours=hours), idle=timedelta(minutes=settings.job_idle_deadline)),
         shares=Shares(percent=settings.job_share, weights=user_weights(settings.job_weights)),
     )
 

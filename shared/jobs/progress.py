@@ -50,9 +50,11 @@ class PhaseProgress:
 class Progress:
     """The archive's bytes, the entries, relations and phases of an attempt.
 
-    ``bytes_total`` is 0 where it is unknown, and an estimate while an archive is written.
+    ``bytes_total`` is 0 where it is unknown, and an estimate while an archive is written. ``other_bytes`` are
+    those of none of these counts, such as what an upload has sent; no report has them.
     """
 
+    other_bytes: int = 0
     bytes_done: int = 0
     bytes_total: int = 0
     entries: int = 0
@@ -68,6 +70,12 @@ class Progress:
         if len(self.relations) >= _MOST_RELATIONS or not _RELATION.fullmatch(name):
             return RelationProgress()
         return self.relations.setdefault(name, RelationProgress())
+
+    @property
+    def steps(self) -> int:
+        """A number that changes whenever the attempt gets on, by however little."""
+        lines = sum(each.bytes + each.lines + each.failed for each in self.relations.values())
+        return self.bytes_done + self.other_bytes + self.entries + lines + len(self.phases)
 
     def begin(self, phase: Phase) -> None:
         """Begin a phase, which ends the one before."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
 from typing import Any, Protocol
 
 import stamina
@@ -24,6 +25,7 @@ from shared.database.pool import Pool
 from shared.errors import CrossdockError, LeaseLost
 from shared.jobs import claims, store
 from shared.jobs.claims import Shares
+from shared.jobs.deadlines import AttemptClock, Deadlines, StorageCheck, check_nothing
 from shared.jobs.metrics import AttemptEnd, JobMetrics
 from shared.jobs.models import Job, JobKind, Lease
 from shared.jobs.presence import Presence, keep_present
@@ -49,6 +51,14 @@ class JobCrashed(CrossdockError):
         super().__init__(f"internal error ({type(error).__name__})")
 
 
+class _Beat(Enum):
+    """How a heartbeat ended."""
+
+    WRITTEN = "written"
+    LOCKED = "locked"  # by our own last transaction, which nobody else can make: the lease cannot be lost
+    FAILED = "failed"  # the database is away
+
+
 class Work(Protocol):
     """What a worker does with the jobs of one kind."""
 
@@ -71,6 +81,7 @@ class WorkerLimits:
     drain: timedelta
     first_delay: timedelta = timedelta(seconds=1)
     shares: Shares = field(default_factory=Shares)
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
 
 class Worker:
@@ -86,6 +97,7 @@ class Worker:
         name: str,
         limits: WorkerLimits,
         metrics: JobMetrics | None = None,
+        check_storage: StorageCheck = check_nothing,
     ) -> None:
         self._pool = pool
         self._broker = broker
@@ -94,6 +106,7 @@ class Worker:
         self._name = name
         self._limits = limits
         self._metrics = metrics or JobMetrics()
+        self._check_storage = check_storage
         self._stopping = asyncio.Event()
         self._claiming = asyncio.Lock()  # claims wait for each other anyway, with a connection each
 
@@ -247,18 +260,25 @@ class Worker:
         every = min(self._limits.ttl / 4, _BEAT_AT_MOST).total_seconds()
         clock = asyncio.get_running_loop().time
         until = clock() + self._limits.ttl.total_seconds()
+        attempt = AttemptClock(self._limits.deadlines, progress, check_storage=self._check_storage)
         while clock() < until:
             await asyncio.sleep(every)
             sent = clock()
-            try:
-                await store.heartbeat(self._pool, lease, ttl=self._limits.ttl, progress=progress.report())
+            beat = await self._beat_once(lease, progress)
+            if beat is not _Beat.FAILED:
                 until = sent + self._limits.ttl.total_seconds()
-            except LockNotAvailableError:
-                # Only our own last transaction locks the row: the lease cannot be lost meanwhile.
-                until = sent + self._limits.ttl.total_seconds()
-            except DATABASE_ERRORS as error:
-                _log.warning("heartbeat_failed", error=_text(error))
+            await attempt.count(is_working=beat is _Beat.WRITTEN)
         raise LeaseLost(lease.job_id)
+
+    async def _beat_once(self, lease: Lease, progress: Progress) -> _Beat:
+        try:
+            await store.heartbeat(self._pool, lease, ttl=self._limits.ttl, progress=progress.report())
+        except LockNotAvailableError:
+            return _Beat.LOCKED
+        except DATABASE_ERRORS as error:
+            _log.warning("heartbeat_failed", error=_text(error))
+            return _Beat.FAILED
+        return _Beat.WRITTEN
 
     async def _hand_back(self, lease: Lease) -> AttemptEnd:
         await store.hand_back(self._pool, lease)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,9 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import PydanticUndefined
 
 from services.process.ports import _s3
+from services.process.worker import worker_limits
+from shared.jobs.claims import Shares
+from shared.jobs.models import JobKind
 from shared.settings.environment import MIB, Settings
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "env.example"
@@ -92,3 +96,25 @@ def test_what_is_no_secret_is_not_read_from_a_file(tmp_path: Path, monkeypatch: 
     file.write_text("example.org")
     monkeypatch.setenv(f"{PREFIX}HOST_FILE", str(file))
     assert Settings().host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("weights", ["ann", "ann=0", "ann=-1", "ann=x", "=1", "ann=1;bob=2"])
+def test_weights_of_users_are_positive_numbers(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}JOB_WEIGHTS", weights)
+    with pytest.raises(ValidationError, match="job_weights"):
+        Settings()
+
+
+def test_workers_take_their_limits_from_the_settings() -> None:
+    settings = Settings(
+        job_share=50,
+        job_weights="ann=3, bob = 0.5",
+        import_deadline=2,
+        export_deadline=1,
+        job_idle_deadline=5,
+    )
+    hours = {kind: worker_limits(settings, kind).deadlines.total / timedelta(hours=1) for kind in JobKind}
+    limits = worker_limits(settings, JobKind.EXPORT)
+    assert hours == {JobKind.IMPORT: 2, JobKind.RELATION_IMPORT: 2, JobKind.EXPORT: 1}
+    assert limits.deadlines.idle == timedelta(minutes=5)
+    assert limits.shares == Shares(percent=50, weights={"ann": 3, "bob": 0.5})

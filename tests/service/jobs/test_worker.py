@@ -13,6 +13,7 @@ from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool
 from shared.errors import ArchiveError, StorageError
 from shared.jobs import outbox, store
+from shared.jobs.deadlines import Deadlines
 from shared.jobs.models import Job, JobKind
 from shared.jobs.requeue import Requeue
 from shared.jobs.worker import Worker, WorkerLimits
@@ -20,6 +21,7 @@ from tests.support.jobs import MINUTE, ScriptedWork, claimed, migrated, queued, 
 from tests.support.waiting import until, until_row
 
 QUICK = timedelta(milliseconds=10)
+SHORT = timedelta(milliseconds=400)
 
 
 @pytest.fixture
@@ -40,8 +42,11 @@ def _worker(
     *,
     ttl: timedelta = MINUTE,
     drain: timedelta = MINUTE,
+    deadlines: Deadlines | None = None,
 ) -> Worker:
-    limits = WorkerLimits(concurrency=1, ttl=ttl, drain=drain, first_delay=QUICK)
+    limits = WorkerLimits(
+        concurrency=1, ttl=ttl, drain=drain, first_delay=QUICK, deadlines=deadlines or Deadlines()
+    )
     return Worker(pool, broker, kind=JobKind.EXPORT, work=work, name="w", limits=limits)
 
 
@@ -211,3 +216,29 @@ async def test_one_sweeper_sweeps_at_a_time(pool: Pool) -> None:
 
     await asyncio.gather(*(Sweeper(pool, [duty], every=QUICK).sweep() for _ in range(4)))
     assert most == 1
+
+
+async def test_a_job_over_its_deadline_fails_for_good_and_says_why(pool: Pool, broker: MemoryBroker) -> None:
+    work = ScriptedWork(pool)
+    work.released.clear()
+    job = await _announced(pool, broker)
+    deadlines = Deadlines(total=timedelta(milliseconds=36))
+    async with _running(_worker(pool, broker, work, ttl=SHORT, deadlines=deadlines)):
+        await _until(pool, job, "failed")
+    found = await store.find(pool, job.id)
+    assert found is not None
+    assert (work.runs, found.error_code) == (1, "job_overdue")
+    assert found.error == f"job {job.id}: it took longer than 1e-05 hours, which is the limit"
+
+
+async def test_a_job_that_does_not_get_on_is_tried_again(pool: Pool, broker: MemoryBroker) -> None:
+    work = ScriptedWork(pool)
+    work.released.clear()
+    job = await _announced(pool, broker, max_attempts=2)
+    deadlines = Deadlines(idle=timedelta(milliseconds=60))
+    worker = _worker(pool, broker, work, ttl=SHORT, deadlines=deadlines)
+    async with _running(worker, _sweeper(pool, broker)):
+        await _until(pool, job, "failed")
+    found = await store.find(pool, job.id)
+    assert found is not None
+    assert (work.runs, found.error_code) == (2, "job_stuck")
