@@ -11,6 +11,7 @@ from shared.accounts.expiry import Expiry
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
 from shared.idempotency.expiry import AnswerExpiry
+from shared.jobs.expiry import JobExpiry
 from shared.jobs.presence import PresenceExpiry
 from shared.jobs.queue_depth import QueueDepth
 from shared.jobs.requeue import Requeue
@@ -42,6 +43,7 @@ def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
         expiry.remove_sessions,
         expiry.remove_counts,
         PresenceExpiry(ports.pool).remove_workers,
+        JobExpiry(ports.pool, retention=timedelta(days=settings.job_retention)).remove_jobs,
         AnswerExpiry(ports.pool).remove_answers,
         events.remove_events,
         events.remove_commands,

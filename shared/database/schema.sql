@@ -187,7 +187,7 @@ CREATE TABLE segments (
 );
 
 
--- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     kind             text NOT NULL,
@@ -225,6 +225,8 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_claims ON jobs (kind, COALESCE(user_id, 0::bigint), not_before, id)
     WHERE state = 'queued';
+CREATE INDEX jobs_finished ON jobs (finished_at, id)
+    WHERE finished_at IS NOT NULL;
 CREATE INDEX jobs_in_state ON jobs (state, (- id));
 CREATE INDEX jobs_leases ON jobs (lease_expires_at)
     WHERE state = 'running';

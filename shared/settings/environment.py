@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(default=1, ge=1, le=64)
     lease_seconds: float = Field(default=60, gt=0)
     job_attempts: int = Field(default=5, ge=1)
+    job_retention: int = Field(default=30, ge=1, le=3650, description="days")
     import_deadline: float = Field(default=24, gt=0, description="hours")
     export_deadline: float = Field(default=6, gt=0, description="hours")
     job_idle_deadline: float = Field(default=10, gt=0, description="minutes")
