@@ -8,10 +8,13 @@ from datetime import timedelta
 from services.process.ports import Ports
 from services.process.sweeper import Sweeper, at_intervals
 from shared.accounts.expiry import Expiry
+from shared.broker.base import COMMANDS
+from shared.broker.expiry import DeadLetterExpiry
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
 from shared.idempotency.expiry import AnswerExpiry
 from shared.jobs.expiry import JobExpiry
+from shared.jobs.models import JobKind
 from shared.jobs.presence import PresenceExpiry
 from shared.jobs.queue_depth import QueueDepth
 from shared.jobs.requeue import Requeue
@@ -23,6 +26,8 @@ from shared.webhooks.sender import WebhookSender
 
 _LEFT_UPLOADS = timedelta(hours=1)
 """How often a process looks for abandoned uploads: the store has to list all uploads, which costs money."""
+
+_DEAD_LETTERS = timedelta(minutes=10)
 
 
 def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
@@ -44,12 +49,19 @@ def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
         expiry.remove_counts,
         PresenceExpiry(ports.pool).remove_workers,
         JobExpiry(ports.pool, retention=timedelta(days=settings.job_retention)).remove_jobs,
+        at_intervals(_dead_letter_expiry(ports, settings).remove_dead_letters, every=_DEAD_LETTERS),
         AnswerExpiry(ports.pool).remove_answers,
         events.remove_events,
         events.remove_commands,
         DeliveryExpiry(ports.pool, retention=retention).remove_deliveries,
     ]
     return Sweeper(ports.pool, tasks, every=timedelta(seconds=settings.sweep_seconds))
+
+
+def _dead_letter_expiry(ports: Ports, settings: Settings) -> DeadLetterExpiry:
+    queues = [*(kind.value for kind in JobKind), COMMANDS]
+    retention = timedelta(hours=settings.dead_letter_retention)
+    return DeadLetterExpiry(ports.broker, queues, retention=retention)
 
 
 def make_webhook_sender(ports: Ports, settings: Settings) -> WebhookSender:

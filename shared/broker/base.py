@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from shared.errors import BrokerError, Fault
+
+COMMANDS = "commands"
+"""The inbox for the commands of other systems."""
 
 MAX_BODY_BYTES = 64 * 1024
 """The largest body that ``publish``, ``emit`` and ``answer`` accept."""
@@ -21,6 +25,9 @@ MAX_REASON_CHARACTERS = 1000
 
 DELIVERY_LIMIT = 5
 """Deliveries of one message before it becomes a dead letter."""
+
+REMOVED_AT_ONCE = 1000
+"""Dead letters that one call removes at most."""
 
 LIMIT_REASON = "delivery_limit"
 """The reason of a dead letter that reached ``DELIVERY_LIMIT``."""
@@ -96,8 +103,8 @@ class Delivery(Protocol):
     async def requeue(self) -> None:
         """Return it; it is delivered again, here or elsewhere, at most ``DELIVERY_LIMIT`` times in all."""
 
-    async def reject(self, reason: str) -> None:
-        """Move it to the dead letters of its queue.
+    async def reject(self, reason: str, *, kept: Message | None = None) -> None:
+        """Move it to the dead letters of its queue, as ``kept`` where that is given: without its secrets.
 
         Raises BrokerError where that failed; the delivery is then not ended.
         """
@@ -157,6 +164,12 @@ class Broker(Protocol):
         """Publish the current dead letters of ``queue`` again, and give how many.
 
         Each is published before it is removed: after an error one may be there twice, and none is lost.
+        """
+
+    async def remove_dead_letters(self, queue: str, *, older_than: timedelta) -> int:
+        """Remove the dead letters of ``queue`` that became so before that time, and give how many.
+
+        It removes at most ``REMOVED_AT_ONCE``, the oldest first. May be repeated.
         """
 
     async def check(self) -> None:

@@ -7,11 +7,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from shared.broker.base import (
     DELIVERY_LIMIT,
     LIMIT_REASON,
     MAX_REASON_CHARACTERS,
+    REMOVED_AT_ONCE,
     DeadLetter,
     Delivery,
     Message,
@@ -34,13 +36,21 @@ class _Waiting:
     handed_over: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Dead:
+    """A dead letter, and when it became one."""
+
+    letter: DeadLetter
+    since: datetime
+
+
 class _Queue:
     """One queue with its dead letters and the consumers to wake when something changes."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.ready: deque[_Waiting] = deque()
-        self.dead: deque[DeadLetter] = deque()
+        self.dead: deque[_Dead] = deque()
         self.consumers: set[_Consumer] = set()
 
     def put(self, waiting: _Waiting) -> None:
@@ -51,7 +61,7 @@ class _Queue:
             self.bury(waiting, LIMIT_REASON)
 
     def bury(self, waiting: _Waiting, reason: str) -> None:
-        self.dead.append(DeadLetter(waiting.message, self.name, reason))
+        self.dead.append(_Dead(DeadLetter(waiting.message, self.name, reason), datetime.now(UTC)))
 
     def wake(self) -> None:
         for consumer in self.consumers:
@@ -76,9 +86,10 @@ class _Delivery:
         if self._consumer.end(self):
             self._consumer.queue.put(self._waiting)
 
-    async def reject(self, reason: str) -> None:
+    async def reject(self, reason: str, *, kept: Message | None = None) -> None:
         if self._consumer.end(self):
-            self._consumer.queue.bury(self._waiting, reason[:MAX_REASON_CHARACTERS])
+            buried = _Waiting(kept or self._waiting.message)
+            self._consumer.queue.bury(buried, reason[:MAX_REASON_CHARACTERS])
 
 
 class _Consumer:
@@ -180,16 +191,24 @@ class MemoryBroker:
 
     async def dead_letters(self, queue: str) -> AsyncIterator[DeadLetter]:
         """See Broker; the dead letters at the time of the first step."""
-        for letter in tuple(self._queue(queue).dead):
-            yield letter
+        for each in tuple(self._queue(queue).dead):
+            yield each.letter
 
     async def replay(self, queue: str) -> int:
         """See Broker."""
         source = self._queue(queue)
         letters, source.dead = source.dead, deque()
-        for letter in letters:
-            source.put(_Waiting(letter.message))
+        for each in letters:
+            source.put(_Waiting(each.letter.message))
         return len(letters)
+
+    async def remove_dead_letters(self, queue: str, *, older_than: timedelta) -> int:
+        """See Broker."""
+        dead, before, count = self._queue(queue).dead, datetime.now(UTC) - older_than, 0
+        while dead and dead[0].since < before and count < REMOVED_AT_ONCE:
+            dead.popleft()
+            count += 1
+        return count
 
     async def check(self) -> None:
         """See Broker; memory cannot be unreachable."""

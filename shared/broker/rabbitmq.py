@@ -6,14 +6,15 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import stamina
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from shared.broker.base import DeadLetter, Delivery, Message, check_size
-from shared.broker.rabbitmq_link import REASON_HEADER, Link, close_quietly, parse_url, translate_errors
+from shared.broker.base import REMOVED_AT_ONCE, DeadLetter, Delivery, Message, check_size
+from shared.broker.rabbitmq_headers import REASON_HEADER, dead_since
+from shared.broker.rabbitmq_link import Link, close_quietly, parse_url, translate_errors
 from shared.errors import BrokerError
 from shared.tracing.base import OFF, SpanKind, Tracer
 
@@ -128,10 +129,10 @@ class _Delivery:
     async def requeue(self) -> None:
         await self._end(self._incoming.nack)
 
-    async def reject(self, reason: str) -> None:
+    async def reject(self, reason: str, *, kept: Message | None = None) -> None:
         # RabbitMQ's own reject loses the reason. Published first, so that a crash in between doubles.
         if self._is_open():
-            await self._link.bury(self._queue, self.message, reason=reason)
+            await self._link.bury(self._queue, kept or self.message, reason=reason)
             await self.ack()
 
     def _is_open(self) -> bool:
@@ -256,9 +257,7 @@ class RabbitMQBroker:
         """See Broker."""
         async with aclosing(self._buried(queue)) as buried:
             async for incoming in buried:
-                headers = incoming.headers
-                reason = headers.get(REASON_HEADER) or headers.get(_BROKERS_REASON_HEADER)
-                yield DeadLetter(self._link.read(incoming), queue, str(reason))
+                yield DeadLetter(self._link.read(incoming), queue, _reason(incoming))
 
     async def replay(self, queue: str) -> int:
         """See Broker."""
@@ -269,6 +268,21 @@ class RabbitMQBroker:
                 async with translate_errors(f"replay {queue}", self._link.deadline):
                     await incoming.ack()
                 count += 1
+        return count
+
+    async def remove_dead_letters(self, queue: str, *, older_than: timedelta) -> int:
+        """See Broker. A dead letter of unknown age, of an earlier version, is put back as one of today."""
+        before, count = datetime.now(UTC) - older_than, 0
+        async with aclosing(self._buried(queue)) as buried:
+            async for incoming in buried:
+                since = dead_since(incoming)
+                if count == REMOVED_AT_ONCE or (since is not None and since >= before):
+                    break
+                if since is None:
+                    await self._link.bury(queue, self._link.read(incoming), reason=_reason(incoming))
+                async with translate_errors(f"remove dead letters of {queue}", self._link.deadline):
+                    await incoming.ack()
+                count += since is not None
         return count
 
     async def _buried(self, queue: str) -> AsyncGenerator[AbstractIncomingMessage]:
@@ -293,6 +307,11 @@ class RabbitMQBroker:
         """See Broker: opens a channel, which the broker has to answer within five seconds."""
         async with self._link.channel("check", _CHECK_DEADLINE):
             pass
+
+
+def _reason(incoming: AbstractIncomingMessage) -> str:
+    """Give the reason of a dead letter: ours, or else the broker's."""
+    return str(incoming.headers.get(REASON_HEADER) or incoming.headers.get(_BROKERS_REASON_HEADER))
 
 
 @asynccontextmanager

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from aio_pika.abc import AbstractIncomingMessage
 from pamqp.common import FieldValue
+
+REASON_HEADER = "x-reason"
+"""Why we gave a message up."""
 
 SENDER_HEADER = "x-sender"
 """The original sender of a message that we send again; trusted only where we are the last sender."""
@@ -17,6 +21,22 @@ def own_headers(headers: Mapping[str, FieldValue]) -> dict[str, str]:
     """Give the headers that the sender set: without ours, the broker's, and any tables or lists."""
     texts = {name: as_text(value) for name, value in headers.items() if not name.startswith(_OURS)}
     return {name: text for name, text in texts.items() if text is not None}
+
+
+def dead_since(incoming: AbstractIncomingMessage) -> datetime | None:
+    """Give when a message became a dead letter, by us or by the broker; None where nothing tells."""
+    if REASON_HEADER in incoming.headers:
+        return None if incoming.timestamp is None else _in_utc(incoming.timestamp)
+    deaths = incoming.headers.get("x-death")
+    match deaths:
+        case [{"time": datetime() as time}, *_]:
+            return _in_utc(time)
+        case _:
+            return None
+
+
+def _in_utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def as_text(value: FieldValue) -> str | None:

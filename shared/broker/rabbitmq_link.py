@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from aio_pika import Connection, DeliveryMode, ExchangeType
@@ -22,13 +22,12 @@ from pamqp.exceptions import PAMQPException
 from yarl import URL
 
 from shared.broker.base import DELIVERY_LIMIT, MAX_REASON_CHARACTERS, Message, MessageRefused
-from shared.broker.rabbitmq_headers import SENDER_HEADER, as_text, own_headers
+from shared.broker.rabbitmq_headers import REASON_HEADER, SENDER_HEADER, as_text, own_headers
 from shared.errors import BrokerError
 from shared.tracing.context import current_traceparent
 
 _log = logging.getLogger(__name__)
 
-REASON_HEADER = "x-reason"
 _TRACE_HEADER = "traceparent"  # W3C Trace Context for AMQP; ours go by their job's row
 
 _USER = "guest"
@@ -173,6 +172,7 @@ class Link:
         """Return once the broker has confirmed that the dead letters of ``queue`` hold ``message``."""
         # Headers have to fit into one frame, and a longer one ends the connection.
         outgoing = self._outgoing(message, {REASON_HEADER: reason[:MAX_REASON_CHARACTERS]})
+        outgoing.timestamp = datetime.now(UTC)
         await self._send(queue, outgoing, self.dead_name(queue))
 
     async def _send(self, queue: str, outgoing: Outgoing, routing_key: str) -> None:

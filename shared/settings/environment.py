@@ -89,6 +89,7 @@ class Settings(BaseSettings):
         default="", pattern=r"^\s*([^=,]+=[^=,]+\s*(,\s*[^=,]+=[^=,]+)*,?)?\s*$", description="user=name"
     )
     event_retention: int = Field(default=72, ge=1, le=8760, description="hours")
+    dead_letter_retention: int = Field(default=168, ge=1, le=8760, description="hours")
 
     # Workers.
     worker_concurrency: int = Field(default=1, ge=1, le=64)

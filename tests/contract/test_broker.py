@@ -1,9 +1,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import timedelta
 
 import pytest
 
+from shared.broker import memory, rabbitmq
 from shared.broker.base import (
     DELIVERY_LIMIT,
     LIMIT_REASON,
@@ -304,3 +306,40 @@ async def test_a_full_queue_in_memory_takes_no_more() -> None:
     await publish(broker, 2)
     with pytest.raises(BrokerError, match="full"):
         await broker.publish(QUEUE, message())
+
+
+async def test_dead_letters_are_removed_after_their_time_and_not_before(broker: Broker) -> None:
+    await rejected(broker, 2)
+    assert await broker.remove_dead_letters(QUEUE, older_than=timedelta(hours=1)) == 0
+    assert len(await dead(broker, 2)) == 2
+    assert await broker.remove_dead_letters(QUEUE, older_than=timedelta(0)) == 2
+    assert await dead(broker, 0) == []
+
+
+async def test_a_dead_letter_that_the_broker_made_is_removed_after_its_time_too(broker: Broker) -> None:
+    await publish(broker, 1)
+    async with broker.consume(QUEUE, prefetch=1) as deliveries:
+        for _ in range(DELIVERY_LIMIT):
+            [delivery] = await take(deliveries)
+            await delivery.requeue()
+    await dead(broker, 1)
+    assert await broker.remove_dead_letters(QUEUE, older_than=timedelta(hours=1)) == 0
+    assert await broker.remove_dead_letters(QUEUE, older_than=timedelta(0)) == 1
+
+
+async def test_one_call_removes_a_bounded_number_of_dead_letters(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for adapter in (memory, rabbitmq):
+        monkeypatch.setattr(adapter, "REMOVED_AT_ONCE", 2)
+    await rejected(broker, 3)
+    assert [await broker.remove_dead_letters(QUEUE, older_than=timedelta(0)) for _ in range(2)] == [2, 1]
+
+
+async def test_a_dead_letter_is_kept_as_the_one_who_rejects_it_says(broker: Broker) -> None:
+    await publish(broker, 1)
+    masked = Message(b"*****", "message-0", "request-0")
+    async with broker.consume(QUEUE, prefetch=1) as deliveries:
+        [delivery] = await take(deliveries)
+        await delivery.reject("secret", kept=masked)
+    assert await dead(broker, 1) == [DeadLetter(masked, QUEUE, "secret")]

@@ -10,6 +10,7 @@ from uuid import uuid4
 import aio_pika
 import pytest
 
+from shared.broker import rabbitmq
 from shared.broker.base import Message, MessageRefused
 from shared.broker.rabbitmq import RabbitMQBroker, rabbitmq_broker
 from shared.broker.rabbitmq_link import translate_errors
@@ -220,3 +221,17 @@ async def test_a_malformed_url_is_not_quoted() -> None:
             pytest.fail("a port that is no number")
     assert "s3cret" not in str(error.value)
     assert error.value.__cause__ is None
+
+
+async def test_a_dead_letter_of_unknown_age_is_kept_for_one_more_term(
+    broker: RabbitMQBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await broker.publish(QUEUE, Message(b"", "old"))
+    monkeypatch.setattr(rabbitmq, "dead_since", lambda _: None)
+    async with broker.consume(QUEUE, prefetch=1) as deliveries:
+        await (await anext(deliveries)).reject("by an earlier version")
+    assert await broker.remove_dead_letters(QUEUE, older_than=timedelta(0)) == 0
+    monkeypatch.undo()
+    [letter] = [letter async for letter in broker.dead_letters(QUEUE)]
+    assert (letter.message.message_id, letter.reason) == ("old", "by an earlier version")
+    assert await broker.remove_dead_letters(QUEUE, older_than=timedelta(0)) == 1

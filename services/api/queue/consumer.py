@@ -15,15 +15,17 @@ from structlog.contextvars import bound_contextvars
 
 from services.api.http.status import status_of
 from services.api.queue import replies
-from services.api.queue.command_service import COMMANDS, CommandService, read_event
+from services.api.queue.command_service import COMMANDS as KEYS
+from services.api.queue.command_service import CommandService, read_event
 from services.api.queue.errors import reason_of
+from services.api.queue.masking import without_secrets
 from services.api.queue.metrics import CommandEnd, CommandMetrics
-from shared.broker.base import MAX_REASON_CHARACTERS, Broker, Delivery, Message
+from shared.broker.base import COMMANDS, MAX_REASON_CHARACTERS, Broker, Delivery, Message
 from shared.database.outages import is_temporary
 from shared.errors import BrokerError, CrossdockError, InternalError, Refusal
 from shared.events.cloud_events import CloudEvent
 
-INBOX = "commands"
+INBOX = COMMANDS
 
 _AT_ONCE = 4
 _PATIENCE = timedelta(minutes=10)
@@ -60,7 +62,7 @@ class CommandConsumer:
         """Consume until cancelled. While the broker is unavailable, only commands wait; the rest works on."""
         while True:
             try:
-                async with self._broker.listen(INBOX, tuple(COMMANDS), prefetch=_AT_ONCE) as deliveries:
+                async with self._broker.listen(INBOX, tuple(KEYS), prefetch=_AT_ONCE) as deliveries:
                     await self._consume(deliveries)
             except* BrokerError as errors:
                 _log.warning("commands_unavailable", error=str(errors.exceptions[0]))
@@ -101,7 +103,7 @@ class CommandConsumer:
             await self._reject(delivery, verdict.reason)
 
     async def _reject(self, delivery: Delivery, reason: str) -> None:
-        await delivery.reject(reason)
+        await delivery.reject(reason, kept=without_secrets(delivery.message))
         self._metrics.count_end(CommandEnd.REFUSED)
 
     async def _verdict(self, message: Message) -> tuple[CloudEvent | None, _Verdict]:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.api.queue.actors import Actors
+from services.api.queue.masking import without_secrets
 from shared.broker.base import MAX_BODY_BYTES, MAX_REASON_CHARACTERS, Message
 from shared.errors import Denied
 from shared.settings.environment import Settings
@@ -169,7 +170,7 @@ async def test_what_is_no_cloud_event_is_answered_and_kept(other: Forge, case: s
     assert (answer.data["status"], answer.data["reason"]) == (400, f"not a CloudEvent: {reason}")
     assert answer.data["command"] is None
     (letter,) = await other.dead_letters()
-    assert letter.message == message
+    assert letter.message == without_secrets(message)
 
 
 async def test_a_large_command_is_refused_and_the_limit_named(other: Forge) -> None:
@@ -257,3 +258,11 @@ async def test_what_is_switched_off_is_off_for_commands(open_api: Api) -> None:
         export = await sending.ask("export.requested", {"project": project.id})
         import_ = await sending.ask("import.requested", {"path": "a", "source": {"key": KEY}})
     assert (export.data["status"], import_.data["status"]) == (404, 403)
+
+
+async def test_a_refused_command_is_kept_without_its_addresses_and_keys(other: Forge) -> None:
+    s3 = {"region": "r", "bucket_name": "b", "file_key": "k", "access_key_id": "canary"}
+    await other.ask("import.requested", {"path": "p", "source": {"s3": s3, "url": "https://h/?canary"}})
+    (letter,) = await other.dead_letters()
+    assert b"canary" not in letter.message.body
+    assert b'"path":"p"' in letter.message.body

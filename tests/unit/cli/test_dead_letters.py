@@ -32,3 +32,12 @@ async def test_people_see_the_start_of_a_dead_letter(
 async def test_replayed_letters_are_counted(broker: MemoryBroker) -> None:
     assert (await replay_dead_letters(broker, "import")).replayed == 1
     assert (await list_dead_letters(broker, "import")).dead_letters == []
+
+
+async def test_a_command_that_the_broker_gave_up_is_shown_without_its_secrets() -> None:
+    broker = MemoryBroker()
+    await broker.publish("commands", Message(b'{"source":{"url":"https://h/a?secret"}}', "m"))
+    async with broker.consume("commands", prefetch=1) as deliveries:
+        await (await anext(deliveries)).reject("gave up")
+    [shown] = (await list_dead_letters(broker, "commands")).dead_letters
+    assert shown.body == '{"source":{"url":"https://h/a"}}'

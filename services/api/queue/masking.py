@@ -1,0 +1,53 @@
+"""Commands without their secrets: what is kept of those that were refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from shared.broker.base import MAX_BODY_BYTES, Message
+from shared.remote.masking import mask_url
+
+_ADDRESSES = frozenset({"url"})
+_SECRETS = frozenset(
+    {"access_key_id", "secret_access_key", "session_token", "private_token", "access_token", "password"}
+)
+_HIDDEN = "*****"
+
+
+def without_secrets(message: Message) -> Message:
+    """Mask the addresses and keys in a command; leave out a body that is not JSON, or too long for one.
+
+    A command without any stays as it is, and can be replayed.
+    """
+    return replace(message, body=_body_without_secrets(message.body))
+
+
+def _body_without_secrets(body: bytes) -> bytes:
+    if len(body) <= MAX_BODY_BYTES:
+        try:
+            document = msgspec.json.decode(body)
+            masked = _mask(document)
+            return body if masked == document else msgspec.json.encode(masked)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            pass
+    return f"({len(body)} bytes that are no command were left out)".encode()
+
+
+def _mask(value: object) -> object:
+    match value:
+        case dict():
+            return {name: _mask_member(name, each) for name, each in value.items()}
+        case list():
+            return [_mask(each) for each in value]
+        case _:
+            return value
+
+
+def _mask_member(name: str, value: object) -> object:
+    if name in _SECRETS:
+        return _HIDDEN
+    if name in _ADDRESSES:
+        return mask_url(value) if isinstance(value, str) else _HIDDEN
+    return _mask(value)
