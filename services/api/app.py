@@ -24,7 +24,7 @@ from services.api.http.metrics import RequestMetrics
 from services.api.http.responses import EXTERNAL_URL, add_common_headers
 from services.api.middleware.entity_tags import tag_answers
 from services.api.middleware.errors import RENDERERS, refuse_malformed, render_errors
-from services.api.middleware.idempotency import DIGEST_UPLOAD, KEYS, answer_once
+from services.api.middleware.idempotency import DIGEST_UPLOAD, KEYS, KEYS_LIMIT, answer_once
 from services.api.middleware.identify import identify_caller
 from services.api.middleware.limit_uploads import SLOTS, limit_uploads
 from services.api.middleware.log import METRICS, log_requests
@@ -50,7 +50,8 @@ class ApiConfig:
     ``external_url`` has no slash at its end. The names of the broker's public exchanges begin with
     ``broker_prefix``. At most ``uploads_at_once`` requests send content at a time; each may hold one part
     of an S3 upload in memory. At most ``downloads_at_once`` files are sent at a time; each keeps a connection
-    to the storage. An event stream ends after ``longest_stream``.
+    to the storage. An event stream ends after ``longest_stream``. A user has at most about
+    ``idempotency_keys_limit`` keys at a time.
     """
 
     external_url: str
@@ -58,6 +59,7 @@ class ApiConfig:
     longest_stream: timedelta = timedelta(minutes=15)
     uploads_at_once: int = 32
     downloads_at_once: int = 32
+    idempotency_keys_limit: int = 10_000
     use_cases: UseCaseConfig = field(default_factory=UseCaseConfig)
 
 
@@ -86,7 +88,8 @@ def make_app(
     app[STREAMS], app[LONGEST_STREAM] = [], config.longest_stream
     app[DOWNLOADS] = asyncio.Semaphore(config.downloads_at_once)
     app[SLOTS] = asyncio.Semaphore(config.uploads_at_once)
-    app[KEYS], app[DIGEST_UPLOAD] = pool, content_digest
+    app[KEYS], app[KEYS_LIMIT] = pool, config.idempotency_keys_limit
+    app[DIGEST_UPLOAD] = content_digest
     app[METRICS], app[TRACER] = metrics, tracer
     app[RENDERERS] = ((_OWN_API, render_problem), (re.compile(""), render_gitlab_error))
     app[DOCUMENTATION] = make_documentation(config.external_url, broker_prefix=config.broker_prefix)

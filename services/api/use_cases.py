@@ -52,6 +52,7 @@ class UseCaseConfig:
     ``defaults`` are the application settings that apply until an administrator changes them. ``limits`` apply
     to archives and to open snapshots, but their total size is limited by the application settings. An open
     snapshot expires after ``open_snapshot_retention`` without a request. A job has ``job_attempts`` attempts.
+    A user has at most ``tokens_limit`` valid tokens, and owns at most ``groups_limit`` groups.
     """
 
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
@@ -59,6 +60,8 @@ class UseCaseConfig:
     outbound: RemoteImportPolicy = field(default_factory=RemoteImportPolicy)
     limits: Limits = field(default_factory=Limits)
     open_snapshot_retention: timedelta = timedelta(days=1)
+    tokens_limit: int = 1000
+    groups_limit: int = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +117,7 @@ def make_use_cases(
         events=Events(pool),
         exports=exports,
         group_members=Members(pool, SourceKind.GROUP),
-        groups=Groups(pool),
+        groups=Groups(pool, limit=config.groups_limit),
         imports=imports,
         jobs=Jobs(pool, queue, retries=retries),
         project_members=Members(pool, SourceKind.PROJECT),
@@ -128,7 +131,7 @@ def make_use_cases(
         repositories=repositories,
         settings=settings,
         standings=UserLimitsReader(pool, settings=settings, limits=config.limits),
-        tokens=Tokens(pool),
+        tokens=Tokens(pool, limit=config.tokens_limit),
         uploads=Uploads(pool, store),
         users=Users(pool),
         webhooks=Webhooks(pool, settings=settings, outbound=config.outbound),

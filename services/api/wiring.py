@@ -44,6 +44,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         external_url=settings.base_url,
         broker_prefix=settings.broker_prefix,
         uploads_at_once=settings.uploads_at_once,
+        idempotency_keys_limit=settings.idempotency_keys_limit,
         downloads_at_once=max(1, settings.s3_connections // 2),
         use_cases=UseCaseConfig(
             defaults=default_settings(settings),
@@ -51,6 +52,8 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
             outbound=remote_import_policy(settings),
             limits=archive_limits(settings),
             open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
+            tokens_limit=settings.tokens_limit,
+            groups_limit=settings.groups_limit,
         ),
     )
     return make_app(

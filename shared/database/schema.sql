@@ -19,7 +19,7 @@ CREATE TABLE users (
 CREATE UNIQUE INDEX users_username ON users (lower(username));
 
 
--- 0001_accounts
+-- 0001_accounts, 0023_tokens_of_user
 CREATE TABLE tokens (
     id         bigint GENERATED ALWAYS AS IDENTITY,
     user_id    bigint NOT NULL,
@@ -34,6 +34,7 @@ CREATE TABLE tokens (
     CONSTRAINT tokens_digest_check CHECK (length(digest) = 32),
     CONSTRAINT tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
+CREATE INDEX tokens_user ON tokens (user_id);
 
 
 -- 0001_accounts, 0007_project_archived, 0011_bots_and_visible_groups

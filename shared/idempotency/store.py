@@ -27,21 +27,36 @@ _MINE = "digest = $1 AND holder = $2 AND status IS NULL"
 _log = structlog.get_logger()
 
 
-async def claim(db: Database, request: KeyedRequest, *, fingerprint: bytes) -> KeyHold | None:
-    """Take the key; None where another request holds it, or has answered within the last 24 hours."""
+async def claim(db: Database, request: KeyedRequest, *, fingerprint: bytes, limit: int) -> KeyHold | None:
+    """Take the key; None where another request holds it, or has answered within the last 24 hours.
+
+    None also where the user has ``limit`` keys and this is none of them; claims at once may exceed it.
+    """
     hold = KeyHold(digest=request.digest)
     taken = await db.fetchval(
         """INSERT INTO idempotency_keys AS k (digest, user_id, fingerprint, holder, locked_until, expires_at)
-           VALUES ($1, $2, $3, $4, now() + $5::interval, now() + $6::interval)
+           SELECT $1::bytea, $2::bigint, $3::bytea, $4::uuid, now() + $5::interval, now() + $6::interval
+           WHERE EXISTS (SELECT FROM idempotency_keys WHERE digest = $1)
+              OR NOT EXISTS (SELECT FROM idempotency_keys WHERE user_id = $2 OFFSET $7::bigint - 1)
            ON CONFLICT (digest) DO UPDATE SET
                fingerprint = excluded.fingerprint, holder = excluded.holder, content = NULL,
                locked_until = excluded.locked_until, expires_at = excluded.expires_at,
                status = NULL, headers = NULL, body = NULL
            WHERE CASE WHEN k.status IS NULL THEN k.locked_until ELSE k.expires_at END <= now()
            RETURNING true""",
-        hold.digest, request.user_id, fingerprint, hold.holder, BELIEVED_FOR, KEPT_FOR,
+        hold.digest, request.user_id, fingerprint, hold.holder, BELIEVED_FOR, KEPT_FOR, limit,
     )  # fmt: skip
     return hold if taken else None
+
+
+async def wait_for_room(db: Database, request: KeyedRequest, *, limit: int) -> int | None:
+    """Give the seconds until the user may take another key; None where that is now."""
+    wait: int | None = await db.fetchval(
+        """SELECT greatest(1, ceil(extract(epoch FROM min(expires_at) - now())))::int
+           FROM idempotency_keys WHERE user_id = $1 HAVING count(*) >= $2""",
+        request.user_id, limit,
+    )  # fmt: skip
+    return wait
 
 
 async def find_earlier(db: Database, request: KeyedRequest) -> EarlierRequest | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from shared.accounts.errors import NamespaceGone, NamespacePathTaken, VisibilityRefused
 from shared.accounts.groups import GroupChanges, change_group, delete_group, free_path
+from shared.accounts.limits import refuse_more_groups
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import NamespaceQuery, create_group, find_namespace, list_namespaces
@@ -32,8 +33,9 @@ class GroupRequest:
 class Groups:
     """Lists, creates, changes and deletes groups."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, limit: int) -> None:
         self._pool = pool
+        self._limit = limit
 
     async def list(self, actor: User | None, query: NamespaceQuery) -> Found[Namespace]:
         """List the namespaces that match ``query`` and that the user may see."""
@@ -56,7 +58,10 @@ class Groups:
         return await free_path(self._pool, path, parent_id=parent_id)
 
     async def create(self, actor: User | None, request: GroupRequest) -> Namespace:
-        """Create a group that the user owns. Raises Unauthenticated, NotFound, Denied and GroupNotSaved."""
+        """Create a group that the user owns.
+
+        Raises Unauthenticated, NotFound, Denied, TooManyGroups and GroupNotSaved.
+        """
         user, parent = require_user(actor), None
         if request.parent_id is not None:
             above = await find_visible_group(self._pool, user, str(request.parent_id))
@@ -75,6 +80,7 @@ class Groups:
     async def _insert(self, user: User, request: GroupRequest, parent: Namespace | None) -> Namespace:
         path, name = check_path(request.path), check_name(request.name)
         async with self._pool.acquire() as db, db.transaction():
+            await refuse_more_groups(db, user.id, limit=self._limit)
             group = await create_group(
                 db,
                 path,

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from shared.accounts import tokens
 from shared.accounts.errors import ScopeInsufficient, TokenExpired, TokenRevoked
+from shared.accounts.limits import refuse_more_tokens
 from shared.accounts.models import AccessToken, Scope, User
 from shared.accounts.users import find_user_by_reference
 from shared.database.pool import Pool
@@ -37,8 +38,9 @@ class CreatedToken:
 class Tokens:
     """Identifies users by tokens; lists, creates and revokes tokens."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, limit: int) -> None:
         self._pool = pool
+        self._limit = limit
 
     async def identify(self, text: str, accepted: Sequence[Scope]) -> AccessToken:
         """Return the token with this text, which needs one of the ``accepted`` scopes.
@@ -84,10 +86,12 @@ class Tokens:
         return found
 
     async def create(self, user: User, request: TokenRequest) -> CreatedToken:
-        """Create a token for a user. The caller checks whether that is permitted."""
-        text = await tokens.create_token(
-            self._pool, user.id, name=request.name, scopes=request.scopes, expires_at=request.expires_at
-        )
+        """Create a token for a user. The caller checks whether that is permitted. Raises TooManyTokens."""
+        async with self._pool.acquire() as db, db.transaction():
+            await refuse_more_tokens(db, user.id, limit=self._limit)
+            text = await tokens.create_token(
+                db, user.id, name=request.name, scopes=request.scopes, expires_at=request.expires_at
+            )
         made = await tokens.find_by_token(self._pool, text)
         assert made is not None  # noqa: S101  # it was just created
         return CreatedToken(made, text)

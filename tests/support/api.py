@@ -165,6 +165,7 @@ async def running_api(
     longest_stream: timedelta = timedelta(minutes=1),
     uploads_at_once: int = 32,
     downloads_at_once: int = 32,
+    idempotency_keys_limit: int = 10_000,
     **config: Any,
 ) -> AsyncIterator[Api]:
     """Start the application with these application settings, else without rate limits."""
@@ -180,6 +181,7 @@ async def running_api(
                 longest_stream=longest_stream,
                 uploads_at_once=uploads_at_once,
                 downloads_at_once=downloads_at_once,
+                idempotency_keys_limit=idempotency_keys_limit,
                 use_cases=UseCaseConfig(
                     defaults=ApplicationSettings(**(UNLIMITED | config)),
                     outbound=remote or RemoteImportPolicy(),

@@ -116,6 +116,15 @@ class AnswerNotKept(Conflict):
     code = "idempotency_answer_not_kept"
 
 
+class TooManyKeys(TooMany):
+    """The user has used as many values of ``Idempotency-Key`` as one user may within 24 hours."""
+
+    code = "too_many_idempotency_keys"
+
+    def __init__(self, limit: int, *, wait: int) -> None:
+        super().__init__(f"over the limit of {limit} values of Idempotency-Key in 24 hours", wait=wait)
+
+
 class KeyReused(Unprocessable):
     """A different request was sent with the same ``Idempotency-Key``: use a new key."""
 

@@ -25,7 +25,7 @@ from aiohttp.typedefs import Handler
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller
 from services.api.http.endpoint import endpoint_of, is_upload
-from services.api.http.errors import AnswerNotKept, KeyAtWork, KeyReused, ParametersInvalid
+from services.api.http.errors import AnswerNotKept, KeyAtWork, KeyReused, ParametersInvalid, TooManyKeys
 from services.api.http.parameters import TOKEN_PARAMETERS
 from services.api.http.responses import CONTENT_DIGEST
 from shared.database.outages import DATABASE_ERRORS
@@ -41,6 +41,7 @@ _LARGEST_BODY = 1024 * 1024
 
 DigestUpload = Callable[[web.Request], Awaitable[bytes]]
 KEYS = web.AppKey("idempotency_keys", Pool)
+KEYS_LIMIT = web.AppKey("idempotency_keys_limit", int)
 DIGEST_UPLOAD: web.AppKey[DigestUpload] = web.AppKey("digest_upload")
 """Reads an upload without storing it, and returns the digest that ``CONTENT_DIGEST`` would have."""
 
@@ -51,7 +52,7 @@ _log = structlog.get_logger()
 async def answer_once(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Execute the first request with a key, and repeat its response to later requests with the key.
 
-    Raises KeyAtWork, AnswerNotKept, and KeyReused for a different request with the key.
+    Raises KeyAtWork, AnswerNotKept, TooManyKeys, and KeyReused for a different request with the key.
     """
     caller, given = find_caller(request), request.headers.get(HEADER)
     if given is None or caller is None or request.method != "POST":
@@ -61,7 +62,7 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
     )
     pool = request.app[KEYS]
     fingerprint = await _digest_request(request, keyed.key)
-    hold = await store.claim(pool, keyed, fingerprint=fingerprint)
+    hold = await store.claim(pool, keyed, fingerprint=fingerprint, limit=request.app[KEYS_LIMIT])
     if hold is None:
         return await _answer_again(request, keyed, fingerprint)
     async with store.keep_held(pool, hold):
@@ -125,6 +126,8 @@ async def _answer_again(request: web.Request, keyed: KeyedRequest, fingerprint: 
     earlier = await store.find_earlier(request.app[KEYS], keyed)
     if earlier is not None and earlier.fingerprint != fingerprint:
         raise _other_request()
+    if earlier is None:
+        await _refuse_over_limit(request, keyed)
     if earlier is None or earlier.answer is None:
         raise KeyAtWork(f"a request with this {HEADER} is at work")
     if earlier.content is not None and await request.app[DIGEST_UPLOAD](request) != earlier.content:
@@ -135,6 +138,13 @@ async def _answer_again(request: web.Request, keyed: KeyedRequest, fingerprint: 
     return web.Response(
         status=answer.status, headers={**answer.headers, REPLAYED: "true"}, body=answer.body or None
     )
+
+
+async def _refuse_over_limit(request: web.Request, keyed: KeyedRequest) -> None:
+    limit = request.app[KEYS_LIMIT]
+    wait = await store.wait_for_room(request.app[KEYS], keyed, limit=limit)
+    if wait is not None:
+        raise TooManyKeys(limit, wait=wait)
 
 
 def _other_request() -> KeyReused:

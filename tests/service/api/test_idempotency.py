@@ -253,20 +253,20 @@ async def test_who_works_for_long_keeps_the_key(api: Api, monkeypatch: pytest.Mo
     monkeypatch.setattr(keys, "BELIEVED_FOR", timedelta(milliseconds=200))
     ann = await api.user("ann")
     request = KeyedRequest(user_id=ann.id, key=KEY, method="POST", path="/x")
-    hold = await keys.claim(api.pool, request, fingerprint=b"f")
+    hold = await keys.claim(api.pool, request, fingerprint=b"f", limit=9)
     assert hold is not None
     first = await api.pool.fetchval("SELECT locked_until FROM idempotency_keys")
     async with keys.keep_held(api.pool, hold), asyncio.timeout(20):
         while not await api.pool.fetchval("SELECT now() > $1::timestamptz + interval '0.2 s'", first):
-            assert await keys.claim(api.pool, request, fingerprint=b"f") is None
+            assert await keys.claim(api.pool, request, fingerprint=b"f", limit=9) is None
 
 
 async def test_who_lost_the_key_to_another_writes_nothing(api: Api) -> None:
     ann = await api.user("ann")
     request = KeyedRequest(user_id=ann.id, key=KEY, method="POST", path="/x")
-    lost = await keys.claim(api.pool, request, fingerprint=b"f")
+    lost = await keys.claim(api.pool, request, fingerprint=b"f", limit=9)
     await api.pool.execute(DEAD)
-    taken = await keys.claim(api.pool, request, fingerprint=b"f")
+    taken = await keys.claim(api.pool, request, fingerprint=b"f", limit=9)
     assert lost is not None
     assert taken is not None
 
@@ -325,3 +325,20 @@ async def test_on_our_own_api_the_refusals_are_problems(api: Api) -> None:
 
     assert (again.status, again.headers[REPLAYED]) == (200, "true")
     assert (other.status, other.headers["Content-Type"]) == (422, "application/problem+json")
+
+
+@pytest.mark.parametrize("api", [{"idempotency_keys_limit": 2}], indirect=True)
+async def test_a_user_has_a_limited_number_of_keys_and_those_go_on_to_be_answered(api: Api) -> None:
+    await api.user("ann")
+    await api.user("bob")
+    for name in ("a", "b"):
+        assert (await _post(api, "/projects", key=name, json={"name": name})).status == 201
+
+    refused = await _post(api, "/projects", key="c", json={"name": "c"})
+    again = await _post(api, "/projects", key="a", json={"name": "a"})
+    other = await _post(api, "/projects", key="c", by="bob", json={"name": "c"})
+
+    assert (refused.status, again.status, other.status) == (429, 201, 201)
+    assert again.headers[REPLAYED] == "true"
+    assert 0 < int(refused.headers["Retry-After"]) <= 24 * 60 * 60
+    assert await _count(api, "projects") == 3
