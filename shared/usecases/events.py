@@ -12,10 +12,10 @@ from shared.accounts.models import AccessLevel, User
 from shared.database.pool import Database, Pool, one_moment
 from shared.events.models import Event
 from shared.events.stream import Horizon, highest_id, list_of_job, list_up_to
-from shared.jobs.models import Job
 from shared.jobs.states import TERMINAL
 from shared.projects import access, store
 from shared.usecases.access import require_user
+from shared.usecases.errors import NotFound
 from shared.usecases.jobs import find_job
 
 AT_ONCE = 100
@@ -49,13 +49,29 @@ class Events:
     async def follow_job(self, actor: User | None, job_id: int | None, *, after: int) -> EventSource | None:
         """Return a stream of one job's events until its end; None if no event can follow the event ``after``.
 
+        The events of a job that went with its project can be read as long as they are kept.
+
         Raises Unauthenticated and NotFound.
         """
-        async with one_moment(self._pool) as db:
-            job = (await find_job(db, actor, job_id)).report.job
-        if job.state in TERMINAL and not await list_of_job(self._pool, job.id, after=after, limit=1):
+        found, has_ended = await self._find(actor, job_id)
+        if has_ended and not await list_of_job(self._pool, found, after=after, limit=1):
             return None
-        return self._follow_until_end(job, after=after)
+        return self._follow_until_end(found, after=after)
+
+    async def _find(self, actor: User | None, job_id: int | None) -> tuple[int, bool]:
+        """Return the id of a job, and whether it has ended. Raises Unauthenticated and NotFound."""
+        try:
+            async with one_moment(self._pool) as db:
+                job = (await find_job(db, actor, job_id)).report.job
+        except NotFound:
+            if job_id is None or not await self._may_read_left_events(require_user(actor), job_id):
+                raise
+            return job_id, True
+        return job.id, job.state in TERMINAL
+
+    async def _may_read_left_events(self, user: User, job_id: int) -> bool:
+        events = await list_of_job(self._pool, job_id, after=0, limit=1)
+        return bool(await _select_visible(self._pool, user, events))
 
     async def follow_all(self, actor: User | None, *, after: int | None) -> EventSource:
         """Return a stream of the events of all jobs in the user's projects, after ``after`` or from now on.
@@ -65,9 +81,9 @@ class Events:
         user = require_user(actor)
         return self._follow_maintained(user, after=await highest_id(self._pool) if after is None else after)
 
-    async def _follow_until_end(self, job: Job, *, after: int) -> EventSource:
+    async def _follow_until_end(self, job_id: int, *, after: int) -> EventSource:
         async def read(after: int) -> list[Event]:
-            return await list_of_job(self._pool, job.id, after=after, limit=AT_ONCE)
+            return await list_of_job(self._pool, job_id, after=after, limit=AT_ONCE)
 
         async with aclosing(_follow(read, after=after)) as source:
             async for seen in source:

@@ -181,6 +181,24 @@ async def test_the_end_of_a_job_whose_project_was_deleted_is_seen_by_who_asked_f
         assert {each.data["subject"] for each in await stream.take(3)} == {"bob/project"}
 
 
+async def test_the_last_word_of_a_job_is_kept_when_its_project_is_deleted(
+    api: Api, ann: User, project: Project
+) -> None:
+    await api.user("bob")
+    await api.user("root", is_admin=True)
+    job = await api.job(project, ann)
+    await api.call("DELETE", f"/api/v4/projects/{project.id}", by="ann")
+    path = f"/api/crossdock/v1/jobs/{job.id}/events"
+    for reader in ("ann", "root"):
+        async with following(api, path, by=reader) as stream:
+            sent = await stream.rest()
+        assert names(sent) == ["export.queued", "export.canceled"]
+        assert sent[-1].data["data"]["error_code"] == "project_deleted"
+    seen = {"Last-Event-ID": str(sent[-1].id)}
+    assert (await api.call("GET", path, by="ann", headers=seen)).status == 204
+    assert (await api.call("GET", path, by="bob")).status == 404
+
+
 async def test_only_events_of_projects_that_one_administers_are_seen(
     api: Api, ann: User, project: Project
 ) -> None:
