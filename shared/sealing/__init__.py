@@ -1,0 +1,1 @@
+"""Secrets at rest: sealed before the database has them, by keys that the database does not have."""
