@@ -19,7 +19,7 @@ from services.api.use_cases import USE_CASES, UseCaseConfig, UseCases
 from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
 from services.process.monitoring import Monitor, open_monitor
-from services.process.ports import open_ports
+from services.process.ports import open_ports, require_keys
 from services.process.tracing import open_tracer
 from shared.accounts.users import ensure_root
 from shared.database.migrate import migrate
@@ -134,6 +134,7 @@ async def serve(settings: Settings) -> None:
         open_monitor(opened, settings, service="api") as monitor,
     ):
         await migrate(settings.database_url.get_secret_value())
+        await require_keys(opened)
         await make_root(opened.pool, settings)
         app = make_api_app(monitor, settings)
         commands = make_command_consumer(app, settings, monitor=monitor)

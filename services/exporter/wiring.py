@@ -7,7 +7,7 @@ from functools import partial
 from services.exporter.exporter import Exporter
 from services.exporter.upload import Uploader
 from services.process.monitoring import open_monitor
-from services.process.ports import Ports, open_ports, wait_for_broker
+from services.process.ports import Ports, open_ports, require_keys, wait_for_broker
 from services.process.tracing import open_tracer
 from services.process.worker import run_workers_until_signal, worker_limits, worker_name
 from shared.jobs.models import JobKind
@@ -48,5 +48,6 @@ async def serve(settings: Settings) -> None:
         open_ports(settings, tracer=tracer) as opened,
     ):
         await wait_for_broker(opened.broker)  # before the probes are served
+        await require_keys(opened)
         async with open_monitor(opened, settings, service="exporter") as monitor:
             await run_workers_until_signal([make_exporter(monitor.ports, settings)], monitor, settings)

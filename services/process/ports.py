@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 import stamina
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import InterfaceError, PostgresError, UndefinedTableError
 
 from shared.broker.base import Broker
 from shared.broker.rabbitmq import rabbitmq_broker
@@ -18,6 +18,9 @@ from shared.database.pool import Pool, database, session
 from shared.errors import BrokerError
 from shared.events.relay import SessionFactory
 from shared.jobs.metrics import JobMetrics
+from shared.sealing.canary import check_keys
+from shared.sealing.keys import parse_keys
+from shared.sealing.sealer import Sealer
 from shared.settings.environment import MIB, Settings
 from shared.storage.base import ObjectStore
 from shared.storage.s3 import S3Config, s3_store
@@ -25,20 +28,21 @@ from shared.tracing.base import OFF, Tracer
 from shared.webhooks.metrics import WebhookMetrics
 
 PATIENCE = timedelta(minutes=1)
-"""How long a service waits at its start for Postgres and RabbitMQ."""
+"""How long a service waits at its start for Postgres and its schema, and for RabbitMQ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The open connections to Postgres, object storage and the broker, with the metrics and the tracer.
 
-    ``session`` opens a database connection outside the pool.
+    ``session`` opens a database connection outside the pool; ``sealer`` is for secrets in the database.
     """
 
     pool: Pool
     store: ObjectStore
     broker: Broker
     session: SessionFactory
+    sealer: Sealer
     job_metrics: JobMetrics = field(default_factory=JobMetrics)
     webhook_metrics: WebhookMetrics = field(default_factory=WebhookMetrics)
     tracer: Tracer = OFF
@@ -61,7 +65,11 @@ def _s3(settings: Settings) -> S3Config:
 
 @asynccontextmanager
 async def open_ports(settings: Settings, *, tracer: Tracer = OFF) -> AsyncIterator[Ports]:
-    """Open Postgres, S3 and RabbitMQ by the settings. Waits for Postgres; raises DatabaseDown."""
+    """Open Postgres, S3 and RabbitMQ by the settings. Waits for Postgres.
+
+    Raises SecretsKeyMissing, SecretsKeyInvalid and DatabaseDown.
+    """
+    sealer = make_sealer(settings)
     url = settings.database_url.get_secret_value()
     async for attempt in stamina.retry_context(on=DatabaseDown, attempts=None, timeout=PATIENCE):
         with attempt:
@@ -72,7 +80,28 @@ async def open_ports(settings: Settings, *, tracer: Tracer = OFF) -> AsyncIterat
         s3_store(_s3(settings)) as store,
         rabbitmq_broker(broker_url, prefix=prefix, tracer=tracer) as broker,
     ):
-        yield Ports(pool, store, broker, partial(session, url), tracer=tracer)
+        yield Ports(pool, store, broker, partial(session, url), sealer, tracer=tracer)
+
+
+def make_sealer(settings: Settings) -> Sealer:
+    """Make the sealer of the distributed form. Raises SecretsKeyMissing and SecretsKeyInvalid."""
+    given = settings.secrets_key
+    return Sealer(parse_keys(given.get_secret_value() if given else ""))
+
+
+async def require_keys(ports: Ports) -> None:
+    """Raise SecretsKeyWrong where the keys are not those of the database.
+
+    Waits for the schema, which another service may be about to make; raises DatabaseDown.
+    """
+    async for attempt in stamina.retry_context(on=DatabaseDown, attempts=None, timeout=PATIENCE):
+        with attempt:
+            try:
+                await check_keys(ports.pool, ports.sealer)
+            except UndefinedTableError:
+                raise DatabaseDown(
+                    "the database lacks the schema of this version: run crossdock migrate"
+                ) from None
 
 
 async def _connect_once(url: str) -> None:

@@ -13,10 +13,11 @@ from services.exporter.wiring import make_exporter
 from services.importer.wiring import make_importers
 from services.process.maintenance import run_maintenance
 from services.process.monitoring import open_monitor
-from services.process.ports import Ports
+from services.process.ports import Ports, require_keys
 from services.process.tracing import open_tracer
 from services.process.worker import run_workers
 from services.standalone.postgres import embedded_postgres
+from services.standalone.secrets_key import standalone_sealer
 from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
 from shared.database.pool import database, session
@@ -30,12 +31,16 @@ from shared.tracing.base import OFF, Tracer
 async def open_embedded_ports(
     settings: Settings, data: Path, *, tracer: Tracer = OFF
 ) -> AsyncIterator[Ports]:
-    """Open embedded Postgres, the in-process broker and the file store. All data lie below ``data``."""
+    """Open embedded Postgres, the in-process broker and the file store. All data lie below ``data``.
+
+    Raises SecretsKeyInvalid.
+    """
+    sealer = standalone_sealer(settings, data)
     async with embedded_postgres(data / "postgres") as url:
         await migrate(url)
         async with database(url, size=settings.database_pool_size, on_query=tracer.on_query) as pool:
             store, broker = FilesystemStore(data / "objects"), MemoryBroker()
-            yield Ports(pool, store, broker, partial(session, url), tracer=tracer)
+            yield Ports(pool, store, broker, partial(session, url), sealer, tracer=tracer)
 
 
 async def serve(settings: Settings, *, data: Path) -> None:
@@ -46,6 +51,7 @@ async def serve(settings: Settings, *, data: Path) -> None:
         open_monitor(opened, settings, service="standalone") as monitor,
     ):
         ports = monitor.ports
+        await require_keys(ports)
         await outbox.mark_unpublished(ports.pool)  # the messages of an earlier process are lost
         await make_root(ports.pool, settings)
         workers = [*make_importers(ports, settings), make_exporter(ports, settings)]

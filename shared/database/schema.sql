@@ -486,6 +486,12 @@ CREATE TABLE job_workers (
     seen_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT job_workers_pkey PRIMARY KEY (kind, name),
     CONSTRAINT job_workers_slots_check CHECK (slots > 0)
+-- 0041_secrets_canary
+CREATE TABLE secrets_canary (
+    is_only boolean NOT NULL DEFAULT true,
+    sealed  bytea NOT NULL,
+    CONSTRAINT secrets_canary_pkey PRIMARY KEY (is_only),
+    CONSTRAINT secrets_canary_is_only_check CHECK (is_only)
 );
 
 

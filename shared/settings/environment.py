@@ -44,6 +44,11 @@ class Settings(BaseSettings):
     s3_uploads_in_flight: int = Field(default=2, ge=1, le=64)
     s3_connections: int = Field(default=64, ge=4, le=10_000)
 
+    # What seals secrets in the database.
+    secrets_key: SecretStr | None = Field(
+        default=None, description="32 bytes in Base64; several, by commas or lines: the first seals, all open"
+    )
+
     # Who may come in first.
     root_token: SecretStr | None = None
 

@@ -21,6 +21,7 @@ from tests.support.ports import free_ports
 from tests.support.processes import ServerProcess
 from tests.support.release import VERSION
 from tests.support.samples.table import archive
+from tests.support.sealing import KEY
 from tests.support.seaweedfs import S3Server
 from tests.support.system import UNLIMITED, answers
 
@@ -45,6 +46,7 @@ async def environment(
         **UNLIMITED,
         "CROSSDOCK_PORT": str(port),
         "CROSSDOCK_ROOT_TOKEN": f"glpat-{secrets.token_hex(10)}",
+        "CROSSDOCK_SECRETS_KEY": KEY,
         "CROSSDOCK_DATABASE_URL": empty_database_url,
         "CROSSDOCK_BROKER_URL": rabbitmq_url,
         "CROSSDOCK_BROKER_PREFIX": queue_prefix,

@@ -19,6 +19,7 @@ from yarl import URL
 from shared.database.migrate import _LOCK
 from tests.support.gitlab import GitLab
 from tests.support.large import write_large
+from tests.support.sealing import KEY
 from tests.support.system import System, crossdock, standalone
 from tests.support.waiting import until_row
 
@@ -86,7 +87,8 @@ async def test_a_process_that_waits_for_the_database_ends_when_it_is_told_to(
     service: str, resources: ExitStack, tmp_path: Path
 ) -> None:
     async with _silent_server() as (port, came):
-        env = {"CROSSDOCK_DATABASE_URL": f"postgresql://crossdock@127.0.0.1:{port}/crossdock"}
+        url = f"postgresql://crossdock@127.0.0.1:{port}/crossdock"
+        env = {"CROSSDOCK_DATABASE_URL": url, "CROSSDOCK_SECRETS_KEY": KEY}
         process = crossdock(service, directory=tmp_path / service, env=env, resources=resources)
         async with asyncio.timeout(60):
             await came.wait()

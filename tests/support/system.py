@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.support.ports import free_ports
 from tests.support.preloaded import CrossdockProcess
 from tests.support.processes import ServerProcess
+from tests.support.sealing import KEY
 from tests.support.seaweedfs import S3Server
 
 UNLIMITED = {
@@ -103,6 +104,7 @@ def environment(*, database_url: str, broker_url: str, s3: S3Server, **settings:
     return {
         **UNLIMITED,
         "CROSSDOCK_ROOT_TOKEN": f"glpat-{secrets.token_hex(10)}",
+        "CROSSDOCK_SECRETS_KEY": KEY,
         "CROSSDOCK_DATABASE_URL": database_url,
         "CROSSDOCK_BROKER_URL": broker_url,
         "CROSSDOCK_S3_ENDPOINT_URL": s3.endpoint,

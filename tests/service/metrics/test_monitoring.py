@@ -26,6 +26,7 @@ from shared.settings.environment import Settings
 from shared.storage.filesystem import FilesystemStore
 from shared.storage.observed import ObservedStore
 from tests.support.ports import free_ports
+from tests.support.sealing import sealer
 from tests.support.waiting import until
 
 
@@ -37,7 +38,8 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 def ports(pool: Pool, tmp_path: Path, database_url: str) -> Ports:
-    return Ports(pool, FilesystemStore(tmp_path), MemoryBroker(), partial(database_session, database_url))
+    session = partial(database_session, database_url)
+    return Ports(pool, FilesystemStore(tmp_path), MemoryBroker(), session, sealer())
 
 
 @pytest.fixture

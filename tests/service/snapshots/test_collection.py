@@ -24,6 +24,7 @@ from shared.snapshots.writer import write_snapshot
 from shared.storage.errors import OperationRefused
 from shared.storage.filesystem import FilesystemStore
 from tests.support.jobs import MINUTE, claimed, migrated, queued
+from tests.support.sealing import sealer
 from tests.support.waiting import until_row
 
 NOW = timedelta(0)
@@ -195,7 +196,7 @@ async def test_uploads_that_were_left_are_not_looked_for_at_every_round(
     pool: Pool, tmp_path: Path, database_url: str
 ) -> None:
     store = Counting(tmp_path)
-    ports = Ports(pool, store, MemoryBroker(), partial(session, database_url))
+    ports = Ports(pool, store, MemoryBroker(), partial(session, database_url), sealer())
     sweeper = make_sweeper(ports, Settings())
     for _ in range(3):
         await sweeper.sweep()

@@ -47,7 +47,7 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{/* The names of the secrets, as JSON. */}}
 {{- define "crossdock.secretKeys" -}}
 {{- $keys := empty .Values.secrets.existing | ternary (keys .Values.secrets.values) .Values.secrets.keys | sortAlpha -}}
-{{- range list "CROSSDOCK_DATABASE_URL" "CROSSDOCK_BROKER_URL" -}}
+{{- range list "CROSSDOCK_DATABASE_URL" "CROSSDOCK_BROKER_URL" "CROSSDOCK_SECRETS_KEY" -}}
 {{- if not (has . $keys) -}}
 {{- fail (printf "%s is missing: name it in secrets.keys, with secrets.existing, or set it in secrets.values" .) -}}
 {{- end -}}
