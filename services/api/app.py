@@ -36,6 +36,7 @@ from services.api.use_cases import USE_CASES, UseCaseConfig, make_use_cases
 from services.process.health import Readiness
 from shared.broker.base import Broker
 from shared.database.pool import Pool
+from shared.sealing.sealer import Sealer
 from shared.storage.base import ObjectStore
 from shared.tracing.base import OFF, Tracer
 
@@ -68,6 +69,7 @@ def make_app(
     store: ObjectStore,
     broker: Broker,
     *,
+    sealer: Sealer,
     config: ApiConfig,
     readiness: Readiness | None = None,
     metrics: RequestMetrics | None = None,
@@ -83,7 +85,9 @@ def make_app(
                    refuse_malformed, identify_caller, limit_uploads, answer_once]  # fmt: skip
     app = web.Application(middlewares=middlewares, client_max_size=0)
     app[EXTERNAL_URL] = config.external_url
-    app[USE_CASES] = make_use_cases(pool, store, broker, config=config.use_cases, on_quota=on_quota)
+    app[USE_CASES] = make_use_cases(
+        pool, store, broker, sealer=sealer, config=config.use_cases, on_quota=on_quota
+    )
     app[HEALTH] = Health(pool, store, broker, readiness or Readiness())
     app[STREAMS], app[LONGEST_STREAM] = [], config.longest_stream
     app[DOWNLOADS] = asyncio.Semaphore(config.downloads_at_once)

@@ -14,6 +14,7 @@ from shared.archive.limits import Limits
 from shared.broker.base import Broker
 from shared.database.pool import Pool
 from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.sealing.sealer import Sealer
 from shared.settings.application import ApplicationSettings
 from shared.settings.archive_limits import current_limits
 from shared.storage.base import ObjectStore
@@ -100,11 +101,17 @@ def use_cases(request: web.Request) -> UseCases:
     return request.app[USE_CASES]
 
 
-def make_use_cases(
-    pool: Pool, store: ObjectStore, broker: Broker, *, config: UseCaseConfig, on_quota: OnQuota
+def make_use_cases(  # the ports, and what they are configured with
+    pool: Pool,
+    store: ObjectStore,
+    broker: Broker,
+    *,
+    sealer: Sealer,
+    config: UseCaseConfig,
+    on_quota: OnQuota,
 ) -> UseCases:
     """Make the use cases. ``on_quota`` is called with the quota at each use of a rate limit."""
-    queue = JobQueue(pool, broker, attempts=config.job_attempts)
+    queue = JobQueue(pool, broker, sealer=sealer, attempts=config.job_attempts)
     settings, limits = InstanceSettings(pool, config.defaults), RateLimits(pool, on_quota)
     repositories = Repositories(pool, store)
     exports = Exports(pool, store, queue, settings=settings, limits=limits)

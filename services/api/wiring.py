@@ -60,6 +60,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         ports.pool,
         ports.store,
         ports.broker,
+        sealer=ports.sealer,
         config=config,
         readiness=monitor.readiness,
         metrics=RequestMetrics(monitor.registry),

@@ -11,6 +11,8 @@ from services.process.ports import Ports, open_ports, require_keys, wait_for_bro
 from services.process.tracing import open_tracer
 from services.process.worker import run_workers_until_signal, worker_limits, worker_name
 from shared.jobs.models import JobKind
+from shared.jobs.opened_work import OpenedWork
+from shared.jobs.sealed_orders import OrderSealer
 from shared.jobs.traced_work import TracedWork
 from shared.jobs.worker import Worker
 from shared.outbound.policy import outbound_clients
@@ -33,7 +35,7 @@ def make_exporter(ports: Ports, settings: Settings) -> Worker:
         ports.pool,
         ports.broker,
         kind=JobKind.EXPORT,
-        work=TracedWork(task, ports.tracer),
+        work=TracedWork(OpenedWork(task, OrderSealer(ports.sealer)), ports.tracer),
         name=worker_name(),
         limits=worker_limits(settings, JobKind.EXPORT),
         metrics=ports.job_metrics,

@@ -34,7 +34,7 @@ class JobState(Enum):
 class RemoteSource:
     """The URL of an archive to download. It is a secret: its holder may read there.
 
-    The job's row holds it until the job has ended.
+    The job's row holds it until the job has ended, sealed as ``sealed_orders.py`` does it.
     """
 
     url: str = field(repr=False)
@@ -57,7 +57,7 @@ class ImportOrder:
 class UploadTarget:
     """Where a finished export is uploaded to. The URL is a secret: its holder may write there.
 
-    The job's row holds it until the job has ended.
+    The job's row holds it until the job has ended, sealed as ``sealed_orders.py`` does it.
     """
 
     url: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""The queue of jobs: inserts new jobs, and announces them to the workers after the commit."""
+"""The queue of jobs: inserts new jobs, with sealed addresses, and announces them after the commit."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from shared.database.pool import Connection, Pool
 from shared.jobs import store
 from shared.jobs.models import Job, JobOrder
 from shared.jobs.outbox import announce
+from shared.jobs.sealed_orders import OrderSealer
 from shared.projects.models import Project
+from shared.sealing.errors import SecretUnreadable
+from shared.sealing.sealer import Sealer
 from shared.usecases.job_origin import JobOrigin
 
 
 class JobQueue:
     """Queues jobs. Each job has at most ``attempts`` attempts."""
 
-    def __init__(self, pool: Pool, broker: Broker, *, attempts: int) -> None:
+    def __init__(self, pool: Pool, broker: Broker, *, sealer: Sealer, attempts: int) -> None:
         self._pool = pool
         self._broker = broker
+        self._sealer = OrderSealer(sealer)
         self._attempts = attempts
 
     async def enqueue(  # what a job is made of
@@ -31,10 +35,18 @@ class JobQueue:
         object_id: int | None = None,
     ) -> Job:
         """Insert a queued job in the caller's transaction. The caller announces it after the commit."""
+        sealed = self._sealer.seal(order, project_id=project.id)
         return await store.enqueue(
-            db, order, project_id=project.id, user_id=user.id, correlation_id=origin.correlation_id,
+            db, sealed, project_id=project.id, user_id=user.id, correlation_id=origin.correlation_id,
             object_id=object_id, max_attempts=self._attempts, traceparent=origin.traceparent,
         )  # fmt: skip
+
+    def has_order(self, job: Job, order: JobOrder) -> bool:
+        """Tell whether a job was queued with this order. One whose address does not open was not."""
+        try:
+            return self._sealer.open(job) == order
+        except SecretUnreadable:
+            return False
 
     async def announce(self, job: Job) -> None:
         """Wake a worker for a committed job. May be repeated.

@@ -37,6 +37,7 @@ from shared.projects.models import Project
 from shared.settings.application import ApplicationSettings
 from shared.storage.filesystem import FilesystemStore
 from tests.support.jobs import claimed
+from tests.support.sealing import sealer
 
 EXTERNAL_URL = "https://gitlab.example.com"
 UNLIMITED = {"project_import_limit": 0, "project_export_limit": 0, "project_download_export_limit": 0}
@@ -176,6 +177,7 @@ async def running_api(
             pool,
             store_,
             broker,
+            sealer=sealer(),
             config=ApiConfig(
                 external_url=EXTERNAL_URL,
                 longest_stream=longest_stream,

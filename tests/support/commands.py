@@ -23,6 +23,7 @@ from shared.projects import store
 from shared.settings.application import ApplicationSettings
 from shared.tracing.base import OFF
 from tests.support.api import ARCHIVE, EXTERNAL_URL, UNLIMITED, Api
+from tests.support.sealing import sealer
 from tests.support.waiting import until
 
 ACTORS = "forge=ann,forge=root,ci=*"
@@ -144,7 +145,9 @@ async def forge(
         defaults=ApplicationSettings(**(UNLIMITED | settings)), outbound=remote or RemoteImportPolicy()
     )
     registry = CollectorRegistry()
-    uses = make_use_cases(api.pool, api.store, api.broker, config=config, on_quota=lambda _: None)
+    uses = make_use_cases(
+        api.pool, api.store, api.broker, sealer=sealer(), config=config, on_quota=lambda _: None
+    )
     service = make_command_service(api.pool, uses, actors=Actors(ACTORS), tracer=OFF)
     consumer = CommandConsumer(api.broker, service, source=EXTERNAL_URL, metrics=CommandMetrics(registry))
     tasks = [asyncio.create_task(consumer.run()) for _ in range(consumers)]

@@ -7,8 +7,10 @@ import pytest
 from shared.accounts.models import AccessLevel
 from shared.broker.base import Message
 from shared.gitlab.visibility import Visibility
+from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, JobKind, UploadTarget
 from tests.support.api import Api
+from tests.support.sealing import opened
 
 BELOW_MAINTAINER = (AccessLevel.DEVELOPER, AccessLevel.REPORTER, AccessLevel.GUEST)
 ACCEPTED = {"message": "202 Accepted"}
@@ -85,7 +87,7 @@ async def test_post_without_content_queues_an_export(api: Api, body: dict[str, o
     answer = await api.post(f"/projects/{project.id}/export", by="ann", **body)
 
     assert (answer.status, answer.body) == (202, ACCEPTED)
-    assert (await api.newest(project, JobKind.EXPORT)).order == ExportOrder()
+    assert opened(await api.newest(project, JobKind.EXPORT)) == ExportOrder()
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ async def test_the_description_is_ordered_in_every_encoding(api: Api, body: dict
     answer = await api.post(f"/projects/{project.id}/export", by="ann", **body)
 
     assert answer.status == 202
-    assert (await api.newest(project, JobKind.EXPORT)).order == ExportOrder(description="Foo")
+    assert opened(await api.newest(project, JobKind.EXPORT)) == ExportOrder(description="Foo")
 
 
 async def test_a_multipart_form_without_a_file_is_a_body_like_others(api: Api) -> None:
@@ -116,7 +118,7 @@ async def test_a_multipart_form_without_a_file_is_a_body_like_others(api: Api) -
 
     await api.post(f"/projects/{project.id}/export", by="ann", data=body.encode(), headers=headers)
 
-    assert (await api.newest(project, JobKind.EXPORT)).order == ExportOrder(description="Foo")
+    assert opened(await api.newest(project, JobKind.EXPORT)) == ExportOrder(description="Foo")
 
 
 async def test_the_worker_is_told_of_the_job_after_the_commit(api: Api) -> None:
@@ -187,7 +189,7 @@ async def test_an_upload_is_ordered_in_every_encoding_and_by_put_where_nothing_i
 
     assert (answer.status, answer.body) == (202, ACCEPTED)
     expected = UploadTarget(url=ADDRESS, method="PUT")
-    assert (await api.newest(project, JobKind.EXPORT)).order == ExportOrder(upload=expected)
+    assert opened(await api.newest(project, JobKind.EXPORT)) == ExportOrder(upload=expected)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ async def test_an_upload_by_post_is_ordered_in_every_encoding(api: Api, body: di
 
     assert (answer.status, answer.body) == (202, ACCEPTED)
     expected = UploadTarget(url=ADDRESS, method="POST")
-    assert (await api.newest(project, JobKind.EXPORT)).order == ExportOrder(upload=expected)
+    assert opened(await api.newest(project, JobKind.EXPORT)) == ExportOrder(upload=expected)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/x", "http://localhost/x", "http://[::1]/x"])

@@ -20,6 +20,7 @@ from tests.support.buckets import made_bucket
 from tests.support.databases import MigratedDatabase
 from tests.support.forms import BOUNDARY, HEADERS, Part, form_body
 from tests.support.postgres import PostgresServer, throwaway_postgres
+from tests.support.sealing import sealer
 from tests.support.seaweedfs import S3Server, seaweedfs
 from tests.support.waiting import until, until_row
 
@@ -62,7 +63,9 @@ async def _over_s3(api: Api, server: S3Server) -> AsyncIterator[Api]:
     defaults = ApplicationSettings(project_import_limit=0)
     async with s3_store(config) as store:
         api_config = ApiConfig(external_url=EXTERNAL_URL, use_cases=UseCaseConfig(defaults=defaults))
-        async with listening(make_app(api.pool, store, api.broker, config=api_config)) as url:
+        async with listening(
+            make_app(api.pool, store, api.broker, sealer=sealer(), config=api_config)
+        ) as url:
             yield replace(api, url=url)
 
 

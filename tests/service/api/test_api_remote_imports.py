@@ -19,6 +19,7 @@ from shared.usecases import remote_archives
 from tests.support.api import Answer, Api, running_api
 from tests.support.certificates import certificate
 from tests.support.remote import SECRET, Handler, Servers, names
+from tests.support.sealing import opened
 
 GIB = 2**30
 GZIP = {"Content-Type": "application/gzip", "Content-Length": "1000"}
@@ -73,7 +74,7 @@ async def order_of(api: Api, answer: Answer) -> ImportOrder:
     assert answer.status == 201, answer
     project = await store.find_by_id(api.pool, answer.body["id"])
     assert project is not None
-    order = (await api.newest(project, JobKind.IMPORT)).order
+    order = opened(await api.newest(project, JobKind.IMPORT))
     assert isinstance(order, ImportOrder)
     return order
 

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from aiobotocore.session import get_session
 
+from shared.jobs import store as jobs
+from shared.jobs.models import ImportOrder, JobKind
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.settings.application import ApplicationSettings
 from tests.support.api import ARCHIVE, Answer, Api, running_api
 from tests.support.buckets import made_bucket
 from tests.support.remote import read_all
+from tests.support.sealing import opened
 from tests.support.seaweedfs import S3Server
 
 ALLOWED: dict[str, Any] = {"outbound_local_requests_allowlist": ("127.0.0.1",)}
@@ -35,10 +38,12 @@ class Shop:
     async def source(self, answer: Answer) -> str:
         """The address that the job will fetch."""
         assert answer.status == 201, answer
-        url: str = await self.api.pool.fetchval(
-            "SELECT payload->'source'->>'url' FROM jobs WHERE project_id = $1", answer.body["id"]
-        )
-        return url
+        job = await jobs.find_newest(self.api.pool, answer.body["id"], JobKind.IMPORT)
+        assert job is not None
+        order = opened(job)
+        assert isinstance(order, ImportOrder)
+        assert order.source is not None
+        return order.source.url
 
 
 @pytest.fixture

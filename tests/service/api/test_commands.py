@@ -18,12 +18,13 @@ from shared.database.pool import Database
 from shared.errors import BrokerError
 from shared.events import store as events
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, ImportOrder, JobKind, UploadTarget
+from shared.jobs.models import ExportOrder, ImportOrder, JobKind, RemoteSource, UploadTarget
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
 from tests.support.api import ARCHIVE, Api
 from tests.support.commands import KEY, SOURCE, Forge, anns_project, command, forge, jobs_of, put
 from tests.support.remote import Servers, names
+from tests.support.sealing import opened
 from tests.support.waiting import until
 
 GZIP = {"Content-Type": "application/gzip", "Content-Length": "1000"}
@@ -88,9 +89,7 @@ async def test_an_archive_behind_a_url_is_imported_and_looked_at_first(
         bad = await sending.ask("import.requested", {"path": "q", "source": {"url": f"{base}/missing"}})
     job = await jobs.find(open_api.pool, good.data["job"]["id"])
     assert job is not None
-    assert isinstance(job.order, ImportOrder)
-    assert job.order.source is not None
-    assert job.order.source.url == f"{base}/a.tar.gz"
+    assert opened(job) == ImportOrder(source=RemoteSource(url=f"{base}/a.tar.gz"))
     assert (bad.accepted, bad.data["status"]) == (False, 400)
     assert bad.data["reason"].startswith("Failed to retrive headers")
 
@@ -146,7 +145,7 @@ async def test_an_export_is_made_with_what_was_asked_for(other: Forge, open_api:
     assert answer.accepted, answer.data
     job = await open_api.newest(project, JobKind.EXPORT)
     target = UploadTarget(url="https://s3.example.com/x", method="POST")
-    assert job.order == ExportOrder(description="d", upload=target)
+    assert opened(job) == ExportOrder(description="d", upload=target)
     assert answer.data["job"]["id"] == job.id
 
 
