@@ -5,19 +5,20 @@ from __future__ import annotations
 from yarl import URL
 
 _HIDDEN = "*****"
-_LONGEST = 1000
-"""Characters that are shown: a path may have any length."""
 
 
 def mask_url(url: str | URL) -> str:
-    """Give ``scheme://host/path``: credentials become ``*****``, query and fragment are left out."""
+    """Give ``scheme://host/``, and ``*****`` for credentials before it and for whatever comes after it.
+
+    Many webhooks have their secret in the path. A text that is no URL is hidden as a whole.
+    """
     try:
         parsed = URL(url, encoded=True) if isinstance(url, str) else url
-        host, path = parsed.host_port_subcomponent, parsed.raw_path
+        host = parsed.host_port_subcomponent
     except ValueError:
         return _HIDDEN
-    if not host or not f"{host}{path}".isprintable():
+    if not host or not host.isprintable():
         return _HIDDEN
     user = "" if parsed.raw_user is None and parsed.raw_password is None else f"{_HIDDEN}@"
-    shown = f"{parsed.scheme}://{user}{host}{path}"
-    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
+    has_rest = parsed.raw_path not in ("", "/") or parsed.raw_query_string or parsed.raw_fragment
+    return f"{parsed.scheme}://{user}{host}/{_HIDDEN if has_rest else ''}"

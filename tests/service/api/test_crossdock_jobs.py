@@ -8,7 +8,7 @@ from shared.jobs.models import ExportOrder, Outcome, UploadOutcome, UploadTarget
 from tests.support.api import EXTERNAL_URL, Answer, Api
 
 SECRET = "https://s3.example.com/bucket/x?X-Amz-Signature=secret"  # must not be shown
-MASKED = "https://s3.example.com/bucket/x"
+MASKED = "https://s3.example.com/*****"
 UPLOADED = UploadOutcome(url=MASKED, status=200, attempts=1, bytes=7, error=None)
 
 

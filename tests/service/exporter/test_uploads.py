@@ -69,7 +69,7 @@ async def test_an_archive_is_sent_once_and_whole_to_the_exact_address(open_dock:
     (upload,) = receiver.taken
     assert (upload.method, upload.target) == (method, f"/to%2Fhere{QUERY}")
     assert (upload.length, upload.body) == (str(len(exported)), exported)
-    url = f"{receiver.url}/to%2Fhere"
+    url = f"{receiver.url}/*****"
     assert outcome == UploadOutcome(url=url, status=200, attempts=1, bytes=len(exported), error=None)
 
 
@@ -95,7 +95,7 @@ async def test_a_fault_that_stays_is_told_after_five_tries(open_dock: Dock) -> N
         _, outcome = await _upload(open_dock, _target(receiver))
     assert len(receiver.taken) == 5
     assert (outcome.status, outcome.attempts) == (500, 5)
-    assert outcome.error == f"{receiver.url}/to%2Fhere answered 500 Internal Server Error"
+    assert outcome.error == f"{receiver.url}/***** answered 500 Internal Server Error"
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ async def test_a_refusal_is_final_and_the_archive_can_be_downloaded(
         _, outcome = await _upload(open_dock, _target(receiver))
     assert len(receiver.taken) == 1
     assert (outcome.status, outcome.attempts) == (status, 1)
-    assert outcome.error == f"{receiver.url}/to%2Fhere {told}"
+    assert outcome.error == f"{receiver.url}/***** {told}"
 
 
 async def test_a_local_address_is_refused_when_the_upload_begins(open_dock: Dock) -> None:
