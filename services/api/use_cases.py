@@ -141,7 +141,7 @@ def make_use_cases(  # the ports, and what they are configured with
         tokens=Tokens(pool, limit=config.tokens_limit),
         uploads=Uploads(pool, store),
         users=Users(pool),
-        webhooks=Webhooks(pool, settings=settings, outbound=config.outbound),
+        webhooks=Webhooks(pool, sealer=sealer, settings=settings, outbound=config.outbound),
     )
 
 

@@ -67,7 +67,9 @@ def _dead_letter_expiry(ports: Ports, settings: Settings) -> DeadLetterExpiry:
 def make_webhook_sender(ports: Ports, settings: Settings) -> WebhookSender:
     """Make the webhook sender."""
     connect = outbound_clients(ports.pool, settings)
-    return WebhookSender(ports.pool, connect, source=settings.base_url, metrics=ports.webhook_metrics)
+    return WebhookSender(
+        ports.pool, connect, sealer=ports.sealer, source=settings.base_url, metrics=ports.webhook_metrics
+    )
 
 
 async def run_maintenance(ports: Ports, settings: Settings) -> None:

@@ -420,25 +420,28 @@ CREATE TABLE pushes (
 );
 
 
--- 0018_webhooks
+-- 0018_webhooks, 0042_sealed_webhooks
 CREATE TABLE webhooks (
-    id               bigint GENERATED ALWAYS AS IDENTITY,
-    project_id       bigint,
-    url              text NOT NULL,
-    events           text[] NOT NULL,
-    description      text NOT NULL DEFAULT '',
-    secret           bytea NOT NULL,
-    old_secret       bytea,
-    old_secret_until timestamptz,
-    disabled_reason  text,
-    created_at       timestamptz NOT NULL DEFAULT now(),
-    failures         integer NOT NULL DEFAULT 0,
-    failing_since    timestamptz,
-    resume_at        timestamptz NOT NULL DEFAULT now(),
-    sender           uuid,
-    sending_until    timestamptz NOT NULL DEFAULT now(),
+    id                bigint GENERATED ALWAYS AS IDENTITY,
+    project_id        bigint,
+    url               text NOT NULL DEFAULT '',
+    events            text[] NOT NULL,
+    description       text NOT NULL DEFAULT '',
+    secret            bytea NOT NULL DEFAULT '\x'::bytea,
+    old_secret        bytea,
+    old_secret_until  timestamptz,
+    disabled_reason   text,
+    created_at        timestamptz NOT NULL DEFAULT now(),
+    failures          integer NOT NULL DEFAULT 0,
+    failing_since     timestamptz,
+    resume_at         timestamptz NOT NULL DEFAULT now(),
+    sender            uuid,
+    sending_until     timestamptz NOT NULL DEFAULT now(),
+    shown_url         text,
+    sealed_url        bytea,
+    sealed_secret     bytea,
+    sealed_old_secret bytea,
     CONSTRAINT webhooks_pkey PRIMARY KEY (id),
-    CONSTRAINT webhooks_secret_check CHECK (length(secret) >= 24 AND length(secret) <= 64),
     CONSTRAINT webhooks_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE
 );
 CREATE INDEX webhooks_project ON webhooks (project_id, id);

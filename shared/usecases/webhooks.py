@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.accounts.models import User
-from shared.database.pool import Pool
+from shared.database.pool import Connection, Pool
 from shared.outbound.policy import outbound_policy
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.remote.client import RemoteClient
 from shared.remote.errors import BlockedUrl
+from shared.sealing.sealer import Sealer
 from shared.usecases.access import find_maintained_project, require_administrator, require_user
 from shared.usecases.errors import FieldsInvalid, NotFound
 from shared.usecases.settings import InstanceSettings
 from shared.webhooks import signing, store
 from shared.webhooks.models import DeliveryState, Webhook, WebhookDelivery
+from shared.webhooks.sealed_webhooks import WebhookSealer
 
 _BY_USER = "it was disabled by a user"
 
@@ -33,15 +35,18 @@ class WebhookFields:
     @property
     def changes(self) -> Mapping[str, object]:
         """The given fields that are stored unchanged, by column."""
-        given = {"url": self.url, "events": self.events, "description": self.description}
+        given = {"events": self.events, "description": self.description}
         return {name: value for name, value in given.items() if value is not None}
 
 
 class Webhooks:
     """Manages webhooks and their deliveries. Users see only webhooks that they may change."""
 
-    def __init__(self, pool: Pool, *, settings: InstanceSettings, outbound: RemoteImportPolicy) -> None:
+    def __init__(
+        self, pool: Pool, *, sealer: Sealer, settings: InstanceSettings, outbound: RemoteImportPolicy
+    ) -> None:
         self._pool = pool
+        self._sealer = WebhookSealer(sealer)
         self._settings = settings
         self._outbound = outbound
 
@@ -61,24 +66,25 @@ class Webhooks:
 
     async def create(
         self, project_id: int | None, fields: WebhookFields, *, events: Sequence[str]
-    ) -> Webhook:
-        """Create a webhook, for ``events`` unless the fields name others.
+    ) -> tuple[Webhook, bytes]:
+        """Create a webhook, for ``events`` unless the fields name others, and return it with its secret.
 
         Raises FieldsInvalid for its URL, TooManyWebhooks and NotFound.
         """
-        url = fields.url or ""
+        url, secret = fields.url or "", fields.secret or signing.new_secret()
         await self._check_url(url)
         try:
-            return await store.create(
+            webhook = await store.create(
                 self._pool,
                 project_id=project_id,
-                url=url,
+                url=self._sealer.seal_url(url, project_id=project_id),
                 events=fields.events or events,
                 description=fields.description or "",
-                secret=fields.secret or signing.new_secret(),
+                sealed_secret=self._sealer.seal_secret(secret, project_id=project_id),
             )
         except store.WebhookProjectGone:
             raise NotFound("Project") from None
+        return webhook, secret
 
     async def show(self, project_id: int | None, webhook_id: int) -> Webhook:
         """Return a webhook. Raises NotFound."""
@@ -93,25 +99,33 @@ class Webhooks:
             await self._check_url(fields.url)
         async with self._pool.acquire() as db, db.transaction():
             await store.change(db, webhook.id, fields.changes)
-            if fields.secret is not None:
-                await store.rotate(db, webhook.id, fields.secret)
+            await self._change_secrets(db, webhook, fields)
             if fields.enabled:
                 await store.enable(db, webhook.id)
             elif fields.enabled is not None:
                 await store.disable(db, webhook.id, _BY_USER)
         return await self.show(webhook.project_id, webhook.id)
 
+    async def _change_secrets(self, db: Connection, webhook: Webhook, fields: WebhookFields) -> None:
+        owner = webhook.project_id
+        if fields.url is not None:
+            await store.change_url(db, webhook.id, self._sealer.seal_url(fields.url, project_id=owner))
+        if fields.secret is not None:
+            await store.rotate(db, webhook.id, self._sealer.seal_secret(fields.secret, project_id=owner))
+
     async def delete(self, webhook: Webhook) -> None:
         """Delete a webhook and its deliveries."""
         await store.delete(self._pool, webhook.id)
 
-    async def rotate(self, webhook: Webhook, secret: bytes | None) -> Webhook:
-        """Set another secret, a random one if ``secret`` is None. The old one also signs for one more day.
+    async def rotate(self, webhook: Webhook, secret: bytes | None) -> tuple[Webhook, bytes]:
+        """Set another secret, a random one if ``secret`` is None, and return the webhook with its secret.
 
-        Raises NotFound.
+        The old one also signs for one more day. Raises NotFound.
         """
-        await store.rotate(self._pool, webhook.id, secret or signing.new_secret())
-        return await self.show(webhook.project_id, webhook.id)
+        new = secret or signing.new_secret()
+        sealed = self._sealer.seal_secret(new, project_id=webhook.project_id)
+        await store.rotate(self._pool, webhook.id, sealed)
+        return await self.show(webhook.project_id, webhook.id), new
 
     async def list_deliveries(
         self, webhook: Webhook, *, state: DeliveryState | None, below: int | None, limit: int

@@ -15,7 +15,7 @@ import msgspec
 
 from shared.database.pool import Database, Pool
 from shared.webhooks.models import Attempt, DeliveryState, Webhook, WebhookDelivery
-from shared.webhooks.store import COLUMNS, READY, delivery_of, webhook_of
+from shared.webhooks.store import COLUMNS, IS_SEALED, READY, delivery_of, webhook_of
 
 BELIEVED_FOR = timedelta(seconds=60)
 
@@ -37,12 +37,16 @@ class Turn:
 
 
 async def claim(db: Database) -> Turn | None:
-    """Take a turn at the webhook that has waited longest with a due delivery; None where there is none."""
+    """Take a turn at the webhook that has waited longest with a due delivery; None where there is none.
+
+    A webhook of a version before waits until it is sealed.
+    """
     sender = uuid4()
     webhook_id = await db.fetchval(
         f"""UPDATE webhooks SET sender = $1, sending_until = now() + $2::interval WHERE id = (
                 SELECT w.id FROM webhooks w
-                WHERE w.disabled_reason IS NULL AND w.resume_at <= now() AND w.sending_until <= now()
+                WHERE {IS_SEALED} AND w.disabled_reason IS NULL
+                  AND w.resume_at <= now() AND w.sending_until <= now()
                   AND EXISTS (SELECT FROM webhook_deliveries d WHERE d.webhook_id = w.id AND {_DUE})
                 ORDER BY w.sending_until LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) RETURNING id""",  # noqa: S608  # fixed texts
         sender, BELIEVED_FOR,

@@ -19,6 +19,14 @@ class DeliveryState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SealedUrl:
+    """A URL as it may be shown, and as ``sealed_webhooks.py`` opens it."""
+
+    shown: str
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """A webhook; ``project_id`` is None where it receives the events of all projects.
 
@@ -28,10 +36,10 @@ class Webhook:
 
     id: int
     project_id: int | None
-    url: str = field(repr=False)
+    url: SealedUrl
     events: Sequence[str]
     description: str
-    secrets: Sequence[bytes] = field(repr=False)
+    sealed_secrets: Sequence[bytes] = field(repr=False)
     disabled_reason: str | None
     created_at: datetime
     failing_since: datetime | None

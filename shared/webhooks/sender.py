@@ -21,10 +21,12 @@ from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.events.cloud_events import STRUCTURED, cloud_event, to_json_object
 from shared.remote.client import RemoteAnswer, RemoteClient
+from shared.sealing.sealer import Sealer
 from shared.webhooks import delivery_queue, signing, store
 from shared.webhooks.delivery_queue import Turn
 from shared.webhooks.metrics import DeliveryEnd, WebhookMetrics
 from shared.webhooks.models import Attempt, Webhook, WebhookDelivery
+from shared.webhooks.sealed_webhooks import WebhookSealer
 
 SCHEDULE = tuple(
     timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600)
@@ -64,12 +66,14 @@ class WebhookSender:
         pool: Pool,
         connect: Callable[[], Awaitable[RemoteClient]],
         *,
+        sealer: Sealer,
         source: str,
         metrics: WebhookMetrics | None = None,
         pace: SendingPace | None = None,
     ) -> None:
         self._pool = pool
         self._connect = connect
+        self._sealer = WebhookSealer(sealer)
         self._source = source
         self._metrics = metrics or WebhookMetrics()
         self._pace = pace or SendingPace()
@@ -157,18 +161,19 @@ class WebhookSender:
         return Attempt(at=at, status=status, seconds=seconds, error=error), answer
 
     async def _send(self, webhook: Webhook, delivery: WebhookDelivery) -> RemoteAnswer:
+        target = self._sealer.open(webhook)
         event = cloud_event(delivery.event, source=self._source)
         body = msgspec.json.encode(to_json_object(event))
         headers = {
             "Content-Type": STRUCTURED,
             **signing.signature_headers(
-                body, message_id=event.id, timestamp=int(time.time()), keys=webhook.secrets
+                body, message_id=event.id, timestamp=int(time.time()), keys=target.secrets
             ),
         }
         if delivery.event.traceparent:
             headers["traceparent"] = delivery.event.traceparent
         client = await self._connect()
-        return await client.send("POST", webhook.url, headers=headers, body=_whole(body), length=len(body))
+        return await client.send("POST", target.url, headers=headers, body=_whole(body), length=len(body))
 
     def _pause(self, delivery: WebhookDelivery, answer: RemoteAnswer | None) -> timedelta | None:
         if delivery.tries >= len(self._pace.schedule):

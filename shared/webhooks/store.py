@@ -11,7 +11,8 @@ from asyncpg import ForeignKeyViolationError
 from shared.database.pool import Database, Row
 from shared.errors import Conflict, Missing
 from shared.events.models import Event
-from shared.webhooks.models import Attempt, DeliveryState, Webhook, WebhookDelivery
+from shared.remote.masking import mask_url
+from shared.webhooks.models import Attempt, DeliveryState, SealedUrl, Webhook, WebhookDelivery
 
 MOST = 100
 """The most webhooks of one project, and of those that receive the events of all projects."""
@@ -20,9 +21,12 @@ OVERLAP = timedelta(hours=24)
 """How long an old secret goes on to sign, so that receivers can replace theirs."""
 
 _OWN = "project_id IS NOT DISTINCT FROM $1"
-_CHANGEABLE = ("url", "events", "description")
+_CHANGEABLE = ("events", "description")
 READY = "failures = 0, failing_since = NULL, resume_at = now()"
 """SQL that ends every pause of a webhook."""
+
+IS_SEALED = "(url = '' AND secret = '' AND coalesce(old_secret, '') = '')"
+"""SQL: nothing of the webhook is in clear any more, as services of versions before write it."""
 
 
 class TooManyWebhooks(Conflict):
@@ -41,14 +45,20 @@ class WebhookProjectGone(Missing):
 
 
 def webhook_of(row: Row) -> Webhook:
-    """Make a webhook of its row, whose ``signs_twice`` says whether the old secret still signs."""
+    """Make a webhook of its row, whose ``signs_twice`` says whether the old secret still signs.
+
+    Of a row that is not sealed yet, what would be secret is empty.
+    """
+    secrets = (row["sealed_secret"], row["sealed_old_secret"] if row["signs_twice"] else None)
     return Webhook(
         id=row["id"],
         project_id=row["project_id"],
-        url=row["url"],
+        url=SealedUrl(
+            shown=mask_url(row["url"]) if row["url"] else row["shown_url"], sealed=row["sealed_url"] or b""
+        ),
         events=row["events"],
         description=row["description"],
-        secrets=[row["secret"], row["old_secret"]] if row["signs_twice"] else [row["secret"]],
+        sealed_secrets=[each for each in secrets if each is not None],
         disabled_reason=row["disabled_reason"],
         created_at=row["created_at"],
         failing_since=row["failing_since"],
@@ -59,15 +69,22 @@ COLUMNS = "*, coalesce(old_secret_until > now(), false) AS signs_twice"
 """The columns that ``webhook_of`` reads."""
 
 
-async def create(
-    db: Database, *, project_id: int | None, url: str, events: Sequence[str], description: str, secret: bytes
+async def create(  # what a webhook is made of
+    db: Database,
+    *,
+    project_id: int | None,
+    url: SealedUrl,
+    events: Sequence[str],
+    description: str,
+    sealed_secret: bytes,
 ) -> Webhook:
     """Insert a webhook. Raises TooManyWebhooks and WebhookProjectGone."""
     try:
         row = await db.fetchrow(
-            f"""INSERT INTO webhooks (project_id, url, events, description, secret) SELECT $1, $2, $3, $4, $5
+            f"""INSERT INTO webhooks (project_id, shown_url, sealed_url, events, description, sealed_secret)
+                SELECT $1, $2, $3, $4, $5, $6
                 WHERE (SELECT count(*) FROM webhooks WHERE {_OWN}) < {MOST} RETURNING {COLUMNS}""",  # noqa: S608  # fixed texts
-            project_id, url, events, description, secret,
+            project_id, url.shown, url.sealed, events, description, sealed_secret,
         )  # fmt: skip
     except ForeignKeyViolationError:
         raise WebhookProjectGone from None
@@ -92,7 +109,7 @@ async def find(db: Database, project_id: int | None, webhook_id: int) -> Webhook
 
 
 async def change(db: Database, webhook_id: int, changes: Mapping[str, object]) -> None:
-    """Change ``url``, ``events`` or ``description``."""
+    """Change ``events`` or ``description``."""
     names = [name for name in _CHANGEABLE if name in changes]
     if names:
         sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(names, 2))
@@ -100,6 +117,14 @@ async def change(db: Database, webhook_id: int, changes: Mapping[str, object]) -
             f"UPDATE webhooks SET {sets} WHERE id = $1",  # noqa: S608  # fixed texts
             webhook_id, *(changes[name] for name in names),
         )  # fmt: skip
+
+
+async def change_url(db: Database, webhook_id: int, url: SealedUrl) -> None:
+    """Send to another URL."""
+    await db.execute(
+        "UPDATE webhooks SET url = '', shown_url = $2, sealed_url = $3 WHERE id = $1",
+        webhook_id, url.shown, url.sealed,
+    )  # fmt: skip
 
 
 async def enable(db: Database, webhook_id: int) -> None:
@@ -115,12 +140,14 @@ async def disable(db: Database, webhook_id: int, reason: str) -> None:
     await db.execute("UPDATE webhooks SET disabled_reason = $2 WHERE id = $1", webhook_id, reason)
 
 
-async def rotate(db: Database, webhook_id: int, secret: bytes) -> None:
-    """Replace the secret; the old one signs as well for ``OVERLAP``."""
+async def rotate(db: Database, webhook_id: int, sealed_secret: bytes) -> None:
+    """Replace the secret; the old one signs as well for ``OVERLAP``. One that is in clear is sealed later."""
     await db.execute(
-        """UPDATE webhooks SET old_secret = secret, old_secret_until = now() + $3::interval, secret = $2
+        """UPDATE webhooks SET old_secret = nullif(secret, ''), secret = '', sealed_secret = $2,
+               sealed_old_secret = CASE secret WHEN '' THEN sealed_secret END,
+               old_secret_until = now() + $3::interval
            WHERE id = $1""",
-        webhook_id, secret, OVERLAP,
+        webhook_id, sealed_secret, OVERLAP,
     )  # fmt: skip
 
 

@@ -22,11 +22,13 @@ from shared.jobs.models import ExportOrder, Job, Outcome, RelationImportOrder, U
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.pushes import store
 from shared.webhooks import store as webhooks
+from shared.webhooks.sealed_webhooks import WebhookSealer
 from tests.support.api import Api, running_api
 from tests.support.background import Background
 from tests.support.imported import bundle_of, imported
 from tests.support.projects import ndjson, project
 from tests.support.remote import Servers, names
+from tests.support.sealing import sealer
 
 _COMMIT = "1" * 40
 _FAILED = "UPDATE jobs SET state = 'failed', finished_at = now() WHERE id = $1"
@@ -172,13 +174,14 @@ async def _new_snapshot(api: Api, project_id: int, names: Sequence[str] = ()) ->
 
 
 async def _new_hook(api: Api, project_id: int | None) -> int:
+    sealing = WebhookSealer(sealer())
     made = await webhooks.create(
         api.pool,
         project_id=project_id,
-        url="http://files.test/",
+        url=sealing.seal_url("http://files.test/", project_id=project_id),
         events=["*"],
         description="",
-        secret=bytes(32),
+        sealed_secret=sealing.seal_secret(bytes(32), project_id=project_id),
     )
     return made.id
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from services.api.http.responses import timestamp
 from shared.events.cloud_events import cloud_event, to_json_object
-from shared.remote.masking import mask_url
 from shared.webhooks import signing
 from shared.webhooks.models import Attempt, DeliveryState, Webhook, WebhookDelivery
 
 
-def webhook_entity(webhook: Webhook, *, shows_secret: bool = False) -> dict[str, object]:
-    """Make a webhook, without its URL's credentials and query. Only responses that set its secret show it."""
+def webhook_entity(webhook: Webhook, *, secret: bytes | None = None) -> dict[str, object]:
+    """Make a webhook, with its masked URL. Only responses that set its secret show it."""
     entity: dict[str, object] = {
         "id": webhook.id,
         "project_id": webhook.project_id,
-        "url": mask_url(webhook.url),
+        "url": webhook.url.shown,
         "events": webhook.events,
         "description": webhook.description,
         "enabled": webhook.disabled_reason is None,
@@ -22,7 +21,7 @@ def webhook_entity(webhook: Webhook, *, shows_secret: bool = False) -> dict[str,
         "failing_since": timestamp(webhook.failing_since) if webhook.failing_since else None,
         "created_at": timestamp(webhook.created_at),
     }
-    return entity | {"secret": signing.write_secret(webhook.secrets[0])} if shows_secret else entity
+    return entity if secret is None else entity | {"secret": signing.write_secret(secret)}
 
 
 def delivery_entity(delivery: WebhookDelivery, *, source: str) -> dict[str, object]:

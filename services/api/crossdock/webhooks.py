@@ -34,11 +34,11 @@ class WebhookHandlers:
         """POST .../webhooks. Only this response has the secret."""
         project_id = await self._project(request)
         fields = webhook_fields.read(await parameters(request), is_new=True)
-        webhook = await use_cases(request).webhooks.create(
+        webhook, secret = await use_cases(request).webhooks.create(
             project_id, fields, events=webhook_fields.DEFAULT_EVENTS
         )
         location = {"Location": f"{external_url(request)}{request.path}/{webhook.id}"}
-        return json_response(webhook_entity(webhook, shows_secret=True), status=201, headers=location)
+        return json_response(webhook_entity(webhook, secret=secret), status=201, headers=location)
 
     async def show(self, request: web.Request) -> web.Response:
         """GET .../webhooks/:webhook_id."""
@@ -58,9 +58,9 @@ class WebhookHandlers:
     async def rotate(self, request: web.Request) -> web.Response:
         """POST .../webhooks/:webhook_id/rotate: the old secret also signs for one more day."""
         webhook = await self._webhook(request)
-        secret = webhook_fields.read_secret(await parameters(request))
-        rotated = await use_cases(request).webhooks.rotate(webhook, secret)
-        return json_response(webhook_entity(rotated, shows_secret=True))
+        given = webhook_fields.read_secret(await parameters(request))
+        rotated, secret = await use_cases(request).webhooks.rotate(webhook, given)
+        return json_response(webhook_entity(rotated, secret=secret))
 
     async def deliveries(self, request: web.Request) -> web.Response:
         """GET .../webhooks/:webhook_id/deliveries, the newest first."""

@@ -11,7 +11,9 @@ from shared.accounts.models import AccessLevel, User
 from shared.jobs import store as jobs
 from shared.projects.models import Project
 from shared.webhooks import signing, store
+from shared.webhooks.sealed_webhooks import WebhookSealer
 from tests.support.api import EXTERNAL_URL, Answer, Api, running_api
+from tests.support.sealing import sealer
 
 ALL = "/api/crossdock/v1/webhooks"
 URL = "http://127.0.0.1:9/hook"
@@ -55,8 +57,12 @@ async def test_its_own_secret_may_be_given(api: Api, hooks: str) -> None:
 
 
 async def test_nothing_of_the_url_is_shown_but_its_host(api: Api, hooks: str) -> None:
-    answer = await made(api, hooks, url="http://ann:hunter2@127.0.0.1/hook?token=hunter2")
+    answer = await made(api, hooks, url="http://ann:hunter2@127.0.0.1/hunter2?token=hunter2")
     assert answer.body["url"] == "http://*****@127.0.0.1/*****"
+    path = f"{hooks}/{answer.body['id']}"
+    changed = await api.call("PUT", path, by="ann", json={"url": "http://127.0.0.1:81/hunter2"})
+    assert changed.body["url"] == "http://127.0.0.1:81/*****"
+    assert "hunter2" not in await api.pool.fetchval("SELECT w::text FROM webhooks w")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,8 @@ async def test_a_rotation_gives_another_secret_and_keeps_the_old_one_for_a_day(
     assert answer.body["secret"] == fields.get("secret", answer.body["secret"])
     found = await store.find(api.pool, project.id, webhook["id"])
     assert found is not None
-    assert list(map(signing.write_secret, found.secrets)) == [answer.body["secret"], webhook["secret"]]
+    secrets = WebhookSealer(sealer()).open(found).secrets
+    assert list(map(signing.write_secret, secrets)) == [answer.body["secret"], webhook["secret"]]
     left = await api.pool.fetchval("SELECT old_secret_until - now() FROM webhooks")
     assert timedelta(hours=23) < left <= timedelta(hours=24)
 
@@ -139,8 +146,8 @@ async def test_a_rotation_gives_another_secret_and_keeps_the_old_one_for_a_day(
 async def test_a_hundred_are_enough(api: Api, hooks: str) -> None:
     await made(api, hooks)
     await api.pool.execute(
-        """INSERT INTO webhooks (project_id, url, events, secret)
-           SELECT project_id, url, events, secret FROM webhooks, generate_series(1, 99)"""
+        """INSERT INTO webhooks (project_id, shown_url, events)
+           SELECT project_id, shown_url, events FROM webhooks, generate_series(1, 99)"""
     )
     answer = await api.call("POST", hooks, by="ann", json={"url": URL})
     assert answer.status == 409

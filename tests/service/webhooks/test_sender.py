@@ -19,13 +19,16 @@ from shared.webhooks import delivery_queue, signing, store
 from shared.webhooks.expiry import DeliveryExpiry
 from shared.webhooks.metrics import DeliveryEnd, WebhookMetrics
 from shared.webhooks.models import DeliveryState, Webhook, WebhookDelivery
+from shared.webhooks.sealed_webhooks import WebhookSealer
 from shared.webhooks.sender import SendingPace, WebhookSender
 from tests.support.hooks import HookReceiver, hooked
 from tests.support.jobs import claimed, migrated, queued
+from tests.support.sealing import sealer
 from tests.support.waiting import until
 
 SOURCE = "https://crossdock.example.com"
 SECRET = bytes(range(32))
+SEALER = WebhookSealer(sealer())
 MOVES = ("export.queued", "export.started", "export.finished")
 QUICK = SendingPace(every=timedelta(seconds=0.01), schedule=[timedelta(seconds=0.01)] * 3)
 NOW, HOUR = timedelta(0), timedelta(hours=1)
@@ -47,8 +50,9 @@ async def hook(
     pool: Pool, url: str, *, events: Sequence[str] = ("*",), project_id: int | None = 1
 ) -> Webhook:
     return await store.create(
-        pool, project_id=project_id, url=url, events=list(events), description="", secret=SECRET
-    )
+        pool, project_id=project_id, url=SEALER.seal_url(url, project_id=project_id), events=list(events),
+        description="", sealed_secret=SEALER.seal_secret(SECRET, project_id=project_id),
+    )  # fmt: skip
 
 
 class Ends(WebhookMetrics):
@@ -81,7 +85,10 @@ async def senders(
     """Senders at work; pauses of webhooks are ended all the time, as tests cannot wait for them."""
     connect = Outbound(local).connect
     told = metrics or Ends()
-    running = [WebhookSender(pool, connect, source=SOURCE, pace=pace, metrics=told) for _ in range(count)]
+    running = [
+        WebhookSender(pool, connect, sealer=sealer(), source=SOURCE, pace=pace, metrics=told)
+        for _ in range(count)
+    ]
     tasks = [asyncio.create_task(each.run()) for each in running]
     tasks.append(asyncio.create_task(_impatient(pool)))
     try:
@@ -376,7 +383,7 @@ async def test_a_webhook_that_refuses_is_left_in_peace_longer_and_longer(
 
 
 async def _refusal(pool: Pool, delivery: WebhookDelivery) -> int:
-    sender = WebhookSender(pool, Outbound(local=False).connect, source=SOURCE)
+    sender = WebhookSender(pool, Outbound(local=False).connect, sealer=sealer(), source=SOURCE)
     webhook = await store.find(pool, 1, delivery.webhook_id)
     assert webhook is not None
     attempt, _ = await sender._attempt(webhook, delivery)
@@ -439,7 +446,7 @@ async def test_a_sender_that_stops_lets_others_go_on_at_once(pool: Pool, receive
 async def test_after_a_rotation_both_secrets_sign_for_a_day(pool: Pool, receiver: HookReceiver) -> None:
     webhook = await hook(pool, receiver.url, events=["*.queued"])
     new = bytes(range(1, 33))
-    await store.rotate(pool, webhook.id, new)
+    await store.rotate(pool, webhook.id, SEALER.seal_secret(new, project_id=1))
     await queued(pool)
     async with senders(pool):
         (sent,) = await receiver.take(1)
@@ -447,7 +454,7 @@ async def test_after_a_rotation_both_secrets_sign_for_a_day(pool: Pool, receiver
     await pool.execute("UPDATE webhooks SET old_secret_until = now()")
     found = await store.find(pool, 1, webhook.id)
     assert found is not None
-    assert found.secrets == [new]
+    assert SEALER.open(found).secrets == [new]
 
 
 async def test_a_delivery_can_be_sent_again_however_it_ended(pool: Pool, receiver: HookReceiver) -> None:
