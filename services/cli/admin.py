@@ -1,4 +1,4 @@
-"""Users, tokens, groups and members, written straight to the database."""
+"""Users, tokens, groups, members and sealed secrets, written straight to the database."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 from services.cli import admin_results as results
 from services.cli.errors import UsageError
+from services.process.maintenance import make_resealer
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, Namespace, NamespaceKind, Scope, User
 from shared.accounts.namespaces import create_group, find_namespace_by_path
 from shared.accounts.tokens import create_token
 from shared.accounts.users import create_user, find_user, list_users
-from shared.database.pool import Database
+from shared.database.pool import Database, Pool
+from shared.sealing.canary import check_keys
+from shared.sealing.sealer import Sealer
 
 _PATH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_-])?")
 
@@ -69,6 +72,15 @@ async def add_group_member(
 async def all_users(db: Database) -> results.UserList:
     """List all users."""
     return results.UserList([_shown(user) for user in await list_users(db)])
+
+
+async def rotate_secrets(db: Pool, sealer: Sealer) -> results.RotationResult:
+    """Seal all secrets with the first key. Raises SecretsKeyWrong."""
+    await check_keys(db, sealer)
+    done = await make_resealer(db, sealer).rotate()
+    return results.RotationResult(
+        renewed=done.renewed, unreadable=done.unreadable, unused_keys=done.unused_keys
+    )
 
 
 def _shown(user: User) -> results.UserResult:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.database.pool import Pool
 
 app = typer.Typer(
-    help="Users, tokens, groups and members, straight in the database.",
+    help="Users, tokens, groups, members and sealed secrets, straight in the database.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -149,6 +149,20 @@ def list_users(*, data: Data = None, json: Json = False) -> None:
     from services.cli.admin import all_users
 
     _with_database(data, all_users, json=json)
+
+
+@app.command()
+def rotate_secrets(*, data: Data = None, json: Json = False) -> None:
+    """Seal all secrets in the database with the first key of CROSSDOCK_SECRETS_KEY.
+
+    Keys with --json: renewed, unreadable (by the id of the missing key), unused_keys.
+    """
+    from services.cli.admin import rotate_secrets as rotate
+    from services.cli.configuration import settings
+    from services.cli.wiring import secrets_sealer
+
+    sealer = secrets_sealer(settings(), data)
+    _with_database(data, lambda db: rotate(db, sealer), json=json)
 
 
 @dead_letters.command(name="list")

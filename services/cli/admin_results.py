@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -74,6 +74,22 @@ class MemberResult(msgspec.Struct, frozen=True, kw_only=True):
     def show(self) -> None:
         """See Result."""
         print_result(f"{self.username} is {self.role} of {self.group}")
+
+
+class RotationResult(msgspec.Struct, frozen=True, kw_only=True):
+    """``rotate-secrets``: keys are named by the first bytes of their SHA-256, in hexadecimal."""
+
+    renewed: int
+    unreadable: Mapping[str, int]
+    unused_keys: Sequence[str]
+
+    def show(self) -> None:
+        """See Result."""
+        print_result(f"{self.renewed} secrets sealed with the first key")
+        for key_id in self.unused_keys:
+            print_result(f"the key {key_id} seals nothing any more and can be removed")
+        for key_id, count in self.unreadable.items():
+            print_result(f"{count} secrets do not open without the key {key_id}: they have to be given anew")
 
 
 class DeadLetterResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,11 +10,14 @@ import asyncpg
 import structlog
 
 from services.cli.errors import ServerUnreachable, UsageError
+from services.process.ports import make_sealer
 from services.standalone.postgres import embedded_postgres
+from services.standalone.secrets_key import standalone_sealer
 from shared.broker.base import Broker
 from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.migrate import MigrationReport, migrate
 from shared.database.pool import Pool, database
+from shared.sealing.sealer import Sealer
 from shared.settings.environment import Settings
 
 _log = structlog.get_logger()
@@ -34,6 +37,11 @@ async def accounts_database(settings: Settings, data: Path | None) -> AsyncItera
         await migrate(url)
         async with _pool(url) as pool:
             yield pool
+
+
+def secrets_sealer(settings: Settings, data: Path | None) -> Sealer:
+    """Make the sealer of that database. Raises SecretsKeyMissing and SecretsKeyInvalid."""
+    return make_sealer(settings) if data is None else standalone_sealer(settings, data)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from services.process.sweeper import Sweeper, at_intervals
 from shared.accounts.expiry import Expiry
 from shared.broker.base import COMMANDS
 from shared.broker.expiry import DeadLetterExpiry
+from shared.database.pool import Pool
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
 from shared.idempotency.expiry import AnswerExpiry
@@ -18,16 +19,27 @@ from shared.jobs.models import JobKind
 from shared.jobs.presence import PresenceExpiry
 from shared.jobs.queue_depth import QueueDepth
 from shared.jobs.requeue import Requeue
+from shared.jobs.secrets_of_jobs import JobSecrets
 from shared.ledger.collector import Collector
 from shared.outbound.policy import outbound_clients
+from shared.sealing.sealer import Sealer
+from shared.sealing.tables import Resealer
 from shared.settings.environment import Settings
 from shared.webhooks.expiry import DeliveryExpiry
+from shared.webhooks.secrets_of_webhooks import WebhookSecrets
 from shared.webhooks.sender import WebhookSender
 
 _LEFT_UPLOADS = timedelta(hours=1)
 """How often a process looks for abandoned uploads: the store has to list all uploads, which costs money."""
 
 _DEAD_LETTERS = timedelta(minutes=10)
+_CLEAR_SECRETS = timedelta(minutes=1)
+"""How often a process looks for secrets in clear, which services of the version before write."""
+
+
+def make_resealer(pool: Pool, sealer: Sealer) -> Resealer:
+    """Make what seals the secrets of all tables anew."""
+    return Resealer(pool, sealer, [JobSecrets(), WebhookSecrets()])
 
 
 def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
@@ -54,6 +66,7 @@ def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
         events.remove_events,
         events.remove_commands,
         DeliveryExpiry(ports.pool, retention=retention).remove_deliveries,
+        at_intervals(make_resealer(ports.pool, ports.sealer).seal_clear, every=_CLEAR_SECRETS),
     ]
     return Sweeper(ports.pool, tasks, every=timedelta(seconds=settings.sweep_seconds))
 

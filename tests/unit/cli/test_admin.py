@@ -12,6 +12,7 @@ from services.cli.__main__ import main
 from shared.accounts.models import AccessLevel
 from shared.accounts.tokens import find_by_token
 from shared.database.migrate import migrate
+from tests.support.sealing import KEY, OTHER_KEY, sealer
 
 Run = Callable[..., str]
 
@@ -64,6 +65,20 @@ def test_a_schema_can_be_taken_back(crossdock: Run, empty: str) -> None:
 def test_without_a_schema_one_is_told_to_migrate(crossdock: Run, capsys: pytest.CaptureFixture[str]) -> None:
     crossdock("admin", "list-users", code=2)
     assert capsys.readouterr().err == ""
+
+
+def test_secrets_are_sealed_anew_with_the_first_key(admin: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSDOCK_SECRETS_KEY", KEY)
+    assert admin("rotate-secrets") == "0 secrets sealed with the first key"
+    monkeypatch.setenv("CROSSDOCK_SECRETS_KEY", f"{OTHER_KEY},{KEY}")
+    unused = sealer().key_ids
+    told = json.loads(admin("rotate-secrets", "--json"))
+    assert told == {"renewed": 0, "unreadable": {}, "unused_keys": unused}
+    assert f"the key {unused[0]} seals nothing any more" in admin("rotate-secrets")
+    monkeypatch.setenv("CROSSDOCK_SECRETS_KEY", KEY)
+    admin("rotate-secrets", code=1)
+    monkeypatch.delenv("CROSSDOCK_SECRETS_KEY")
+    admin("rotate-secrets", code=1)
 
 
 def test_a_token_opens_the_door_as_its_user(admin: Run, database_url: str) -> None:
