@@ -15,6 +15,7 @@ from services.api.queue.command_service import CommandHandler, CommandService
 from services.api.queue.commands import CancelCommand, ExportCommand, ImportCommand
 from services.api.queue.consumer import CommandConsumer
 from services.api.queue.metrics import CommandMetrics
+from services.api.queue.reply_queues import ReplyQueues
 from services.api.use_cases import USE_CASES, UseCaseConfig, UseCases
 from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
@@ -75,7 +76,13 @@ def make_command_consumer(app: web.Application, settings: Settings, *, monitor: 
         ports.pool, app[USE_CASES], actors=Actors(settings.command_actors), tracer=ports.tracer
     )
     metrics = CommandMetrics(monitor.registry)
-    return CommandConsumer(ports.broker, service, source=settings.base_url, metrics=metrics)
+    return CommandConsumer(
+        ports.broker,
+        service,
+        source=settings.base_url,
+        reply_queues=ReplyQueues(settings.reply_queues),
+        metrics=metrics,
+    )
 
 
 def make_command_service(pool: Pool, uses: UseCases, *, actors: Actors, tracer: Tracer) -> CommandService:

@@ -29,6 +29,9 @@ DELIVERY_LIMIT = 5
 REMOVED_AT_ONCE = 1000
 """Dead letters that one call removes at most."""
 
+DIRECT_REPLY_TO = "amq.rabbitmq.reply-to."
+"""The beginning of the addresses of RabbitMQ's direct reply-to."""
+
 LIMIT_REASON = "delivery_limit"
 """The reason of a dead letter that reached ``DELIVERY_LIMIT``."""
 

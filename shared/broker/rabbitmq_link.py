@@ -21,7 +21,7 @@ from pamqp.common import FieldTable
 from pamqp.exceptions import PAMQPException
 from yarl import URL
 
-from shared.broker.base import DELIVERY_LIMIT, MAX_REASON_CHARACTERS, Message, MessageRefused
+from shared.broker.base import DELIVERY_LIMIT, DIRECT_REPLY_TO, MAX_REASON_CHARACTERS, Message, MessageRefused
 from shared.broker.rabbitmq_headers import REASON_HEADER, SENDER_HEADER, as_text, own_headers
 from shared.errors import BrokerError
 from shared.tracing.context import current_traceparent
@@ -206,13 +206,16 @@ class Link:
         """Put ``message`` into the queue of this very name; False where it is missing, full, or one of ours.
 
         Ours are refused, as a system that may send commands must not write into the queues of our services.
+        Of a direct reply-to it is not known whether somebody still waits there.
         """
         if self._prefix and queue.startswith(self._prefix):
             return False
+        # RabbitMQ hands a direct reply over and returns it nevertheless, as there is no queue.
+        mandatory = not queue.startswith(DIRECT_REPLY_TO)
         async with translate_errors(f"answer to {queue}", self.deadline):
             channel = await self._channel("answers", _nothing_to_declare)
             try:
-                await channel.default_exchange.publish(self._outgoing(message), queue, mandatory=True)
+                await channel.default_exchange.publish(self._outgoing(message), queue, mandatory=mandatory)
             except DeliveryError:  # returned, or refused
                 return False
             return True

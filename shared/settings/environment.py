@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     command_actors: str = Field(
         default="", pattern=r"^\s*([^=,]+=[^=,]+\s*(,\s*[^=,]+=[^=,]+)*,?)?\s*$", description="user=name"
     )
+    reply_queues: str = Field(default="", max_length=2000, description="patterns, separated by commas")
     event_retention: int = Field(default=72, ge=1, le=8760, description="hours")
     dead_letter_retention: int = Field(default=168, ge=1, le=8760, description="hours")
 

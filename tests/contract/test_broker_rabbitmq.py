@@ -10,6 +10,8 @@ from uuid import uuid4
 import aio_pika
 import pytest
 
+from services.api.queue.consumer import INBOX
+from services.api.queue.reply_queues import ReplyQueues
 from shared.broker import rabbitmq
 from shared.broker.base import Message, MessageRefused
 from shared.broker.rabbitmq import RabbitMQBroker, rabbitmq_broker
@@ -55,6 +57,31 @@ async def _full_queue(channel: aio_pika.abc.AbstractChannel) -> aio_pika.abc.Abs
     return await channel.declare_queue(
         exclusive=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
     )
+
+
+async def test_an_answer_arrives_by_the_direct_reply_to_and_in_a_queue_that_rabbitmq_named(
+    elsewhere: aio_pika.abc.AbstractChannel, broker: RabbitMQBroker, queue_prefix: str
+) -> None:
+    direct = await elsewhere.get_queue("amq.rabbitmq.reply-to", ensure=False)
+    named = await elsewhere.declare_queue(exclusive=True)
+    answers: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def take(answer: aio_pika.abc.AbstractIncomingMessage) -> None:
+        await answers.put(answer.message_id)
+
+    for queue in (direct, named):
+        await queue.consume(take, no_ack=True)
+    async with broker.listen(INBOX, ["job.cancel"], prefetch=1) as deliveries:
+        exchange = await elsewhere.get_exchange(f"{queue_prefix}{INBOX}", ensure=False)
+        for queue in (direct, named):
+            await exchange.publish(aio_pika.Message(b"{}", reply_to=queue.name), "job.cancel")
+            delivery = await anext(deliveries)
+            address = delivery.message.reply_to or ""
+            assert ReplyQueues().allows(address)
+            assert await broker.answer(address, Message(b"{}", queue.name))
+            await delivery.ack()
+            async with asyncio.timeout(SOON):
+                assert await answers.get() == queue.name
 
 
 async def test_a_full_queue_refuses_an_event_that_others_hear(

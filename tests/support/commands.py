@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from services.api.queue.actors import Actors
 from services.api.queue.consumer import INBOX, CommandConsumer
 from services.api.queue.metrics import CommandMetrics
+from services.api.queue.reply_queues import ReplyQueues
 from services.api.use_cases import UseCaseConfig, make_use_cases
 from services.api.wiring import make_command_service
 from shared.broker.base import DeadLetter, Delivery, Message
@@ -126,6 +127,15 @@ class Forge:
         )
         return {each: count for each, count in zip(results, counted, strict=True) if count}
 
+    def replied(self) -> dict[str, float]:
+        """How many replies ended in which way."""
+        results = ("sent", "gone", "forbidden")
+        counted = (
+            self.registry.get_sample_value("crossdock_command_replies_total", {"result": each})
+            for each in results
+        )
+        return {each: count for each, count in zip(results, counted, strict=True) if count}
+
     async def dead_letters(self, count: int = 1) -> list[DeadLetter]:
         """What was refused, once there are ``count``: an answer comes before."""
 
@@ -149,7 +159,13 @@ async def forge(
         api.pool, api.store, api.broker, sealer=sealer(), config=config, on_quota=lambda _: None
     )
     service = make_command_service(api.pool, uses, actors=Actors(ACTORS), tracer=OFF)
-    consumer = CommandConsumer(api.broker, service, source=EXTERNAL_URL, metrics=CommandMetrics(registry))
+    consumer = CommandConsumer(
+        api.broker,
+        service,
+        source=EXTERNAL_URL,
+        reply_queues=ReplyQueues(f"{_ANSWERS}, gone"),
+        metrics=CommandMetrics(registry),
+    )
     tasks = [asyncio.create_task(consumer.run()) for _ in range(consumers)]
     try:
         async with api.broker.consume(_ANSWERS, prefetch=10) as answers:

@@ -19,7 +19,8 @@ from services.api.queue.command_service import COMMANDS as KEYS
 from services.api.queue.command_service import CommandService, read_event
 from services.api.queue.errors import reason_of
 from services.api.queue.masking import without_secrets
-from services.api.queue.metrics import CommandEnd, CommandMetrics
+from services.api.queue.metrics import CommandEnd, CommandMetrics, ReplyEnd
+from services.api.queue.reply_queues import ReplyQueues
 from shared.broker.base import COMMANDS, MAX_REASON_CHARACTERS, Broker, Delivery, Message
 from shared.database.outages import is_temporary
 from shared.errors import BrokerError, CrossdockError, InternalError, Refusal
@@ -48,14 +49,24 @@ class CommandConsumer:
 
     The reply is sent before the acknowledgement. An interrupted command is delivered again, and the log of
     commands prevents a second execution.
+
+    A command is executed also where its reply may not be sent: what it may do depends on who sends it, and
+    its job and its events tell of the outcome as well.
     """
 
     def __init__(
-        self, broker: Broker, service: CommandService, *, source: str, metrics: CommandMetrics | None = None
+        self,
+        broker: Broker,
+        service: CommandService,
+        *,
+        source: str,
+        reply_queues: ReplyQueues,
+        metrics: CommandMetrics | None = None,
     ) -> None:
         self._broker = broker
         self._service = service
         self._source = source
+        self._reply_queues = reply_queues
         self._metrics = metrics or CommandMetrics()
 
     async def run(self) -> None:
@@ -126,11 +137,19 @@ class CommandConsumer:
         return _Verdict(replies.make_refusal(event, error, source=self._source), reason)
 
     async def _answer(self, message: Message, event: CloudEvent | None, reply: CloudEvent) -> None:
-        """Send the reply if the message requests one. If its queue is missing or full, this only logs it."""
-        if message.reply_to and not await self._broker.answer(
-            message.reply_to, replies.to_reply(reply, message, event)
-        ):
-            _log.warning("reply_to_gone", reply_to=message.reply_to)
+        """Send the reply if the message requests one. Log and count it where that is not possible."""
+        queue = message.reply_to
+        if not queue:
+            return
+        end = await self._send_reply(queue, replies.to_reply(reply, message, event))
+        if end is not ReplyEnd.SENT:
+            _log.warning("reply_not_sent", reason=end.value, reply_to=queue, sender=message.user_id)
+        self._metrics.count_reply(end)
+
+    async def _send_reply(self, queue: str, reply: Message) -> ReplyEnd:
+        if not self._reply_queues.allows(queue):
+            return ReplyEnd.FORBIDDEN
+        return ReplyEnd.SENT if await self._broker.answer(queue, reply) else ReplyEnd.GONE
 
 
 async def _retry_outages(step: Callable[[], Awaitable[_T]]) -> _T:

@@ -1,4 +1,4 @@
-"""Metrics of commands, by result."""
+"""Metrics of commands and of replies to them, by result."""
 
 from __future__ import annotations
 
@@ -15,8 +15,16 @@ class CommandEnd(StrEnum):
     GIVEN_BACK = "given_back"
 
 
+class ReplyEnd(StrEnum):
+    """What became of a reply: sent, its queue missing or full, or its queue not one for replies."""
+
+    SENT = "sent"
+    GONE = "gone"
+    FORBIDDEN = "forbidden"
+
+
 class CommandMetrics:
-    """Counts commands. Without a registry it makes one of its own. Methods neither raise nor block."""
+    """Counts commands and replies. Without a registry it makes its own. Methods neither raise nor block."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
@@ -26,7 +34,17 @@ class CommandMetrics:
         )  # fmt: skip
         for end in CommandEnd:  # start at 0: an alert does not see an increase if a counter starts at 1
             self._commands.labels(end.value)
+        self._replies = Counter(
+            "crossdock_command_replies", "Replies to commands, by what became of them.", ["result"],
+            registry=registry,
+        )  # fmt: skip
+        for reply in ReplyEnd:
+            self._replies.labels(reply.value)
 
     def count_end(self, end: CommandEnd) -> None:
         """Count a delivery that was acknowledged, rejected or requeued."""
         self._commands.labels(end.value).inc()
+
+    def count_reply(self, end: ReplyEnd) -> None:
+        """Count a reply that was requested."""
+        self._replies.labels(end.value).inc()

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 from services.api.queue.actors import Actors
 from services.api.queue.masking import without_secrets
+from services.api.queue.consumer import INBOX
+from services.api.queue.reply_queues import ReplyQueues
 from shared.broker.base import MAX_BODY_BYTES, MAX_REASON_CHARACTERS, Message
 from shared.errors import Denied
 from shared.settings.environment import Settings
@@ -193,6 +197,49 @@ async def test_who_wants_no_answer_gets_none_and_the_refused_is_kept(other: Forg
         await other.api.broker.publish("commands", silent)
     assert (await other.ask("job.cancel", {"job": 2}, number="9")).message.correlation_id == "c-9"
     assert len(await other.dead_letters(3)) == 3
+
+
+async def test_nothing_is_sent_into_a_queue_of_others_and_the_command_is_carried_out(
+    other: Forge, open_api: Api
+) -> None:
+    job = await open_api.job(await anns_project(open_api), await open_api.user("bob"))
+    async with open_api.broker.consume("payments", prefetch=1) as payments:
+        foreign = replace(command("job.cancel", {"job": job.id}), reply_to="payments")
+        with capture_logs() as logs:
+            await open_api.broker.publish(INBOX, foreign)
+            assert not (await other.ask("job.cancel", {"job": job.id}, number="2")).accepted
+        waiting = asyncio.ensure_future(anext(payments))
+        await open_api.broker.publish("payments", Message(b"", "first"))
+        assert (await waiting).message.message_id == "first"
+    assert await open_api.pool.fetchval("SELECT state FROM jobs") == "canceled"
+    assert other.replied() == {"sent": 1, "forbidden": 1}
+    told = [each for each in logs if each["event"] == "reply_not_sent"]
+    assert [(each["reason"], each["reply_to"], each["sender"]) for each in told] == [
+        ("forbidden", "payments", "forge")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("queue", "allowed"),
+    [
+        ("amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2MjMwNDk4MgAA.x==", True),
+        ("amq.rabbitmq.reply-to", False),
+        ("amq.gen-JzTY20BRgKO-HjmUJj0wLg", True),
+        ("forge.answers", True),
+        ("forge", False),
+        ("my.forge.answers", False),
+        ("ci-answers", True),
+        ("ci-answers-2", False),
+        ("payments", False),
+        ("amq.direct", False),
+        ("", False),
+    ],
+)
+def test_answers_go_to_queues_that_rabbitmq_named_and_to_those_of_the_setting(
+    queue: str, *, allowed: bool
+) -> None:
+    assert ReplyQueues("forge.*, ci-answers").allows(queue) is allowed
+    assert ReplyQueues("").allows(queue) is (allowed and queue.startswith("amq."))
 
 
 async def test_roles_hold_for_commands(other: Forge, open_api: Api) -> None:
