@@ -8,6 +8,7 @@ import sys
 import structlog
 from structlog.typing import Processor
 
+_OURS = ("services", "shared")
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
@@ -24,8 +25,10 @@ _JSON_TRACEBACKS = structlog.processors.ExceptionRenderer(
 def configure(log_format: str, level: str) -> None:
     """Log lines of at least ``level`` as ``json``, or as ``text`` for people.
 
-    Lines that libraries log through ``logging`` have the same form.
+    Lines that libraries log through ``logging`` have the same form. Below ``info`` there are none of them:
+    at ``debug`` botocore logs presigned URLs, and others whole requests.
     """
+    wanted = logging.getLevelNamesMapping()[level.upper()]
     renderer: tuple[Processor, ...] = (
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
@@ -35,7 +38,7 @@ def configure(log_format: str, level: str) -> None:
         renderer = (_JSON_TRACEBACKS, structlog.processors.JSONRenderer())
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(wanted),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -46,4 +49,6 @@ def configure(log_format: str, level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
-    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.basicConfig(handlers=[handler], level=max(wanted, logging.INFO), force=True)
+    for package in _OURS:
+        logging.getLogger(package).setLevel(wanted)

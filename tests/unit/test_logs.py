@@ -30,3 +30,20 @@ def test_a_traceback_is_logged_without_the_values_of_local_variables(log_format:
     assert "it went wrong" in done.stderr
     assert "job_id" in done.stderr
     assert "hunter" + "2" not in done.stderr
+
+
+def test_libraries_log_nothing_below_info() -> None:
+    program = """
+import logging, structlog
+from shared.logs import configure
+
+configure("json", "debug")
+logging.getLogger("botocore.auth").debug("hunter2")
+logging.getLogger("botocore.auth").info("of a library")
+logging.getLogger("shared.broker").debug("of ours")
+structlog.get_logger("services.api").debug("of ours, too")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "hunter2" not in done.stderr
+    for told in ("of a library", "of ours", "of ours, too"):
+        assert told in done.stderr

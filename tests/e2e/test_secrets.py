@@ -1,0 +1,167 @@
+"""No secret that is given comes out again: neither in a log of any service at any level, nor in an answer."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+
+from shared.storage.s3 import s3_store
+from tests.support.buckets import made_bucket
+from tests.support.gitlab import GitLab
+from tests.support.hooks import HookReceiver, hooked
+from tests.support.objects import put, s3_config
+from tests.support.projects import project
+from tests.support.rabbitmq import RabbitMQServer
+from tests.support.receivers import Receiver, receiving
+from tests.support.sealing import KEY
+from tests.support.seaweedfs import S3Server
+from tests.support.system import System, distributed
+
+pytestmark = pytest.mark.timeout(300)
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@dataclass(slots=True)
+class Canaries:
+    """Texts that are nowhere else."""
+
+    made: list[str] = field(default_factory=list)
+
+    def new(self) -> str:
+        """Another one."""
+        self.made.append(f"canary{len(self.made)}yranac")
+        return self.made[-1]
+
+    def found_in(self, text: str) -> list[str]:
+        """Those that the text has."""
+        return [each for each in self.made if each in text]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A distributed Crossdock that logs all it can, and the servers that it is told of."""
+
+    system: System
+    session: aiohttp.ClientSession
+    hooks: HookReceiver
+    uploads: Receiver
+    s3: S3Server
+    canaries: Canaries
+
+    @property
+    def gitlab(self) -> GitLab:
+        """The administrator."""
+        return GitLab(self.session, self.system.url, self.system.token)
+
+    async def ask(self, method: str, path: str, **more: Any) -> tuple[int, str]:
+        """Ask for anything, as the administrator where no headers are given."""
+        more = {"headers": {"PRIVATE-TOKEN": self.system.token}} | more
+        async with self.session.request(method, f"{self.system.url}{path}", **more) as answer:
+            return answer.status, await answer.text()
+
+    def logs(self) -> str:
+        """What all services have logged until now."""
+        return "".join(process.log.read_text() for process in self.system.processes.values())
+
+
+@pytest.fixture
+async def world(
+    database_url: str, rabbitmq_server: RabbitMQServer, queue_prefix: str, s3_server: S3Server
+) -> AsyncIterator[World]:
+    await made_bucket(s3_server)
+    canaries = Canaries()
+    settings: dict[str, Any] = {
+        "CROSSDOCK_BROKER_PREFIX": queue_prefix,
+        "CROSSDOCK_ROOT_TOKEN": f"glpat-{canaries.new()}",
+        "CROSSDOCK_LOG_LEVEL": "debug",
+        "CROSSDOCK_ALLOW_HTTP_REMOTE_IMPORTS": "true",
+        "CROSSDOCK_REMOTE_S3_ENDPOINT_URL": s3_server.endpoint,
+    }
+    with distributed(
+        database_url=database_url, broker_url=rabbitmq_server.url, s3=s3_server, **settings
+    ) as system:
+        async with aiohttp.ClientSession() as session, hooked(500) as hooks, receiving(403) as uploads:
+            yield World(system, session, hooks, uploads, s3_server, canaries)
+
+
+async def ask_with_tokens(world: World) -> None:
+    """Give tokens in every place where one may be."""
+    new = world.canaries.new
+    for path, more in (
+        ("/api/v4/user", {"headers": {"PRIVATE-TOKEN": new()}}),
+        ("/api/v4/user", {"headers": {"Authorization": f"Bearer {new()}"}}),
+        (f"/api/v4/user?private_token={new()}", {"headers": {}}),
+        (f"/api/crossdock/v1/jobs?access_token={new()}", {"headers": {}}),
+        (f"/api/v4/nothing?private_token={new()}", {"headers": {}}),
+    ):
+        status, _ = await world.ask("GET", path, **more)
+        assert status in (401, 404)
+    for body, headers in (
+        (json.dumps({"private_token": new()}), {"Content-Type": "application/json"}),
+        (f"private_token={new()}", FORM),
+        (f'{{"private_token": "{new()}', {"Content-Type": "application/json"}),
+    ):
+        status, _ = await world.ask("POST", "/api/v4/projects", data=body, headers=headers)
+        assert status in (400, 401)
+    status, _ = await world.ask("POST", "/users/sign_in", data=f"token={new()}", headers=FORM)
+    assert status < 500
+
+
+async def import_from_elsewhere(world: World) -> int:
+    """Fetch an archive from a bucket, after some that cannot be fetched; give its project."""
+    new, s3 = world.canaries.new, world.s3
+    async with s3_store(s3_config(s3, prefix="")) as store:
+        await put(store, "elsewhere/a.tar.gz", project())
+    given = {"region": s3.region, "bucket_name": s3.bucket, "file_key": "elsewhere/a.tar.gz", "path": "s3"}
+    wrong = {"access_key_id": new(), "secret_access_key": new()}
+    refused = await world.gitlab.call("POST", "/projects/remote-import-s3", json=given | wrong)
+    assert refused.status == 400
+    url = f"{world.uploads.url}/{new()}.tar.gz?sig={new()}"
+    refused = await world.gitlab.call("POST", "/projects/remote-import", json={"path": "p", "url": url})
+    assert refused.status == 400
+    keys = {"access_key_id": s3.access_key, "secret_access_key": s3.secret_key}
+    fetched = await world.gitlab.call("POST", "/projects/remote-import-s3", json=given | keys)
+    assert fetched.status == 201, fetched
+    assert (await world.gitlab.imported(fetched.body["id"]))["import_status"] == "finished"
+    number: int = fetched.body["id"]
+    return number
+
+
+async def hook(world: World, url: str) -> str:
+    """Make a webhook of all projects with a canary as its secret, and give its address."""
+    secret = b64encode(world.canaries.new().encode().ljust(32)).decode()
+    world.canaries.made.append(secret)
+    status, text = await world.ask("POST", "/api/crossdock/v1/webhooks", json={"url": url, "secret": secret})
+    assert status == 201, text
+    return f"/api/crossdock/v1/webhooks/{json.loads(text)['id']}"
+
+
+async def test_what_is_secret_is_in_no_log_and_no_answer(world: World) -> None:
+    new = world.canaries.new
+    await ask_with_tokens(world)
+    hooks = [
+        await hook(world, f"{world.hooks.url}?token={new()}"),
+        await hook(world, f"http://user:{new()}@127.0.0.1:9/{new()}?token={new()}"),
+    ]
+    number = await import_from_elsewhere(world)
+    upload = {"upload[url]": f"{world.uploads.url}/{new()}?X-Amz-Signature={new()}"}
+    assert (await world.gitlab.export(number, **upload))["export_status"] == "finished"
+    await world.hooks.take(4)
+    shown = [
+        (await world.ask("GET", path))[1]
+        for address in hooks
+        for path in (address, f"{address}/deliveries", "/api/crossdock/v1/webhooks", "/api/crossdock/v1/jobs")
+    ]
+    logs = world.logs()
+    assert "webhook_refused" in logs
+    assert "archive_uploaded" in logs
+    world.canaries.made += [world.s3.secret_key, KEY, "X-Amz-Signature"]
+    assert world.canaries.found_in(logs) == []
+    assert world.canaries.found_in("".join(shown)) == []
