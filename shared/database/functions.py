@@ -27,7 +27,7 @@ import stamina
 _Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 LEDGER = """
-CREATE TABLE IF NOT EXISTS schema_functions (
+CREATE TABLE schema_functions (
     version integer NOT NULL, digest text NOT NULL, names text[] NOT NULL, former text NOT NULL,
     loaded_at timestamptz NOT NULL DEFAULT now())
 """

@@ -24,7 +24,7 @@ from shared.database import functions
 
 _LOCK = 0x63726F7373646F63
 _LEDGER = """
-CREATE TABLE IF NOT EXISTS schema_migrations (
+CREATE TABLE schema_migrations (
     number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
 """
 
@@ -62,7 +62,10 @@ def _read() -> Iterator[Migration]:
 
 
 async def migrate(url: str, *, to: int | None = None) -> MigrationReport:
-    """Bring the schema to migration ``to``: the newest for None, an empty schema for 0."""
+    """Bring the schema to migration ``to``: the newest for None, an empty schema for 0.
+
+    Where nothing is to be done, rights to read are enough.
+    """
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
@@ -72,8 +75,8 @@ async def migrate(url: str, *, to: int | None = None) -> MigrationReport:
 
 
 async def _migrate(connection: asyncpg.Connection[asyncpg.Record], to: int | None) -> MigrationReport:
-    await connection.execute(_LEDGER)
-    await connection.execute(functions.LEDGER)
+    await _make_missing(connection, "schema_migrations", _LEDGER)
+    await _make_missing(connection, "schema_functions", functions.LEDGER)
     done = {row["number"] for row in await connection.fetch("SELECT number FROM schema_migrations")}
     known = migrations()
     target = known[-1].number if to is None else to
@@ -85,6 +88,12 @@ async def _migrate(connection: asyncpg.Connection[asyncpg.Record], to: int | Non
         return MigrationReport(steps, functions=False)
     former = functions.names_of_functions("\n".join(step.up for step in known))
     return MigrationReport(steps, functions=await functions.load(connection, former=former))
+
+
+async def _make_missing(connection: asyncpg.Connection[asyncpg.Record], table: str, statement: str) -> None:
+    """Make a table that is missing. Postgres asks for the right to make one even if it is there."""
+    if await connection.fetchval("SELECT to_regclass($1) IS NULL", table):
+        await connection.execute(statement)
 
 
 async def _walk(connection: asyncpg.Connection[asyncpg.Record], done: set[int], target: int) -> list[int]:
