@@ -41,3 +41,14 @@ def test_the_secret_that_is_there_already_serves_the_migration_too(helm: Helm) -
     pod = pods(objects)["migrate"]["spec"]
     assert pod["volumes"][0]["secret"]["secretName"] == "crossdock"  # that is the one of the values
     assert of_kind(objects, "Secret") == []
+
+
+def test_the_migration_may_have_a_database_url_of_its_own(helm: Helm) -> None:
+    objects = helm.render(CHART / "ci" / "small.yaml", migration__secret="of-the-owner")
+    mounted = {
+        service: {volume["secret"]["secretName"] for volume in pod["spec"]["volumes"]}
+        for service, pod in pods(objects).items()
+    }
+    assert mounted["migrate"] == {"of-the-owner"}
+    assert "of-the-owner" not in mounted["api"]
+    assert not [each for each in of_kind(objects, "Secret") if each["metadata"]["name"].endswith("-migrate")]

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,17 @@ class RabbitMQServer:
                 return bool(connection.recv(1))
         except OSError:
             return False
+
+    def import_definitions(self, file: Path) -> None:
+        """Make the virtual hosts, users and permissions of the file."""
+        command = [str(_SERVER.with_name("rabbitmqctl")), "import_definitions", str(file)]
+        done = subprocess.run(command, env=self._env, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stdout + done.stderr)
+
+    def url_of(self, user: str, password: str, vhost: str) -> str:
+        """Where such a user connects to."""
+        return f"amqp://{user}:{password}@127.0.0.1:{self._port}/{vhost}"
 
     def kill(self, *, keeping: str) -> None:
         """End the node by SIGKILL as soon as the new quorum queue ``keeping`` outlives that.

@@ -125,9 +125,13 @@ def distributed(  # the servers, and how many of ours
     s3: S3Server,
     importers: int = 1,
     exporters: int = 1,
+    own: Mapping[str, Mapping[str, str]] | None = None,
     **settings: str,
 ) -> Iterator[System]:
-    """An api and any number of importers and exporters over real servers."""
+    """An api and any number of importers and exporters over real servers.
+
+    ``own`` are settings of single services, by their names.
+    """
     with ExitStack() as resources:
         folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="crossdock-distributed-")))
         (port,) = free_ports(1)
@@ -150,7 +154,7 @@ def distributed(  # the servers, and how many of ours
             system.processes[name] = crossdock(
                 name.partition("-")[0],
                 directory=folder / name,
-                env={**env, "CROSSDOCK_METRICS_PORT": str(metrics_port)},
+                env={**env, "CROSSDOCK_METRICS_PORT": str(metrics_port), **(own or {}).get(name, {})},
                 resources=resources,
             )
         resources.callback(_terminate, tuple(system.processes.values()))

@@ -37,7 +37,9 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 
 {{/* The one that a service mounts; takes the root and the name of a service. */}}
 {{- define "crossdock.secretFor" -}}
-{{- if and (eq .service "migrate") (not .root.Values.secrets.existing) -}}
+{{- if and (eq .service "migrate") .root.Values.migration.secret -}}
+{{- .root.Values.migration.secret -}}
+{{- else if and (eq .service "migrate") (not .root.Values.secrets.existing) -}}
 {{- include "crossdock.name" .root }}-migrate
 {{- else -}}
 {{- include "crossdock.secret" .root -}}
