@@ -1,16 +1,23 @@
-"""No secret that is given comes out again: neither in a log of any service at any level, nor in an answer."""
+"""No secret that is given comes out again: in no log of any service at any level, no answer, no dump."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 import pytest
 
+from shared.database.pool import database
+from shared.sealing.canary import check_keys
 from shared.storage.s3 import s3_store
 from tests.support.buckets import made_bucket
 from tests.support.gitlab import GitLab
@@ -19,9 +26,9 @@ from tests.support.objects import put, s3_config
 from tests.support.projects import project
 from tests.support.rabbitmq import RabbitMQServer
 from tests.support.receivers import Receiver, receiving
-from tests.support.sealing import KEY
+from tests.support.sealing import KEY, OTHER_KEY, sealer
 from tests.support.seaweedfs import S3Server
-from tests.support.system import System, distributed
+from tests.support.system import System, crossdock, distributed, environment
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -143,7 +150,7 @@ async def hook(world: World, url: str) -> str:
     return f"/api/crossdock/v1/webhooks/{json.loads(text)['id']}"
 
 
-async def test_what_is_secret_is_in_no_log_and_no_answer(world: World) -> None:
+async def test_what_is_secret_is_in_no_log_no_answer_and_no_row(world: World) -> None:
     new = world.canaries.new
     await ask_with_tokens(world)
     hooks = [
@@ -162,6 +169,55 @@ async def test_what_is_secret_is_in_no_log_and_no_answer(world: World) -> None:
     logs = world.logs()
     assert "webhook_refused" in logs
     assert "archive_uploaded" in logs
+    rows = await rows_of(world.system.database_url)
     world.canaries.made += [world.s3.secret_key, KEY, "X-Amz-Signature"]
     assert world.canaries.found_in(logs) == []
     assert world.canaries.found_in("".join(shown)) == []
+    assert world.canaries.found_in(rows) == []
+
+
+async def rows_of(database_url: str) -> str:
+    """All rows of all tables, as a dump has them; bytes as text, too."""
+    connection = await asyncpg.connect(database_url)
+    tables = await connection.fetch("SELECT relname FROM pg_stat_user_tables")
+    rows = [
+        row[0]
+        for table in tables
+        for row in await connection.fetch(f"SELECT t::text FROM {table['relname']} t")  # noqa: S608  # ours
+    ]
+    await connection.close()
+    texts = [
+        bytes.fromhex(found).decode(errors="replace") for found in re.findall(r"\\x([0-9a-f]+)", str(rows))
+    ]
+    return "\n".join([*rows, *texts])
+
+
+@pytest.mark.parametrize("service", ["api", "importer", "exporter"])
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [({}, "openssl rand -base64 32"), ({"CROSSDOCK_SECRETS_KEY": OTHER_KEY}, "it lacks the key")],
+    ids=["none", "wrong"],
+)
+async def test_a_service_without_the_key_of_its_database_ends_with_one_line(
+    database_url: str,
+    rabbitmq_server: RabbitMQServer,
+    s3_server: S3Server,
+    tmp_path: Path,
+    service: str,
+    key: dict[str, str],
+    told: str,
+) -> None:
+    async with database(database_url) as pool:
+        await check_keys(pool, sealer())
+    env = environment(database_url=database_url, broker_url=rabbitmq_server.url, s3=s3_server)
+    del env["CROSSDOCK_SECRETS_KEY"]
+    with ExitStack() as resources:
+        process = crossdock(service, directory=tmp_path / service, env=env | key, resources=resources)
+        assert await asyncio.to_thread(process.wait) == 1
+    (line,) = process.log.read_text().splitlines()
+    assert told in json.loads(line)["error"]
+
+
+def test_a_standalone_has_a_key_that_nobody_else_may_read(standalone_system: System) -> None:
+    assert standalone_system.data is not None
+    assert (standalone_system.data / "secrets.key").stat().st_mode & 0o777 == 0o600
