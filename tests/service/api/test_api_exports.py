@@ -312,3 +312,9 @@ async def test_of_exports_asked_for_at_once_one_is_made(api: Api) -> None:
 
     assert sorted(answer.status for answer in answers) == [202] + [400] * 7
     assert await api.pool.fetchval("SELECT count(*) FROM jobs") == 1
+
+
+async def test_the_row_of_a_job_has_no_address(api: Api) -> None:
+    project = await api.project(await api.user("ann"))
+    await api.post(f"/projects/{project.id}/export", by="ann", json={"upload": {"url": ADDRESS}})
+    assert ADDRESS not in await api.pool.fetchval("SELECT payload::text FROM jobs")
