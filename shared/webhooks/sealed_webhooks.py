@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from shared.remote.masking import mask_url
+from shared.sealing.errors import SecretUnreadable
 from shared.sealing.sealer import SealContext, Sealer
 from shared.webhooks.models import SealedUrl, Webhook
 
@@ -37,9 +39,20 @@ class WebhookSealer:
         return self._sealer.seal(secret, SealContext(SECRET, project_id))
 
     def open(self, webhook: Webhook) -> WebhookTarget:
-        """Open the URL and the secrets of a webhook. Raises SecretUnreadable."""
-        owner = webhook.project_id
+        """Open the URL and the secrets of a webhook. Raises SecretUnreadable.
+
+        An old secret that does not open is left out: whose key was lost is given anew, and replaces it.
+        """
+        owner, (newest, *older) = webhook.project_id, webhook.sealed_secrets or (b"",)
         return WebhookTarget(
             url=self._sealer.open(webhook.url.sealed, SealContext(URL, owner)).decode(),
-            secrets=[self._sealer.open(each, SealContext(SECRET, owner)) for each in webhook.sealed_secrets],
+            secrets=[
+                self._sealer.open(newest, SealContext(SECRET, owner)),
+                *self._readable(older, SealContext(SECRET, owner)),
+            ],
         )
+
+    def _readable(self, sealed: Sequence[bytes], context: SealContext) -> Iterator[bytes]:
+        for each in sealed:
+            with suppress(SecretUnreadable):
+                yield self._sealer.open(each, context)

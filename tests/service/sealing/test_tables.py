@@ -16,7 +16,7 @@ from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, ImportOrder, JobKind, RemoteSource, UploadTarget
 from shared.jobs.sealed_orders import OrderSealer
 from shared.sealing.canary import check_keys
-from shared.sealing.errors import SecretsKeyWrong
+from shared.sealing.errors import SecretsKeyWrong, SecretUnreadable
 from shared.sealing.tables import AT_ONCE
 from shared.settings.environment import Settings
 from shared.storage.filesystem import FilesystemStore
@@ -135,6 +135,19 @@ async def test_a_rotation_counts_what_does_not_open_and_keeps_a_key_that_somethi
     await pool.execute("UPDATE webhooks SET project_id = 1")
     done = await make_resealer(pool, BOTH).rotate()
     assert (done.renewed, done.unreadable, done.unused_keys) == (5, {OLD.key_ids[0]: 2}, [])
+
+
+async def test_a_webhook_whose_key_is_lost_sends_again_once_url_and_secret_are_given_anew(pool: Pool) -> None:
+    await make_resealer(pool, OLD).seal_clear()
+    new = WebhookSealer(NEW)
+    (lost,) = await store.list_all(pool, None)
+    with pytest.raises(SecretUnreadable):
+        new.open(lost)
+    await store.change_url(pool, lost.id, new.seal_url(URL, project_id=None))
+    await store.rotate(pool, lost.id, new.seal_secret(b"new", project_id=None))
+    (found,) = await store.list_all(pool, None)
+    assert len(found.sealed_secrets) == 2
+    assert new.open(found) == WebhookTarget(url=URL, secrets=[b"new"])
 
 
 async def test_nothing_is_sent_after_a_step_down_until_it_is_given_anew(database_url: str) -> None:
