@@ -489,6 +489,9 @@ CREATE TABLE job_workers (
     seen_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT job_workers_pkey PRIMARY KEY (kind, name),
     CONSTRAINT job_workers_slots_check CHECK (slots > 0)
+);
+
+
 -- 0041_secrets_canary
 CREATE TABLE secrets_canary (
     is_only boolean NOT NULL DEFAULT true,

@@ -7,7 +7,6 @@ import pytest
 from shared.accounts.models import AccessLevel
 from shared.broker.base import Message
 from shared.gitlab.visibility import Visibility
-from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, JobKind, UploadTarget
 from tests.support.api import Api
 from tests.support.sealing import opened

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from services.api.queue.actors import Actors
-from services.api.queue.masking import without_secrets
 from services.api.queue.consumer import INBOX
+from services.api.queue.masking import without_secrets
 from services.api.queue.reply_queues import ReplyQueues
 from shared.broker.base import MAX_BODY_BYTES, MAX_REASON_CHARACTERS, Message
 from shared.errors import Denied
