@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+from pathlib import Path
+from typing import Any
 
 import structlog
 from structlog.typing import Processor
@@ -52,3 +55,36 @@ def configure(log_format: str, level: str) -> None:
     logging.basicConfig(handlers=[handler], level=max(wanted, logging.INFO), force=True)
     for package in _OURS:
         logging.getLogger(package).setLevel(wanted)
+
+
+def log_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that only the event loop has seen, by its class and place.
+
+    Its text, and asyncio's description of the callback, may quote what a peer has sent.
+    """
+    error = context.get("exception")
+    structlog.get_logger().error("loop_error", kind=type(error).__name__, place=place_of(error))
+
+
+def place_of(error: BaseException | None) -> str | None:
+    """Return the file and the line where an error was raised; None for one that was not."""
+    frame = error.__traceback__ if error is not None else None
+    if frame is None:
+        return None
+    while frame.tb_next is not None:
+        frame = frame.tb_next
+    return f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"
+
+
+def quiet_logger() -> logging.Logger:
+    """Return the logger for aiohttp. It names the class of an error instead of what aiohttp says of it."""
+    logger = logging.getLogger("crossdock.http")
+    logger.addFilter(_name_class)
+    return logger
+
+
+def _name_class(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    record.msg, record.args = f"aiohttp: {type(error).__name__}", ()
+    record.exc_info = record.exc_text = record.stack_info = None
+    return True

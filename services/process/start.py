@@ -13,7 +13,7 @@ from asyncpg import InterfaceError, PostgresError
 from pydantic import ValidationError
 
 from shared.errors import CrossdockError
-from shared.logs import configure
+from shared.logs import configure, log_loop_error
 from shared.settings.environment import Settings
 
 T = TypeVar("T")
@@ -35,8 +35,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _cancel_on_signal(work: Coroutine[Any, Any, T]) -> T:
-    task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    loop.set_exception_handler(log_loop_error)
     return await task
 
 
