@@ -31,8 +31,8 @@ class Connection:
     """A connection with its phase, the time ``since`` when that lasts, and the crowds that count it.
 
     ``share`` names its peer's share; it is empty for a trusted proxy. ``reader`` is the task of a request
-    that changes nothing, while it is at work. Until ``spared_until`` the peer may take its answer as slowly
-    as it likes.
+    that changes nothing, while it is at work. Until ``spared_until`` the peer may take the answer to the
+    request at work as slowly as it likes.
     """
 
     __slots__ = (

@@ -1,0 +1,57 @@
+"""The port that the api listens on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
+
+from aiohttp import web
+
+from services.api.listener.connections import Connections
+from services.api.listener.guard import Guard
+from services.api.listener.malformed import handler_factory
+
+CONNECTIONS = web.AppKey("connections", Connections)
+
+
+async def keep_ticking(app: web.Application) -> AsyncIterator[None]:
+    """Look after the connections for as long as the application runs, while it drains as well."""
+    ticking = asyncio.create_task(app[CONNECTIONS].keep_ticking())
+    yield
+    ticking.cancel()
+    await asyncio.gather(ticking, return_exceptions=True)
+
+
+class GuardedSite(web.BaseSite):
+    """Listens with a guard around each of aiohttp's protocols. ``headers`` go with what is no request."""
+
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        *,
+        host: str,
+        port: int,
+        headers: Mapping[str, str],
+    ) -> None:
+        connections = runner.app[CONNECTIONS]
+        super().__init__(runner, backlog=connections.limits.backlog)
+        self._address = host, port
+        self._connections = connections
+        self._headers = headers
+
+    @property
+    def name(self) -> str:
+        """The address."""
+        host, port = self._address
+        return f"http://{host}:{port}"
+
+    async def start(self) -> None:
+        """Begin to accept connections."""
+        await super().start()
+        assert self._runner.server is not None  # noqa: S101  # BaseSite has asked for it
+        make_handler = handler_factory(self._runner.server, headers=self._headers)
+        make_guard = partial(Guard, make_handler, self._connections, headers=self._headers)
+        host, port = self._address
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(make_guard, host, port, backlog=self._backlog)
