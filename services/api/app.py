@@ -18,10 +18,16 @@ from services.api.gitlab.errors import render_gitlab_error
 from services.api.gitlab.health import HEALTH, Health
 from services.api.gitlab.upload_forms import content_digest
 from services.api.http import rate_limit_headers
+from services.api.http.client import TRUSTED_PROXIES
 from services.api.http.downloads import DOWNLOADS
 from services.api.http.endpoint import ENDPOINTS
 from services.api.http.metrics import RequestMetrics
-from services.api.http.responses import EXTERNAL_URL, add_common_headers
+from services.api.http.responses import EXTERNAL_URL, SECURITY_HEADERS, add_common_headers, security_headers
+from services.api.listener.connections import ConnectionLimits, Connections
+from services.api.listener.metrics import ConnectionMetrics
+from services.api.listener.peers import TrustedProxies
+from services.api.listener.site import CONNECTIONS, keep_ticking
+from services.api.middleware.connection import mark_at_work, spare_event_streams
 from services.api.middleware.entity_tags import tag_answers
 from services.api.middleware.errors import RENDERERS, refuse_malformed, render_errors
 from services.api.middleware.idempotency import DIGEST_UPLOAD, KEYS, KEYS_LIMIT, answer_once
@@ -36,12 +42,15 @@ from services.api.use_cases import USE_CASES, UseCaseConfig, make_use_cases
 from services.process.health import Readiness
 from shared.broker.base import Broker
 from shared.database.pool import Pool
+from shared.logs import quiet_logger
 from shared.sealing.sealer import Sealer
 from shared.storage.base import ObjectStore
 from shared.tracing.base import OFF, Tracer
 
 _OWN_API = re.compile("/+api/+crossdock/")
 """Several slashes in a row count as one, as in the routes."""
+
+_LINGERING = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +61,7 @@ class ApiConfig:
     ``broker_prefix``. At most ``uploads_at_once`` requests send content at a time; each may hold one part
     of an S3 upload in memory. At most ``downloads_at_once`` files are sent at a time; each keeps a connection
     to the storage. An event stream ends after ``longest_stream``. A user has at most about
-    ``idempotency_keys_limit`` keys at a time.
+    ``idempotency_keys_limit`` keys at a time. With ``hsts``, browsers are told to use https alone for so long.
     """
 
     external_url: str
@@ -61,6 +70,9 @@ class ApiConfig:
     uploads_at_once: int = 32
     downloads_at_once: int = 32
     idempotency_keys_limit: int = 10_000
+    connections: ConnectionLimits = field(default_factory=ConnectionLimits)
+    trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    hsts: timedelta = timedelta(0)
     use_cases: UseCaseConfig = field(default_factory=UseCaseConfig)
 
 
@@ -73,6 +85,7 @@ def make_app(
     config: ApiConfig,
     readiness: Readiness | None = None,
     metrics: RequestMetrics | None = None,
+    connection_metrics: ConnectionMetrics | None = None,
     tracer: Tracer = OFF,
 ) -> web.Application:
     """Make the application. The ports must stay open until it has ended.
@@ -81,7 +94,7 @@ def make_app(
     """
     metrics = metrics or RequestMetrics()
     on_quota = partial(rate_limit_headers.remember_quota, metrics)
-    middlewares = [trace_requests, log_requests, tag_answers, render_errors, answer_outages,
+    middlewares = [mark_at_work, trace_requests, log_requests, tag_answers, render_errors, answer_outages,
                    refuse_malformed, identify_caller, limit_uploads, answer_once]  # fmt: skip
     app = web.Application(middlewares=middlewares, client_max_size=0)
     app[EXTERNAL_URL] = config.external_url
@@ -92,6 +105,10 @@ def make_app(
     app[STREAMS], app[LONGEST_STREAM] = [], config.longest_stream
     app[DOWNLOADS] = asyncio.Semaphore(config.downloads_at_once)
     app[SLOTS] = asyncio.Semaphore(config.uploads_at_once)
+    app[TRUSTED_PROXIES] = config.trusted_proxies
+    app[SECURITY_HEADERS] = security_headers(hsts=config.hsts)
+    app[CONNECTIONS] = _make_connections(config, connection_metrics or ConnectionMetrics())
+    app.cleanup_ctx.append(keep_ticking)
     app[KEYS], app[KEYS_LIMIT] = pool, config.idempotency_keys_limit
     app[DIGEST_UPLOAD] = content_digest
     app[METRICS], app[TRACER] = metrics, tracer
@@ -99,8 +116,15 @@ def make_app(
     app[DOCUMENTATION] = make_documentation(config.external_url, broker_prefix=config.broker_prefix)
     app.on_response_prepare.append(add_common_headers)
     app.on_response_prepare.append(rate_limit_headers.add_headers)
+    app.on_response_prepare.append(partial(spare_event_streams, longest=config.longest_stream))
     app[ENDPOINTS] = {added: route.endpoint for route in ROUTES for added in _add_route(app, route)}
     return app
+
+
+def _make_connections(config: ApiConfig, metrics: ConnectionMetrics) -> Connections:
+    connections = Connections(config.connections, proxies=config.trusted_proxies, on_end=metrics.count_end)
+    metrics.watch(connections)
+    return connections
 
 
 def _add_route(app: web.Application, route: Route) -> Iterator[AbstractRoute]:
@@ -114,7 +138,16 @@ async def _defer_continue(_request: web.Request) -> None:
 
 
 def make_runner(app: web.Application, *, shutdown_timeout: float) -> web.AppRunner:
-    """Make the runner. It does not decompress bodies, because ``bodies.chunks`` does."""
+    """Make the runner. It does not decompress bodies, because ``bodies.chunks`` does.
+
+    After an answer, what is left of the body is read for 2 seconds at most.
+    """
     return web.AppRunner(
-        app, access_log=None, shutdown_timeout=shutdown_timeout, handle_signals=False, auto_decompress=False
+        app,
+        access_log=None,
+        logger=quiet_logger(),
+        shutdown_timeout=shutdown_timeout,
+        handle_signals=False,
+        auto_decompress=False,
+        lingering_time=_LINGERING,
     )

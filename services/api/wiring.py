@@ -6,10 +6,17 @@ import asyncio
 import signal
 from datetime import timedelta
 
+import structlog
 from aiohttp import web
 
 from services.api.app import ApiConfig, make_app, make_runner
 from services.api.http.metrics import RequestMetrics
+from services.api.http.responses import SECURITY_HEADERS
+from services.api.listener.connections import ConnectionLimits
+from services.api.listener.descriptors import find_capacity, raise_descriptor_limit
+from services.api.listener.metrics import ConnectionMetrics
+from services.api.listener.peers import parse_networks
+from services.api.listener.site import GuardedSite
 from services.api.queue.actors import Actors
 from services.api.queue.command_service import CommandHandler, CommandService
 from services.api.queue.commands import CancelCommand, ExportCommand, ImportCommand
@@ -37,6 +44,8 @@ _NOTICE = 0.2
 _CUT_OFF = 1.0
 """Seconds in which cancelled requests may clean up. aiohttp waits this time twice."""
 
+_log = structlog.get_logger()
+
 
 def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
     """Make the application."""
@@ -47,6 +56,9 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         uploads_at_once=settings.uploads_at_once,
         idempotency_keys_limit=settings.idempotency_keys_limit,
         downloads_at_once=max(1, settings.s3_connections // 2),
+        connections=_connection_limits(settings),
+        trusted_proxies=parse_networks(settings.trusted_proxies),
+        hsts=timedelta(seconds=settings.hsts_seconds),
         use_cases=UseCaseConfig(
             defaults=default_settings(settings),
             job_attempts=settings.job_attempts,
@@ -65,7 +77,27 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         config=config,
         readiness=monitor.readiness,
         metrics=RequestMetrics(monitor.registry),
+        connection_metrics=ConnectionMetrics(monitor.registry),
         tracer=ports.tracer,
+    )
+
+
+def _connection_limits(settings: Settings) -> ConnectionLimits:
+    """Make the limits that the file descriptors of the process allow, of which others need some."""
+    descriptors = raise_descriptor_limit()
+    capacity = find_capacity(
+        descriptors,
+        reserved=settings.database_pool_size + settings.s3_connections + settings.uploads_at_once,
+        most=settings.connections_at_once,
+    )
+    _log.info("connections_limited", connections=capacity.connections, descriptors=descriptors)
+    return ConnectionLimits(
+        most=capacity.connections,
+        backlog=capacity.backlog,
+        head=timedelta(seconds=settings.head_seconds),
+        idle=timedelta(seconds=settings.keepalive_seconds),
+        rate=settings.least_rate,
+        grace=timedelta(seconds=settings.least_rate_grace_seconds),
     )
 
 
@@ -106,7 +138,8 @@ async def listen(app: web.Application, settings: Settings) -> web.AppRunner:
     """Start to serve requests; ``stop`` ends it."""
     runner = make_runner(app, shutdown_timeout=settings.drain_seconds)
     await runner.setup()
-    await web.TCPSite(runner, settings.host, settings.port).start()
+    headers = app[SECURITY_HEADERS]
+    await GuardedSite(runner, host=settings.host, port=settings.port, headers=headers).start()
     return runner
 
 

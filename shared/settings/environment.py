@@ -7,9 +7,10 @@ may come from a file instead: ``CROSSDOCK_ROOT_TOKEN_FILE=/run/secrets/token``.
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
-from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -32,6 +33,15 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     uploads_at_once: int = Field(default=32, ge=1, le=10_000)
+
+    # What a connection may cost.
+    connections_at_once: int = Field(default=8192, ge=16, le=1_000_000)
+    head_seconds: float = Field(default=15, gt=0)
+    keepalive_seconds: float = Field(default=75, gt=0)
+    least_rate: int = Field(default=1024, ge=1, description="bytes a second")
+    least_rate_grace_seconds: float = Field(default=60, gt=0)
+    trusted_proxies: str = Field(default="", description="networks, separated by commas")
+    hsts_seconds: int = Field(default=0, ge=0, description="0 = off")
 
     # Object storage.
     s3_bucket: str = "crossdock"
@@ -130,6 +140,13 @@ class Settings(BaseSettings):
             if path and name not in values and "SecretStr" in str(field.annotation):
                 values[name] = Path(path).read_text().rstrip("\n")
         return values
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, given: str) -> str:
+        for each in filter(None, map(str.strip, given.split(","))):
+            ip_network(each)
+        return given
 
     @property
     def base_url(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,6 +17,10 @@ from yarl import URL
 
 from services.api.app import ApiConfig, make_app, make_runner
 from services.api.http.metrics import RequestMetrics
+from services.api.http.responses import SECURITY_HEADERS
+from services.api.listener.connections import Connections
+from services.api.listener.metrics import ConnectionMetrics
+from services.api.listener.site import CONNECTIONS, GuardedSite
 from services.api.use_cases import USE_CASES, UseCaseConfig, UseCases
 from services.process.health import Readiness
 from shared.accounts.memberships import add_project_member
@@ -66,6 +70,7 @@ class Api:
     readiness: Readiness
     registry: CollectorRegistry
     uses: UseCases
+    connections: Connections
     tokens: dict[str, str] = field(default_factory=dict)
 
     async def call(self, method: str, path: str, *, by: str | None = None, **more: Any) -> Answer:
@@ -167,9 +172,13 @@ async def running_api(
     uploads_at_once: int = 32,
     downloads_at_once: int = 32,
     idempotency_keys_limit: int = 10_000,
+    listener: Mapping[str, Any] | None = None,
     **config: Any,
 ) -> AsyncIterator[Api]:
-    """Start the application with these application settings, else without rate limits."""
+    """Start the application with these application settings, else without rate limits.
+
+    ``listener`` has what else differs from the defaults of ``ApiConfig``.
+    """
     async with database(url, size=4) as pool:
         store_, broker, readiness = FilesystemStore(folder), MemoryBroker(), Readiness()
         registry = CollectorRegistry()
@@ -184,6 +193,7 @@ async def running_api(
                 uploads_at_once=uploads_at_once,
                 downloads_at_once=downloads_at_once,
                 idempotency_keys_limit=idempotency_keys_limit,
+                **(listener or {}),
                 use_cases=UseCaseConfig(
                     defaults=ApplicationSettings(**(UNLIMITED | config)),
                     outbound=remote or RemoteImportPolicy(),
@@ -191,9 +201,21 @@ async def running_api(
             ),
             readiness=readiness,
             metrics=RequestMetrics(registry),
+            connection_metrics=ConnectionMetrics(registry),
         )
         async with listening(app) as url_, aiohttp.ClientSession() as session:
-            yield Api(pool, store_, broker, folder, url_, session, readiness, registry, app[USE_CASES])
+            yield Api(
+                pool,
+                store_,
+                broker,
+                folder,
+                url_,
+                session,
+                readiness,
+                registry,
+                app[USE_CASES],
+                app[CONNECTIONS],
+            )
 
 
 @asynccontextmanager
@@ -202,7 +224,7 @@ async def listening(app: web.Application) -> AsyncIterator[URL]:
     runner = make_runner(app, shutdown_timeout=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await GuardedSite(runner, host="127.0.0.1", port=0, headers=app[SECURITY_HEADERS]).start()
         host, port = runner.addresses[0][:2]
         yield URL.build(scheme="http", host=host, port=port)
     finally:

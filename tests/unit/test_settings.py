@@ -118,3 +118,9 @@ def test_workers_take_their_limits_from_the_settings() -> None:
     assert hours == {JobKind.IMPORT: 2, JobKind.RELATION_IMPORT: 2, JobKind.EXPORT: 1}
     assert limits.deadlines.idle == timedelta(minutes=5)
     assert limits.shares == Shares(percent=50, weights={"ann": 3, "bob": 0.5})
+
+
+def test_a_network_that_is_none_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}TRUSTED_PROXIES", "10.0.0.0/8, proxy.example.org")
+    with pytest.raises(ValidationError, match=r"proxy\.example\.org"):
+        Settings()

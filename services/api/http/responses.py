@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import msgspec
@@ -17,6 +17,9 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 EXTERNAL_URL = web.AppKey("external_url", str)
 """The URL by which users reach the server, without a slash at its end."""
+
+SECURITY_HEADERS = web.AppKey("security_headers", Mapping[str, str])
+"""The headers of all answers, also of those to what is no request."""
 
 CORRELATION_ID = web.RequestKey("correlation_id", str)
 _STARTED = web.RequestKey("started", float)
@@ -76,11 +79,19 @@ def seconds_since_begin(request: web.Request) -> float:
     return round(time.perf_counter() - request[_STARTED], 6)
 
 
+def security_headers(*, hsts: timedelta) -> Mapping[str, str]:
+    """Return the headers of all answers. Browsers use https alone for the time of ``hsts``; 0 is off."""
+    headers = {"Server": "Crossdock", "X-Content-Type-Options": "nosniff"}
+    if hsts:
+        headers["Strict-Transport-Security"] = f"max-age={int(hsts.total_seconds())}"
+    return headers
+
+
 async def add_common_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Set the headers of all responses. Cache headers of a handler stay."""
     response.headers["X-Request-Id"] = request[CORRELATION_ID]
     response.headers["X-Runtime"] = f"{seconds_since_begin(request):.6f}"
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.update(request.app[SECURITY_HEADERS])
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
     response.headers.setdefault("Vary", "Origin")
     response.headers.setdefault("Cache-Control", "max-age=0, private, must-revalidate")
