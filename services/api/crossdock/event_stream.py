@@ -14,7 +14,6 @@ from services.api.http.caller import require_caller
 from services.api.http.errors import ParametersInvalid, TooManyStreams
 from services.api.http.parameters import integer
 from services.api.http.responses import external_url
-from services.api.http.streams import write
 from shared.errors import Unavailable
 from shared.events.cloud_events import cloud_event, to_json_object
 from shared.events.models import Event
@@ -80,14 +79,14 @@ async def _send(request: web.Request, response: web.StreamResponse, source: Even
     clock = asyncio.get_running_loop().time
     end = clock() + request.app[LONGEST_STREAM].total_seconds()
     heard = float("-inf")
-    await write(response, _RETRY)
+    await response.write(_RETRY)
     async with aclosing(source):
         async for seen in source:
             sent = b"".join(_frame(each, external_url(request)) for each in seen.events)
             if not sent and clock() > heard + _HEARTBEAT.total_seconds():
                 sent = _HERE % seen.up_to
             if sent:
-                await write(response, sent)
+                await response.write(sent)
                 heard = clock()
             if request.app[HEALTH].readiness.draining or clock() > end:
                 return

@@ -13,7 +13,6 @@ from services.api.gitlab.entities import failed_relation
 from services.api.http.caller import find_caller
 from services.api.http.parameters import ParameterReader, integer
 from services.api.http.responses import json_response
-from services.api.http.streams import write
 from services.api.use_cases import use_cases
 from shared.jobs.models import Job
 from shared.usecases.jobs import Jobs
@@ -55,7 +54,7 @@ async def _stream(request: web.Request) -> web.StreamResponse:
     await response.prepare(request)
     async with aclosing(_lines(jobs, found.report.job)) as lines:
         async for some in lines:
-            await write(response, some)
+            await response.write(some)
     await response.write_eof()
     return response
 

@@ -14,7 +14,6 @@ from aiohttp import web
 
 from services.api.http.preconditions import find_unmet_condition
 from services.api.http.ranges import ByteRange, RangeUnsatisfiable, read_range
-from services.api.http.streams import write
 from shared.admission import hold_place
 from shared.exports.downloads import FileDownload
 
@@ -80,6 +79,6 @@ async def _stream(
         await response.prepare(request)
         async with aclosing(download.read(part.start, part.length)) as chunks:
             async for chunk in chunks:
-                await write(response, chunk)
+                await response.write(chunk)
     await response.write_eof()
     return response

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from aiohttp import web
 
-from services.api.http import bodies
-
 _HELD = 256 * 1024
 _JSON = "application/json"
-
-
-async def write(response: web.StreamResponse, chunk: bytes) -> None:
-    """Send bytes. Raises ConnectionAbortedError if the client accepts nothing for too long."""
-    try:
-        async with asyncio.timeout(bodies.IDLE.total_seconds()):
-            await response.write(chunk)
-    except TimeoutError:
-        raise ConnectionAbortedError(f"the client took nothing for {bodies.IDLE}") from None
 
 
 async def json_list(
@@ -34,11 +22,11 @@ async def json_list(
         held += piece
         if len(held) > _HELD:
             response = response or await _begin(request, headers)
-            await write(response, bytes(held))
+            await response.write(bytes(held))
             held.clear()
     if response is None:
         return web.Response(body=bytes(held), headers=headers, content_type=_JSON)
-    await write(response, bytes(held))
+    await response.write(bytes(held))
     await response.write_eof()
     return response
 

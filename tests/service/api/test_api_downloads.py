@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from services.api.http import bodies
+from services.api.listener.connections import ConnectionLimits
 from shared.accounts.models import User
 from shared.ledger import objects
 from shared.projects.models import Project
@@ -144,11 +144,12 @@ async def test_an_archive_that_breaks_off_in_the_store_is_not_taken_as_whole(
         await asyncio.wait_for(_download(api, project), 30)
 
 
-async def test_a_download_that_nobody_takes_is_ended(
-    api: Api, ann: User, project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+IMPATIENT = {"listener": {"connections": ConnectionLimits(rate=1 << 40, grace=timedelta(milliseconds=200))}}
+
+
+@pytest.mark.parametrize("api", [IMPATIENT], indirect=True)
+async def test_a_download_that_nobody_takes_is_ended(api: Api, ann: User, project: Project) -> None:
     await api.archive(project, ann, content=ARCHIVE * 5000)  # more than the buffers between us hold
-    monkeypatch.setattr(bodies, "IDLE", timedelta(milliseconds=200))
     path = f"/api/v4/projects/{project.id}/export/download"
     reader, writer = await asyncio.open_connection(api.url.host, api.url.port)
     with structlog.testing.capture_logs() as log:
