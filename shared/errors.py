@@ -100,7 +100,7 @@ class TooMany(Refusal):
 
 
 class TimedOut(Refusal):
-    """The client sent nothing for too long, or the request took too long."""
+    """The client sent too little for too long, or the request took too long."""
 
     code = "timed_out"
 

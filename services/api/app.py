@@ -18,6 +18,7 @@ from services.api.gitlab.errors import render_gitlab_error
 from services.api.gitlab.health import HEALTH, Health
 from services.api.gitlab.upload_forms import content_digest
 from services.api.http import rate_limit_headers
+from services.api.http.body_time import BODY_LIMITS, BodyLimits
 from services.api.http.client import TRUSTED_PROXIES
 from services.api.http.downloads import DOWNLOADS
 from services.api.http.endpoint import ENDPOINTS
@@ -70,6 +71,7 @@ class ApiConfig:
     uploads_at_once: int = 32
     downloads_at_once: int = 32
     idempotency_keys_limit: int = 10_000
+    bodies: BodyLimits = field(default_factory=BodyLimits)
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
     hsts: timedelta = timedelta(0)
@@ -105,7 +107,7 @@ def make_app(
     app[STREAMS], app[LONGEST_STREAM] = [], config.longest_stream
     app[DOWNLOADS] = asyncio.Semaphore(config.downloads_at_once)
     app[SLOTS] = asyncio.Semaphore(config.uploads_at_once)
-    app[TRUSTED_PROXIES] = config.trusted_proxies
+    app[BODY_LIMITS], app[TRUSTED_PROXIES] = config.bodies, config.trusted_proxies
     app[SECURITY_HEADERS] = security_headers(hsts=config.hsts)
     app[CONNECTIONS] = _make_connections(config, connection_metrics or ConnectionMetrics())
     app.cleanup_ctx.append(keep_ticking)

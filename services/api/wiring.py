@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from services.api.app import ApiConfig, make_app, make_runner
+from services.api.http.body_time import BodyLimits
 from services.api.http.metrics import RequestMetrics
 from services.api.http.responses import SECURITY_HEADERS
 from services.api.listener.connections import ConnectionLimits
@@ -56,6 +57,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         uploads_at_once=settings.uploads_at_once,
         idempotency_keys_limit=settings.idempotency_keys_limit,
         downloads_at_once=max(1, settings.s3_connections // 2),
+        bodies=_body_limits(settings),
         connections=_connection_limits(settings),
         trusted_proxies=parse_networks(settings.trusted_proxies),
         hsts=timedelta(seconds=settings.hsts_seconds),
@@ -80,6 +82,10 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         connection_metrics=ConnectionMetrics(monitor.registry),
         tracer=ports.tracer,
     )
+
+
+def _body_limits(settings: Settings) -> BodyLimits:
+    return BodyLimits(rate=settings.least_rate, grace=timedelta(seconds=settings.least_rate_grace_seconds))
 
 
 def _connection_limits(settings: Settings) -> ConnectionLimits:

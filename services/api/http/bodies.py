@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
 
+from services.api.http.body_time import BODY_LIMITS, BodyTime
 from services.api.http.encodings import decode_body
 from services.api.http.errors import BodyTooLarge, MediaTypeUnsupported, ParametersInvalid
 from services.api.http.form_data import FieldCollector, form_parser
 from services.api.http.nesting import nest
-from shared.errors import TimedOut
 
 LARGEST_BODY = 1024 * 1024
 MOST_PARAMETERS = 1000
-
-IDLE = timedelta(minutes=5)
-"""The time in which a client has to send or accept at least one byte. There is no other time limit."""
 
 _UNSAID = "application/x-www-form-urlencoded"
 """The type of a body without Content-Type. Rack assumes a form and Grape JSON; here a form may be JSON."""
@@ -32,7 +27,8 @@ async def parameters(request: web.Request) -> dict[str, object]:
     """Return the parameters of query and body. The body's take precedence. May be repeated.
 
     Raises BodyTooLarge for more than 1 MiB, MediaTypeUnsupported, EncodingUnsupported, BodyBroken for a body
-    that does not match its encoding, TimedOut, and ParametersInvalid for a body that cannot be parsed.
+    that does not match its encoding, TimedOut for one that comes too slowly, and ParametersInvalid for one
+    that cannot be parsed.
     """
     if _PARAMETERS not in request:
         body = await _read_body(request)
@@ -53,16 +49,9 @@ async def _receive(request: web.Request) -> AsyncIterator[bytes]:
     if request.headers.get("Expect", "").lower() == "100-continue" and request.can_read_body:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the response itself has not begun
-    while chunk := await _next_chunk(request):
+    time_left = BodyTime(request.app[BODY_LIMITS], length=request.content_length)
+    while chunk := await time_left.receive(request.content.readany):
         yield chunk
-
-
-async def _next_chunk(request: web.Request) -> bytes:
-    try:
-        async with asyncio.timeout(IDLE.total_seconds()):
-            return await request.content.readany()
-    except TimeoutError:
-        raise TimedOut(f"nothing came for {IDLE}") from None
 
 
 async def _read_body(request: web.Request) -> bytes:

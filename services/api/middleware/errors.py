@@ -14,7 +14,7 @@ from services.api.http.endpoint import READING, ErrorRenderer, endpoint_of
 from services.api.http.errors import BodyBroken, Malformed, MethodUnknown, Redirected, RouteUnknown
 from services.api.http.responses import CLIENT_GONE, ERROR_CODE, external_url
 from services.api.http.status import status_of
-from shared.errors import CrossdockError, InternalError
+from shared.errors import CrossdockError, InternalError, TimedOut
 from shared.usecases.errors import MovedProject
 
 RENDERERS = web.AppKey("renderers", Sequence[tuple[re.Pattern[str], ErrorRenderer]])
@@ -67,7 +67,10 @@ def render(request: web.Request, error: CrossdockError) -> web.Response:
     elsewhere = (each for start, each in request.app[RENDERERS] if start.match(request.path))
     renderer = endpoint_of(request).errors or next(elsewhere)
     request[ERROR_CODE] = error.code
-    return renderer(request, error)
+    answer = renderer(request, error)
+    if isinstance(error, TimedOut):
+        answer.force_close()  # what is left of the body would come as slowly
+    return answer
 
 
 def _new_address(request: web.Request, project_id: int) -> str:

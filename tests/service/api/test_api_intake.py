@@ -8,7 +8,7 @@ from io import BytesIO
 
 import pytest
 
-from services.api.http import bodies
+from services.api.http.body_time import BodyLimits
 from services.api.http.form_data import LARGEST_FIELD, LARGEST_FIELDS, MOST_PARTS
 from tests.support.api import ARCHIVE, Api
 from tests.support.forms import BOUNDARY, HEADERS, Part, form_body
@@ -169,10 +169,11 @@ async def test_an_upload_that_is_broken_off_leaves_nothing(
     assert await api.pool.fetchval("SELECT count(*) FROM projects") == 0
 
 
-async def test_an_upload_that_stands_still_is_ended_and_leaves_nothing(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bodies, "IDLE", timedelta(milliseconds=200))
+IMPATIENT = {"listener": {"bodies": BodyLimits(rate=1 << 40, grace=timedelta(milliseconds=200))}}
+
+
+@pytest.mark.parametrize("api", [IMPATIENT], indirect=True)
+async def test_an_upload_that_stands_still_is_ended_and_leaves_nothing(api: Api) -> None:
     reader, writer = await _raw(api, "Content-Length: 99999999")
     writer.write(form_body([PATH, Part("file", ARCHIVE, "x.gz")], closed=False))
 
@@ -180,6 +181,32 @@ async def test_an_upload_that_stands_still_is_ended_and_leaves_nothing(
 
     await _until(api.objects_left, 0)
     writer.close()
+
+
+@pytest.mark.parametrize("api", [IMPATIENT], indirect=True)
+@pytest.mark.parametrize("by", ["ann", "nobody"])
+async def test_a_body_that_drips_is_answered_408_and_its_connection_closed(api: Api, by: str) -> None:
+    reader, writer = await _raw_body(api, by=by)
+    answer = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
+    while not answer.done():  # each byte would renew a limit of idleness
+        writer.write(b" ")
+        await asyncio.sleep(0)
+
+    head = (await answer).lower()
+    assert head.startswith(b"http/1.1 408 ")
+    assert b"\r\nconnection: close\r\n" in head
+    writer.close()
+
+
+async def _raw_body(api: Api, *, by: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a connection on which the head of a small body was sent."""
+    reader, writer = await asyncio.open_connection(api.url.host, api.url.port)
+    token = api.tokens.get(by, "")
+    writer.write(
+        f"POST /api/v4/projects HTTP/1.1\r\nHost: x\r\nPRIVATE-TOKEN: {token}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 999999\r\n\r\n".encode()
+    )
+    return reader, writer
 
 
 async def _files_below(api: Api) -> int:
