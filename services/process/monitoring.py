@@ -15,6 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from services.process.health import ALIVE, Readiness, check_readiness, make_checks
 from services.process.ports import Ports
 from shared.jobs.metrics import JobMetrics
+from shared.logs import quiet_logger
 from shared.metrics.database import PoolCollector
 from shared.metrics.loop import LoopLag
 from shared.metrics.registry import make_registry
@@ -61,7 +62,8 @@ async def open_monitor(ports: Ports, settings: Settings, *, service: str) -> Asy
 @asynccontextmanager
 async def _serve_monitoring(monitor: Monitor, settings: Settings) -> AsyncIterator[None]:
     """Serve the metrics port until the block ends, also while the process drains."""
-    runner = web.AppRunner(make_monitoring_app(monitor), access_log=None, shutdown_timeout=1)
+    app = make_monitoring_app(monitor)
+    runner = web.AppRunner(app, access_log=None, logger=quiet_logger(), shutdown_timeout=1)
     await runner.setup()
     try:
         if settings.metrics_port:
@@ -88,7 +90,13 @@ def make_monitoring_app(monitor: Monitor) -> web.Application:
         return web.json_response(document, status=status)
 
     app = web.Application()
+    app.on_response_prepare.append(_add_headers)
     app.add_routes(
         [web.get("/metrics", metrics), web.get("/-/liveness", live), web.get("/-/readiness", ready)]
     )
     return app
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = "Crossdock"  # aiohttp would name its version and Python's
+    response.headers["X-Content-Type-Options"] = "nosniff"

@@ -75,6 +75,28 @@ async def test_metrics_come_in_the_format_that_is_asked_for(
     assert families["process_open_fds"].samples[0].value > 3
 
 
+async def test_answers_of_the_metrics_port_name_no_version(
+    monitor: Monitor, session: aiohttp.ClientSession
+) -> None:
+    for path in ("/metrics", "/-/liveness", "/nothing"):
+        async with session.get(path) as answer:
+            assert answer.headers["Server"] == "Crossdock"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.usefixtures("monitor")
+async def test_the_metrics_port_logs_no_byte_of_a_malformed_request(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", settings.metrics_port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nPRIVATE-TOKEN canary\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+    assert "aiohttp: BadHttpMessage" in caplog.text
+    assert "canary" not in caplog.text
+
+
 async def test_two_monitors_in_one_process_do_not_know_of_each_other(ports: Ports) -> None:
     async with (
         open_monitor(ports, Settings(), service="one") as one,
