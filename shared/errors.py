@@ -115,8 +115,8 @@ class Unavailable(Refusal):
     fault = Fault.US
     retryable = True
 
-    def __init__(self) -> None:
-        super().__init__("Service Unavailable")
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(f"Service Unavailable: {reason}" if reason else "Service Unavailable")
 
 
 class InternalError(CrossdockError):

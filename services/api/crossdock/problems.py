@@ -6,14 +6,17 @@ import msgspec
 from aiohttp import web
 
 from services.api.http.responses import CORRELATION_ID, external_url
-from services.api.http.status import headers_of, status_of
+from services.api.http.status import LIMIT_NAME, headers_of, status_of
 from shared.errors import CrossdockError
 
-_COPIED = ("Allow", "Location", "Retry-After", "WWW-Authenticate")
+_COPIED = ("Allow", "Location", "Retry-After", "WWW-Authenticate", LIMIT_NAME)
 
 
 def render_problem(request: web.Request, error: CrossdockError) -> web.Response:
-    """Render an error. ``type`` is the URL of a page that explains its ``code``."""
+    """Render an error. ``type`` is the URL of a page that explains its ``code``.
+
+    ``limit`` is the name of the limit, in documents of errors that have one.
+    """
     status = status_of(error)
     document = {
         "type": f"{external_url(request)}/problems/{error.code}",
@@ -25,6 +28,8 @@ def render_problem(request: web.Request, error: CrossdockError) -> web.Response:
         "code": error.code,
     }
     headers = {name: value for name, value in headers_of(error).items() if name in _COPIED}
+    if LIMIT_NAME in headers:
+        document["limit"] = headers[LIMIT_NAME]
     return web.Response(
         body=msgspec.json.encode(document),
         status=status.value,

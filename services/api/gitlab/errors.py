@@ -13,6 +13,7 @@ from shared import errors
 from shared.accounts.errors import ScopeInsufficient, TokenUnusable, UsernameTaken
 from shared.accounts.members import AlreadyMember
 from shared.accounts.rate_limits import RateLimited
+from shared.admission import ShareUsed
 from shared.usecases.errors import FieldsInvalid, NoArchive, NotAuthorized, NotFound
 
 
@@ -71,7 +72,7 @@ def text_of(error: errors.CrossdockError) -> str:
             | http.AnswerNotKept()
             | http.KeyReused()
             | http.TooManyKeys()
-            | http.TooManyStreams()
+            | ShareUsed()
         ):
             status = status_of(error)
             return f"{status.value} {status.phrase} - {error}"

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from services.api.http import errors as http
 from shared import errors
 from shared.accounts.errors import TokenUnusable
+from shared.admission import PlacesTaken, ShareUsed
 
 _STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
@@ -27,6 +28,9 @@ _STATUSES: dict[type[BaseException], HTTPStatus] = {
 }
 
 _CHALLENGE = 'Bearer realm="Protected by OAuth 2.0", error="invalid_token", error_description="%s"'
+LIMIT_NAME = "RateLimit-Name"
+"""GitLab's header with the name of the limit that refused a request."""
+
 _SOON = 10
 """Seconds after which clients may retry: a restart or a failover takes about as long."""
 
@@ -40,6 +44,10 @@ def status_of(error: errors.CrossdockError) -> HTTPStatus:
 def headers_of(error: errors.CrossdockError) -> dict[str, str]:
     """Return the headers of an error, which are the same for all forms of the body."""
     match error:
+        case ShareUsed():
+            return {"Retry-After": str(error.wait), LIMIT_NAME: error.limit}
+        case PlacesTaken():
+            return {"Retry-After": str(_SOON), LIMIT_NAME: error.limit}
         case errors.TooMany():
             return {"Retry-After": str(error.wait)}
         case errors.Unavailable():
