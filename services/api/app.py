@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from functools import partial
 from aiohttp import web
 from aiohttp.web_urldispatcher import AbstractRoute
 
-from services.api.crossdock.event_stream import LONGEST_STREAM, STREAMS
+from services.api.crossdock.event_stream import LONGEST_STREAM
 from services.api.crossdock.problems import render_problem
 from services.api.gitlab.errors import render_gitlab_error
 from services.api.gitlab.health import HEALTH, Health
@@ -20,9 +19,10 @@ from services.api.gitlab.upload_forms import content_digest
 from services.api.http import rate_limit_headers
 from services.api.http.body_time import BODY_LIMITS, BodyLimits
 from services.api.http.client import TRUSTED_PROXIES
-from services.api.http.downloads import DOWNLOADS
+from services.api.http.download_places import DOWNLOADS, DownloadPlaces
 from services.api.http.endpoint import ENDPOINTS
 from services.api.http.metrics import RequestMetrics
+from services.api.http.places import PLACES, PlaceNumbers, make_places
 from services.api.http.responses import EXTERNAL_URL, SECURITY_HEADERS, add_common_headers, security_headers
 from services.api.listener.connections import ConnectionLimits, Connections
 from services.api.listener.metrics import ConnectionMetrics
@@ -33,7 +33,7 @@ from services.api.middleware.entity_tags import tag_answers
 from services.api.middleware.errors import RENDERERS, refuse_malformed, render_errors
 from services.api.middleware.idempotency import DIGEST_UPLOAD, KEYS, KEYS_LIMIT, answer_once
 from services.api.middleware.identify import identify_caller
-from services.api.middleware.limit_uploads import SLOTS, limit_uploads
+from services.api.middleware.limit_uploads import limit_uploads
 from services.api.middleware.log import METRICS, log_requests
 from services.api.middleware.outages import answer_outages
 from services.api.middleware.tracing import TRACER, trace_requests
@@ -59,18 +59,15 @@ class ApiConfig:
     """The configuration of the application.
 
     ``external_url`` has no slash at its end. The names of the broker's public exchanges begin with
-    ``broker_prefix``. At most ``uploads_at_once`` requests send content at a time; each may hold one part
-    of an S3 upload in memory. At most ``downloads_at_once`` files are sent at a time; each keeps a connection
-    to the storage. An event stream ends after ``longest_stream``. A user has at most about
+    ``broker_prefix``. An event stream ends after ``longest_stream``. A user has at most about
     ``idempotency_keys_limit`` keys at a time. With ``hsts``, browsers are told to use https alone for so long.
     """
 
     external_url: str
     broker_prefix: str = "crossdock."
     longest_stream: timedelta = timedelta(minutes=15)
-    uploads_at_once: int = 32
-    downloads_at_once: int = 32
     idempotency_keys_limit: int = 10_000
+    places: PlaceNumbers = field(default_factory=PlaceNumbers)
     bodies: BodyLimits = field(default_factory=BodyLimits)
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
@@ -104,9 +101,8 @@ def make_app(
         pool, store, broker, sealer=sealer, config=config.use_cases, on_quota=on_quota
     )
     app[HEALTH] = Health(pool, store, broker, readiness or Readiness())
-    app[STREAMS], app[LONGEST_STREAM] = [], config.longest_stream
-    app[DOWNLOADS] = asyncio.Semaphore(config.downloads_at_once)
-    app[SLOTS] = asyncio.Semaphore(config.uploads_at_once)
+    app[PLACES], app[LONGEST_STREAM] = make_places(config.places), config.longest_stream
+    app[DOWNLOADS] = DownloadPlaces(app[PLACES], most=config.places.connections_each)
     app[BODY_LIMITS], app[TRUSTED_PROXIES] = config.bodies, config.trusted_proxies
     app[SECURITY_HEADERS] = security_headers(hsts=config.hsts)
     app[CONNECTIONS] = _make_connections(config, connection_metrics or ConnectionMetrics())

@@ -12,6 +12,7 @@ from aiohttp import web
 from services.api.app import ApiConfig, make_app, make_runner
 from services.api.http.body_time import BodyLimits
 from services.api.http.metrics import RequestMetrics
+from services.api.http.places import PlaceNumbers
 from services.api.http.responses import SECURITY_HEADERS
 from services.api.listener.connections import ConnectionLimits
 from services.api.listener.descriptors import find_capacity, raise_descriptor_limit
@@ -31,6 +32,7 @@ from services.process.monitoring import Monitor, open_monitor
 from services.process.ports import open_ports, require_keys
 from services.process.tracing import open_tracer
 from shared.accounts.users import ensure_root
+from shared.admission import PlaceRules
 from shared.database.migrate import migrate
 from shared.database.pool import Pool
 from shared.outbound.remote_imports import remote_import_policy
@@ -54,9 +56,8 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
     config = ApiConfig(
         external_url=settings.base_url,
         broker_prefix=settings.broker_prefix,
-        uploads_at_once=settings.uploads_at_once,
+        places=_place_numbers(settings),
         idempotency_keys_limit=settings.idempotency_keys_limit,
-        downloads_at_once=max(1, settings.s3_connections // 2),
         bodies=_body_limits(settings),
         connections=_connection_limits(settings),
         trusted_proxies=parse_networks(settings.trusted_proxies),
@@ -104,6 +105,23 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
         idle=timedelta(seconds=settings.keepalive_seconds),
         rate=settings.least_rate,
         grace=timedelta(seconds=settings.least_rate_grace_seconds),
+    )
+
+
+def _place_numbers(settings: Settings) -> PlaceNumbers:
+    """Return the numbers of places. Downloads, with their further connections, use half of those to S3."""
+    return PlaceNumbers(
+        rules=PlaceRules(
+            share=settings.place_share,
+            waiting=settings.place_queue,
+            waiting_each=settings.place_queue_each,
+            patience=timedelta(seconds=settings.place_patience),
+        ),
+        uploads=settings.uploads_at_once,
+        downloads=max(1, settings.s3_connections // 3),
+        connections_each=settings.download_connections,
+        streams=settings.event_streams,
+        streams_each=settings.event_streams_each,
     )
 
 

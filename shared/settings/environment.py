@@ -32,7 +32,16 @@ class Settings(BaseSettings):
     external_url: AnyHttpUrl | None = Field(default=None, description="http://localhost and the port")
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+
+    # What an API does at once, and the share of one user.
     uploads_at_once: int = Field(default=32, ge=1, le=10_000)
+    download_connections: int = Field(default=4, ge=1, le=64)
+    event_streams: int = Field(default=200, ge=1, le=10_000)
+    event_streams_each: int = Field(default=20, ge=1, le=10_000)
+    place_share: float = Field(default=0.25, gt=0, le=1)
+    place_queue: int = Field(default=200, ge=1, le=10_000)
+    place_queue_each: int = Field(default=8, ge=1, le=10_000)
+    place_patience: float = Field(default=30, ge=0, description="seconds")
 
     # What a connection may cost.
     connections_at_once: int = Field(default=8192, ge=16, le=1_000_000)

@@ -17,6 +17,7 @@ from yarl import URL
 
 from services.api.app import ApiConfig, make_app, make_runner
 from services.api.http.metrics import RequestMetrics
+from services.api.http.places import PlaceNumbers
 from services.api.http.responses import SECURITY_HEADERS
 from services.api.listener.connections import Connections
 from services.api.listener.metrics import ConnectionMetrics
@@ -69,6 +70,7 @@ class Api:
     session: aiohttp.ClientSession
     readiness: Readiness
     registry: CollectorRegistry
+    app: web.Application
     uses: UseCases
     connections: Connections
     tokens: dict[str, str] = field(default_factory=dict)
@@ -169,9 +171,8 @@ async def running_api(
     *,
     remote: RemoteImportPolicy | None = None,
     longest_stream: timedelta = timedelta(minutes=1),
-    uploads_at_once: int = 32,
-    downloads_at_once: int = 32,
     idempotency_keys_limit: int = 10_000,
+    places: PlaceNumbers | None = None,
     listener: Mapping[str, Any] | None = None,
     **config: Any,
 ) -> AsyncIterator[Api]:
@@ -190,9 +191,8 @@ async def running_api(
             config=ApiConfig(
                 external_url=EXTERNAL_URL,
                 longest_stream=longest_stream,
-                uploads_at_once=uploads_at_once,
-                downloads_at_once=downloads_at_once,
                 idempotency_keys_limit=idempotency_keys_limit,
+                places=places or PlaceNumbers(),
                 **(listener or {}),
                 use_cases=UseCaseConfig(
                     defaults=ApplicationSettings(**(UNLIMITED | config)),
@@ -213,6 +213,7 @@ async def running_api(
                 session,
                 readiness,
                 registry,
+                app,
                 app[USE_CASES],
                 app[CONNECTIONS],
             )

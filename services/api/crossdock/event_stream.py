@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 
 import msgspec
@@ -13,27 +14,18 @@ from services.api.gitlab.health import HEALTH
 from services.api.http.caller import require_caller
 from services.api.http.errors import ParametersInvalid, TooManyStreams
 from services.api.http.parameters import integer
+from services.api.http.places import PLACES, holder_of
 from services.api.http.responses import external_url
-from shared.errors import Unavailable
+from shared.admission import ShareUsed
 from shared.events.cloud_events import cloud_event, to_json_object
 from shared.events.models import Event
 from shared.usecases.events import EventSource
-
-_MOST_STREAMS = 200
-"""The maximum number of streams in a process. Each polls the database at the interval ``events.EVERY``."""
-_MOST_OF_A_USER = 20
-_WAIT = 10
-"""Seconds after which a client with too many streams may try again."""
 
 _HEARTBEAT = timedelta(seconds=15)
 _RETRY = b"retry: 2000\n\n"
 _HERE = b": still here\nid: %d\n\n"
 """A comment with an id but no data: clients see no event, and remember the id."""
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-
-
-STREAMS = web.AppKey("streams", list[int])
-"""The user id of each open stream."""
 
 LONGEST_STREAM = web.AppKey("longest_stream", timedelta)
 
@@ -55,24 +47,29 @@ async def stream(request: web.Request, source: EventSource) -> web.StreamRespons
     A client that reconnects with ``Last-Event-ID`` continues after that event; its token is checked again.
     The stream sends its position at the start, so that a client can reconnect before the first event.
 
-    Raises TooManyStreams at the user's limit, and Unavailable at the limit of the process.
+    Raises TooManyStreams for who holds its share of the streams, and PlacesTaken for others.
     """
-    caller = require_caller(request)
+    require_caller(request)
     response = web.StreamResponse(headers=_HEADERS)
     response.content_type = "text/event-stream"
-    streams = request.app[STREAMS]
-    if streams.count(caller.id) >= _MOST_OF_A_USER:
-        raise TooManyStreams(f"over the limit of {_MOST_OF_A_USER} streams", wait=_WAIT)
-    if len(streams) >= _MOST_STREAMS:
-        raise Unavailable
-    streams.append(caller.id)
-    try:
+    async with _place(request):
         await response.prepare(request)
         if request.method != "HEAD":
             await _send(request, response, source)
-    finally:
-        streams.remove(caller.id)
     return response
+
+
+@asynccontextmanager
+async def _place(request: web.Request) -> AsyncIterator[None]:
+    streams, holder = request.app[PLACES].streams, holder_of(request)
+    try:
+        await streams.take(holder)
+    except ShareUsed:
+        raise TooManyStreams(streams.limits) from None
+    try:
+        yield
+    finally:
+        streams.release(holder)
 
 
 async def _send(request: web.Request, response: web.StreamResponse, source: EventSource) -> None:

@@ -30,9 +30,14 @@ def require_caller(request: web.Request) -> User:
     return caller
 
 
+def find_token(request: web.Request) -> AccessToken | None:
+    """Return the token of the request; None if the client is not signed in."""
+    return request.get(_TOKEN)
+
+
 def require_token(request: web.Request) -> AccessToken:
     """Return the token of the request. Raises Unauthenticated if there is none."""
-    token: AccessToken | None = request.get(_TOKEN)
+    token = find_token(request)
     if token is None:
         raise Unauthenticated
     return token

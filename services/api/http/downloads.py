@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
 from contextlib import aclosing
-from datetime import timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
 from urllib.parse import quote
 
 from aiohttp import web
 
+from services.api.http.download_places import DOWNLOADS
+from services.api.http.places import holder_of
 from services.api.http.preconditions import find_unmet_condition
 from services.api.http.ranges import ByteRange, RangeUnsatisfiable, read_range
-from shared.admission import hold_place
 from shared.exports.downloads import FileDownload
-
-DOWNLOADS = web.AppKey("downloads", asyncio.Semaphore)
-"""The free places for downloads, each of which keeps a connection to the storage."""
-
-_PATIENCE = timedelta(seconds=30)
 
 
 async def send_file(request: web.Request, download: FileDownload) -> web.StreamResponse:
     """Respond with the file or the requested range of it, or with 304, 412 or 416.
 
-    Raises Unavailable if no place becomes free within 30 seconds.
+    Raises ShareUsed and PlacesTaken if no place becomes free in time.
     """
     headers = _headers(download)
     refused = find_unmet_condition(request.headers, etag=download.etag, modified_at=download.modified_at)
@@ -75,7 +69,7 @@ async def _stream(
     if request.method == "HEAD":
         await response.prepare(request)
         return response
-    async with hold_place(request.app[DOWNLOADS], patience=_PATIENCE):
+    async with request.app[DOWNLOADS].hold(holder_of(request), download.etag):
         await response.prepare(request)
         async with aclosing(download.read(part.start, part.length)) as chunks:
             async for chunk in chunks:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shared.errors import Conflict, Invalid, Missing, NotAllowed, Refusal, TooLarge, TooMany, Unprocessable
+from shared.admission import ShareUsed
+from shared.errors import Conflict, Invalid, Missing, NotAllowed, Refusal, TooLarge, Unprocessable
 
 
 class ParametersInvalid(Invalid):
@@ -98,7 +99,7 @@ class ForeignForm(Refusal):
         super().__init__("Forbidden")
 
 
-class TooManyStreams(TooMany):
+class TooManyStreams(ShareUsed):
     """The user has the maximum number of open event streams: close one first."""
 
     code = "too_many_streams"

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta
-
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from services.api.http.endpoint import has_content
-from shared.admission import hold_place
-
-SLOTS = web.AppKey("slots", asyncio.Semaphore)
-"""The free places for requests whose bodies are content."""
-
-_PATIENCE = timedelta(minutes=1)
+from services.api.http.places import PLACES, holder_of
 
 
 @web.middleware
 async def limit_uploads(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Wait for a free place before a request may send content, as each needs memory.
+    """Wait for a place of the caller's share before a request may send content, as each needs memory.
 
-    The body is not read while it waits. Raises Unavailable after a minute.
+    The body is not read while it waits. Raises ShareUsed and PlacesTaken.
     """
     if not has_content(request):
         return await handler(request)
-    async with hold_place(request.app[SLOTS], patience=_PATIENCE):
+    async with request.app[PLACES].uploads.hold(holder_of(request)):
         return await handler(request)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from services.api.crossdock import event_stream
+from services.api.http.places import PlaceNumbers
 from shared.accounts.models import AccessLevel, User
 from shared.events.stream import Horizon
 from shared.jobs import store as jobs
@@ -280,26 +281,50 @@ async def test_a_stream_ends_after_its_time(database_url: str, tmp_path: Path) -
             assert await stream.rest() == []
 
 
-async def test_there_are_so_many_streams_and_no_more(
-    api: Api, ann: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(event_stream, "_MOST_STREAMS", 1)
-    async with following(api, ALL, by="ann"):
-        answer = await api.call("GET", ALL, by="ann")
-        assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+STREAMS = PlaceNumbers(streams=10, streams_each=3)
 
 
+@pytest.mark.parametrize("api", [{"places": STREAMS}], indirect=True)
 async def test_a_user_has_so_many_streams_and_leaves_the_rest_to_others(
     api: Api, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await api.user("bob")
-    monkeypatch.setattr(event_stream, "_MOST_OF_A_USER", 1)
-    async with following(api, ALL, by="ann"):
-        answer = await api.call("GET", ALL, by="ann")
-        assert (answer.status, answer.headers["Retry-After"]) == (429, "10")
-        assert b"over the limit of 1 streams" in answer.body
-        async with following(api, ALL, by="bob"):
-            pass
+    monkeypatch.setattr(event_stream, "_HEARTBEAT", timedelta(0))
+    monkeypatch.setattr(events, "EVERY", timedelta(seconds=0.01))
+    await api.user("ben")
+    async with AsyncExitStack() as opened:
+        streams = [await opened.enter_async_context(following(api, ALL, by=ann.username)) for _ in range(3)]
+        refused = await api.call("GET", ALL, by="ann")
+        assert (refused.status, refused.headers["Retry-After"]) == (429, "10")
+        assert refused.headers["RateLimit-Name"] == json.loads(refused.body)["limit"] == "event_streams"
+        await opened.enter_async_context(following(api, ALL, by="ben"))
+        streams[0].response.close()
+        async with asyncio.timeout(SOON):
+            while (await api.call("HEAD", ALL, by="ann")).status == 429:
+                pass
+
+
+@pytest.mark.parametrize("api", [{"places": STREAMS}], indirect=True)
+async def test_users_who_hold_all_the_streams_they_can_leave_one_to_who_has_none(api: Api) -> None:
+    for name in ("a", "b", "c", "d", "ben"):
+        await api.user(name)
+    async with AsyncExitStack() as opened:
+        for name in "aaabbbccc":
+            await opened.enter_async_context(following(api, ALL, by=name))
+        await opened.enter_async_context(following(api, ALL, by="d"))
+        full = await api.call("GET", ALL, by="ben")
+        assert (full.status, full.headers["Retry-After"]) == (503, "10")
+        assert json.loads(full.body)["code"] == "places_taken"
+
+
+@pytest.mark.parametrize("api", [{"places": PlaceNumbers(streams=20, streams_each=20)}], indirect=True)
+async def test_the_last_streams_are_for_those_who_have_none(api: Api) -> None:
+    for name in ("ann", "ben"):
+        await api.user(name)
+    async with AsyncExitStack() as opened:
+        for _ in range(18):
+            await opened.enter_async_context(following(api, ALL, by="ann"))
+        assert (await api.call("GET", ALL, by="ann")).status == 503
+        await opened.enter_async_context(following(api, ALL, by="ben"))
 
 
 async def test_head_tells_that_there_is_a_stream(api: Api, ann: User) -> None:

@@ -1,0 +1,74 @@
+"""The places of the api, of each kind of scarce thing, and who holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
+
+from aiohttp import web
+
+from services.api.http.caller import find_token
+from services.api.http.client_address import client_address
+from shared.admission import Holder, PlaceRules, Places
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceNumbers:
+    """How many places of each kind there are, and the rules that all kinds have in common.
+
+    ``connections_each`` may read the same file for the same user at once. ``streams_each`` is the share of a
+    user of the event streams.
+    """
+
+    rules: PlaceRules = field(default_factory=PlaceRules)
+    uploads: int = 32
+    downloads: int = 32
+    connections_each: int = 4
+    streams: int = 200
+    streams_each: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiPlaces:
+    """The places of each kind.
+
+    ``uploads`` are requests that send content: each may hold one part of an S3 upload in memory.
+    ``downloads`` are files that are sent: each keeps a connection to the storage. ``ranges`` are the
+    connections beyond the first that read the same file. ``streams`` are event streams, for which nobody
+    waits.
+    """
+
+    uploads: Places
+    downloads: Places
+    ranges: Places
+    streams: Places
+
+    def all(self) -> list[Places]:
+        """Return the places of every kind."""
+        return [getattr(self, each.name) for each in fields(self)]
+
+
+PLACES = web.AppKey("places", ApiPlaces)
+
+
+def make_places(numbers: PlaceNumbers) -> ApiPlaces:
+    """Make the places, all of them free."""
+    limits = numbers.rules.limits
+    streams = replace(
+        limits("event_streams", numbers.streams), share=numbers.streams_each, patience=timedelta(0)
+    )
+    return ApiPlaces(
+        uploads=Places(limits("uploads", numbers.uploads)),
+        downloads=Places(limits("downloads", numbers.downloads)),
+        ranges=Places(limits("download_connections", max(1, numbers.downloads // 2))),
+        streams=Places(streams),
+    )
+
+
+def holder_of(request: web.Request) -> Holder:
+    """Return who holds the places of a request: the user of the token, otherwise the client's address.
+
+    An administrator who acts for another user by ``sudo`` holds them.
+    """
+    token = find_token(request)
+    return Holder.of_address(client_address(request)) if token is None else Holder.of_user(token.user.id)
