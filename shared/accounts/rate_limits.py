@@ -65,9 +65,28 @@ class RateLimits:
 
         Raises RateLimited where the use exceeds ``limit`` a minute.
         """
+        return self._judge(await _use(self._pool, name, of, limit=limit)) if limit else None
+
+    async def count_file(
+        self, name: str, user: int, group: int, *, file: int, is_part: bool, limit: int
+    ) -> None:
+        """Count a use of ``name`` for a file, by the user and the group that the file belongs to.
+
+        The parts of a file count once in a minute, which begins with the first request for it; a request
+        for all of it counts each time. Raises RateLimited, as ``count`` does.
+        """
         if not limit:
-            return None
-        quota = await _use(self._pool, name, of, limit=limit)
+            return
+        async with self._pool.acquire() as db, db.transaction():
+            known = await _use(db, f"{name}_file", (user, file), limit=1)
+            if is_part and known.is_over:
+                return
+            quota = await _use(db, name, (user, group), limit=limit)
+            if quota.is_over:  # otherwise further parts would be free
+                await _undo(db, known)
+        self._judge(quota)
+
+    def _judge(self, quota: Quota) -> Quota:
         self._on_quota(quota)
         if quota.is_over:
             raise RateLimited(quota)
@@ -78,10 +97,7 @@ class RateLimits:
         if quota is None:
             return
         self._on_quota(None)
-        await self._pool.execute(
-            "UPDATE rate_limits SET used = used - 1 WHERE key = $1 AND window_end > now() AND used > 0",
-            quota.key,
-        )
+        await _undo(self._pool, quota)
 
 
 def _key(name: str, of: Sequence[int]) -> str:
@@ -101,6 +117,12 @@ async def _use(db: Database, name: str, of: Sequence[int], *, limit: int) -> Quo
     )
     assert row is not None  # noqa: S101  # an upsert ... RETURNING gives its row
     return Quota(name=name, key=key, limit=limit, **row)
+
+
+async def _undo(db: Database, quota: Quota) -> None:
+    await db.execute(
+        "UPDATE rate_limits SET used = used - 1 WHERE key = $1 AND window_end > now() AND used > 0", quota.key
+    )
 
 
 async def read_usage(db: Database, name: str, *of: int, limit: int) -> RateLimitUsage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import Enum
 
 from shared.accounts.models import User
 from shared.accounts.rate_limits import RateLimits
@@ -56,6 +57,14 @@ class ExportableProject:
     project: Project
     user: User
     settings: ApplicationSettings
+
+
+class Wanted(Enum):
+    """What a client wants of a file: all of it, a part, or only to know its size and digest."""
+
+    WHOLE = "whole"
+    PART = "part"
+    DESCRIPTION = "description"
 
 
 class Exports:
@@ -161,19 +170,21 @@ class Exports:
 
     @asynccontextmanager
     async def download(
-        self, actor: User | None, reference: str, *, begins: bool
+        self, actor: User | None, reference: str, *, wanted: Wanted
     ) -> AsyncIterator[FileDownload]:
         """Yield the user's finished archive, which can be read within the block.
 
-        The download counts against the rate limit if it ``begins``; a continued one does not.
+        A download counts against the rate limit: each of the whole file, and parts of it once in a minute.
 
         Raises what ``find_exportable`` raises, then RateLimited, ArchiveNotFound and FileLost.
         """
         exportable = await self.find_exportable(actor, reference)
         user, project = exportable.user, exportable.project
-        if begins:
-            limit = exportable.settings.project_download_export_limit
-            await self._limits.count("project_download_export", user.id, project.namespace.id, limit=limit)
+        if wanted is not Wanted.DESCRIPTION:
+            await self._limits.count_file(
+                "project_download_export", user.id, project.namespace.id, file=project.id,
+                is_part=wanted is Wanted.PART, limit=exportable.settings.project_download_export_limit,
+            )  # fmt: skip
         archive = await archives.find(self._pool, project_id=project.id, user_id=user.id)
         if archive is None:
             raise ArchiveNotFound

@@ -10,9 +10,10 @@ from services.api.gitlab.requests.exports import read_order
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller
 from services.api.http.downloads import send_file
-from services.api.http.ranges import is_continuation
+from services.api.http.ranges import wants_range
 from services.api.http.responses import accepted_response, external_url, job_header, json_response
 from services.api.use_cases import use_cases
+from shared.usecases.exports import Wanted
 
 
 async def create(request: web.Request) -> web.Response:
@@ -33,11 +34,14 @@ async def show(request: web.Request) -> web.Response:
 async def download(request: web.Request) -> web.StreamResponse:
     """GET and HEAD /projects/:id/export/download.
 
-    Neither a HEAD request nor a continued download counts against the rate limit.
+    The ranges of a file count against the rate limit once in a minute, and a HEAD request never.
     """
-    exports, begins = (
-        use_cases(request).exports,
-        request.method != "HEAD" and not is_continuation(request.headers),
-    )
-    async with exports.download(find_caller(request), request.match_info["id"], begins=begins) as file:
+    exports, wanted = use_cases(request).exports, _read_wanted(request)
+    async with exports.download(find_caller(request), request.match_info["id"], wanted=wanted) as file:
         return await send_file(request, file)
+
+
+def _read_wanted(request: web.Request) -> Wanted:
+    if request.method == "HEAD":
+        return Wanted.DESCRIPTION
+    return Wanted.PART if wants_range(request.headers) else Wanted.WHOLE

@@ -25,10 +25,10 @@ class ByteRange:
         return f"bytes {self.start}-{self.start + self.length - 1}/{size}"
 
 
-def is_continuation(headers: Mapping[str, str]) -> bool:
-    """Return whether a request continues a download: its range starts after byte 0."""
+def wants_range(headers: Mapping[str, str]) -> bool:
+    """Return whether a request is for a range, in a form that ``read_range`` reads."""
     match = _RANGE.fullmatch(headers.get("Range", "").strip())
-    return bool(match and match[1] and int(match[1]) > 0)
+    return bool(match and any(match.groups()))
 
 
 def read_range(headers: Mapping[str, str], *, size: int, etag: str, last_modified: str) -> ByteRange | None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from services.api.http.preconditions import is_unchanged
-from services.api.http.ranges import ByteRange, RangeUnsatisfiable, is_continuation, read_range
+from services.api.http.ranges import ByteRange, RangeUnsatisfiable, read_range, wants_range
 
 
 def _range(value: str, *, size: int = 10, if_range: str | None = None) -> ByteRange | None:
@@ -44,10 +44,12 @@ def test_a_range_of_another_state_gets_the_whole(if_range: str, *, holds: bool) 
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("bytes=1-", True), ("bytes=0-", False), ("bytes=-5", False), ("", False)]
-)
-def test_a_download_goes_on_where_its_range_starts_later(value: str, *, expected: bool) -> None:
-    assert is_continuation({"Range": value}) is expected
+    ("value", "expected"),
+    [("bytes=1-", True), ("bytes=0-", True), ("bytes=-5", True), ("bytes=-", False), ("", False),
+     ("bytes=0-1,3-4", False), ("x", False)],
+)  # fmt: skip
+def test_a_request_for_one_range_is_known(value: str, *, expected: bool) -> None:
+    assert wants_range({"Range": value}) is expected
 
 
 @pytest.mark.parametrize(
