@@ -97,11 +97,17 @@ def make_app(
                    refuse_malformed, identify_caller, limit_uploads, answer_once]  # fmt: skip
     app = web.Application(middlewares=middlewares, client_max_size=0)
     app[EXTERNAL_URL] = config.external_url
+    app[PLACES], app[LONGEST_STREAM] = make_places(config.places), config.longest_stream
     app[USE_CASES] = make_use_cases(
-        pool, store, broker, sealer=sealer, config=config.use_cases, on_quota=on_quota
+        pool,
+        store,
+        broker,
+        sealer=sealer,
+        config=config.use_cases,
+        places=app[PLACES],
+        on_quota=on_quota,
     )
     app[HEALTH] = Health(pool, store, broker, readiness or Readiness())
-    app[PLACES], app[LONGEST_STREAM] = make_places(config.places), config.longest_stream
     app[DOWNLOADS] = DownloadPlaces(app[PLACES], most=config.places.connections_each)
     app[BODY_LIMITS], app[TRUSTED_PROXIES] = config.bodies, config.trusted_proxies
     app[SECURITY_HEADERS] = security_headers(hsts=config.hsts)

@@ -8,12 +8,13 @@ from functools import partial
 
 from aiohttp import web
 
+from services.api.http.places import ApiPlaces
 from shared.accounts.rate_limits import OnQuota, RateLimits
-from shared.admission import TurnQueue
 from shared.archive.limits import Limits
 from shared.broker.base import Broker
 from shared.database.pool import Pool
 from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.records.finder import PassLimits
 from shared.sealing.sealer import Sealer
 from shared.settings.application import ApplicationSettings
 from shared.settings.archive_limits import current_limits
@@ -21,6 +22,7 @@ from shared.storage.base import ObjectStore
 from shared.usecases.archive_sources import ArchiveFinder
 from shared.usecases.browser_sessions import BrowserSessions
 from shared.usecases.commits import Commits
+from shared.usecases.documents import Documents
 from shared.usecases.events import Events
 from shared.usecases.exports import Exports
 from shared.usecases.groups import Groups
@@ -54,6 +56,7 @@ class UseCaseConfig:
     to archives and to open snapshots, but their total size is limited by the application settings. An open
     snapshot expires after ``open_snapshot_retention`` without a request. A job has ``job_attempts`` attempts.
     A user has at most ``tokens_limit`` valid tokens, and owns at most ``groups_limit`` groups.
+    A pass over the records of a relation ends after ``longest_pass``.
     """
 
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
@@ -63,6 +66,7 @@ class UseCaseConfig:
     open_snapshot_retention: timedelta = timedelta(days=1)
     tokens_limit: int = 1000
     groups_limit: int = 10_000
+    longest_pass: timedelta = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,7 @@ def make_use_cases(  # the ports, and what they are configured with
     *,
     sealer: Sealer,
     config: UseCaseConfig,
+    places: ApiPlaces,
     on_quota: OnQuota,
 ) -> UseCases:
     """Make the use cases. ``on_quota`` is called with the quota at each use of a rate limit."""
@@ -118,6 +123,7 @@ def make_use_cases(  # the ports, and what they are configured with
     imports = Imports(pool, queue, settings=settings, limits=limits)
     relation_imports = RelationImports(pool, queue)
     sources = ArchiveFinder(store, RemoteArchives(config.outbound))
+    passes = PassLimits(lists=places.passes, singles=places.lookups, longest=config.longest_pass)
     retries = Retries(pool, queue, exports=exports, imports=imports, relation_imports=relation_imports)
     return UseCases(
         browser_sessions=BrowserSessions(pool, limits),
@@ -129,9 +135,9 @@ def make_use_cases(  # the ports, and what they are configured with
         jobs=Jobs(pool, queue, retries=retries),
         project_members=Members(pool, SourceKind.PROJECT),
         projects=Projects(pool, repositories=repositories),
-        pushes=_make_pushes(pool, store, config),
+        pushes=_make_pushes(pool, store, config, documents=Documents(places.documents)),
         queue=queue,
-        records=Records(pool, store),
+        records=Records(pool, store, limits=passes),
         relation_exports=RelationExports(pool, store, settings=settings),
         relation_imports=relation_imports,
         remote_imports=RemoteImports(pool, queue, imports=imports, sources=sources),
@@ -145,8 +151,8 @@ def make_use_cases(  # the ports, and what they are configured with
     )
 
 
-def _make_pushes(pool: Pool, store: ObjectStore, config: UseCaseConfig) -> Pushes:
-    documents, idle = TurnQueue(), config.open_snapshot_retention
+def _make_pushes(pool: Pool, store: ObjectStore, config: UseCaseConfig, *, documents: Documents) -> Pushes:
+    idle = config.open_snapshot_retention
     limits = partial(current_limits, pool, config.limits, defaults=config.defaults)
     content = PushContent(pool, store, limits=limits, idle=idle, documents=documents)
     return Pushes(pool, content=content, commits=Commits(pool, store, documents=documents), idle=idle)

@@ -70,6 +70,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
             open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
             tokens_limit=settings.tokens_limit,
             groups_limit=settings.groups_limit,
+            longest_pass=timedelta(seconds=settings.record_pass_seconds),
         ),
     )
     return make_app(
@@ -122,6 +123,9 @@ def _place_numbers(settings: Settings) -> PlaceNumbers:
         connections_each=settings.download_connections,
         streams=settings.event_streams,
         streams_each=settings.event_streams_each,
+        passes=settings.record_passes,
+        lookups=settings.record_lookups,
+        documents=settings.documents_at_once,
     )
 
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeAlias
 
+from shared.admission import Holder, Places, end_after
 from shared.database.pool import Pool
+from shared.errors import Unavailable
 from shared.records.reader import Relation, records_in
 from shared.snapshots import index
 from shared.snapshots.models import Segment
 from shared.snapshots.reader import Run, read_run
 from shared.storage.base import ObjectStore
-
-PASSES = 2
-"""How many passes run at once in a process: each takes a core."""
 
 KEPT = 64
 """How many results are cached, of 16 bytes for each segment with a match: 16 KiB for a GiB of lines."""
@@ -43,32 +43,67 @@ class Matches:
         return sum(count for _, count in self.per_segment)
 
 
-class Finder:
-    """Finds records. Raises SnapshotGone, CorruptSegment and StorageError."""
+class PassTooLong(Unavailable):
+    """Looking through all records of the relation takes longer than the limit; an hour later it may not."""
 
-    def __init__(self, pool: Pool, store: ObjectStore) -> None:
+    code = "pass_too_long"
+
+    def __init__(self, longest: timedelta) -> None:
+        super().__init__(f"looking through the records took over {longest.total_seconds():g} seconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassLimits:
+    """The bounds of passes: each takes a core, and ends after ``longest``.
+
+    ``lists`` are the places of passes through whole relations, ``singles`` those of passes that end at the
+    first match, so that who asks for one record does not wait for lists.
+    """
+
+    lists: Places
+    singles: Places
+    longest: timedelta
+
+
+class Finder:
+    """Finds records. Raises SnapshotGone, CorruptSegment and StorageError.
+
+    A pass goes segment by segment: where it is cancelled or takes too long, at most the step for one segment
+    still runs, in its thread. It raises ShareUsed and PlacesTaken before it begins, and PassTooLong.
+    """
+
+    def __init__(self, pool: Pool, store: ObjectStore, *, limits: PassLimits) -> None:
         self._pool = pool
         self._store = store
-        self._passes = asyncio.Semaphore(PASSES)
+        self._limits = limits
         self._kept: OrderedDict[tuple[int, str, RecordPredicate], Matches] = OrderedDict()
 
-    async def matches(self, relation: Relation, predicate: RecordPredicate) -> Matches:
+    async def matches(self, relation: Relation, predicate: RecordPredicate, *, holder: Holder) -> Matches:
         """Count the matches: from the cache where the same predicate was counted lately, else in a pass."""
         key = (relation.snapshot_id, relation.placed.entry.name, predicate)
-        async with self._passes:
-            found = self._kept.pop(key, None) or await self._count(relation, predicate)
-        self._kept[key] = found
+        if key not in self._kept:
+            async with self._turn(self._limits.lists, holder):
+                # Another request may have counted them while this one waited.
+                self._kept[key] = self._kept.get(key) or await self._count(relation, predicate)
+        self._kept.move_to_end(key)
+        found = self._kept[key]
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return found
+
+    @asynccontextmanager
+    async def _turn(self, places: Places, holder: Holder) -> AsyncIterator[None]:
+        async with places.hold(holder), end_after(self._limits.longest, PassTooLong(self._limits.longest)):
+            yield
 
     async def _count(self, relation: Relation, predicate: RecordPredicate) -> Matches:
         async with aclosing(self._pass(relation, predicate)) as found:
             return Matches(tuple([(segment.first_line, len(numbers)) async for segment, numbers in found]))
 
-    async def first(self, relation: Relation, predicate: RecordPredicate) -> int | None:
+    async def first(self, relation: Relation, predicate: RecordPredicate, *, holder: Holder) -> int | None:
         """Give the number of the first match, from 0; the pass ends there. None where nothing matches."""
-        async with self._passes, aclosing(self._pass(relation, predicate)) as found:
+        turn = self._turn(self._limits.singles, holder)
+        async with turn, aclosing(self._pass(relation, predicate)) as found:
             async for _, numbers in found:
                 return numbers[0]
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from shared.accounts.models import AccessLevel
-from shared.admission import TurnQueue
+from shared.admission import Holder
 from shared.assembly.project import load
 from shared.database.pool import Connection, Pool
 from shared.errors import ArchiveError
@@ -19,6 +19,7 @@ from shared.records.features import read_features
 from shared.snapshots import index
 from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.storage.base import ObjectStore
+from shared.usecases.documents import Documents
 from shared.usecases.errors import ImportUnfinished
 from shared.usecases.relation_imports import is_importing
 
@@ -44,20 +45,21 @@ class LfsObjectUnlisted(ArchiveError):
 class Commits:
     """Commits open snapshots. ``documents`` limits how many requests hold a whole document in memory."""
 
-    def __init__(self, pool: Pool, store: ObjectStore, *, documents: TurnQueue) -> None:
+    def __init__(self, pool: Pool, store: ObjectStore, *, documents: Documents) -> None:
         self._pool = pool
         self._store = store
         self._documents = documents
 
-    async def commit(self, push: Push, *, level: AccessLevel, force: bool) -> Push:
+    async def commit(self, push: Push, *, level: AccessLevel, force: bool, holder: Holder) -> Push:
         """Commit a snapshot, and in the same transaction the attributes of the project that it contains.
 
-        ``level`` is the user's access level: only owners change the visibility. May be repeated.
+        ``level`` is the user's access level: only owners change the visibility. ``holder`` takes the place of
+        a document. May be repeated.
 
         Raises ArchiveError for content that makes no valid archive, ImportUnfinished, and the errors of
-        ``pushes.commit``.
+        ``pushes.commit`` and of ``Documents``.
         """
-        features = ProjectFeatures() if push.committed_at else await self._check(push)
+        features = ProjectFeatures() if push.committed_at else await self._check(push, holder)
         async with self._pool.acquire() as db, db.transaction():
             if await pushes.commit(db, push, features=features, force=force):
                 # The project's row is locked: a retry of an import locks it too, before it looks for content.
@@ -70,13 +72,13 @@ class Commits:
             raise PushGone(push.id)
         return committed
 
-    async def _check(self, push: Push) -> ProjectFeatures:
+    async def _check(self, push: Push, holder: Holder) -> ProjectFeatures:
         """Check the content, and return the project's features that it contains."""
         if await index.find_entry(self._pool, push.id, PROJECT) is None:
             raise ProjectAttributesMissing
         listing = await index.find_entry(self._pool, push.id, LFS_INDEX)
         if listing is not None:
-            async with self._documents.turn():
+            async with self._documents.hold(holder):
                 await self._refuse_unlisted(push, listing)
         try:
             return await read_features(self._pool, self._store, push.id)

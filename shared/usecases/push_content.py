@@ -2,7 +2,7 @@
 
 A request needs the memory of one entry of an import: a segment of lines and one line, or one piece, and the
 parts of the upload to object storage. Documents that have to be parsed as a whole, of up to 50 MiB, are held
-by two requests of a process at a time; further requests wait before they read their bodies.
+by few requests of a process at a time; further requests wait before they read their bodies.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from shared.admission import TurnQueue
+from shared.admission import Holder
 from shared.archive.budget import Budget, Work
 from shared.archive.errors import ArchiveTooLarge
 from shared.archive.limits import Limits
@@ -33,6 +33,7 @@ from shared.restore.verifiers import Verifier
 from shared.settings.archive_limits import LimitsProvider
 from shared.snapshots.models import PlacedEntry
 from shared.storage.base import ObjectStore
+from shared.usecases.documents import Documents
 
 _PROLONGED = 4
 """How often a request prolongs its snapshot within the time after which the snapshot expires."""
@@ -89,7 +90,7 @@ class PushContent:
     """Receives entries. An open snapshot expires ``idle`` after the last request for it."""
 
     def __init__(
-        self, pool: Pool, store: ObjectStore, *, limits: LimitsProvider, idle: timedelta, documents: TurnQueue
+        self, pool: Pool, store: ObjectStore, *, limits: LimitsProvider, idle: timedelta, documents: Documents
     ) -> None:
         self._pool = pool
         self._store = store
@@ -97,13 +98,13 @@ class PushContent:
         self._idle = idle
         self._documents = documents
 
-    async def receive(self, push: Push, name: str, body: PushedBody) -> ReceivedEntry:
+    async def receive(self, push: Push, name: str, body: PushedBody, *, holder: Holder) -> ReceivedEntry:
         """Store an entry, which replaces the entry with the same name. It is complete when this returns.
 
-        Raises ArchiveError, PushGone, PushCommitted, the errors of ``body`` and, if documents wait too long,
-        those of ``Turns``. The earlier entry stays then.
+        ``holder`` takes the place of a document. Raises ArchiveError, PushGone, PushCommitted, the errors of
+        ``body`` and, for documents, those of ``Documents``. The earlier entry stays then.
         """
-        async with self._documents.turn() if is_document(name) else nullcontext():
+        async with self._documents.hold(holder) if is_document(name) else nullcontext():
             return await self._receive(push, name, body)
 
     async def _receive(self, push: Push, name: str, body: PushedBody) -> ReceivedEntry:

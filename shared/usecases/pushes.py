@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.accounts.models import AccessLevel, User
+from shared.admission import Holder
 from shared.archive.errors import ArchiveTooLarge
 from shared.database.pool import Pool
 from shared.errors import ArchiveError
@@ -81,13 +82,15 @@ class Pushes:
         async for placed in index.read_entries(self._pool, push.id):
             yield placed
 
-    async def receive(self, push: Push, name: str, body: PushedBody) -> ReceivedEntry:
+    async def receive(self, push: Push, name: str, body: PushedBody, *, holder: Holder) -> ReceivedEntry:
         """Store an entry, which replaces the entry with the same name.
+
+        ``holder`` takes the place that a document needs; ShareUsed and PlacesTaken say that there is none.
 
         Raises NotFound, ContentRefused, ContentTooLarge, SnapshotConflict, and the errors of ``body``.
         """
         with _translate_errors():
-            return await self._content.receive(push, name, body)
+            return await self._content.receive(push, name, body, holder=holder)
 
     async def remove(self, push: Push, name: str) -> None:
         """Remove an entry. Raises NotFound and SnapshotConflict."""
@@ -100,14 +103,16 @@ class Pushes:
         with _translate_errors():
             await store.abort(self._pool, push)
 
-    async def commit(self, actor: User | None, push: Push, *, force: bool) -> Push:
+    async def commit(self, actor: User | None, push: Push, *, force: bool, holder: Holder) -> Push:
         """Make the snapshot the content of its project. May be repeated.
+
+        ``holder`` takes the place that the check of a document needs, as with ``receive``.
 
         Raises ContentRefused, SnapshotConflict and ImportUnfinished.
         """
         level = (await find_visible_project(self._pool, actor, str(push.project_id))).level
         with _translate_errors():
-            return await self._commits.commit(push, level=level, force=force)
+            return await self._commits.commit(push, level=level, force=force, holder=holder)
 
     async def _project(self, actor: User | None, reference: str) -> int:
         found = await find_visible_project(self._pool, require_user(actor), reference)

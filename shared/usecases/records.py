@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from shared.accounts.models import User
+from shared.admission import Holder
 from shared.database.pool import Pool
 from shared.errors import Denied
 from shared.projects.models import Project
 from shared.records.filters import RecordFilter, both
-from shared.records.finder import Finder
+from shared.records.finder import Finder, PassLimits
 from shared.records.reader import Relation, find_relation, records, records_backwards
 from shared.storage.base import ObjectStore
 from shared.usecases.content import ReadableContent, find_content
@@ -67,13 +68,18 @@ class FoundRecord:
 class Records:
     """Reads the records of projects. Methods with an actor raise NotFound and MovedProject."""
 
-    def __init__(self, pool: Pool, store: ObjectStore) -> None:
+    def __init__(self, pool: Pool, store: ObjectStore, *, limits: PassLimits) -> None:
         self._pool = pool
         self._store = store
-        self._finder = Finder(pool, store)
+        self._finder = Finder(pool, store, limits=limits)
 
-    async def read_page(self, actor: User | None, reference: str, query: RecordQuery) -> RecordPage:
-        """Return a page of a relation. Raises Denied where GitLab does."""
+    async def read_page(
+        self, actor: User | None, reference: str, query: RecordQuery, *, holder: Holder
+    ) -> RecordPage:
+        """Return a page of a relation. ``holder`` takes the place of a pass, where the list needs one.
+
+        Raises Denied where GitLab does.
+        """
         content = await find_content(self._pool, self._store, actor, reference)
         kind = Kind(query.relation)
         if not content.policy.may_list(kind):
@@ -85,7 +91,7 @@ class Records:
         wanted = both(content.policy.shown(kind), query.wanted)
         if wanted is None:
             return RecordPage(content, relation.length, self._read_unfiltered(relation, query))
-        matches = await self._finder.matches(relation, wanted)
+        matches = await self._finder.matches(relation, wanted, holder=holder)
         found = self._finder.page(relation, wanted, matches, skip=query.offset, backwards=query.backwards)
         return RecordPage(content, matches.total, _first(found, query.limit))
 
@@ -114,9 +120,9 @@ class Records:
         async with aclosing(found) as lines:
             return await anext(lines)
 
-    async def find_first(self, relation: Relation, wanted: RecordFilter) -> int | None:
+    async def find_first(self, relation: Relation, wanted: RecordFilter, *, holder: Holder) -> int | None:
         """Return the number, from 0, of the first record that matches ``wanted``; None if there is none."""
-        return await self._finder.first(relation, wanted)
+        return await self._finder.first(relation, wanted, holder=holder)
 
     async def _relation(self, content: ReadableContent, name: str) -> Relation | None:
         snapshot_id = content.snapshot_id

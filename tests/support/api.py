@@ -174,6 +174,7 @@ async def running_api(
     idempotency_keys_limit: int = 10_000,
     places: PlaceNumbers | None = None,
     listener: Mapping[str, Any] | None = None,
+    longest_pass: timedelta = timedelta(seconds=10),
     **config: Any,
 ) -> AsyncIterator[Api]:
     """Start the application with these application settings, else without rate limits.
@@ -197,6 +198,7 @@ async def running_api(
                 use_cases=UseCaseConfig(
                     defaults=ApplicationSettings(**(UNLIMITED | config)),
                     outbound=remote or RemoteImportPolicy(),
+                    longest_pass=longest_pass,
                 ),
             ),
             readiness=readiness,

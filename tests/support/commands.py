@@ -12,6 +12,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from services.api.http.places import PlaceNumbers, make_places
 from services.api.queue.actors import Actors
 from services.api.queue.consumer import INBOX, CommandConsumer
 from services.api.queue.metrics import CommandMetrics
@@ -156,7 +157,13 @@ async def forge(
     )
     registry = CollectorRegistry()
     uses = make_use_cases(
-        api.pool, api.store, api.broker, sealer=sealer(), config=config, on_quota=lambda _: None
+        api.pool,
+        api.store,
+        api.broker,
+        sealer=sealer(),
+        config=config,
+        places=make_places(PlaceNumbers()),
+        on_quota=lambda _: None,
     )
     service = make_command_service(api.pool, uses, actors=Actors(ACTORS), tracer=OFF)
     consumer = CommandConsumer(

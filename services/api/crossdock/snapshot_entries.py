@@ -13,6 +13,7 @@ from services.api.crossdock.tree_names import TreeName
 from services.api.gitlab.upload_forms import limit_body, require_size
 from services.api.http.bodies import chunks
 from services.api.http.encodings import unzip_if_gzip
+from services.api.http.places import holder_of
 from services.api.http.responses import json_response
 from services.api.use_cases import use_cases
 from shared.gitlab.layout import DESIGN, LFS_INDEX, PROJECT, REPOSITORY, WIKI, relation_of
@@ -32,7 +33,8 @@ class EntryHandlers:
         name, body = self._name(request), chunks(request)
         body = await limit_body(request, body if relation_of(name) is None else unzip_if_gzip(body))
         pushed = PushedBody(body, lambda: request.content.total_bytes)
-        return json_response(received_entity(await use_cases(request).pushes.receive(push, name, pushed)))
+        received = await use_cases(request).pushes.receive(push, name, pushed, holder=holder_of(request))
+        return json_response(received_entity(received))
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE: removes the entry."""

@@ -11,6 +11,7 @@ from services.api.crossdock.snapshot_entities import entry_entity, snapshot_enti
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller
 from services.api.http.parameters import ParameterReader, integer
+from services.api.http.places import holder_of
 from services.api.http.responses import external_url, json_response
 from services.api.http.streams import json_list
 from services.api.use_cases import use_cases
@@ -79,5 +80,7 @@ async def commit(request: web.Request) -> web.Response:
     reader = ParameterReader(await parameters(request))
     force = reader.boolean("force", default=False)
     reader.finish()
-    committed = await use_cases(request).pushes.commit(find_caller(request), push, force=bool(force))
+    committed = await use_cases(request).pushes.commit(
+        find_caller(request), push, force=bool(force), holder=holder_of(request)
+    )
     return json_response(snapshot_entity(committed))

@@ -19,6 +19,7 @@ from services.api.http.caller import find_caller
 from services.api.http.nesting import nest
 from services.api.http.pagination import page_headers, page_of
 from services.api.http.parameters import integer
+from services.api.http.places import holder_of
 from services.api.http.responses import external_url, json_response
 from services.api.http.streams import json_list
 from services.api.use_cases import use_cases
@@ -41,7 +42,7 @@ def _list_of(entity: RecordEntity, takes: ListParameters) -> Handler:
         page = page_of(request)
         query = takes.read(nest(request.query.items()), entity.relation, page)
         found = await use_cases(request).records.read_page(
-            find_caller(request), request.match_info["id"], query
+            find_caller(request), request.match_info["id"], query, holder=holder_of(request)
         )
         headers = page_headers(request, page, total=found.total)
         if found.records is None:
@@ -101,7 +102,7 @@ async def _answer(request: web.Request, entity: RecordEntity, found: FoundRecord
 def _by_iid(name: str) -> ReadLocator:
     def read(request: web.Request) -> Locator:
         wanted = RecordFilter(iids=frozenset({read_id(request.match_info, name)}))
-        return lambda _, relation: use_cases(request).records.find_first(relation, wanted)
+        return lambda _, relation: _find_first(request, relation, wanted)
 
     return read
 
@@ -126,14 +127,18 @@ def _label(request: web.Request) -> Locator:
         number = Place.number_of(project, integer(name) or 0)
         if number is not None and number < relation.length:
             return number
-        return await use_cases(request).records.find_first(relation, RecordFilter(title=name))
+        return await _find_first(request, relation, RecordFilter(title=name))
 
     return locate
 
 
 def _release(request: web.Request) -> Locator:
     wanted = RecordFilter(tag=request.match_info["tag_name"])
-    return lambda _, relation: use_cases(request).records.find_first(relation, wanted)
+    return lambda _, relation: _find_first(request, relation, wanted)
+
+
+async def _find_first(request: web.Request, relation: Relation, wanted: RecordFilter) -> int | None:
+    return await use_cases(request).records.find_first(relation, wanted, holder=holder_of(request))
 
 
 issues = _list_of(record_entities.ISSUES, lists.ISSUES)

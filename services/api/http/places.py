@@ -26,6 +26,9 @@ class PlaceNumbers:
     connections_each: int = 4
     streams: int = 200
     streams_each: int = 20
+    passes: int = 2
+    lookups: int = 2
+    documents: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +38,17 @@ class ApiPlaces:
     ``uploads`` are requests that send content: each may hold one part of an S3 upload in memory.
     ``downloads`` are files that are sent: each keeps a connection to the storage. ``ranges`` are the
     connections beyond the first that read the same file. ``streams`` are event streams, for which nobody
-    waits.
+    waits. ``passes`` go through all records of a relation, ``lookups`` through records up to a single one:
+    each takes a core. ``documents`` are held in memory as a whole.
     """
 
     uploads: Places
     downloads: Places
     ranges: Places
     streams: Places
+    passes: Places
+    lookups: Places
+    documents: Places
 
     def all(self) -> list[Places]:
         """Return the places of every kind."""
@@ -62,6 +69,9 @@ def make_places(numbers: PlaceNumbers) -> ApiPlaces:
         downloads=Places(limits("downloads", numbers.downloads)),
         ranges=Places(limits("download_connections", max(1, numbers.downloads // 2))),
         streams=Places(streams),
+        passes=Places(limits("record_passes", numbers.passes)),
+        lookups=Places(limits("record_lookups", numbers.lookups)),
+        documents=Places(limits("documents", numbers.documents)),
     )
 
 

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import timedelta
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from services.api.http.places import PLACES
 from shared.accounts.models import User
 from shared.projects.models import Project
 from shared.records import finder
+from shared.records.filters import Both, RecordFilter
+from shared.records.finder import Finder
+from shared.records.reader import Relation
+from shared.snapshots.models import Segment
 from tests.support.api import Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import ndjson, project
@@ -145,6 +153,76 @@ async def test_a_filter_costs_one_pass_for_all_pages(
     for page in range(2, 6):
         await _get(api, made, f"issues?state=opened&per_page=5&page={page}")
     assert inflated <= 4 * 2
+
+
+class HeldPasses:
+    """Stops each step of a pass for labels until a test lets it go on, and counts the steps of all passes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.steps = 0
+        self.go_on = asyncio.Event()
+        matching = Finder._matching
+
+        async def step(
+            made: Finder, relation: Relation, segment: Segment, wanted: RecordFilter | Both
+        ) -> Any:
+            self.steps += 1
+            asked = wanted.second if isinstance(wanted, Both) else wanted
+            if isinstance(asked, RecordFilter) and asked.labels is not None:
+                await self.go_on.wait()
+            return await matching(made, relation, segment, wanted)
+
+        monkeypatch.setattr(Finder, "_matching", step)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> HeldPasses:
+    return HeldPasses(monkeypatch)
+
+
+async def test_thirty_abandoned_lists_of_a_stranger_leave_places_to_a_user(
+    api: Api, made: Project, held: HeldPasses
+) -> None:
+    await api.pool.execute("UPDATE projects SET visibility = 20")
+    lists = [
+        asyncio.create_task(_get(api, made, f"issues?labels=q{number}", by=None)) for number in range(30)
+    ]
+    async with asyncio.timeout(20):
+        refused = [await each for each in islice(asyncio.as_completed(lists), 21)]
+        for each in lists:
+            each.cancel()
+        await asyncio.wait(lists)
+        assert {(each.status, each.headers["RateLimit-Name"]) for each in refused} == {(429, "record_passes")}
+        assert (await _get(api, made, "issues/7")).body["iid"] == 7
+        assert await _iids(api, made, "issues?iids[]=7") == [7]
+    held.go_on.set()
+
+
+async def test_a_user_who_waits_for_lists_gets_a_single_record(
+    api: Api, made: Project, held: HeldPasses
+) -> None:
+    lists = [asyncio.create_task(_get(api, made, f"issues?labels=q{number}")) for number in range(9)]
+    async with asyncio.timeout(20):
+        while api.app[PLACES].passes.waiting < 8:
+            await asyncio.sleep(0)
+        assert (await _get(api, made, "issues/7")).body["iid"] == 7
+        assert (await _get(api, made, "issues?labels=q9")).status == 429
+        held.go_on.set()
+        assert {(await each).status for each in lists} == {200}
+
+
+@pytest.mark.parametrize("api", [{"longest_pass": timedelta(0)}], indirect=True)
+@pytest.mark.parametrize("address", ["issues?labels=none", "issues/150"])
+async def test_a_pass_that_takes_too_long_ends_at_its_next_step(
+    api: Api, made: Project, held: HeldPasses, address: str
+) -> None:
+    held.go_on.set()
+    answer = await _get(api, made, address)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+    said = "503 Service Unavailable: looking through the records took over 0 seconds"
+    assert answer.body == {"message": said}
+    places = api.app[PLACES]
+    assert (held.steps <= 1, places.passes.used, places.lookups.used) == (True, 0, 0)
 
 
 async def test_what_is_kept_of_passes_is_bounded(

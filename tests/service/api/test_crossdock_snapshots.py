@@ -15,8 +15,9 @@ from urllib.parse import quote
 import pytest
 from aiohttp import ClientError
 
-from shared import admission
+from services.api.http.places import PlaceNumbers
 from shared.accounts.models import AccessLevel
+from shared.admission import Holder, PlaceRules
 from shared.archive.limits import Limits, Prices
 from shared.jobs.models import ImportOrder, JobKind
 from shared.ledger.collector import Collector
@@ -478,7 +479,8 @@ async def test_a_request_that_takes_long_puts_the_end_of_a_snapshot_off_meanwhil
     monkeypatch.setattr(store, "prolong", noted)
     api, found = push.api, await store.find(push.api.pool, push.project.id, push.snapshot)
     assert found is not None
-    await api.uses.pushes.receive(found, "tree/project/unknown.ndjson", PushedBody(body(), lambda: 0))
+    sent = PushedBody(body(), lambda: 0)
+    await api.uses.pushes.receive(found, "tree/project/unknown.ndjson", sent, holder=Holder.of_user(1))
 
     assert prolonged == [0, 7 * 3600, 14 * 3600]
 
@@ -591,11 +593,15 @@ async def test_what_an_import_would_not_take_is_refused_and_what_was_there_stays
     assert await push.api.objects_left() == 0
 
 
-async def test_two_documents_are_held_at_once_and_other_content_needs_no_turn(
+@pytest.mark.parametrize(
+    "api", [{"places": PlaceNumbers(rules=PlaceRules(patience=timedelta(0)))}], indirect=True
+)
+async def test_two_documents_are_held_at_once_and_other_content_needs_no_place(
     push: Pusher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "MOST_WAITING", 0)
     await _opened(push)
+    for name in ("bob", "eve"):
+        await push.api.member(name, push.project, AccessLevel.MAINTAINER)
     await push.put("project", b"{}")
     await push.put("lfs", b"{}")
     begun, end = asyncio.Semaphore(0), asyncio.Event()
@@ -613,16 +619,21 @@ async def test_two_documents_are_held_at_once_and_other_content_needs_no_turn(
         yield b"}"
 
     monkeypatch.setattr(push_content, "write_part", noted)
-    held = [asyncio.create_task(push.call("PUT", path, data=body())) for path in ("project", "lfs")]
+    held = [
+        asyncio.create_task(push.call("PUT", path, by=by, data=body()))
+        for path, by in (("project", None), ("lfs", "bob"))
+    ]
     async with asyncio.timeout(20):
         for _ in held:
             await begun.acquire()
     documents = ("project", "lfs", "files/tree%2Fproject.json")
     refused = [await push.call("PUT", path, data=b"{}") for path in documents] + [await push.commit()]
+    full = await push.call("PUT", "project", by="eve", data=b"{}")
     await push.put("relations/issues", ISSUES)
     end.set()
 
-    assert [(answer.status, answer.headers.get("Retry-After")) for answer in refused] == [(503, "10")] * 4
+    assert [(answer.status, answer.headers.get("Retry-After")) for answer in refused] == [(429, "10")] * 4
+    assert (full.status, full.headers.get("RateLimit-Name")) == (503, "documents")
     assert [(await each).status for each in held] == [200, 200]
     assert (await push.commit()).status == 200
 
