@@ -42,6 +42,7 @@ from shared.usecases.repository import Repositories
 from shared.usecases.retries import Retries
 from shared.usecases.settings import InstanceSettings
 from shared.usecases.standing import UserLimitsReader
+from shared.usecases.token_lookup import TokenLookup, TokenMemory
 from shared.usecases.tokens import Tokens
 from shared.usecases.uploads import Uploads
 from shared.usecases.users import Users
@@ -56,7 +57,8 @@ class UseCaseConfig:
     to archives and to open snapshots, but their total size is limited by the application settings. An open
     snapshot expires after ``open_snapshot_retention`` without a request. A job has ``job_attempts`` attempts.
     A user has at most ``tokens_limit`` valid tokens, and owns at most ``groups_limit`` groups.
-    A pass over the records of a relation ends after ``longest_pass``.
+    A pass over the records of a relation ends after ``longest_pass``. In a minute, ``failed_sign_ins`` may
+    fail from one address, or for one account.
     """
 
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
@@ -67,6 +69,8 @@ class UseCaseConfig:
     tokens_limit: int = 1000
     groups_limit: int = 10_000
     longest_pass: timedelta = timedelta(seconds=10)
+    token_memory: TokenMemory = field(default_factory=TokenMemory)
+    failed_sign_ins: int = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +127,11 @@ def make_use_cases(  # the ports, and what they are configured with
     imports = Imports(pool, queue, settings=settings, limits=limits)
     relation_imports = RelationImports(pool, queue)
     sources = ArchiveFinder(store, RemoteArchives(config.outbound))
+    lookup = TokenLookup(pool, places.tokens, memory=config.token_memory)
     passes = PassLimits(lists=places.passes, singles=places.lookups, longest=config.longest_pass)
     retries = Retries(pool, queue, exports=exports, imports=imports, relation_imports=relation_imports)
     return UseCases(
-        browser_sessions=BrowserSessions(pool, limits),
+        browser_sessions=BrowserSessions(pool, limits, lookup=lookup, failures=config.failed_sign_ins),
         events=Events(pool),
         exports=exports,
         group_members=Members(pool, SourceKind.GROUP),
@@ -144,7 +149,7 @@ def make_use_cases(  # the ports, and what they are configured with
         repositories=repositories,
         settings=settings,
         standings=UserLimitsReader(pool, settings=settings, limits=config.limits),
-        tokens=Tokens(pool, limit=config.tokens_limit),
+        tokens=Tokens(pool, lookup, limit=config.tokens_limit),
         uploads=Uploads(pool, store),
         users=Users(pool),
         webhooks=Webhooks(pool, sealer=sealer, settings=settings, outbound=config.outbound),

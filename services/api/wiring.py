@@ -40,6 +40,7 @@ from shared.settings.archive_limits import archive_limits
 from shared.settings.defaults import default_settings
 from shared.settings.environment import Settings
 from shared.tracing.base import Tracer
+from shared.usecases.token_lookup import TokenMemory
 
 _NOTICE = 0.2
 """The fraction of the drain time in which requests still arrive, until load balancers notice the 503."""
@@ -70,6 +71,10 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
             open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
             tokens_limit=settings.tokens_limit,
             groups_limit=settings.groups_limit,
+            token_memory=TokenMemory(
+                most=settings.unknown_tokens, lasts=timedelta(seconds=settings.unknown_token_seconds)
+            ),
+            failed_sign_ins=settings.failed_sign_ins,
             longest_pass=timedelta(seconds=settings.record_pass_seconds),
         ),
     )
@@ -126,6 +131,7 @@ def _place_numbers(settings: Settings) -> PlaceNumbers:
         passes=settings.record_passes,
         lookups=settings.record_lookups,
         documents=settings.documents_at_once,
+        tokens=max(1, settings.database_pool_size // 2),
     )
 
 

@@ -60,7 +60,7 @@ class RateLimits:
         self._pool = pool
         self._on_quota = on_quota
 
-    async def count(self, name: str, *of: int, limit: int) -> Quota | None:
+    async def count(self, name: str, *of: int | str, limit: int) -> Quota | None:
         """Count a use of ``name`` by the user (and what else the limit is for); None where ``limit`` is 0.
 
         Raises RateLimited where the use exceeds ``limit`` a minute.
@@ -100,11 +100,11 @@ class RateLimits:
         await _undo(self._pool, quota)
 
 
-def _key(name: str, of: Sequence[int]) -> str:
+def _key(name: str, of: Sequence[int | str]) -> str:
     return ":".join([name, *map(str, of)])
 
 
-async def _use(db: Database, name: str, of: Sequence[int], *, limit: int) -> Quota:
+async def _use(db: Database, name: str, of: Sequence[int | str], *, limit: int) -> Quota:
     key = _key(name, of)
     row = await db.fetchrow(
         """INSERT INTO rate_limits AS r (key, window_end, used) VALUES ($1, now() + interval '1 minute', 1)

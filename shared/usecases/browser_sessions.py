@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from shared.accounts import sessions
 from shared.accounts.models import AccessToken, Scope
-from shared.accounts.rate_limits import Quota, RateLimits
-from shared.accounts.tokens import find_by_token, find_token
+from shared.accounts.rate_limits import RateLimits
+from shared.accounts.tokens import find_token
 from shared.database.pool import Pool
+from shared.usecases.token_lookup import TokenLookup
 from shared.usecases.tokens import is_usable
 
 SCOPES = (Scope.API, Scope.READ_API)
@@ -17,19 +18,16 @@ SCOPES = (Scope.API, Scope.READ_API)
 LASTS = timedelta(hours=12)
 """The maximum duration of a session: a working day. GitLab's is a week."""
 
-ATTEMPTS = 60
-"""The permitted failed attempts a minute from one network.
-
-The limit is against load, as nobody guesses 24 random bytes. All clients behind one proxy share it.
-"""
-
 
 class BrowserSessions:
     """Finds, begins and ends sessions by their secrets."""
 
-    def __init__(self, pool: Pool, limits: RateLimits) -> None:
+    def __init__(self, pool: Pool, limits: RateLimits, *, lookup: TokenLookup, failures: int) -> None:
+        """Make the use case. In a minute, ``failures`` may fail from one address, or for one account."""
         self._pool = pool
         self._limits = limits
+        self._lookup = lookup
+        self._failures = failures
 
     async def find(self, secret: str) -> AccessToken | None:
         """Return the token of a session; None if the session has ended or the token is no longer valid."""
@@ -37,18 +35,21 @@ class BrowserSessions:
         token = None if token_id is None else await find_token(self._pool, token_id)
         return token if token is not None and is_usable(token, SCOPES) else None
 
-    async def count_attempt(self, network: int) -> Quota | None:
-        """Count an attempt from a network; call it before the request is parsed. Raises RateLimited."""
-        return await self._limits.count("web_sign_in", network, limit=ATTEMPTS)
+    async def check(self, text: str, *, address: str) -> AccessToken | None:
+        """Return the token with this text; None if it cannot be used to sign in.
 
-    async def uncount(self, attempt: Quota | None) -> None:
-        """Undo the count of an attempt that succeeded."""
-        await self._limits.uncount(attempt)
-
-    async def check(self, text: str) -> AccessToken | None:
-        """Return the token with this text; None if it cannot be used to sign in."""
-        token = await find_by_token(self._pool, text)
-        return token if token is not None and is_usable(token, SCOPES) else None
+        A failure counts for the account of a token that is known, otherwise for the address. A good token
+        never counts, and is never refused for the failures of others. Raises RateLimited for a failure over
+        the limit.
+        """
+        token = await self._lookup.find(text, address=address)
+        if token is not None and is_usable(token, SCOPES):
+            return token
+        if token is None:
+            await self._limits.count("web_sign_in", address, limit=self._failures)
+        else:
+            await self._limits.count("web_sign_in_account", token.user.id, limit=self._failures)
+        return None
 
     async def begin(self, token: AccessToken, *, instead_of: str | None) -> str:
         """Begin a session, end the session ``instead_of`` if there is one, and return the new secret."""

@@ -16,6 +16,7 @@ from shared.database.search import Found
 from shared.errors import Denied, Unauthenticated
 from shared.usecases.access import require_user
 from shared.usecases.errors import NotFound
+from shared.usecases.token_lookup import TokenLookup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +39,18 @@ class CreatedToken:
 class Tokens:
     """Identifies users by tokens; lists, creates and revokes tokens."""
 
-    def __init__(self, pool: Pool, *, limit: int) -> None:
+    def __init__(self, pool: Pool, lookup: TokenLookup, *, limit: int) -> None:
         self._pool = pool
+        self._lookup = lookup
         self._limit = limit
 
-    async def identify(self, text: str, accepted: Sequence[Scope]) -> AccessToken:
+    async def identify(self, text: str, accepted: Sequence[Scope], *, address: str) -> AccessToken:
         """Return the token with this text, which needs one of the ``accepted`` scopes.
 
-        Raises Unauthenticated, TokenRevoked, TokenExpired and ScopeInsufficient.
+        Raises Unauthenticated, TokenRevoked, TokenExpired and ScopeInsufficient, and what ``TokenLookup``
+        raises.
         """
-        found = await tokens.find_by_token(self._pool, text)
+        found = await self._lookup.find(text, address=address)
         if found is None:
             raise Unauthenticated
         if found.revoked:

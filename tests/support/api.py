@@ -175,6 +175,7 @@ async def running_api(
     places: PlaceNumbers | None = None,
     listener: Mapping[str, Any] | None = None,
     longest_pass: timedelta = timedelta(seconds=10),
+    failed_sign_ins: int = 60,
     **config: Any,
 ) -> AsyncIterator[Api]:
     """Start the application with these application settings, else without rate limits.
@@ -199,6 +200,7 @@ async def running_api(
                     defaults=ApplicationSettings(**(UNLIMITED | config)),
                     outbound=remote or RemoteImportPolicy(),
                     longest_pass=longest_pass,
+                    failed_sign_ins=failed_sign_ins,
                 ),
             ),
             readiness=readiness,

@@ -8,8 +8,13 @@ from datetime import timedelta
 from aiohttp import web
 
 from services.api.http.caller import find_token
-from services.api.http.client_address import client_address
+from services.api.http.client import client_address
 from shared.admission import Holder, PlaceRules, Places
+
+_LOOKUPS_WAITING = 1000
+"""The look-ups of tokens that wait at once, of which strangers have half."""
+
+_LOOKUP_PATIENCE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,7 @@ class PlaceNumbers:
     passes: int = 2
     lookups: int = 2
     documents: int = 2
+    tokens: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +45,8 @@ class ApiPlaces:
     ``downloads`` are files that are sent: each keeps a connection to the storage. ``ranges`` are the
     connections beyond the first that read the same file. ``streams`` are event streams, for which nobody
     waits. ``passes`` go through all records of a relation, ``lookups`` through records up to a single one:
-    each takes a core. ``documents`` are held in memory as a whole.
+    each takes a core. ``documents`` are held in memory as a whole. ``tokens`` are look-ups of tokens: each
+    keeps a connection to the database for a moment, so that many may wait.
     """
 
     uploads: Places
@@ -49,6 +56,7 @@ class ApiPlaces:
     passes: Places
     lookups: Places
     documents: Places
+    tokens: Places
 
     def all(self) -> list[Places]:
         """Return the places of every kind."""
@@ -61,6 +69,12 @@ PLACES = web.AppKey("places", ApiPlaces)
 def make_places(numbers: PlaceNumbers) -> ApiPlaces:
     """Make the places, all of them free."""
     limits = numbers.rules.limits
+    tokens = replace(
+        limits("token_lookups", numbers.tokens),
+        waiting=_LOOKUPS_WAITING,
+        waiting_each=_LOOKUPS_WAITING,
+        patience=_LOOKUP_PATIENCE,
+    )
     streams = replace(
         limits("event_streams", numbers.streams), share=numbers.streams_each, patience=timedelta(0)
     )
@@ -72,6 +86,7 @@ def make_places(numbers: PlaceNumbers) -> ApiPlaces:
         passes=Places(limits("record_passes", numbers.passes)),
         lookups=Places(limits("record_lookups", numbers.lookups)),
         documents=Places(limits("documents", numbers.documents)),
+        tokens=Places(tokens),
     )
 
 

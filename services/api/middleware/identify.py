@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 
 from services.api.http.bodies import parameters
 from services.api.http.caller import set_caller
+from services.api.http.client import client_address
 from services.api.http.endpoint import READING, endpoint_of, has_content
 from services.api.http.parameters import TOKEN_PARAMETERS, text
 from services.api.use_cases import use_cases
@@ -41,7 +42,7 @@ async def identify(request: web.Request, accepted: Sequence[Scope], *, reads_bod
             raise Unauthenticated
         return
     tokens = use_cases(request).tokens
-    found = await tokens.identify(token, accepted)
+    found = await tokens.identify(token, accepted, address=client_address(request))
     set_caller(request, found, await tokens.impersonate(found, sudo) if sudo else found.user)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from html import escape
-from ipaddress import IPv4Address, ip_address
 
 from aiohttp import web
 from yarl import URL
 
 from services.api.http.bodies import parameters
+from services.api.http.client import client_address
 from services.api.http.errors import ForeignForm
 from services.api.http.parameters import text
 from services.api.http.responses import external_url
@@ -23,9 +23,6 @@ from shared.usecases.browser_sessions import LASTS
 PATH = "/users/sign_in"
 COOKIE = "_crossdock_session"
 """The cookie of a session. Only pages accept it; the API does not."""
-
-_NETWORK = 64
-"""The bits of an IPv6 address that identify a network: one customer has at least a /64."""
 
 _FORM = """<p>{advice}</p>
 <form method="post" action="{action}">
@@ -72,14 +69,12 @@ def _form(
 async def sign_in(request: web.Request) -> web.Response:
     """POST /users/sign_in: redirects to ``return_to``, which must be a path of this server."""
     _require_own_form(request)
-    sessions, network = use_cases(request).browser_sessions, _network(request)
-    attempt = await sessions.count_attempt(network)
     given = await parameters(request)
     return_to = local_path(text(given.get("return_to")))
-    token = await sessions.check((text(given.get("token")) or "").strip())
+    given_token = (text(given.get("token")) or "").strip()
+    token = await use_cases(request).browser_sessions.check(given_token, address=client_address(request))
     if token is None:
         return _form(request, return_to, status=401, advice=_UNUSABLE)
-    await sessions.uncount(attempt)
     return await _begin(request, token, return_to or PATH)
 
 
@@ -121,15 +116,6 @@ def _require_own_form(request: web.Request) -> None:
     own = URL(external_url(request)).origin()
     if request.headers.get("Origin") not in (str(own), f"{request.scheme}://{request.host}"):
         raise ForeignForm
-
-
-def _network(request: web.Request) -> int:
-    """Return the client's network as a number: its IPv4 address, or the first 64 bits of its IPv6 address."""
-    try:
-        asking = ip_address(request.remote or "")
-    except ValueError:  # a Unix socket has no address
-        return 0
-    return int(asking) if isinstance(asking, IPv4Address) else int(asking) >> (128 - _NETWORK)
 
 
 def render_sign_in_error(request: web.Request, error: CrossdockError) -> web.Response:
