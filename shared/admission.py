@@ -158,6 +158,10 @@ class Places:
         """Return how many places a holder has."""
         return self._held[holder]
 
+    def closed_to(self) -> list[Holder]:
+        """Return the holders of places who may take no further one now."""
+        return [holder for holder in self._held if not self.may_take(holder)]
+
     def may_take(self, holder: Holder) -> bool:
         """Return whether a place is free for this holder."""
         limits, held = self.limits, self._held[holder]

@@ -8,6 +8,7 @@ from datetime import timedelta
 from services.process.ports import Ports
 from services.process.sweeper import Sweeper, at_intervals
 from shared.accounts.expiry import Expiry
+from shared.admission import PlaceRules, Places
 from shared.broker.base import COMMANDS
 from shared.broker.expiry import DeadLetterExpiry
 from shared.database.pool import Pool
@@ -80,8 +81,14 @@ def _dead_letter_expiry(ports: Ports, settings: Settings) -> DeadLetterExpiry:
 def make_webhook_sender(ports: Ports, settings: Settings) -> WebhookSender:
     """Make the webhook sender."""
     connect = outbound_clients(ports.pool, settings)
+    limits = PlaceRules(share=settings.place_share).limits("webhook_senders", settings.webhook_senders)
     return WebhookSender(
-        ports.pool, connect, sealer=ports.sealer, source=settings.base_url, metrics=ports.webhook_metrics
+        ports.pool,
+        connect,
+        sealer=ports.sealer,
+        source=settings.base_url,
+        places=Places(limits),
+        metrics=ports.webhook_metrics,
     )
 
 

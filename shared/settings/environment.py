@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     unknown_tokens: int = Field(default=10_000, ge=1, le=1_000_000)
     unknown_token_seconds: float = Field(default=60, ge=0)
     failed_sign_ins: int = Field(default=60, ge=0, description="a minute; 0 = off")
+    webhook_senders: int = Field(default=16, ge=1, le=1000)
     place_share: float = Field(default=0.25, gt=0, le=1)
     place_queue: int = Field(default=200, ge=1, le=10_000)
     place_queue_each: int = Field(default=8, ge=1, le=10_000)

@@ -2,11 +2,12 @@
 
 One process at a time sends to a webhook, one delivery after the other: a receiver is never flooded, and a
 slow one does not hold up the others. A turn lasts for ``BELIEVED_FOR`` after each delivery, which is longer
-than one delivery takes.
+than one delivery takes. Webhooks whose last request timed out come after those whose last one did not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -19,6 +20,9 @@ from shared.webhooks.store import COLUMNS, IS_SEALED, READY, delivery_of, webhoo
 
 BELIEVED_FOR = timedelta(seconds=60)
 
+_SLOW_AFTER = 3
+"""The requests in a row that timed out, after which a webhook is slow."""
+
 _KEPT_ATTEMPTS = 20
 _LONGEST_PAUSE = timedelta(minutes=5)
 _MOST_DOUBLINGS = 16
@@ -30,28 +34,42 @@ _DUE = """d.state = 'pending' AND d.due_at <= now() AND NOT EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The right of one sender to send to a webhook."""
+    """The right of one sender to send to a webhook.
+
+    ``owner`` is the user or the group at the root of the project's path; it is empty for a webhook of all
+    projects. ``is_slow``: the last three requests timed out, or more.
+    """
 
     webhook_id: int
     sender: UUID
+    owner: str
+    is_slow: bool
 
 
-async def claim(db: Database) -> Turn | None:
+async def claim(db: Database, *, but_of: Sequence[str] = (), slow: bool = True) -> Turn | None:
     """Take a turn at the webhook that has waited longest with a due delivery; None where there is none.
 
-    A webhook of a version before waits until it is sealed.
+    The owners ``but_of`` are passed over and, unless ``slow``, the webhooks that are. A webhook of a version
+    before waits until it is sealed.
     """
     sender = uuid4()
-    webhook_id = await db.fetchval(
-        f"""UPDATE webhooks SET sender = $1, sending_until = now() + $2::interval WHERE id = (
-                SELECT w.id FROM webhooks w
+    row = await db.fetchrow(
+        f"""WITH next AS (
+                SELECT w.id, owner, w.timeouts >= $3 AS is_slow
+                FROM webhooks w LEFT JOIN projects p ON p.id = w.project_id
+                    LEFT JOIN namespaces n ON n.id = p.namespace_id
+                    CROSS JOIN LATERAL coalesce(split_part(n.full_path, '/', 1), '') AS owner
                 WHERE {IS_SEALED} AND w.disabled_reason IS NULL
                   AND w.resume_at <= now() AND w.sending_until <= now()
+                  AND (w.timeouts < $3 OR $4)
+                  AND owner <> ALL ($5)
                   AND EXISTS (SELECT FROM webhook_deliveries d WHERE d.webhook_id = w.id AND {_DUE})
-                ORDER BY w.sending_until LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) RETURNING id""",  # noqa: S608  # fixed texts
-        sender, BELIEVED_FOR,
+                ORDER BY w.timeouts > 0, w.sending_until LIMIT 1 FOR NO KEY UPDATE OF w SKIP LOCKED)
+            UPDATE webhooks w SET sender = $1, sending_until = now() + $2::interval
+            FROM next WHERE w.id = next.id RETURNING w.id, next.owner, next.is_slow""",  # noqa: S608  # fixed texts
+        sender, BELIEVED_FOR, _SLOW_AFTER, slow, list(but_of),
     )  # fmt: skip
-    return None if webhook_id is None else Turn(webhook_id, sender)
+    return None if row is None else Turn(row["id"], sender, row["owner"], row["is_slow"])
 
 
 async def hold(db: Database, turn: Turn) -> Webhook | None:
@@ -108,9 +126,10 @@ async def record_refused(
             )  # fmt: skip
         await db.execute(
             """UPDATE webhooks SET failures = failures + 1, failing_since = coalesce(failing_since, now()),
+                   timeouts = CASE WHEN $4 THEN timeouts + 1 ELSE 0 END,
                    resume_at = now() + least(interval '1 second' * 2 ^ least(failures, $2), $3::interval)
                WHERE id = $1""",
-            delivery.webhook_id, _MOST_DOUBLINGS, _LONGEST_PAUSE,
+            delivery.webhook_id, _MOST_DOUBLINGS, _LONGEST_PAUSE, attempt.timed_out,
         )  # fmt: skip
 
 

@@ -47,12 +47,16 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One request: its ``status``, None where there was no answer, and its error."""
+    """One request: its ``status``, None where there was no answer, and its error.
+
+    ``timed_out``: there was no answer before the deadline.
+    """
 
     at: datetime
     status: int | None
     seconds: float
     error: str | None
+    timed_out: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,17 +10,21 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 import structlog
 
+from shared.admission import Holder, PlaceRules, Places
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.events.cloud_events import STRUCTURED, cloud_event, to_json_object
 from shared.remote.client import RemoteAnswer, RemoteClient
+from shared.remote.errors import Unanswered
 from shared.sealing.sealer import Sealer
 from shared.webhooks import delivery_queue, signing, store
 from shared.webhooks.delivery_queue import Turn
@@ -36,7 +40,7 @@ SCHEDULE = tuple(
 _DEADLINE = timedelta(seconds=20)
 """The deadline of one request, from the look-up of its name to its answer."""
 _EVERY = timedelta(seconds=1)
-_AT_ONCE = 4
+_AT_ONCE = 16
 _MOST_IN_A_TURN = 50
 _LONGEST_WISH = timedelta(hours=1)
 _JITTER = 0.2
@@ -56,9 +60,11 @@ class SendingPace:
 
 
 class WebhookSender:
-    """Sends until it is cancelled, to four webhooks at once. Memory: one event for each of them.
+    """Sends until it is cancelled, to as many webhooks at once as there are places.
 
-    ``connect`` gives a client by the current policy; ``source`` is the URL by which users reach the service.
+    Each owner has its share of the places, and all slow webhooks together have one. ``connect`` gives a
+    client by the current policy; ``source`` is the URL by which users reach the service. Memory: one event
+    for each place.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class WebhookSender:
         *,
         sealer: Sealer,
         source: str,
+        places: Places | None = None,
         metrics: WebhookMetrics | None = None,
         pace: SendingPace | None = None,
     ) -> None:
@@ -77,24 +84,46 @@ class WebhookSender:
         self._source = source
         self._metrics = metrics or WebhookMetrics()
         self._pace = pace or SendingPace()
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self.places = places or Places(PlaceRules().limits("webhook_senders", _AT_ONCE))
+        self._sends_to_slow = False
+        self._ended = asyncio.Event()
 
     async def run(self) -> None:
         """Take turn after turn. A failure is logged; after a minute any sender may take that turn."""
         async with asyncio.TaskGroup() as turns:
             while True:
-                await self._slots.acquire()
+                self._ended.clear()
                 turn = await self._claim()
                 if turn is None:
-                    self._slots.release()
-                    await asyncio.sleep(self._pace.every.total_seconds())
+                    await self._wait()
                 else:
+                    await self._begin(turn)
                     task = turns.create_task(self._take(turn))
-                    task.add_done_callback(lambda _: self._slots.release())
+                    task.add_done_callback(partial(self._end, turn))
+
+    async def _wait(self) -> None:
+        """Wait until a place becomes free, or it is time to look for deliveries again."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pace.every.total_seconds()):
+                await self._ended.wait()
+
+    async def _begin(self, turn: Turn) -> None:
+        await self.places.take(Holder(turn.owner))  # it is free, as only this task takes places
+        self._sends_to_slow |= turn.is_slow
+
+    def _end(self, turn: Turn, _task: asyncio.Task[None]) -> None:
+        self.places.release(Holder(turn.owner))
+        if turn.is_slow:
+            self._sends_to_slow = False
+        self._ended.set()
 
     async def _claim(self) -> Turn | None:
+        """Take a turn for which there is a place; None where there is none, or no place."""
+        if self.places.used >= self.places.limits.total:
+            return None
+        closed = [holder.key for holder in self.places.closed_to()]
         try:
-            return await delivery_queue.claim(self._pool)
+            return await delivery_queue.claim(self._pool, but_of=closed, slow=not self._sends_to_slow)
         except DATABASE_ERRORS as error:
             _log.warning("webhooks_unavailable", error=str(error))
             return None
@@ -147,7 +176,7 @@ class WebhookSender:
         self, webhook: Webhook, delivery: WebhookDelivery
     ) -> tuple[Attempt, RemoteAnswer | None]:
         at, clock = datetime.now(UTC), time.monotonic()
-        status, error, answer = None, None, None
+        status, error, answer, timed_out = None, None, None, False
         try:
             async with asyncio.timeout(self._pace.deadline.total_seconds()):
                 answer = await self._send(webhook, delivery)
@@ -155,10 +184,12 @@ class WebhookSender:
             error = None if status in _OK else f"it answered {status}"
         except TimeoutError:
             error = f"it did not answer within {self._pace.deadline.total_seconds():g} seconds"
+            timed_out = True
         except CrossdockError as failure:
             status, error = getattr(failure, "status", None), str(failure)
+            timed_out = isinstance(failure, Unanswered)
         seconds = round(time.monotonic() - clock, 3)
-        return Attempt(at=at, status=status, seconds=seconds, error=error), answer
+        return Attempt(at=at, status=status, seconds=seconds, error=error, timed_out=timed_out), answer
 
     async def _send(self, webhook: Webhook, delivery: WebhookDelivery) -> RemoteAnswer:
         target = self._sealer.open(webhook)

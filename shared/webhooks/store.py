@@ -22,7 +22,7 @@ OVERLAP = timedelta(hours=24)
 
 _OWN = "project_id IS NOT DISTINCT FROM $1"
 _CHANGEABLE = ("events", "description")
-READY = "failures = 0, failing_since = NULL, resume_at = now()"
+READY = "failures = 0, timeouts = 0, failing_since = NULL, resume_at = now()"
 """SQL that ends every pause of a webhook."""
 
 IS_SEALED = "(url = '' AND secret = '' AND coalesce(old_secret, '') = '')"

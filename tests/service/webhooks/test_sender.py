@@ -4,21 +4,27 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 
+from shared.accounts.namespaces import personal_namespace
+from shared.accounts.users import create_user
 from shared.database.pool import Pool
+from shared.gitlab.visibility import Visibility
 from shared.jobs import store as jobs
+from shared.jobs.models import ExportOrder
 from shared.outbound.policy import outbound_policy
+from shared.projects.store import NewProject
+from shared.projects.store import create as create_project
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import SystemResolver
 from shared.settings.application import ApplicationSettings
 from shared.webhooks import delivery_queue, signing, store
 from shared.webhooks.expiry import DeliveryExpiry
 from shared.webhooks.metrics import DeliveryEnd, WebhookMetrics
-from shared.webhooks.models import DeliveryState, Webhook, WebhookDelivery
+from shared.webhooks.models import Attempt, DeliveryState, Webhook, WebhookDelivery
 from shared.webhooks.sealed_webhooks import WebhookSealer
 from shared.webhooks.sender import SendingPace, WebhookSender
 from tests.support.hooks import HookReceiver, hooked
@@ -414,6 +420,70 @@ async def test_a_slow_receiver_holds_up_no_other(pool: Pool, receiver: HookRecei
             await slow.take(1)
             await receiver.take(1)
             slow.close()
+
+
+async def _project_of(pool: Pool, owner: str) -> int:
+    user = await create_user(pool, owner, name=owner)
+    namespace = await personal_namespace(pool, user.id)
+    new = NewProject(
+        namespace_id=namespace.id, creator_id=user.id, path="p", name="p", visibility=Visibility.PRIVATE
+    )
+    return (await create_project(pool, new)).id
+
+
+async def test_hanging_webhooks_of_one_owner_leave_senders_to_others(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    bens = await _project_of(pool, "ben")
+    async with hooked(*[0] * 60) as hanging:
+        for _ in range(60):
+            await hook(pool, hanging.url, events=["*.queued"])
+        await hook(pool, receiver.url, events=["*.queued"], project_id=bens)
+        await queued(pool)
+        async with senders(pool):
+            await hanging.take(4)
+            await jobs.enqueue(pool, ExportOrder(), project_id=bens, user_id=1, correlation_id="cid")
+            await receiver.take(1)
+            assert (hanging.most_at_once, hanging.hooks.qsize()) == (4, 0)
+            hanging.close()
+
+
+async def test_a_webhook_that_timed_out_comes_after_one_that_did_not(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    late, other = [await hook(pool, receiver.url, events=["*.queued"]) for _ in range(2)]
+    await queued(pool)
+    (delivery,) = await store.list_deliveries(pool, late.id, state=None, below=None, limit=1)
+    attempt = Attempt(at=datetime.now(UTC), status=None, seconds=20, error="late", timed_out=True)
+    await delivery_queue.record_refused(pool, delivery, attempt, again_in=NOW)
+    await pool.execute("UPDATE webhooks SET resume_at = now()")
+    turns = [await delivery_queue.claim(pool) for _ in range(2)]
+    assert [turn and turn.webhook_id for turn in turns] == [other.id, late.id]
+
+
+@pytest.mark.parametrize("timed_out", [True, False])
+async def test_all_webhooks_that_timed_out_three_times_in_a_row_have_one_sender(
+    pool: Pool, receiver: HookReceiver, *, timed_out: bool
+) -> None:
+    async with hooked(*[0] * 9) as hanging:
+        for number in range(3):
+            slow = await hook(
+                pool, hanging.url, events=["*.queued"], project_id=await _project_of(pool, f"u{number}")
+            )
+            await jobs.enqueue(
+                pool, ExportOrder(), project_id=slow.project_id or 0, user_id=1, correlation_id="cid"
+            )
+            (delivery,) = await store.list_deliveries(pool, slow.id, state=None, below=None, limit=1)
+            for late in (True, True, timed_out):
+                attempt = Attempt(at=datetime.now(UTC), status=None, seconds=20, error="e", timed_out=late)
+                await delivery_queue.record_refused(pool, delivery, attempt, again_in=NOW)
+        await hook(pool, receiver.url, events=["*.queued"])
+        async with senders(pool):
+            await hanging.take(1 if timed_out else 3)
+            await queued(pool)
+            await receiver.take(1)
+            assert (hanging.at_once, hanging.hooks.qsize()) == (1 if timed_out else 3, 0)
+            hanging.close()
 
 
 async def test_what_a_sender_held_that_died_is_anothers_after_a_minute(
