@@ -148,7 +148,9 @@ def make_use_cases(  # the ports, and what they are configured with
         remote_imports=RemoteImports(pool, queue, imports=imports, sources=sources),
         repositories=repositories,
         settings=settings,
-        standings=UserLimitsReader(pool, settings=settings, limits=config.limits),
+        standings=UserLimitsReader(
+            pool, settings=settings, limits=config.limits, longest_pass=config.longest_pass
+        ),
         tokens=Tokens(pool, lookup, limit=config.tokens_limit),
         uploads=Uploads(pool, store),
         users=Users(pool),

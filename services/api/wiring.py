@@ -12,7 +12,7 @@ from aiohttp import web
 from services.api.app import ApiConfig, make_app, make_runner
 from services.api.http.body_time import BodyLimits
 from services.api.http.metrics import RequestMetrics
-from services.api.http.places import PlaceNumbers
+from services.api.http.places import PLACES, PlaceNumbers
 from services.api.http.responses import SECURITY_HEADERS
 from services.api.listener.connections import ConnectionLimits
 from services.api.listener.descriptors import find_capacity, raise_descriptor_limit
@@ -78,7 +78,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
             longest_pass=timedelta(seconds=settings.record_pass_seconds),
         ),
     )
-    return make_app(
+    app = make_app(
         ports.pool,
         ports.store,
         ports.broker,
@@ -89,6 +89,8 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         connection_metrics=ConnectionMetrics(monitor.registry),
         tracer=ports.tracer,
     )
+    ports.place_metrics.watch(app[PLACES].all())
+    return app
 
 
 def _body_limits(settings: Settings) -> BodyLimits:

@@ -82,12 +82,14 @@ def make_webhook_sender(ports: Ports, settings: Settings) -> WebhookSender:
     """Make the webhook sender."""
     connect = outbound_clients(ports.pool, settings)
     limits = PlaceRules(share=settings.place_share).limits("webhook_senders", settings.webhook_senders)
+    places = Places(limits)
+    ports.place_metrics.watch([places])
     return WebhookSender(
         ports.pool,
         connect,
         sealer=ports.sealer,
         source=settings.base_url,
-        places=Places(limits),
+        places=places,
         metrics=ports.webhook_metrics,
     )
 

@@ -18,6 +18,7 @@ from shared.jobs.metrics import JobMetrics
 from shared.logs import quiet_logger
 from shared.metrics.database import PoolCollector
 from shared.metrics.loop import LoopLag
+from shared.metrics.places import PlaceMetrics
 from shared.metrics.registry import make_registry
 from shared.metrics.storage import StorageMetrics
 from shared.settings.environment import Settings
@@ -48,6 +49,7 @@ async def open_monitor(ports: Ports, settings: Settings, *, service: str) -> Asy
         store=ObservedStore(ObservedStore(ports.store, ports.tracer.watch), StorageMetrics(registry)),
         job_metrics=JobMetrics(registry, fresh_for=fresh_for),
         webhook_metrics=WebhookMetrics(registry),
+        place_metrics=PlaceMetrics(registry),
     )
     monitor = Monitor(counted, registry, Readiness())
     lag = asyncio.create_task(LoopLag(registry).run())

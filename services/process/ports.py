@@ -18,6 +18,7 @@ from shared.database.pool import Pool, database, session
 from shared.errors import BrokerError
 from shared.events.relay import SessionFactory
 from shared.jobs.metrics import JobMetrics
+from shared.metrics.places import PlaceMetrics
 from shared.sealing.canary import check_keys
 from shared.sealing.keys import parse_keys
 from shared.sealing.sealer import Sealer
@@ -45,6 +46,7 @@ class Ports:
     sealer: Sealer
     job_metrics: JobMetrics = field(default_factory=JobMetrics)
     webhook_metrics: WebhookMetrics = field(default_factory=WebhookMetrics)
+    place_metrics: PlaceMetrics = field(default_factory=PlaceMetrics)
     tracer: Tracer = OFF
 
 

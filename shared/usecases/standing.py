@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.accounts.models import User
 from shared.accounts.rate_limits import RateLimitUsage, read_usage
@@ -16,7 +17,10 @@ from shared.usecases.settings import InstanceSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserLimits:
-    """The limits and usage of one user. ``archive`` lacks the size limit, which ``settings`` has."""
+    """The limits and usage of one user. ``archive`` lacks the size limit, which ``settings`` has.
+
+    ``longest_pass`` bounds how long the records of a relation are looked through.
+    """
 
     user: User
     settings: ApplicationSettings
@@ -24,13 +28,17 @@ class UserLimits:
     imports: RateLimitUsage
     exports: RateLimitUsage
     own_projects: int
+    longest_pass: timedelta
 
 
 class UserLimitsReader:
     """Reads the limits of users, so that clients can check them before they upload."""
 
-    def __init__(self, pool: Pool, *, settings: InstanceSettings, limits: Limits) -> None:
+    def __init__(
+        self, pool: Pool, *, settings: InstanceSettings, limits: Limits, longest_pass: timedelta
+    ) -> None:
         self._pool = pool
+        self._longest_pass = longest_pass
         self._settings = settings
         self.archive_limits = limits
 
@@ -45,4 +53,5 @@ class UserLimitsReader:
                 imports=await read_usage(db, "project_import", user.id, limit=settings.project_import_limit),
                 exports=await read_usage(db, "project_export", user.id, limit=settings.project_export_limit),
                 own_projects=await count_own(db, user.id),
+                longest_pass=self._longest_pass,
             )

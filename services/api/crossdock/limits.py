@@ -8,6 +8,7 @@ from services.api.crossdock.cursors import LARGEST
 from services.api.http.bodies import LARGEST_BODY
 from services.api.http.caller import find_caller
 from services.api.http.form_data import LARGEST_FIELD, LARGEST_FIELDS, MOST_PARTS
+from services.api.http.places import PLACES, holder_of
 from services.api.http.responses import json_response, timestamp
 from services.api.use_cases import use_cases
 from shared.accounts.rate_limits import RateLimitUsage
@@ -21,11 +22,28 @@ from shared.webhooks.store import MOST
 
 async def show(request: web.Request) -> web.Response:
     """GET /api/crossdock/v1/limits. Sizes are in bytes; null means no limit."""
-    return json_response(_entity(await use_cases(request).standings.show(find_caller(request))))
+    found = await use_cases(request).standings.show(find_caller(request))
+    return json_response({**_entity(found), "places": _places(request)})
+
+
+def _places(request: web.Request) -> dict[str, object]:
+    """Return the places of each kind, and those that the caller holds, all of this process."""
+    holder = holder_of(request)
+    return {
+        places.limits.name: {
+            "total": places.limits.total,
+            "share": places.limits.share,
+            "held": places.held_by(holder),
+            "waiting": places.limits.waiting_each,
+            "patience_seconds": places.limits.patience.total_seconds(),
+        }
+        for places in request.app[PLACES].all()
+    }
 
 
 def _entity(found: UserLimits) -> dict[str, object]:
     return {
+        "records": {"pass_seconds": found.longest_pass.total_seconds()},
         "imports": _imports(found),
         "exports": _exports(found),
         "archive": _archive(found),

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from services.api.crossdock import failures
+from services.api.http.places import PLACES, PlaceNumbers
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
+from shared.admission import Holder
 from shared.jobs.lists import JobQuery, job_list_query
 from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, JobState
 from shared.projects import store
@@ -284,6 +286,23 @@ async def test_limits_tell_what_holds_for_the_caller_and_what_is_left(api: Api) 
     assert before["archive"] == {
         "decompressed_size": 25600 * 2**20, "entries": 5_000_000, "entry_name_size": 2600,
         "line_size": 50 * 2**20, "json_depth": 1000,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("api", [{"places": PlaceNumbers(uploads=40)}], indirect=True)
+async def test_limits_tell_the_places_of_each_kind_and_those_that_the_caller_holds(api: Api) -> None:
+    ann = await api.user("ann")
+    async with api.app[PLACES].uploads.hold(Holder.of_user(ann.id)):
+        limits = (await api.call("GET", "/api/crossdock/v1/limits", by="ann")).body
+
+    assert limits["records"] == {"pass_seconds": 10.0}
+    assert limits["places"]["uploads"] == {
+        "total": 40, "share": 10, "held": 1, "waiting": 8, "patience_seconds": 30.0
+    }  # fmt: skip
+    assert {name: (place["total"], place["share"]) for name, place in limits["places"].items()} == {
+        "uploads": (40, 10), "downloads": (32, 8), "download_connections": (16, 4),
+        "event_streams": (200, 20), "record_passes": (2, 1), "record_lookups": (2, 1), "documents": (2, 1),
+        "token_lookups": (5, 1),
     }  # fmt: skip
 
 

@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from services.process.monitoring import Monitor, open_monitor
 from services.process.ports import Ports
+from shared.admission import Holder, PlaceRules, Places, PlacesTaken, ShareUsed
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool, database
 from shared.database.pool import session as database_session
@@ -208,3 +211,36 @@ async def test_storage_counts_operations_by_their_end_and_bytes_as_they_move(tmp
 async def _left(store: ObservedStore) -> None:
     async with store.create("c"):
         raise LookupError
+
+
+async def test_places_are_counted_by_their_kind_and_without_their_holders(
+    session: aiohttp.ClientSession, monitor: Monitor
+) -> None:
+    places = Places(replace(PlaceRules().limits("uploads", 2), patience=timedelta(milliseconds=1)))
+    monitor.ports.place_metrics.watch([places])
+    async with places.hold(Holder.of_user(1)):
+        with pytest.raises(ShareUsed):
+            await places.take(Holder.of_user(1))
+        async with places.hold(Holder.of_user(2)):
+            with pytest.raises(PlacesTaken):
+                await places.take(Holder.of_user(3))
+            text = await (await session.get("/metrics")).text()
+
+    found = {
+        (sample.name, sample.labels.get("reason")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.labels.get("kind") == "uploads"
+    }
+    waited = found.pop(("crossdock_places_wait_seconds_sum", None))
+    assert waited > 0
+    assert found == {
+        ("crossdock_places", None): 2,
+        ("crossdock_places_used", None): 2,
+        ("crossdock_places_waiting", None): 0,
+        ("crossdock_places_most_held", None): 1,
+        ("crossdock_places_refused_total", "share"): 1,
+        ("crossdock_places_refused_total", "full"): 1,
+        ("crossdock_places_wait_seconds_count", None): 2,
+    }
+    assert "user:" not in text
