@@ -133,16 +133,13 @@ class Places:
     def __init__(self, limits: PlaceLimits) -> None:
         self.limits = limits
         self.use = PlaceUse()
+        self.used = 0
+        """The places that are held."""
         self._held: Counter[Holder] = Counter()
         self._strangers = 0
         self._queues: dict[Holder, deque[asyncio.Future[None]]] = {}
         self._served: OrderedDict[Holder, int] = OrderedDict()
         self._turns = 0
-
-    @property
-    def used(self) -> int:
-        """The places that are held."""
-        return self._held.total()
 
     @property
     def waiting(self) -> int:
@@ -193,6 +190,7 @@ class Places:
 
     def release(self, holder: Holder) -> None:
         """Give a place back, and serve those who may be served now."""
+        self.used -= 1
         self._held[holder] -= 1
         self._strangers -= holder.is_stranger
         if not self._held[holder]:
@@ -200,6 +198,7 @@ class Places:
         self._serve()
 
     def _grant(self, holder: Holder) -> None:
+        self.used += 1
         self._held[holder] += 1
         self._strangers += holder.is_stranger
         self._turns += 1
