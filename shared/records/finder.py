@@ -44,7 +44,7 @@ class Matches:
 
 
 class PassTooLong(Unavailable):
-    """Looking through all records of the relation takes longer than the limit; an hour later it may not."""
+    """Looking through the records of the relation takes longer than the limit allows."""
 
     code = "pass_too_long"
 

@@ -141,27 +141,18 @@ async def test_nobody_waits_longer_than_is_said() -> None:
     assert places.use.seconds_waited > 0
 
 
-async def test_the_next_is_who_holds_fewest_then_who_was_served_longest_ago() -> None:
-    places = Places(replace(LIMITS, total=3, share=3))
-    order: list[Holder] = []
-
-    async def wait(holder: Holder) -> None:
+async def test_the_next_is_who_holds_fewest() -> None:
+    places = Places(replace(LIMITS, total=7, share=3))
+    for holder in (ANN, ANN, BEN, EVE, EVE, EVE, Holder.of_user(9)):
         await places.take(holder)
-        order.append(holder)
-
-    for holder in (EVE, BEN, ANN):
-        await places.take(holder)
-    waiting = [asyncio.create_task(wait(holder)) for holder in (ANN, ANN, BEN, EVE)]
-    await asyncio.sleep(0)
-    places.release(ANN)
-    places.release(BEN)
+    (ann,), (ben,) = await _come(places, ANN), await _come(places, BEN)
     places.release(EVE)
     await asyncio.sleep(0)
-    assert order == [ANN, BEN, EVE]
-    places.release(EVE)  # all hold one, or none: one place must stay free for newcomers
+    assert (ann.done(), ben.done()) == (False, False)  # the last place is for who holds none
+    places.release(EVE)
     await asyncio.sleep(0)
-    assert order == [ANN, BEN, EVE]
-    await _end(*waiting)
+    assert (ann.done(), ben.done()) == (False, True)
+    await _end(ann)
 
 
 async def test_who_was_served_longest_ago_is_next_among_equals() -> None:

@@ -37,6 +37,8 @@ SECRET = bytes(range(32))
 SEALER = WebhookSealer(sealer())
 MOVES = ("export.queued", "export.started", "export.finished")
 QUICK = SendingPace(every=timedelta(seconds=0.01), schedule=[timedelta(seconds=0.01)] * 3)
+PATIENT = SendingPace(every=QUICK.every, deadline=timedelta(hours=1))
+"""For receivers that hang until a test closes them."""
 NOW, HOUR = timedelta(0), timedelta(hours=1)
 
 
@@ -440,7 +442,7 @@ async def test_hanging_webhooks_of_one_owner_leave_senders_to_others(
             await hook(pool, hanging.url, events=["*.queued"])
         await hook(pool, receiver.url, events=["*.queued"], project_id=bens)
         await queued(pool)
-        async with senders(pool):
+        async with senders(pool, pace=PATIENT):
             await hanging.take(4)
             await jobs.enqueue(pool, ExportOrder(), project_id=bens, user_id=1, correlation_id="cid")
             await receiver.take(1)
@@ -478,7 +480,7 @@ async def test_all_webhooks_that_timed_out_three_times_in_a_row_have_one_sender(
                 attempt = Attempt(at=datetime.now(UTC), status=None, seconds=20, error="e", timed_out=late)
                 await delivery_queue.record_refused(pool, delivery, attempt, again_in=NOW)
         await hook(pool, receiver.url, events=["*.queued"])
-        async with senders(pool):
+        async with senders(pool, pace=PATIENT):
             await hanging.take(1 if timed_out else 3)
             await queued(pool)
             await receiver.take(1)
