@@ -60,7 +60,7 @@ class ApiConfig:
 
     ``external_url`` has no slash at its end. The names of the broker's public exchanges begin with
     ``broker_prefix``. An event stream ends after ``longest_stream``. A user has at most about
-    ``idempotency_keys_limit`` keys at a time. With ``hsts``, browsers are told to use https alone for so long.
+    ``idempotency_keys_limit`` keys at a time. With ``hsts``, browsers are told to use https alone that long.
     """
 
     external_url: str
@@ -75,6 +75,14 @@ class ApiConfig:
     use_cases: UseCaseConfig = field(default_factory=UseCaseConfig)
 
 
+@dataclass(frozen=True, slots=True)
+class ApiMetrics:
+    """The metrics of requests and of their connections."""
+
+    requests: RequestMetrics = field(default_factory=RequestMetrics)
+    connections: ConnectionMetrics = field(default_factory=ConnectionMetrics)
+
+
 def make_app(
     pool: Pool,
     store: ObjectStore,
@@ -83,16 +91,15 @@ def make_app(
     sealer: Sealer,
     config: ApiConfig,
     readiness: Readiness | None = None,
-    metrics: RequestMetrics | None = None,
-    connection_metrics: ConnectionMetrics | None = None,
+    metrics: ApiMetrics | None = None,
     tracer: Tracer = OFF,
 ) -> web.Application:
     """Make the application. The ports must stay open until it has ended.
 
     aiohttp's limit for bodies is off, because each reader of a body has its own limit.
     """
-    metrics = metrics or RequestMetrics()
-    on_quota = partial(rate_limit_headers.remember_quota, metrics)
+    metrics = metrics or ApiMetrics()
+    on_quota = partial(rate_limit_headers.remember_quota, metrics.requests)
     middlewares = [mark_at_work, trace_requests, log_requests, tag_answers, render_errors, answer_outages,
                    refuse_malformed, identify_caller, limit_uploads, answer_once]  # fmt: skip
     app = web.Application(middlewares=middlewares, client_max_size=0)
@@ -111,11 +118,11 @@ def make_app(
     app[DOWNLOADS] = DownloadPlaces(app[PLACES], most=config.places.connections_each)
     app[BODY_LIMITS], app[TRUSTED_PROXIES] = config.bodies, config.trusted_proxies
     app[SECURITY_HEADERS] = security_headers(hsts=config.hsts)
-    app[CONNECTIONS] = _make_connections(config, connection_metrics or ConnectionMetrics())
+    app[CONNECTIONS] = _make_connections(config, metrics.connections)
     app.cleanup_ctx.append(keep_ticking)
     app[KEYS], app[KEYS_LIMIT] = pool, config.idempotency_keys_limit
     app[DIGEST_UPLOAD] = content_digest
-    app[METRICS], app[TRACER] = metrics, tracer
+    app[METRICS], app[TRACER] = metrics.requests, tracer
     app[RENDERERS] = ((_OWN_API, render_problem), (re.compile(""), render_gitlab_error))
     app[DOCUMENTATION] = make_documentation(config.external_url, broker_prefix=config.broker_prefix)
     app.on_response_prepare.append(add_common_headers)

@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 from aiohttp import web
 
-from services.api.app import ApiConfig, make_app, make_runner
+from services.api.app import ApiConfig, ApiMetrics, make_app, make_runner
 from services.api.http.body_time import BodyLimits
 from services.api.http.metrics import RequestMetrics
 from services.api.http.places import PLACES, PlaceNumbers
@@ -85,8 +85,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         sealer=ports.sealer,
         config=config,
         readiness=monitor.readiness,
-        metrics=RequestMetrics(monitor.registry),
-        connection_metrics=ConnectionMetrics(monitor.registry),
+        metrics=ApiMetrics(RequestMetrics(monitor.registry), ConnectionMetrics(monitor.registry)),
         tracer=ports.tracer,
     )
     ports.place_metrics.watch(app[PLACES].all())

@@ -15,7 +15,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
-from services.api.app import ApiConfig, make_app, make_runner
+from services.api.app import ApiConfig, ApiMetrics, make_app, make_runner
 from services.api.http.metrics import RequestMetrics
 from services.api.http.places import PlaceNumbers
 from services.api.http.responses import SECURITY_HEADERS
@@ -204,8 +204,7 @@ async def running_api(
                 ),
             ),
             readiness=readiness,
-            metrics=RequestMetrics(registry),
-            connection_metrics=ConnectionMetrics(registry),
+            metrics=ApiMetrics(RequestMetrics(registry), ConnectionMetrics(registry)),
         )
         async with listening(app) as url_, aiohttp.ClientSession() as session:
             yield Api(

@@ -67,13 +67,7 @@ def text_of(error: errors.CrossdockError) -> str:
             return "403 Forbidden"
         case errors.Denied():
             return f"403 Forbidden - {error.reason}"
-        case (
-            http.KeyAtWork()
-            | http.AnswerNotKept()
-            | http.KeyReused()
-            | http.TooManyKeys()
-            | ShareUsed()
-        ):
+        case http.KeyAtWork() | http.AnswerNotKept() | http.KeyReused() | http.TooManyKeys() | ShareUsed():
             status = status_of(error)
             return f"{status.value} {status.phrase} - {error}"
         case (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.admission import ShareUsed
-from shared.errors import Conflict, Invalid, Missing, NotAllowed, Refusal, TooLarge, Unprocessable
+from shared.errors import Conflict, Invalid, Missing, NotAllowed, Refusal, TooLarge, TooMany, Unprocessable
 
 
 class ParametersInvalid(Invalid):

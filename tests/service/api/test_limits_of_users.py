@@ -28,7 +28,7 @@ async def _tokens(api: Api, user: User) -> int:
 
 
 async def test_a_user_has_a_limited_number_of_valid_tokens(api: Api, ann: User) -> None:
-    tokens, bob = Tokens(api.pool, limit=2), await api.user("bob")
+    tokens, bob = Tokens(api.pool, api.uses.tokens._lookup, limit=2), await api.user("bob")
     made = await tokens.create(ann, _token())  # beside that of the fixture
     with pytest.raises(TooManyTokens):
         await tokens.create(ann, _token())
@@ -40,7 +40,7 @@ async def test_a_user_has_a_limited_number_of_valid_tokens(api: Api, ann: User) 
 async def test_the_oldest_tokens_that_have_ended_go_when_there_are_as_many_as_the_limit(
     api: Api, ann: User
 ) -> None:
-    tokens = Tokens(api.pool, limit=3)
+    tokens = Tokens(api.pool, api.uses.tokens._lookup, limit=3)
     ended = [await tokens.create(ann, _token(datetime(2020, 1, 1, tzinfo=UTC))) for _ in range(5)]
     await tokens.create(ann, _token())
     left = await api.pool.fetch("SELECT id FROM tokens WHERE user_id = $1 AND expires_at < now()", ann.id)
