@@ -43,7 +43,7 @@ _CLAIM = f"""WITH RECURSIVE waiting AS (
     SELECT u.id AS user_id, given.weight FROM unnest($5::text[], $6::float8[]) AS given (username, weight)
     JOIN users u ON lower(u.username) = lower(given.username)
 ), share AS (
-    SELECT greatest(1, coalesce(sum(slots), 0) * $4 / 100) AS jobs FROM job_workers
+    SELECT greatest(1, coalesce(sum(slots), 0) * $4 / 100.0) AS jobs FROM job_workers
     WHERE kind = $1 AND seen_at > statement_timestamp() - $3::interval
 ), claims AS (
     SELECT coalesce(max(last_claim), 0) + 1 AS this FROM job_turns WHERE kind = $1
@@ -74,8 +74,8 @@ WHERE id = (SELECT id FROM picked) RETURNING {JOB}"""  # noqa: S608  # fixed tex
 class Shares:
     """How the slots of a kind are shared.
 
-    A user may run at most ``percent`` of all slots, rounded down, and at least one job. The weight of a user,
-    by name, says how many jobs of theirs run for one of a user of weight 1, which is that of all others.
+    A user may run at most ``percent`` of all slots, rounded up: 90 % of less than ten are all. The weight of
+    a user, by name, says how many jobs of theirs run for one of a user of weight 1, that of all others.
     """
 
     percent: int = 90

@@ -113,8 +113,8 @@ async def test_a_share_is_kept_by_claims_at_once(pool: Pool) -> None:
     assert sum(job is not None for job in taken) == 9
 
 
-@pytest.mark.parametrize(("slots", "most"), [(1, 1), (2, 1), (3, 2), (10, 9), (20, 18)])
-async def test_a_tenth_of_the_slots_stays_free_for_other_users(pool: Pool, slots: int, most: int) -> None:
+@pytest.mark.parametrize(("slots", "most"), [(1, 1), (2, 2), (3, 3), (10, 9), (20, 18)])
+async def test_a_tenth_of_ten_or_more_slots_stays_free_for_others(pool: Pool, slots: int, most: int) -> None:
     await _slots(pool, slots)
     await _queue(pool, 1, slots + 1)
     taken = [await _claim(pool, Shares(percent=90)) for _ in range(slots + 1)]
