@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     webhook_senders: int = Field(default=16, ge=1, le=1000)
     place_share: float = Field(default=0.25, gt=0, le=1)
     place_queue: int = Field(default=200, ge=1, le=10_000)
-    place_queue_each: int = Field(default=8, ge=1, le=10_000)
+    place_queue_each: int = Field(default=50, ge=1, le=10_000)
     place_patience: float = Field(default=30, ge=0, description="seconds")
 
     # What a connection may cost.
