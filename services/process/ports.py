@@ -20,6 +20,7 @@ from shared.events.relay import SessionFactory
 from shared.jobs.metrics import JobMetrics
 from shared.metrics.places import PlaceMetrics
 from shared.sealing.canary import check_keys
+from shared.sealing.kept_keys import read_or_make_keys
 from shared.sealing.keys import parse_keys
 from shared.sealing.sealer import Sealer
 from shared.settings.environment import MIB, Settings
@@ -69,9 +70,10 @@ def _s3(settings: Settings) -> S3Config:
 async def open_ports(settings: Settings, *, tracer: Tracer = OFF) -> AsyncIterator[Ports]:
     """Open Postgres, S3 and RabbitMQ by the settings. Waits for Postgres.
 
-    Raises SecretsKeyMissing, SecretsKeyInvalid and DatabaseDown.
+    Without a key for secrets, one is kept in the bucket. Raises SecretsKeyInvalid, DatabaseDown and
+    StorageError.
     """
-    sealer = make_sealer(settings)
+    given = make_sealer(settings) if _has_key(settings) else None
     url = settings.database_url.get_secret_value()
     async for attempt in stamina.retry_context(on=DatabaseDown, attempts=None, timeout=PATIENCE):
         with attempt:
@@ -82,11 +84,16 @@ async def open_ports(settings: Settings, *, tracer: Tracer = OFF) -> AsyncIterat
         s3_store(_s3(settings)) as store,
         rabbitmq_broker(broker_url, prefix=prefix, tracer=tracer) as broker,
     ):
+        sealer = given or Sealer(parse_keys(await read_or_make_keys(pool, store)))
         yield Ports(pool, store, broker, partial(session, url), sealer, tracer=tracer)
 
 
+def _has_key(settings: Settings) -> bool:
+    return bool(settings.secrets_key and settings.secrets_key.get_secret_value().strip())
+
+
 def make_sealer(settings: Settings) -> Sealer:
-    """Make the sealer of the distributed form. Raises SecretsKeyMissing and SecretsKeyInvalid."""
+    """Make the sealer of the keys in the settings. Raises SecretsKeyMissing and SecretsKeyInvalid."""
     given = settings.secrets_key
     return Sealer(parse_keys(given.get_secret_value() if given else ""))
 

@@ -13,8 +13,12 @@ from services.standalone.secrets_key import standalone_sealer
 from shared.database.check import DatabaseDown
 from shared.database.pool import database
 from shared.sealing.canary import check_keys, renew_canary
-from shared.sealing.errors import SecretsKeyInvalid, SecretsKeyMissing, SecretsKeyWrong
+from shared.sealing.errors import SecretsKeyInvalid, SecretsKeyWrong
+from shared.sealing.kept_keys import OBJECT, read_or_make_keys
+from shared.sealing.keys import parse_keys
 from shared.settings.environment import Settings
+from shared.storage.filesystem import FilesystemStore
+from tests.support.objects import keys
 from tests.support.sealing import KEY, OTHER_KEY, sealer
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
@@ -41,15 +45,22 @@ async def test_a_renewed_canary_needs_the_old_key_no_more(database_url: str) -> 
             await check_keys(pool, sealer())
 
 
-@pytest.mark.parametrize(
-    ("given", "error"), [(None, SecretsKeyMissing), ("", SecretsKeyMissing), ("x", SecretsKeyInvalid)]
-)
-async def test_the_distributed_form_does_not_start_without_a_key(
-    given: str | None, error: type[Exception]
-) -> None:
-    with pytest.raises(error):
-        async with open_ports(settings(given)):
+async def test_the_distributed_form_does_not_start_with_what_is_no_key() -> None:
+    with pytest.raises(SecretsKeyInvalid):
+        async with open_ports(settings("x")):
             pass
+
+
+async def test_services_without_a_key_that_start_at_once_keep_one_in_the_store(
+    database_url: str, tmp_path: Path
+) -> None:
+    store = FilesystemStore(tmp_path)
+    async with database(database_url) as pool:
+        made = await asyncio.gather(*(read_or_make_keys(pool, store) for _ in range(4)))
+        assert len(set(made)) == 1
+        assert len(parse_keys(made[0])) == 1
+        assert await read_or_make_keys(pool, store) == made[0]
+    assert await keys(store) == [OBJECT]
 
 
 async def test_a_service_that_finds_no_schema_says_how_to_make_it(
