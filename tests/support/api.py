@@ -228,7 +228,7 @@ async def listening(app: web.Application) -> AsyncIterator[URL]:
     runner = make_runner(app, shutdown_timeout=1)
     await runner.setup()
     try:
-        await GuardedSite(runner, host="127.0.0.1", port=0, headers=app[SECURITY_HEADERS]).start()
+        await GuardedSite(runner, host="127.0.0.1", port=0, headers=app.get(SECURITY_HEADERS, {})).start()
         host, port = runner.addresses[0][:2]
         yield URL.build(scheme="http", host=host, port=port)
     finally:
