@@ -290,7 +290,7 @@ class RabbitMQBroker:
         action = f"dead letters of {queue}"
         async with self._link.channel(action) as channel:
             async with translate_errors(action, self._link.deadline):
-                await self._link.declare(channel, queue)
+                await self._link.declare_dead(channel, queue)
                 dead = await channel.get_queue(self._link.dead_name(queue), ensure=False)
             given, present = 0, 1
             while given < present:

@@ -35,6 +35,8 @@ _USER = "guest"
 _CLOSE_DEADLINE = timedelta(seconds=5)
 # RabbitMQ's guide to heartbeats names 5 to 20 seconds; aiormq would take 60 and wait for three.
 _HEARTBEAT_SECONDS = 15
+_Declaration = Callable[..., Awaitable[None]]
+"""Creates what a queue, given as ``queue``, needs on a channel."""
 _LOST = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError)
 
 
@@ -129,9 +131,7 @@ class Link:
 
     async def declare(self, channel: AbstractChannel, queue: str) -> None:
         """Create ``queue`` and the queue of its dead letters, where they are missing."""
-        # RabbitMQ 4 drops a message at its 20th return where no limit is set; each look returns all.
-        unlimited: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
-        await channel.declare_queue(self.dead_name(queue), durable=True, arguments=unlimited)
+        await self.declare_dead(channel, queue)
         arguments: FieldTable = {
             "x-queue-type": "quorum",
             "x-delivery-limit": DELIVERY_LIMIT - 1,  # RabbitMQ counts returns, not hand-overs
@@ -141,6 +141,12 @@ class Link:
             "x-overflow": "reject-publish",  # which at-least-once asks for
         }
         await channel.declare_queue(self.name(queue), durable=True, arguments=arguments)
+
+    async def declare_dead(self, channel: AbstractChannel, queue: str) -> None:
+        """Create the queue of the dead letters of ``queue``, where it is missing."""
+        # RabbitMQ 4 drops a message at its 20th return where no limit is set; each look returns all.
+        unlimited: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
+        await channel.declare_queue(self.dead_name(queue), durable=True, arguments=unlimited)
 
     async def declare_topic(self, channel: AbstractChannel, topic: str) -> None:
         """Create the exchange of ``topic``, where it is missing."""
@@ -166,22 +172,22 @@ class Link:
         """Return once the broker has confirmed that ``queue`` holds ``message``."""
         trace = current_traceparent()
         traced: HeadersType | None = None if trace is None else {_TRACE_HEADER: trace}
-        await self._send(queue, self._outgoing(message, traced), self.name(queue))
+        await self._send(queue, self._outgoing(message, traced), self.name(queue), self.declare)
 
     async def bury(self, queue: str, message: Message, *, reason: str) -> None:
         """Return once the broker has confirmed that the dead letters of ``queue`` hold ``message``."""
         # Headers have to fit into one frame, and a longer one ends the connection.
         outgoing = self._outgoing(message, {REASON_HEADER: reason[:MAX_REASON_CHARACTERS]})
         outgoing.timestamp = datetime.now(UTC)
-        await self._send(queue, outgoing, self.dead_name(queue))
+        await self._send(queue, outgoing, self.dead_name(queue), self.declare_dead)
 
-    async def _send(self, queue: str, outgoing: Outgoing, routing_key: str) -> None:
+    async def _send(self, queue: str, outgoing: Outgoing, routing_key: str, declare: _Declaration) -> None:
         async with translate_errors(f"publish to {queue}", self.deadline):
-            channel = await self._channel(queue, partial(self.declare, queue=queue))
+            channel = await self._channel(routing_key, partial(declare, queue=queue))
             try:
                 await channel.default_exchange.publish(outgoing, routing_key, mandatory=True)
             except PublishError:
-                self._declared.discard(queue)  # someone deleted it: the next attempt declares it
+                self._declared.discard(routing_key)  # someone deleted it: the next attempt declares it
                 raise
 
     async def emit(self, topic: str, message: Message, *, key: str) -> None:
