@@ -7,17 +7,22 @@ fewer slots than users.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from shared.database.pool import Pool
+from asyncpg import LockNotAvailableError
+
+from shared.database.pool import Connection, Pool, Row
 from shared.jobs.models import Job, JobKind
 from shared.jobs.states import Move, guard, target
 from shared.jobs.store import JOB, job_of
 
 _PATIENCE = timedelta(seconds=5)
 """How long a claim waits for the others of its kind, and how long it may pause: a frozen one blocks all."""
+
+_PATIENCE_FOR_LOCKS = timedelta(milliseconds=200)
+"""How long a claim waits for a locked job, while no other of its kind can be made."""
 
 _CANDIDATES = 16
 """Jobs that a claim tries to lock, the best first: one that is being canceled is locked by its user."""
@@ -64,10 +69,14 @@ _CLAIM = f"""WITH RECURSIVE waiting AS (
 ), served AS (
     INSERT INTO job_turns (kind, user_id, last_claim) SELECT $1, user_id, this FROM picked, claims
     ON CONFLICT (kind, user_id) DO UPDATE SET last_claim = excluded.last_claim
+), claimed AS (
+    UPDATE jobs SET state = {target(Move.CLAIM)}, worker = $2, lease = lease + 1, attempt = attempt + 1,
+        lease_expires_at = statement_timestamp() + $3,
+        started_at = coalesce(started_at, statement_timestamp())
+    WHERE id = (SELECT id FROM picked) RETURNING {JOB}
 )
-UPDATE jobs SET state = {target(Move.CLAIM)}, worker = $2, lease = lease + 1, attempt = attempt + 1,
-    lease_expires_at = statement_timestamp() + $3, started_at = coalesce(started_at, statement_timestamp())
-WHERE id = (SELECT id FROM picked) RETURNING {JOB}"""  # noqa: S608  # fixed texts
+SELECT claimed.*, EXISTS (SELECT FROM ranked) AS any_due FROM (VALUES (1)) one LEFT JOIN claimed ON true"""  # noqa: S608  # fixed texts
+_CLAIM_LOCKED = _CLAIM.replace(" SKIP LOCKED", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +96,30 @@ async def claim_next(pool: Pool, kind: JobKind, *, worker: str, ttl: timedelta, 
 
     Raises LockNotAvailableError if other claims of the kind take longer than 5 seconds.
     """
-    patience = str(_PATIENCE // timedelta(milliseconds=1))
     names, weights = list(shares.weights), list(shares.weights.values())
+    given = kind.value, worker, ttl, shares.percent, names, weights
     async with pool.acquire() as db, db.transaction():
-        await db.execute(_GATE, kind.value, patience)  # a statement of its own: the claim sees all before it
-        row = await db.fetchrow(_CLAIM, kind.value, worker, ttl, shares.percent, names, weights)
+        # A statement of its own: the claim sees all before it.
+        await db.execute(_GATE, kind.value, _milliseconds(_PATIENCE))
+        row = await db.fetchrow(_CLAIM, *given)
+        if row and row["id"] is None and row["any_due"]:
+            row = await _claim_locked(db, given)
     # After the commit: a row that cannot be read must not come first for ever.
-    return job_of(row) if row else None
+    return job_of(row) if row and row["id"] is not None else None
+
+
+async def _claim_locked(db: Connection, given: Sequence[object]) -> Row | None:
+    """Claim a job that others lock: who publishes its wake-up does so for a moment after the worker has it.
+
+    The wake-up is used up by this claim, so that the job would wait for the next look of an idle worker.
+    """
+    await db.execute("SELECT set_config('lock_timeout', $1, true)", _milliseconds(_PATIENCE_FOR_LOCKS))
+    try:
+        async with db.transaction():
+            return await db.fetchrow(_CLAIM_LOCKED, *given)
+    except LockNotAvailableError:
+        return None
+
+
+def _milliseconds(span: timedelta) -> str:
+    return str(span // timedelta(milliseconds=1))

@@ -186,6 +186,38 @@ async def test_a_job_that_is_being_canceled_holds_nobody_up(pool: Pool) -> None:
     assert job.user_id == 2
 
 
+async def test_a_job_whose_wake_up_is_just_noted_as_published_is_waited_for(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "_PATIENCE_FOR_LOCKS", MINUTE)
+    await _queue(pool, 1)
+    async with pool.acquire() as db, pool.acquire() as watching:
+        async with db.transaction():
+            await db.execute("UPDATE jobs SET published_at = now()")
+            waiting = await begun_and_waiting(watching, _claim(pool))
+        assert await waiting is not None
+
+
+async def test_a_job_that_was_canceled_while_it_was_waited_for_is_not_claimed(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "_PATIENCE_FOR_LOCKS", MINUTE)
+    await _queue(pool, 1)
+    async with pool.acquire() as db, pool.acquire() as watching:
+        async with db.transaction():
+            await store.cancel(db, 1)
+            waiting = await begun_and_waiting(watching, _claim(pool))
+        assert await waiting is None
+
+
+async def test_a_job_that_stays_locked_holds_its_claim_up_for_a_moment_only(pool: Pool) -> None:
+    await _queue(pool, 1)
+    async with pool.acquire() as db, db.transaction():
+        await db.execute("UPDATE jobs SET published_at = now()")
+        assert await _claim(pool) is None
+    assert await _claim(pool) is not None
+
+
 async def test_a_claim_that_froze_is_ended(
     pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
