@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Generator, Iterator
 from uuid import uuid4
 
+import hypothesis
 import pytest
 
 import services
@@ -18,6 +19,12 @@ from tests.support.prerequisites import missing_in, summary_line
 from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
 from tests.support.seaweedfs import S3Server, seaweedfs
 from tests.support.unmeasured import measured_as_asked, unmeasured
+
+# The examples of a property take as long as the machine needs: no test fails on a clock.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure() -> None:
