@@ -17,6 +17,7 @@ from shared.errors import Denied
 from shared.settings.environment import Settings
 from tests.support.api import Api
 from tests.support.commands import KEY, Forge, anns_project, command, forge, jobs_of, put
+from tests.support.waiting import until
 
 GZIP = {"Content-Type": "application/gzip", "Content-Length": "1000"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -208,11 +209,11 @@ async def test_nothing_is_sent_into_a_queue_of_others_and_the_command_is_carried
         with capture_logs() as logs:
             await open_api.broker.publish(INBOX, foreign)
             assert not (await other.ask("job.cancel", {"job": job.id}, number="2")).accepted
+            await until(lambda: other.replied() == {"sent": 1, "forbidden": 1})
         waiting = asyncio.ensure_future(anext(payments))
         await open_api.broker.publish("payments", Message(b"", "first"))
         assert (await waiting).message.message_id == "first"
     assert await open_api.pool.fetchval("SELECT state FROM jobs") == "canceled"
-    assert other.replied() == {"sent": 1, "forbidden": 1}
     told = [each for each in logs if each["event"] == "reply_not_sent"]
     assert [(each["reason"], each["reply_to"], each["sender"]) for each in told] == [
         ("forbidden", "payments", "forge")

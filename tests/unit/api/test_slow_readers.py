@@ -136,12 +136,12 @@ async def test_a_reader_below_the_least_rate_is_aborted() -> None:
 
 
 async def test_a_slow_reader_over_the_least_rate_stays() -> None:
-    """Four times the rate: over loopback, acknowledgements may lag by 400 KiB."""
+    """Sixteen times the rate: over loopback, acknowledgements may lag by 400 KiB."""
     limits = ConnectionLimits(rate=1024)
     async with guarded(limits, handler=Endless().answer) as served, _unread(served) as peer:
         for _ in range(60):
             await peer.reader.readexactly(128 * 1024)
-            served.pass_time(32)
+            served.pass_time(8)
 
         assert served.ends == {}
 
