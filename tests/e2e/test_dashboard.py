@@ -46,7 +46,7 @@ def _exposed(system: System) -> set[str]:
     for family in scraped(system.monitoring["standalone"]).values():
         if family.type == "counter":
             names.add(f"{family.name}_total")
-        elif family.type == "histogram":
+        elif family.type in ("histogram", "summary"):
             names |= {f"{family.name}{suffix}" for suffix in _SUFFIXES}
         else:
             names.add(family.name)
