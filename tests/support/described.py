@@ -126,9 +126,16 @@ class World:
         assert found is not None
         return found.id
 
-    def reset_settings(self) -> None:
-        """Let the application settings be what they were."""
-        self.background.run(self.api.pool.execute("DELETE FROM application_settings"))
+    def reset(self) -> None:
+        """Let the application settings be what they were, and end the exports that were asked for."""
+        self.background.run(self._reset())
+
+    async def _reset(self) -> None:
+        await self.api.pool.execute("DELETE FROM application_settings")
+        await self.api.pool.execute(
+            """UPDATE jobs SET state = 'canceled', finished_at = now()
+               WHERE state = 'queued' AND kind = 'export'"""
+        )
 
 
 @asynccontextmanager

@@ -159,7 +159,7 @@ async def test_an_unexpected_error_is_answered_and_logged_with_the_correlation_i
     async def broken(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("shared.usecases.tokens.tokens.find_by_token", broken)
+    monkeypatch.setattr("shared.usecases.token_lookup.find_by_token", broken)
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
         answer = await api.get("/user", by="ann", headers={"X-Request-Id": "cid-9"})
 

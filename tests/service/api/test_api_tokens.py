@@ -113,8 +113,8 @@ async def test_nobody_cannot_be_impersonated(api: Api, reference: str) -> None:
 
 
 async def test_a_form_may_have_the_token(api: Api, ann: User) -> None:
-    project = await api.project(ann)
     for name in ("private_token", "access_token"):
+        project = await api.project(ann, path=name)
         body = form_body([Part(name, api.tokens["ann"])])
         answer = await api.post(f"/projects/{project.id}/export", data=body, headers=HEADERS)
         assert answer.status == 202

@@ -92,7 +92,7 @@ def test_every_operation_succeeds_as_described(
     answer = case.call_and_validate(str(running.api.url), session, sent.headers, checks=CHECKS)
 
     assert answer.status_code in SUCCESSFUL, answer.text
-    running.reset_settings()
+    running.reset()
 
 
 @pytest.mark.parametrize("operation", ALL)
@@ -104,7 +104,7 @@ def test_whatever_is_sent_is_answered_as_described(
     def check(case: schemathesis.Case[Any]) -> None:
         _prepare(case, sent)
         case.call_and_validate(str(running.api.url), session, sent.headers, checks=CHECKS)
-        running.reset_settings()
+        running.reset()
 
     # Its cases are made here: SCHEMA.parametrize() makes those of all operations in every worker.
     build_operation_test(
