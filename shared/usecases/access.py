@@ -5,7 +5,9 @@ In all functions, ``user`` is None for a client that is not signed in.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from shared.accounts.models import AccessLevel, Namespace, NamespaceKind, User
 from shared.accounts.namespaces import find_namespace, find_namespace_by_path
@@ -16,6 +18,8 @@ from shared.projects import access, store
 from shared.projects.changes import find_moved
 from shared.projects.models import Project
 from shared.usecases.errors import MovedProject, NotFound
+
+T = TypeVar("T")
 
 _BIGINT_DIGITS = 18
 
@@ -107,6 +111,21 @@ async def find_visible_project(db: Database, user: User | None, reference: str) 
     moved_to = await find_moved(db, reference)
     project = None if moved_to is None else await store.find_by_id(db, moved_to)
     raise MovedProject((await require_visible(db, user, project)).project.id)
+
+
+async def read_visible_project(
+    db: Database, user: User | None, reference: str, read: Callable[[VisibleProject], Awaitable[T]]
+) -> T:
+    """Return what ``read`` makes of the project with this id or full path.
+
+    It is looked up again, once, if ``read`` raises NotFound: an import that replaces a project gives the path
+    to the new one and deletes the old one, perhaps after the lookup. Raises what ``find_visible_project`` and
+    ``read`` raise.
+    """
+    try:
+        return await read(await find_visible_project(db, user, reference))
+    except NotFound:
+        return await read(await find_visible_project(db, user, reference))
 
 
 async def find_maintained_project(db: Database, user: User | None, reference: str) -> Project:

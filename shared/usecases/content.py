@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from shared.accounts.models import User
 from shared.database.pool import Pool
@@ -12,7 +13,7 @@ from shared.projects.models import Project
 from shared.records.features import features_of
 from shared.snapshots import index
 from shared.storage.base import ObjectStore
-from shared.usecases.access import VisibleProject, find_visible_project
+from shared.usecases.access import VisibleProject, read_visible_project
 from shared.usecases.errors import NotFound
 from shared.usecases.policy import Policy
 
@@ -28,7 +29,7 @@ class ReadableContent:
 
 async def find_content(pool: Pool, store: ObjectStore, actor: User | None, reference: str) -> ReadableContent:
     """Return the content of a project that the user may see. Raises NotFound and MovedProject."""
-    return await content_of(pool, store, await find_visible_project(pool, actor, reference))
+    return await read_visible_project(pool, actor, reference, partial(content_of, pool, store))
 
 
 async def content_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from shared.accounts.errors import NamespaceGone, VisibilityRefused
 from shared.accounts.models import AccessLevel, Namespace, User
@@ -29,6 +30,7 @@ from shared.usecases.access import (
     find_member_namespace,
     find_visible_project,
     is_own_namespace_of_bot,
+    read_visible_project,
     require_user,
 )
 from shared.usecases.content import ReadableContent
@@ -77,8 +79,8 @@ class Projects:
         self, actor: User | None, reference: str, *, with_statistics: bool = False
     ) -> ProjectDetails:
         """Return a project with its details. Raises NotFound and MovedProject."""
-        found = await find_visible_project(self._pool, actor, reference)
-        return await self._details(found, with_statistics=with_statistics)
+        details = partial(self._details, with_statistics=with_statistics)
+        return await read_visible_project(self._pool, actor, reference, details)
 
     async def create(self, actor: User | None, request: ProjectRequest) -> Project:
         """Create an empty project. Raises Unauthenticated, NotFound and FieldsInvalid."""

@@ -7,8 +7,12 @@ import pytest
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
+from shared.database.pool import Pool
 from shared.gitlab.visibility import Visibility
 from shared.projects import store
+from shared.projects.content import replace_project
+from shared.projects.models import Project
+from shared.snapshots import index
 from tests.support.api import EXTERNAL_URL, Api
 
 
@@ -152,3 +156,20 @@ async def test_the_version_is_told_to_users(api: Api) -> None:
     assert (await api.get("/version", by="ann")).body == {"version": "18.9.0", "revision": "crossdock"}
     assert (await api.get("/metadata", by="ann")).body["enterprise"] is False
     assert (await api.get("/version")).status == 401
+
+
+@pytest.mark.parametrize("rest", ["", "/issues"])
+async def test_a_project_that_is_replaced_during_a_request_for_its_path_is_the_new_one(
+    api: Api, ann: User, project: Project, monkeypatch: pytest.MonkeyPatch, rest: str
+) -> None:
+    new = await api.project(ann, "new")
+    current_content = index.current_content
+
+    async def replaced_first(pool: Pool, project_id: int) -> object:
+        async with pool.acquire() as db, db.transaction():
+            await replace_project(db, new.id, of=project.full_path, user_id=ann.id)
+        return await current_content(pool, project_id)
+
+    monkeypatch.setattr(index, "current_content", replaced_first)
+    answer = await api.get(f"/projects/{project.full_path.replace('/', '%2F')}{rest}", by="ann")
+    assert (answer.status, answer.body if rest else answer.body["id"]) == (200, [] if rest else new.id)
