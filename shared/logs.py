@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import ExcInfo, Processor
+
+from shared.errors import CrossdockError
 
 _OURS = ("services", "shared")
 _SHARED: tuple[Processor, ...] = (
@@ -19,26 +26,24 @@ _SHARED: tuple[Processor, ...] = (
     structlog.processors.StackInfoRenderer(),
 )
 
-# Without the values of local variables, which may be secrets.
-_JSON_TRACEBACKS = structlog.processors.ExceptionRenderer(
-    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-)
+_MOST_FRAMES = 50
+_MOST_ERRORS = 10
+"""How much of a traceback is logged: the innermost frames of an error, and the first errors of a chain."""
 
 
 def configure(log_format: str, level: str) -> None:
     """Log lines of at least ``level`` as ``json``, or as ``text`` for people.
 
     Lines that libraries log through ``logging`` have the same form. Below ``info`` there are none of them:
-    at ``debug`` botocore logs presigned URLs, and others whole requests.
+    at ``debug`` botocore logs presigned URLs, and others whole requests. Of an exception, a line has classes
+    and places: its text may quote what was sent, as Postgres quotes the row that it refuses.
     """
     wanted = logging.getLevelNamesMapping()[level.upper()]
     renderer: tuple[Processor, ...] = (
-        structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        ),
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_print_outline),
     )
     if log_format == "json":
-        renderer = (_JSON_TRACEBACKS, structlog.processors.JSONRenderer())
+        renderer = (structlog.processors.ExceptionRenderer(_outline_of), structlog.processors.JSONRenderer())
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(wanted),
@@ -74,6 +79,63 @@ def place_of(error: BaseException | None) -> str | None:
     while frame.tb_next is not None:
         frame = frame.tb_next
     return f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"
+
+
+def describe(error: BaseException) -> str:
+    """Return the class and the text of an error of ours, or of the system; of others, class and place.
+
+    Only we know what our own texts quote.
+    """
+    name = type(error).__name__
+    match error:
+        case CrossdockError():
+            return f"{name}: {error}"
+        case OSError(strerror=str(reason)):
+            return f"{name}: {reason}"
+        case _:
+            return f"{name} at {place_of(error)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The class of an error and its frames (``file:line function``), the innermost one last."""
+
+    kind: str
+    frames: list[str]
+
+
+def outline(error: BaseException) -> list[Outline]:
+    """Return the outlines of an error and of those that led to it, newest first.
+
+    At most 10 errors, and the 50 innermost frames of each.
+    """
+    return [_outline_one(each) for each in islice(_chain(error), _MOST_ERRORS)]
+
+
+def _outline_one(error: BaseException) -> Outline:
+    frames = traceback.extract_tb(error.__traceback__, limit=-_MOST_FRAMES)
+    return Outline(type(error).__name__, [f"{each.filename}:{each.lineno} {each.name}" for each in frames])
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, those that it groups, and what led to it."""
+    seen: set[int] = set()
+    waiting: deque[BaseException | None] = deque([error])
+    while waiting:
+        each = waiting.popleft()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting.extend(each.exceptions if isinstance(each, BaseExceptionGroup) else ())
+            waiting.append(each.__cause__ or (None if each.__suppress_context__ else each.__context__))
+
+
+def _outline_of(exc_info: ExcInfo) -> list[dict[str, object]]:
+    return [asdict(each) for each in outline(exc_info[1])]
+
+
+def _print_outline(target: TextIO, exc_info: ExcInfo) -> None:
+    target.writelines("\n".join([f"{each.kind}:", *each.frames, ""]) for each in outline(exc_info[1]))
 
 
 def quiet_logger() -> logging.Logger:

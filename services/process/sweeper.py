@@ -14,6 +14,7 @@ import structlog
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
+from shared.logs import describe
 
 MaintenanceTask = Callable[[], Awaitable[int]]
 """Does a bounded amount of one kind of maintenance, and returns the amount. May be repeated."""
@@ -78,7 +79,7 @@ class Sweeper:
                     # a cancellation, and hide it behind an error of the database.
                     await self._go_round()
         except DATABASE_ERRORS as error:
-            _log.warning("sweep_failed", error=str(error))
+            _log.warning("sweep_failed", error=describe(error))
 
     async def _go_round(self) -> None:
         for task in self._tasks:
@@ -86,5 +87,5 @@ class Sweeper:
                 await task()
             except (CrossdockError, *DATABASE_ERRORS) as error:
                 _log.warning(
-                    "maintenance_failed", task=getattr(task, "__name__", str(task)), error=str(error)
+                    "maintenance_failed", task=getattr(task, "__name__", str(task)), error=describe(error)
                 )

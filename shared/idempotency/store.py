@@ -16,6 +16,7 @@ import structlog
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Database, Pool
 from shared.idempotency.models import EarlierRequest, KeptAnswer, KeyedRequest, KeyHold
+from shared.logs import describe
 
 KEPT_FOR = timedelta(hours=24)
 """How long an answer is kept, from the arrival of its request."""
@@ -105,4 +106,4 @@ async def _hold(pool: Pool, hold: KeyHold) -> None:
                 hold.digest, hold.holder, BELIEVED_FOR,
             )  # fmt: skip
         except DATABASE_ERRORS as error:
-            _log.warning("key_not_prolonged", error=repr(error))
+            _log.warning("key_not_prolonged", error=describe(error))

@@ -9,6 +9,7 @@ from shared.broker.base import Broker, Message
 from shared.database.pool import Database
 from shared.errors import BrokerError
 from shared.jobs.models import Job
+from shared.logs import describe
 
 _log = structlog.get_logger()
 
@@ -26,7 +27,7 @@ async def announce(db: Database, broker: Broker, job: Job) -> bool:
             "UPDATE jobs SET published_at = now() WHERE id = $1 AND lease = $2", job.id, job.lease
         )
     except (BrokerError, OSError, PostgresError, InterfaceError) as error:
-        _log.warning("announcement_failed", job_id=job.id, error=str(error))
+        _log.warning("announcement_failed", job_id=job.id, error=describe(error))
         return False
     return True
 

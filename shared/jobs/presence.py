@@ -13,6 +13,7 @@ import structlog
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Database, Pool
 from shared.jobs.models import JobKind
+from shared.logs import describe
 
 _SILENT = timedelta(days=1)
 _log = structlog.get_logger()
@@ -70,7 +71,7 @@ async def _try_to_report(pool: Pool, presence: Presence) -> None:
     try:
         await report(pool, presence)
     except DATABASE_ERRORS as error:
-        _log.warning("presence_not_reported", worker=presence.name, error=str(error))
+        _log.warning("presence_not_reported", worker=presence.name, error=describe(error))
 
 
 class PresenceExpiry:

@@ -30,6 +30,7 @@ from shared.jobs.metrics import AttemptEnd, JobMetrics
 from shared.jobs.models import Job, JobKind, Lease
 from shared.jobs.presence import Presence, keep_present
 from shared.jobs.progress import Progress
+from shared.logs import describe
 from shared.tracing.context import continue_trace
 
 _log = structlog.get_logger()
@@ -276,7 +277,7 @@ class Worker:
         except LockNotAvailableError:
             return _Beat.LOCKED
         except DATABASE_ERRORS as error:
-            _log.warning("heartbeat_failed", error=_text(error))
+            _log.warning("heartbeat_failed", error=describe(error))
             return _Beat.FAILED
         return _Beat.WRITTEN
 
@@ -288,7 +289,7 @@ class Worker:
         known = error if isinstance(error, CrossdockError) else JobCrashed(error)
         if known.retryable and job.attempt < job.max_attempts:
             return await self._retry(job, lease, error, code=known.code)
-        _log.warning("job_failed", exc_info=_trace(error), error=_text(error), code=known.code)
+        _log.warning("job_failed", exc_info=_trace(error), error=describe(error), code=known.code)
         await store.fail(self._pool, lease, error=await self._work.explain(job, known), code=known.code)
         self._metrics.count_failure(job.kind, known.code)
         return AttemptEnd.FAILED
@@ -297,16 +298,20 @@ class Worker:
         doublings = min(job.attempt - 1, _MOST_DOUBLINGS)
         delay = min(self._limits.first_delay * 2**doublings, _LONGEST_DELAY)
         _log.warning(
-            "job_retried", exc_info=_trace(error), error=_text(error), code=code, delay=delay.total_seconds()
+            "job_retried",
+            exc_info=_trace(error),
+            error=describe(error),
+            code=code,
+            delay=delay.total_seconds(),
         )
-        await store.retry(self._pool, lease, error=_text(error), code=code, delay=delay)
+        await store.retry(self._pool, lease, error=describe(error), code=code, delay=delay)
         return AttemptEnd.RETRIED
 
     async def _write(self, move: Coroutine[Any, Any, AttemptEnd]) -> AttemptEnd:
         try:
             return await move
         except (CrossdockError, *DATABASE_ERRORS) as error:  # the project may be gone, the job with it
-            _log.warning("job_left_to_the_sweeper", error=_text(error))
+            _log.warning("job_left_to_the_sweeper", error=describe(error))
             return AttemptEnd.LEFT
 
 
@@ -318,10 +323,6 @@ def _names_job(delivery: Delivery) -> bool:
 def _trace(error: Exception) -> Exception | None:
     """Give the error where it is unexpected, and so its traceback is worth logging."""
     return None if isinstance(error, CrossdockError) else error
-
-
-def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 async def _cancel(*tasks: asyncio.Future[Any]) -> None:

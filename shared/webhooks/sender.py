@@ -23,6 +23,7 @@ from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.events.cloud_events import STRUCTURED, cloud_event, to_json_object
+from shared.logs import describe
 from shared.remote.client import RemoteAnswer, RemoteClient
 from shared.remote.errors import Unanswered
 from shared.sealing.sealer import Sealer
@@ -125,14 +126,14 @@ class WebhookSender:
         try:
             return await delivery_queue.claim(self._pool, but_of=closed, slow=not self._sends_to_slow)
         except DATABASE_ERRORS as error:
-            _log.warning("webhooks_unavailable", error=str(error))
+            _log.warning("webhooks_unavailable", error=describe(error))
             return None
 
     async def _take(self, turn: Turn) -> None:
         try:
             await self._send_due(turn)
         except DATABASE_ERRORS as error:
-            _log.warning("webhooks_unavailable", error=str(error))
+            _log.warning("webhooks_unavailable", error=describe(error))
         finally:
             await asyncio.shield(self._release(turn))
 
@@ -140,7 +141,7 @@ class WebhookSender:
         try:
             await delivery_queue.release(self._pool, turn)
         except DATABASE_ERRORS as error:
-            _log.warning("webhook_not_released", webhook_id=turn.webhook_id, error=str(error))
+            _log.warning("webhook_not_released", webhook_id=turn.webhook_id, error=describe(error))
 
     async def _send_due(self, turn: Turn) -> None:
         """Send until nothing is due, a delivery fails, or the turn has had its share."""

@@ -176,6 +176,20 @@ async def test_what_is_secret_is_in_no_log_no_answer_and_no_row(world: World) ->
     assert world.canaries.found_in(rows) == []
 
 
+async def test_what_postgres_quotes_of_a_row_that_it_refuses_is_in_no_log(world: World) -> None:
+    connection = await asyncpg.connect(world.system.database_url)
+    await connection.execute("ALTER TABLE namespaces ADD CHECK (name NOT LIKE 'canary%')")
+    await connection.close()
+    form = {"name": world.canaries.new(), "path": "refused"}
+    status, text = await world.ask("POST", "/api/v4/groups", json=form)
+    assert (status, json.loads(text)) == (500, {"message": "500 Internal Server Error"})
+    logs = world.logs()
+    (line,) = [json.loads(each) for each in logs.splitlines() if "unhandled_error" in each]
+    assert line["exception"][0]["kind"] == "ValueError"  # int() quotes the text of what led to it
+    assert any("shared/accounts/namespaces.py" in each for each in line["exception"][0]["frames"])
+    assert world.canaries.found_in(logs) == []
+
+
 async def rows_of(database_url: str) -> str:
     """All rows of all tables, as a dump has them; bytes as text, too."""
     connection = await asyncpg.connect(database_url)

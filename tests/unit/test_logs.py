@@ -6,20 +6,32 @@ import sys
 
 import pytest
 
+from shared.errors import ObjectMissing
+from shared.logs import describe, outline
+
 _PROGRAM = """
 import structlog
+from shared.errors import CrossdockError
 from shared.logs import configure
 
 configure({format!r}, "info")
 
 
 def fail(password):
-    raise ValueError("it went wrong")
+    raise ValueError("refused: " + password)
+
+
+def wrap(password):
+    try:
+        fail(password)
+    except ValueError as error:
+        group = ExceptionGroup("for " + password, [error, KeyError(password)])
+        raise CrossdockError("with " + password) from group
 
 
 try:
-    fail("hunter" + "2")
-except ValueError:
+    wrap("hunter" + "2")
+except CrossdockError:
     structlog.get_logger().exception("failed", job_id=7)
 """
 
@@ -48,12 +60,44 @@ run(main())
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_a_traceback_is_logged_without_the_values_of_local_variables(log_format: str) -> None:
+def test_a_traceback_is_logged_without_texts_and_without_the_values_of_local_variables(
+    log_format: str,
+) -> None:
     program = _PROGRAM.format(format=log_format)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "it went wrong" in done.stderr
-    assert "job_id" in done.stderr
+    for told in ("CrossdockError", "ExceptionGroup", "ValueError", "KeyError", "<string>:10 fail", "job_id"):
+        assert told in done.stderr
     assert "hunter" + "2" not in done.stderr
+
+
+def test_a_chain_of_errors_is_logged_as_far_as_ten_of_them_and_fifty_frames_of_each() -> None:
+    def fail(depth: int) -> None:
+        if depth:
+            fail(depth - 1)
+        raise ValueError
+
+    error: BaseException = ValueError()
+    for _ in range(20):
+        try:
+            fail(100)
+        except ValueError as raised:
+            raised.__cause__ = error
+            error = raised
+    found = outline(error)
+    assert len(found) == 10
+    assert {len(each.frames) for each in found} == {50}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ObjectMissing("a/key"), f"ObjectMissing: {ObjectMissing('a/key')}"),
+        (OSError(2, "No such file", "/a/secret"), "FileNotFoundError: No such file"),
+        (ValueError("a secret"), "ValueError at None"),
+    ],
+)
+def test_an_error_is_described_by_its_text_only_where_that_is_ours(error: Exception, told: str) -> None:
+    assert describe(error) == told
 
 
 def test_libraries_log_nothing_below_info() -> None:

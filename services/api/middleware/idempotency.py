@@ -32,6 +32,7 @@ from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.idempotency import store
 from shared.idempotency.models import KeptAnswer, KeyedRequest, KeyHold
+from shared.logs import describe
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -109,7 +110,7 @@ async def _store_answer(request: web.Request, hold: KeyHold, answer: web.StreamR
                 pool, hold, _make_kept_answer(request, answer), content=request.get(CONTENT_DIGEST)
             )
     except DATABASE_ERRORS as error:
-        _log.warning("key_not_settled", error=repr(error))
+        _log.warning("key_not_settled", error=describe(error))
 
 
 def _make_kept_answer(request: web.Request, answer: web.StreamResponse) -> KeptAnswer:

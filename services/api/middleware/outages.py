@@ -8,6 +8,7 @@ from aiohttp.typedefs import Handler
 
 from shared.database.outages import DATABASE_ERRORS, is_temporary
 from shared.errors import CrossdockError, Refusal, Unavailable
+from shared.logs import describe
 
 _log = structlog.get_logger()
 
@@ -22,7 +23,7 @@ async def answer_outages(request: web.Request, handler: Handler) -> web.StreamRe
     except (CrossdockError, *DATABASE_ERRORS) as error:
         if request.writer.output_size or not _is_outage(request, error):
             raise
-        _log.warning("unavailable", error=repr(error))  # no traceback: all requests fail during an outage
+        _log.warning("unavailable", error=describe(error))  # no traceback: all requests fail during an outage
         raise Unavailable from error
 
 

@@ -25,6 +25,7 @@ from shared.broker.base import COMMANDS, MAX_REASON_CHARACTERS, Broker, Delivery
 from shared.database.outages import is_temporary
 from shared.errors import BrokerError, CrossdockError, InternalError, Refusal
 from shared.events.cloud_events import CloudEvent
+from shared.logs import describe
 
 INBOX = COMMANDS
 
@@ -96,7 +97,7 @@ class CommandConsumer:
             await _retry_outages(partial(self._settle, delivery, event, verdict))
         except Exception as error:  # noqa: BLE001  # one message must not block the others
             if is_temporary(error):
-                _log.warning("command_given_back", error=repr(error))
+                _log.warning("command_given_back", error=describe(error))
                 await delivery.requeue()
                 self._metrics.count_end(CommandEnd.GIVEN_BACK)
             else:
