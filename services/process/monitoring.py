@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from services.process.health import ALIVE, Readiness, check_readiness, make_checks
+from services.process.malformed import handler_factory
 from services.process.ports import Ports
 from shared.jobs.metrics import JobMetrics
 from shared.logs import quiet_logger
@@ -27,6 +28,9 @@ from shared.webhooks.metrics import WebhookMetrics
 
 _ROUNDS = 3
 """Sweeper rounds for which a gauge that the sweeper read stays valid: another process may sweep next."""
+
+_HEADERS = {"Server": "Crossdock", "X-Content-Type-Options": "nosniff"}
+"""What every answer has. aiohttp would name its version and Python's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +69,25 @@ async def open_monitor(ports: Ports, settings: Settings, *, service: str) -> Asy
 async def _serve_monitoring(monitor: Monitor, settings: Settings) -> AsyncIterator[None]:
     """Serve the metrics port until the block ends, also while the process drains."""
     app = make_monitoring_app(monitor)
-    runner = web.AppRunner(app, access_log=None, logger=quiet_logger(), shutdown_timeout=1)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=quiet_logger(),
+        shutdown_timeout=1,
+        keepalive_timeout=settings.keepalive_seconds,  # ends heads that do not come, too
+    )
     await runner.setup()
-    try:
+    async with AsyncExitStack() as resources:
+        resources.push_async_callback(runner.cleanup)
         if settings.metrics_port:
-            await web.TCPSite(runner, settings.host, settings.metrics_port).start()
+            resources.callback((await _listen(runner, settings)).close)
         yield
-    finally:
-        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> asyncio.Server:
+    assert runner.server is not None  # noqa: S101  # setup made it
+    factory = handler_factory(runner.server, headers=_HEADERS)
+    return await asyncio.get_running_loop().create_server(factory, settings.host, settings.metrics_port)
 
 
 def make_monitoring_app(monitor: Monitor) -> web.Application:
@@ -100,5 +115,4 @@ def make_monitoring_app(monitor: Monitor) -> web.Application:
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = "Crossdock"  # aiohttp would name its version and Python's
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.update(_HEADERS)

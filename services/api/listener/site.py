@@ -10,7 +10,7 @@ from aiohttp import web
 
 from services.api.listener.connections import Connections
 from services.api.listener.guard import Guard
-from services.api.listener.malformed import handler_factory
+from services.process.malformed import handler_factory
 
 CONNECTIONS = web.AppKey("connections", Connections)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -12,6 +13,7 @@ from pathlib import Path
 import aiohttp
 import psutil
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -28,6 +30,7 @@ from shared.metrics.storage import StorageMetrics
 from shared.settings.environment import Settings
 from shared.storage.filesystem import FilesystemStore
 from shared.storage.observed import ObservedStore
+from tests.support.malformed import MALFORMED, ask
 from tests.support.ports import free_ports
 from tests.support.sealing import sealer
 from tests.support.waiting import until
@@ -48,7 +51,7 @@ def ports(pool: Pool, tmp_path: Path, database_url: str) -> Ports:
 @pytest.fixture
 def settings() -> Settings:
     [port] = free_ports(1)
-    return Settings(metrics_port=port)
+    return Settings(metrics_port=port, keepalive_seconds=2)
 
 
 @pytest.fixture
@@ -88,16 +91,29 @@ async def test_answers_of_the_metrics_port_name_no_version(
 
 
 @pytest.mark.usefixtures("monitor")
-async def test_the_metrics_port_logs_no_byte_of_a_malformed_request(
-    settings: Settings, caplog: pytest.LogCaptureFixture
+async def test_the_metrics_port_logs_and_answers_no_byte_of_a_malformed_request(
+    settings: Settings, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", settings.metrics_port)
-    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nPRIVATE-TOKEN canary\r\n\r\n")
-    await reader.readuntil(b"\r\n\r\n")
-    writer.close()
+    caplog.set_level(logging.DEBUG)
+    with structlog.testing.capture_logs() as events:
+        answers = {
+            name: await ask("127.0.0.1", settings.metrics_port, each) for name, each in MALFORMED.items()
+        }
+    for name, answer in answers.items():
+        assert b"canary" not in answer, name
+        assert int(answer.split()[1]) < 500, name
+        assert b"\r\nServer: Crossdock\r\n" in answer, name
+        assert b"\r\nX-Content-Type-Options: nosniff\r\n" in answer, name
+    assert "malformed_request" in str(events)
+    assert "canary" not in "\n".join([caplog.text, str(events), *capfd.readouterr()])
 
-    assert "aiohttp: BadHttpMessage" in caplog.text
-    assert "canary" not in caplog.text
+
+@pytest.mark.usefixtures("monitor")
+async def test_the_metrics_port_ends_a_connection_without_a_head(settings: Settings) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", settings.metrics_port)
+    writer.write(b"GET /metrics HTTP/1.1\r\n")
+    assert await reader.read() == b""
+    writer.close()
 
 
 async def test_two_monitors_in_one_process_do_not_know_of_each_other(ports: Ports) -> None:
