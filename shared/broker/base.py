@@ -157,6 +157,12 @@ class Broker(Protocol):
     async def answer(self, queue: str, message: Message) -> bool:
         """Put ``message`` into a queue that another system named; False where it is missing or full."""
 
+    async def is_exclusive(self, queue: str) -> bool:
+        """Tell whether ``queue`` belongs to one connection of another system, and nobody else may read it.
+
+        False where it is missing, or may be read by others. The broker does not tell whose connection it is.
+        """
+
     def dead_letters(self, queue: str) -> AsyncIterator[DeadLetter]:
         """Give the current dead letters of ``queue``, without removing them.
 

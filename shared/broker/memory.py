@@ -189,6 +189,10 @@ class MemoryBroker:
         await self.publish(queue, message)
         return True
 
+    async def is_exclusive(self, queue: str) -> bool:  # noqa: ARG002  # no other system connects
+        """See Broker; always False."""
+        return False
+
     async def dead_letters(self, queue: str) -> AsyncIterator[DeadLetter]:
         """See Broker; the dead letters at the time of the first step."""
         for each in tuple(self._queue(queue).dead):

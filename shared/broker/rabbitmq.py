@@ -231,6 +231,10 @@ class RabbitMQBroker:
         check_size(message)
         return await self._link.answer(queue, message)
 
+    async def is_exclusive(self, queue: str) -> bool:
+        """See Broker."""
+        return await self._link.is_exclusive(queue)
+
     def consume(self, queue: str, *, prefetch: int) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         """See Broker. Raises BrokerError on entering where the broker cannot be reached."""
         return self._consume(partial(self._link.declare, queue=queue), queue, prefetch=prefetch)

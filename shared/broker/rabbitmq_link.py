@@ -16,7 +16,14 @@ from functools import partial
 from aio_pika import Connection, DeliveryMode, ExchangeType
 from aio_pika import Message as Outgoing
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, HeadersType
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
+from aiormq.exceptions import (
+    AMQPError,
+    ChannelClosed,
+    ChannelInvalidStateError,
+    ChannelLockedResource,
+    DeliveryError,
+    PublishError,
+)
 from pamqp.common import FieldTable
 from pamqp.exceptions import PAMQPException
 from yarl import URL
@@ -225,6 +232,22 @@ class Link:
             except DeliveryError:  # returned, or refused
                 return False
             return True
+
+    async def is_exclusive(self, queue: str) -> bool:
+        """Tell whether ``queue`` is an exclusive queue of another connection.
+
+        RabbitMQ locks such a queue for all others, even for a passive declaration, which changes nothing and
+        needs no permission.
+        """
+        action = f"look at {queue}"
+        async with self.channel(action) as channel, translate_errors(action, self.deadline):
+            try:
+                await channel.declare_queue(queue, passive=True)
+            except ChannelLockedResource:
+                return True
+            except ChannelClosed:  # it is missing, or may not be looked at
+                return False
+            return False
 
     async def _channel(
         self, what: str, declare: Callable[[AbstractChannel], Awaitable[None]]

@@ -3,14 +3,19 @@ import logging
 import time
 import traceback
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import aio_pika
 import pytest
+from prometheus_client import CollectorRegistry
 
-from services.api.queue.consumer import INBOX
+from services.api.queue.command_service import CommandService
+from services.api.queue.consumer import INBOX, CommandConsumer
+from services.api.queue.metrics import CommandMetrics, ReplyEnd
 from services.api.queue.reply_queues import ReplyQueues
 from shared.broker import rabbitmq
 from shared.broker.base import Message, MessageRefused
@@ -18,6 +23,7 @@ from shared.broker.rabbitmq import RabbitMQBroker, rabbitmq_broker
 from shared.broker.rabbitmq_link import translate_errors
 from shared.errors import BrokerError
 from tests.support.rabbitmq import RabbitMQServer
+from tests.support.waiting import until
 
 QUEUE = "export"
 SOON = 30.0
@@ -82,6 +88,56 @@ async def test_an_answer_arrives_by_the_direct_reply_to_and_in_a_queue_that_rabb
             await delivery.ack()
             async with asyncio.timeout(SOON):
                 assert await answers.get() == queue.name
+
+
+async def test_a_queue_is_exclusive_where_a_connection_holds_it_alone(
+    rabbitmq_url: str, elsewhere: aio_pika.abc.AbstractChannel, broker: RabbitMQBroker
+) -> None:
+    own, shared_, none = (uuid4().hex for _ in range(3))
+    await elsewhere.declare_queue(shared_, auto_delete=True)
+    async with await aio_pika.connect(rabbitmq_url) as connection:
+        await (await connection.channel()).declare_queue(own, exclusive=True)
+        found = [await broker.is_exclusive(queue) for queue in (own, shared_, none, "amq.rabbitmq.reply-to")]
+        assert found == [True, False, False, False]
+    assert not await broker.is_exclusive(own)  # it went with its connection
+
+
+async def test_answers_go_into_exclusive_queues_and_into_no_other(
+    elsewhere: aio_pika.abc.AbstractChannel, broker: RabbitMQBroker, queue_prefix: str
+) -> None:
+    own = await elsewhere.declare_queue(uuid4().hex, exclusive=True)
+    payments = await elsewhere.declare_queue(uuid4().hex, auto_delete=True)
+    async with broker.listen(INBOX, ["job.cancel"], prefetch=1):
+        exchange = await elsewhere.get_exchange(f"{queue_prefix}{INBOX}", ensure=False)
+    registry = CollectorRegistry()
+    async with _answering(broker, registry):
+        for queue in (payments, own):
+            await exchange.publish(aio_pika.Message(b"no event", reply_to=queue.name), "job.cancel")
+        await until(lambda: _replied(registry) == {"sent": 1, "forbidden": 1})
+    answer = await own.get(timeout=SOON)
+    assert answer is not None
+    assert b"not a CloudEvent" in answer.body
+    assert await payments.get(fail=False) is None
+
+
+@asynccontextmanager
+async def _answering(broker: RabbitMQBroker, registry: CollectorRegistry) -> AsyncIterator[None]:
+    """Answer commands that are none, for which no service is asked."""
+    service = cast("CommandService", None)
+    metrics = CommandMetrics(registry)
+    consumer = CommandConsumer(broker, service, source="/", reply_queues=ReplyQueues(), metrics=metrics)
+    running = asyncio.create_task(consumer.run())
+    yield
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def _replied(registry: CollectorRegistry) -> dict[str, float]:
+    ends = {
+        end.value: registry.get_sample_value("crossdock_command_replies_total", {"result": end.value})
+        for end in ReplyEnd
+    }
+    return {end: count for end, count in ends.items() if count}
 
 
 async def test_a_full_queue_refuses_an_event_that_others_hear(

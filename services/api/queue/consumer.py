@@ -148,7 +148,7 @@ class CommandConsumer:
         self._metrics.count_reply(end)
 
     async def _send_reply(self, queue: str, reply: Message) -> ReplyEnd:
-        if not self._reply_queues.allows(queue):
+        if not (self._reply_queues.allows(queue) or await self._broker.is_exclusive(queue)):
             return ReplyEnd.FORBIDDEN
         return ReplyEnd.SENT if await self._broker.answer(queue, reply) else ReplyEnd.GONE
 

@@ -1,7 +1,8 @@
 """Decides into which queues replies may go.
 
 The api may write into every queue of its virtual host, and its sender often not: without this, a command
-would be a way into the queues of others.
+would be a way into the queues of others. Beside those that are allowed here, a reply may go into an exclusive
+queue, which RabbitMQ knows.
 """
 
 from __future__ import annotations
