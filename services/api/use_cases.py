@@ -57,6 +57,7 @@ class UseCaseConfig:
     to archives and to open snapshots, but their total size is limited by the application settings. An open
     snapshot expires after ``open_snapshot_retention`` without a request. A job has ``job_attempts`` attempts.
     A user has at most ``tokens_limit`` valid tokens, and owns at most ``groups_limit`` groups.
+    A project has at most ``webhooks_limit`` webhooks.
     A pass over the records of a relation ends after ``longest_pass``. In a minute, ``failed_sign_ins`` may
     fail from one address, or for one account.
     """
@@ -68,6 +69,7 @@ class UseCaseConfig:
     open_snapshot_retention: timedelta = timedelta(days=1)
     tokens_limit: int = 1000
     groups_limit: int = 10_000
+    webhooks_limit: int = 100
     longest_pass: timedelta = timedelta(seconds=10)
     token_memory: TokenMemory = field(default_factory=TokenMemory)
     failed_sign_ins: int = 60
@@ -154,7 +156,9 @@ def make_use_cases(  # the ports, and what they are configured with
         tokens=Tokens(pool, lookup, limit=config.tokens_limit),
         uploads=Uploads(pool, store),
         users=Users(pool),
-        webhooks=Webhooks(pool, sealer=sealer, settings=settings, outbound=config.outbound),
+        webhooks=Webhooks(
+            pool, sealer=sealer, settings=settings, outbound=config.outbound, limit=config.webhooks_limit
+        ),
     )
 
 

@@ -71,6 +71,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
             open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
             tokens_limit=settings.tokens_limit,
             groups_limit=settings.groups_limit,
+            webhooks_limit=settings.webhooks_limit,
             token_memory=TokenMemory(
                 most=settings.unknown_tokens, lasts=timedelta(seconds=settings.unknown_token_seconds)
             ),

@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     tokens_limit: int = Field(default=1000, ge=1)
     groups_limit: int = Field(default=10_000, ge=1)
     idempotency_keys_limit: int = Field(default=10_000, ge=1)
+    webhooks_limit: int = Field(default=100, ge=1, le=10_000, description="of one project")
 
     # Other systems, by queue.
     command_actors: str = Field(

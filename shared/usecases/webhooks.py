@@ -40,15 +40,25 @@ class WebhookFields:
 
 
 class Webhooks:
-    """Manages webhooks and their deliveries. Users see only webhooks that they may change."""
+    """Manages webhooks and their deliveries. Users see only webhooks that they may change.
+
+    A project has at most ``limit`` webhooks, and so have all projects together.
+    """
 
     def __init__(
-        self, pool: Pool, *, sealer: Sealer, settings: InstanceSettings, outbound: RemoteImportPolicy
+        self,
+        pool: Pool,
+        *,
+        sealer: Sealer,
+        settings: InstanceSettings,
+        outbound: RemoteImportPolicy,
+        limit: int,
     ) -> None:
         self._pool = pool
         self._sealer = WebhookSealer(sealer)
         self._settings = settings
         self._outbound = outbound
+        self.limit = limit
 
     async def find_project(self, actor: User | None, reference: str | None) -> int | None:
         """Return the id of the project; None, for all projects, without a ``reference``.
@@ -61,7 +71,7 @@ class Webhooks:
         return (await find_maintained_project(self._pool, require_user(actor), reference)).id
 
     async def list(self, project_id: int | None) -> list[Webhook]:
-        """List all webhooks of the project, the oldest first: at most 100."""
+        """List all webhooks of the project, the oldest first: at most ``limit``."""
         return await store.list_all(self._pool, project_id)
 
     async def create(
@@ -74,14 +84,16 @@ class Webhooks:
         url, secret = fields.url or "", fields.secret or signing.new_secret()
         await self._check_url(url)
         try:
-            webhook = await store.create(
-                self._pool,
-                project_id=project_id,
-                url=self._sealer.seal_url(url, project_id=project_id),
-                events=fields.events or events,
-                description=fields.description or "",
-                sealed_secret=self._sealer.seal_secret(secret, project_id=project_id),
-            )
+            async with self._pool.acquire() as db, db.transaction():
+                webhook = await store.create(
+                    db,
+                    project_id=project_id,
+                    url=self._sealer.seal_url(url, project_id=project_id),
+                    events=fields.events or events,
+                    description=fields.description or "",
+                    sealed_secret=self._sealer.seal_secret(secret, project_id=project_id),
+                    limit=self.limit,
+                )
         except store.WebhookProjectGone:
             raise NotFound("Project") from None
         return webhook, secret

@@ -14,9 +14,6 @@ from shared.events.models import Event
 from shared.remote.masking import mask_url
 from shared.webhooks.models import Attempt, DeliveryState, SealedUrl, Webhook, WebhookDelivery
 
-MOST = 100
-"""The most webhooks of one project, and of those that receive the events of all projects."""
-
 OVERLAP = timedelta(hours=24)
 """How long an old secret goes on to sign, so that receivers can replace theirs."""
 
@@ -30,12 +27,12 @@ IS_SEALED = "(url = '' AND secret = '' AND coalesce(old_secret, '') = '')"
 
 
 class TooManyWebhooks(Conflict):
-    """The limit of webhooks is reached."""
+    """The project has as many webhooks as one project may have: delete some first."""
 
     code = "too_many_webhooks"
 
-    def __init__(self) -> None:
-        super().__init__(f"over the limit of {MOST} webhooks")
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"over the limit of {limit} webhooks of one project, or of all projects together")
 
 
 class WebhookProjectGone(Missing):
@@ -77,19 +74,24 @@ async def create(  # what a webhook is made of
     events: Sequence[str],
     description: str,
     sealed_secret: bytes,
+    limit: int,
 ) -> Webhook:
-    """Insert a webhook. Raises TooManyWebhooks and WebhookProjectGone."""
+    """Insert a webhook. Raises TooManyWebhooks if ``project_id`` has ``limit``, and WebhookProjectGone.
+
+    In a transaction, it locks the project's row: two creations at once must not both be the last.
+    """
     try:
+        await db.execute("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", project_id)
         row = await db.fetchrow(
             f"""INSERT INTO webhooks (project_id, shown_url, sealed_url, events, description, sealed_secret)
                 SELECT $1, $2, $3, $4, $5, $6
-                WHERE (SELECT count(*) FROM webhooks WHERE {_OWN}) < {MOST} RETURNING {COLUMNS}""",  # noqa: S608  # fixed texts
-            project_id, url.shown, url.sealed, events, description, sealed_secret,
+                WHERE (SELECT count(*) FROM webhooks WHERE {_OWN}) < $7 RETURNING {COLUMNS}""",  # noqa: S608  # fixed texts
+            project_id, url.shown, url.sealed, events, description, sealed_secret, limit,
         )  # fmt: skip
     except ForeignKeyViolationError:
         raise WebhookProjectGone from None
     if row is None:
-        raise TooManyWebhooks
+        raise TooManyWebhooks(limit)
     return webhook_of(row)
 
 

@@ -187,6 +187,7 @@ async def _new_hook(api: Api, project_id: int | None) -> int:
         project_id=project_id,
         url=sealing.seal_url("http://files.test/", project_id=project_id),
         events=["*"],
+        limit=100,
         description="",
         sealed_secret=sealing.seal_secret(bytes(32), project_id=project_id),
     )

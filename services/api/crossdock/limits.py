@@ -17,13 +17,14 @@ from shared.ledger.objects import RETRIED_WITHIN
 from shared.settings.application import GITLAB_PROJECT
 from shared.settings.environment import MIB
 from shared.usecases.standing import UserLimits
-from shared.webhooks.store import MOST
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /api/crossdock/v1/limits. Sizes are in bytes; null means no limit."""
-    found = await use_cases(request).standings.show(find_caller(request))
-    return json_response({**_entity(found), "places": _places(request)})
+    uses = use_cases(request)
+    found = await uses.standings.show(find_caller(request))
+    webhooks = {"limit": uses.webhooks.limit}
+    return json_response({**_entity(found), "webhooks": webhooks, "places": _places(request)})
 
 
 def _places(request: web.Request) -> dict[str, object]:
@@ -48,7 +49,6 @@ def _entity(found: UserLimits) -> dict[str, object]:
         "exports": _exports(found),
         "archive": _archive(found),
         "projects": {"limit": found.user.projects_limit, "used": found.own_projects},
-        "webhooks": {"limit": MOST},
         "requests": _REQUESTS,
     }
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,9 +23,10 @@ LOCAL = "allow_local_requests_from_web_hooks_and_services"
 
 
 @pytest.fixture
-async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+async def api(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Api]:
+    more = getattr(request, "param", {})
     async with running_api(
-        database_url, tmp_path / "objects", allow_local_requests_from_web_hooks_and_services=True
+        database_url, tmp_path / "objects", allow_local_requests_from_web_hooks_and_services=True, **more
     ) as running:
         yield running
 
@@ -143,17 +146,21 @@ async def test_a_rotation_gives_another_secret_and_keeps_the_old_one_for_a_day(
     assert timedelta(hours=23) < left <= timedelta(hours=24)
 
 
-async def test_a_hundred_are_enough(api: Api, hooks: str) -> None:
-    await made(api, hooks)
-    await api.pool.execute(
-        """INSERT INTO webhooks (project_id, shown_url, events)
-           SELECT project_id, shown_url, events FROM webhooks, generate_series(1, 99)"""
-    )
-    answer = await api.call("POST", hooks, by="ann", json={"url": URL})
-    assert answer.status == 409
-    assert b"over the limit of 100 webhooks" in answer.body
+@pytest.mark.parametrize("api", [{"webhooks_limit": 3}], indirect=True)
+async def test_a_project_has_a_limited_number_of_webhooks_and_so_have_all_together(
+    api: Api, hooks: str
+) -> None:
     await api.user("root", is_admin=True)
-    await made(api, ALL, by="root")
+    for path, by in ((hooks, "ann"), (ALL, "root")):
+        answers = await asyncio.gather(
+            *(api.call("POST", path, by=by, json={"url": URL}) for _ in range(3 if path == ALL else 8))
+        )
+        assert [each.status for each in answers].count(201) == 3
+        refused = await api.call("POST", path, by=by, json={"url": URL})
+        assert refused.status == 409
+        problem = json.loads(refused.body)
+        assert problem["code"] == "too_many_webhooks"
+        assert problem["detail"] == "over the limit of 3 webhooks of one project, or of all projects together"
 
 
 async def test_a_deleted_webhook_is_gone_with_its_deliveries(

@@ -156,7 +156,7 @@ async def test_nothing_is_sent_after_a_step_down_until_it_is_given_anew(database
     async with database(database_url) as pool:
         await store.create(
             pool, project_id=None, url=sealing.seal_url(URL, project_id=None), events=["*"], description="",
-            sealed_secret=sealing.seal_secret(SECRET, project_id=None),
+            sealed_secret=sealing.seal_secret(SECRET, project_id=None), limit=1,
         )  # fmt: skip
     await migrate(database_url, to=41)
     row = await connection.fetchrow("SELECT url, length(secret), disabled_reason FROM webhooks")

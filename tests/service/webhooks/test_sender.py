@@ -59,7 +59,7 @@ async def hook(
 ) -> Webhook:
     return await store.create(
         pool, project_id=project_id, url=SEALER.seal_url(url, project_id=project_id), events=list(events),
-        description="", sealed_secret=SEALER.seal_secret(SECRET, project_id=project_id),
+        description="", sealed_secret=SEALER.seal_secret(SECRET, project_id=project_id), limit=100,
     )  # fmt: skip
 
 
