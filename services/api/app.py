@@ -11,6 +11,7 @@ from functools import partial
 from aiohttp import web
 from aiohttp.web_urldispatcher import AbstractRoute
 
+from services.api.crossdock.bounds import BOUNDS, Bounds
 from services.api.crossdock.event_stream import LONGEST_STREAM
 from services.api.crossdock.problems import render_problem
 from services.api.gitlab.errors import render_gitlab_error
@@ -61,6 +62,7 @@ class ApiConfig:
     ``external_url`` has no slash at its end. The names of the broker's public exchanges begin with
     ``broker_prefix``. An event stream ends after ``longest_stream``. A user has at most about
     ``idempotency_keys_limit`` keys at a time. With ``hsts``, browsers are told to use https alone that long.
+    ``bounds`` are what the limits show beside what is in the rest.
     """
 
     external_url: str
@@ -72,6 +74,7 @@ class ApiConfig:
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
     hsts: timedelta = timedelta(0)
+    bounds: Bounds = field(default_factory=Bounds)
     use_cases: UseCaseConfig = field(default_factory=UseCaseConfig)
 
 
@@ -120,7 +123,7 @@ def make_app(
     app[SECURITY_HEADERS] = security_headers(hsts=config.hsts)
     app[CONNECTIONS] = _make_connections(config, metrics.connections)
     app.cleanup_ctx.append(keep_ticking)
-    app[KEYS], app[KEYS_LIMIT] = pool, config.idempotency_keys_limit
+    app[KEYS], app[KEYS_LIMIT], app[BOUNDS] = pool, config.idempotency_keys_limit, config.bounds
     app[DIGEST_UPLOAD] = content_digest
     app[METRICS], app[TRACER] = metrics.requests, tracer
     app[RENDERERS] = ((_OWN_API, render_problem), (re.compile(""), render_gitlab_error))

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from services.api.app import ApiConfig, ApiMetrics, make_app, make_runner
+from services.api.crossdock.bounds import Bounds, JobBounds
 from services.api.http.body_time import BodyLimits
 from services.api.http.metrics import RequestMetrics
 from services.api.http.places import PLACES, PlaceNumbers
@@ -63,6 +64,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         connections=_connection_limits(settings),
         trusted_proxies=parse_networks(settings.trusted_proxies),
         hsts=timedelta(seconds=settings.hsts_seconds),
+        bounds=_bounds(settings),
         use_cases=UseCaseConfig(
             defaults=default_settings(settings),
             job_attempts=settings.job_attempts,
@@ -91,6 +93,29 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
     )
     ports.place_metrics.watch(app[PLACES].all())
     return app
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        tokens=settings.tokens_limit,
+        groups=settings.groups_limit,
+        idempotency_keys=settings.idempotency_keys_limit,
+        failed_sign_ins=settings.failed_sign_ins,
+        unknown_token=timedelta(seconds=settings.unknown_token_seconds),
+        webhook_senders=settings.webhook_senders,
+        download_connections=settings.download_connections,
+        open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
+        event_retention=timedelta(hours=settings.event_retention),
+        dead_letter_retention=timedelta(hours=settings.dead_letter_retention),
+        jobs=JobBounds(
+            attempts=settings.job_attempts,
+            share=settings.job_share,
+            import_deadline=timedelta(hours=settings.import_deadline),
+            export_deadline=timedelta(hours=settings.export_deadline),
+            idle_deadline=timedelta(minutes=settings.job_idle_deadline),
+            retention=timedelta(days=settings.job_retention),
+        ),
+    )
 
 
 def _body_limits(settings: Settings) -> BodyLimits:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from aiohttp import web
 
+from services.api.crossdock.bounds import BOUNDS, bounds_entity
 from services.api.crossdock.cursors import LARGEST
 from services.api.http.bodies import LARGEST_BODY
 from services.api.http.caller import find_caller
 from services.api.http.form_data import LARGEST_FIELD, LARGEST_FIELDS, MOST_PARTS
 from services.api.http.places import PLACES, holder_of
 from services.api.http.responses import json_response, timestamp
+from services.api.listener.site import CONNECTIONS
 from services.api.use_cases import use_cases
 from shared.accounts.rate_limits import RateLimitUsage
 from shared.idempotency.store import KEPT_FOR
@@ -23,8 +27,26 @@ async def show(request: web.Request) -> web.Response:
     """GET /api/crossdock/v1/limits. Sizes are in bytes; null means no limit."""
     uses = use_cases(request)
     found = await uses.standings.show(find_caller(request))
-    webhooks = {"limit": uses.webhooks.limit}
-    return json_response({**_entity(found), "webhooks": webhooks, "places": _places(request)})
+    bounds = request.app[BOUNDS]
+    own = {
+        "webhooks": {"limit": uses.webhooks.limit, "senders": bounds.webhook_senders},
+        "connections": _connections(request),
+        "places": _places(request),
+    }
+    return json_response({**_entity(found), **bounds_entity(bounds), **own})
+
+
+def _connections(request: web.Request) -> dict[str, object]:
+    """Return the limits of connections to this process."""
+    limits = request.app[CONNECTIONS].limits
+    return {
+        "total": limits.most,
+        "share": limits.most_of_a_peer,
+        "head_seconds": limits.head.total_seconds(),
+        "idle_seconds": limits.idle.total_seconds(),
+        "least_rate": limits.rate,
+        "least_rate_grace_seconds": limits.grace.total_seconds(),
+    }
 
 
 def _places(request: web.Request) -> dict[str, object]:
@@ -36,6 +58,7 @@ def _places(request: web.Request) -> dict[str, object]:
             "share": places.limits.share,
             "held": places.held_by(holder),
             "waiting": places.limits.waiting_each,
+            "waiting_total": places.limits.waiting,
             "patience_seconds": places.limits.patience.total_seconds(),
         }
         for places in request.app[PLACES].all()
@@ -93,6 +116,7 @@ def _archive(found: UserLimits) -> dict[str, object]:
         "entry_name_size": found.archive.name,
         "line_size": found.archive.line,
         "json_depth": found.archive.depth,
+        "prices": asdict(found.archive.prices),
     }
 
 

@@ -286,6 +286,9 @@ async def test_limits_tell_what_holds_for_the_caller_and_what_is_left(api: Api) 
     assert before["archive"] == {
         "decompressed_size": 25600 * 2**20, "entries": 5_000_000, "entry_name_size": 2600,
         "line_size": 50 * 2**20, "json_depth": 1000,
+        "prices": {
+            "gift": 2**20, "line": 4, "entry": 16, "ratio": 1000, "parsed_ratio": 200, "bracket_ratio": 24
+        },
     }  # fmt: skip
 
 
@@ -297,7 +300,8 @@ async def test_limits_tell_the_places_of_each_kind_and_those_that_the_caller_hol
 
     assert limits["records"] == {"pass_seconds": 10.0}
     assert limits["places"]["uploads"] == {
-        "total": 40, "share": 10, "held": 1, "waiting": 8, "patience_seconds": 30.0
+        "total": 40, "share": 10, "held": 1, "waiting": 8, "waiting_total": 200,
+        "patience_seconds": 30.0,
     }  # fmt: skip
     assert {name: (place["total"], place["share"]) for name, place in limits["places"].items()} == {
         "uploads": (40, 10), "downloads": (32, 8), "download_connections": (16, 4),
