@@ -25,3 +25,12 @@ class Event:
     traceparent: str | None
     data: Mapping[str, object]
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LastWord:
+    """The last event of a job, the time of the first one that is kept, and that of its first start."""
+
+    event: Event
+    first_at: datetime
+    started_at: datetime | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.database.pool import Database
-from shared.events.models import Event
+from shared.events.models import Event, LastWord
 from shared.events.store import event_of
 
 _TOP = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq"
@@ -60,6 +60,17 @@ async def list_of_job(db: Database, job_id: int, *, after: int, limit: int) -> l
         "SELECT * FROM events WHERE job_id = $1 AND id > $2 ORDER BY id LIMIT $3", job_id, after, limit
     )
     return [event_of(row) for row in rows]
+
+
+async def find_last_word(db: Database, job_id: int) -> LastWord | None:
+    """Find the last event of a job; None where none is kept."""
+    row = await db.fetchrow(
+        """SELECT *, min(created_at) OVER () AS first_at,
+                  min(created_at) FILTER (WHERE name LIKE '%.started') OVER () AS started_at
+           FROM events WHERE job_id = $1 ORDER BY id DESC LIMIT 1""",
+        job_id,
+    )
+    return None if row is None else LastWord(event_of(row), row["first_at"], row["started_at"])
 
 
 async def list_up_to(db: Database, *, after: int, up_to: int, limit: int) -> list[Event]:

@@ -10,8 +10,8 @@ from datetime import timedelta
 
 from shared.accounts.models import AccessLevel, User
 from shared.database.pool import Database, Pool, one_moment
-from shared.events.models import Event
-from shared.events.stream import Horizon, highest_id, list_of_job, list_up_to
+from shared.events.models import Event, LastWord
+from shared.events.stream import Horizon, find_last_word, highest_id, list_of_job, list_up_to
 from shared.jobs.states import TERMINAL
 from shared.projects import access, store
 from shared.usecases.access import require_user
@@ -64,14 +64,20 @@ class Events:
             async with one_moment(self._pool) as db:
                 job = (await find_job(db, actor, job_id)).report.job
         except NotFound:
-            if job_id is None or not await self._may_read_left_events(require_user(actor), job_id):
-                raise
-            return job_id, True
+            return (await self.find_last_word(actor, job_id)).event.job_id, True
         return job.id, job.state in TERMINAL
 
-    async def _may_read_left_events(self, user: User, job_id: int) -> bool:
-        events = await list_of_job(self._pool, job_id, after=0, limit=1)
-        return bool(await _select_visible(self._pool, user, events))
+    async def find_last_word(self, actor: User | None, job_id: int | None) -> LastWord:
+        """Return the last word of a job that went with its project, as long as its events are kept.
+
+        Raises Unauthenticated and NotFound.
+        """
+        user = require_user(actor)
+        async with one_moment(self._pool) as db:
+            word = None if job_id is None else await find_last_word(db, job_id)
+            if word is None or not await _select_visible(db, user, [word.event]):
+                raise NotFound("Job")
+        return word
 
     async def follow_all(self, actor: User | None, *, after: int | None) -> EventSource:
         """Return a stream of the events of all jobs in the user's projects, after ``after`` or from now on.

@@ -8,6 +8,7 @@ from math import ceil
 from typing import Any
 
 from services.api.http.responses import timestamp
+from shared.events.models import LastWord
 from shared.jobs.models import JobReport, JobState
 
 
@@ -39,6 +40,38 @@ def job_entity(report: JobReport, *, full_path: str, shows_worker: bool) -> dict
     }
 
 
+def last_word_entity(word: LastWord) -> dict[str, object]:
+    """Make a job that went with its project, as its events tell of it."""
+    event, data = word.event, word.event.data
+    job, progress = _mapping(data["job"]), _mapping(data["progress"])
+    archive, upload = data["archive"], data["upload"]
+    ran = None if word.started_at is None else _seconds(word.started_at, event.created_at)
+    return {
+        **job,
+        "project": data["project"],
+        "user_id": data["user_id"],
+        "correlation_id": event.correlation_id,
+        "created_at": timestamp(word.first_at),
+        "due_at": None,
+        "started_at": _moment(word.started_at),
+        "finished_at": timestamp(event.created_at),
+        "lease": None,
+        "error": data["error"],
+        "error_code": data["error_code"],
+        "progress": {**_counts(progress), "bytes_per_second": None, "remaining_seconds": None},
+        "timings": {
+            "waited_seconds": _seconds(word.first_at, word.started_at or event.created_at),
+            "ran_seconds": ran,
+            "phases": _phases(progress),
+        },
+        "outcome": {"archive": archive, "upload": upload} if archive or upload else None,
+    }
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def _moment(moment: datetime | None) -> str | None:
     return None if moment is None else timestamp(moment)
 
@@ -55,8 +88,8 @@ def _lease(report: JobReport, *, shows_worker: bool) -> dict[str, object] | None
 
 def _progress(report: JobReport) -> dict[str, object]:
     """Make the worker's counts, with the rate of the last phase that transferred bytes."""
-    counts = {name: value for name, value in report.progress.items() if name != "phases"}
-    rate = _rate(_phases(report))
+    counts = _counts(report.progress)
+    rate = _rate(_phases(report.progress))
     done, total = report.progress.get("bytes_done"), report.progress.get("bytes_total")
     remaining = None
     if report.job.state is JobState.RUNNING and rate and isinstance(done, int) and isinstance(total, int):
@@ -64,8 +97,12 @@ def _progress(report: JobReport) -> dict[str, object]:
     return counts | {"bytes_per_second": round(rate) if rate else None, "remaining_seconds": remaining}
 
 
-def _phases(report: JobReport) -> list[Mapping[str, Any]]:
-    phases = report.progress.get("phases")
+def _counts(progress: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in progress.items() if name != "phases"}
+
+
+def _phases(progress: Mapping[str, object]) -> list[Mapping[str, Any]]:
+    phases = progress.get("phases")
     return phases if isinstance(phases, list) else []
 
 
@@ -81,7 +118,7 @@ def _timings(report: JobReport) -> dict[str, object]:
     return {
         "waited_seconds": _seconds(job.created_at, job.started_at or until),
         "ran_seconds": None if job.started_at is None else _seconds(job.started_at, until),
-        "phases": _phases(report),
+        "phases": _phases(report.progress),
     }
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from aiohttp import web
 
 from services.api.crossdock.cursors import cursor_page_of, split_page
-from services.api.crossdock.entities import job_entity
+from services.api.crossdock.entities import job_entity, last_word_entity
 from services.api.gitlab.job_origin import origin_of
 from services.api.http.caller import find_caller, require_caller
 from services.api.http.parameters import ParameterReader, integer
 from services.api.http.responses import job_header, json_response
 from services.api.use_cases import use_cases
 from shared.jobs.models import JobKind, JobState
+from shared.usecases.errors import NotFound
 from shared.usecases.jobs import JobFilter, ReportedJob
 
 _KINDS = {kind.value: kind for kind in JobKind}
@@ -50,9 +51,12 @@ def _filter(request: web.Request) -> JobFilter:
 
 
 async def show(request: web.Request) -> web.Response:
-    """GET /api/crossdock/v1/jobs/:id."""
-    job_id = integer(request.match_info["id"])
-    return _answer(request, await use_cases(request).jobs.show(find_caller(request), job_id))
+    """GET /api/crossdock/v1/jobs/:id, also of a job that went with its project."""
+    caller, job_id = find_caller(request), integer(request.match_info["id"])
+    try:
+        return _answer(request, await use_cases(request).jobs.show(caller, job_id))
+    except NotFound:
+        return json_response(last_word_entity(await use_cases(request).events.find_last_word(caller, job_id)))
 
 
 async def cancel(request: web.Request) -> web.Response:

@@ -5,6 +5,7 @@ import pytest
 from shared.accounts.models import AccessLevel
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Outcome, UploadOutcome, UploadTarget
+from shared.projects import store
 from tests.support.api import EXTERNAL_URL, Answer, Api
 
 SECRET = "https://s3.example.com/bucket/x?X-Amz-Signature=secret"  # must not be shown
@@ -118,6 +119,33 @@ async def test_a_job_of_others_is_not_told_from_one_that_is_not_there(api: Api) 
         assert _is_problem(answer, 404, "Not Found", code="not_found")
         assert b'"detail":"Job Not Found"' in answer.body
         assert f'"instance":"/api/crossdock/v1/jobs/{number}"'.encode() in answer.body
+
+
+async def test_the_last_word_of_a_job_whose_project_was_deleted_is_for_its_user_and_administrators(
+    api: Api,
+) -> None:
+    ann, bob = await api.user("ann"), await api.user("bob")
+    await api.user("root", is_admin=True)
+    project = await api.project(ann)
+    await api.member("max", project, AccessLevel.MAINTAINER)
+    failed, waiting, running = [await api.job(project, user) for user in (ann, bob, ann)]
+    await jobs.fail(api.pool, await api.started(failed), error="broken", code="archive_damaged")
+    await api.started(running)
+    before = (await _job(api, failed.id)).body
+    await store.delete(api.pool, project.id)
+
+    after = (await _job(api, failed.id)).body
+    for word in (before, after):
+        assert [word.pop(name)[-1] for name in ("created_at", "started_at", "finished_at")] == ["Z"] * 3
+        assert word.pop("timings").keys() == {"waited_seconds", "ran_seconds", "phases"}
+    assert after == before
+    assert (after["state"], after["error"], after["error_code"]) == ("failed", "broken", "archive_damaged")
+    for by, job in (("ann", running), ("bob", waiting), ("root", waiting)):
+        word = (await _job(api, job.id, by=by)).body
+        assert (word["state"], word["error_code"]) == ("canceled", "project_deleted")
+        assert word["error"] == "the project was deleted"
+    for by, job in (("bob", failed), ("ann", waiting), ("max", failed)):
+        assert (await _job(api, job.id, by=by)).status == 404
 
 
 async def test_errors_before_the_handler_are_problems_too(api: Api) -> None:
