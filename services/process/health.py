@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
 
 import structlog
 
@@ -11,7 +12,9 @@ from shared.broker.base import Broker
 from shared.database.check import check as check_database
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
+from shared.logs import describe
 from shared.storage.base import ObjectStore
+from shared.storage.errors import DiskNearlyFull
 
 _DEADLINE = 5.0
 """The time limit of a check, in seconds."""
@@ -21,6 +24,10 @@ _VITAL = "db_check"
 
 ALIVE = {"status": "ok"}
 """The answer of the liveness probe: the process runs."""
+
+_Result: TypeAlias = dict[str, str]
+_PASSED: _Result = {"status": "ok"}
+_FAILED: _Result = {"status": "failed"}
 
 _log = structlog.get_logger()
 
@@ -56,26 +63,24 @@ async def check_readiness(
     if its check fails, because GitLab's document has ``master_check`` alone.
     """
     names = [name for name in checks if everything or name == _VITAL]
-    results = dict(zip(names, await asyncio.gather(*(_passes(checks[name]) for name in names)), strict=True))
-    shown = {name: passed for name, passed in results.items() if everything or not passed}
-    return _document({"master_check": not now.draining} | shown)
+    results = dict(zip(names, await asyncio.gather(*(_run(checks[name]) for name in names)), strict=True))
+    shown = {name: result for name, result in results.items() if everything or result != _PASSED}
+    return _document({"master_check": _FAILED if now.draining else _PASSED} | shown)
 
 
-def _document(results: Mapping[str, bool]) -> tuple[int, dict[str, object]]:
-    passed = all(results.values())
-    details = {name: [{"status": _word(passes=passes)}] for name, passes in results.items()}
-    return 200 if passed else 503, {"status": _word(passes=passed), **details}
+def _document(results: Mapping[str, _Result]) -> tuple[int, dict[str, object]]:
+    passed = all(result == _PASSED for result in results.values())
+    details = {name: [result] for name, result in results.items()}
+    return 200 if passed else 503, {**(_PASSED if passed else _FAILED), **details}
 
 
-def _word(*, passes: bool) -> str:
-    return "ok" if passes else "failed"
-
-
-async def _passes(check: Check) -> bool:
+async def _run(check: Check) -> _Result:
+    """Run a check. Its result has a message only where that is for anybody to read."""
     try:
         async with asyncio.timeout(_DEADLINE):
             await check()
-    except (CrossdockError, TimeoutError):
-        _log.warning("check_failed", exc_info=True)
-        return False
-    return True
+    except (CrossdockError, TimeoutError) as error:
+        _log.warning("check_failed", error=describe(error))
+        message = {"message": str(error)} if isinstance(error, DiskNearlyFull) else {}
+        return _FAILED | message
+    return _PASSED

@@ -22,7 +22,7 @@ from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
 from shared.database.pool import database, session
 from shared.jobs import outbox
-from shared.settings.environment import Settings
+from shared.settings.environment import MIB, Settings
 from shared.storage.filesystem import FilesystemStore
 from shared.tracing.base import OFF, Tracer
 
@@ -39,8 +39,8 @@ async def open_embedded_ports(
     async with embedded_postgres(data / "postgres") as url:
         await migrate(url)
         async with database(url, size=settings.database_pool_size, on_query=tracer.on_query) as pool:
-            store, broker = FilesystemStore(data / "objects"), MemoryBroker()
-            yield Ports(pool, store, broker, partial(session, url), sealer, tracer=tracer)
+            store = FilesystemStore(data / "objects", wanted=settings.disk_reserve * MIB)
+            yield Ports(pool, store, MemoryBroker(), partial(session, url), sealer, tracer=tracer)
 
 
 async def serve(settings: Settings, *, data: Path) -> None:

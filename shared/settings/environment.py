@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     s3_uploads_in_flight: int = Field(default=2, ge=1, le=64)
     s3_connections: int = Field(default=64, ge=4, le=10_000)
 
+    # Standalone's storage.
+    disk_reserve: int = Field(default=1024, ge=0, description="MiB")
+
     # What seals secrets in the database.
     secrets_key: SecretStr | None = Field(
         default=None, description="32 bytes in Base64; several, by commas or lines: the first seals, all open"

@@ -21,6 +21,17 @@ class OperationFailed(StorageError):
         """The store's own code: one of S3 (``AccessDenied``) or an errno (``ENOSPC``)."""
 
 
+class DiskNearlyFull(OperationFailed):
+    """The disk has less free space than is wanted, in bytes: make room."""
+
+    code = "storage_disk_nearly_full"
+
+    def __init__(self, path: str, *, free: int, wanted: int) -> None:
+        super().__init__("check", "", reason=f"{path} has {free} bytes free, and {wanted} are wanted")
+        self.free = free
+        self.wanted = wanted
+
+
 class OperationRefused(OperationFailed):
     """The store refuses (no permission, no bucket, wrong credentials): a retry does not help."""
 

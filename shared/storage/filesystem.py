@@ -7,6 +7,7 @@ name it. Both lie on one filesystem, so that a commit is one atomic rename.
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import time
 from collections.abc import AsyncGenerator, Iterable
@@ -19,7 +20,7 @@ from uuid import uuid4
 
 from shared.errors import ObjectMissing
 from shared.storage.base import ObjectInfo, bytes_in_range, check_key
-from shared.storage.errors import OperationFailed
+from shared.storage.errors import DiskNearlyFull, OperationFailed
 from shared.storage.filesystem_writer import FilesystemWriter, in_thread
 
 CHUNK = 256 * 1024
@@ -28,10 +29,14 @@ _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class FilesystemStore:
-    """ObjectStore in the directory ``root``, which is made at the first write."""
+    """ObjectStore in the directory ``root``, which is made at the first write.
 
-    def __init__(self, root: Path) -> None:
+    Its check fails while the disk has less than ``wanted`` bytes free; it goes on to write.
+    """
+
+    def __init__(self, root: Path, *, wanted: int = 1) -> None:
         self._root = root
+        self._wanted = wanted
         self._incoming = root / _INCOMING
 
     def create(self, key: str) -> FilesystemWriter:
@@ -82,7 +87,8 @@ class FilesystemStore:
         return await in_thread("abandon", _INCOMING, lambda: _remove_old(self._incoming, last))
 
     async def check(self) -> None:
-        """See ObjectStore: makes a file, and deletes it."""
+        """See ObjectStore: makes a file, and deletes it. Raises DiskNearlyFull."""
+        await in_thread("check", _INCOMING, lambda: _check_space(self._root, self._wanted))
         await in_thread("check", _INCOMING, lambda: _try_out(self._incoming))
 
 
@@ -140,6 +146,13 @@ def _remove_old(incoming: Path, last: float) -> int:
                     Path(entry).unlink()
                     count += 1
     return count
+
+
+def _check_space(root: Path, wanted: int) -> None:
+    there = next(each for each in (root, *root.absolute().parents) if each.exists())
+    free = shutil.disk_usage(there).free
+    if free < wanted:
+        raise DiskNearlyFull(str(root), free=free, wanted=wanted)
 
 
 def _try_out(incoming: Path) -> None:

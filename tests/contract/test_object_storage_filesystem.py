@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.storage.errors import OperationFailed, OperationRefused
+from shared.storage.errors import DiskNearlyFull, OperationFailed, OperationRefused
 from shared.storage.filesystem import FilesystemStore
 from tests.support.objects import get, keys, leftovers, put
 
@@ -105,6 +105,18 @@ async def test_object_cannot_lie_below_another(store: FilesystemStore) -> None:
         await put(store, "packs")
     assert await keys(store) == ["packs/1"]
     assert await leftovers(store) == 0
+
+
+async def test_check_names_the_folder_and_the_bytes_of_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
+    root = tmp_path / "data" / "objects"
+    with pytest.raises(DiskNearlyFull) as caught:
+        await FilesystemStore(root, wanted=2**60).check()
+    assert caught.value.wanted == 2**60
+    assert 0 < caught.value.free < 2**60
+    for told in (str(root), str(caught.value.free), str(2**60)):
+        assert told in str(caught.value)
+    assert not root.exists()
+    await FilesystemStore(root, wanted=1).check()
 
 
 async def test_check_fails_where_no_file_can_be_made(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -162,6 +163,23 @@ async def test_probes_are_told_of_draining_and_of_what_is_away(
     await pool.close()
     assert await status("/-/readiness") == 503
     assert await status("/-/liveness") == 200
+
+
+async def test_a_disk_that_is_nearly_full_is_told_and_no_other_reason(
+    ports: Ports, settings: Settings, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    nearly_full = replace(ports, store=FilesystemStore(tmp_path, wanted=2**60))
+    async with open_monitor(nearly_full, settings, service="test"):
+        await ports.pool.close()
+        async with session.get("/-/readiness?all=1") as answer:
+            assert answer.status == 503
+            found = await answer.json()
+        async with session.get("/-/readiness") as short:
+            assert "storage_check" not in await short.json()
+    assert found["db_check"] == [{"status": "failed"}]
+    [storage] = found["storage_check"]
+    assert storage["status"] == "failed"
+    assert re.search(rf"{tmp_path} has \d+ bytes free, and {2**60} are wanted", storage["message"])
 
 
 async def test_the_pool_tells_its_connections_and_who_waits_for_one(pool: Pool) -> None:
