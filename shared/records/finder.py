@@ -31,6 +31,10 @@ RecordPredicate: TypeAlias = Callable[[bytes], bool]
 """Tells, in a thread, whether a record matches. Equal predicates with equal hashes share a cached result."""
 
 
+_Key: TypeAlias = tuple[int, str, RecordPredicate]
+"""The snapshot, the name of the relation, and what is wanted of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Matches:
     """The number of matches in each segment that has any, by the segment's first record, in order."""
@@ -69,32 +73,58 @@ class Finder:
     """Finds records. Raises SnapshotGone, CorruptSegment and StorageError.
 
     A pass goes segment by segment: where it is cancelled or takes too long, at most the step for one segment
-    still runs, in its thread. It raises ShareUsed and PlacesTaken before it begins, and PassTooLong.
+    still runs, in its thread. It raises ShareUsed and PlacesTaken before it begins, and PassTooLong. What is
+    cached needs no place, even where others counted it while a request waited for one.
     """
 
     def __init__(self, pool: Pool, store: ObjectStore, *, limits: PassLimits) -> None:
         self._pool = pool
         self._store = store
         self._limits = limits
-        self._kept: OrderedDict[tuple[int, str, RecordPredicate], Matches] = OrderedDict()
+        self._kept: OrderedDict[_Key, Matches] = OrderedDict()
+        self._waits: dict[_Key, set[asyncio.Timeout]] = {}
 
     async def matches(self, relation: Relation, predicate: RecordPredicate, *, holder: Holder) -> Matches:
         """Count the matches: from the cache where the same predicate was counted lately, else in a pass."""
         key = (relation.snapshot_id, relation.placed.entry.name, predicate)
-        if key not in self._kept:
-            async with self._turn(self._limits.lists, holder):
-                # Another request may have counted them while this one waited.
-                self._kept[key] = self._kept.get(key) or await self._count(relation, predicate)
+        while key not in self._kept:
+            if await self._take_unless_kept(key, holder):
+                async with self._turn(self._limits.lists, holder):
+                    self._keep(key, self._kept.get(key) or await self._count(relation, predicate))
         self._kept.move_to_end(key)
-        found = self._kept[key]
+        return self._kept[key]
+
+    async def _take_unless_kept(self, key: _Key, holder: Holder) -> bool:
+        """Take the place of a pass; False, without a place, if others counted while this request waited."""
+        waits = self._waits.setdefault(key, set())
+        try:
+            async with asyncio.timeout(None) as wait:
+                waits.add(wait)
+                await self._limits.lists.take(holder)
+        except TimeoutError:
+            return False
+        finally:
+            waits.discard(wait)
+            if not waits:
+                self._waits.pop(key, None)
+        return True
+
+    def _keep(self, key: _Key, found: Matches) -> None:
+        """Cache a result, and end the waits of all who want the same."""
+        self._kept[key] = found
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        return found
+        for wait in self._waits.get(key, ()):
+            wait.reschedule(asyncio.get_running_loop().time())
 
     @asynccontextmanager
     async def _turn(self, places: Places, holder: Holder) -> AsyncIterator[None]:
-        async with places.hold(holder), end_after(self._limits.longest, PassTooLong(self._limits.longest)):
-            yield
+        """End the block in time, and give the place back that the holder has taken for it."""
+        try:
+            async with end_after(self._limits.longest, PassTooLong(self._limits.longest)):
+                yield
+        finally:
+            places.release(holder)
 
     async def _count(self, relation: Relation, predicate: RecordPredicate) -> Matches:
         async with aclosing(self._pass(relation, predicate)) as found:
@@ -102,6 +132,7 @@ class Finder:
 
     async def first(self, relation: Relation, predicate: RecordPredicate, *, holder: Holder) -> int | None:
         """Give the number of the first match, from 0; the pass ends there. None where nothing matches."""
+        await self._limits.singles.take(holder)
         turn = self._turn(self._limits.singles, holder)
         async with turn, aclosing(self._pass(relation, predicate)) as found:
             async for _, numbers in found:

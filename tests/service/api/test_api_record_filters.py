@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from services.api.http.places import PLACES
+from services.api.http.places import PLACES, PlaceNumbers
 from shared.accounts.models import User
+from shared.admission import Holder
 from shared.projects.models import Project
 from shared.records import finder
 from shared.records.filters import Both, RecordFilter
@@ -21,6 +22,7 @@ from tests.support.api import Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import ndjson, project
 from tests.support.samples.table import packed
+from tests.support.waiting import until
 
 STATES = ("opened", "closed", "merged")
 
@@ -209,6 +211,41 @@ async def test_a_user_who_waits_for_lists_gets_a_single_record(
         assert (await _get(api, made, "issues?labels=q9")).status == 429
         held.go_on.set()
         assert {(await each).status for each in lists} == {200}
+
+
+@pytest.mark.parametrize("api", [{"places": PlaceNumbers(passes=1)}], indirect=True)
+async def test_a_list_that_was_counted_for_another_request_needs_no_place(
+    api: Api, made: Project, held: HeldPasses
+) -> None:
+    passes, other = api.app[PLACES].passes, Holder.of_user(0)
+    lists = [asyncio.create_task(_get(api, made, "issues?labels=all&per_page=5")) for _ in range(3)]
+    async with asyncio.timeout(20):
+        await until(lambda: passes.waiting == 2)
+        waiting = asyncio.create_task(passes.take(other))
+        await until(lambda: passes.waiting == 3)
+        held.go_on.set()
+        await waiting  # the next is who was not served yet, and has the only place from now on
+        answers = [await each for each in lists]
+        answers.append(await _get(api, made, "issues?labels=all&per_page=5&page=2"))
+    assert [(each.status, each.headers["X-Total"]) for each in answers] == [(200, "150")] * 4
+    assert (passes.held_by(other), passes.used, passes.waiting) == (1, 1, 0)
+    passes.release(other)
+
+
+async def test_who_waits_for_a_list_whose_pass_was_given_up_counts_it(
+    api: Api, made: Project, held: HeldPasses
+) -> None:
+    passes = api.app[PLACES].passes
+    first = asyncio.create_task(_get(api, made, "issues?labels=all"))
+    async with asyncio.timeout(20):
+        await until(lambda: passes.used == 1)
+        second = asyncio.create_task(_get(api, made, "issues?labels=all"))
+        await until(lambda: passes.waiting == 1)
+        first.cancel()
+        await until(lambda: passes.waiting == 0)
+        held.go_on.set()
+        assert (await second).headers["X-Total"] == "150"
+    assert passes.used == 0
 
 
 @pytest.mark.parametrize("api", [{"longest_pass": timedelta(0)}], indirect=True)
