@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     *(ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "README.md")),
-    *sorted(ROOT.glob("services/*/README.md")),
+    *sorted(ROOT.glob("services/**/README.md")),
 ]
 _TOP = ("deploy/", "services/", "shared/", "tests/")
 _PLACEHOLDER = "NNNN_name"
@@ -44,6 +44,11 @@ def missing(text: str, folder: Path) -> list[str]:
         for name, folders in named(text, folder)
         if not any(any(each.glob(name.replace(_PLACEHOLDER, "*").rstrip("/"))) for each in folders)
     ]
+
+
+def test_the_list_of_differences_from_gitlab_is_found_from_the_readme() -> None:
+    assert ROOT / "services/api/gitlab/README.md" in DOCUMENTS
+    assert "](services/api/gitlab/README.md)" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: str(each.relative_to(ROOT)))
