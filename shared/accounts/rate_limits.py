@@ -67,10 +67,8 @@ class RateLimits:
         """
         return self._judge(await _use(self._pool, name, of, limit=limit)) if limit else None
 
-    async def count_file(
-        self, name: str, user: int, group: int, *, file: int, is_part: bool, limit: int
-    ) -> None:
-        """Count a use of ``name`` for a file, by the user and the group that the file belongs to.
+    async def count_file(self, name: str, user: int, project: int, *, is_part: bool, limit: int) -> None:
+        """Count a use of ``name`` for the file of a project, by the user and the project.
 
         The parts of a file count once in a minute, which begins with the first request for it; a request
         for all of it counts each time. Raises RateLimited, as ``count`` does.
@@ -78,10 +76,10 @@ class RateLimits:
         if not limit:
             return
         async with self._pool.acquire() as db, db.transaction():
-            known = await _use(db, f"{name}_file", (user, file), limit=1)
+            known = await _use(db, f"{name}_file", (user, project), limit=1)
             if is_part and known.is_over:
                 return
-            quota = await _use(db, name, (user, group), limit=limit)
+            quota = await _use(db, name, (user, project), limit=limit)
             if quota.is_over:  # otherwise further parts would be free
                 await _undo(db, known)
         self._judge(quota)

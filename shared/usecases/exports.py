@@ -182,7 +182,7 @@ class Exports:
         user, project = exportable.user, exportable.project
         if wanted is not Wanted.DESCRIPTION:
             await self._limits.count_file(
-                "project_download_export", user.id, project.namespace.id, file=project.id,
+                "project_download_export", user.id, project.id,
                 is_part=wanted is Wanted.PART, limit=exportable.settings.project_download_export_limit,
             )  # fmt: skip
         archive = await archives.find(self._pool, project_id=project.id, user_id=user.id)

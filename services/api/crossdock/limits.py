@@ -104,7 +104,7 @@ def _exports(found: UserLimits) -> dict[str, object]:
         "enabled": settings.project_export_enabled,
         "content_size": _size(settings.max_export_size),
         "rate": _rate(found.exports),
-        "downloads_per_minute_and_namespace": settings.project_download_export_limit or None,
+        "downloads_per_minute_and_project": settings.project_download_export_limit or None,
         "retention_seconds": int(settings.retention.total_seconds()),
     }
 

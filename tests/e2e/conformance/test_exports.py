@@ -241,10 +241,8 @@ async def test_case_25_the_storage_lost_the_file(gitlab: Instance, ann: str, fin
     assert _of(answer) == (404, {"message": "The project export file is not available yet"})
 
 
-async def test_case_27_one_download_a_minute_and_namespace(gitlab: Instance, ann: str) -> None:
-    group = (await gitlab.group(ann))["id"]
-    own = await gitlab.project(ann)
-    other = await gitlab.project(ann, "other", namespace_id=group)
+async def test_case_27_one_download_a_minute_and_project(gitlab: Instance, ann: str) -> None:
+    own, other = [await gitlab.project(ann, path) for path in ("own", "other")]
     async with gitlab.settings(project_download_export_limit=1):
         statuses = [
             (await gitlab.get(f"/projects/{number}/export/download", by=ann)).status

@@ -54,7 +54,7 @@ SHOWN: dict[str, tuple[float, str, float]] = {
     "max_decompressed_archive_size": (26, "archive.decompressed_size", 26 * MIB),
     "project_import_limit": (27, "imports.rate.per_minute", 27),
     "project_export_limit": (28, "exports.rate.per_minute", 28),
-    "project_download_export_limit": (29, "exports.downloads_per_minute_and_namespace", 29),
+    "project_download_export_limit": (29, "exports.downloads_per_minute_and_project", 29),
     "max_archive_entries": (30, "archive.entries", 30),
     "max_entry_name": (310, "archive.entry_name_size", 310),
     "max_line_size": (32, "archive.line_size", 32 * MIB),
