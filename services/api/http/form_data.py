@@ -50,20 +50,43 @@ def form_parser(content_type: str) -> Iterator[Callable[[bytes], Iterator[FormEv
 
 
 class _Feed:
-    """Yields the events of one chunk. It limits the bytes before the first boundary."""
+    """Yields the events of one chunk. Those of a body are the same wherever it is cut, not so the parser's.
+
+    It holds, and limits, the bytes before the first boundary.
+    """
 
     def __init__(self, parser: PushMultipartParser) -> None:
         self._parser = parser
-        self._before = 0
-        self._begun = False
+        self._boundary = b"--" + parser.boundary
+        self._preamble: bytearray | None = bytearray()
 
     def __call__(self, chunk: bytes) -> Iterator[FormEvent]:
-        for event in self._parser.parse(chunk):
-            self._begun = True
-            yield event
-        self._before += len(chunk)
-        if not self._begun and self._before > _LONGEST_PREAMBLE:
-            raise ParametersInvalid(f"multipart body is broken: no part in its first {self._before} bytes")
+        if body := self._from_boundary(chunk):
+            for event in self._parser.parse(body):
+                if isinstance(event, MultipartSegment):
+                    _check_lines(event)
+                yield event
+
+    def _from_boundary(self, chunk: bytes) -> bytes:
+        """Return the chunk, after what was held; nothing before the first boundary has come."""
+        if self._preamble is None:
+            return chunk
+        known = max(0, len(self._preamble) - len(self._boundary))
+        self._preamble += chunk
+        if self._preamble.find(self._boundary, known) < 0:
+            if len(self._preamble) > _LONGEST_PREAMBLE:
+                raise ParametersInvalid(
+                    f"multipart body is broken: no part in its first {len(self._preamble)} bytes"
+                )
+            return b""
+        body, self._preamble = bytes(self._preamble), None
+        return body
+
+
+def _check_lines(part: MultipartSegment) -> None:
+    """Refuse a header with a bare line feed: the parser finds only those that the network cuts off."""
+    if any("\n" in name or "\n" in value for name, value in part.headerlist):
+        raise ParametersInvalid("multipart body is broken: Invalid line break in segment header")
 
 
 def file_name(part: MultipartSegment) -> str | None:

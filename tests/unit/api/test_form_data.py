@@ -39,6 +39,14 @@ def test_what_comes_before_the_first_boundary_is_passed_over_wherever_it_is_cut(
         assert events((preamble + BODY)[:cut], (preamble + BODY)[cut:]) == events(BODY)
 
 
+@pytest.mark.parametrize("at", [b"--", b'name="path"'])
+def test_a_form_with_odd_lines_is_refused_wherever_the_network_cuts_it(at: bytes) -> None:
+    body = BODY.replace(at, {b"--": b"noise--"}.get(at, at + b"\nX: y"), 1)
+    for cut in range(1, len(body)):
+        with pytest.raises(ParametersInvalid, match="broken"):
+            events(body[:cut], body[cut:])
+
+
 def _feed_noise() -> None:
     with form_parser(HEADERS["Content-Type"]) as feed:
         for _ in range(100):
