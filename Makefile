@@ -15,6 +15,7 @@ PORT ?= 8080
 RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
 RELEASE := .venv/release
+ATHERIS := .venv/atheris
 COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
 
@@ -83,8 +84,13 @@ covered:
 	@.venv/bin/coverage combine --quiet
 	@.venv/bin/python -m tests.figures.coverage $(FLOOR)
 
-fuzz: $(DEVELOPMENT) ## Fuzz the archive reader, a minute in all (CROSSDOCK_FUZZ_SECONDS=n for n seconds each test)
+ifdef TARGET
+fuzz: $(ATHERIS)
+	PYTHONPATH=$(ATHERIS) .venv/bin/python -m tests.fuzz $(TARGET) $(ARGS)
+else
+fuzz: $(DEVELOPMENT) ## Fuzz the archive reader for a minute; TARGET=name of tests/fuzz: that, by its coverage, without end
 	CROSSDOCK_FUZZ_SECONDS=$${CROSSDOCK_FUZZ_SECONDS:-5} $(PYTEST) tests/unit/archive/test_fuzz.py
+endif
 
 figures: $(DEVELOPMENT) ## Print the figures of the code that must not get worse: length, complexity, cycles
 	@.venv/bin/python -m tests.figures
@@ -122,7 +128,7 @@ derived-locks: $(DEVELOPMENT)
 		--constraint requirements.lock --output-file deploy/standalone.lock
 
 clean: ## Remove all that make and the tools made; crossdock-data stays
-	rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .coverage .fuzz .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find services shared tests -name __pycache__ -type d -exec rm -rf {} +
 
 $(RUNTIME): deploy/standalone.lock pyproject.toml
@@ -145,6 +151,10 @@ $(DEVELOPMENT): $(RUNTIME) requirements.lock
 $(RELEASE): $(DEVELOPMENT) deploy/release.lock
 	@.venv/bin/python -m venv --clear $@
 	@$@/bin/python -m pip install --quiet --no-deps --require-hashes -r deploy/release.lock
+
+# Beside the locked packages, as no version of it has wheels for all of Python 3.11 to 3.14.
+$(ATHERIS): $(DEVELOPMENT)
+	@$(PIP) --target $@ 'atheris~=3.0'
 
 # uv is quick; pip takes over where uv is not to be had or knows no index.
 define install-lock

@@ -14,38 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from shared.archive.limits import MIB, Limits
-from shared.errors import ArchiveError
-from tests.support.archives import (
-    Entry,
-    entry,
-    header,
-    long_name,
-    packed,
-    pax,
-    pax_record,
-    read,
-    summed,
-)
+from tests.fuzz.archives import outcome, summed_again
+from tests.fuzz.targets import TAR
+from tests.support.archives import packed
 from tests.support.samples.table import packed as packed_sample
 
 pytestmark = pytest.mark.unmeasured
 SECONDS = float(os.environ.get("CROSSDOCK_FUZZ_SECONDS", "0"))
 EXAMPLES = 60
-LIMITS = Limits(decompressed=8 * MIB, entries=1000, header=64 * 1024)
-
-OWN = packed(
-    header(b"./", kind=b"5"),
-    header(b"./tree/", kind=b"5"),
-    entry(b"./VERSION", b"0.2.4"),
-    pax(pax_record(b"path", b"./tree/" + "é".encode() * 90), pax_record(b"mtime", b"1700000000.5")),
-    entry(b"./tree/short", b"pax" * 300),
-    long_name(b"./tree/" + b"n" * 200),
-    entry(b"./tree/nnn", b"gnu"),
-    pax(pax_record(b"comment", b"global"), kind=b"g"),
-    entry(b"./._litter", b"AppleDouble"),
-    entry(b"name", b"ustar", prefix=b"some/prefix"),
-)
 BASES = ["own", "names_in_pax", "from_macos", "every_relation"]
 FIELDS = (0, 124, 136, 156, 257, 345)
 TELLING = (
@@ -101,22 +77,6 @@ def damaged(data: bytes, damages: list[Damage]) -> bytes:
     return bytes(out)
 
 
-def summed_again(tar: bytes) -> bytes:
-    """The tar with good checksums in all that looks like a header, so that damage gets past them."""
-    blocks = [tar[start : start + 512] for start in range(0, len(tar), 512)]
-    return b"".join(
-        summed(block) if len(block) == 512 and block[257:262] == b"ustar" else block for block in blocks
-    )
-
-
-def outcome(archive: bytes, cut: int) -> list[Entry] | None:
-    """What the archive holds, None when it is refused. Any other error fails the test."""
-    try:
-        return read(archive, cut=cut, limits=LIMITS)
-    except ArchiveError:
-        return None
-
-
 def fuzz(check: Callable[[list[Damage], int], None]) -> None:
     """Check many damages, until the time is over."""
     end = time.monotonic() + SECONDS
@@ -132,7 +92,7 @@ def fuzz(check: Callable[[list[Damage], int], None]) -> None:
 
 @pytest.fixture(params=BASES)
 def base(request: pytest.FixtureRequest) -> bytes:
-    return OWN if request.param == "own" else packed_sample(request.param)
+    return packed(TAR) if request.param == "own" else packed_sample(request.param)
 
 
 @pytest.mark.timeout(300 + 2 * SECONDS)
