@@ -1,4 +1,4 @@
-"""Documents name files that exist: what moves takes its names in the documents along."""
+"""Documents name files and tests that exist: what moves takes its names in the documents along."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
-    *(ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "README.md")),
+    *(ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "SECURITY.md")),
     *sorted(ROOT.glob("services/**/README.md")),
 ]
 _TOP = ("deploy/", "services/", "shared/", "tests/")
 _PLACEHOLDER = "NNNN_name"
 _PATH = re.compile(r"(?<![\w./:$-])[\w.*/-]*[\w*/]")
+_TEST = re.compile(r"`(test_\w+)`")
+_DEFINED = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 
 
@@ -54,6 +56,16 @@ def test_the_list_of_differences_from_gitlab_is_found_from_the_readme() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: str(each.relative_to(ROOT)))
 def test_every_file_that_a_document_names_exists(document: Path) -> None:
     assert missing(document.read_text(), document.parent) == []
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    tests = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
+    defined = {name for text in tests for name in _DEFINED.findall(text)}
+    attacks = (ROOT / "SECURITY.md").read_text().partition("| attack |")[2].partition("\n\n")[0]
+    rows = [_TEST.findall(row) for row in attacks.splitlines()[2:]]
+    assert len(rows) > 20
+    assert [] not in rows
+    assert {name for row in rows for name in row} - defined == set()
 
 
 @pytest.mark.parametrize(
