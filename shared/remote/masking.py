@@ -15,7 +15,7 @@ def mask_url(url: str | URL) -> str:
     try:
         parsed = URL(url, encoded=True) if isinstance(url, str) else url
         host = parsed.host_port_subcomponent
-    except ValueError:
+    except (ValueError, IndexError):  # yarl raises IndexError for brackets in the user's name
         return _HIDDEN
     if not host or not host.isprintable():
         return _HIDDEN

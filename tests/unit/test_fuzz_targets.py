@@ -9,6 +9,8 @@ from tests.fuzz.targets import TARGETS
 FOUND = [
     ("form", b'm/f; boundary=b\n--b\r\nContent-Disposition: form-data; name="a\nb"\r\n\r\nx\r\n--b--\r\n'),
     ("form", b'm/f; boundary=b\n123456--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--\r\n'),
+    ("address", b"http://[u]@"),
+    ("command", b'application/json\n{"source":{"url":"http://[u]@"}}'),
 ]
 """What fuzzing found: the target, and an input that failed."""
 

@@ -87,6 +87,7 @@ def test_credentials_move_from_the_url_to_a_header() -> None:
         ("http://host.example:8080/#secret", "http://host.example:8080/*****"),
         ("http://[::1]:8080/", "http://[::1]:8080/"),
         ("http://host:secret/", "*****"),
+        ("http://[secret]@", "*****"),
         ("secret", "*****"),
         ("http://host/\nsecret?a", "http://host/*****"),
         ("http://ho\x1bst/", "*****"),
