@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import msgspec
+import structlog
 
 from shared.broker.base import MAX_BODY_BYTES, Message
+from shared.logs import describe
 from shared.remote.masking import mask_url
 
 _ADDRESSES = frozenset({"url"})
@@ -14,10 +16,11 @@ _SECRETS = frozenset(
     {"access_key_id", "secret_access_key", "session_token", "private_token", "access_token", "password"}
 )
 _HIDDEN = "*****"
+_log = structlog.get_logger()
 
 
 def without_secrets(message: Message) -> Message:
-    """Mask the addresses and keys in a command; leave out a body that is not JSON, or too long for one.
+    """Mask the addresses and keys in a command; leave out a body that cannot be masked, or is too long.
 
     A command without any stays as it is, and can be replayed.
     """
@@ -30,8 +33,8 @@ def _body_without_secrets(body: bytes) -> bytes:
             document = msgspec.json.decode(body)
             masked = _mask(document)
             return body if masked == document else msgspec.json.encode(masked)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            pass
+        except Exception as error:  # noqa: BLE001  # the refusal must not fail: the command would come again
+            _log.debug("command_not_masked", error=describe(error))
     return f"({len(body)} bytes that are no command were left out)".encode()
 
 

@@ -32,6 +32,16 @@ def test_no_secret_is_left(document: object) -> None:
     assert CANARY.encode() not in _masked(json.dumps(document).encode())
 
 
+def test_what_cannot_be_masked_is_left_out_and_can_be_refused_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(url: str) -> str:
+        raise IndexError(url)
+
+    monkeypatch.setattr("services.api.queue.masking.mask_url", fail)
+    kept = _masked(json.dumps(DATA).encode())
+    assert kept.endswith(b"were left out)")
+    assert CANARY.encode() not in kept
+
+
 def test_what_is_no_secret_is_left_as_it_was() -> None:
     kept = json.loads(_masked(json.dumps(DATA).encode()))
     assert kept["path"] == "p"
