@@ -19,6 +19,7 @@ from shared.remote.download import RemoteDownload
 from shared.remote.errors import AnswerEarly, RedirectRefused
 from shared.remote.exchange import Exchange, translate_errors
 from shared.remote.gate import Gate
+from shared.remote.pace import LeastRate, Pace
 from shared.remote.redirects import REDIRECTS, Redirects
 from shared.remote.resolver import Resolver
 from shared.remote.upload import UploadBody
@@ -32,10 +33,16 @@ _OK = range(200, 300)
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long connecting may take, and how long a remote may then neither send nor accept a byte."""
+    """How long a remote may take.
+
+    ``opening`` is for the connection, ``idle`` for the next bytes that it sends or accepts, ``answer`` for
+    the answer to a body that was sent.
+    """
 
     opening: timedelta = timedelta(seconds=10)
     idle: timedelta = timedelta(seconds=60)
+    answer: timedelta = timedelta(minutes=5)
+    least: LeastRate = field(default_factory=LeastRate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +126,16 @@ class RemoteClient:
         Raises LengthWrong where ``body`` has another length.
         """
         target = await self._gate.check(url)
-        upload = UploadBody(body, target.url, length=length, idle=self._deadlines.idle)
+        limits = self._deadlines
+        pace = Pace(limits.least, target.url)
+        upload = UploadBody(
+            body, target.url, length=length, pace=pace, idle=limits.idle, answer=limits.answer
+        )
         own = {**headers, **target.authorization, "Content-Length": str(length)}
         async with upload.wait_for_source():
             with translate_errors(target.url):
                 sent = self._exchange.request(method, target, headers=own, body=upload.chunks())
-                async with upload.deadline(self._deadlines.opening), sent as answer:
+                async with upload.deadline(limits.opening), sent as answer:
                     upload.stop()
                     _check(answer, target.url, complete=upload.complete)
                     excerpt = await _excerpt(answer)

@@ -96,6 +96,16 @@ class Unanswered(RemoteError):
         super().__init__(url, "did not answer in time")
 
 
+class TooSlow(RemoteError):
+    """The server sent or accepted fewer bytes than ``rate`` a second, for longer than its grace."""
+
+    code = "remote_slow"
+    retryable = True
+
+    def __init__(self, url: URL, rate: int) -> None:
+        super().__init__(url, f"is slower than {rate} bytes a second")
+
+
 class AnswerMalformed(RemoteError):
     """The answer breaks HTTP, or has a header over 8 KiB or more than 128 headers."""
 

@@ -9,20 +9,35 @@ from datetime import timedelta
 
 from yarl import URL
 
-from shared.remote.errors import LengthWrong, RemoteError
+from shared.remote.errors import LengthWrong, RemoteError, TooSlow
+from shared.remote.pace import Pace
 
 _SLICE = 64 * 1024
 """Bytes between two resets of the timer, at most: a slow remote has to accept that many within ``idle``."""
 
 
 class UploadBody:
-    """The body of one request: ``length`` bytes from ``source``."""
+    """The body of one request: ``length`` bytes from ``source``.
 
-    def __init__(self, source: AsyncIterator[bytes], url: URL, *, length: int, idle: timedelta) -> None:
+    The remote has ``idle`` to accept each 64 KiB, and ``answer`` to answer after the last.
+    """
+
+    def __init__(  # the limits of a body
+        self,
+        source: AsyncIterator[bytes],
+        url: URL,
+        *,
+        length: int,
+        pace: Pace,
+        idle: timedelta,
+        answer: timedelta,
+    ) -> None:
         self._source = source
         self._url = url
         self._length = self._left = length
+        self._pace = pace
         self._idle = idle.total_seconds()
+        self._answer = answer.total_seconds()
         self._timeout = asyncio.timeout(None)
         self._stopped = False
         self._failure: Exception | None = None
@@ -47,7 +62,7 @@ class UploadBody:
         self._timeout.reschedule(None)
 
     async def chunks(self) -> AsyncIterator[memoryview]:
-        """Give the body, in pieces of at most 64 KiB."""
+        """Give the body, in pieces of at most 64 KiB. Raises TooSlow."""
         while (chunk := await self._pull()) is not None:
             for start in range(0, len(chunk), _SLICE):
                 await _let_answers_in()
@@ -56,12 +71,14 @@ class UploadBody:
                 piece = memoryview(chunk)[start : start + _SLICE]
                 self._left -= len(piece)
                 self._watch(self._idle)
+                self._pace.begin()
                 yield piece
-        self._watch(self._idle)
+                self._count(len(piece))
+        self._watch(self._answer)
 
     @asynccontextmanager
     async def wait_for_source(self) -> AsyncIterator[None]:
-        """Leave the block once ``source`` is not being read; raise its error where that ended the request."""
+        """Leave the block once ``source`` is not being read; raise the body's error if that ended it."""
         try:
             yield
         except RemoteError:
@@ -81,6 +98,13 @@ class UploadBody:
                 self._failure = error
                 raise
         return chunk
+
+    def _count(self, accepted: int) -> None:
+        try:
+            self._pace.end(accepted)
+        except TooSlow as error:
+            self._failure = error
+            raise
 
     def _check(self, chunk: bytes | None) -> None:
         short = chunk is None and self._left > 0

@@ -20,7 +20,8 @@ from tests.support.tls_front import cut
 SECRET = "hunter2"
 LOOPBACK = Policy(schemes=("http", "https"), allowed=("127.0.0.2",))
 CONTENT = b"".join(hashlib.sha256(str(number).encode()).digest() for number in range(40_000))
-SHORT = Deadlines(opening=timedelta(seconds=5), idle=timedelta(seconds=0.5))
+HALF_A_SECOND = timedelta(seconds=0.5)
+SHORT = Deadlines(opening=timedelta(seconds=5), idle=HALF_A_SECOND, answer=HALF_A_SECOND)
 PATIENT = timedelta(seconds=20)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
