@@ -36,6 +36,7 @@ from shared.accounts.users import ensure_root
 from shared.admission import PlaceRules
 from shared.database.migrate import migrate
 from shared.database.pool import Pool
+from shared.outbound.policy import outbound_deadlines
 from shared.outbound.remote_imports import remote_import_policy
 from shared.settings.archive_limits import archive_limits
 from shared.settings.defaults import default_settings
@@ -115,6 +116,7 @@ def _bounds(settings: Settings) -> Bounds:
             idle_deadline=timedelta(minutes=settings.job_idle_deadline),
             retention=timedelta(days=settings.job_retention),
         ),
+        remotes=outbound_deadlines(settings),
     )
 
 

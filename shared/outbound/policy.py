@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 
 from shared.database.pool import Pool
 from shared.remote.addresses import Policy
-from shared.remote.client import RemoteClient
+from shared.remote.client import Deadlines, RemoteClient
+from shared.remote.pace import LeastRate
 from shared.remote.resolver import SystemResolver
 from shared.settings.application import ApplicationSettings
 from shared.settings.defaults import default_settings
@@ -39,12 +41,22 @@ def outbound_tls(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
+def outbound_deadlines(settings: Settings) -> Deadlines:
+    """Read how slow servers elsewhere may be."""
+    grace = timedelta(seconds=settings.remote_grace_seconds)
+    return Deadlines(
+        answer=timedelta(seconds=settings.remote_answer_seconds),
+        least=LeastRate(rate=settings.remote_least_rate, grace=grace),
+    )
+
+
 def outbound_clients(pool: Pool, settings: Settings) -> Callable[[], Awaitable[RemoteClient]]:
     """Give a function that makes a client by the settings at the time of its call."""
     defaults, tls = default_settings(settings), outbound_tls(settings)
+    deadlines = outbound_deadlines(settings)
 
     async def connect() -> RemoteClient:
         now = await application_settings(pool, defaults)
-        return RemoteClient(outbound_policy(now), SystemResolver(), tls=tls)
+        return RemoteClient(outbound_policy(now), SystemResolver(), tls=tls, deadlines=deadlines)
 
     return connect

@@ -97,9 +97,12 @@ class Settings(BaseSettings):
     allow_local_requests_from_web_hooks_and_services: bool = False
     outbound_local_requests_allowlist: str = Field(default="", description="separated by commas")
 
-    # Imports from elsewhere.
+    # Imports from elsewhere, and uploads to there.
     allow_http_remote_imports: bool = False
     remote_ca_file: Path | None = Field(default=None, description="PEM; trusted beside the system's")
+    remote_least_rate: int = Field(default=16 * 1024, ge=1, description="bytes a second")
+    remote_grace_seconds: float = Field(default=300, gt=0)
+    remote_answer_seconds: float = Field(default=300, gt=0)
     remote_s3_endpoint_url: str | None = Field(default=None, description="that of AWS")
 
     # Limits that GitLab does not have as settings.
@@ -133,6 +136,7 @@ class Settings(BaseSettings):
 
     # Workers.
     worker_concurrency: int = Field(default=1, ge=1, le=64)
+    upload_concurrency: int = Field(default=32, ge=1, le=1000)
     lease_seconds: float = Field(default=60, gt=0)
     job_attempts: int = Field(default=5, ge=1)
     job_retention: int = Field(default=30, ge=1, le=3650, description="days")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from aiohttp import web
+
+from shared.remote.client import Deadlines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class JobBounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """The bounds of one user, of jobs, and how long things are kept.
+    """The bounds of one user, of jobs and of servers elsewhere, and how long things are kept.
 
     In a minute, ``failed_sign_ins`` may fail from one address, or for one account; 0 is any number. A token
     that is unknown is remembered as such for ``unknown_token``. A user may read a file by
@@ -44,6 +46,7 @@ class Bounds:
     event_retention: timedelta = timedelta(days=3)
     dead_letter_retention: timedelta = timedelta(days=7)
     jobs: JobBounds = JobBounds()
+    remotes: Deadlines = field(default_factory=Deadlines)
 
 
 BOUNDS = web.AppKey("bounds", Bounds)
@@ -65,6 +68,11 @@ def bounds_entity(bounds: Bounds) -> dict[str, object]:
             "export_seconds": _seconds(jobs.export_deadline),
             "idle_seconds": _seconds(jobs.idle_deadline),
             "retention_seconds": _seconds(jobs.retention),
+        },
+        "remotes": {
+            "least_rate": bounds.remotes.least.rate,
+            "least_rate_grace_seconds": _seconds(bounds.remotes.least.grace),
+            "answer_seconds": _seconds(bounds.remotes.answer),
         },
         "snapshots": {"open_seconds": _seconds(bounds.open_snapshot_retention)},
         "events": {"retention_seconds": _seconds(bounds.event_retention)},

@@ -79,13 +79,16 @@ SHOWN: dict[str, tuple[float, str, float]] = {
     "export_deadline": (52, "jobs.export_seconds", 52 * HOUR),
     "job_idle_deadline": (53, "jobs.idle_seconds", 53 * 60),
     "job_share": (54, "jobs.share_percent", 54),
+    "remote_least_rate": (4096, "remotes.least_rate", 4096),
+    "remote_grace_seconds": (55, "remotes.least_rate_grace_seconds", 55),
+    "remote_answer_seconds": (56, "remotes.answer_seconds", 56),
 }
 
 NO_LIMITS = {
     "port", "metrics_port", "hsts_seconds",
     # How much memory a process takes, and how it uses its servers.
     "s3_part_size", "s3_uploads_in_flight", "unknown_tokens", "pack_blob_size", "worker_concurrency",
-    "disk_reserve",
+    "upload_concurrency", "disk_reserve",
     # How soon services notice what happened to others, and how long they take to end.
     "lease_seconds", "sweep_seconds", "collect_grace_seconds", "drain_seconds",
 }  # fmt: skip
