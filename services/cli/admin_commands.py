@@ -52,6 +52,7 @@ class QueueName(Enum):
     IMPORT = "import"
     EXPORT = "export"
     RELATION_IMPORT = "relation_import"
+    UPLOAD = "upload"
     COMMANDS = "commands"
 
 

@@ -39,6 +39,7 @@ class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     id: int
     kind: str
+    parent_id: int | None = None
     state: str
     project: ProjectReference
     user_id: int | None = None

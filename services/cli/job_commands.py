@@ -24,6 +24,7 @@ class Kind(Enum):
     IMPORT = "import"
     EXPORT = "export"
     RELATION_IMPORT = "relation_import"
+    UPLOAD = "upload"
 
 
 class State(Enum):

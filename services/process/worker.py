@@ -18,6 +18,8 @@ from shared.jobs.models import JobKind
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.settings.environment import Settings
 
+_OF_EXPORTS = (JobKind.EXPORT, JobKind.UPLOAD)
+
 
 def worker_name() -> str:
     """Return the name of this process in the rows of its jobs: host and process id."""
@@ -26,9 +28,9 @@ def worker_name() -> str:
 
 def worker_limits(settings: Settings, kind: JobKind) -> WorkerLimits:
     """Read the limits of the workers of a kind from the settings."""
-    hours = settings.export_deadline if kind is JobKind.EXPORT else settings.import_deadline
+    hours = settings.export_deadline if kind in _OF_EXPORTS else settings.import_deadline
     return WorkerLimits(
-        concurrency=settings.worker_concurrency,
+        concurrency=settings.upload_concurrency if kind is JobKind.UPLOAD else settings.worker_concurrency,
         ttl=timedelta(seconds=settings.lease_seconds),
         drain=timedelta(seconds=settings.drain_seconds),
         deadlines=Deadlines(total=timedelta(hours=hours), idle=timedelta(minutes=settings.job_idle_deadline)),

@@ -1,4 +1,4 @@
--- Version 1, for migration 20 and newer.
+-- Version 2, for migration 61 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -99,8 +99,8 @@ CREATE OR REPLACE FUNCTION name_of_job_event(old_job jobs, new_job jobs) RETURNS
     END
 $$;
 
--- The archive that an export has made or an import reads. The outcome comes first: it has the size and digest
--- of an archive that the import fetched, or that was put into the store without a digest.
+-- The archive that an export has made, an import reads or an upload sends. The outcome comes first: it has the
+-- size and digest of an archive that the import fetched, or that was put into the store without a digest.
 CREATE OR REPLACE FUNCTION archive_of_job(job jobs) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT archive FROM (
         SELECT job.outcome -> 'archive' AS archive, 1 AS rank
@@ -118,7 +118,7 @@ $$;
 -- finding failures.
 CREATE OR REPLACE FUNCTION failures_of_job(job jobs) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT count(*) FROM failed_relations WHERE job_id = job.id AND lease = job.lease
-    HAVING job.kind <> 'export' AND job.finished_at IS NOT NULL
+    HAVING job.kind NOT IN ('export', 'upload') AND job.finished_at IS NOT NULL
 $$;
 
 -- The public JSON of an event: the schema JobEvent in services/api/asyncapi describes it, for the queue, for
@@ -131,7 +131,8 @@ RETURNS jsonb LANGUAGE sql STABLE AS $$
             'kind', job.kind,
             'state', job.state,
             'attempt', job.attempt,
-            'max_attempts', job.max_attempts),
+            'max_attempts', job.max_attempts,
+            'parent_id', job.parent_id),
         'project', jsonb_build_object('id', job.project_id, 'path_with_namespace', project_path),
         'user_id', job.user_id,
         'progress', job.progress,

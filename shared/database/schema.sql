@@ -188,7 +188,7 @@ CREATE TABLE segments (
 );
 
 
--- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     kind             text NOT NULL,
@@ -214,12 +214,14 @@ CREATE TABLE jobs (
     outcome          jsonb,
     traceparent      text,
     error_code       text,
+    parent_id        bigint,
     CONSTRAINT jobs_pkey PRIMARY KEY (id),
     CONSTRAINT jobs_check CHECK ((state = 'running') = (lease_expires_at IS NOT NULL)),
     CONSTRAINT jobs_check1 CHECK ((state IN ('finished', 'failed', 'canceled')) = (finished_at IS NOT NULL)),
-    CONSTRAINT jobs_kind_check CHECK (kind IN ('import', 'export', 'relation_import')),
+    CONSTRAINT jobs_kind_check CHECK (kind IN ('import', 'export', 'relation_import', 'upload')),
     CONSTRAINT jobs_state_check CHECK (state IN ('queued', 'running', 'finished', 'failed', 'canceled')),
     CONSTRAINT jobs_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id) ON DELETE SET NULL,
+    CONSTRAINT jobs_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES jobs(id) ON DELETE SET NULL,
     CONSTRAINT jobs_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
     CONSTRAINT jobs_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE SET NULL,
     CONSTRAINT jobs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL
@@ -234,6 +236,8 @@ CREATE INDEX jobs_leases ON jobs (lease_expires_at)
 CREATE INDEX jobs_object ON jobs (object_id);
 CREATE INDEX jobs_of_project ON jobs (project_id, (- id));
 CREATE INDEX jobs_of_user ON jobs (user_id, (- id));
+CREATE INDEX jobs_parent ON jobs (parent_id)
+    WHERE parent_id IS NOT NULL;
 CREATE INDEX jobs_project ON jobs (project_id, kind, id DESC);
 CREATE INDEX jobs_queued ON jobs (not_before)
     WHERE state = 'queued';

@@ -18,6 +18,7 @@ class JobKind(Enum):
     IMPORT = "import"
     EXPORT = "export"
     RELATION_IMPORT = "relation_import"
+    UPLOAD = "upload"
 
 
 class JobState(Enum):
@@ -57,7 +58,7 @@ class ImportOrder:
 class UploadTarget:
     """Where a finished export is uploaded to. The URL is a secret: its holder may write there.
 
-    The job's row holds it until the job has ended, sealed as ``sealed_orders.py`` does it.
+    The row of the export, and then that of its upload, holds it sealed as ``sealed_orders.py`` does it.
     """
 
     url: str = field(repr=False)
@@ -79,15 +80,25 @@ class RelationImportOrder:
     relation: str
 
 
-JobOrder: TypeAlias = ImportOrder | ExportOrder | RelationImportOrder
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadOrder:
+    """The order to upload an archive, which is the object of the job's row. The job's parent made it.
+
+    ``upload`` is None once it is forgotten.
+    """
+
+    upload: UploadTarget | None = None
+
+
+JobOrder: TypeAlias = ImportOrder | ExportOrder | RelationImportOrder | UploadOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadOutcome:
-    """How an upload ended: successfully where ``error`` is None.
+    """How an upload ended: successfully where ``error`` is None, as it is since uploads are jobs.
 
-    ``status`` is that of the last answer, if there was one; ``attempts`` counts the requests within the job's
-    last attempt; ``bytes`` is the archive's size; ``url`` is masked.
+    ``status`` is that of the answer; ``attempts`` counts the requests; ``bytes`` is the archive's size;
+    ``url`` is masked.
     """
 
     url: str
@@ -117,6 +128,7 @@ class Outcome:
 class Job:
     """One row of the job table, as it was when read.
 
+    ``parent_id`` is the export of an upload, as long as that is kept.
     ``has_forgotten`` is true of an ended job whose order had a secret address.
     """
 
@@ -129,6 +141,7 @@ class Job:
     traceparent: str | None = None
     order: JobOrder
     object_id: int | None
+    parent_id: int | None
     has_forgotten: bool
     attempt: int
     max_attempts: int

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
-from shared.jobs.models import ExportOrder, ImportOrder, Job, JobOrder, RelationImportOrder
+from shared.jobs.models import ExportOrder, ImportOrder, Job, JobOrder, RelationImportOrder, UploadOrder
 from shared.sealing.sealer import SealContext, Sealer
 
 PURPOSES = {"source": "job.source", "upload": "job.upload"}
@@ -62,7 +62,7 @@ def _change_address(order: JobOrder, change: Callable[[str, str], str]) -> JobOr
         case ImportOrder():
             source = order.source
             return replace(order, source=source and replace(source, url=change("source", source.url)))
-        case ExportOrder():
+        case ExportOrder() | UploadOrder():
             upload = order.upload
             return replace(order, upload=upload and replace(upload, url=change("upload", upload.url)))
         case RelationImportOrder():

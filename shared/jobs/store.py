@@ -23,6 +23,7 @@ from shared.jobs.models import (
     Lease,
     Outcome,
     RelationImportOrder,
+    UploadOrder,
 )
 from shared.jobs.states import Move, guard, target
 from shared.tracing.context import current_traceparent
@@ -31,6 +32,7 @@ _ORDERS: dict[JobKind, type[JobOrder]] = {
     JobKind.IMPORT: ImportOrder,
     JobKind.EXPORT: ExportOrder,
     JobKind.RELATION_IMPORT: RelationImportOrder,
+    JobKind.UPLOAD: UploadOrder,
 }
 _KINDS = {order: kind for kind, order in _ORDERS.items()}
 FORGOTTEN = """((payload - 'source' - 'upload') || jsonb_build_object(
@@ -51,8 +53,8 @@ _LONGEST_PAUSE = timedelta(seconds=30)
 A process that is silent for longer is frozen or cut off, and loses the transaction.
 """
 _PLAIN = (
-    "id", "project_id", "user_id", "correlation_id", "traceparent", "object_id", "attempt", "max_attempts",
-    "lease", "error", "error_code", "created_at", "started_at", "finished_at",
+    "id", "project_id", "user_id", "correlation_id", "traceparent", "object_id", "parent_id", "attempt",
+    "max_attempts", "lease", "error", "error_code", "created_at", "started_at", "finished_at",
 )  # fmt: skip
 REPORTED = (*_PLAIN, "kind", "state", "payload", "outcome", "not_before", "worker", "lease_expires_at")
 """The columns of a report, except for the progress, which may be long."""
@@ -77,7 +79,7 @@ def job_of(row: Row) -> Job:
     )
 
 
-async def enqueue(
+async def enqueue(  # noqa: PLR0913  # the columns of a job
     db: Database,
     order: JobOrder,
     *,
@@ -85,6 +87,7 @@ async def enqueue(
     user_id: int,
     correlation_id: str,
     object_id: int | None = None,
+    parent_id: int | None = None,
     max_attempts: int = 5,
     traceparent: str | None = None,
 ) -> Job:
@@ -93,11 +96,11 @@ async def enqueue(
     It belongs to the trace of ``traceparent``, or to the current one.
     """
     row = await db.fetchrow(
-        f"""INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, max_attempts,
-                              traceparent)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING {JOB}""",  # noqa: S608  # fixed texts
+        f"""INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, parent_id,
+                              max_attempts, traceparent)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING {JOB}""",  # noqa: S608  # fixed texts
         _KINDS[type(order)].value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id,
-        max_attempts, traceparent or current_traceparent(),
+        parent_id, max_attempts, traceparent or current_traceparent(),
     )  # fmt: skip
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
     return job_of(row)
@@ -140,12 +143,12 @@ async def find_newest(
     return job_of(row) if row else None
 
 
-async def list_unfinished(db: Database, project_id: int, kind: JobKind, *, user_id: int) -> list[Job]:
-    """List the jobs of that kind that a user requested and that have not ended, the oldest first."""
+async def list_unfinished(db: Database, project_id: int, *kinds: JobKind, user_id: int) -> list[Job]:
+    """List the jobs of these kinds that a user requested and that have not ended, the oldest first."""
     rows = await db.fetch(
-        f"""{_FIND} project_id = $1 AND kind = $2 AND user_id = $3 AND finished_at IS NULL
+        f"""{_FIND} project_id = $1 AND kind = ANY($2) AND user_id = $3 AND finished_at IS NULL
            ORDER BY id""",
-        project_id, kind.value, user_id,
+        project_id, [kind.value for kind in kinds], user_id,
     )  # fmt: skip
     return [job_of(row) for row in rows]
 

@@ -15,7 +15,7 @@ from shared.exports import archives
 from shared.exports.archives import FinishedArchive
 from shared.exports.downloads import FileDownload
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, JobKind, JobState, UploadTarget
+from shared.jobs.models import ExportOrder, Job, JobKind, JobState, UploadTarget
 from shared.ledger import objects
 from shared.outbound.policy import SCHEMES
 from shared.projects import store
@@ -40,6 +40,9 @@ from shared.usecases.imports import ScheduledJob
 from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
 from shared.usecases.settings import InstanceSettings
+
+_UNDERWAY = (JobKind.EXPORT, JobKind.UPLOAD)
+"""To GitLab's API an export has not ended before its upload has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +115,18 @@ class Exports:
 
         Raises RateLimited, FieldsInvalid and ProjectTooLarge, in this order.
         """
-        user, project, settings = exportable.user, exportable.project, exportable.settings
-        await self._limits.count("project_export", user.id, limit=settings.project_export_limit)
+        user, project = exportable.user, exportable.project
+        await self.count(exportable)
         await self._refuse_target(user, project, order.upload)
-        limit = settings.max_export_size
+        limit = exportable.settings.max_export_size
         if limit and await project_size(self._pool, project.id) > limit * MIB:
             await archives.remove_archives(self._pool, project_id=project.id, user_id=user.id)
             raise ProjectTooLarge
+
+    async def count(self, exportable: ExportableProject) -> None:
+        """Count an export, or an upload that is retried, against the rate limit. Raises RateLimited."""
+        limit = exportable.settings.project_export_limit
+        await self._limits.count("project_export", exportable.user.id, limit=limit)
 
     async def schedule(
         self, exportable: ExportableProject, order: ExportOrder, *, origin: JobOrigin
@@ -140,12 +148,27 @@ class Exports:
         """
         user, project = exportable.user, exportable.project
         async with db.transaction():
-            if not await store.lock(db, project.id):
-                raise NotFound("Project")
-            if await jobs.list_unfinished(db, project.id, JobKind.EXPORT, user_id=user.id):
-                raise ExportUnderway
+            await _refuse_second(db, exportable)
             await archives.remove_archives(db, project_id=project.id, user_id=user.id)
             job = await self._queue.enqueue(db, order, project=project, user=user, origin=origin)
+        return ScheduledJob(project, job)
+
+    async def insert_upload(
+        self, db: Connection, exportable: ExportableProject, before: Job, *, origin: JobOrigin
+    ) -> ScheduledJob | None:
+        """Insert a job with the order of the upload ``before``. The caller announces it.
+
+        Returns None if the archive is not stored any more. Raises NotFound and ExportUnderway.
+        """
+        user, project = exportable.user, exportable.project
+        async with db.transaction():
+            await _refuse_second(db, exportable)
+            if before.object_id is None or not await objects.touch(db, before.object_id):
+                return None
+            job = await self._queue.enqueue(
+                db, before.order, project=project, user=user, origin=origin, object_id=before.object_id,
+                parent_id=before.parent_id,
+            )  # fmt: skip
         return ScheduledJob(project, job)
 
     async def status(self, actor: User | None, reference: str) -> ExportStatus:
@@ -158,7 +181,7 @@ class Exports:
         # One snapshot: otherwise a job that ends between two queries would look like a regeneration.
         async with one_moment(self._pool) as db:
             newest = await jobs.find_newest(db, project.id, JobKind.EXPORT, user_id=user.id)
-            underway = await jobs.list_unfinished(db, project.id, JobKind.EXPORT, user_id=user.id)
+            underway = await jobs.list_unfinished(db, project.id, *_UNDERWAY, user_id=user.id)
             archive = await archives.find(db, project_id=project.id, user_id=user.id)
         if underway and archive:
             return "regeneration_in_progress"
@@ -205,6 +228,15 @@ class Exports:
         except BlockedUrl as error:
             await archives.remove_archives(self._pool, project_id=project.id, user_id=actor.id)
             raise FieldsInvalid({"url": [f"is blocked: {error.reason}"]}, cause=error) from None
+
+
+async def _refuse_second(db: Connection, exportable: ExportableProject) -> None:
+    """Raise NotFound, or ExportUnderway if an export or an upload of the user has not ended."""
+    project, user = exportable.project, exportable.user
+    if not await store.lock(db, project.id):
+        raise NotFound("Project")
+    if await jobs.list_unfinished(db, project.id, *_UNDERWAY, user_id=user.id):
+        raise ExportUnderway
 
 
 async def require_stored(store: ObjectStore, key: str, *, message: str) -> None:

@@ -10,7 +10,6 @@ from shared.jobs.models import Job, JobOrder
 from shared.jobs.outbox import announce
 from shared.jobs.sealed_orders import OrderSealer
 from shared.projects.models import Project
-from shared.sealing.errors import SecretUnreadable
 from shared.sealing.sealer import Sealer
 from shared.usecases.job_origin import JobOrigin
 
@@ -33,20 +32,15 @@ class JobQueue:
         user: User,
         origin: JobOrigin,
         object_id: int | None = None,
+        parent_id: int | None = None,
     ) -> Job:
         """Insert a queued job in the caller's transaction. The caller announces it after the commit."""
         sealed = self._sealer.seal(order, project_id=project.id)
         return await store.enqueue(
             db, sealed, project_id=project.id, user_id=user.id, correlation_id=origin.correlation_id,
-            object_id=object_id, max_attempts=self._attempts, traceparent=origin.traceparent,
+            object_id=object_id, parent_id=parent_id, max_attempts=self._attempts,
+            traceparent=origin.traceparent,
         )  # fmt: skip
-
-    def has_order(self, job: Job, order: JobOrder) -> bool:
-        """Tell whether a job was queued with this order. One whose address does not open was not."""
-        try:
-            return self._sealer.open(job) == order
-        except SecretUnreadable:
-            return False
 
     async def announce(self, job: Job) -> None:
         """Wake a worker for a committed job. May be repeated.

@@ -7,7 +7,15 @@ from typing import assert_never
 from shared.accounts.models import User
 from shared.database.pool import Connection, Pool
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, JobState, RelationImportOrder
+from shared.jobs.models import (
+    ExportOrder,
+    ImportOrder,
+    Job,
+    JobKind,
+    JobState,
+    RelationImportOrder,
+    UploadOrder,
+)
 from shared.ledger import objects
 from shared.projects import store
 from shared.projects.models import Project
@@ -28,6 +36,7 @@ _IMPORTING = "the project is being imported"
 _RELATION_RUNNING = "a relation import is already in progress for this project"
 _FORGOTTEN = "it had an address that is a secret, and was forgotten when the job ended: ask for it anew"
 _GONE = f"its archive is not there any more, as it is kept for {_KEPT_HOURS} hours: upload it anew"
+_EXPORT_GONE = f"its archive is not there any more, as it is kept for {_KEPT_HOURS} hours: export anew"
 
 
 class Retries:
@@ -61,6 +70,8 @@ class Retries:
         match job.order:
             case ExportOrder() as order:
                 return await self._export(actor, project, order, origin=origin)
+            case UploadOrder():
+                return await self._upload(actor, job, project, origin=origin)
             case ImportOrder() | RelationImportOrder():
                 await self._imports.admit(actor)
                 return await self._import(actor, job, project, origin=origin)
@@ -72,6 +83,15 @@ class Retries:
         await self._exports.check(exportable, order)
         async with self._pool.acquire() as db:
             return (await self._exports.insert(db, exportable, order, origin=origin)).job
+
+    async def _upload(self, actor: User, job: Job, project: Project, *, origin: JobOrigin) -> Job:
+        exportable = ExportableProject(project, actor, await self._exports.require_enabled())
+        await self._exports.count(exportable)
+        async with self._pool.acquire() as db:
+            again = await self._exports.insert_upload(db, exportable, job, origin=origin)
+        if again is None:
+            raise RetryGone(_EXPORT_GONE)
+        return again.job
 
     async def _import(self, actor: User, job: Job, project: Project, *, origin: JobOrigin) -> Job:
         async with self._pool.acquire() as db, db.transaction():

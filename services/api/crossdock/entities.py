@@ -21,6 +21,7 @@ def job_entity(report: JobReport, *, full_path: str, shows_worker: bool) -> dict
     return {
         "id": job.id,
         "kind": job.kind.value,
+        "parent_id": job.parent_id,
         "state": job.state.value,
         "project": {"id": job.project_id, "path_with_namespace": full_path},
         "user_id": job.user_id,

@@ -27,6 +27,7 @@ from shared.jobs.models import (
     Lease,
     Outcome,
     RelationImportOrder,
+    UploadOrder,
     UploadOutcome,
 )
 from shared.jobs.progress import Progress, RelationProgress
@@ -45,6 +46,7 @@ ORDERS: dict[JobKind, JobOrder] = {
     JobKind.IMPORT: ImportOrder(),
     JobKind.EXPORT: ExportOrder(),
     JobKind.RELATION_IMPORT: RelationImportOrder(relation="issues"),
+    JobKind.UPLOAD: UploadOrder(),
 }
 UPLOAD = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
 AT_ONCE = timedelta(0)
@@ -144,9 +146,8 @@ async def _ordered(pool: Pool, order: JobOrder) -> Job:
 async def _end(pool: Pool, job: Job, lease: Lease) -> None:
     progress = Progress(bytes_done=1, bytes_total=2, entries=3, relations={"issues": RelationProgress(4, 5)})
     await jobs.heartbeat(pool, lease, ttl=MINUTE, progress=progress.report())
-    outcome = None
+    outcome = Outcome(upload=UPLOAD) if job.kind is JobKind.UPLOAD else None
     if job.kind is JobKind.EXPORT:
-        outcome = Outcome(upload=UPLOAD)
         await archives.keep_newest(
             pool, job, object_id=await _stored(pool, "archive"), size=7, sha256=b"\xab" * 32, file_name="f",
             retention=MINUTE,

@@ -46,6 +46,7 @@ async def test_a_finished_job_tells_its_progress_and_its_upload_and_never_the_ad
     assert answer.body == {
         "id": job.id,
         "kind": "export",
+        "parent_id": None,
         "state": "finished",
         "project": {"id": project.id, "path_with_namespace": "ann/project"},
         "user_id": ann.id,

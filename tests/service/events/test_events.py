@@ -13,7 +13,7 @@ from shared.events.expiry import EventExpiry
 from shared.events.models import Event
 from shared.exports import archives
 from shared.jobs import store as jobs
-from shared.jobs.models import ImportOrder, Job, Lease, Outcome, UploadOutcome
+from shared.jobs.models import ImportOrder, Job, Lease, Outcome, UploadOrder, UploadOutcome, UploadTarget
 from shared.jobs.requeue import Requeue
 from shared.ledger import objects
 from tests.support.jobs import MINUTE, claimed, migrated, queued
@@ -84,7 +84,14 @@ async def test_an_event_says_whose_job_it_is_and_where_it_stands(pool: Pool) -> 
     assert (event.job_id, event.project_id, event.subject) == (job.id, 1, "ann/p")
     assert (event.correlation_id, event.traceparent) == ("c", None)
     assert event.data == {
-        "job": {"id": job.id, "kind": "export", "state": "queued", "attempt": 0, "max_attempts": 5},
+        "job": {
+            "id": job.id,
+            "kind": "export",
+            "state": "queued",
+            "attempt": 0,
+            "max_attempts": 5,
+            "parent_id": None,
+        },
         "project": {"id": 1, "path_with_namespace": "ann/p"},
         "user_id": 1,
         "progress": {},
@@ -102,19 +109,33 @@ async def _stored(pool: Pool, kind: objects.ObjectKind) -> int:
     return named.id
 
 
-async def test_a_finished_export_tells_its_archive_and_its_upload(pool: Pool) -> None:
+async def test_a_finished_export_tells_its_archive(pool: Pool) -> None:
     job = await queued(pool)
     lease = await claimed(pool, job)
     await archives.keep_newest(
         pool, job, object_id=await _stored(pool, "archive"), size=7, sha256=b"\xab" * 32, file_name="f",
         retention=MINUTE,
     )  # fmt: skip
-    upload = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
-    await jobs.finish(pool, lease, progress={"entries": 3}, outcome=Outcome(upload=upload))
+    await jobs.finish(pool, lease, progress={"entries": 3})
     data = await last(pool)
     assert data["archive"] == {"size": 7, "sha256": "ab" * 32}
-    assert data["upload"]["status"] == 200
+    assert data["upload"] is None
     assert data["progress"] == {"entries": 3}
+    assert data["failures"] is None
+
+
+async def test_a_finished_upload_tells_its_export_its_archive_and_how_it_went(pool: Pool) -> None:
+    export = await queued(pool)
+    job = await jobs.enqueue(
+        pool, UploadOrder(upload=UploadTarget(url="https://s3.example.com/x?sig=1")), project_id=1, user_id=1,
+        correlation_id="c", object_id=await _stored(pool, "archive"), parent_id=export.id,
+    )  # fmt: skip
+    upload = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
+    await jobs.finish(pool, await claimed(pool, job), progress={}, outcome=Outcome(upload=upload))
+    data = await last(pool)
+    assert data["job"]["parent_id"] == export.id
+    assert data["archive"] == {"size": 7, "sha256": "ab" * 32}
+    assert data["upload"]["status"] == 200
     assert data["failures"] is None
 
 
