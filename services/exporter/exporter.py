@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import structlog
-
 from services.exporter.file_name import file_name
-from services.exporter.upload import Uploader
 from shared.assembly.item_reader import read_items
 from shared.assembly.layout import ArchiveLayout
 from shared.assembly.members import GeneratedFile, add_parents, merge_members
 from shared.assembly.project import project_document
-from shared.database.pool import Pool
+from shared.database.pool import Connection, Pool
 from shared.errors import CrossdockError, Fault
 from shared.exports import archives
 from shared.gitlab.layout import LFS_INDEX, PROJECT, VERSION, relation_of
 from shared.gitlab.version import FORMAT_VERSION
 from shared.jobs import store as jobs
-from shared.jobs.metrics import JobMetrics
-from shared.jobs.models import ExportOrder, Job, Lease, Outcome, UploadTarget
+from shared.jobs.models import ExportOrder, Job, Lease, UploadOrder
 from shared.jobs.progress import Phase, Progress
 from shared.ledger import objects
 from shared.projects.content import ProjectContent, project_content
@@ -33,7 +29,6 @@ from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.storage.base import ObjectStore
 
 _EMPTY = b"{}"
-_log = structlog.get_logger()
 
 
 class UserGone(CrossdockError):
@@ -46,16 +41,6 @@ class UserGone(CrossdockError):
         super().__init__("the user who asked for the export does not exist any more")
 
 
-class ArchiveGone(CrossdockError):
-    """The archive was removed before its upload began; the next attempt writes it again."""
-
-    code = "archive_gone"
-    retryable = True
-
-    def __init__(self) -> None:
-        super().__init__("the archive was removed before its upload began")
-
-
 @dataclass(frozen=True, slots=True)
 class ExportedArchive:
     """An archive that is in object storage, but not yet recorded in the database."""
@@ -66,7 +51,7 @@ class ExportedArchive:
 
 
 class Exporter:
-    """Exports projects, one or several at a time, each in flat memory."""
+    """Exports projects, one or several at a time, each in flat memory. ``announce`` wakes who uploads."""
 
     def __init__(
         self,
@@ -74,29 +59,31 @@ class Exporter:
         store: ObjectStore,
         *,
         settings: SettingsProvider,
-        uploader: Uploader,
-        metrics: JobMetrics | None = None,
+        announce: Callable[[Job], Awaitable[object]],
     ) -> None:
         self._pool = pool
         self._store = store
         self._settings = settings
-        self._uploader = uploader
-        self._metrics = metrics or JobMetrics()
+        self._announce = announce
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
         """Do the job and mark it finished. Raises the error that stopped it. May be repeated.
 
-        An archive with an upload is recorded before the upload, so that a retry only uploads it again.
+        An export with an upload ends with a job for that, which does not need the exporter's slot.
         """
         if job.user_id is None:
             raise UserGone
-        target = job.order.upload if isinstance(job.order, ExportOrder) else None
-        if await archives.find_by_job(self._pool, job) is None:
-            await self._export(job, lease, progress, ends=target is None)
-        if target is not None:
-            await self._upload(job, lease, target, progress)
+        # An exporter of the version before recorded an archive before the end, and was lost in its upload.
+        recorded = await archives.find_by_job(self._pool, job)
+        if recorded is None:
+            upload = await self._export(job, lease, progress)
+        else:
+            upload = await self._end_recorded(job, lease, recorded.object_id, progress=progress)
+        if upload is not None:
+            await self._announce(upload)
 
-    async def _export(self, job: Job, lease: Lease, progress: Progress, *, ends: bool) -> None:
+    async def _export(self, job: Job, lease: Lease, progress: Progress) -> Job | None:
+        """Make the archive and end the job. Return the job of its upload, if there is one."""
         progress.begin(Phase.PREPARING)
         snapshot_id = await index.pin(self._pool, lease)
         progress.bytes_total = await self._stored_size(snapshot_id)
@@ -105,19 +92,7 @@ class Exporter:
         progress.begin(Phase.WRITING)
         exported = await self._write(snapshot_id, documents, progress)
         progress.begin(Phase.COMMITTING)
-        await self._record(job, lease, exported, content, progress=progress if ends else None)
-
-    async def _upload(self, job: Job, lease: Lease, target: UploadTarget, progress: Progress) -> None:
-        archive = await archives.find_by_job(self._pool, job)
-        if archive is None:
-            raise ArchiveGone
-        progress.bytes_done = progress.bytes_total = archive.size  # also if an earlier attempt wrote it
-        progress.begin(Phase.UPLOADING)
-        async with objects.keep_touched(self._pool, archive.object_id):
-            outcome = await self._uploader.upload(archive, target, progress)
-        _log.info("archive_uploaded", **asdict(outcome))
-        self._metrics.count_upload(outcome)
-        await jobs.finish(self._pool, lease, progress=progress.report(), outcome=Outcome(upload=outcome))
+        return await self._record(job, lease, exported, content, progress=progress)
 
     async def _documents(
         self, job: Job, content: ProjectContent, snapshot_id: int | None
@@ -169,16 +144,16 @@ class Exporter:
                 yield piece
                 progress.entries = layout.members
 
-    async def _record(  # what an archive's row is made of
+    async def _record(
         self,
         job: Job,
         lease: Lease,
         exported: ExportedArchive,
         content: ProjectContent,
         *,
-        progress: Progress | None,
-    ) -> None:
-        """Record the archive for its user, and with ``progress`` finish the job in the same transaction."""
+        progress: Progress,
+    ) -> Job | None:
+        """Record the archive for its user, and end the job in the same transaction."""
         retention = (await self._settings()).retention
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
@@ -186,12 +161,30 @@ class Exporter:
                 db, job, object_id=exported.object_id, size=exported.size, sha256=exported.sha256,
                 file_name=file_name(content.full_path, datetime.now(UTC)), retention=retention,
             )  # fmt: skip
-            if progress is not None:
-                await jobs.finish(db, lease, progress=progress.report())
+            return await _end(db, job, lease, exported.object_id, progress=progress)
+
+    async def _end_recorded(
+        self, job: Job, lease: Lease, object_id: int, *, progress: Progress
+    ) -> Job | None:
+        async with self._pool.acquire() as db, db.transaction():
+            return await _end(db, job, lease, object_id, progress=progress)
 
     async def explain(self, job: Job, error: CrossdockError) -> str:
         """Return the error message for the job's row. GitLab's API shows no errors of exports."""
         return f"Error exporting project {job.project_id} - {error}"
+
+
+async def _end(db: Connection, job: Job, lease: Lease, object_id: int, *, progress: Progress) -> Job | None:
+    """Finish the job, and queue the upload of its archive if it has one. The address stays sealed."""
+    await jobs.finish(db, lease, progress=progress.report())
+    target = job.order.upload if isinstance(job.order, ExportOrder) else None
+    if target is None or job.user_id is None:
+        return None
+    return await jobs.enqueue(
+        db, UploadOrder(upload=target), project_id=job.project_id, user_id=job.user_id, parent_id=job.id,
+        correlation_id=job.correlation_id, object_id=object_id, max_attempts=job.max_attempts,
+        traceparent=job.traceparent,
+    )  # fmt: skip
 
 
 async def _count_relations(

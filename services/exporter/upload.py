@@ -1,28 +1,23 @@
-"""Uploads a finished archive to the URL that the user gave."""
+"""Uploads a finished archive to the URL that the user gave: a job of its own, the child of the export."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import asdict
 
-import stamina
+import structlog
 
+from shared.database.pool import Pool
 from shared.errors import CrossdockError, Fault
-from shared.exports.archives import FinishedArchive
-from shared.jobs.models import UploadOutcome, UploadTarget
-from shared.jobs.progress import Progress
+from shared.jobs import store as jobs
+from shared.jobs.models import Job, Lease, Outcome, UploadOrder, UploadOutcome, UploadTarget
+from shared.jobs.progress import Phase, Progress
+from shared.ledger import objects
+from shared.ledger.objects import StoredFile
 from shared.outbound.policy import SCHEMES
 from shared.remote.client import RemoteClient
-from shared.remote.errors import (
-    AnswerEarly,
-    BlockedUrl,
-    RedirectRefused,
-    RemoteError,
-    StatusRefused,
-    bad_status,
-)
+from shared.remote.errors import bad_status
 from shared.remote.masking import mask_url
 from shared.remote.urls import parse
 from shared.storage.base import ObjectStore
@@ -34,11 +29,19 @@ _S3_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
 _S3_SIGNATURES = (frozenset({"X-Amz-Signature"}), frozenset({"AWSAccessKeyId", "Signature"}))
 """The parameters of presigned URLs, version 4 and version 2. Other S3 servers than AWS use them too."""
 
-_ATTEMPTS = 5
-_LONGEST_DELAY = timedelta(seconds=30)
-_LONGEST_ERROR = 2000
 _OK = range(200, 300)
 _HEADERS = {"Content-Type": "application/gzip"}
+_log = structlog.get_logger()
+
+
+class ArchiveGone(CrossdockError):
+    """The archive is not stored any more: export the project anew."""
+
+    code = "archive_gone"
+    fault = Fault.CLIENT
+
+    def __init__(self) -> None:
+        super().__init__("the archive was removed before its upload began")
 
 
 class UploadTooLarge(CrossdockError):
@@ -66,67 +69,41 @@ def _is_s3(text: str) -> bool:
     return signed or (url.host or "").lower().removesuffix(".").endswith(_S3_HOSTS)
 
 
-@dataclass(slots=True)
-class _AttemptCount:
-    """The number of attempts of an upload, and the progress of its job."""
-
-    progress: Progress
-    attempts: int = 0
-
-
 class Uploader:
-    """Uploads archives from the store. ``connect`` makes a client by the current outbound policy."""
+    """Uploads archives from the store. ``connect`` makes a client by the current outbound policy.
+
+    An upload needs little but time, and in memory no more than a piece of its archive.
+    """
 
     def __init__(
-        self,
-        store: ObjectStore,
-        connect: Callable[[], Awaitable[RemoteClient]],
-        *,
-        first_delay: timedelta = timedelta(seconds=1),
+        self, pool: Pool, store: ObjectStore, connect: Callable[[], Awaitable[RemoteClient]]
     ) -> None:
+        self._pool = pool
         self._store = store
         self._connect = connect
-        self._first_delay = first_delay
 
-    async def upload(
-        self, archive: FinishedArchive, target: UploadTarget, progress: Progress
-    ) -> UploadOutcome:
-        """Send the archive, with up to five attempts if the error is transient, and return the outcome.
+    async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
+        """Send the archive once, and mark the job finished with the outcome. May be repeated.
 
-        Errors of the store and the database are raised, because they are not the target's.
+        Raises UploadTooLarge, BlockedUrl and RemoteError, which are the target's, ArchiveGone, and errors of
+        the store and the database.
         """
-        tries = _AttemptCount(progress)
-        status, error = None, None
-        try:
-            check_size(target, archive.size)
-            status = await self._send_with_retries(archive, target, tries)
-        except (UploadTooLarge, BlockedUrl, RemoteError) as failure:
-            status, error = _status(failure), str(failure)
-        return UploadOutcome(
-            url=mask_url(target.url),
-            status=status,
-            attempts=tries.attempts,
-            bytes=archive.size,
-            error=error and error[:_LONGEST_ERROR],
+        assert isinstance(job.order, UploadOrder)  # noqa: S101  # this worker claims no other kind
+        target = job.order.upload
+        archive = job.object_id and await objects.find_stored(self._pool, job.object_id)
+        if not archive or target is None:
+            raise ArchiveGone
+        check_size(target, archive.size)
+        progress.bytes_total = archive.size
+        progress.begin(Phase.UPLOADING)
+        status = await self._send(archive, target, progress)
+        outcome = UploadOutcome(
+            url=mask_url(target.url), status=status, attempts=job.attempt, bytes=archive.size, error=None
         )
+        _log.info("archive_uploaded", **asdict(outcome))
+        await jobs.finish(self._pool, lease, progress=progress.report(), outcome=Outcome(upload=outcome))
 
-    async def _send_with_retries(
-        self, archive: FinishedArchive, target: UploadTarget, tries: _AttemptCount
-    ) -> int:
-        async for attempt in stamina.retry_context(
-            on=_is_transient,
-            attempts=_ATTEMPTS,
-            timeout=None,
-            wait_initial=self._first_delay,
-            wait_max=_LONGEST_DELAY,
-            wait_jitter=self._first_delay,
-        ):
-            with attempt:
-                tries.attempts = attempt.num
-                return await self._send(archive, target, tries.progress)
-        raise AssertionError  # the last attempt returns or raises
-
-    async def _send(self, archive: FinishedArchive, target: UploadTarget, progress: Progress) -> int:
+    async def _send(self, archive: StoredFile, target: UploadTarget, progress: Progress) -> int:
         client = await self._connect()
         pieces = self._store.read(archive.key, length=archive.size)
         async with aclosing(pieces), aclosing(_count(pieces, progress)) as body:
@@ -137,17 +114,13 @@ class Uploader:
             raise bad_status(parse(target.url, SCHEMES), answer.status)
         return answer.status
 
+    async def explain(self, job: Job, error: CrossdockError) -> str:  # noqa: ARG002  # the port's
+        """Return the error's own message, which shows nothing secret of the address."""
+        return str(error)
+
 
 async def _count(pieces: AsyncGenerator[bytes, None], progress: Progress) -> AsyncGenerator[bytes, None]:
     """Yield the pieces, and count each once the next one is requested."""
     async for piece in pieces:
         yield piece
-        progress.other_bytes += len(piece)
-
-
-def _is_transient(error: Exception) -> bool:
-    return isinstance(error, CrossdockError) and error.retryable
-
-
-def _status(error: CrossdockError) -> int | None:
-    return error.status if isinstance(error, (StatusRefused, RedirectRefused, AnswerEarly)) else None
+        progress.bytes_done += len(piece)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from services.api.wiring import listen, make_api_app, make_command_consumer, make_root, stop, wait_for_drain
-from services.exporter.wiring import make_exporter
+from services.exporter.wiring import make_exporters
 from services.importer.wiring import make_importers
 from services.process.maintenance import run_maintenance
 from services.process.monitoring import open_monitor
@@ -54,7 +54,7 @@ async def serve(settings: Settings, *, data: Path) -> None:
         await require_keys(ports)
         await outbox.mark_unpublished(ports.pool)  # the messages of an earlier process are lost
         await make_root(ports.pool, settings)
-        workers = [*make_importers(ports, settings), make_exporter(ports, settings)]
+        workers = [*make_importers(ports, settings), *make_exporters(ports, settings)]
         app = make_api_app(monitor, settings)
         commands = make_command_consumer(app, settings, monitor=monitor)
         runner = await listen(app, settings)

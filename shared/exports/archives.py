@@ -9,7 +9,8 @@ from shared.database.pool import Database, Row
 from shared.jobs.models import Job
 
 _OWNED = "a.project_id = $1 AND a.user_id = $2 AND j.id = a.job_id"
-_ENDED = "j.finished_at IS NOT NULL"
+_ENDED = """j.finished_at IS NOT NULL
+    AND NOT EXISTS (SELECT FROM jobs u WHERE u.parent_id = j.id AND u.finished_at IS NULL)"""
 _COLUMNS = ("id", "object_id", "file_name", "size", "sha256", "created_at", "expires_at")
 
 

@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from shared.gitlab.relations import RELATIONS
-from shared.jobs.models import WORKER_LOST, Job, JobKind, JobState, UploadOutcome
+from shared.jobs.models import WORKER_LOST, Job, JobKind, JobState
 from shared.jobs.progress import Progress
 from shared.metrics.registry import BUCKETS, OTHER
 
@@ -42,12 +42,11 @@ class WaitingJobs:
 
 _RELATIONS = frozenset(RELATIONS)
 _ENDS = {AttemptEnd.FINISHED: JobState.FINISHED, AttemptEnd.FAILED: JobState.FAILED}
-_UPLOADED = ("finished", "failed")
 _ON_THEIR_WAY = (JobState.QUEUED, JobState.RUNNING)
 
 
 class JobMetrics:
-    """Counts jobs, attempts and uploads; without a registry nothing reads them. No method raises or waits.
+    """Counts jobs and attempts; without a registry nothing reads them. No method raises or waits.
 
     The depth is exported for ``fresh_for`` after it was set: other processes set theirs too.
     """
@@ -68,15 +67,11 @@ class JobMetrics:
             ["kind"],
         )
         self._rejected = counter("crossdock_dead_letters", "Messages that named no job.", ["kind"])
-        self._bytes = counter("crossdock_job_bytes", "Bytes of archives read or made.", ["kind"])
+        self._bytes = counter("crossdock_job_bytes", "Bytes of archives read, made or sent.", ["kind"])
         self._entries = counter("crossdock_job_entries", "Entries of archives read or made.", ["kind"])
         self._rows = counter(
             "crossdock_relation_rows", "Records of relations that were imported.", ["relation", "result"]
         )
-        self._uploads = counter(
-            "crossdock_export_uploads", "Exports sent to their user's address.", ["result"]
-        )
-        self._tries = counter("crossdock_export_upload_attempts", "Requests that those took.")
         self._measure_time(registry)
         self._depth = _Depth(registry, fresh_for=fresh_for)
         self._begin_at_zero()
@@ -107,8 +102,6 @@ class JobMetrics:
                 self._attempts.labels(kind.value, end.value)
             for state in _ENDS.values():
                 self._jobs.labels(kind.value, state.value)
-        for result in _UPLOADED:
-            self._uploads.labels(result)
 
     def count_claim(self, job: Job) -> None:
         """Measure how long a claimed job waited, at its first attempt: later attempts wait on purpose."""
@@ -153,11 +146,6 @@ class JobMetrics:
         if state is JobState.FAILED:
             self._jobs.labels(kind.value, state.value).inc()
             self.count_failure(kind, WORKER_LOST)
-
-    def count_upload(self, outcome: UploadOutcome) -> None:
-        """Count the upload of an export to the user's address, successful or not."""
-        self._uploads.labels(_UPLOADED[outcome.error is not None]).inc()
-        self._tries.inc(outcome.attempts)
 
     def set_depth(self, waiting: Sequence[WaitingJobs]) -> None:
         """Set the number of unfinished jobs; kinds and states that are not named have none."""

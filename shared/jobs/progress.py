@@ -51,7 +51,7 @@ class Progress:
     """The archive's bytes, the entries, relations and phases of an attempt.
 
     ``bytes_total`` is 0 where it is unknown, and an estimate while an archive is written. ``other_bytes`` are
-    those of none of these counts, such as what an upload has sent; no report has them.
+    those of none of these counts, such as of records that were there before; no report has them.
     """
 
     other_bytes: int = 0

@@ -42,8 +42,8 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class StoredUpload:
-    """An uploaded archive: its key, its size in bytes, and whether the ledger has its SHA-256."""
+class StoredFile:
+    """A stored archive: its key, its size in bytes, and whether the ledger has its SHA-256."""
 
     key: str
     size: int
@@ -141,14 +141,14 @@ async def touch(db: Database, object_id: int) -> bool:
     )
 
 
-async def find_upload(db: Database, object_id: int) -> StoredUpload | None:
-    """Find a stored upload by its id."""
+async def find_stored(db: Database, object_id: int) -> StoredFile | None:
+    """Find a stored archive, uploaded or made, by the id of its object."""
     row = await db.fetchrow(
         """SELECT key, size, sha256 IS NOT NULL AS has_digest FROM objects
            WHERE id = $1 AND state = 'stored'""",
         object_id,
     )
-    return StoredUpload(**row) if row else None
+    return StoredFile(**row) if row else None
 
 
 async def register_existing(db: Database, key: str, *, size: int) -> int | None:

@@ -48,7 +48,7 @@ class StoredArchive:
 
     outcome = None
 
-    def __init__(self, store: ObjectStore, upload: objects.StoredUpload) -> None:
+    def __init__(self, store: ObjectStore, upload: objects.StoredFile) -> None:
         self._store = store
         self._upload = upload
 
@@ -134,7 +134,7 @@ class ArchiveOpener:
 
     @asynccontextmanager
     async def _open_upload(self, job: Job) -> AsyncGenerator[OpenArchive, None]:
-        upload = job.object_id and await objects.find_upload(self._pool, job.object_id)
+        upload = job.object_id and await objects.find_stored(self._pool, job.object_id)
         if not upload:
             raise MissingArchive(job.project_id, job.user_id)
         archive = StoredArchive(self._store, upload)

@@ -168,7 +168,7 @@ async def test_what_is_secret_is_in_no_log_no_answer_and_no_row(world: World) ->
     ]
     logs = world.logs()
     assert "webhook_refused" in logs
-    assert "archive_uploaded" in logs
+    assert "remote_refused" in logs  # by the address to upload to
     rows = await rows_of(world.system.database_url)
     world.canaries.made += [world.s3.secret_key, KEY, "X-Amz-Signature"]
     assert world.canaries.found_in(logs) == []

@@ -1,6 +1,7 @@
 """Imports an archive and exports the project by queue, with aio-pika, in structured mode.
 
-All that it knows of Crossdock is its AsyncAPI document. It prints the events that ended the two jobs.
+All that it knows of Crossdock is its AsyncAPI document. It prints the events that ended the
+three jobs: the import, the export, and the upload of its archive.
 
     python queue_aio_pika.py http://localhost:8080/api/asyncapi.json amqp://forge:...@localhost/ \
         '{"actor": "ann", "path": "project", "source": {"key": "incoming/forge/..."}, "upload": {"url": "https://..."}}'
@@ -35,7 +36,7 @@ class Crossdock:
         self.user = user
         self.actor = actor
         self.answers: dict[str, asyncio.Future[Any]] = {}
-        self.ends: dict[int, asyncio.Future[Any]] = {}
+        self.ends: dict[tuple[str, int], asyncio.Future[Any]] = {}
         self.reply_to = ""
 
     async def open(self) -> None:
@@ -88,24 +89,24 @@ class Crossdock:
         )
         return await asyncio.wait_for(self.answers[number], PATIENCE)
 
-    async def end(self, job: int) -> Any:
-        """Wait for the end of a job, and give its event."""
-        return await asyncio.wait_for(self._end_of(job), PATIENCE)
+    async def end(self, job: int, *, named_by: str = "id") -> Any:
+        """Wait for the end of a job, or of its upload, which names it as its parent, and give its event."""
+        return await asyncio.wait_for(self._end_of(named_by, job), PATIENCE)
 
-    def _end_of(self, job: int) -> asyncio.Future[Any]:
-        return self.ends.setdefault(job, asyncio.get_running_loop().create_future())
+    def _end_of(self, named_by: str, job: int) -> asyncio.Future[Any]:
+        return self.ends.setdefault((named_by, job), asyncio.get_running_loop().create_future())
 
     async def _answered(self, message: AbstractIncomingMessage) -> None:
         self.answers[message.correlation_id or ""].set_result(json.loads(message.body))
 
     async def _ended(self, message: AbstractIncomingMessage) -> None:
         data = json.loads(message.body)
-        end = self._end_of(data["job"]["id"])
-        if not end.done():  # an event may come twice
-            happening = str(message.headers["cloudEvents_type"]).split(".")[-2]
-            end.set_result(
-                {"happening": happening, "subject": message.headers["cloudEvents_subject"], **data}
-            )
+        happening = str(message.headers["cloudEvents_type"]).split(".")[-2]
+        event = {"happening": happening, "subject": message.headers["cloudEvents_subject"], **data}
+        for named_by in ("id", "parent_id"):
+            end = self._end_of(named_by, data["job"][named_by])
+            if not end.done():  # an event may come twice
+                end.set_result(event)
 
 
 @asynccontextmanager
@@ -118,7 +119,7 @@ async def connected(document: Any, broker: str, *, actor: str) -> AsyncIterator[
 
 
 async def import_and_export(document: Any, broker: str, wanted: Any) -> list[Any]:
-    """Give both ends."""
+    """Give all ends."""
     async with connected(document, broker, actor=wanted["actor"]) as crossdock:
         imported = await crossdock.command(
             "importRequested", {"path": wanted["path"], "source": wanted["source"]}
@@ -127,11 +128,12 @@ async def import_and_export(document: Any, broker: str, wanted: Any) -> list[Any
         exported = await crossdock.command(
             "exportRequested", {"project": imported["project"]["id"], "upload": wanted["upload"]}
         )
-        return [*told, await crossdock.end(exported["job"]["id"])]
+        ended = [await crossdock.end(exported["job"]["id"], named_by=name) for name in ("id", "parent_id")]
+        return [*told, *ended]
 
 
 def main() -> None:
-    """Import, export, and print both ends."""
+    """Import, export, and print all ends."""
     with urllib.request.urlopen(sys.argv[1]) as answer:  # noqa: S310  # its user's own address
         document = json.load(answer)
     told = asyncio.run(import_and_export(document, sys.argv[2], json.loads(sys.argv[3])))

@@ -1,6 +1,7 @@
 """Imports an archive and exports the project by queue, with pika.
 
-All that it knows of Crossdock is its AsyncAPI document. It prints the events that ended the two jobs.
+All that it knows of Crossdock is its AsyncAPI document. It prints the events that ended the
+three jobs: the import, the export, and the upload of its archive.
 
     python queue_pika.py http://localhost:8080/api/asyncapi.json amqp://forge:...@localhost/ \
         '{"actor": "ann", "path": "project", "source": {"url": "https://..."}, "upload": {"url": "https://..."}}'
@@ -77,11 +78,11 @@ class Crossdock:
         )
         return next(each for given, each in self.arriving(self.answers) if given.correlation_id == number)
 
-    def end(self, job: int) -> Any:
-        """Wait for the end of a job, and give its event."""
+    def end(self, job: int, *, named_by: str = "id") -> Any:
+        """Wait for the end of a job, or of its upload, which names it as its parent, and give its event."""
         for properties, data in self.arriving(self.events):
             happening = properties.headers["cloudEvents_type"].split(".")[-2]
-            if data["job"]["id"] == job and happening in ENDS:
+            if data["job"][named_by] == job and happening in ENDS:
                 return {"happening": happening, "subject": properties.headers["cloudEvents_subject"], **data}
         raise AssertionError  # arriving raises first
 
@@ -98,7 +99,7 @@ class Crossdock:
 
 
 def main() -> None:
-    """Import, export, and print both ends."""
+    """Import, export, and print all ends."""
     with urllib.request.urlopen(sys.argv[1]) as answer:  # noqa: S310  # its user's own address
         document = json.load(answer)
     wanted = json.loads(sys.argv[3])
@@ -108,7 +109,7 @@ def main() -> None:
     exported = crossdock.command(
         "exportRequested", {"project": imported["project"]["id"], "upload": wanted["upload"]}
     )
-    told.append(crossdock.end(exported["job"]["id"]))
+    told += [crossdock.end(exported["job"]["id"], named_by=name) for name in ("id", "parent_id")]
     json.dump(told, sys.stdout)
 
 

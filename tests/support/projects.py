@@ -132,9 +132,16 @@ class Dock:
 
     @property
     def exporter(self) -> Exporter:
-        """An exporter that waits for nothing between two tries of an upload."""
-        uploader = Uploader(self.store, self._connect, first_delay=timedelta(0))
-        return Exporter(self.pool, self.store, settings=self._now, uploader=uploader)
+        """An exporter with the settings as they are now, and nobody whom it would wake."""
+        return Exporter(self.pool, self.store, settings=self._now, announce=self._wake_nobody)
+
+    @property
+    def uploader(self) -> Uploader:
+        """An uploader with the settings as they are now."""
+        return Uploader(self.pool, self.store, self._connect)
+
+    async def _wake_nobody(self, job: Job) -> None:
+        """The tests claim each job themselves."""
 
     async def _now(self) -> ApplicationSettings:
         return self.settings

@@ -56,14 +56,14 @@ def run(example: str, system: System, broker: str, wanted: dict[str, Any]) -> li
 
 def judge(told: list[Any], receiver: Receiver, path: str, tmp_path: Path) -> None:
     """The project went in and came out whole, and the events say of it what is true."""
-    imported, exported = told
+    imported, exported, uploaded = told
     assert (imported["happening"], imported["failures"]) == ("finished", 0)
     assert imported["project"]["path_with_namespace"] == imported["subject"] == f"root/{path}"
     assert exported["happening"] == "finished"
     (upload,) = receiver.taken
     digest = hashlib.sha256(upload.body).hexdigest()
-    assert exported["archive"] == {"size": len(upload.body), "sha256": digest}
-    assert exported["upload"]["status"] == 200
+    assert exported["archive"] == uploaded["archive"] == {"size": len(upload.body), "sha256": digest}
+    assert (uploaded["happening"], uploaded["upload"]["status"]) == ("finished", 200)
     out = tmp_path / "out.tar.gz"
     out.write_bytes(upload.body)
     assert_round_trip(contents(archive(ARCHIVE)), contents(out))

@@ -15,7 +15,7 @@ from shared.database.pool import Pool
 from shared.errors import ArchiveError, StorageError
 from shared.jobs import outbox, store
 from shared.jobs.metrics import AttemptEnd, JobMetrics
-from shared.jobs.models import JobKind, UploadOutcome
+from shared.jobs.models import JobKind
 from shared.jobs.progress import Phase, Progress, RelationProgress
 from shared.jobs.queue_depth import QueueDepth
 from shared.jobs.requeue import Requeue
@@ -180,7 +180,6 @@ def test_counters_that_alerts_watch_begin_at_zero(registry: CollectorRegistry, m
     for result in ("retried", "left", "lease_lost"):
         assert _counted(registry, "crossdock_job_attempts_total", result) == 0
     assert _counted(registry, "crossdock_jobs_total", "failed") == 0
-    assert registry.get_sample_value("crossdock_export_uploads_total", {"result": "failed"}) == 0
 
 
 def _counted(registry: CollectorRegistry, name: str, result: str) -> float | None:
@@ -203,16 +202,6 @@ async def test_rows_are_counted_by_relations_that_gitlab_knows_and_others_togeth
     assert registry.get_sample_value("crossdock_job_bytes_total", {"kind": "export"}) == 1000
     phase = {"kind": "export", "phase": "reading"}
     assert registry.get_sample_value("crossdock_job_phase_duration_seconds_count", phase) == 1
-
-
-@pytest.mark.parametrize(("error", "result"), [(None, "finished"), ("500", "failed")])
-def test_an_upload_is_counted_with_its_attempts(
-    registry: CollectorRegistry, metrics: JobMetrics, error: str | None, result: str
-) -> None:
-    metrics.count_upload(UploadOutcome(url="u", status=None, attempts=3, bytes=1, error=error))
-
-    assert registry.get_sample_value("crossdock_export_uploads_total", {"result": result}) == 1
-    assert registry.get_sample_value("crossdock_export_upload_attempts_total") == 3
 
 
 def _on_their_way(registry: CollectorRegistry, kind: str, state: str) -> float | None:

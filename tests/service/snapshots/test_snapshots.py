@@ -262,4 +262,4 @@ async def test_an_upload_that_a_job_needs_is_not_discarded(pool: Pool, store: Fi
     await queued(pool, object_id=named.id)
     await objects.collect(pool, store, named)
     assert await _keys(store) == [named.key]
-    assert await objects.find_upload(pool, named.id) is not None
+    assert await objects.find_stored(pool, named.id) is not None
