@@ -15,13 +15,14 @@ from shared.database.pool import Pool
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
 from shared.idempotency.expiry import AnswerExpiry
-from shared.jobs.expiry import JobExpiry
+from shared.jobs.expiry import AddressExpiry, JobExpiry
 from shared.jobs.models import JobKind
 from shared.jobs.presence import PresenceExpiry
 from shared.jobs.queue_depth import QueueDepth
 from shared.jobs.requeue import Requeue
 from shared.jobs.secrets_of_jobs import JobSecrets
 from shared.ledger.collector import Collector
+from shared.ledger.objects import RETRIED_WITHIN
 from shared.outbound.policy import outbound_clients
 from shared.sealing.sealer import Sealer
 from shared.sealing.tables import Resealer
@@ -61,6 +62,7 @@ def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
         expiry.remove_sessions,
         expiry.remove_counts,
         PresenceExpiry(ports.pool).remove_workers,
+        AddressExpiry(ports.pool, kept=RETRIED_WITHIN).forget_addresses,
         JobExpiry(ports.pool, retention=timedelta(days=settings.job_retention)).remove_jobs,
         at_intervals(_dead_letter_expiry(ports, settings).remove_dead_letters, every=_DEAD_LETTERS),
         AnswerExpiry(ports.pool).remove_answers,

@@ -188,7 +188,7 @@ CREATE TABLE segments (
 );
 
 
--- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     kind             text NOT NULL,
@@ -226,6 +226,8 @@ CREATE TABLE jobs (
     CONSTRAINT jobs_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE SET NULL,
     CONSTRAINT jobs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL
 );
+CREATE INDEX jobs_addresses ON jobs (id)
+    WHERE COALESCE(payload #>> '{source,url}', payload #>> '{upload,url}') IS NOT NULL;
 CREATE INDEX jobs_claims ON jobs (kind, COALESCE(user_id, 0::bigint), not_before, id)
     WHERE state = 'queued';
 CREATE INDEX jobs_finished ON jobs (finished_at, id)

@@ -1,10 +1,11 @@
-"""Removes jobs, with their failures, some time after they have ended."""
+"""Removes jobs, with their failures, and before that their addresses, some time after they have ended."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 from shared.database.pool import Pool, Row
+from shared.jobs.store import ADDRESS, FORGOTTEN
 
 _JOBS_AT_ONCE = 500
 _FAILURES_AT_ONCE = 5000
@@ -19,6 +20,9 @@ ORDER BY finished_at, id LIMIT {_JOBS_AT_ONCE}"""  # noqa: S608  # fixed texts
 _REMOVE_FAILURES = f"""DELETE FROM failed_relations WHERE ctid = ANY(ARRAY(
     SELECT f.ctid FROM failed_relations f JOIN jobs j ON j.id = f.job_id
     WHERE j.id = ANY($1) AND (j.id = ANY($2) OR f.lease <> j.lease) LIMIT {_FAILURES_AT_ONCE}))"""  # noqa: S608  # fixed texts
+_FORGET = f"""UPDATE jobs SET payload = {FORGOTTEN} WHERE id IN (
+    SELECT id FROM jobs WHERE {ADDRESS} IS NOT NULL AND finished_at < now() - $1::interval
+    LIMIT {_JOBS_AT_ONCE} FOR NO KEY UPDATE SKIP LOCKED)"""  # noqa: S608  # fixed texts
 
 
 class JobExpiry:
@@ -46,6 +50,18 @@ class JobExpiry:
         jobs = _count(await self._pool.execute("DELETE FROM jobs WHERE id = ANY($1)", going))
         self._after = _end_of(page)
         return failures + jobs
+
+
+class AddressExpiry:
+    """Forgets the addresses of jobs that failed or were canceled longer than ``kept`` ago."""
+
+    def __init__(self, pool: Pool, *, kept: timedelta) -> None:
+        self._pool = pool
+        self._kept = kept
+
+    async def forget_addresses(self) -> int:
+        """Forget the addresses of up to 500 jobs, and return of how many. May be repeated."""
+        return _count(await self._pool.execute(_FORGET, self._kept))
 
 
 def _end_of(page: list[Row]) -> tuple[datetime, int]:

@@ -35,7 +35,7 @@ class JobState(Enum):
 class RemoteSource:
     """The URL of an archive to download. It is a secret: its holder may read there.
 
-    The job's row holds it until the job has ended, sealed as ``sealed_orders.py`` does it.
+    The job's row holds it, sealed as ``sealed_orders.py`` does it, for as long as the job may be retried.
     """
 
     url: str = field(repr=False)
@@ -129,7 +129,7 @@ class Job:
     """One row of the job table, as it was when read.
 
     ``parent_id`` is the export of an upload, as long as that is kept.
-    ``has_forgotten`` is true of an ended job whose order had a secret address.
+    ``has_forgotten`` is true of an ended job whose order had a secret address, and has it no more.
     """
 
     id: int

@@ -50,7 +50,6 @@ class Requeue:
             f"""UPDATE jobs SET lease_expires_at = NULL, published_at = NULL,
                     state = CASE WHEN {left} THEN {target(Move.REQUEUE)} ELSE {target(Move.FAIL)} END,
                     finished_at = CASE WHEN {left} THEN NULL ELSE now() END,
-                    payload = CASE WHEN {left} THEN payload ELSE {store.FORGOTTEN} END,
                     error = 'the worker was lost in attempt ' || attempt || ' of ' || max_attempts,
                     error_code = '{WORKER_LOST}'
                 WHERE id IN (SELECT id FROM jobs WHERE {guard(Move.REQUEUE)} AND lease_expires_at < now()

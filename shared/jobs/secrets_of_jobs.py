@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 from shared.database.pool import Database, Row
 from shared.jobs.sealed_orders import PURPOSES, is_clear, read_sealed, write_sealed
+from shared.jobs.store import ADDRESS
 from shared.sealing.sealer import SealContext
 from shared.sealing.tables import AT_ONCE, StoredSecret
 
-_ADDRESS = "coalesce(payload #>> '{source,url}', payload #>> '{upload,url}')"
-_READ = f"""SELECT id, project_id, {_ADDRESS} AS address,
+_READ = f"""SELECT id, project_id, {ADDRESS} AS address,
        CASE WHEN payload #>> '{{source,url}}' IS NULL THEN 'upload' ELSE 'source' END AS member
-FROM jobs WHERE state IN ('queued', 'running') AND id > $1 AND {_ADDRESS} IS NOT NULL
-  AND (NOT $2 OR position(':' IN {_ADDRESS}) > 0) ORDER BY id LIMIT {AT_ONCE}"""  # noqa: S608  # fixed texts
+FROM jobs WHERE id > $1 AND {ADDRESS} IS NOT NULL
+  AND (NOT $2 OR position(':' IN {ADDRESS}) > 0) ORDER BY id LIMIT {AT_ONCE}"""  # noqa: S608  # fixed texts
 
 
 class JobSecrets:
-    """The addresses of jobs that have not ended, as a SecretTable."""
+    """The addresses of jobs that have not ended, and of those that can be retried, as a SecretTable."""
 
     async def read(self, db: Database, *, behind: int, only_clear: bool) -> Sequence[StoredSecret]:
         """See SecretTable."""

@@ -35,15 +35,18 @@ _ORDERS: dict[JobKind, type[JobOrder]] = {
     JobKind.UPLOAD: UploadOrder,
 }
 _KINDS = {order: kind for kind, order in _ORDERS.items()}
+ADDRESS = "coalesce(payload #>> '{source,url}', payload #>> '{upload,url}')"
+"""SQL for the address in an order, sealed; the index jobs_addresses has the jobs where it is not null."""
+
 FORGOTTEN = """((payload - 'source' - 'upload') || jsonb_build_object(
     'forgotten', coalesce(jsonb_typeof(payload->'source') = 'object', false)
                  OR coalesce(jsonb_typeof(payload->'upload') = 'object', false)))"""
-"""SQL for the order of an ended job: without the addresses to download from and upload to, which are secrets.
+"""SQL for an order without the address to download from or upload to, which is a secret.
 
 Whether there were any is kept.
 """
 
-_ENDED = f"lease_expires_at = NULL, finished_at = now(), payload = {FORGOTTEN}"
+_ENDED = "lease_expires_at = NULL, finished_at = now()"
 _NO_ERROR = "error = NULL, error_code = NULL"
 _BACK = "lease_expires_at = NULL, published_at = NULL"
 _LONGEST_ERROR = 2000
@@ -177,8 +180,9 @@ async def heartbeat(db: Database, lease: Lease, *, ttl: timedelta, progress: Map
 async def finish(
     db: Database, lease: Lease, *, progress: Mapping[str, object], outcome: Outcome | None = None
 ) -> None:
-    """Move a job to finished. Raises LeaseLost."""
-    change = f"state = {target(Move.FINISH)}, {_ENDED}, {_NO_ERROR}, progress = $3, outcome = $4"
+    """Move a job to finished, and forget the address of its order. Raises LeaseLost."""
+    change = f"""state = {target(Move.FINISH)}, {_ENDED}, payload = {FORGOTTEN}, {_NO_ERROR},
+                 progress = $3, outcome = $4"""
     told = None if outcome is None else msgspec.to_builtins(outcome)
     await _move(db, lease, change, dict(progress), told)
 

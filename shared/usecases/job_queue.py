@@ -42,6 +42,10 @@ class JobQueue:
             traceparent=origin.traceparent,
         )  # fmt: skip
 
+    def order_of(self, job: Job) -> JobOrder:
+        """Return the order of a job with its address opened. Raises SecretUnreadable."""
+        return self._sealer.open(job)
+
     async def announce(self, job: Job) -> None:
         """Wake a worker for a committed job. May be repeated.
 

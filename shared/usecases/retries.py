@@ -12,6 +12,7 @@ from shared.jobs.models import (
     ImportOrder,
     Job,
     JobKind,
+    JobOrder,
     JobState,
     RelationImportOrder,
     UploadOrder,
@@ -19,6 +20,7 @@ from shared.jobs.models import (
 from shared.ledger import objects
 from shared.projects import store
 from shared.projects.models import Project
+from shared.sealing.errors import SecretUnreadable
 from shared.snapshots import index
 from shared.usecases.errors import NotFound, NotRetriable, RelationImportRunning, RetryGone
 from shared.usecases.exports import ExportableProject, Exports
@@ -34,7 +36,7 @@ _NEWER = "the project has a newer import, and only its newest can be retried"
 _CONTENT = "the project has content by now, which an import would replace"
 _IMPORTING = "the project is being imported"
 _RELATION_RUNNING = "a relation import is already in progress for this project"
-_FORGOTTEN = "it had an address that is a secret, and was forgotten when the job ended: ask for it anew"
+_FORGOTTEN = f"its address is a secret, which is kept for {_KEPT_HOURS} hours: ask for it anew"
 _GONE = f"its archive is not there any more, as it is kept for {_KEPT_HOURS} hours: upload it anew"
 _EXPORT_GONE = f"its archive is not there any more, as it is kept for {_KEPT_HOURS} hours: export anew"
 
@@ -67,7 +69,7 @@ class Retries:
             raise NotRetriable(_NOT_FAILED)
         if job.has_forgotten:
             raise RetryGone(_FORGOTTEN)
-        match job.order:
+        match self._open(job):
             case ExportOrder() as order:
                 return await self._export(actor, project, order, origin=origin)
             case UploadOrder():
@@ -75,8 +77,14 @@ class Retries:
             case ImportOrder() | RelationImportOrder():
                 await self._imports.admit(actor)
                 return await self._import(actor, job, project, origin=origin)
-            case _:
-                assert_never(job.order)
+            case order:
+                assert_never(order)
+
+    def _open(self, job: Job) -> JobOrder:
+        try:
+            return self._queue.order_of(job)
+        except SecretUnreadable:
+            raise RetryGone(_FORGOTTEN) from None
 
     async def _export(self, actor: User, project: Project, order: ExportOrder, *, origin: JobOrigin) -> Job:
         exportable = ExportableProject(project, actor, await self._exports.require_enabled())
@@ -98,6 +106,8 @@ class Retries:
             if not await store.lock(db, project.id):  # a second retry at the same time waits here
                 raise NotFound("Job")
             await _require_place(db, job, project)
+            if isinstance(job.order, ImportOrder) and job.order.source is not None:
+                return await self._queue.enqueue(db, job.order, project=project, user=actor, origin=origin)
             if job.object_id is None or not await objects.touch(db, job.object_id):
                 raise RetryGone(_GONE)
             if not isinstance(job.order, RelationImportOrder):

@@ -16,6 +16,7 @@ from shared.accounts.tokens import create_token
 from shared.archive.limits import Limits
 from shared.jobs import outbox
 from shared.jobs import store as jobs
+from shared.jobs.expiry import AddressExpiry
 from shared.jobs.models import (
     ExportOrder,
     ImportOrder,
@@ -23,10 +24,13 @@ from shared.jobs.models import (
     JobKind,
     RelationImportOrder,
     RemoteSource,
+    UploadOrder,
     UploadTarget,
 )
 from shared.jobs.requeue import Requeue
+from shared.jobs.sealed_orders import OrderSealer
 from shared.jobs.worker import Worker, WorkerLimits
+from shared.ledger import objects
 from shared.ledger.collector import Collector
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.restore.sources import ArchiveOpener
@@ -36,10 +40,12 @@ from tests.support.api import Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import Dock, ndjson, project
 from tests.support.remote import Servers, names
+from tests.support.sealing import OTHER_KEY, sealer
 from tests.support.waiting import until_row
 
 ARCHIVE = project(issues=ndjson(b'{"iid":1,"title":"a"}', b'{"iid":2,"title":"b"}'))
 AGED = "UPDATE jobs SET finished_at = finished_at - interval '24 hours'"
+SEALER = OrderSealer(sealer())
 LONG_AGO = "UPDATE objects SET touched_at = now() - interval '1 hour'"
 
 
@@ -254,23 +260,89 @@ async def test_an_import_whose_archive_is_gone_is_not_retried(api: Api) -> None:
     ],
 )
 @pytest.mark.parametrize("how", ["failed", "canceled", "lost"])
-async def test_what_had_a_secret_address_is_not_retried_and_says_so(
+async def test_what_had_a_secret_address_is_retried_within_a_day(
     api: Api, order: ImportOrder | ExportOrder, how: str
 ) -> None:
     ann = await api.user("ann")
+    job = await api.job(await api.project(ann), ann, SEALER.seal(order, project_id=1))
+    await _ended(api, job, how)
+
+    answer = await _call(api, job, "retry")
+
+    assert answer.status == 201
+    again = await jobs.find(api.pool, answer.body["id"])
+    assert again is not None
+    assert SEALER.open(again) == order
+    assert "secret" not in await api.pool.fetchval("SELECT string_agg(payload::text, '') FROM jobs")
+
+
+async def test_what_had_a_secret_address_is_not_retried_later_and_says_so(api: Api) -> None:
+    ann = await api.user("ann")
+    order = ExportOrder(upload=UploadTarget(url="https://example.com/x?sig=secret"))
     job = await api.job(await api.project(ann), ann, order)
+    await _ended(api, job, "failed")
+    await AddressExpiry(api.pool, kept=timedelta(0)).forget_addresses()
+    status, detail = _detail(await _call(api, job, "retry"))
+    assert status == 422
+    assert "its address is a secret, which is kept for 24 hours: ask for it anew" in detail
+
+
+async def test_an_address_whose_key_is_lost_has_to_be_given_anew(api: Api) -> None:
+    ann = await api.user("ann")
+    order = ExportOrder(upload=UploadTarget(url="https://example.com/x?sig=secret"))
+    sealed = OrderSealer(sealer(OTHER_KEY)).seal(order, project_id=1)
+    job = await api.job(await api.project(ann), ann, sealed)
+    await _ended(api, job, "failed")
+    assert _detail(await _call(api, job, "retry"))[0] == 422
+
+
+async def _failed_upload(api: Api) -> Job:
+    """An upload that has failed; the download of its archive has expired since."""
+    ann = await api.user("ann")
+    made = await api.project(ann)
+    export = await api.job(made, ann)
+    named = await objects.register(api.pool, kind="archive")
+    await objects.record_stored(api.pool, named.id, size=7, sha256=b"\xab" * 32)
+    order = SEALER.seal(UploadOrder(upload=UploadTarget(url="https://h/x?sig=secret")), project_id=made.id)
+    job = await jobs.enqueue(
+        api.pool, order, project_id=made.id, user_id=ann.id, correlation_id="c", object_id=named.id,
+        parent_id=export.id,
+    )  # fmt: skip
+    await api.finished(export)
+    await api.failed(job, "no")
+    return job
+
+
+async def test_a_failed_upload_is_retried_with_the_same_archive_one_at_a_time(api: Api) -> None:
+    job = await _failed_upload(api)
+    await _collect(api)
+
+    answer = await _call(api, job, "retry")
+
+    assert (answer.status, answer.body["kind"], answer.body["parent_id"]) == (201, "upload", job.parent_id)
+    again = await jobs.find(api.pool, answer.body["id"])
+    assert again is not None
+    assert (again.order, again.object_id) == (job.order, job.object_id)
+    assert (await _call(api, job, "retry")).status == 400
+    assert await api.pool.fetchval("SELECT count(*) FROM jobs") == 3
+
+
+async def test_an_upload_whose_archive_is_gone_is_not_retried(api: Api) -> None:
+    job = await _failed_upload(api)
+    await api.pool.execute("UPDATE jobs SET finished_at = now() - interval '1 day'")
+    await _collect(api)
+    status, detail = _detail(await _call(api, job, "retry"))
+    assert status == 422
+    assert "its archive is not there any more, as it is kept for 24 hours: export anew" in detail
+
+
+async def _ended(api: Api, job: Job, how: str) -> None:
     if how == "failed":
         await api.failed(job, "broken")
     elif how == "canceled":
         await _call(api, job, "cancel")
     else:
         await _lost(api, job)
-
-    status, detail = _detail(await _call(api, job, "retry"))
-
-    assert status == 422
-    assert "it had an address that is a secret, and was forgotten when the job ended" in detail
-    assert "secret" not in await api.pool.fetchval("SELECT payload::text FROM jobs")
 
 
 async def _lost(api: Api, job: Job) -> None:

@@ -15,6 +15,7 @@ from shared.database.pool import Pool
 from shared.errors import CrossdockError, LeaseLost, ObjectMissing
 from shared.exports import archives
 from shared.jobs import store as jobs
+from shared.jobs.expiry import AddressExpiry
 from shared.jobs.models import (
     ExportOrder,
     Job,
@@ -239,17 +240,30 @@ async def _lose(pool: Pool, lease: Lease) -> None:
     assert await state_of(pool, lease.job_id) == "failed"
 
 
-@pytest.mark.parametrize("end", [_finish, _fail, _cancel, _lose])
-async def test_a_job_that_has_ended_does_not_know_its_address_any_more(
-    dock: Dock, end: Callable[[Pool, Lease], Awaitable[None]]
+@pytest.mark.parametrize(("end", "kept"), [(_finish, False), (_fail, True), (_cancel, True), (_lose, True)])
+async def test_the_address_is_kept_for_a_retry_until_that_is_over(
+    dock: Dock, end: Callable[[Pool, Lease], Awaitable[None]], *, kept: bool
 ) -> None:
-    job = await dock.order_export(description="kept", upload=UploadTarget(url=f"https://h/x{QUERY}"))
+    target = UploadTarget(url=f"https://h/x{QUERY}")
+    job = await dock.order_export(description="kept", upload=target)
     await end(dock.pool, await claimed(dock.pool, job))
+    expiry = AddressExpiry(dock.pool, kept=timedelta(days=1))
+    assert await expiry.forget_addresses() == 0
     found = await jobs.find(dock.pool, job.id)
     assert found is not None
-    assert found.order == ExportOrder(description="kept")
-    row = await dock.pool.fetchval("SELECT jobs::text FROM jobs")
-    assert "s3cr3t" not in row
+    assert found.order == ExportOrder(description="kept", upload=target if kept else None)
+
+    await dock.pool.execute("UPDATE jobs SET finished_at = now() - interval '1 day'")
+    assert await expiry.forget_addresses() == kept
+    found = await jobs.find(dock.pool, job.id)
+    assert found is not None
+    assert (found.order, found.has_forgotten) == (ExportOrder(description="kept"), True)
+    assert "s3cr3t" not in await dock.pool.fetchval("SELECT jobs::text FROM jobs")
+
+
+async def test_an_address_is_not_forgotten_before_its_job_has_ended(dock: Dock) -> None:
+    await dock.order_export(upload=UploadTarget(url=f"https://h/x{QUERY}"))
+    assert await AddressExpiry(dock.pool, kept=timedelta(0)).forget_addresses() == 0
 
 
 async def test_the_archive_can_be_downloaded_while_its_upload_goes_on(open_dock: Dock) -> None:

@@ -12,7 +12,6 @@ from aiohttp import web
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, RemoteSource
 from shared.jobs.progress import Progress
-from shared.jobs.requeue import Requeue
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.remote.errors import StatusFailing
 from shared.settings.application import ApplicationSettings
@@ -175,9 +174,9 @@ async def test_the_rules_for_addresses_hold_when_the_archive_is_fetched(dock: Do
     assert imported.error == f"{FAILED}File url is blocked: {reason}"
 
 
-@pytest.mark.parametrize("status", [200, 404])
-async def test_a_job_that_has_ended_has_forgotten_the_address(
-    dock: Dock, servers: Servers, status: int
+@pytest.mark.parametrize(("status", "kept"), [(200, False), (404, True)])
+async def test_an_import_that_has_failed_knows_its_address_for_a_retry(
+    dock: Dock, servers: Servers, status: int, *, kept: bool
 ) -> None:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(body=ARCHIVE, status=status)
@@ -186,21 +185,4 @@ async def test_a_job_that_has_ended_has_forgotten_the_address(
     assert await is_kept(dock, job)
     imported = await dock.attempt(job)
     assert (imported.error is None) == (status == 200)
-    assert not await is_kept(dock, job)
-
-
-async def test_a_canceled_job_has_forgotten_the_address(dock: Dock) -> None:
-    job = await ordered(dock, 1)
-    await jobs.cancel(dock.pool, job.id)
-    assert not await is_kept(dock, job)
-
-
-@pytest.mark.parametrize(("max_attempts", "kept"), [(1, False), (2, True)])
-async def test_a_job_whose_worker_is_lost_for_good_has_forgotten_the_address(
-    dock: Dock, max_attempts: int, *, kept: bool
-) -> None:
-    job = await ordered(dock, 1, max_attempts=max_attempts)
-    await claimed(dock.pool, job)
-    await dock.pool.execute("UPDATE jobs SET lease_expires_at = now() - interval '1 second'")
-    await Requeue(dock.pool, None).requeue_lost()  # type: ignore[arg-type]  # it publishes nothing
     assert await is_kept(dock, job) is kept

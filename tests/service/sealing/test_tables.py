@@ -164,3 +164,11 @@ async def test_nothing_is_sent_after_a_step_down_until_it_is_given_anew(database
     assert row is not None
     assert tuple(row)[:2] == ("https://example.com/*****", 32)
     assert "set both anew" in row["disabled_reason"]
+
+
+async def test_addresses_that_are_kept_for_a_retry_are_sealed_anew_as_well(pool: Pool) -> None:
+    await check_keys(pool, OLD)
+    for job_id in (1, 2):
+        await jobs.cancel(pool, job_id)
+    await make_resealer(pool, OLD).seal_clear()
+    assert (await make_resealer(pool, BOTH).rotate()).renewed == 7
