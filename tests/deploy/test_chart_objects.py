@@ -255,6 +255,19 @@ async def test_keda_counts_the_jobs_that_are_queued_or_running(helm: Helm, datab
             assert await pool.fetchval(trigger["metadata"]["query"]) == 2 * kinds
 
 
+@pytest.mark.parametrize(("uploads", "wanted"), [(0, 0), (1, 1), (4, 2), (5, 3)])
+async def test_keda_reckons_with_as_many_uploads_a_worker_as_it_has_slots_for(
+    helm: Helm, database_url: str, uploads: int, wanted: int
+) -> None:
+    """Two jobs, or four uploads, are one worker's; KEDA divides by the two."""
+    objects = helm.render(KEDA, settings__CROSSDOCK_UPLOAD_CONCURRENCY="4")
+    (trigger,) = one(objects, "ScaledObject", "exporter")["spec"]["triggers"]
+    async with migrated(database_url) as pool:
+        for _ in range(uploads):
+            await pool.execute(ONE_JOB, "upload", "queued", 1)
+        assert await pool.fetchval(trigger["metadata"]["query"]) == wanted
+
+
 def test_every_kind_of_job_is_counted_for_a_worker(helm: Helm) -> None:
     objects = of_kind(helm.render(KEDA), "ScaledObject")
     queries = " ".join(each["spec"]["triggers"][0]["metadata"]["query"] for each in objects)
