@@ -7,7 +7,9 @@ import pytest
 from shared.accounts.models import AccessLevel
 from shared.broker.base import Message
 from shared.gitlab.visibility import Visibility
-from shared.jobs.models import ExportOrder, JobKind, UploadTarget
+from shared.jobs import store as jobs
+from shared.jobs.models import ExportOrder, Job, JobKind, UploadOrder, UploadTarget
+from shared.projects.models import Project
 from tests.support.api import Api
 from tests.support.sealing import opened
 
@@ -317,3 +319,33 @@ async def test_the_row_of_a_job_has_no_address(api: Api) -> None:
     project = await api.project(await api.user("ann"))
     await api.post(f"/projects/{project.id}/export", by="ann", json={"upload": {"url": ADDRESS}})
     assert ADDRESS not in await api.pool.fetchval("SELECT payload::text FROM jobs")
+
+
+async def _uploading(api: Api) -> tuple[Project, Job]:
+    """A project of ann whose export has ended, and whose archive is being uploaded."""
+    ann = await api.user("ann")
+    made = await api.project(ann)
+    await api.archive(made, ann)
+    export = await api.newest(made, JobKind.EXPORT)
+    upload = await jobs.enqueue(
+        api.pool, UploadOrder(upload=UploadTarget(url=ADDRESS)), project_id=made.id, user_id=ann.id,
+        correlation_id="c", parent_id=export.id,
+    )  # fmt: skip
+    return made, upload
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+async def test_an_export_has_not_ended_to_gitlab_before_its_upload_has(api: Api, *, is_running: bool) -> None:
+    made, upload = await _uploading(api)
+    lease = await api.started(upload) if is_running else None
+
+    status = await api.get(f"/projects/{made.id}/export", by="ann")
+    assert status.body["export_status"] == "regeneration_in_progress"
+    assert "_links" not in status.body
+    second = await api.post(f"/projects/{made.id}/export", by="ann")
+    assert second.status == 400
+    assert (await api.get(f"/projects/{made.id}/export/download", by="ann")).status == 200
+
+    await jobs.fail(api.pool, lease or await api.started(upload), error="no", code="remote_refused")
+    status = await api.get(f"/projects/{made.id}/export", by="ann")
+    assert status.body["export_status"] == "finished"
