@@ -6,8 +6,8 @@ import ssl
 from dataclasses import dataclass, field
 
 from shared.errors import CrossdockError, Fault
-from shared.outbound.policy import outbound_policy, outbound_tls
-from shared.remote.client import RemoteClient
+from shared.outbound.policy import outbound_deadlines, outbound_policy, outbound_tls
+from shared.remote.client import Deadlines, RemoteClient
 from shared.remote.resolver import Resolver, SystemResolver
 from shared.settings.application import ApplicationSettings
 from shared.settings.environment import Settings
@@ -38,11 +38,13 @@ class RemoteImportPolicy:
     schemes: tuple[str, ...] = ("https",)
     resolver: Resolver = field(default_factory=SystemResolver)
     tls: ssl.SSLContext | None = None
+    deadlines: Deadlines = field(default_factory=Deadlines)
     s3_endpoint_url: str | None = None
 
     def client(self, settings: ApplicationSettings) -> RemoteClient:
         """Make a client that sends the requests which ``settings`` permit."""
-        return RemoteClient(outbound_policy(settings, schemes=self.schemes), self.resolver, tls=self.tls)
+        policy = outbound_policy(settings, schemes=self.schemes)
+        return RemoteClient(policy, self.resolver, tls=self.tls, deadlines=self.deadlines)
 
 
 def remote_import_policy(settings: Settings) -> RemoteImportPolicy:
@@ -50,6 +52,7 @@ def remote_import_policy(settings: Settings) -> RemoteImportPolicy:
     return RemoteImportPolicy(
         schemes=("https", "http") if settings.allow_http_remote_imports else ("https",),
         tls=outbound_tls(settings),
+        deadlines=outbound_deadlines(settings),
         s3_endpoint_url=settings.remote_s3_endpoint_url,
     )
 

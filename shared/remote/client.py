@@ -109,7 +109,8 @@ class RemoteClient:
         """
         target = await self._gate.check(url)
         ask = partial(self._redirects.follow, "GET", target, secrets=headers or {})
-        download = RemoteDownload(ask, target.url, start=start, idle=self._deadlines.idle)
+        pace = Pace(self._deadlines.least, target.url)
+        download = RemoteDownload(ask, target.url, start=start, idle=self._deadlines.idle, pace=pace)
         try:
             await download.open()
             yield download

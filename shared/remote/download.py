@@ -19,9 +19,11 @@ from shared.remote.errors import (
     DownloadBroken,
     RemoteError,
     ResumeRefused,
+    TooSlow,
     bad_status,
 )
 from shared.remote.exchange import translate_errors
+from shared.remote.pace import Pace
 
 CHUNK = 256 * 1024
 _BREAKS = 5
@@ -50,11 +52,12 @@ class RemoteDownload:
     it is None where the server does not say, and then the end of the body counts as the end of the file.
     """
 
-    def __init__(self, ask: DownloadRequest, url: URL, *, start: int, idle: timedelta) -> None:
+    def __init__(self, ask: DownloadRequest, url: URL, *, start: int, idle: timedelta, pace: Pace) -> None:
         self._ask = ask
         self._url = url
         self._start = self._offset = start
         self._idle = idle.total_seconds()
+        self._pace = pace
         self._end: int | None = None
         self._etag: str | None = None
         self._breaks = 0
@@ -105,7 +108,9 @@ class RemoteDownload:
         wanted = CHUNK if self._end is None else min(CHUNK, self._end - self._offset)
         with translate_errors(self._url):
             async with asyncio.timeout(self._idle):
+                self._pace.begin()
                 data = await answer.content.read(wanted)
+        self._pace.end(len(data))
         if data:
             self._offset += len(data)
             self._breaks = 0
@@ -119,7 +124,7 @@ class RemoteDownload:
         """Wait before the next attempt, or raise ``error``."""
         await self.close()
         self._breaks += 1
-        final = not error.retryable or isinstance(error, ResumeRefused)
+        final = not error.retryable or isinstance(error, (ResumeRefused, TooSlow))
         if final or self._etag is None or self._breaks > _BREAKS:
             raise error
         _log.warning("download_resumed", url=error.url, offset=self._offset, error=str(error))

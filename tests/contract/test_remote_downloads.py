@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
 from shared.remote.addresses import Policy
+from shared.remote.client import Deadlines
 from shared.remote.errors import (
     AnswerMalformed,
     DownloadBroken,
     ResumeRefused,
     StatusRefused,
+    TooSlow,
     Unanswered,
     Unreachable,
 )
+from shared.remote.pace import LeastRate
 from tests.support.remote import (
     CONTENT,
     PATIENT,
@@ -296,3 +300,19 @@ async def test_a_refused_connection_may_be_tried_again() -> None:
     with pytest.raises(Unreachable, match="Connection refused") as caught:
         await client_of(policy=policy).head("http://files.test:9/f", deadline=PATIENT)
     assert caught.value.retryable
+
+
+async def test_a_server_below_the_least_rate_is_left_and_not_asked_for_the_rest(servers: Servers) -> None:
+    asked = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        return await whole_file(request)
+
+    port = await servers.http(handler)
+    limits = Deadlines(least=LeastRate(rate=1 << 60, grace=timedelta(microseconds=1)))  # any wait is too long
+    with pytest.raises(TooSlow) as raised:
+        await read_all(client_of(deadlines=limits), f"http://files.test:{port}/")
+    assert raised.value.retryable
+    assert asked == 1
