@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from shared.accounts.models import AccessLevel
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, Outcome, UploadOutcome, UploadTarget
+from shared.jobs.models import ExportOrder, Outcome, UploadOrder, UploadOutcome, UploadTarget
 from shared.projects import store
 from tests.support.api import EXTERNAL_URL, Answer, Api
 
@@ -173,3 +175,21 @@ async def test_errors_of_gitlabs_api_stay_gitlabs(api: Api) -> None:
     await api.user("ann")
     answer = await api.get("/projects/1", by="ann")
     assert answer.body == {"message": "404 Project Not Found"}
+
+
+async def test_a_running_upload_tells_what_it_has_sent_of_how_much_and_the_time_left(
+    api: Api,
+) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    job = await api.job(project, ann, UploadOrder(upload=UploadTarget(url=SECRET)))
+    phases = [{"name": "uploading", "seconds": 2.0, "bytes": 1000}]
+    progress = {"bytes_done": 1000, "bytes_total": 4000, "phases": phases}
+    await jobs.heartbeat(api.pool, await api.started(job), ttl=timedelta(minutes=1), progress=progress)
+
+    answer = await _job(api, job.id)
+
+    assert answer.body["kind"] == "upload"
+    assert answer.body["progress"] == {
+        "bytes_done": 1000, "bytes_total": 4000, "bytes_per_second": 500, "remaining_seconds": 6
+    }  # fmt: skip

@@ -5,6 +5,9 @@ import asyncio
 import asyncpg
 
 from shared.database.migrate import migrate, migrations
+from shared.jobs import store
+from shared.jobs.models import UploadOrder, UploadTarget
+from tests.support.jobs import migrated, queued
 
 _CATALOGUE = """
 SELECT table_name || '.' || column_name || ' ' || data_type FROM information_schema.columns
@@ -50,3 +53,21 @@ async def test_services_that_start_at_once_migrate_once(empty_database_url: str)
     reports = await asyncio.gather(*(migrate(empty_database_url) for _ in range(4)))
     assert sorted(len(report.steps) for report in reports) == [0, 0, 0, len(migrations())]
     assert sorted(report.functions for report in reports) == [False, False, False, True]
+
+
+async def test_on_the_way_down_an_upload_that_is_open_becomes_an_export_with_that_upload(
+    empty_database_url: str,
+) -> None:
+    await migrate(empty_database_url)
+    async with migrated(empty_database_url) as pool:
+        order = UploadOrder(upload=UploadTarget(url="sealed"))
+        export = await queued(pool)
+        for _ in range(2):
+            await store.enqueue(pool, order, project_id=1, user_id=1, correlation_id="c", parent_id=export.id)
+        await store.cancel(pool, export.id + 1)
+
+        await migrate(empty_database_url, to=60)
+
+        left = await pool.fetch("SELECT id, kind, payload #>> '{upload,url}' AS url FROM jobs ORDER BY id")
+    kept = [(export.id, "export", None), (export.id + 2, "export", "sealed")]
+    assert [tuple(row) for row in left] == kept
