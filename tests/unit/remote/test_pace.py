@@ -12,6 +12,7 @@ from shared.remote.upload import UploadBody
 
 SLICE = 64 * 1024
 ADDRESS = URL("https://example.com/x?sig=secret")
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 LEAST = LeastRate(rate=1024, grace=timedelta(seconds=300))
 
 
@@ -31,14 +32,13 @@ def upload_body(hand: Hand, *, slices: int) -> UploadBody:
             hand.now += 1000  # our storage takes its time, which costs the remote nothing
 
     pace = Pace(LEAST, ADDRESS, clock=hand)
-    minute = timedelta(minutes=1)
-    return UploadBody(source(), ADDRESS, length=slices * SLICE, pace=pace, idle=minute, answer=minute)
+    return UploadBody(source(), ADDRESS, length=slices * SLICE, pace=pace, idle=MINUTE, answer=HOUR)
 
 
 async def accepted(body: UploadBody, hand: Hand, *, seconds: float) -> int:
     """How many slices a remote accepts that takes ``seconds`` for each."""
     count = 0
-    async with body.deadline(timedelta(minutes=1)):
+    async with body.deadline(MINUTE):
         async for _ in body.chunks():
             hand.now += seconds
             count += 1
@@ -70,6 +70,14 @@ async def test_slowness_is_told_in_place_of_the_broken_connection_that_follows()
     hand = Hand()
     with pytest.raises(TooSlow):
         await send_slowly(upload_body(hand, slices=9), hand)
+
+
+async def test_a_remote_that_has_all_is_given_the_time_for_its_answer() -> None:
+    body = upload_body(Hand(), slices=2)
+    async with body.deadline(MINUTE) as deadline:
+        ends = [deadline.when() or 0 async for _ in body.chunks()]
+        for_the_answer = deadline.when() or 0
+    assert for_the_answer - ends[-1] > (HOUR - 2 * MINUTE).total_seconds()
 
 
 def test_a_download_that_stands_still_for_its_grace_is_too_slow() -> None:
