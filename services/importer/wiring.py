@@ -6,14 +6,11 @@ from functools import partial
 
 from services.importer.importer import Importer
 from services.importer.relation_importer import RelationImporter
-from services.process.monitoring import open_monitor
-from services.process.ports import Ports, open_ports, require_keys, wait_for_broker
-from services.process.tracing import open_tracer
-from services.process.worker import run_workers_until_signal, worker_limits, worker_name
+from services.process.ports import Ports
+from services.process.worker import make_worker, serve_workers
 from shared.jobs.models import JobKind
 from shared.jobs.opened_work import OpenedWork
 from shared.jobs.sealed_orders import OrderSealer
-from shared.jobs.traced_work import TracedWork
 from shared.jobs.worker import Worker
 from shared.outbound.remote_imports import remote_import_policy
 from shared.restore.sources import ArchiveOpener
@@ -31,16 +28,7 @@ def make_importers(ports: Ports, settings: Settings) -> list[Worker]:
     )
     single = RelationImporter(ports.pool, ports.store, sources=sources, limits=limits)
     return [
-        Worker(
-            ports.pool,
-            ports.broker,
-            kind=kind,
-            work=TracedWork(OpenedWork(task, OrderSealer(ports.sealer)), ports.tracer),
-            name=worker_name(),
-            limits=worker_limits(settings, kind),
-            metrics=ports.job_metrics,
-            check_storage=ports.store.check,
-        )
+        make_worker(ports, settings, kind, OpenedWork(task, OrderSealer(ports.sealer)))
         for kind, task in ((JobKind.IMPORT, whole), (JobKind.RELATION_IMPORT, single))
     ]
 
@@ -57,11 +45,4 @@ def _sources(ports: Ports, settings: Settings) -> ArchiveOpener:
 
 async def serve(settings: Settings) -> None:
     """Run the importer until SIGTERM."""
-    async with (
-        open_tracer(settings, service="importer") as tracer,
-        open_ports(settings, tracer=tracer) as opened,
-    ):
-        await wait_for_broker(opened.broker)  # before the probes are served
-        await require_keys(opened)
-        async with open_monitor(opened, settings, service="importer") as monitor:
-            await run_workers_until_signal(make_importers(monitor.ports, settings), monitor, settings)
+    await serve_workers(settings, make_importers, service="importer")

@@ -6,22 +6,25 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 
 from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
-from services.process.monitoring import Monitor
+from services.process.monitoring import open_monitor
+from services.process.ports import Ports, open_ports, require_keys, wait_for_broker
+from services.process.tracing import open_tracer
 from shared.jobs.claims import Shares
 from shared.jobs.deadlines import Deadlines
 from shared.jobs.models import JobKind
-from shared.jobs.worker import Worker, WorkerLimits
+from shared.jobs.traced_work import TracedWork
+from shared.jobs.worker import Work, Worker, WorkerLimits
 from shared.settings.environment import Settings
 
 _OF_EXPORTS = (JobKind.EXPORT, JobKind.UPLOAD)
 
 
-def worker_name() -> str:
+def _worker_name() -> str:
     """Return the name of this process in the rows of its jobs: host and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
@@ -35,6 +38,20 @@ def worker_limits(settings: Settings, kind: JobKind) -> WorkerLimits:
         drain=timedelta(seconds=settings.drain_seconds),
         deadlines=Deadlines(total=timedelta(hours=hours), idle=timedelta(minutes=settings.job_idle_deadline)),
         shares=Shares(percent=settings.job_share, weights=user_weights(settings.job_weights)),
+    )
+
+
+def make_worker(ports: Ports, settings: Settings, kind: JobKind, work: Work) -> Worker:
+    """Make the worker of this process for the jobs of a kind."""
+    return Worker(
+        ports.pool,
+        ports.broker,
+        kind=kind,
+        work=TracedWork(work, ports.tracer),
+        name=_worker_name(),
+        limits=worker_limits(settings, kind),
+        metrics=ports.job_metrics,
+        check_storage=ports.store.check,
     )
 
 
@@ -64,7 +81,17 @@ async def run_workers(workers: Sequence[Worker], maintenance: Coroutine[None, No
         task.cancel()
 
 
-async def run_workers_until_signal(workers: Sequence[Worker], monitor: Monitor, settings: Settings) -> None:
-    """Run the workers and the maintenance until SIGTERM."""
-    _stop_on_signal(workers, monitor.readiness)
-    await run_workers(workers, run_maintenance(monitor.ports, settings))
+async def serve_workers(
+    settings: Settings, make_workers: Callable[[Ports, Settings], Sequence[Worker]], *, service: str
+) -> None:
+    """Run a service that consists of workers, with its maintenance, until SIGTERM."""
+    async with (
+        open_tracer(settings, service=service) as tracer,
+        open_ports(settings, tracer=tracer) as opened,
+    ):
+        await wait_for_broker(opened.broker)  # before the probes are served
+        await require_keys(opened)
+        async with open_monitor(opened, settings, service=service) as monitor:
+            workers = make_workers(monitor.ports, settings)
+            _stop_on_signal(workers, monitor.readiness)
+            await run_workers(workers, run_maintenance(monitor.ports, settings))
