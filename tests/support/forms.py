@@ -18,15 +18,13 @@ class Part:
     filename: str | None = None
 
 
-def form_body(parts: Sequence[Part], *, closed: bool = True) -> bytes:
+def form_body(parts: Sequence[Part], *, closed: bool = True, line_end: bytes = b"\r\n") -> bytes:
     """The body of ``parts`` in this order; left open, it breaks off behind the last part."""
+    boundary = b"--" + BOUNDARY.encode()
     pieces = []
     for part in parts:
         file = "" if part.filename is None else f'; filename="{part.filename}"'
         content = part.content.encode() if isinstance(part.content, str) else part.content
-        pieces.append(
-            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{part.name}"{file}\r\n\r\n'.encode()
-            + content
-            + b"\r\n"
-        )
-    return b"".join(pieces) + (f"--{BOUNDARY}--\r\n".encode() if closed else b"")
+        head = f'Content-Disposition: form-data; name="{part.name}"{file}'.encode()
+        pieces += [boundary, line_end, head, line_end * 2, content, line_end]
+    return b"".join([*pieces, *((boundary, b"--", line_end) if closed else ())])

@@ -23,7 +23,12 @@ MULTIPART = "multipart/form-data"
 LARGEST_FIELD = 64 * 1024
 LARGEST_FIELDS = 1024 * 1024
 MOST_PARTS = 1000
-_LONGEST_PREAMBLE = 64 * 1024
+_LONGEST_HELD = 64 * 1024
+"""Bytes of what comes before the first boundary, and of the head of a part."""
+
+_LINE_FEED = ord("\n")
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+_LONGEST_BLANK_LINE = 3
 
 _EXTENDED = re.compile(r";\s*filename\*\s*=\s*([^';\s]*)'[^']*'([^;\s]+)", re.IGNORECASE)
 
@@ -50,43 +55,84 @@ def form_parser(content_type: str) -> Iterator[Callable[[bytes], Iterator[FormEv
 
 
 class _Feed:
-    """Yields the events of one chunk. Those of a body are the same wherever it is cut, not so the parser's.
-
-    It holds, and limits, the bytes before the first boundary.
-    """
+    """Yields the events of one chunk."""
 
     def __init__(self, parser: PushMultipartParser) -> None:
         self._parser = parser
-        self._boundary = b"--" + parser.boundary
-        self._preamble: bytearray | None = bytearray()
+        self._framing = _Framing(parser.boundary)
 
     def __call__(self, chunk: bytes) -> Iterator[FormEvent]:
-        if body := self._from_boundary(chunk):
-            for event in self._parser.parse(body):
-                if isinstance(event, MultipartSegment):
-                    _check_lines(event)
-                yield event
-
-    def _from_boundary(self, chunk: bytes) -> bytes:
-        """Return the chunk, after what was held; nothing before the first boundary has come."""
-        if self._preamble is None:
-            return chunk
-        known = max(0, len(self._preamble) - len(self._boundary))
-        self._preamble += chunk
-        if self._preamble.find(self._boundary, known) < 0:
-            if len(self._preamble) > _LONGEST_PREAMBLE:
-                raise ParametersInvalid(
-                    f"multipart body is broken: no part in its first {len(self._preamble)} bytes"
-                )
-            return b""
-        body, self._preamble = bytes(self._preamble), None
-        return body
+        for piece in self._framing(chunk):
+            yield from self._parser.parse(piece)
 
 
-def _check_lines(part: MultipartSegment) -> None:
-    """Refuse a header with a bare line feed: the parser finds only those that the network cuts off."""
-    if any("\n" in name or "\n" in value for name, value in part.headerlist):
-        raise ParametersInvalid("multipart body is broken: Invalid line break in segment header")
+class _Framing:
+    """Cuts a form for the parser, which judges the lines of a head by where the network has cut them.
+
+    A head comes in one piece, and its lines end with CR LF. In the form they may end with a bare LF, as in
+    the parser of Go, which is GitLab's. What ends the first boundary's line is what stands before all others.
+    """
+
+    def __init__(self, boundary: bytes) -> None:
+        self._boundary = b"--" + boundary
+        self._delimiter = b""
+        self._held = b""
+        self._searched = 0
+        self._next = self._skip_preamble
+
+    def __call__(self, chunk: bytes) -> Iterator[bytes]:
+        self._held += chunk
+        while piece := self._next():
+            yield piece
+
+    def _skip_preamble(self) -> bytes:
+        start = self._held.find(self._boundary, self._searched, _LONGEST_HELD)
+        if start < 0:
+            return self._wait("no part", overlap=len(self._boundary))
+        if start > 0 and self._held[start - 1] != _LINE_FEED:
+            raise ParametersInvalid("multipart body is broken: the first boundary begins no line")
+        self._take(start + len(self._boundary), self._read_head)
+        return self._boundary
+
+    def _read_head(self) -> bytes:
+        """Return what stands between a boundary and the content of its part, or the end of the form."""
+        if self._held.startswith(b"--"):
+            return self._take(2, self._skip_rest)
+        end = _BLANK_LINE.search(self._held, self._searched, _LONGEST_HELD)
+        if end is None:
+            return self._wait("a head of a part does not end", overlap=_LONGEST_BLANK_LINE)
+        head = self._take(end.end(), self._read_content)
+        self._delimiter = self._delimiter or (b"\n" if head.startswith(b"\n") else b"\r\n") + self._boundary
+        return b"\r\n".join(line.removesuffix(b"\r") for line in head.split(b"\n"))
+
+    def _read_content(self) -> bytes:
+        end = self._held.find(self._delimiter)
+        if end < 0:
+            return self._take(_length_without_start(self._held, self._delimiter), self._read_content)
+        content = self._held[:end]
+        self._take(end + len(self._delimiter), self._read_head)
+        return content + b"\r\n" + self._boundary
+
+    def _skip_rest(self) -> bytes:
+        self._held = b""
+        return b""
+
+    def _take(self, length: int, following: Callable[[], bytes]) -> bytes:
+        taken, self._held = self._held[:length], self._held[length:]
+        self._searched, self._next = 0, following
+        return taken
+
+    def _wait(self, missing: str, *, overlap: int) -> bytes:
+        if len(self._held) >= _LONGEST_HELD:
+            raise ParametersInvalid(f"multipart body is broken: {missing} in its first {_LONGEST_HELD} bytes")
+        self._searched = max(0, len(self._held) - overlap)
+        return b""
+
+
+def _length_without_start(content: bytes, delimiter: bytes) -> int:
+    """Return the length of the content without what may be the start of a delimiter at its end."""
+    start = content.rfind(delimiter[:1], max(0, len(content) - len(delimiter)))
+    return start if start >= 0 and delimiter.startswith(content[start:]) else len(content)
 
 
 def file_name(part: MultipartSegment) -> str | None:

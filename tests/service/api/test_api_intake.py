@@ -90,6 +90,14 @@ async def test_a_broken_form_is_refused_and_leaves_nothing(api: Api, body: bytes
     assert await api.objects_left() == 0
 
 
+async def test_a_form_whose_lines_end_with_bare_line_feeds_is_accepted(api: Api) -> None:
+    body = form_body([PATH, FILE], line_end=b"\n")
+
+    answer = await api.post("/projects/import", by="ann", data=body, headers=HEADERS)
+
+    assert answer.status == 201
+
+
 async def test_a_preamble_without_end_is_not_swallowed(api: Api) -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
