@@ -25,11 +25,6 @@ from services.api.http.endpoint import ENDPOINTS
 from services.api.http.metrics import RequestMetrics
 from services.api.http.places import PLACES, PlaceNumbers, make_places
 from services.api.http.responses import EXTERNAL_URL, SECURITY_HEADERS, add_common_headers, security_headers
-from services.api.listener.connections import ConnectionLimits, Connections
-from services.api.listener.metrics import ConnectionMetrics
-from services.api.listener.peers import TrustedProxies
-from services.api.listener.site import CONNECTIONS, keep_ticking
-from services.api.middleware.connection import mark_at_work, spare_event_streams
 from services.api.middleware.entity_tags import tag_answers
 from services.api.middleware.errors import RENDERERS, refuse_malformed, render_errors
 from services.api.middleware.idempotency import DIGEST_UPLOAD, KEYS, KEYS_LIMIT, answer_once
@@ -41,6 +36,11 @@ from services.api.middleware.tracing import TRACER, trace_requests
 from services.api.pages.documentation import DOCUMENTATION, make_documentation
 from services.api.routes import ROUTES, Route
 from services.api.use_cases import USE_CASES, UseCaseConfig, make_use_cases
+from services.listener.at_work import mark_at_work, spare_event_streams
+from services.listener.connections import ConnectionLimits, Connections
+from services.listener.metrics import ConnectionMetrics
+from services.listener.peers import TrustedProxies
+from services.listener.site import CONNECTIONS, keep_ticking
 from services.process.health import Readiness
 from shared.broker.base import Broker
 from shared.database.pool import Pool

@@ -15,11 +15,6 @@ from services.api.http.body_time import BodyLimits
 from services.api.http.metrics import RequestMetrics
 from services.api.http.places import PLACES, PlaceNumbers
 from services.api.http.responses import SECURITY_HEADERS
-from services.api.listener.connections import ConnectionLimits
-from services.api.listener.descriptors import find_capacity, raise_descriptor_limit
-from services.api.listener.metrics import ConnectionMetrics
-from services.api.listener.peers import parse_networks
-from services.api.listener.site import GuardedSite
 from services.api.queue.actors import Actors
 from services.api.queue.command_service import CommandHandler, CommandService
 from services.api.queue.commands import CancelCommand, ExportCommand, ImportCommand
@@ -27,6 +22,11 @@ from services.api.queue.consumer import CommandConsumer
 from services.api.queue.metrics import CommandMetrics
 from services.api.queue.reply_queues import ReplyQueues
 from services.api.use_cases import USE_CASES, UseCaseConfig, UseCases
+from services.listener.connections import ConnectionLimits
+from services.listener.descriptors import find_capacity, raise_descriptor_limit
+from services.listener.metrics import ConnectionMetrics
+from services.listener.peers import parse_networks
+from services.listener.site import GuardedSite
 from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
 from services.process.monitoring import Monitor, open_monitor

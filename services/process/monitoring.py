@@ -12,8 +12,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from services.listener.malformed import handler_factory
 from services.process.health import ALIVE, Readiness, check_readiness, make_checks
-from services.process.malformed import handler_factory
 from services.process.ports import Ports
 from shared.jobs.metrics import JobMetrics
 from shared.logs import quiet_logger

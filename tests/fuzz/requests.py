@@ -16,10 +16,10 @@ from services.api.http.nesting import nest
 from services.api.http.parameters import ParameterReader
 from services.api.http.preconditions import find_unmet_condition
 from services.api.http.ranges import RangeUnsatisfiable, read_range, wants_range
-from services.api.listener.peers import TrustedProxies, parse_address, share_of
 from services.api.queue import commands
 from services.api.queue.command_service import read_event
 from services.api.queue.masking import without_secrets
+from services.listener.peers import TrustedProxies, parse_address, share_of
 from shared.archive.names import normalise_name
 from shared.broker.base import MAX_BODY_BYTES, Message
 from shared.errors import ArchiveError, Refusal

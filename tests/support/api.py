@@ -19,10 +19,10 @@ from services.api.app import ApiConfig, ApiMetrics, make_app, make_runner
 from services.api.http.metrics import RequestMetrics
 from services.api.http.places import PlaceNumbers
 from services.api.http.responses import SECURITY_HEADERS
-from services.api.listener.connections import Connections
-from services.api.listener.metrics import ConnectionMetrics
-from services.api.listener.site import CONNECTIONS, GuardedSite
 from services.api.use_cases import USE_CASES, UseCaseConfig, UseCases
+from services.listener.connections import Connections
+from services.listener.metrics import ConnectionMetrics
+from services.listener.site import CONNECTIONS, GuardedSite
 from services.process.health import Readiness
 from shared.accounts.memberships import add_project_member
 from shared.accounts.models import AccessLevel, User

@@ -14,12 +14,12 @@ from aiohttp.typedefs import Handler
 
 from services.api.app import make_runner
 from services.api.http.client import TRUSTED_PROXIES
-from services.api.listener.connection import Ending
-from services.api.listener.connections import ConnectionLimits, Connections
-from services.api.listener.peers import TrustedProxies
-from services.api.listener.phase import Phase
-from services.api.listener.site import CONNECTIONS, GuardedSite
-from services.api.middleware.connection import mark_at_work
+from services.listener.at_work import mark_at_work
+from services.listener.connection import Ending
+from services.listener.connections import ConnectionLimits, Connections
+from services.listener.peers import TrustedProxies
+from services.listener.phase import Phase
+from services.listener.site import CONNECTIONS, GuardedSite
 from tests.support.waiting import until
 
 HEADERS = {"Server": "Crossdock"}

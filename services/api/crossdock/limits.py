@@ -13,8 +13,8 @@ from services.api.http.caller import find_caller
 from services.api.http.form_data import LARGEST_FIELD, LARGEST_FIELDS, MOST_PARTS
 from services.api.http.places import PLACES, holder_of
 from services.api.http.responses import json_response, timestamp
-from services.api.listener.site import CONNECTIONS
 from services.api.use_cases import use_cases
+from services.listener.site import CONNECTIONS
 from shared.accounts.rate_limits import RateLimitUsage
 from shared.idempotency.store import KEPT_FOR
 from shared.ledger.objects import RETRIED_WITHIN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from services.api.listener.peers import TrustedProxies, parse_address, share_of
+from services.listener.peers import TrustedProxies, parse_address, share_of
 
 TRUSTED_PROXIES = web.AppKey("trusted_proxies", TrustedProxies)
 

@@ -11,13 +11,12 @@ from aiohttp.abc import AbstractMatchInfo
 from aiohttp.web_urldispatcher import AbstractRoute
 
 from services.api.http.form_data import MULTIPART
+from services.listener.at_work import READING
 from shared.accounts.models import Scope
 from shared.errors import CrossdockError
 
 ErrorRenderer = Callable[[web.Request, CrossdockError], web.Response]
 """Renders an error in the form that the route's clients expect."""
-
-READING = frozenset({"GET", "HEAD"})
 
 
 class BodyKind(Enum):

@@ -10,10 +10,11 @@ import structlog
 from aiohttp import ClientError, web
 from aiohttp.typedefs import Handler
 
-from services.api.http.endpoint import READING, ErrorRenderer, endpoint_of
+from services.api.http.endpoint import ErrorRenderer, endpoint_of
 from services.api.http.errors import BodyBroken, Malformed, MethodUnknown, Redirected, RouteUnknown
 from services.api.http.responses import CLIENT_GONE, ERROR_CODE, external_url
 from services.api.http.status import status_of
+from services.listener.at_work import READING
 from shared.errors import CrossdockError, InternalError, TimedOut
 from shared.usecases.errors import MovedProject
 

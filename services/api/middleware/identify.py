@@ -10,9 +10,10 @@ from aiohttp.typedefs import Handler
 from services.api.http.bodies import parameters
 from services.api.http.caller import set_caller
 from services.api.http.client import client_address
-from services.api.http.endpoint import READING, endpoint_of, has_content
+from services.api.http.endpoint import endpoint_of, has_content
 from services.api.http.parameters import TOKEN_PARAMETERS, text
 from services.api.use_cases import use_cases
+from services.listener.at_work import READING
 from shared.accounts.models import Scope
 from shared.errors import Unauthenticated
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from services.api.listener.connections import ConnectionLimits
-from services.api.listener.phase import Phase
+from services.listener.connections import ConnectionLimits
+from services.listener.phase import Phase
 from shared.accounts.models import User
 from shared.projects.models import Project
 from shared.storage.filesystem import FilesystemStore

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from services.api.listener.connections import ConnectionLimits
+from services.listener.connections import ConnectionLimits
 from shared.accounts.models import User
 from shared.ledger import objects
 from shared.projects.models import Project

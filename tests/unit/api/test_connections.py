@@ -9,10 +9,10 @@ from functools import partial
 import pytest
 from aiohttp import web
 
-from services.api.listener.connection import Ending
-from services.api.listener.connections import ConnectionLimits
-from services.api.listener.guard import Guard
-from services.api.listener.phase import Phase
+from services.listener.connection import Ending
+from services.listener.connections import ConnectionLimits
+from services.listener.guard import Guard
+from services.listener.phase import Phase
 from tests.support.guarded import GET, guarded
 from tests.support.waiting import until
 

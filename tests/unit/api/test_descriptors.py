@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from services.api.listener.descriptors import Capacity, find_capacity
+from services.listener.descriptors import Capacity, find_capacity
 
 _PROGRAM = """
 import resource
-from services.api.listener.descriptors import raise_descriptor_limit
+from services.listener.descriptors import raise_descriptor_limit
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 300))
 print(raise_descriptor_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))

@@ -14,8 +14,8 @@ from tests.support.waiting import eventually
 
 _SERVER = """
 import asyncio, resource, sys
-from services.api.listener.connections import ConnectionLimits
-from services.api.listener.descriptors import find_capacity, raise_descriptor_limit
+from services.listener.connections import ConnectionLimits
+from services.listener.descriptors import find_capacity, raise_descriptor_limit
 from tests.support.guarded import RealClock, guarded
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))

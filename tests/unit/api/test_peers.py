@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.api.listener.peers import TrustedProxies, parse_address, parse_networks, share_of
+from services.listener.peers import TrustedProxies, parse_address, parse_networks, share_of
 
 
 def _client(peer: str, *forwarded: str, trusted: Sequence[str] = ("10.0.0.0/8", "fd00::/8")) -> str:

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from services.api.listener.connection import Connection, Ending
-from services.api.listener.connections import ConnectionLimits
-from services.api.listener.guard import Guard
-from services.api.listener.phase import Phase
+from services.listener.connection import Connection, Ending
+from services.listener.connections import ConnectionLimits
+from services.listener.guard import Guard
+from services.listener.phase import Phase
 from tests.support.guarded import GET, Guarded, Peer, guarded
 from tests.support.waiting import until
 

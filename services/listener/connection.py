@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 
-from services.api.listener.crowd import Crowd
-from services.api.listener.peers import parse_address
-from services.api.listener.phase import Phase
-from services.api.listener.tcp import acknowledged_bytes, limit_silence
+from services.listener.crowd import Crowd
+from services.listener.peers import parse_address
+from services.listener.phase import Phase
+from services.listener.tcp import acknowledged_bytes, limit_silence
 from shared.credit import Credit
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from services.api.listener.connection import Ending
+from services.listener.connection import Ending
 
 _SOON = 10
 """Seconds after which a client may try again."""

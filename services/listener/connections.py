@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from services.api.listener.connection import Connection, Ending
-from services.api.listener.crowd import Crowd
-from services.api.listener.peers import TrustedProxies, share_of
-from services.api.listener.phase import Phase
+from services.listener.connection import Connection, Ending
+from services.listener.crowd import Crowd
+from services.listener.peers import TrustedProxies, share_of
+from services.listener.phase import Phase
 from shared.credit import Credit
 
 _TICK = 1.0

@@ -1,4 +1,4 @@
-"""The port that the api listens on."""
+"""A port that is listened on with a guard around each connection."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from functools import partial
 
 from aiohttp import web
 
-from services.api.listener.connections import Connections
-from services.api.listener.guard import Guard
-from services.process.malformed import handler_factory
+from services.listener.connections import Connections
+from services.listener.guard import Guard
+from services.listener.malformed import handler_factory
 
 CONNECTIONS = web.AppKey("connections", Connections)
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 from typing import Generic, TypeVar
 
-from services.api.listener.phase import Phase
+from services.listener.phase import Phase
 
 T = TypeVar("T")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from services.api.listener.connection import Connection
-from services.api.listener.connections import Connections
-from services.api.listener.phase import Phase
-from services.api.listener.refusals import refusal_of
+from services.listener.connection import Connection
+from services.listener.connections import Connections
+from services.listener.phase import Phase
+from services.listener.refusals import refusal_of
 
 
 class Guard(asyncio.Protocol):

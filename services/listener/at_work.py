@@ -8,8 +8,10 @@ from datetime import timedelta
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from services.api.http.endpoint import READING
-from services.api.listener.guard import Guard
+from services.listener.guard import Guard
+
+READING = frozenset({"GET", "HEAD"})
+"""The methods that change nothing."""
 
 
 @web.middleware

@@ -6,9 +6,9 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from services.api.listener.connection import Ending
-from services.api.listener.connections import Connections
-from services.api.listener.phase import Phase
+from services.listener.connection import Ending
+from services.listener.connections import Connections
+from services.listener.phase import Phase
 
 
 class ConnectionMetrics:
