@@ -129,7 +129,10 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
     descriptors = raise_descriptor_limit()
     capacity = find_capacity(
         descriptors,
-        reserved=settings.database_pool_size + settings.s3_connections + settings.uploads_at_once,
+        reserved=settings.database_pool_size
+        + settings.s3_connections
+        + settings.uploads_at_once
+        + settings.metrics_connections_at_once,
         most=settings.connections_at_once,
     )
     _log.info("connections_limited", connections=capacity.connections, descriptors=descriptors)

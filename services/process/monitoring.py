@@ -12,7 +12,10 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from services.listener.malformed import handler_factory
+from services.listener.at_work import mark_at_work
+from services.listener.connections import ConnectionLimits, Connections
+from services.listener.peers import TrustedProxies
+from services.listener.site import CONNECTIONS, GuardedSite, keep_ticking
 from services.process.health import ALIVE, Readiness, check_readiness, make_checks
 from services.process.ports import Ports
 from shared.jobs.metrics import JobMetrics
@@ -69,25 +72,29 @@ async def open_monitor(ports: Ports, settings: Settings, *, service: str) -> Asy
 async def _serve_monitoring(monitor: Monitor, settings: Settings) -> AsyncIterator[None]:
     """Serve the metrics port until the block ends, also while the process drains."""
     app = make_monitoring_app(monitor)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        logger=quiet_logger(),
-        shutdown_timeout=1,
-        keepalive_timeout=settings.keepalive_seconds,  # ends heads that do not come, too
-    )
+    app[CONNECTIONS] = Connections(_connection_limits(settings), proxies=TrustedProxies())
+    app.cleanup_ctx.append(keep_ticking)
+    runner = web.AppRunner(app, access_log=None, logger=quiet_logger(), shutdown_timeout=1)
     await runner.setup()
     async with AsyncExitStack() as resources:
         resources.push_async_callback(runner.cleanup)
         if settings.metrics_port:
-            resources.callback((await _listen(runner, settings)).close)
+            await GuardedSite(
+                runner, host=settings.host, port=settings.metrics_port, headers=_HEADERS
+            ).start()
         yield
 
 
-async def _listen(runner: web.AppRunner, settings: Settings) -> asyncio.Server:
-    assert runner.server is not None  # noqa: S101  # setup made it
-    factory = handler_factory(runner.server, headers=_HEADERS)
-    return await asyncio.get_running_loop().create_server(factory, settings.host, settings.metrics_port)
+def _connection_limits(settings: Settings) -> ConnectionLimits:
+    """Make the limits of the metrics port: those of the api, for fewer connections."""
+    return ConnectionLimits(
+        most=settings.metrics_connections_at_once,
+        backlog=settings.metrics_connections_at_once,
+        head=timedelta(seconds=settings.head_seconds),
+        idle=timedelta(seconds=settings.keepalive_seconds),
+        rate=settings.least_rate,
+        grace=timedelta(seconds=settings.least_rate_grace_seconds),
+    )
 
 
 def make_monitoring_app(monitor: Monitor) -> web.Application:
@@ -106,7 +113,7 @@ def make_monitoring_app(monitor: Monitor) -> web.Application:
         status, document = await check_readiness(monitor.readiness, checks_of_ports, everything=everything)
         return web.json_response(document, status=status)
 
-    app = web.Application()
+    app = web.Application(middlewares=[mark_at_work])
     app.on_response_prepare.append(_add_headers)
     app.add_routes(
         [web.get("/metrics", metrics), web.get("/-/liveness", live), web.get("/-/readiness", ready)]

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
 
     # What a connection may cost.
     connections_at_once: int = Field(default=8192, ge=16, le=1_000_000)
+    metrics_connections_at_once: int = Field(default=64, ge=4, le=10_000)
     head_seconds: float = Field(default=15, gt=0)
     keepalive_seconds: float = Field(default=75, gt=0)
     least_rate: int = Field(default=1024, ge=1, description="bytes a second")

@@ -85,7 +85,7 @@ SHOWN: dict[str, tuple[float, str, float]] = {
 }
 
 NO_LIMITS = {
-    "port", "metrics_port", "hsts_seconds",
+    "port", "metrics_port", "metrics_connections_at_once", "hsts_seconds",
     # How much memory a process takes, and how it uses its servers.
     "s3_part_size", "s3_uploads_in_flight", "unknown_tokens", "pack_blob_size", "worker_concurrency",
     "upload_concurrency", "disk_reserve",

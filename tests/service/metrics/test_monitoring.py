@@ -3,9 +3,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -36,6 +37,8 @@ from tests.support.ports import free_ports
 from tests.support.sealing import sealer
 from tests.support.waiting import until
 
+MOST = 16
+
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
@@ -52,7 +55,7 @@ def ports(pool: Pool, tmp_path: Path, database_url: str) -> Ports:
 @pytest.fixture
 def settings() -> Settings:
     [port] = free_ports(1)
-    return Settings(metrics_port=port, keepalive_seconds=2)
+    return Settings(metrics_port=port, metrics_connections_at_once=MOST)
 
 
 @pytest.fixture
@@ -109,12 +112,61 @@ async def test_the_metrics_port_logs_and_answers_no_byte_of_a_malformed_request(
     assert "canary" not in "\n".join([caplog.text, str(events), *capfd.readouterr()])
 
 
+async def test_the_metrics_port_ends_a_connection_without_a_head(ports: Ports, settings: Settings) -> None:
+    async with open_monitor(ports, settings.model_copy(update={"head_seconds": 1}), service="test"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", settings.metrics_port)
+        writer.write(b"GET /metrics HTTP/1.1\r\n")
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+
+
 @pytest.mark.usefixtures("monitor")
-async def test_the_metrics_port_ends_a_connection_without_a_head(settings: Settings) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", settings.metrics_port)
-    writer.write(b"GET /metrics HTTP/1.1\r\n")
-    assert await reader.read() == b""
-    writer.close()
+async def test_silent_connections_shut_no_probe_out_of_the_metrics_port(
+    settings: Settings,
+) -> None:
+    with ExitStack() as silent:
+        for host in range(2, 12):
+            for _ in range(MOST // 4):
+                silent.enter_context(await _connect(settings, f"127.0.0.{host}"))
+        await until(lambda: _open(settings) == MOST)
+        await until(partial(_answers, settings, "127.0.0.1"))
+        assert _open(settings) <= MOST
+
+
+@pytest.mark.usefixtures("monitor")
+async def test_one_address_has_a_quarter_of_the_metrics_port_and_is_answered(
+    settings: Settings,
+) -> None:
+    with ExitStack() as silent:
+        for _ in range(3 * MOST):
+            silent.enter_context(await _connect(settings, "127.0.0.1"))
+        await until(lambda: _open(settings) <= MOST // 4)
+        await until(partial(_answers, settings, "127.0.0.1"))
+
+
+async def _connect(settings: Settings, address: str) -> socket.socket:
+    """Open a connection from an address of our own."""
+    server = "127.0.0.1", settings.metrics_port
+    return await asyncio.to_thread(socket.create_connection, server, 10, (address, 0))
+
+
+def _open(settings: Settings) -> int:
+    """Count the connections that the metrics port has accepted and not ended."""
+    return sum(
+        each.status == "ESTABLISHED" and each.laddr.port == settings.metrics_port
+        for each in psutil.Process().net_connections()
+    )
+
+
+async def _answers(settings: Settings, address: str) -> bool:
+    """Ask once whether the process lives: among connections younger than a moment one may be refused."""
+    try:
+        with await _connect(settings, address) as asking:
+            asking.sendall(b"GET /-/liveness HTTP/1.1\r\nHost: x\r\n\r\n")
+            return b" 200 OK" in await asyncio.to_thread(asking.recv, 100)
+    except ConnectionError:
+        return False
 
 
 async def test_two_monitors_in_one_process_do_not_know_of_each_other(ports: Ports) -> None:
