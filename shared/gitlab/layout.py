@@ -72,6 +72,9 @@ FILE_TYPES = (
 
 _TYPES = {each.kind: each for each in FILE_TYPES}
 
+_ANY = re.compile("|".join(f"(?P<{each.kind.name}>{each.pattern.pattern})" for each in FILE_TYPES), re.DOTALL)
+"""Matches the names of all types; the last group is the kind. An archive may have a million names."""
+
 VERSION = _TYPES[FileKind.VERSION].template
 PROJECT = _TYPES[FileKind.PROJECT].template
 REPOSITORY = _TYPES[FileKind.REPOSITORY].template
@@ -85,7 +88,8 @@ TREE = "tree"
 
 def kind_of(name: str) -> FileKind:
     """Give the kind of the file with that name."""
-    return next((each.kind for each in FILE_TYPES if each.pattern.fullmatch(name)), FileKind.OTHER)
+    match = _ANY.fullmatch(name)
+    return FileKind[match.lastgroup] if match and match.lastgroup else FileKind.OTHER
 
 
 def file_name(kind: FileKind, part: str) -> str:

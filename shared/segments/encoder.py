@@ -37,17 +37,37 @@ class Extent:
 NOTHING = Extent(0, 0, 0)
 
 
+class _Counter:
+    """Counts what a run has so far."""
+
+    __slots__ = ("_crc32", "_stored", "raw")
+
+    def __init__(self) -> None:
+        self.raw = self._stored = self._crc32 = 0
+
+    def add(self, raw: bytes | memoryview, stored: bytes) -> None:
+        self.raw += len(raw)
+        self._stored += len(stored)
+        self._crc32 = isal_zlib.crc32(raw, self._crc32)
+
+    def end(self) -> Extent:
+        """Give the extent of the run, and begin the next one."""
+        extent = Extent(self.raw, self._stored, self._crc32)
+        self.raw = self._stored = self._crc32 = 0
+        return extent
+
+
 class SegmentEncoder:
     """Deflates one segment after another. A full flush clears all history, so that each inflates alone."""
 
     def __init__(self) -> None:
         self._deflate = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _RAW_DEFLATE)
-        self._extent = NOTHING
+        self._counter = _Counter()
 
     def write(self, data: bytes | memoryview) -> bytes:
         """Take any number of raw bytes; give the stored bytes that are ready, often none."""
         stored: bytes = self._deflate.compress(data)
-        self._extent = _longer(self._extent, data, stored)
+        self._counter.add(data, stored)
         return stored
 
     def end(self) -> tuple[bytes, Extent]:
@@ -55,11 +75,11 @@ class SegmentEncoder:
 
         A segment without raw bytes has no stored bytes either.
         """
-        if not self._extent.raw_length:
+        if not self._counter.raw:
             return b"", NOTHING
         stored: bytes = self._deflate.flush(isal_zlib.Z_FULL_FLUSH)
-        extent, self._extent = _longer(self._extent, b"", stored), NOTHING
-        return stored, extent
+        self._counter.add(b"", stored)
+        return stored, self._counter.end()
 
 
 class BlobEncoder:
@@ -73,7 +93,7 @@ class BlobEncoder:
         self._segments = SegmentEncoder()
         self._look = bytearray()
         self._encode: Callable[[bytes | memoryview], bytes] | None = None
-        self._extent = NOTHING
+        self._counter = _Counter()
 
     def write(self, data: bytes | memoryview) -> bytes:
         """Take any number of raw bytes; give the stored bytes that are ready."""
@@ -91,8 +111,8 @@ class BlobEncoder:
         stored = self._decide() if self._look else b""
         rest, _ = self._segments.end()
         self._count(b"", rest)
-        extent, self._extent, self._encode = self._extent, NOTHING, None
-        return stored + rest, extent
+        self._encode = None
+        return stored + rest, self._counter.end()
 
     def _decide(self) -> bytes:
         look, self._look = bytes(self._look), bytearray()
@@ -104,7 +124,7 @@ class BlobEncoder:
         return self._count(look, stored_blocks(look))
 
     def _count(self, raw: bytes | memoryview, stored: bytes) -> bytes:
-        self._extent = _longer(self._extent, raw, stored)
+        self._counter.add(raw, stored)
         return stored
 
 
@@ -116,11 +136,3 @@ def stored_blocks(data: bytes | memoryview) -> bytes:
         block = view[start : start + _BLOCK_MAX]
         pieces += (_BLOCK_HEADER.pack(0, len(block), len(block) ^ 0xFFFF), block)
     return b"".join(pieces)
-
-
-def _longer(extent: Extent, raw: bytes | memoryview, stored: bytes) -> Extent:
-    return Extent(
-        raw_length=extent.raw_length + len(raw),
-        stored_length=extent.stored_length + len(stored),
-        crc32=isal_zlib.crc32(raw, extent.crc32),
-    )
