@@ -12,7 +12,8 @@ class Prices:
     """What reading costs, in bytes sent; the bytes of ``gift`` need not be sent.
 
     - ``line``: for each line that is parsed, blank ones too
-    - ``entry``: for each tar header, PAX record, directory that only other names imply, and file that is kept
+    - ``entry``: for each tar header, PAX record, and directory that only other names imply; twice more for a
+      file that is kept
     - ``ratio``: unpacked bytes, whatever they are, that one byte pays for
     - ``parsed_ratio``: the same for those that are parsed: relations, documents, headers of bundles
     - ``bracket_ratio``: opening brackets in relations that one byte pays for

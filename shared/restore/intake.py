@@ -18,6 +18,9 @@ from shared.restore.relations import RelationReceiver
 from shared.restore.verifiers import Verifier
 from shared.snapshots.sinks import BlobSink, LineSink
 
+KEEPING = 2
+"""The entries as which an entry that is kept counts beside its header: it is hashed, encoded and written."""
+
 
 class EntryWriter(Protocol):
     """Writes entries."""
@@ -91,7 +94,7 @@ class EntryIntake:
 
         Raises ArchiveCostsTooMuch.
         """
-        self._budget.spend(Work.ENTRIES, 1)  # to keep it is as much work as to read its header
+        self._budget.spend(Work.ENTRIES, KEEPING)
         relation = relation_of(name)
         if relation is None:
             sink = await self._writer.blob(name, mtime, size=size)
