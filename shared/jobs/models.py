@@ -21,6 +21,13 @@ class JobKind(Enum):
     UPLOAD = "upload"
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownKind:
+    """A kind that only a newer version knows: its jobs are shown and canceled, and left to that version."""
+
+    value: str
+
+
 class JobState(Enum):
     """The state of a job; ``states.py`` has the moves between states."""
 
@@ -90,7 +97,12 @@ class UploadOrder:
     upload: UploadTarget | None = None
 
 
-JobOrder: TypeAlias = ImportOrder | ExportOrder | RelationImportOrder | UploadOrder
+@dataclass(frozen=True, slots=True)
+class UnknownOrder:
+    """The order of a job of an unknown kind, which is not read."""
+
+
+JobOrder: TypeAlias = ImportOrder | ExportOrder | RelationImportOrder | UploadOrder | UnknownOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +145,7 @@ class Job:
     """
 
     id: int
-    kind: JobKind
+    kind: JobKind | UnknownKind
     state: JobState
     project_id: int
     user_id: int | None

@@ -10,7 +10,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import assert_never
 
-from shared.jobs.models import ExportOrder, ImportOrder, Job, JobOrder, RelationImportOrder, UploadOrder
+from shared.jobs.models import (
+    ExportOrder,
+    ImportOrder,
+    Job,
+    JobOrder,
+    RelationImportOrder,
+    UnknownOrder,
+    UploadOrder,
+)
 from shared.sealing.sealer import SealContext, Sealer
 
 PURPOSES = {"source": "job.source", "upload": "job.upload"}
@@ -65,7 +73,7 @@ def _change_address(order: JobOrder, change: Callable[[str, str], str]) -> JobOr
         case ExportOrder() | UploadOrder():
             upload = order.upload
             return replace(order, upload=upload and replace(upload, url=change("upload", upload.url)))
-        case RelationImportOrder():
+        case RelationImportOrder() | UnknownOrder():
             return order
         case _:
             assert_never(order)

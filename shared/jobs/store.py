@@ -23,6 +23,8 @@ from shared.jobs.models import (
     Lease,
     Outcome,
     RelationImportOrder,
+    UnknownKind,
+    UnknownOrder,
     UploadOrder,
 )
 from shared.jobs.states import Move, guard, target
@@ -35,6 +37,7 @@ _ORDERS: dict[JobKind, type[JobOrder]] = {
     JobKind.UPLOAD: UploadOrder,
 }
 _KINDS = {order: kind for kind, order in _ORDERS.items()}
+_KINDS_BY_NAME = {kind.value: kind for kind in JobKind}
 ADDRESS = "coalesce(payload #>> '{source,url}', payload #>> '{upload,url}')"
 """SQL for the address in an order, sealed; the index jobs_addresses has the jobs where it is not null."""
 
@@ -72,11 +75,11 @@ _FIND_REPORT = f"SELECT {_REPORT}, now() AS read_at FROM jobs WHERE id = $1"  # 
 
 def job_of(row: Row) -> Job:
     """Make the job of a row that has the columns ``JOB``."""
-    kind = JobKind(row["kind"])
+    kind = _KINDS_BY_NAME.get(row["kind"])
     return Job(
-        kind=kind,
+        kind=kind or UnknownKind(row["kind"]),
         state=JobState(row["state"]),
-        order=msgspec.convert(row["payload"], _ORDERS[kind]),
+        order=msgspec.convert(row["payload"], _ORDERS[kind]) if kind else UnknownOrder(),
         has_forgotten=row["payload"].get("forgotten", False),
         **{name: row[name] for name in _PLAIN},
     )

@@ -291,7 +291,7 @@ class Worker:
             return await self._retry(job, lease, error, code=known.code)
         _log.warning("job_failed", exc_info=_trace(error), error=describe(error), code=known.code)
         await store.fail(self._pool, lease, error=await self._work.explain(job, known), code=known.code)
-        self._metrics.count_failure(job.kind, known.code)
+        self._metrics.count_failure(self._kind, known.code)
         return AttemptEnd.FAILED
 
     async def _retry(self, job: Job, lease: Lease, error: Exception, *, code: str) -> AttemptEnd:

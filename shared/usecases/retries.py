@@ -15,6 +15,7 @@ from shared.jobs.models import (
     JobOrder,
     JobState,
     RelationImportOrder,
+    UnknownOrder,
     UploadOrder,
 )
 from shared.ledger import objects
@@ -32,6 +33,7 @@ from shared.usecases.relation_imports import RelationImports, is_importing
 _RETRIED = frozenset({JobState.FAILED, JobState.CANCELED})
 _KEPT_HOURS = int(objects.RETRIED_WITHIN.total_seconds() // 3600)
 _NOT_FAILED = "only a job that failed or was canceled can be retried"
+_UNKNOWN = "only a newer version of the service knows jobs of its kind"
 _NEWER = "the project has a newer import, and only its newest can be retried"
 _CONTENT = "the project has content by now, which an import would replace"
 _IMPORTING = "the project is being imported"
@@ -77,6 +79,8 @@ class Retries:
             case ImportOrder() | RelationImportOrder():
                 await self._imports.admit(actor)
                 return await self._import(actor, job, project, origin=origin)
+            case UnknownOrder():
+                raise NotRetriable(_UNKNOWN)
             case order:
                 assert_never(order)
 

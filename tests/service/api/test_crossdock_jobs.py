@@ -193,3 +193,28 @@ async def test_a_running_upload_tells_what_it_has_sent_of_how_much_and_the_time_
     assert answer.body["progress"] == {
         "bytes_done": 1000, "bytes_total": 4000, "bytes_per_second": 500, "remaining_seconds": 6
     }  # fmt: skip
+
+
+async def _of_a_newer_version(api: Api) -> int:
+    """A queued job of a kind that this version does not know."""
+    ann = await api.user("ann")
+    job = await api.job(await api.project(ann), ann)
+    await api.pool.execute("ALTER TABLE jobs DROP CONSTRAINT jobs_kind_check")
+    await api.pool.execute("""UPDATE jobs SET kind = 'transfer', payload = '{"from": 1}'""")
+    return job.id
+
+
+async def test_a_job_of_an_unknown_kind_is_shown_by_its_name(api: Api) -> None:
+    number = await _of_a_newer_version(api)
+    listed = await api.call("GET", "/api/crossdock/v1/jobs", by="ann")
+    shown = await _job(api, number)
+    assert (listed.status, shown.status) == (200, 200)
+    assert [job["kind"] for job in (*listed.body, shown.body)] == ["transfer", "transfer"]
+
+
+async def test_a_job_of_an_unknown_kind_is_canceled_and_not_retried(api: Api) -> None:
+    number = await _of_a_newer_version(api)
+    canceled = await api.call("POST", f"/api/crossdock/v1/jobs/{number}/cancel", by="ann")
+    assert (canceled.status, canceled.body["state"]) == (200, "canceled")
+    retried = await api.call("POST", f"/api/crossdock/v1/jobs/{number}/retry", by="ann")
+    assert _is_problem(retried, 409, "Conflict", code="not_retriable")
