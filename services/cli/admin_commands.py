@@ -53,6 +53,7 @@ class QueueName(Enum):
     EXPORT = "export"
     RELATION_IMPORT = "relation_import"
     UPLOAD = "upload"
+    REMOTE_IMPORT = "remote_import"
     COMMANDS = "commands"
 
 

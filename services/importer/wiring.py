@@ -20,7 +20,7 @@ from shared.settings.environment import MIB, Settings
 
 
 def make_importers(ports: Ports, settings: Settings) -> list[Worker]:
-    """Make the workers for imports of projects and for imports of single relations."""
+    """Make the workers for imports of projects, from here and from elsewhere, and of single relations."""
     sources = _sources(ports, settings)
     limits = _limits(ports, settings)
     whole = Importer(
@@ -29,7 +29,11 @@ def make_importers(ports: Ports, settings: Settings) -> list[Worker]:
     single = RelationImporter(ports.pool, ports.store, sources=sources, limits=limits)
     return [
         make_worker(ports, settings, kind, OpenedWork(task, OrderSealer(ports.sealer)))
-        for kind, task in ((JobKind.IMPORT, whole), (JobKind.RELATION_IMPORT, single))
+        for kind, task in (
+            (JobKind.IMPORT, whole),
+            (JobKind.REMOTE_IMPORT, whole),
+            (JobKind.RELATION_IMPORT, single),
+        )
     ]
 
 

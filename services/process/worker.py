@@ -33,12 +33,23 @@ def worker_limits(settings: Settings, kind: JobKind) -> WorkerLimits:
     """Read the limits of the workers of a kind from the settings."""
     hours = settings.export_deadline if kind in _OF_EXPORTS else settings.import_deadline
     return WorkerLimits(
-        concurrency=settings.upload_concurrency if kind is JobKind.UPLOAD else settings.worker_concurrency,
+        concurrency=_slots(settings, kind),
         ttl=timedelta(seconds=settings.lease_seconds),
         drain=timedelta(seconds=settings.drain_seconds),
         deadlines=Deadlines(total=timedelta(hours=hours), idle=timedelta(minutes=settings.job_idle_deadline)),
         shares=Shares(percent=settings.job_share, weights=user_weights(settings.job_weights)),
     )
+
+
+def _slots(settings: Settings, kind: JobKind) -> int:
+    """Return how many jobs of a kind a process does at once; what waits for a peer has its own slots."""
+    match kind:
+        case JobKind.UPLOAD:
+            return settings.upload_concurrency
+        case JobKind.REMOTE_IMPORT:
+            return settings.remote_import_concurrency
+        case _:
+            return settings.worker_concurrency
 
 
 def make_worker(ports: Ports, settings: Settings, kind: JobKind, work: Work) -> Worker:

@@ -1,4 +1,4 @@
--- Version 2, for migration 61 and newer.
+-- Version 3, for migration 61 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -81,9 +81,14 @@ CREATE OR REPLACE TRIGGER place_project BEFORE INSERT OR UPDATE OF namespace_id,
 -- Triggers write the events, in the transaction of the move itself and whoever makes the move: neither a move
 -- without its event nor an event without its move can be committed.
 
+-- The kind that users are told, as JobKind.shown has it.
+CREATE OR REPLACE FUNCTION shown_kind(kind text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE kind WHEN 'remote_import' THEN 'import' ELSE kind END
+$$;
+
 -- A job tells of its progress once in five seconds at most.
 CREATE OR REPLACE FUNCTION has_recent_progress_event(job jobs) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT FROM events WHERE job_id = job.id AND name = job.kind || '.progress'
+    SELECT EXISTS (SELECT FROM events WHERE job_id = job.id AND name = shown_kind(job.kind) || '.progress'
                    AND created_at > clock_timestamp() - interval '5 seconds')
 $$;
 
@@ -128,7 +133,7 @@ RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT jsonb_build_object(
         'job', jsonb_build_object(
             'id', job.id,
-            'kind', job.kind,
+            'kind', shown_kind(job.kind),
             'state', job.state,
             'attempt', job.attempt,
             'max_attempts', job.max_attempts,
@@ -147,7 +152,7 @@ $$;
 CREATE OR REPLACE FUNCTION insert_job_event(job jobs, event text, project_path text, error text, error_code text)
 RETURNS void LANGUAGE sql AS $$
     INSERT INTO events (name, job_id, project_id, subject, correlation_id, traceparent, data)
-    VALUES (job.kind || '.' || event, job.id, job.project_id, project_path,
+    VALUES (shown_kind(job.kind) || '.' || event, job.id, job.project_id, project_path,
             job.correlation_id, job.traceparent, data_of_job_event(job, project_path, error, error_code));
     SELECT pg_notify('crossdock_events', '');
 $$;
@@ -162,7 +167,7 @@ BEGIN
         RETURN NULL;
     ELSIF event = 'progress' THEN
         -- Only the last progress of a job is kept.
-        DELETE FROM events WHERE job_id = NEW.id AND name = NEW.kind || '.progress';
+        DELETE FROM events WHERE job_id = NEW.id AND name = shown_kind(NEW.kind) || '.progress';
     END IF;
     SELECT n.full_path || '/' || p.path INTO project_path
     FROM projects p JOIN namespaces n ON n.id = p.namespace_id WHERE p.id = NEW.project_id;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,7 +26,7 @@ class JobQuery:
     ``below`` is the id of the last job of the page before.
     """
 
-    kind: JobKind | None = None
+    kinds: Sequence[JobKind] | None = None
     state: JobState | None = None
     project_id: int | None = None
     user_id: int | None = None
@@ -47,7 +47,7 @@ class ListedJob:
 
 
 def _conditions(query: JobQuery) -> Iterator[tuple[str, object]]:
-    yield "kind =", query.kind and query.kind.value
+    yield "kind = ANY", query.kinds and [kind.value for kind in query.kinds]
     yield "state =", query.state and query.state.value
     yield "project_id =", query.project_id
     yield "user_id =", query.user_id
@@ -67,7 +67,7 @@ def _newest(query: JobQuery, values: list[object], *more: str) -> str:
     for condition, value in _conditions(query):
         if value is not None:
             values.append(value)
-            conditions.append(f"{condition} ${len(values)}")
+            conditions.append(f"{condition} (${len(values)})")
     if query.below is not None:
         values.append(-query.below if narrow else query.below)
         conditions.append(f"{'-id >' if narrow else 'id <'} ${len(values)}")

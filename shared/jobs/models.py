@@ -13,12 +13,26 @@ WORKER_LOST = "worker_lost"
 
 
 class JobKind(Enum):
-    """What a job does; the value is also the name of its queue."""
+    """What a job does, by which slots; the value is also the name of its queue.
+
+    A remote import is an import whose archive comes from a server elsewhere.
+    """
 
     IMPORT = "import"
     EXPORT = "export"
     RELATION_IMPORT = "relation_import"
     UPLOAD = "upload"
+    REMOTE_IMPORT = "remote_import"
+
+    @property
+    def shown(self) -> str:
+        """The kind that users are told: an import is one wherever its archive comes from."""
+        name: str = (JobKind.IMPORT if self is JobKind.REMOTE_IMPORT else self).value
+        return name
+
+
+IMPORTS = (JobKind.IMPORT, JobKind.REMOTE_IMPORT)
+"""The kinds that are shown as imports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +40,11 @@ class UnknownKind:
     """A kind that only a newer version knows: its jobs are shown and canceled, and left to that version."""
 
     value: str
+
+    @property
+    def shown(self) -> str:
+        """The kind that users are told."""
+        return self.value
 
 
 class JobState(Enum):

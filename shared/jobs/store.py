@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import assert_never
 
 import msgspec
 
@@ -35,8 +36,8 @@ _ORDERS: dict[JobKind, type[JobOrder]] = {
     JobKind.EXPORT: ExportOrder,
     JobKind.RELATION_IMPORT: RelationImportOrder,
     JobKind.UPLOAD: UploadOrder,
+    JobKind.REMOTE_IMPORT: ImportOrder,
 }
-_KINDS = {order: kind for kind, order in _ORDERS.items()}
 _KINDS_BY_NAME = {kind.value: kind for kind in JobKind}
 ADDRESS = "coalesce(payload #>> '{source,url}', payload #>> '{upload,url}')"
 """SQL for the address in an order, sealed; the index jobs_addresses has the jobs where it is not null."""
@@ -85,6 +86,23 @@ def job_of(row: Row) -> Job:
     )
 
 
+def kind_of(order: JobOrder) -> JobKind:
+    """Return the kind of a job that is queued with this order."""
+    match order:
+        case ImportOrder():
+            return JobKind.IMPORT if order.source is None else JobKind.REMOTE_IMPORT
+        case ExportOrder():
+            return JobKind.EXPORT
+        case RelationImportOrder():
+            return JobKind.RELATION_IMPORT
+        case UploadOrder():
+            return JobKind.UPLOAD
+        case UnknownOrder():
+            raise TypeError(order)
+        case _:
+            assert_never(order)
+
+
 async def enqueue(  # noqa: PLR0913  # the columns of a job
     db: Database,
     order: JobOrder,
@@ -105,7 +123,7 @@ async def enqueue(  # noqa: PLR0913  # the columns of a job
         f"""INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, parent_id,
                               max_attempts, traceparent)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING {JOB}""",  # noqa: S608  # fixed texts
-        _KINDS[type(order)].value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id,
+        kind_of(order).value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id,
         parent_id, max_attempts, traceparent or current_traceparent(),
     )  # fmt: skip
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
@@ -138,13 +156,13 @@ def report_of(row: Row) -> JobReport:
 
 
 async def find_newest(
-    db: Database, project_id: int, kind: JobKind, *, user_id: int | None = None
+    db: Database, project_id: int, *kinds: JobKind, user_id: int | None = None
 ) -> Job | None:
-    """Find the newest job of that kind, of ``user_id`` or, for None, of any user."""
+    """Find the newest job of these kinds, of ``user_id`` or, for None, of any user."""
     row = await db.fetchrow(
-        f"""{_FIND} project_id = $1 AND kind = $2 AND ($3::bigint IS NULL OR user_id = $3)
+        f"""{_FIND} project_id = $1 AND kind = ANY($2) AND ($3::bigint IS NULL OR user_id = $3)
            ORDER BY id DESC LIMIT 1""",
-        project_id, kind.value, user_id,
+        project_id, [kind.value for kind in kinds], user_id,
     )  # fmt: skip
     return job_of(row) if row else None
 

@@ -176,7 +176,7 @@ async def newest_replacement(db: Database, project: Project) -> Project | None:
     row = await db.fetchrow(
         f"""SELECT {_FIELDS} {_FROM} JOIN jobs j ON j.project_id = p.id
             WHERE p.namespace_id = $1 AND starts_with(lower(p.path), lower($2) || '-') AND p.id > $3
-              AND j.kind = 'import' AND lower(j.payload->>'replaces') = lower($4)
+              AND j.kind IN ('import', 'remote_import') AND lower(j.payload->>'replaces') = lower($4)
             ORDER BY j.id DESC LIMIT 1""",  # fixed texts only
         project.namespace.id, project.path, project.id, project.full_path,
     )  # fmt: skip

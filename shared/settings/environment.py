@@ -138,6 +138,7 @@ class Settings(BaseSettings):
     # Workers.
     worker_concurrency: int = Field(default=1, ge=1, le=64)
     upload_concurrency: int = Field(default=32, ge=1, le=1000)
+    remote_import_concurrency: int = Field(default=8, ge=1, le=64)
     lease_seconds: float = Field(default=60, gt=0)
     job_attempts: int = Field(default=5, ge=1)
     job_retention: int = Field(default=30, ge=1, le=3650, description="days")

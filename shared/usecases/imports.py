@@ -17,7 +17,7 @@ from shared.database.pool import Connection, Pool, one_moment
 from shared.jobs import failed_relations
 from shared.jobs import store as jobs
 from shared.jobs.failed_relations import FailedRelation
-from shared.jobs.models import ImportOrder, Job, JobKind, RemoteSource
+from shared.jobs.models import IMPORTS, ImportOrder, Job, RemoteSource
 from shared.projects import store
 from shared.projects.models import Project
 from shared.projects.rules import NameRefused, check_description, check_name, check_path
@@ -208,7 +208,7 @@ class Imports:
             project = found.project
             if "/" in reference:
                 project = await store.newest_replacement(db, project) or project
-            job = await jobs.find_newest(db, project.id, JobKind.IMPORT)
+            job = await jobs.find_newest(db, project.id, *IMPORTS)
             failed = await failed_relations.list_newest(db, job, limit=_MOST_FAILURES) if job else []
         return ImportStatus(project, job, failed, found.level)
 

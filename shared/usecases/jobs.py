@@ -29,7 +29,7 @@ from shared.usecases.retries import Retries
 class JobFilter:
     """The filter of a list. ``project`` and ``user`` are ids or names; ``mine`` selects one's own jobs."""
 
-    kind: JobKind | None
+    kinds: Sequence[JobKind] | None
     state: JobState | None
     project: str | None
     user: str | None
@@ -131,7 +131,7 @@ async def find_job(db: Database, actor: User | None, job_id: int | None) -> Repo
 
 async def _query(db: Database, user: User, request: JobFilter, *, below: int | None, limit: int) -> JobQuery:
     return JobQuery(
-        kind=request.kind,
+        kinds=request.kinds,
         state=request.state,
         project_id=(await _find_maintained(db, user, request.project)).id if request.project else None,
         user_id=user.id if request.mine else (await _user(db, request.user)).id if request.user else None,

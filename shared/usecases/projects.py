@@ -16,7 +16,7 @@ from shared.errors import ArchiveError, StorageError
 from shared.git.bundle_references import TooManyReferences
 from shared.gitlab.visibility import Visibility
 from shared.jobs import store as jobs
-from shared.jobs.models import Job, JobKind
+from shared.jobs.models import IMPORTS, Job
 from shared.projects import changes, store
 from shared.projects.changes import ProjectChanges
 from shared.projects.models import Project
@@ -146,7 +146,7 @@ class Projects:
 
     async def _details(self, found: VisibleProject, *, with_statistics: bool) -> ProjectDetails:
         project, level = found.project, found.level
-        imported = await jobs.find_newest(self._pool, project.id, JobKind.IMPORT)
+        imported = await jobs.find_newest(self._pool, project.id, *IMPORTS)
         content = await self._repositories.describe(found)
         bundle = await self._repositories.find_bundle(content)
         shows = with_statistics and level >= AccessLevel.REPORTER

@@ -10,7 +10,7 @@ from shared.accounts.models import AccessLevel, User
 from shared.database.pool import Connection, Pool, one_moment
 from shared.errors import Denied, Missing
 from shared.jobs import store as jobs
-from shared.jobs.models import Job, JobKind, RelationImportOrder
+from shared.jobs.models import IMPORTS, Job, JobKind, RelationImportOrder
 from shared.jobs.states import TERMINAL
 from shared.projects import store
 from shared.projects.models import Project
@@ -122,5 +122,5 @@ async def _project(db: Connection, actor: User, request: RelationImportRequest) 
 
 async def is_importing(db: Connection, project_id: int) -> bool:
     """Return whether the project's import has not ended. Its end would replace all earlier content."""
-    job = await jobs.find_newest(db, project_id, JobKind.IMPORT)
+    job = await jobs.find_newest(db, project_id, *IMPORTS)
     return job is not None and job.state not in TERMINAL

@@ -8,6 +8,7 @@ from shared.accounts.models import User
 from shared.database.pool import Connection, Pool
 from shared.jobs import store as jobs
 from shared.jobs.models import (
+    IMPORTS,
     ExportOrder,
     ImportOrder,
     Job,
@@ -132,7 +133,7 @@ async def _require_place(db: Connection, job: Job, project: Project) -> None:
         if await is_importing(db, project.id):
             raise NotRetriable(_IMPORTING)
         return
-    newest = await jobs.find_newest(db, project.id, JobKind.IMPORT)
+    newest = await jobs.find_newest(db, project.id, *IMPORTS)
     if newest is not None and newest.id != job.id:
         raise NotRetriable(_NEWER)
     if await index.current(db, project.id) is not None:

@@ -20,7 +20,7 @@ def job_entity(report: JobReport, *, full_path: str, shows_worker: bool) -> dict
     job = report.job
     return {
         "id": job.id,
-        "kind": job.kind.value,
+        "kind": job.kind.shown,
         "parent_id": job.parent_id,
         "state": job.state.value,
         "project": {"id": job.project_id, "path_with_namespace": full_path},

@@ -15,7 +15,7 @@ from shared.jobs.models import JobKind, JobState
 from shared.usecases.errors import NotFound
 from shared.usecases.jobs import JobFilter, ReportedJob
 
-_KINDS = {kind.value: kind for kind in JobKind}
+_KINDS = {kind.shown: [each for each in JobKind if each.shown == kind.shown] for kind in JobKind}
 _STATES = {state.value: state for state in JobState}
 _MOMENTS = ("created_after", "created_before", "finished_after", "finished_before")
 
@@ -41,7 +41,7 @@ def _filter(request: web.Request) -> JobFilter:
     project, user = reader.text("project"), reader.text("user")
     reader.finish()
     return JobFilter(
-        kind=_KINDS[kind] if kind else None,
+        kinds=_KINDS[kind] if kind else None,
         state=_STATES[state] if state else None,
         project=project,
         user=user,

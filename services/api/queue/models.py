@@ -55,6 +55,6 @@ def make_result(scheduled: ScheduledJob) -> CommandResult:
     """Make the result of a command from its job."""
     project, job = scheduled.project, scheduled.job
     return CommandResult(
-        job=JobRef(id=job.id, kind=job.kind.value),
+        job=JobRef(id=job.id, kind=job.kind.shown),
         project=ProjectRef(id=project.id, path_with_namespace=project.full_path),
     )

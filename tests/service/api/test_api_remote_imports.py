@@ -74,7 +74,7 @@ async def order_of(api: Api, answer: Answer) -> ImportOrder:
     assert answer.status == 201, answer
     project = await store.find_by_id(api.pool, answer.body["id"])
     assert project is not None
-    order = opened(await api.newest(project, JobKind.IMPORT))
+    order = opened(await api.newest(project, JobKind.REMOTE_IMPORT))
     assert isinstance(order, ImportOrder)
     return order
 

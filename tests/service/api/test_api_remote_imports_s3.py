@@ -38,7 +38,7 @@ class Shop:
     async def source(self, answer: Answer) -> str:
         """The address that the job will fetch."""
         assert answer.status == 201, answer
-        job = await jobs.find_newest(self.api.pool, answer.body["id"], JobKind.IMPORT)
+        job = await jobs.find_newest(self.api.pool, answer.body["id"], JobKind.REMOTE_IMPORT)
         assert job is not None
         order = opened(job)
         assert isinstance(order, ImportOrder)

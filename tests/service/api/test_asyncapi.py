@@ -27,6 +27,7 @@ from shared.jobs.models import (
     Lease,
     Outcome,
     RelationImportOrder,
+    RemoteSource,
     UploadOrder,
     UploadOutcome,
 )
@@ -47,6 +48,7 @@ ORDERS: dict[JobKind, JobOrder] = {
     JobKind.EXPORT: ExportOrder(),
     JobKind.RELATION_IMPORT: RelationImportOrder(relation="issues"),
     JobKind.UPLOAD: UploadOrder(),
+    JobKind.REMOTE_IMPORT: ImportOrder(source=RemoteSource(url="sealed")),
 }
 UPLOAD = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
 AT_ONCE = timedelta(0)
@@ -108,7 +110,7 @@ def test_every_command_has_its_channel() -> None:
 
 
 def test_every_kind_of_job_is_described() -> None:
-    kinds = [kind.value for kind in JobKind]
+    kinds = list(dict.fromkeys(kind.shown for kind in JobKind))
     assert DOCUMENT["channels"]["events"]["parameters"]["kind"]["enum"] == kinds
     assert DOCUMENT["components"]["schemas"]["JobKind"]["enum"] == kinds
 
@@ -160,7 +162,7 @@ async def test_every_event_is_as_described(pool: Pool, kind: JobKind) -> None:
     await _lead_lives(pool, ORDERS[kind])
     found = await events.list_unpublished(pool, limit=100)
     channel = DOCUMENT["channels"]["events"]
-    happenings = {each.name.removeprefix(f"{kind.value}.") for each in found}
+    happenings = {each.name.removeprefix(f"{kind.shown}.") for each in found}
     assert happenings == set(channel["parameters"]["happening"]["enum"])
     for event in found:
         message = to_message(cloud_event(event, source=EXTERNAL_URL), correlation_id="c")

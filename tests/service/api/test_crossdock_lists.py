@@ -14,7 +14,7 @@ from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
 from shared.admission import Holder
 from shared.jobs.lists import JobQuery, job_list_query
-from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, JobState
+from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, JobState, RemoteSource
 from shared.projects import store
 from tests.support.api import Answer, Api
 
@@ -171,6 +171,18 @@ async def test_a_wrong_filter_is_told_by_its_name(api: Api, query: str, status: 
     assert json.loads(answer.body)["detail"] == detail
 
 
+async def test_an_import_from_elsewhere_is_listed_and_shown_as_an_import(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    here = await api.job(project, ann, ImportOrder())
+    elsewhere = await api.job(project, ann, ImportOrder(source=RemoteSource(url="sealed")))
+    await api.job(project, ann, ExportOrder())
+    assert elsewhere.kind is JobKind.REMOTE_IMPORT
+    assert await _ids(api, "?kind=import") == [elsewhere.id, here.id]
+    assert [job["kind"] for job in (await _list(api)).body] == ["export", "import", "import"]
+    assert (await _list(api, "?kind=remote_import")).status == 400
+
+
 async def test_a_project_that_is_only_seen_has_no_jobs_to_show(api: Api) -> None:
     project = await api.project(await api.user("ann"))
     await api.member("bob", project, AccessLevel.DEVELOPER)
@@ -194,7 +206,8 @@ async def test_a_list_has_no_progress_of_relations(api: Api) -> None:
         (JobQuery(), True),
         (JobQuery(state=JobState.FAILED), True),
         (JobQuery(user_id=2), True),
-        (JobQuery(project_id=1, kind=JobKind.EXPORT), True),
+        (JobQuery(project_id=1, kinds=[JobKind.EXPORT]), True),
+        (JobQuery(project_id=1, kinds=[JobKind.EXPORT, JobKind.UPLOAD]), True),
     ],
 )
 async def test_a_list_reads_no_more_jobs_than_it_needs(api: Api, query: JobQuery, is_admin: bool) -> None:  # noqa: FBT001  # a parameter

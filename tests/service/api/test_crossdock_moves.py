@@ -80,7 +80,7 @@ async def _working(api: Api) -> AsyncIterator[Worker]:
     sources = ArchiveOpener(api.pool, api.store, remote=remote, defaults=settings)
     work = Importer(api.pool, api.store, sources=sources, limits=limits, packed_up_to=1024)
     held = WorkerLimits(concurrency=1, ttl=timedelta(seconds=1), drain=timedelta(seconds=10))
-    worker = Worker(api.pool, api.broker, kind=JobKind.IMPORT, work=work, name="host:1", limits=held)
+    worker = Worker(api.pool, api.broker, kind=JobKind.REMOTE_IMPORT, work=work, name="host:1", limits=held)
     task = asyncio.create_task(worker.run())
     try:
         yield worker
@@ -272,8 +272,22 @@ async def test_what_had_a_secret_address_is_retried_within_a_day(
     assert answer.status == 201
     again = await jobs.find(api.pool, answer.body["id"])
     assert again is not None
-    assert SEALER.open(again) == order
+    assert (SEALER.open(again), again.kind) == (order, job.kind)
     assert "secret" not in await api.pool.fetchval("SELECT string_agg(payload::text, '') FROM jobs")
+
+
+async def test_an_import_from_elsewhere_that_the_version_before_queued_is_retried_as_such(api: Api) -> None:
+    ann = await api.user("ann")
+    order = SEALER.seal(ImportOrder(source=RemoteSource(url="https://h/x?sig=secret")), project_id=1)
+    job = await api.job(await api.project(ann), ann, order)
+    await api.pool.execute("UPDATE jobs SET kind = 'import'")
+    await _ended(api, job, "failed")
+
+    answer = await _call(api, job, "retry")
+
+    assert (answer.status, answer.body["kind"]) == (201, "import")
+    assert await api.pool.fetchval("SELECT kind FROM jobs ORDER BY id DESC") == "remote_import"
+    assert (await _call(api, job, "retry")).status == 409  # the newer one counts
 
 
 async def test_what_had_a_secret_address_is_not_retried_later_and_says_so(api: Api) -> None:

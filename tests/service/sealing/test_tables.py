@@ -70,7 +70,8 @@ async def test_what_the_version_before_left_in_clear_is_sealed(pool: Pool) -> No
     assert await make_resealer(pool, OLD).seal_clear() == 7
     assert not holds_clear(await dump(pool))
     assert await make_resealer(pool, OLD).seal_clear() == 0
-    found = [*await jobs.list_all(pool, 1, JobKind.IMPORT), *await jobs.list_all(pool, 1, JobKind.EXPORT)]
+    kinds = (JobKind.REMOTE_IMPORT, JobKind.EXPORT)
+    found = [job for kind in kinds for job in await jobs.list_all(pool, 1, kind)]
     assert [opened(job) for job in found] == list(ORDERS)
     assert await targets(pool) == WANTED
     assert [each.url.shown for each in await store.list_all(pool, 1)] == ["https://example.com/*****"]
@@ -123,7 +124,7 @@ async def test_after_a_rotation_the_old_key_is_needed_no_more(pool: Pool) -> Non
     await check_keys(pool, NEW)
     with pytest.raises(SecretsKeyWrong):
         await check_keys(pool, OLD)
-    found = await jobs.list_all(pool, 1, JobKind.IMPORT)
+    found = await jobs.list_all(pool, 1, JobKind.REMOTE_IMPORT)
     assert [OrderSealer(NEW).open(job) for job in found] == [ORDERS[0]]
     assert await targets(pool) == WANTED
     assert (await make_resealer(pool, BOTH).rotate()).renewed == 0

@@ -173,7 +173,7 @@ async def test_a_gitlab_is_asked_for_nothing_of_ours(made: Path, tmp_path: Path)
 
 
 def test_jobs_are_asked_for_by_the_kinds_and_states_that_there_are() -> None:
-    assert {kind.value for kind in Kind} == {kind.value for kind in JobKind}
+    assert {kind.value for kind in Kind} == {kind.shown for kind in JobKind}
     assert {state.value for state in State} == {state.value for state in JobState}
 
 

@@ -6,7 +6,7 @@ import asyncpg
 
 from shared.database.migrate import migrate, migrations
 from shared.jobs import store
-from shared.jobs.models import UploadOrder, UploadTarget
+from shared.jobs.models import ImportOrder, RemoteSource, UploadOrder, UploadTarget
 from tests.support.jobs import migrated, queued
 
 _CATALOGUE = """
@@ -71,3 +71,23 @@ async def test_on_the_way_down_an_upload_that_is_open_becomes_an_export_with_tha
         left = await pool.fetch("SELECT id, kind, payload #>> '{upload,url}' AS url FROM jobs ORDER BY id")
     kept = [(export.id, "export", None), (export.id + 2, "export", "sealed")]
     assert [tuple(row) for row in left] == kept
+
+
+async def test_a_queued_import_from_elsewhere_stays_an_import_on_the_way_up_and_becomes_one_on_the_way_down(
+    empty_database_url: str,
+) -> None:
+    order = ImportOrder(source=RemoteSource(url="sealed"))
+    read = "SELECT kind, state, published_at, payload #>> '{source,url}' FROM jobs ORDER BY id"
+    queued_import = ("import", "queued", None, "sealed")
+    await migrate(empty_database_url)
+    async with migrated(empty_database_url) as pool:
+        await store.enqueue(pool, order, project_id=1, user_id=1, correlation_id="c")
+        await pool.execute("UPDATE jobs SET published_at = now()")
+
+        await migrate(empty_database_url, to=62)
+        assert [tuple(row) for row in await pool.fetch(read)] == [queued_import]
+
+        await migrate(empty_database_url)
+        await store.enqueue(pool, order, project_id=1, user_id=1, correlation_id="c")
+        left = [tuple(row) for row in await pool.fetch(read)]
+    assert left == [queued_import, ("remote_import", "queued", None, "sealed")]
