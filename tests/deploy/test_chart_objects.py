@@ -255,16 +255,17 @@ async def test_keda_counts_the_jobs_that_are_queued_or_running(helm: Helm, datab
             assert await pool.fetchval(trigger["metadata"]["query"]) == 2 * kinds
 
 
-@pytest.mark.parametrize(("uploads", "wanted"), [(0, 0), (1, 1), (4, 2), (5, 3)])
-async def test_keda_reckons_with_as_many_uploads_a_worker_as_it_has_slots_for(
-    helm: Helm, database_url: str, uploads: int, wanted: int
+@pytest.mark.parametrize(("waiting", "wanted"), [(0, 0), (1, 1), (4, 2), (5, 3)])
+@pytest.mark.parametrize(("service", "kind"), [("exporter", "upload"), ("importer", "remote_import")])
+async def test_keda_reckons_with_as_many_jobs_that_wait_for_a_peer_as_a_worker_has_slots_for(
+    helm: Helm, database_url: str, service: str, kind: str, waiting: int, wanted: int
 ) -> None:
-    """Two jobs, or four uploads, are one worker's; KEDA divides by the two."""
-    objects = helm.render(KEDA, settings__CROSSDOCK_UPLOAD_CONCURRENCY="4")
-    (trigger,) = one(objects, "ScaledObject", "exporter")["spec"]["triggers"]
+    """Two jobs, or four that wait for a peer, are one worker's; KEDA divides by the two."""
+    objects = helm.render(KEDA, **{f"settings__CROSSDOCK_{kind.upper()}_CONCURRENCY": "4"})
+    (trigger,) = one(objects, "ScaledObject", service)["spec"]["triggers"]
     async with migrated(database_url) as pool:
-        for _ in range(uploads):
-            await pool.execute(ONE_JOB, "upload", "queued", 1)
+        for _ in range(waiting):
+            await pool.execute(ONE_JOB, kind, "queued", 1)
         assert await pool.fetchval(trigger["metadata"]["query"]) == wanted
 
 
