@@ -331,7 +331,7 @@ async def test_every_request_names_the_correlation_id_to_the_server_and_stays_si
         assert len(proxy.agents) >= 6  # begin, three parts, complete, read
         assert all(agent.endswith(" correlation-id/request-7") for agent in proxy.agents)
 
-        proxy.agents.clear()
+        proxy.heads.clear()
         await distant.stat("packs/1")
         assert "correlation-id" not in proxy.agents[0]
 

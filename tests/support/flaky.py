@@ -1,4 +1,4 @@
-"""A TCP proxy that breaks connections in the middle of answers."""
+"""A TCP proxy that breaks connections in the middle, and keeps the heads of requests."""
 
 from __future__ import annotations
 
@@ -6,29 +6,43 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 _BLOCK = 64 * 1024
-_AGENT = re.compile(rb"^user-agent: (.*?)\r$", re.IGNORECASE | re.MULTILINE)
+_HEAD = re.compile(rb"^(?:GET|HEAD|PUT|POST|DELETE) .*?\r\n\r\n", re.DOTALL | re.MULTILINE)
+_AGENT = re.compile(r"^user-agent: (.*?)\r$", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(slots=True)
+class _Connection:
+    carried: int = 0
+    method: str = ""
 
 
 class CuttingProxy:
-    """Passes bytes both ways, and cuts the first ``cuts_left`` connections whose answers get long.
+    """Passes bytes both ways, and cuts the first ``cuts_left`` connections that carry much.
 
-    ``after`` is how many bytes of answers one connection carries before its cut; ``cuts`` counts
-    them. ``abruptly`` tells whether the client sees a reset or an ordinary end. ``agents`` are the clients as
-    they called themselves, one for a request.
+    ``after`` is how many bytes one connection carries, both ways, before its cut; ``cuts`` counts
+    them. Where ``method`` is given, only requests of that are cut. ``abruptly`` tells whether the client sees
+    a reset or an ordinary end. ``heads`` are the requests without their bodies.
     """
 
-    def __init__(self, target: str, *, after: int, times: int, abruptly: bool) -> None:
+    def __init__(self, target: str, *, after: int, times: int, abruptly: bool, method: str) -> None:
         self._target = urlsplit(target)
         self._after = after
         self._abruptly = abruptly
+        self._method = method
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.cuts_left = times
         self.cuts = 0
-        self.agents: list[str] = []
+        self.heads: list[str] = []
+
+    @property
+    def agents(self) -> list[str]:
+        """The clients as they called themselves, one for a request."""
+        return [agent for head in self.heads for agent in _AGENT.findall(head)]
 
     @property
     def url(self) -> str:
@@ -55,40 +69,49 @@ class CuttingProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers, requests = await asyncio.open_connection(self._target.hostname, self._target.port)
-        upwards = asyncio.create_task(self._ask(reader, requests))
+        connection = _Connection()
+        ways = [
+            asyncio.create_task(self._pass(reader, requests, connection)),
+            asyncio.create_task(self._pass(answers, writer, connection)),
+        ]
         try:
-            with suppress(ConnectionError):
-                await self._answer(answers, writer)
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            upwards.cancel()
+            for way in ways:
+                way.cancel()
             requests.transport.abort()
             writer.transport.abort() if self._abruptly else writer.close()
 
-    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: _Connection
+    ) -> None:
         with suppress(ConnectionError):
             while block := await reader.read(_BLOCK):
-                self.agents += [agent.decode() for agent in _AGENT.findall(block)]
+                self._note(block, connection)
                 writer.write(block)
                 await writer.drain()
+                if self._is_due(connection):
+                    self.cuts_left -= 1
+                    self.cuts += 1
+                    return
 
-    async def _answer(self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        carried = 0
-        while block := await answers.read(_BLOCK):
-            carried += len(block)
-            writer.write(block)
-            await writer.drain()
-            if carried > self._after and self.cuts_left:
-                self.cuts_left -= 1
-                self.cuts += 1
-                return
+    def _note(self, block: bytes, connection: _Connection) -> None:
+        connection.carried += len(block)
+        for head in _HEAD.findall(block):
+            self.heads.append(head.decode())
+            connection.method = self.heads[-1].partition(" ")[0]
+
+    def _is_due(self, connection: _Connection) -> bool:
+        due = connection.carried > self._after and self.cuts_left > 0
+        return due and self._method in ("", connection.method)
 
 
 @asynccontextmanager
 async def cutting_proxy(
-    target: str, *, after: int, times: int, abruptly: bool = False
+    target: str, *, after: int, times: int, abruptly: bool = False, method: str = ""
 ) -> AsyncIterator[CuttingProxy]:
     """Run a CuttingProxy in front of the HTTP server at ``target``."""
-    proxy = CuttingProxy(target, after=after, times=times, abruptly=abruptly)
+    proxy = CuttingProxy(target, after=after, times=times, abruptly=abruptly, method=method)
     await proxy.start()
     try:
         yield proxy
