@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from io import BytesIO
 from typing import Self
 
 import structlog
@@ -11,6 +10,7 @@ import structlog
 from shared.errors import ObjectMissing, StorageError
 from shared.storage.errors import ObjectTooLarge, OperationFailed, WriterClosed
 from shared.storage.s3_bucket import S3Bucket
+from shared.storage.s3_part import Part
 from shared.storage.shielding import to_the_end
 
 _ABORT_GRACE = 5.0
@@ -33,7 +33,7 @@ class S3Writer:
     def __init__(self, bucket: S3Bucket, key: str) -> None:
         self._bucket = bucket
         self._key = key
-        self._part = BytesIO()
+        self._part = Part()
         self._size = 0
         self._upload_id = ""
         self._sent = 0
@@ -51,12 +51,12 @@ class S3Writer:
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         """See ObjectWriter; waits while ``uploads_in_flight`` parts of the store are in flight."""
         self._check()
-        view = memoryview(data).cast("B")
+        view = memoryview(data if isinstance(data, bytes) else bytes(data))
         self._grow(len(view))
         while view:
-            room = self._bucket.config.part_size - self._part.tell()
+            room = self._bucket.config.part_size - len(self._part)
             if room:
-                self._part.write(view[:room])
+                self._part.append(view[:room])
                 view = view[room:]
             else:
                 await self._send_part()
@@ -68,7 +68,7 @@ class S3Writer:
             await self._complete()
         else:
             await self._put()
-            self._part = BytesIO()  # the caller may keep the writer for long
+            self._part = Part()  # the caller may keep the writer for long
         self._open = False
         return self._size
 
@@ -91,7 +91,6 @@ class S3Writer:
         self._size += count
 
     async def _put(self) -> None:
-        self._part.seek(0)
         async with self._bucket.slots:
             await self._bucket.call_object("put_object", self._key, Body=self._part)
 
@@ -101,7 +100,7 @@ class S3Writer:
         await self._bucket.slots.acquire()
         # No await from here on: the slot and the part belong to the task, and it gives both back.
         self._sent += 1
-        body, self._part = self._part, BytesIO()
+        body, self._part = self._part, Part()
         task = asyncio.create_task(self._upload(self._sent, body))
         self._on_their_way.add(task)
         task.add_done_callback(self._settle)
@@ -111,8 +110,7 @@ class S3Writer:
         answer = await self._bucket.call_object("create_multipart_upload", self._key)
         self._upload_id = answer["UploadId"]
 
-    async def _upload(self, number: int, body: BytesIO) -> None:
-        body.seek(0)
+    async def _upload(self, number: int, body: Part) -> None:
         answer = await self._bucket.call_object(
             "upload_part", self._key, UploadId=self._upload_id, PartNumber=number, Body=body
         )
@@ -151,7 +149,7 @@ class S3Writer:
         return bool(answer["ContentLength"] == self._size)
 
     async def _discard(self) -> None:
-        self._part = BytesIO()
+        self._part = Part()
         await self._settle_all()
         if not self._upload_id:
             return

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from io import BytesIO
 
 import psutil
 import pytest
@@ -16,6 +15,7 @@ from shared.errors import StorageError
 from shared.storage import s3_writer
 from shared.storage.errors import ObjectTooLarge, OperationFailed, OperationRefused
 from shared.storage.s3 import S3Config, S3Store, s3_store
+from shared.storage.s3_part import Part
 from tests.support.flaky import cutting_proxy
 from tests.support.objects import PART, get, keys, leftovers, pattern, put, s3_config
 from tests.support.seaweedfs import S3Server, seaweedfs
@@ -49,7 +49,7 @@ class Calls:
 
     async def __call__(self, **parameters: object) -> object:
         body = parameters.get("Body")
-        self.sizes.append(len(body.getbuffer()) if isinstance(body, BytesIO) else 0)
+        self.sizes.append(len(body) if isinstance(body, Part) else 0)
         await self._count(1)
         try:
             await self.gate.wait()
@@ -303,7 +303,72 @@ async def test_a_committed_writer_that_lives_on_holds_no_part(store: S3Store) ->
     async with store.create("packs/1") as writer:
         await writer.write(pattern(PART))
         await writer.commit()
-        assert writer._part.getbuffer().nbytes == 0
+        assert len(writer._part) == 0
+
+
+async def test_a_large_piece_is_kept_as_it_came_and_small_ones_are_joined() -> None:
+    part, large = Part(), bytes(MIB)
+    for _ in range(10_000):
+        part.append(memoryview(b"x" * 100))
+    part.append(memoryview(large))
+    part.append(memoryview(b"end"))
+    pieces = [piece async for piece in part]
+    assert len(part) == sum(map(len, pieces)) == MIB + 1_000_003
+    assert len(pieces) == (3 + 1) + 4 + 1
+    assert max(map(len, pieces)) == 256 * 1024
+    assert sum(piece.obj is large for piece in pieces) == 4
+    assert [bytes(piece) async for piece in part] == [bytes(piece) for piece in pieces]  # again
+
+
+async def test_bytes_that_their_owner_changes_later_are_stored_as_they_were(store: S3Store) -> None:
+    block = bytearray(pattern(MIB))
+    async with store.create("packs/1") as writer:
+        await writer.write(block)
+        await writer.write(memoryview(block))
+        block[:] = bytes(MIB)
+        await writer.commit()
+    assert await get(store, "packs/1") == 2 * pattern(MIB)
+
+
+async def test_bodies_announce_their_length_and_are_not_hashed(config: S3Config) -> None:
+    assert config.endpoint_url is not None
+    async with (
+        cutting_proxy(config.endpoint_url, after=0, times=0) as proxy,
+        s3_store(replace(config, endpoint_url=proxy.url)) as distant,
+    ):
+        await put(distant, "packs/1", pattern(2 * PART + 3))
+        await put(distant, "packs/2", pattern(3))
+        await put(distant, "packs/3", b"")
+    sent = [head.lower() for head in proxy.heads if head.startswith("PUT")]
+    lengths = [size for size in (PART, PART, 3, 3, 0) if f"content-length: {size}\r" in "".join(sent)]
+    assert (len(sent), len(lengths)) == (5, 5)
+    for head in sent:
+        assert "transfer-encoding" not in head  # Amazon S3 answers 411
+        assert "x-amz-content-sha256: unsigned-payload\r" in head
+
+
+async def test_a_part_whose_connection_breaks_is_sent_again_from_its_beginning(
+    store: S3Store, config: S3Config
+) -> None:
+    assert config.endpoint_url is not None
+    async with (
+        cutting_proxy(config.endpoint_url, after=2 * MIB, times=2, method="PUT") as proxy,
+        s3_store(replace(config, endpoint_url=proxy.url)) as distant,
+    ):
+        await put(distant, "packs/1", pattern(2 * PART + 3))
+        assert proxy.cuts == 2
+    assert await get(store, "packs/1") == pattern(2 * PART + 3)
+
+
+async def test_a_part_is_sent_no_more_often_than_calls_are_tried(config: S3Config) -> None:
+    assert config.endpoint_url is not None
+    async with (
+        cutting_proxy(config.endpoint_url, after=MIB, times=99, method="PUT") as proxy,
+        s3_store(replace(config, endpoint_url=proxy.url, attempts=2)) as distant,
+    ):
+        with pytest.raises(OperationFailed, match="put_object of 'packs/1'"):
+            await put(distant, "packs/1", pattern(PART))
+        assert [head.partition(" ")[0] for head in proxy.heads] == ["PUT", "PUT"]
 
 
 async def test_memory_of_an_upload_is_bounded(store: S3Store) -> None:
