@@ -97,7 +97,14 @@ class _ArchiveInspector:
         """See Writer."""
         return _Lines()
 
-    async def blob(self, name: str, mtime: int, *, size: int) -> _CountedBlob:  # noqa: ARG002  # the port's
+    async def blob(
+        self,
+        name: str,
+        mtime: int,  # noqa: ARG002  # the port's
+        *,
+        size: int,
+        sha256: bytes | None = None,  # noqa: ARG002  # the port's
+    ) -> _CountedBlob:
         """See Writer."""
         return _CountedBlob(self, BlobSummary(name, size))
 
@@ -184,7 +191,7 @@ class _CountedBlob:
 
     async def write(self, data: bytes) -> None: ...
 
-    async def commit(self) -> None:
+    async def commit(self, sha256: bytes) -> None:  # noqa: ARG002  # the port's
         self._seen.keep(self._blob)
 
     async def abort(self) -> None: ...

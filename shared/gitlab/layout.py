@@ -116,3 +116,9 @@ def relation_of(name: str) -> str | None:
 def oid_of(name: str) -> str:
     """Give the object id in the name of an LFS object."""
     return name.removeprefix(folder_of(FileKind.LFS_OBJECT))
+
+
+def lfs_oid_of(name: str) -> str | None:
+    """Give what an LFS object is called in its folder; None for other files."""
+    match = _TYPES[FileKind.LFS_OBJECT].pattern.fullmatch(name)
+    return match and match[1]

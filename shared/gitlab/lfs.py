@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Set as AbstractSet
 
@@ -18,6 +17,7 @@ _LONGEST = 128
 # thread run.
 _TOKENS = re.compile(rb'(?:[012][\s,\]]++|null[\s,\]]++|"[^"\\]*+"\s*+:\s*+\[[\s\]]*+|[\s,\]]++){1,4096}+')
 _BEGIN, _END = re.compile(rb"\s*+\{"), re.compile(rb"\}\s*+")
+_OID = re.compile(r"[0-9a-f]{64}")
 _LISTED = re.compile(rb'"([0-9a-f]{64})"\s*:')
 
 
@@ -66,21 +66,12 @@ class WrongDigest(ArchiveError):
         super().__init__(f"LFS object {oid[:_LONGEST]} has the SHA-256 {found}")
 
 
-class LfsObject:
-    """An LFS object, whose name is the SHA-256 of its bytes."""
+def digest_of(oid: str | None) -> bytes | None:
+    """Give the SHA-256 that an object of that name must have; None where it is not one in hex."""
+    return bytes.fromhex(oid) if oid and _OID.fullmatch(oid) else None
 
-    parses = False
 
-    def __init__(self, oid: str) -> None:
-        self._oid = oid
-        self._digest = hashlib.sha256()
-
-    def feed(self, data: bytes) -> None:
-        """Hash the bytes."""
-        self._digest.update(data)
-
-    def close(self) -> None:
-        """Compare the digest. Raises WrongDigest."""
-        found = self._digest.hexdigest()
-        if found != self._oid:
-            raise WrongDigest(self._oid, found)
+def check_oid(oid: str, sha256: bytes) -> None:
+    """Compare the name of an LFS object with the digest of its bytes. Raises WrongDigest."""
+    if sha256.hex() != oid:
+        raise WrongDigest(oid, sha256.hex())

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from shared.gitlab.layout import FileKind, kind_of, oid_of
-from shared.gitlab.lfs import LfsIndex, LfsObject
+from shared.errors import ArchiveError
+from shared.gitlab.layout import FileKind, kind_of
+from shared.gitlab.lfs import LfsIndex, check_oid
 from shared.gitlab.project_json import ProjectDocument
 from shared.gitlab.version import VersionFile
 from shared.restore.failures import Failure
-from shared.restore.verifiers import BundleFile, NullVerifier, TolerantVerifier, Verifier
+from shared.restore.verifiers import BundleFile, NullVerifier, TolerantVerifier, Verifier, left_out
+
+_LFS, _LFS_RESTORER = "lfs_objects", "LfsRestorer#restore"
 
 
 def _snippet(check: Verifier) -> Verifier:
@@ -18,7 +21,7 @@ def _snippet(check: Verifier) -> Verifier:
 
 
 def _lfs(check: Verifier) -> Verifier:
-    return TolerantVerifier(check, relation="lfs_objects", source="LfsRestorer#restore")
+    return TolerantVerifier(check, relation=_LFS, source=_LFS_RESTORER)
 
 
 _VERIFIERS: Mapping[FileKind, Callable[[str], Verifier]] = {
@@ -29,7 +32,6 @@ _VERIFIERS: Mapping[FileKind, Callable[[str], Verifier]] = {
     FileKind.DESIGN: BundleFile,
     FileKind.SNIPPET: lambda name: _snippet(BundleFile(name)),
     FileKind.LFS_INDEX: lambda name: _lfs(LfsIndex(name)),
-    FileKind.LFS_OBJECT: lambda name: _lfs(LfsObject(oid_of(name))),
 }
 _DOCUMENTS = frozenset({FileKind.PROJECT, FileKind.LFS_INDEX})
 
@@ -43,6 +45,15 @@ def verifier_of(name: str) -> Verifier:
 def is_document(name: str) -> bool:
     """Tell whether the file is held in memory as a whole to be parsed: 50 MiB at most."""
     return kind_of(name) in _DOCUMENTS
+
+
+def lfs_failure(oid: str, sha256: bytes) -> Failure | None:
+    """Give the reason to leave out an LFS object of that name and digest, or None."""
+    try:
+        check_oid(oid, sha256)
+    except ArchiveError as error:
+        return left_out(error, relation=_LFS, source=_LFS_RESTORER)
+    return None
 
 
 async def close_verifier(verifier: Verifier) -> Failure | None:

@@ -5,13 +5,15 @@ Archives, pushes and ``verify`` all use it, so that the same rules hold for them
 
 from __future__ import annotations
 
+import hashlib
 from typing import Protocol
 
 from shared.archive.budget import Budget, Work
 from shared.archive.limits import Limits
-from shared.gitlab.layout import relation_of
+from shared.gitlab.layout import lfs_oid_of, relation_of
+from shared.gitlab.lfs import digest_of
 from shared.jobs.progress import RelationProgress
-from shared.restore.entries import close_verifier
+from shared.restore.entries import close_verifier, lfs_failure
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FailureLog
 from shared.restore.relations import RelationReceiver
@@ -28,8 +30,8 @@ class EntryWriter(Protocol):
     def relation(self, name: str, mtime: int) -> LineSink:
         """Give the sink of a relation."""
 
-    async def blob(self, name: str, mtime: int, *, size: int) -> BlobSink:
-        """Give the sink of a blob of ``size`` bytes."""
+    async def blob(self, name: str, mtime: int, *, size: int, sha256: bytes | None = None) -> BlobSink:
+        """Give the sink of a blob of ``size`` bytes, and of that digest where it is known beforehand."""
 
 
 class EntryReceiver(Protocol):
@@ -43,11 +45,15 @@ class EntryReceiver(Protocol):
 
 
 class _FileReceiver:
-    """EntryReceiver of a file, which is verified while it is written."""
+    """EntryReceiver of a file, which is verified while it is written, and hashed once for all who ask."""
 
-    def __init__(self, sink: BlobSink, verifier: Verifier, *, failures: FailureLog, budget: Budget) -> None:
+    def __init__(  # what a file is checked by
+        self, sink: BlobSink, verifier: Verifier, *, oid: str | None, failures: FailureLog, budget: Budget
+    ) -> None:
         self._sink = sink
         self._verifier = verifier
+        self._oid = oid
+        self._digest = hashlib.sha256()
         self._failures = failures
         self._budget = budget
 
@@ -55,15 +61,19 @@ class _FileReceiver:
         if self._verifier.parses:
             self._budget.spend_on_lines(data)
         self._verifier.feed(data)
+        self._digest.update(data)
         await self._sink.write(data)
 
     async def close(self) -> None:
+        sha256 = self._digest.digest()
         failure = await close_verifier(self._verifier)
+        if self._oid is not None:
+            failure = lfs_failure(self._oid, sha256)
         if failure:
             await self._sink.abort()
             await self._failures.add(failure)
         else:
-            await self._sink.commit()
+            await self._sink.commit(sha256)
 
 
 class EntryIntake:
@@ -97,8 +107,9 @@ class EntryIntake:
         self._budget.spend(Work.ENTRIES, KEEPING)
         relation = relation_of(name)
         if relation is None:
-            sink = await self._writer.blob(name, mtime, size=size)
-            return _FileReceiver(sink, verifier, failures=self._failures, budget=self._budget)
+            oid = lfs_oid_of(name)
+            sink = await self._writer.blob(name, mtime, size=size, sha256=digest_of(oid))
+            return _FileReceiver(sink, verifier, oid=oid, failures=self._failures, budget=self._budget)
         return RelationReceiver(
             relation,
             self._writer.relation(name, mtime),

@@ -60,6 +60,17 @@ class BundleFile:
         self._verifier.close()
 
 
+def left_out(error: ArchiveError, *, relation: str, source: str) -> Failure:
+    """Give the failure of a file that is left out because of ``error``."""
+    return Failure(
+        relation=relation,
+        line_number=None,
+        exception_class="Gitlab::ImportExport::Error",
+        message=str(error),
+        source=source,
+    )
+
+
 class TolerantVerifier:
     """Leaves a file out where its check fails, so that the import goes on."""
 
@@ -85,13 +96,7 @@ class TolerantVerifier:
             self._try(self._verifier.close)
         if self._error is None:
             return None
-        return Failure(
-            relation=self._relation,
-            line_number=None,
-            exception_class="Gitlab::ImportExport::Error",
-            message=str(self._error),
-            source=self._source,
-        )
+        return left_out(self._error, relation=self._relation, source=self._source)
 
     def _try(self, step: Callable[[], object]) -> None:
         try:

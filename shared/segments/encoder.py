@@ -128,6 +128,22 @@ class BlobEncoder:
         return stored
 
 
+class RawCounter:
+    """An encoder for a run whose stored bytes are there already: it gives none, and counts raw ones."""
+
+    def __init__(self) -> None:
+        self._counter = _Counter()
+
+    def write(self, data: bytes | memoryview) -> bytes:
+        """Take any number of raw bytes."""
+        self._counter.add(data, b"")
+        return b""
+
+    def end(self) -> tuple[bytes, Extent]:
+        """End the run: nothing, and its extent."""
+        return b"", self._counter.end()
+
+
 def stored_blocks(data: bytes | memoryview) -> bytes:
     """Give ``data`` in non-final stored blocks: a 5-byte header before each run of up to 65535 bytes."""
     view = memoryview(data)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from shared.database.pool import Pool
 from shared.ledger import objects
-from shared.segments.encoder import NOTHING, BlobEncoder, Extent, SegmentEncoder
+from shared.segments.encoder import NOTHING, BlobEncoder, Extent, RawCounter, SegmentEncoder
 from shared.snapshots.models import Entry, EntryKind, Segment
 from shared.snapshots.pack import Pack
 from shared.snapshots.rows import Rows
@@ -26,7 +26,7 @@ _INLINE = 64 * 1024
 
 
 class Encoder(Protocol):
-    """What SegmentEncoder and BlobEncoder of ``shared.segments`` have in common."""
+    """What the encoders of ``shared.segments`` have in common."""
 
     def write(self, data: bytes | memoryview) -> bytes:
         """Take raw bytes, and give the stored bytes that are ready."""
@@ -123,29 +123,27 @@ class BlobSink(Protocol):
     async def write(self, data: bytes) -> None:
         """Take the next bytes."""
 
-    async def commit(self) -> None:
-        """Write the entry."""
+    async def commit(self, sha256: bytes) -> None:
+        """Write the entry; ``sha256`` is the digest of all bytes, which the caller has computed."""
 
     async def abort(self) -> None:
         """Write no entry; the bytes are not kept."""
 
 
 class _Encoding:
-    """Hashes and encodes a blob, and hands the stored bytes to ``place``."""
+    """Encodes a blob, and hands the stored bytes to ``place``."""
 
     def __init__(self, place: Callable[[bytes], Awaitable[None]]) -> None:
         self._place = place
         self._encoder = BlobEncoder()
-        self._digest = hashlib.sha256()
 
     async def write(self, data: bytes) -> None:
-        self._digest.update(data)
         await self._place(await encode(self._encoder, data))
 
-    async def end(self) -> tuple[Extent, bytes]:
+    async def end(self) -> Extent:
         rest, extent = self._encoder.end()
         await self._place(rest)
-        return extent, self._digest.digest()
+        return extent
 
 
 class PackedBlob:
@@ -163,15 +161,15 @@ class PackedBlob:
         """Take the next bytes."""
         await self._encoding.write(data)
 
-    async def commit(self) -> None:
+    async def commit(self, sha256: bytes) -> None:
         """Write the entry."""
-        extent, digest = await self._encoding.end()
+        extent = await self._encoding.end()
         object_id = self._pack.object_id if extent.raw_length else None
         await self._rows.add(
             Entry(
                 name=self._name, kind=EntryKind.BLOB, mtime=self._mtime, object_id=object_id,
                 position=self._position, stored_size=extent.stored_length, raw_size=extent.raw_length,
-                crc32=extent.crc32, sha256=digest,
+                crc32=extent.crc32, sha256=sha256,
             )
         )  # fmt: skip
 
@@ -201,24 +199,16 @@ class LargeBlob:
         """Take the next bytes."""
         await self._encoding.write(data)
 
-    async def commit(self) -> None:
+    async def commit(self, sha256: bytes) -> None:
         """Commit the object, or take the stored one that has the same digest; then write the entry."""
-        extent, digest = await self._encoding.end()
-        blob = await objects.find_blob(self._pool, digest)
+        extent = await self._encoding.end()
+        blob = await objects.find_blob(self._pool, sha256)
         if blob is None:
             size = await self._writer.commit()
-            blob = await objects.record_blob(self._pool, self._named, size=size, sha256=digest)
+            blob = await objects.record_blob(self._pool, self._named, size=size, sha256=sha256)
         else:
             await self.abort()
-        await self._rows.add(
-            Entry(
-                name=self._name, kind=EntryKind.BLOB, mtime=self._mtime, object_id=blob.object_id,
-                stored_size=blob.size, raw_size=extent.raw_length, crc32=extent.crc32, sha256=digest,
-            )
-        )  # fmt: skip
-        # At once, not with the batch: only a row of entries refers to the blob. A blob that was found is
-        # touched for the grace time alone, and the batch may take longer than that.
-        await self._rows.flush()
+        await _refer(self._rows, blob, name=self._name, mtime=self._mtime, extent=extent, sha256=sha256)
         await self._resources.aclose()
 
     async def abort(self) -> None:
@@ -229,3 +219,44 @@ class LargeBlob:
     async def abort_upload(self) -> None:
         """Abort the upload where it is not committed; the collector removes its row. May be repeated."""
         await self._resources.aclose()
+
+
+class KnownBlob:
+    """A blob whose digest is that of a stored one: its bytes are only counted, for whoever verifies them."""
+
+    def __init__(self, name: str, mtime: int, *, pool: Pool, rows: Rows) -> None:
+        self._name = name
+        self._mtime = mtime
+        self._pool = pool
+        self._rows = rows
+        self._counter = RawCounter()
+
+    async def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        await encode(self._counter, data)
+
+    async def commit(self, sha256: bytes) -> None:
+        """Write the entry. Raises BlobVanished where the stored blob was collected meanwhile."""
+        blob = await objects.find_blob(self._pool, sha256)
+        if blob is None:
+            raise objects.BlobVanished(self._name)
+        _, extent = self._counter.end()
+        await _refer(self._rows, blob, name=self._name, mtime=self._mtime, extent=extent, sha256=sha256)
+
+    async def abort(self) -> None:
+        """Write no entry."""
+
+
+async def _refer(
+    rows: Rows, blob: objects.StoredBlob, *, name: str, mtime: int, extent: Extent, sha256: bytes
+) -> None:
+    """Write the row of an entry that is a stored blob."""
+    await rows.add(
+        Entry(
+            name=name, kind=EntryKind.BLOB, mtime=mtime, object_id=blob.object_id, stored_size=blob.size,
+            raw_size=extent.raw_length, crc32=extent.crc32, sha256=sha256,
+        )
+    )  # fmt: skip
+    # At once, not with the batch: only a row of entries refers to the blob. A blob that was found is
+    # touched for the grace time alone, and the batch may take longer than that.
+    await rows.flush()

@@ -8,11 +8,12 @@ from functools import partial
 
 from shared.database.pool import Pool
 from shared.jobs.models import Lease
+from shared.ledger import objects
 from shared.snapshots import index
 from shared.snapshots.models import Entry, EntryKind
 from shared.snapshots.pack import Pack
 from shared.snapshots.rows import Rows
-from shared.snapshots.sinks import BlobSink, LargeBlob, PackedBlob, RelationSink
+from shared.snapshots.sinks import BlobSink, KnownBlob, LargeBlob, PackedBlob, RelationSink
 from shared.storage.base import ObjectStore
 
 
@@ -42,10 +43,12 @@ class SnapshotWriter:
         """Give the sink of a relation."""
         return RelationSink(name, mtime, pack=self._pack, rows=self._rows)
 
-    async def blob(self, name: str, mtime: int, *, size: int) -> BlobSink:
-        """Give the sink of a blob of ``size`` raw bytes."""
+    async def blob(self, name: str, mtime: int, *, size: int, sha256: bytes | None = None) -> BlobSink:
+        """Give the sink of a blob of ``size`` raw bytes, which puts none where that digest is stored."""
         if size <= self._packed_up_to:
             return PackedBlob(name, mtime, pack=self._pack, rows=self._rows)
+        if sha256 is not None and await objects.find_blob(self._pool, sha256):
+            return KnownBlob(name, mtime, pool=self._pool, rows=self._rows)
         self._large = LargeBlob(name, mtime, pool=self._pool, store=self._store, rows=self._rows)
         await self._large.open()
         return self._large

@@ -41,7 +41,7 @@ class _Writer:
     def relation(self, name: str, mtime: int) -> RelationSink:
         return RelationSink(name, mtime, pack=self._pack, rows=self._rows)
 
-    async def blob(self, name: str, mtime: int, *, size: int) -> PackedBlob:
+    async def blob(self, name: str, mtime: int, *, size: int, sha256: bytes | None = None) -> PackedBlob:
         return PackedBlob(name, mtime, pack=self._pack, rows=self._rows)
 
 

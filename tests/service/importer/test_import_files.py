@@ -3,11 +3,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from types import SimpleNamespace
 
 import pytest
 
+from shared.database.pool import Database
+from shared.jobs.progress import Progress
+from shared.ledger import objects
+from shared.restore import intake
+from shared.snapshots import sinks
+from shared.storage.base import ObjectWriter
 from tests.support.archives import file
 from tests.support.archives import packed as packed_blocks
+from tests.support.jobs import claimed
 from tests.support.projects import PROJECT, VERSION, Dock, archive, bundle, files, ndjson, project
 
 LARGE = os.urandom(5000)
@@ -34,6 +42,94 @@ async def test_an_lfs_object_with_another_digest_is_left_out_without_a_trace(doc
         "lfs-objects.json": b"{}", "lfs-objects/": b"", good[0]: good[1],
     }  # fmt: skip
     assert out["uploads/after"] == b"x"
+
+
+class _Written:
+    """Counts the bytes that go into objects whose keys begin with ``prefix``."""
+
+    def __init__(self, dock: Dock, monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+        self.bytes = self.objects = 0
+        create = dock.store.create
+
+        def counting(key: str) -> ObjectWriter:
+            writer = create(key)
+            if key.startswith(prefix):
+                self.objects += 1
+                write = writer.write
+
+                async def counted(data: bytes | bytearray | memoryview) -> None:
+                    self.bytes += len(data)
+                    await write(data)
+
+                monkeypatch.setattr(writer, "write", counted)
+            return writer
+
+        monkeypatch.setattr(dock.store, "create", counting)
+
+
+async def test_an_lfs_object_that_is_stored_is_verified_and_not_put_again(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = project(_lfs(LARGE), ("uploads/large", LARGE[::-1]))
+    assert (await dock.run_import(packed)).error is None
+    blobs = _Written(dock, monkeypatch, "blobs/")
+    out = await dock.round_trip(packed)
+    assert out[_lfs(LARGE)[0]] == LARGE
+    assert len(LARGE) < blobs.bytes < 2 * len(LARGE)  # the upload, whose digest is known at its end
+    assert (blobs.objects, len(dock.stored("blobs/"))) == (1, 2)
+
+
+async def test_bytes_that_are_not_what_their_name_says_do_not_pass_for_a_stored_object(dock: Dock) -> None:
+    name, data = _lfs(LARGE)
+    await dock.run_import(project((name, data)))
+    imported = await dock.run_import(project((name, LARGE[::-1])))
+    (failure,) = await dock.failures(imported)
+    assert "has the SHA-256" in failure.exception_message
+    assert name not in files(await dock.run_export())
+
+
+async def test_a_stored_object_that_is_collected_while_its_bytes_come_is_put_by_the_next_attempt(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = project(_lfs(LARGE))
+    await dock.run_import(packed)
+
+    async def collected(db: Database, sha256: bytes) -> objects.StoredBlob | None:
+        monkeypatch.undo()
+        found = await objects.find_blob(db, sha256)
+        await dock.pool.execute("DELETE FROM entries")
+        await dock.pool.execute("DELETE FROM objects WHERE kind = 'blob'")
+        return found
+
+    monkeypatch.setattr(objects, "find_blob", collected)
+    job = await dock.order_import(packed)
+    with pytest.raises(objects.BlobVanished):
+        await dock.importer.run(job, await claimed(dock.pool, job), Progress())
+    assert (await dock.run_import(packed)).error is None
+
+
+async def test_each_byte_of_a_file_is_hashed_once(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = 0
+
+    class Counting:
+        def __init__(self) -> None:
+            self._digest = hashlib.sha256()
+
+        def update(self, data: bytes) -> None:
+            nonlocal hashed
+            hashed += len(data)
+            self._digest.update(data)
+
+        def digest(self) -> bytes:
+            return self._digest.digest()
+
+    for module in (intake, sinks):
+        monkeypatch.setattr(module, "hashlib", SimpleNamespace(sha256=Counting))
+    more = [_lfs(LARGE), ("uploads/a", LARGE), ("uploads/b", SMALL)]
+    lines = b'{"title":"t"}\n' * 5
+    assert (await dock.run_import(project(*more, issues=lines))).error is None
+    small = sum(len(data) for _, data in (VERSION, PROJECT))
+    assert hashed == 2 * len(LARGE) + len(SMALL) + len(lines) + small
 
 
 @pytest.mark.parametrize("document", [b"{", b'{"a":[7]}', b"[]", b'{"\xff":[0]}', b"x" * 60_000])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from functools import partial
@@ -151,7 +152,7 @@ async def test_a_project_deleted_while_it_is_imported_leaves_no_object(
         for name in ("one", "three"):
             sink = await writer.blob(name, 5, size=len(name))
             await sink.write(name.encode())
-            await sink.commit()
+            await sink.commit(hashlib.sha256(name.encode()).digest())
         await pool.execute("DELETE FROM projects")
         await writer.directory("late", 5)
         with pytest.raises(LeaseLost):

@@ -47,7 +47,7 @@ async def _keys(store: FilesystemStore) -> list[str]:
 async def _blob(writer: SnapshotWriter, name: str, data: bytes) -> None:
     sink = await writer.blob(name, 5, size=len(data))
     await sink.write(data)
-    await sink.commit()
+    await sink.commit(hashlib.sha256(data).digest())
 
 
 async def _relation(writer: SnapshotWriter, name: str, lines: list[bytes]) -> None:

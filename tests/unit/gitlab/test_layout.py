@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from shared.gitlab import layout
-from shared.gitlab.layout import FILE_TYPES, FileKind, file_name, folder_of, kind_of, oid_of, relation_of
+from shared.gitlab.layout import (
+    FILE_TYPES,
+    FileKind,
+    file_name,
+    folder_of,
+    kind_of,
+    lfs_oid_of,
+    oid_of,
+    relation_of,
+)
 
 ROOT = Path(__file__).parents[3]
 SPELLED_ONCE = ("tree/project/", "lfs-objects", ".ndjson", "project.bundle")
@@ -48,6 +57,8 @@ def test_a_name_that_is_made_for_a_kind_is_of_that_kind(file_type: layout.FileTy
 def test_the_parts_of_names_are_read_back() -> None:
     assert relation_of(layout.relation_file("issues")) == "issues"
     assert oid_of(file_name(FileKind.LFS_OBJECT, "ab")) == "ab"
+    assert lfs_oid_of(file_name(FileKind.LFS_OBJECT, "ab")) == "ab"
+    assert lfs_oid_of("uploads/ab") is None
 
 
 def test_every_kind_of_file_stands_in_the_table_once() -> None:
