@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -25,23 +25,27 @@ _UNSAFE_AND_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off
 
 
 class PostgresServer:
-    """A running server on 127.0.0.1; its superuser ``postgres`` needs no password."""
+    """A running server on 127.0.0.1; its superuser ``postgres`` needs no password.
 
-    def __init__(self, directory: Path) -> None:
+    ``more`` are further settings, each as ``name=value``.
+    """
+
+    def __init__(self, directory: Path, more: Sequence[str] = ()) -> None:
         self._data = directory / "data"
         (self._port,) = free_ports(1)
         account = _unprivileged()
         if account is not None:
             os.chown(directory, account.pw_uid, account.pw_gid)
         self._initialise(account)
-        options = ("listen_addresses=127.0.0.1", f"unix_socket_directories={directory}", *_UNSAFE_AND_FAST)
-        command = [str(_binaries() / "postgres"), "-D", str(self._data), "-p", str(self._port)]
+        options = ["listen_addresses=127.0.0.1", f"unix_socket_directories={directory}"]
+        options += [*_UNSAFE_AND_FAST, *more]
+        command = [str(binaries() / "postgres"), "-D", str(self._data), "-p", str(self._port)]
         command += [word for option in options for word in ("-c", option)]
         self._start = partial(ServerProcess, command, directory=directory, env=_ENV, account=account)
         self._process = self._start()
 
     def _initialise(self, account: pwd.struct_passwd | None) -> None:
-        command = [str(_binaries() / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust"]
+        command = [str(binaries() / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust"]
         made = subprocess.run(
             [*command, "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"],
             check=False,
@@ -55,6 +59,16 @@ class PostgresServer:
         )
         if made.returncode:
             raise RuntimeError(f"initdb failed: {made.stderr}")
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server, whose children serve connections."""
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        """The file that the server writes its log to."""
+        return self._process.log
 
     def url(self, database: str = "postgres") -> str:
         """Where to connect to ``database``."""
@@ -109,19 +123,19 @@ class PostgresServer:
 
 
 @contextmanager
-def throwaway_postgres() -> Iterator[PostgresServer]:
-    """A new server while the block is open."""
+def throwaway_postgres(*more: str) -> Iterator[PostgresServer]:
+    """A new server while the block is open, with more settings, each as ``name=value``."""
     directory = Path(tempfile.mkdtemp(prefix="crossdock-postgres-"))
     try:
-        with closing(PostgresServer(directory)) as server:
+        with closing(PostgresServer(directory, more)) as server:
             server.wait()
             yield server
     finally:
         shutil.rmtree(directory)
 
 
-def _binaries() -> Path:
-    """Where initdb and postgres are: named by CROSSDOCK_TEST_PG_BIN, else those of the wheel."""
+def binaries() -> Path:
+    """Where initdb, postgres and psql are: named by CROSSDOCK_TEST_PG_BIN, else those of the wheel."""
     named = os.environ.get("CROSSDOCK_TEST_PG_BIN")
     if named is not None:
         return Path(named)

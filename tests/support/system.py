@@ -100,10 +100,17 @@ def standalone(**settings: str) -> Iterator[System]:
         yield system
 
 
-def environment(*, database_url: str, broker_url: str, s3: S3Server, **settings: str) -> dict[str, str]:
+def environment(
+    *,
+    database_url: str,
+    broker_url: str,
+    s3: S3Server,
+    base: Mapping[str, str] = UNLIMITED,
+    **settings: str,
+) -> dict[str, str]:
     """What the services of one distributed Crossdock have in common; its objects are apart from others'."""
     return {
-        **UNLIMITED,
+        **base,
         "CROSSDOCK_ROOT_TOKEN": f"glpat-{secrets.token_hex(10)}",
         "CROSSDOCK_SECRETS_KEY": KEY,
         "CROSSDOCK_DATABASE_URL": database_url,
@@ -138,7 +145,7 @@ def distributed(  # the servers, and how many of ours
         (port,) = free_ports(1)
         url = f"http://127.0.0.1:{port}"
         settings = {"CROSSDOCK_PORT": str(port), "CROSSDOCK_EXTERNAL_URL": url, **settings}
-        env = environment(database_url=database_url, broker_url=broker_url, s3=s3, **settings)
+        env = environment(database_url=database_url, broker_url=broker_url, s3=s3, base=UNLIMITED, **settings)
         system = System(
             url,
             env["CROSSDOCK_ROOT_TOKEN"],
