@@ -95,8 +95,8 @@ endif
 figures: $(DEVELOPMENT) ## Print the figures of the code that must not get worse: length, complexity, cycles
 	@.venv/bin/python -m tests.figures
 
-bench: $(DEVELOPMENT) ## Measure
-	$(PYTEST) -q -s -p no:cacheprovider -o python_files='bench_*.py' tests/benchmarks
+bench: $(DEVELOPMENT) rabbitmq ## Measure against what one would do instead, in 10 minutes (ARGS="--only mixed,tiny --size 1024", --help)
+	.venv/bin/python -m tests.benchmarks $(ARGS)
 
 codes: $(DEVELOPMENT) ## Write the table of error codes anew
 	.venv/bin/python -m tests.support.error_codes
@@ -128,7 +128,7 @@ derived-locks: $(DEVELOPMENT)
 		--constraint requirements.lock --output-file deploy/standalone.lock
 
 clean: ## Remove all that make and the tools made; crossdock-data stays
-	rm -rf .venv .coverage .fuzz .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .bench .coverage .fuzz .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find services shared tests -name __pycache__ -type d -exec rm -rf {} +
 
 $(RUNTIME): deploy/standalone.lock pyproject.toml
