@@ -84,7 +84,7 @@ async def test_one_id_goes_from_the_request_through_row_message_and_workers_to_t
     async with _client(observed, **{"X-Request-Id": given}) as gitlab:
         imported = await gitlab.import_file(archive("every_relation"), "p")
         assert (await gitlab.export(imported["id"]))["export_status"] == "finished"
-        storage.agents.clear()
+        storage.heads.clear()
         async with _client(observed, **{"X-Request-Id": "another"}) as other:
             assert (await other.export(imported["id"]))["export_status"] == "finished"
         assert {agent.partition(" correlation-id/")[2] for agent in storage.agents} <= {"another", ""}
