@@ -29,7 +29,7 @@ from services.listener.peers import parse_networks
 from services.listener.site import GuardedSite
 from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
-from services.process.monitoring import Monitor, open_monitor
+from services.process.monitoring import Monitor, make_connection_limits, open_monitor
 from services.process.ports import open_ports, require_keys
 from services.process.tracing import open_tracer
 from shared.accounts.users import ensure_root
@@ -136,14 +136,7 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
         most=settings.connections_at_once,
     )
     _log.info("connections_limited", connections=capacity.connections, descriptors=descriptors)
-    return ConnectionLimits(
-        most=capacity.connections,
-        backlog=capacity.backlog,
-        head=timedelta(seconds=settings.head_seconds),
-        idle=timedelta(seconds=settings.keepalive_seconds),
-        rate=settings.least_rate,
-        grace=timedelta(seconds=settings.least_rate_grace_seconds),
-    )
+    return make_connection_limits(settings, most=capacity.connections, backlog=capacity.backlog)
 
 
 def _place_numbers(settings: Settings) -> PlaceNumbers:

@@ -72,7 +72,9 @@ async def open_monitor(ports: Ports, settings: Settings, *, service: str) -> Asy
 async def _serve_monitoring(monitor: Monitor, settings: Settings) -> AsyncIterator[None]:
     """Serve the metrics port until the block ends, also while the process drains."""
     app = make_monitoring_app(monitor)
-    app[CONNECTIONS] = Connections(_connection_limits(settings), proxies=TrustedProxies())
+    most = settings.metrics_connections_at_once
+    limits = make_connection_limits(settings, most=most, backlog=most)
+    app[CONNECTIONS] = Connections(limits, proxies=TrustedProxies())
     app.cleanup_ctx.append(keep_ticking)
     runner = web.AppRunner(app, access_log=None, logger=quiet_logger(), shutdown_timeout=1)
     await runner.setup()
@@ -85,11 +87,11 @@ async def _serve_monitoring(monitor: Monitor, settings: Settings) -> AsyncIterat
         yield
 
 
-def _connection_limits(settings: Settings) -> ConnectionLimits:
-    """Make the limits of the metrics port: those of the api, for fewer connections."""
+def make_connection_limits(settings: Settings, *, most: int, backlog: int) -> ConnectionLimits:
+    """Make the limits of a port with so many connections; the times and the rate are those of every port."""
     return ConnectionLimits(
-        most=settings.metrics_connections_at_once,
-        backlog=settings.metrics_connections_at_once,
+        most=most,
+        backlog=backlog,
         head=timedelta(seconds=settings.head_seconds),
         idle=timedelta(seconds=settings.keepalive_seconds),
         rate=settings.least_rate,
