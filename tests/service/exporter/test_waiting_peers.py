@@ -20,6 +20,7 @@ from tests.support.projects import Dock, project
 from tests.support.receivers import receiving
 from tests.support.sealing import sealer
 from tests.support.waiting import until_row
+from tests.support.workers import at_work
 
 HANGING = 3
 RUNNING = "SELECT count(*) = $1 FROM jobs WHERE kind = 'upload' AND state = 'running'"
@@ -34,14 +35,8 @@ async def exporting(dock: Dock, database_url: str) -> AsyncIterator[MemoryBroker
     settings = Settings(
         allow_local_requests_from_web_hooks_and_services=True, worker_concurrency=1, drain_seconds=0
     )
-    workers = make_exporters(ports, settings)
-    running = [asyncio.create_task(worker.run()) for worker in workers]
-    try:
+    async with at_work(make_exporters(ports, settings)):
         yield broker
-    finally:
-        for worker in workers:
-            worker.stop()
-        await asyncio.gather(*running)
 
 
 async def _ordered(dock: Dock, broker: MemoryBroker, *, upload: str | None = None) -> Job:

@@ -23,6 +23,7 @@ from tests.support.projects import Dock, project
 from tests.support.remote import Servers
 from tests.support.sealing import sealer
 from tests.support.waiting import until_row
+from tests.support.workers import at_work
 
 ARCHIVE = project()
 SLOTS = 2
@@ -76,14 +77,8 @@ async def importing(dock: Dock, database_url: str) -> AsyncIterator[MemoryBroker
         drain_seconds=0,
     )
     ports = Ports(dock.pool, dock.store, broker, partial(session, database_url), sealer())
-    workers = make_importers(ports, settings)
-    running = [asyncio.create_task(worker.run()) for worker in workers]
-    try:
+    async with at_work(make_importers(ports, settings)):
         yield broker
-    finally:
-        for worker in workers:
-            worker.stop()
-        await asyncio.gather(*running)
 
 
 async def _project(dock: Dock, path: str) -> int:
