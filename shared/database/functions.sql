@@ -76,6 +76,102 @@ CREATE OR REPLACE TRIGGER place_project BEFORE INSERT OR UPDATE OF namespace_id,
     FOR EACH ROW EXECUTE FUNCTION place_project();
 
 
+-- Claims of jobs ------------------------------------------------------------------------------------------
+
+-- The jobs of a kind that may be claimed now, the best first: those of the user with the fewest running ones;
+-- of several, of the user who was served longest ago; of several, the oldest. No user gets more than `percent`
+-- of all slots. It goes from user to user along the index jobs_claims, so that its costs grow with users, not
+-- with jobs. What a user has is looked up and not joined: Postgres cannot know how many users wait, and would
+-- join loop by loop.
+CREATE OR REPLACE FUNCTION claimable_jobs(
+    of_kind text, silent_after interval, percent integer, usernames text[], given_weights float8[]
+) RETURNS bigint[] LANGUAGE sql AS $$
+    WITH RECURSIVE waiting AS (
+        (SELECT id, coalesce(user_id, 0) AS user_id, not_before FROM jobs
+         WHERE state = 'queued' AND kind = of_kind ORDER BY coalesce(user_id, 0), not_before, id LIMIT 1)
+        UNION ALL
+        SELECT further.* FROM waiting w CROSS JOIN LATERAL (
+            SELECT id, coalesce(user_id, 0) AS user_id, not_before FROM jobs
+            WHERE state = 'queued' AND kind = of_kind AND coalesce(user_id, 0) > w.user_id
+            ORDER BY coalesce(user_id, 0), not_before, id LIMIT 1) further
+    ), weights AS (
+        SELECT u.id AS user_id, given.weight FROM unnest(usernames, given_weights) AS given (username, weight)
+        JOIN users u ON lower(u.username) = lower(given.username)
+    ), share AS (
+        SELECT greatest(1, coalesce(sum(slots), 0) * percent / 100.0) AS jobs FROM job_workers
+        WHERE kind = of_kind AND seen_at > clock_timestamp() - silent_after
+    ), claims AS (
+        SELECT coalesce(max(last_claim), 0) + 1 AS this FROM job_turns WHERE kind = of_kind
+    ), ranked AS (
+        SELECT w.id, has.running / coalesce(g.weight, 1) AS running,
+            (c.this - has.last_claim) * coalesce(g.weight, 1) AS waited
+        FROM waiting w CROSS JOIN claims c CROSS JOIN share CROSS JOIN LATERAL (SELECT
+            (SELECT count(*) FROM jobs
+             WHERE state = 'running' AND kind = of_kind AND coalesce(user_id, 0) = w.user_id) AS running,
+            (SELECT last_claim FROM job_turns t WHERE t.kind = of_kind AND t.user_id = w.user_id) AS last_claim
+            OFFSET 0) has
+        LEFT JOIN weights g USING (user_id)
+        WHERE w.not_before <= clock_timestamp() AND has.running < share.jobs
+        ORDER BY running, waited DESC NULLS FIRST, w.id LIMIT 16
+    )
+    SELECT array_agg(id ORDER BY running, waited DESC NULLS FIRST, id) FROM ranked
+$$;
+
+-- Locks the first of these jobs that is queued, and gives its id; null where there is none. It passes over those
+-- that others lock. Where all are locked it waits for `patience` milliseconds: who publishes the wake-up of a
+-- job locks it for a moment, and that wake-up is used up by this claim.
+CREATE OR REPLACE FUNCTION lock_first_job(candidates bigint[], patience text) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    picked bigint;
+BEGIN
+    SELECT id INTO picked FROM jobs WHERE id = ANY(candidates) AND state = 'queued'
+    ORDER BY array_position(candidates, id) LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
+    IF picked IS NULL AND candidates IS NOT NULL THEN
+        PERFORM set_config('lock_timeout', patience, true);
+        SELECT id INTO picked FROM jobs WHERE id = ANY(candidates) AND state = 'queued'
+        ORDER BY array_position(candidates, id) LIMIT 1 FOR NO KEY UPDATE;
+    END IF;
+    RETURN picked;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN NULL;
+END
+$$;
+
+-- Claims up to `most` jobs of a kind for `ttl`, one after the other by the rule of claimable_jobs(). Claims of a
+-- kind take turns, and wait for 5 seconds at most: otherwise all try to lock the same row, and all but one go
+-- away empty. It is a function so that no client can pause in its transaction and hold up the others. Its
+-- queries have one plan whatever is given: to make one takes longer than a claim where few users wait.
+CREATE OR REPLACE FUNCTION claim_jobs(
+    of_kind text, by_worker text, ttl interval, percent integer, usernames text[], given_weights float8[],
+    most integer, patience text
+) RETURNS SETOF jobs LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET lock_timeout = '5s' AS $$
+DECLARE
+    picked bigint;
+    claimed jobs;
+BEGIN
+    IF NOT EXISTS (SELECT FROM jobs WHERE state = 'queued' AND kind = of_kind) THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('crossdock.claim.' || of_kind, 0));
+    FOR n IN 1..most LOOP
+        -- Statements of their own: each sees what was committed before it, after the wait for the turn.
+        picked := lock_first_job(
+            claimable_jobs(of_kind, ttl, percent, usernames, given_weights), patience);
+        EXIT WHEN picked IS NULL;
+        UPDATE jobs SET state = 'running', worker = by_worker, lease = lease + 1, attempt = attempt + 1,
+            lease_expires_at = clock_timestamp() + ttl, started_at = coalesce(started_at, clock_timestamp())
+        WHERE id = picked RETURNING * INTO claimed;
+        INSERT INTO job_turns (kind, user_id, last_claim)
+        SELECT of_kind, coalesce(claimed.user_id, 0), coalesce(max(last_claim), 0) + 1
+        FROM job_turns WHERE kind = of_kind
+        ON CONFLICT (kind, user_id) DO UPDATE SET last_claim = excluded.last_claim;
+        RETURN NEXT claimed;
+    END LOOP;
+END
+$$;
+
+
 -- Events of jobs ------------------------------------------------------------------------------------------
 
 -- Triggers write the events, in the transaction of the move itself and whoever makes the move: neither a move

@@ -1,82 +1,33 @@
-"""Claims: a worker takes the next job of a kind, which the rule of fairness picks.
+"""Claims: a worker takes the next jobs of a kind, which the rule of fairness picks.
 
 The next job is that of the user with the fewest running jobs; of several, of the user who was served longest
 ago; of several, the oldest. Without the second rule, whoever ends a job would be next again where there are
-fewer slots than users.
+fewer slots than users. The rule is a function of the database, ``claim_jobs`` in ``functions.sql``, so that a
+claim is one statement, in which no client can pause.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from asyncpg import LockNotAvailableError
+import msgspec
+import structlog
 
-from shared.database.pool import Connection, Pool, Row
+from shared.database.pool import Database, Row
 from shared.jobs.models import Job, JobKind
-from shared.jobs.states import Move, guard, target
 from shared.jobs.store import JOB, job_of
-
-_PATIENCE = timedelta(seconds=5)
-"""How long a claim waits for the others of its kind, and how long it may pause: a frozen one blocks all."""
+from shared.logs import describe
 
 _PATIENCE_FOR_LOCKS = timedelta(milliseconds=200)
 """How long a claim waits for a locked job, while no other of its kind can be made."""
 
-_CANDIDATES = 16
-"""Jobs that a claim tries to lock, the best first: one that is being canceled is locked by its user."""
+AT_ONCE = 16
+"""The most jobs that one statement claims: other claims of the kind wait for it."""
 
-# Claims of a kind take turns: otherwise all try to lock the same row, and all but one go away empty. The plan
-# is the same whatever is given, and to make it takes longer than a claim where few users wait.
-_GATE = """SELECT set_config('lock_timeout', $2, true),
-    set_config('idle_in_transaction_session_timeout', $2, true),
-    set_config('plan_cache_mode', 'force_generic_plan', true),
-    pg_advisory_xact_lock(hashtextextended('crossdock.claim.' || $1, 0))"""
-_FIRST = """SELECT id, coalesce(user_id, 0) AS user_id, not_before FROM jobs
-    WHERE state = 'queued' AND kind = $1"""
-_BEST = "running, waited DESC NULLS FIRST"
-_ORDER = "ORDER BY coalesce(user_id, 0), not_before, id LIMIT 1"
-# Goes from user to user along the index jobs_claims, so that its costs grow with users, not with jobs. What a
-# user has is looked up and not joined: Postgres cannot know how many users wait, and would join loop by loop.
-_CLAIM = f"""WITH RECURSIVE waiting AS (
-    ({_FIRST} {_ORDER})
-    UNION ALL
-    SELECT further.* FROM waiting w
-    CROSS JOIN LATERAL ({_FIRST} AND coalesce(user_id, 0) > w.user_id {_ORDER}) further
-), weights AS (
-    SELECT u.id AS user_id, given.weight FROM unnest($5::text[], $6::float8[]) AS given (username, weight)
-    JOIN users u ON lower(u.username) = lower(given.username)
-), share AS (
-    SELECT greatest(1, coalesce(sum(slots), 0) * $4 / 100.0) AS jobs FROM job_workers
-    WHERE kind = $1 AND seen_at > statement_timestamp() - $3::interval
-), claims AS (
-    SELECT coalesce(max(last_claim), 0) + 1 AS this FROM job_turns WHERE kind = $1
-), ranked AS (
-    SELECT w.id, has.running / coalesce(g.weight, 1) AS running,
-        (c.this - has.last_claim) * coalesce(g.weight, 1) AS waited
-    FROM waiting w CROSS JOIN claims c CROSS JOIN share CROSS JOIN LATERAL (SELECT
-        (SELECT count(*) FROM jobs
-         WHERE state = 'running' AND kind = $1 AND coalesce(user_id, 0) = w.user_id) AS running,
-        (SELECT last_claim FROM job_turns t WHERE t.kind = $1 AND t.user_id = w.user_id) AS last_claim
-        OFFSET 0) has
-    LEFT JOIN weights g USING (user_id)
-    WHERE w.not_before <= statement_timestamp() AND has.running < share.jobs
-    ORDER BY {_BEST}, w.id LIMIT {_CANDIDATES}
-), picked AS (
-    SELECT j.id, coalesce(j.user_id, 0) AS user_id FROM jobs j JOIN ranked USING (id)
-    WHERE j.{guard(Move.CLAIM)} ORDER BY {_BEST}, j.id LIMIT 1 FOR NO KEY UPDATE OF j SKIP LOCKED
-), served AS (
-    INSERT INTO job_turns (kind, user_id, last_claim) SELECT $1, user_id, this FROM picked, claims
-    ON CONFLICT (kind, user_id) DO UPDATE SET last_claim = excluded.last_claim
-), claimed AS (
-    UPDATE jobs SET state = {target(Move.CLAIM)}, worker = $2, lease = lease + 1, attempt = attempt + 1,
-        lease_expires_at = statement_timestamp() + $3,
-        started_at = coalesce(started_at, statement_timestamp())
-    WHERE id = (SELECT id FROM picked) RETURNING {JOB}
-)
-SELECT claimed.*, EXISTS (SELECT FROM ranked) AS any_due FROM (VALUES (1)) one LEFT JOIN claimed ON true"""  # noqa: S608  # fixed texts
-_CLAIM_LOCKED = _CLAIM.replace(" SKIP LOCKED", "")
+_CLAIM = f"SELECT {JOB} FROM claim_jobs($1, $2, $3, $4, $5, $6, $7, $8)"  # noqa: S608  # fixed texts
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,35 +42,24 @@ class Shares:
     weights: Mapping[str, float] = field(default_factory=dict)
 
 
-async def claim_next(pool: Pool, kind: JobKind, *, worker: str, ttl: timedelta, shares: Shares) -> Job | None:
-    """Claim the next due job of a kind, for ``ttl``; return None if no job may be claimed now.
+async def claim_next(
+    db: Database, kind: JobKind, *, worker: str, ttl: timedelta, shares: Shares, most: int = 1
+) -> Sequence[Job]:
+    """Claim up to ``most`` due jobs of a kind, ``AT_ONCE`` at most, for ``ttl``. Fewer: no more may be now.
 
     Raises LockNotAvailableError if other claims of the kind take longer than 5 seconds.
     """
-    names, weights = list(shares.weights), list(shares.weights.values())
-    given = kind.value, worker, ttl, shares.percent, names, weights
-    async with pool.acquire() as db, db.transaction():
-        # A statement of its own: the claim sees all before it.
-        await db.execute(_GATE, kind.value, _milliseconds(_PATIENCE))
-        row = await db.fetchrow(_CLAIM, *given)
-        if row and row["id"] is None and row["any_due"]:
-            row = await _claim_locked(db, given)
-    # After the commit: a row that cannot be read must not come first for ever.
-    return job_of(row) if row and row["id"] is not None else None
+    rows = await db.fetch(
+        _CLAIM, kind.value, worker, ttl, shares.percent, list(shares.weights), list(shares.weights.values()),
+        min(most, AT_ONCE), str(_PATIENCE_FOR_LOCKS // timedelta(milliseconds=1)),
+    )  # fmt: skip
+    return list(_readable(rows))
 
 
-async def _claim_locked(db: Connection, given: Sequence[object]) -> Row | None:
-    """Claim a job that others lock: who publishes its wake-up does so for a moment after the worker has it.
-
-    The wake-up is used up by this claim, so that the job would wait for the next look of an idle worker.
-    """
-    await db.execute("SELECT set_config('lock_timeout', $1, true)", _milliseconds(_PATIENCE_FOR_LOCKS))
-    try:
-        async with db.transaction():
-            return await db.fetchrow(_CLAIM_LOCKED, *given)
-    except LockNotAvailableError:
-        return None
-
-
-def _milliseconds(span: timedelta) -> str:
-    return str(span // timedelta(milliseconds=1))
+def _readable(rows: Sequence[Row]) -> Iterator[Job]:
+    """Yield the jobs of rows. One that cannot be read is left to its lease: it must not come first again."""
+    for row in rows:
+        try:
+            yield job_of(row)
+        except (msgspec.ValidationError, ValueError, TypeError) as error:
+            _log.error("job_unreadable", job_id=row["id"], error=describe(error))

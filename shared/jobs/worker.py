@@ -1,6 +1,7 @@
-"""The worker: it claims the next job and does the work, and where there is none it waits for a wake-up.
+"""The worker: it claims the next jobs and does the work, and where there is none it waits for a wake-up.
 
-A wake-up says that there is a job of this kind; which one is next, the claim decides. The worker holds the
+A wake-up says that there is a job of this kind; which one is next, the claim decides. One statement claims as
+many as there are free slots, and an idle worker asks once, however many slots it has. The worker holds a
 job as long as heartbeats prolong its lease; a lost lease cancels the work. A worker that stops hands its jobs
 back.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
@@ -38,7 +40,7 @@ _BEAT_AT_MOST = timedelta(seconds=2)
 _LONGEST_DELAY = timedelta(minutes=5)
 _MOST_DOUBLINGS = 16
 _IDLE = timedelta(seconds=30)
-"""How long a slot waits for a wake-up before it looks for a job by itself."""
+"""How long a worker waits for a wake-up before it looks for a job by itself."""
 _REPORTS_PER_TTL = 4
 
 
@@ -109,68 +111,91 @@ class Worker:
         self._metrics = metrics or JobMetrics()
         self._check_storage = check_storage
         self._stopping = asyncio.Event()
-        self._claiming = asyncio.Lock()  # claims wait for each other anyway, with a connection each
+        self._changed = asyncio.Event()
+        self._serving: asyncio.Task[None] | None = None
+        self._jobs: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
         """Claim no more jobs; ``run`` returns once the current ones are done or handed back."""
         self._stopping.set()
+        self._changed.set()
 
     async def run(self) -> None:
         """Work until ``stop``. Raises BrokerError where the broker cannot be reached."""
-        slots: list[asyncio.Task[None]] = []
         presence = Presence(kind=self._kind, name=self._name, slots=self._limits.concurrency)
         async with keep_present(self._pool, presence, every=self._limits.ttl / _REPORTS_PER_TTL):
             try:
                 async with self._broker.consume(
                     self._kind.value, prefetch=self._limits.concurrency
                 ) as deliveries:
-                    slots += [asyncio.create_task(self._serve(deliveries)) for _ in range(presence.slots)]
+                    self._serving = asyncio.create_task(self._serve(deliveries))
                     try:
-                        await self._until_stopped(slots)
+                        await self._until_stopped(self._serving)
                     finally:
                         self.stop()  # before the deliveries end
             finally:
-                await asyncio.shield(self._drain(slots))
+                await asyncio.shield(self._drain())
 
-    async def _until_stopped(self, slots: Sequence[asyncio.Task[None]]) -> None:
-        """Wait for ``stop``. Raises the error of a slot."""
+    async def _until_stopped(self, serving: asyncio.Task[None]) -> None:
+        """Wait for ``stop``. Raises the error that ended the service."""
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
-            done, _ = await asyncio.wait({stop, *slots}, return_when=asyncio.FIRST_COMPLETED)
-            for each in done:
-                await each
+            await asyncio.wait({stop, serving}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                await serving
         finally:
             await _cancel(stop)
 
-    async def _drain(self, slots: Sequence[asyncio.Task[None]]) -> None:
-        if slots:
-            await asyncio.wait(slots, timeout=self._limits.drain.total_seconds())
-        await _cancel(*slots)
+    async def _drain(self) -> None:
+        """Wait for the claim that is under way and for the jobs; cancel what takes longer than the drain."""
+        until = asyncio.get_running_loop().time() + self._limits.drain.total_seconds()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                while waiting := {task for task in (self._serving, *self._jobs) if task and not task.done()}:
+                    await asyncio.wait(waiting)
+        await _cancel(*filter(None, (self._serving, *self._jobs)))
 
     async def _serve(self, deliveries: AsyncIterator[Delivery]) -> None:
-        """Work in one slot: claim a job, and wait for a message only where there is none to claim.
+        """Claim jobs for the free slots; wait where no slot is free, and for a wake-up where there is no job.
 
-        A job that a share held back has no message any more; it is claimed after a job, or after a wait.
+        A job that a share held back has no wake-up any more; it is claimed after a job, or after a wait.
         """
         delivery: Delivery | None = None
         while not self._stopping.is_set():
-            if job := await self._claim(delivery):
-                await self._run_in_context(job)
-                delivery = None
-            else:
-                delivery = await self._next(deliveries)
+            self._changed.clear()
+            await self._forget_ended()
+            free = self._limits.concurrency - len(self._jobs)
+            if not free:
+                await self._changed.wait()
+                continue
+            jobs = await self._claim(delivery, most=free)
+            for job in jobs:
+                self._begin(job)
+            may_be_more = len(jobs) == min(free, claims.AT_ONCE)
+            delivery = None if may_be_more else await self._next(deliveries)
+
+    def _begin(self, job: Job) -> None:
+        task = asyncio.create_task(self._run_in_context(job))
+        self._jobs.add(task)
+        task.add_done_callback(lambda _: self._changed.set())
+
+    async def _forget_ended(self) -> None:
+        """Free the slots of jobs that have ended. Raises what was not expected of one."""
+        for task in [task for task in self._jobs if task.done()]:
+            self._jobs.discard(task)
+            await task
 
     async def _next(self, deliveries: AsyncIterator[Delivery]) -> Delivery | None:
-        """Wait for a wake-up, for at most half a minute; return None after that, and after ``stop``."""
+        """Wait for a wake-up, half a minute at most; return None after that, a job's end, and ``stop``."""
         wait = asyncio.ensure_future(anext(deliveries, None))
-        stop = asyncio.ensure_future(self._stopping.wait())
+        changed = asyncio.ensure_future(self._changed.wait())
         try:
             await asyncio.wait(
-                {wait, stop}, timeout=_IDLE.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+                {wait, changed}, timeout=_IDLE.total_seconds(), return_when=asyncio.FIRST_COMPLETED
             )
             return wait.result() if wait.done() else None
         finally:
-            await _cancel(wait, stop)
+            await _cancel(wait, changed)
 
     async def _run_in_context(self, job: Job) -> None:
         with (
@@ -184,42 +209,42 @@ class Worker:
         ):
             await self._run_measured(job)
 
-    async def _claim(self, delivery: Delivery | None) -> Job | None:
-        """Claim the next job, and end the wake-up, if there was one, whatever job it named."""
+    async def _claim(self, delivery: Delivery | None, *, most: int) -> Sequence[Job]:
+        """Claim the next jobs, and end the wake-up, if there was one, whatever job it named."""
         try:
             if delivery is not None and not _names_job(delivery):
                 await self._reject(delivery)
-                return None
-            job = await self._claim_row()
+                return ()
+            jobs = await self._claim_rows(most)
         except Exception:  # noqa: BLE001  # as below
-            # A slot of this worker must not end for one row. The job is safe: its lease ends.
+            # This worker must not end for one message. The jobs are safe: their leases end.
             _log.exception("claim_failed", worker=self._name)
             if delivery is not None:
                 await delivery.requeue()
-            return None
+            return ()
         if delivery is not None:
             await delivery.ack()
-        return job
+        return jobs
 
     async def _reject(self, delivery: Delivery) -> None:
         text = delivery.message.body.decode(errors="replace")
         await delivery.reject(f"the body is not the number of a job: {text[:100]!r}")
         self._metrics.count_rejected_message(self._kind)
 
-    async def _claim_row(self) -> Job | None:
-        """Claim the next job, and wait for a database that is away: each requeue counts against a message."""
+    async def _claim_rows(self, most: int) -> Sequence[Job]:
+        """Claim the next jobs; wait for a database that is away, as each requeue counts against a message."""
         async for attempt in stamina.retry_context(
             on=DATABASE_ERRORS, attempts=None, timeout=None, wait_initial=self._limits.first_delay
         ):
             with attempt:
-                async with self._claiming:
-                    return await claims.claim_next(
-                        self._pool,
-                        self._kind,
-                        worker=self._name,
-                        ttl=self._limits.ttl,
-                        shares=self._limits.shares,
-                    )
+                return await claims.claim_next(
+                    self._pool,
+                    self._kind,
+                    worker=self._name,
+                    ttl=self._limits.ttl,
+                    shares=self._limits.shares,
+                    most=most,
+                )
         raise AssertionError  # it retries without an end
 
     async def _run_measured(self, job: Job) -> None:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
 
-import asyncpg
 import pytest
-from asyncpg import LockNotAvailableError
 
 from shared.database.pool import Pool
 from shared.jobs import claims, presence, store
@@ -21,6 +16,7 @@ from shared.jobs.claims import Shares, claim_next
 from shared.jobs.models import Job, JobKind, Lease
 from shared.jobs.presence import Presence, PresenceExpiry
 from tests.support.jobs import MINUTE, migrated
+from tests.support.statements import tapped
 from tests.support.waiting import begun_and_waiting
 
 ALL = Shares(percent=100)
@@ -50,7 +46,11 @@ async def _queue(pool: Pool, user: int, jobs: int = 1) -> None:
 
 
 async def _claim(pool: Pool, shares: Shares = ALL) -> Job | None:
-    return await claim_next(pool, JobKind.EXPORT, worker="w", ttl=MINUTE, shares=shares)
+    return next(iter(await _claim_many(pool, 1, shares)), None)
+
+
+async def _claim_many(pool: Pool, most: int, shares: Shares = ALL) -> Sequence[Job]:
+    return await claim_next(pool, JobKind.EXPORT, worker="w", ttl=MINUTE, shares=shares, most=most)
 
 
 async def _users_served(pool: Pool, *, slots: int, jobs: int, shares: Shares = ALL) -> list[int | None]:
@@ -218,49 +218,58 @@ async def test_a_job_that_stays_locked_holds_its_claim_up_for_a_moment_only(pool
     assert await _claim(pool) is not None
 
 
-async def test_a_claim_that_froze_is_ended(
-    pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(claims, "_PATIENCE", timedelta(milliseconds=100))
-    await _queue(pool, 1)
-    frozen = await asyncpg.connect(database_url)
-    await frozen.execute("BEGIN")
-    await frozen.execute(claims._GATE, "export", "100")
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                job = await _claim(pool)
-                break
-            except LockNotAvailableError:
-                continue
-    frozen.terminate()
-    assert job is not None
+_GATE = "SELECT pg_advisory_xact_lock(hashtextextended('crossdock.claim.' || $1, 0))"
 
 
 async def test_claims_of_one_kind_wait_for_each_other_and_for_no_other_kind(pool: Pool) -> None:
-    await _queue(pool, 1)
+    await _queue(pool, 1, 2)
     async with pool.acquire() as db, pool.acquire() as watching:
         async with db.transaction():
-            await db.execute(claims._GATE, "import", "5000")
+            await db.execute(_GATE, "import")
             assert await _claim(pool) is not None
-            await db.execute(claims._GATE, "export", "5000")
+            await db.execute(_GATE, "export")
             waiting = await begun_and_waiting(watching, _claim(pool))
-        assert await waiting is None
+        assert await waiting is not None
+
+
+async def test_a_claim_is_one_statement_however_many_jobs_it_takes(database_url: str) -> None:
+    async with tapped(database_url) as sent, migrated(sent.url) as pool:
+        await _slots(pool, MANY)
+        await _queue(pool, 1, 10)
+        assert len(await _claim_many(pool, 4)) == 4  # the pool has its connection, and the statement its plan
+        sent.clear()
+        assert len(await _claim_many(pool, 4)) == 4
+        assert sent.count == 1, sent.table()
+
+
+async def test_where_nothing_waits_a_claim_takes_no_turn(pool: Pool) -> None:
+    async with pool.acquire() as db, db.transaction(), asyncio.timeout(10):
+        await db.execute(_GATE, "export")
+        assert await _claim(pool) is None
+
+
+async def test_a_claim_takes_as_many_jobs_as_it_is_asked_for_and_16_at_most(pool: Pool) -> None:
+    await _queue(pool, 1, 30)
+    assert [len(await _claim_many(pool, most)) for most in (3, 100, 100, 100)] == [3, 16, 11, 0]
+
+
+async def test_jobs_that_are_claimed_together_are_those_that_would_be_one_after_the_other(pool: Pool) -> None:
+    for user in (1, 2, 3):
+        await _queue(pool, user, 3)
+    taken = await _claim_many(pool, 5)
+    assert [job.user_id for job in taken] == [1, 2, 3, 1, 2]
 
 
 async def test_the_costs_of_a_claim_grow_with_users_and_not_with_jobs(pool: Pool) -> None:
     for user in (1, 2, 3):
         await _queue(pool, user, 2000)
-    await pool.execute("ANALYZE jobs")
-    explained = await pool.fetchval(
-        f"EXPLAIN (ANALYZE, FORMAT JSON) {claims._CLAIM}", "export", "w", MINUTE, 100, [], []
-    )
-    assert max(_rows_of_jobs(json.loads(explained)[0]["Plan"])) <= 3
-
-
-def _rows_of_jobs(plan: Mapping[str, Any]) -> list[float]:
-    here = [plan["Actual Rows"] * plan["Actual Loops"]] if plan.get("Relation Name") == "jobs" else []
-    return here + [rows for each in plan.get("Plans", []) for rows in _rows_of_jobs(each)]
+    await pool.execute("VACUUM ANALYZE jobs")
+    async with pool.acquire() as db, db.transaction():
+        assert await claim_next(db, JobKind.EXPORT, worker="w", ttl=MINUTE, shares=ALL)
+        read = await db.fetchval(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'jobs'"
+        )
+    assert read < 50
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -118,7 +118,7 @@ async def test_a_job_waits_for_a_database_that_is_away_longer_than_a_message_may
     tries = 0
     claim_next = claims.claim_next
 
-    async def counted(*given: Any, **more: Any) -> Job | None:
+    async def counted(*given: Any, **more: Any) -> Sequence[Job]:
         nonlocal tries
         tries += 1
         return await claim_next(*given, **more)
