@@ -1,4 +1,4 @@
-"""Maintenance, which every service runs: the sweeper with its tasks, the event relay, the webhook sender."""
+"""Maintenance, which the leader of all services does: the sweeper, the event relay, the webhook sender."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from shared.accounts.expiry import Expiry
 from shared.admission import PlaceRules, Places
 from shared.broker.base import COMMANDS
 from shared.broker.expiry import DeadLetterExpiry
-from shared.database.pool import Pool
+from shared.database.leadership import Leadership
+from shared.database.notifications import woken
+from shared.database.pool import Connection, Pool
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
 from shared.idempotency.expiry import AnswerExpiry
@@ -30,13 +32,15 @@ from shared.settings.environment import Settings
 from shared.webhooks.expiry import DeliveryExpiry
 from shared.webhooks.secrets_of_webhooks import WebhookSecrets
 from shared.webhooks.sender import WebhookSender
+from shared.webhooks.store import CHANNEL
+
+_SELDOM = 12
+"""How many rounds of the sweeper lie between two looks for what nobody waits for: a minute by default."""
 
 _LEFT_UPLOADS = timedelta(hours=1)
 """How often a process looks for abandoned uploads: the store has to list all uploads, which costs money."""
 
 _DEAD_LETTERS = timedelta(minutes=10)
-_CLEAR_SECRETS = timedelta(minutes=1)
-"""How often a process looks for secrets in clear, which services of the version before write."""
 
 
 def make_resealer(pool: Pool, sealer: Sealer) -> Resealer:
@@ -45,33 +49,36 @@ def make_resealer(pool: Pool, sealer: Sealer) -> Resealer:
 
 
 def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
-    """Make the sweeper. Its tasks for jobs come first, because users wait for jobs."""
+    """Make the sweeper. Its tasks for jobs come first and in each round, because users wait for jobs."""
     requeue = Requeue(ports.pool, ports.broker, metrics=ports.job_metrics)
     collector = Collector(ports.pool, ports.store, grace=timedelta(seconds=settings.collect_grace_seconds))
     expiry = Expiry(ports.pool)
     retention = timedelta(hours=settings.event_retention)
     events = EventExpiry(ports.pool, retention=retention)
-    tasks = [
-        requeue.requeue_lost,
-        requeue.publish,
-        QueueDepth(ports.pool, ports.job_metrics).read,
+    every = timedelta(seconds=settings.sweep_seconds)
+    urgent = [requeue.requeue_lost, requeue.publish, QueueDepth(ports.pool, ports.job_metrics).read]
+    seldom = [
         collector.remove_expired_archives,
         collector.collect_snapshots,
         collector.collect_objects,
-        at_intervals(collector.abort_uploads, every=_LEFT_UPLOADS),
         expiry.remove_sessions,
         expiry.remove_counts,
         PresenceExpiry(ports.pool).remove_workers,
         AddressExpiry(ports.pool, kept=RETRIED_WITHIN).forget_addresses,
         JobExpiry(ports.pool, retention=timedelta(days=settings.job_retention)).remove_jobs,
-        at_intervals(_dead_letter_expiry(ports, settings).remove_dead_letters, every=_DEAD_LETTERS),
         AnswerExpiry(ports.pool).remove_answers,
         events.remove_events,
         events.remove_commands,
         DeliveryExpiry(ports.pool, retention=retention).remove_deliveries,
-        at_intervals(make_resealer(ports.pool, ports.sealer).seal_clear, every=_CLEAR_SECRETS),
+        make_resealer(ports.pool, ports.sealer).seal_clear,
     ]
-    return Sweeper(ports.pool, tasks, every=timedelta(seconds=settings.sweep_seconds))
+    tasks = [
+        *urgent,
+        *(at_intervals(task, every=every * _SELDOM) for task in seldom),
+        at_intervals(collector.abort_uploads, every=_LEFT_UPLOADS),
+        at_intervals(_dead_letter_expiry(ports, settings).remove_dead_letters, every=_DEAD_LETTERS),
+    ]
+    return Sweeper(tasks, every=every)
 
 
 def _dead_letter_expiry(ports: Ports, settings: Settings) -> DeadLetterExpiry:
@@ -96,10 +103,22 @@ def make_webhook_sender(ports: Ports, settings: Settings) -> WebhookSender:
     )
 
 
+class Maintenance:
+    """What the leader does. It is made once, as it keeps what it knows from one leadership to the next."""
+
+    def __init__(self, ports: Ports, settings: Settings) -> None:
+        self._sweeper = make_sweeper(ports, settings)
+        self._relay = Relay(ports.broker, source=settings.base_url)
+        self._sender = make_webhook_sender(ports, settings)
+
+    async def lead(self, session: Connection) -> None:
+        """Sweep, relay events and send webhooks until cancelled. Raises what ends the session."""
+        async with woken(session, CHANNEL) as news, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._relay.run(session))
+            tasks.create_task(self._sweeper.run())
+            tasks.create_task(self._sender.run(news))
+
+
 async def run_maintenance(ports: Ports, settings: Settings) -> None:
-    """Run the sweeper, the event relay and the webhook sender until cancelled."""
-    relay = Relay(ports.session, ports.broker, source=settings.base_url)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(make_sweeper(ports, settings).run())
-        tasks.create_task(relay.run())
-        tasks.create_task(make_webhook_sender(ports, settings).run())
+    """Offer to lead, and do the maintenance whenever this process leads, until cancelled."""
+    await Leadership(ports.session).run(Maintenance(ports, settings).lead)

@@ -14,9 +14,9 @@ from asyncpg import InterfaceError, PostgresError, UndefinedTableError
 from shared.broker.base import Broker
 from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.check import DatabaseDown
+from shared.database.leadership import SessionFactory
 from shared.database.pool import Pool, database, session
 from shared.errors import BrokerError
-from shared.events.relay import SessionFactory
 from shared.jobs.metrics import JobMetrics
 from shared.metrics.places import PlaceMetrics
 from shared.sealing.canary import check_keys

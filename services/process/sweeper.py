@@ -1,9 +1,8 @@
-"""Maintenance by one service at a time: all can do it, and an advisory lock elects the leader."""
+"""The sweeper: tasks that are done now and then, by the leader of all services."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -12,17 +11,12 @@ from functools import wraps
 import structlog
 
 from shared.database.outages import DATABASE_ERRORS
-from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.logs import describe
 
 MaintenanceTask = Callable[[], Awaitable[int]]
 """Does a bounded amount of one kind of maintenance, and returns the amount. May be repeated."""
 
-_LOCK = 0x73776565706572
-_TERM = timedelta(seconds=10)
-_JITTER = 0.1
-"""The fraction by which a pause varies, so that services that started together do not run in step."""
 _log = structlog.get_logger()
 
 
@@ -44,44 +38,20 @@ def at_intervals(
 
 
 class Sweeper:
-    """Runs its tasks in rounds, about one round in ``every``.
+    """Runs its tasks in rounds, about one round in ``every``; the leader of all services sweeps."""
 
-    A leader whose round takes longer than ``term`` may be frozen or cut off: another service then leads as
-    well.
-    """
-
-    def __init__(
-        self, pool: Pool, tasks: Sequence[MaintenanceTask], *, every: timedelta, term: timedelta = _TERM
-    ) -> None:
-        self._pool = pool
+    def __init__(self, tasks: Sequence[MaintenanceTask], *, every: timedelta) -> None:
         self._tasks = tasks
         self._every = every
-        self._term = term
 
     async def run(self) -> None:
         """Run rounds until cancelled; a failure is logged, and the task is tried again in the next round."""
         while True:
             await self.sweep()
-            await asyncio.sleep(self._pause().total_seconds())
-
-    def _pause(self) -> timedelta:
-        return self._every * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  # no secret
+            await asyncio.sleep(self._every.total_seconds())
 
     async def sweep(self) -> None:
-        """Run one round, unless another service is running one."""
-        try:
-            async with self._pool.acquire() as leader:
-                # The server ends a session that is idle for this time, which releases the lock.
-                milliseconds = self._term // timedelta(milliseconds=1)
-                await leader.execute(f"SET idle_session_timeout = {milliseconds}")
-                if await leader.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
-                    # The pool resets the connection, which releases the lock. An unlock here could fail after
-                    # a cancellation, and hide it behind an error of the database.
-                    await self._go_round()
-        except DATABASE_ERRORS as error:
-            _log.warning("sweep_failed", error=describe(error))
-
-    async def _go_round(self) -> None:
+        """Run one round."""
         for task in self._tasks:
             try:
                 await task()

@@ -314,6 +314,9 @@ BEGIN
     WHERE disabled_reason IS NULL AND (project_id IS NULL OR project_id = NEW.project_id)
       AND events && ARRAY[NEW.name, kind || '.*', '*.' || move, '*']
     FOR KEY SHARE SKIP LOCKED;
+    IF FOUND THEN
+        PERFORM pg_notify('crossdock_webhooks', '');
+    END IF;
     RETURN NULL;
 END
 $$;

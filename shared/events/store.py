@@ -26,8 +26,14 @@ async def list_unpublished(db: Database, *, limit: int) -> list[Event]:
     return [event_of(row) for row in rows]
 
 
-async def mark_published(db: Database, events: Sequence[Event]) -> None:
-    """Record that the broker has the events; one that was deleted meanwhile is no error."""
-    await db.execute(
-        "UPDATE events SET published_at = now() WHERE id = ANY($1)", [each.id for each in events]
-    )
+async def mark_published(db: Database, events: Sequence[Event], *, limit: int) -> list[Event]:
+    """Record that the broker has the events, and list what is still not published, as ``list_unpublished``.
+
+    One that was deleted meanwhile is no error.
+    """
+    rows = await db.fetch(
+        """WITH marked AS (UPDATE events SET published_at = now() WHERE id = ANY($1))
+           SELECT * FROM events WHERE published_at IS NULL AND id <> ALL($1) ORDER BY id LIMIT $2""",
+        [each.id for each in events], limit,
+    )  # fmt: skip
+    return [event_of(row) for row in rows]

@@ -72,6 +72,15 @@ async def claim(db: Database, *, but_of: Sequence[str] = (), slow: bool = True) 
     return None if row is None else Turn(row["id"], sender, row["owner"], row["is_slow"])
 
 
+async def has_pending(db: Database) -> bool:
+    """Tell whether any delivery is due, or will be without a notification."""
+    pending: bool = await db.fetchval(
+        """SELECT EXISTS (SELECT FROM webhooks w JOIN webhook_deliveries d ON d.webhook_id = w.id
+                          WHERE w.disabled_reason IS NULL AND d.state = 'pending')"""
+    )
+    return pending
+
+
 async def hold(db: Database, turn: Turn) -> Webhook | None:
     """Prolong a turn, and give the webhook as it is now; None where the turn is over."""
     row = await db.fetchrow(

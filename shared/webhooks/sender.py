@@ -1,7 +1,8 @@
 """Sends due deliveries to webhooks: at least once, the events of one job in order.
 
-Every service sends, and they share the work. A delivery that fails is sent again, ten times in all within 16
-hours; a webhook that has accepted nothing in all that time is disabled.
+The leader of all services sends; during an update, services of the version before send as well. A delivery
+that fails is sent again, ten times in all within 16 hours; a webhook that has accepted nothing in all that
+time is disabled.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from shared.admission import Holder, PlaceRules, Places
+from shared.database.notifications import comes
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
@@ -41,6 +42,7 @@ SCHEDULE = tuple(
 _DEADLINE = timedelta(seconds=20)
 """The deadline of one request, from the look-up of its name to its answer."""
 _EVERY = timedelta(seconds=1)
+_IDLE = timedelta(seconds=30)
 _AT_ONCE = 16
 _MOST_IN_A_TURN = 50
 _LONGEST_WISH = timedelta(hours=1)
@@ -53,9 +55,14 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendingPace:
-    """How often to look for due deliveries, how long one request may take, and when to send again."""
+    """How often to look for due deliveries, how long one request may take, and when to send again.
+
+    ``every`` is for while there are deliveries that wait, ``idle`` for while there are none: the sender is
+    told of new ones.
+    """
 
     every: timedelta = _EVERY
+    idle: timedelta = _IDLE
     deadline: timedelta = _DEADLINE
     schedule: Sequence[timedelta] = field(default=SCHEDULE)
 
@@ -87,26 +94,31 @@ class WebhookSender:
         self._pace = pace or SendingPace()
         self.places = places or Places(PlaceRules().limits("webhook_senders", _AT_ONCE))
         self._sends_to_slow = False
-        self._ended = asyncio.Event()
+        self._news = asyncio.Event()
 
-    async def run(self) -> None:
-        """Take turn after turn. A failure is logged; after a minute any sender may take that turn."""
+    async def run(self, news: asyncio.Event | None = None) -> None:
+        """Take turn after turn. A failure is logged; after a minute any sender may take that turn.
+
+        ``news`` is set where there may be something to send.
+        """
+        self._news = news or asyncio.Event()
         async with asyncio.TaskGroup() as turns:
             while True:
-                self._ended.clear()
+                self._news.clear()
                 turn = await self._claim()
                 if turn is None:
-                    await self._wait()
+                    await comes(self._news, within=await self._pause_without_news())
                 else:
                     await self._begin(turn)
                     task = turns.create_task(self._take(turn))
                     task.add_done_callback(partial(self._end, turn))
 
-    async def _wait(self) -> None:
-        """Wait until a place becomes free, or it is time to look for deliveries again."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._pace.every.total_seconds()):
-                await self._ended.wait()
+    async def _pause_without_news(self) -> timedelta:
+        try:
+            waits = await delivery_queue.has_pending(self._pool)
+        except DATABASE_ERRORS:
+            waits = True
+        return self._pace.every if waits else self._pace.idle
 
     async def _begin(self, turn: Turn) -> None:
         await self.places.take(Holder(turn.owner))  # it is free, as only this task takes places
@@ -116,7 +128,7 @@ class WebhookSender:
         self.places.release(Holder(turn.owner))
         if turn.is_slow:
             self._sends_to_slow = False
-        self._ended.set()
+        self._news.set()
 
     async def _claim(self) -> Turn | None:
         """Take a turn for which there is a place; None where there is none, or no place."""

@@ -22,6 +22,11 @@ _CHANGEABLE = ("events", "description")
 READY = "failures = 0, timeouts = 0, failing_since = NULL, resume_at = now()"
 """SQL that ends every pause of a webhook."""
 
+CHANNEL = "crossdock_webhooks"
+"""The channel on which a commit notifies that makes deliveries due."""
+
+NOTIFY = f"pg_notify('{CHANNEL}', '')"
+
 IS_SEALED = "(url = '' AND secret = '' AND coalesce(old_secret, '') = '')"
 """SQL: nothing of the webhook is in clear any more, as services of versions before write it."""
 
@@ -131,7 +136,11 @@ async def change_url(db: Database, webhook_id: int, url: SealedUrl) -> None:
 
 async def enable(db: Database, webhook_id: int) -> None:
     """Send to the webhook again, at once; also the deliveries that wait since it was disabled."""
-    await db.execute(f"UPDATE webhooks SET disabled_reason = NULL, {READY} WHERE id = $1", webhook_id)  # noqa: S608  # fixed texts
+    await db.execute(
+        f"""WITH ready AS (UPDATE webhooks SET disabled_reason = NULL, {READY} WHERE id = $1)
+            SELECT {NOTIFY}""",  # noqa: S608  # fixed texts
+        webhook_id,
+    )
 
 
 async def disable(db: Database, webhook_id: int, reason: str) -> None:
@@ -196,7 +205,8 @@ async def find_delivery(db: Database, webhook_id: int, delivery_id: int) -> Webh
 async def send_again(db: Database, delivery_id: int) -> None:
     """Make a delivery due now, however it ended, with as many attempts as a new one."""
     await db.execute(
-        """UPDATE webhook_deliveries SET state = 'pending', tries = 0, due_at = now(), finished_at = NULL
-           WHERE id = $1""",
+        f"""WITH due AS (UPDATE webhook_deliveries SET state = 'pending', tries = 0, due_at = now(),
+                             finished_at = NULL WHERE id = $1)
+            SELECT {NOTIFY}""",  # noqa: S608  # fixed texts
         delivery_id,
     )

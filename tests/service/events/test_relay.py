@@ -10,6 +10,7 @@ import pytest
 
 from shared.broker.base import MAX_BODY_BYTES, Message, MessageRefused, check_size
 from shared.broker.memory import MemoryBroker
+from shared.database.leadership import Leadership
 from shared.database.pool import Pool, session
 from shared.errors import BrokerError
 from shared.events import store as events
@@ -21,6 +22,7 @@ from tests.support.waiting import until
 SOURCE = "https://crossdock.example.com"
 SOON = 10.0
 AT_ONCE = timedelta(0)
+QUICK = timedelta(milliseconds=10)
 
 
 @pytest.fixture
@@ -64,8 +66,9 @@ def broker() -> Heard:
 async def relaying(
     url: str, broker: Heard, *, relays: int = 1, patience: timedelta = AT_ONCE
 ) -> AsyncIterator[None]:
-    relay = Relay(partial(session, url), broker, source=SOURCE, retry=AT_ONCE, patience=patience)
-    tasks = [asyncio.create_task(relay.run()) for _ in range(relays)]
+    relay = Relay(broker, source=SOURCE, retry=AT_ONCE, patience=patience)
+    leadership = Leadership(partial(session, url), patience=QUICK, retry=QUICK)
+    tasks = [asyncio.create_task(leadership.run(relay.run)) for _ in range(relays)]
     try:
         yield
     finally:

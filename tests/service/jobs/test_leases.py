@@ -23,8 +23,6 @@ from tests.support.waiting import until_row
 
 QUICK = timedelta(milliseconds=10)
 TTL = timedelta(milliseconds=300)
-LEADER = 0x65706572
-"""The lower half of the leader's advisory lock, as pg_locks shows it."""
 
 
 class LongEnd:
@@ -118,49 +116,6 @@ async def test_a_process_that_freezes_within_its_last_transaction_loses_the_job(
     frozen.terminate()
 
 
-async def test_a_leader_that_freezes_is_replaced(pool: Pool) -> None:
-    frozen, swept = asyncio.Event(), asyncio.Event()
-
-    async def freeze() -> int:
-        frozen.set()
-        await asyncio.Event().wait()
-        return 0
-
-    async def sweep() -> int:
-        swept.set()
-        return 0
-
-    leader = Sweeper(pool, [freeze], every=QUICK, term=timedelta(milliseconds=100))
-    other = Sweeper(pool, [sweep], every=QUICK)
-    tasks = [asyncio.create_task(leader.run())]
-    await frozen.wait()
-    tasks.append(asyncio.create_task(other.run()))
-    async with asyncio.timeout(10):
-        await swept.wait()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@pytest.mark.parametrize("turns", range(4))
-async def test_a_leader_whose_connection_is_lost_stops_when_cancelled(pool: Pool, turns: int) -> None:
-    frozen = asyncio.Event()
-
-    async def freeze() -> int:
-        frozen.set()
-        await asyncio.Event().wait()
-        return 0
-
-    leader = asyncio.create_task(Sweeper(pool, [freeze], every=QUICK).run())
-    await frozen.wait()
-    assert await pool.fetchval("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE objid = $1", LEADER)
-    for _ in range(turns):  # the end of the session is seen before, or while, the connection is given back
-        await asyncio.sleep(0)
-    leader.cancel()
-    await asyncio.wait([leader], timeout=10)
-    assert leader.cancelled()
-
-
 async def test_a_duty_that_the_database_refuses_keeps_no_other_from_its_turn(pool: Pool) -> None:
     done = []
 
@@ -172,7 +127,7 @@ async def test_a_duty_that_the_database_refuses_keeps_no_other_from_its_turn(poo
         done.append(1)
         return 1
 
-    await Sweeper(pool, [broken, sound], every=QUICK).sweep()
+    await Sweeper([broken, sound], every=QUICK).sweep()
     assert done
 
 
@@ -190,12 +145,6 @@ async def test_a_seldom_duty_is_done_at_once_and_then_when_its_time_has_come() -
     with pytest.raises(BrokerError):
         await wrapped()
     assert [await wrapped() for _ in range(4)] == [0, 0, 3, 0]
-
-
-async def test_sweepers_that_started_together_do_not_stay_in_step(pool: Pool) -> None:
-    pauses = {Sweeper(pool, [], every=timedelta(seconds=5))._pause() for _ in range(20)}
-    assert len(pauses) > 1
-    assert all(timedelta(seconds=4.5) <= pause <= timedelta(seconds=5.5) for pause in pauses)
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\udcffb", "x" * 100_000])

@@ -64,7 +64,7 @@ async def _running(worker: Worker, *others: Sweeper) -> AsyncIterator[None]:
 
 def _sweeper(pool: Pool, broker: MemoryBroker) -> Sweeper:
     requeue = Requeue(pool, broker)
-    return Sweeper(pool, [requeue.requeue_lost, requeue.publish], every=QUICK)
+    return Sweeper([requeue.requeue_lost, requeue.publish], every=QUICK)
 
 
 async def _announced(pool: Pool, broker: MemoryBroker, **more: int) -> Job:
@@ -201,21 +201,6 @@ async def test_a_job_that_was_never_published_is_published_by_the_sweeper(
     work = ScriptedWork(pool)
     async with _running(_worker(pool, broker, work), _sweeper(pool, broker)):
         await _until(pool, job, "finished")
-
-
-async def test_one_sweeper_sweeps_at_a_time(pool: Pool) -> None:
-    at_once = most = 0
-
-    async def duty() -> int:
-        nonlocal at_once, most
-        at_once += 1
-        most = max(most, at_once)
-        await pool.fetchval("SELECT pg_sleep(0.05)")  # long enough for another to begin, if it could
-        at_once -= 1
-        return 0
-
-    await asyncio.gather(*(Sweeper(pool, [duty], every=QUICK).sweep() for _ in range(4)))
-    assert most == 1
 
 
 async def test_a_job_over_its_deadline_fails_for_good_and_says_why(pool: Pool, broker: MemoryBroker) -> None:
