@@ -33,8 +33,8 @@ _SERVER_SETTINGS = {"idle_in_transaction_session_timeout": "30s"}
 class _Use(PoolAcquireContext):
     """A use of a connection that tells of its task's cancellation, whatever the connection does meanwhile.
 
-    Where the connection is lost as well, its reset or a rollback fails, and that failure would take the place
-    of the CancelledError: a loop that lives on after failures of the database would then never stop.
+    Where the connection is lost as well, a rollback fails, and that failure would take the place of the
+    CancelledError: a loop that lives on after failures of the database would then never stop.
     """
 
     async def __aexit__(self, *raised: object) -> None:
@@ -72,6 +72,14 @@ def _decode(data: bytes) -> object:
     return msgspec.json.decode(memoryview(data)[1:])
 
 
+async def _keep(_connection: Connection) -> None:
+    """Leave the session as it is, as nobody changes one of the pool; asyncpg ends an open transaction itself.
+
+    By default it would send a query after each use, a third of all. Who needs a lock, a setting or a channel
+    for longer than a transaction opens a ``session``.
+    """
+
+
 @asynccontextmanager
 async def database(url: str, *, size: int = 10, on_query: OnQuery | None = None) -> AsyncIterator[Pool]:
     """Open a pool of at most ``size`` connections; ``on_query`` is called with every query that has ended."""
@@ -84,7 +92,7 @@ async def database(url: str, *, size: int = 10, on_query: OnQuery | None = None)
     async with _Pool(
         url, min_size=1, max_size=size, max_queries=50_000, max_inactive_connection_lifetime=300, loop=None,
         connection_class=asyncpg.Connection, record_class=asyncpg.Record, connect=_connect, init=init,
-        command_timeout=60, server_settings=_SERVER_SETTINGS,
+        reset=_keep, command_timeout=60, server_settings=_SERVER_SETTINGS,
     ) as pool:  # fmt: skip
         yield pool
 
