@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from shared.database.pool import Database, Row
 from shared.jobs.models import Job
@@ -41,6 +44,11 @@ async def list_in_order(db: Database, job: Job, *, after: int, limit: int) -> li
         job.id, job.lease, after, limit,
     )  # fmt: skip
     return [_failed(row) for row in rows]
+
+
+def of_documents(documents: Sequence[Mapping[str, object]]) -> list[FailedRelation]:
+    """Make failures of their rows as JSON."""
+    return msgspec.convert(documents, list[FailedRelation])
 
 
 def _failed(row: Row) -> FailedRelation:

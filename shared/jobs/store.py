@@ -6,8 +6,8 @@ Functions take a pool, or the connection of a transaction that does more.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import assert_never
+from datetime import datetime, timedelta
+from typing import Any, assert_never
 
 import msgspec
 
@@ -63,6 +63,7 @@ _PLAIN = (
     "id", "project_id", "user_id", "correlation_id", "traceparent", "object_id", "parent_id", "attempt",
     "max_attempts", "lease", "error", "error_code", "created_at", "started_at", "finished_at",
 )  # fmt: skip
+_TIMES = ("created_at", "started_at", "finished_at")
 REPORTED = (*_PLAIN, "kind", "state", "payload", "outcome", "not_before", "worker", "lease_expires_at")
 """The columns of a report, except for the progress, which may be long."""
 
@@ -74,7 +75,13 @@ _FIND = f"SELECT {JOB} FROM jobs WHERE"  # noqa: S608  # fixed texts
 _FIND_REPORT = f"SELECT {_REPORT}, now() AS read_at FROM jobs WHERE id = $1"  # noqa: S608  # fixed texts
 
 
-def job_of(row: Row) -> Job:
+def job_of_document(document: Mapping[str, Any]) -> Job:
+    """Make the job of a row that has the columns ``JOB``, as JSON."""
+    times = {name: datetime.fromisoformat(document[name]) for name in _TIMES if document[name]}
+    return job_of({**document, **times})
+
+
+def job_of(row: Row | Mapping[str, Any]) -> Job:
     """Make the job of a row that has the columns ``JOB``."""
     kind = _KINDS_BY_NAME.get(row["kind"])
     return Job(

@@ -18,11 +18,16 @@ _ANCESTRY = """WITH RECURSIVE line AS (
      WHERE m.user_id = $1),
     (SELECT 50 FROM line WHERE owner_id = $1),
     {more}), 0)"""
+LEVEL = f"""({
+    _ANCESTRY.format(
+        start="p.namespace_id",
+        more="(SELECT access_level FROM live_memberships WHERE user_id = $1 AND project_id = p.id)",
+    )
+})"""  # noqa: S608  # fixed texts
+"""SQL for the level of user $1 in project ``p``, memberships in its namespace and above included."""
+
 _OF_NAMESPACE = _ANCESTRY.format(start="$2", more="NULL")
-_OF_PROJECT = _ANCESTRY.format(
-    start="(SELECT namespace_id FROM projects WHERE id = $2)",
-    more="(SELECT access_level FROM live_memberships WHERE user_id = $1 AND project_id = $2)",
-)
+_OF_PROJECT = f"SELECT {LEVEL} FROM projects p WHERE p.id = $2"  # noqa: S608  # fixed texts
 
 
 async def namespace_level(db: Database, user_id: int, namespace_id: int) -> AccessLevel:
@@ -32,4 +37,4 @@ async def namespace_level(db: Database, user_id: int, namespace_id: int) -> Acce
 
 async def project_level(db: Database, user_id: int, project_id: int) -> AccessLevel:
     """Give the user's level in a project, memberships in its namespace and above included."""
-    return AccessLevel(await db.fetchval(_OF_PROJECT, user_id, project_id))
+    return AccessLevel(await db.fetchval(_OF_PROJECT, user_id, project_id) or AccessLevel.NONE)

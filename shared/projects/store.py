@@ -16,6 +16,7 @@ from shared.database.pool import Connection, Database, Row
 from shared.database.search import Found, contains
 from shared.errors import CrossdockError, Fault
 from shared.gitlab.visibility import Visibility
+from shared.projects.access import LEVEL
 from shared.projects.models import Project
 
 _LARGEST_ID = 2**63 - 1
@@ -59,6 +60,15 @@ class NewProject:
     name: str
     description: str | None = None
     visibility: Visibility = Visibility.PRIVATE
+
+
+@dataclass(frozen=True, slots=True)
+class ReachedProject:
+    """A project, the level in it of the user who looks for it, and the row with what was read beside it."""
+
+    project: Project
+    level: AccessLevel
+    row: Row
 
 
 class ProjectOrder(Enum):
@@ -147,6 +157,31 @@ async def find(db: Database, reference: str) -> Project | None:
     return await find_by_path(db, reference)
 
 
+async def find_reached(db: Database, user: User | None, reference: str, *more: str) -> ReachedProject | None:
+    """Find a project as ``find`` does, with the user's level in it; NONE for a visitor.
+
+    ``more``: columns in SQL that are read as well, of project ``p``; $1 is the user's id, or null.
+    """
+    lookup = _lookup(reference)
+    if lookup is None:
+        return None
+    condition, values = lookup
+    columns = ", ".join((_FIELDS, f"{LEVEL} AS level", *more))
+    row = await db.fetchrow(f"SELECT {columns} {_FROM} WHERE {condition}", user and user.id, *values)
+    if row is None:
+        return None
+    level = AccessLevel.OWNER if user and user.is_admin else AccessLevel(row["level"])
+    return ReachedProject(_project(row), level, row)
+
+
+def _lookup(reference: str) -> tuple[str, tuple[object, ...]] | None:
+    """Give the condition for a reference, with its values from $2 on; None for what no project can have."""
+    if reference.isascii() and reference.isdecimal():
+        return None if int(reference) > _LARGEST_ID else ("p.id = $2", (int(reference),))
+    namespace, _, path = reference.rpartition("/")
+    return "lower(n.full_path) = lower($2) AND lower(p.path) = lower($3)", (namespace, path)
+
+
 async def find_by_id(db: Database, project_id: int) -> Project | None:
     """Find a project by its id."""
     if project_id > _LARGEST_ID:
@@ -167,18 +202,6 @@ async def find_by_path(db: Database, full_path: str) -> Project | None:
     row = await db.fetchrow(
         f"SELECT {_FIELDS} {_FROM} WHERE lower(n.full_path) = lower($1) AND lower(p.path) = lower($2)",
         namespace, path,
-    )  # fmt: skip
-    return None if row is None else _project(row)
-
-
-async def newest_replacement(db: Database, project: Project) -> Project | None:
-    """Find the newest project of an import that is to replace ``project``, and has not done so yet."""
-    row = await db.fetchrow(
-        f"""SELECT {_FIELDS} {_FROM} JOIN jobs j ON j.project_id = p.id
-            WHERE p.namespace_id = $1 AND starts_with(lower(p.path), lower($2) || '-') AND p.id > $3
-              AND j.kind IN ('import', 'remote_import') AND lower(j.payload->>'replaces') = lower($4)
-            ORDER BY j.id DESC LIMIT 1""",  # fixed texts only
-        project.namespace.id, project.path, project.id, project.full_path,
     )  # fmt: skip
     return None if row is None else _project(row)
 

@@ -12,15 +12,22 @@ from shared.settings.application import ApplicationSettings
 SettingsProvider: TypeAlias = Callable[[], Awaitable[ApplicationSettings]]
 """Gives the current settings."""
 
+CHANGED = "(SELECT jsonb_object_agg(name, value) FROM application_settings)"
+"""SQL for the settings that an administrator has changed; null where there is none."""
+
 _NAMES = frozenset(field.name for field in fields(ApplicationSettings))
 
 
 async def application_settings(db: Database, defaults: ApplicationSettings) -> ApplicationSettings:
     """Give the current settings: an administrator's, and ``defaults`` for the others."""
-    rows = await db.fetch("SELECT name, value FROM application_settings")
+    return settings_of(await db.fetchval(f"SELECT {CHANGED}"), defaults)
+
+
+def settings_of(changed: Mapping[str, object] | None, defaults: ApplicationSettings) -> ApplicationSettings:
+    """Make the settings of what ``CHANGED`` gives, and ``defaults`` for the others."""
     # An unknown name was set by a newer version, before a downgrade.
-    changed = {row["name"]: _value(row["value"]) for row in rows if row["name"] in _NAMES}
-    return replace(defaults, **changed)
+    known = {name: _value(value) for name, value in (changed or {}).items() if name in _NAMES}
+    return replace(defaults, **known)
 
 
 def _value(kept: Any) -> Any:  # noqa: ANN401  # JSON

@@ -17,6 +17,7 @@ from shared.errors import Denied, Unauthenticated
 from shared.projects import access, store
 from shared.projects.changes import find_moved
 from shared.projects.models import Project
+from shared.projects.store import ReachedProject
 from shared.usecases.errors import MovedProject, NotFound
 
 T = TypeVar("T")
@@ -95,6 +96,10 @@ def is_visible(user: User | None, what: Project | Namespace, level: AccessLevel)
 async def require_visible(db: Database, user: User | None, project: Project | None) -> VisibleProject:
     """Return the project with the user's level. Raises NotFound if it is None or the user may not see it."""
     level = AccessLevel.NONE if project is None else await find_project_level(db, user, project)
+    return _visible(user, project, level)
+
+
+def _visible(user: User | None, project: Project | None, level: AccessLevel) -> VisibleProject:
     if project is None or not is_visible(user, project, level):
         raise NotFound("Project")
     return VisibleProject(project, level, signed_in=user is not None)
@@ -105,9 +110,17 @@ async def find_visible_project(db: Database, user: User | None, reference: str) 
 
     Raises NotFound if the user may not see it, and MovedProject if the project had this path before.
     """
-    project = await store.find(db, reference)
-    if project is not None or "/" not in reference:
-        return await require_visible(db, user, project)
+    return await require_reached(db, user, reference, await store.find_reached(db, user, reference))
+
+
+async def require_reached(
+    db: Database, user: User | None, reference: str, found: ReachedProject | None
+) -> VisibleProject:
+    """Return the project that was found by this reference. Raises what ``find_visible_project`` raises."""
+    if found is not None:
+        return _visible(user, found.project, found.level)
+    if "/" not in reference:
+        raise NotFound("Project")
     moved_to = await find_moved(db, reference)
     project = None if moved_to is None else await store.find_by_id(db, moved_to)
     raise MovedProject((await require_visible(db, user, project)).project.id)

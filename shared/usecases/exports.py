@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
 
-from shared.accounts.models import User
+from shared.accounts.models import AccessLevel, User
 from shared.accounts.rate_limits import RateLimits
-from shared.database.pool import Connection, Pool, one_moment
+from shared.database.pool import Connection, Pool
 from shared.errors import ObjectMissing
 from shared.exports import archives
 from shared.exports.archives import FinishedArchive
@@ -25,8 +25,9 @@ from shared.remote.errors import BlockedUrl
 from shared.remote.urls import parse
 from shared.settings.application import ApplicationSettings
 from shared.settings.environment import MIB
+from shared.statuses.exports import FoundExport, find_export
 from shared.storage.base import ObjectStore
-from shared.usecases.access import find_maintained_project, require_user
+from shared.usecases.access import find_maintained_project, require_reached, require_user
 from shared.usecases.errors import (
     ArchiveNotFound,
     ExportsDisabled,
@@ -173,23 +174,15 @@ class Exports:
 
     async def status(self, actor: User | None, reference: str) -> ExportStatus:
         """Return the status of the user's own export. Raises what ``find_exportable`` raises."""
-        exportable = await self.find_exportable(actor, reference)
-        return ExportStatus(exportable.project, await self._status(exportable.user, exportable.project))
-
-    async def _status(self, user: User, project: Project) -> str:
-        """Return the first status of GitLab's list that applies."""
-        # One snapshot: otherwise a job that ends between two queries would look like a regeneration.
-        async with one_moment(self._pool) as db:
-            newest = await jobs.find_newest(db, project.id, JobKind.EXPORT, user_id=user.id)
-            underway = await jobs.list_unfinished(db, project.id, *_UNDERWAY, user_id=user.id)
-            archive = await archives.find(db, project_id=project.id, user_id=user.id)
-        if underway and archive:
-            return "regeneration_in_progress"
-        if underway:
-            return "queued" if any(job.state is JobState.QUEUED for job in underway) else "started"
-        if archive:
-            return "finished"
-        return "failed" if newest is not None and newest.state is JobState.FAILED else "none"
+        found = await find_export(self._pool, actor, reference, defaults=self._settings.defaults)
+        if found is None:
+            await self.require_enabled()
+        elif not found.settings.project_export_enabled:
+            raise ExportsDisabled
+        visible = await require_reached(self._pool, actor, reference, found and found.reached)
+        project = visible.require(AccessLevel.MAINTAINER)
+        require_user(actor)
+        return ExportStatus(project, _status(found) if found else "none")
 
     @asynccontextmanager
     async def download(
@@ -228,6 +221,17 @@ class Exports:
         except BlockedUrl as error:
             await archives.remove_archives(self._pool, project_id=project.id, user_id=actor.id)
             raise FieldsInvalid({"url": [f"is blocked: {error.reason}"]}, cause=error) from None
+
+
+def _status(found: FoundExport) -> str:
+    """Return the first status of GitLab's list that applies."""
+    if found.underway and found.has_archive:
+        return "regeneration_in_progress"
+    if found.underway:
+        return "queued" if JobState.QUEUED in found.underway else "started"
+    if found.has_archive:
+        return "finished"
+    return "failed" if found.newest is JobState.FAILED else "none"
 
 
 async def _refuse_second(db: Connection, exportable: ExportableProject) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,21 +13,20 @@ from shared.accounts.errors import NamespaceGone
 from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import personal_namespace
 from shared.accounts.rate_limits import Quota, RateLimits
-from shared.database.pool import Connection, Pool, one_moment
-from shared.jobs import failed_relations
-from shared.jobs import store as jobs
+from shared.database.pool import Connection, Pool
 from shared.jobs.failed_relations import FailedRelation
-from shared.jobs.models import IMPORTS, ImportOrder, Job, RemoteSource
+from shared.jobs.models import ImportOrder, Job, RemoteSource
 from shared.projects import store
 from shared.projects.models import Project
 from shared.projects.rules import NameRefused, check_description, check_name, check_path
 from shared.projects.store import NameTaken, NewProject, ProjectLimitReached
 from shared.settings.application import GITLAB_PROJECT, ApplicationSettings
+from shared.statuses.imports import find_import
 from shared.usecases.access import (
     VisibleNamespace,
     find_member_namespace,
-    find_visible_project,
     is_own_namespace_of_bot,
+    require_reached,
     require_user,
 )
 from shared.usecases.errors import (
@@ -40,8 +39,6 @@ from shared.usecases.errors import (
 from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
 from shared.usecases.settings import InstanceSettings
-
-_MOST_FAILURES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +92,7 @@ class ImportStatus:
 
     project: Project
     job: Job | None
-    failed: list[FailedRelation]
+    failed: Sequence[FailedRelation]
     level: AccessLevel
 
 
@@ -203,14 +200,12 @@ class Imports:
         Raises Unauthenticated, NotFound and MovedProject.
         """
         require_user(actor)
-        async with one_moment(self._pool) as db:
-            found = await find_visible_project(db, actor, reference)
-            project = found.project
-            if "/" in reference:
-                project = await store.newest_replacement(db, project) or project
-            job = await jobs.find_newest(db, project.id, *IMPORTS)
-            failed = await failed_relations.list_newest(db, job, limit=_MOST_FAILURES) if job else []
-        return ImportStatus(project, job, failed, found.level)
+        found = await find_import(self._pool, actor, reference)
+        visible = await require_reached(self._pool, actor, reference, found and found.reached)
+        job, project = found and found.job, visible.project
+        if job is not None and job.project_id != project.id:
+            project = await store.find_by_id(self._pool, job.project_id) or project
+        return ImportStatus(project, job, found.failed if found else [], visible.level)
 
     async def _find_permitted_namespace(self, actor: User, reference: str | None) -> Namespace:
         if reference is None:

@@ -16,11 +16,11 @@ class InstanceSettings:
 
     def __init__(self, pool: Pool, defaults: ApplicationSettings) -> None:
         self._pool = pool
-        self._defaults = defaults
+        self.defaults = defaults
 
     async def current(self) -> ApplicationSettings:
         """Return the current settings, which are the same in every process."""
-        return await application_settings(self._pool, self._defaults)
+        return await application_settings(self._pool, self.defaults)
 
     async def show(self, actor: User | None) -> ApplicationSettings:
         """Return the current settings to an administrator. Raises Unauthenticated and Denied."""
