@@ -28,7 +28,7 @@ def make_exporters(ports: Ports, settings: Settings) -> list[Worker]:
         ports.pool,
         ports.store,
         settings=partial(application_settings, ports.pool, default_settings(settings)),
-        announce=partial(announce, ports.pool, ports.broker),
+        announce=partial(announce, ports.broker),
     )
     uploader = Uploader(ports.pool, ports.store, outbound_clients(ports.pool, settings))
     return [

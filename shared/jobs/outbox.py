@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
-from asyncpg import InterfaceError, PostgresError
 
 from shared.broker.base import Broker, Message
 from shared.database.pool import Database
@@ -14,22 +15,29 @@ from shared.logs import describe
 _log = structlog.get_logger()
 
 
-async def announce(db: Database, broker: Broker, job: Job) -> bool:
-    """Publish the wake-up of a committed job, and record that; give whether both worked. May be repeated.
+async def announce(broker: Broker, job: Job) -> bool:
+    """Publish the wake-up of a committed job, and tell whether that worked. May be repeated.
 
-    A broker or database that is away is no error, as the job is safe in its row.
+    A broker that is away is no error, as the job is safe in its row. Nothing is recorded: a new job that is
+    still queued after a while is announced again by the sweeper, which records that.
     """
     message = Message(str(job.id).encode(), message_id=f"job-{job.id}", correlation_id=job.correlation_id)
     try:
         await broker.publish(job.kind.value, message)
-        # With the lease: a job that was claimed meanwhile may be queued again, and needs its own wake-up.
-        await db.execute(
-            "UPDATE jobs SET published_at = now() WHERE id = $1 AND lease = $2", job.id, job.lease
-        )
-    except (BrokerError, OSError, PostgresError, InterfaceError) as error:
+    except (BrokerError, OSError) as error:
         _log.warning("announcement_failed", job_id=job.id, error=describe(error))
         return False
     return True
+
+
+async def mark_published(db: Database, jobs: Sequence[Job]) -> None:
+    """Record that the wake-ups of jobs are published, so that the sweeper leaves them alone for a while."""
+    # With the lease: a job that was claimed meanwhile may be queued again, and needs its own wake-up.
+    await db.execute(
+        """UPDATE jobs SET published_at = now() FROM unnest($1::bigint[], $2::bigint[]) AS told (id, lease)
+           WHERE jobs.id = told.id AND jobs.lease = told.lease""",
+        [job.id for job in jobs], [job.lease for job in jobs],
+    )  # fmt: skip
 
 
 async def mark_unpublished(db: Database) -> None:

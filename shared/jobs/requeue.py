@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import structlog
 
 from shared.broker.base import Broker
-from shared.database.pool import Pool
+from shared.database.pool import Pool, Row
 from shared.jobs import outbox, store
 from shared.jobs.metrics import JobMetrics
-from shared.jobs.models import WORKER_LOST, JobKind, JobState
+from shared.jobs.models import WORKER_LOST, Job, JobKind, JobState
 from shared.jobs.states import Move, guard, target
 
 _AT_ONCE = 500
@@ -24,7 +25,7 @@ class Requeue:
 
     A wake-up is published again after ``republish_after``, as the message may be lost or held by a frozen
     worker, and then each time the job has waited twice as long: so a long queue does not grow by repeated
-    messages.
+    messages. That of a new job is left to who queued it for ``left_alone``.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class Requeue:
         broker: Broker,
         *,
         republish_after: timedelta = timedelta(seconds=30),
+        left_alone: timedelta = timedelta(seconds=5),
         metrics: JobMetrics | None = None,
     ) -> None:
         self._pool = pool
         self._broker = broker
         self._republish_after = republish_after
+        self._left_alone = left_alone
         self._metrics = metrics or JobMetrics()
 
     async def requeue_lost(self) -> int:
@@ -66,15 +69,23 @@ class Requeue:
 
         Ends at the first that cannot be published: the others would fail as well.
         """
-        due = await self._pool.fetch(
-            """SELECT id FROM jobs WHERE state = 'queued' AND kind = ANY($3) AND not_before <= now()
-               AND (published_at IS NULL
-                    OR published_at < now() - greatest($1::interval, published_at - not_before))
-               ORDER BY id LIMIT $2""",
-            self._republish_after, _AT_ONCE, _KINDS,
+        rows = await self._pool.fetch(
+            f"""SELECT {store.JOB} FROM jobs WHERE state = 'queued' AND kind = ANY($3) AND not_before <= now()
+               AND CASE WHEN published_at IS NOT NULL
+                        THEN published_at < now() - greatest($1::interval, published_at - not_before)
+                        ELSE lease > 0 OR created_at <= now() - $4::interval END
+               ORDER BY id LIMIT $2""",  # noqa: S608  # fixed texts
+            self._republish_after, _AT_ONCE, _KINDS, self._left_alone,
         )  # fmt: skip
-        for count, row in enumerate(due):
-            job = await store.find(self._pool, row["id"])
-            if job and not await outbox.announce(self._pool, self._broker, job):
-                return count
-        return len(due)
+        published = [job async for job in self._published(rows)]
+        if published:
+            await outbox.mark_published(self._pool, published)
+        return len(published)
+
+    async def _published(self, rows: Sequence[Row]) -> AsyncIterator[Job]:
+        """Publish the wake-ups of jobs, and yield those that were, up to the first that was not."""
+        for row in rows:
+            job = store.job_of(row)
+            if not await outbox.announce(self._broker, job):
+                return
+            yield job

@@ -51,4 +51,4 @@ class JobQueue:
 
         If the broker fails, the sweeper announces the job later.
         """
-        await announce(self._pool, self._broker, job)
+        await announce(self._broker, job)

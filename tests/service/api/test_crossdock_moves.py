@@ -113,7 +113,7 @@ async def test_a_running_import_that_is_canceled_stops_and_leaves_nothing(api: A
         port = await Servers(stack).http(silent)
         source = RemoteSource(url=f"http://files.test:{port}/a.tar.gz")
         job = await api.job(made, ann, ImportOrder(source=source))
-        await outbox.announce(api.pool, api.broker, job)
+        await outbox.announce(api.broker, job)
         await _until(api, job, f"(progress->>'bytes_done')::int = {cut}")
         shown = (await api.call("GET", f"/api/crossdock/v1/jobs/{job.id}", by="ann")).body
 

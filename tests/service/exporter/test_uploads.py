@@ -109,7 +109,7 @@ async def _worked_on(dock: Dock, upload: Job, until: str) -> JobReport:
         dock.pool, broker, kind=JobKind.UPLOAD, work=dock.uploader, name="w", limits=limits
     )  # fmt: skip
     working = asyncio.create_task(worker.run())
-    await announce(dock.pool, broker, upload)
+    await announce(broker, upload)
     await until_row(dock.pool, "SELECT state = $2 FROM jobs WHERE id = $1", upload.id, until)
     worker.stop()
     await working
@@ -292,7 +292,7 @@ async def test_a_lease_is_kept_for_as_long_as_an_upload_takes(open_dock: Dock) -
     async with receiving() as receiver:
         receiver.meanwhile = outlast_the_first_lease
         _, upload = await _exported(open_dock, _target(receiver))
-        assert await announce(pool, broker, upload)
+        assert await announce(broker, upload)
         async with asyncio.timeout(30):
             await worker.run()
     assert (await _outcome(open_dock, upload.id)).attempts == 1

@@ -43,7 +43,7 @@ async def _ordered(dock: Dock, broker: MemoryBroker, *, upload: str | None = Non
     order = ExportOrder(upload=UploadTarget(url=upload) if upload else None)
     sealed = OrderSealer(sealer()).seal(order, project_id=1)
     job = await jobs.enqueue(dock.pool, sealed, project_id=1, user_id=1, correlation_id="c")
-    await announce(dock.pool, broker, job)
+    await announce(broker, job)
     return job
 
 

@@ -91,7 +91,7 @@ async def _project(dock: Dock, path: str) -> int:
 async def _ordered(dock: Dock, broker: MemoryBroker, source: Source, path: str) -> Job:
     project_id = await _project(dock, path)
     job = await jobs.enqueue(dock.pool, source.order, project_id=project_id, user_id=1, correlation_id="c")
-    await announce(dock.pool, broker, job)
+    await announce(broker, job)
     return job
 
 
@@ -102,7 +102,7 @@ async def _as_before(dock: Dock, broker: MemoryBroker, source: Source, path: str
         job = await jobs.enqueue(db, source.order, project_id=project_id, user_id=1, correlation_id="c")
         await db.execute("UPDATE jobs SET kind = 'import' WHERE id = $1", job.id)
     job = replace(job, kind=JobKind.IMPORT)
-    await announce(dock.pool, broker, job)
+    await announce(broker, job)
     return job
 
 
@@ -116,7 +116,7 @@ async def test_sources_that_hold_all_their_slots_leave_uploaded_archives_theirs(
         await until_row(dock.pool, IN_STATE, "remote_import", "running", SLOTS)
 
         job = await dock.order_import(ARCHIVE)
-        await announce(dock.pool, broker, job)
+        await announce(broker, job)
         await until_row(dock.pool, IS_FINISHED, job.id)
 
         assert await dock.pool.fetchval(IN_STATE, "remote_import", "running", SLOTS)

@@ -87,7 +87,7 @@ async def _running(worker: Worker) -> AsyncIterator[None]:
 
 async def _announced(pool: Pool, broker: Broker) -> Job:
     job = await queued(pool)
-    await outbox.announce(pool, broker, job)
+    await outbox.announce(broker, job)
     return job
 
 
@@ -173,7 +173,7 @@ async def test_a_project_deleted_under_its_job_disturbs_no_other(pool: Pool) -> 
         await pool.execute("DELETE FROM projects WHERE id = 1")
         work.released.set()
         other = await store.enqueue(pool, ExportOrder(), project_id=2, user_id=1, correlation_id="c")
-        await outbox.announce(pool, broker, other)
+        await outbox.announce(broker, other)
         await _ends(pool, other)
     assert stray == []
 
@@ -240,7 +240,7 @@ async def test_a_message_wakes_a_worker_for_the_job_that_is_next(pool: Pool) -> 
     async with _running(_worker(pool, broker, work)):
         await broker.asked.wait()
         first, second = await queued(pool), await queued(pool)
-        await outbox.announce(pool, broker, second)
+        await outbox.announce(broker, second)
         await work.started.wait()
         assert [await state_of(pool, job.id) for job in (first, second)] == ["running", "queued"]
         work.released.set()

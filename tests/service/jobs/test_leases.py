@@ -72,7 +72,7 @@ async def test_a_job_whose_last_transaction_outlasts_its_lease_is_finished_by_it
     work = LongEnd(pool)
     job = await queued(pool)
     async with _working(pool, work, ttl=TTL) as broker:
-        await outbox.announce(pool, broker, job)
+        await outbox.announce(broker, job)
         await work.holds.wait()
         await _until(pool, "lease_expires_at < now() - interval '0.5 s'")
         async with asyncio.timeout(5):  # the row is locked, and others must not wait for it
@@ -151,7 +151,7 @@ async def test_a_seldom_duty_is_done_at_once_and_then_when_its_time_has_come() -
 async def test_a_job_ends_whatever_its_error_says(pool: Pool, text: str) -> None:
     job = await queued(pool)
     async with _working(pool, ScriptedWork(pool, ArchiveError(text)), ttl=MINUTE) as broker:
-        await outbox.announce(pool, broker, job)
+        await outbox.announce(broker, job)
         await _until(pool, "state = 'failed'")
     found = await store.find(pool, job.id)
     assert found is not None
@@ -164,6 +164,6 @@ async def test_the_hundredth_attempt_is_followed_by_another(pool: Pool) -> None:
     job = await queued(pool, max_attempts=200)
     await pool.execute("UPDATE jobs SET attempt = 99")
     async with _working(pool, ScriptedWork(pool, OSError("down")), ttl=MINUTE) as broker:
-        await outbox.announce(pool, broker, job)
+        await outbox.announce(broker, job)
         await _until(pool, "state = 'queued' AND attempt = 100")
     assert await pool.fetchval("SELECT not_before <= now() + interval '5 min' FROM jobs")

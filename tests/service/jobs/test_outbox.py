@@ -14,6 +14,7 @@ from shared.jobs import outbox, store
 from shared.jobs.models import Job
 from shared.jobs.requeue import Requeue
 from tests.support.jobs import claim, claimed, migrated, queued
+from tests.support.statements import tapped
 
 NOW = timedelta(0)
 
@@ -62,42 +63,50 @@ async def _is_published(pool: Pool, job: Job) -> bool:
     return bool(await pool.fetchval("SELECT published_at IS NOT NULL FROM jobs WHERE id = $1", job.id))
 
 
-async def test_a_job_put_back_while_it_was_announced_is_still_to_be_published(pool: Pool) -> None:
+async def test_a_job_put_back_while_it_was_published_is_still_to_be_published(pool: Pool) -> None:
     job = await queued(pool)
-    await outbox.announce(pool, Meanwhile(pool, job), job)
+    assert await Requeue(pool, Meanwhile(pool, job), left_alone=NOW).publish() == 1
     assert not await _is_published(pool, job)
     assert await Requeue(pool, MemoryBroker()).publish() == 1
 
 
 async def test_a_job_is_safe_where_the_broker_is_away(pool: Pool) -> None:
     job = await queued(pool)
-    assert not await outbox.announce(pool, Away(), job)
+    assert not await outbox.announce(Away(), job)
     assert not await _is_published(pool, job)
 
 
-async def test_an_announced_job_is_accepted_though_the_database_cannot_note_it(pool: Pool) -> None:
-    job, broker = await queued(pool), MemoryBroker()
-    await pool.close()
-    assert not await outbox.announce(pool, broker, job)
-    assert await _waiting(broker) == 1
+async def test_a_new_job_is_left_for_a_moment_to_who_queued_it(pool: Pool) -> None:
+    await queued(pool)
+    requeue = Requeue(pool, MemoryBroker())
+    assert await requeue.publish() == 0
+    await pool.execute("UPDATE jobs SET created_at = now() - interval '6 s'")
+    assert await requeue.publish() == 1
+    assert await requeue.publish() == 0
 
 
-async def test_a_job_announced_by_a_process_that_died_before_it_noted_it_is_announced_again(
-    pool: Pool,
-) -> None:
-    job, broker = await queued(pool), MemoryBroker()
-    await outbox.announce(pool, broker, job)
-    await pool.execute("UPDATE jobs SET published_at = NULL")
-    await Requeue(pool, broker).publish()
-    assert await _waiting(broker) == 2
-    assert await _is_published(pool, job)
+async def test_a_job_that_is_due_again_is_left_to_nobody(pool: Pool) -> None:
+    await store.hand_back(pool, await claimed(pool, await queued(pool)))
+    assert await Requeue(pool, MemoryBroker()).publish() == 1
+
+
+async def test_wake_ups_of_many_jobs_are_recorded_by_one_statement(database_url: str) -> None:
+    async with tapped(database_url) as sent, migrated(sent.url) as pool:
+        for _ in range(20):
+            await queued(pool)
+        requeue = Requeue(pool, MemoryBroker(), left_alone=NOW)
+        assert await requeue.publish() == 20
+        await pool.execute("UPDATE jobs SET published_at = NULL")
+        sent.clear()
+        assert await requeue.publish() == 20
+        assert sent.count == 2, sent.table()
 
 
 async def test_publishing_ends_at_the_first_job_that_the_broker_does_not_take(pool: Pool) -> None:
     for _ in range(3):
         await queued(pool)
     broker = Away()
-    assert await Requeue(pool, broker).publish() == 0
+    assert await Requeue(pool, broker, left_alone=NOW).publish() == 0
     assert broker.asked == 1
 
 
@@ -119,8 +128,9 @@ async def test_a_waiting_job_is_announced_again_each_time_that_it_waited_twice_a
 
 
 async def test_what_an_in_process_broker_took_with_it_is_announced_again_at_once(pool: Pool) -> None:
-    await outbox.announce(pool, MemoryBroker(), await queued(pool))
-    requeue = Requeue(pool, MemoryBroker())
+    await queued(pool)
+    requeue = Requeue(pool, MemoryBroker(), left_alone=NOW)
+    assert await requeue.publish() == 1
     assert await requeue.publish() == 0
     await outbox.mark_unpublished(pool)
     assert await requeue.publish() == 1
@@ -130,7 +140,7 @@ async def test_jobs_of_a_newer_version_are_left_to_it(pool: Pool) -> None:
     await queued(pool)
     await pool.execute("ALTER TABLE jobs DROP CONSTRAINT jobs_kind_check")
     await pool.execute("UPDATE jobs SET kind = 'teleport'")
-    assert await Requeue(pool, MemoryBroker()).publish() == 0
+    assert await Requeue(pool, MemoryBroker(), left_alone=NOW).publish() == 0
 
 
 async def test_a_requeued_job_is_published(pool: Pool) -> None:

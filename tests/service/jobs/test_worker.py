@@ -63,13 +63,13 @@ async def _running(worker: Worker, *others: Sweeper) -> AsyncIterator[None]:
 
 
 def _sweeper(pool: Pool, broker: MemoryBroker) -> Sweeper:
-    requeue = Requeue(pool, broker)
+    requeue = Requeue(pool, broker, left_alone=timedelta(0))
     return Sweeper([requeue.requeue_lost, requeue.publish], every=QUICK)
 
 
 async def _announced(pool: Pool, broker: MemoryBroker, **more: int) -> Job:
     job = await queued(pool, **more)
-    await outbox.announce(pool, broker, job)
+    await outbox.announce(broker, job)
     return job
 
 
@@ -83,7 +83,7 @@ async def test_an_announced_job_is_done_once_however_often_it_is_announced(
     work = ScriptedWork(pool)
     job = await _announced(pool, broker)
     for _ in range(3):
-        await outbox.announce(pool, broker, job)
+        await outbox.announce(broker, job)
     async with _running(_worker(pool, broker, work)):
         await _until(pool, job, "finished")
     assert work.runs == 1

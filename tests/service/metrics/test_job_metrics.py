@@ -122,7 +122,7 @@ async def test_a_job_that_is_handed_back_has_not_ended(
 ) -> None:
     broker, work = MemoryBroker(), ScriptedWork(pool)
     work.released.clear()
-    await outbox.announce(pool, broker, await queued(pool))
+    await outbox.announce(broker, await queued(pool))
     worker = _worker(pool, broker, work, metrics=metrics, drain=QUICK)
     running = asyncio.create_task(worker.run())
     await work.started.wait()
@@ -139,7 +139,7 @@ async def test_a_lost_lease_is_counted_by_its_worker(
     broker, work = MemoryBroker(), ScriptedWork(pool)
     work.released.clear()
     job = await queued(pool)
-    await outbox.announce(pool, broker, job)
+    await outbox.announce(broker, job)
     worker = _worker(pool, broker, work, metrics=metrics)
     running = asyncio.create_task(worker.run())
     await work.started.wait()
