@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -15,6 +16,7 @@ import structlog
 from shared.broker.base import Broker, MessageRefused, MessageTooLarge
 from shared.database.leadership import BEAT, TERM, Beat
 from shared.database.notifications import comes, woken
+from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Connection
 from shared.errors import BrokerError
 from shared.events import store
@@ -27,6 +29,7 @@ TOPIC = "events"
 _AT_ONCE = 100
 _PATIENCE = timedelta(seconds=20)
 """How long events wait for a full queue of another system."""
+_PARTING = timedelta(seconds=1)
 _log = structlog.get_logger()
 
 
@@ -34,9 +37,9 @@ class Relay:
     """Relays events until it is cancelled. ``source`` is the URL by which users reach the service.
 
     An event is published a few milliseconds after its commit: its transaction notifies the leader. Memory: a
-    hundred events. A leader that was frozen may publish one more event of its hundred than the next leader
-    knows of: that event is published twice, as after any failure. Where the broker is away, events wait, and
-    it is asked again every ``retry``, two seconds at most.
+    hundred events. What is published is recorded when the next events are read, after two seconds at most: if
+    the leader is lost before, these are published twice, as after any failure. Where the broker is away,
+    events wait, and it is asked again every ``retry``, two seconds at most.
 
     A full queue that refuses events holds up the other queues for ``patience`` once. After that it does not
     get the events that it refuses, until it accepts one again.
@@ -56,34 +59,44 @@ class Relay:
         self._patience = patience.total_seconds()
         self._refused_since: float | None = None
         self._has_topic = False
+        self._published: Sequence[Event] = ()
 
     async def run(self, session: Connection) -> None:
         """Relay on the session of the leader, and beat there. Raises the error of a session that is lost."""
-        beat = Beat(session)
+        beat, self._published = Beat(session), []
         async with woken(session, store.CHANNEL) as news:
-            while True:
-                await beat.send_if_due()
-                news.clear()
-                if await self._relay(session, beat):
-                    await comes(news, within=BEAT)
-                else:
-                    await asyncio.sleep(self._retry.total_seconds())
+            try:
+                while True:
+                    await beat.send_if_due()
+                    if await self._relay(session, beat, news):
+                        await comes(news, within=BEAT)
+                    else:
+                        await asyncio.sleep(self._retry.total_seconds())
+            finally:
+                await self._record(session)
 
-    async def _relay(self, session: Connection, beat: Beat) -> bool:
+    async def _relay(self, session: Connection, beat: Beat, news: asyncio.Event) -> bool:
         """Publish all events that are not yet published; tell whether the broker took them."""
         try:
             if not self._has_topic:
                 await self._broker.open_topic(TOPIC)
                 self._has_topic = True
-            events = await store.list_unpublished(session, limit=_AT_ONCE)
-            while events:
-                sent = await self._publish(events)
-                events = await store.mark_published(session, sent, limit=_AT_ONCE)
+            while True:
+                news.clear()
+                events = await store.list_unpublished(session, but=self._published, limit=_AT_ONCE)
+                self._published = await self._publish(events)
+                if len(self._published) == len(events) < _AT_ONCE:
+                    return True
                 await beat.send_if_due()
         except (BrokerError, TimeoutError) as error:
             _log.warning("relay_failed", error=describe(error))
             return False
-        return True
+
+    async def _record(self, session: Connection) -> None:
+        """Record what is published before another leads, if the session can still do that."""
+        with suppress(*DATABASE_ERRORS):
+            async with asyncio.timeout(_PARTING.total_seconds()):
+                await store.list_unpublished(session, but=self._published, limit=0)
 
     async def _publish(self, events: Sequence[Event]) -> list[Event]:
         """Publish events in their order, and return those that were. Raises BrokerError if none was."""

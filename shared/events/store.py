@@ -20,20 +20,14 @@ def event_of(row: Row) -> Event:
     return Event(**{column: row[column] for column in _COLUMNS})
 
 
-async def list_unpublished(db: Database, *, limit: int) -> list[Event]:
-    """List events that are not yet published, those of one job in their order."""
-    rows = await db.fetch("SELECT * FROM events WHERE published_at IS NULL ORDER BY id LIMIT $1", limit)
-    return [event_of(row) for row in rows]
+async def list_unpublished(db: Database, *, but: Sequence[Event] = (), limit: int) -> list[Event]:
+    """List events that are not yet published, those of one job in their order.
 
-
-async def mark_published(db: Database, events: Sequence[Event], *, limit: int) -> list[Event]:
-    """Record that the broker has the events, and list what is still not published, as ``list_unpublished``.
-
-    One that was deleted meanwhile is no error.
+    First it records that those of ``but`` are published; one that was deleted meanwhile is no error.
     """
     rows = await db.fetch(
         """WITH marked AS (UPDATE events SET published_at = now() WHERE id = ANY($1))
            SELECT * FROM events WHERE published_at IS NULL AND id <> ALL($1) ORDER BY id LIMIT $2""",
-        [each.id for each in events], limit,
+        [each.id for each in but], limit,
     )  # fmt: skip
     return [event_of(row) for row in rows]
