@@ -266,12 +266,9 @@ async def hold(db: Database, lease: Lease) -> None:
     Whatever the transaction writes after this is committed by the holder of the lease, or not at all. The
     database ends the transaction of a process that pauses in it for too long.
     """
-    await db.execute(
-        "SELECT set_config('idle_in_transaction_session_timeout', $1, true)",
-        str(_LONGEST_PAUSE // timedelta(milliseconds=1)),
-    )
     if not await db.fetchval(
-        "SELECT true FROM jobs WHERE id = $1 AND lease = $2 AND state = 'running' FOR UPDATE",
-        lease.job_id, lease.token,
+        """SELECT set_config('idle_in_transaction_session_timeout', $3, true)
+           FROM jobs WHERE id = $1 AND lease = $2 AND state = 'running' FOR UPDATE""",
+        lease.job_id, lease.token, str(_LONGEST_PAUSE // timedelta(milliseconds=1)),
     ):  # fmt: skip
         raise LeaseLost(lease.job_id)

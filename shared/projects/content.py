@@ -12,6 +12,15 @@ from shared.errors import CrossdockError, Fault
 from shared.gitlab.visibility import VISIBILITIES, Visibility
 from shared.projects import access
 
+_WORDS = {str(int(visibility)): visibility.word for visibility in Visibility}
+# An override of the visibility is kept as it came out.
+_APPLY = """UPDATE projects p SET description = coalesce($2, p.description), visibility = given.visibility,
+    overrides = p.overrides || $4 || CASE WHEN $5 THEN
+        jsonb_build_object('visibility', $6::jsonb ->> given.visibility::text) ELSE '{}' END
+FROM (SELECT q.id, least(coalesce($3, q.visibility), n.visibility) AS visibility
+      FROM projects q JOIN namespaces n ON n.id = q.namespace_id WHERE q.id = $1) given
+WHERE p.id = given.id"""
+
 
 class ProjectGone(CrossdockError):
     """The project was deleted while a job worked on it."""
@@ -76,16 +85,18 @@ async def apply_attributes(
     """
     given = {name: value for name, value in overrides.items() if value not in ("", None)}
     described = given.get("description", description)
-    limit = await _visibility_limit(db, project_id)
-    if "visibility" in given:
-        visibility = min(VISIBILITIES[str(given["visibility"])], limit)
-        given["visibility"] = Visibility(visibility).word
+    is_overridden = "visibility" in given
+    if is_overridden:
+        visibility = VISIBILITIES[str(given.pop("visibility"))]
     await db.execute(
-        """UPDATE projects SET description = coalesce($2, description),
-                  visibility = least(coalesce($3, visibility), $5), overrides = overrides || $4
-           WHERE id = $1""",
-        project_id, described and without_nul(str(described)), visibility, given, limit,
-    )  # fmt: skip
+        _APPLY,
+        project_id,
+        described and without_nul(str(described)),
+        visibility,
+        given,
+        is_overridden,
+        _WORDS,
+    )
 
 
 def without_nul(text: str) -> str:
@@ -102,15 +113,6 @@ async def forget_attributes(db: Database, project_id: int, *, but: Sequence[str]
            WHERE id = $1""",
         project_id, but,
     )  # fmt: skip
-
-
-async def _visibility_limit(db: Database, project_id: int) -> Visibility:
-    """Give the highest visibility that the namespace allows; an import lowers what is above it."""
-    limit = await db.fetchval(
-        "SELECT n.visibility FROM projects p JOIN namespaces n ON n.id = p.namespace_id WHERE p.id = $1",
-        project_id,
-    )
-    return Visibility(limit or 0)
 
 
 async def replace_project(db: Connection, project_id: int, *, of: str, user_id: int | None) -> None:

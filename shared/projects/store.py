@@ -108,21 +108,6 @@ def _project(row: Row) -> Project:
     )
 
 
-async def refuse_over_limit(db: Connection, namespace_id: int) -> None:
-    """Raise ProjectLimitReached where the user's own namespace is full."""
-    # The owner's row is locked until the transaction ends: two creations at once must not both be the last.
-    limit = await db.fetchval(
-        """SELECT u.projects_limit FROM namespaces n JOIN users u ON u.id = n.owner_id
-           WHERE n.id = $1 FOR NO KEY UPDATE OF u""",
-        namespace_id,
-    )
-    if limit is None:
-        return
-    count = await db.fetchval("SELECT count(*) FROM projects WHERE namespace_id = $1", namespace_id)
-    if count >= limit:
-        raise ProjectLimitReached(limit)
-
-
 async def count_own(db: Database, user_id: int) -> int:
     """Count the projects in the user's own namespace, whose number is limited."""
     count: int = await db.fetchval(
@@ -132,21 +117,38 @@ async def count_own(db: Database, user_id: int) -> int:
     return count
 
 
-async def create(db: Database, new: NewProject) -> Project:
-    """Insert a project. Raises NameTaken and NamespaceGone; within a transaction both end it."""
+async def create_within_limit(db: Connection, new: NewProject) -> Project:
+    """Insert a project, unless the user's own namespace is full. Raises ProjectLimitReached as well."""
+    # The owner's row is locked until the transaction ends: two creations at once must not both be the last.
+    limit = await db.fetchval(
+        """SELECT u.projects_limit FROM namespaces n JOIN users u ON u.id = n.owner_id
+           WHERE n.id = $1 FOR NO KEY UPDATE OF u""",
+        new.namespace_id,
+    )
+    return await create(db, new, limit=limit)
+
+
+async def create(db: Database, new: NewProject, *, limit: int | None = None) -> Project:
+    """Insert a project, unless its namespace has ``limit`` of them.
+
+    Raises ProjectLimitReached, NameTaken and NamespaceGone; within a transaction the last two end it.
+    """
     try:
         row = await db.fetchrow(
             f"""WITH p AS (INSERT INTO projects
                                (namespace_id, creator_id, path, name, description, visibility)
-                           VALUES ($1, $2, $3, $4, $5, $6) RETURNING *)
+                           SELECT $1, $2, $3, $4, $5, $6
+                           WHERE $7::int IS NULL
+                              OR (SELECT count(*) FROM projects WHERE namespace_id = $1) < $7 RETURNING *)
                 SELECT {_FIELDS} FROM p JOIN namespaces n ON n.id = p.namespace_id""",  # noqa: S608  # fixed texts only
-            new.namespace_id, new.creator_id, new.path, new.name, new.description, new.visibility,
+            new.namespace_id, new.creator_id, new.path, new.name, new.description, new.visibility, limit,
         )  # fmt: skip
     except UniqueViolationError as error:
         raise NameTaken("name" if error.constraint_name == "projects_name" else "path") from None
     except ForeignKeyViolationError:
         raise NamespaceGone from None
-    assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
+    if row is None:
+        raise ProjectLimitReached(limit or 0)
     return _project(row)
 
 

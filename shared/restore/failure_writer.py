@@ -49,6 +49,8 @@ class FailureWriter:
     async def flush(self) -> None:
         """Write the buffered failures."""
         waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
         async with self._pool.acquire() as db:
             await db.copy_records_to_table(
                 "failed_relations", columns=_COLUMNS, records=[self._row(failure) for failure in waiting]

@@ -21,13 +21,15 @@ from shared.outbound.policy import SCHEMES
 from shared.projects import store
 from shared.projects.models import Project
 from shared.projects.size import project_size
+from shared.projects.store import ReachedProject
 from shared.remote.errors import BlockedUrl
 from shared.remote.urls import parse
 from shared.settings.application import ApplicationSettings
 from shared.settings.environment import MIB
+from shared.settings.store import CHANGED, settings_of
 from shared.statuses.exports import FoundExport, find_export
 from shared.storage.base import ObjectStore
-from shared.usecases.access import find_maintained_project, require_reached, require_user
+from shared.usecases.access import require_reached, require_user
 from shared.usecases.errors import (
     ArchiveNotFound,
     ExportsDisabled,
@@ -105,9 +107,23 @@ class Exports:
 
         Raises ExportsDisabled, NotFound, MovedProject and Denied, in this order, which is GitLab's.
         """
-        settings = settings or await self.require_enabled()
-        project = await find_maintained_project(self._pool, actor, reference)
-        return ExportableProject(project, require_user(actor), settings)
+        found = await store.find_reached(self._pool, actor, reference, f"{CHANGED} AS settings")
+        if settings is None and found is not None:
+            settings = settings_of(found.row["settings"], self._settings.defaults)
+        return await self._permit(actor, reference, found, settings)
+
+    async def _permit(
+        self,
+        actor: User | None,
+        reference: str,
+        found: ReachedProject | None,
+        settings: ApplicationSettings | None,
+    ) -> ExportableProject:
+        settings = settings or await self._settings.current()
+        if not settings.project_export_enabled:
+            raise ExportsDisabled
+        visible = await require_reached(self._pool, actor, reference, found)
+        return ExportableProject(visible.require(AccessLevel.MAINTAINER), require_user(actor), settings)
 
     async def check(self, exportable: ExportableProject, order: ExportOrder) -> None:
         """Check an export, and count it against the rate limit.
@@ -175,14 +191,9 @@ class Exports:
     async def status(self, actor: User | None, reference: str) -> ExportStatus:
         """Return the status of the user's own export. Raises what ``find_exportable`` raises."""
         found = await find_export(self._pool, actor, reference, defaults=self._settings.defaults)
-        if found is None:
-            await self.require_enabled()
-        elif not found.settings.project_export_enabled:
-            raise ExportsDisabled
-        visible = await require_reached(self._pool, actor, reference, found and found.reached)
-        project = visible.require(AccessLevel.MAINTAINER)
-        require_user(actor)
-        return ExportStatus(project, _status(found) if found else "none")
+        reached, settings = (found.reached, found.settings) if found else (None, None)
+        exportable = await self._permit(actor, reference, reached, settings)
+        return ExportStatus(exportable.project, _status(found) if found else "none")
 
     @asynccontextmanager
     async def download(

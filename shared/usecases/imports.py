@@ -185,8 +185,7 @@ class Imports:
         new = NewProject(namespace_id=to.namespace.id, creator_id=actor.id, path=to.path, name=to.name)
         with _translate_errors():
             async with db.transaction():
-                await store.refuse_over_limit(db, to.namespace.id)
-                project = await store.create(db, new)
+                project = await store.create_within_limit(db, new)
                 job = await self._queue.enqueue(
                     db, order, project=project, user=actor, origin=origin, object_id=archive.object_id
                 )
@@ -201,11 +200,12 @@ class Imports:
         """
         require_user(actor)
         found = await find_import(self._pool, actor, reference)
-        visible = await require_reached(self._pool, actor, reference, found and found.reached)
-        job, project = found and found.job, visible.project
+        reached, job, failed = (found.reached, found.job, found.failed) if found else (None, None, [])
+        visible = await require_reached(self._pool, actor, reference, reached)
+        project = visible.project
         if job is not None and job.project_id != project.id:
             project = await store.find_by_id(self._pool, job.project_id) or project
-        return ImportStatus(project, job, found.failed if found else [], visible.level)
+        return ImportStatus(project, job, failed, visible.level)
 
     async def _find_permitted_namespace(self, actor: User, reference: str | None) -> Namespace:
         if reference is None:

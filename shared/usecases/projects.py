@@ -94,8 +94,7 @@ class Projects:
                 description=check_description(request.description or "") or None,
             )  # fmt: skip
             async with self._pool.acquire() as db, db.transaction():
-                await store.refuse_over_limit(db, namespace.id)
-                return await store.create(db, new)
+                return await store.create_within_limit(db, new)
 
     async def find_to_change(self, actor: User | None, reference: str) -> VisibleProject:
         """Return a project to change. Call this before the changes are parsed, as GitLab reports it first.
