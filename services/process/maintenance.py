@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from services.process.ports import Ports
@@ -48,13 +50,14 @@ def make_resealer(pool: Pool, sealer: Sealer) -> Resealer:
     return Resealer(pool, sealer, [JobSecrets(), WebhookSecrets()])
 
 
-def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
+def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> Sweeper:
     """Make the sweeper. Its tasks for jobs come first and in each round, because users wait for jobs."""
     requeue = Requeue(ports.pool, ports.broker, metrics=ports.job_metrics)
     collector = Collector(ports.pool, ports.store, grace=timedelta(seconds=settings.collect_grace_seconds))
     expiry = Expiry(ports.pool)
     retention = timedelta(hours=settings.event_retention)
     events = EventExpiry(ports.pool, retention=retention)
+    dead_letters = _dead_letter_expiry(ports, settings)
     every = timedelta(seconds=settings.sweep_seconds)
     urgent = [requeue.requeue_lost, requeue.publish, QueueDepth(ports.pool, ports.job_metrics).read]
     seldom = [
@@ -74,9 +77,9 @@ def make_sweeper(ports: Ports, settings: Settings) -> Sweeper:
     ]
     tasks = [
         *urgent,
-        *(at_intervals(task, every=every * _SELDOM) for task in seldom),
-        at_intervals(collector.abort_uploads, every=_LEFT_UPLOADS),
-        at_intervals(_dead_letter_expiry(ports, settings).remove_dead_letters, every=_DEAD_LETTERS),
+        *(at_intervals(task, every=every * _SELDOM, clock=clock) for task in seldom),
+        at_intervals(collector.abort_uploads, every=_LEFT_UPLOADS, clock=clock),
+        at_intervals(dead_letters.remove_dead_letters, every=_DEAD_LETTERS, clock=clock),
     ]
     return Sweeper(tasks, every=every)
 

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 _SSL_REQUEST = (80877103).to_bytes(4, "big")
 _LENGTH = 4
 _CHUNK = 64 * 1024
-_LONGEST = 120
+_LONGEST = 300
+_ABOUT_TYPES = ("typeinfo_tree", "set_config('jit'")
 
 
 @dataclass(slots=True)
@@ -20,7 +21,8 @@ class Statements:
     """What was sent through a tap, in the order of arrival, and the address that leads through it.
 
     Each message that has the server do something is one: a query, of several commands as well, and an
-    execution of a prepared statement. ``BEGIN``, ``COPY`` and what asyncpg sends by itself count.
+    execution of a prepared statement. ``BEGIN``, ``COPY`` and what asyncpg sends by itself count, but not
+    what it asks once a connection about a type.
     """
 
     url: str
@@ -36,9 +38,9 @@ class Statements:
         """How many were sent."""
         return len(self.texts)
 
-    def table(self) -> str:
-        """List them with their number, for who reads a failure."""
-        return "\n".join(f"{times:5} {text}" for text, times in Counter(self.texts).most_common())
+    def table(self, since: int = 0) -> str:
+        """List those after the first ``since`` with their number, for who reads a failure."""
+        return "\n".join(f"{times:5} {text}" for text, times in Counter(self.texts[since:]).most_common())
 
 
 class _Frontend:
@@ -83,7 +85,8 @@ class _Frontend:
                 self._add(self._bound)
 
     def _add(self, text: str) -> None:
-        self._statements.texts.append(text)
+        if not any(word in text for word in _ABOUT_TYPES):
+            self._statements.texts.append(text)
 
 
 def _text(statement: bytes) -> str:
