@@ -42,9 +42,11 @@ from services.listener.metrics import ConnectionMetrics
 from services.listener.peers import TrustedProxies
 from services.listener.site import CONNECTIONS, keep_ticking
 from services.process.health import Readiness
+from shared.assembly.blocks import make_block_reader
 from shared.broker.base import Broker
 from shared.database.pool import Pool
 from shared.logs import quiet_logger
+from shared.metrics.blocks import BlockMetrics
 from shared.sealing.sealer import Sealer
 from shared.storage.base import ObjectStore
 from shared.tracing.base import OFF, Tracer
@@ -80,10 +82,11 @@ class ApiConfig:
 
 @dataclass(frozen=True, slots=True)
 class ApiMetrics:
-    """The metrics of requests and of their connections."""
+    """The metrics of requests, of their connections, and of the stored bytes that are sent."""
 
     requests: RequestMetrics = field(default_factory=RequestMetrics)
     connections: ConnectionMetrics = field(default_factory=ConnectionMetrics)
+    blocks: BlockMetrics = field(default_factory=BlockMetrics)
 
 
 def make_app(
@@ -112,6 +115,7 @@ def make_app(
         pool,
         store,
         broker,
+        blocks=make_block_reader(pool, store, metrics.blocks),
         sealer=sealer,
         config=config.use_cases,
         places=app[PLACES],

@@ -11,6 +11,7 @@ from aiohttp import web
 from services.api.http.places import ApiPlaces
 from shared.accounts.rate_limits import OnQuota, RateLimits
 from shared.archive.limits import Limits
+from shared.assembly.blocks import BlockReader
 from shared.broker.base import Broker
 from shared.database.pool import Pool
 from shared.outbound.remote_imports import RemoteImportPolicy
@@ -116,6 +117,7 @@ def make_use_cases(  # the ports, and what they are configured with
     store: ObjectStore,
     broker: Broker,
     *,
+    blocks: BlockReader,
     sealer: Sealer,
     config: UseCaseConfig,
     places: ApiPlaces,
@@ -145,7 +147,7 @@ def make_use_cases(  # the ports, and what they are configured with
         pushes=_make_pushes(pool, store, config, documents=Documents(places.documents)),
         queue=queue,
         records=Records(pool, store, limits=passes),
-        relation_exports=RelationExports(pool, store, settings=settings),
+        relation_exports=RelationExports(pool, store, blocks=blocks, settings=settings),
         relation_imports=relation_imports,
         remote_imports=RemoteImports(pool, queue, imports=imports, sources=sources),
         repositories=repositories,

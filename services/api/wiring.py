@@ -89,11 +89,16 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         sealer=ports.sealer,
         config=config,
         readiness=monitor.readiness,
-        metrics=ApiMetrics(RequestMetrics(monitor.registry), ConnectionMetrics(monitor.registry)),
+        metrics=_metrics(monitor),
         tracer=ports.tracer,
     )
     ports.place_metrics.watch(app[PLACES].all())
     return app
+
+
+def _metrics(monitor: Monitor) -> ApiMetrics:
+    registry = monitor.registry
+    return ApiMetrics(RequestMetrics(registry), ConnectionMetrics(registry), monitor.ports.block_metrics)
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from services.exporter.file_name import file_name
+from shared.assembly.blocks import BlockReader
 from shared.assembly.item_reader import read_items
 from shared.assembly.layout import ArchiveLayout
 from shared.assembly.members import GeneratedFile, add_parents, merge_members
@@ -58,11 +59,13 @@ class Exporter:
         pool: Pool,
         store: ObjectStore,
         *,
+        blocks: BlockReader,
         settings: SettingsProvider,
         announce: Callable[[Job], Awaitable[object]],
     ) -> None:
         self._pool = pool
         self._store = store
+        self._blocks = blocks
         self._settings = settings
         self._announce = announce
 
@@ -139,7 +142,7 @@ class Exporter:
         entries = _no_entries() if snapshot_id is None else index.read_entries(self._pool, snapshot_id)
         layout = ArchiveLayout(root_mtime=documents[VERSION].mtime)
         items = layout.items(add_parents(merge_members(_count_relations(entries, progress), documents)))
-        async with aclosing(read_items(self._store, items)) as pieces:
+        async with aclosing(read_items(self._blocks, items)) as pieces:
             async for piece in pieces:
                 yield piece
                 progress.entries = layout.members

@@ -27,6 +27,7 @@ def make_exporters(ports: Ports, settings: Settings) -> list[Worker]:
     exporter = Exporter(
         ports.pool,
         ports.store,
+        blocks=ports.blocks,
         settings=partial(application_settings, ports.pool, default_settings(settings)),
         announce=partial(announce, ports.broker),
     )

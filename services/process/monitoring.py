@@ -20,6 +20,7 @@ from services.process.health import ALIVE, Readiness, check_readiness, make_chec
 from services.process.ports import Ports
 from shared.jobs.metrics import JobMetrics
 from shared.logs import quiet_logger
+from shared.metrics.blocks import BlockMetrics
 from shared.metrics.database import PoolCollector
 from shared.metrics.loop import LoopLag
 from shared.metrics.places import PlaceMetrics
@@ -57,6 +58,7 @@ async def open_monitor(ports: Ports, settings: Settings, *, service: str) -> Asy
         job_metrics=JobMetrics(registry, fresh_for=fresh_for),
         webhook_metrics=WebhookMetrics(registry),
         place_metrics=PlaceMetrics(registry),
+        block_metrics=BlockMetrics(registry),
     )
     monitor = Monitor(counted, registry, Readiness())
     lag = asyncio.create_task(LoopLag(registry).run())

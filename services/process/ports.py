@@ -11,6 +11,7 @@ from functools import partial
 import stamina
 from asyncpg import InterfaceError, PostgresError, UndefinedTableError
 
+from shared.assembly.blocks import BlockReader, make_block_reader
 from shared.broker.base import Broker
 from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.check import DatabaseDown
@@ -18,6 +19,7 @@ from shared.database.leadership import SessionFactory
 from shared.database.pool import Pool, database, session
 from shared.errors import BrokerError
 from shared.jobs.metrics import JobMetrics
+from shared.metrics.blocks import BlockMetrics
 from shared.metrics.places import PlaceMetrics
 from shared.sealing.canary import check_keys
 from shared.sealing.kept_keys import read_or_make_keys
@@ -48,7 +50,13 @@ class Ports:
     job_metrics: JobMetrics = field(default_factory=JobMetrics)
     webhook_metrics: WebhookMetrics = field(default_factory=WebhookMetrics)
     place_metrics: PlaceMetrics = field(default_factory=PlaceMetrics)
+    block_metrics: BlockMetrics = field(default_factory=BlockMetrics)
     tracer: Tracer = OFF
+
+    @property
+    def blocks(self) -> BlockReader:
+        """A reader of the store that checks what it reads."""
+        return make_block_reader(self.pool, self.store, self.block_metrics)
 
 
 def _s3(settings: Settings) -> S3Config:

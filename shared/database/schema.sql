@@ -114,7 +114,7 @@ CREATE INDEX memberships_namespace ON memberships (namespace_id);
 CREATE INDEX memberships_project ON memberships (project_id);
 
 
--- 0003_snapshots
+-- 0003_snapshots, 0064_block_checksums
 CREATE TABLE objects (
     id         bigint GENERATED ALWAYS AS IDENTITY,
     key        text NOT NULL,
@@ -124,6 +124,7 @@ CREATE TABLE objects (
     sha256     bytea,
     created_at timestamptz NOT NULL DEFAULT now(),
     touched_at timestamptz NOT NULL DEFAULT now(),
+    crc32s     bytea,
     CONSTRAINT objects_pkey PRIMARY KEY (id),
     CONSTRAINT objects_key_key UNIQUE (key),
     CONSTRAINT objects_check CHECK (state <> 'stored' OR size IS NOT NULL),

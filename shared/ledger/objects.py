@@ -92,24 +92,31 @@ async def register(db: Database, *, kind: ObjectKind) -> StoredObject:
     )
 
 
-async def record_stored(db: Database, object_id: int, *, size: int, sha256: bytes | None) -> None:
-    """Record that ``size`` bytes of the object are committed in the store. Raises ObjectCollected."""
+async def record_stored(
+    db: Database, object_id: int, *, size: int, sha256: bytes | None, crc32s: bytes | None = None
+) -> None:
+    """Record that ``size`` bytes of the object are committed in the store. Raises ObjectCollected.
+
+    ``crc32s`` are those of its writer; without them its bytes are not checked while they are sent.
+    """
     recorded = await db.fetchval(
-        """UPDATE objects SET state = 'stored', size = $2, sha256 = $3, touched_at = now()
+        """UPDATE objects SET state = 'stored', size = $2, sha256 = $3, crc32s = $4, touched_at = now()
            WHERE id = $1 AND state = 'writing' RETURNING true""",
-        object_id, size, sha256,
+        object_id, size, sha256, crc32s,
     )  # fmt: skip
     if not recorded:
         raise ObjectCollected(object_id)
 
 
-async def record_blob(db: Database, blob: StoredObject, *, size: int, sha256: bytes) -> StoredBlob:
+async def record_blob(
+    db: Database, blob: StoredObject, *, size: int, sha256: bytes, crc32s: bytes | None = None
+) -> StoredBlob:
     """Record a committed blob, unless one of the same digest is stored; give the one to refer to.
 
     Where that is the other one, ``blob`` is marked, and left to the collector. Raises BlobVanished.
     """
     try:
-        await record_stored(db, blob.id, size=size, sha256=sha256)
+        await record_stored(db, blob.id, size=size, sha256=sha256, crc32s=crc32s)
     # Two writers of equal bytes may both find no blob and both upload: the unique index of digests decides.
     except UniqueViolationError:
         await mark(db, blob.id)

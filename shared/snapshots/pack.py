@@ -38,4 +38,6 @@ class Pack:
         """Commit the object, where there is one."""
         if self._writer and self.object_id is not None:
             await self._writer.commit()
-            await objects.record_stored(self._pool, self.object_id, size=self.size, sha256=None)
+            await objects.record_stored(
+                self._pool, self.object_id, size=self.size, sha256=None, crc32s=self._writer.crc32s
+            )

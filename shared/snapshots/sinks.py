@@ -205,7 +205,9 @@ class LargeBlob:
         blob = await objects.find_blob(self._pool, sha256)
         if blob is None:
             size = await self._writer.commit()
-            blob = await objects.record_blob(self._pool, self._named, size=size, sha256=sha256)
+            blob = await objects.record_blob(
+                self._pool, self._named, size=size, sha256=sha256, crc32s=self._writer.crc32s
+            )
         else:
             await self.abort()
         await _refer(self._rows, blob, name=self._name, mtime=self._mtime, extent=extent, sha256=sha256)

@@ -64,6 +64,10 @@ class ObjectWriter(Protocol):
         also for bytes that earlier calls took; after that only ``abort`` makes sense.
         """
 
+    @property
+    def crc32s(self) -> bytes:
+        """The CRC-32 of each MiB that was written, 4 bytes each (see ``checksums``)."""
+
     async def commit(self) -> int:
         """Make the object visible, atomically, and give its size in bytes. Called once.
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 import structlog
 
 from shared.errors import StorageError
+from shared.storage.checksums import BlockChecksums
 from shared.storage.errors import OperationFailed, OperationRefused, WriterClosed
 from shared.storage.shielding import to_the_end
 
@@ -41,6 +42,7 @@ class FilesystemWriter:
         self._file: FileIO | None = None
         self._buffer = bytearray()
         self._size = 0
+        self._checksums = BlockChecksums()
         self._open = True
 
     async def __aenter__(self) -> Self:
@@ -53,10 +55,16 @@ class FilesystemWriter:
         """See ObjectWriter."""
         self._check_open()
         view = memoryview(data).cast("B")
+        self._checksums.update(view)
         for at in range(0, len(view), _BUFFER):
             self._buffer += view[at : at + _BUFFER]
             if len(self._buffer) >= _BUFFER:
                 await self._step("write", self._flush)
+
+    @property
+    def crc32s(self) -> bytes:
+        """See ObjectWriter."""
+        return self._checksums.digest()
 
     async def commit(self) -> int:
         """See ObjectWriter."""

@@ -98,6 +98,11 @@ class _ObservedWriter:
         await self._writer.write(data)
         self._moved(memoryview(data).nbytes)
 
+    @property
+    def crc32s(self) -> bytes:
+        """See ObjectWriter."""
+        return self._writer.crc32s
+
     async def commit(self) -> int:
         """See ObjectWriter."""
         return await self._writer.commit()

@@ -8,6 +8,7 @@ from typing import Self
 import structlog
 
 from shared.errors import ObjectMissing, StorageError
+from shared.storage.checksums import BlockChecksums
 from shared.storage.errors import ObjectTooLarge, OperationFailed, WriterClosed
 from shared.storage.s3_bucket import S3Bucket
 from shared.storage.s3_part import Part
@@ -35,6 +36,7 @@ class S3Writer:
         self._key = key
         self._part = Part()
         self._size = 0
+        self._checksums = BlockChecksums()
         self._upload_id = ""
         self._sent = 0
         self._on_their_way: set[asyncio.Task[None]] = set()
@@ -53,6 +55,7 @@ class S3Writer:
         self._check()
         view = memoryview(data if isinstance(data, bytes) else bytes(data))
         self._grow(len(view))
+        self._checksums.update(view)
         while view:
             room = self._bucket.config.part_size - len(self._part)
             if room:
@@ -60,6 +63,11 @@ class S3Writer:
                 view = view[room:]
             else:
                 await self._send_part()
+
+    @property
+    def crc32s(self) -> bytes:
+        """See ObjectWriter."""
+        return self._checksums.digest()
 
     async def commit(self) -> int:
         """See ObjectWriter."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.accounts.models import User
+from shared.assembly.blocks import BlockReader
 from shared.assembly.relations import count_files
 from shared.database.pool import Database, Pool
 from shared.exports import relation_exports
@@ -37,9 +38,11 @@ class RelationStatus:
 class RelationExports:
     """Makes relation exports. They need no job, as an export refers to the project's snapshot."""
 
-    def __init__(self, pool: Pool, store: ObjectStore, *, settings: InstanceSettings) -> None:
+    def __init__(
+        self, pool: Pool, store: ObjectStore, *, blocks: BlockReader, settings: InstanceSettings
+    ) -> None:
         self._pool = pool
-        self._files = RelationFiles(pool, store)
+        self._files = RelationFiles(pool, store, blocks)
         self._settings = settings
 
     async def find_exportable(self, actor: User | None, reference: str) -> ExportableProject:

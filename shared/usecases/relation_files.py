@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
+from shared.assembly.blocks import BlockReader
 from shared.assembly.item_reader import read_items
 from shared.assembly.layout import ArchiveLayout, LayoutItem, cut_part, document_file, size_of, stored_file
 from shared.assembly.members import ArchiveMember, add_parents
@@ -44,9 +45,10 @@ class RelationRequest:
 class RelationFiles:
     """Opens the files of relation exports."""
 
-    def __init__(self, pool: Pool, store: ObjectStore) -> None:
+    def __init__(self, pool: Pool, store: ObjectStore, blocks: BlockReader) -> None:
         self._pool = pool
         self._store = store
+        self._blocks = blocks
 
     async def download(self, export: RelationExport, request: RelationRequest) -> FileDownload:
         """Return the file. Raises RelationExportInvalid, RelationExportMissing and FileLost."""
@@ -66,7 +68,7 @@ class RelationFiles:
 
     async def _read(self, layout: Layout, start: int, length: int) -> AsyncGenerator[bytes, None]:
         items = cut_part(layout(), start=start, length=length)
-        async with aclosing(read_items(self._store, items)) as pieces:
+        async with aclosing(read_items(self._blocks, items)) as pieces:
             async for piece in pieces:
                 yield piece
 

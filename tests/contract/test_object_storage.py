@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -132,6 +133,17 @@ async def test_tiny_writes_add_up(store: ObjectStore) -> None:
         await writer.write(b"")
         assert await writer.commit() == len(data)
     assert await get(store, "packs/ab/1") == data
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**20 - 1, 2**20, 2**20 + 1, PART + 7])
+async def test_the_writer_has_a_checksum_of_each_mib(store: ObjectStore, size: int) -> None:
+    data = pattern(size)
+    async with store.create("packs/ab/1") as writer:
+        for at in range(0, size, 700_001):
+            await writer.write(memoryview(data)[at : at + 700_001])
+        await writer.commit()
+        blocks = [data[at : at + 2**20] for at in range(0, size, 2**20)]
+        assert writer.crc32s == b"".join(crc32(block).to_bytes(4, "big") for block in blocks)
 
 
 async def test_writers_beside_each_other_do_not_mix(store: ObjectStore) -> None:

@@ -19,7 +19,9 @@ from services.api.queue.metrics import CommandMetrics
 from services.api.queue.reply_queues import ReplyQueues
 from services.api.use_cases import UseCaseConfig, make_use_cases
 from services.api.wiring import make_command_service
+from shared.assembly.blocks import make_block_reader
 from shared.broker.base import DeadLetter, Delivery, Message
+from shared.metrics.blocks import BlockMetrics
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
 from shared.settings.application import ApplicationSettings
@@ -160,6 +162,7 @@ async def forge(
         api.pool,
         api.store,
         api.broker,
+        blocks=make_block_reader(api.pool, api.store, BlockMetrics()),
         sealer=sealer(),
         config=config,
         places=make_places(PlaceNumbers()),

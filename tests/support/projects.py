@@ -18,6 +18,7 @@ from services.exporter.upload import Uploader
 from services.importer.importer import Importer
 from services.importer.relation_importer import RelationImporter
 from shared.archive.limits import Limits
+from shared.assembly.blocks import BlockReader, make_block_reader
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.jobs import store as jobs
@@ -34,6 +35,7 @@ from shared.jobs.models import (
 from shared.jobs.progress import Progress
 from shared.ledger import objects
 from shared.ledger.collector import Collector
+from shared.metrics.blocks import BlockMetrics
 from shared.outbound.policy import outbound_policy
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.remote.client import RemoteClient
@@ -133,7 +135,14 @@ class Dock:
     @property
     def exporter(self) -> Exporter:
         """An exporter with the settings as they are now, and nobody whom it would wake."""
-        return Exporter(self.pool, self.store, settings=self._now, announce=self._wake_nobody)
+        return Exporter(
+            self.pool, self.store, blocks=self.blocks, settings=self._now, announce=self._wake_nobody
+        )
+
+    @property
+    def blocks(self) -> BlockReader:
+        """A reader that checks what it reads."""
+        return make_block_reader(self.pool, self.store, BlockMetrics())
 
     @property
     def uploader(self) -> Uploader:

@@ -19,7 +19,7 @@ from shared.ledger.collector import Collector
 from shared.segments.inflater import inflate
 from shared.snapshots import index
 from shared.snapshots.models import EntryKind, PlacedEntry
-from shared.snapshots.reader import Run, read_run, read_runs
+from shared.snapshots.reader import Run, read_run
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.filesystem import FilesystemStore
 from tests.support.jobs import claimed, migrated, queued
@@ -220,17 +220,6 @@ async def test_a_blob_found_while_it_is_collected_lives(pool: Pool, store: Files
     await collecting
     assert found is not None
     assert await pool.fetchval("SELECT state FROM objects WHERE id = $1", found.object_id) == "stored"
-
-
-async def test_scattered_runs_come_in_their_order(store: FilesystemStore) -> None:
-    data = os.urandom(2_000_000)
-    async with store.create("o") as writer:
-        await writer.write(data)
-        await writer.commit()
-    places = [(1_000_000, 700_000), (0, 10), (10, 20), (30, 1), (500, 400_000), (999_999, 1)]
-    runs = [Run("o", start, length) for start, length in places]
-    got = b"".join([chunk async for chunk in read_runs(store, runs)])
-    assert got == b"".join(data[start : start + length] for start, length in places)
 
 
 async def test_an_object_that_was_collected_while_it_was_written_is_not_recorded(
