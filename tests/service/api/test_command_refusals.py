@@ -208,6 +208,7 @@ async def test_nothing_is_sent_into_a_queue_of_others_and_the_command_is_carried
         foreign = replace(command("job.cancel", {"job": job.id}), reply_to="payments")
         with capture_logs() as logs:
             await open_api.broker.publish(INBOX, foreign)
+            await until(lambda: other.replied() == {"forbidden": 1})
             assert not (await other.ask("job.cancel", {"job": job.id}, number="2")).accepted
             await until(lambda: other.replied() == {"sent": 1, "forbidden": 1})
         waiting = asyncio.ensure_future(anext(payments))
