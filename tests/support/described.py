@@ -131,9 +131,9 @@ class World:
         self.background.run(self._reset())
 
     async def _reset(self) -> None:
-        await self.api.pool.execute("DELETE FROM application_settings")
         await self.api.pool.execute(
-            """UPDATE jobs SET state = 'canceled', finished_at = now()
+            """DELETE FROM application_settings;
+               UPDATE jobs SET state = 'canceled', finished_at = now()
                WHERE state = 'queued' AND kind = 'export'"""
         )
 
