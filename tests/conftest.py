@@ -9,10 +9,12 @@ from uuid import uuid4
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
 
 import services
 import shared
 from tests.support.databases import MigratedDatabase
+from tests.support.distribution import FormScheduling
 from tests.support.modules import import_all
 from tests.support.postgres import PostgresServer, throwaway_postgres
 from tests.support.prerequisites import missing_in, summary_line
@@ -34,6 +36,12 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FormScheduling:
+    """Share the tests out among workers so that none starts what another has running."""
+    return FormScheduling(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
