@@ -2,7 +2,7 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import cast
@@ -22,12 +22,19 @@ from shared.broker.base import Message, MessageRefused
 from shared.broker.rabbitmq import RabbitMQBroker, rabbitmq_broker
 from shared.broker.rabbitmq_link import translate_errors
 from shared.errors import BrokerError
-from tests.support.rabbitmq import RabbitMQServer
+from tests.support.rabbitmq import OwnRabbitMQServer, throwaway_rabbitmq
 from tests.support.waiting import until
 
 QUEUE = "export"
 SOON = 30.0
 DEADLINE = timedelta(seconds=5)
+
+
+@pytest.fixture(scope="module")
+def rabbitmq_server() -> Iterator[OwnRabbitMQServer]:
+    """A node that may be killed, as nobody else uses it."""
+    with throwaway_rabbitmq() as server:
+        yield server
 
 
 @pytest.fixture
@@ -174,7 +181,7 @@ async def take(broker: RabbitMQBroker) -> Message:
 
 
 async def test_a_killed_node_keeps_what_it_confirmed_and_the_adapter_works_on(
-    rabbitmq_server: RabbitMQServer, queue_prefix: str, broker: RabbitMQBroker
+    rabbitmq_server: OwnRabbitMQServer, queue_prefix: str, broker: RabbitMQBroker
 ) -> None:
     await broker.publish(QUEUE, Message(b"", "before"))
     await asyncio.to_thread(rabbitmq_server.kill, keeping=f"{queue_prefix}{QUEUE}")
@@ -194,7 +201,7 @@ async def test_a_killed_node_keeps_what_it_confirmed_and_the_adapter_works_on(
 
 
 async def test_a_consumer_goes_on_after_the_node_was_killed_and_started_again(
-    rabbitmq_server: RabbitMQServer, queue_prefix: str, broker: RabbitMQBroker
+    rabbitmq_server: OwnRabbitMQServer, queue_prefix: str, broker: RabbitMQBroker
 ) -> None:
     async with broker.consume(QUEUE, prefetch=1) as deliveries:
         await broker.publish(QUEUE, Message(b"", "un-ended"))

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.ports import free_ports
@@ -24,49 +25,57 @@ _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 
 
+@dataclass
 class RabbitMQServer:
-    """One node with one listener on 127.0.0.1; the user guest may do everything."""
+    """How to reach a node, which listens on 127.0.0.1, and to rule it; the user guest may do everything."""
 
-    def __init__(self, directory: Path) -> None:
-        if not _SERVER.exists():
-            missing("rabbitmq-server")
-        self._directory = directory
-        self._port, distribution, epmd = free_ports(3)
-        self._env = _environment(directory, port=self._port, distribution=distribution, epmd=epmd)
-        (directory / "rabbitmq.conf").write_text(_configuration(self._port))
-        (directory / "enabled_plugins").write_text("[].\n")
-        self._epmd = ServerProcess(["epmd", "-port", str(epmd)], directory=directory, env=self._env)
-        self._node: ServerProcess | None = None
+    port: int
+    env: dict[str, str]
 
     @property
     def url(self) -> str:
         """Where to connect to."""
-        return f"amqp://guest:guest@127.0.0.1:{self._port}/"
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    def url_of(self, user: str, password: str, vhost: str) -> str:
+        """Where such a user connects to."""
+        return f"amqp://{user}:{password}@127.0.0.1:{self.port}/{vhost}"
+
+    def import_definitions(self, file: Path) -> None:
+        """Make the virtual hosts, users and permissions of the file."""
+        command = [str(_SERVER.with_name("rabbitmqctl")), "import_definitions", str(file)]
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stdout + done.stderr)
+
+
+class OwnRabbitMQServer(RabbitMQServer):
+    """A node with its process, for who has started it."""
+
+    def __init__(self, directory: Path) -> None:
+        if not _SERVER.exists():
+            missing("rabbitmq-server")
+        port, distribution, epmd = free_ports(3)
+        super().__init__(port, _environment(directory, port=port, distribution=distribution, epmd=epmd))
+        self._directory = directory
+        (directory / "rabbitmq.conf").write_text(_configuration(port))
+        (directory / "enabled_plugins").write_text("[].\n")
+        self._epmd = ServerProcess(["epmd", "-port", str(epmd)], directory=directory, env=self.env)
+        self._node: ServerProcess | None = None
 
     def start(self) -> None:
         """Start the node, for the first time or again; return once it takes connections."""
-        self._node = ServerProcess([str(_SERVER)], directory=self._directory, env=self._env)
+        self._node = ServerProcess([str(_SERVER)], directory=self._directory, env=self.env)
         self._node.wait_until(self._is_ready)
 
     def _is_ready(self) -> bool:
         # A listener may accept before the broker answers, so one protocol header makes sure.
         try:
-            with socket.create_connection(("127.0.0.1", self._port), timeout=2) as connection:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
                 connection.sendall(_PROTOCOL_HEADER)
                 return bool(connection.recv(1))
         except OSError:
             return False
-
-    def import_definitions(self, file: Path) -> None:
-        """Make the virtual hosts, users and permissions of the file."""
-        command = [str(_SERVER.with_name("rabbitmqctl")), "import_definitions", str(file)]
-        done = subprocess.run(command, env=self._env, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(done.stdout + done.stderr)
-
-    def url_of(self, user: str, password: str, vhost: str) -> str:
-        """Where such a user connects to."""
-        return f"amqp://{user}:{password}@127.0.0.1:{self._port}/{vhost}"
 
     def kill(self, *, keeping: str) -> None:
         """End the node by SIGKILL as soon as the new quorum queue ``keeping`` outlives that.
@@ -84,8 +93,8 @@ class RabbitMQServer:
         return any(bytes([len(name)]) + name in path.read_bytes() for path in directories)
 
     def close(self) -> None:
-        """Stop the node and its epmd."""
-        self._stop(signal.SIGTERM)
+        """Stop the node and its epmd, which keep nothing."""
+        self._stop(signal.SIGKILL)
         self._epmd.stop(lambda pid: os.kill(pid, signal.SIGTERM))
 
     def _stop(self, sent: signal.Signals) -> None:
@@ -95,11 +104,11 @@ class RabbitMQServer:
 
 
 @contextmanager
-def throwaway_rabbitmq() -> Iterator[RabbitMQServer]:
+def throwaway_rabbitmq() -> Iterator[OwnRabbitMQServer]:
     """A new node while the block is open."""
     directory = Path(tempfile.mkdtemp(prefix="crossdock-rabbitmq-"))
     try:
-        server = RabbitMQServer(directory)
+        server = OwnRabbitMQServer(directory)
         try:
             server.start()
             yield server

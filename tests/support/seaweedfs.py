@@ -23,14 +23,20 @@ _PORTS = ("master", "volume", "filer", "s3", "admin")
 
 @dataclass(frozen=True, slots=True)
 class S3Server:
-    """How to reach the server, whom it trusts, and its process; ``bucket`` is not made yet."""
+    """How to reach the server, and whom it trusts; ``bucket`` is not made yet."""
 
     endpoint: str
-    process: ServerProcess
     access_key: str = _ACCESS_KEY
     secret_key: str = _SECRET_KEY
     region: str = "us-east-1"
     bucket: str = "crossdock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnS3Server(S3Server):
+    """A server with its process, for who has started it."""
+
+    process: ServerProcess
 
     def kill(self) -> None:
         """End the server as a power cut would; it does not come back."""
@@ -38,7 +44,7 @@ class S3Server:
 
 
 @contextmanager
-def seaweedfs() -> Iterator[S3Server]:
+def seaweedfs() -> Iterator[OwnS3Server]:
     """Run a server on ports and in a directory of its own; both are gone afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="crossdock-seaweedfs-"))
     try:
@@ -51,14 +57,14 @@ def seaweedfs() -> Iterator[S3Server]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _start(directory: Path) -> S3Server:
+def _start(directory: Path) -> OwnS3Server:
     ports = free_ports(2 * len(_PORTS))
     http_ports, grpc_ports = dict(zip(_PORTS, ports, strict=False)), ports[len(_PORTS) :]
     options = [f"-{name}.port={port}" for name, port in http_ports.items()]
     options += [f"-{name}.port.grpc={port}" for name, port in zip(_PORTS, grpc_ports, strict=True)]
-    server = S3Server(
+    server = OwnS3Server(
         f"http://127.0.0.1:{http_ports['s3']}",
-        ServerProcess(_command(directory, options), directory=directory, env=_environment(directory)),
+        process=ServerProcess(_command(directory, options), directory=directory, env=_environment(directory)),
     )
     try:
         server.process.wait_until(lambda: _is_ready(http_ports["s3"]))

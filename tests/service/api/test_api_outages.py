@@ -21,7 +21,7 @@ from tests.support.databases import MigratedDatabase
 from tests.support.forms import BOUNDARY, HEADERS, Part, form_body
 from tests.support.postgres import PostgresServer, throwaway_postgres
 from tests.support.sealing import sealer
-from tests.support.seaweedfs import S3Server, seaweedfs
+from tests.support.seaweedfs import OwnS3Server, S3Server, seaweedfs
 from tests.support.waiting import until, until_row
 
 FILE = Part("file", ARCHIVE, "x.tar.gz")
@@ -44,7 +44,7 @@ async def on_own_postgres(own_postgres: PostgresServer, tmp_path: Path) -> Async
 
 
 @pytest.fixture
-def own_s3() -> Iterator[S3Server]:
+def own_s3() -> Iterator[OwnS3Server]:
     with seaweedfs() as server:
         yield server
 
@@ -86,7 +86,7 @@ async def _made(api: Api) -> int:
 
 
 async def test_while_object_storage_is_away_an_import_is_asked_to_come_again(
-    api: Api, own_s3: S3Server
+    api: Api, own_s3: OwnS3Server
 ) -> None:
     await api.user("ann")
     async with _over_s3(api, own_s3) as over_s3:
