@@ -1,4 +1,4 @@
-"""Real servers, each started by the first test that asks for it, once for a worker."""
+"""Real servers, each started by the first test that asks for it, once for a worker or for all of them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.support.postgres import PostgresServer, throwaway_postgres
 from tests.support.prerequisites import missing_in, summary_line
 from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
 from tests.support.seaweedfs import S3Server, seaweedfs
+from tests.support.shared_servers import Run, make_run
 from tests.support.unmeasured import measured_as_asked, unmeasured
 
 # The examples of a property take as long as the machine needs: no test fails on a clock.
@@ -101,14 +102,18 @@ async def empty_database_url(postgres_server: PostgresServer) -> AsyncIterator[s
 
 
 @pytest.fixture(scope="session")
-def rabbitmq_server() -> Iterator[RabbitMQServer]:
-    with throwaway_rabbitmq() as server:
-        yield server
+def run(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return make_run(pytestconfig, tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(run: Run) -> RabbitMQServer:
+    return run.shared(RabbitMQServer, throwaway_rabbitmq)
 
 
 @pytest.fixture
 def rabbitmq_url(rabbitmq_server: RabbitMQServer) -> str:
-    """The node all tests share; ``queue_prefix`` keeps them apart."""
+    """The node all tests of all workers share; ``queue_prefix`` keeps them apart."""
     return rabbitmq_server.url
 
 
@@ -119,7 +124,6 @@ def queue_prefix() -> str:
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3Server]:
-    """The server all tests share; a prefix of its own keeps each test apart."""
-    with seaweedfs() as server:
-        yield server
+def s3_server(run: Run) -> S3Server:
+    """The server all tests of all workers share; a prefix of its own keeps each test apart."""
+    return run.shared(S3Server, seaweedfs)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -66,7 +67,14 @@ def distributed_system(
     url = postgres_server.url()
     asyncio.run(migrate(url))
     asyncio.run(made_bucket(s3_server))
-    with distributed(database_url=url, broker_url=rabbitmq_server.url, s3=s3_server, **elsewhere) as system:
+    prefix = f"{uuid4().hex}."
+    with distributed(
+        database_url=url,
+        broker_url=rabbitmq_server.url,
+        s3=s3_server,
+        CROSSDOCK_BROKER_PREFIX=prefix,
+        **elsewhere,
+    ) as system:
         yield system
 
 
