@@ -46,9 +46,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FormSch
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Measure our modules as they are loaded, and not the collection, which would take twice as long."""
-    import_all(services, shared)
+    if not session.config.pluginmanager.has_plugin("dsession"):  # that runs no test: its workers do
+        import_all(services, shared)
     with unmeasured():
         return (yield)
 
