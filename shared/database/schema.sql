@@ -136,14 +136,20 @@ CREATE UNIQUE INDEX objects_blob ON objects (sha256)
 CREATE INDEX objects_touched ON objects (touched_at);
 
 
--- 0003_snapshots, 0017_pushes, 0031_what_a_project_hides
+-- 0003_snapshots, 0017_pushes, 0031_what_a_project_hides, 0065_runs
 CREATE TABLE snapshots (
-    id           bigint GENERATED ALWAYS AS IDENTITY,
-    project_id   bigint NOT NULL,
-    created_at   timestamptz NOT NULL DEFAULT now(),
-    committed_at timestamptz,
-    part_of      bigint,
-    features     jsonb,
+    id            bigint GENERATED ALWAYS AS IDENTITY,
+    project_id    bigint NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    committed_at  timestamptz,
+    part_of       bigint,
+    features      jsonb,
+    layout        smallint,
+    body_size     bigint,
+    body_raw_size bigint,
+    body_crc32    bigint,
+    entries       bigint,
+    document      bytea,
     CONSTRAINT snapshots_pkey PRIMARY KEY (id),
     CONSTRAINT snapshots_part_of_fkey FOREIGN KEY (part_of) REFERENCES snapshots(id) ON DELETE CASCADE,
     CONSTRAINT snapshots_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE
@@ -507,6 +513,25 @@ CREATE TABLE secrets_canary (
     CONSTRAINT secrets_canary_pkey PRIMARY KEY (is_only),
     CONSTRAINT secrets_canary_is_only_check CHECK (is_only)
 );
+
+
+-- 0065_runs
+CREATE TABLE runs (
+    snapshot_id bigint NOT NULL,
+    start       bigint NOT NULL,
+    name        text COLLATE "C",
+    lead        bytea NOT NULL,
+    object_id   bigint,
+    position    bigint NOT NULL,
+    size        bigint NOT NULL,
+    raw_size    bigint NOT NULL,
+    crc32       bigint NOT NULL,
+    CONSTRAINT runs_pkey PRIMARY KEY (snapshot_id, start),
+    CONSTRAINT runs_check CHECK (size = 0 OR object_id IS NOT NULL),
+    CONSTRAINT runs_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id),
+    CONSTRAINT runs_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
+);
+CREATE INDEX runs_object ON runs (object_id);
 
 
 -- made by migrate itself

@@ -31,6 +31,7 @@ RETRIED_WITHIN = timedelta(days=1)
 
 UNREFERRED = f"""
 NOT EXISTS (SELECT FROM entries WHERE object_id = o.id)
+AND NOT EXISTS (SELECT FROM runs WHERE object_id = o.id)
 AND NOT EXISTS (SELECT FROM archives WHERE object_id = o.id)
 AND NOT EXISTS (SELECT FROM jobs WHERE object_id = o.id AND state IN ('queued', 'running'))
 AND NOT EXISTS (SELECT FROM jobs WHERE object_id = o.id AND state IN ('failed', 'canceled')

@@ -54,3 +54,42 @@ class PlacedEntry:
 
     entry: Entry
     key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyRun:
+    """Ready bytes of the body of an archive: ``lead``, then ``size`` bytes at ``position`` of the object.
+
+    ``start`` is the offset in the body. ``raw_size`` and ``crc32`` are of what lead and run inflate to.
+    ``name`` is the entry that the run is, where it is nothing else.
+    """
+
+    start: int
+    name: str | None
+    lead: bytes
+    object_id: int | None
+    position: int
+    size: int
+    raw_size: int
+    crc32: int
+
+    @property
+    def length(self) -> int:
+        """The bytes that it has in the body."""
+        return len(self.lead) + self.size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """The body of an archive as a whole: all of it that does not depend on who exports, and when.
+
+    ``layout`` is the version of the layout; ``raw_size`` and ``crc32`` are of what it inflates to.
+    ``entries`` counts all of the snapshot. ``document`` is tree/project.json as it is stored, if it is short.
+    """
+
+    layout: int
+    size: int
+    raw_size: int
+    crc32: int
+    entries: int
+    document: bytes | None
