@@ -98,7 +98,9 @@ class Importer:
         features = await read_features(self._pool, self._store, snapshot_id)
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
-            await index.commit(db, snapshot_id=snapshot_id, project_id=job.project_id, features=features)
+            await index.commit(
+                db, snapshot_id=snapshot_id, project_id=job.project_id, features=features, body=writer.body
+            )
             await content.apply_attributes(
                 db,
                 job.project_id,

@@ -66,6 +66,7 @@ class RelationImporter:
                 await index.share(
                     self._pool, lease, base=base, snapshot_id=writer.snapshot_id, but=merge.name
                 )
+                await writer.share_body(base, but=merge.name)
                 await merge.keep(self._pool, self._store, base, progress=progress)
             progress.begin(Phase.READING)
             async with failures.flush_after():
@@ -73,16 +74,22 @@ class RelationImporter:
                 progress.begin(Phase.WRITING)
                 await writer.close()
             progress.begin(Phase.COMMITTING)
-            await self._finish(job, lease, progress, base=base, snapshot_id=writer.snapshot_id)
+            await self._finish(job, lease, progress, base=base, writer=writer)
 
     async def _finish(
-        self, job: Job, lease: Lease, progress: Progress, *, base: int | None, snapshot_id: int
+        self, job: Job, lease: Lease, progress: Progress, *, base: int | None, writer: SnapshotWriter
     ) -> None:
+        snapshot_id = writer.snapshot_id
         features = await read_features(self._pool, self._store, snapshot_id)
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
             await index.commit_on_base(
-                db, base=base, snapshot_id=snapshot_id, project_id=job.project_id, features=features
+                db,
+                base=base,
+                snapshot_id=snapshot_id,
+                project_id=job.project_id,
+                features=features,
+                body=writer.body,
             )
             await jobs.finish(db, lease, progress=progress.report())
 

@@ -22,7 +22,7 @@ from shared.pushes import store
 from shared.pushes.store import Push, PushGone
 from shared.snapshots import index
 from shared.snapshots.index import SnapshotGone
-from shared.snapshots.models import Entry, PlacedEntry, Segment
+from shared.snapshots.models import BodyRun, Entry, PlacedEntry, Segment
 from shared.snapshots.rows import Rows
 from shared.snapshots.writer import SnapshotWriter, write_into
 from shared.storage.base import ObjectStore
@@ -64,10 +64,16 @@ async def write_part(pool: Pool, store: ObjectStore, push: Push, name: str) -> A
 
 
 async def _append(
-    pool: Pool, push: Push, part: int, *, entries: Sequence[Entry], segments: Sequence[Segment]
+    pool: Pool,
+    push: Push,
+    part: int,
+    *,
+    entries: Sequence[Entry],
+    segments: Sequence[Segment],
+    runs: Sequence[BodyRun],
 ) -> None:
     try:
-        await index.append(pool, snapshot_id=part, entries=entries, segments=segments)
+        await index.append(pool, snapshot_id=part, entries=entries, segments=segments, runs=runs)
     except SnapshotGone as error:
         raise PushGone(push.id) from error
 

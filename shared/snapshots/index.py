@@ -18,7 +18,8 @@ from shared.errors import CrossdockError, LeaseLost
 from shared.gitlab.features import NAMES, ProjectFeatures
 from shared.gitlab.visibility import Visibility
 from shared.jobs.models import Lease
-from shared.snapshots.models import Entry, EntryKind, PlacedEntry, Segment
+from shared.snapshots import runs as body_runs
+from shared.snapshots.models import Body, BodyRun, Entry, EntryKind, PlacedEntry, Segment
 
 _PAGE = 1000
 _SHARING = timedelta(minutes=10)
@@ -43,7 +44,11 @@ _FEW = 100
 _APPEND = f"""WITH entered AS (
         INSERT INTO entries (snapshot_id, {", ".join(_ENTRY)})
         SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-                                 $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[], $11::bigint[]))
+                                 $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[], $11::bigint[])),
+    laid_out AS (
+        INSERT INTO runs (snapshot_id, {", ".join(body_runs.COLUMNS)})
+        SELECT $1, * FROM unnest($19::bigint[], $20::text[], $21::bytea[], $22::bigint[], $23::bigint[],
+                                 $24::bigint[], $25::bigint[], $26::bigint[]))
     INSERT INTO segments (snapshot_id, {", ".join(_SEGMENT)})
     SELECT $1, * FROM unnest($12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
                              $17::bigint[], $18::bigint[])"""  # noqa: S608  # fixed texts
@@ -112,28 +117,40 @@ async def append_for_job(
     snapshot_id: int,
     entries: Sequence[Entry],
     segments: Sequence[Segment],
+    runs: Sequence[BodyRun] = (),
 ) -> None:
     """Append rows to the open snapshot of a job. Raises LeaseLost where another attempt has deleted it."""
     try:
-        await append(pool, snapshot_id=snapshot_id, entries=entries, segments=segments)
+        await append(pool, snapshot_id=snapshot_id, entries=entries, segments=segments, runs=runs)
     except SnapshotGone as error:
         raise LeaseLost(lease.job_id) from error
 
 
 async def append(
-    pool: Pool, *, snapshot_id: int, entries: Sequence[Entry], segments: Sequence[Segment]
+    pool: Pool,
+    *,
+    snapshot_id: int,
+    entries: Sequence[Entry],
+    segments: Sequence[Segment],
+    runs: Sequence[BodyRun] = (),
 ) -> None:
     """Append rows to a snapshot, all or none. Raises SnapshotGone."""
     rows_of_entries = [_row_of_entry(entry) for entry in entries]
     rows_of_segments = [_row_of_segment(segment) for segment in segments]
+    rows_of_runs = [body_runs.row_of(run) for run in runs]
     try:
-        if len(entries) + len(segments) <= _FEW:
-            columns = *_columns(rows_of_entries, len(_ENTRY)), *_columns(rows_of_segments, len(_SEGMENT))
+        if len(entries) + len(segments) + len(runs) <= _FEW:
+            columns = (
+                *_columns(rows_of_entries, len(_ENTRY)),
+                *_columns(rows_of_segments, len(_SEGMENT)),
+                *_columns(rows_of_runs, len(body_runs.COLUMNS)),
+            )
             await pool.execute(_APPEND, snapshot_id, *columns)
             return
         async with pool.acquire() as db, db.transaction():
             await _copy(db, "entries", _ENTRY, snapshot_id, rows_of_entries)
             await _copy(db, "segments", _SEGMENT, snapshot_id, rows_of_segments)
+            await body_runs.copy_runs(db, snapshot_id, runs)
     except ForeignKeyViolationError as error:
         raise SnapshotGone(snapshot_id) from error
 
@@ -162,15 +179,23 @@ def _columns(rows: Sequence[_Values], width: int) -> list[list[object]]:
     return [[row[column] for row in rows] for column in range(width)]
 
 
-async def commit(db: Connection, *, snapshot_id: int, project_id: int, features: ProjectFeatures) -> None:
+async def commit(
+    db: Connection,
+    *,
+    snapshot_id: int,
+    project_id: int,
+    features: ProjectFeatures,
+    body: Body | None = None,
+) -> None:
     """Make the snapshot the project's current one; visible once the caller's transaction is committed.
 
-    ``features`` are those of the snapshot's record.
+    ``features`` are those of the snapshot's record; ``body`` is that of an archive, where it is laid out.
     """
     await db.execute(
-        """WITH committed AS (UPDATE snapshots SET committed_at = now(), features = $3 WHERE id = $1)
-           UPDATE projects SET snapshot_id = $1 WHERE id = $2""",
-        snapshot_id, project_id, features.levels,
+        f"""WITH committed AS (UPDATE snapshots SET committed_at = now(), features = $3,
+                ({", ".join(body_runs.TOTALS)}) = ROW ($4, $5, $6, $7, $8, $9) WHERE id = $1)
+           UPDATE projects SET snapshot_id = $1 WHERE id = $2""",  # noqa: S608  # fixed texts
+        snapshot_id, project_id, features.levels, *body_runs.totals_of(body),
     )  # fmt: skip
 
 
@@ -201,14 +226,20 @@ async def copy_rows(db: Database, *, base: int, snapshot_id: int, but: str = "")
 
 
 async def commit_on_base(
-    db: Connection, *, base: int | None, snapshot_id: int, project_id: int, features: ProjectFeatures
+    db: Connection,
+    *,
+    base: int | None,
+    snapshot_id: int,
+    project_id: int,
+    features: ProjectFeatures,
+    body: Body | None = None,
 ) -> None:
     """Commit the snapshot where the project's current one is ``base``. Raises SnapshotOutdated."""
     # Locked, so that no other commit comes between the comparison and ours.
     await db.execute("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", project_id)
     if await current(db, project_id) != base:
         raise SnapshotOutdated(project_id)
-    await commit(db, snapshot_id=snapshot_id, project_id=project_id, features=features)
+    await commit(db, snapshot_id=snapshot_id, project_id=project_id, features=features, body=body)
 
 
 async def pin(pool: Pool, lease: Lease) -> int | None:

@@ -1,4 +1,4 @@
-"""The pack: one object that holds the relations and small blobs of a snapshot, in order of arrival."""
+"""The pack: an object that holds relations and small blobs of a snapshot, in order of arrival."""
 
 from __future__ import annotations
 
@@ -8,17 +8,32 @@ from shared.database.pool import Pool
 from shared.ledger import objects
 from shared.storage.base import ObjectStore, ObjectWriter
 
+LONGEST = 4 * 2**30
+"""No pack comes near the most parts that S3 takes of an upload, and one copy on the server takes 5 GiB."""
+
 
 class Pack:
-    """Appends to an object that the first byte creates; ``size`` is the bytes in it so far."""
+    """Appends to an object that the first byte creates; ``size`` is the bytes in it so far.
 
-    def __init__(self, pool: Pool, store: ObjectStore, *, resources: AsyncExitStack) -> None:
+    An entry that begins once the pack has ``longest`` bytes begins another object.
+    """
+
+    def __init__(
+        self, pool: Pool, store: ObjectStore, *, resources: AsyncExitStack, longest: int = LONGEST
+    ) -> None:
+        self._longest = longest
         self._pool = pool
         self._store = store
         self._resources = resources
         self._writer: ObjectWriter | None = None
         self.object_id: int | None = None
         self.size = 0
+
+    async def begin(self) -> None:
+        """Begin an entry, all of which lies in one object."""
+        if self.size >= self._longest:
+            await self.commit()
+            self._writer, self.object_id, self.size = None, None, 0
 
     async def append(self, data: bytes) -> None:
         """Append stored bytes (any number). Waits where the store is slower than the caller."""

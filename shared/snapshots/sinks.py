@@ -9,11 +9,13 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Protocol
 
 from shared.database.pool import Pool
 from shared.ledger import objects
 from shared.segments.encoder import NOTHING, BlobEncoder, Extent, RawCounter, SegmentEncoder
+from shared.snapshots.body import BodyWriter, Header, NoBody, Place
 from shared.snapshots.models import Entry, EntryKind, Segment
 from shared.snapshots.pack import Pack
 from shared.snapshots.rows import Rows
@@ -23,6 +25,9 @@ SEGMENT_SIZE = 1024 * 1024
 """Raw bytes of whole lines in a segment of a relation; a longer line is a segment of its own."""
 
 _INLINE = 64 * 1024
+
+BodyLayout = BodyWriter | NoBody
+"""Where an entry has its place in archives."""
 
 
 class Encoder(Protocol):
@@ -55,11 +60,12 @@ class LineSink(Protocol):
 class RelationSink:
     """Stores the lines of one relation in segments. It holds at most 1 MiB of lines, or one longer line."""
 
-    def __init__(self, name: str, mtime: int, *, pack: Pack, rows: Rows) -> None:
+    def __init__(self, name: str, mtime: int, *, pack: Pack, rows: Rows, body: BodyLayout) -> None:
         self._name = name
         self._mtime = mtime
         self._pack = pack
         self._rows = rows
+        self._body = body
         self._encoder = SegmentEncoder()
         self._digest = hashlib.sha256()
         self._waiting: list[bytes] = []
@@ -67,7 +73,7 @@ class RelationSink:
         self._waiting_records = 0
         self._lines = 0
         self._whole = NOTHING
-        self._position = pack.size
+        self._position: int | None = None  # unknown before the first segment
 
     async def write(self, line: bytes, *, record: bool = True) -> None:
         """Take one line, with its newline where it has one; only a ``record`` is counted."""
@@ -80,21 +86,29 @@ class RelationSink:
     async def commit(self) -> None:
         """Write the entry; without it the relation has none."""
         await self._end_segment()
+        object_id = self._pack.object_id if self._whole.raw_length else None
+        place = Place(object_id, self._position or 0, self._whole)
         await self._rows.add(
             Entry(
                 name=self._name, kind=EntryKind.RELATION, mtime=self._mtime,
-                object_id=self._pack.object_id if self._whole.raw_length else None,
-                position=self._position, stored_size=self._whole.stored_length,
+                object_id=place.object_id, position=place.position, stored_size=self._whole.stored_length,
                 raw_size=self._whole.raw_length, crc32=self._whole.crc32,
                 sha256=self._digest.digest(), lines=self._lines,
             )
         )  # fmt: skip
+        stored, padding = self._body.padding(self._whole.raw_length)
+        await self._pack.append(stored)
+        place = replace(place, extent=self._whole.then(padding))
+        await self._body.add(self._name, self._mtime, place, padding=padding)
 
     async def _end_segment(self) -> None:
         if not self._waiting:
             return
         lines, self._waiting, self._waiting_size = self._waiting, [], 0
         records, self._waiting_records = self._waiting_records, 0
+        if self._position is None:
+            await self._pack.begin()
+            self._position = self._pack.size
         position = self._pack.size
         extent = await self._encode(b"".join(lines))
         await self._rows.add(
@@ -147,45 +161,80 @@ class _Encoding:
 
 
 class PackedBlob:
-    """A small blob: a run of the pack."""
+    """A small blob of ``size`` raw bytes: a run of the pack, between its tar header and its padding.
 
-    def __init__(self, name: str, mtime: int, *, pack: Pack, rows: Rows) -> None:
+    ``keep`` is called with its stored bytes.
+    """
+
+    def __init__(  # what is known of a blob before its bytes
+        self, name: str, mtime: int, *, size: int, pack: Pack, rows: Rows, body: BodyLayout,
+        keep: Callable[[bytes], None] = lambda _: None,
+    ) -> None:  # fmt: skip
         self._name = name
         self._mtime = mtime
+        self._size = size
         self._pack = pack
         self._rows = rows
-        self._position = pack.size
-        self._encoding = _Encoding(pack.append)
+        self._body = body
+        self._keep = keep
+        self._header: Header | None = None
+        self._begin = 0
+        self._encoding = _Encoding(self._place)
 
     async def write(self, data: bytes) -> None:
         """Take the next bytes."""
         await self._encoding.write(data)
 
+    async def _place(self, data: bytes) -> None:
+        if data:
+            await self._write_header()
+            await self._pack.append(data)
+            self._keep(data)
+
+    async def _write_header(self) -> Header:
+        if self._header is None:
+            await self._pack.begin()
+            self._begin = self._pack.size
+            self._header = self._body.header(self._name, self._mtime, size=self._size)
+            await self._pack.append(self._header.stored)
+        return self._header
+
     async def commit(self, sha256: bytes) -> None:
         """Write the entry."""
         extent = await self._encoding.end()
+        header = await self._write_header()
+        stored, padding = self._body.padding(extent.raw_length)
+        await self._pack.append(stored)
         object_id = self._pack.object_id if extent.raw_length else None
         await self._rows.add(
             Entry(
                 name=self._name, kind=EntryKind.BLOB, mtime=self._mtime, object_id=object_id,
-                position=self._position, stored_size=extent.stored_length, raw_size=extent.raw_length,
-                crc32=extent.crc32, sha256=sha256,
+                position=self._begin + header.extent.stored_length if extent.raw_length else 0,
+                stored_size=extent.stored_length, raw_size=extent.raw_length, crc32=extent.crc32,
+                sha256=sha256,
             )
         )  # fmt: skip
+        whole = header.extent.then(extent).then(padding)
+        await self._body.extend(Place(self._pack.object_id, self._begin, whole))
 
     async def abort(self) -> None:
-        """Write no entry; the bytes stay in the pack, and no entry names them."""
+        """Write no entry; what is in the pack stays there, and no entry and no run names it."""
+        if self._header:
+            self._body.take_back(self._header)
 
 
 class LargeBlob:
     """A blob in an object of its own; blobs of the same SHA-256, of their raw bytes, share one object."""
 
-    def __init__(self, name: str, mtime: int, *, pool: Pool, store: ObjectStore, rows: Rows) -> None:
+    def __init__(  # what is known of a blob before its bytes
+        self, name: str, mtime: int, *, pool: Pool, store: ObjectStore, rows: Rows, body: BodyLayout
+    ) -> None:
         self._name = name
         self._mtime = mtime
         self._pool = pool
         self._store = store
         self._rows = rows
+        self._body = body
         self._resources = AsyncExitStack()
 
     async def open(self) -> None:
@@ -211,6 +260,7 @@ class LargeBlob:
         else:
             await self.abort()
         await _refer(self._rows, blob, name=self._name, mtime=self._mtime, extent=extent, sha256=sha256)
+        await self._body.add(self._name, self._mtime, _place_of(blob, extent))
         await self._resources.aclose()
 
     async def abort(self) -> None:
@@ -226,11 +276,12 @@ class LargeBlob:
 class KnownBlob:
     """A blob whose digest is that of a stored one: its bytes are only counted, for whoever verifies them."""
 
-    def __init__(self, name: str, mtime: int, *, pool: Pool, rows: Rows) -> None:
+    def __init__(self, name: str, mtime: int, *, pool: Pool, rows: Rows, body: BodyLayout) -> None:
         self._name = name
         self._mtime = mtime
         self._pool = pool
         self._rows = rows
+        self._body = body
         self._counter = RawCounter()
 
     async def write(self, data: bytes) -> None:
@@ -244,6 +295,7 @@ class KnownBlob:
             raise objects.BlobVanished(self._name)
         _, extent = self._counter.end()
         await _refer(self._rows, blob, name=self._name, mtime=self._mtime, extent=extent, sha256=sha256)
+        await self._body.add(self._name, self._mtime, _place_of(blob, extent))
 
     async def abort(self) -> None:
         """Write no entry."""
@@ -262,3 +314,8 @@ async def _refer(
     # At once, not with the batch: only a row of entries refers to the blob. A blob that was found is
     # touched for the grace time alone, and the batch may take longer than that.
     await rows.flush()
+
+
+def _place_of(blob: objects.StoredBlob, extent: Extent) -> Place:
+    """Give the place of a stored blob, which another version may have encoded to another length."""
+    return Place(blob.object_id, 0, replace(extent, stored_length=blob.size))

@@ -7,49 +7,63 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from shared.database.pool import Pool
+from shared.gitlab.layout import PROJECT, VERSION
 from shared.jobs.models import Lease
 from shared.ledger import objects
-from shared.snapshots import index
-from shared.snapshots.models import Entry, EntryKind
+from shared.snapshots import index, runs
+from shared.snapshots.body import LAYOUT, BodyWriter, NoBody
+from shared.snapshots.models import Body, Entry, EntryKind
 from shared.snapshots.pack import Pack
 from shared.snapshots.rows import Rows
 from shared.snapshots.sinks import BlobSink, KnownBlob, LargeBlob, PackedBlob, RelationSink
 from shared.storage.base import ObjectStore
 
+_OF_HEAD = (VERSION, PROJECT)
+"""Entries that an export makes itself, before the body."""
+
+_LONGEST_DOCUMENT = 64 * 1024
+
 
 class SnapshotWriter:
-    """Gives a sink for each entry; one is open at a time.
+    """Gives a sink for each entry; one is open at a time. It lays out the body of archives, if ``laid_out``.
 
     Memory: one part of the pack's upload, one part of a large blob's upload, and one segment.
     """
 
     def __init__(  # what a snapshot is made with
         self, pool: Pool, store: ObjectStore, *, rows: Rows, snapshot_id: int, packed_up_to: int,
-        resources: AsyncExitStack,
+        resources: AsyncExitStack, laid_out: bool,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._store = store
         self._rows = rows
         self._packed_up_to = packed_up_to
         self._pack = Pack(pool, store, resources=resources)
+        self._layout = BodyWriter(rows.add) if laid_out else NoBody()
+        self._document: bytearray | None = bytearray()
+        self._entries_of_base = 0
         self._large: LargeBlob | None = None
+        self.body: Body | None = None
         self.snapshot_id = snapshot_id
 
     async def directory(self, name: str, mtime: int) -> None:
         """Add a directory."""
         await self._rows.add(Entry(name=name, kind=EntryKind.DIRECTORY, mtime=mtime))
+        await self._layout.directory(name.rstrip("/"), mtime)
 
     def relation(self, name: str, mtime: int) -> RelationSink:
         """Give the sink of a relation."""
-        return RelationSink(name, mtime, pack=self._pack, rows=self._rows)
+        return RelationSink(name, mtime, pack=self._pack, rows=self._rows, body=self._layout)
 
     async def blob(self, name: str, mtime: int, *, size: int, sha256: bytes | None = None) -> BlobSink:
         """Give the sink of a blob of ``size`` raw bytes, which puts none where that digest is stored."""
+        body = NoBody() if name in _OF_HEAD else self._layout
         if size <= self._packed_up_to:
-            return PackedBlob(name, mtime, pack=self._pack, rows=self._rows)
+            keep = self._keep_document if name == PROJECT else _keep_nothing
+            return PackedBlob(name, mtime, size=size, pack=self._pack, rows=self._rows, body=body, keep=keep)
         if sha256 is not None and await objects.find_blob(self._pool, sha256):
-            return KnownBlob(name, mtime, pool=self._pool, rows=self._rows)
-        self._large = LargeBlob(name, mtime, pool=self._pool, store=self._store, rows=self._rows)
+            return KnownBlob(name, mtime, pool=self._pool, rows=self._rows, body=body)
+        self._large = LargeBlob(name, mtime, pool=self._pool, store=self._store, rows=self._rows, body=body)
         await self._large.open()
         return self._large
 
@@ -61,7 +75,41 @@ class SnapshotWriter:
     async def close(self) -> None:
         """Store every byte and every row that waits. The snapshot is complete then, but not yet committed."""
         await self._pack.commit()
+        if isinstance(self._layout, BodyWriter):
+            entries = self._entries_of_base + self._rows.entries
+            self.body = await self._layout.finish(
+                entries=entries, document=bytes(self._document) if self._document else None
+            )
         await self._rows.flush()
+
+    async def share_body(self, base: int, *, but: str) -> None:
+        """Lay out the body of ``base`` first, without entry ``but``.
+
+        Where that body has no layout, or another version's, this one gets none: its first export makes it.
+        """
+        body = await runs.find_body(self._pool, base)
+        if body is None or body.layout != LAYOUT or isinstance(self._layout, NoBody):
+            self._layout = NoBody()
+            return
+        self._document = bytearray(body.document or b"")
+        self._entries_of_base = body.entries
+        replaced = False
+        async for placed in runs.read_runs(self._pool, base):
+            if placed.run.name == but:
+                replaced = True
+            else:
+                await self._layout.copy(placed.run)
+        self._entries_of_base -= replaced
+
+    def _keep_document(self, stored: bytes) -> None:
+        if self._document is not None:
+            self._document += stored
+            if len(self._document) > _LONGEST_DOCUMENT:
+                self._document = None
+
+
+def _keep_nothing(_stored: bytes) -> None:
+    """Keep nothing of a blob's stored bytes."""
 
 
 @asynccontextmanager
@@ -75,19 +123,20 @@ async def write_snapshot(
     snapshot_id = await index.open_snapshot(pool, lease, project_id=project_id)
     rows = Rows(partial(index.append_for_job, pool, lease, snapshot_id=snapshot_id))
     async with write_into(
-        pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to
+        pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to, laid_out=True
     ) as writer:
         yield writer
 
 
 @asynccontextmanager
 async def write_into(
-    pool: Pool, store: ObjectStore, *, rows: Rows, snapshot_id: int, packed_up_to: int
+    pool: Pool, store: ObjectStore, *, rows: Rows, snapshot_id: int, packed_up_to: int, laid_out: bool = False
 ) -> AsyncIterator[SnapshotWriter]:
     """Write into a snapshot that is open. Leaving the block without ``close`` aborts the uploads."""
     async with AsyncExitStack() as resources:
         writer = SnapshotWriter(
-            pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to, resources=resources
-        )
+            pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to, resources=resources,
+            laid_out=laid_out,
+        )  # fmt: skip
         resources.push_async_callback(writer.abort)
         yield writer

@@ -12,6 +12,7 @@ from shared.restore.archive_events import archive_events
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import Failure, LimitedFailures
 from shared.restore.restorer import Restorer
+from shared.snapshots.body import NoBody
 from shared.snapshots.pack import Pack
 from shared.snapshots.rows import Rows
 from shared.snapshots.sinks import PackedBlob, RelationSink
@@ -22,6 +23,8 @@ class _NoPack:
 
     object_id = 1
     size = 0
+
+    async def begin(self) -> None: ...
 
     async def append(self, data: bytes) -> None:
         self.size += len(data)
@@ -39,10 +42,10 @@ class _Writer:
     async def directory(self, name: str, mtime: int) -> None: ...
 
     def relation(self, name: str, mtime: int) -> RelationSink:
-        return RelationSink(name, mtime, pack=self._pack, rows=self._rows)
+        return RelationSink(name, mtime, pack=self._pack, rows=self._rows, body=NoBody())
 
     async def blob(self, name: str, mtime: int, *, size: int, sha256: bytes | None = None) -> PackedBlob:
-        return PackedBlob(name, mtime, pack=self._pack, rows=self._rows)
+        return PackedBlob(name, mtime, size=size, pack=self._pack, rows=self._rows, body=NoBody())
 
 
 class _Pieces:
