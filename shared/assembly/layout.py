@@ -126,6 +126,22 @@ async def cut_part(
             return
 
 
+async def cut_placed(
+    items: AsyncIterator[tuple[int, LayoutItem]], *, start: int, length: int
+) -> AsyncGenerator[LayoutItem, None]:
+    """Cut ``length`` bytes from ``start`` on out of a file whose items come with their offsets.
+
+    Items that are wholly before ``start`` may be missing.
+    """
+    end = start + length
+    async for at, item in items:
+        if at >= end:
+            return
+        first, last = max(start - at, 0), min(end - at, size_of(item))
+        if first < last:
+            yield _cut(item, first, last)
+
+
 def _cut(item: LayoutItem, first: int, last: int) -> LayoutItem:
     if isinstance(item, Run):
         return Run(item.key, item.position + first, last - first)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import aclosing
 
+from shared.assembly.blocks import BlockReader
 from shared.gitlab.project_json import project_attributes
 from shared.projects.content import ProjectContent
 from shared.segments.inflater import inflate
@@ -32,6 +34,15 @@ async def project_document(
     if not overrides:
         return None
     return await asyncio.to_thread(project_attributes, await load(store, stored), overrides)
+
+
+async def stored_document(blocks: BlockReader, placed: PlacedEntry, kept: bytes | None) -> bytes:
+    """Give a document as it is stored: the ``kept`` bytes, or else by a read. Raises StorageError."""
+    if kept is not None:
+        return kept
+    entry = placed.entry
+    async with aclosing(blocks.read(Run(placed.key, entry.position, entry.stored_size))) as chunks:
+        return b"".join([chunk async for chunk in chunks])
 
 
 async def load(store: ObjectStore, placed: PlacedEntry) -> bytes:

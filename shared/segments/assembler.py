@@ -37,6 +37,11 @@ class GzipAssembler:
         """Bytes of the file itself so far, the gzip header and trailer among them."""
         return self._whole.stored_length
 
+    @property
+    def crc32(self) -> int:
+        """The CRC-32 of those raw bytes."""
+        return self._whole.crc32
+
     def header(self) -> bytes:
         """Begin the file."""
         return self._put(_HEADER)
