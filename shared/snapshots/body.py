@@ -22,7 +22,7 @@ AddRun = Callable[[BodyRun], Awaitable[None]]
 """Takes the runs of a body, in order."""
 
 _LONGEST_LEAD = 64 * 1024
-"""Raw bytes of headers of directories that are held."""
+"""Raw bytes that wait at most: headers of directories and of empty files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +54,20 @@ class BodyWriter:
         self._encoder = SegmentEncoder()
         self._whole = NOTHING
         self._open = _NOWHERE
-        self._directories = bytearray()
+        self._waiting = bytearray()
 
     async def directory(self, name: str, mtime: int) -> None:
         """Add a directory; its header waits for the next file."""
-        self._directories += tar.directory_header(name, mtime)
-        if len(self._directories) > _LONGEST_LEAD:
-            await self._add_directories()
+        await self._wait(tar.directory_header(name, mtime))
 
     def header(self, name: str, mtime: int, *, size: int) -> Header:
         """Give what precedes a file in the pack: the directories that wait, and its header."""
-        directories, self._directories = bytes(self._directories), bytearray()
+        directories, self._waiting = bytes(self._waiting), bytearray()
         return Header(*self._encode(directories + tar.file_header(name, size=size, mtime=mtime)), directories)
 
     def take_back(self, header: Header) -> None:
         """Let the directories of a header wait again, as its file was left out."""
-        self._directories[:0] = header.directories
+        self._waiting[:0] = header.directories
 
     def padding(self, size: int) -> tuple[bytes, Extent]:
         """Give what follows a file of ``size`` raw bytes."""
@@ -91,11 +89,23 @@ class BodyWriter:
         """
         size = place.extent.raw_length
         lead, extent = self._encode(tar.file_header(name, size=size - padding.raw_length, mtime=mtime))
-        await self._add_directories()
+        await self._add_waiting()
         await self._add_run(name, lead, place, extent.then(place.extent))
         if not padding.raw_length and size % BLOCK:
             stored, extent = self.padding(size)
             await self._add_run(name, stored, _NOWHERE, extent)
+
+    async def append(self, name: str, mtime: int, place: Place) -> None:
+        """Add a file that nothing will leave out, with a stretch that is nothing but its bytes."""
+        size = place.extent.raw_length
+        header = tar.file_header(name, size=size, mtime=mtime)
+        if not size:
+            await self._wait(header)
+            return
+        await self._end_run()
+        before, self._waiting = bytes(self._waiting), bytearray(tar.padding(size))
+        lead, extent = self._encode(before + header)
+        await self._add_run(None, lead, place, extent.then(place.extent))
 
     async def copy(self, run: BodyRun) -> None:
         """Add a run of another body."""
@@ -105,7 +115,7 @@ class BodyWriter:
 
     async def finish(self, *, entries: int, document: bytes | None) -> Body:
         """End the body; it is of a snapshot with so many entries."""
-        await self._add_directories()
+        await self._add_waiting()
         await self._end_run()
         whole = self._whole
         return Body(
@@ -113,10 +123,16 @@ class BodyWriter:
             entries=entries, document=document,
         )  # fmt: skip
 
-    async def _add_directories(self) -> None:
+    async def _wait(self, raw: bytes) -> None:
+        """Let raw bytes wait for the next lead or header."""
+        self._waiting += raw
+        if len(self._waiting) > _LONGEST_LEAD:
+            await self._add_waiting()
+
+    async def _add_waiting(self) -> None:
         await self._end_run()
-        if self._directories:
-            raw, self._directories = bytes(self._directories), bytearray()
+        if self._waiting:
+            raw, self._waiting = bytes(self._waiting), bytearray()
             lead, extent = self._encode(raw)
             await self._add_run(None, lead, _NOWHERE, extent)
 
