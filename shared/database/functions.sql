@@ -1,4 +1,4 @@
--- Version 3, for migration 61 and newer.
+-- Version 4, for migration 66 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -202,13 +202,15 @@ $$;
 
 -- The archive that an export has made, an import reads or an upload sends. The outcome comes first: it has the
 -- size and digest of an archive that the import fetched, or that was put into the store without a digest.
+-- The digest of an archive that an export has made is null until somebody has read it whole.
 CREATE OR REPLACE FUNCTION archive_of_job(job jobs) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT archive FROM (
         SELECT job.outcome -> 'archive' AS archive, 1 AS rank
         WHERE jsonb_typeof(job.outcome -> 'archive') = 'object'
         UNION ALL
-        SELECT jsonb_build_object('size', size, 'sha256', encode(sha256, 'hex')), 2
-        FROM archives WHERE job_id = job.id
+        SELECT jsonb_build_object('size', size, 'sha256', encode(sha256, 'hex'))
+            || jsonb_strip_nulls(jsonb_build_object('crc32', lpad(to_hex(crc32), 8, '0'), 'etag', etag)), 2
+        FROM archives WHERE job_id = CASE job.kind WHEN 'upload' THEN job.parent_id ELSE job.id END
         UNION ALL
         SELECT jsonb_build_object('size', size, 'sha256', encode(sha256, 'hex')), 3
         FROM objects WHERE id = job.object_id

@@ -68,7 +68,7 @@ CREATE TRIGGER place_namespace BEFORE INSERT OR UPDATE OF parent_id, path, name 
     FOR EACH ROW EXECUTE FUNCTION place_namespace();
 
 
--- 0002_projects, 0003_snapshots, 0007_project_archived
+-- 0002_projects, 0003_snapshots, 0007_project_archived, 0066_plans
 CREATE TABLE projects (
     id           bigint GENERATED ALWAYS AS IDENTITY,
     namespace_id bigint NOT NULL,
@@ -114,7 +114,7 @@ CREATE INDEX memberships_namespace ON memberships (namespace_id);
 CREATE INDEX memberships_project ON memberships (project_id);
 
 
--- 0003_snapshots, 0064_block_checksums
+-- 0003_snapshots, 0064_block_checksums, 0066_plans
 CREATE TABLE objects (
     id         bigint GENERATED ALWAYS AS IDENTITY,
     key        text NOT NULL,
@@ -125,6 +125,7 @@ CREATE TABLE objects (
     created_at timestamptz NOT NULL DEFAULT now(),
     touched_at timestamptz NOT NULL DEFAULT now(),
     crc32s     bytea,
+    seen_at    timestamptz,
     CONSTRAINT objects_pkey PRIMARY KEY (id),
     CONSTRAINT objects_key_key UNIQUE (key),
     CONSTRAINT objects_check CHECK (state <> 'stored' OR size IS NOT NULL),
@@ -136,10 +137,10 @@ CREATE UNIQUE INDEX objects_blob ON objects (sha256)
 CREATE INDEX objects_touched ON objects (touched_at);
 
 
--- 0003_snapshots, 0017_pushes, 0031_what_a_project_hides, 0065_runs
+-- 0003_snapshots, 0017_pushes, 0031_what_a_project_hides, 0065_runs, 0066_plans
 CREATE TABLE snapshots (
     id            bigint GENERATED ALWAYS AS IDENTITY,
-    project_id    bigint NOT NULL,
+    project_id    bigint,
     created_at    timestamptz NOT NULL DEFAULT now(),
     committed_at  timestamptz,
     part_of       bigint,
@@ -150,9 +151,10 @@ CREATE TABLE snapshots (
     body_crc32    bigint,
     entries       bigint,
     document      bytea,
+    read_until    timestamptz,
     CONSTRAINT snapshots_pkey PRIMARY KEY (id),
     CONSTRAINT snapshots_part_of_fkey FOREIGN KEY (part_of) REFERENCES snapshots(id) ON DELETE CASCADE,
-    CONSTRAINT snapshots_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE
+    CONSTRAINT snapshots_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE SET NULL
 );
 CREATE INDEX snapshots_part_of ON snapshots (part_of);
 CREATE INDEX snapshots_project ON snapshots (project_id);
@@ -279,28 +281,35 @@ CREATE TABLE failed_relations (
 CREATE INDEX failed_relations_job ON failed_relations (job_id, lease, id);
 
 
--- 0004_jobs, 0013_archives_of_jobs
+-- 0004_jobs, 0013_archives_of_jobs, 0066_plans
 CREATE TABLE archives (
-    id         bigint GENERATED ALWAYS AS IDENTITY,
-    project_id bigint NOT NULL,
-    user_id    bigint NOT NULL,
-    job_id     bigint NOT NULL,
-    object_id  bigint NOT NULL,
-    file_name  text NOT NULL,
-    size       bigint NOT NULL,
-    sha256     bytea NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    expires_at timestamptz NOT NULL,
+    id          bigint GENERATED ALWAYS AS IDENTITY,
+    project_id  bigint NOT NULL,
+    user_id     bigint NOT NULL,
+    job_id      bigint NOT NULL,
+    object_id   bigint,
+    file_name   text NOT NULL,
+    size        bigint NOT NULL,
+    sha256      bytea,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    expires_at  timestamptz NOT NULL,
+    snapshot_id bigint,
+    head        bytea,
+    tail        bytea,
+    crc32       bigint,
+    etag        text,
     CONSTRAINT archives_pkey PRIMARY KEY (id),
     CONSTRAINT archives_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE,
     CONSTRAINT archives_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id),
     CONSTRAINT archives_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    CONSTRAINT archives_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id),
     CONSTRAINT archives_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
 CREATE INDEX archives_expiry ON archives (expires_at);
 CREATE UNIQUE INDEX archives_job ON archives (job_id);
 CREATE INDEX archives_object ON archives (object_id);
 CREATE INDEX archives_owner ON archives (project_id, user_id, job_id DESC);
+CREATE INDEX archives_snapshot ON archives (snapshot_id);
 
 
 -- 0005_rate_limits

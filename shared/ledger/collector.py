@@ -9,7 +9,7 @@ import structlog
 from shared.database.pool import Pool
 from shared.errors import StorageError
 from shared.ledger import objects
-from shared.ledger.objects import UNREFERRED, StoredObject
+from shared.ledger.objects import RETRIED_WITHIN, UNREFERRED, StoredObject
 from shared.storage.base import ObjectStore
 
 _AT_ONCE = 500
@@ -20,10 +20,20 @@ _CRASHED_AFTER = timedelta(days=1)
 _UNUSED = """
 NOT EXISTS (SELECT FROM projects WHERE snapshot_id = s.id)
 AND NOT EXISTS (SELECT FROM jobs WHERE snapshot_id = s.id AND state IN ('queued', 'running'))
+AND (read_until IS NULL OR read_until < now())
+AND NOT EXISTS (SELECT FROM archives WHERE snapshot_id = s.id)
 AND NOT EXISTS (SELECT FROM relation_exports WHERE snapshot_id = s.id AND expires_at > now())
-AND NOT EXISTS (SELECT FROM pushes WHERE snapshot_id IN (s.id, s.part_of) AND expires_at > now())
+AND (project_id IS NULL
+     OR NOT EXISTS (SELECT FROM pushes WHERE snapshot_id IN (s.id, s.part_of) AND expires_at > now()))
 """
 """The SQL condition that snapshot ``s`` is not a project's current one and has no reader and no writer."""
+
+_UNSENT = f"""
+NOT EXISTS (SELECT FROM jobs u WHERE u.parent_id = a.job_id AND (
+    finished_at IS NULL OR state IN ('failed', 'canceled')
+    AND finished_at > now() - interval '{RETRIED_WITHIN.total_seconds()} s'))
+"""  # fixed texts
+"""The SQL condition that archive ``a`` is not to be uploaded, and will not be."""
 
 _log = structlog.get_logger()
 
@@ -37,8 +47,14 @@ class Collector:
         self._grace = grace
 
     async def remove_expired_archives(self) -> int:
-        """Delete the rows of archives past their time; their objects are unreferred then. Gives how many."""
-        return _count(await self._pool.execute("DELETE FROM archives WHERE expires_at < now()"))
+        """Delete archives past their time; what they kept may be unreferred then. Gives how many.
+
+        One whose upload has not ended, or can be retried, stays.
+        """
+        removed = await self._pool.execute(
+            f"DELETE FROM archives a WHERE expires_at < now() AND {_UNSENT}"  # noqa: S608  # fixed texts
+        )
+        return _count(removed)
 
     async def collect_snapshots(self) -> int:
         """Delete snapshots that are no project's current one and have no reader and no writer; give how many.
