@@ -1,0 +1,62 @@
+"""Asks the store whether the objects of a snapshot are there, and as long as the ledger says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from shared.database.pool import Database, Pool, Row
+from shared.errors import StorageError
+from shared.storage.base import ObjectStore
+
+_PAGE = 1000
+_AT_ONCE = 32
+_REMEMBERED = timedelta(minutes=10)
+
+
+class ObjectCut(StorageError):
+    """An object in the store has another size than it was recorded with; sizes in bytes."""
+
+    code = "object_cut"
+    retryable = False
+
+    def __init__(self, key: str, *, size: int, recorded: int) -> None:
+        super().__init__(f"object {key!r} has {size} bytes, not {recorded}")
+        self.key = key
+
+
+async def require_objects(pool: Pool, store: ObjectStore, snapshot_id: int) -> None:
+    """Raise ObjectMissing or ObjectCut where an object of the snapshot's body is not as it should be.
+
+    32 are asked for at once. One that was there is not asked for again within 10 minutes.
+    """
+    rows = await _unseen(pool, snapshot_id, 0)
+    while rows:
+        for first in range(0, len(rows), _AT_ONCE):
+            await _require(store, rows[first : first + _AT_ONCE])
+        seen = [row["id"] for row in rows]
+        await pool.execute("UPDATE objects SET seen_at = now() WHERE id = ANY($1)", seen)
+        rows = await _unseen(pool, snapshot_id, seen[-1]) if len(rows) == _PAGE else []
+
+
+async def _unseen(db: Database, snapshot_id: int, after: int) -> list[Row]:
+    return await db.fetch(
+        """SELECT id, key, size FROM objects o WHERE id > $2
+           AND id IN (SELECT object_id FROM runs WHERE snapshot_id = $1)
+           AND (seen_at IS NULL OR seen_at < now() - $3::interval) ORDER BY id LIMIT $4""",
+        snapshot_id, after, _REMEMBERED, _PAGE,
+    )  # fmt: skip
+
+
+async def _require(store: ObjectStore, rows: Sequence[Row]) -> None:
+    answers = await asyncio.gather(*(_ask(store, row) for row in rows), return_exceptions=True)
+    for answer in answers:
+        if answer is not None:
+            raise answer
+
+
+async def _ask(store: ObjectStore, row: Row) -> None:
+    info = await store.stat(row["key"])
+    if info.size != row["size"]:
+        raise ObjectCut(row["key"], size=info.size, recorded=row["size"])
