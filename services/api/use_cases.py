@@ -127,7 +127,7 @@ def make_use_cases(  # the ports, and what they are configured with
     queue = JobQueue(pool, broker, sealer=sealer, attempts=config.job_attempts)
     settings, limits = InstanceSettings(pool, config.defaults), RateLimits(pool, on_quota)
     repositories = Repositories(pool, store)
-    exports = Exports(pool, store, queue, settings=settings, limits=limits)
+    exports = Exports(pool, store, queue, blocks=blocks, settings=settings, limits=limits)
     imports = Imports(pool, queue, settings=settings, limits=limits)
     relation_imports = RelationImports(pool, queue)
     sources = ArchiveFinder(store, RemoteArchives(config.outbound))

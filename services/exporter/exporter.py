@@ -17,6 +17,7 @@ from shared.assembly.project import project_document
 from shared.database.pool import Connection, Pool
 from shared.errors import CrossdockError, Fault
 from shared.exports import archives
+from shared.exports.archives import ArchivePlan
 from shared.gitlab.layout import LFS_INDEX, PROJECT, VERSION, relation_of
 from shared.gitlab.version import FORMAT_VERSION
 from shared.jobs import store as jobs
@@ -77,11 +78,11 @@ class Exporter:
         if job.user_id is None:
             raise UserGone
         # An exporter of the version before recorded an archive before the end, and was lost in its upload.
-        recorded = await archives.find_by_job(self._pool, job)
-        if recorded is None:
+        if await archives.find_by_job(self._pool, job.id) is None:
             upload = await self._export(job, lease, progress)
         else:
-            upload = await self._end_recorded(job, lease, recorded.object_id, progress=progress)
+            async with self._pool.acquire() as db, db.transaction():
+                upload = await _end(db, job, lease, progress=progress)
         if upload is not None:
             await self._announce(upload)
 
@@ -158,26 +159,19 @@ class Exporter:
     ) -> Job | None:
         """Record the archive for its user, and end the job in the same transaction."""
         retention = (await self._settings()).retention
+        plan = ArchivePlan(object_id=exported.object_id, size=exported.size, sha256=exported.sha256)
+        name = file_name(content.full_path, datetime.now(UTC))
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
-            await archives.keep_newest(
-                db, job, object_id=exported.object_id, size=exported.size, sha256=exported.sha256,
-                file_name=file_name(content.full_path, datetime.now(UTC)), retention=retention,
-            )  # fmt: skip
-            return await _end(db, job, lease, exported.object_id, progress=progress)
-
-    async def _end_recorded(
-        self, job: Job, lease: Lease, object_id: int, *, progress: Progress
-    ) -> Job | None:
-        async with self._pool.acquire() as db, db.transaction():
-            return await _end(db, job, lease, object_id, progress=progress)
+            await archives.keep_newest(db, job, plan, file_name=name, retention=retention)
+            return await _end(db, job, lease, progress=progress)
 
     async def explain(self, job: Job, error: CrossdockError) -> str:
         """Return the error message for the job's row. GitLab's API shows no errors of exports."""
         return f"Error exporting project {job.project_id} - {error}"
 
 
-async def _end(db: Connection, job: Job, lease: Lease, object_id: int, *, progress: Progress) -> Job | None:
+async def _end(db: Connection, job: Job, lease: Lease, *, progress: Progress) -> Job | None:
     """Finish the job, and queue the upload of its archive if it has one. The address stays sealed."""
     await jobs.finish(db, lease, progress=progress.report())
     target = job.order.upload if isinstance(job.order, ExportOrder) else None
@@ -185,8 +179,7 @@ async def _end(db: Connection, job: Job, lease: Lease, object_id: int, *, progre
         return None
     return await jobs.enqueue(
         db, UploadOrder(upload=target), project_id=job.project_id, user_id=job.user_id, parent_id=job.id,
-        correlation_id=job.correlation_id, object_id=object_id, max_attempts=job.max_attempts,
-        traceparent=job.traceparent,
+        correlation_id=job.correlation_id, max_attempts=job.max_attempts, traceparent=job.traceparent,
     )  # fmt: skip
 
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import asdict
 
 import structlog
 
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, Fault
+from shared.exports import archives
+from shared.exports.archive_reader import ArchiveReader
+from shared.exports.archives import FinishedArchive
 from shared.jobs import store as jobs
 from shared.jobs.models import Job, Lease, Outcome, UploadOrder, UploadOutcome, UploadTarget
 from shared.jobs.progress import Phase, Progress
-from shared.ledger import objects
-from shared.ledger.objects import StoredFile
 from shared.outbound.policy import SCHEMES
 from shared.remote.client import RemoteClient
 from shared.remote.errors import bad_status
 from shared.remote.masking import mask_url
 from shared.remote.urls import parse
-from shared.storage.base import ObjectStore
+from shared.snapshots.index import SnapshotGone
+from shared.snapshots.reading import keep_for_reading
 
 LARGEST_PUT = 5 * 2**30
 """The most bytes that S3 accepts in one PUT (Amazon S3 user guide: Uploading objects)."""
@@ -70,16 +72,16 @@ def _is_s3(text: str) -> bool:
 
 
 class Uploader:
-    """Uploads archives from the store. ``connect`` makes a client by the current outbound policy.
+    """Uploads archives. ``connect`` makes a client by the current outbound policy.
 
     An upload needs little but time, and in memory no more than a piece of its archive.
     """
 
     def __init__(
-        self, pool: Pool, store: ObjectStore, connect: Callable[[], Awaitable[RemoteClient]]
+        self, pool: Pool, reader: ArchiveReader, connect: Callable[[], Awaitable[RemoteClient]]
     ) -> None:
         self._pool = pool
-        self._store = store
+        self._reader = reader
         self._connect = connect
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
@@ -90,22 +92,27 @@ class Uploader:
         """
         assert isinstance(job.order, UploadOrder)  # noqa: S101  # this worker claims no other kind
         target = job.order.upload
-        archive = job.object_id and await objects.find_stored(self._pool, job.object_id)
-        if not archive or target is None:
+        archive = await self._find(job)
+        if archive is None or target is None:
             raise ArchiveGone
         check_size(target, archive.size)
         progress.bytes_total = archive.size
         progress.begin(Phase.UPLOADING)
-        status = await self._send(archive, target, progress)
+        async with _kept(self._pool, archive):
+            status = await self._send(archive, target, progress)
         outcome = UploadOutcome(
             url=mask_url(target.url), status=status, attempts=job.attempt, bytes=archive.size, error=None
         )
         _log.info("archive_uploaded", **asdict(outcome))
         await jobs.finish(self._pool, lease, progress=progress.report(), outcome=Outcome(upload=outcome))
 
-    async def _send(self, archive: StoredFile, target: UploadTarget, progress: Progress) -> int:
+    async def _find(self, job: Job) -> FinishedArchive | None:
+        """Find the archive that the parent of an upload has made."""
+        return None if job.parent_id is None else await archives.find_by_job(self._pool, job.parent_id)
+
+    async def _send(self, archive: FinishedArchive, target: UploadTarget, progress: Progress) -> int:
         client = await self._connect()
-        pieces = self._store.read(archive.key, length=archive.size)
+        pieces = self._reader.read(archive, 0, archive.size)
         async with aclosing(pieces), aclosing(_count(pieces, progress)) as body:
             answer = await client.send(
                 target.method, target.url, headers=_HEADERS, body=body, length=archive.size
@@ -117,6 +124,17 @@ class Uploader:
     async def explain(self, job: Job, error: CrossdockError) -> str:  # noqa: ARG002  # the port's
         """Return the error's own message, which shows nothing secret of the address."""
         return str(error)
+
+
+@asynccontextmanager
+async def _kept(pool: Pool, archive: FinishedArchive) -> AsyncIterator[None]:
+    """Keep the archive until the block ends. Raises ArchiveGone."""
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(keep_for_reading(pool, archive.snapshot_id))
+        except SnapshotGone:
+            raise ArchiveGone from None
+        yield
 
 
 async def _count(pieces: AsyncGenerator[bytes, None], progress: Progress) -> AsyncGenerator[bytes, None]:

@@ -8,6 +8,7 @@ from services.exporter.exporter import Exporter
 from services.exporter.upload import Uploader
 from services.process.ports import Ports
 from services.process.worker import make_worker, serve_workers
+from shared.exports.archive_reader import ArchiveReader
 from shared.jobs.models import JobKind
 from shared.jobs.opened_work import OpenedWork
 from shared.jobs.outbox import announce
@@ -31,7 +32,9 @@ def make_exporters(ports: Ports, settings: Settings) -> list[Worker]:
         settings=partial(application_settings, ports.pool, default_settings(settings)),
         announce=partial(announce, ports.broker),
     )
-    uploader = Uploader(ports.pool, ports.store, outbound_clients(ports.pool, settings))
+    uploader = Uploader(
+        ports.pool, ArchiveReader(ports.pool, ports.blocks), outbound_clients(ports.pool, settings)
+    )
     return [
         make_worker(ports, settings, JobKind.EXPORT, exporter),
         make_worker(ports, settings, JobKind.UPLOAD, OpenedWork(uploader, OrderSealer(ports.sealer))),

@@ -1,4 +1,8 @@
-"""Finished archives: as in GitLab, one for each project and user, of the export requested last."""
+"""Finished archives: as in GitLab, one for each project and user, of the export requested last.
+
+An archive is a plan, whose bytes are put together while they are read: a head, the body of a snapshot, and a
+tail. The row keeps the snapshot from being collected. An archive that an older version made is one object.
+"""
 
 from __future__ import annotations
 
@@ -7,78 +11,109 @@ from datetime import datetime, timedelta
 
 from shared.database.pool import Database, Row
 from shared.jobs.models import Job
+from shared.ledger.objects import RETRIED_WITHIN
 
 _OWNED = "a.project_id = $1 AND a.user_id = $2 AND j.id = a.job_id"
 _ENDED = """j.finished_at IS NOT NULL
     AND NOT EXISTS (SELECT FROM jobs u WHERE u.parent_id = j.id AND u.finished_at IS NULL)"""
-_COLUMNS = ("id", "object_id", "file_name", "size", "sha256", "created_at", "expires_at")
+_RETRIABLE = f"""EXISTS (SELECT FROM jobs u WHERE u.parent_id = j.id AND u.state IN ('failed', 'canceled')
+    AND u.finished_at > now() - interval '{RETRIED_WITHIN.total_seconds()} s')"""  # fixed texts
+_REMOVE = f"""
+WITH kept AS (UPDATE archives a SET expires_at = now() FROM jobs j
+              WHERE {_OWNED} AND {_ENDED} AND {_RETRIABLE} AND a.job_id < $3)
+DELETE FROM archives a USING jobs j WHERE {_OWNED} AND {_ENDED} AND NOT {_RETRIABLE} AND a.job_id < $3
+"""  # noqa: S608  # fixed texts
+"""Removes the archives of a user's exports before a job. One whose upload can be retried is hidden only."""
+
+_LAST = 2**63 - 1
+_PLAN = ("size", "snapshot_id", "object_id", "head", "tail", "crc32", "sha256")
+_COLUMNS = ("id", *_PLAN, "key", "object_size", "etag", "file_name", "created_at", "expires_at")
+_FOUND = """SELECT a.*, coalesce(o.key, '') AS key, coalesce(o.size, 0) AS object_size
+            FROM archives a LEFT JOIN objects o ON o.id = a.object_id"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FinishedArchive:
-    """An archive that can be downloaded until ``expires_at``; ``key`` is that of its object."""
+class ArchivePlan:
+    """What an archive is; ``size`` is in bytes.
+
+    ``snapshot_id`` has its body, if there is one. The head is ``head``, or the object ``object_id``. Without
+    a ``tail`` that object is the whole archive. ``crc32`` is that of gzip's trailer; ``sha256`` is of the
+    archive, where it is known.
+    """
+
+    size: int
+    snapshot_id: int | None = None
+    object_id: int | None = None
+    head: bytes | None = None
+    tail: bytes | None = None
+    crc32: int | None = None
+    sha256: bytes | None = None
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedArchive(ArchivePlan):
+    """An archive that can be downloaded until ``expires_at``; ``key`` is that of its object, or ""."""
 
     id: int
-    object_id: int
     key: str
+    object_size: int
     file_name: str
-    size: int
-    sha256: bytes
     created_at: datetime
     expires_at: datetime
 
+    @property
+    def head_size(self) -> int:
+        """The bytes before the body."""
+        return self.object_size if self.head is None else len(self.head)
 
-async def keep_newest(  # the columns of an archive
-    db: Database, job: Job, *, object_id: int, size: int, sha256: bytes, file_name: str, retention: timedelta
+
+async def keep_newest(
+    db: Database, job: Job, plan: ArchivePlan, *, file_name: str, retention: timedelta
 ) -> None:
     """Record the archive that ``job`` made, in place of those of the user's earlier exports.
 
     An earlier archive that is still being uploaded to the user's address stays until its job has ended, but
     is not found any more.
     """
+    await db.execute(_REMOVE, job.project_id, job.user_id, job.id)
     await db.execute(
-        f"DELETE FROM archives a USING jobs j WHERE {_OWNED} AND {_ENDED} AND a.job_id < $3",  # noqa: S608  # fixed texts
-        job.project_id, job.user_id, job.id,
-    )  # fmt: skip
-    await db.execute(
-        """INSERT INTO archives (project_id, user_id, job_id, object_id, size, sha256, file_name, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8)
+        """INSERT INTO archives (project_id, user_id, job_id, file_name, expires_at, etag,
+                                 size, snapshot_id, object_id, head, tail, crc32, sha256)
+           VALUES ($1, $2, $3, $4, now() + $5, $6, $7, $8, $9, $10, $11, $12, $13)
            ON CONFLICT (job_id) DO UPDATE SET
-               object_id = excluded.object_id, size = excluded.size, sha256 = excluded.sha256,
-               file_name = excluded.file_name, expires_at = excluded.expires_at, created_at = now()""",
-        job.project_id, job.user_id, job.id, object_id, size, sha256, file_name, retention,
+               file_name = excluded.file_name, expires_at = excluded.expires_at, created_at = now(),
+               etag = excluded.etag, size = excluded.size, snapshot_id = excluded.snapshot_id,
+               object_id = excluded.object_id, head = excluded.head, tail = excluded.tail,
+               crc32 = excluded.crc32, sha256 = excluded.sha256""",
+        job.project_id, job.user_id, job.id, file_name, retention, plan.etag,
+        *(getattr(plan, column) for column in _PLAN),
     )  # fmt: skip
 
 
 async def find(db: Database, *, project_id: int, user_id: int) -> FinishedArchive | None:
     """Find the user's newest archive of the project that has not expired."""
     row = await db.fetchrow(
-        """SELECT a.*, o.key FROM archives a JOIN objects o ON o.id = a.object_id
-           WHERE a.project_id = $1 AND a.user_id = $2 AND a.expires_at > now()
-           ORDER BY a.job_id DESC LIMIT 1""",
+        f"""{_FOUND} WHERE a.project_id = $1 AND a.user_id = $2 AND a.expires_at > now()
+            ORDER BY a.job_id DESC LIMIT 1""",
         project_id, user_id,
     )  # fmt: skip
     return _archive(row) if row else None
 
 
-async def find_by_job(db: Database, job: Job) -> FinishedArchive | None:
-    """Find the archive that an attempt of ``job`` recorded, where it has not expired."""
-    row = await db.fetchrow(
-        """SELECT a.*, o.key FROM archives a JOIN objects o ON o.id = a.object_id
-           WHERE a.job_id = $1 AND a.expires_at > now()""",
-        job.id,
-    )
+async def find_by_job(db: Database, job_id: int) -> FinishedArchive | None:
+    """Find the archive that a job has made. It is kept, whenever it expires, while it is uploaded."""
+    row = await db.fetchrow(f"{_FOUND} WHERE a.job_id = $1", job_id)
     return _archive(row) if row else None
 
 
 def _archive(row: Row) -> FinishedArchive:
-    return FinishedArchive(key=row["key"], **{column: row[column] for column in _COLUMNS})
+    found = {column: row[column] for column in _COLUMNS}
+    if found["etag"] is None:  # of an older version, which knew the digest of each archive
+        found["etag"] = row["sha256"].hex()
+    return FinishedArchive(**found)
 
 
 async def remove_archives(db: Database, *, project_id: int, user_id: int) -> None:
-    """Remove the archives of the user's ended exports; the collector deletes the objects."""
-    await db.execute(
-        f"DELETE FROM archives a USING jobs j WHERE {_OWNED} AND {_ENDED}",  # noqa: S608  # fixed texts
-        project_id,
-        user_id,
-    )
+    """Remove the archives of the user's ended exports; the collector deletes what they alone kept."""
+    await db.execute(_REMOVE, project_id, user_id, _LAST)

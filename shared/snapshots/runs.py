@@ -80,3 +80,13 @@ async def read_runs(db: Database, snapshot_id: int, *, offset: int = 0) -> Async
 
 def _run(row: Row) -> BodyRun:
     return BodyRun(**{column: row[column] for column in COLUMNS})
+
+
+async def first_key(db: Database, snapshot_id: int) -> str | None:
+    """Give the key of the first object of a body; None where it has none."""
+    key: str | None = await db.fetchval(
+        """SELECT o.key FROM runs r JOIN objects o ON o.id = r.object_id
+           WHERE r.snapshot_id = $1 ORDER BY r.start LIMIT 1""",
+        snapshot_id,
+    )
+    return key

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.rate_limits import RateLimits
+from shared.assembly.blocks import BlockReader
 from shared.database.pool import Connection, Pool
 from shared.errors import ObjectMissing
 from shared.exports import archives
+from shared.exports.archive_reader import ArchiveReader
 from shared.exports.archives import FinishedArchive
 from shared.exports.downloads import FileDownload
 from shared.jobs import store as jobs
@@ -27,6 +30,8 @@ from shared.remote.urls import parse
 from shared.settings.application import ApplicationSettings
 from shared.settings.environment import MIB
 from shared.settings.store import CHANGED, settings_of
+from shared.snapshots.index import SnapshotGone
+from shared.snapshots.reading import keep_for_reading
 from shared.statuses.exports import FoundExport, find_export
 from shared.storage.base import ObjectStore
 from shared.usecases.access import require_reached, require_user
@@ -82,11 +87,13 @@ class Exports:
         store: ObjectStore,
         queue: JobQueue,
         *,
+        blocks: BlockReader,
         settings: InstanceSettings,
         limits: RateLimits,
     ) -> None:
         self._pool = pool
         self._store = store
+        self._reader = ArchiveReader(pool, blocks)
         self._queue = queue
         self._settings = settings
         self._limits = limits
@@ -180,12 +187,11 @@ class Exports:
         user, project = exportable.user, exportable.project
         async with db.transaction():
             await _refuse_second(db, exportable)
-            if before.object_id is None or not await objects.touch(db, before.object_id):
+            if before.parent_id is None or await archives.find_by_job(db, before.parent_id) is None:
                 return None
             job = await self._queue.enqueue(
-                db, before.order, project=project, user=user, origin=origin, object_id=before.object_id,
-                parent_id=before.parent_id,
-            )  # fmt: skip
+                db, before.order, project=project, user=user, origin=origin, parent_id=before.parent_id
+            )
         return ScheduledJob(project, job)
 
     async def status(self, actor: User | None, reference: str) -> ExportStatus:
@@ -215,10 +221,22 @@ class Exports:
         archive = await archives.find(self._pool, project_id=project.id, user_id=user.id)
         if archive is None:
             raise ArchiveNotFound
-        await require_stored(self._store, archive.key, message="The project export file is not available yet")
-        # A new export may replace the archive during the download.
-        async with objects.keep_touched(self._pool, archive.object_id):
-            yield _download(self._store, archive)
+        if key := await self._reader.first_key(archive):
+            await require_stored(self._store, key, message="The project export file is not available yet")
+        # A new export may replace the archive during the download, or the project may be deleted.
+        async with AsyncExitStack() as stack:
+            if wanted is not Wanted.DESCRIPTION:
+                await self._keep(stack, archive)
+            yield _download(self._reader, archive)
+
+    async def _keep(self, stack: AsyncExitStack, archive: FinishedArchive) -> None:
+        """Keep all that the archive is made of, until the stack is closed. Raises ArchiveNotFound."""
+        try:
+            await stack.enter_async_context(keep_for_reading(self._pool, archive.snapshot_id))
+        except SnapshotGone:
+            raise ArchiveNotFound from None
+        if archive.object_id is not None:
+            await stack.enter_async_context(objects.keep_touched(self._pool, archive.object_id))
 
     async def _refuse_target(self, actor: User, project: Project, target: UploadTarget | None) -> None:
         """Raise FieldsInvalid if the URL of the upload is invalid.
@@ -262,13 +280,13 @@ async def require_stored(store: ObjectStore, key: str, *, message: str) -> None:
         raise FileLost(message) from None
 
 
-def _download(store: ObjectStore, archive: FinishedArchive) -> FileDownload:
+def _download(reader: ArchiveReader, archive: FinishedArchive) -> FileDownload:
     """Return the download of a finished export."""
     return FileDownload(
         file_name=archive.file_name,
         size=archive.size,
-        etag=f'"{archive.sha256.hex()}"',
+        etag=f'"{archive.etag}"',
         modified_at=archive.created_at,
-        read=lambda start, length: store.read(archive.key, start=start, length=length),
+        read=partial(reader.read, archive),
         sha256=archive.sha256,
     )

@@ -32,6 +32,7 @@ from shared.accounts.users import create_user
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool, database
 from shared.exports import archives
+from shared.exports.archives import ArchivePlan
 from shared.gitlab.visibility import Visibility
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, JobKind, JobOrder, Lease
@@ -153,7 +154,7 @@ class Api:
         digest = hashlib.sha256(content).digest()
         await objects.record_stored(self.pool, named.id, size=len(content), sha256=digest)
         await archives.keep_newest(
-            self.pool, job, object_id=named.id, size=len(content), sha256=digest,
+            self.pool, job, ArchivePlan(object_id=named.id, size=len(content), sha256=digest),
             file_name="2026-11-22_10-11-148_ann_project_export.tar.gz", retention=timedelta(hours=1),
         )  # fmt: skip
         return named.key

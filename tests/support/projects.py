@@ -21,6 +21,9 @@ from shared.archive.limits import Limits
 from shared.assembly.blocks import BlockReader, make_block_reader
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
+from shared.exports import archives
+from shared.exports.archive_reader import ArchiveReader
+from shared.exports.archives import FinishedArchive
 from shared.jobs import store as jobs
 from shared.jobs.failed_relations import FailedRelation, list_newest
 from shared.jobs.models import (
@@ -147,7 +150,7 @@ class Dock:
     @property
     def uploader(self) -> Uploader:
         """An uploader with the settings as they are now."""
-        return Uploader(self.pool, self.store, self._connect)
+        return Uploader(self.pool, ArchiveReader(self.pool, self.blocks), self._connect)
 
     async def _wake_nobody(self, job: Job) -> None:
         """The tests claim each job themselves."""
@@ -231,10 +234,15 @@ class Dock:
     async def exported(self, job: Job, lease: Lease) -> bytes:
         """Run an export that is claimed, and give the archive."""
         await self.exporter.run(job, lease, Progress())
-        key: str = await self.pool.fetchval(
-            "SELECT key FROM archives a JOIN objects o ON o.id = a.object_id WHERE a.job_id = $1", job.id
-        )
-        return (self.root / key).read_bytes()
+        found = await archives.find_by_job(self.pool, job.id)
+        assert found is not None
+        return await self.archive(found)
+
+    async def archive(self, found: FinishedArchive, start: int = 0, length: int | None = None) -> bytes:
+        """Read an archive, or a part of it."""
+        length = found.size - start if length is None else length
+        pieces = ArchiveReader(self.pool, self.blocks).read(found, start, length)
+        return b"".join([piece async for piece in pieces])
 
     async def round_trip(self, packed: bytes, **order: Any) -> dict[str, bytes]:
         """Import and export; the files that come out."""

@@ -17,6 +17,7 @@ from shared.events import store as events
 from shared.events.cloud_events import cloud_event, to_message
 from shared.events.relay import TOPIC
 from shared.exports import archives
+from shared.exports.archives import ArchivePlan
 from shared.jobs import store as jobs
 from shared.jobs.models import (
     ExportOrder,
@@ -151,8 +152,8 @@ async def _end(pool: Pool, job: Job, lease: Lease) -> None:
     outcome = Outcome(upload=UPLOAD) if job.kind is JobKind.UPLOAD else None
     if job.kind is JobKind.EXPORT:
         await archives.keep_newest(
-            pool, job, object_id=await _stored(pool, "archive"), size=7, sha256=b"\xab" * 32, file_name="f",
-            retention=MINUTE,
+            pool, job, ArchivePlan(object_id=await _stored(pool, "archive"), size=7, sha256=b"\xab" * 32),
+            file_name="f", retention=MINUTE,
         )  # fmt: skip
     await jobs.finish(pool, lease, progress=progress.report(), outcome=outcome)
 

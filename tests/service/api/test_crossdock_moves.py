@@ -14,6 +14,8 @@ from services.importer.importer import Importer
 from shared.accounts.models import AccessLevel, Scope
 from shared.accounts.tokens import create_token
 from shared.archive.limits import Limits
+from shared.exports import archives
+from shared.exports.archives import ArchivePlan
 from shared.jobs import outbox
 from shared.jobs import store as jobs
 from shared.jobs.expiry import AddressExpiry
@@ -62,6 +64,7 @@ def _detail(answer: Answer) -> tuple[int, str]:
 async def _collect(api: Api) -> None:
     """Collect all that nobody touched within the last minute, which nobody did."""
     collector = Collector(api.pool, api.store, grace=timedelta(minutes=1))
+    await collector.remove_expired_archives()
     await collector.collect_snapshots()
     for _ in range(2):
         await api.pool.execute(LONG_AGO)
@@ -319,9 +322,10 @@ async def _failed_upload(api: Api) -> Job:
     await objects.record_stored(api.pool, named.id, size=7, sha256=b"\xab" * 32)
     order = SEALER.seal(UploadOrder(upload=UploadTarget(url="https://h/x?sig=secret")), project_id=made.id)
     job = await jobs.enqueue(
-        api.pool, order, project_id=made.id, user_id=ann.id, correlation_id="c", object_id=named.id,
-        parent_id=export.id,
-    )  # fmt: skip
+        api.pool, order, project_id=made.id, user_id=ann.id, correlation_id="c", parent_id=export.id
+    )
+    plan = ArchivePlan(object_id=named.id, size=7, sha256=b"\xab" * 32)
+    await archives.keep_newest(api.pool, export, plan, file_name="f", retention=timedelta(0))
     await api.finished(export)
     await api.failed(job, "no")
     return job

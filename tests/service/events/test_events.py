@@ -12,6 +12,7 @@ from shared.events import store as events
 from shared.events.expiry import EventExpiry
 from shared.events.models import Event
 from shared.exports import archives
+from shared.exports.archives import ArchivePlan
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, Lease, Outcome, UploadOrder, UploadOutcome, UploadTarget
 from shared.jobs.requeue import Requeue
@@ -113,8 +114,8 @@ async def test_a_finished_export_tells_its_archive(pool: Pool) -> None:
     job = await queued(pool)
     lease = await claimed(pool, job)
     await archives.keep_newest(
-        pool, job, object_id=await _stored(pool, "archive"), size=7, sha256=b"\xab" * 32, file_name="f",
-        retention=MINUTE,
+        pool, job, ArchivePlan(object_id=await _stored(pool, "archive"), size=7, sha256=b"\xab" * 32),
+        file_name="f", retention=MINUTE,
     )  # fmt: skip
     await jobs.finish(pool, lease, progress={"entries": 3})
     data = await last(pool)

@@ -15,6 +15,7 @@ from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool, session
 from shared.errors import LeaseLost, ObjectMissing
 from shared.exports import archives
+from shared.exports.archives import ArchivePlan
 from shared.jobs import store as jobs
 from shared.ledger import objects
 from shared.ledger.collector import Collector
@@ -59,8 +60,8 @@ async def _keys(store: FilesystemStore) -> list[str]:
 async def _archive(pool: Pool, store: FilesystemStore, *, retention: timedelta = MINUTE) -> None:
     object_id = await _object(pool, store, "archive")
     await archives.keep_newest(
-        pool, await queued(pool), object_id=object_id, size=1000, sha256=bytes(32), file_name="a",
-        retention=retention,
+        pool, await queued(pool), ArchivePlan(object_id=object_id, size=1000, sha256=bytes(32)),
+        file_name="a", retention=retention,
     )  # fmt: skip
     await pool.execute(LONG_AGO)
 
