@@ -16,12 +16,14 @@ from asyncpg import ForeignKeyViolationError
 from shared.database.pool import Connection, Database, Pool, Row
 from shared.errors import CrossdockError, LeaseLost
 from shared.gitlab.features import NAMES, ProjectFeatures
+from shared.gitlab.layout import FileKind, folder_of
 from shared.gitlab.visibility import Visibility
 from shared.jobs.models import Lease
 from shared.snapshots import runs as body_runs
 from shared.snapshots.models import Body, BodyRun, Entry, EntryKind, PlacedEntry, Segment
 
 _PAGE = 1000
+_RELATIONS = folder_of(FileKind.RELATION)
 _SHARING = timedelta(minutes=10)
 """How long copying the rows of a snapshot may take; it may have millions of entries."""
 _ENTRY = (
@@ -313,12 +315,14 @@ async def read_entries(db: Database, snapshot_id: int, *, folder: str = "") -> A
         raise SnapshotGone(snapshot_id)
 
 
-async def stored_size(db: Database, snapshot_id: int) -> int:
-    """Give the sum of the stored bytes of all entries; reads every entry's row."""
-    size: int = await db.fetchval(
-        "SELECT coalesce(sum(stored_size), 0)::bigint FROM entries WHERE snapshot_id = $1", snapshot_id
-    )
-    return size
+async def relations(db: Database, snapshot_id: int) -> list[Entry]:
+    """List the relations of a snapshot: as many as GitLab has names for."""
+    rows = await db.fetch(
+        """SELECT * FROM entries WHERE snapshot_id = $1 AND kind = 'relation'
+           AND name > $2 AND name < $3 ORDER BY name""",
+        snapshot_id, _RELATIONS, f"{_RELATIONS[:-1]}{chr(ord('/') + 1)}",
+    )  # fmt: skip
+    return [_entry(row) for row in rows]
 
 
 async def find_entry(db: Database, snapshot_id: int, name: str) -> PlacedEntry | None:

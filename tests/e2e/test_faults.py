@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import secrets
 import signal
 import subprocess
 import sys
 import tempfile
-from base64 import b64encode
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
@@ -206,7 +205,8 @@ async def test_a_stopping_api_tells_its_probe_finishes_a_download_and_keeps_what
         await gitlab.export(project)
         url = f"{system.url}/api/v4/projects/{project}/export/download"
         async with session.get(url, headers={"PRIVATE-TOKEN": system.token}) as download:
-            digest = hashlib.sha256(await download.content.readexactly(1000))
+            inflater = zlib.decompressobj(wbits=31)
+            inflater.decompress(await download.content.readexactly(1000))
             os.kill(api.pid, signal.SIGTERM)
             await _until(lambda: not answers(f"{system.url}/-/readiness"))
             assert answers(f"{system.url}/-/liveness")
@@ -214,8 +214,8 @@ async def test_a_stopping_api_tells_its_probe_finishes_a_download_and_keeps_what
             assert late.status == 201
             await _until(lambda: not answers(f"{system.url}/-/liveness"))
             async for chunk in download.content.iter_chunked(1024 * 1024):
-                digest.update(chunk)
-        assert download.headers["Repr-Digest"] == f"sha-256=:{b64encode(digest.digest()).decode()}:"
+                inflater.decompress(chunk)
+        assert inflater.eof  # the CRC in the trailer was right
     assert await _ended(api) == 0
     await _row(database_url, "SELECT FROM jobs WHERE project_id = $1 AND state = 'finished'", late.body["id"])
     _assert_tidy(api)

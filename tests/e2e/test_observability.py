@@ -78,7 +78,7 @@ def _events(system: System, name: str, correlation_id: str) -> set[str]:
 
 
 async def test_one_id_goes_from_the_request_through_row_message_and_workers_to_the_requests_of_s3(
-    observed: System, database_url: str, storage: CuttingProxy
+    observed: System, database_url: str, storage: CuttingProxy, tmp_path: Path
 ) -> None:
     given = f"from-outside:{uuid4().hex}"
     async with _client(observed, **{"X-Request-Id": given}) as gitlab:
@@ -87,6 +87,7 @@ async def test_one_id_goes_from_the_request_through_row_message_and_workers_to_t
         storage.heads.clear()
         async with _client(observed, **{"X-Request-Id": "another"}) as other:
             assert (await other.export(imported["id"]))["export_status"] == "finished"
+            await other.download(imported["id"], tmp_path / "out.tar.gz")
         assert {agent.partition(" correlation-id/")[2] for agent in storage.agents} <= {"another", ""}
         assert any(agent.endswith(" correlation-id/another") for agent in storage.agents)
 

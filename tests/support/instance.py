@@ -162,7 +162,8 @@ class Instance:
     async def lose_objects(self, kind: str, project: int) -> None:
         """Have the store lack what the database names, of the archives or packs of a project."""
         named = {
-            "archive": "SELECT object_id FROM archives WHERE project_id = $1",
+            "archive": """SELECT r.object_id FROM runs r JOIN archives a ON a.snapshot_id = r.snapshot_id
+                          WHERE a.project_id = $1""",
             "pack": """SELECT e.object_id FROM entries e JOIN projects p ON p.snapshot_id = e.snapshot_id
                        WHERE p.id = $1""",
         }

@@ -161,7 +161,7 @@ def test_a_head_tells_of_a_download_what_it_will_be(curl: Curl, exported: Export
     )
     assert (whole.status, head.status) == (200, 200)
     told, got = _headers(head.output), _headers((curl.folder / "got").read_text())
-    same = ("content-length", "content-type", "content-disposition", "etag", "accept-ranges", "repr-digest")
+    same = ("content-length", "content-type", "content-disposition", "etag", "accept-ranges")
     assert {key: told[key] for key in same} == {key: got[key] for key in same}
     assert int(told["content-length"]) == (curl.folder / "whole.tar.gz").stat().st_size
 

@@ -234,8 +234,9 @@ async def test_cases_23_24_what_is_not_there_is_not_downloaded(gitlab: Instance,
     assert _of(await gitlab.get(f"/projects/{number}/export/download", by=ann)) == GONE
 
 
-async def test_case_25_the_storage_lost_the_file(gitlab: Instance, ann: str, finished: Answer) -> None:
-    number = finished.body["id"]
+async def test_case_25_the_storage_lost_the_file(gitlab: Instance, ann: str) -> None:
+    number = await gitlab.imported(ann, LARGE)
+    await gitlab.exported(number, by=ann)
     await gitlab.lose_objects("archive", number)
     answer = await gitlab.get(f"/projects/{number}/export/download", by=ann)
     assert _of(answer) == (404, {"message": "The project export file is not available yet"})

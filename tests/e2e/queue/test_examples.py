@@ -62,7 +62,10 @@ def judge(told: list[Any], receiver: Receiver, path: str, tmp_path: Path) -> Non
     assert exported["happening"] == "finished"
     (upload,) = receiver.taken
     digest = hashlib.sha256(upload.body).hexdigest()
-    assert exported["archive"] == uploaded["archive"] == {"size": len(upload.body), "sha256": digest}
+    known = {"size": len(upload.body), "crc32": upload.body[-8:-4][::-1].hex()}
+    for told_of in (exported, uploaded):
+        assert told_of["archive"].items() >= known.items()
+        assert told_of["archive"]["sha256"] in {None, digest}
     assert (uploaded["happening"], uploaded["upload"]["status"]) == ("finished", 200)
     out = tmp_path / "out.tar.gz"
     out.write_bytes(upload.body)

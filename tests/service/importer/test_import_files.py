@@ -39,7 +39,7 @@ async def test_an_lfs_object_with_another_digest_is_left_out_without_a_trace(doc
     assert asyncio.all_tasks() == {asyncio.current_task()}  # none keeps an upload that was given up
     out = files(await dock.run_export())
     assert {name: data for name, data in out.items() if "lfs" in name} == {
-        "lfs-objects.json": b"{}", "lfs-objects/": b"", good[0]: good[1],
+        "lfs-objects.json": b"{}", good[0]: good[1],
     }  # fmt: skip
     assert out["uploads/after"] == b"x"
 
@@ -97,7 +97,7 @@ async def test_a_stored_object_that_is_collected_while_its_bytes_come_is_put_by_
     async def collected(db: Database, sha256: bytes) -> objects.StoredBlob | None:
         monkeypatch.undo()
         found = await objects.find_blob(db, sha256)
-        await dock.pool.execute("DELETE FROM entries")
+        await dock.pool.execute("DELETE FROM entries; DELETE FROM runs")
         await dock.pool.execute("DELETE FROM objects WHERE kind = 'blob'")
         return found
 
@@ -139,10 +139,7 @@ async def test_a_bad_index_of_lfs_objects_is_left_out_and_named(dock: Dock, docu
     (failure,) = await dock.failures(imported)
     assert (failure.relation, failure.source) == ("lfs_objects", "LfsRestorer#restore")
     assert "lfs-objects.json" in failure.exception_message
-    assert {name for name in await dock.round_trip(packed) if "lfs" in name} == {
-        "lfs-objects/",
-        _lfs(SMALL)[0],
-    }
+    assert {name for name in await dock.round_trip(packed) if "lfs" in name} == {_lfs(SMALL)[0]}
 
 
 @pytest.mark.parametrize("data", [b"bad", b"bad" * 1000], ids=["packed", "own object"])
@@ -153,9 +150,7 @@ async def test_a_bad_bundle_of_a_snippet_is_left_out_and_named(dock: Dock, data:
     assert (failure.relation, failure.source) == ("snippets", "SnippetRepoRestorer#restore")
     assert "Invalid bundle file (snippets/0.bundle: " in failure.exception_message
     out = await dock.round_trip(packed)
-    assert {name: data for name, data in out.items() if "snip" in name} == {
-        "snippets/": b"", "snippets/1.bundle": bundle(),
-    }  # fmt: skip
+    assert {name: data for name, data in out.items() if "snip" in name} == {"snippets/1.bundle": bundle()}
 
 
 async def test_a_large_blob_is_kept_once_whoever_brings_it(dock: Dock) -> None:
@@ -178,8 +173,8 @@ async def test_a_directory_that_is_named_again_is_the_same_directory(dock: Dock)
     )
     assert [name for name in await dock.round_trip(packed) if name.endswith("/")] == [
         "./",
-        "tree/",
         "uploads/",
+        "tree/",
     ]
 
 

@@ -1,0 +1,112 @@
+"""Plans the archive of a project: of its snapshot's body, and of files that are made anew for each export."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from shared.assembly.blocks import BlockReader
+from shared.assembly.plan import Ends, HeadFile, etag_of, plan_ends
+from shared.assembly.project import stored_document
+from shared.database.pool import Pool
+from shared.exports.archives import ArchivePlan
+from shared.gitlab.layout import LFS_INDEX, PROJECT, VERSION
+from shared.gitlab.project_json import project_attributes
+from shared.gitlab.version import FORMAT_VERSION
+from shared.ledger import objects
+from shared.projects.content import ProjectContent
+from shared.segments.encoder import Extent
+from shared.segments.inflater import inflate
+from shared.snapshots import index
+from shared.snapshots.models import Body, PlacedEntry
+from shared.storage.base import ObjectStore
+
+_EMPTY = b"{}"
+_LONGEST_HEAD = 256 * 1024
+"""Bytes of a head that a row has; a longer one is an object."""
+
+
+class ArchivePlanner:
+    """Plans archives. It reads no stored byte, but for a tree/project.json of over 64 KiB.
+
+    Memory: that document, 50 MiB at most, as in imports.
+    """
+
+    def __init__(self, pool: Pool, store: ObjectStore, blocks: BlockReader) -> None:
+        self._pool = pool
+        self._store = store
+        self._blocks = blocks
+
+    @asynccontextmanager
+    async def plan(
+        self,
+        snapshot_id: int | None,
+        body: Body | None,
+        content: ProjectContent,
+        *,
+        overrides: Mapping[str, object],
+    ) -> AsyncIterator[ArchivePlan]:
+        """Give the plan; record it before the block ends. Raises CorruptSegment and StorageError."""
+        files = await self._files(snapshot_id, body, content, overrides=overrides)
+        ends = await asyncio.to_thread(plan_ends, files, body, root_mtime=files[0].mtime)
+        plan = ArchivePlan(
+            size=ends.size,
+            snapshot_id=snapshot_id,
+            head=ends.head,
+            tail=ends.tail,
+            crc32=ends.crc32,
+            etag=etag_of(ends, body, snapshot_id),
+        )
+        if len(ends.head) <= _LONGEST_HEAD:
+            yield plan
+            return
+        async with self._stored_head(plan, ends) as stored:
+            yield stored
+
+    @asynccontextmanager
+    async def _stored_head(self, plan: ArchivePlan, ends: Ends) -> AsyncIterator[ArchivePlan]:
+        named = await objects.register(self._pool, kind="archive")
+        async with objects.keep_touched(self._pool, named.id):
+            async with self._store.create(named.key) as writer:
+                await writer.write(ends.head)
+                size = await writer.commit()
+                await objects.record_stored(
+                    self._pool, named.id, size=size, sha256=None, crc32s=writer.crc32s
+                )
+            yield ArchivePlan(
+                size=plan.size, snapshot_id=plan.snapshot_id, object_id=named.id, tail=plan.tail,
+                crc32=plan.crc32, etag=plan.etag,
+            )  # fmt: skip
+
+    async def _files(
+        self,
+        snapshot_id: int | None,
+        body: Body | None,
+        content: ProjectContent,
+        *,
+        overrides: Mapping[str, object],
+    ) -> list[HeadFile]:
+        created = int(content.created_at.timestamp())
+        version = await self._find(snapshot_id, VERSION)
+        stored = await self._find(snapshot_id, PROJECT)
+        files = [HeadFile(VERSION, version.entry.mtime if version else created, FORMAT_VERSION)]
+        if stored is None:
+            made = project_attributes(_EMPTY, {**content.attributes, **overrides})
+            return [*files, HeadFile(LFS_INDEX, created, _EMPTY), HeadFile(PROJECT, created, made)]
+        return [*files, await self._document(stored, body.document if body else None, overrides)]
+
+    async def _find(self, snapshot_id: int | None, name: str) -> PlacedEntry | None:
+        return None if snapshot_id is None else await index.find_entry(self._pool, snapshot_id, name)
+
+    async def _document(
+        self, placed: PlacedEntry, kept: bytes | None, overrides: Mapping[str, object]
+    ) -> HeadFile:
+        """Give tree/project.json: as it is stored, where nothing overrides it."""
+        entry = placed.entry
+        stored = await stored_document(self._blocks, placed, kept)
+        if not overrides:
+            extent = Extent(entry.raw_size, entry.stored_size, entry.crc32)
+            return HeadFile(PROJECT, entry.mtime, stored, extent)
+        raw = await asyncio.to_thread(inflate, stored, raw_length=entry.raw_size, crc32=entry.crc32)
+        return HeadFile(PROJECT, entry.mtime, await asyncio.to_thread(project_attributes, raw, overrides))
