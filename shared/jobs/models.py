@@ -188,6 +188,7 @@ class Job:
 class JobReport:
     """A job, its progress as its worker wrote it last, and its outcome once it is finished.
 
+    ``archive`` is what it has made, reads or sends: its size in bytes, and the digests that are known by now.
     ``due_at`` is when it may start, ``worker`` holds it until ``lease_expires_at``, and ``read_at`` is when
     the row was read, by the database's clock.
     """
@@ -195,6 +196,7 @@ class JobReport:
     job: Job
     progress: Mapping[str, object]
     outcome: Outcome | None
+    archive: Mapping[str, object] | None
     due_at: datetime
     worker: str | None
     lease_expires_at: datetime | None

@@ -38,6 +38,7 @@ def job_entity(report: JobReport, *, full_path: str, shows_worker: bool) -> dict
         "progress": _progress(report),
         "timings": _timings(report),
         "outcome": report.outcome,
+        "archive": report.archive,
     }
 
 
@@ -66,6 +67,7 @@ def last_word_entity(word: LastWord) -> dict[str, object]:
             "phases": _phases(progress),
         },
         "outcome": {"archive": archive, "upload": upload} if archive or upload else None,
+        "archive": archive,
     }
 
 

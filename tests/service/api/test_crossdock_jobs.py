@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 
 import pytest
 
 from shared.accounts.models import AccessLevel
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, Outcome, UploadOrder, UploadOutcome, UploadTarget
+from shared.jobs.models import ExportOrder, JobKind, Outcome, UploadOrder, UploadOutcome, UploadTarget
 from shared.projects import store
 from tests.support.api import EXTERNAL_URL, Answer, Api
 
@@ -28,6 +29,19 @@ def _is_problem(answer: Answer, status: int, title: str, *, code: str) -> bool:
         and f'"title":"{title}","status":{status}'.encode() in answer.body
         and f'"correlation_id":"{answer.headers["X-Request-Id"]}"'.encode() in answer.body
     )
+
+
+async def test_a_job_and_its_line_in_a_list_tell_what_is_known_of_its_archive_by_now(api: Api) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.archive(project, ann, content=b"archive")
+    job = await api.newest(project, JobKind.EXPORT)
+    known = {"size": 7, "sha256": hashlib.sha256(b"archive").hexdigest()}
+    assert (await _job(api, job.id)).body["archive"] == known
+    listed = await api.call("GET", "/api/crossdock/v1/jobs", by="ann")
+    assert [each["archive"] for each in listed.body] == [known]
+    await api.pool.execute("DELETE FROM archives")
+    assert (await _job(api, job.id)).body["archive"] is None
 
 
 async def test_a_finished_job_tells_its_progress_and_its_upload_and_never_the_address(api: Api) -> None:
@@ -64,6 +78,7 @@ async def test_a_finished_job_tells_its_progress_and_its_upload_and_never_the_ad
             "upload": {"url": MASKED, "status": 200, "attempts": 1, "bytes": 7, "error": None},
             "archive": None,
         },
+        "archive": None,
     }
 
 
