@@ -281,7 +281,7 @@ CREATE TABLE failed_relations (
 CREATE INDEX failed_relations_job ON failed_relations (job_id, lease, id);
 
 
--- 0004_jobs, 0013_archives_of_jobs, 0066_plans
+-- 0004_jobs, 0013_archives_of_jobs, 0066_plans, 0067_digests
 CREATE TABLE archives (
     id          bigint GENERATED ALWAYS AS IDENTITY,
     project_id  bigint NOT NULL,
@@ -305,6 +305,7 @@ CREATE TABLE archives (
     CONSTRAINT archives_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id),
     CONSTRAINT archives_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
+CREATE INDEX archives_etag ON archives (etag);
 CREATE INDEX archives_expiry ON archives (expires_at);
 CREATE UNIQUE INDEX archives_job ON archives (job_id);
 CREATE INDEX archives_object ON archives (object_id);

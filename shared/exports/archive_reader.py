@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import timedelta
+from functools import partial
+
+import structlog
 
 from shared.assembly.blocks import BlockReader
 from shared.assembly.item_reader import read_items
 from shared.assembly.layout import LayoutItem, cut_placed
+from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
+from shared.exports import archives
 from shared.exports.archives import FinishedArchive
+from shared.exports.digests import hash_beside
+from shared.logs import describe
 from shared.snapshots import runs
 from shared.snapshots.index import SnapshotGone
 from shared.snapshots.reader import Run
 
 Placed = tuple[int, LayoutItem]
 """An item, and its offset in the archive."""
+
+_PATIENCE = timedelta(seconds=5)
+"""How long the last piece of an archive waits for its digest to be recorded."""
+
+_log = structlog.get_logger()
 
 
 class ArchiveReader:
@@ -25,11 +39,26 @@ class ArchiveReader:
         self._pool = pool
         self._blocks = blocks
 
-    async def read(self, archive: FinishedArchive, start: int, length: int) -> AsyncGenerator[bytes, None]:
+    def read(self, archive: FinishedArchive, start: int, length: int) -> AsyncGenerator[bytes, None]:
         """Give ``length`` bytes from ``start`` on; the first look-up finds where they are.
 
-        Keep its snapshot while it is read. Raises StorageError, and SnapshotGone rather than end early.
+        Who reads all of an archive whose SHA-256 is unknown leaves it recorded. Keep its snapshot while it is
+        read. Raises StorageError, and SnapshotGone rather than end early.
         """
+        pieces = self._read(archive, start, length)
+        if archive.sha256 is not None or length < archive.size:
+            return pieces
+        return hash_beside(pieces, archive.size, record=partial(self._record, archive))
+
+    async def _record(self, archive: FinishedArchive, sha256: bytes) -> None:
+        """Record the digest. A database that is away costs the digest, not the archive."""
+        try:
+            async with asyncio.timeout(_PATIENCE.total_seconds()):
+                await archives.record_sha256(self._pool, archive, sha256)
+        except DATABASE_ERRORS as error:
+            _log.warning("sha256_not_recorded", archive_id=archive.id, error=describe(error))
+
+    async def _read(self, archive: FinishedArchive, start: int, length: int) -> AsyncGenerator[bytes, None]:
         missing = length
         items = cut_placed(self._items(archive, start), start=start, length=length)
         async with aclosing(read_items(self._blocks, items)) as pieces:

@@ -73,6 +73,7 @@ async def keep_newest(
 ) -> None:
     """Record the archive that ``job`` made, in place of those of the user's earlier exports.
 
+    Its SHA-256 is known where somebody has read the same bytes, which have the same entity tag.
     An earlier archive that is still being uploaded to the user's address stays until its job has ended, but
     is not found any more.
     """
@@ -80,7 +81,9 @@ async def keep_newest(
     await db.execute(
         """INSERT INTO archives (project_id, user_id, job_id, file_name, expires_at, etag,
                                  size, snapshot_id, object_id, head, tail, crc32, sha256)
-           VALUES ($1, $2, $3, $4, now() + $5, $6, $7, $8, $9, $10, $11, $12, $13)
+           VALUES ($1, $2, $3, $4, now() + $5, $6, $7, $8, $9, $10, $11, $12,
+                   coalesce($13, (SELECT sha256 FROM archives
+                                  WHERE etag = $6 AND sha256 IS NOT NULL LIMIT 1)))
            ON CONFLICT (job_id) DO UPDATE SET
                file_name = excluded.file_name, expires_at = excluded.expires_at, created_at = now(),
                etag = excluded.etag, size = excluded.size, snapshot_id = excluded.snapshot_id,
@@ -112,6 +115,13 @@ def _archive(row: Row) -> FinishedArchive:
     if found["etag"] is None:  # of an older version, which knew the digest of each archive
         found["etag"] = row["sha256"].hex()
     return FinishedArchive(**found)
+
+
+async def record_sha256(db: Database, archive: FinishedArchive, sha256: bytes) -> None:
+    """Record the SHA-256 of an archive, and of all others that have its entity tag, where it is unknown."""
+    await db.execute(
+        "UPDATE archives SET sha256 = $2 WHERE etag = $1 AND sha256 IS NULL", archive.etag, sha256
+    )
 
 
 async def remove_archives(db: Database, *, project_id: int, user_id: int) -> None:

@@ -1,0 +1,1 @@
+DROP INDEX archives_etag;
