@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from functools import partial
 
+from services.exporter.archive_seal import ArchiveSeal
 from services.exporter.exporter import Exporter
 from services.exporter.upload import Uploader
 from services.process.ports import Ports
-from services.process.worker import make_worker, serve_workers
+from services.process.worker import Background, make_worker, serve_workers
 from shared.exports.archive_reader import ArchiveReader
 from shared.jobs.models import JobKind
 from shared.jobs.opened_work import OpenedWork
 from shared.jobs.outbox import announce
 from shared.jobs.sealed_orders import OrderSealer
-from shared.jobs.worker import Worker
 from shared.outbound.policy import outbound_clients
 from shared.settings.defaults import default_settings
 from shared.settings.environment import Settings
 from shared.settings.store import application_settings
 
 
-def make_exporters(ports: Ports, settings: Settings) -> list[Worker]:
+def make_exporters(ports: Ports, settings: Settings) -> list[Background]:
     """Make the workers for exports and for uploads: neither takes the slots of the other.
 
-    The exporter does not open the address of an upload; it passes that on as it is sealed.
+    The exporter does not open the address of an upload; it passes that on as it is sealed. Beside them, what
+    reads archives for their SHA-256, where the settings want it.
     """
+    reader = ArchiveReader(ports.pool, ports.blocks)
+    seal = ArchiveSeal(ports.pool, reader)
     exporter = Exporter(
         ports.pool,
         ports.store,
@@ -32,12 +35,12 @@ def make_exporters(ports: Ports, settings: Settings) -> list[Worker]:
         settings=partial(application_settings, ports.pool, default_settings(settings)),
         announce=partial(announce, ports.broker),
     )
-    uploader = Uploader(
-        ports.pool, ArchiveReader(ports.pool, ports.blocks), outbound_clients(ports.pool, settings)
-    )
+    uploader = Uploader(ports.pool, reader, outbound_clients(ports.pool, settings))
+    opened = OpenedWork(uploader, OrderSealer(ports.sealer))
     return [
-        make_worker(ports, settings, JobKind.EXPORT, exporter),
-        make_worker(ports, settings, JobKind.UPLOAD, OpenedWork(uploader, OrderSealer(ports.sealer))),
+        make_worker(ports, settings, JobKind.EXPORT, seal.watch(exporter)),
+        make_worker(ports, settings, JobKind.UPLOAD, seal.watch(opened)),
+        *([seal] if settings.export_seal else []),
     ]
 
 

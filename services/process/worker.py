@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
+from typing import Protocol
 
 from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
@@ -22,6 +23,16 @@ from shared.jobs.worker import Work, Worker, WorkerLimits
 from shared.settings.environment import Settings
 
 _OF_EXPORTS = (JobKind.EXPORT, JobKind.UPLOAD)
+
+
+class Background(Protocol):
+    """What a service runs until it is stopped, such as a Worker."""
+
+    async def run(self) -> None:
+        """Work until ``stop``."""
+
+    def stop(self) -> None:
+        """Begin nothing more; ``run`` returns once what is under way is done or handed back."""
 
 
 def _worker_name() -> str:
@@ -72,7 +83,7 @@ def user_weights(text: str) -> dict[str, float]:
     return {name.strip(): float(weight) for name, weight in pairs}
 
 
-def _stop_on_signal(workers: Sequence[Worker], readiness: Readiness) -> None:
+def _stop_on_signal(workers: Sequence[Background], readiness: Readiness) -> None:
     """Make SIGTERM and SIGINT stop the workers gracefully; the readiness probe answers 503 at once."""
 
     def stop() -> None:
@@ -84,7 +95,7 @@ def _stop_on_signal(workers: Sequence[Worker], readiness: Readiness) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
-async def run_workers(workers: Sequence[Worker], maintenance: Coroutine[None, None, None]) -> None:
+async def run_workers(workers: Sequence[Background], maintenance: Coroutine[None, None, None]) -> None:
     """Run the workers and the maintenance until every worker has stopped."""
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(maintenance)
@@ -93,7 +104,7 @@ async def run_workers(workers: Sequence[Worker], maintenance: Coroutine[None, No
 
 
 async def serve_workers(
-    settings: Settings, make_workers: Callable[[Ports, Settings], Sequence[Worker]], *, service: str
+    settings: Settings, make_workers: Callable[[Ports, Settings], Sequence[Background]], *, service: str
 ) -> None:
     """Run a service that consists of workers, with its maintenance, until SIGTERM."""
     async with (

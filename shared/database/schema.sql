@@ -281,7 +281,7 @@ CREATE TABLE failed_relations (
 CREATE INDEX failed_relations_job ON failed_relations (job_id, lease, id);
 
 
--- 0004_jobs, 0013_archives_of_jobs, 0066_plans, 0067_digests
+-- 0004_jobs, 0013_archives_of_jobs, 0066_plans, 0067_digests, 0068_archive_seal
 CREATE TABLE archives (
     id          bigint GENERATED ALWAYS AS IDENTITY,
     project_id  bigint NOT NULL,
@@ -298,6 +298,7 @@ CREATE TABLE archives (
     tail        bytea,
     crc32       bigint,
     etag        text,
+    read_after  timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT archives_pkey PRIMARY KEY (id),
     CONSTRAINT archives_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE,
     CONSTRAINT archives_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id),
@@ -311,6 +312,8 @@ CREATE UNIQUE INDEX archives_job ON archives (job_id);
 CREATE INDEX archives_object ON archives (object_id);
 CREATE INDEX archives_owner ON archives (project_id, user_id, job_id DESC);
 CREATE INDEX archives_snapshot ON archives (snapshot_id);
+CREATE INDEX archives_unread ON archives (read_after)
+    WHERE sha256 IS NULL;
 
 
 -- 0005_rate_limits

@@ -124,6 +124,20 @@ async def record_sha256(db: Database, archive: FinishedArchive, sha256: bytes) -
     )
 
 
+async def claim_unread(db: Database, *, lasting: timedelta) -> FinishedArchive | None:
+    """Claim the archive that has waited longest for its SHA-256. Nobody else gets it for so long."""
+    row = await db.fetchrow(
+        f"""WITH claimed AS (
+                UPDATE archives SET read_after = now() + $1 WHERE id = (
+                    SELECT id FROM archives WHERE sha256 IS NULL AND read_after < now() AND expires_at > now()
+                    ORDER BY read_after LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+                RETURNING id)
+            {_FOUND} JOIN claimed ON claimed.id = a.id""",  # noqa: S608  # fixed texts
+        lasting,
+    )
+    return _archive(row) if row else None
+
+
 async def remove_archives(db: Database, *, project_id: int, user_id: int) -> None:
     """Remove the archives of the user's ended exports; the collector deletes what they alone kept."""
     await db.execute(_REMOVE, project_id, user_id, _LAST)

@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     archive_bracket_ratio: int = Field(default=24, ge=1)
     pack_blob_size: int = Field(default=8, ge=0, description="MiB; a larger blob is an object of its own")
     export_retention: int = Field(default=24, ge=1, le=87600, description="hours")
+    export_seal: bool = False
     open_snapshot_retention: int = Field(default=24, ge=1, le=87600, description="hours")
     tokens_limit: int = Field(default=1000, ge=1)
     groups_limit: int = Field(default=10_000, ge=1)

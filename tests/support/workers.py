@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from shared.jobs.worker import Worker
+from services.process.worker import Background
 
 
 @asynccontextmanager
-async def at_work(workers: Sequence[Worker]) -> AsyncIterator[None]:
+async def at_work(workers: Sequence[Background]) -> AsyncIterator[None]:
     """Run the workers while the block is open; stop them after it, and raise what ended one of them."""
     running = [asyncio.create_task(worker.run()) for worker in workers]
     try:
