@@ -41,6 +41,7 @@ from shared.outbound.remote_imports import remote_import_policy
 from shared.settings.archive_limits import archive_limits
 from shared.settings.defaults import default_settings
 from shared.settings.environment import Settings
+from shared.storage.s3_bucket import HEADS_IN_FLIGHT
 from shared.tracing.base import Tracer
 from shared.usecases.token_lookup import TokenMemory
 
@@ -136,6 +137,7 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
         descriptors,
         reserved=settings.database_pool_size
         + settings.s3_connections
+        + HEADS_IN_FLIGHT
         + settings.uploads_at_once
         + settings.metrics_connections_at_once,
         most=settings.connections_at_once,

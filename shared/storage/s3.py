@@ -21,6 +21,7 @@ from shared.storage.base import ObjectInfo, check_key
 from shared.storage.errors import OperationFailed
 from shared.storage.s3_bucket import S3Bucket, S3Config, refusal
 from shared.storage.s3_correlation import name_request
+from shared.storage.s3_heads import S3Heads, s3_heads
 from shared.storage.s3_reader import S3Reader
 from shared.storage.s3_writer import S3Writer
 
@@ -45,11 +46,14 @@ async def s3_store(config: S3Config) -> AsyncIterator[S3Store]:
         config=_client_config(config),
     ) as client:
         client.meta.events.register("before-send.s3", name_request)
-        yield S3Store(S3Bucket(client, config, asyncio.Semaphore(config.uploads_in_flight)))
+        bucket = S3Bucket(client, config, asyncio.Semaphore(config.uploads_in_flight))
+        async with s3_heads(bucket) as heads:
+            yield S3Store(bucket, heads)
 
 
 def _client_config(config: S3Config) -> AioConfig:
     return AioConfig(
+        signature_version="s3v4",  # of presigned addresses too
         # A SHA-256 of each part in its signature would cost three times what sending it does.
         s3={"addressing_style": config.addressing_style, "payload_signing_enabled": False},
         max_pool_connections=config.connections,
@@ -64,8 +68,9 @@ def _client_config(config: S3Config) -> AioConfig:
 class S3Store:
     """ObjectStore in one bucket, below ``prefix``; made by ``s3_store``."""
 
-    def __init__(self, bucket: S3Bucket) -> None:
+    def __init__(self, bucket: S3Bucket, heads: S3Heads) -> None:
         self._bucket = bucket
+        self._heads = heads
         self._prefix = bucket.config.prefix
 
     def create(self, key: str) -> S3Writer:
@@ -85,8 +90,10 @@ class S3Store:
 
     async def stat(self, key: str) -> ObjectInfo:
         """See ObjectStore."""
-        answer = await self._bucket.call_object("head_object", check_key(key))
-        return ObjectInfo(key, answer["ContentLength"])
+        size = await self._heads.size(check_key(key))
+        if size is None:
+            size = (await self._bucket.call_object("head_object", key))["ContentLength"]
+        return ObjectInfo(key, size)
 
     async def delete(self, keys: Iterable[str]) -> None:
         """See ObjectStore; a thousand keys a call."""

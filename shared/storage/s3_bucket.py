@@ -20,6 +20,9 @@ MIB = 1024 * 1024
 MIN_PART = 5 * MIB
 """S3 accepts no smaller part, except the last: Amazon S3 user guide, "multipart upload limits"."""
 
+HEADS_IN_FLIGHT = 32
+"""How many sizes a process asks for at one time, by default."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Config:
@@ -44,6 +47,9 @@ class S3Config:
     """Parts in flight at one time, over all writers of the store."""
     connections: int = 64
     """Must exceed the reads that are open at one time plus ``uploads_in_flight``."""
+
+    heads_in_flight: int = HEADS_IN_FLIGHT
+    """HEADs in flight at one time, over connections of their own."""
 
     attempts: int = 5
     connect_timeout: timedelta = timedelta(seconds=5)

@@ -16,11 +16,14 @@ def name_request(request: Any, **_: object) -> None:  # noqa: ANN401  # botocore
 
     botocore calls this for each attempt (``before-send``), after it has signed.
     """
+    agent = request.headers["User-Agent"]
+    request.headers["User-Agent"] = with_correlation_id(agent.decode() if isinstance(agent, bytes) else agent)
+
+
+def with_correlation_id(agent: str) -> str:
+    """Append ``correlation-id/...`` to the name of a client, where there is one."""
     correlation_id = get_contextvars().get("correlation_id")
-    if correlation_id:
-        agent = request.headers["User-Agent"]
-        agent = agent.decode() if isinstance(agent, bytes) else agent
-        request.headers["User-Agent"] = f"{agent} correlation-id/{_safe(str(correlation_id))}"
+    return f"{agent} correlation-id/{_safe(str(correlation_id))}" if correlation_id else agent
 
 
 def _safe(correlation_id: str) -> str:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from shared.errors import StorageError
+from shared.errors import ObjectMissing, StorageError
 from shared.storage import s3_writer
 from shared.storage.errors import ObjectTooLarge, OperationFailed, OperationRefused
 from shared.storage.s3 import S3Config, S3Store, s3_store
@@ -382,6 +382,29 @@ async def test_memory_of_an_upload_is_bounded(store: S3Store) -> None:
     assert peak - before < 100 * MIB
 
 
+async def test_a_size_costs_a_signature_and_a_request_and_no_call_of_the_client(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(store, "packs/1", pattern(7))
+    calls = Calls(store, monkeypatch, "head_object")
+    assert (await store.stat("packs/1")).size == 7
+    assert calls.done == 0
+    with pytest.raises(ObjectMissing):
+        await store.stat("packs/2")
+    assert calls.done == 1
+
+
+async def test_a_size_that_is_not_told_at_once_is_asked_for_again(store: S3Store, config: S3Config) -> None:
+    assert config.endpoint_url is not None
+    await put(store, "packs/1", pattern(7))
+    async with (
+        cutting_proxy(config.endpoint_url, after=0, times=1, method="HEAD", abruptly=True) as proxy,
+        s3_store(replace(config, endpoint_url=proxy.url)) as distant,
+    ):
+        assert (await distant.stat("packs/1")).size == 7
+        assert proxy.cuts == 1
+
+
 async def test_every_request_names_the_correlation_id_to_the_server_and_stays_signed(
     config: S3Config,
 ) -> None:
@@ -399,6 +422,9 @@ async def test_every_request_names_the_correlation_id_to_the_server_and_stays_si
         proxy.heads.clear()
         await distant.stat("packs/1")
         assert "correlation-id" not in proxy.agents[0]
+        with bound_contextvars(correlation_id="request-8"):
+            await distant.stat("packs/1")
+        assert proxy.agents[1].endswith(" correlation-id/request-8")
 
 
 async def test_a_correlation_id_from_elsewhere_cannot_end_the_header(config: S3Config) -> None:
