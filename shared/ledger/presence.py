@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
 from datetime import timedelta
 
 from shared.database.pool import Database, Pool, Row
@@ -29,15 +29,24 @@ class ObjectCut(StorageError):
 async def require_objects(pool: Pool, store: ObjectStore, snapshot_id: int) -> None:
     """Raise ObjectMissing or ObjectCut where an object of the snapshot's body is not as it should be.
 
-    32 are asked for at once. One that was there is not asked for again within 10 minutes.
+    32 are asked for at once, out of a page of 1,000. One that was there is not asked for again within 10
+    minutes.
     """
     rows = await _unseen(pool, snapshot_id, 0)
     while rows:
-        for first in range(0, len(rows), _AT_ONCE):
-            await _require(store, rows[first : first + _AT_ONCE])
+        await _require(store, rows)
         seen = [row["id"] for row in rows]
-        await pool.execute("UPDATE objects SET seen_at = now() WHERE id = ANY($1)", seen)
+        await _remember(pool, seen)
         rows = await _unseen(pool, snapshot_id, seen[-1]) if len(rows) == _PAGE else []
+
+
+async def _remember(db: Database, seen: list[int]) -> None:
+    """Write when the objects were seen; a row that somebody else changes is passed over."""
+    await db.execute(
+        """UPDATE objects SET seen_at = now() WHERE id IN (
+               SELECT id FROM objects WHERE id = ANY($1) FOR NO KEY UPDATE SKIP LOCKED)""",
+        seen,
+    )
 
 
 async def _unseen(db: Database, snapshot_id: int, after: int) -> list[Row]:
@@ -49,14 +58,26 @@ async def _unseen(db: Database, snapshot_id: int, after: int) -> list[Row]:
     )  # fmt: skip
 
 
-async def _require(store: ObjectStore, rows: Sequence[Row]) -> None:
-    answers = await asyncio.gather(*(_ask(store, row) for row in rows), return_exceptions=True)
+async def _require(store: ObjectStore, rows: list[Row]) -> None:
+    waiting = deque(rows)
+    askers = min(_AT_ONCE, len(rows))
+    answers = await asyncio.gather(*(_ask(store, waiting) for _ in range(askers)), return_exceptions=True)
     for answer in answers:
         if answer is not None:
             raise answer
 
 
-async def _ask(store: ObjectStore, row: Row) -> None:
+async def _ask(store: ObjectStore, waiting: deque[Row]) -> None:
+    """Ask for one object after the other; an error ends that for all who take from ``waiting``."""
+    try:
+        while waiting:
+            await _require_whole(store, waiting.popleft())
+    except BaseException:
+        waiting.clear()
+        raise
+
+
+async def _require_whole(store: ObjectStore, row: Row) -> None:
     info = await store.stat(row["key"])
     if info.size != row["size"]:
         raise ObjectCut(row["key"], size=info.size, recorded=row["size"])
