@@ -41,7 +41,7 @@ from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
 from shared.projects.models import Project
 from shared.settings.application import ApplicationSettings
-from shared.storage.filesystem import FilesystemStore
+from tests.support.counting import CountingStore
 from tests.support.jobs import claimed
 from tests.support.sealing import sealer
 
@@ -64,7 +64,7 @@ class Api:
     """A running application, and short ways to the states that tests need."""
 
     pool: Pool
-    store: FilesystemStore
+    store: CountingStore
     broker: MemoryBroker
     folder: Path
     url: URL
@@ -185,7 +185,7 @@ async def running_api(
     ``listener`` has what else differs from the defaults of ``ApiConfig``.
     """
     async with database(url, size=4) as pool:
-        store_, broker, readiness = FilesystemStore(folder), MemoryBroker(), Readiness()
+        store_, broker, readiness = CountingStore(folder), MemoryBroker(), Readiness()
         registry = CollectorRegistry()
         app = make_app(
             pool,
