@@ -1,10 +1,9 @@
-"""Downloads an archive as a stream: resumes after a lost connection, and verifies size and digest."""
+"""Downloads an archive as a stream: resumes after a lost connection, and verifies what arrives."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import BinaryIO
 
 from aiohttp import ClientResponse
 
+from services.cli.archive_check import ArchiveCheck, DownloadCorrupted
 from services.cli.client import GitLabClient
 from services.cli.errors import CommandError, JobFailed, RefusedByServer, ServerUnreachable
 from services.cli.http import attempts, retry_if_transient
@@ -21,12 +21,6 @@ _CHUNK = 256 * 1024
 _PARTIAL, _NOT_FOUND, _UNSATISFIABLE = 206, 404, 416
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _SHA256 = re.compile(r"(?:^|[,\s])sha-256=:([A-Za-z0-9+/=]+):")
-
-
-class DownloadCorrupted(JobFailed):
-    """The downloaded bytes do not match the size, range or digest that the server sent."""
-
-    code = "download_corrupted"
 
 
 class ArchiveSuperseded(CommandError):
@@ -45,7 +39,7 @@ class ArchiveDownload:
         self._file = file
         self._name = name
         self._report: ByteReporter = lambda _done, _total: None
-        self._digest = hashlib.sha256()
+        self._check = ArchiveCheck()
         self._validator: str | None = None
         self._total: int | None = None
         self._promised: bytes | None = None
@@ -55,15 +49,16 @@ class ArchiveDownload:
         self.done = 0
 
     async def resume_from_file(self, validator: str | None, report: ByteReporter) -> None:
-        """Hash the bytes that the file has of the archive with this ``validator``, to continue after them.
+        """Check the bytes that the file has of the archive with this ``validator``, to continue after them.
 
-        The last byte is dropped: so there is always a rest to request, and its response has the digest.
+        The last byte is dropped: so there is always a rest to request, and its response has the digest, if
+        there is one. Raises DownloadCorrupted.
         """
         size = self._file.seek(0, os.SEEK_END) - 1
         self._file.truncate(size)
         self._file.seek(0)
         while chunk := self._file.read(_CHUNK):
-            self._digest.update(chunk)
+            self._check.take(chunk)
             self.done += len(chunk)
             report(self.done, size)
             await asyncio.sleep(0)  # lets Ctrl-C interrupt
@@ -144,23 +139,23 @@ class ArchiveDownload:
             raise JobFailed("the connection broke, and what was written already cannot be taken back")
         self._file.seek(0)
         self._file.truncate()
-        self._digest = hashlib.sha256()
+        self._check = ArchiveCheck()
         self.done = 0
 
     def _take(self, chunk: bytes) -> None:
         self._file.write(chunk)
-        self._digest.update(chunk)
+        self._check.take(chunk)
         self.done += len(chunk)
         self._report(self.done, self._total)
 
     def _verified(self) -> str:
         if self._total is not None and self.done != self._total:
             raise DownloadCorrupted(f"{self.done} bytes arrived instead of {self._total}")
-        if self._promised is not None and self._digest.digest() != self._promised:
-            raise DownloadCorrupted(
-                f"the SHA-256 is {self._digest.hexdigest()} instead of {self._promised.hex()}"
-            )
-        return self._digest.hexdigest()
+        self._check.end()
+        found = self._check.sha256
+        if self._promised is not None and found != self._promised:
+            raise DownloadCorrupted(f"the SHA-256 is {found.hex()} instead of {self._promised.hex()}")
+        return found.hex()
 
 
 def _validator(response: ClientResponse) -> str | None:

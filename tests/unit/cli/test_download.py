@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
+from random import Random
 
 import pytest
 
-from services.cli.download import ArchiveDownload, DownloadCorrupted
+from services.cli.archive_check import DownloadCorrupted
+from services.cli.download import ArchiveDownload
 from services.cli.errors import JobFailed, RefusedByServer, ServerUnreachable
 from services.cli.http import ATTEMPTS
 from tests.support.gitlab_stub import Script, answer, archive
 
-DATA = bytes(range(251)) * 1000
-OTHER = DATA[::-1]
+DATA, OTHER = (gzip.compress(Random(seed).randbytes(251_000), mtime=0) for seed in (1, 2))  # noqa: S311  # the same every time
 ETAG = '"one"'
 
 
@@ -133,7 +135,25 @@ async def test_the_rest_of_another_archive_is_refused() -> None:
 
 async def test_a_rest_without_a_digest_is_checked_by_the_one_promised_before() -> None:
     script = Script(
-        archive(DATA, breaks_after=1000, ETag=ETAG, Repr_Digest=digest(DATA)), archive(OTHER, start=1000)
+        archive(DATA, breaks_after=1000, ETag=ETAG, Repr_Digest=digest(OTHER)), archive(DATA, start=1000)
     )
     with pytest.raises(DownloadCorrupted, match="SHA-256"):
         await fetch(script)
+
+
+@pytest.mark.parametrize("at", [20, len(DATA) // 2, len(DATA) - 8, len(DATA) - 1])
+async def test_an_archive_whose_own_checksum_is_wrong_is_refused_though_its_length_is_right(at: int) -> None:
+    damaged = DATA[:at] + bytes([DATA[at] ^ 1]) + DATA[at + 1 :]
+    with pytest.raises(DownloadCorrupted, match="arrived damaged"):
+        await fetch(Script(archive(damaged)))
+
+
+async def test_the_rest_of_another_archive_is_refused_where_no_header_tells_them_apart() -> None:
+    script = Script(archive(DATA, breaks_after=1000, ETag=ETAG), archive(OTHER, start=1000))
+    with pytest.raises(DownloadCorrupted, match="arrived damaged"):
+        await fetch(script)
+
+
+async def test_an_archive_that_the_server_holds_for_whole_and_is_not_is_refused() -> None:
+    with pytest.raises(DownloadCorrupted, match="ends early"):
+        await fetch(Script(archive(DATA[:-1])))

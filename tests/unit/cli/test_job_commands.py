@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -160,7 +161,7 @@ async def test_a_gitlab_is_asked_for_nothing_of_ours(made: Path, tmp_path: Path)
         answer(),
         answer(status=202),
         exported("finished"),
-        archive(b"data"),
+        archive(gzip.compress(b"data")),
         imported("finished"),
         exported("finished"),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.download import DownloadCorrupted
+from services.cli.archive_check import DownloadCorrupted
 from services.cli.errors import CommandError, JobFailed, RefusedByServer, ServerUnreachable, UsageError
 from services.cli.partial_file import open_partial_file
 
