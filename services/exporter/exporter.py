@@ -88,7 +88,7 @@ class Exporter:
 
     async def _count(self, progress: Progress, plan: ArchivePlan, body: Body | None) -> None:
         """Count what the archive has: its bytes, its entries, and the lines of its relations."""
-        progress.bytes_done = progress.bytes_total = plan.size
+        progress.bytes_done = progress.bytes_total = progress.planned_bytes = plan.size
         progress.entries = body.entries if body else _MADE
         if plan.snapshot_id is None:
             return

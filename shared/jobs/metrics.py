@@ -67,7 +67,7 @@ class JobMetrics:
             ["kind"],
         )
         self._rejected = counter("crossdock_dead_letters", "Messages that named no job.", ["kind"])
-        self._bytes = counter("crossdock_job_bytes", "Bytes of archives read, made or sent.", ["kind"])
+        self._bytes = counter("crossdock_job_bytes", "Bytes of archives read or sent.", ["kind"])
         self._entries = counter("crossdock_job_entries", "Entries of archives read or made.", ["kind"])
         self._rows = counter(
             "crossdock_relation_rows", "Records of relations that were imported.", ["relation", "result"]
@@ -115,7 +115,7 @@ class JobMetrics:
         self._attempt.labels(kind, end.value).observe(lasted.total_seconds())
         for each in progress.phases:
             self._phase.labels(kind, each.phase.value).observe(each.seconds)
-        self._bytes.labels(kind).inc(progress.bytes_done)
+        self._bytes.labels(kind).inc(progress.bytes_done - progress.planned_bytes)
         self._entries.labels(kind).inc(progress.entries)
         self._count_rows(progress)
         if end in _ENDS:

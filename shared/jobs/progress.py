@@ -50,11 +50,13 @@ class PhaseProgress:
 class Progress:
     """The archive's bytes, the entries, relations and phases of an attempt.
 
-    ``bytes_total`` is 0 where it is unknown, and an estimate while an archive is written. ``other_bytes`` are
-    those of none of these counts, such as of records that were there before; no report has them.
+    ``bytes_total`` is 0 where it is unknown. ``planned_bytes`` are those of ``bytes_done`` that nobody has
+    moved, as they are of a plan. ``other_bytes`` are those of none of these counts, such as of records that
+    were there before; no report has them.
     """
 
     other_bytes: int = 0
+    planned_bytes: int = 0
     bytes_done: int = 0
     bytes_total: int = 0
     entries: int = 0

@@ -221,7 +221,7 @@ async def test_8000_small_entries_and_some_large_ones_come_out_as_they_went_in(d
     out = files(await dock.archive(found))
     assert {name: data for name, data in out.items() if not name.endswith("/")} == files(packed)
     assert progress.entries == len(out) - 1
-    assert progress.bytes_done == progress.bytes_total == found.size
+    assert progress.bytes_done == progress.bytes_total == progress.planned_bytes == found.size
     assert {name: (each.lines, each.bytes) for name, each in progress.relations.items()} == {
         name.removeprefix("tree/project/").removesuffix(".ndjson"): (content.count(b"\n"), len(content))
         for name, content in out.items()

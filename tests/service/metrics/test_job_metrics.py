@@ -189,7 +189,7 @@ def _counted(registry: CollectorRegistry, name: str, result: str) -> float | Non
 async def test_rows_are_counted_by_relations_that_gitlab_knows_and_others_together(
     pool: Pool, registry: CollectorRegistry, metrics: JobMetrics
 ) -> None:
-    progress = Progress(bytes_done=1000, entries=3)
+    progress = Progress(bytes_done=3000, planned_bytes=2000, entries=3)
     for name in ("issues", "made_up", "made_up_too"):
         progress.relations[name] = RelationProgress(lines=5, failed=1)
     progress.begin(Phase.READING)
