@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,8 +21,17 @@ from tests.support.ports import free_ports
 from tests.support.postgres import PostgresServer
 from tests.support.rabbitmq import RabbitMQServer
 from tests.support.seaweedfs import S3Server
-from tests.support.system import System, distributed, standalone
+from tests.support.system import System, distributed, last_words, standalone
 from tests.support.tls_front import tls_front
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the services logged last where a test fails: what they did not do is nowhere else."""
+    report = yield
+    if report.failed:
+        report.sections += last_words()
+    return report
 
 
 @pytest.fixture(scope="session")

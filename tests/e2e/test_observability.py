@@ -25,7 +25,7 @@ from tests.support.ports import free_ports
 from tests.support.rabbitmq import RabbitMQServer
 from tests.support.samples.table import archive
 from tests.support.seaweedfs import S3Server
-from tests.support.system import System, answers, crossdock, distributed
+from tests.support.system import System, answers, crossdock, distributed, last_words
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
@@ -101,6 +101,14 @@ async def test_one_id_goes_from_the_request_through_row_message_and_workers_to_t
     finally:
         await connection.close()
     assert [tuple(row) for row in rows] == [("import", given), ("export", given), ("export", "another")]
+
+
+async def test_the_report_of_a_failed_test_has_what_each_service_logged_last(observed: System) -> None:
+    await _until(lambda: all(answers(f"{url}/-/readiness") for url in observed.monitoring.values()))
+    words = last_words()
+    for name, process in observed.processes.items():
+        logged = process.log.read_text()
+        assert any(title == f"log of {name}" and text and text in logged for title, text in words)
 
 
 async def _stored_size(database_url: str, relation: str) -> int:

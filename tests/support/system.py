@@ -34,6 +34,11 @@ UNLIMITED = {
 send commands for everybody."""
 
 
+_RUNNING: dict[str, ServerProcess] = {}
+_LAST = 8 * 1024
+"""Bytes of a log that the report of a failed test shows."""
+
+
 @dataclass(slots=True)
 class System:
     """A running Crossdock: where it listens, its first administrator's token, and its processes.
@@ -64,7 +69,17 @@ def crossdock(
     given = {"PATH": os.environ["PATH"], "HOME": str(directory), "PYTHONPATH": str(Path.cwd()), **env}
     process = CrossdockProcess(words, directory=directory, env=given)
     resources.callback(process.stop, lambda pid: _send(pid, by_signal))
+    resources.callback(_RUNNING.pop, str(directory), None)  # it may be started again
+    _RUNNING[str(directory)] = process
     return process
+
+
+def last_words() -> list[tuple[str, str]]:
+    """Give the name of each process that runs, and the end of its log, for the report of a failed test."""
+    return [
+        (f"log of {Path(directory).name}", process.log.read_bytes()[-_LAST:].decode(errors="replace"))
+        for directory, process in _RUNNING.items()
+    ]
 
 
 def answers(url: str) -> bool:
