@@ -1,12 +1,12 @@
 """The layout of a file that is assembled: bytes made here, and between them the places of stored runs.
 
 A file is one gzip member. Its checksum and length come from the index, so that its size is known, and a part
-of it can be read, without reading any stored bytes before that part.
+of it can be read, without reading any stored bytes before that part. Bytes made here are not deflated: what
+one process has told of a file holds for every other that gives a part of it, whatever library it has.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 from shared.archive import writer as tar
@@ -19,28 +19,30 @@ from shared.snapshots.reader import Run
 LayoutItem = bytes | Run
 """Bytes made here, at most about 1 MiB, or the place of a stored run."""
 
+LAYOUT = 2
+"""The version of the layout; another one gives other bytes for the same content."""
+
 _PIECE = 1024 * 1024
-_INLINE = 64 * 1024
+_LONGEST_OWN = 64 * 1024
+"""Headers of directories and of empty files that wait at most for the next file."""
 
 
 class ArchiveLayout:
-    """Lays out one tar archive; ``members`` counts those that are laid out so far."""
+    """Lays out one tar archive, in the order of its members."""
 
     def __init__(self, *, root_mtime: int) -> None:
         self._gzip = GzipAssembler()
         self._own = bytearray(tar.root_header(root_mtime))  # what goes into one segment
         self._written = len(self._own)
-        self.members = 0
 
     async def items(self, members: AsyncIterator[ArchiveMember]) -> AsyncGenerator[LayoutItem, None]:
         """Give the items of the archive."""
         yield self._gzip.header()
         async for member in members:
-            for cut_part in self._parts(member):
-                yield cut_part if isinstance(cut_part, Run) else await _own(self._gzip, cut_part)
-            self.members += 1
+            for part in self._parts(member):
+                yield part if isinstance(part, Run) else self._gzip.plain(part)
         self._own += tar.end_of_archive(self._written)
-        yield self._gzip.own(self._taken())
+        yield self._gzip.plain(self._taken())
         yield self._gzip.finish()
 
     def _parts(self, member: ArchiveMember) -> Iterator[memoryview | bytes | Run]:
@@ -61,7 +63,7 @@ class ArchiveLayout:
                     yield run_of(placed)
                     self._gzip.add(extent_of(placed.entry))
                     self._end(placed.entry.raw_size)
-        if len(self._own) > _INLINE:
+        if len(self._own) > _LONGEST_OWN:
             yield self._taken()
 
     def _add(self, data: bytes) -> None:
@@ -93,7 +95,7 @@ async def document_file(data: bytes) -> AsyncGenerator[LayoutItem, None]:
     gzip = GzipAssembler()
     yield gzip.header()
     for piece in _slices(data):
-        yield await _own(gzip, piece)
+        yield gzip.plain(piece)
     yield gzip.finish()
 
 
@@ -146,12 +148,6 @@ def _cut(item: LayoutItem, first: int, last: int) -> LayoutItem:
     if isinstance(item, Run):
         return Run(item.key, item.position + first, last - first)
     return item[first:last]
-
-
-async def _own(gzip: GzipAssembler, data: bytes | memoryview) -> bytes:
-    if len(data) <= _INLINE:
-        return gzip.own(bytes(data))
-    return await asyncio.to_thread(gzip.own, bytes(data))
 
 
 def _slices(data: bytes) -> Iterator[memoryview]:

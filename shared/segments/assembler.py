@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from struct import Struct
 
-from shared.segments.encoder import NOTHING, Extent, SegmentEncoder
+from isal import isal_zlib
+
+from shared.segments.encoder import NOTHING, Extent, SegmentEncoder, stored_blocks
 
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 """Deflate, no flags, no time stamp, system unknown: the same bytes every time."""
@@ -18,9 +20,9 @@ _TRAILER = Struct("<II")
 class GzipAssembler:
     """Accounts for one gzip file while its caller writes it front to back.
 
-    Call ``header`` once, then ``own`` and ``add`` in the order of the bytes, then ``finish`` once. Each gives
-    the bytes to write now, except ``add``, whose bytes the caller has (or copies in storage). The same calls
-    always give the same bytes.
+    Call ``header`` once, then ``own``, ``plain`` and ``add`` in the order of the bytes, then ``finish`` once.
+    Each gives the bytes to write now, except ``add``, whose bytes the caller has (or copies in storage). The
+    same calls always give the same bytes.
     """
 
     def __init__(self) -> None:
@@ -52,6 +54,15 @@ class GzipAssembler:
         rest, extent = self._encoder.end()
         self.add(extent)
         return stored + rest
+
+    def plain(self, data: bytes | memoryview) -> bytes:
+        """Give bytes that are in no stored segment in blocks that are not deflated.
+
+        They are the same whatever deflates elsewhere: for files that several processes give parts of.
+        """
+        stored = stored_blocks(data)
+        self.add(Extent(len(data), len(stored), isal_zlib.crc32(data)))
+        return stored
 
     def add(self, extent: Extent) -> None:
         """Account for a whole stored run that the caller writes here."""
