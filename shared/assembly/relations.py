@@ -1,4 +1,7 @@
-"""The tar archives in which GitLab transfers the files of a relation, under names of their own."""
+"""The tar archives in which GitLab transfers the files of a relation, under names of their own.
+
+Their files come in the order in which they are stored; readers of archives need no other.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from shared.gitlab import layout
 from shared.gitlab.layout import FileKind
 from shared.snapshots import index
 from shared.snapshots.models import EntryKind, PlacedEntry
+from shared.snapshots.stored_order import read_stored_order
 
 _AVATAR = layout.folder_of(FileKind.AVATAR)
 _FOLDERS = {
@@ -36,7 +40,7 @@ async def relation_members(
     """Give the members of a relation's archive; generated files get ``mtime``. Raises SnapshotGone."""
     object_ids: list[str] = []
     for folder in _FOLDERS.get(relation, ()):
-        async for placed in index.read_entries(db, snapshot_id, folder=folder):
+        async for placed in read_stored_order(db, snapshot_id, folder):
             member = _renamed(placed, placed.entry.name.removeprefix("" if folder in _KEPT else folder))
             yield member
             if relation == "lfs_objects" and isinstance(member, StoredFile):
@@ -57,7 +61,7 @@ def _renamed(placed: PlacedEntry, name: str) -> ArchiveMember:
 
 def _lfs_index(name: str, object_ids: list[str], *, mtime: int) -> GeneratedFile:
     """Make an index that assigns every object to the project's repository: GitLab's meaning of no index."""
-    return GeneratedFile(name, mtime, msgspec.json.encode(dict.fromkeys(object_ids, _OF_PROJECT)))
+    return GeneratedFile(name, mtime, msgspec.json.encode(dict.fromkeys(sorted(object_ids), _OF_PROJECT)))
 
 
 async def count_files(db: Database, snapshot_id: int, relation: str) -> int:

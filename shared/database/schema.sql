@@ -160,7 +160,7 @@ CREATE INDEX snapshots_part_of ON snapshots (part_of);
 CREATE INDEX snapshots_project ON snapshots (project_id);
 
 
--- 0003_snapshots
+-- 0003_snapshots, 0069_entries_in_order
 CREATE TABLE entries (
     snapshot_id bigint NOT NULL,
     name        text COLLATE "C" NOT NULL,
@@ -179,7 +179,7 @@ CREATE TABLE entries (
     CONSTRAINT entries_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id),
     CONSTRAINT entries_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
 );
-CREATE INDEX entries_object ON entries (object_id);
+CREATE INDEX entries_object ON entries (object_id, "position");
 
 
 -- 0003_snapshots, 0008_relation_exports

@@ -307,7 +307,7 @@ async def read_entries(db: Database, snapshot_id: int, *, folder: str = "") -> A
             snapshot_id, after, end, _PAGE,
         )  # fmt: skip
         for row in rows:
-            yield PlacedEntry(_entry(row), row["key"])
+            yield placed_entry(row)
         if len(rows) < _PAGE:
             break
         after = rows[-1]["name"]
@@ -332,7 +332,7 @@ async def find_entry(db: Database, snapshot_id: int, name: str) -> PlacedEntry |
            WHERE e.snapshot_id = $1 AND e.name = $2""",
         snapshot_id, name,
     )  # fmt: skip
-    return PlacedEntry(_entry(row), row["key"]) if row else None
+    return placed_entry(row) if row else None
 
 
 async def find_segment(db: Database, snapshot_id: int, name: str, *, line: int) -> Segment | None:
@@ -363,6 +363,11 @@ async def read_segments(db: Database, snapshot_id: int, name: str) -> AsyncGener
 
 def _segment(row: Row) -> Segment:
     return Segment(**{column: row[column] for column in _SEGMENT})
+
+
+def placed_entry(row: Row) -> PlacedEntry:
+    """Make an entry of a row of entries with the key of its object."""
+    return PlacedEntry(_entry(row), row["key"])
 
 
 def _entry(row: Row) -> Entry:

@@ -10,7 +10,7 @@ from functools import partial
 from shared.assembly.blocks import BlockReader
 from shared.assembly.item_reader import read_items
 from shared.assembly.layout import ArchiveLayout, LayoutItem, cut_part, document_file, size_of, stored_file
-from shared.assembly.members import ArchiveMember, add_parents
+from shared.assembly.members import ArchiveMember
 from shared.assembly.project import project_document
 from shared.assembly.relations import relation_members
 from shared.database.pool import Database, Pool
@@ -133,7 +133,7 @@ async def _archive(
     members: AsyncIterator[ArchiveMember] = _none()
     if export.snapshot_id is not None:
         members = relation_members(db, export.snapshot_id, relation.name, mtime=mtime)
-    async for item in layout.items(add_parents(members)):
+    async for item in layout.items(members):
         yield item
 
 

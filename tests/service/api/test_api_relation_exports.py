@@ -198,8 +198,7 @@ async def test_files_are_archives_under_the_names_of_direct_transfer(api: Api, a
     made = await imported(api, ann, project(*content))
     await _start(api, made)
     expected = {
-        "uploads": {"./": b"", f"{SECRET}/": b"", f"{SECRET}/file.txt": b"upload", "avatar/": b"",
-                    "avatar/a.png": b"png"},
+        "uploads": {"./": b"", f"{SECRET}/file.txt": b"upload", "avatar/a.png": b"png"},
         "lfs_objects": {"./": b"", OID: OBJECT, "lfs_objects.json": b'{"%s":[2]}' % OID.encode()},
         "repository": {"./": b"", "repository.bundle": BUNDLE},
         "design": {"./": b"", "design.bundle": BUNDLE},

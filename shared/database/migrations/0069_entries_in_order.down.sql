@@ -1,0 +1,2 @@
+DROP INDEX entries_object;
+CREATE INDEX entries_object ON entries (object_id);
