@@ -344,7 +344,7 @@ CREATE TABLE old_paths (
 CREATE INDEX old_paths_project ON old_paths (project_id);
 
 
--- 0008_relation_exports
+-- 0008_relation_exports, 0070_relation_archives
 CREATE TABLE relation_exports (
     project_id  bigint NOT NULL,
     user_id     bigint NOT NULL,
@@ -352,6 +352,7 @@ CREATE TABLE relation_exports (
     batched     boolean NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT now(),
     expires_at  timestamptz NOT NULL,
+    archives    jsonb NOT NULL DEFAULT '{}',
     CONSTRAINT relation_exports_pkey PRIMARY KEY (project_id, user_id),
     CONSTRAINT relation_exports_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
     CONSTRAINT relation_exports_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +21,7 @@ from shared.snapshots.batches import lines_of_batches
 from shared.storage.base import ObjectStore
 from shared.usecases.access import find_maintained_project, require_user
 from shared.usecases.errors import NotFound, RelationExportMissing, RelationExportsDisabled
-from shared.usecases.exports import ExportableProject
+from shared.usecases.exports import ExportableProject, Wanted
 from shared.usecases.relation_files import RelationFiles, RelationRequest
 from shared.usecases.settings import InstanceSettings
 
@@ -77,12 +78,17 @@ class RelationExports:
         export = await self._find(exportable)
         return None if export is None else self._statuses(export)
 
-    async def download(self, exportable: ExportableProject, file: RelationRequest) -> FileDownload:
-        """Return the file of a relation or of a batch.
+    @asynccontextmanager
+    async def download(
+        self, exportable: ExportableProject, file: RelationRequest, *, wanted: Wanted
+    ) -> AsyncIterator[FileDownload]:
+        """Yield the file of a relation or of a batch, which can be read within the block.
 
         Raises RelationExportMissing, RelationExportInvalid and FileLost.
         """
-        return await self._files.download(await self._export(exportable), file)
+        export = await self._export(exportable)
+        async with self._files.download(export, file, wanted=wanted) as opened:
+            yield opened
 
     async def _find(self, exportable: ExportableProject) -> RelationExport | None:
         """Return the user's own export of the project; None if there is none."""

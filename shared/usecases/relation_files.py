@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from struct import Struct
 
 from shared.assembly.blocks import BlockReader
 from shared.assembly.item_reader import read_items
-from shared.assembly.layout import ArchiveLayout, LayoutItem, cut_part, document_file, size_of, stored_file
+from shared.assembly.layout import (
+    LAYOUT,
+    ArchiveLayout,
+    LayoutItem,
+    cut_part,
+    document_file,
+    size_of,
+    stored_file,
+)
 from shared.assembly.members import ArchiveMember
 from shared.assembly.project import project_document
 from shared.assembly.relations import relation_members
 from shared.database.pool import Database, Pool
 from shared.exports.downloads import FileDownload
-from shared.exports.relation_exports import RelationExport
+from shared.exports.relation_exports import ArchiveFacts, RelationExport, keep_facts
 from shared.gitlab.layout import PROJECT
 from shared.gitlab.portable_relations import Form, PortableRelation
 from shared.projects.content import project_content
 from shared.snapshots import index
 from shared.snapshots.batches import find_batch
+from shared.snapshots.index import SnapshotGone
 from shared.snapshots.models import PlacedEntry
 from shared.snapshots.reader import Run
+from shared.snapshots.reading import keep_for_reading
 from shared.storage.base import ObjectStore
 from shared.usecases.errors import RelationExportInvalid, RelationExportMissing
-from shared.usecases.exports import require_stored
+from shared.usecases.exports import Wanted, require_stored
 
-_TRAILER = 8
-"""The size of the end of a gzip file: the checksum and the length of its content."""
+_TRAILER = Struct("<II")
+"""The end of a gzip file: the checksum and the length of its content."""
 
 Layout = Callable[[], AsyncIterator[LayoutItem]]
 """Yields the parts of the file. All calls yield the same."""
@@ -50,21 +61,48 @@ class RelationFiles:
         self._store = store
         self._blocks = blocks
 
-    async def download(self, export: RelationExport, request: RelationRequest) -> FileDownload:
-        """Return the file. Raises RelationExportInvalid, RelationExportMissing and FileLost."""
+    @asynccontextmanager
+    async def download(
+        self, export: RelationExport, request: RelationRequest, *, wanted: Wanted
+    ) -> AsyncIterator[FileDownload]:
+        """Yield the file, which can be read within the block, whatever becomes of the project meanwhile.
+
+        Raises RelationExportInvalid, RelationExportMissing and FileLost.
+        """
         _require_kind(export, request)
+        async with AsyncExitStack() as stack:
+            try:
+                if wanted is not Wanted.DESCRIPTION:
+                    await stack.enter_async_context(keep_for_reading(self._pool, export.snapshot_id))
+                opened = await self._open(export, request)
+            except SnapshotGone:
+                raise RelationExportMissing("Export not found") from None
+            yield opened
+
+    async def _open(self, export: RelationExport, request: RelationRequest) -> FileDownload:
         layout = await self._layout(export, request)
-        measured = await _measure(layout)
-        if measured.first:
+        facts = await self._facts(export, request, layout)
+        if facts.first_key:
             missing = "Export file not found" if request.batch is None else "Batch file not found"
-            await require_stored(self._store, measured.first.key, message=missing)
+            await require_stored(self._store, facts.first_key, message=missing)
         return FileDownload(
             file_name=request.relation.file_name,
-            size=measured.size,
-            etag=_etag(export, request, measured),
+            size=facts.size,
+            etag=_etag(export, request, facts),
             modified_at=export.created_at,
             read=partial(self._read, layout),
         )
+
+    async def _facts(self, export: RelationExport, request: RelationRequest, layout: Layout) -> ArchiveFacts:
+        """Return the facts about the file. An archive may have millions of files: its facts are kept."""
+        relation = request.relation
+        known = export.archives.get(relation.name)
+        if known is not None and known.layout == LAYOUT:
+            return known
+        facts = await _measure(layout)
+        if relation.form is Form.ARCHIVE:
+            await keep_facts(self._pool, export, relation.name, facts)
+        return facts
 
     async def _read(self, layout: Layout, start: int, length: int) -> AsyncGenerator[bytes, None]:
         items = cut_part(layout(), start=start, length=length)
@@ -143,26 +181,19 @@ async def _none() -> AsyncGenerator[ArchiveMember, None]:
         yield member
 
 
-@dataclass(frozen=True, slots=True)
-class _FileFacts:
-    """Facts about a file before its download: its size, last bytes, and first stored piece."""
-
-    size: int
-    trailer: bytes
-    first: Run | None
+def _etag(export: RelationExport, request: RelationRequest, facts: ArchiveFacts) -> str:
+    """Return an entity tag, which identifies the bytes by the layout, its inputs and the file's checksum."""
+    names = (facts.layout, export.snapshot_id or 0, request.relation.name, request.batch or 0, facts.size)
+    return f'"{"-".join(map(str, names))}-{facts.crc32:08x}"'
 
 
-def _etag(export: RelationExport, request: RelationRequest, measured: _FileFacts) -> str:
-    """Return an entity tag, which identifies the bytes by the layout's inputs and the file's checksum."""
-    names = (export.snapshot_id or 0, request.relation.name, request.batch or 0, measured.trailer.hex())
-    return f'"{"-".join(map(str, names))}"'
-
-
-async def _measure(layout: Layout) -> _FileFacts:
-    size, last, first = 0, b"", None
+async def _measure(layout: Layout) -> ArchiveFacts:
+    size, last, first_key = 0, b"", ""
     async for item in layout():
         size += size_of(item)
-        if isinstance(item, bytes):
+        if isinstance(item, Run):
+            first_key = first_key or item.key
+        else:
             last = item
-        first = first or (item if isinstance(item, Run) else None)
-    return _FileFacts(size, last[-_TRAILER:], first)
+    crc32, _ = _TRAILER.unpack(last[-_TRAILER.size :])
+    return ArchiveFacts(layout=LAYOUT, size=size, crc32=crc32, first_key=first_key)

@@ -6,14 +6,12 @@ from aiohttp import web
 
 from services.api.gitlab.entities import export_status
 from services.api.gitlab.job_origin import origin_of
-from services.api.gitlab.requests.exports import read_order
+from services.api.gitlab.requests.exports import read_order, read_wanted
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller
 from services.api.http.downloads import send_file
-from services.api.http.ranges import wants_range
 from services.api.http.responses import accepted_response, external_url, job_header, json_response
 from services.api.use_cases import use_cases
-from shared.usecases.exports import Wanted
 
 
 async def create(request: web.Request) -> web.Response:
@@ -36,12 +34,6 @@ async def download(request: web.Request) -> web.StreamResponse:
 
     The ranges of a file count against the rate limit once in a minute, and a HEAD request never.
     """
-    exports, wanted = use_cases(request).exports, _read_wanted(request)
+    exports, wanted = use_cases(request).exports, read_wanted(request)
     async with exports.download(find_caller(request), request.match_info["id"], wanted=wanted) as file:
         return await send_file(request, file)
-
-
-def _read_wanted(request: web.Request) -> Wanted:
-    if request.method == "HEAD":
-        return Wanted.DESCRIPTION
-    return Wanted.PART if wants_range(request.headers) else Wanted.WHOLE

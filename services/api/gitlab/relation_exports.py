@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from services.api.gitlab.entities import relation_status
-from services.api.gitlab.requests.exports import read_batched, read_relation, read_relation_name
+from services.api.gitlab.requests.exports import read_batched, read_relation, read_relation_name, read_wanted
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller
 from services.api.http.downloads import send_file
@@ -51,7 +51,9 @@ async def download(request: web.Request) -> web.StreamResponse:
     """GET and HEAD /projects/:id/export_relations/download."""
     exports = use_cases(request).relation_exports
     transferable = await exports.find_exportable(*_read_address(request))
-    return await send_file(request, await exports.download(transferable, read_relation(request.query)))
+    wanted, relation = read_wanted(request), read_relation(request.query)
+    async with exports.download(transferable, relation, wanted=wanted) as file:
+        return await send_file(request, file)
 
 
 async def _encode_statuses(statuses: AsyncGenerator[RelationStatus, None]) -> AsyncGenerator[bytes, None]:

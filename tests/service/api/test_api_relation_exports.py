@@ -262,6 +262,7 @@ async def test_what_is_exported_stays_while_the_project_changes(api: Api, ann: U
     await dock.collect()
     assert gzip.decompress((await _download(api, made, "relation=labels")).body) == LABELS
     await _start(api, made)
+    await api.pool.execute("UPDATE snapshots SET read_until = now()")
     await dock.collect()
     assert gzip.decompress((await _download(api, made, "relation=labels")).body) == LABELS * 2
     assert len(await dock.snapshots()) == 1

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from aiohttp import web
+
 from services.api.http.parameters import ParameterReader
+from services.api.http.ranges import wants_range
 from shared.gitlab.portable_relations import PORTABLE_RELATIONS
 from shared.jobs.models import ExportOrder, UploadTarget
+from shared.usecases.exports import Wanted
 from shared.usecases.relation_files import RelationRequest
 
 _METHODS = ("PUT", "POST")
+
+
+def read_wanted(request: web.Request) -> Wanted:
+    """Read what a request for a file wants of it."""
+    if request.method == "HEAD":
+        return Wanted.DESCRIPTION
+    return Wanted.PART if wants_range(request.headers) else Wanted.WHOLE
 
 
 def read_order(given: Mapping[str, object]) -> ExportOrder:

@@ -1,0 +1,1 @@
+ALTER TABLE relation_exports DROP COLUMN archives;
