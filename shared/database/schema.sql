@@ -548,6 +548,22 @@ CREATE TABLE runs (
 CREATE INDEX runs_object ON runs (object_id);
 
 
+-- 0071_packed_files
+CREATE TABLE packed_files (
+    snapshot_id bigint NOT NULL,
+    object_id   bigint NOT NULL,
+    position    bigint NOT NULL,
+    size        bigint NOT NULL,
+    raw_size    bigint NOT NULL,
+    crc32       bigint NOT NULL,
+    files       bigint NOT NULL,
+    CONSTRAINT packed_files_pkey PRIMARY KEY (snapshot_id, object_id, "position"),
+    CONSTRAINT packed_files_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id) ON DELETE CASCADE,
+    CONSTRAINT packed_files_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
+);
+CREATE INDEX packed_files_object ON packed_files (object_id);
+
+
 -- made by migrate itself
 CREATE TABLE schema_migrations (
     number     integer NOT NULL,

@@ -21,6 +21,7 @@ from shared.database.pool import Connection, Pool
 from shared.pushes import store
 from shared.pushes.store import Push, PushGone
 from shared.snapshots import index
+from shared.snapshots.body import NoBody
 from shared.snapshots.index import SnapshotGone
 from shared.snapshots.models import BodyRun, Entry, PlacedEntry, Segment
 from shared.snapshots.rows import Rows
@@ -56,7 +57,7 @@ async def write_part(pool: Pool, store: ObjectStore, push: Push, name: str) -> A
     rows = Rows(partial(_append, pool, push, number))
     try:
         async with write_into(
-            pool, store, rows=rows, snapshot_id=number, packed_up_to=_PACK_NOTHING
+            pool, store, rows=rows, snapshot_id=number, packed_up_to=_PACK_NOTHING, layout=NoBody()
         ) as writer:
             yield Part(push=push, name=name, writer=writer)
     finally:

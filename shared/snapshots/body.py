@@ -74,12 +74,13 @@ class BodyWriter:
         return self._encode(tar.padding(size))
 
     async def extend(self, place: Place) -> None:
-        """Add a stretch of the pack that has a whole file, with its header and its padding."""
+        """Add a stretch of the pack that has whole files, with their headers and their padding."""
         before = self._open
-        if before.object_id == place.object_id and _end(before) == place.position:
+        joins = before.object_id == place.object_id and _end(before) == place.position
+        if joins and not self._waiting:
             self._open = Place(before.object_id, before.position, before.extent.then(place.extent))
             return
-        await self._end_run()
+        await self._add_waiting()
         self._open = place
 
     async def add(self, name: str, mtime: int, place: Place, *, padding: Extent = NOTHING) -> None:

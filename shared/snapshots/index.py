@@ -21,6 +21,7 @@ from shared.gitlab.visibility import Visibility
 from shared.jobs.models import Lease
 from shared.snapshots import runs as body_runs
 from shared.snapshots.models import Body, BodyRun, Entry, EntryKind, PlacedEntry, Segment
+from shared.snapshots.packed_files import copy_packed_files
 
 _PAGE = 1000
 _RELATIONS = folder_of(FileKind.RELATION)
@@ -225,6 +226,7 @@ async def copy_rows(db: Database, *, base: int, snapshot_id: int, but: str = "")
                 SELECT $2, {named} FROM {table} WHERE snapshot_id = $1 AND name <> $3""",  # noqa: S608  # fixed texts
             base, snapshot_id, but, timeout=_SHARING.total_seconds(),
         )  # fmt: skip
+    await copy_packed_files(db, base=base, snapshot_id=snapshot_id)
 
 
 async def commit_on_base(

@@ -13,6 +13,26 @@ from shared.snapshots.index import SnapshotGone
 from shared.snapshots.models import Body, BodyRun, EntryKind
 
 _PAGE = 1000
+_STRETCH = "packed_files"
+"""The kind of a row that is a stretch of files in a pack, and no entry."""
+
+_IN_ORDER = f"""
+SELECT name, kind, mtime, object_id, position, stored_size, raw_size, crc32 FROM entries
+WHERE snapshot_id = $1
+UNION ALL
+SELECT '', '{_STRETCH}', 0, object_id, position, size, raw_size, crc32 FROM packed_files p
+WHERE snapshot_id = $1 AND files = (
+    SELECT count(*) FROM (
+        SELECT snapshot_id FROM entries WHERE object_id = p.object_id
+        AND position >= p.position AND position < p.position + p.size OFFSET 0) e
+    WHERE e.snapshot_id = $1)
+ORDER BY object_id NULLS FIRST, position, name
+"""  # noqa: S608  # fixed texts
+"""All entries in the order in which they are stored, and before those of a stretch that is whole the stretch.
+
+These are counted by the index of objects: of a new snapshot Postgres does not know how many entries it has.
+"""
+
 _PATIENCE = timedelta(minutes=10)
 """How long another one may take for the same snapshot; a million entries take half a minute."""
 
@@ -53,15 +73,12 @@ class _Pages:
         self._snapshot_id = snapshot_id
         self._runs: list[BodyRun] = []
         self._body = BodyWriter(self._take)
+        self._stretch = (0, 0)  # the object of the last one, and where it ends in that
 
     async def lay_out(self) -> Body:
-        entries = 0
-        async for row in self._db.cursor(
-            """SELECT name, kind, mtime, object_id, position, stored_size, raw_size, crc32 FROM entries
-               WHERE snapshot_id = $1 ORDER BY object_id NULLS FIRST, position, name""",
-            self._snapshot_id, prefetch=_PAGE, timeout=_PATIENCE.total_seconds(),
-        ):  # fmt: skip
-            entries += 1
+        entries, patience = 0, _PATIENCE.total_seconds()
+        async for row in self._db.cursor(_IN_ORDER, self._snapshot_id, prefetch=_PAGE, timeout=patience):
+            entries += row["kind"] != _STRETCH
             if row["name"] not in (VERSION, PROJECT):
                 await self._add(row)
         body = await self._body.finish(entries=entries, document=None)
@@ -72,6 +89,12 @@ class _Pages:
         name, mtime = row["name"], row["mtime"]
         extent = Extent(row["raw_size"], row["stored_size"], row["crc32"])
         place = Place(row["object_id"] if extent.raw_length else None, row["position"], extent)
+        if row["kind"] == _STRETCH:
+            self._stretch = row["object_id"], row["position"] + row["stored_size"]
+            await self._body.extend(place)
+            return
+        if self._is_in_stretch(place):
+            return
         match EntryKind(row["kind"]):
             case EntryKind.DIRECTORY:
                 await self._body.directory(name.rstrip("/"), mtime)
@@ -79,6 +102,10 @@ class _Pages:
                 await self._body.add(name, mtime, place)
             case EntryKind.BLOB:
                 await self._body.append(name, mtime, place)
+
+    def _is_in_stretch(self, place: Place) -> bool:
+        object_id, end = self._stretch
+        return place.object_id == object_id and place.position < end
 
     async def _take(self, run: BodyRun) -> None:
         self._runs.append(run)

@@ -15,7 +15,7 @@ from shared.snapshots.body import LAYOUT, BodyWriter, NoBody
 from shared.snapshots.models import Body, Entry, EntryKind
 from shared.snapshots.pack import Pack
 from shared.snapshots.rows import Rows
-from shared.snapshots.sinks import BlobSink, KnownBlob, LargeBlob, PackedBlob, RelationSink
+from shared.snapshots.sinks import BlobSink, BodyLayout, KnownBlob, LargeBlob, PackedBlob, RelationSink
 from shared.storage.base import ObjectStore
 
 _OF_HEAD = (VERSION, PROJECT)
@@ -25,21 +25,21 @@ _LONGEST_DOCUMENT = 64 * 1024
 
 
 class SnapshotWriter:
-    """Gives a sink for each entry; one is open at a time. It lays out the body of archives, if ``laid_out``.
+    """Gives a sink for each entry; one is open at a time. ``layout`` is told of each.
 
     Memory: one part of the pack's upload, one part of a large blob's upload, and one segment.
     """
 
     def __init__(  # what a snapshot is made with
         self, pool: Pool, store: ObjectStore, *, rows: Rows, snapshot_id: int, packed_up_to: int,
-        resources: AsyncExitStack, laid_out: bool,
+        resources: AsyncExitStack, layout: BodyLayout,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._store = store
         self._rows = rows
         self._packed_up_to = packed_up_to
         self._pack = Pack(pool, store, resources=resources)
-        self._layout = BodyWriter(rows.add) if laid_out else NoBody()
+        self._layout = layout
         self._document: bytearray | None = bytearray()
         self._entries_of_base = 0
         self._large: LargeBlob | None = None
@@ -122,21 +122,22 @@ async def write_snapshot(
     """
     snapshot_id = await index.open_snapshot(pool, lease, project_id=project_id)
     rows = Rows(partial(index.append_for_job, pool, lease, snapshot_id=snapshot_id))
+    layout = BodyWriter(rows.add)
     async with write_into(
-        pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to, laid_out=True
+        pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to, layout=layout
     ) as writer:
         yield writer
 
 
 @asynccontextmanager
 async def write_into(
-    pool: Pool, store: ObjectStore, *, rows: Rows, snapshot_id: int, packed_up_to: int, laid_out: bool = False
+    pool: Pool, store: ObjectStore, *, rows: Rows, snapshot_id: int, packed_up_to: int, layout: BodyLayout
 ) -> AsyncIterator[SnapshotWriter]:
     """Write into a snapshot that is open. Leaving the block without ``close`` aborts the uploads."""
     async with AsyncExitStack() as resources:
         writer = SnapshotWriter(
             pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to, resources=resources,
-            laid_out=laid_out,
+            layout=layout,
         )  # fmt: skip
         resources.push_async_callback(writer.abort)
         yield writer
