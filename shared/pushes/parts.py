@@ -1,7 +1,7 @@
-"""Parts: what one request writes into a push; a part becomes the push's entry when it is complete.
+"""Parts: what one request writes into a push; its entries become the push's when it is complete.
 
 A part is a snapshot that nothing reads. So its rows go to Postgres in batches, however many there are, and a
-half-written part is never visible. Of several parts for one name the last that completes stays. What it
+half-written part is never visible. Of several parts with one name the last that completes stays. What it
 replaces, and parts that broke off, are left to the collector.
 """
 
@@ -23,7 +23,8 @@ from shared.pushes.store import Push, PushGone
 from shared.snapshots import index
 from shared.snapshots.body import NoBody
 from shared.snapshots.index import SnapshotGone
-from shared.snapshots.models import BodyRun, Entry, PlacedEntry, Segment
+from shared.snapshots.models import BodyRun, Entry, Segment
+from shared.snapshots.packed_files import PackedFiles, PackedFilesWriter, add_packed_files
 from shared.snapshots.rows import Rows
 from shared.snapshots.writer import SnapshotWriter, write_into
 from shared.storage.base import ObjectStore
@@ -32,21 +33,71 @@ _MOVING = timedelta(minutes=10)
 """How long moving the rows of a part may take; a relation may have millions of segments."""
 
 _PACK_NOTHING = -1
-"""Every blob is an object of its own, stored once by its digest: requests could not share a pack."""
+"""A file that comes alone is an object of its own, stored once by its digest."""
+
+_NAMED = "$2::text[]"
+_OF_PART = "ARRAY(SELECT name FROM entries WHERE snapshot_id = $2)"
+_CLASHES = """
+WITH RECURSIVE above AS (
+    SELECT substring(name FROM '^(.*)/') AS name FROM entries WHERE snapshot_id = $2
+    UNION SELECT substring(name FROM '^(.*)/') FROM above WHERE name IS NOT NULL)
+(SELECT f.name, f.name AS there FROM above a CROSS JOIN LATERAL (
+    SELECT name FROM entries WHERE snapshot_id = $1 AND name = a.name AND kind <> 'directory' OFFSET 0) f
+ LIMIT 1)
+UNION ALL
+(SELECT e.name, f.name AS there FROM entries e CROSS JOIN LATERAL (
+    SELECT name FROM entries WHERE snapshot_id = $1 AND name > e.name || '/' AND name < e.name || '0'
+    AND kind <> 'directory' LIMIT 1) f
+ WHERE e.snapshot_id = $2 AND e.kind <> 'directory' LIMIT 1)
+"""
+"""Files of a push that are above or below those of a part; "0" comes next after "/".
+
+Looked up from the part, which is often the smaller one by far: Postgres cannot know how many rows it has.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """An open part: what one request writes under ``name``."""
+    """An open part: what one request writes; ``packed`` has the stretches of its pack."""
 
     push: Push
-    name: str
     writer: SnapshotWriter
+    packed: Sequence[PackedFiles] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """How many entries came into a push or went out of it, and their raw bytes."""
+
+    entries: int
+    raw_size: int
+
+
+_SUMS = "SELECT count(*) AS entries, coalesce(sum(raw_size), 0)::bigint AS raw_size"
 
 
 @asynccontextmanager
-async def write_part(pool: Pool, store: ObjectStore, push: Push, name: str) -> AsyncIterator[Part]:
-    """Open a part. Raises PushGone. Leaving the block without ``commit_part`` aborts the part."""
+async def write_part(
+    pool: Pool, store: ObjectStore, push: Push, *, packed_up_to: int | None = None
+) -> AsyncIterator[Part]:
+    """Open a part, whose blobs of up to ``packed_up_to`` bytes share a pack; None is for a part of one entry.
+
+    Raises PushGone. Leaving the block without ``commit_part`` aborts the part.
+    """
+    number = await _open_part(pool, push)
+    rows, packed = Rows(partial(_append, pool, push, number)), PackedFilesWriter()
+    is_packed = packed_up_to is not None
+    try:
+        async with write_into(
+            pool, store, rows=rows, snapshot_id=number, layout=packed if is_packed else NoBody(),
+            packed_up_to=_PACK_NOTHING if packed_up_to is None else packed_up_to,
+        ) as writer:  # fmt: skip
+            yield Part(push=push, writer=writer, packed=packed.written)
+    finally:
+        await pool.execute("DELETE FROM snapshots WHERE id = $1", number, timeout=_MOVING.total_seconds())
+
+
+async def _open_part(pool: Pool, push: Push) -> int:
     try:
         number: int = await pool.fetchval(
             "INSERT INTO snapshots (project_id, part_of) VALUES ($1, $2) RETURNING id",
@@ -54,14 +105,7 @@ async def write_part(pool: Pool, store: ObjectStore, push: Push, name: str) -> A
         )  # fmt: skip
     except ForeignKeyViolationError as error:
         raise PushGone(push.id) from error
-    rows = Rows(partial(_append, pool, push, number))
-    try:
-        async with write_into(
-            pool, store, rows=rows, snapshot_id=number, packed_up_to=_PACK_NOTHING, layout=NoBody()
-        ) as writer:
-            yield Part(push=push, name=name, writer=writer)
-    finally:
-        await pool.execute("DELETE FROM snapshots WHERE id = $1", number)
+    return number
 
 
 async def _append(
@@ -83,48 +127,60 @@ async def commit_part(
     pool: Pool,
     part: Part,
     *,
+    name: str,
     limits: Limits,
     idle: timedelta,
     attributes: Mapping[str, object] | None = None,
-) -> PlacedEntry:
-    """Make a complete part the push's entry of its name, in place of an earlier one; give the new entry.
+) -> Moved:
+    """Make the entries of a complete part, at least one, those of the push, in place of earlier ones.
 
-    ``attributes`` replace those of the push where they are given. Raises PushGone, PushCommitted,
-    FileAndDirectory, TooManyEntries and ArchiveTooLarge; the push is as before then.
+    ``name`` is the last of them, for messages. ``attributes`` replace those of the push where they are given.
+    Raises PushGone, PushCommitted, FileAndDirectory, TooManyEntries and ArchiveTooLarge, and changes nothing.
     """
-    number, push, name = part.writer.snapshot_id, part.push, part.name
+    number, push = part.writer.snapshot_id, part.push
     async with pool.acquire() as db, db.transaction():
         held = await store.hold(db, push, idle=idle)
-        await _refuse_clash(db, push, name)
-        gone, gone_size = await _remove(db, push, name)
-        size = await _move(db, number, push)
-        await _count(db, push, entries=1 - gone, raw_size=size - gone_size)
+        await _refuse_clash(db, push, number)
+        gone = await _remove(db, push, _OF_PART, number)
+        moved = await _move(db, number, push)
+        await add_packed_files(db, push.id, part.packed)
+        entries, raw_size = moved.entries - gone.entries, moved.raw_size - gone.raw_size
+        await _count(db, push, entries=entries, raw_size=raw_size)
         if attributes is not None:
             await db.execute(
                 "UPDATE pushes SET attributes = $2 WHERE snapshot_id = $1", push.id, dict(attributes)
             )
         # Checked after the rows have moved, as only then their size is known: the exception rolls all of it
         # back.
-        if held.entries + 1 - gone > limits.entries:
+        if held.entries + entries > limits.entries:
             raise TooManyEntries(name, limit=limits.entries)
-        if limits.decompressed and held.raw_size + size - gone_size > limits.decompressed:
+        if limits.decompressed and held.raw_size + raw_size > limits.decompressed:
             raise ArchiveTooLarge(name, limit=limits.decompressed)
-        placed = await index.find_entry(db, push.id, name)
-        if placed is None:
-            # The part was collected while it was written, so that there was nothing to move.
-            raise PushGone(push.id)
-    return placed
+    return moved
 
 
-async def _move(db: Connection, part: int, push: Push) -> int:
+async def _refuse_clash(db: Connection, push: Push, part: int) -> None:
+    """Raise FileAndDirectory for a file with others below it; empty directories may be replaced."""
+    clash = await db.fetchrow(_CLASHES, push.id, part, timeout=_MOVING.total_seconds())
+    if clash is not None:
+        raise FileAndDirectory(clash["name"], f"there is {clash['there']}")
+
+
+async def _move(db: Connection, part: int, push: Push) -> Moved:
+    """Move all rows. Raises PushGone where the part was collected while it was written."""
     seconds = _MOVING.total_seconds()
-    size: int | None = await db.fetchval(
-        "UPDATE entries SET snapshot_id = $2 WHERE snapshot_id = $1 RETURNING raw_size", part, push.id
-    )
+    [row] = await db.fetch(
+        f"""WITH moved AS (UPDATE entries SET snapshot_id = $2 WHERE snapshot_id = $1 RETURNING raw_size)
+            {_SUMS} FROM moved""",  # noqa: S608  # fixed texts
+        part, push.id, timeout=seconds,
+    )  # fmt: skip
     await db.execute(
         "UPDATE segments SET snapshot_id = $2 WHERE snapshot_id = $1", part, push.id, timeout=seconds
     )
-    return size or 0
+    moved = Moved(**row)
+    if not moved.entries:
+        raise PushGone(push.id)
+    return moved
 
 
 async def remove_entry(pool: Pool, push: Push, name: str, *, idle: timedelta) -> bool:
@@ -134,10 +190,10 @@ async def remove_entry(pool: Pool, push: Push, name: str, *, idle: timedelta) ->
     """
     async with pool.acquire() as db, db.transaction():
         await store.hold(db, push, idle=idle)
-        gone, size = await _remove(db, push, name)
-        emptied = await _remove_emptied(db, push, name) if gone else 0
-        await _count(db, push, entries=-gone - emptied, raw_size=-size)
-    return gone > 0
+        gone = await _remove(db, push, _NAMED, [name])
+        emptied = await _remove_emptied(db, push, name) if gone.entries else 0
+        await _count(db, push, entries=-gone.entries - emptied, raw_size=-gone.raw_size)
+    return gone.entries > 0
 
 
 async def _remove_emptied(db: Connection, push: Push, name: str) -> int:
@@ -151,40 +207,28 @@ async def _remove_emptied(db: Connection, push: Push, name: str) -> int:
     return len(rows)
 
 
-async def _refuse_clash(db: Connection, push: Push, name: str) -> None:
-    """Raise FileAndDirectory where a file is above or below the name; empty directories may be replaced."""
-    clash = await db.fetchval(
-        """SELECT name FROM entries WHERE snapshot_id = $1 AND kind <> 'directory'
-           AND (name = ANY($2) OR (name > $3 AND name < $4)) LIMIT 1""",
-        push.id, _above(name), *_below(name),
-    )  # fmt: skip
-    if clash is not None:
-        raise FileAndDirectory(name, f"there is {clash}")
-
-
 def _above(name: str) -> list[str]:
     """Give the directories that contain a name."""
     parents = name.split("/")[:-1]
     return ["/".join(parents[: depth + 1]) for depth in range(len(parents))]
 
 
-def _below(name: str) -> tuple[str, str]:
-    """Give the two names between which all names below sort; "0" comes next after "/"."""
-    return f"{name}/", f"{name}0"
-
-
-async def _remove(db: Connection, push: Push, name: str) -> tuple[int, int]:
-    """Remove an entry and the empty directories below its name; give how many rows, and their bytes."""
-    rows = await db.fetch(
-        """DELETE FROM entries WHERE snapshot_id = $1
-           AND (name = $2 OR (kind = 'directory' AND name >= $3 AND name < $4)) RETURNING raw_size""",
-        push.id, name, *_below(name),
+async def _remove(db: Connection, push: Push, names: str, given: int | list[str]) -> Moved:
+    """Remove the entries of the names that ``names`` makes of ``given``, and empty directories below them."""
+    seconds = _MOVING.total_seconds()
+    [row] = await db.fetch(
+        f"""WITH gone AS (DELETE FROM entries WHERE snapshot_id = $1 AND name = ANY({names} || ARRAY(
+                SELECT d.name FROM unnest({names}) AS of(name) CROSS JOIN LATERAL (
+                    SELECT name FROM entries WHERE snapshot_id = $1 AND kind = 'directory'
+                    AND name >= of.name || '/' AND name < of.name || '0' OFFSET 0) d)) RETURNING raw_size)
+            {_SUMS} FROM gone""",  # noqa: S608  # fixed texts
+        push.id, given, timeout=seconds,
     )  # fmt: skip
     await db.execute(
-        "DELETE FROM segments WHERE snapshot_id = $1 AND name = $2",
-        push.id, name, timeout=_MOVING.total_seconds(),
+        f"DELETE FROM segments WHERE snapshot_id = $1 AND name = ANY({names})",  # noqa: S608  # fixed texts
+        push.id, given, timeout=seconds,
     )  # fmt: skip
-    return len(rows), sum(row["raw_size"] for row in rows)
+    return Moved(**row)
 
 
 async def _count(db: Connection, push: Push, *, entries: int, raw_size: int) -> None:

@@ -31,6 +31,7 @@ from shared.restore.failures import Failure, LimitedFailures
 from shared.restore.intake import EntryIntake, EntryReceiver
 from shared.restore.verifiers import Verifier
 from shared.settings.archive_limits import LimitsProvider
+from shared.snapshots import index
 from shared.snapshots.models import PlacedEntry
 from shared.storage.base import ObjectStore
 from shared.usecases.documents import Documents
@@ -111,7 +112,7 @@ class PushContent:
         limits, failures, yielder = await self._limits(), FirstFailures(), EventLoopYielder()
         budget = Budget(replace(limits.prices, gift=limits.prices.gift // _SHARE_OF_GIFT))
         verifier = verifier_of(name)
-        async with write_part(self._pool, self._store, push, name) as part:
+        async with write_part(self._pool, self._store, push) as part:
             intake = EntryIntake(
                 part.writer, limits=limits, budget=budget, failures=failures.log, yielder=yielder
             )
@@ -123,9 +124,11 @@ class PushContent:
             await self._fill(push, receiver, chunks, yielder=yielder)
             await part.writer.close()
             attributes = _attributes(verifier)
-            placed = await commit_part(
-                self._pool, part, limits=limits, idle=self._idle, attributes=attributes
+            placed = await index.find_entry(self._pool, part.writer.snapshot_id, name)
+            await commit_part(
+                self._pool, part, name=name, limits=limits, idle=self._idle, attributes=attributes
             )
+        assert placed is not None  # noqa: S101  # what has no entry cannot be committed
         return ReceivedEntry(placed, failures)
 
     async def _fill(
