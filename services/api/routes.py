@@ -93,6 +93,7 @@ def _snapshot_routes(above: str) -> list[Route]:
         _route("DELETE", f"{above}/:snapshot_id", snapshots.delete),
         _route("POST", f"{above}/:snapshot_id/commit", snapshots.commit),
         _route("GET", f"{above}/:snapshot_id/entries", snapshots.entries),
+        _route("PUT", f"{above}/:snapshot_id/entries", snapshot_entries.replace_many, CONTENT),
         *(
             route
             for address, handlers in snapshot_entries.ADDRESSES.items()

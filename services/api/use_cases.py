@@ -32,7 +32,7 @@ from shared.usecases.job_queue import JobQueue
 from shared.usecases.jobs import Jobs
 from shared.usecases.members import Members, SourceKind
 from shared.usecases.projects import Projects
-from shared.usecases.push_content import PushContent
+from shared.usecases.push_content import PushContent, PushRules
 from shared.usecases.pushes import Pushes
 from shared.usecases.records import Records
 from shared.usecases.relation_exports import RelationExports
@@ -55,8 +55,8 @@ class UseCaseConfig:
     """The configuration of the use cases.
 
     ``defaults`` are the application settings that apply until an administrator changes them. ``limits`` apply
-    to archives and to open snapshots, but their total size is limited by the application settings. An open
-    snapshot expires after ``open_snapshot_retention`` without a request. A job has ``job_attempts`` attempts.
+    to archives and to open snapshots, but their total size is limited by the application settings; ``pushes``
+    apply to open snapshots alone. A job has ``job_attempts`` attempts.
     A user has at most ``tokens_limit`` valid tokens, and owns at most ``groups_limit`` groups.
     A project has at most ``webhooks_limit`` webhooks.
     A pass over the records of a relation ends after ``longest_pass``. In a minute, ``failed_sign_ins`` may
@@ -67,7 +67,7 @@ class UseCaseConfig:
     job_attempts: int = 5
     outbound: RemoteImportPolicy = field(default_factory=RemoteImportPolicy)
     limits: Limits = field(default_factory=Limits)
-    open_snapshot_retention: timedelta = timedelta(days=1)
+    pushes: PushRules = field(default_factory=PushRules)
     tokens_limit: int = 1000
     groups_limit: int = 10_000
     webhooks_limit: int = 100
@@ -165,7 +165,7 @@ def make_use_cases(  # the ports, and what they are configured with
 
 
 def _make_pushes(pool: Pool, store: ObjectStore, config: UseCaseConfig, *, documents: Documents) -> Pushes:
-    idle = config.open_snapshot_retention
     limits = partial(current_limits, pool, config.limits, defaults=config.defaults)
-    content = PushContent(pool, store, limits=limits, idle=idle, documents=documents)
-    return Pushes(pool, content=content, commits=Commits(pool, store, documents=documents), idle=idle)
+    content = PushContent(pool, store, limits=limits, rules=config.pushes, documents=documents)
+    commits = Commits(pool, store, documents=documents)
+    return Pushes(pool, content=content, commits=commits, idle=config.pushes.idle)

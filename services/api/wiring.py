@@ -40,9 +40,10 @@ from shared.outbound.policy import outbound_deadlines
 from shared.outbound.remote_imports import remote_import_policy
 from shared.settings.archive_limits import archive_limits
 from shared.settings.defaults import default_settings
-from shared.settings.environment import Settings
+from shared.settings.environment import MIB, Settings
 from shared.storage.s3_bucket import HEADS_IN_FLIGHT
 from shared.tracing.base import Tracer
+from shared.usecases.push_content import PushRules
 from shared.usecases.token_lookup import TokenMemory
 
 _NOTICE = 0.2
@@ -72,7 +73,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
             job_attempts=settings.job_attempts,
             outbound=remote_import_policy(settings),
             limits=archive_limits(settings),
-            open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
+            pushes=_push_rules(settings),
             tokens_limit=settings.tokens_limit,
             groups_limit=settings.groups_limit,
             webhooks_limit=settings.webhooks_limit,
@@ -112,6 +113,7 @@ def _bounds(settings: Settings) -> Bounds:
         webhook_senders=settings.webhook_senders,
         download_connections=settings.download_connections,
         open_snapshot_retention=timedelta(hours=settings.open_snapshot_retention),
+        push_entries=settings.push_entries,
         event_retention=timedelta(hours=settings.event_retention),
         dead_letter_retention=timedelta(hours=settings.dead_letter_retention),
         jobs=JobBounds(
@@ -123,6 +125,14 @@ def _bounds(settings: Settings) -> Bounds:
             retention=timedelta(days=settings.job_retention),
         ),
         remotes=outbound_deadlines(settings),
+    )
+
+
+def _push_rules(settings: Settings) -> PushRules:
+    return PushRules(
+        idle=timedelta(hours=settings.open_snapshot_retention),
+        packed_up_to=settings.pack_blob_size * MIB,
+        most_entries=settings.push_entries,
     )
 
 

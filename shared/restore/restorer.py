@@ -104,12 +104,17 @@ class Restorer:
             entry.name, entry.mtime, size=entry.size, verifier=verifier, count=count
         )
 
+    @property
+    def project(self) -> ProjectAttributes | None:
+        """The project's attributes, after the last event; None where they did not come."""
+        return None if self._project is None else self._project.attributes
+
     def attributes(self) -> ProjectAttributes:
         """Give the project's attributes, after the last event. Raises NotAProject."""
         if not self._version:
             raise NotAProject(f"No such file or directory ({VERSION} is missing)")
         if not self._tree:
             raise NotAProject(f"invalid import format ({TREE}/ is missing)")
-        if self._project is None:
+        if self.project is None:
             raise NotAProject(f"Invalid file ({PROJECT} is missing)")
-        return self._project.attributes
+        return self.project

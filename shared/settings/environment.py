@@ -123,6 +123,7 @@ class Settings(BaseSettings):
     export_retention: int = Field(default=24, ge=1, le=87600, description="hours")
     export_seal: bool = False
     open_snapshot_retention: int = Field(default=24, ge=1, le=87600, description="hours")
+    push_entries: int = Field(default=20_000, ge=1, description="of an archive that one request pushes")
     tokens_limit: int = Field(default=1000, ge=1)
     groups_limit: int = Field(default=10_000, ge=1)
     idempotency_keys_limit: int = Field(default=10_000, ge=1)

@@ -26,7 +26,7 @@ from shared.usecases.errors import (
     NotFound,
     SnapshotConflict,
 )
-from shared.usecases.push_content import PushContent, PushedBody, ReceivedEntry
+from shared.usecases.push_content import PushContent, PushedBody, ReceivedArchive, ReceivedEntry
 from shared.usecases.relation_imports import is_importing
 
 
@@ -91,6 +91,11 @@ class Pushes:
         """
         with _translate_errors():
             return await self._content.receive(push, name, body, holder=holder)
+
+    async def receive_archive(self, push: Push, body: PushedBody, *, holder: Holder) -> ReceivedArchive:
+        """Store the entries of an archive, all or none. Raises what ``receive`` raises."""
+        with _translate_errors():
+            return await self._content.receive_archive(push, body, holder=holder)
 
     async def remove(self, push: Push, name: str) -> None:
         """Remove an entry. Raises NotFound and SnapshotConflict."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.api import ARCHIVE, EXTERNAL_URL
 from tests.support.described import World
-from tests.support.projects import bundle
+from tests.support.projects import archive, bundle
 
 Parts = dict[str, Any]
 """What of a request is not as for most of them: ``ids``, ``query``, ``headers``, ``body``."""
@@ -132,6 +132,7 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "openSnapshot": _to_open,
     "commitSnapshot": _opened,
     "discardSnapshot": _opened,
+    "putEntries": _sent(archive([("uploads/secret/bug", b"png")])),
     "putProject": _sent({"description": "d"}),
     "putRelation": _sent(b'{"title":"t"}\nno record\n'),
     "putUpload": _sent(b"png"),

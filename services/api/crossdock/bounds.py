@@ -32,7 +32,7 @@ class Bounds:
 
     In a minute, ``failed_sign_ins`` may fail from one address, or for one account; 0 is any number. A token
     that is unknown is remembered as such for ``unknown_token``. A user may read a file by
-    ``download_connections`` at once.
+    ``download_connections`` at once. An archive that is sent for a snapshot has at most ``push_entries``.
     """
 
     tokens: int = 1000
@@ -43,6 +43,7 @@ class Bounds:
     webhook_senders: int = 16
     download_connections: int = 4
     open_snapshot_retention: timedelta = timedelta(days=1)
+    push_entries: int = 20_000
     event_retention: timedelta = timedelta(days=3)
     dead_letter_retention: timedelta = timedelta(days=7)
     jobs: JobBounds = JobBounds()
@@ -74,7 +75,10 @@ def bounds_entity(bounds: Bounds) -> dict[str, object]:
             "least_rate_grace_seconds": _seconds(bounds.remotes.least.grace),
             "answer_seconds": _seconds(bounds.remotes.answer),
         },
-        "snapshots": {"open_seconds": _seconds(bounds.open_snapshot_retention)},
+        "snapshots": {
+            "open_seconds": _seconds(bounds.open_snapshot_retention),
+            "archive_entries": bounds.push_entries,
+        },
         "events": {"retention_seconds": _seconds(bounds.event_retention)},
         "commands": {"dead_letter_seconds": _seconds(bounds.dead_letter_retention)},
     }

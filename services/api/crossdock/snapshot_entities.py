@@ -6,7 +6,7 @@ from services.api.http.responses import timestamp
 from shared.pushes.store import Push
 from shared.restore.failures import Failure
 from shared.snapshots.models import EntryKind, PlacedEntry
-from shared.usecases.push_content import ReceivedEntry
+from shared.usecases.push_content import ReceivedArchive, ReceivedEntry
 
 
 def snapshot_entity(push: Push) -> dict[str, object]:
@@ -43,6 +43,17 @@ def received_entity(received: ReceivedEntry) -> dict[str, object]:
         **entry_entity(received.placed),
         "failed_lines": failures.count,
         "failures": [_failure(each) for each in failures.first],
+    }
+
+
+def received_archive_entity(received: ReceivedArchive) -> dict[str, object]:
+    """Make the sum of the entries that were just received, with the skipped lines of all relations."""
+    failures = received.failures
+    return {
+        "entries": received.entries,
+        "bytes": received.raw_size,
+        "failed_lines": failures.count,
+        "failures": [{"relation": each.relation, **_failure(each)} for each in failures.first],
     }
 
 

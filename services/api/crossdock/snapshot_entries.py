@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from services.api.crossdock import tree_names
-from services.api.crossdock.snapshot_entities import received_entity
+from services.api.crossdock.snapshot_entities import received_archive_entity, received_entity
 from services.api.crossdock.snapshots import find_push
 from services.api.crossdock.tree_names import TreeName
 from services.api.gitlab.upload_forms import limit_body, require_size
-from services.api.http.bodies import chunks
+from services.api.http.bodies import chunks, undecoded_chunks
 from services.api.http.encodings import unzip_if_gzip
 from services.api.http.places import holder_of
 from services.api.http.responses import json_response
@@ -44,6 +44,16 @@ class EntryHandlers:
 
     def _name(self, request: web.Request) -> str:
         return self.name(request.match_info, use_cases(request).standings.archive_limits.name)
+
+
+async def replace_many(request: web.Request) -> web.Response:
+    """PUT /projects/:id/snapshots/:snapshot_id/entries: an archive, whose entries replace earlier ones."""
+    push = await find_push(request)
+    await require_size(request)
+    body = await limit_body(request, undecoded_chunks(request))
+    pushed = PushedBody(body, lambda: request.content.total_bytes)
+    received = await use_cases(request).pushes.receive_archive(push, pushed, holder=holder_of(request))
+    return json_response(received_archive_entity(received))
 
 
 ADDRESSES = {

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from services.api.http.body_time import BODY_LIMITS, BodyTime
-from services.api.http.encodings import decode_body
+from services.api.http.encodings import decode_body, refuse_encoding
 from services.api.http.errors import BodyTooLarge, MediaTypeUnsupported, ParametersInvalid
 from services.api.http.form_data import FieldCollector, form_parser
 from services.api.http.nesting import nest
@@ -43,6 +43,15 @@ def chunks(request: web.Request) -> AsyncIterator[bytes]:
     EncodingUnsupported at once; BodyBroken and TimedOut during iteration.
     """
     return decode_body(_receive(request), request.headers.get("Content-Encoding", ""))
+
+
+def undecoded_chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """Yield the body as it arrives, which has to be sent without an encoding.
+
+    Raises EncodingUnsupported at once, and TimedOut during iteration.
+    """
+    refuse_encoding(request.headers.get("Content-Encoding", ""))
+    return _receive(request)
 
 
 async def _receive(request: web.Request) -> AsyncIterator[bytes]:

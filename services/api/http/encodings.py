@@ -27,6 +27,12 @@ def decode_body(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[by
     raise EncodingUnsupported(f"the encoding '{name}' of the body is not supported: gzip is, and none")
 
 
+def refuse_encoding(encoding: str) -> None:
+    """Raise EncodingUnsupported for a body whose bytes are to be counted as they are sent."""
+    if encoding.strip().lower() not in _NONE:
+        raise EncodingUnsupported("the body is compressed in itself, and has no encoding beside that")
+
+
 async def _inflate(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     reader = GzipReader()
     try:

@@ -67,6 +67,7 @@ SHOWN: dict[str, tuple[float, str, float]] = {
     "archive_bracket_ratio": (39, "archive.prices.bracket_ratio", 39),
     "export_retention": (41, "exports.retention_seconds", 41 * HOUR),
     "open_snapshot_retention": (42, "snapshots.open_seconds", 42 * HOUR),
+    "push_entries": (57, "snapshots.archive_entries", 57),
     "tokens_limit": (43, "tokens.limit", 43),
     "groups_limit": (44, "groups.limit", 44),
     "idempotency_keys_limit": (45, "idempotency_keys.limit", 45),
