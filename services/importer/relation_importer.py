@@ -26,6 +26,7 @@ from shared.restore.relations import INLINE, RelationReceiver
 from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.settings.archive_limits import LimitsProvider
 from shared.snapshots import index
+from shared.snapshots.contents import make_content_digest
 from shared.snapshots.sinks import RelationSink
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore
@@ -81,6 +82,7 @@ class RelationImporter:
     ) -> None:
         snapshot_id = writer.snapshot_id
         features = await read_features(self._pool, self._store, snapshot_id)
+        content_sha256 = await make_content_digest(self._pool, snapshot_id)
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
             await index.commit_on_base(
@@ -90,6 +92,7 @@ class RelationImporter:
                 project_id=job.project_id,
                 features=features,
                 body=writer.body,
+                content_sha256=content_sha256,
             )
             await jobs.finish(db, lease, progress=progress.report())
 

@@ -189,16 +189,18 @@ async def commit(
     project_id: int,
     features: ProjectFeatures,
     body: Body | None = None,
+    content_sha256: bytes | None = None,
 ) -> None:
     """Make the snapshot the project's current one; visible once the caller's transaction is committed.
 
-    ``features`` are those of the snapshot's record; ``body`` is that of an archive, where it is laid out.
+    ``features`` are those of the snapshot's record; ``body`` is that of an archive, where it is laid out;
+    ``content_sha256`` is the digest of its files, where it is made.
     """
     await db.execute(
-        f"""WITH committed AS (UPDATE snapshots SET committed_at = now(), features = $3,
-                ({", ".join(body_runs.TOTALS)}) = ROW ($4, $5, $6, $7, $8, $9) WHERE id = $1)
+        f"""WITH committed AS (UPDATE snapshots SET committed_at = now(), features = $3, content_sha256 = $4,
+                ({", ".join(body_runs.TOTALS)}) = ROW ($5, $6, $7, $8, $9, $10) WHERE id = $1)
            UPDATE projects SET snapshot_id = $1 WHERE id = $2""",  # noqa: S608  # fixed texts
-        snapshot_id, project_id, features.levels, *body_runs.totals_of(body),
+        snapshot_id, project_id, features.levels, content_sha256, *body_runs.totals_of(body),
     )  # fmt: skip
 
 
@@ -237,13 +239,17 @@ async def commit_on_base(
     project_id: int,
     features: ProjectFeatures,
     body: Body | None = None,
+    content_sha256: bytes | None = None,
 ) -> None:
     """Commit the snapshot where the project's current one is ``base``. Raises SnapshotOutdated."""
     # Locked, so that no other commit comes between the comparison and ours.
     await db.execute("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", project_id)
     if await current(db, project_id) != base:
         raise SnapshotOutdated(project_id)
-    await commit(db, snapshot_id=snapshot_id, project_id=project_id, features=features, body=body)
+    await commit(
+        db, snapshot_id=snapshot_id, project_id=project_id, features=features, body=body,
+        content_sha256=content_sha256,
+    )  # fmt: skip
 
 
 async def pin(pool: Pool, lease: Lease) -> int | None:
@@ -335,6 +341,16 @@ async def find_entry(db: Database, snapshot_id: int, name: str) -> PlacedEntry |
         snapshot_id, name,
     )  # fmt: skip
     return placed_entry(row) if row else None
+
+
+async def find_entries(db: Database, snapshot_id: int, names: Sequence[str]) -> dict[str, PlacedEntry]:
+    """Find entries by their names, by one statement."""
+    rows = await db.fetch(
+        """SELECT e.*, coalesce(o.key, '') AS key FROM entries e LEFT JOIN objects o ON o.id = e.object_id
+           WHERE e.snapshot_id = $1 AND e.name = ANY ($2)""",
+        snapshot_id, names,
+    )  # fmt: skip
+    return {row["name"]: PlacedEntry(_entry(row), row["key"]) for row in rows}
 
 
 async def find_segment(db: Database, snapshot_id: int, name: str, *, line: int) -> Segment | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.database.pool import Connection, Pool, Row
-from shared.gitlab.layout import PROJECT, VERSION
 from shared.segments.encoder import Extent
 from shared.snapshots import runs
 from shared.snapshots.body import LAYOUT, BodyWriter, Place
+from shared.snapshots.contents import OF_HEAD
 from shared.snapshots.index import SnapshotGone
 from shared.snapshots.models import Body, BodyRun, EntryKind
 
@@ -79,7 +79,7 @@ class _Pages:
         entries, patience = 0, _PATIENCE.total_seconds()
         async for row in self._db.cursor(_IN_ORDER, self._snapshot_id, prefetch=_PAGE, timeout=patience):
             entries += row["kind"] != _STRETCH
-            if row["name"] not in (VERSION, PROJECT):
+            if row["name"] not in OF_HEAD:
                 await self._add(row)
         body = await self._body.finish(entries=entries, document=None)
         await self._flush()

@@ -7,19 +7,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from shared.database.pool import Pool
-from shared.gitlab.layout import PROJECT, VERSION
+from shared.gitlab.layout import PROJECT
 from shared.jobs.models import Lease
 from shared.ledger import objects
 from shared.snapshots import index, runs
 from shared.snapshots.body import LAYOUT, BodyWriter, NoBody
+from shared.snapshots.contents import OF_HEAD
 from shared.snapshots.models import Body, Entry, EntryKind
 from shared.snapshots.pack import Pack
 from shared.snapshots.rows import Rows
 from shared.snapshots.sinks import BlobSink, BodyLayout, KnownBlob, LargeBlob, PackedBlob, RelationSink
 from shared.storage.base import ObjectStore
-
-_OF_HEAD = (VERSION, PROJECT)
-"""Entries that an export makes itself, before the body."""
 
 _LONGEST_DOCUMENT = 64 * 1024
 
@@ -57,7 +55,7 @@ class SnapshotWriter:
 
     async def blob(self, name: str, mtime: int, *, size: int, sha256: bytes | None = None) -> BlobSink:
         """Give the sink of a blob of ``size`` raw bytes, which puts none where that digest is stored."""
-        body = NoBody() if name in _OF_HEAD else self._layout
+        body = NoBody() if name in OF_HEAD else self._layout
         if size <= self._packed_up_to:
             keep = self._keep_document if name == PROJECT else _keep_nothing
             return PackedBlob(name, mtime, size=size, pack=self._pack, rows=self._rows, body=body, keep=keep)
