@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from shared.assembly.blocks import BlockReader
 from shared.assembly.plan import Ends, HeadFile, etag_of, plan_ends
@@ -15,10 +16,12 @@ from shared.gitlab.layout import LFS_INDEX, PROJECT, VERSION
 from shared.gitlab.project_json import project_attributes
 from shared.gitlab.version import FORMAT_VERSION
 from shared.ledger import objects
+from shared.manifest.format import ManifestFile, encode_head, manifest_digest
 from shared.projects.content import ProjectContent
 from shared.segments.encoder import Extent
 from shared.segments.inflater import inflate
 from shared.snapshots import index
+from shared.snapshots.contents import OF_HEAD, find_content_digest
 from shared.snapshots.models import Body, PlacedEntry
 from shared.storage.base import ObjectStore
 
@@ -50,6 +53,7 @@ class ArchivePlanner:
         """Give the plan; record it before the block ends. Raises CorruptSegment and StorageError."""
         files = await self._files(snapshot_id, body, content, overrides=overrides)
         ends = await asyncio.to_thread(plan_ends, files, body, root_mtime=files[0].mtime)
+        documents = await asyncio.to_thread(_describe, files)
         plan = ArchivePlan(
             size=ends.size,
             snapshot_id=snapshot_id,
@@ -57,6 +61,8 @@ class ArchivePlanner:
             tail=ends.tail,
             crc32=ends.crc32,
             etag=etag_of(ends, body, snapshot_id),
+            documents=documents,
+            manifest_sha256=await self._manifest_digest(snapshot_id, documents),
         )
         if len(ends.head) <= _LONGEST_HEAD:
             yield plan
@@ -74,10 +80,14 @@ class ArchivePlanner:
                 await objects.record_stored(
                     self._pool, named.id, size=size, sha256=None, crc32s=writer.crc32s
                 )
-            yield ArchivePlan(
-                size=plan.size, snapshot_id=plan.snapshot_id, object_id=named.id, tail=plan.tail,
-                crc32=plan.crc32, etag=plan.etag,
-            )  # fmt: skip
+            yield replace(plan, head=None, object_id=named.id)
+
+    async def _manifest_digest(
+        self, snapshot_id: int | None, documents: Sequence[ManifestFile]
+    ) -> bytes | None:
+        """Give the digest of the manifest; None where that of the content is not known."""
+        content = await find_content_digest(self._pool, snapshot_id)
+        return None if content is None else manifest_digest(encode_head(content, documents))
 
     async def _files(
         self,
@@ -88,16 +98,13 @@ class ArchivePlanner:
         overrides: Mapping[str, object],
     ) -> list[HeadFile]:
         created = int(content.created_at.timestamp())
-        version = await self._find(snapshot_id, VERSION)
-        stored = await self._find(snapshot_id, PROJECT)
+        found = {} if snapshot_id is None else await index.find_entries(self._pool, snapshot_id, OF_HEAD)
+        version, stored = found.get(VERSION), found.get(PROJECT)
         files = [HeadFile(VERSION, version.entry.mtime if version else created, FORMAT_VERSION)]
         if stored is None:
             made = project_attributes(_EMPTY, {**content.attributes, **overrides})
             return [*files, HeadFile(LFS_INDEX, created, _EMPTY), HeadFile(PROJECT, created, made)]
         return [*files, await self._document(stored, body.document if body else None, overrides)]
-
-    async def _find(self, snapshot_id: int | None, name: str) -> PlacedEntry | None:
-        return None if snapshot_id is None else await index.find_entry(self._pool, snapshot_id, name)
 
     async def _document(
         self, placed: PlacedEntry, kept: bytes | None, overrides: Mapping[str, object]
@@ -107,6 +114,10 @@ class ArchivePlanner:
         stored = await stored_document(self._blocks, placed, kept)
         if not overrides:
             extent = Extent(entry.raw_size, entry.stored_size, entry.crc32)
-            return HeadFile(PROJECT, entry.mtime, stored, extent)
+            return HeadFile(PROJECT, entry.mtime, stored, extent, entry.sha256)
         raw = await asyncio.to_thread(inflate, stored, raw_length=entry.raw_size, crc32=entry.crc32)
         return HeadFile(PROJECT, entry.mtime, await asyncio.to_thread(project_attributes, raw, overrides))
+
+
+def _describe(files: Sequence[HeadFile]) -> list[ManifestFile]:
+    return [file.describe() for file in files]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.archive import writer as tar
+from shared.manifest.format import ManifestFile
 from shared.segments.assembler import GzipAssembler
 from shared.segments.encoder import Extent
 from shared.snapshots.body import LAYOUT
@@ -19,17 +20,26 @@ _ETAG = 32
 
 @dataclass(frozen=True, slots=True)
 class HeadFile:
-    """A file of the head: raw ``data``, or bytes as they are stored where ``extent`` says what they are."""
+    """A file of the head: raw ``data``, or bytes as they are stored where ``extent`` says what they are.
+
+    ``sha256`` is of the raw bytes of those.
+    """
 
     name: str
     mtime: int
     data: bytes
     extent: Extent | None = None
+    sha256: bytes | None = None
 
     @property
     def size(self) -> int:
         """Its raw bytes."""
         return self.extent.raw_length if self.extent else len(self.data)
+
+    def describe(self) -> ManifestFile:
+        """Describe it for the manifest of the archive."""
+        digest = self.sha256 or hashlib.sha256(self.data).digest()
+        return ManifestFile(name=self.name, sha256=digest.hex(), size=self.size)
 
 
 @dataclass(frozen=True, slots=True)

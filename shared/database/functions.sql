@@ -1,4 +1,4 @@
--- Version 4, for migration 66 and newer.
+-- Version 5, for migration 72 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -209,12 +209,18 @@ CREATE OR REPLACE FUNCTION archive_of_job(job jobs) RETURNS jsonb LANGUAGE sql S
         WHERE jsonb_typeof(job.outcome -> 'archive') = 'object'
         UNION ALL
         SELECT jsonb_build_object('size', size, 'sha256', encode(sha256, 'hex'))
-            || jsonb_strip_nulls(jsonb_build_object('crc32', lpad(to_hex(crc32), 8, '0'), 'etag', etag)), 2
+            || jsonb_strip_nulls(jsonb_build_object('crc32', lpad(to_hex(crc32), 8, '0'), 'etag', etag,
+                                                    'manifest_sha256', encode(manifest_sha256, 'hex'))), 2
         FROM archives WHERE job_id = CASE job.kind WHEN 'upload' THEN job.parent_id ELSE job.id END
         UNION ALL
         SELECT jsonb_build_object('size', size, 'sha256', encode(sha256, 'hex')), 3
         FROM objects WHERE id = job.object_id
     ) found ORDER BY rank LIMIT 1
+$$;
+
+-- The digest of the files that an import has kept, or that an export has; null where nobody has made it.
+CREATE OR REPLACE FUNCTION content_of_job(job jobs) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT encode(content_sha256, 'hex') FROM snapshots WHERE id = job.snapshot_id
 $$;
 
 -- How many records an import has left out. Null until the job has ended: before that, the attempt goes on
@@ -240,6 +246,7 @@ RETURNS jsonb LANGUAGE sql STABLE AS $$
         'user_id', job.user_id,
         'progress', job.progress,
         'archive', archive_of_job(job),
+        'content_sha256', content_of_job(job),
         'failures', failures_of_job(job),
         'upload', job.outcome -> 'upload',
         'error', error,

@@ -6,12 +6,16 @@ tail. The row keeps the snapshot from being collected. An archive that an older 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from shared.database.pool import Database, Row
 from shared.jobs.models import Job
 from shared.ledger.objects import RETRIED_WITHIN
+from shared.manifest.format import ManifestFile, encode_json
 
 _OWNED = "a.project_id = $1 AND a.user_id = $2 AND j.id = a.job_id"
 _ENDED = """j.finished_at IS NOT NULL
@@ -26,7 +30,7 @@ DELETE FROM archives a USING jobs j WHERE {_OWNED} AND {_ENDED} AND NOT {_RETRIA
 """Removes the archives of a user's exports before a job. One whose upload can be retried is hidden only."""
 
 _LAST = 2**63 - 1
-_PLAN = ("size", "snapshot_id", "object_id", "head", "tail", "crc32", "sha256")
+_PLAN = ("size", "snapshot_id", "object_id", "head", "tail", "crc32", "sha256", "manifest_sha256")
 _COLUMNS = ("id", *_PLAN, "key", "object_size", "etag", "file_name", "created_at", "expires_at")
 _FOUND = """SELECT a.*, coalesce(o.key, '') AS key, coalesce(o.size, 0) AS object_size
             FROM archives a LEFT JOIN objects o ON o.id = a.object_id"""
@@ -38,7 +42,8 @@ class ArchivePlan:
 
     ``snapshot_id`` has its body, if there is one. The head is ``head``, or the object ``object_id``. Without
     a ``tail`` that object is the whole archive. ``crc32`` is that of gzip's trailer; ``sha256`` is of the
-    archive, where it is known.
+    archive, where it is known. ``documents`` are the files of the head, None where an older version made the
+    archive; the digest of its manifest is ``manifest_sha256``, where that is known.
     """
 
     size: int
@@ -49,6 +54,8 @@ class ArchivePlan:
     crc32: int | None = None
     sha256: bytes | None = None
     etag: str | None = None
+    documents: Sequence[ManifestFile] | None = None
+    manifest_sha256: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,17 +86,18 @@ async def keep_newest(
     """
     await db.execute(_REMOVE, job.project_id, job.user_id, job.id)
     await db.execute(
-        """INSERT INTO archives (project_id, user_id, job_id, file_name, expires_at, etag,
-                                 size, snapshot_id, object_id, head, tail, crc32, sha256)
-           VALUES ($1, $2, $3, $4, now() + $5, $6, $7, $8, $9, $10, $11, $12,
-                   coalesce($13, (SELECT sha256 FROM archives
-                                  WHERE etag = $6 AND sha256 IS NOT NULL LIMIT 1)))
+        """INSERT INTO archives (project_id, user_id, job_id, file_name, expires_at, etag, documents,
+                                 size, snapshot_id, object_id, head, tail, crc32, sha256, manifest_sha256)
+           VALUES ($1, $2, $3, $4, now() + $5, $6, $7, $8, $9, $10, $11, $12, $13,
+                   coalesce($14, (SELECT sha256 FROM archives
+                                  WHERE etag = $6 AND sha256 IS NOT NULL LIMIT 1)), $15)
            ON CONFLICT (job_id) DO UPDATE SET
                file_name = excluded.file_name, expires_at = excluded.expires_at, created_at = now(),
                etag = excluded.etag, size = excluded.size, snapshot_id = excluded.snapshot_id,
                object_id = excluded.object_id, head = excluded.head, tail = excluded.tail,
-               crc32 = excluded.crc32, sha256 = excluded.sha256""",
-        job.project_id, job.user_id, job.id, file_name, retention, plan.etag,
+               crc32 = excluded.crc32, sha256 = excluded.sha256,
+               documents = excluded.documents, manifest_sha256 = excluded.manifest_sha256""",
+        job.project_id, job.user_id, job.id, file_name, retention, plan.etag, _encoded(plan.documents),
         *(getattr(plan, column) for column in _PLAN),
     )  # fmt: skip
 
@@ -114,7 +122,17 @@ def _archive(row: Row) -> FinishedArchive:
     found = {column: row[column] for column in _COLUMNS}
     if found["etag"] is None:  # of an older version, which knew the digest of each archive
         found["etag"] = row["sha256"].hex()
-    return FinishedArchive(**found)
+    documents = row["documents"] and msgspec.json.decode(row["documents"], type=list[ManifestFile])
+    return FinishedArchive(**found, documents=documents)
+
+
+def _encoded(documents: Sequence[ManifestFile] | None) -> str | None:
+    return None if documents is None else encode_json(documents).decode()
+
+
+async def record_manifest(db: Database, archive_id: int, sha256: bytes) -> None:
+    """Record the digest of an archive's manifest."""
+    await db.execute("UPDATE archives SET manifest_sha256 = $2 WHERE id = $1", archive_id, sha256)
 
 
 async def record_sha256(db: Database, archive: FinishedArchive, sha256: bytes) -> None:

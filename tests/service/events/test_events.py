@@ -97,6 +97,7 @@ async def test_an_event_says_whose_job_it_is_and_where_it_stands(pool: Pool) -> 
         "user_id": 1,
         "progress": {},
         "archive": None,
+        "content_sha256": None,
         "failures": None,
         "upload": None,
         "error": None,

@@ -118,7 +118,12 @@ async def test_the_end_of_an_upload_tells_the_sha256_which_the_end_of_the_export
     ended = await filled.pool.fetch("SELECT name, data FROM events WHERE name LIKE '%.finished' ORDER BY id")
     told = {event["name"]: event["data"]["archive"] for event in ended}
     body = receiver.taken[0].body
-    known = {"size": len(body), "crc32": body[-8:-4][::-1].hex(), "etag": (await found(filled)).etag}
+    made = await found(filled)
+    assert made.manifest_sha256 is not None
+    known = {
+        "size": len(body), "crc32": body[-8:-4][::-1].hex(), "etag": made.etag,
+        "manifest_sha256": made.manifest_sha256.hex(),
+    }  # fmt: skip
     assert told["export.finished"] == known | {"sha256": None}
     assert told["upload.finished"] == known | {"sha256": hashlib.sha256(body).hexdigest()}
     report = await jobs.find_report(filled.pool, export.id)
