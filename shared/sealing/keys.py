@@ -33,18 +33,26 @@ def parse_keys(text: str) -> list[SealingKey]:
 
     Raises SecretsKeyMissing where there is none, and SecretsKeyInvalid.
     """
-    words = list(filter(None, _SEPARATOR.split(text)))
-    if not words:
+    found = parse_material(text)
+    if not found:
         raise SecretsKeyMissing
-    return [_parse_key(word, number) for number, word in enumerate(words, 1)]
+    return [_make_key(material, number) for number, material in enumerate(found, 1)]
 
 
-def _parse_key(word: str, number: int) -> SealingKey:
-    try:
-        material = b64decode(word, validate=True)
-    except (binascii.Error, ValueError):
-        # Without its cause, whose text may quote the key.
-        raise SecretsKeyInvalid(number) from None
-    if len(material) != KEY_BYTES:
+def _make_key(material: bytes | None, number: int) -> SealingKey:
+    if material is None:
         raise SecretsKeyInvalid(number)
     return SealingKey(material)
+
+
+def parse_material(text: str) -> list[bytes | None]:
+    """Parse the 32 bytes of each key; None for one that does not have this form."""
+    return [_decode(word) for word in filter(None, _SEPARATOR.split(text))]
+
+
+def _decode(word: str) -> bytes | None:
+    try:
+        material = b64decode(word, validate=True)
+    except (binascii.Error, ValueError):  # whose text may quote the key
+        return None
+    return material if len(material) == KEY_BYTES else None
