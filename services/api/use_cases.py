@@ -19,6 +19,7 @@ from shared.records.finder import PassLimits
 from shared.sealing.sealer import Sealer
 from shared.settings.application import ApplicationSettings
 from shared.settings.archive_limits import current_limits
+from shared.signing.signer import Signer
 from shared.storage.base import ObjectStore
 from shared.usecases.archive_sources import ArchiveFinder
 from shared.usecases.browser_sessions import BrowserSessions
@@ -30,6 +31,7 @@ from shared.usecases.groups import Groups
 from shared.usecases.imports import Imports
 from shared.usecases.job_queue import JobQueue
 from shared.usecases.jobs import Jobs
+from shared.usecases.manifests import Manifests
 from shared.usecases.members import Members, SourceKind
 from shared.usecases.projects import Projects
 from shared.usecases.push_content import PushContent, PushRules
@@ -60,7 +62,7 @@ class UseCaseConfig:
     A user has at most ``tokens_limit`` valid tokens, and owns at most ``groups_limit`` groups.
     A project has at most ``webhooks_limit`` webhooks.
     A pass over the records of a relation ends after ``longest_pass``. In a minute, ``failed_sign_ins`` may
-    fail from one address, or for one account.
+    fail from one address, or for one account. ``signer`` signs manifests, if there is one.
     """
 
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
@@ -74,6 +76,7 @@ class UseCaseConfig:
     longest_pass: timedelta = timedelta(seconds=10)
     token_memory: TokenMemory = field(default_factory=TokenMemory)
     failed_sign_ins: int = 60
+    signer: Signer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,7 @@ class UseCases:
     groups: Groups
     imports: Imports
     jobs: Jobs
+    manifests: Manifests
     project_members: Members
     projects: Projects
     pushes: Pushes
@@ -142,6 +146,7 @@ def make_use_cases(  # the ports, and what they are configured with
         groups=Groups(pool, limit=config.groups_limit),
         imports=imports,
         jobs=Jobs(pool, queue, retries=retries),
+        manifests=Manifests(pool, exports, signer=config.signer),
         project_members=Members(pool, SourceKind.PROJECT),
         projects=Projects(pool, repositories=repositories),
         pushes=_make_pushes(pool, store, config, documents=Documents(places.documents)),

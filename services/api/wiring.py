@@ -41,6 +41,7 @@ from shared.outbound.remote_imports import remote_import_policy
 from shared.settings.archive_limits import archive_limits
 from shared.settings.defaults import default_settings
 from shared.settings.environment import MIB, Settings
+from shared.signing.signer import Signer, parse_signer
 from shared.storage.s3_bucket import HEADS_IN_FLIGHT
 from shared.tracing.base import Tracer
 from shared.usecases.push_content import PushRules
@@ -82,6 +83,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
             ),
             failed_sign_ins=settings.failed_sign_ins,
             longest_pass=timedelta(seconds=settings.record_pass_seconds),
+            signer=_signer(settings),
         ),
     )
     app = make_app(
@@ -96,6 +98,12 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
     )
     ports.place_metrics.watch(app[PLACES].all())
     return app
+
+
+def _signer(settings: Settings) -> Signer | None:
+    """Make the signer of the key in the settings, if there is one. Raises SigningKeyInvalid."""
+    given = settings.signing_key
+    return None if given is None else parse_signer(given.get_secret_value())
 
 
 def _metrics(monitor: Monitor) -> ApiMetrics:

@@ -80,6 +80,11 @@ class Settings(BaseSettings):
         default=None, description="32 bytes in Base64; several, by commas or lines: the first seals, all open"
     )
 
+    # What signs manifests.
+    signing_key: SecretStr | None = Field(
+        default=None, description="32 bytes in Base64; several, by commas or lines: the first signs"
+    )
+
     # Who may come in first.
     root_token: SecretStr | None = None
 

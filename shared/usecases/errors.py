@@ -222,6 +222,24 @@ class ArchiveNotFound(NotFound):
         self.args = ("Not found or has expired",)
 
 
+class ManifestMissing(Missing):
+    """An older version made the archive, and no manifest of it: export the project again."""
+
+    code = "manifest_missing"
+
+    def __init__(self) -> None:
+        super().__init__("the archive has no manifest: export the project again")
+
+
+class SigningOff(Missing):
+    """The server has no key for signatures: ``CROSSDOCK_SIGNING_KEY`` is not set."""
+
+    code = "signing_off"
+
+    def __init__(self) -> None:
+        super().__init__("the server signs no manifests")
+
+
 class FileLost(Missing):
     """The object storage has lost the file of a finished export: request the export again."""
 

@@ -226,17 +226,8 @@ class Exports:
         # A new export may replace the archive during the download, or the project may be deleted.
         async with AsyncExitStack() as stack:
             if wanted is not Wanted.DESCRIPTION:
-                await self._keep(stack, archive)
+                await keep_archive(stack, self._pool, archive)
             yield _download(self._reader, archive)
-
-    async def _keep(self, stack: AsyncExitStack, archive: FinishedArchive) -> None:
-        """Keep all that the archive is made of, until the stack is closed. Raises ArchiveNotFound."""
-        try:
-            await stack.enter_async_context(keep_for_reading(self._pool, archive.snapshot_id))
-        except SnapshotGone:
-            raise ArchiveNotFound from None
-        if archive.object_id is not None:
-            await stack.enter_async_context(objects.keep_touched(self._pool, archive.object_id))
 
     async def _refuse_target(self, actor: User, project: Project, target: UploadTarget | None) -> None:
         """Raise FieldsInvalid if the URL of the upload is invalid.
@@ -250,6 +241,16 @@ class Exports:
         except BlockedUrl as error:
             await archives.remove_archives(self._pool, project_id=project.id, user_id=actor.id)
             raise FieldsInvalid({"url": [f"is blocked: {error.reason}"]}, cause=error) from None
+
+
+async def keep_archive(stack: AsyncExitStack, pool: Pool, archive: FinishedArchive) -> None:
+    """Keep all that the archive is made of, until the stack is closed. Raises ArchiveNotFound."""
+    try:
+        await stack.enter_async_context(keep_for_reading(pool, archive.snapshot_id))
+    except SnapshotGone:
+        raise ArchiveNotFound from None
+    if archive.object_id is not None:
+        await stack.enter_async_context(objects.keep_touched(pool, archive.object_id))
 
 
 def _status(found: FoundExport) -> str:

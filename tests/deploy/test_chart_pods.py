@@ -210,13 +210,12 @@ def test_the_chart_knows_which_settings_are_secrets() -> None:
     assert set(schema["definitions"]["secret"]["enum"]) == SECRETS
 
 
-def test_the_token_of_root_is_given_to_the_api_alone(helm: Helm) -> None:
+@pytest.mark.parametrize("name", ["CROSSDOCK_ROOT_TOKEN", "CROSSDOCK_SIGNING_KEY"])
+def test_the_token_of_root_and_the_key_for_signatures_are_given_to_the_api_alone(
+    helm: Helm, name: str
+) -> None:
     objects = helm.render(SMALL)
-    having = [
-        service
-        for service in containers(objects)
-        if "CROSSDOCK_ROOT_TOKEN_FILE" in variables(objects, service)
-    ]
+    having = [service for service in containers(objects) if f"{name}_FILE" in variables(objects, service)]
     assert having == ["api"]
 
 

@@ -41,9 +41,10 @@ from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
 from shared.projects.models import Project
 from shared.settings.application import ApplicationSettings
+from shared.signing.signer import parse_signer
 from tests.support.counting import CountingStore
 from tests.support.jobs import claimed
-from tests.support.sealing import sealer
+from tests.support.sealing import KEY, sealer
 
 EXTERNAL_URL = "https://gitlab.example.com"
 UNLIMITED = {"project_import_limit": 0, "project_export_limit": 0, "project_download_export_limit": 0}
@@ -178,6 +179,7 @@ async def running_api(
     listener: Mapping[str, Any] | None = None,
     longest_pass: timedelta = timedelta(seconds=10),
     failed_sign_ins: int = 60,
+    signing_keys: str = KEY,
     **config: Any,
 ) -> AsyncIterator[Api]:
     """Start the application with these application settings, else without rate limits.
@@ -204,6 +206,7 @@ async def running_api(
                     longest_pass=longest_pass,
                     failed_sign_ins=failed_sign_ins,
                     webhooks_limit=webhooks_limit,
+                    signer=parse_signer(signing_keys),
                 ),
             ),
             readiness=readiness,

@@ -26,7 +26,7 @@ from shared.webhooks.sealed_webhooks import WebhookSealer
 from tests.support.api import Api, running_api
 from tests.support.background import Background
 from tests.support.imported import bundle_of, imported
-from tests.support.projects import ndjson, project
+from tests.support.projects import Dock, ndjson, project
 from tests.support.remote import Servers, names
 from tests.support.sealing import sealer
 
@@ -214,7 +214,7 @@ async def _filled(api: Api, root: User, name: str) -> dict[str, int]:
     hooks = {"webhooks": await _new_hook(api, None), "project_webhooks": await _new_hook(api, made.id)}
     job = await api.job(made, root, ExportOrder(upload=UploadTarget(url="https://s3.example.com/x")))
     await jobs.finish(api.pool, await api.started(job), progress=_PROGRESS, outcome=Outcome(upload=_OUTCOME))
-    await api.archive(made, root)
+    await Dock(api.pool, api.folder).run_export(project_id=made.id, user_id=root.id)
     await api.job(made, root, RelationImportOrder(relation="issues"))
     await api.post(f"/projects/{made.id}/export_relations", by="root")
     user = await api.user(f"{name}-user")

@@ -31,6 +31,19 @@ async def json_list(
     return response
 
 
+async def send_pieces(
+    request: web.Request, pieces: AsyncIterator[bytes], *, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Respond with pieces as they come, in chunks; to HEAD with the headers alone."""
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(request)
+    if request.method != "HEAD":
+        async for piece in pieces:
+            await response.write(piece)
+    await response.write_eof()
+    return response
+
+
 async def _array(items: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     before = b"["
     async for item in items:

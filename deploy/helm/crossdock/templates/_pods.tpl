@@ -43,7 +43,7 @@ securityContext:
 {{- if eq .service "migrate" -}}
 {{- $keys = list "CROSSDOCK_DATABASE_URL" -}}
 {{- else if ne .service "api" -}}
-{{- $keys = without $keys "CROSSDOCK_ROOT_TOKEN" -}}
+{{- $keys = without $keys "CROSSDOCK_ROOT_TOKEN" "CROSSDOCK_SIGNING_KEY" -}}
 {{- end -}}
 {{- toJson $keys -}}
 {{- end -}}
