@@ -53,13 +53,15 @@ def api_url(base: str) -> str:
 
 @asynccontextmanager
 async def open_session(token: str) -> AsyncIterator[ClientSession]:
-    """Open a session that authenticates with ``token``.
+    """Open a session that authenticates with ``token``, or not at all if that is empty.
 
     The token is sent as a Bearer token, which GitLab accepts for every kind of token: aiohttp drops that
     header, unlike PRIVATE-TOKEN, when a redirect leads to another host.
     """
     stamina.instrumentation.set_on_retry_hooks([_report_retry])
-    headers = {"Authorization": f"Bearer {token}", "User-Agent": "crossdock", "Accept-Encoding": "identity"}
+    headers = {"User-Agent": "crossdock", "Accept-Encoding": "identity"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     async with ClientSession(headers=headers, timeout=_TIMEOUT, auto_decompress=False) as session:
         yield session
 

@@ -132,27 +132,52 @@ def status(
 def verify(
     file: Annotated[Path, typer.Argument(help="An archive.", show_default=False)],
     *,
+    manifest: Annotated[
+        str | None, typer.Option(metavar="FILE|URL", help="Compare the files with those of this manifest.")
+    ] = None,
+    public_key: Annotated[
+        str | None, typer.Option(metavar="FILE|URL", help="Require a signature by one of these keys (PEM).")
+    ] = None,
+    signature: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|URL", help="The signature; by default MANIFEST.sig or MANIFEST/signature."
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if a single line would be left out.")
     ] = False,
+    token: Token = "",
+    url: Url = URL,
     json: Json = False,
 ) -> None:
     """Check an archive as an import would, without a server.
 
     The limits come from the environment, as those of a server do (CROSSDOCK_MAX_...). The exit code is 1 if
-    an import would fail. Lines that an import would leave out are listed, 1000 at most.
+    an import would fail, or if the archive does not have the files of the manifest, all of them and no other.
+    Lines that an import would leave out are listed, 1000 at most. The token is sent to URLs of --url only.
 
     Keys with --json: file, bytes, sha256, error, error_code, entries, relations (by name: bytes, lines,
     failed), blobs (name, bytes; 1000 at most), blob_count, blob_bytes, failed_relations (1000 at most),
-    failure_count.
+    failure_count, manifest (sha256, signed, and of missing, extra, differing: count, names; 1000 at most).
     """
     from services.cli.configuration import settings
+    from services.cli.manifest_comparison import load_comparison
+    from services.cli.manifest_source import ManifestSource
     from services.cli.output import run
     from services.cli.verification import verify as read
     from shared.settings.archive_limits import archive_limits
 
+    if manifest is None and (public_key or signature):
+        raise UsageError("--public-key and --signature are for a --manifest")
+    source = manifest and ManifestSource(
+        manifest=manifest, signature=signature, public_key=public_key, server=url, token=token.strip()
+    )
+
     async def result() -> Result:
-        return await read(file, limits=archive_limits(settings()), strict=strict)
+        limits = archive_limits(settings())
+        comparison = await load_comparison(source, most=limits.entries) if source else None
+        return await read(file, limits=limits, strict=strict, comparison=comparison)
 
     run(result(), json=json)
 

@@ -170,10 +170,47 @@ class BlobSummary(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class NameList(msgspec.Struct, frozen=True):
+    """How many names, and the first 1000."""
+
+    count: int
+    names: Sequence[str]
+
+
+class ManifestComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """How the files of an archive compare with those of a manifest, whose digest is ``sha256``.
+
+    ``signed`` says that its signature was verified.
+    """
+
+    sha256: str
+    signed: bool
+    missing: NameList
+    extra: NameList
+    differing: NameList
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the archive has these files and no other."""
+        return not (self.missing.count or self.extra.count or self.differing.count)
+
+    def show(self) -> None:
+        """See Result."""
+        print_result(f"manifest {self.sha256}{', signed' if self.signed else ''}")
+
+    def list_names(self) -> None:
+        """Show the files that are not as the manifest says on stderr, and how many there are."""
+        found = {"missing": self.missing, "extra": self.extra, "differs": self.differing}
+        rows = [(name, what) for what, listed in found.items() for name in listed.names]
+        print_table("Files that are not as the manifest says", ("file", "what"), rows, stderr=True)
+        say(", ".join(f"{listed.count} {what}" for what, listed in found.items() if listed.count))
+
+
 class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     """``crossdock verify``: the first 1000 ``blobs`` and ``failed_relations``, the first 200 ``relations``.
 
-    ``sha256`` is null if the archive was not read to its end.
+    ``sha256`` is null for what is no project, and ``manifest`` if there is none to compare with; both are if
+    the archive was not read to its end.
     """
 
     file: str
@@ -188,6 +225,7 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     blob_bytes: int
     failed_relations: Sequence[RelationFailure]
     failure_count: int
+    manifest: ManifestComparison | None = None
 
     def show(self) -> None:
         """See Result."""
@@ -197,6 +235,8 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
         if self.blob_count > len(self.blobs):
             print_result(f"and {self.blob_count - len(self.blobs)} more, {self.blob_bytes} bytes in all")
         print_result(f"sha256 {self.sha256}")
+        if self.manifest:
+            self.manifest.show()
         list_failures(self.failed_relations)
         if self.failure_count:
             say(f"An import would leave out {self.failure_count} records")

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from services.cli.client import RelationFailure
 from services.cli.crossdock_api import RelationCounts
 from services.cli.errors import JobFailed, UsageError, utf8
+from services.cli.manifest_comparison import ArchiveComparison
 from services.cli.results import BlobSummary, VerificationResult, list_failures
 from services.cli.terminal import ByteReporter, show_transfer
 from shared.archive.budget import Budget
@@ -28,6 +29,16 @@ MOST_LISTED = 1000
 _CHUNK = 256 * 1024
 
 
+class ManifestMismatch(JobFailed):
+    """The archive does not have the files of the manifest, or has others."""
+
+    code = "manifest_mismatch"
+
+    def __init__(self, archive: Path, seen: _ArchiveInspector) -> None:
+        super().__init__(f"{archive} is not what the manifest says")
+        self.document: VerificationResult = seen.verified(error=self)
+
+
 class ImportWouldFail(JobFailed):
     """An import of the archive would fail, or would leave lines out in strict mode.
 
@@ -42,26 +53,44 @@ class ImportWouldFail(JobFailed):
         self.document: VerificationResult = seen.verified(error=self)
 
 
-async def verify(archive: Path, *, limits: Limits, strict: bool) -> VerificationResult:
-    """Read ``archive`` in one pass, with the memory of an import. Raises ImportWouldFail and UsageError."""
-    seen = _ArchiveInspector(archive)
+async def verify(
+    archive: Path, *, limits: Limits, strict: bool, comparison: ArchiveComparison | None = None
+) -> VerificationResult:
+    """Read ``archive`` in one pass, with the memory of an import.
+
+    Raises ImportWouldFail, then ManifestMismatch if there is a manifest to compare with, and UsageError.
+    """
+    seen = _ArchiveInspector(archive, comparison)
     try:
         await seen.read(limits)
     except ArchiveError as error:
+        _show_difference(seen.verified())
         raise ImportWouldFail(f"an import of {archive} would fail: {error}", seen, code=error.code) from error
     if strict and seen.failure_count:
         list_failures(seen.verified().failed_relations)
         raise ImportWouldFail(f"an import of {archive} would leave out {seen.failure_count} records", seen)
-    return seen.verified()
+    result = seen.verified()
+    if _show_difference(result):
+        raise ManifestMismatch(archive, seen)
+    return result
+
+
+def _show_difference(result: VerificationResult) -> bool:
+    """Show the files that are not as the manifest says; tell whether there are any."""
+    differs = result.manifest is not None and not result.manifest.is_equal
+    if differs and result.manifest:
+        result.manifest.list_names()
+    return differs
 
 
 class _ArchiveInspector:
     """A Writer that keeps only names and counts of what it receives."""
 
-    def __init__(self, archive: Path) -> None:
+    def __init__(self, archive: Path, comparison: ArchiveComparison | None) -> None:
         if not archive.is_file():
             raise UsageError(f"{archive} is no file")
         self._archive = archive
+        self._comparison = comparison
         self._progress = Progress()
         self._sha256: str | None = None
         self._blobs: list[BlobSummary] = []
@@ -86,6 +115,8 @@ class _ArchiveInspector:
             async with aclosing(events):
                 async for event in events:
                     await restorer.handle(event)
+                    if self._comparison:
+                        self._comparison.take(event)
                     await yielder.yield_if_due()
         restorer.attributes()
         self._sha256 = source.sha256
@@ -131,7 +162,7 @@ class _ArchiveInspector:
                 )
             )
 
-    def verified(self, error: ImportWouldFail | None = None) -> VerificationResult:
+    def verified(self, error: JobFailed | None = None) -> VerificationResult:
         """Return the result so far."""
         return VerificationResult(
             file=utf8(self._archive),
@@ -149,6 +180,7 @@ class _ArchiveInspector:
             blob_bytes=self._blob_bytes,
             failed_relations=self._failures,
             failure_count=self.failure_count,
+            manifest=self._comparison.result if self._comparison else None,
         )
 
 
