@@ -93,7 +93,8 @@ def job_list_query(query: JobQuery, *, administrator: User | None) -> tuple[str,
                    ORDER BY newest.id DESC LIMIT {query.limit:d}"""  # noqa: S608  # fixed texts
     return (
         f"""{before} SELECT {_SHOWN}, j.progress - 'relations' AS progress, now() AS read_at,
-                   archive_of_job(ROW(j.*)::jobs) AS archive, n.full_path || '/' || p.path AS full_path
+                   archive_of_job(ROW(j.*)::jobs) AS archive,
+                   content_of_job(ROW(j.*)::jobs) AS content_sha256, n.full_path || '/' || p.path AS full_path
             FROM ({jobs}) j JOIN projects p ON p.id = j.project_id JOIN namespaces n ON n.id = p.namespace_id
             ORDER BY j.id DESC""",  # noqa: S608  # fixed texts
         values,

@@ -189,6 +189,7 @@ class JobReport:
     """A job, its progress as its worker wrote it last, and its outcome once it is finished.
 
     ``archive`` is what it has made, reads or sends: its size in bytes, and the digests that are known by now.
+    ``content_sha256`` is the digest of the files that it keeps or exports, where that is known.
     ``due_at`` is when it may start, ``worker`` holds it until ``lease_expires_at``, and ``read_at`` is when
     the row was read, by the database's clock.
     """
@@ -197,6 +198,7 @@ class JobReport:
     progress: Mapping[str, object]
     outcome: Outcome | None
     archive: Mapping[str, object] | None
+    content_sha256: str | None
     due_at: datetime
     worker: str | None
     lease_expires_at: datetime | None

@@ -70,7 +70,9 @@ REPORTED = (*_PLAIN, "kind", "state", "payload", "outcome", "not_before", "worke
 JOB = ", ".join((*_PLAIN, "kind", "state", "payload"))
 """The columns of a job. Named: a migration that adds one makes every prepared ``SELECT *`` fail once."""
 
-_REPORT = ", ".join((*REPORTED, "progress", "archive_of_job(jobs) AS archive"))
+_REPORT = ", ".join(
+    (*REPORTED, "progress", "archive_of_job(jobs) AS archive", "content_of_job(jobs) AS content_sha256")
+)
 _FIND = f"SELECT {JOB} FROM jobs WHERE"  # noqa: S608  # fixed texts
 _FIND_REPORT = f"SELECT {_REPORT}, now() AS read_at FROM jobs WHERE id = $1"  # noqa: S608  # fixed texts
 
@@ -150,12 +152,13 @@ async def find_report(db: Database, job_id: int) -> JobReport | None:
 
 
 def report_of(row: Row) -> JobReport:
-    """Make the report of a row that also has ``archive`` and ``read_at``."""
+    """Make the report of a row that also has ``archive``, ``content_sha256`` and ``read_at``."""
     return JobReport(
         job=job_of(row),
         progress=row["progress"],
         outcome=None if row["outcome"] is None else msgspec.convert(row["outcome"], Outcome),
         archive=row["archive"],
+        content_sha256=row["content_sha256"],
         due_at=row["not_before"],
         worker=row["worker"],
         lease_expires_at=row["lease_expires_at"],

@@ -39,6 +39,7 @@ def job_entity(report: JobReport, *, full_path: str, shows_worker: bool) -> dict
         "timings": _timings(report),
         "outcome": report.outcome,
         "archive": report.archive,
+        "content_sha256": report.content_sha256,
     }
 
 
@@ -68,6 +69,7 @@ def last_word_entity(word: LastWord) -> dict[str, object]:
         },
         "outcome": {"archive": archive, "upload": upload} if archive or upload else None,
         "archive": archive,
+        "content_sha256": data.get("content_sha256"),  # of an older version there is none
     }
 
 

@@ -79,6 +79,7 @@ async def test_a_finished_job_tells_its_progress_and_its_upload_and_never_the_ad
             "archive": None,
         },
         "archive": None,
+        "content_sha256": None,
     }
 
 

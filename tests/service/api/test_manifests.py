@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import pytest
 
@@ -125,3 +126,17 @@ async def test_without_a_key_nothing_is_signed(api: Api, ann: User) -> None:
         assert answer.status == 404
         assert b'"code":"signing_off"' in answer.body
     assert (await _ask(api, made)).status == 200
+
+
+async def test_jobs_tell_the_digests_of_content_and_manifest(api: Api, ann: User) -> None:
+    made, _ = await _exported(api, ann)
+    manifest = await _ask(api, made)
+    content = json.loads(manifest.body.splitlines()[0])["content"]
+    listed = (await api.call("GET", "/api/crossdock/v1/jobs", by="ann")).body
+    assert [(each["kind"], each["content_sha256"]) for each in listed] == [
+        ("export", content),
+        ("import", content),
+    ]
+    job = (await api.call("GET", f"/api/crossdock/v1/jobs/{listed[0]['id']}", by="ann")).body
+    assert (job["content_sha256"], job["archive"]) == (content, listed[0]["archive"])
+    assert manifest.headers["ETag"] == f'"{job["archive"]["manifest_sha256"]}"'
