@@ -186,13 +186,20 @@ def test_all_failures_are_told_where_gitlab_tells_a_hundred(anywhere: CommandLin
     assert [failure["line_number"] for failure in told] == list(range(250))
 
 
-def test_what_was_exported_is_verified(anywhere: CommandLine, archive: Path, tmp_path: Path) -> None:
+def test_what_was_exported_is_verified(
+    anywhere: CommandLine, system: System, archive: Path, tmp_path: Path
+) -> None:
     target = tmp_path / "out.tar.gz"
     anywhere("import", str(archive), "--path", "verified")
     exported = document(anywhere("export", "root/verified", "-o", str(target), "--json"))
     assert exported["job"]
-    verified = document(anywhere("verify", str(target), "--strict", "--json"))
+    ours = f"{system.url}/api/crossdock/v1"
+    manifest, keys = f"{ours}/projects/root%2Fverified/export/manifest", f"{ours}/signing-keys"
+    by = ("--manifest", manifest, "--public-key", keys)
+    verified = document(anywhere("verify", str(target), "--strict", *by, "--json"))
+    assert verified["manifest"]["signed"]
     assert verified["sha256"] == exported["sha256"]
+    anywhere("verify", str(archive), *by)  # which has the same files, in another order
     assert verified["relations"]["issues"]["lines"] == 50
 
 

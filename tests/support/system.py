@@ -105,6 +105,7 @@ def standalone(**settings: str) -> Iterator[System]:
             "CROSSDOCK_METRICS_PORT": str(metrics_port),
             "CROSSDOCK_ROOT_TOKEN": system.token,
             "CROSSDOCK_EXTERNAL_URL": system.url,
+            "CROSSDOCK_SIGNING_KEY": KEY,
             **settings,
         }
         system.data = folder / "data"
@@ -128,6 +129,7 @@ def environment(
         **base,
         "CROSSDOCK_ROOT_TOKEN": f"glpat-{secrets.token_hex(10)}",
         "CROSSDOCK_SECRETS_KEY": KEY,
+        "CROSSDOCK_SIGNING_KEY": KEY,
         "CROSSDOCK_DATABASE_URL": database_url,
         "CROSSDOCK_BROKER_URL": broker_url,
         "CROSSDOCK_S3_ENDPOINT_URL": s3.endpoint,

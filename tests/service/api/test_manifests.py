@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 
 import pytest
 
+from services.api.http.download_places import DOWNLOADS
+from services.api.http.places import PlaceNumbers
 from shared.accounts.models import AccessLevel, User
+from shared.admission import Holder, PlaceRules
+from shared.ledger.collector import Collector
 from shared.projects.models import Project
 from shared.signing.signer import has_signed
 from shared.snapshots import contents
@@ -64,6 +69,31 @@ async def test_the_manifest_is_for_those_who_may_download_the_archive(api: Api, 
     assert (await _ask(api, made, by="dev")).status == 403
     answer = await _ask(api, made, by="mia")  # who has no archive of her own
     assert (answer.status, answer.headers["Content-Type"]) == (404, "application/problem+json")
+
+
+async def test_a_manifest_that_is_read_ends_whole_though_its_project_is_deleted(api: Api, ann: User) -> None:
+    made = await imported(api, ann, project(*((f"uploads/{n}", b"") for n in range(1500))))
+    exported = await Dock(api.pool, api.folder).run_export(project_id=made.id, user_id=ann.id)
+    manifests = api.uses.manifests
+    async with manifests.open(await manifests.find(ann, str(made.id))) as manifest:
+        lines = manifest.read()
+        read = [manifest.head, await anext(lines)]
+        await api.pool.execute("DELETE FROM projects")
+        assert await Collector(api.pool, api.store, grace=timedelta(0)).collect_snapshots() == 0
+        read += [some async for some in lines]
+    assert b"".join(read).decode() == manifest_of(exported)
+
+
+@pytest.mark.parametrize(
+    "api", [{"places": PlaceNumbers(downloads=1, rules=PlaceRules(patience=timedelta(0)))}], indirect=True
+)
+@pytest.mark.parametrize("what", ["", "/signature"])
+async def test_a_manifest_takes_a_place_of_a_download(api: Api, ann: User, what: str) -> None:
+    made, _ = await _exported(api, ann)
+    address = f"/api/crossdock/v1/projects/{made.id}/export/manifest{what}"
+    async with api.app[DOWNLOADS].hold(Holder.of_user(ann.id), "another file"):
+        assert (await api.call("GET", address, by="ann")).status in (429, 503)
+    assert (await api.call("GET", address, by="ann")).status == 200
 
 
 async def test_an_archive_of_an_older_version_has_no_manifest(api: Api, ann: User, project: Project) -> None:

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from services.cli.manifest_comparison import MOST_LISTED
+from shared.archive.limits import MIB
 from shared.signing.signer import parse_signer
 from tests.support.command import run, run_beside
 from tests.support.described_contents import manifest_of
@@ -220,6 +221,26 @@ async def test_a_manifest_and_its_signature_come_from_a_server_and_only_ours_get
     assert [each.target for each in ours.asked] == ["/export/manifest"] * 2 + ["/export/manifest/signature"]
     assert {each.headers["Authorization"] for each in ours.asked} == {"Bearer secret"}
     assert "Authorization" not in theirs.asked[0].headers
+
+
+async def test_no_more_than_a_signature_has_is_read_of_one_without_end(folder: Folder) -> None:
+    sent, ends = 0, 40
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while sent < ends:
+            await response.write(bytes(MIB))
+            sent += 1
+        return response
+
+    async with Script(stream).server() as url:
+        code = await run_beside(
+            folder.monkeypatch, "verify", folder.archive(FILES), "--manifest", folder.manifest,
+            "--public-key", folder.key, "--signature", f"{url}/signature",
+        )  # fmt: skip
+    assert (code, sent < ends) == (1, True)
 
 
 async def test_a_server_that_refuses_the_manifest_is_told(folder: Folder) -> None:
