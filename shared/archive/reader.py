@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from shared.archive.budget import Budget, Work
 from shared.archive.errors import ArchiveTooLarge, EmptyArchive, Truncated
@@ -12,10 +13,26 @@ from shared.archive.limits import Limits
 from shared.archive.tar_reader import TarReader
 
 
+@dataclass(frozen=True, slots=True)
+class Inflated:
+    """The next 1 byte to 1 MiB of the tar stream.
+
+    ``compressed`` are the bytes of the file that were given for the stream up to the end of ``data``,
+    ``decompressed`` those of the stream itself.
+    """
+
+    data: bytes
+    compressed: int
+    decompressed: int
+
+
 class ArchiveReader:
     """Takes a ``.tar.gz``, in pieces of any size, and gives events.
 
-    It holds 256 KiB of data and the headers of one entry. Every error is an ArchiveError and ends the
+    ``feed`` does both of its stages; ``inflate`` and ``read`` are one each, so that the first may go ahead of
+    the other on a thread: they share nothing but the pieces. Limits and prices are the second's.
+
+    It holds 1 MiB of data and the headers of one entry. Every error is an ArchiveError and ends the
     reading. Links, devices, anything else that could reach outside the archive, and anything that two readers
     would read differently, are refused, each by an error of its own; files that macOS adds to archives are
     skipped. ``budget`` is what the archive pays for, for those who do more with its events.
@@ -32,13 +49,28 @@ class ArchiveReader:
 
         Read to the end before the next ``feed``.
         """
-        limit = self._limits.decompressed
-        self._budget.earn(len(data))
-        for step in self._gzip.feed(data):
-            if 0 < limit < self._gzip.decompressed:
-                raise ArchiveTooLarge(self._tar.entry, limit=limit)
-            self._budget.spend(Work.BYTES, len(step))
-            yield from self._tar.feed(step)
+        for piece in self.inflate(data):
+            yield from self.read(piece)
+
+    def inflate(self, data: bytes) -> Iterator[Inflated]:
+        """Inflate, lazily; nothing more after the piece that exceeds the limit, where ``read`` ends."""
+        steps = self._gzip.feed(data)
+        while not self._is_over(self._gzip.decompressed) and (step := next(steps, None)) is not None:
+            yield Inflated(step, self._gzip.compressed, self._gzip.decompressed)
+
+    def read(self, piece: Inflated) -> Iterator[ArchiveEvent]:
+        """Read on, lazily, in the order in which the pieces were inflated."""
+        limit, data = self._limits.decompressed, piece.data
+        if self._is_over(piece.decompressed):
+            data = data[: limit - piece.decompressed]
+        self._budget.earn(piece.compressed - self._budget.received)
+        self._budget.spend(Work.BYTES, len(data))
+        yield from self._tar.feed(data)
+        if len(data) < len(piece.data):
+            raise ArchiveTooLarge(self._tar.entry, limit=limit)
+
+    def _is_over(self, decompressed: int) -> bool:
+        return 0 < self._limits.decompressed < decompressed
 
     def close(self) -> Iterator[ArchiveEvent]:
         """End the input. Gives ArchiveEnded, or raises where the archive is not complete."""
