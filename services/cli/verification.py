@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import BinaryIO
@@ -209,7 +209,7 @@ class _File:
 class _Lines:
     """A LineSink that keeps nothing: the restorer counts the lines."""
 
-    async def write(self, line: bytes, *, record: bool = True) -> None: ...
+    async def write(self, lines: Sequence[bytes], *, records: bool = True) -> None: ...
 
     async def commit(self) -> None: ...
 

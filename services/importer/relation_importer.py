@@ -117,11 +117,8 @@ class _Merge:
         self._sink: RelationSink | None = None
         self._yielder = EventLoopYielder()
 
-    async def _is_new(self, record: bytes) -> bool:
-        if len(record) <= INLINE:
-            iid = iid_of(record, relation=self._relation)
-        else:
-            iid = await asyncio.to_thread(iid_of, record, relation=self._relation)
+    def _is_new(self, record: bytes) -> bool:
+        iid = iid_of(record, relation=self._relation)
         return iid is None or self._known.add(iid)
 
     async def keep(self, pool: Pool, store: ObjectStore, base: int, *, progress: Progress) -> None:
@@ -133,11 +130,18 @@ class _Merge:
         async with aclosing(whole_relation(pool, store, relation)) as kept:
             async for line, is_record in kept:
                 if is_record:
-                    await self._is_new(line)
+                    await self._learn(line)
                 # The last line of the project need not end with a newline, but others follow it now.
-                await self._sink.write(line if line.endswith(b"\n") else line + b"\n", record=is_record)
+                whole = line if line.endswith(b"\n") else line + b"\n"
+                await self._sink.write([whole], records=is_record)
                 progress.other_bytes += len(line)
                 await self._yielder.yield_if_due()
+
+    async def _learn(self, record: bytes) -> None:
+        if len(record) <= INLINE:
+            self._is_new(record)
+        else:
+            await asyncio.to_thread(self._is_new, record)
 
     async def add(self, source: OpenArchive, progress: Progress) -> None:
         """Add the new records of the archive. Its other files are skipped, but count for its limits."""

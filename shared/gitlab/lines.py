@@ -37,6 +37,11 @@ class LineSplitter:
         self._begun = BytesIO()
         self._length = 0
 
+    @property
+    def waiting(self) -> int:
+        """Bytes of the line that has begun."""
+        return self._length
+
     def feed(self, chunk: bytes) -> Iterator[Line]:
         r"""Give the lines that ``chunk`` ends, each with its ``\n``; read them all before feeding more.
 

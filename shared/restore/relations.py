@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from shared.archive.budget import Budget, Work
 from shared.archive.limits import Limits
@@ -15,11 +16,24 @@ from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import Failure, FailureLog
 from shared.snapshots.sinks import LineSink
 
-INLINE = 64 * 1024
-"""Bytes of a line that may be parsed on the event loop; a longer one is parsed on a thread."""
+INLINE = 256 * 1024
+"""Bytes of a relation that may be parsed on the event loop at a time; more are parsed on a thread."""
 
-AsyncRecordPredicate = Callable[[bytes], Awaitable[bool]]
+_AT_ONCE = 1000
+"""Lines that one step looks at, at most: each may be a failure, which needs some 500 bytes of memory."""
+
+RecordPredicate = Callable[[bytes], bool]
 """Tells whether a checked record is to be kept."""
+
+
+@dataclass(slots=True)
+class _Looked:
+    """What came of some lines: records and failures among them; null, or the end, after them."""
+
+    records: list[bytes] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    null: bytes | None = None
+    ended: bool = False
 
 
 class RelationReceiver:
@@ -35,7 +49,7 @@ class RelationReceiver:
         failures: FailureLog,
         count: RelationProgress,
         yielder: EventLoopYielder,
-        predicate: AsyncRecordPredicate | None = None,
+        predicate: RecordPredicate | None = None,
     ) -> None:
         self._relation = relation
         self._sink = sink
@@ -47,50 +61,74 @@ class RelationReceiver:
         self._predicate = predicate
         self._splitter = LineSplitter(limits.line)
         self._line = 0
+        self._begun = 0
 
     async def write(self, data: bytes) -> None:
         """Take the next bytes. Raises ArchiveCostsTooMuch before it looks at a line of them."""
         self._count.bytes += len(data)
         self._budget.spend_on_lines(data)
         self._budget.spend(Work.BRACKETS, count_openings(data))
-        for line in self._splitter.feed(data):
-            await self._take(line)
+        self._begun += len(data)
+        await self._take(self._splitter.feed(data))
 
     async def close(self) -> None:
         """Take the last line, and write the entry."""
-        for line in self._splitter.close():
-            await self._take(line)
+        await self._take(self._splitter.close())
         await self._sink.commit()
 
-    async def _take(self, line: Line) -> None:
-        match line:
-            case BlankLines(count):
-                self._line += count
-            case _:
-                await self._take_line(line)
-                self._line += 1
-        await self._yielder.yield_if_due()
+    async def _take(self, lines: Iterator[Line]) -> None:
+        looked = _Looked()
+        while not looked.ended:
+            if self._begun <= INLINE:
+                looked = self._look_at(lines)
+            else:
+                looked = await asyncio.to_thread(self._look_at, lines)
+            await self._keep(looked)
+            await self._yielder.yield_if_due()
+        self._begun = self._splitter.waiting
 
-    async def _take_line(self, line: bytes | OverlongLine) -> None:
-        verdict = await self._check(line)
+    async def _keep(self, looked: _Looked) -> None:
+        self._count.lines += len(looked.records)
+        self._count.failed += len(looked.failures)
+        await self._sink.write(looked.records)
+        if looked.null is not None:
+            await self._sink.write([looked.null], records=False)
+        for failure in looked.failures:
+            await self._failures.add(failure)
+
+    def _look_at(self, lines: Iterator[Line]) -> _Looked:
+        """Check some lines, at most up to the next null."""
+        looked = _Looked()
+        for _ in range(_AT_ONCE):
+            line = next(lines, None)
+            if line is None:
+                looked.ended = True
+                break
+            self._check(line, looked)
+            if looked.null is not None:
+                break
+        return looked
+
+    def _check(self, line: Line, looked: _Looked) -> None:
+        if isinstance(line, BlankLines):
+            self._line += line.count
+            return
+        verdict = self._judge(line)
         match verdict:
             case Record() if isinstance(line, bytes):
-                if self._predicate is None or await self._predicate(line):
-                    self._count.lines += 1
-                    await self._sink.write(line)
+                if self._predicate is None or self._predicate(line):
+                    looked.records.append(line)
             case NullLine() if isinstance(line, bytes) and self._predicate is None:
-                await self._sink.write(line, record=False)
+                looked.null = line
             case RefusedLine():
-                self._count.failed += 1
-                await self._failures.add(self._failure(verdict))
+                looked.failures.append(self._failure(verdict))
+        self._line += 1
 
-    async def _check(self, line: bytes | OverlongLine) -> Verdict:
+    def _judge(self, line: bytes | OverlongLine) -> Verdict:
         if isinstance(line, OverlongLine):
             message = f"line of {line.length} bytes is over the limit of {self._limits.line} bytes"
             return RefusedLine("Gitlab::ImportExport::Error", message)
-        if len(line) <= INLINE:
-            return check_line(line, relation=self._relation, depth=self._limits.depth)
-        return await asyncio.to_thread(check_line, line, relation=self._relation, depth=self._limits.depth)
+        return check_line(line, relation=self._relation, depth=self._limits.depth)
 
     def _failure(self, refused: RefusedLine) -> Failure:
         return Failure(

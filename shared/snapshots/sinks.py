@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Protocol
@@ -24,7 +24,7 @@ from shared.storage.base import ObjectStore
 SEGMENT_SIZE = 1024 * 1024
 """Raw bytes of whole lines in a segment of a relation; a longer line is a segment of its own."""
 
-_INLINE = 64 * 1024
+_INLINE = 256 * 1024
 
 BodyLayout = BodyWriter | NoBody
 """Where an entry has its place in archives."""
@@ -40,18 +40,16 @@ class Encoder(Protocol):
         """End the run: give its remaining stored bytes and its extent."""
 
 
-async def encode(encoder: Encoder, data: bytes | memoryview) -> bytes:
+async def encode(write: Callable[[bytes | memoryview], bytes], data: bytes | memoryview) -> bytes:
     """Encode, on a thread where the data is so long that it would hold up the event loop."""
-    if len(data) <= _INLINE:
-        return encoder.write(data)
-    return await asyncio.to_thread(encoder.write, data)
+    return write(data) if len(data) <= _INLINE else await asyncio.to_thread(write, data)
 
 
 class LineSink(Protocol):
     """Takes a relation, line by line."""
 
-    async def write(self, line: bytes, *, record: bool = True) -> None:
-        """Take a whole line; only a ``record`` is counted."""
+    async def write(self, lines: Sequence[bytes], *, records: bool = True) -> None:
+        """Take whole lines; only ``records`` are counted."""
 
     async def commit(self) -> None:
         """End the relation, and write its entry."""
@@ -75,13 +73,14 @@ class RelationSink:
         self._whole = NOTHING
         self._position: int | None = None  # unknown before the first segment
 
-    async def write(self, line: bytes, *, record: bool = True) -> None:
-        """Take one line, with its newline where it has one; only a ``record`` is counted."""
-        if self._waiting_size + len(line) > SEGMENT_SIZE:
-            await self._end_segment()
-        self._waiting.append(line)
-        self._waiting_size += len(line)
-        self._waiting_records += record
+    async def write(self, lines: Sequence[bytes], *, records: bool = True) -> None:
+        """Take lines, each with its newline where it has one; only ``records`` are counted."""
+        for line in lines:
+            if self._waiting_size + len(line) > SEGMENT_SIZE:
+                await self._end_segment()
+            self._waiting.append(line)
+            self._waiting_size += len(line)
+            self._waiting_records += records
 
     async def commit(self) -> None:
         """Write the entry; without it the relation has none."""
@@ -124,11 +123,14 @@ class RelationSink:
         view = memoryview(raw)
         for start in range(0, len(view), SEGMENT_SIZE):
             part = view[start : start + SEGMENT_SIZE]
-            self._digest.update(part)
-            await self._pack.append(await encode(self._encoder, part))
+            await self._pack.append(await encode(self._write, part))
         rest, extent = self._encoder.end()
         await self._pack.append(rest)
         return extent
+
+    def _write(self, part: bytes | memoryview) -> bytes:
+        self._digest.update(part)
+        return self._encoder.write(part)
 
 
 class BlobSink(Protocol):
@@ -147,28 +149,33 @@ class BlobSink(Protocol):
 class _Encoding:
     """Encodes a blob, and hands the stored bytes to ``place``."""
 
-    def __init__(self, place: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(self, place: Callable[[bytes], Awaitable[None]], encoder: BlobEncoder) -> None:
         self._place = place
-        self._encoder = BlobEncoder()
+        self._encoder = encoder
 
     async def write(self, data: bytes) -> None:
-        await self._place(await encode(self._encoder, data))
+        await self._place(await encode(self._encoder.write, data))
 
     async def end(self) -> Extent:
         rest, extent = self._encoder.end()
         await self._place(rest)
         return extent
 
+    def abort(self) -> None:
+        """Let the encoder begin the next blob."""
+        self._encoder.end()
+
 
 class PackedBlob:
     """A small blob of ``size`` raw bytes: a run of the pack, between its tar header and its padding.
 
-    ``keep`` is called with its stored bytes.
+    ``encoder`` is for one blob after another: to make one costs 10 us. ``keep`` is called with the stored
+    bytes.
     """
 
     def __init__(  # what is known of a blob before its bytes
         self, name: str, mtime: int, *, size: int, pack: Pack, rows: Rows, body: BodyLayout,
-        keep: Callable[[bytes], None] = lambda _: None,
+        encoder: BlobEncoder, keep: Callable[[bytes], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._name = name
         self._mtime = mtime
@@ -179,7 +186,7 @@ class PackedBlob:
         self._keep = keep
         self._header: Header | None = None
         self._begin = 0
-        self._encoding = _Encoding(self._place)
+        self._encoding = _Encoding(self._place, encoder)
 
     async def write(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -219,6 +226,7 @@ class PackedBlob:
 
     async def abort(self) -> None:
         """Write no entry; what is in the pack stays there, and no entry and no run names it."""
+        self._encoding.abort()
         if self._header:
             self._body.take_back(self._header)
 
@@ -242,7 +250,7 @@ class LargeBlob:
         self._named = await objects.register(self._pool, kind="blob")
         await self._resources.enter_async_context(objects.keep_touched(self._pool, self._named.id))
         self._writer = await self._resources.enter_async_context(self._store.create(self._named.key))
-        self._encoding = _Encoding(self._writer.write)
+        self._encoding = _Encoding(self._writer.write, BlobEncoder())
 
     async def write(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -286,7 +294,7 @@ class KnownBlob:
 
     async def write(self, data: bytes) -> None:
         """Take the next bytes."""
-        await encode(self._counter, data)
+        await encode(self._counter.write, data)
 
     async def commit(self, sha256: bytes) -> None:
         """Write the entry. Raises BlobVanished where the stored blob was collected meanwhile."""

@@ -10,6 +10,7 @@ from shared.database.pool import Pool
 from shared.gitlab.layout import PROJECT
 from shared.jobs.models import Lease
 from shared.ledger import objects
+from shared.segments.encoder import BlobEncoder
 from shared.snapshots import index, runs
 from shared.snapshots.body import LAYOUT, BodyWriter, NoBody
 from shared.snapshots.contents import OF_HEAD
@@ -40,6 +41,7 @@ class SnapshotWriter:
         self._layout = layout
         self._document: bytearray | None = bytearray()
         self._entries_of_base = 0
+        self._encoder = BlobEncoder()
         self._large: LargeBlob | None = None
         self.body: Body | None = None
         self.snapshot_id = snapshot_id
@@ -58,7 +60,10 @@ class SnapshotWriter:
         body = NoBody() if name in OF_HEAD else self._layout
         if size <= self._packed_up_to:
             keep = self._keep_document if name == PROJECT else _keep_nothing
-            return PackedBlob(name, mtime, size=size, pack=self._pack, rows=self._rows, body=body, keep=keep)
+            return PackedBlob(
+                name, mtime, size=size, pack=self._pack, rows=self._rows, body=body, encoder=self._encoder,
+                keep=keep,
+            )  # fmt: skip
         if sha256 is not None and await objects.find_blob(self._pool, sha256):
             return KnownBlob(name, mtime, pool=self._pool, rows=self._rows, body=body)
         self._large = LargeBlob(name, mtime, pool=self._pool, store=self._store, rows=self._rows, body=body)

@@ -12,6 +12,7 @@ from shared.restore.archive_events import archive_events
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import Failure, LimitedFailures
 from shared.restore.restorer import Restorer
+from shared.segments.encoder import BlobEncoder
 from shared.snapshots.body import NoBody
 from shared.snapshots.pack import Pack
 from shared.snapshots.rows import Rows
@@ -36,6 +37,7 @@ class _Writer:
     def __init__(self) -> None:
         self._pack = cast("Pack", _NoPack())
         self._rows = Rows(self._write)
+        self._encoder = BlobEncoder()
 
     async def _write(self, **_: Any) -> None: ...
 
@@ -45,7 +47,9 @@ class _Writer:
         return RelationSink(name, mtime, pack=self._pack, rows=self._rows, body=NoBody())
 
     async def blob(self, name: str, mtime: int, *, size: int, sha256: bytes | None = None) -> PackedBlob:
-        return PackedBlob(name, mtime, size=size, pack=self._pack, rows=self._rows, body=NoBody())
+        return PackedBlob(
+            name, mtime, size=size, pack=self._pack, rows=self._rows, body=NoBody(), encoder=self._encoder
+        )
 
 
 class _Pieces:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 import tracemalloc
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Sequence
@@ -14,10 +15,12 @@ from typing import Any
 import pytest
 from isal import isal_zlib
 
+from shared.archive.events import ArchiveEvent, EntryData
 from shared.archive.gzip_reader import STEP
 from shared.archive.limits import MIB, Limits, Prices
 from shared.archive.reader import ArchiveReader
 from shared.restore import archive_events, relations
+from shared.restore.restorer import Restorer
 from shared.snapshots import index
 from shared.snapshots.models import Entry, Segment
 from tests.support.archives import file, header
@@ -134,6 +137,57 @@ async def test_lines_that_the_bytes_do_not_pay_for_are_not_looked_at(
         assert imported.error
         assert f"the archive costs too much work for its size, reached by {overdrawn}" in imported.error
     assert checked == []
+
+
+async def test_the_limit_of_unpacked_bytes_is_exact(dock: Dock) -> None:
+    packed = project(("uploads/a", b"x" * 3000))
+    size = len(gzip.decompress(packed))
+    dock.limits = Limits(decompressed=size)
+    assert (await dock.run_import(packed)).error is None
+    dock.limits = Limits(decompressed=size - 1)
+    imported = await dock.run_import(packed)
+    assert imported.error
+    assert f"limit of {size - 1} bytes, reached in or after 'uploads/a'" in imported.error
+
+
+async def test_what_is_read_and_inflated_ahead_is_bounded(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch, readers: list[ArchiveReader]
+) -> None:
+    noise = shake_256(b"blob").digest(12 * MIB)
+    packed = archive([*MINIMAL, ("uploads/a", noise)])
+    taken, ahead = 0, []
+    write = Restorer.handle
+
+    async def handle(self: Restorer, event: ArchiveEvent) -> None:
+        nonlocal taken
+        taken += len(event.data) if isinstance(event, EntryData) else 0
+        for _ in range(50):  # whoever reads ahead has its turns
+            await asyncio.sleep(0)
+        ahead.append(readers[0]._gzip.decompressed - taken)
+        await write(self, event)
+
+    monkeypatch.setattr(Restorer, "handle", handle)
+    assert (await dock.run_import(packed)).error is None
+    assert max(ahead) <= 2 * 2 * MIB
+
+
+async def test_lines_are_looked_at_in_steps_so_that_failures_are_few_at_a_time(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    keep = relations.RelationReceiver._keep
+
+    async def counted(self: relations.RelationReceiver, looked: Any) -> None:
+        steps.append(len(looked.failures) + len(looked.records))
+        await keep(self, looked)
+
+    monkeypatch.setattr(relations.RelationReceiver, "_keep", counted)
+    packed = project(issues=b"x\n" * 2500 + b"{}\n" * 2500 + b"null\n{}\n")
+    imported = await dock.run_import(packed)
+    assert imported.progress.relations["issues"].failed == 2500
+    assert imported.progress.relations["issues"].lines == 2501
+    assert max(steps) == 1000
+    assert len(steps) < 10
 
 
 async def test_an_archive_that_is_stored_as_it_is_pays_for_itself(dock: Dock) -> None:

@@ -48,7 +48,7 @@ async def _write(writer: SnapshotWriter, kind: str, name: str, data: bytes) -> N
     elif kind == "relation":
         lines = writer.relation(name, 5)
         for line in data.splitlines(keepends=True):
-            await lines.write(line)
+            await lines.write([line])
         await lines.commit()
     else:
         sink = await writer.blob(name, 5, size=len(data))

@@ -53,7 +53,7 @@ async def _blob(writer: SnapshotWriter, name: str, data: bytes) -> None:
 async def _relation(writer: SnapshotWriter, name: str, lines: list[bytes]) -> None:
     sink = writer.relation(name, 5)
     for line in lines:
-        await sink.write(line)
+        await sink.write([line])
     await sink.commit()
 
 
