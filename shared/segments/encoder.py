@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 from isal import isal_zlib
 
@@ -17,8 +17,7 @@ _BLOCK_MAX = 0xFFFF
 _BLOCK_HEADER = Struct("<BHH")
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(NamedTuple):
     """The lengths of an encoded run, before and after encoding, and the CRC-32 of the raw bytes."""
 
     raw_length: int

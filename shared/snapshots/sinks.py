@@ -326,4 +326,4 @@ async def _refer(
 
 def _place_of(blob: objects.StoredBlob, extent: Extent) -> Place:
     """Give the place of a stored blob, which another version may have encoded to another length."""
-    return Place(blob.object_id, 0, replace(extent, stored_length=blob.size))
+    return Place(blob.object_id, 0, extent._replace(stored_length=blob.size))

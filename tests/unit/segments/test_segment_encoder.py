@@ -1,3 +1,4 @@
+import base64
 import hashlib
 import zlib
 
@@ -70,6 +71,12 @@ def test_a_blob_that_does_not_shrink_costs_five_bytes_a_block() -> None:
 
 def test_a_blob_is_deflated_where_its_beginning_shrinks() -> None:
     assert len(encode(BlobEncoder(), LINE * 20_000)[0]) < len(LINE) * 20_000 // 10
+
+
+@pytest.mark.parametrize("length", [4096, LOOK])
+def test_a_blob_that_shrinks_by_the_frequency_of_its_bytes_alone_is_deflated(length: int) -> None:
+    text = base64.b64encode(noise(length))
+    assert len(encode(BlobEncoder(), text)[0]) < len(text) * 8 // 10
 
 
 @pytest.mark.parametrize("length", [1, LOOK - 1, LOOK, LOOK + 1])
