@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import accumulate
 from operator import add
 from threading import Lock
@@ -14,7 +15,11 @@ MOST = 5000
 
 _SLICE = 256 * 1024
 
+WINDOW = 32 * 1024
+"""Bytes up to which a line is short: the openings around it tell that it is not too deep."""
+
 _NO_OPENING = bytes(set(range(256)) - set(b"{["))
+_NO_MARK = bytes(set(range(256)) - set(b"{[\n"))
 _NO_BRACKET_OR_QUOTE = bytes(set(range(256)) - set(b'{}[]"'))
 _BITS = bytes.maketrans(b"{[}]", b"1100")
 _CLOSING = b"}"
@@ -29,6 +34,30 @@ def _walk(octet: int) -> tuple[int, ...]:
 
 _STEPS = bytes(_walk(octet)[-1] % 256 for octet in range(256))
 _PEAKS = bytes(max(0, *_walk(octet)) for octet in range(256))
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What a text has: ``lines`` that end in it, and ``openings``, opening brackets, those in strings too.
+
+    No stretch of it of up to ``WINDOW`` bytes has more openings than ``densest``.
+    """
+
+    lines: int
+    openings: int
+    densest: int
+
+
+def count_marks(text: bytes) -> Marks:
+    """Count lines and opening brackets in one pass."""
+    lines = openings = densest = before = 0
+    for start in range(0, len(text), WINDOW):
+        marks = text[start : start + WINDOW].translate(None, _NO_MARK)
+        ended = marks.count(b"\n")
+        opened = len(marks) - ended
+        densest = max(densest, before + opened)
+        lines, openings, before = lines + ended, openings + opened, opened
+    return Marks(lines, openings, densest)
 
 
 def count_openings(text: bytes) -> int:

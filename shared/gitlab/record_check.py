@@ -54,13 +54,15 @@ _HALF_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
 _T = TypeVar("_T")
 
 
-def check_line(line: bytes, *, relation: str, depth: int) -> Verdict:
+def check_line(line: bytes, *, relation: str, depth: int, shallow: bool = False) -> Verdict:
     """Check one line that is not blank, with or without its newline; ``depth`` is the limit of its nesting.
+
+    A line is ``shallow`` where it is known not to exceed that.
 
     Only the attributes that GitLab validates are built, so that a line needs no second buffer. The verdict
     depends neither on the depth of the call stack nor on the Python version.
     """
-    if nested := nesting.depth_over(line, depth):
+    if not shallow and (nested := nesting.depth_over(line, depth)):
         return RefusedLine("JSON::NestingError", f"nesting of {nested} is over the limit {depth}")
     try:
         record = _decode(line, decoder(relation))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from shared.archive.budget import Budget, Work
 from shared.archive.limits import Limits
 from shared.gitlab.lines import BlankLines, Line, LineSplitter, OverlongLine
-from shared.gitlab.nesting import count_openings
+from shared.gitlab.nesting import WINDOW, count_marks
 from shared.gitlab.record_check import NullLine, Record, RefusedLine, Verdict, check_line
 from shared.jobs.progress import RelationProgress
 from shared.restore.event_loop import EventLoopYielder
@@ -62,12 +62,19 @@ class RelationReceiver:
         self._splitter = LineSplitter(limits.line)
         self._line = 0
         self._begun = 0
+        self._short = 0
+        self._is_continued = False
 
     async def write(self, data: bytes) -> None:
         """Take the next bytes. Raises ArchiveCostsTooMuch before it looks at a line of them."""
         self._count.bytes += len(data)
-        self._budget.spend_on_lines(data)
-        self._budget.spend(Work.BRACKETS, count_openings(data))
+        marks = count_marks(data)
+        self._budget.spend(Work.PARSED, len(data))
+        self._budget.spend(Work.LINES, marks.lines)
+        self._budget.spend(Work.BRACKETS, marks.openings)
+        # A short line that lies in this piece as a whole has no more brackets than the densest stretch.
+        self._short = WINDOW if marks.densest <= self._limits.depth else 0
+        self._is_continued = self._splitter.waiting > 0
         self._begun += len(data)
         await self._take(self._splitter.feed(data))
 
@@ -110,10 +117,11 @@ class RelationReceiver:
         return looked
 
     def _check(self, line: Line, looked: _Looked) -> None:
+        is_continued, self._is_continued = self._is_continued, False
         if isinstance(line, BlankLines):
             self._line += line.count
             return
-        verdict = self._judge(line)
+        verdict = self._judge(line, is_whole=not is_continued)
         match verdict:
             case Record() if isinstance(line, bytes):
                 if self._predicate is None or self._predicate(line):
@@ -124,11 +132,12 @@ class RelationReceiver:
                 looked.failures.append(self._failure(verdict))
         self._line += 1
 
-    def _judge(self, line: bytes | OverlongLine) -> Verdict:
+    def _judge(self, line: bytes | OverlongLine, *, is_whole: bool) -> Verdict:
         if isinstance(line, OverlongLine):
             message = f"line of {line.length} bytes is over the limit of {self._limits.line} bytes"
             return RefusedLine("Gitlab::ImportExport::Error", message)
-        return check_line(line, relation=self._relation, depth=self._limits.depth)
+        shallow = is_whole and len(line) <= self._short
+        return check_line(line, relation=self._relation, depth=self._limits.depth, shallow=shallow)
 
     def _failure(self, refused: RefusedLine) -> Failure:
         return Failure(

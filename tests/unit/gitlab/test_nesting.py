@@ -116,3 +116,13 @@ def test_a_deep_line_is_measured_in_pieces_of_256_kib(filler: bytes) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 16 * MIB
+
+
+@given(st.binary(max_size=60) | BRACKETS, st.integers(1, 20))
+def test_no_stretch_of_a_window_has_more_openings_than_the_densest(text: bytes, window: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nesting, "WINDOW", window)
+        marks = nesting.count_marks(text)
+    assert (marks.lines, marks.openings) == (text.count(b"\n"), nesting.count_openings(text))
+    stretches = (text[start : start + window] for start in range(len(text)))
+    assert max(map(nesting.count_openings, stretches), default=0) <= marks.densest <= marks.openings
