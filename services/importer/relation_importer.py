@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -22,9 +21,10 @@ from shared.records.reader import find_relation, whole_relation
 from shared.restore.archive_events import archive_events
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failure_writer import FailureWriter
-from shared.restore.relations import INLINE, RelationReceiver
+from shared.restore.relations import RelationReceiver
 from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.settings.archive_limits import LimitsProvider
+from shared.shielding import work_through
 from shared.snapshots import index
 from shared.snapshots.contents import make_content_digest
 from shared.snapshots.sinks import RelationSink
@@ -130,18 +130,12 @@ class _Merge:
         async with aclosing(whole_relation(pool, store, relation)) as kept:
             async for line, is_record in kept:
                 if is_record:
-                    await self._learn(line)
+                    await work_through(line, self._is_new)
                 # The last line of the project need not end with a newline, but others follow it now.
                 whole = line if line.endswith(b"\n") else line + b"\n"
                 await self._sink.write([whole], records=is_record)
                 progress.other_bytes += len(line)
                 await self._yielder.yield_if_due()
-
-    async def _learn(self, record: bytes) -> None:
-        if len(record) <= INLINE:
-            self._is_new(record)
-        else:
-            await asyncio.to_thread(self._is_new, record)
 
     async def add(self, source: OpenArchive, progress: Progress) -> None:
         """Add the new records of the archive. Its other files are skipped, but count for its limits."""

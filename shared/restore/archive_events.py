@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Protocol
@@ -14,6 +13,7 @@ from shared.archive.reader import ArchiveReader, Inflated
 from shared.jobs.progress import Progress
 from shared.restore.ahead import one_ahead
 from shared.restore.event_loop import EventLoopYielder
+from shared.shielding import on_thread
 
 _GATHERED = 768 * 1024
 """Bytes of the archive that are inflated at a time, at least, where there are so many: what goes to a thread
@@ -76,7 +76,7 @@ async def _inflated(
     async for data in gathered:
         steps, more = reader.inflate(data), True
         while more:
-            pieces, more = await asyncio.to_thread(_some, steps)
+            pieces, more = await on_thread(_some, steps)
             if pieces:
                 yield pieces
 

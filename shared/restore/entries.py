@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 
 from shared.errors import ArchiveError
@@ -12,6 +11,7 @@ from shared.gitlab.project_json import ProjectDocument
 from shared.gitlab.version import VersionFile
 from shared.restore.failures import Failure
 from shared.restore.verifiers import BundleFile, NullVerifier, TolerantVerifier, Verifier, left_out
+from shared.shielding import on_thread
 
 _LFS, _LFS_RESTORER = "lfs_objects", "LfsRestorer#restore"
 
@@ -58,4 +58,4 @@ def lfs_failure(oid: str, sha256: bytes) -> Failure | None:
 
 async def close_verifier(verifier: Verifier) -> Failure | None:
     """Call ``verifier.close``, on a thread where it has a document to parse, which takes long."""
-    return await asyncio.to_thread(verifier.close) if verifier.parses else verifier.close()
+    return await on_thread(verifier.close) if verifier.parses else verifier.close()

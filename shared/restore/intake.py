@@ -5,7 +5,6 @@ Archives, pushes and ``verify`` all use it, so that the same rules hold for them
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from typing import Protocol
 
@@ -19,13 +18,11 @@ from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FailureLog
 from shared.restore.relations import RelationReceiver
 from shared.restore.verifiers import Verifier
+from shared.shielding import work_through
 from shared.snapshots.sinks import BlobSink, LineSink
 
 KEEPING = 2
 """The entries as which an entry that is kept counts beside its header: it is hashed, encoded and written."""
-
-_INLINE = 256 * 1024
-"""Bytes that are hashed on the event loop, in 0.2 ms; for more, a thread is worth its 100 us."""
 
 
 class EntryWriter(Protocol):
@@ -64,15 +61,12 @@ class _FileReceiver:
     async def write(self, data: bytes) -> None:
         if self._verifier.parses:
             self._budget.spend_on_lines(data)
-        if len(data) <= _INLINE:
-            self._look_at(data)
-        else:
-            await asyncio.to_thread(self._look_at, data)
-        await self._sink.write(data)
+        await self._sink.place(await work_through(data, self._take))
 
-    def _look_at(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> bytes:
         self._verifier.feed(data)
         self._digest.update(data)
+        return self._sink.encode(data)
 
     async def close(self) -> None:
         sha256 = self._digest.digest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -14,10 +13,8 @@ from shared.gitlab.record_check import NullLine, Record, RefusedLine, Verdict, c
 from shared.jobs.progress import RelationProgress
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import Failure, FailureLog
+from shared.shielding import INLINE, on_thread
 from shared.snapshots.sinks import LineSink
-
-INLINE = 256 * 1024
-"""Bytes of a relation that may be parsed on the event loop at a time; more are parsed on a thread."""
 
 _AT_ONCE = 1000
 """Lines that one step looks at, at most: each may be a failure, which needs some 500 bytes of memory."""
@@ -89,7 +86,7 @@ class RelationReceiver:
             if self._begun <= INLINE:
                 looked = self._look_at(lines)
             else:
-                looked = await asyncio.to_thread(self._look_at, lines)
+                looked = await on_thread(self._look_at, lines)
             await self._keep(looked)
             await self._yielder.yield_if_due()
         self._begun = self._splitter.waiting

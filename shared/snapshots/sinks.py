@@ -5,9 +5,8 @@ A sink ends by ``commit``, which writes the row of the entry, or by ``abort``, w
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Protocol
@@ -15,6 +14,7 @@ from typing import Protocol
 from shared.database.pool import Pool
 from shared.ledger import objects
 from shared.segments.encoder import NOTHING, BlobEncoder, Extent, RawCounter, SegmentEncoder
+from shared.shielding import work_through
 from shared.snapshots.body import BodyWriter, Header, NoBody, Place
 from shared.snapshots.models import Entry, EntryKind, Segment
 from shared.snapshots.pack import Pack
@@ -24,25 +24,8 @@ from shared.storage.base import ObjectStore
 SEGMENT_SIZE = 1024 * 1024
 """Raw bytes of whole lines in a segment of a relation; a longer line is a segment of its own."""
 
-_INLINE = 256 * 1024
-
 BodyLayout = BodyWriter | NoBody
 """Where an entry has its place in archives."""
-
-
-class Encoder(Protocol):
-    """What the encoders of ``shared.segments`` have in common."""
-
-    def write(self, data: bytes | memoryview) -> bytes:
-        """Take raw bytes, and give the stored bytes that are ready."""
-
-    def end(self) -> tuple[bytes, Extent]:
-        """End the run: give its remaining stored bytes and its extent."""
-
-
-async def encode(write: Callable[[bytes | memoryview], bytes], data: bytes | memoryview) -> bytes:
-    """Encode, on a thread where the data is so long that it would hold up the event loop."""
-    return write(data) if len(data) <= _INLINE else await asyncio.to_thread(write, data)
 
 
 class LineSink(Protocol):
@@ -123,7 +106,7 @@ class RelationSink:
         view = memoryview(raw)
         for start in range(0, len(view), SEGMENT_SIZE):
             part = view[start : start + SEGMENT_SIZE]
-            await self._pack.append(await encode(self._write, part))
+            await self._pack.append(await work_through(part, self._write))
         rest, extent = self._encoder.end()
         await self._pack.append(rest)
         return extent
@@ -134,36 +117,19 @@ class RelationSink:
 
 
 class BlobSink(Protocol):
-    """Takes the bytes of one blob."""
+    """Takes the bytes of one blob, by two steps in turn."""
 
-    async def write(self, data: bytes) -> None:
-        """Take the next bytes."""
+    def encode(self, data: bytes) -> bytes:
+        """Take the next bytes, and give the stored bytes that are ready. May run on a thread."""
+
+    async def place(self, stored: bytes) -> None:
+        """Store what the last ``encode`` gave."""
 
     async def commit(self, sha256: bytes) -> None:
         """Write the entry; ``sha256`` is the digest of all bytes, which the caller has computed."""
 
     async def abort(self) -> None:
         """Write no entry; the bytes are not kept."""
-
-
-class _Encoding:
-    """Encodes a blob, and hands the stored bytes to ``place``."""
-
-    def __init__(self, place: Callable[[bytes], Awaitable[None]], encoder: BlobEncoder) -> None:
-        self._place = place
-        self._encoder = encoder
-
-    async def write(self, data: bytes) -> None:
-        await self._place(await encode(self._encoder.write, data))
-
-    async def end(self) -> Extent:
-        rest, extent = self._encoder.end()
-        await self._place(rest)
-        return extent
-
-    def abort(self) -> None:
-        """Let the encoder begin the next blob."""
-        self._encoder.end()
 
 
 class PackedBlob:
@@ -186,17 +152,18 @@ class PackedBlob:
         self._keep = keep
         self._header: Header | None = None
         self._begin = 0
-        self._encoding = _Encoding(self._place, encoder)
+        self._encoder = encoder
 
-    async def write(self, data: bytes) -> None:
-        """Take the next bytes."""
-        await self._encoding.write(data)
+    def encode(self, data: bytes) -> bytes:
+        """See BlobSink."""
+        return self._encoder.write(data)
 
-    async def _place(self, data: bytes) -> None:
-        if data:
+    async def place(self, stored: bytes) -> None:
+        """See BlobSink."""
+        if stored:
             await self._write_header()
-            await self._pack.append(data)
-            self._keep(data)
+            await self._pack.append(stored)
+            self._keep(stored)
 
     async def _write_header(self) -> Header:
         if self._header is None:
@@ -208,7 +175,8 @@ class PackedBlob:
 
     async def commit(self, sha256: bytes) -> None:
         """Write the entry."""
-        extent = await self._encoding.end()
+        rest, extent = self._encoder.end()
+        await self.place(rest)
         header = await self._write_header()
         stored, padding = self._body.padding(extent.raw_length)
         await self._pack.append(stored)
@@ -226,7 +194,7 @@ class PackedBlob:
 
     async def abort(self) -> None:
         """Write no entry; what is in the pack stays there, and no entry and no run names it."""
-        self._encoding.abort()
+        self._encoder.end()  # it begins the next blob
         if self._header:
             self._body.take_back(self._header)
 
@@ -243,6 +211,7 @@ class LargeBlob:
         self._store = store
         self._rows = rows
         self._body = body
+        self._encoder = BlobEncoder()
         self._resources = AsyncExitStack()
 
     async def open(self) -> None:
@@ -250,15 +219,20 @@ class LargeBlob:
         self._named = await objects.register(self._pool, kind="blob")
         await self._resources.enter_async_context(objects.keep_touched(self._pool, self._named.id))
         self._writer = await self._resources.enter_async_context(self._store.create(self._named.key))
-        self._encoding = _Encoding(self._writer.write, BlobEncoder())
 
-    async def write(self, data: bytes) -> None:
-        """Take the next bytes."""
-        await self._encoding.write(data)
+    def encode(self, data: bytes) -> bytes:
+        """See BlobSink."""
+        return self._encoder.write(data)
+
+    async def place(self, stored: bytes) -> None:
+        """See BlobSink."""
+        if stored:
+            await self._writer.write(stored)
 
     async def commit(self, sha256: bytes) -> None:
         """Commit the object, or take the stored one that has the same digest; then write the entry."""
-        extent = await self._encoding.end()
+        rest, extent = self._encoder.end()
+        await self.place(rest)
         blob = await objects.find_blob(self._pool, sha256)
         if blob is None:
             size = await self._writer.commit()
@@ -292,9 +266,12 @@ class KnownBlob:
         self._body = body
         self._counter = RawCounter()
 
-    async def write(self, data: bytes) -> None:
-        """Take the next bytes."""
-        await encode(self._counter.write, data)
+    def encode(self, data: bytes) -> bytes:
+        """Count the next bytes."""
+        return self._counter.write(data)
+
+    async def place(self, stored: bytes) -> None:
+        """Store nothing."""
 
     async def commit(self, sha256: bytes) -> None:
         """Write the entry. Raises BlobVanished where the stored blob was collected meanwhile."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 from collections.abc import Callable
@@ -14,9 +13,9 @@ from uuid import uuid4
 import structlog
 
 from shared.errors import StorageError
+from shared.shielding import on_thread
 from shared.storage.checksums import BlockChecksums
 from shared.storage.errors import OperationFailed, OperationRefused, WriterClosed
-from shared.storage.shielding import to_the_end
 
 T = TypeVar("T")
 
@@ -126,7 +125,7 @@ class FilesystemWriter:
 async def in_thread(operation: str, key: str, work: Callable[[], T]) -> T:
     """Run blocking ``work`` in a thread, to its end, with OSError translated."""
     try:
-        return await to_the_end(asyncio.to_thread(work))
+        return await on_thread(work)
     except OSError as error:
         raise _translate(error, operation, key) from error
 

@@ -8,11 +8,11 @@ from typing import Self
 import structlog
 
 from shared.errors import ObjectMissing, StorageError
+from shared.shielding import to_the_end
 from shared.storage.checksums import BlockChecksums
 from shared.storage.errors import ObjectTooLarge, OperationFailed, WriterClosed
 from shared.storage.s3_bucket import S3Bucket
 from shared.storage.s3_part import Part
-from shared.storage.shielding import to_the_end
 
 _ABORT_GRACE = 5.0
 """Seconds that parts in flight get to arrive before an abort.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Coroutine
 
+from shared.shielding import to_the_end
 from shared.storage.base import ObjectWriter
 from shared.storage.filesystem import FilesystemStore
-from shared.storage.shielding import to_the_end
 from tests.support.projects import Dock
 
 

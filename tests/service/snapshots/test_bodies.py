@@ -53,7 +53,7 @@ async def _write(writer: SnapshotWriter, kind: str, name: str, data: bytes) -> N
     else:
         sink = await writer.blob(name, 5, size=len(data))
         for at in range(0, len(data), 100_000):
-            await sink.write(data[at : at + 100_000])
+            await sink.place(sink.encode(data[at : at + 100_000]))
         digest = hashlib.sha256(data).digest()
         await (sink.abort() if kind == "left out" else sink.commit(digest))
 

@@ -152,7 +152,7 @@ async def test_a_project_deleted_while_it_is_imported_leaves_no_object(
     async with write_snapshot(pool, store, lease, project_id=1, packed_up_to=3) as writer:
         for name in ("one", "three"):
             sink = await writer.blob(name, 5, size=len(name))
-            await sink.write(name.encode())
+            await sink.place(sink.encode(name.encode()))
             await sink.commit(hashlib.sha256(name.encode()).digest())
         await pool.execute("DELETE FROM projects")
         await writer.directory("late", 5)

@@ -46,7 +46,7 @@ async def _keys(store: FilesystemStore) -> list[str]:
 
 async def _blob(writer: SnapshotWriter, name: str, data: bytes) -> None:
     sink = await writer.blob(name, 5, size=len(data))
-    await sink.write(data)
+    await sink.place(sink.encode(data))
     await sink.commit(hashlib.sha256(data).digest())
 
 
@@ -158,7 +158,7 @@ async def test_a_snapshot_left_without_close_leaves_nothing_after_collection(
             await _blob(writer, "large", os.urandom(5000))
             await _blob(writer, "small", b"x")
             sink = await writer.blob("half", 5, size=5000)
-            await sink.write(b"y" * 2000)
+            await sink.place(sink.encode(b"y" * 2000))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
