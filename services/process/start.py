@@ -12,6 +12,7 @@ import structlog
 from asyncpg import InterfaceError, PostgresError
 from pydantic import ValidationError
 
+from services.process.allocator import share_one_arena
 from shared.errors import CrossdockError
 from shared.logs import configure, log_loop_error
 from shared.settings.environment import Settings
@@ -52,6 +53,7 @@ def start(serve: ServiceMain) -> None:
         )
         sys.exit(f"crossdock: {message}")
     configure(settings.log_format, settings.log_level)
+    share_one_arena()
     if not _serve(serve, settings):
         sys.exit(1)
 
