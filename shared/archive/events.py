@@ -34,7 +34,7 @@ class EntryStarted:
 
 @dataclass(frozen=True, slots=True)
 class EntryData:
-    """The next bytes of the entry: 1 byte to 1 MiB."""
+    """The next bytes of the entry: 1 byte to 512 KiB."""
 
     data: bytes
 

@@ -12,10 +12,10 @@ from isal import isal_zlib
 
 from shared.archive.errors import CorruptGzip, GarbageAfterStream, NotGzip
 
-STEP = 1024 * 1024
+STEP = 512 * 1024
 """Bytes inflated at a time, at most: what a bomb can cost before the limit is checked."""
 
-_SLICE = 1024 * 1024
+_SLICE = 512 * 1024
 """Bytes given to the inflater at a time. It copies what it did not use, so this bounds each copy."""
 
 _MAGIC = b"\x1f\x8b\x08"

@@ -15,12 +15,12 @@ from shared.restore.ahead import one_ahead
 from shared.restore.event_loop import EventLoopYielder
 from shared.shielding import on_thread
 
-_GATHERED = 768 * 1024
+_GATHERED = 512 * 1024
 """Bytes of the archive that are inflated at a time, at least, where there are so many: what goes to a thread
 costs some 100 us. A source gives at most 256 KiB more."""
 
-_AT_ONCE = 1024 * 1024
-"""Bytes of the tar stream that one step on a thread gives, at least; at most 1 MiB more."""
+_AT_ONCE = 512 * 1024
+"""Bytes of the tar stream that one step on a thread gives, at least; at most 512 KiB more."""
 
 
 class Readable(Protocol):
@@ -36,8 +36,8 @@ async def archive_events(
 ) -> AsyncGenerator[ArchiveEvent, None]:
     """Give the events of an archive, and count its bytes, which earn ``budget``.
 
-    The archive is read and inflated ahead, on a thread: at most 2 MiB of the tar stream and 1 MiB of the file
-    wait. Raises ArchiveError and what the source raises.
+    The archive is read and inflated ahead, on a thread: at most 1 MiB of the tar stream and 768 KiB of the
+    file wait. Raises ArchiveError and what the source raises.
     """
     reader = ArchiveReader(limits, budget)
     async with (
@@ -82,7 +82,7 @@ async def _inflated(
 
 
 def _some(steps: Iterator[Inflated]) -> tuple[list[Inflated], bool]:
-    """Inflate about 1 MiB, and tell whether there may be more."""
+    """Inflate about 512 KiB, and tell whether there may be more."""
     pieces, size = [], 0
     for piece in steps:
         pieces.append(piece)

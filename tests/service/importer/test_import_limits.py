@@ -168,7 +168,7 @@ async def test_what_is_read_and_inflated_ahead_is_bounded(
 
     monkeypatch.setattr(Restorer, "handle", handle)
     assert (await dock.run_import(packed)).error is None
-    assert max(ahead) <= 2 * 2 * MIB
+    assert max(ahead) <= 2 * MIB
 
 
 async def test_lines_are_looked_at_in_steps_so_that_failures_are_few_at_a_time(
