@@ -58,7 +58,8 @@ class UseCaseConfig:
 
     ``defaults`` are the application settings that apply until an administrator changes them. ``limits`` apply
     to archives and to open snapshots, but their total size is limited by the application settings; ``pushes``
-    apply to open snapshots alone. A job has ``job_attempts`` attempts.
+    apply to open snapshots alone. A job has ``job_attempts`` attempts. An import whose archive has at most
+    ``small_import`` bytes is a small one.
     A user has at most ``tokens_limit`` valid tokens, and owns at most ``groups_limit`` groups.
     A project has at most ``webhooks_limit`` webhooks.
     A pass over the records of a relation ends after ``longest_pass``. In a minute, ``failed_sign_ins`` may
@@ -67,6 +68,7 @@ class UseCaseConfig:
 
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
     job_attempts: int = 5
+    small_import: int = 0
     outbound: RemoteImportPolicy = field(default_factory=RemoteImportPolicy)
     limits: Limits = field(default_factory=Limits)
     pushes: PushRules = field(default_factory=PushRules)
@@ -128,7 +130,7 @@ def make_use_cases(  # the ports, and what they are configured with
     on_quota: OnQuota,
 ) -> UseCases:
     """Make the use cases. ``on_quota`` is called with the quota at each use of a rate limit."""
-    queue = JobQueue(pool, broker, sealer=sealer, attempts=config.job_attempts)
+    queue = JobQueue(pool, broker, sealer=sealer, attempts=config.job_attempts, small=config.small_import)
     settings, limits = InstanceSettings(pool, config.defaults), RateLimits(pool, on_quota)
     repositories = Repositories(pool, store)
     exports = Exports(pool, store, queue, blocks=blocks, settings=settings, limits=limits)

@@ -69,22 +69,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         trusted_proxies=parse_networks(settings.trusted_proxies),
         hsts=timedelta(seconds=settings.hsts_seconds),
         bounds=_bounds(settings),
-        use_cases=UseCaseConfig(
-            defaults=default_settings(settings),
-            job_attempts=settings.job_attempts,
-            outbound=remote_import_policy(settings),
-            limits=archive_limits(settings),
-            pushes=_push_rules(settings),
-            tokens_limit=settings.tokens_limit,
-            groups_limit=settings.groups_limit,
-            webhooks_limit=settings.webhooks_limit,
-            token_memory=TokenMemory(
-                most=settings.unknown_tokens, lasts=timedelta(seconds=settings.unknown_token_seconds)
-            ),
-            failed_sign_ins=settings.failed_sign_ins,
-            longest_pass=timedelta(seconds=settings.record_pass_seconds),
-            signer=_signer(settings),
-        ),
+        use_cases=_use_case_config(settings),
     )
     app = make_app(
         ports.pool,
@@ -98,6 +83,26 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
     )
     ports.place_metrics.watch(app[PLACES].all())
     return app
+
+
+def _use_case_config(settings: Settings) -> UseCaseConfig:
+    return UseCaseConfig(
+        defaults=default_settings(settings),
+        job_attempts=settings.job_attempts,
+        small_import=settings.small_import_size * MIB,
+        outbound=remote_import_policy(settings),
+        limits=archive_limits(settings),
+        pushes=_push_rules(settings),
+        tokens_limit=settings.tokens_limit,
+        groups_limit=settings.groups_limit,
+        webhooks_limit=settings.webhooks_limit,
+        token_memory=TokenMemory(
+            most=settings.unknown_tokens, lasts=timedelta(seconds=settings.unknown_token_seconds)
+        ),
+        failed_sign_ins=settings.failed_sign_ins,
+        longest_pass=timedelta(seconds=settings.record_pass_seconds),
+        signer=_signer(settings),
+    )
 
 
 def _signer(settings: Settings) -> Signer | None:

@@ -54,6 +54,7 @@ class QueueName(Enum):
     RELATION_IMPORT = "relation_import"
     UPLOAD = "upload"
     REMOTE_IMPORT = "remote_import"
+    SMALL_IMPORT = "small_import"
     COMMANDS = "commands"
 
 

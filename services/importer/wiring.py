@@ -32,6 +32,7 @@ def make_importers(ports: Ports, settings: Settings) -> list[Worker]:
         for kind, task in (
             (JobKind.IMPORT, whole),
             (JobKind.REMOTE_IMPORT, whole),
+            (JobKind.SMALL_IMPORT, whole),
             (JobKind.RELATION_IMPORT, single),
         )
     ]

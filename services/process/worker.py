@@ -53,12 +53,14 @@ def worker_limits(settings: Settings, kind: JobKind) -> WorkerLimits:
 
 
 def _slots(settings: Settings, kind: JobKind) -> int:
-    """Return how many jobs of a kind a process does at once; what waits for a peer has its own slots."""
+    """Return how many jobs of a kind a process does at once."""
     match kind:
         case JobKind.UPLOAD:
             return settings.upload_concurrency
         case JobKind.REMOTE_IMPORT:
             return settings.remote_import_concurrency
+        case JobKind.SMALL_IMPORT:
+            return settings.small_import_concurrency
         case _:
             return settings.worker_concurrency
 

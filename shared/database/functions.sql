@@ -1,4 +1,4 @@
--- Version 5, for migration 72 and newer.
+-- Version 6, for migration 72 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -179,7 +179,7 @@ $$;
 
 -- The kind that users are told, as JobKind.shown has it.
 CREATE OR REPLACE FUNCTION shown_kind(kind text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE kind WHEN 'remote_import' THEN 'import' ELSE kind END
+    SELECT CASE WHEN kind IN ('remote_import', 'small_import') THEN 'import' ELSE kind END
 $$;
 
 -- A job tells of its progress once in five seconds at most.

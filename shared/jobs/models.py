@@ -15,7 +15,8 @@ WORKER_LOST = "worker_lost"
 class JobKind(Enum):
     """What a job does, by which slots; the value is also the name of its queue.
 
-    A remote import is an import whose archive comes from a server elsewhere.
+    The archive of a remote import comes from a server elsewhere. That of a small one has few bytes, and does
+    not wait behind large ones.
     """
 
     IMPORT = "import"
@@ -23,15 +24,16 @@ class JobKind(Enum):
     RELATION_IMPORT = "relation_import"
     UPLOAD = "upload"
     REMOTE_IMPORT = "remote_import"
+    SMALL_IMPORT = "small_import"
 
     @property
     def shown(self) -> str:
-        """The kind that users are told: an import is one wherever its archive comes from."""
-        name: str = (JobKind.IMPORT if self is JobKind.REMOTE_IMPORT else self).value
+        """The kind that users are told: an import is one whatever its archive."""
+        name: str = (JobKind.IMPORT if self in IMPORTS else self).value
         return name
 
 
-IMPORTS = (JobKind.IMPORT, JobKind.REMOTE_IMPORT)
+IMPORTS = (JobKind.IMPORT, JobKind.REMOTE_IMPORT, JobKind.SMALL_IMPORT)
 """The kinds that are shown as imports."""
 
 

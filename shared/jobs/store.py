@@ -37,6 +37,7 @@ _ORDERS: dict[JobKind, type[JobOrder]] = {
     JobKind.RELATION_IMPORT: RelationImportOrder,
     JobKind.UPLOAD: UploadOrder,
     JobKind.REMOTE_IMPORT: ImportOrder,
+    JobKind.SMALL_IMPORT: ImportOrder,
 }
 _KINDS_BY_NAME = {kind.value: kind for kind in JobKind}
 ADDRESS = "coalesce(payload #>> '{source,url}', payload #>> '{upload,url}')"
@@ -70,6 +71,10 @@ REPORTED = (*_PLAIN, "kind", "state", "payload", "outcome", "not_before", "worke
 JOB = ", ".join((*_PLAIN, "kind", "state", "payload"))
 """The columns of a job. Named: a migration that adds one makes every prepared ``SELECT *`` fail once."""
 
+_SIZED = f"""CASE WHEN $1 = '{JobKind.IMPORT.value}' AND (SELECT size FROM objects WHERE id = $6) <= $10
+    THEN '{JobKind.SMALL_IMPORT.value}' ELSE $1 END"""  # noqa: S608  # fixed texts
+"""SQL for the kind of a new job."""
+
 _REPORT = ", ".join(
     (*REPORTED, "progress", "archive_of_job(jobs) AS archive", "content_of_job(jobs) AS content_sha256")
 )
@@ -96,7 +101,7 @@ def job_of(row: Row | Mapping[str, Any]) -> Job:
 
 
 def kind_of(order: JobOrder) -> JobKind:
-    """Return the kind of a job that is queued with this order."""
+    """Return the kind of a job that is queued with this order, and whose archive is not small."""
     match order:
         case ImportOrder():
             return JobKind.IMPORT if order.source is None else JobKind.REMOTE_IMPORT
@@ -123,17 +128,19 @@ async def enqueue(  # noqa: PLR0913  # the columns of a job
     parent_id: int | None = None,
     max_attempts: int = 5,
     traceparent: str | None = None,
+    small: int = 0,
 ) -> Job:
     """Insert a queued job. Once that is committed, the caller publishes its wake-up, or else the sweeper.
 
-    It belongs to the trace of ``traceparent``, or to the current one.
+    It belongs to the trace of ``traceparent``, or to the current one. An import whose object has at most
+    ``small`` bytes is a small one.
     """
     row = await db.fetchrow(
         f"""INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, parent_id,
                               max_attempts, traceparent)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING {JOB}""",  # noqa: S608  # fixed texts
+            VALUES ({_SIZED}, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING {JOB}""",  # noqa: S608  # fixed texts
         kind_of(order).value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id,
-        parent_id, max_attempts, traceparent or current_traceparent(),
+        parent_id, max_attempts, traceparent or current_traceparent(), small,
     )  # fmt: skip
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
     return job_of(row)

@@ -15,13 +15,14 @@ from shared.usecases.job_origin import JobOrigin
 
 
 class JobQueue:
-    """Queues jobs. Each job has at most ``attempts`` attempts."""
+    """Queues jobs, each for ``attempts`` attempts. A small import has up to ``small`` bytes."""
 
-    def __init__(self, pool: Pool, broker: Broker, *, sealer: Sealer, attempts: int) -> None:
+    def __init__(self, pool: Pool, broker: Broker, *, sealer: Sealer, attempts: int, small: int) -> None:
         self._pool = pool
         self._broker = broker
         self._sealer = OrderSealer(sealer)
         self._attempts = attempts
+        self._small = small
 
     async def enqueue(  # what a job is made of
         self,
@@ -39,7 +40,7 @@ class JobQueue:
         return await store.enqueue(
             db, sealed, project_id=project.id, user_id=user.id, correlation_id=origin.correlation_id,
             object_id=object_id, parent_id=parent_id, max_attempts=self._attempts,
-            traceparent=origin.traceparent,
+            traceparent=origin.traceparent, small=self._small,
         )  # fmt: skip
 
     def order_of(self, job: Job) -> JobOrder:

@@ -256,11 +256,13 @@ async def test_keda_counts_the_jobs_that_are_queued_or_running(helm: Helm, datab
 
 
 @pytest.mark.parametrize(("waiting", "wanted"), [(0, 0), (1, 1), (4, 2), (5, 3)])
-@pytest.mark.parametrize(("service", "kind"), [("exporter", "upload"), ("importer", "remote_import")])
-async def test_keda_reckons_with_as_many_jobs_that_wait_for_a_peer_as_a_worker_has_slots_for(
+@pytest.mark.parametrize(
+    ("service", "kind"), [("exporter", "upload"), ("importer", "remote_import"), ("importer", "small_import")]
+)
+async def test_keda_reckons_with_as_many_jobs_of_a_kind_as_a_worker_has_slots_for(
     helm: Helm, database_url: str, service: str, kind: str, waiting: int, wanted: int
 ) -> None:
-    """Two jobs, or four that wait for a peer, are one worker's; KEDA divides by the two."""
+    """Two jobs, or four of a kind with slots of its own, are one worker's; KEDA divides by the two."""
     objects = helm.render(KEDA, **{f"settings__CROSSDOCK_{kind.upper()}_CONCURRENCY": "4"})
     (trigger,) = one(objects, "ScaledObject", service)["spec"]["triggers"]
     async with migrated(database_url) as pool:

@@ -51,7 +51,7 @@ Start = Callable[..., System]
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive whose import takes some seconds."""
     target = tmp_path_factory.mktemp("large") / "large.tar.gz"
-    write_large(target, relations=96, blobs=1, blob_size=32)
+    write_large(target, relations=128, blobs=2, blob_size=32)
     return target
 
 
@@ -191,7 +191,7 @@ async def test_a_project_deleted_under_its_import_disturbs_no_other(
         await connection.close()
         other = await gitlab.import_file(archive("every_relation"), "q")
         assert other["import_status"] == "finished"
-    assert "lease_lost" in _log(importer)
+    await _until(lambda: "lease_lost" in _log(importer))
     _assert_tidy(importer)
 
 
@@ -226,7 +226,9 @@ async def test_jobs_outlive_a_restart_of_the_broker_and_are_taken_while_it_is_do
 ) -> None:
     with ExitStack() as resources:
         server = await asyncio.to_thread(resources.enter_context, throwaway_rabbitmq())
-        system = await asyncio.to_thread(start, exporters=0, broker_url=server.url)
+        system = await asyncio.to_thread(
+            start, exporters=0, broker_url=server.url, CROSSDOCK_SMALL_IMPORT_SIZE="0"
+        )
         port = str(*free_ports(1))
         env = {**system.processes["importer-0"].env, "CROSSDOCK_METRICS_PORT": port}
         async with _client(system) as gitlab:

@@ -81,9 +81,9 @@ async def test_two_importers_and_two_exporters_end_every_job_of_20_projects_exac
     assert len(jobs) == 2 * PROJECTS
     assert {(job["state"], job["attempt"], job["lease"]) for job in jobs} == {("finished", 1, 1)}
     assert {
-        kind: len({job["worker"] for job in jobs if job["kind"] == kind}) for kind in ("import", "export")
+        kind: len({job["worker"] for job in jobs if job["kind"] == kind}) for kind in ("small_import", "export")
     } == {
-        "import": 2,
+        "small_import": 2,
         "export": 2,
     }
 

@@ -100,7 +100,7 @@ async def test_one_id_goes_from_the_request_through_row_message_and_workers_to_t
         rows = await connection.fetch("SELECT kind, correlation_id FROM jobs ORDER BY id")
     finally:
         await connection.close()
-    assert [tuple(row) for row in rows] == [("import", given), ("export", given), ("export", "another")]
+    assert [tuple(row) for row in rows] == [("small_import", given), ("export", given), ("export", "another")]
 
 
 async def test_the_report_of_a_failed_test_has_what_each_service_logged_last(observed: System) -> None:
@@ -135,14 +135,14 @@ async def test_metrics_tell_what_each_service_did(observed: System, database_url
     assert sample(api, "crossdock_http_requests_total", **route) == 1
     size = archive("every_relation").stat().st_size
     assert sample(api, "crossdock_http_received_bytes_total", route=route["route"]) > size
-    assert sample(importer, "crossdock_jobs_total", kind="import", result="finished") == 1
-    assert sample(importer, "crossdock_job_bytes_total", kind="import") == size
+    assert sample(importer, "crossdock_jobs_total", kind="small_import", result="finished") == 1
+    assert sample(importer, "crossdock_job_bytes_total", kind="small_import") == size
     assert sample(importer, "crossdock_relation_rows_total", relation="issues", result="kept") > 0
     features = await _stored_size(database_url, "project_feature")  # read once it is written
     assert features > 0
     assert sample(importer, "crossdock_storage_bytes_total", operation="read") == size + features
     for process, kind, phases in (
-        (importer, "import", ("reading", "writing", "committing")),
+        (importer, "small_import", ("reading", "writing", "committing")),
         (exporter, "export", ("preparing", "writing")),
     ):
         assert sample(process, "crossdock_job_queue_wait_seconds_count", kind=kind) == 1
@@ -159,7 +159,7 @@ async def test_whoever_leads_the_sweeper_tells_the_jobs_that_want_a_worker(obser
         for url in observed.monitoring.values():
             families = scraped(url)
             if families["crossdock_jobs_on_their_way"].samples:  # not of who has not led of late
-                values.add(sample(families, "crossdock_jobs_on_their_way", kind="import", state=state))
+                values.add(sample(families, "crossdock_jobs_on_their_way", kind="small_import", state=state))
         return values
 
     importer = observed.processes["importer-0"]

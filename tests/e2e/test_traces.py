@@ -76,14 +76,14 @@ async def test_an_import_is_one_trace_over_api_broker_importer_database_and_stor
     async with aiohttp.ClientSession() as session:
         gitlab = GitLab(session, traced.url, traced.token)
         assert (await gitlab.imported(started.body["id"]))["import_status"] == "finished"
-    await until(lambda: "process import" in {span.name for span in receiver.of(trace)})
+    await until(lambda: "process small_import" in {span.name for span in receiver.of(trace)})
     spans = receiver.of(trace)
 
-    request, job = _one(spans, "POST /api/v4/projects/import"), _one(spans, "process import")
+    request, job = _one(spans, "POST /api/v4/projects/import"), _one(spans, "process small_import")
     assert (request.service, request.kind, request.parent) == ("crossdock-api", "SERVER", CALLER)
     assert request.attributes["http.response.status_code"] == 201
     assert (job.service, job.kind, job.parent) == ("crossdock-importer", "CONSUMER", request.id)
-    publish = _one(spans, "publish import")
+    publish = _one(spans, "publish small_import")
     assert (publish.service, publish.kind, publish.parent) == ("crossdock-api", "PRODUCER", request.id)
     within = Counter((span.name, span.parent) for span in spans if span.kind == "CLIENT")
     for parent in (request, job):
@@ -129,7 +129,7 @@ async def test_probes_and_maintenance_leave_no_traces_and_no_span_holds_a_value(
                 assert answer.status == 200
         gitlab = GitLab(session, traced.url, traced.token)
         await gitlab.import_file(archive("every_relation"), "p")
-    await until(lambda: "process import" in {span.name for span in receiver.spans})
+    await until(lambda: "process small_import" in {span.name for span in receiver.spans})
 
     begun = [span for span in receiver.spans if not span.parent]
     assert {span.kind for span in begun} == {"SERVER"}

@@ -180,6 +180,7 @@ async def running_api(
     longest_pass: timedelta = timedelta(seconds=10),
     failed_sign_ins: int = 60,
     signing_keys: str = KEY,
+    small_import: int = 0,
     **config: Any,
 ) -> AsyncIterator[Api]:
     """Start the application with these application settings, else without rate limits.
@@ -205,6 +206,7 @@ async def running_api(
                     outbound=remote or RemoteImportPolicy(),
                     longest_pass=longest_pass,
                     failed_sign_ins=failed_sign_ins,
+                    small_import=small_import,
                     webhooks_limit=webhooks_limit,
                     signer=parse_signer(signing_keys),
                 ),

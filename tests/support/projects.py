@@ -162,24 +162,28 @@ class Dock:
         return RemoteClient(outbound_policy(self.settings), SystemResolver())
 
     async def order_import(
-        self, packed: bytes, *, project_id: int = 1, user_id: int = 1, **order: Any
+        self, packed: bytes, *, project_id: int = 1, user_id: int = 1, small: int = 0, **order: Any
     ) -> Job:
-        """Upload and enqueue."""
-        return await self._order(packed, ImportOrder(**order), project_id=project_id, user_id=user_id)
+        """Upload and enqueue; the import is a small one where the archive has at most ``small`` bytes."""
+        made = ImportOrder(**order)
+        return await self._order(packed, made, project_id=project_id, user_id=user_id, small=small)
 
     async def order_relation(self, packed: bytes, relation: str = "issues") -> Job:
         """Upload and enqueue the import of one relation."""
         return await self._order(packed, RelationImportOrder(relation=relation))
 
-    async def _order(self, packed: bytes, order: JobOrder, *, project_id: int = 1, user_id: int = 1) -> Job:
+    async def _order(
+        self, packed: bytes, order: JobOrder, *, project_id: int = 1, user_id: int = 1, small: int = 0
+    ) -> Job:
         upload = await objects.register(self.pool, kind="upload")
         async with self.store.create(upload.key) as writer:
             await writer.write(packed)
             size = await writer.commit()
         await objects.record_stored(self.pool, upload.id, size=size, sha256=None)
         return await jobs.enqueue(
-            self.pool, order, project_id=project_id, user_id=user_id, correlation_id="c", object_id=upload.id
-        )
+            self.pool, order, project_id=project_id, user_id=user_id, correlation_id="c",
+            object_id=upload.id, small=small,
+        )  # fmt: skip
 
     async def run_import(self, packed: bytes, **order: Any) -> Imported:
         """Import to the end, whichever it is."""

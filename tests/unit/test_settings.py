@@ -115,16 +115,17 @@ def test_workers_take_their_limits_from_the_settings() -> None:
         worker_concurrency=3,
         upload_concurrency=7,
         remote_import_concurrency=9,
+        small_import_concurrency=11,
     )
     hours = {kind: worker_limits(settings, kind).deadlines.total / timedelta(hours=1) for kind in JobKind}
     limits = worker_limits(settings, JobKind.EXPORT)
     slots = {kind: worker_limits(settings, kind).concurrency for kind in JobKind}
     assert hours == {
-        JobKind.IMPORT: 2, JobKind.RELATION_IMPORT: 2, JobKind.REMOTE_IMPORT: 2,
+        JobKind.IMPORT: 2, JobKind.RELATION_IMPORT: 2, JobKind.REMOTE_IMPORT: 2, JobKind.SMALL_IMPORT: 2,
         JobKind.EXPORT: 1, JobKind.UPLOAD: 1,
     }  # fmt: skip
     assert slots == {
-        JobKind.IMPORT: 3, JobKind.RELATION_IMPORT: 3, JobKind.REMOTE_IMPORT: 9,
+        JobKind.IMPORT: 3, JobKind.RELATION_IMPORT: 3, JobKind.REMOTE_IMPORT: 9, JobKind.SMALL_IMPORT: 11,
         JobKind.EXPORT: 3, JobKind.UPLOAD: 7,
     }  # fmt: skip
     assert limits.deadlines.idle == timedelta(minutes=5)

@@ -57,6 +57,32 @@ async def test_an_import_tells_its_job_in_a_header(api: Api, ann: User) -> None:
     assert answer.headers["X-Crossdock-Job"] == str((await api.newest(project, JobKind.IMPORT)).id)
 
 
+@pytest.mark.parametrize(
+    ("api", "kind"),
+    [
+        ({"small_import": len(ARCHIVE)}, JobKind.SMALL_IMPORT),
+        ({"small_import": len(ARCHIVE) - 1}, JobKind.IMPORT),
+    ],
+    indirect=["api"],
+)
+async def test_an_archive_of_few_bytes_is_imported_in_slots_of_its_own_and_shown_as_any(
+    api: Api, ann: User, kind: JobKind
+) -> None:
+    answer = await send_file(api, by=ann.username)
+
+    number = answer.headers["X-Crossdock-Job"]
+    assert await api.pool.fetchval("SELECT kind FROM jobs") == kind.value
+    assert (await api.get(f"/projects/{answer.body['id']}/import", by="ann")).body[
+        "import_status"
+    ] == "scheduled"
+    job = await api.call("GET", f"/api/crossdock/v1/jobs/{number}", by="ann")
+    assert job.body["kind"] == "import"
+    assert await api.pool.fetchval("SELECT name FROM events") == "import.queued"
+    assert (await api.call("POST", f"/api/crossdock/v1/jobs/{number}/cancel", by="ann")).status == 200
+    assert (await api.call("POST", f"/api/crossdock/v1/jobs/{number}/retry", by="ann")).status == 201
+    assert await api.pool.fetchval("SELECT array_agg(DISTINCT kind) FROM jobs") == [kind.value]
+
+
 async def test_the_archive_lies_in_the_store_and_the_job_names_it(api: Api, ann: User) -> None:
     answer = await send_file(api)
 

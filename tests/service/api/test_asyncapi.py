@@ -50,6 +50,7 @@ ORDERS: dict[JobKind, JobOrder] = {
     JobKind.RELATION_IMPORT: RelationImportOrder(relation="issues"),
     JobKind.UPLOAD: UploadOrder(),
     JobKind.REMOTE_IMPORT: ImportOrder(source=RemoteSource(url="sealed")),
+    JobKind.SMALL_IMPORT: ImportOrder(),
 }
 UPLOAD = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
 AT_ONCE = timedelta(0)

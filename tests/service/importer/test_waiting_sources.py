@@ -125,6 +125,24 @@ async def test_sources_that_hold_all_their_slots_leave_uploaded_archives_theirs(
         await until_row(dock.pool, IN_STATE, "remote_import", "finished", SLOTS + 1)
 
 
+async def test_a_large_import_that_holds_its_slots_leaves_small_ones_theirs(
+    dock: Dock, database_url: str, servers: Servers
+) -> None:
+    """What holds them comes from an api of the version before, whose remote imports are imports."""
+    slow = await _serving(servers)
+    async with importing(dock, database_url) as broker:
+        held = await _as_before(dock, broker, slow, "held")
+        await until_row(dock.pool, IN_STATE, "import", "running", 1)
+
+        job = await dock.order_import(ARCHIVE, small=len(ARCHIVE))
+        await announce(broker, job)
+        await until_row(dock.pool, IS_FINISHED, job.id)
+
+        assert await dock.pool.fetchval(IN_STATE, "import", "running", 1)
+        slow.released.set()
+        await until_row(dock.pool, IS_FINISHED, held.id)
+
+
 async def test_imports_that_hold_all_their_slots_leave_remote_ones_theirs(
     dock: Dock, database_url: str, servers: Servers
 ) -> None:

@@ -91,3 +91,18 @@ async def test_a_queued_import_from_elsewhere_stays_an_import_on_the_way_up_and_
         await store.enqueue(pool, order, project_id=1, user_id=1, correlation_id="c")
         left = [tuple(row) for row in await pool.fetch(read)]
     assert left == [queued_import, ("remote_import", "queued", None, "sealed")]
+
+
+async def test_a_small_import_that_is_queued_becomes_an_import_on_the_way_down(
+    empty_database_url: str,
+) -> None:
+    await migrate(empty_database_url)
+    async with migrated(empty_database_url) as pool:
+        await store.enqueue(pool, ImportOrder(), project_id=1, user_id=1, correlation_id="c")
+        await pool.execute("UPDATE jobs SET kind = 'small_import', published_at = now()")
+
+        await migrate(empty_database_url, to=72)
+
+        row = await pool.fetchrow("SELECT kind, state, published_at FROM jobs")
+    assert row is not None
+    assert tuple(row) == ("import", "queued", None)
