@@ -59,8 +59,8 @@ def _slots(settings: Settings, kind: JobKind) -> int:
             return settings.upload_concurrency
         case JobKind.REMOTE_IMPORT:
             return settings.remote_import_concurrency
-        case JobKind.SMALL_IMPORT:
-            return settings.small_import_concurrency
+        case JobKind.SMALL_IMPORT | JobKind.EXPORT:  # an export moves no bytes
+            return settings.small_job_concurrency
         case _:
             return settings.worker_concurrency
 

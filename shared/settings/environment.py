@@ -146,7 +146,7 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(default=1, ge=1, le=64)
     upload_concurrency: int = Field(default=32, ge=1, le=1000)
     remote_import_concurrency: int = Field(default=8, ge=1, le=64)
-    small_import_concurrency: int = Field(default=8, ge=1, le=64)
+    small_job_concurrency: int = Field(default=8, ge=1, le=64)
     small_import_size: int = Field(default=4, ge=0, le=1024, description="MiB")
     lease_seconds: float = Field(default=60, gt=0)
     job_attempts: int = Field(default=5, ge=1)

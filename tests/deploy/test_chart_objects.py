@@ -245,25 +245,33 @@ def test_keda_scales_workers_and_leaves_the_api_alone(helm: Helm) -> None:
     assert trigger["metadata"]["targetQueryValue"] == "2"
 
 
-async def test_keda_counts_the_jobs_that_are_queued_or_running(helm: Helm, database_url: str) -> None:
+async def test_keda_counts_the_jobs_of_the_kind_that_wants_most_that_are_queued_or_running(
+    helm: Helm, database_url: str
+) -> None:
     async with migrated(database_url) as pool:
         await pool.execute("INSERT INTO projects (namespace_id, path, name) VALUES (1, 'q', 'q')")
         for kind, state in product(JobKind, JobState):
             await pool.execute(ONE_JOB, kind.value, state.value, 2 if state is JobState.RUNNING else 1)
-        for service, kinds in {"importer": 2, "exporter": 1}.items():
+        for service, wanted in {"importer": 2, "exporter": 1}.items():
             (trigger,) = one(helm.render(KEDA), "ScaledObject", service)["spec"]["triggers"]
-            assert await pool.fetchval(trigger["metadata"]["query"]) == 2 * kinds
+            assert await pool.fetchval(trigger["metadata"]["query"]) == wanted
 
 
 @pytest.mark.parametrize(("waiting", "wanted"), [(0, 0), (1, 1), (4, 2), (5, 3)])
 @pytest.mark.parametrize(
-    ("service", "kind"), [("exporter", "upload"), ("importer", "remote_import"), ("importer", "small_import")]
+    ("service", "kind", "setting"),
+    [
+        ("exporter", "upload", "UPLOAD"),
+        ("exporter", "export", "SMALL_JOB"),
+        ("importer", "remote_import", "REMOTE_IMPORT"),
+        ("importer", "small_import", "SMALL_JOB"),
+    ],
 )
 async def test_keda_reckons_with_as_many_jobs_of_a_kind_as_a_worker_has_slots_for(
-    helm: Helm, database_url: str, service: str, kind: str, waiting: int, wanted: int
+    helm: Helm, database_url: str, service: str, kind: str, setting: str, waiting: int, wanted: int
 ) -> None:
     """Two jobs, or four of a kind with slots of its own, are one worker's; KEDA divides by the two."""
-    objects = helm.render(KEDA, **{f"settings__CROSSDOCK_{kind.upper()}_CONCURRENCY": "4"})
+    objects = helm.render(KEDA, **{f"settings__CROSSDOCK_{setting}_CONCURRENCY": "4"})
     (trigger,) = one(objects, "ScaledObject", service)["spec"]["triggers"]
     async with migrated(database_url) as pool:
         for _ in range(waiting):

@@ -37,7 +37,7 @@ WHERE kind = 'import' AND state = 'running' AND (progress->>'bytes_done')::bigin
 def crowd(
     postgres_server: PostgresServer, rabbitmq_server: RabbitMQServer, s3_server: S3Server, database_url: str
 ) -> Iterator[System]:
-    """Two importers and two exporters over a database and queues of their own."""
+    """Two importers and two exporters of one slot each, over a database and queues of their own."""
     asyncio.run(made_bucket(s3_server))
     with distributed(
         database_url=database_url,
@@ -45,6 +45,7 @@ def crowd(
         s3=s3_server,
         importers=2,
         exporters=2,
+        CROSSDOCK_SMALL_JOB_CONCURRENCY="1",
         CROSSDOCK_BROKER_PREFIX=f"{uuid4().hex}.",
     ) as system:
         yield system
@@ -81,7 +82,8 @@ async def test_two_importers_and_two_exporters_end_every_job_of_20_projects_exac
     assert len(jobs) == 2 * PROJECTS
     assert {(job["state"], job["attempt"], job["lease"]) for job in jobs} == {("finished", 1, 1)}
     assert {
-        kind: len({job["worker"] for job in jobs if job["kind"] == kind}) for kind in ("small_import", "export")
+        kind: len({job["worker"] for job in jobs if job["kind"] == kind})
+        for kind in ("small_import", "export")
     } == {
         "small_import": 2,
         "export": 2,

@@ -115,7 +115,7 @@ def test_workers_take_their_limits_from_the_settings() -> None:
         worker_concurrency=3,
         upload_concurrency=7,
         remote_import_concurrency=9,
-        small_import_concurrency=11,
+        small_job_concurrency=11,
     )
     hours = {kind: worker_limits(settings, kind).deadlines.total / timedelta(hours=1) for kind in JobKind}
     limits = worker_limits(settings, JobKind.EXPORT)
@@ -126,7 +126,7 @@ def test_workers_take_their_limits_from_the_settings() -> None:
     }  # fmt: skip
     assert slots == {
         JobKind.IMPORT: 3, JobKind.RELATION_IMPORT: 3, JobKind.REMOTE_IMPORT: 9, JobKind.SMALL_IMPORT: 11,
-        JobKind.EXPORT: 3, JobKind.UPLOAD: 7,
+        JobKind.EXPORT: 11, JobKind.UPLOAD: 7,
     }  # fmt: skip
     assert limits.deadlines.idle == timedelta(minutes=5)
     assert limits.shares == Shares(percent=50, weights={"ann": 3, "bob": 0.5})

@@ -33,7 +33,7 @@ async def exporting(dock: Dock, database_url: str) -> AsyncIterator[MemoryBroker
     broker = MemoryBroker()
     ports = Ports(dock.pool, dock.store, broker, partial(session, database_url), sealer())
     settings = Settings(
-        allow_local_requests_from_web_hooks_and_services=True, worker_concurrency=1, drain_seconds=0
+        allow_local_requests_from_web_hooks_and_services=True, small_job_concurrency=1, drain_seconds=0
     )
     async with at_work(make_exporters(ports, settings)):
         yield broker
