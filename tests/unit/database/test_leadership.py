@@ -17,8 +17,9 @@ from tests.support.waiting import until
 
 SOON = timedelta(milliseconds=10)
 HOUR = timedelta(hours=1)
-LEADER = "FROM pg_locks WHERE objid = 1701737587 AND granted AND pid <> pg_backend_pid()"
-"""The lock of the leader, by the lower half of its number."""
+LEADER = """FROM pg_locks WHERE objid = 1701737587 AND granted AND pid <> pg_backend_pid()
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+"""The lock of this database's leader, by the lower half of its number; a server has others."""
 
 
 class Leads:
