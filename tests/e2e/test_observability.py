@@ -108,7 +108,8 @@ async def test_the_report_of_a_failed_test_has_what_each_service_logged_last(obs
     words = last_words()
     for name, process in observed.processes.items():
         logged = process.log.read_text()
-        assert any(title == f"log of {name}" and text and text in logged for title, text in words)
+        assert any(title == f"log of {name}" and text in logged for title, text in words)
+    assert any("/-/readiness" in text for title, text in words if title == "log of api")
 
 
 async def _stored_size(database_url: str, relation: str) -> int:
