@@ -1,6 +1,7 @@
 """Gives a project an index of millions of entries without their bytes: rows, and objects that are holes.
 
-The rows are those that an import leaves, over many small files in packs and large blobs of their own.
+The rows are those that an import leaves, over many small files in packs and large blobs of their own: a run
+for each pack and each blob.
 """
 
 from __future__ import annotations
@@ -35,6 +36,23 @@ SELECT p.snapshot_id, 'lfs-objects/' || encode(o.sha256, 'hex'), 'blob', 1700000
        0, o.size, o.size, o.id, o.sha256
 FROM objects o JOIN projects p ON p.id = {project} WHERE o.key LIKE 'simulated/{project}/blob/%'
 """
+_RUNS = """
+WITH body AS (
+    SELECT s.id, s.body_size FROM snapshots s JOIN projects p ON p.snapshot_id = s.id WHERE p.id = {project}
+), laid AS (
+    INSERT INTO runs (snapshot_id, start, lead, object_id, position, size, raw_size, crc32)
+    SELECT b.id, b.body_size + sum(o.size + length(lead)) OVER (ORDER BY o.id) - o.size - length(lead),
+           lead, o.id, 0, o.size, o.size + length(lead), 0
+    FROM body b, objects o, LATERAL (SELECT CASE o.kind WHEN 'blob' THEN {lead} ELSE '' END::bytea AS lead) l
+    WHERE o.key LIKE 'simulated/{project}/%'
+    RETURNING size + length(lead) AS size, raw_size)
+UPDATE snapshots SET body_size = body_size + l.size, body_raw_size = body_raw_size + l.raw_size,
+                     entries = entries + {entries}
+FROM (SELECT sum(size) AS size, sum(raw_size) AS raw_size FROM laid) l
+WHERE id = (SELECT id FROM body)
+"""
+_LEAD = "decode(repeat('00', 517), 'hex')"
+"""As long as the header of a file in a block that is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +80,8 @@ def fill(url: str, project: int, shape: Shape) -> None:
     for first in range(1, shape.files + 1, _IN_A_PACK):
         execute(_PACKED, first=first, last=min(first + _IN_A_PACK - 1, shape.files), size=shape.file_size)
     execute(_BLOBS)
-    psql(url, "VACUUM ANALYZE entries", "VACUUM ANALYZE objects")
+    execute(_RUNS, lead=_LEAD, entries=shape.files + shape.blobs)
+    psql(url, "VACUUM ANALYZE entries", "VACUUM ANALYZE objects", "VACUUM ANALYZE runs")
 
 
 def dig(objects: Path, project: int, shape: Shape) -> None:
