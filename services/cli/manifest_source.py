@@ -9,6 +9,7 @@ from pathlib import Path
 
 from services.cli.errors import JobFailed, UsageError
 from services.cli.http import api_url, attempts, exchange, open_session, retry_if_transient
+from shared.manifest.format import signed_text
 from shared.manifest.reader import ManifestReader
 from shared.signing.signer import has_signed
 
@@ -47,7 +48,7 @@ class ManifestSource:
             with attempt:
                 found = await self._read_manifest(most)
         if self.public_key is not None:
-            await self._verify(found.head, self.public_key)
+            await self._verify(found.digest, self.public_key)
         return found
 
     async def _read_manifest(self, most: int) -> ManifestReader:
@@ -58,10 +59,11 @@ class ManifestSource:
         reader.close()
         return reader
 
-    async def _verify(self, head: bytes, public_key: str) -> None:
+    async def _verify(self, digest: bytes, public_key: str) -> None:
         beside = f"{self.manifest}/signature" if _is_url(self.manifest) else f"{self.manifest}.sig"
         signature = await self._read_all(self.signature or beside, most=_LONGEST_SIGNATURE)
-        if not has_signed(await self._read_all(public_key, most=_LONGEST_KEYS), head, signature):
+        keys = await self._read_all(public_key, most=_LONGEST_KEYS)
+        if not has_signed(keys, signed_text(digest), signature):
             raise SignatureWrong(f"no key of {public_key} has signed {self.manifest}")
 
     async def _read_all(self, source: str, *, most: int) -> bytes:

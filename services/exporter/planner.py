@@ -16,12 +16,12 @@ from shared.gitlab.layout import LFS_INDEX, PROJECT, VERSION
 from shared.gitlab.project_json import project_attributes
 from shared.gitlab.version import FORMAT_VERSION
 from shared.ledger import objects
-from shared.manifest.format import ManifestFile, encode_head, manifest_digest
+from shared.manifest.format import ManifestFile
 from shared.projects.content import ProjectContent
 from shared.segments.encoder import Extent
 from shared.segments.inflater import inflate
 from shared.snapshots import index
-from shared.snapshots.contents import OF_HEAD, find_content_digest
+from shared.snapshots.contents import OF_HEAD, READ_AT_ONCE, make_manifest_digest
 from shared.snapshots.models import Body, PlacedEntry
 from shared.storage.base import ObjectStore
 
@@ -62,7 +62,7 @@ class ArchivePlanner:
             crc32=ends.crc32,
             etag=etag_of(ends, body, snapshot_id),
             documents=documents,
-            manifest_sha256=await self._manifest_digest(snapshot_id, documents),
+            manifest_sha256=await self._manifest_digest(snapshot_id, body, documents),
         )
         if len(ends.head) <= _LONGEST_HEAD:
             yield plan
@@ -83,11 +83,12 @@ class ArchivePlanner:
             yield replace(plan, head=None, object_id=named.id)
 
     async def _manifest_digest(
-        self, snapshot_id: int | None, documents: Sequence[ManifestFile]
+        self, snapshot_id: int | None, body: Body | None, documents: Sequence[ManifestFile]
     ) -> bytes | None:
-        """Give the digest of the manifest; None where that of the content is not known."""
-        content = await find_content_digest(self._pool, snapshot_id)
-        return None if content is None else manifest_digest(encode_head(content, documents))
+        """Make the digest of the manifest; None where no single statement reads all files."""
+        if body is not None and body.entries > READ_AT_ONCE:
+            return None
+        return await make_manifest_digest(self._pool, snapshot_id, documents)
 
     async def _files(
         self,

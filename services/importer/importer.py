@@ -24,7 +24,7 @@ from shared.restore.restorer import Restorer
 from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.settings.archive_limits import LimitsProvider
 from shared.snapshots import index
-from shared.snapshots.contents import make_content_digest
+from shared.snapshots.contents import make_manifest_digest
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore
 
@@ -97,7 +97,7 @@ class Importer:
         assert isinstance(order, ImportOrder)  # noqa: S101  # this worker claims no other kind
         snapshot_id = writer.snapshot_id
         features = await read_features(self._pool, self._store, snapshot_id)
-        content_sha256 = await make_content_digest(self._pool, snapshot_id)
+        content_sha256 = await make_manifest_digest(self._pool, snapshot_id)
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
             await index.commit(

@@ -26,7 +26,7 @@ from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.settings.archive_limits import LimitsProvider
 from shared.shielding import work_through
 from shared.snapshots import index
-from shared.snapshots.contents import make_content_digest
+from shared.snapshots.contents import make_manifest_digest
 from shared.snapshots.sinks import RelationSink
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore
@@ -82,7 +82,7 @@ class RelationImporter:
     ) -> None:
         snapshot_id = writer.snapshot_id
         features = await read_features(self._pool, self._store, snapshot_id)
-        content_sha256 = await make_content_digest(self._pool, snapshot_id)
+        content_sha256 = await make_manifest_digest(self._pool, snapshot_id)
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
             await index.commit_on_base(

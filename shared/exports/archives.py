@@ -15,7 +15,7 @@ import msgspec
 from shared.database.pool import Database, Row
 from shared.jobs.models import Job
 from shared.ledger.objects import RETRIED_WITHIN
-from shared.manifest.format import ManifestFile, encode_json
+from shared.manifest.format import ManifestFile
 
 _OWNED = "a.project_id = $1 AND a.user_id = $2 AND j.id = a.job_id"
 _ENDED = """j.finished_at IS NOT NULL
@@ -43,7 +43,7 @@ class ArchivePlan:
     ``snapshot_id`` has its body, if there is one. The head is ``head``, or the object ``object_id``. Without
     a ``tail`` that object is the whole archive. ``crc32`` is that of gzip's trailer; ``sha256`` is of the
     archive, where it is known. ``documents`` are the files of the head, None where an older version made the
-    archive; the digest of its manifest is ``manifest_sha256``, where that is known.
+    archive; the digest of its manifest is ``manifest_sha256``, where somebody has made it.
     """
 
     size: int
@@ -127,7 +127,7 @@ def _archive(row: Row) -> FinishedArchive:
 
 
 def _encoded(documents: Sequence[ManifestFile] | None) -> str | None:
-    return None if documents is None else encode_json(documents).decode()
+    return None if documents is None else msgspec.json.encode(documents).decode()
 
 
 async def record_manifest(db: Database, archive_id: int, sha256: bytes) -> None:

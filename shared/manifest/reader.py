@@ -3,89 +3,83 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from typing import TypeVar
+import re
 
 import msgspec
 
 from shared.manifest.errors import ManifestInvalid
-from shared.manifest.format import FORMAT, ManifestFile, ManifestHead, manifest_digest
+from shared.manifest.format import BEGIN, END, ManifestFile, encode_files
 
-LONGEST_LINE = 64 * 1024
-"""Bytes; a name of 2600 bytes has at most 15,600 as JSON."""
+LONGEST_FILE = 64 * 1024
+"""Bytes of what is said of one file; a name of 2600 bytes has at most 15,600 as JSON."""
 
-_T = TypeVar("_T")
-_head = msgspec.json.Decoder(ManifestHead)
-_file = msgspec.json.Decoder(ManifestFile)
+# No text has this in it: its quotes are escaped, and what follows that at its end is no letter.
+_BETWEEN = re.compile(rb'(?<=\}),(?=\{"[a-z])')
+_decoder = msgspec.json.Decoder(ManifestFile)
 
 
 class ManifestReader:
     """Takes a manifest in pieces of any length, and holds its files, as archives have them in another order.
 
-    Memory: some 300 bytes for each of at most ``most`` files. Until ``close``, lines may have been changed.
+    It refuses any other bytes than those in which the same files are written. Memory: some 300 bytes for each
+    of at most ``most`` files.
     """
 
     def __init__(self, *, most: int) -> None:
         self._most = most
+        self._digest = hashlib.sha256()
+        self._before = BEGIN
         self._rest = b""
-        self._content = hashlib.sha256()
-        self._parsed: ManifestHead | None = None
-        self._last = b""
-        self.head = b""
+        self._last: str | None = None
         self.files: dict[str, ManifestFile] = {}
 
     @property
     def digest(self) -> bytes:
-        """The digest of the manifest, which is that of its first line."""
-        return manifest_digest(self.head)
+        """The digest of the manifest."""
+        return self._digest.digest()
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises ManifestInvalid."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._take(line)
-        if len(self._rest) > LONGEST_LINE:
-            raise ManifestInvalid(f"a line of the manifest has over {LONGEST_LINE} bytes")
+        self._digest.update(data)
+        *files, self._rest = _BETWEEN.split(self._rest + data)
+        for file in files:
+            self._take(file)
+        _check_length(self._rest)
 
     def close(self) -> None:
-        """Check what the first line says of all others. Raises ManifestInvalid."""
-        if self._rest or self._parsed is None:
-            raise ManifestInvalid("the manifest ends in the middle of a line")
-        if self._content.hexdigest() != self._parsed.content:
-            raise ManifestInvalid("the files of the manifest are not those that its first line names")
+        """Take the last file, and what is behind it. Raises ManifestInvalid."""
+        if not self._rest.endswith(END):
+            raise ManifestInvalid(
+                f"the manifest does not end in {END.decode()}: it was cut, or is of another form"
+            )
+        last = self._rest.removesuffix(END)
+        if last != self._before:  # there is no file at all
+            self._take(last)
 
-    def _take(self, line: bytes) -> None:
-        if len(line) > LONGEST_LINE:
-            raise ManifestInvalid(f"a line of the manifest has over {LONGEST_LINE} bytes")
-        if self._parsed is None:
-            self._begin(line)
-            return
-        self._content.update(line + b"\n")
-        file = _decode(_file, line)
-        name = file.name.encode()
-        if name <= self._last:
+    def _take(self, text: bytes) -> None:
+        _check_length(text)
+        if not text.startswith(self._before):
+            raise ManifestInvalid(f"the manifest does not begin with {BEGIN.decode()}")
+        file = _decode(text.removeprefix(self._before))
+        self._before = b""
+        if self._last is not None and file.name <= self._last:  # code points have the order of their UTF-8
             raise ManifestInvalid(f"{file.name} is not in the order of names")
-        self._last = name
-        self._add([file])
-
-    def _begin(self, line: bytes) -> None:
-        self._parsed = _decode(_head, line)
-        if self._parsed.version != FORMAT:
-            raise ManifestInvalid(f"the manifest has the form {self._parsed.version}, not {FORMAT}")
-        self.head = line + b"\n"
-        self._add(self._parsed.documents)
-
-    def _add(self, files: Iterable[ManifestFile]) -> None:
-        for file in files:
-            if file.name in self.files:
-                raise ManifestInvalid(f"{file.name} is in the manifest twice")
-            if len(self.files) == self._most:
-                raise ManifestInvalid(f"the manifest has over {self._most} files")
-            self.files[file.name] = file
+        if len(self.files) == self._most:
+            raise ManifestInvalid(f"the manifest has over {self._most} files")
+        self._last = file.name
+        self.files[file.name] = file
 
 
-def _decode(decoder: msgspec.json.Decoder[_T], line: bytes) -> _T:
+def _check_length(text: bytes) -> None:
+    if len(text) > LONGEST_FILE:
+        raise ManifestInvalid(f"a file of the manifest has over {LONGEST_FILE} bytes")
+
+
+def _decode(text: bytes) -> ManifestFile:
     try:
-        return decoder.decode(line)
+        file = _decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ManifestInvalid(f"a line is none of a manifest: {error}") from None
+        raise ManifestInvalid(f"what should be a file of the manifest is none: {error}") from None
+    if encode_files([file]) != text:
+        raise ManifestInvalid(f"{file.name} is not in canonical JSON")
+    return file

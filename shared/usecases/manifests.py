@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,26 +12,20 @@ from shared.accounts.models import User
 from shared.database.pool import Pool
 from shared.exports import archives
 from shared.exports.archives import FinishedArchive
-from shared.exports.manifests import find_manifest_head
-from shared.manifest.format import manifest_digest
+from shared.manifest.format import ManifestFile
 from shared.signing.signer import Signer
-from shared.snapshots.contents import read_manifest_lines
+from shared.snapshots.contents import make_manifest_digest, read_manifest
 from shared.usecases.errors import ArchiveNotFound, ManifestMissing, SigningOff
 from shared.usecases.exports import Exports, keep_archive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The first line of a manifest, and what reads the lines after it, up to 1000 at a time."""
+    """The digest of a manifest, and what reads it, some 1000 files at a time."""
 
-    head: bytes
+    digest: bytes
     modified_at: datetime
     read: Callable[[], AsyncGenerator[bytes, None]]
-
-    @property
-    def digest(self) -> bytes:
-        """The digest of the manifest."""
-        return manifest_digest(self.head)
 
 
 class Manifests:
@@ -50,29 +44,34 @@ class Manifests:
         return self._signer
 
     async def find(self, actor: User | None, reference: str) -> FinishedArchive:
-        """Return the user's finished archive, if it has a manifest.
+        """Return the user's finished archive.
 
-        Raises what ``Exports.find_exportable`` raises, then ArchiveNotFound and ManifestMissing.
+        Raises what ``Exports.find_exportable`` raises, then ArchiveNotFound.
         """
         exportable = await self._exports.find_exportable(actor, reference)
         found = await archives.find(self._pool, project_id=exportable.project.id, user_id=exportable.user.id)
         if found is None:
             raise ArchiveNotFound
-        if found.documents is None:
-            raise ManifestMissing
         return found
 
     @asynccontextmanager
     async def open(self, archive: FinishedArchive) -> AsyncIterator[Manifest]:
         """Yield the manifest of an archive, which can be read within the block.
 
-        Where the digest of the content is not known, this makes it: some seconds for a million files. Raises
-        ArchiveNotFound and ManifestMissing.
+        Where its digest is not known, this makes it: some seconds for a million files. Raises ManifestMissing
+        and ArchiveNotFound.
         """
+        if archive.documents is None:
+            raise ManifestMissing
         async with AsyncExitStack() as stack:
             await keep_archive(stack, self._pool, archive)
-            head = await find_manifest_head(self._pool, archive)
-            if head is None:
-                raise ManifestMissing
-            lines = partial(read_manifest_lines, self._pool, archive.snapshot_id)
-            yield Manifest(head=head, modified_at=archive.created_at, read=lines)
+            yield Manifest(
+                digest=archive.manifest_sha256 or await self._make_digest(archive, archive.documents),
+                modified_at=archive.created_at,
+                read=partial(read_manifest, self._pool, archive.snapshot_id, archive.documents),
+            )
+
+    async def _make_digest(self, archive: FinishedArchive, documents: Sequence[ManifestFile]) -> bytes:
+        digest = await make_manifest_digest(self._pool, archive.snapshot_id, documents)
+        await archives.record_manifest(self._pool, archive.id, digest)
+        return digest

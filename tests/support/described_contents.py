@@ -14,26 +14,24 @@ _DEPTH = 2
 
 
 def content_of(packed: bytes) -> str:
-    """The lines of a manifest of an exported archive, but for the first."""
-    found = {name: data for name, data in files(packed).items() if not name.endswith("/")}
-    ordered = sorted(found.keys() - set(_DOCUMENTS), key=str.encode)
-    return "".join(_line(_described(name, found[name])) for name in ordered)
+    """The manifest of an exported archive without the files that each export makes."""
+    return _manifest({name: data for name, data in files(packed).items() if name not in _DOCUMENTS})
 
 
 def manifest_of(packed: bytes) -> str:
     """The manifest of an exported archive."""
-    found, content = files(packed), content_of(packed)
-    head = {
-        "content": hashlib.sha256(content.encode()).hexdigest(),
-        "documents": [_described(name, found[name]) for name in _DOCUMENTS],
-        "version": 1,
-    }
-    return _line(head) + content
+    return _manifest(files(packed))
 
 
 def digest_of(text: str) -> str:
     """The SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _manifest(found: Mapping[str, bytes]) -> str:
+    names = sorted((name for name in found if not name.endswith("/")), key=str.encode)
+    value = {"files": [_described(name, found[name]) for name in names], "version": 1}
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _described(name: str, data: bytes) -> dict[str, object]:
@@ -45,7 +43,3 @@ def _described(name: str, data: bytes) -> dict[str, object]:
     if name.startswith("tree/project/") and name.endswith(".ndjson") and name.count("/") == _DEPTH:
         described["lines"] = sum(line.strip() != b"null" for line in data.splitlines())
     return described
-
-
-def _line(value: Mapping[str, object]) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from email.utils import format_datetime
 
@@ -14,7 +14,7 @@ from services.api.http.places import holder_of
 from services.api.http.preconditions import find_unmet_condition
 from services.api.http.streams import send_pieces
 from services.api.use_cases import use_cases
-from shared.manifest.format import MEDIA_TYPE
+from shared.manifest.format import MEDIA_TYPE, signed_text
 from shared.usecases.manifests import Manifest
 
 
@@ -27,15 +27,16 @@ async def show(request: web.Request) -> web.StreamResponse:
         )
         if refused is not None:
             return web.Response(status=refused, headers=headers)
-        async with aclosing(_pieces(manifest)) as pieces:
+        async with aclosing(manifest.read()) as pieces:
             return await send_pieces(request, pieces, headers=headers)
 
 
 async def sign(request: web.Request) -> web.Response:
-    """GET and HEAD /projects/:id/export/manifest/signature: the 64 bytes of that of the first line."""
+    """GET and HEAD /projects/:id/export/manifest/signature: 64 bytes, over the digest in hexadecimal."""
     signer = use_cases(request).manifests.signer
     async with _open(request) as manifest:
-        return web.Response(body=signer.sign(manifest.head), content_type="application/octet-stream")
+        signature = signer.sign(signed_text(manifest.digest))
+        return web.Response(body=signature, content_type="application/octet-stream")
 
 
 async def keys(request: web.Request) -> web.Response:
@@ -62,10 +63,3 @@ def _headers(manifest: Manifest) -> dict[str, str]:
         "ETag": f'"{manifest.digest.hex()}"',
         "Last-Modified": format_datetime(manifest.modified_at.replace(microsecond=0), usegmt=True),
     }
-
-
-async def _pieces(manifest: Manifest) -> AsyncGenerator[bytes, None]:
-    yield manifest.head
-    async with aclosing(manifest.read()) as lines:
-        async for some in lines:
-            yield some

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -10,12 +10,15 @@ from services.api.http.download_places import DOWNLOADS
 from services.api.http.places import PlaceNumbers
 from shared.accounts.models import AccessLevel, User
 from shared.admission import Holder, PlaceRules
+from shared.database.pool import Pool
 from shared.ledger.collector import Collector
+from shared.manifest.format import ManifestFile
 from shared.projects.models import Project
 from shared.signing.signer import has_signed
 from shared.snapshots import contents
+from shared.usecases import manifests
 from tests.support.api import Answer, Api
-from tests.support.described_contents import manifest_of
+from tests.support.described_contents import content_of, digest_of, manifest_of
 from tests.support.imported import imported
 from tests.support.projects import Dock, project
 
@@ -31,19 +34,21 @@ async def _exported(api: Api, owner: User) -> tuple[Project, bytes]:
 async def _ask(
     api: Api, made: Project, *, method: str = "GET", by: str | None = "ann", **headers: str
 ) -> Answer:
+    """Ask for the manifest, whose bytes the answer has as they were sent."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await api.call(
-        method, f"/api/crossdock/v1/projects/{made.id}/export/manifest", by=by, headers=named
-    )
+    if by is not None:
+        named["PRIVATE-TOKEN"] = api.tokens[by]
+    address = api.url / f"api/crossdock/v1/projects/{made.id}/export/manifest"
+    async with api.session.request(method, address, headers=named) as response:
+        return Answer(response.status, response.headers, await response.read())
 
 
 async def test_the_manifest_of_an_export_is_told_with_its_digest(api: Api, ann: User) -> None:
     made, exported = await _exported(api, ann)
     answer = await _ask(api, made)
     assert (answer.status, answer.body.decode()) == (200, manifest_of(exported))
-    assert answer.headers["Content-Type"] == "application/x-ndjson"
-    first = answer.body[: answer.body.index(b"\n") + 1]
-    assert answer.headers["ETag"] == f'"{hashlib.sha256(first).hexdigest()}"'
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["ETag"] == f'"{hashlib.sha256(answer.body).hexdigest()}"'
     assert (await _ask(api, made, by=None)).status == 404
 
 
@@ -74,13 +79,13 @@ async def test_the_manifest_is_for_those_who_may_download_the_archive(api: Api, 
 async def test_a_manifest_that_is_read_ends_whole_though_its_project_is_deleted(api: Api, ann: User) -> None:
     made = await imported(api, ann, project(*((f"uploads/{n}", b"") for n in range(1500))))
     exported = await Dock(api.pool, api.folder).run_export(project_id=made.id, user_id=ann.id)
-    manifests = api.uses.manifests
-    async with manifests.open(await manifests.find(ann, str(made.id))) as manifest:
-        lines = manifest.read()
-        read = [manifest.head, await anext(lines)]
+    uses = api.uses.manifests
+    async with uses.open(await uses.find(ann, str(made.id))) as manifest:
+        pieces = manifest.read()
+        read = [await anext(pieces), await anext(pieces)]
         await api.pool.execute("DELETE FROM projects")
         assert await Collector(api.pool, api.store, grace=timedelta(0)).collect_snapshots() == 0
-        read += [some async for some in lines]
+        read += [piece async for piece in pieces]
     assert b"".join(read).decode() == manifest_of(exported)
 
 
@@ -117,16 +122,15 @@ async def test_a_digest_that_nobody_has_made_is_made_once(
 ) -> None:
     made, _ = await _exported(api, ann)
     before = await _ask(api, made)
-    await api.pool.execute("UPDATE snapshots SET content_sha256 = NULL")
     await api.pool.execute("UPDATE archives SET manifest_sha256 = NULL")
     made_digests: list[int | None] = []
-    make = contents.make_content_digest
+    make = contents.make_manifest_digest
 
-    async def counted(db: object, snapshot_id: int | None) -> bytes:
+    async def counted(db: Pool, snapshot_id: int | None, documents: Sequence[ManifestFile]) -> bytes:
         made_digests.append(snapshot_id)
-        return await make(db, snapshot_id)  # type: ignore[arg-type]  # a pool
+        return await make(db, snapshot_id, documents)
 
-    monkeypatch.setattr(contents, "make_content_digest", counted)
+    monkeypatch.setattr(manifests, "make_manifest_digest", counted)
     for _ in range(2):
         assert (await _ask(api, made)).body == before.body
     assert len(made_digests) == 1
@@ -143,7 +147,7 @@ async def test_the_signature_of_a_manifest_is_verified_by_the_public_key(api: Ap
     assert (signature.headers["Content-Type"], keys.headers["Content-Type"]) == (
         "application/octet-stream", "application/x-pem-file",
     )  # fmt: skip
-    assert has_signed(keys.body, manifest[: manifest.index(b"\n") + 1], signature.body)
+    assert has_signed(keys.body, hashlib.sha256(manifest).hexdigest().encode() + b"\n", signature.body)
     await api.user("bob")
     assert (await api.call("GET", address, by="bob")).status == 404
 
@@ -159,9 +163,8 @@ async def test_without_a_key_nothing_is_signed(api: Api, ann: User) -> None:
 
 
 async def test_jobs_tell_the_digests_of_content_and_manifest(api: Api, ann: User) -> None:
-    made, _ = await _exported(api, ann)
-    manifest = await _ask(api, made)
-    content = json.loads(manifest.body.splitlines()[0])["content"]
+    made, exported = await _exported(api, ann)
+    manifest, content = await _ask(api, made), digest_of(content_of(exported))
     listed = (await api.call("GET", "/api/crossdock/v1/jobs", by="ann")).body
     assert [(each["kind"], each["content_sha256"]) for each in listed] == [
         ("export", content),

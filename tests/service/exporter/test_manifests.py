@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
+from services.exporter import planner
 from shared.exports import archives
-from shared.exports.manifests import find_manifest_head
 from shared.manifest.reader import ManifestReader
 from shared.snapshots import contents
 from tests.support.described_contents import content_of, digest_of, manifest_of
@@ -63,14 +63,9 @@ async def _manifest(dock: Dock) -> str:
     job_id = await dock.pool.fetchval("SELECT max(job_id) FROM archives")
     found = await archives.find_by_job(dock.pool, job_id)
     assert found is not None
-    head = await find_manifest_head(dock.pool, found)
-    assert head is not None
-    lines = contents.read_manifest_lines(dock.pool, found.snapshot_id)
-    return (head + b"".join([some async for some in lines])).decode()
-
-
-def _first_line(manifest: str) -> str:
-    return manifest[: manifest.index("\n") + 1]
+    assert found.documents is not None
+    pieces = contents.read_manifest(dock.pool, found.snapshot_id, found.documents)
+    return b"".join([piece async for piece in pieces]).decode()
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -81,7 +76,7 @@ async def test_the_order_of_an_archive_changes_nothing(dock: Dock, seed: int) ->
     exported = await dock.run_export()
     manifest = await _manifest(dock)
     assert manifest == manifest_of(exported)
-    assert await _known(dock) == digest_of(_first_line(manifest))
+    assert await _known(dock) == digest_of(manifest)
     random.shuffle(entries)
     assert await _imported(dock, archive(entries), path="shuffled") == await _content(dock)
     await dock.run_export(project_id=2)
@@ -97,14 +92,28 @@ async def test_the_manifest_of_an_archive_names_all_that_is_in_it(path: Path, do
     exported = await dock.run_export()
     manifest = await _manifest(dock)
     assert manifest == manifest_of(exported)
-    assert await _known(dock) == digest_of(_first_line(manifest))
+    assert await _known(dock) == digest_of(manifest)
     assert await _content(dock) == digest_of(content_of(exported))
 
 
-async def test_more_files_than_a_page_has_are_in_the_manifest(dock: Dock) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 3, 4, 5, 6, 7, 8])
+async def test_each_file_is_in_the_manifest_once_wherever_a_statement_ends(
+    dock: Dock, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "READ_AT_ONCE", at_once)
+    names = ("A", "GITLAB_VERSION", "a", "tree/project.a", "tree/project.k", "uploads/a", "uploads/b")
+    await dock.run_import(project(*((name, b"1") for name in names)))
+    exported = await dock.run_export()
+    assert await _manifest(dock) == manifest_of(exported)
+
+
+async def test_a_manifest_has_pieces_of_a_thousand_files(dock: Dock) -> None:
     await dock.run_import(project(*((f"uploads/{n * 7 % 2500}", b"%d" % n) for n in range(2500))))
     exported = await dock.run_export()
     assert await _manifest(dock) == manifest_of(exported)
+    snapshot_id = await dock.pool.fetchval("SELECT snapshot_id FROM archives")
+    pieces = [piece async for piece in contents.read_manifest(dock.pool, snapshot_id)]
+    assert max(piece.count(b'"name"') for piece in pieces) == 1000
     reader = ManifestReader(most=3000)
     reader.feed(manifest_of(exported).encode())
     reader.close()
@@ -117,7 +126,9 @@ async def test_what_an_export_changes_is_in_its_manifest_and_not_in_the_content(
     after = await dock.run_export(description="another"), await _known(dock), await _manifest(dock)
     assert (before[2], after[2]) == (manifest_of(before[0]), manifest_of(after[0]))
     assert before[1] != after[1]
-    assert before[2].splitlines()[1:] == after[2].splitlines()[1:]
+    assert content_of(before[0]) == content_of(after[0])
+    events = await dock.pool.fetch("SELECT data FROM events WHERE name = 'export.finished'")
+    assert {event["data"]["content_sha256"] for event in events} == {await _content(dock)}
 
 
 async def test_a_relation_that_is_imported_is_in_the_content(dock: Dock) -> None:
@@ -133,27 +144,19 @@ async def test_a_project_without_content_has_a_manifest(dock: Dock) -> None:
     assert [name for name in files(exported) if f'"name":"{name}"' in manifest] == [
         "VERSION", "lfs-objects.json", "tree/project.json"
     ]  # fmt: skip
-    assert manifest.count("\n") == 1
+    assert manifest == manifest_of(exported)
     assert await _known(dock) == digest_of(manifest)
 
 
-async def test_a_digest_that_an_older_version_did_not_make_is_made_when_it_is_asked_for(dock: Dock) -> None:
-    await dock.run_import(project(("a", b"1")))
-    before = await _content(dock)
-    await dock.pool.execute("UPDATE snapshots SET content_sha256 = NULL")
-    exported = await dock.run_export()
-    assert await _known(dock) is None
-    manifest = await _manifest(dock)
-    assert manifest == manifest_of(exported)
-    assert (await _content(dock), await _known(dock)) == (before, digest_of(_first_line(manifest)))
-
-
-async def test_an_archive_of_an_older_version_has_no_manifest(dock: Dock) -> None:
+@pytest.mark.parametrize(("most", "is_made"), [(4, True), (3, False)])
+async def test_an_export_makes_the_digest_where_one_statement_reads_all_files(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch, most: int, *, is_made: bool
+) -> None:
+    monkeypatch.setattr(planner, "READ_AT_ONCE", most)
+    await dock.run_import(archive([*MINIMAL, ("a", b"1"), ("b", b"2")]))
+    assert await dock.pool.fetchval("SELECT entries FROM snapshots") == 4
     await dock.run_export()
-    await dock.pool.execute("UPDATE archives SET documents = NULL, manifest_sha256 = NULL")
-    found = await archives.find(dock.pool, project_id=1, user_id=1)
-    assert found is not None
-    assert await find_manifest_head(dock.pool, found) is None
+    assert await _known(dock) == (digest_of(await _manifest(dock)) if is_made else None)
 
 
 async def test_a_long_head_is_in_the_manifest(dock: Dock) -> None:
@@ -167,7 +170,9 @@ async def test_a_long_head_is_in_the_manifest(dock: Dock) -> None:
     assert await _manifest(dock) == manifest_of(exported)
 
 
-async def test_events_tell_the_digests_of_content_and_manifest(dock: Dock) -> None:
+async def test_events_tell_the_digests_of_content_and_manifest(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await dock.run_import(project(("a", b"1")))
     await dock.run_export()
     rows = await dock.pool.fetch("SELECT name, data FROM events ORDER BY id")
@@ -178,7 +183,8 @@ async def test_events_tell_the_digests_of_content_and_manifest(dock: Dock) -> No
         "export.queued": None, "export.started": None, "export.finished": content,
     }  # fmt: skip
     assert told["export.finished"]["archive"]["manifest_sha256"] == await _known(dock)
-    await dock.pool.execute("UPDATE snapshots SET content_sha256 = NULL")
+    await dock.pool.execute("UPDATE snapshots SET content_sha256 = NULL")  # requests write none
+    monkeypatch.setattr(planner, "READ_AT_ONCE", 0)
     await dock.run_export()
     newest = await dock.pool.fetchval(
         "SELECT data FROM events WHERE name = 'export.finished' ORDER BY id DESC LIMIT 1"
