@@ -7,9 +7,9 @@ from contextlib import aclosing
 
 from shared.assembly.blocks import BlockReader
 from shared.assembly.layout import LayoutItem
-from shared.assembly.read_ahead import read_ahead
 from shared.assembly.stretches import stretches
 from shared.errors import StorageError
+from shared.pieces import gathered, read_ahead
 from shared.snapshots.reader import Run
 
 _ITEMS = 4096
@@ -25,7 +25,7 @@ def read_items(blocks: BlockReader, items: AsyncIterator[LayoutItem]) -> AsyncGe
 
     The next piece is read while the caller sends one. Raises StorageError.
     """
-    return read_ahead(_gathered(_pieces(blocks, items)))
+    return read_ahead(gathered(_pieces(blocks, items), least=_GATHERED))
 
 
 async def _pieces(blocks: BlockReader, items: AsyncIterator[LayoutItem]) -> AsyncGenerator[bytes, None]:
@@ -95,17 +95,3 @@ class _RunCutter:
             return await anext(self._chunks)
         except StopAsyncIteration:
             raise StorageError(f"object {run.key!r} ended early") from None
-
-
-async def _gathered(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    held: list[bytes] = []
-    size = 0
-    async with aclosing(pieces):
-        async for piece in pieces:
-            held.append(piece)
-            size += len(piece)
-            if size >= _GATHERED:
-                yield held[0] if len(held) == 1 else b"".join(held)
-                held, size = [], 0
-    if held:
-        yield b"".join(held)

@@ -11,7 +11,7 @@ from shared.archive.events import ArchiveEvent
 from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader, Inflated
 from shared.jobs.progress import Progress
-from shared.restore.ahead import one_ahead
+from shared.pieces import gathered, read_ahead
 from shared.restore.event_loop import EventLoopYielder
 from shared.shielding import on_thread
 
@@ -42,9 +42,8 @@ async def archive_events(
     reader = ArchiveReader(limits, budget)
     async with (
         aclosing(source.chunks()) as chunks,
-        aclosing(_gathered(chunks, progress)) as gathered,
-        aclosing(_inflated(gathered, reader)) as inflated,
-        aclosing(one_ahead(inflated)) as ahead,
+        aclosing(gathered(_counted(chunks, progress), least=_GATHERED)) as joined,
+        aclosing(read_ahead(_inflated(joined, reader))) as ahead,
     ):
         async for pieces in ahead:
             for piece in pieces:
@@ -55,25 +54,17 @@ async def archive_events(
         yield event
 
 
-async def _gathered(chunks: AsyncGenerator[bytes, None], progress: Progress) -> AsyncGenerator[bytes, None]:
-    """Count chunks, and join small ones."""
-    waiting, size = [], 0
+async def _counted(chunks: AsyncGenerator[bytes, None], progress: Progress) -> AsyncGenerator[bytes, None]:
     async for chunk in chunks:
         progress.bytes_done += len(chunk)
-        waiting.append(chunk)
-        size += len(chunk)
-        if size >= _GATHERED:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
+        yield chunk
 
 
 async def _inflated(
-    gathered: AsyncGenerator[bytes, None], reader: ArchiveReader
+    joined: AsyncGenerator[bytes, None], reader: ArchiveReader
 ) -> AsyncGenerator[list[Inflated], None]:
     """Inflate on threads; give the pieces of each step."""
-    async for data in gathered:
+    async for data in joined:
         steps, more = reader.inflate(data), True
         while more:
             pieces, more = await on_thread(_some, steps)

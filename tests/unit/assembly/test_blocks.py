@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,6 @@ from shared.assembly import stretches as joining
 from shared.assembly.blocks import BlockCorrupt, BlockReader
 from shared.assembly.item_reader import read_items
 from shared.assembly.layout import LayoutItem
-from shared.assembly.read_ahead import read_ahead
 from shared.assembly.stretches import GAP, stretches
 from shared.errors import StorageError
 from shared.ledger.blocks import StoredBlocks
@@ -170,48 +167,6 @@ async def test_small_pieces_are_gathered(store: CountingStore, ledger: Ledger) -
     pieces = [piece async for piece in read_items(BlockReader(store, ledger.find), _each(items))]
     assert min(map(len, pieces[:-1])) >= 256 * 1024
     assert len(store.reads) <= 5
-
-
-async def test_one_item_is_read_ahead_and_no_more() -> None:
-    made: list[int] = []
-
-    async def source() -> AsyncGenerator[int, None]:
-        for number in range(5):
-            made.append(number)
-            yield number
-
-    async with aclosing(read_ahead(source())) as items:
-        for number in range(3):
-            assert await anext(items) == number
-            for _ in range(10):
-                await asyncio.sleep(0)
-            assert made == list(range(number + 2))
-
-
-async def test_reading_ahead_ends_its_source_when_it_is_left() -> None:
-    ended = asyncio.Event()
-
-    async def source() -> AsyncGenerator[int, None]:
-        try:
-            yield 1
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-
-    async with aclosing(read_ahead(source())) as items:
-        assert await anext(items) == 1
-    assert ended.is_set()
-
-
-async def test_an_error_comes_after_the_items_before_it() -> None:
-    async def source() -> AsyncGenerator[int, None]:
-        yield 1
-        raise LookupError
-
-    items = read_ahead(source())
-    assert await anext(items) == 1
-    with pytest.raises(LookupError):
-        await anext(items)
 
 
 async def test_scattered_runs_come_in_their_order(store: CountingStore, ledger: Ledger) -> None:

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from shared.restore.ahead import one_ahead
+from shared.pieces import gathered, read_ahead
 
 
 class Source:
@@ -36,14 +36,14 @@ async def _turns() -> None:
 
 async def test_items_come_in_order_and_one_of_them_is_made_ahead() -> None:
     source, seen = Source(5), []
-    async for item in one_ahead(source.items()):
+    async for item in read_ahead(source.items()):
         await _turns()
         seen.append((item, source.made))
     assert seen == [(0, 2), (1, 3), (2, 4), (3, 5), (4, 5)]
 
 
 async def test_an_error_comes_after_the_items_before_it() -> None:
-    ahead, seen = one_ahead(Source(5, bad=3).items()), []
+    ahead, seen = read_ahead(Source(5, bad=3).items()), []
     for _ in range(3):
         seen.append(await anext(ahead))
         await _turns()
@@ -54,7 +54,7 @@ async def test_an_error_comes_after_the_items_before_it() -> None:
 
 async def test_what_is_left_early_makes_no_more_and_leaves_no_task() -> None:
     source = Source(5)
-    async with aclosing(source.items()) as items, aclosing(one_ahead(items)) as ahead:
+    async with aclosing(source.items()) as items, aclosing(read_ahead(items)) as ahead:
         assert await anext(ahead) == 0
     await _turns()
     assert source.made <= 2
@@ -73,7 +73,7 @@ async def test_who_is_cancelled_while_it_waits_ends_the_step_on_its_way() -> Non
             stopped.set()
 
     async def read() -> None:
-        async for _ in one_ahead(endless()):
+        async for _ in read_ahead(endless()):
             pass
 
     task = asyncio.create_task(read())
@@ -82,3 +82,26 @@ async def test_who_is_cancelled_while_it_waits_ends_the_step_on_its_way() -> Non
     with pytest.raises(asyncio.CancelledError):
         await task
     assert stopped.is_set()
+
+
+async def test_reading_ahead_ends_its_source_when_it_is_left() -> None:
+    ended = asyncio.Event()
+
+    async def source() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with aclosing(read_ahead(source())) as items:
+        assert await anext(items) == 1
+    assert ended.is_set()
+
+
+async def test_pieces_are_joined_until_there_are_enough_bytes() -> None:
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        for piece in (b"a", b"bc", b"def", b"g"):
+            yield piece
+
+    assert [piece async for piece in gathered(pieces(), least=3)] == [b"abc", b"def", b"g"]
