@@ -50,10 +50,9 @@ class GzipAssembler:
 
     def own(self, data: bytes) -> bytes:
         """Encode bytes that are in no stored segment (tar headers, padding)."""
-        stored = self._encoder.write(data)
-        rest, extent = self._encoder.end()
+        stored, extent = self._encoder.encode(data)
         self.add(extent)
-        return stored + rest
+        return stored
 
     def plain(self, data: bytes | memoryview) -> bytes:
         """Give bytes that are in no stored segment in blocks that are not deflated.

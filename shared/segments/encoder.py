@@ -80,6 +80,12 @@ class SegmentEncoder:
         self._counter.add(b"", stored)
         return stored, self._counter.end()
 
+    def encode(self, data: bytes | memoryview) -> tuple[bytes, Extent]:
+        """Give raw bytes as one whole segment, and its extent. No other may have begun."""
+        stored = self.write(data)
+        rest, extent = self.end()
+        return stored + rest, extent
+
 
 class BlobEncoder:
     """Encodes one blob after another, each by deflate where its first ``LOOK`` bytes show that it pays.
@@ -115,7 +121,7 @@ class BlobEncoder:
 
     def _decide(self) -> bytes:
         look, self._look = bytes(self._look), bytearray()
-        deflated = self._segments.write(look) + self._segments.end()[0]
+        deflated, _ = self._segments.encode(look)
         if len(deflated) * 10 <= len(look) * 9:
             self._encode = self._segments.write
             return self._count(look, deflated)

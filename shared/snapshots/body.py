@@ -63,7 +63,9 @@ class BodyWriter:
     def header(self, name: str, mtime: int, *, size: int) -> Header:
         """Give what precedes a file in the pack: the directories that wait, and its header."""
         directories, self._waiting = bytes(self._waiting), bytearray()
-        return Header(*self._encode(directories + tar.file_header(name, size=size, mtime=mtime)), directories)
+        return Header(
+            *self._encoder.encode(directories + tar.file_header(name, size=size, mtime=mtime)), directories
+        )
 
     def take_back(self, header: Header) -> None:
         """Let the directories of a header wait again, as its file was left out."""
@@ -71,7 +73,7 @@ class BodyWriter:
 
     def padding(self, size: int) -> tuple[bytes, Extent]:
         """Give what follows a file of ``size`` raw bytes."""
-        return self._encode(tar.padding(size))
+        return self._encoder.encode(tar.padding(size))
 
     async def extend(self, place: Place) -> None:
         """Add a stretch of the pack that has whole files, with their headers and their padding."""
@@ -89,7 +91,9 @@ class BodyWriter:
         Without that, a lead of its own has the padding.
         """
         size = place.extent.raw_length
-        lead, extent = self._encode(tar.file_header(name, size=size - padding.raw_length, mtime=mtime))
+        lead, extent = self._encoder.encode(
+            tar.file_header(name, size=size - padding.raw_length, mtime=mtime)
+        )
         await self._add_waiting()
         await self._add_run(name, lead, place, extent.then(place.extent))
         if not padding.raw_length and size % BLOCK:
@@ -105,7 +109,7 @@ class BodyWriter:
             return
         await self._end_run()
         before, self._waiting = bytes(self._waiting), bytearray(tar.padding(size))
-        lead, extent = self._encode(before + header)
+        lead, extent = self._encoder.encode(before + header)
         await self._add_run(None, lead, place, extent.then(place.extent))
 
     async def copy(self, run: BodyRun) -> None:
@@ -134,7 +138,7 @@ class BodyWriter:
         await self._end_run()
         if self._waiting:
             raw, self._waiting = bytes(self._waiting), bytearray()
-            lead, extent = self._encode(raw)
+            lead, extent = self._encoder.encode(raw)
             await self._add_run(None, lead, _NOWHERE, extent)
 
     async def _end_run(self) -> None:
@@ -150,11 +154,6 @@ class BodyWriter:
         )  # fmt: skip
         self._whole = self._whole.then(extent)
         await self._add(run)
-
-    def _encode(self, raw: bytes) -> tuple[bytes, Extent]:
-        stored = self._encoder.write(raw)
-        rest, extent = self._encoder.end()
-        return stored + rest, extent
 
 
 class NoBody:

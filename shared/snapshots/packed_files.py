@@ -49,11 +49,11 @@ class PackedFilesWriter(NoBody):
         """Give the header of a file; that of an empty one is made at the export."""
         if not size:
             return Header(b"", NOTHING, b"")
-        return Header(*self._encode(tar.file_header(name, size=size, mtime=mtime)), b"")
+        return Header(*self._encoder.encode(tar.file_header(name, size=size, mtime=mtime)), b"")
 
     def padding(self, size: int) -> tuple[bytes, Extent]:
         """Give what follows a file of ``size`` raw bytes."""
-        return self._encode(tar.padding(size))
+        return self._encoder.encode(tar.padding(size))
 
     async def extend(self, place: Place) -> None:
         """Add a stretch of the pack that has a whole file, with its header and its padding."""
@@ -69,11 +69,6 @@ class PackedFilesWriter(NoBody):
                     raw_size=extent.raw_length, crc32=extent.crc32,
                 )
             )  # fmt: skip
-
-    def _encode(self, raw: bytes) -> tuple[bytes, Extent]:
-        stored = self._encoder.write(raw)
-        rest, extent = self._encoder.end()
-        return stored + rest, extent
 
 
 def _joins(before: PackedFiles, place: Place) -> bool:
