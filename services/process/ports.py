@@ -9,13 +9,14 @@ from datetime import timedelta
 from functools import partial
 
 import stamina
-from asyncpg import InterfaceError, PostgresError, UndefinedTableError
+from asyncpg import UndefinedTableError
 
 from shared.assembly.blocks import BlockReader, make_block_reader
 from shared.broker.base import Broker
 from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.check import DatabaseDown
 from shared.database.leadership import SessionFactory
+from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool, database, session
 from shared.errors import BrokerError
 from shared.jobs.metrics import JobMetrics
@@ -125,7 +126,7 @@ async def _connect_once(url: str) -> None:
     try:
         async with database(url, size=1):
             pass
-    except (OSError, PostgresError, InterfaceError) as error:
+    except DATABASE_ERRORS as error:
         raise DatabaseDown(f"the database does not answer: {error}") from error
 
 

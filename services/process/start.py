@@ -9,10 +9,10 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import structlog
-from asyncpg import InterfaceError, PostgresError
 from pydantic import ValidationError
 
 from services.process.allocator import share_one_arena
+from shared.database.outages import DATABASE_ERRORS
 from shared.errors import CrossdockError
 from shared.logs import configure, log_loop_error
 from shared.settings.environment import Settings
@@ -63,7 +63,7 @@ def _serve(serve: ServiceMain, settings: Settings) -> bool:
     failed = False
     try:
         run(serve(settings))
-    except* (CrossdockError, OSError, PostgresError, InterfaceError) as errors:
+    except* (CrossdockError, *DATABASE_ERRORS) as errors:
         failed = True
         for error in _flatten(errors):
             _log.error("service_failed", error=str(error), kind=type(error).__name__)

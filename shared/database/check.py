@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from asyncpg import InterfaceError, PostgresError
-
+from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, Fault
 
@@ -20,5 +19,5 @@ async def check(pool: Pool) -> None:
     """Raise DatabaseDown where the database cannot be used now (readiness)."""
     try:
         await pool.execute("SELECT 1")
-    except (OSError, PostgresError, InterfaceError) as error:
+    except DATABASE_ERRORS as error:
         raise DatabaseDown(str(error)) from error

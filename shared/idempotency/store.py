@@ -6,17 +6,14 @@ not hold it for ever. The clock is the database's.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
-import structlog
-
-from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Database, Pool
+from shared.database.prolonging import repeated
 from shared.idempotency.models import EarlierRequest, KeptAnswer, KeyedRequest, KeyHold
-from shared.logs import describe
 
 KEPT_FOR = timedelta(hours=24)
 """How long an answer is kept, from the arrival of its request."""
@@ -25,7 +22,6 @@ BELIEVED_FOR = timedelta(seconds=60)
 """How long a silent holder counts as still running."""
 
 _MINE = "digest = $1 AND holder = $2 AND status IS NULL"
-_log = structlog.get_logger()
 
 
 async def claim(db: Database, request: KeyedRequest, *, fingerprint: bytes, limit: int) -> KeyHold | None:
@@ -89,21 +85,10 @@ async def release(db: Database, hold: KeyHold) -> None:
 @asynccontextmanager
 async def keep_held(pool: Pool, hold: KeyHold) -> AsyncIterator[None]:
     """Hold the key while the block runs, however long that is."""
-    task = asyncio.create_task(_hold(pool, hold))
-    try:
+    prolong = partial(
+        pool.execute,
+        f"UPDATE idempotency_keys SET locked_until = now() + $3::interval WHERE {_MINE}",  # noqa: S608  # fixed texts
+        hold.digest, hold.holder, BELIEVED_FOR,
+    )  # fmt: skip
+    async with repeated(prolong, every=BELIEVED_FOR / 4, failure="key_not_prolonged"):
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _hold(pool: Pool, hold: KeyHold) -> None:
-    while True:
-        await asyncio.sleep((BELIEVED_FOR / 4).total_seconds())
-        try:
-            await pool.execute(
-                f"UPDATE idempotency_keys SET locked_until = now() + $3::interval WHERE {_MINE}",  # noqa: S608  # fixed texts
-                hold.digest, hold.holder, BELIEVED_FOR,
-            )  # fmt: skip
-        except DATABASE_ERRORS as error:
-            _log.warning("key_not_prolonged", error=describe(error))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-
-import structlog
+from functools import partial
 
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Database, Pool
+from shared.database.prolonging import attempted, repeated
 from shared.jobs.models import JobKind
-from shared.logs import describe
 
 _SILENT = timedelta(days=1)
-_log = structlog.get_logger()
+_NOT_REPORTED = "presence_not_reported"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,28 +48,14 @@ async def keep_present(pool: Pool, presence: Presence, *, every: timedelta) -> A
 
     A worker that cannot report counts as gone after its ``ttl``; it cannot claim either.
     """
-    await _try_to_report(pool, presence)
-    task = asyncio.create_task(_report_regularly(pool, presence, every=every))
+    write = partial(report, pool, presence)
+    await attempted(write, failure=_NOT_REPORTED, worker=presence.name)
     try:
-        yield
+        async with repeated(write, every=every, failure=_NOT_REPORTED, worker=presence.name):
+            yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
         with suppress(*DATABASE_ERRORS):
             await leave(pool, presence)
-
-
-async def _report_regularly(pool: Pool, presence: Presence, *, every: timedelta) -> None:
-    while True:
-        await asyncio.sleep(every.total_seconds())
-        await _try_to_report(pool, presence)
-
-
-async def _try_to_report(pool: Pool, presence: Presence) -> None:
-    try:
-        await report(pool, presence)
-    except DATABASE_ERRORS as error:
-        _log.warning("presence_not_reported", worker=presence.name, error=describe(error))
 
 
 class PresenceExpiry:

@@ -6,18 +6,18 @@ of an object, and a caller that is about to refer to one, keeps it touched.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 from uuid import uuid4
 
-import structlog
-from asyncpg import InterfaceError, PostgresError, UniqueViolationError
+from asyncpg import UniqueViolationError
 
 from shared.database.pool import Database, Pool
+from shared.database.prolonging import repeated
 from shared.errors import CrossdockError
 from shared.storage.base import ObjectStore
 
@@ -38,8 +38,6 @@ AND NOT EXISTS (SELECT FROM jobs WHERE object_id = o.id AND state IN ('failed', 
                 AND finished_at > now() - interval '{RETRIED_WITHIN.total_seconds()} s')
 """  # noqa: S608  # fixed texts
 """The SQL condition that nothing refers to the object ``o``."""
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,18 +195,6 @@ async def collect(db: Database, store: ObjectStore, gone: StoredObject) -> None:
 @asynccontextmanager
 async def keep_touched(pool: Pool, *object_ids: int) -> AsyncIterator[None]:
     """Keep objects touched while the block runs, however long that is."""
-    task = asyncio.create_task(_touch(pool, object_ids))
-    try:
+    touch = partial(pool.execute, "UPDATE objects SET touched_at = now() WHERE id = ANY($1)", object_ids)
+    async with repeated(touch, every=TOUCH_EVERY, failure="touch_failed", object_ids=object_ids):
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _touch(pool: Pool, object_ids: tuple[int, ...]) -> None:
-    while True:
-        await asyncio.sleep(TOUCH_EVERY.total_seconds())
-        try:
-            await pool.execute("UPDATE objects SET touched_at = now() WHERE id = ANY($1)", object_ids)
-        except (OSError, PostgresError, InterfaceError):
-            _log.warning("touch_failed", object_ids=object_ids)

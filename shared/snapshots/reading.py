@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-
-import structlog
-from asyncpg import InterfaceError, PostgresError
+from functools import partial
 
 from shared.database.pool import Pool
+from shared.database.prolonging import repeated
 from shared.snapshots.index import SnapshotGone
 
 PROLONG_EVERY = timedelta(seconds=15)
 _KEPT = timedelta(minutes=5)
 """How long a snapshot is kept for a reader that has crashed."""
-
-_log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -29,13 +25,12 @@ async def keep_for_reading(pool: Pool, snapshot_id: int | None) -> AsyncIterator
     if snapshot_id is None:
         yield
         return
-    await _prolong(pool, snapshot_id)
-    task = asyncio.create_task(_keep(pool, snapshot_id))
-    try:
+    prolong = partial(_prolong, pool, snapshot_id)
+    await prolong()
+    async with repeated(
+        prolong, every=PROLONG_EVERY, failure="snapshot_not_prolonged", snapshot_id=snapshot_id
+    ):
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _prolong(pool: Pool, snapshot_id: int) -> None:
@@ -45,12 +40,3 @@ async def _prolong(pool: Pool, snapshot_id: int) -> None:
     )  # fmt: skip
     if not kept:
         raise SnapshotGone(snapshot_id)
-
-
-async def _keep(pool: Pool, snapshot_id: int) -> None:
-    while True:
-        await asyncio.sleep(PROLONG_EVERY.total_seconds())
-        try:
-            await _prolong(pool, snapshot_id)
-        except (OSError, PostgresError, InterfaceError):
-            _log.warning("snapshot_not_prolonged", snapshot_id=snapshot_id)
