@@ -40,6 +40,10 @@ _ENTRY = (
     "lines",
 )
 _SEGMENT = ("name", "first_line", "lines", "position", "stored_size", "raw_size", "crc32")
+PLACED = """SELECT e.*, coalesce(o.key, '') AS key
+            FROM entries e LEFT JOIN objects o ON o.id = e.object_id"""
+"""SQL for the rows of which ``placed_entry`` makes entries."""
+
 _Values: TypeAlias = tuple[object, ...]
 _FEW = 100
 """How many rows are appended by one statement; a COPY for each table is faster where there are many."""
@@ -140,13 +144,12 @@ async def append(
     """Append rows to a snapshot, all or none. Raises SnapshotGone."""
     rows_of_entries = [_row_of_entry(entry) for entry in entries]
     rows_of_segments = [_row_of_segment(segment) for segment in segments]
-    rows_of_runs = [body_runs.row_of(run) for run in runs]
     try:
         if len(entries) + len(segments) + len(runs) <= _FEW:
             columns = (
                 *_columns(rows_of_entries, len(_ENTRY)),
                 *_columns(rows_of_segments, len(_SEGMENT)),
-                *_columns(rows_of_runs, len(body_runs.COLUMNS)),
+                *_columns([body_runs.row_of(run) for run in runs], len(body_runs.COLUMNS)),
             )
             await pool.execute(_APPEND, snapshot_id, *columns)
             return
@@ -306,12 +309,11 @@ async def read_entries(db: Database, snapshot_id: int, *, folder: str = "") -> A
     With ``folder``, which ends in ``/``, only those in that folder. Raises SnapshotGone where the snapshot
     was collected meanwhile, rather than end early.
     """
-    after, end = folder, f"{folder[:-1]}0" if folder else None  # "0" comes next after "/"
+    after, end = folder, behind(folder) if folder else None
     while True:
         rows = await db.fetch(
-            """SELECT e.*, coalesce(o.key, '') AS key FROM entries e LEFT JOIN objects o ON o.id = e.object_id
-               WHERE e.snapshot_id = $1 AND e.name > $2 AND ($3::text IS NULL OR e.name < $3)
-               ORDER BY e.name LIMIT $4""",
+            f"""{PLACED} WHERE e.snapshot_id = $1 AND e.name > $2 AND ($3::text IS NULL OR e.name < $3)
+                ORDER BY e.name LIMIT $4""",
             snapshot_id, after, end, _PAGE,
         )  # fmt: skip
         for row in rows:
@@ -328,29 +330,20 @@ async def relations(db: Database, snapshot_id: int) -> list[Entry]:
     rows = await db.fetch(
         """SELECT * FROM entries WHERE snapshot_id = $1 AND kind = 'relation'
            AND name > $2 AND name < $3 ORDER BY name""",
-        snapshot_id, _RELATIONS, f"{_RELATIONS[:-1]}{chr(ord('/') + 1)}",
+        snapshot_id, _RELATIONS, behind(_RELATIONS),
     )  # fmt: skip
     return [_entry(row) for row in rows]
 
 
 async def find_entry(db: Database, snapshot_id: int, name: str) -> PlacedEntry | None:
     """Find one entry by its name."""
-    row = await db.fetchrow(
-        """SELECT e.*, coalesce(o.key, '') AS key FROM entries e LEFT JOIN objects o ON o.id = e.object_id
-           WHERE e.snapshot_id = $1 AND e.name = $2""",
-        snapshot_id, name,
-    )  # fmt: skip
-    return placed_entry(row) if row else None
+    return (await find_entries(db, snapshot_id, [name])).get(name)
 
 
 async def find_entries(db: Database, snapshot_id: int, names: Sequence[str]) -> dict[str, PlacedEntry]:
     """Find entries by their names, by one statement."""
-    rows = await db.fetch(
-        """SELECT e.*, coalesce(o.key, '') AS key FROM entries e LEFT JOIN objects o ON o.id = e.object_id
-           WHERE e.snapshot_id = $1 AND e.name = ANY ($2)""",
-        snapshot_id, names,
-    )  # fmt: skip
-    return {row["name"]: PlacedEntry(_entry(row), row["key"]) for row in rows}
+    rows = await db.fetch(f"{PLACED} WHERE e.snapshot_id = $1 AND e.name = ANY ($2)", snapshot_id, names)
+    return {row["name"]: placed_entry(row) for row in rows}
 
 
 async def find_segment(db: Database, snapshot_id: int, name: str, *, line: int) -> Segment | None:
@@ -381,6 +374,11 @@ async def read_segments(db: Database, snapshot_id: int, name: str) -> AsyncGener
 
 def _segment(row: Row) -> Segment:
     return Segment(**{column: row[column] for column in _SEGMENT})
+
+
+def behind(folder: str) -> str:
+    """Give what is behind all names in a folder, whose own ends in ``/``: "0" comes next after that."""
+    return f"{folder[:-1]}0"
 
 
 def placed_entry(row: Row) -> PlacedEntry:

@@ -6,17 +6,16 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 from shared.database.pool import Database, Row
-from shared.snapshots.index import SnapshotGone, placed_entry
+from shared.snapshots.index import PLACED, SnapshotGone, behind, placed_entry
 from shared.snapshots.models import PlacedEntry
 
 _PAGE = 1000
 _SCAN = timedelta(minutes=5)
 """How long the entries of a folder may be looked through; there may be millions."""
 
-_ALONE = """SELECT e.*, coalesce(o.key, '') AS key FROM entries e LEFT JOIN objects o ON o.id = e.object_id
-            WHERE e.snapshot_id = $1 AND e.name > $2 AND e.name < $3
-            AND (e.object_id IS NULL OR e.object_id <> ALL($4::bigint[]))
-            ORDER BY e.name LIMIT $5"""
+_ALONE = f"""{PLACED} WHERE e.snapshot_id = $1 AND e.name > $2 AND e.name < $3
+             AND (e.object_id IS NULL OR e.object_id <> ALL($4::bigint[]))
+             ORDER BY e.name LIMIT $5"""
 _PACKED = """SELECT e.*, o.key FROM (
                  SELECT * FROM entries WHERE object_id = $4 AND position > $5 ORDER BY position OFFSET 0) e
              JOIN objects o ON o.id = e.object_id
@@ -31,7 +30,7 @@ async def read_stored_order(db: Database, snapshot_id: int, folder: str) -> Asyn
     a page at a time; held are the numbers of the packs, one for each 4 GiB and each import or request. Raises
     SnapshotGone where the snapshot was collected meanwhile, rather than end early.
     """
-    end = f"{folder[:-1]}0"  # "0" comes next after "/"
+    end = behind(folder)
     packs = await _packs(db, snapshot_id, folder, end)
     name, rows = folder, []
     while rows := await db.fetch(_ALONE, snapshot_id, name, end, packs, _PAGE, timeout=_SCAN.total_seconds()):
