@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from shared.assembly.blocks import BlockReader
+from shared.assembly.layout import extent_of
 from shared.assembly.plan import Ends, HeadFile, etag_of, plan_ends
 from shared.assembly.project import stored_document
 from shared.database.pool import Pool
@@ -18,7 +19,6 @@ from shared.gitlab.version import FORMAT_VERSION
 from shared.ledger import objects
 from shared.manifest.format import ManifestFile
 from shared.projects.content import ProjectContent
-from shared.segments.encoder import Extent
 from shared.segments.inflater import inflate
 from shared.snapshots import index
 from shared.snapshots.contents import OF_HEAD, READ_AT_ONCE, make_manifest_digest
@@ -114,8 +114,7 @@ class ArchivePlanner:
         entry = placed.entry
         stored = await stored_document(self._blocks, placed, kept)
         if not overrides:
-            extent = Extent(entry.raw_size, entry.stored_size, entry.crc32)
-            return HeadFile(PROJECT, entry.mtime, stored, extent, entry.sha256)
+            return HeadFile(PROJECT, entry.mtime, stored, extent_of(entry), entry.sha256)
         raw = await asyncio.to_thread(inflate, stored, raw_length=entry.raw_size, crc32=entry.crc32)
         return HeadFile(PROJECT, entry.mtime, await asyncio.to_thread(project_attributes, raw, overrides))
 

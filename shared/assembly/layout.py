@@ -114,18 +114,18 @@ def size_of(item: LayoutItem) -> int:
     return item.length if isinstance(item, Run) else len(item)
 
 
-async def cut_part(
+def cut_part(
     items: AsyncIterator[LayoutItem], *, start: int, length: int
 ) -> AsyncGenerator[LayoutItem, None]:
     """Cut ``length`` bytes from ``start`` on out of a file; stored runs outside of them are not read."""
-    at, end = 0, start + length
+    return cut_placed(_placed(items), start=start, length=length)
+
+
+async def _placed(items: AsyncIterator[LayoutItem]) -> AsyncGenerator[tuple[int, LayoutItem], None]:
+    at = 0
     async for item in items:
-        first, last = max(start - at, 0), min(end - at, size_of(item))
-        if first < last:
-            yield _cut(item, first, last)
+        yield at, item
         at += size_of(item)
-        if at >= end:
-            return
 
 
 async def cut_placed(
@@ -137,11 +137,11 @@ async def cut_placed(
     """
     end = start + length
     async for at, item in items:
-        if at >= end:
-            return
         first, last = max(start - at, 0), min(end - at, size_of(item))
         if first < last:
             yield _cut(item, first, last)
+        if at + size_of(item) >= end:
+            return
 
 
 def _cut(item: LayoutItem, first: int, last: int) -> LayoutItem:

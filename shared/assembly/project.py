@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from contextlib import aclosing
 
 from shared.assembly.blocks import BlockReader
+from shared.assembly.layout import run_of
 from shared.gitlab.project_json import project_attributes
 from shared.projects.content import ProjectContent
 from shared.segments.inflater import inflate
 from shared.snapshots.models import PlacedEntry
-from shared.snapshots.reader import Run, read_run
+from shared.snapshots.reader import read_run
 from shared.storage.base import ObjectStore
 
 _EMPTY = b"{}"
@@ -40,13 +41,12 @@ async def stored_document(blocks: BlockReader, placed: PlacedEntry, kept: bytes 
     """Give a document as it is stored: the ``kept`` bytes, or else by a read. Raises StorageError."""
     if kept is not None:
         return kept
-    entry = placed.entry
-    async with aclosing(blocks.read(Run(placed.key, entry.position, entry.stored_size))) as chunks:
+    async with aclosing(blocks.read(run_of(placed))) as chunks:
         return b"".join([chunk async for chunk in chunks])
 
 
 async def load(store: ObjectStore, placed: PlacedEntry) -> bytes:
     """Read a stored document whole: 50 MiB at most. Raises CorruptSegment and StorageError."""
     entry = placed.entry
-    data = await read_run(store, Run(placed.key, entry.position, entry.stored_size))
+    data = await read_run(store, run_of(placed))
     return await asyncio.to_thread(inflate, data, raw_length=entry.raw_size, crc32=entry.crc32)
