@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from email.utils import format_datetime
 
 from aiohttp import web
 
 from services.api.http.caller import find_caller
 from services.api.http.download_places import DOWNLOADS
 from services.api.http.places import holder_of
-from services.api.http.preconditions import find_unmet_condition
+from services.api.http.preconditions import find_unmet_condition, validators
 from services.api.http.streams import send_pieces
 from services.api.use_cases import use_cases
 from shared.manifest.format import MEDIA_TYPE, signed_text
@@ -58,8 +57,4 @@ async def _open(request: web.Request) -> AsyncIterator[Manifest]:
 
 
 def _headers(manifest: Manifest) -> dict[str, str]:
-    return {
-        "Content-Type": MEDIA_TYPE,
-        "ETag": f'"{manifest.digest.hex()}"',
-        "Last-Modified": format_datetime(manifest.modified_at.replace(microsecond=0), usegmt=True),
-    }
+    return {"Content-Type": MEDIA_TYPE, **validators(f'"{manifest.digest.hex()}"', manifest.modified_at)}

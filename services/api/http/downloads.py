@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from contextlib import aclosing
-from email.utils import format_datetime
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -12,7 +11,7 @@ from aiohttp import web
 
 from services.api.http.download_places import DOWNLOADS
 from services.api.http.places import holder_of
-from services.api.http.preconditions import find_unmet_condition
+from services.api.http.preconditions import find_unmet_condition, validators
 from services.api.http.ranges import ByteRange, RangeUnsatisfiable, read_range
 from shared.exports.downloads import FileDownload
 
@@ -48,8 +47,7 @@ def _headers(download: FileDownload) -> dict[str, str]:
         "Content-Disposition": f"attachment; filename=\"{name}\"; filename*=UTF-8''{quote(name, safe='')}",
         "Content-Transfer-Encoding": "binary",
         "Accept-Ranges": "bytes",
-        "ETag": download.etag,
-        "Last-Modified": format_datetime(download.modified_at.replace(microsecond=0), usegmt=True),
+        **validators(download.etag, download.modified_at),
     }
     if download.sha256:
         headers["Repr-Digest"] = f"sha-256=:{b64encode(download.sha256).decode()}:"

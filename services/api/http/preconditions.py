@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from http import HTTPStatus
+
+
+def validators(etag: str, modified_at: datetime) -> dict[str, str]:
+    """Make the headers by which clients ask conditionally later; ``etag`` includes its quotes."""
+    modified = format_datetime(modified_at.replace(microsecond=0), usegmt=True)
+    return {"ETag": etag, "Last-Modified": modified}
 
 
 def find_unmet_condition(
