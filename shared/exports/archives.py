@@ -14,14 +14,13 @@ import msgspec
 
 from shared.database.pool import Database, Row
 from shared.jobs.models import Job
-from shared.ledger.objects import RETRIED_WITHIN
+from shared.ledger.objects import RETRIABLE
 from shared.manifest.format import ManifestFile
 
 _OWNED = "a.project_id = $1 AND a.user_id = $2 AND j.id = a.job_id"
 _ENDED = """j.finished_at IS NOT NULL
     AND NOT EXISTS (SELECT FROM jobs u WHERE u.parent_id = j.id AND u.finished_at IS NULL)"""
-_RETRIABLE = f"""EXISTS (SELECT FROM jobs u WHERE u.parent_id = j.id AND u.state IN ('failed', 'canceled')
-    AND u.finished_at > now() - interval '{RETRIED_WITHIN.total_seconds()} s')"""  # fixed texts
+_RETRIABLE = f"EXISTS (SELECT FROM jobs WHERE parent_id = j.id AND {RETRIABLE})"
 _REMOVE = f"""
 WITH kept AS (UPDATE archives a SET expires_at = now() FROM jobs j
               WHERE {_OWNED} AND {_ENDED} AND {_RETRIABLE} AND a.job_id < $3)

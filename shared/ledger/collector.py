@@ -9,7 +9,7 @@ import structlog
 from shared.database.pool import Pool
 from shared.errors import StorageError
 from shared.ledger import objects
-from shared.ledger.objects import RETRIED_WITHIN, UNREFERRED, StoredObject
+from shared.ledger.objects import RETRIABLE, UNREFERRED, StoredObject
 from shared.storage.base import ObjectStore
 
 _AT_ONCE = 500
@@ -29,9 +29,7 @@ AND (project_id IS NULL
 """The SQL condition that snapshot ``s`` is not a project's current one and has no reader and no writer."""
 
 _UNSENT = f"""
-NOT EXISTS (SELECT FROM jobs u WHERE u.parent_id = a.job_id AND (
-    finished_at IS NULL OR state IN ('failed', 'canceled')
-    AND finished_at > now() - interval '{RETRIED_WITHIN.total_seconds()} s'))
+NOT EXISTS (SELECT FROM jobs WHERE parent_id = a.job_id AND (finished_at IS NULL OR {RETRIABLE}))
 """  # fixed texts
 """The SQL condition that archive ``a`` is not to be uploaded, and will not be."""
 

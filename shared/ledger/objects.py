@@ -29,13 +29,17 @@ TOUCH_EVERY = timedelta(seconds=15)
 RETRIED_WITHIN = timedelta(days=1)
 """How long the archive of a failed or canceled import is kept, so that the import can be retried."""
 
+RETRIABLE = (
+    f"state IN ('failed', 'canceled') AND finished_at > now() - interval '{RETRIED_WITHIN.total_seconds()} s'"
+)
+"""The SQL condition that a row of ``jobs`` is of one that can still be retried."""
+
 UNREFERRED = f"""
 NOT EXISTS (SELECT FROM entries WHERE object_id = o.id)
 AND NOT EXISTS (SELECT FROM runs WHERE object_id = o.id)
 AND NOT EXISTS (SELECT FROM archives WHERE object_id = o.id)
 AND NOT EXISTS (SELECT FROM jobs WHERE object_id = o.id AND state IN ('queued', 'running'))
-AND NOT EXISTS (SELECT FROM jobs WHERE object_id = o.id AND state IN ('failed', 'canceled')
-                AND finished_at > now() - interval '{RETRIED_WITHIN.total_seconds()} s')
+AND NOT EXISTS (SELECT FROM jobs WHERE object_id = o.id AND {RETRIABLE})
 """  # noqa: S608  # fixed texts
 """The SQL condition that nothing refers to the object ``o``."""
 
