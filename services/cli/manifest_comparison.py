@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from services.cli.manifest_source import ManifestSource
-from services.cli.results import ManifestComparison, NameList
+from services.cli.results import MOST_LISTED, ManifestComparison, NameList
 from shared.archive.events import (
     ArchiveEnded,
     ArchiveEvent,
@@ -16,9 +16,6 @@ from shared.archive.events import (
 )
 from shared.manifest.format import ManifestFile
 from shared.manifest.reader import ManifestReader
-
-MOST_LISTED = 1000
-"""The number of names of each kind that are listed; the others are only counted."""
 
 
 class ArchiveComparison:

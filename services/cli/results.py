@@ -12,6 +12,9 @@ from services.cli.client import ProjectReference, RelationFailure
 from services.cli.crossdock_api import JobAnswer, RelationCounts
 from services.cli.terminal import print_result, print_table, say
 
+MOST_LISTED = 1000
+"""The number of blobs, failures and names of each kind that are listed; the others are only counted."""
+
 
 class Result(Protocol):
     """A document that can be shown as text."""

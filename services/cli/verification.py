@@ -12,7 +12,7 @@ from services.cli.client import RelationFailure
 from services.cli.crossdock_api import RelationCounts
 from services.cli.errors import JobFailed, UsageError, utf8
 from services.cli.manifest_comparison import ArchiveComparison
-from services.cli.results import BlobSummary, VerificationResult, list_failures
+from services.cli.results import MOST_LISTED, BlobSummary, VerificationResult, list_failures
 from services.cli.terminal import ByteReporter, show_transfer
 from shared.archive.budget import Budget
 from shared.archive.limits import Limits
@@ -22,9 +22,6 @@ from shared.restore.archive_events import archive_events
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import Failure, LimitedFailures
 from shared.restore.restorer import Restorer
-
-MOST_LISTED = 1000
-"""The number of blobs, and of failures, that are listed; the others are only counted."""
 
 _CHUNK = 256 * 1024
 

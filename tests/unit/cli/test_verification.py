@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from services.cli.crossdock_api import RelationCounts
-from services.cli.results import BlobSummary, VerificationResult
-from services.cli.verification import MOST_LISTED, ImportWouldFail, verify
+from services.cli.results import MOST_LISTED, BlobSummary, VerificationResult
+from services.cli.verification import ImportWouldFail, verify
 from shared.archive.limits import MIB, Limits
 from tests.support.command import run
 from tests.support.projects import VERSION, archive, project

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from services.cli.manifest_comparison import MOST_LISTED
+from services.cli.results import MOST_LISTED
 from shared.archive.limits import MIB
 from shared.signing.signer import parse_signer
 from tests.support.command import run, run_beside
