@@ -216,18 +216,9 @@ async def running_api(
         )
         async with listening(app) as url_, aiohttp.ClientSession() as session:
             yield Api(
-                pool,
-                store_,
-                broker,
-                folder,
-                url_,
-                session,
-                readiness,
-                registry,
-                app,
-                app[USE_CASES],
+                pool, store_, broker, folder, url_, session, readiness, registry, app, app[USE_CASES],
                 app[CONNECTIONS],
-            )
+            )  # fmt: skip
 
 
 @asynccontextmanager

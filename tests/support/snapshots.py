@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from shared.accounts.models import User
+from shared.ledger.collector import Collector
 from shared.projects.models import Project
 from tests.support.api import Answer, Api
 from tests.support.projects import Dock, files
@@ -77,3 +79,12 @@ def detail(answer: Answer) -> str:
     assert answer.headers["Content-Type"] == "application/problem+json", answer
     said: str = json.loads(answer.body)["detail"]
     return said
+
+
+async def collect(api: Api) -> None:
+    """Collect garbage without any grace."""
+    collector = Collector(api.pool, api.store, grace=timedelta(0))
+    while await collector.collect_snapshots():
+        pass
+    while await collector.collect_objects():
+        pass

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 
 import pytest
 
@@ -35,9 +35,9 @@ class Step:
         self._released.set()
 
 
-async def test_who_is_cancelled_during_a_step_goes_only_after_it() -> None:
-    step = Step()
-    task = asyncio.create_task(on_thread(step))
+async def _goes_only_after(step: Step, work: Coroutine[None, None, object]) -> None:
+    """Cancel work during its step, and find the step ended when the work is."""
+    task = asyncio.create_task(work)
     await step.begun.wait()
     task.cancel()
     releasing = asyncio.create_task(step.release_late())
@@ -45,6 +45,11 @@ async def test_who_is_cancelled_during_a_step_goes_only_after_it() -> None:
         await task
     assert step.ended
     await releasing
+
+
+async def test_who_is_cancelled_during_a_step_goes_only_after_it() -> None:
+    step = Step()
+    await _goes_only_after(step, on_thread(step))
 
 
 async def test_an_import_cancelled_while_a_thread_inflates_leaves_no_thread_at_work(
@@ -64,14 +69,7 @@ async def test_an_import_cancelled_while_a_thread_inflates_leaves_no_thread_at_w
         ):
             pass
 
-    task = asyncio.create_task(read())
-    await step.begun.wait()
-    task.cancel()
-    releasing = asyncio.create_task(step.release_late())
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert step.ended
-    await releasing
+    await _goes_only_after(step, read())
 
 
 @pytest.mark.parametrize(("length", "on_loop"), [(INLINE, True), (INLINE + 1, False)])

@@ -29,7 +29,7 @@ from tests.support.api import Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import Dock, bundle, ndjson
 from tests.support.projects import project as archive
-from tests.support.snapshots import Pusher, detail, pusher
+from tests.support.snapshots import Pusher, collect, detail, pusher
 from tests.support.waiting import until_locked, until_row
 
 ISSUES = ndjson(b'{"title":"one","iid":1}', b'{"title":"two","iid":2}')
@@ -61,15 +61,6 @@ async def _opened(push: Pusher, **given: Any) -> Pusher:
     answer = await push.open(**given)
     assert answer.status == 201, answer
     return push
-
-
-async def _collect(api: Api) -> None:
-    """Collect garbage without any grace."""
-    collector = Collector(api.pool, api.store, grace=timedelta(0))
-    while await collector.collect_snapshots():
-        pass
-    while await collector.collect_objects():
-        pass
 
 
 async def test_what_is_pushed_is_exported_as_it_was_sent(push: Pusher) -> None:
@@ -217,7 +208,7 @@ async def test_what_was_replaced_is_collected(push: Pusher) -> None:
     for number in range(3):
         await push.put("relations/issues", ndjson(b'{"title":"%d"}' % number))
         await push.put(f"uploads/{SECRET}/a", b"%d" % number)
-    await _collect(push.api)
+    await collect(push.api)
 
     assert await push.api.objects_left() == 2 * 2
 
@@ -225,7 +216,7 @@ async def test_what_was_replaced_is_collected(push: Pusher) -> None:
 async def test_what_was_sent_twice_is_stored_once(push: Pusher) -> None:
     await _opened(push)
     await asyncio.gather(*(push.put(f"uploads/{SECRET}/{n}", b"the same") for n in range(5)))
-    await _collect(push.api)
+    await collect(push.api)
 
     assert await push.api.objects_left() == 2
 
@@ -282,7 +273,7 @@ async def test_a_snapshot_may_start_from_the_current_one(push: Pusher) -> None:
     await push.put("relations/issues", ISSUES * 2)
     await push.call("DELETE", "wiki")
     committed = await push.commit()
-    await _collect(push.api)
+    await collect(push.api)
     exported = await push.exported()
 
     assert (opened.body["base"], opened.body["entries"]) == (first, 4)
@@ -425,14 +416,14 @@ async def test_a_request_that_ends_after_the_commit_changes_nothing(push: Pusher
 
     assert (refused.status, "is committed" in detail(refused)) == (409, True)
     assert "tree/project/issues.ndjson" not in await push.exported()
-    await _collect(push.api)
+    await collect(push.api)
     assert await push.api.pool.fetchval("SELECT count(*) FROM snapshots") == 1
 
 
 async def test_a_snapshot_that_is_left_expires_with_all_that_was_sent(push: Pusher) -> None:
     await _opened(push)
     await push.put("relations/issues", ISSUES)
-    await _collect(push.api)
+    await collect(push.api)
     assert (await push.call("GET")).status == 200
 
     await push.api.pool.execute("UPDATE pushes SET expires_at = now()")
@@ -441,7 +432,7 @@ async def test_a_snapshot_that_is_left_expires_with_all_that_was_sent(push: Push
         await push.call("GET"), await push.call("PUT", "project", data=b"{}"), await push.commit(),
     ]  # fmt: skip
     assert [answer.status for answer in refused] == [404] * 3
-    await _collect(push.api)
+    await collect(push.api)
     assert await push.api.objects_left() == 0
     assert await push.api.pool.fetchval("SELECT count(*) FROM snapshots") == 0
 
@@ -531,7 +522,7 @@ async def test_a_request_that_breaks_off_leaves_what_was_there(push: Pusher) -> 
     with pytest.raises(ClientError):
         await push.call("PUT", "relations/issues", data=broken())
     await until_row(push.api.pool, "SELECT count(*) <= 1 FROM snapshots")
-    await _collect(push.api)
+    await collect(push.api)
 
     assert (await push.entries())["tree/project/issues.ndjson"]["size"] == len(ISSUES)
     assert await push.api.objects_left() == 2
@@ -589,7 +580,7 @@ async def test_what_an_import_would_not_take_is_refused_and_what_was_there_stays
 
     assert (answer.status, reason in detail(answer)) == (422, True), detail(answer)
     assert await push.entries() == {}
-    await _collect(push.api)
+    await collect(push.api)
     assert await push.api.objects_left() == 0
 
 
@@ -891,7 +882,7 @@ async def test_a_project_that_is_deleted_takes_its_snapshots_along(api: Api, pus
     await _opened(push)
     await push.put("project", b"{}")
     await api.pool.execute("DELETE FROM projects")
-    await _collect(api)
+    await collect(api)
 
     assert await api.objects_left() == 0
     assert (await push.commit()).status == 404

@@ -18,14 +18,13 @@ from asyncpg.connection import LoggedQuery
 from services.api.http.places import PlaceNumbers
 from shared.admission import Holder, PlaceRules
 from shared.archive.limits import Limits, Prices
-from shared.ledger.collector import Collector
 from shared.usecases.push_content import PushRules
 from tests.support.api import Answer, Api
 from tests.support.archives import file, packed
 from tests.support.counting import CountingStore
 from tests.support.projects import Dock, archive, files, ndjson
 from tests.support.projects import project as project_archive
-from tests.support.snapshots import Pusher, detail, pusher
+from tests.support.snapshots import Pusher, collect, detail, pusher
 from tests.support.waiting import until_row
 
 ISSUES = ndjson(b'{"title":"one","iid":1}', b'{"title":"two","iid":2}')
@@ -68,17 +67,9 @@ async def _sent(push: Pusher, *entries: tuple[str, bytes]) -> Answer:
     return answer
 
 
-async def _collect(api: Api) -> None:
-    collector = Collector(api.pool, api.store, grace=timedelta(0))
-    while await collector.collect_snapshots():
-        pass
-    while await collector.collect_objects():
-        pass
-
-
 async def _left(push: Pusher) -> tuple[int, int]:
     """The packs and the other objects that are left."""
-    await _collect(push.api)
+    await collect(push.api)
     packs = await push.api.pool.fetchval("SELECT count(*) FROM objects WHERE kind = 'pack'")
     return packs, await push.api.pool.fetchval("SELECT count(*) FROM objects") - packs
 
@@ -181,7 +172,7 @@ async def test_what_was_pushed_may_be_pushed_on(push: Pusher) -> None:
     await push.open(**{"from": "current"})
     await _sent(push, ("uploads/more", b"more"))
     await push.commit()
-    await _collect(push.api)
+    await collect(push.api)
     assert (await push.exported()).items() >= (dict(SMALL[:30]) | {"uploads/more": b"more"}).items()
     assert await _runs(push) == 2
 

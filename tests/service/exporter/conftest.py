@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.counting import CountingStore
 from tests.support.jobs import migrated
 from tests.support.projects import Dock
 
@@ -13,3 +14,11 @@ from tests.support.projects import Dock
 async def dock(database_url: str, tmp_path: Path) -> AsyncIterator[Dock]:
     async with migrated(database_url) as pool:
         yield Dock(pool, tmp_path)
+
+
+@pytest.fixture
+def store(dock: Dock) -> CountingStore:
+    """The store of the dock, which counts what is asked of it."""
+    counting = CountingStore(dock.root)
+    dock.store = counting
+    return counting

@@ -42,13 +42,6 @@ MIXED = archive(
 )  # fmt: skip
 
 
-@pytest.fixture
-def store(dock: Dock) -> CountingStore:
-    counting = CountingStore(dock.root)
-    dock.store = counting
-    return counting
-
-
 async def _exported(dock: Dock) -> FinishedArchive:
     job = await dock.order_export()
     await dock.exported(job, await claimed(dock.pool, job))

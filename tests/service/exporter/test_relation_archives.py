@@ -35,13 +35,6 @@ MIXED = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def store(dock: Dock) -> CountingStore:
-    counting = CountingStore(dock.root)
-    dock.store = counting
-    return counting
-
-
 async def _export(dock: Dock) -> None:
     async with dock.pool.acquire() as db, db.transaction():
         await relation_exports.keep_newest(

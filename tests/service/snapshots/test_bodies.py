@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from io import BytesIO
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -25,21 +24,10 @@ from shared.snapshots.models import Body
 from shared.snapshots.reader import Run, read_run
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.filesystem import FilesystemStore
-from tests.support.jobs import claimed, migrated, queued
+from tests.support.jobs import claimed, queued
 
 SMALL = 300_000
 Entry = tuple[str, str, bytes]
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with migrated(database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FilesystemStore:
-    return FilesystemStore(tmp_path)
 
 
 async def _write(writer: SnapshotWriter, kind: str, name: str, data: bytes) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -25,23 +25,12 @@ from shared.snapshots.models import Entry, EntryKind
 from shared.snapshots.writer import write_snapshot
 from shared.storage.errors import OperationRefused
 from shared.storage.filesystem import FilesystemStore
-from tests.support.jobs import MINUTE, claimed, migrated, queued
+from tests.support.jobs import MINUTE, claimed, queued
 from tests.support.sealing import sealer
 from tests.support.waiting import until_row
 
 NOW = timedelta(0)
 LONG_AGO = "UPDATE objects SET touched_at = now() - interval '1 hour'"
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with migrated(database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FilesystemStore:
-    return FilesystemStore(tmp_path)
 
 
 async def _object(pool: Pool, store: FilesystemStore, kind: objects.ObjectKind = "upload") -> int:

@@ -3,9 +3,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -22,22 +20,11 @@ from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.snapshots.reader import Run, read_run
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.filesystem import FilesystemStore
-from tests.support.jobs import claimed, migrated, queued
+from tests.support.jobs import claimed, queued
 from tests.support.waiting import until_locked, until_row
 
 SMALL = 1024
 NOW = timedelta(0)
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    async with migrated(database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FilesystemStore:
-    return FilesystemStore(tmp_path)
 
 
 async def _keys(store: FilesystemStore) -> list[str]:
