@@ -27,15 +27,6 @@ class FailedRelation:
     line_number: int | None
 
 
-async def list_newest(db: Database, job: Job, *, limit: int) -> list[FailedRelation]:
-    """List the last ``limit`` failures of the job's last attempt, the newest first."""
-    rows = await db.fetch(
-        "SELECT * FROM failed_relations WHERE job_id = $1 AND lease = $2 ORDER BY id DESC LIMIT $3",
-        job.id, job.lease, limit,
-    )  # fmt: skip
-    return [_failed(row) for row in rows]
-
-
 async def list_in_order(db: Database, job: Job, *, after: int, limit: int) -> list[FailedRelation]:
     """List up to ``limit`` failures of the job's last attempt, by ascending id, after the id ``after``."""
     rows = await db.fetch(

@@ -25,7 +25,7 @@ from shared.exports import archives
 from shared.exports.archive_reader import ArchiveReader
 from shared.exports.archives import FinishedArchive
 from shared.jobs import store as jobs
-from shared.jobs.failed_relations import FailedRelation, list_newest
+from shared.jobs.failed_relations import FailedRelation, list_in_order
 from shared.jobs.models import (
     ExportOrder,
     ImportOrder,
@@ -212,7 +212,7 @@ class Dock:
 
     async def failures(self, imported: Imported) -> list[FailedRelation]:
         """What the import left out, in the order in which it was found."""
-        return (await list_newest(self.pool, imported.job, limit=200_000))[::-1]
+        return await list_in_order(self.pool, imported.job, after=0, limit=200_000)
 
     async def order_export(
         self,
