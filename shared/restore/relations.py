@@ -25,12 +25,16 @@ RecordPredicate = Callable[[bytes], bool]
 
 @dataclass(slots=True)
 class _Looked:
-    """What came of some lines: records and failures among them; null, or the end, after them."""
+    """What came of some lines: runs of records and of nulls in their order, failures, or their end."""
 
-    records: list[bytes] = field(default_factory=list)
+    runs: list[tuple[bool, list[bytes]]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    null: bytes | None = None
     ended: bool = False
+
+    def keep(self, line: bytes, *, is_record: bool) -> None:
+        if not self.runs or self.runs[-1][0] is not is_record:
+            self.runs.append((is_record, []))
+        self.runs[-1][1].append(line)
 
 
 class RelationReceiver:
@@ -92,16 +96,15 @@ class RelationReceiver:
         self._begun = self._splitter.waiting
 
     async def _keep(self, looked: _Looked) -> None:
-        self._count.lines += len(looked.records)
+        for are_records, lines in looked.runs:
+            self._count.lines += len(lines) if are_records else 0
+            await self._sink.write(lines, records=are_records)
         self._count.failed += len(looked.failures)
-        await self._sink.write(looked.records)
-        if looked.null is not None:
-            await self._sink.write([looked.null], records=False)
         for failure in looked.failures:
             await self._failures.add(failure)
 
     def _look_at(self, lines: Iterator[Line]) -> _Looked:
-        """Check some lines, at most up to the next null."""
+        """Check the next lines."""
         looked = _Looked()
         for _ in range(_AT_ONCE):
             line = next(lines, None)
@@ -109,8 +112,6 @@ class RelationReceiver:
                 looked.ended = True
                 break
             self._check(line, looked)
-            if looked.null is not None:
-                break
         return looked
 
     def _check(self, line: Line, looked: _Looked) -> None:
@@ -122,9 +123,9 @@ class RelationReceiver:
         match verdict:
             case Record() if isinstance(line, bytes):
                 if self._predicate is None or self._predicate(line):
-                    looked.records.append(line)
+                    looked.keep(line, is_record=True)
             case NullLine() if isinstance(line, bytes) and self._predicate is None:
-                looked.null = line
+                looked.keep(line, is_record=False)
             case RefusedLine():
                 looked.failures.append(self._failure(verdict))
         self._line += 1
