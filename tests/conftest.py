@@ -13,7 +13,7 @@ from xdist.remote import Producer
 
 import services
 import shared
-from tests.support.databases import MigratedDatabase
+from tests.support.databases import MigratedDatabase, migrated_databases
 from tests.support.distribution import FormScheduling
 from tests.support.modules import import_all
 from tests.support.postgres import PostgresServer, throwaway_postgres
@@ -84,8 +84,9 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def migrated_database(postgres_server: PostgresServer) -> MigratedDatabase:
-    return MigratedDatabase(postgres_server)
+def migrated_database(postgres_server: PostgresServer) -> Iterator[MigratedDatabase]:
+    with migrated_databases(postgres_server) as lending:
+        yield lending
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from shared.broker.rabbitmq import rabbitmq_broker
 from shared.storage.s3 import s3_store
 from tests.support.buckets import made_bucket
 from tests.support.contents import assert_round_trip, contents
-from tests.support.databases import MigratedDatabase
+from tests.support.databases import migrated_databases
 from tests.support.flaky import cutting_proxy
 from tests.support.gitlab import GitLab
 from tests.support.large import write_large
@@ -253,8 +253,8 @@ async def test_jobs_outlive_a_restart_of_the_broker_and_are_taken_while_it_is_do
 
 
 async def test_services_outlive_a_restart_of_the_database(start: Start, large: Path) -> None:
-    with throwaway_postgres() as server:
-        async with MigratedDatabase(server).lent() as url:
+    with throwaway_postgres() as server, migrated_databases(server) as lending:
+        async with lending.lent() as url:
             system = await asyncio.to_thread(start, database_url=url)
             async with _client(system) as gitlab:
                 started = await gitlab.start_import(large, "p")

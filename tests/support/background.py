@@ -23,6 +23,10 @@ class Background:
         """Wait for it in this thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_DEADLINE)
 
+    async def done(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await it in the loop of the caller."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._loop))
+
     @contextmanager
     def opened(self, resource: AbstractAsyncContextManager[T]) -> Iterator[T]:
         """Open and close a resource there."""

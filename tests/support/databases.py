@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 
 import asyncpg
 
 from shared.database.migrate import migrate
+from tests.support.background import Background, background
 from tests.support.postgres import PostgresServer
 
 # Their locks, listeners and transactions end with them.
@@ -46,43 +47,56 @@ SELECT sum(hashtextextended(kind || oid || ' ' || xmin, 0)) FROM (
 class _Made:
     name: str
     schema: object
+    connection: asyncpg.Connection[asyncpg.Record]
 
 
 class MigratedDatabase:
-    """Lends the same database again and again; a new one where a test changed the schema."""
+    """Lends the same database again and again; a new one where a test changed the schema.
 
-    def __init__(self, server: PostgresServer) -> None:
+    The connection that empties it stays open, in a loop of its own: to a new one, every table is new.
+    """
+
+    def __init__(self, server: PostgresServer, beside: Background) -> None:
         self._server = server
+        self._beside = beside
         self._made: _Made | None = None
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[str]:
         """Give the URL of a database with the schema of today, no row, and no other connection."""
-        made, self._made = self._made or await self._make(), None
+        made, self._made = self._made, None
+        if made is None:
+            made = await self._beside.done(self._make())
         yield self._server.url(made.name)
-        if await self._emptied(made):
-            self._made = made
-        else:
-            await self._server.drop(made.name)
+        self._made = await self._beside.done(self._emptied(made))
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._beside.run(self._made.connection.close())
 
     async def _make(self) -> _Made:
         name = await self._server.create()
-        url = self._server.url(name)
-        await migrate(url)
-        connection = await asyncpg.connect(url)
-        try:
-            return _Made(name, await connection.fetchval(_SCHEMA))
-        finally:
-            await connection.close()
+        await migrate(self._server.url(name))
+        connection = await asyncpg.connect(self._server.url(name))
+        return _Made(name, await connection.fetchval(_SCHEMA), connection)
 
-    async def _emptied(self, made: _Made) -> bool:
-        """Whether the next test can have it, which then has nothing left of this one."""
-        connection = await asyncpg.connect(self._server.url(made.name))
-        try:
-            await connection.execute(_END_OTHERS)
-            if await connection.fetchval(_SCHEMA) != made.schema:
-                return False
-            await connection.execute(_EMPTY)
-            return True
-        finally:
-            await connection.close()
+    async def _emptied(self, made: _Made) -> _Made | None:
+        """What the next test can have, which then has nothing left of this one."""
+        if made.connection.is_closed():  # the server was started again
+            made = replace(made, connection=await asyncpg.connect(self._server.url(made.name)))
+        await made.connection.execute(_END_OTHERS)
+        if await made.connection.fetchval(_SCHEMA) != made.schema:
+            await made.connection.close()
+            await self._server.drop(made.name)
+            return None
+        await made.connection.execute(_EMPTY)
+        return made
+
+
+@contextmanager
+def migrated_databases(server: PostgresServer) -> Iterator[MigratedDatabase]:
+    """Lend databases of the server within the block."""
+    with background() as beside:
+        lending = MigratedDatabase(server, beside)
+        yield lending
+        lending.close()

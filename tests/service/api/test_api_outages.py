@@ -17,7 +17,7 @@ from shared.settings.application import ApplicationSettings
 from shared.storage.s3 import S3Config, s3_store
 from tests.support.api import ARCHIVE, EXTERNAL_URL, Answer, Api, listening, running_api
 from tests.support.buckets import made_bucket
-from tests.support.databases import MigratedDatabase
+from tests.support.databases import migrated_databases
 from tests.support.forms import BOUNDARY, HEADERS, Part, form_body
 from tests.support.postgres import PostgresServer, throwaway_postgres
 from tests.support.sealing import sealer
@@ -37,10 +37,10 @@ def own_postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 async def on_own_postgres(own_postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Api]:
-    lent = MigratedDatabase(own_postgres).lent()
-    async with lent as url, running_api(url, tmp_path / "objects") as api:
-        await api.user("ann")
-        yield api
+    with migrated_databases(own_postgres) as lending:
+        async with lending.lent() as url, running_api(url, tmp_path / "objects") as api:
+            await api.user("ann")
+            yield api
 
 
 @pytest.fixture

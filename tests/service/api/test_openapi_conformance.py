@@ -23,7 +23,7 @@ from services.api.pages.openapi.document import openapi_document
 from tests.support.api import EXTERNAL_URL
 from tests.support.background import background
 from tests.support.closed import closed
-from tests.support.databases import MigratedDatabase
+from tests.support.databases import migrated_databases
 from tests.support.described import World, world
 from tests.support.operations import Request, request_of
 from tests.support.postgres import PostgresServer
@@ -75,7 +75,8 @@ ALL = [pytest.param(operation, id=operation.label) for operation in FOUND]
 def running(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ExitStack() as stack:
         beside = stack.enter_context(background())
-        url = stack.enter_context(beside.opened(MigratedDatabase(postgres_server).lent()))
+        lending = stack.enter_context(migrated_databases(postgres_server))
+        url = stack.enter_context(beside.opened(lending.lent()))
         folder = tmp_path_factory.mktemp("objects")
         yield stack.enter_context(beside.opened(world(url, folder, background=beside)))
 

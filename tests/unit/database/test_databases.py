@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import asyncpg
 import pytest
 
 from shared.database.migrate import migrate
-from tests.support.databases import MigratedDatabase
+from tests.support.databases import MigratedDatabase, migrated_databases
 from tests.support.jobs import migrated, queued
 from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture
-def lending(postgres_server: PostgresServer) -> MigratedDatabase:
-    return MigratedDatabase(postgres_server)
+def lending(postgres_server: PostgresServer) -> Iterator[MigratedDatabase]:
+    with migrated_databases(postgres_server) as lending:
+        yield lending
 
 
 async def test_rows_are_gone_and_numbers_begin_anew(lending: MigratedDatabase) -> None:
