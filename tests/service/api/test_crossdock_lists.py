@@ -214,7 +214,9 @@ async def test_a_list_reads_no_more_jobs_than_it_needs(api: Api, query: JobQuery
     ann = await api.user("ann")
     for number in range(20):
         await api.project(ann, f"p{number}")
-    await api.pool.execute(MANY, ann.id)
+    async with api.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL session_replication_role = replica")  # no triggers: no events
+        await connection.execute(MANY, ann.id)
     await api.pool.execute("ANALYZE")
 
     sql, values = job_list_query(query, administrator=None if is_admin else ann)
