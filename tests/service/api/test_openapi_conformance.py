@@ -32,7 +32,7 @@ pytestmark = pytest.mark.unmeasured
 EXAMPLES = 5
 READING = ("GET", "HEAD")
 TIMES = 2
-"""How often the same request is made of an operation: the second may find what the first has left."""
+"""How often the same request that writes is made: the second may find what the first has left."""
 SUCCESSFUL = (200, 201, 202, 204, 303)
 CHECKS = [
     not_a_server_error,
@@ -112,7 +112,7 @@ def test_whatever_is_sent_is_answered_as_described(
     def check(case: schemathesis.Case[Any]) -> None:
         _prepare(case, sent)
         times[_asked(case)] += 1
-        if times[_asked(case)] > TIMES:
+        if times[_asked(case)] > (1 if case.method in READING else TIMES):
             return
         case.call_and_validate(str(running.api.url), session, sent.headers, checks=CHECKS)
         if case.method not in READING:
