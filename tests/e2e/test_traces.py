@@ -12,6 +12,8 @@ import aio_pika
 import aiohttp
 import asyncpg
 import pytest
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import ChannelNotFoundEntity
 
 from tests.support.buckets import made_bucket
 from tests.support.commands import command
@@ -106,11 +108,10 @@ async def test_a_command_goes_on_in_the_trace_of_its_sender(
 ) -> None:
     trace = uuid4().hex
     sent = command("job.cancel", {"job": 4711}, actor="root", traceparent=f"00-{trace}-{CALLER}-01")
-    async with (
-        await aio_pika.connect(rabbitmq_url) as connection,
-        await connection.channel() as channel,
-    ):
-        exchange = await channel.get_exchange(f"{queue_prefix}commands")
+    name = f"{queue_prefix}commands"
+    async with await aio_pika.connect(rabbitmq_url) as connection:
+        await until(lambda: _is_declared(connection, name))
+        exchange = await (await connection.channel()).get_exchange(name)
         message = aio_pika.Message(
             sent.body, content_type=sent.content_type, headers=dict(sent.headers), user_id="guest"
         )
@@ -118,6 +119,17 @@ async def test_a_command_goes_on_in_the_trace_of_its_sender(
         await until(lambda: "process commands" in {span.name for span in receiver.of(trace)})
     span = _one(receiver.of(trace), "process commands")
     assert (span.service, span.kind, span.parent) == ("crossdock-api", "CONSUMER", CALLER)
+
+
+async def _is_declared(connection: AbstractConnection, exchange: str) -> bool:
+    """The api declares it soon after it is ready."""
+    channel = await connection.channel()
+    try:
+        await channel.get_exchange(exchange)
+    except ChannelNotFoundEntity:  # which has closed the channel
+        return False
+    await channel.close()
+    return True
 
 
 async def test_probes_and_maintenance_leave_no_traces_and_no_span_holds_a_value(
