@@ -55,15 +55,29 @@ def form_parser(content_type: str) -> Iterator[Callable[[bytes], Iterator[FormEv
 
 
 class _Feed:
-    """Yields the events of one chunk."""
+    """Yields the events of one chunk.
+
+    Content does not pass through the parser, which would search and copy it once more, unless the part says
+    how long it is: the parser checks that.
+    """
 
     def __init__(self, parser: PushMultipartParser) -> None:
         self._parser = parser
         self._framing = _Framing(parser.boundary)
+        self._is_measured = False
 
     def __call__(self, chunk: bytes) -> Iterator[FormEvent]:
         for piece in self._framing(chunk):
-            yield from self._parser.parse(piece)
+            if self._framing.is_content and not self._is_measured:
+                yield piece
+            else:
+                yield from self._parse(piece)
+
+    def _parse(self, piece: bytes) -> Iterator[FormEvent]:
+        for event in self._parser.parse(piece):
+            if isinstance(event, MultipartSegment):
+                self._is_measured = event.header("Content-Length") is not None
+            yield event
 
 
 class _Framing:
@@ -71,6 +85,7 @@ class _Framing:
 
     A head comes in one piece, and its lines end with CR LF. In the form they may end with a bare LF, as in
     the parser of Go, which is GitLab's. What ends the first boundary's line is what stands before all others.
+    ``is_content`` tells of the last piece whether it is content, and no boundary or head.
     """
 
     def __init__(self, boundary: bytes) -> None:
@@ -79,9 +94,10 @@ class _Framing:
         self._held = b""
         self._searched = 0
         self._next = self._skip_preamble
+        self.is_content = False
 
     def __call__(self, chunk: bytes) -> Iterator[bytes]:
-        self._held += chunk
+        self._held = self._held + chunk if self._held else chunk
         while piece := self._next():
             yield piece
 
@@ -107,11 +123,18 @@ class _Framing:
 
     def _read_content(self) -> bytes:
         end = self._held.find(self._delimiter)
+        if end == 0:
+            return self._end_content()
+        length, following = end, self._end_content
         if end < 0:
-            return self._take(_length_without_start(self._held, self._delimiter), self._read_content)
-        content = self._held[:end]
-        self._take(end + len(self._delimiter), self._read_head)
-        return content + b"\r\n" + self._boundary
+            length, following = _length_without_start(self._held, self._delimiter), self._read_content
+        content = self._take(length, following)
+        self.is_content = True
+        return content
+
+    def _end_content(self) -> bytes:
+        self._take(len(self._delimiter), self._read_head)
+        return b"\r\n" + self._boundary
 
     def _skip_rest(self) -> bytes:
         self._held = b""
@@ -119,7 +142,7 @@ class _Framing:
 
     def _take(self, length: int, following: Callable[[], bytes]) -> bytes:
         taken, self._held = self._held[:length], self._held[length:]
-        self._searched, self._next = 0, following
+        self._searched, self._next, self.is_content = 0, following, False
         return taken
 
     def _wait(self, missing: str, *, overlap: int) -> bytes:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from multipart import PushMultipartParser
 
 from services.api.http.errors import ParametersInvalid
 from services.api.http.form_data import FieldCollector, FormEvent, form_parser
@@ -106,6 +107,29 @@ def test_a_form_whose_lines_end_with_bare_line_feeds_is_read() -> None:
 
     assert verdict([body]) == [("path", "p\r"), ("x", "\r\n--\n"), ("y", "")]
     assert_same_at_every_cut(body)
+
+
+@pytest.mark.parametrize(("length", "is_read"), [(6, False), (7, True), (8, False)])
+def test_a_part_that_says_how_long_it_is_has_to_be_that_long(length: int, *, is_read: bool) -> None:
+    named = b'filename="x.tar.gz"'
+    body = BODY.replace(named, named + b"\r\nContent-Length: %d" % length)
+    assert (verdict([body]) is not None) is is_read
+    assert_same_at_every_cut(body)
+
+
+def test_content_does_not_pass_through_the_parser_of_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+    parse = PushMultipartParser.parse
+
+    def watched(parser: PushMultipartParser, chunk: bytes) -> Iterator[FormEvent]:
+        parsed.append(chunk)
+        yield from parse(parser, chunk)
+
+    monkeypatch.setattr(PushMultipartParser, "parse", watched)
+    body = form_body([Part("file", b"\r\n--" * 100_000, "x.tar.gz")])
+    (*_, content) = events(body[:1000], body[1000:])
+    assert content == b"\r\n--" * 100_000
+    assert sum(map(len, parsed)) < 1000
 
 
 def test_a_boundary_within_a_line_is_refused_wherever_the_network_cuts_it() -> None:
