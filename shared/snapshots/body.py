@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 
 from shared.archive import writer as tar
 from shared.archive.tar_header import BLOCK
@@ -73,7 +74,7 @@ class BodyWriter:
 
     def padding(self, size: int) -> tuple[bytes, Extent]:
         """Give what follows a file of ``size`` raw bytes."""
-        return self._encoder.encode(tar.padding(size))
+        return _encoded_zeros(len(tar.padding(size)))
 
     async def extend(self, place: Place) -> None:
         """Add a stretch of the pack that has whole files, with their headers and their padding."""
@@ -178,6 +179,12 @@ class NoBody:
 
     async def add(self, name: str, mtime: int, place: Place, *, padding: Extent = NOTHING) -> None:
         """See BodyWriter."""
+
+
+@cache
+def _encoded_zeros(length: int) -> tuple[bytes, Extent]:
+    """Encode padding, of which there are 512 lengths."""
+    return SegmentEncoder().encode(bytes(length))
 
 
 def _end(place: Place) -> int:
