@@ -11,11 +11,15 @@ from shared.storage.base import ObjectStore, ObjectWriter
 LONGEST = 4 * 2**30
 """No pack comes near the most parts that S3 takes of an upload, and one copy on the server takes 5 GiB."""
 
+_GATHERED = 64 * 1024
+"""Bytes that are written at a time, at least: a small file has three pieces, and each write has its cost."""
+
 
 class Pack:
     """Appends to an object that the first byte creates; ``size`` is the bytes in it so far.
 
-    An entry that begins once the pack has ``longest`` bytes begins another object.
+    An entry that begins once the pack has ``longest`` bytes begins another object. Less than 64 KiB wait to
+    be written.
     """
 
     def __init__(
@@ -26,6 +30,8 @@ class Pack:
         self._store = store
         self._resources = resources
         self._writer: ObjectWriter | None = None
+        self._held: list[bytes] = []
+        self._held_size = 0
         self.object_id: int | None = None
         self.size = 0
 
@@ -39,8 +45,15 @@ class Pack:
         """Append stored bytes (any number). Waits where the store is slower than the caller."""
         if data:
             writer = self._writer or await self._begin()
-            await writer.write(data)
+            self._held.append(data)
+            self._held_size += len(data)
             self.size += len(data)
+            if self._held_size >= _GATHERED:
+                await self._write(writer)
+
+    async def _write(self, writer: ObjectWriter) -> None:
+        held, self._held, self._held_size = self._held, [], 0
+        await writer.write(held[0] if len(held) == 1 else b"".join(held))
 
     async def _begin(self) -> ObjectWriter:
         named = await objects.register(self._pool, kind="pack")
@@ -52,6 +65,7 @@ class Pack:
     async def commit(self) -> None:
         """Commit the object, where there is one."""
         if self._writer and self.object_id is not None:
+            await self._write(self._writer)
             await self._writer.commit()
             await objects.record_stored(
                 self._pool, self.object_id, size=self.size, sha256=None, crc32s=self._writer.crc32s

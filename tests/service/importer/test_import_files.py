@@ -45,10 +45,10 @@ async def test_an_lfs_object_with_another_digest_is_left_out_without_a_trace(doc
 
 
 class _Written:
-    """Counts the bytes that go into objects whose keys begin with ``prefix``."""
+    """Counts the bytes that go into objects whose keys begin with ``prefix``, and the writes."""
 
     def __init__(self, dock: Dock, monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
-        self.bytes = self.objects = 0
+        self.bytes = self.objects = self.writes = 0
         create = dock.store.create
 
         def counting(key: str) -> ObjectWriter:
@@ -59,6 +59,7 @@ class _Written:
 
                 async def counted(data: bytes | bytearray | memoryview) -> None:
                     self.bytes += len(data)
+                    self.writes += 1
                     await write(data)
 
                 monkeypatch.setattr(writer, "write", counted)
@@ -157,6 +158,16 @@ async def test_a_large_blob_is_kept_once_whoever_brings_it(dock: Dock) -> None:
     await dock.run_import(project(("a", LARGE), ("b", LARGE), ("c", LARGE[:-1])))
     await dock.run_import(project(("d", LARGE)), project_id=await dock.add_project("q"))
     assert len(dock.stored("blobs/")) == 2
+
+
+async def test_small_files_are_written_many_at_a_time(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
+    packs = _Written(dock, monkeypatch, "packs/")
+    many = [(f"uploads/{number}", os.urandom(1000)) for number in range(500)]
+    assert (await dock.run_import(project(*many))).error is None
+    assert packs.bytes > 500_000
+    assert packs.writes <= packs.bytes // (64 * 1024) + 1
+    out = files(await dock.run_export())
+    assert all(out[name] == data for name, data in many)
 
 
 async def test_a_directory_that_is_named_again_is_the_same_directory(dock: Dock) -> None:
