@@ -159,7 +159,7 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
     capacity = find_capacity(
         descriptors,
         reserved=settings.database_pool_size
-        + settings.s3_connections
+        + 2 * settings.s3_connections  # by presigned addresses, and by the client
         + HEADS_IN_FLIGHT
         + settings.uploads_at_once
         + settings.metrics_connections_at_once,

@@ -1,9 +1,11 @@
 """Objects in a bucket of S3, or of a server with S3's protocol, through aiobotocore.
 
+Bytes and sizes go through presigned addresses first, everything else and every second attempt by its client.
+
 Memory: each writer fills one part, and the whole store has ``uploads_in_flight`` parts in flight, so that at
 most ``writers + uploads_in_flight`` parts of ``part_size`` bytes are held, each as the pieces that were
-written, and what the HTTP client copies besides (256 KiB a connection). A read holds at most 256 KiB, and
-what the socket buffers.
+written, and what the HTTP client copies besides (256 KiB a connection). A read holds at most 256 KiB, and as
+much waits for it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from shared.storage.base import ObjectInfo, check_key
 from shared.storage.errors import OperationFailed
 from shared.storage.s3_bucket import S3Bucket, S3Config, refusal
 from shared.storage.s3_correlation import name_request
-from shared.storage.s3_heads import S3Heads, s3_heads
+from shared.storage.s3_presigned import S3Presigned, s3_presigned
 from shared.storage.s3_reader import S3Reader
 from shared.storage.s3_writer import S3Writer
 
@@ -47,8 +49,8 @@ async def s3_store(config: S3Config) -> AsyncIterator[S3Store]:
     ) as client:
         client.meta.events.register("before-send.s3", name_request)
         bucket = S3Bucket(client, config, asyncio.Semaphore(config.uploads_in_flight))
-        async with s3_heads(bucket) as heads:
-            yield S3Store(bucket, heads)
+        async with s3_presigned(bucket) as presigned:
+            yield S3Store(bucket, presigned)
 
 
 def _client_config(config: S3Config) -> AioConfig:
@@ -68,20 +70,20 @@ def _client_config(config: S3Config) -> AioConfig:
 class S3Store:
     """ObjectStore in one bucket, below ``prefix``; made by ``s3_store``."""
 
-    def __init__(self, bucket: S3Bucket, heads: S3Heads) -> None:
+    def __init__(self, bucket: S3Bucket, presigned: S3Presigned) -> None:
         self._bucket = bucket
-        self._heads = heads
+        self._presigned = presigned
         self._prefix = bucket.config.prefix
 
     def create(self, key: str) -> S3Writer:
         """See ObjectStore."""
-        return S3Writer(self._bucket, check_key(key))
+        return S3Writer(self._bucket, self._presigned, check_key(key))
 
     async def read(
         self, key: str, *, start: int = 0, length: int | None = None
     ) -> AsyncGenerator[bytes, None]:
         """See ObjectStore; chunks have at most 256 KiB, and broken connections are resumed."""
-        reader = S3Reader(self._bucket, check_key(key), start=start, length=length)
+        reader = S3Reader(self._bucket, self._presigned, check_key(key), start=start, length=length)
         try:
             while chunk := await reader.chunk():
                 yield chunk
@@ -90,7 +92,7 @@ class S3Store:
 
     async def stat(self, key: str) -> ObjectInfo:
         """See ObjectStore."""
-        size = await self._heads.size(check_key(key))
+        size = await self._presigned.head_object(check_key(key))
         if size is None:
             size = (await self._bucket.call_object("head_object", key))["ContentLength"]
         return ObjectInfo(key, size)

@@ -46,12 +46,14 @@ class S3Config:
     uploads_in_flight: int = 3
     """Parts in flight at one time, over all writers of the store."""
     connections: int = 64
-    """Must exceed the reads that are open at one time plus ``uploads_in_flight``."""
+    """Must exceed the reads that are open at one time plus ``uploads_in_flight``. The client has as many, and
+    so have presigned addresses, beside HEADs."""
 
     heads_in_flight: int = HEADS_IN_FLIGHT
-    """HEADs in flight at one time, over connections of their own."""
+    """HEADs in flight at one time, by presigned addresses."""
 
     attempts: int = 5
+    """How often the client makes a call at most, after one request by a presigned address."""
     connect_timeout: timedelta = timedelta(seconds=5)
     read_timeout: timedelta = timedelta(seconds=60)
     """The longest silence of the server."""

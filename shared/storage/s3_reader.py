@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Protocol
 
 import structlog
+from multidict import CIMultiDict
 
 from shared.storage.base import bytes_in_range
 from shared.storage.errors import OperationFailed, OperationRefused
 from shared.storage.s3_bucket import S3Bucket, translate_errors
+from shared.storage.s3_presigned import S3Presigned
 
 CHUNK = 256 * 1024
 _BREAKS = 5
@@ -21,6 +24,14 @@ _TOTAL = re.compile(r"bytes \d+-\d+/(\d+)")
 _log = structlog.get_logger()
 
 
+class _Body(Protocol):
+    async def read(self, size: int, /) -> bytes: ...
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
 class S3Reader:
     """Reads the bytes of one range, in order.
 
@@ -28,14 +39,18 @@ class S3Reader:
     only (``If-Match``).
     """
 
-    def __init__(self, bucket: S3Bucket, key: str, *, start: int, length: int | None) -> None:
+    def __init__(
+        self, bucket: S3Bucket, presigned: S3Presigned, key: str, *, start: int, length: int | None
+    ) -> None:
         self._bucket = bucket
+        self._presigned = presigned
         self._key = key
         self._start = self._offset = start
         self._length = length
         self._end: int | None = None  # unknown before the first answer
         self._etag: str | None = None
-        self._body: Any = None
+        self._answer: _Closable | None = None
+        self._body: _Body | None = None
         self._breaks = 0
 
     async def chunk(self) -> bytes:
@@ -45,16 +60,16 @@ class S3Reader:
                 await self._ask()
                 continue
             try:
-                return await self._receive()
+                return await self._receive(self._body)
             except OperationFailed as error:
                 await self._pause(error)
         return b""
 
     def close(self) -> None:
         """Close the response; its connection is closed too where bytes are still to come."""
-        if self._body is not None:
-            self._body.close()
-            self._body = None
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = self._body = None
 
     async def _ask(self) -> None:
         """Send the GET from the byte reached; the first answer tells how long the object is."""
@@ -62,15 +77,26 @@ class S3Reader:
             await self._measure()  # HTTP has no such range
             return
         conditions = self._conditions()
+        answer = await self._presigned.get_object(self._key, conditions)
+        if answer is not None:
+            self._begin(answer, answer.content, answer.headers, ranged="Range" in conditions)
+            return
+        named = {name.replace("-", ""): value for name, value in conditions.items()}
         try:
-            answer = await self._bucket.call_object("get_object", self._key, **conditions)
+            told = await self._bucket.call_object("get_object", self._key, **named)
         except OperationRefused as error:
             if error.cause != "InvalidRange":  # begins at the end or past it
                 raise
             await self._measure()
             return
-        self._body, self._etag = answer["Body"], answer["ETag"]
-        self._learn(self._total(answer, ranged="Range" in conditions))
+        headers = told["ResponseMetadata"]["HTTPHeaders"]
+        self._begin(told["Body"], told["Body"], headers, ranged="Range" in conditions)
+
+    def _begin(self, answer: _Closable, body: _Body, headers: Mapping[str, str], *, ranged: bool) -> None:
+        self._answer, self._body = answer, body
+        known = CIMultiDict(headers)
+        self._etag = known["ETag"]
+        self._learn(self._total(known, ranged=ranged))
 
     def _conditions(self) -> dict[str, str]:
         conditions = {}
@@ -78,7 +104,7 @@ class S3Reader:
             last = "" if self._length is None else self._start + self._length - 1
             conditions["Range"] = f"bytes={self._offset}-{last}"
         if self._etag is not None:
-            conditions["IfMatch"] = self._etag
+            conditions["If-Match"] = self._etag
         return conditions
 
     async def _measure(self) -> None:
@@ -88,17 +114,17 @@ class S3Reader:
         count = bytes_in_range(self._key, start=self._start, length=self._length, size=size)
         self._end = self._start + count
 
-    def _total(self, answer: dict[str, Any], *, ranged: bool) -> int:
+    def _total(self, headers: Mapping[str, str], *, ranged: bool) -> int:
         if not ranged:
-            return int(answer["ContentLength"])
-        total = _TOTAL.fullmatch(answer.get("ContentRange", ""))
+            return int(headers["Content-Length"])
+        total = _TOTAL.fullmatch(headers.get("Content-Range", ""))
         if total is None:
             raise OperationRefused("get_object", self._key, reason="the store ignores ranges")
         return int(total[1])
 
-    async def _receive(self) -> bytes:
+    async def _receive(self, body: _Body) -> bytes:
         with translate_errors("get_object", self._key):
-            chunk: bytes = await self._body.read(CHUNK)
+            chunk = await body.read(CHUNK)
         if not chunk:
             raise OperationFailed("get_object", self._key, reason=f"ended at byte {self._offset}")
         self._offset += len(chunk)

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import psutil
 import pytest
 from structlog.contextvars import bound_contextvars
+from yarl import URL
 
 from shared.errors import ObjectMissing, StorageError
 from shared.storage import s3_writer
@@ -36,24 +38,30 @@ async def store(config: S3Config) -> AsyncIterator[S3Store]:
 
 
 class Calls:
-    """Watches the calls of one operation while they run, and can hold them back."""
+    """Watches the calls of one operation while they run, and can hold them back.
 
-    def __init__(self, store: S3Store, monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
-        self._call = getattr(store._bucket.client, operation)
+    Those by presigned addresses, where the operation has any, or those ``of`` something else.
+    """
+
+    def __init__(
+        self, store: S3Store, monkeypatch: pytest.MonkeyPatch, operation: str, *, of: object = None
+    ) -> None:
+        if of is None:
+            of = store._presigned if hasattr(store._presigned, operation) else store._bucket.client
+        self._call = getattr(of, operation)
         self._changed = asyncio.Condition()
         self.gate = asyncio.Event()
         self.gate.set()
         self.sizes: list[int] = []
         self.done = self.running = self.peak = 0
-        monkeypatch.setattr(store._bucket.client, operation, self)
+        monkeypatch.setattr(of, operation, self)
 
-    async def __call__(self, **parameters: object) -> object:
-        body = parameters.get("Body")
-        self.sizes.append(len(body) if isinstance(body, Part) else 0)
+    async def __call__(self, *given: object, **parameters: object) -> object:
+        self.sizes.append(sum(len(body) for body in given if isinstance(body, Part)))
         await self._count(1)
         try:
             await self.gate.wait()
-            return await self._call(**parameters)
+            return await self._call(*given, **parameters)
         finally:
             await self._count(-1)
 
@@ -344,7 +352,30 @@ async def test_bodies_announce_their_length_and_are_not_hashed(config: S3Config)
     assert (len(sent), len(lengths)) == (5, 5)
     for head in sent:
         assert "transfer-encoding" not in head  # Amazon S3 answers 411
-        assert "x-amz-content-sha256: unsigned-payload\r" in head
+        assert "x-amz-signature=" in head
+        assert "x-amz-content-sha256" not in head
+
+
+async def test_a_server_that_refuses_presigned_addresses_is_asked_by_the_client_and_sent_no_body_twice(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = store._presigned._address
+    asked: list[str] = []
+
+    async def wrong(operation: str, key: str, **parameters: Any) -> URL:
+        asked.append(operation)
+        return (await address(operation, key, **parameters)).update_query({"X-Amz-Signature": "0" * 64})
+
+    monkeypatch.setattr(store._presigned, "_address", wrong)
+    sent = Calls(store, monkeypatch, "put_object", of=store._bucket.client)
+    parts = Calls(store, monkeypatch, "upload_part", of=store._bucket.client)
+    await put(store, "packs/1", pattern(7))
+    await put(store, "packs/2", pattern(PART + 1))
+    assert (sent.done, parts.done, asked) == (1, 2, ["put_object"])
+    for key, data in (("packs/1", pattern(7)), ("packs/2", pattern(PART + 1))):
+        assert await get(store, key, start=2, length=4) == data[2:6]
+        assert await get(store, key) == data
+        assert (await store.stat(key)).size == len(data)
 
 
 async def test_a_part_whose_connection_breaks_is_sent_again_from_its_beginning(
@@ -368,7 +399,7 @@ async def test_a_part_is_sent_no_more_often_than_calls_are_tried(config: S3Confi
     ):
         with pytest.raises(OperationFailed, match="put_object of 'packs/1'"):
             await put(distant, "packs/1", pattern(PART))
-        assert [head.partition(" ")[0] for head in proxy.heads] == ["PUT", "PUT"]
+        assert [head.partition(" ")[0] for head in proxy.heads] == ["PUT"] * (1 + 2)  # of the client
 
 
 async def test_memory_of_an_upload_is_bounded(store: S3Store) -> None:
@@ -386,7 +417,7 @@ async def test_a_size_costs_a_signature_and_a_request_and_no_call_of_the_client(
     store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await put(store, "packs/1", pattern(7))
-    calls = Calls(store, monkeypatch, "head_object")
+    calls = Calls(store, monkeypatch, "head_object", of=store._bucket.client)
     assert (await store.stat("packs/1")).size == 7
     assert calls.done == 0
     with pytest.raises(ObjectMissing):
