@@ -27,6 +27,7 @@ from services.listener.descriptors import find_capacity, raise_descriptor_limit
 from services.listener.metrics import ConnectionMetrics
 from services.listener.peers import parse_networks
 from services.listener.site import GuardedSite
+from services.process.allocator import freeze_heap
 from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
 from services.process.monitoring import Monitor, make_connection_limits, open_monitor
@@ -251,6 +252,7 @@ async def wait_for_drain(readiness: Readiness, *, notice: float) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    freeze_heap()
     await stopping.wait()
     readiness.drain()
     await asyncio.sleep(notice)

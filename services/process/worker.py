@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from services.process.allocator import freeze_heap
 from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
 from services.process.monitoring import open_monitor
@@ -118,4 +119,5 @@ async def serve_workers(
         async with open_monitor(opened, settings, service=service) as monitor:
             workers = make_workers(monitor.ports, settings)
             _stop_on_signal(workers, monitor.readiness)
+            freeze_heap()
             await run_workers(workers, run_maintenance(monitor.ports, settings))

@@ -31,3 +31,23 @@ def test_all_threads_allocate_from_one_arena(how: str, arenas: str) -> None:
         check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert (run.stderr.count("Arena ") == 1) == (arenas == "one")
+
+
+_HEAP = """
+import asyncio, gc, os, signal
+from services.api.wiring import wait_for_drain
+from services.process.health import Readiness
+async def main():
+    asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+    await wait_for_drain(Readiness(), notice=0)
+asyncio.run(main())
+print(gc.get_freeze_count())
+"""
+
+
+def test_garbage_is_not_looked_for_among_what_a_service_consists_of() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", _HEAP], check=True, capture_output=True, text=True,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert int(run.stdout) > 100_000
