@@ -73,4 +73,9 @@ def has_content(request: web.Request) -> bool:
 
 def is_upload(request: web.Request) -> bool:
     """Return whether the body is a form that is read as it arrives."""
-    return endpoint_of(request).body is BodyKind.UPLOAD and request.content_type == MULTIPART
+    return endpoint_of(request).body is BodyKind.UPLOAD and _media_type(request) == MULTIPART
+
+
+def _media_type(request: web.Request) -> str:
+    """Return the media type of the body. That of aiohttp parses each new boundary as a head of a mail."""
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
