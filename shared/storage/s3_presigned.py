@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import structlog
@@ -116,6 +118,15 @@ def _named(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return {"User-Agent": with_correlation_id("crossdock"), "Accept-Encoding": "identity", **(more or {})}
 
 
+def _proxy_for(url: str) -> str | None:
+    """Give the proxy that the environment names, as the client uses it.
+
+    aiohttp would look for it at each request, and send a password of ~/.netrc beside the signature.
+    """
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+
+
 @asynccontextmanager
 async def s3_presigned(bucket: S3Bucket) -> AsyncIterator[S3Presigned]:
     """Open connections beside those of the client."""
@@ -130,6 +141,6 @@ async def s3_presigned(bucket: S3Bucket) -> AsyncIterator[S3Presigned]:
         timeout=timeout,
         read_bufsize=_BUFFER,
         auto_decompress=False,
-        trust_env=True,
+        proxy=_proxy_for(bucket.client.meta.endpoint_url),
     ) as session:
         yield S3Presigned(bucket, session)

@@ -413,6 +413,21 @@ async def test_memory_of_an_upload_is_bounded(store: S3Store) -> None:
     assert peak - before < 100 * MIB
 
 
+@pytest.mark.parametrize(("spared", "requests"), [("", 3), ("127.0.0.1", 0)])
+async def test_the_proxy_of_the_environment_is_used_as_the_client_uses_it(
+    config: S3Config, monkeypatch: pytest.MonkeyPatch, spared: str, requests: int
+) -> None:
+    assert config.endpoint_url is not None
+    async with cutting_proxy(config.endpoint_url, after=0, times=0) as proxy:
+        for name, value in {"http_proxy": proxy.url, "no_proxy": spared}.items():
+            monkeypatch.setenv(name, value)
+        async with s3_store(config) as distant:
+            await put(distant, "packs/1", pattern(3))
+            assert await get(distant, "packs/1") == pattern(3)
+            await distant.stat("packs/1")
+    assert len(proxy.heads) == requests
+
+
 async def test_a_size_costs_a_signature_and_a_request_and_no_call_of_the_client(
     store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
