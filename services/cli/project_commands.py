@@ -196,7 +196,7 @@ def push(  # noqa: PLR0913  # the options of a command
     strict: Annotated[
         bool, typer.Option("--strict", help="Do not commit if lines would be left out.")
     ] = False,
-    parallel: Annotated[int, typer.Option(min=1, max=32, help="Number of files to send at a time.")] = 4,
+    parallel: Annotated[int, typer.Option(min=1, max=32, help="Number of requests to send at a time.")] = 4,
     token: Token = "",
     url: Url = URL,
     json: Json = False,

@@ -1,9 +1,9 @@
-"""Pushes an unpacked archive into a project, several files at a time."""
+"""Pushes an unpacked archive into a project, by several requests at a time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -11,19 +11,24 @@ from threading import Lock
 import msgspec
 
 from services.cli.client import RelationFailure
-from services.cli.errors import CommandError, JobFailed, attach_document
+from services.cli.errors import CommandError, JobFailed, RefusedByServer, attach_document
 from services.cli.results import list_failures
-from services.cli.snapshots import EntryAnswer, FileReceipt, SnapshotAnswer, SnapshotClient
+from services.cli.small_files import group_files
+from services.cli.snapshots import EntryAnswer, Receipt, SnapshotAnswer, SnapshotClient
 from services.cli.terminal import ByteReporter, print_result, say, show_transfer
 from services.cli.tree import TreeFile, tree_files
 
 _MOST_LISTED = 100
 _DIRECTORY = "directory"
+_NO_ROUTE = (404, 405)
+"""The answers of an older server to an archive of files."""
+_TOO_MUCH = (413, 422)
+"""Answers to an archive that may be due to a single file, or to all of them together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushOptions:
-    """Options of a push. ``parallel`` is the number of files at a time; ``strict`` fails for single lines."""
+    """Options of a push: ``parallel`` requests at a time; ``strict`` fails for single lines."""
 
     from_current: bool = False
     force: bool = False
@@ -38,10 +43,9 @@ class _Failures:
     count: int = 0
     first: list[RelationFailure] = field(default_factory=list)
 
-    def add(self, sent: FileReceipt) -> None:
+    def add(self, sent: Receipt) -> None:
         self.count += sent.failed_lines
-        relation = Path(sent.name).stem
-        self.first += [each.of(relation) for each in sent.failures[: _MOST_LISTED - len(self.first)]]
+        self.first += sent.relation_failures()[: _MOST_LISTED - len(self.first)]
 
     def pushed(self, snapshot: SnapshotAnswer | None, *, error: CommandError | None = None) -> PushResult:
         """Return the document of a push."""
@@ -130,14 +134,18 @@ def _different(files: Iterable[TreeFile], there: dict[str, EntryAnswer]) -> Iter
 async def _send(
     client: SnapshotClient, snapshot: int, files: Sequence[TreeFile], failures: _Failures, *, parallel: int
 ) -> None:
-    """Send the files, ``parallel`` at a time, and count the lines left out. The first error ends it."""
-    waiting = iter(files)
+    """Send the files by ``parallel`` requests at a time, and count the lines left out.
+
+    The first error ends it.
+    """
+    waiting = group_files(files)
     with show_transfer("Sending") as report:
-        count = _Counter(report, sum(file.size for file in files))
+        sender = _Sender(client, snapshot, _Counter(report, sum(file.size for file in files)))
 
         async def send() -> None:
-            for file in waiting:
-                failures.add(await client.put(snapshot, file, count))
+            for group in waiting:
+                async for sent in sender.send(group):
+                    failures.add(sent)
 
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -145,6 +153,34 @@ async def _send(
                     tasks.create_task(send())
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
+
+
+class _Sender:
+    """Sends groups of files: by one request each, or file by file where the server does not take that."""
+
+    def __init__(self, client: SnapshotClient, snapshot: int, count: _Counter) -> None:
+        self._client = client
+        self._snapshot = snapshot
+        self._count = count
+        self._takes_archives = True
+
+    async def send(self, files: Sequence[TreeFile]) -> AsyncIterator[Receipt]:
+        """Yield the answers to the files. What makes an archive unusable is found file by file, and named."""
+        if len(files) > 1 and self._takes_archives and (sent := await self._send_together(files)):
+            yield sent
+            return
+        for file in files:
+            yield await self._client.put(self._snapshot, file, self._count)
+
+    async def _send_together(self, files: Sequence[TreeFile]) -> Receipt | None:
+        try:
+            return await self._client.put_together(self._snapshot, files, self._count)
+        except RefusedByServer as error:
+            if error.status not in (*_NO_ROUTE, *_TOO_MUCH):
+                raise
+            self._takes_archives = error.status not in _NO_ROUTE
+            say(f"Sending {len(files)} files one by one: {error}")
+            return None
 
 
 class _Counter:

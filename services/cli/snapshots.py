@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import PurePosixPath
 from types import NoneType
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from services.cli.client import RelationFailure
 from services.cli.errors import RefusedByServer
 from services.cli.http import api_url, attempts, open_session, retry_if_limited, retry_if_transient
 from services.cli.json_api import JsonApi
+from services.cli.small_files import FileArchive
 from services.cli.tree import TreeFile, address_of
 
 _PIECE = 256 * 1024
@@ -39,23 +41,36 @@ class EntryAnswer(msgspec.Struct, frozen=True):
 
 
 class FailedLine(msgspec.Struct, frozen=True):
-    """A line that the server left out. ``line_number`` counts from 0."""
+    """A line that the server left out. ``line_number`` counts from 0.
+
+    ``relation`` is None in the answer to a single file.
+    """
 
     line_number: int
     exception_class: str
     exception_message: str
-
-    def of(self, relation: str) -> RelationFailure:
-        """Convert it to the form in which an import reports failures."""
-        return RelationFailure(relation, self.exception_class, self.exception_message, self.line_number)
+    relation: str | None = None
 
 
-class FileReceipt(msgspec.Struct, frozen=True):
-    """The server's answer to a file. ``failures`` are the first of the ``failed_lines``."""
+class Receipt(msgspec.Struct, frozen=True):
+    """The server's answer to a file, or to an archive, which has no name.
 
-    name: str
+    ``failures`` are the first of the ``failed_lines``.
+    """
+
+    name: str = ""
     failed_lines: int = 0
     failures: list[FailedLine] = []
+
+    def relation_failures(self) -> list[RelationFailure]:
+        """Convert the failures to the form in which an import reports them."""
+        relation = PurePosixPath(self.name).stem
+        return [
+            RelationFailure(
+                each.relation or relation, each.exception_class, each.exception_message, each.line_number
+            )
+            for each in self.failures
+        ]
 
 
 class _Watched(io.BufferedReader):
@@ -69,6 +84,22 @@ class _Watched(io.BufferedReader):
         data = super().read(size)
         self._report(len(data))
         return data
+
+
+class _Tally:
+    """Reports the size of every read of one request, and takes the sum back before a retry."""
+
+    def __init__(self, read: Callable[[int], None]) -> None:
+        self._report = read
+        self._sum = 0
+
+    def __call__(self, size: int) -> None:
+        self._sum += size
+        self._report(size)
+
+    def take_back(self) -> None:
+        """Report a negative size: that of all reads so far."""
+        self(-self._sum)
 
 
 class SnapshotClient:
@@ -86,25 +117,39 @@ class SnapshotClient:
         """Return all entries of a snapshot."""
         return (await self._json_api.call("GET", f"/{snapshot}/entries", list[EntryAnswer])).body
 
-    async def put(self, snapshot: int, file: TreeFile, read: Callable[[int], None]) -> FileReceipt:
+    async def put(self, snapshot: int, file: TreeFile, read: Callable[[int], None]) -> Receipt:
         """Send a file. ``read`` receives the size of every read, and a negative size before a retry."""
-        sent = 0
-
-        def count(size: int) -> None:
-            nonlocal sent
-            sent += size
-            read(size)
-
+        tally = _Tally(read)
         async for attempt in attempts(retry_if_transient):
-            with attempt, _Watched(file, count) as opened:
-                read(-sent)
-                sent = 0
-                return (
-                    await self._json_api.call_once(
-                        "PUT", f"/{snapshot}/{file.address}", FileReceipt, data=opened
-                    )
-                ).body
+            with attempt, _Watched(file, tally) as opened:
+                tally.take_back()
+                path = f"/{snapshot}/{file.address}"
+                return (await self._json_api.call_once("PUT", path, Receipt, data=opened)).body
         raise AssertionError("the last attempt raises")
+
+    async def put_together(
+        self, snapshot: int, files: Sequence[TreeFile], read: Callable[[int], None]
+    ) -> Receipt:
+        """Send small files by one request, as an archive: the server takes all or none of them.
+
+        ``read`` receives what it receives from ``put``, and a negative size also if the server refuses.
+        Raises OSError, and UsageError for a file that is not small any more.
+        """
+        tally = _Tally(read)
+        try:
+            async for attempt in attempts(retry_if_transient):
+                with attempt:
+                    tally.take_back()
+                    return await self._put_archive(snapshot, FileArchive(files, tally))
+        except RefusedByServer:
+            tally.take_back()
+            raise
+        raise AssertionError("the last attempt raises")
+
+    async def _put_archive(self, snapshot: int, archive: FileArchive) -> Receipt:
+        path, headers = f"/{snapshot}/entries", {"Content-Type": "application/gzip"}
+        with archive.sending():
+            return (await self._json_api.call_once("PUT", path, Receipt, data=archive, headers=headers)).body
 
     async def remove(self, snapshot: int, name: str) -> None:
         """Remove a file. A 404 is success: an earlier attempt, whose answer was lost, removed it."""

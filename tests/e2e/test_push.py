@@ -175,6 +175,7 @@ async def test_an_unpacked_archive_is_pushed_by_the_command_and_comes_out_as_it_
     done = await asyncio.to_thread(_crossdock, system, "push", str(tree), str(project))
 
     assert done.stdout.startswith(b"snapshot ")
+    assert b"one by one" not in done.stderr
     assert b": committed, " in done.stdout
     before, after = contents(packed), await _exported(gitlab, project, tmp_path / "out.tar.gz")
     assert after.relations == before.relations

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from aiohttp import ClientError
 from asyncpg.connection import LoggedQuery
 
 from services.api.http.places import PlaceNumbers
+from services.cli.small_files import MOST_FILES, FileArchive
+from services.cli.tree import TreeFile
 from shared.admission import Holder, PlaceRules
 from shared.archive.limits import Limits, Prices
 from shared.usecases.push_content import PushRules
@@ -283,6 +286,15 @@ async def test_a_document_in_an_archive_needs_a_place(push: Pusher) -> None:
         assert (await _send(push, ("tree/project.json", b"{}"))).status == 429
     await _sent(push, ("tree/project.json", b"{}"), ("lfs-objects.json", b"{}"))
     assert (await push.commit()).status == 200
+
+
+async def test_a_full_archive_of_the_command_line_is_paid_for(push: Pusher, tmp_path: Path) -> None:
+    push.api.uses.pushes._content._rules = PushRules()
+    (tmp_path / "file").write_bytes(b"the same in all of them")
+    names = [f"uploads/{number:032}/file" for number in range(MOST_FILES)]
+    sent = FileArchive([TreeFile(name, tmp_path / "file", 23) for name in names], lambda _: None)
+    answer = await push.call("PUT", "entries", data=sent)
+    assert (answer.status, answer.body["entries"]) == (200, MOST_FILES)
 
 
 @pytest.mark.parametrize("api", [{"max_import_size": 1}], indirect=True)
