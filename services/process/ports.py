@@ -29,6 +29,7 @@ from shared.sealing.sealer import Sealer
 from shared.settings.environment import MIB, Settings
 from shared.storage.base import ObjectStore
 from shared.storage.s3 import S3Config, s3_store
+from shared.storage.s3_part_sizes import PartSizes, equal_parts
 from shared.tracing.base import OFF, Tracer
 from shared.webhooks.metrics import WebhookMetrics
 
@@ -61,7 +62,7 @@ class Ports:
 
 
 def _s3(settings: Settings) -> S3Config:
-    secret = settings.s3_secret_access_key
+    secret, size = settings.s3_secret_access_key, settings.s3_part_size * MIB
     return S3Config(
         endpoint_url=settings.s3_endpoint_url,
         region=settings.s3_region,
@@ -69,8 +70,9 @@ def _s3(settings: Settings) -> S3Config:
         prefix=settings.s3_prefix,
         access_key=settings.s3_access_key_id,
         secret_key=secret.get_secret_value() if secret else None,
-        part_size=settings.s3_part_size * MIB,
+        parts=equal_parts(size) if settings.s3_equal_parts else PartSizes(first=size),
         uploads_in_flight=settings.s3_uploads_in_flight,
+        larger_parts=settings.s3_larger_parts * MIB,
         connections=settings.s3_connections,
     )
 

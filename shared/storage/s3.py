@@ -3,9 +3,10 @@
 Bytes and sizes go through presigned addresses first, everything else and every second attempt by its client.
 
 Memory: each writer fills one part, and the whole store has ``uploads_in_flight`` parts in flight, so that at
-most ``writers + uploads_in_flight`` parts of ``part_size`` bytes are held, each as the pieces that were
-written, and what the HTTP client copies besides (256 KiB a connection). A read holds at most 256 KiB, and as
-much waits for it.
+most ``writers + uploads_in_flight`` parts of the first size are held, each as the pieces that were written,
+and what the HTTP client copies besides (256 KiB a connection). The parts of an object are larger after the
+first 1,280 (10 GiB by default): of these, all writers together hold ``larger_parts`` bytes, or a single one
+of up to a 640th of its object. A read holds at most 256 KiB, and as much waits for it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from shared.storage.s3_bucket import S3Bucket, S3Config, refusal
 from shared.storage.s3_correlation import name_request
 from shared.storage.s3_presigned import S3Presigned, s3_presigned
 from shared.storage.s3_reader import S3Reader
+from shared.storage.s3_slots import Slots
 from shared.storage.s3_writer import S3Writer
 
 __all__ = ["S3Config", "S3Store", "s3_store"]
@@ -48,7 +50,9 @@ async def s3_store(config: S3Config) -> AsyncIterator[S3Store]:
         config=_client_config(config),
     ) as client:
         client.meta.events.register("before-send.s3", name_request)
-        bucket = S3Bucket(client, config, asyncio.Semaphore(config.uploads_in_flight))
+        size = config.parts.first
+        larger = Slots(max(1, config.larger_parts // size), size=size)
+        bucket = S3Bucket(client, config, asyncio.Semaphore(config.uploads_in_flight), larger)
         async with s3_presigned(bucket) as presigned:
             yield S3Store(bucket, presigned)
 

@@ -15,10 +15,8 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from shared.errors import ObjectMissing, StorageError
 from shared.storage.errors import OperationFailed, OperationRefused
-
-MIB = 1024 * 1024
-MIN_PART = 5 * MIB
-"""S3 accepts no smaller part, except the last: Amazon S3 user guide, "multipart upload limits"."""
+from shared.storage.s3_part_sizes import MIB, PartSizes
+from shared.storage.s3_slots import Slots
 
 HEADS_IN_FLIGHT = 32
 """How many sizes a process asks for at one time, by default."""
@@ -40,11 +38,12 @@ class S3Config:
     secret_key: str | None = field(default=None, repr=False)
     addressing_style: Literal["auto", "path", "virtual"] = "auto"
 
-    part_size: int = 16 * MIB
-    max_parts: int = 10_000
-    """S3's limit; an object has at most ``part_size * max_parts`` bytes."""
+    parts: PartSizes = field(default_factory=PartSizes)
+    """The size of each part of an object; their sum bounds the object."""
     uploads_in_flight: int = 3
     """Parts in flight at one time, over all writers of the store."""
+    larger_parts: int = 256 * MIB
+    """Bytes of parts larger than the first ones that all writers of the store hold, unless one has more."""
     connections: int = 64
     """Must exceed the reads that are open at one time plus ``uploads_in_flight``. The client has as many, and
     so have presigned addresses, beside HEADs."""
@@ -60,22 +59,18 @@ class S3Config:
     call_timeout: timedelta = timedelta(minutes=10)
     """The longest that one call takes with all its attempts."""
 
-    def __post_init__(self) -> None:
-        """Refuse a part size that S3 would refuse only at the end of an upload."""
-        if self.part_size < MIN_PART:
-            raise ValueError(f"part_size is {self.part_size}, and S3 takes no part below {MIN_PART}")
-
 
 @dataclass(frozen=True, slots=True)
 class S3Bucket:
     """Calls of an aiobotocore client on one bucket, with a deadline and translated errors.
 
-    ``slots`` bounds the parts in flight.
+    ``slots`` bounds the parts in flight, ``larger`` the bytes of larger parts, in flight or not.
     """
 
     client: Any
     config: S3Config
     slots: asyncio.Semaphore
+    larger: Slots
 
     async def call(self, operation: str, key: str = "", /, **parameters: object) -> dict[str, Any]:
         """Make one call on the bucket; ``key`` is the object that errors name."""

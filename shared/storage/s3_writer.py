@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Self
 
 import structlog
@@ -27,7 +28,7 @@ _log = structlog.get_logger()
 
 
 class S3Writer:
-    """ObjectWriter: one PutObject for up to ``part_size`` bytes, a multipart upload for more.
+    """ObjectWriter: one PutObject for no more than the first part holds, a multipart upload for more.
 
     Each writer holds at most one part, which is sent when it is full and more bytes come.
     """
@@ -41,6 +42,7 @@ class S3Writer:
         self._checksums = BlockChecksums()
         self._upload_id = ""
         self._sent = 0
+        self._reserved = 0
         self._on_their_way: set[asyncio.Task[None]] = set()
         self._etags: dict[int, str] = {}
         self._failure: BaseException | None = None
@@ -53,13 +55,15 @@ class S3Writer:
         await self.abort()
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
-        """See ObjectWriter; waits while ``uploads_in_flight`` parts of the store are in flight."""
+        """See ObjectWriter; waits while the store has as many parts in flight, or larger ones, as it may."""
         self._check()
         view = memoryview(data if isinstance(data, bytes) else bytes(data))
         self._grow(len(view))
         self._checksums.update(view)
         while view:
-            room = self._bucket.config.part_size - len(self._part)
+            if not len(self._part):
+                await self._reserve()
+            room = self._bucket.config.parts.of(self._sent + 1) - len(self._part)
             if room:
                 self._part.append(view[:room])
                 view = view[room:]
@@ -95,7 +99,7 @@ class S3Writer:
             raise self._failure
 
     def _grow(self, count: int) -> None:
-        limit = self._bucket.config.part_size * self._bucket.config.max_parts
+        limit = self._bucket.config.parts.total
         if self._size + count > limit:
             raise ObjectTooLarge(self._key, limit=limit)
         self._size += count
@@ -104,6 +108,14 @@ class S3Writer:
         async with self._bucket.slots:
             if await self._presigned.put_object(self._key, self._part) is None:
                 await self._bucket.call_object("put_object", self._key, Body=self._part)
+
+    async def _reserve(self) -> None:
+        """Wait until the store may hold the next part, where that is larger than the first ones."""
+        parts = self._bucket.config.parts
+        size = parts.of(self._sent + 1)
+        if size > parts.first:
+            await self._bucket.larger.acquire(size)
+            self._reserved = size
 
     async def _send_part(self) -> None:
         if not self._upload_id:
@@ -114,7 +126,8 @@ class S3Writer:
         body, self._part = self._part, Part()
         task = asyncio.create_task(self._upload(self._sent, body))
         self._on_their_way.add(task)
-        task.add_done_callback(self._settle)
+        task.add_done_callback(partial(self._settle, self._reserved))
+        self._reserved = 0
         self._check()
 
     async def _begin(self) -> None:
@@ -129,9 +142,10 @@ class S3Writer:
             etag = (await self._bucket.call_object("upload_part", self._key, Body=body, **place))["ETag"]
         self._etags[number] = etag
 
-    def _settle(self, task: asyncio.Task[None]) -> None:
+    def _settle(self, reserved: int, task: asyncio.Task[None]) -> None:
         # A callback and no "finally": a task cancelled before its first step never gets to one.
         self._bucket.slots.release()
+        self._bucket.larger.release(reserved)
         self._on_their_way.discard(task)
         if not task.cancelled():
             error = task.exception()
@@ -163,6 +177,8 @@ class S3Writer:
 
     async def _discard(self) -> None:
         self._part = Part()
+        self._bucket.larger.release(self._reserved)
+        self._reserved = 0
         await self._settle_all()
         if not self._upload_id:
             return

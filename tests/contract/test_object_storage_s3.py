@@ -18,6 +18,7 @@ from shared.storage import s3_writer
 from shared.storage.errors import ObjectTooLarge, OperationFailed, OperationRefused
 from shared.storage.s3 import S3Config, S3Store, s3_store
 from shared.storage.s3_part import Part
+from shared.storage.s3_part_sizes import PartSizes
 from tests.support.flaky import cutting_proxy
 from tests.support.objects import PART, get, keys, leftovers, pattern, put, s3_config
 from tests.support.seaweedfs import S3Server, seaweedfs
@@ -174,7 +175,7 @@ async def test_parts_cancelled_before_they_start_give_their_slots_back(
 async def test_object_beyond_the_most_parts_is_refused_before_it_is_sent(
     config: S3Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with s3_store(replace(config, max_parts=2)) as store:
+    async with s3_store(replace(config, parts=PartSizes(first=PART, most=2))) as store:
         await store.ensure_bucket()
         sent = Calls(store, monkeypatch, "upload_part")
         async with store.create("packs/1") as writer:
@@ -185,9 +186,55 @@ async def test_object_beyond_the_most_parts_is_refused_before_it_is_sent(
         await put(store, "packs/2", bytes(2 * PART))
 
 
-def test_part_that_s3_would_refuse_is_no_setting() -> None:
-    with pytest.raises(ValueError, match="part_size"):
-        S3Config(bucket="b", part_size=5 * MIB - 1)
+GROWING = PartSizes(first=PART, alike=2, step=1, most=4)
+
+
+@pytest.fixture
+async def growing(config: S3Config) -> AsyncIterator[S3Store]:
+    """A store whose parts double from the third one on, and that holds two parts' bytes of these."""
+    async with s3_store(replace(config, parts=GROWING, larger_parts=2 * PART)) as opened:
+        await opened.ensure_bucket()
+        yield opened
+
+
+async def test_parts_grow_with_their_number_and_bound_the_object(
+    growing: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = Calls(growing, monkeypatch, "upload_part")
+    data = pattern(8 * PART)
+    await put(growing, "packs/1", data)
+    assert sent.sizes == [PART, PART, 2 * PART, 4 * PART]
+    assert await get(growing, "packs/1") == data
+    async with growing.create("packs/2") as writer:
+        with pytest.raises(ObjectTooLarge, match=f"{8 * PART} bytes"):
+            await writer.write(bytes(8 * PART + 1))
+
+
+async def test_larger_parts_of_all_writers_are_bounded_in_bytes(
+    growing: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = Calls(growing, monkeypatch, "upload_part")
+    async with asyncio.timeout(60), growing.create("packs/1") as first, growing.create("packs/2") as second:
+        await first.write(bytes(2 * PART + 1))  # a byte of the third part, which is as much as there may be
+        await second.write(bytes(2 * PART))
+        waiting = asyncio.create_task(second.write(bytes(1)))
+        await sent.until(lambda: sent.done == 4)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        await first.commit()
+        await waiting
+        await second.commit()
+    assert sorted(sent.sizes) == [1, 1, PART, PART, PART, PART]
+
+
+@pytest.mark.parametrize("length", [2 * PART + 1, 4 * PART, 4 * PART + 1])
+async def test_a_larger_part_that_is_aborted_is_held_no_more(growing: S3Store, length: int) -> None:
+    async with growing.create("packs/1") as writer:
+        await writer.write(bytes(length))
+    assert await leftovers(growing) == 0
+    async with asyncio.timeout(60):
+        await put(growing, "packs/2", bytes(8 * PART))
 
 
 async def test_failed_part_surfaces_at_the_next_write_or_commit(store: S3Store) -> None:

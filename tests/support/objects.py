@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from shared.storage.base import ObjectStore
 from shared.storage.s3 import S3Config
+from shared.storage.s3_part_sizes import PartSizes
 from tests.support.seaweedfs import S3Server
 
 PART = 5 * 1024 * 1024
@@ -25,7 +26,7 @@ def s3_config(server: S3Server, **changes: Any) -> S3Config:  # fields of many t
         region=server.region,
         access_key=server.access_key,
         secret_key=server.secret_key,
-        part_size=PART,
+        parts=PartSizes(first=PART),
     )
     return replace(config, **changes)
 

@@ -12,6 +12,7 @@ from services.process.worker import worker_limits
 from shared.jobs.claims import Shares
 from shared.jobs.models import JobKind
 from shared.settings.environment import MIB, Settings
+from shared.storage.s3_part_sizes import MAX_PARTS
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "env.example"
 PREFIX = "CROSSDOCK_"
@@ -63,8 +64,16 @@ def test_the_example_is_read_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_object_storage_is_used_as_hard_as_the_settings_say() -> None:
-    config = _s3(Settings(s3_part_size=5, s3_uploads_in_flight=3, s3_connections=7))
-    assert (config.part_size, config.uploads_in_flight, config.connections) == (5 * MIB, 3, 7)
+    settings = Settings(s3_part_size=5, s3_uploads_in_flight=3, s3_connections=7, s3_larger_parts=100)
+    config = _s3(settings)
+    assert (config.parts.first, config.uploads_in_flight, config.connections) == (5 * MIB, 3, 7)
+    assert config.larger_parts == 100 * MIB
+    assert config.parts.of(MAX_PARTS) > 5 * MIB
+
+
+def test_all_parts_are_equal_where_the_settings_say_so() -> None:
+    parts = _s3(Settings(s3_part_size=6, s3_equal_parts=True)).parts
+    assert (parts.of(1), parts.of(MAX_PARTS)) == (6 * MIB, 6 * MIB)
 
 
 def test_names_of_entries_cannot_be_longer_than_an_index_of_the_database_takes(

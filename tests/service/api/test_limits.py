@@ -88,9 +88,9 @@ SHOWN: dict[str, tuple[float, str, float]] = {
 NO_LIMITS = {
     "port", "metrics_port", "metrics_connections_at_once", "hsts_seconds",
     # How much memory a process takes, and how it uses its servers.
-    "s3_part_size", "s3_uploads_in_flight", "unknown_tokens", "pack_blob_size", "worker_concurrency",
-    "upload_concurrency", "remote_import_concurrency", "small_job_concurrency", "small_import_size",
-    "disk_reserve",
+    "s3_part_size", "s3_larger_parts", "s3_uploads_in_flight", "unknown_tokens", "pack_blob_size",
+    "worker_concurrency", "upload_concurrency", "remote_import_concurrency", "small_job_concurrency",
+    "small_import_size", "disk_reserve",
     # How soon services notice what happened to others, and how long they take to end.
     "lease_seconds", "sweep_seconds", "collect_grace_seconds", "drain_seconds",
 }  # fmt: skip
