@@ -19,7 +19,7 @@ from shared.jobs.progress import Phase, Progress
 from shared.ledger.presence import require_objects
 from shared.projects.content import ProjectContent, project_content
 from shared.settings.store import SettingsProvider
-from shared.snapshots import index
+from shared.snapshots import lifecycle, lookups
 from shared.snapshots.laying_out import body_of
 from shared.snapshots.models import Body
 from shared.storage.base import ObjectStore
@@ -75,7 +75,7 @@ class Exporter:
     async def _export(self, job: Job, lease: Lease, progress: Progress) -> Job | None:
         """Plan the archive and end the job. Return the job of its upload, if there is one."""
         progress.begin(Phase.PREPARING)
-        snapshot_id = await index.pin(self._pool, lease)
+        snapshot_id = await lifecycle.pin(self._pool, lease)
         content = await project_content(self._pool, job.project_id)
         body = None if snapshot_id is None else await body_of(self._pool, snapshot_id)
         progress.begin(Phase.WRITING)
@@ -92,7 +92,7 @@ class Exporter:
         progress.entries = body.entries if body else _MADE
         if plan.snapshot_id is None:
             return
-        for entry in await index.relations(self._pool, plan.snapshot_id):
+        for entry in await lookups.relations(self._pool, plan.snapshot_id):
             if relation := relation_of(entry.name):
                 count = progress.relation(relation)
                 count.bytes, count.lines = entry.raw_size, entry.lines

@@ -20,7 +20,7 @@ from shared.ledger import objects
 from shared.manifest.format import ManifestFile
 from shared.projects.content import ProjectContent
 from shared.segments.inflater import inflate
-from shared.snapshots import index
+from shared.snapshots import lookups
 from shared.snapshots.contents import OF_HEAD, READ_AT_ONCE, make_manifest_digest
 from shared.snapshots.models import Body, PlacedEntry
 from shared.storage.base import ObjectStore
@@ -99,7 +99,7 @@ class ArchivePlanner:
         overrides: Mapping[str, object],
     ) -> list[HeadFile]:
         created = int(content.created_at.timestamp())
-        found = {} if snapshot_id is None else await index.find_entries(self._pool, snapshot_id, OF_HEAD)
+        found = {} if snapshot_id is None else await lookups.find_entries(self._pool, snapshot_id, OF_HEAD)
         version, stored = found.get(VERSION), found.get(PROJECT)
         files = [HeadFile(VERSION, version.entry.mtime if version else created, FORMAT_VERSION)]
         if stored is None:

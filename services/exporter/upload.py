@@ -21,7 +21,7 @@ from shared.remote.client import RemoteClient
 from shared.remote.errors import bad_status
 from shared.remote.masking import mask_url
 from shared.remote.urls import parse
-from shared.snapshots.index import SnapshotGone
+from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.reading import keep_for_reading
 
 LARGEST_PUT = 5 * 2**30

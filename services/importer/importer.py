@@ -23,7 +23,7 @@ from shared.restore.failure_writer import FailureWriter
 from shared.restore.restorer import Restorer
 from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.settings.archive_limits import LimitsProvider
-from shared.snapshots import index
+from shared.snapshots import lifecycle
 from shared.snapshots.contents import make_manifest_digest
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore
@@ -100,7 +100,7 @@ class Importer:
         content_sha256 = await make_manifest_digest(self._pool, snapshot_id)
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
-            await index.commit(
+            await lifecycle.commit(
                 db, snapshot_id=snapshot_id, project_id=job.project_id, features=features, body=writer.body,
                 content_sha256=content_sha256,
             )  # fmt: skip

@@ -25,7 +25,7 @@ from shared.restore.relations import RelationReceiver
 from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.settings.archive_limits import LimitsProvider
 from shared.shielding import work_through
-from shared.snapshots import index
+from shared.snapshots import appending, lifecycle
 from shared.snapshots.contents import make_manifest_digest
 from shared.snapshots.sinks import RelationSink
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
@@ -57,14 +57,14 @@ class RelationImporter:
     async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: OpenArchive) -> None:
         order = job.order
         assert isinstance(order, RelationImportOrder)  # noqa: S101  # this worker claims no other kind
-        base = await index.current(self._pool, job.project_id)
+        base = await lifecycle.current(self._pool, job.project_id)
         failures = FailureWriter(self._pool, lease)
         async with write_snapshot(
             self._pool, self._store, lease, project_id=job.project_id, packed_up_to=0
         ) as writer:
             merge = _Merge(writer, order.relation, limits=await self._limits(), failures=failures)
             if base is not None:
-                await index.share(
+                await appending.share(
                     self._pool, lease, base=base, snapshot_id=writer.snapshot_id, but=merge.name
                 )
                 await writer.share_body(base, but=merge.name)
@@ -85,7 +85,7 @@ class RelationImporter:
         content_sha256 = await make_manifest_digest(self._pool, snapshot_id)
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
-            await index.commit_on_base(
+            await lifecycle.commit_on_base(
                 db,
                 base=base,
                 snapshot_id=snapshot_id,

@@ -14,7 +14,7 @@ from shared.assembly.members import ArchiveMember, Directory, GeneratedFile, Sto
 from shared.database.pool import Database
 from shared.gitlab import layout
 from shared.gitlab.layout import FileKind
-from shared.snapshots import index
+from shared.snapshots import lookups
 from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.snapshots.stored_order import read_stored_order
 
@@ -47,7 +47,7 @@ async def relation_members(
                 object_ids.append(member.placed.entry.name)
     if relation in _FILES:
         name, new_name = _FILES[relation]
-        if file := await index.find_entry(db, snapshot_id, name):
+        if file := await lookups.find_entry(db, snapshot_id, name):
             yield _renamed(file, new_name)
         elif relation == "lfs_objects":
             yield _lfs_index(new_name, object_ids, mtime=mtime)

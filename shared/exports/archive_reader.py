@@ -20,7 +20,7 @@ from shared.exports.archives import FinishedArchive
 from shared.exports.digests import hash_beside
 from shared.logs import describe
 from shared.snapshots import runs
-from shared.snapshots.index import SnapshotGone
+from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.reader import Run
 
 Placed = tuple[int, LayoutItem]

@@ -20,9 +20,9 @@ from shared.archive.limits import Limits
 from shared.database.pool import Connection, Pool
 from shared.pushes import store
 from shared.pushes.store import Push, PushGone
-from shared.snapshots import index
+from shared.snapshots import appending
 from shared.snapshots.body import NoBody
-from shared.snapshots.index import SnapshotGone
+from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import BodyRun, Entry, Segment
 from shared.snapshots.packed_files import PackedFiles, PackedFilesWriter, add_packed_files
 from shared.snapshots.rows import Rows
@@ -118,7 +118,7 @@ async def _append(
     runs: Sequence[BodyRun],
 ) -> None:
     try:
-        await index.append(pool, snapshot_id=part, entries=entries, segments=segments, runs=runs)
+        await appending.append(pool, snapshot_id=part, entries=entries, segments=segments, runs=runs)
     except SnapshotGone as error:
         raise PushGone(push.id) from error
 

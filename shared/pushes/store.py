@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from shared.database.pool import Connection, Database, Pool, Row
 from shared.errors import CrossdockError, Fault
 from shared.gitlab.features import ProjectFeatures
-from shared.snapshots import index
+from shared.snapshots import appending, lifecycle
 
 MOST_OPEN = 20
 """Pushes of one project that may be open at a time; each may name millions of entries."""
@@ -127,7 +127,7 @@ async def open_push(db: Connection, project_id: int, *, with_content: bool, idle
         "INSERT INTO snapshots (project_id) VALUES ($1) RETURNING id", project_id
     )
     if with_content and base is not None:
-        await index.copy_rows(db, base=base, snapshot_id=snapshot_id)
+        await appending.copy_rows(db, base=base, snapshot_id=snapshot_id)
     await db.execute(
         """INSERT INTO pushes (snapshot_id, base_id, expires_at, entries, raw_size)
            SELECT $1, $2, now() + $3, count(*), coalesce(sum(raw_size), 0)
@@ -191,8 +191,8 @@ async def commit(db: Connection, push: Push, *, features: ProjectFeatures, force
         return False
     if held.changes != push.changes:
         raise PushMoving(push.id)
-    base = await index.current(db, push.project_id) if force else push.base_id
-    await index.commit_on_base(
+    base = await lifecycle.current(db, push.project_id) if force else push.base_id
+    await lifecycle.commit_on_base(
         db, base=base, snapshot_id=push.id, project_id=push.project_id, features=features
     )
     await db.execute("UPDATE pushes SET expires_at = now() WHERE snapshot_id = $1", push.id)

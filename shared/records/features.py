@@ -11,7 +11,7 @@ from shared.gitlab import features
 from shared.gitlab.features import ProjectFeatures
 from shared.records.fields import Fields, reader
 from shared.records.reader import find_relation, records_backwards
-from shared.snapshots import index
+from shared.snapshots import lifecycle
 from shared.storage.base import ObjectStore
 
 _INLINE = 64 * 1024
@@ -34,7 +34,7 @@ async def read_features(db: Database, store: ObjectStore, snapshot_id: int) -> P
     return ProjectFeatures.of(partial(_value, read))
 
 
-async def features_of(pool: Pool, store: ObjectStore, content: index.CurrentContent) -> ProjectFeatures:
+async def features_of(pool: Pool, store: ObjectStore, content: lifecycle.CurrentContent) -> ProjectFeatures:
     """Give the features of a project's current content, its overrides included.
 
     They are in the snapshot's row. Where a version before this one committed the snapshot, they are read from
@@ -43,7 +43,7 @@ async def features_of(pool: Pool, store: ObjectStore, content: index.CurrentCont
     found, snapshot_id = content.features, content.snapshot_id
     if found is None and snapshot_id is not None:
         found = await read_features(pool, store, snapshot_id)
-        await index.keep_features(pool, snapshot_id, found)
+        await lifecycle.keep_features(pool, snapshot_id, found)
     return (found or ProjectFeatures()).overridden(content.overrides)
 
 

@@ -18,7 +18,8 @@ from shared.admission import Holder, Places, end_after
 from shared.database.pool import Pool
 from shared.errors import Unavailable
 from shared.records.reader import Relation, records_in
-from shared.snapshots import index
+from shared.snapshots import lookups
+from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import Segment
 from shared.snapshots.reader import Run, read_run
 from shared.storage.base import ObjectStore
@@ -145,7 +146,7 @@ class Finder:
         """Give the segments with matches, and the numbers of the matches."""
         seen = 0
         async with aclosing(
-            index.read_segments(self._pool, relation.snapshot_id, relation.placed.entry.name)
+            lookups.read_segments(self._pool, relation.snapshot_id, relation.placed.entry.name)
         ) as segments:
             async for segment in segments:
                 numbers = [number for number, _ in await self._matching(relation, segment, predicate)]
@@ -154,7 +155,7 @@ class Finder:
                 seen += segment.lines
         # Segments are read page by page: a snapshot that is collected meanwhile looks like a shorter one.
         if seen != relation.length:
-            raise index.SnapshotGone(relation.snapshot_id)
+            raise SnapshotGone(relation.snapshot_id)
 
     async def _matching(
         self, relation: Relation, segment: Segment, predicate: RecordPredicate
@@ -171,9 +172,9 @@ class Finder:
                 skip -= count
                 continue
             name = relation.placed.entry.name
-            segment = await index.find_segment(self._pool, relation.snapshot_id, name, line=first_line)
+            segment = await lookups.find_segment(self._pool, relation.snapshot_id, name, line=first_line)
             if segment is None:
-                raise index.SnapshotGone(relation.snapshot_id)
+                raise SnapshotGone(relation.snapshot_id)
             found = await self._matching(relation, segment, predicate)
             for match in (found[::-1] if backwards else found)[skip:]:
                 yield match

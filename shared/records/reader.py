@@ -11,7 +11,8 @@ from shared.database.pool import Database
 from shared.gitlab.layout import relation_file
 from shared.segments.inflater import inflate
 from shared.segments.lines import lines
-from shared.snapshots import index
+from shared.snapshots import lookups
+from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import PlacedEntry, Segment
 from shared.snapshots.reader import Run, read_run
 from shared.storage.base import ObjectStore
@@ -34,7 +35,7 @@ class Relation:
 
 async def find_relation(db: Database, snapshot_id: int, name: str) -> Relation | None:
     """Find a relation by its name in GitLab."""
-    placed = await index.find_entry(db, snapshot_id, relation_file(name))
+    placed = await lookups.find_entry(db, snapshot_id, relation_file(name))
     return Relation(snapshot_id, placed) if placed else None
 
 
@@ -49,9 +50,9 @@ async def records(
     snapshot_id, placed = relation.snapshot_id, relation.placed
     end = min(first + count, relation.length)
     while first < end:
-        segment = await index.find_segment(db, snapshot_id, placed.entry.name, line=first)
+        segment = await lookups.find_segment(db, snapshot_id, placed.entry.name, line=first)
         if segment is None:
-            raise index.SnapshotGone(snapshot_id)
+            raise SnapshotGone(snapshot_id)
         for record in (await _records_of(store, placed.key, segment))[first - segment.first_line :]:
             if first == end:
                 return
@@ -66,9 +67,9 @@ async def records_backwards(
     name = relation.placed.entry.name
     end = max(last - count, -1)
     while last > end:
-        segment = await index.find_segment(db, relation.snapshot_id, name, line=last)
+        segment = await lookups.find_segment(db, relation.snapshot_id, name, line=last)
         if segment is None:
-            raise index.SnapshotGone(relation.snapshot_id)
+            raise SnapshotGone(relation.snapshot_id)
         found = await _records_of(store, relation.placed.key, segment)
         for record in reversed(found[: last - segment.first_line + 1]):
             if last == end:
@@ -85,13 +86,13 @@ async def whole_relation(
     One segment is held at a time, as with ``records``. Raises SnapshotGone, CorruptSegment and StorageError.
     """
     name, seen = relation.placed.entry.name, 0
-    async with aclosing(index.read_segments(db, relation.snapshot_id, name)) as segments:
+    async with aclosing(lookups.read_segments(db, relation.snapshot_id, name)) as segments:
         async for segment in segments:
             for line in await _lines_of(store, relation.placed.key, segment):
                 yield line, _is_record(line)
             seen += segment.lines
     if seen != relation.length:
-        raise index.SnapshotGone(relation.snapshot_id)
+        raise SnapshotGone(relation.snapshot_id)
 
 
 async def _records_of(store: ObjectStore, key: str, segment: Segment) -> list[bytes]:

@@ -9,7 +9,7 @@ from shared.segments.encoder import Extent
 from shared.snapshots import runs
 from shared.snapshots.body import LAYOUT, BodyWriter, Place
 from shared.snapshots.contents import OF_HEAD
-from shared.snapshots.index import SnapshotGone
+from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import Body, BodyRun, EntryKind
 
 _PAGE = 1000

@@ -9,7 +9,7 @@ from functools import partial
 
 from shared.database.pool import Pool
 from shared.database.prolonging import repeated
-from shared.snapshots.index import SnapshotGone
+from shared.snapshots.errors import SnapshotGone
 
 PROLONG_EVERY = timedelta(seconds=15)
 _KEPT = timedelta(minutes=5)

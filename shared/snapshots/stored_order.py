@@ -6,7 +6,9 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 from shared.database.pool import Database, Row
-from shared.snapshots.index import PLACED, SnapshotGone, behind, placed_entry
+from shared.snapshots.columns import PLACED, placed_entry
+from shared.snapshots.errors import SnapshotGone
+from shared.snapshots.lookups import behind
 from shared.snapshots.models import PlacedEntry
 
 _PAGE = 1000

@@ -11,7 +11,7 @@ from shared.gitlab.layout import PROJECT
 from shared.jobs.models import Lease
 from shared.ledger import objects
 from shared.segments.encoder import BlobEncoder
-from shared.snapshots import index, runs
+from shared.snapshots import appending, lifecycle, runs
 from shared.snapshots.body import LAYOUT, BodyWriter, NoBody
 from shared.snapshots.contents import OF_HEAD
 from shared.snapshots.models import Body, Entry, EntryKind
@@ -123,8 +123,8 @@ async def write_snapshot(
 
     Leaving the block without ``close`` aborts the uploads.
     """
-    snapshot_id = await index.open_snapshot(pool, lease, project_id=project_id)
-    rows = Rows(partial(index.append_for_job, pool, lease, snapshot_id=snapshot_id))
+    snapshot_id = await lifecycle.open_snapshot(pool, lease, project_id=project_id)
+    rows = Rows(partial(appending.append_for_job, pool, lease, snapshot_id=snapshot_id))
     layout = BodyWriter(rows.add)
     async with write_into(
         pool, store, rows=rows, snapshot_id=snapshot_id, packed_up_to=packed_up_to, layout=layout

@@ -16,7 +16,8 @@ from shared.projects import content
 from shared.pushes import store as pushes
 from shared.pushes.store import Push, PushGone, PushMoving
 from shared.records.features import read_features
-from shared.snapshots import index
+from shared.snapshots import lookups
+from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.storage.base import ObjectStore
 from shared.usecases.documents import Documents
@@ -74,21 +75,21 @@ class Commits:
 
     async def _check(self, push: Push, holder: Holder) -> ProjectFeatures:
         """Check the content, and return the project's features that it contains."""
-        if await index.find_entry(self._pool, push.id, PROJECT) is None:
+        if await lookups.find_entry(self._pool, push.id, PROJECT) is None:
             raise ProjectAttributesMissing
-        listing = await index.find_entry(self._pool, push.id, LFS_INDEX)
+        listing = await lookups.find_entry(self._pool, push.id, LFS_INDEX)
         if listing is not None:
             async with self._documents.hold(holder):
                 await self._refuse_unlisted(push, listing)
         try:
             return await read_features(self._pool, self._store, push.id)
-        except index.SnapshotGone:  # the record was replaced while it was read
+        except SnapshotGone:  # the record was replaced while it was read
             raise PushMoving(push.id) from None
 
     async def _refuse_unlisted(self, push: Push, listing: PlacedEntry) -> None:
         document = await load(self._store, listing)
         listed = await asyncio.to_thread(listed_oids, document)
-        async for placed in index.read_entries(self._pool, push.id, folder=folder_of(FileKind.LFS_OBJECT)):
+        async for placed in lookups.read_entries(self._pool, push.id, folder=folder_of(FileKind.LFS_OBJECT)):
             name = placed.entry.name
             if placed.entry.kind is EntryKind.BLOB and oid_of(name).encode() not in listed:
                 raise LfsObjectUnlisted(name)

@@ -11,7 +11,7 @@ from shared.errors import StorageError
 from shared.gitlab.features import CLOSED
 from shared.projects.models import Project
 from shared.records.features import features_of
-from shared.snapshots import index
+from shared.snapshots import lifecycle
 from shared.storage.base import ObjectStore
 from shared.usecases.access import VisibleProject, read_visible_project
 from shared.usecases.errors import NotFound
@@ -43,7 +43,7 @@ async def content_of(
     Raises StorageError where the features are to be read from the store and cannot be. With ``or_closed``
     every feature counts as disabled then, for who shows a project and not its content.
     """
-    content = await index.current_content(pool, found.project.id)
+    content = await lifecycle.current_content(pool, found.project.id)
     if content is None:
         raise NotFound("Project")
     try:

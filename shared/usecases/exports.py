@@ -30,7 +30,7 @@ from shared.remote.urls import parse
 from shared.settings.application import ApplicationSettings
 from shared.settings.environment import MIB
 from shared.settings.store import CHANGED, settings_of
-from shared.snapshots.index import SnapshotGone
+from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.reading import keep_for_reading
 from shared.statuses.exports import FoundExport, find_export
 from shared.storage.base import ObjectStore

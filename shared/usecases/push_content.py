@@ -34,7 +34,7 @@ from shared.restore.failures import Failure, LimitedFailures
 from shared.restore.intake import EntryIntake
 from shared.restore.restorer import Restorer
 from shared.settings.archive_limits import LimitsProvider
-from shared.snapshots import index
+from shared.snapshots import lookups
 from shared.snapshots.models import PlacedEntry
 from shared.storage.base import ObjectStore
 from shared.usecases.documents import Documents
@@ -157,7 +157,7 @@ class PushContent:
                 await postponement.repeat_if_due()
             await receiver.close()
             await part.writer.close()
-            placed = await index.find_entry(self._pool, part.writer.snapshot_id, name)
+            placed = await lookups.find_entry(self._pool, part.writer.snapshot_id, name)
             attributes = verifier.attributes if isinstance(verifier, ProjectDocument) else None
             await self._commit(part, name, limits=limits, attributes=attributes)
         assert placed is not None  # noqa: S101  # what has no entry cannot be committed

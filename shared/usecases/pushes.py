@@ -14,8 +14,8 @@ from shared.database.pool import Pool
 from shared.errors import ArchiveError
 from shared.pushes import parts, store
 from shared.pushes.store import Push, PushCommitted, PushGone, PushMoving, TooManyPushes
-from shared.snapshots import index
-from shared.snapshots.index import SnapshotOutdated
+from shared.snapshots import lookups
+from shared.snapshots.errors import SnapshotOutdated
 from shared.snapshots.models import PlacedEntry
 from shared.usecases.access import find_visible_project, require_user
 from shared.usecases.commits import Commits
@@ -79,7 +79,7 @@ class Pushes:
 
     async def entries(self, push: Push) -> AsyncIterator[PlacedEntry]:
         """Yield all entries, in the order of their names."""
-        async for placed in index.read_entries(self._pool, push.id):
+        async for placed in lookups.read_entries(self._pool, push.id):
             yield placed
 
     async def receive(self, push: Push, name: str, body: PushedBody, *, holder: Holder) -> ReceivedEntry:

@@ -16,7 +16,7 @@ from shared.exports.downloads import FileDownload
 from shared.exports.relation_exports import RelationExport
 from shared.gitlab.portable_relations import PORTABLE_RELATIONS, Form, PortableRelation
 from shared.projects import store
-from shared.snapshots import index
+from shared.snapshots import lookups
 from shared.snapshots.batches import lines_of_batches
 from shared.storage.base import ObjectStore
 from shared.usecases.access import find_maintained_project, require_user
@@ -128,5 +128,5 @@ async def _counts(db: Database, export: RelationExport, relation: PortableRelati
         return [await count_files(db, export.snapshot_id, relation.name)]
     if export.batched and relation.batchable:
         return await lines_of_batches(db, export.snapshot_id, relation.entry)
-    placed = await index.find_entry(db, export.snapshot_id, relation.entry)
+    placed = await lookups.find_entry(db, export.snapshot_id, relation.entry)
     return [placed.entry.lines if placed else 0]

@@ -28,9 +28,9 @@ from shared.exports.relation_exports import ArchiveFacts, RelationExport, keep_f
 from shared.gitlab.layout import PROJECT
 from shared.gitlab.portable_relations import Form, PortableRelation
 from shared.projects.content import project_content
-from shared.snapshots import index
+from shared.snapshots import lookups
 from shared.snapshots.batches import find_batch
-from shared.snapshots.index import SnapshotGone
+from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import PlacedEntry
 from shared.snapshots.reader import Run
 from shared.snapshots.reading import keep_for_reading
@@ -137,7 +137,7 @@ def _require_kind(export: RelationExport, request: RelationRequest) -> None:
 
 
 async def _find(db: Database, export: RelationExport, name: str) -> PlacedEntry | None:
-    return None if export.snapshot_id is None else await index.find_entry(db, export.snapshot_id, name)
+    return None if export.snapshot_id is None else await lookups.find_entry(db, export.snapshot_id, name)
 
 
 async def _lines(db: Database, export: RelationExport, request: RelationRequest) -> PlacedEntry | None:

@@ -12,7 +12,7 @@ from shared.errors import Denied
 from shared.git.bundle_references import References
 from shared.gitlab.layout import REPOSITORY
 from shared.projects.models import Project
-from shared.snapshots import index
+from shared.snapshots import lookups
 from shared.snapshots.models import PlacedEntry
 from shared.snapshots.references import read_references
 from shared.storage.base import ObjectStore
@@ -83,7 +83,7 @@ class Repositories:
     async def find_bundle(self, content: ReadableContent) -> PlacedEntry | None:
         """Return the bundle of the project's repository; None if the repository is empty."""
         snapshot_id = content.snapshot_id
-        return None if snapshot_id is None else await index.find_entry(self._pool, snapshot_id, REPOSITORY)
+        return None if snapshot_id is None else await lookups.find_entry(self._pool, snapshot_id, REPOSITORY)
 
     async def read(self, bundle: PlacedEntry | None) -> References:
         """Read the references that a bundle lists. Raises TooManyReferences."""

@@ -23,7 +23,7 @@ from shared.ledger import objects
 from shared.projects import store
 from shared.projects.models import Project
 from shared.sealing.errors import SecretUnreadable
-from shared.snapshots import index
+from shared.snapshots import lifecycle
 from shared.usecases.errors import NotFound, NotRetriable, RelationImportRunning, RetryGone
 from shared.usecases.exports import ExportableProject, Exports
 from shared.usecases.imports import Imports
@@ -136,5 +136,5 @@ async def _require_place(db: Connection, job: Job, project: Project) -> None:
     newest = await jobs.find_newest(db, project.id, *IMPORTS)
     if newest is not None and newest.id != job.id:
         raise NotRetriable(_NEWER)
-    if await index.current(db, project.id) is not None:
+    if await lifecycle.current(db, project.id) is not None:
         raise NotRetriable(_CONTENT)

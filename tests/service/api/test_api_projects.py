@@ -12,7 +12,7 @@ from shared.gitlab.visibility import Visibility
 from shared.projects import store
 from shared.projects.content import replace_project
 from shared.projects.models import Project
-from shared.snapshots import index
+from shared.snapshots import lifecycle
 from tests.support.api import EXTERNAL_URL, Api
 
 
@@ -163,13 +163,13 @@ async def test_a_project_that_is_replaced_during_a_request_for_its_path_is_the_n
     api: Api, ann: User, project: Project, monkeypatch: pytest.MonkeyPatch, rest: str
 ) -> None:
     new = await api.project(ann, "new")
-    current_content = index.current_content
+    current_content = lifecycle.current_content
 
     async def replaced_first(pool: Pool, project_id: int) -> object:
         async with pool.acquire() as db, db.transaction():
             await replace_project(db, new.id, of=project.full_path, user_id=ann.id)
         return await current_content(pool, project_id)
 
-    monkeypatch.setattr(index, "current_content", replaced_first)
+    monkeypatch.setattr(lifecycle, "current_content", replaced_first)
     answer = await api.get(f"/projects/{project.full_path.replace('/', '%2F')}{rest}", by="ann")
     assert (answer.status, answer.body if rest else answer.body["id"]) == (200, [] if rest else new.id)

@@ -37,7 +37,7 @@ from shared.ledger.collector import Collector
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.restore.sources import ArchiveOpener
 from shared.settings.application import ApplicationSettings
-from shared.snapshots import index
+from shared.snapshots import lifecycle
 from tests.support.api import Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import Dock, ndjson, project
@@ -132,7 +132,7 @@ async def test_a_running_import_that_is_canceled_stops_and_leaves_nothing(api: A
     assert shown["progress"]["remaining_seconds"] >= 1
     assert (canceled.status, canceled.body["state"], canceled.body["lease"]) == (200, "canceled", None)
     assert canceled.body["finished_at"]
-    assert await index.current(api.pool, made.id) is None
+    assert await lifecycle.current(api.pool, made.id) is None
     assert (await api.get(f"/projects/{made.id}/import", by="ann")).body["import_status"] == "canceled"
     await _collect(api)
     assert await api.objects_left() == 0

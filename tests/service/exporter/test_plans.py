@@ -22,7 +22,7 @@ from shared.ledger.collector import Collector
 from shared.ledger.presence import ObjectCut
 from shared.snapshots import body as bodies
 from shared.snapshots import reading
-from shared.snapshots.index import SnapshotGone
+from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.reading import keep_for_reading
 from tests.support.counting import CountingStore, flip
 from tests.support.jobs import claimed

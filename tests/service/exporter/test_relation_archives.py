@@ -19,7 +19,7 @@ from shared.exports.downloads import FileDownload
 from shared.gitlab.portable_relations import PORTABLE_RELATIONS
 from shared.metrics.blocks import BlockMetrics
 from shared.snapshots import reading, stored_order
-from shared.snapshots.index import SnapshotGone
+from shared.snapshots.errors import SnapshotGone
 from shared.usecases import relation_files
 from shared.usecases.errors import RelationExportMissing
 from shared.usecases.exports import Wanted

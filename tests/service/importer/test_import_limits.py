@@ -21,7 +21,7 @@ from shared.archive.limits import MIB, Limits, Prices
 from shared.archive.reader import ArchiveReader
 from shared.restore import archive_events, relations
 from shared.restore.restorer import Restorer
-from shared.snapshots import index
+from shared.snapshots import appending
 from shared.snapshots.models import Entry, Segment
 from tests.support.archives import file, header
 from tests.support.projects import MINIMAL, Dock, archive, files, project
@@ -289,13 +289,13 @@ async def test_thousands_of_entries_wait_in_bounded_batches(
     dock: Dock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = []
-    add = index.append_for_job
+    add = appending.append_for_job
 
     async def spying(*args: Any, entries: Sequence[Entry], segments: Sequence[Segment], **more: Any) -> None:
         waiting.append(len(entries) + len(segments))
         await add(*args, entries=entries, segments=segments, **more)
 
-    monkeypatch.setattr(index, "append_for_job", spying)
+    monkeypatch.setattr(appending, "append_for_job", spying)
     packed = archive([*MINIMAL, *((f"uploads/{n:05}/f", b"x") for n in range(2500))])
     assert (await dock.run_import(packed)).error is None
     assert waiting == [1000, 1000, 502]

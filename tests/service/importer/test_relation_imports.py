@@ -8,7 +8,8 @@ import pytest
 from shared.errors import CrossdockError, LeaseLost
 from shared.jobs import store as jobs
 from shared.jobs.progress import Progress
-from shared.snapshots import index
+from shared.snapshots import appending, lifecycle
+from shared.snapshots.errors import SnapshotGone, SnapshotOutdated
 from tests.support.archives import file, packed
 from tests.support.interrupted import Interrupted
 from tests.support.jobs import claimed
@@ -151,7 +152,7 @@ async def test_content_that_came_meanwhile_is_not_lost(dock: Dock) -> None:
         )
         await db.execute("UPDATE projects SET snapshot_id = $1 WHERE id = 1", new)
         running = await begun_and_waiting(db, dock.relation_importer.run(job, lease, Progress()))
-    with pytest.raises(index.SnapshotOutdated) as raised:
+    with pytest.raises(SnapshotOutdated) as raised:
         await running
     assert await dock.pool.fetchval("SELECT snapshot_id FROM projects WHERE id = 1") == new
     assert raised.value.retryable
@@ -163,20 +164,20 @@ async def test_content_that_came_meanwhile_is_not_lost(dock: Dock) -> None:
 async def test_what_a_content_that_is_gone_shared_is_not_taken_for_whole(dock: Dock) -> None:
     await dock.run_import(project())
     lease = await claimed(dock.pool, await dock.order_relation(project()))
-    mine = await index.open_snapshot(dock.pool, lease, project_id=1)
-    with pytest.raises(index.SnapshotGone):
-        await index.share(dock.pool, lease, base=10**6, snapshot_id=mine, but=ISSUES)
+    mine = await lifecycle.open_snapshot(dock.pool, lease, project_id=1)
+    with pytest.raises(SnapshotGone):
+        await appending.share(dock.pool, lease, base=10**6, snapshot_id=mine, but=ISSUES)
 
 
 async def test_who_has_lost_the_job_shares_nothing(dock: Dock) -> None:
     await dock.run_import(project())
     lease = await claimed(dock.pool, await dock.order_relation(project()))
-    base = await index.current(dock.pool, 1)
+    base = await lifecycle.current(dock.pool, 1)
     assert base is not None
-    mine = await index.open_snapshot(dock.pool, lease, project_id=1)
+    mine = await lifecycle.open_snapshot(dock.pool, lease, project_id=1)
     await dock.pool.execute("DELETE FROM snapshots WHERE id = $1", mine)
     with pytest.raises(LeaseLost):
-        await index.share(dock.pool, lease, base=base, snapshot_id=mine, but=ISSUES)
+        await appending.share(dock.pool, lease, base=base, snapshot_id=mine, but=ISSUES)
 
 
 async def test_null_lines_stay_and_none_are_added(dock: Dock) -> None:

@@ -19,7 +19,7 @@ from shared.jobs import store as jobs
 from shared.ledger.collector import Collector
 from shared.segments.assembler import GzipAssembler
 from shared.segments.encoder import Extent
-from shared.snapshots import index, pack, runs
+from shared.snapshots import appending, lifecycle, lookups, pack, runs
 from shared.snapshots.models import Body
 from shared.snapshots.reader import Run, read_run
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
@@ -54,7 +54,7 @@ async def _written(pool: Pool, store: FilesystemStore) -> AsyncIterator[Snapshot
         yield writer
         await writer.close()
     async with pool.acquire() as db, db.transaction():
-        await index.commit(
+        await lifecycle.commit(
             db, snapshot_id=writer.snapshot_id, project_id=1, features=ProjectFeatures(), body=writer.body
         )
         await jobs.finish(db, lease, progress={})
@@ -133,7 +133,7 @@ async def test_what_an_export_makes_itself_is_in_no_run(pool: Pool, store: Files
     ]  # fmt: skip
     snapshot_id = await _snapshot(pool, store, entries)
     assert await _members(pool, store, snapshot_id) == [("a", b"1"), ("b", b"2"), ("c", b"3")]
-    placed = await index.find_entry(pool, snapshot_id, PROJECT)
+    placed = await lookups.find_entry(pool, snapshot_id, PROJECT)
     assert placed
     stored = await read_run(store, Run(placed.key, placed.entry.position, placed.entry.stored_size))
     assert (await _body(pool, snapshot_id)).document == stored
@@ -163,7 +163,7 @@ async def test_an_entry_that_replaces_another_leaves_the_rest_of_the_body(
     [named] = [name for kind, name, _ in base_entries if name.endswith("/r")]
     base = await _snapshot(pool, store, base_entries)
     async with _written(pool, store) as writer:
-        await index.copy_rows(pool, base=base, snapshot_id=writer.snapshot_id, but=named)
+        await appending.copy_rows(pool, base=base, snapshot_id=writer.snapshot_id, but=named)
         await writer.share_body(base, but=named)
         await _write(writer, "relation", named, b"[]\n")
     kept = [(name, data) for name, data in _expected(base_entries) if name != named]

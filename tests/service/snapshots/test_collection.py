@@ -20,7 +20,8 @@ from shared.jobs import store as jobs
 from shared.ledger import objects
 from shared.ledger.collector import Collector
 from shared.settings.environment import Settings
-from shared.snapshots import index
+from shared.snapshots import appending, lifecycle, lookups
+from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import Entry, EntryKind
 from shared.snapshots.writer import write_snapshot
 from shared.storage.errors import OperationRefused
@@ -123,13 +124,13 @@ async def test_an_object_that_cannot_be_deleted_holds_up_no_other(
 
 async def test_a_snapshot_that_goes_while_it_is_read_is_an_error_and_no_early_end(pool: Pool) -> None:
     lease = await claimed(pool, await queued(pool))
-    snapshot_id = await index.open_snapshot(pool, lease, project_id=1)
+    snapshot_id = await lifecycle.open_snapshot(pool, lease, project_id=1)
     many = [Entry(name=f"{n:05}", kind=EntryKind.DIRECTORY, mtime=1) for n in range(2500)]
-    await index.append_for_job(pool, lease, snapshot_id=snapshot_id, entries=many, segments=[])
-    reading = index.read_entries(pool, snapshot_id)
+    await appending.append_for_job(pool, lease, snapshot_id=snapshot_id, entries=many, segments=[])
+    reading = lookups.read_entries(pool, snapshot_id)
     await anext(reading)
     await pool.execute("DELETE FROM snapshots")
-    with pytest.raises(index.SnapshotGone):
+    with pytest.raises(SnapshotGone):
         [placed async for placed in reading]
 
 

@@ -15,7 +15,8 @@ from shared.jobs.models import Lease
 from shared.ledger import objects
 from shared.ledger.collector import Collector
 from shared.segments.inflater import inflate
-from shared.snapshots import index
+from shared.snapshots import lifecycle, lookups
+from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import EntryKind, PlacedEntry
 from shared.snapshots.reader import Run, read_run
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
@@ -51,13 +52,13 @@ async def _committed(pool: Pool, store: FilesystemStore, blobs: dict[str, bytes]
             await _blob(writer, name, data)
         await writer.close()
     async with pool.acquire() as db, db.transaction():
-        await index.commit(db, snapshot_id=writer.snapshot_id, project_id=1, features=ProjectFeatures())
+        await lifecycle.commit(db, snapshot_id=writer.snapshot_id, project_id=1, features=ProjectFeatures())
         await jobs.finish(db, lease, progress={})
     return writer.snapshot_id
 
 
 async def _entries(pool: Pool, snapshot_id: int) -> dict[str, PlacedEntry]:
-    return {placed.entry.name: placed async for placed in index.read_entries(pool, snapshot_id)}
+    return {placed.entry.name: placed async for placed in lookups.read_entries(pool, snapshot_id)}
 
 
 async def _bytes(store: FilesystemStore, placed: PlacedEntry) -> bytes:
@@ -108,12 +109,12 @@ async def test_any_line_of_a_relation_is_found_in_one_segment(pool: Pool, store:
     assert placed.entry.lines == len(lines)
     assert await _bytes(store, placed) == b"".join(lines)
     for number in (0, 3999, 4000, 4001, 8999):
-        segment = await index.find_segment(pool, writer.snapshot_id, "r", line=number)
+        segment = await lookups.find_segment(pool, writer.snapshot_id, "r", line=number)
         assert segment is not None
         stored = await read_run(store, Run(placed.key, segment.position, segment.stored_size))
         raw = inflate(stored, raw_length=segment.raw_size, crc32=segment.crc32)
         assert raw.split(b"\n")[number - segment.first_line] + b"\n" == lines[number]
-    assert await index.find_segment(pool, writer.snapshot_id, "r", line=9000) is None
+    assert await lookups.find_segment(pool, writer.snapshot_id, "r", line=9000) is None
 
 
 async def test_a_large_blob_is_kept_once(pool: Pool, store: FilesystemStore) -> None:
@@ -165,18 +166,18 @@ async def test_a_worker_whose_job_was_taken_over_cannot_write_into_a_snapshot(
     async with write_snapshot(pool, store, old, project_id=1, packed_up_to=SMALL) as writer:
         await jobs.retry(pool, old, code="storage", error="x", delay=NOW)
         new = await claimed(pool, job)
-        await index.open_snapshot(pool, new, project_id=1)
+        await lifecycle.open_snapshot(pool, new, project_id=1)
         await _blob(writer, "late", b"x")
         with pytest.raises(LeaseLost):
             await writer.close()
     with pytest.raises(LeaseLost):
-        await index.open_snapshot(pool, old, project_id=1)
+        await lifecycle.open_snapshot(pool, old, project_id=1)
 
 
 async def test_collection_spares_what_is_current_pinned_or_young(pool: Pool, store: FilesystemStore) -> None:
     first = await _committed(pool, store, {"a": os.urandom(5000)})
     exporting: Lease = await claimed(pool, await queued(pool))
-    assert await index.pin(pool, exporting) == first
+    assert await lifecycle.pin(pool, exporting) == first
     second = await _committed(pool, store, {"b": os.urandom(5000)})
     young = await objects.register(pool, kind="upload")
 
@@ -184,11 +185,11 @@ async def test_collection_spares_what_is_current_pinned_or_young(pool: Pool, sto
     assert await pool.fetchval("SELECT count(*) FROM objects WHERE id = $1", young.id) == 1
     await _collect(pool, store)
     assert set(await _entries(pool, first)) == {"a"}
-    assert await index.pin(pool, exporting) == first
+    assert await lifecycle.pin(pool, exporting) == first
 
     await jobs.finish(pool, exporting, progress={})
     await _collect(pool, store)
-    with pytest.raises(index.SnapshotGone):
+    with pytest.raises(SnapshotGone):
         await _entries(pool, first)
     assert set(await _entries(pool, second)) == {"b"}
     assert len(await _keys(store)) == 1
