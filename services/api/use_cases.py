@@ -151,7 +151,7 @@ def make_use_cases(  # the ports, and what they are configured with
         manifests=Manifests(pool, exports, signer=config.signer),
         project_members=Members(pool, SourceKind.PROJECT),
         projects=Projects(pool, repositories=repositories),
-        pushes=_make_pushes(pool, store, config, documents=Documents(places.documents)),
+        pushes=_make_pushes(pool, store, config, blocks=blocks, documents=Documents(places.documents)),
         queue=queue,
         records=Records(pool, store, limits=passes),
         relation_exports=RelationExports(pool, store, blocks=blocks, settings=settings),
@@ -171,8 +171,10 @@ def make_use_cases(  # the ports, and what they are configured with
     )
 
 
-def _make_pushes(pool: Pool, store: ObjectStore, config: UseCaseConfig, *, documents: Documents) -> Pushes:
+def _make_pushes(
+    pool: Pool, store: ObjectStore, config: UseCaseConfig, *, blocks: BlockReader, documents: Documents
+) -> Pushes:
     limits = partial(current_limits, pool, config.limits, defaults=config.defaults)
     content = PushContent(pool, store, limits=limits, rules=config.pushes, documents=documents)
-    commits = Commits(pool, store, documents=documents)
+    commits = Commits(pool, store, blocks=blocks, documents=documents)
     return Pushes(pool, content=content, commits=commits, idle=config.pushes.idle)

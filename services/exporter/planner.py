@@ -10,7 +10,7 @@ from dataclasses import replace
 from shared.assembly.blocks import BlockReader
 from shared.assembly.layout import extent_of
 from shared.assembly.plan import Ends, HeadFile, etag_of, plan_ends
-from shared.assembly.project import stored_document
+from shared.assembly.project import load, stored_document
 from shared.database.pool import Pool
 from shared.exports.archives import ArchivePlan
 from shared.gitlab.layout import LFS_INDEX, PROJECT, VERSION
@@ -19,7 +19,6 @@ from shared.gitlab.version import FORMAT_VERSION
 from shared.ledger import objects
 from shared.manifest.format import ManifestFile
 from shared.projects.content import ProjectContent
-from shared.segments.inflater import inflate
 from shared.snapshots import lookups
 from shared.snapshots.contents import OF_HEAD, READ_AT_ONCE, make_manifest_digest
 from shared.snapshots.models import Body, PlacedEntry
@@ -112,10 +111,10 @@ class ArchivePlanner:
     ) -> HeadFile:
         """Give tree/project.json: as it is stored, where nothing overrides it."""
         entry = placed.entry
-        stored = await stored_document(self._blocks, placed, kept)
         if not overrides:
+            stored = await stored_document(self._blocks, placed, kept)
             return HeadFile(PROJECT, entry.mtime, stored, extent_of(entry), entry.sha256)
-        raw = await asyncio.to_thread(inflate, stored, raw_length=entry.raw_size, crc32=entry.crc32)
+        raw = await load(self._blocks, placed, kept)
         return HeadFile(PROJECT, entry.mtime, await asyncio.to_thread(project_attributes, raw, overrides))
 
 

@@ -12,14 +12,12 @@ from shared.gitlab.project_json import project_attributes
 from shared.projects.content import ProjectContent
 from shared.segments.inflater import inflate
 from shared.snapshots.models import PlacedEntry
-from shared.snapshots.reader import read_run
-from shared.storage.base import ObjectStore
 
 _EMPTY = b"{}"
 
 
 async def project_document(
-    store: ObjectStore,
+    blocks: BlockReader,
     stored: PlacedEntry | None,
     content: ProjectContent,
     *,
@@ -34,10 +32,10 @@ async def project_document(
         return project_attributes(_EMPTY, {**content.attributes, **overrides})
     if not overrides:
         return None
-    return await asyncio.to_thread(project_attributes, await load(store, stored), overrides)
+    return await asyncio.to_thread(project_attributes, await load(blocks, stored), overrides)
 
 
-async def stored_document(blocks: BlockReader, placed: PlacedEntry, kept: bytes | None) -> bytes:
+async def stored_document(blocks: BlockReader, placed: PlacedEntry, kept: bytes | None = None) -> bytes:
     """Give a document as it is stored: the ``kept`` bytes, or else by a read. Raises StorageError."""
     if kept is not None:
         return kept
@@ -45,8 +43,8 @@ async def stored_document(blocks: BlockReader, placed: PlacedEntry, kept: bytes 
         return b"".join([chunk async for chunk in chunks])
 
 
-async def load(store: ObjectStore, placed: PlacedEntry) -> bytes:
-    """Read a stored document whole: 50 MiB at most. Raises CorruptSegment and StorageError."""
+async def load(blocks: BlockReader, placed: PlacedEntry, kept: bytes | None = None) -> bytes:
+    """Inflate what ``stored_document`` gives: 50 MiB at most. Raises CorruptSegment and StorageError."""
     entry = placed.entry
-    data = await read_run(store, run_of(placed))
+    data = await stored_document(blocks, placed, kept)
     return await asyncio.to_thread(inflate, data, raw_length=entry.raw_size, crc32=entry.crc32)

@@ -6,6 +6,7 @@ import asyncio
 
 from shared.accounts.models import AccessLevel
 from shared.admission import Holder
+from shared.assembly.blocks import BlockReader
 from shared.assembly.project import load
 from shared.database.pool import Connection, Pool
 from shared.errors import ArchiveError
@@ -46,9 +47,10 @@ class LfsObjectUnlisted(ArchiveError):
 class Commits:
     """Commits open snapshots. ``documents`` limits how many requests hold a whole document in memory."""
 
-    def __init__(self, pool: Pool, store: ObjectStore, *, documents: Documents) -> None:
+    def __init__(self, pool: Pool, store: ObjectStore, *, blocks: BlockReader, documents: Documents) -> None:
         self._pool = pool
         self._store = store
+        self._blocks = blocks
         self._documents = documents
 
     async def commit(self, push: Push, *, level: AccessLevel, force: bool, holder: Holder) -> Push:
@@ -87,7 +89,7 @@ class Commits:
             raise PushMoving(push.id) from None
 
     async def _refuse_unlisted(self, push: Push, listing: PlacedEntry) -> None:
-        document = await load(self._store, listing)
+        document = await load(self._blocks, listing)
         listed = await asyncio.to_thread(listed_oids, document)
         async for placed in lookups.read_entries(self._pool, push.id, folder=folder_of(FileKind.LFS_OBJECT)):
             name = placed.entry.name

@@ -124,7 +124,7 @@ class RelationFiles:
     async def _document(self, export: RelationExport) -> Layout:
         content = await project_content(self._pool, export.project_id)
         placed = await _find(self._pool, export, PROJECT)
-        data = await project_document(self._store, placed, content, overrides=content.overrides)
+        data = await project_document(self._blocks, placed, content, overrides=content.overrides)
         return (lambda: stored_file(placed)) if data is None else (lambda: document_file(data))
 
 

@@ -19,6 +19,7 @@ from services.api.http.places import PlaceNumbers
 from shared.accounts.models import AccessLevel
 from shared.admission import Holder, PlaceRules
 from shared.archive.limits import Limits, Prices
+from shared.assembly.blocks import BlockCorrupt
 from shared.jobs.models import ImportOrder, JobKind
 from shared.ledger.collector import Collector
 from shared.pushes import parts, store
@@ -26,6 +27,7 @@ from shared.pushes.parts import Part
 from shared.usecases import push_content
 from shared.usecases.push_content import PushedBody
 from tests.support.api import Answer, Api
+from tests.support.counting import flip
 from tests.support.imported import imported
 from tests.support.projects import Dock, bundle, ndjson
 from tests.support.projects import project as archive
@@ -367,6 +369,24 @@ async def test_an_lfs_object_that_the_list_lacks_keeps_a_snapshot_from_its_commi
 
     assert (refused.status, detail(refused)) == (422, f"lfs-objects/{OID} is not listed in lfs-objects.json")
     assert (await push.commit()).status == 200
+
+
+async def test_a_list_of_lfs_objects_that_is_corrupt_keeps_a_snapshot_from_its_commit(push: Pusher) -> None:
+    await _opened(push)
+    await push.put("project", b"{}")
+    await push.put("lfs", b"{}")
+    key = await push.api.pool.fetchval(
+        "SELECT o.key FROM entries e JOIN objects o ON o.id = e.object_id WHERE e.name = 'lfs-objects.json'"
+    )
+    flip(push.api.folder / key, 1)
+
+    found = await store.find(push.api.pool, push.project.id, push.snapshot)
+    assert found is not None
+    with pytest.raises(BlockCorrupt):
+        await push.api.uses.pushes.commit(push.user, found, force=False, holder=Holder.of_user(push.user.id))
+
+    assert (await push.commit()).status == 503
+    assert (await push.call("GET")).body["state"] == "open"
 
 
 async def test_what_is_written_while_a_commit_checks_the_content_stops_it(
