@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
@@ -24,7 +24,7 @@ from asyncpg import LockNotAvailableError
 from shared.broker.base import Broker, Delivery
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
-from shared.errors import CrossdockError, LeaseLost
+from shared.errors import BrokerError, CrossdockError, LeaseLost
 from shared.jobs import claims, store
 from shared.jobs.claims import Shares
 from shared.jobs.deadlines import AttemptClock, Deadlines, StorageCheck, check_nothing
@@ -42,6 +42,8 @@ _MOST_DOUBLINGS = 16
 _IDLE = timedelta(seconds=30)
 """How long a worker waits for a wake-up before it looks for a job by itself."""
 _REPORTS_PER_TTL = 4
+_PATIENCE = timedelta(minutes=1)
+"""How long a worker tries to consume at its start; later it tries for ever."""
 
 
 class JobCrashed(CrossdockError):
@@ -121,13 +123,12 @@ class Worker:
         self._changed.set()
 
     async def run(self) -> None:
-        """Work until ``stop``. Raises BrokerError where the broker cannot be reached."""
+        """Work until ``stop``. Raises BrokerError where the broker cannot be reached within a minute."""
         presence = Presence(kind=self._kind, name=self._name, slots=self._limits.concurrency)
         async with keep_present(self._pool, presence, every=self._limits.ttl / _REPORTS_PER_TTL):
             try:
-                async with self._broker.consume(
-                    self._kind.value, prefetch=self._limits.concurrency
-                ) as deliveries:
+                async with AsyncExitStack() as stack:
+                    deliveries = await self._consume(stack)
                     self._serving = asyncio.create_task(self._serve(deliveries))
                     try:
                         await self._until_stopped(self._serving)
@@ -135,6 +136,14 @@ class Worker:
                         self.stop()  # before the deliveries end
             finally:
                 await asyncio.shield(self._drain())
+
+    async def _consume(self, stack: AsyncExitStack) -> AsyncIterator[Delivery]:
+        """Begin to consume. A broker that ends the connection just now is asked again."""
+        async for attempt in stamina.retry_context(on=BrokerError, attempts=None, timeout=_PATIENCE):
+            with attempt:
+                consuming = self._broker.consume(self._kind.value, prefetch=self._limits.concurrency)
+                return await stack.enter_async_context(consuming)
+        raise AssertionError("the last attempt raises")
 
     async def _until_stopped(self, serving: asyncio.Task[None]) -> None:
         """Wait for ``stop``. Raises the error that ended the service."""

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
 import pytest
 
 from services.process.sweeper import Sweeper
-from shared.broker.base import DeadLetter, Message
+from shared.broker.base import DeadLetter, Delivery, Message
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool
-from shared.errors import ArchiveError, StorageError
+from shared.errors import ArchiveError, BrokerError, StorageError
 from shared.jobs import outbox, store
 from shared.jobs.deadlines import Deadlines
 from shared.jobs.models import Job, JobKind
@@ -87,6 +88,24 @@ async def test_an_announced_job_is_done_once_however_often_it_is_announced(
     async with _running(_worker(pool, broker, work)):
         await _until(pool, job, "finished")
     assert work.runs == 1
+
+
+async def test_a_broker_that_goes_while_a_worker_begins_is_asked_again(
+    pool: Pool, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consume, asked = broker.consume, Counter[str]()
+
+    def once_away(queue: str, *, prefetch: int) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
+        asked[queue] += 1
+        if asked[queue] == 1:
+            raise BrokerError("INTERNAL_ERROR")
+        return consume(queue, prefetch=prefetch)
+
+    monkeypatch.setattr(broker, "consume", once_away)
+    job = await _announced(pool, broker)
+    async with _running(_worker(pool, broker, ScriptedWork(pool))):
+        await _until(pool, job, "finished")
+    assert asked == {"export": 2}
 
 
 async def test_a_passing_fault_is_retried_and_a_broken_archive_is_not(
