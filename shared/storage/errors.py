@@ -62,6 +62,17 @@ class ObjectTooLarge(StorageError):
         self.limit = limit
 
 
+class TooManyParts(StorageError):
+    """An object that is composed would have more parts than the store takes; ``limit`` is their number."""
+
+    code = "storage_too_many_parts"
+    retryable = False
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(f"its pieces would make more than {limit} parts, the most of one object")
+        self.limit = limit
+
+
 class KeyInvalid(StorageError, ValueError):
     """The key breaks the rules of the port: a bug of the caller."""
 
