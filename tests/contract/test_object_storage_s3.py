@@ -14,7 +14,7 @@ from structlog.contextvars import bound_contextvars
 from yarl import URL
 
 from shared.errors import ObjectMissing, StorageError
-from shared.storage import s3_writer
+from shared.storage import s3_upload
 from shared.storage.errors import ObjectTooLarge, OperationFailed, OperationRefused
 from shared.storage.s3 import S3Config, S3Store, s3_store
 from shared.storage.s3_part import Part
@@ -161,7 +161,7 @@ async def test_upload_cancelled_before_its_id_came_back_is_aborted(
 async def test_parts_cancelled_before_they_start_give_their_slots_back(
     store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3_writer, "_ABORT_GRACE", 0)
+    monkeypatch.setattr(s3_upload, "_ABORT_GRACE", 0)
     sent = Calls(store, monkeypatch, "upload_part")
     sent.gate.clear()
     async with store.create("packs/1") as writer:
@@ -240,15 +240,15 @@ async def test_a_larger_part_that_is_aborted_is_held_no_more(growing: S3Store, l
 async def test_failed_part_surfaces_at_the_next_write_or_commit(store: S3Store) -> None:
     async with store.create("packs/1") as writer:
         await writer.write(bytes(PART + 1))
-        await asyncio.wait(writer._on_their_way)
-        writer._upload_id += "x"
+        await asyncio.wait(writer._upload._on_their_way)
+        writer._upload._upload_id += "x"
         await writer.write(bytes(PART))
-        await asyncio.wait(writer._on_their_way)
+        await asyncio.wait(writer._upload._on_their_way)
         with pytest.raises(OperationFailed, match="upload_part of 'packs/1'"):
             await writer.write(b"x")
         with pytest.raises(OperationFailed, match="upload_part of 'packs/1'"):
             await writer.commit()
-        writer._upload_id = writer._upload_id[:-1]
+        writer._upload._upload_id = writer._upload._upload_id[:-1]
     assert await leftovers(store) == 0
 
 
