@@ -46,6 +46,14 @@ class ObjectInfo:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The size of an object that was composed, in bytes, and how many of them went through this process."""
+
+    size: int
+    sent: int
+
+
 class ObjectWriter(Protocol):
     """Writes one object; invisible until ``commit``, aborted when left without it.
 

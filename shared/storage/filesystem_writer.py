@@ -86,13 +86,13 @@ class FilesystemWriter:
         if not self._open:
             raise WriterClosed(self._key)
 
-    async def _step(self, operation: str, work: Callable[[], object]) -> None:
+    async def _step(self, operation: str, work: Callable[[], T]) -> T:
         """Run ``work`` in a thread.
 
         After a failure the state of the file is unknown, so the writer aborts.
         """
         try:
-            await in_thread(operation, self._key, work)
+            return await in_thread(operation, self._key, work)
         except StorageError:
             await self.abort()
             raise
