@@ -20,9 +20,11 @@ from itertools import islice
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
-from shared.storage.base import ObjectInfo, check_key
+from shared.storage.base import Composed, ObjectInfo, check_key
+from shared.storage.composition import Piece
 from shared.storage.errors import OperationFailed
 from shared.storage.s3_bucket import S3Bucket, S3Config, refusal
+from shared.storage.s3_composer import S3Composer
 from shared.storage.s3_correlation import name_request
 from shared.storage.s3_presigned import S3Presigned, s3_presigned
 from shared.storage.s3_reader import S3Reader
@@ -93,6 +95,10 @@ class S3Store:
                 yield chunk
         finally:
             reader.close()
+
+    async def compose(self, key: str, pieces: AsyncIterator[Piece], *, size: int) -> Composed:
+        """See ObjectStore; S3 copies by UploadPartCopy."""
+        return await S3Composer(self._bucket, self._presigned, check_key(key), size=size).compose(pieces)
 
     async def stat(self, key: str) -> ObjectInfo:
         """See ObjectStore."""

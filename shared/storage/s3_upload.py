@@ -11,6 +11,7 @@ import structlog
 
 from shared.errors import ObjectMissing, StorageError
 from shared.shielding import to_the_end
+from shared.storage.composition import ObjectRange
 from shared.storage.errors import OperationFailed, WriterClosed
 from shared.storage.s3_bucket import S3Bucket
 from shared.storage.s3_part import Part
@@ -79,6 +80,10 @@ class S3Upload:
         """
         await self._begin_part(lambda number: self._send(number, take()))
 
+    async def copy(self, source: ObjectRange) -> None:
+        """Have S3 copy the next part, as ``send`` sends one."""
+        await self._begin_part(lambda number: self._copy(number, source))
+
     async def commit(self, last: Part, *, size: int) -> None:
         """Send what is left, if anything, and make the object visible. Raises StorageError."""
         self.check()
@@ -124,6 +129,19 @@ class S3Upload:
             place = {"UploadId": upload_id, "PartNumber": number}
             etag = (await self._bucket.call_object("upload_part", self._key, Body=body, **place))["ETag"]
         self._etags[number] = etag
+
+    async def _copy(self, number: int, source: ObjectRange) -> None:
+        config = self._bucket.config
+        answer = await self._bucket.call(
+            "upload_part_copy",
+            source.key,
+            Key=config.prefix + self._key,
+            UploadId=self._upload_id,
+            PartNumber=number,
+            CopySource={"Bucket": config.bucket, "Key": config.prefix + source.key},
+            CopySourceRange=f"bytes={source.start}-{source.start + source.length - 1}",
+        )
+        self._etags[number] = answer["CopyPartResult"]["ETag"]
 
     def _settle(self, reserved: int, task: asyncio.Task[None]) -> None:
         # A callback and no "finally": a task cancelled before its first step never gets to one.
