@@ -7,11 +7,12 @@ once, whole, and never changed; it is invisible until its writer has committed i
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, Self
 
+from shared.storage.composition import Piece
 from shared.storage.errors import KeyInvalid, RangeOutside
 
 _KEY = re.compile(r"(?=[ -\[\]-~]{1,900}\Z)[^./][^/]{0,254}(?:/[^./][^/]{0,254})*")
@@ -107,6 +108,16 @@ class ObjectStore(Protocol):
         ``start + length``; without ``length`` a start at or past the end gives nothing. Later
         StorageError where the bytes stop coming. An object replaced meanwhile is never mixed with
         the new one. Close it (``aclosing``) when left early.
+        """
+
+    async def compose(self, key: str, pieces: AsyncIterator[Piece], *, size: int) -> Composed:
+        """Write the object ``key`` from bytes and from ranges of other objects, and commit it.
+
+        ``size`` is how many bytes the pieces have together. The store copies ranges itself, as far as it can:
+        files wholly, S3 but for short ranges, and up to 5 MiB of each that has other bytes before it. Nobody
+        checks the bytes that are copied. The object is as durable as by a writer. Where this, or what gives
+        the pieces, raises or is cancelled, nothing stays behind, unless an answer to the commit was lost.
+        Raises ObjectMissing, other StorageError for a range that ends early, and TooManyParts (S3 alone).
         """
 
     async def stat(self, key: str) -> ObjectInfo:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, aclosing
 from datetime import timedelta
 from typing import Protocol, Self
 
-from shared.storage.base import ObjectInfo, ObjectStore, ObjectWriter
+from shared.storage.base import Composed, ObjectInfo, ObjectStore, ObjectWriter
+from shared.storage.composition import Piece
 
 CountBytes = Callable[[int], None]
-"""Called with the number of bytes that were just read or written."""
+"""Called with the number of bytes that this process has just read or written."""
 
 
 class Watch(Protocol):
@@ -43,6 +44,13 @@ class ObservedStore:
                 async for chunk in chunks:
                     moved(len(chunk))
                     yield chunk
+
+    async def compose(self, key: str, pieces: AsyncIterator[Piece], *, size: int) -> Composed:
+        """See ObjectStore; bytes that the store copies are not counted."""
+        with self._watch("compose") as moved:
+            composed = await self._store.compose(key, pieces, size=size)
+            moved(composed.sent)
+            return composed
 
     async def stat(self, key: str) -> ObjectInfo:
         """See ObjectStore."""
