@@ -7,7 +7,7 @@ once, whole, and never changed; it is invisible until its writer has committed i
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, Self
@@ -122,6 +122,15 @@ class ObjectStore(Protocol):
 
     async def stat(self, key: str) -> ObjectInfo:
         """Give size and key of an object. Raises ObjectMissing."""
+
+    async def presign(
+        self, key: str, *, method: str, valid: timedelta, headers: Mapping[str, str]
+    ) -> str | None:
+        """Give an address by which anybody may ask for the object; None where the store has none.
+
+        It can be asked with ``method``, GET or HEAD, for the time ``valid``, for ranges as well, and answers
+        with the ``headers`` Content-Type and Content-Disposition. Whether the object is there is not asked.
+        """
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Delete the objects; a missing one is no error. May be repeated."""

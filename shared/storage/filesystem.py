@@ -73,6 +73,11 @@ class FilesystemStore:
         path = self._root / check_key(key)
         return ObjectInfo(key, await in_thread("stat", key, lambda: _size(path, key)))
 
+    async def presign(self, key: str, **_: object) -> str | None:
+        """See ObjectStore: nobody else can ask for files."""
+        check_key(key)
+        return None
+
     async def delete(self, keys: Iterable[str]) -> None:
         """See ObjectStore; directories that become empty go with the objects."""
         for key in keys:

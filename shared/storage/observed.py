@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, aclosing
 from datetime import timedelta
 from typing import Protocol, Self
@@ -56,6 +56,13 @@ class ObservedStore:
         """See ObjectStore."""
         with self._watch("stat"):
             return await self._store.stat(key)
+
+    async def presign(
+        self, key: str, *, method: str, valid: timedelta, headers: Mapping[str, str]
+    ) -> str | None:
+        """See ObjectStore."""
+        with self._watch("presign"):
+            return await self._store.presign(key, method=method, valid=valid, headers=headers)
 
     async def delete(self, keys: Iterable[str]) -> None:
         """See ObjectStore."""

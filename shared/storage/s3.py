@@ -12,7 +12,7 @@ of up to a 640th of its object. A read holds at most 256 KiB, and as much waits 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -23,7 +23,7 @@ from aiobotocore.session import get_session
 from shared.storage.base import Composed, ObjectInfo, check_key
 from shared.storage.composition import Piece
 from shared.storage.errors import OperationFailed
-from shared.storage.s3_bucket import S3Bucket, S3Config, refusal
+from shared.storage.s3_bucket import S3Bucket, S3Config, refusal, translate_errors
 from shared.storage.s3_composer import S3Composer
 from shared.storage.s3_correlation import name_request
 from shared.storage.s3_presigned import S3Presigned, s3_presigned
@@ -35,6 +35,8 @@ __all__ = ["S3Config", "S3Store", "s3_store"]
 
 _DELETED_AT_ONCE = 1000
 """Keys that one DeleteObjects takes: Amazon S3 API reference."""
+_ANSWERED = {"Content-Type": "ResponseContentType", "Content-Disposition": "ResponseContentDisposition"}
+"""What names the headers of an answer in a presigned address."""
 _DEFAULT_REGION = "us-east-1"
 _SESSION = get_session()
 """Keeps the description of S3, megabytes of JSON, for all clients: the second costs a tenth of the first."""
@@ -106,6 +108,16 @@ class S3Store:
         if size is None:
             size = (await self._bucket.call_object("head_object", key))["ContentLength"]
         return ObjectInfo(key, size)
+
+    async def presign(self, key: str, *, method: str, valid: timedelta, headers: Mapping[str, str]) -> str:
+        """See ObjectStore; the address begins as ``endpoint_url`` does."""
+        named = {_ANSWERED[name]: value for name, value in headers.items()}
+        place = {"Bucket": self._bucket.config.bucket, "Key": self._prefix + check_key(key), **named}
+        with translate_errors("presign", key):
+            address: str = await self._bucket.client.generate_presigned_url(
+                "get_object", Params=place, ExpiresIn=int(valid.total_seconds()), HttpMethod=method
+            )
+        return address
 
     async def delete(self, keys: Iterable[str]) -> None:
         """See ObjectStore; a thousand keys a call."""
