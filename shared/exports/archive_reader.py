@@ -12,19 +12,17 @@ import structlog
 
 from shared.assembly.blocks import BlockReader
 from shared.assembly.item_reader import read_items
-from shared.assembly.layout import LayoutItem, cut_placed
+from shared.assembly.layout import cut_placed
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.exports import archives
+from shared.exports.archive_items import Placed, planned_items
 from shared.exports.archives import FinishedArchive
 from shared.exports.digests import hash_beside
 from shared.logs import describe
 from shared.snapshots import runs
 from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.reader import Run
-
-Placed = tuple[int, LayoutItem]
-"""An item, and its offset in the archive."""
 
 _PATIENCE = timedelta(seconds=5)
 """How long the last piece of an archive waits for its digest to be recorded."""
@@ -72,15 +70,9 @@ class ArchiveReader:
         if archive.tail is None:
             yield 0, Run(archive.key, 0, archive.size)
             return
-        head = archive.head_size
-        yield 0, Run(archive.key, 0, head) if archive.head is None else archive.head
-        end = archive.size - len(archive.tail)
-        if archive.snapshot_id is not None and start < end:
-            async for placed in runs.read_runs(self._pool, archive.snapshot_id, offset=max(start - head, 0)):
-                at = head + placed.run.start
-                yield at, placed.run.lead
-                yield at + len(placed.run.lead), Run(placed.key, placed.run.position, placed.run.size)
-        yield end, archive.tail
+        head = Run(archive.key, 0, archive.head_size) if archive.head is None else archive.head
+        async for placed in planned_items(self._pool, archive, head, start=start):
+            yield placed
 
     async def first_key(self, archive: FinishedArchive) -> str | None:
         """Give the key of an object that the archive is made of; None where it has none."""
