@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 
+from services.exporter.composer import ArchiveComposer
 from services.exporter.file_name import file_name
 from services.exporter.planner import ArchivePlanner
 from shared.assembly.blocks import BlockReader
@@ -39,7 +41,10 @@ class UserGone(CrossdockError):
 
 
 class Exporter:
-    """Exports projects, one or several at a time, each in flat memory. ``announce`` wakes who uploads."""
+    """Exports projects, one or several at a time, each in flat memory. ``announce`` wakes who uploads.
+
+    Archives become objects by ``composer``, if there is one.
+    """
 
     def __init__(
         self,
@@ -49,12 +54,14 @@ class Exporter:
         blocks: BlockReader,
         settings: SettingsProvider,
         announce: Callable[[Job], Awaitable[object]],
+        composer: ArchiveComposer | None = None,
     ) -> None:
         self._pool = pool
         self._store = store
         self._planner = ArchivePlanner(pool, store, blocks)
         self._settings = settings
         self._announce = announce
+        self._composer = composer
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
         """Do the job and mark it finished. Raises the error that stopped it. May be repeated.
@@ -83,8 +90,12 @@ class Exporter:
             if snapshot_id is not None:
                 await require_objects(self._pool, self._store, snapshot_id)
             await self._count(progress, plan, body)
-            progress.begin(Phase.COMMITTING)
-            return await self._record(job, lease, plan, content, progress=progress)
+            async with self._composed(plan, progress) as made:
+                progress.begin(Phase.COMMITTING)
+                return await self._record(job, lease, made, content, progress=progress)
+
+    def _composed(self, plan: ArchivePlan, progress: Progress) -> AbstractAsyncContextManager[ArchivePlan]:
+        return nullcontext(plan) if self._composer is None else self._composer.compose(plan, progress)
 
     async def _count(self, progress: Progress, plan: ArchivePlan, body: Body | None) -> None:
         """Count what the archive has: its bytes, its entries, and the lines of its relations."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from services.exporter.archive_seal import ArchiveSeal
+from services.exporter.composer import ArchiveComposer
 from services.exporter.exporter import Exporter
 from services.exporter.upload import Uploader
 from services.process.ports import Ports
@@ -34,6 +35,7 @@ def make_exporters(ports: Ports, settings: Settings) -> list[Background]:
         blocks=ports.blocks,
         settings=partial(application_settings, ports.pool, default_settings(settings)),
         announce=partial(announce, ports.broker),
+        composer=ArchiveComposer(ports.pool, ports.store) if settings.export_redirect else None,
     )
     uploader = Uploader(ports.pool, reader, outbound_clients(ports.pool, settings))
     opened = OpenedWork(uploader, OrderSealer(ports.sealer))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -129,6 +130,7 @@ class Settings(BaseSettings):
     pack_blob_size: int = Field(default=8, ge=0, description="MiB; a larger blob is an object of its own")
     export_retention: int = Field(default=24, ge=1, le=87600, description="hours")
     export_seal: bool = False
+    export_redirect: bool = False
     open_snapshot_retention: int = Field(default=24, ge=1, le=87600, description="hours")
     push_entries: int = Field(default=20_000, ge=1, description="of an archive that one request pushes")
     tokens_limit: int = Field(default=1000, ge=1)
@@ -185,6 +187,14 @@ class Settings(BaseSettings):
         for each in filter(None, map(str.strip, given.split(","))):
             ip_network(each)
         return given
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> Self:
+        if self.export_redirect and self.s3_equal_parts:
+            raise ValueError(
+                "export_redirect has objects of parts that differ, which s3_equal_parts rules out"
+            )
+        return self
 
     @property
     def base_url(self) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from struct import pack
 from typing import Any
 
+from services.exporter.composer import ArchiveComposer
 from services.exporter.exporter import Exporter
 from services.exporter.upload import Uploader
 from services.importer.importer import Importer
@@ -108,6 +109,7 @@ class Dock:
         self.root = root
         self.limits = Limits()
         self.packed_up_to = 1024
+        self.composes_archives = False
         self.settings = ApplicationSettings()
         self.remote = RemoteImportPolicy()
 
@@ -139,8 +141,9 @@ class Dock:
     def exporter(self) -> Exporter:
         """An exporter with the settings as they are now, and nobody whom it would wake."""
         return Exporter(
-            self.pool, self.store, blocks=self.blocks, settings=self._now, announce=self._wake_nobody
-        )
+            self.pool, self.store, blocks=self.blocks, settings=self._now, announce=self._wake_nobody,
+            composer=ArchiveComposer(self.pool, self.store) if self.composes_archives else None,
+        )  # fmt: skip
 
     @property
     def blocks(self) -> BlockReader:

@@ -141,6 +141,14 @@ def test_workers_take_their_limits_from_the_settings() -> None:
     assert limits.shares == Shares(percent=50, weights={"ann": 3, "bob": 0.5})
 
 
+def test_exports_are_not_composed_where_all_parts_have_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}S3_EQUAL_PARTS", "true")
+    Settings()
+    monkeypatch.setenv(f"{PREFIX}EXPORT_REDIRECT", "true")
+    with pytest.raises(ValidationError, match="s3_equal_parts"):
+        Settings()
+
+
 def test_a_network_that_is_none_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}TRUSTED_PROXIES", "10.0.0.0/8, proxy.example.org")
     with pytest.raises(ValidationError, match=r"proxy\.example\.org"):
