@@ -14,6 +14,7 @@ from shared.archive.limits import Limits
 from shared.assembly.blocks import BlockReader
 from shared.broker.base import Broker
 from shared.database.pool import Pool
+from shared.exports.redirects import ArchiveRedirects
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.records.finder import PassLimits
 from shared.sealing.sealer import Sealer
@@ -64,6 +65,7 @@ class UseCaseConfig:
     A project has at most ``webhooks_limit`` webhooks.
     A pass over the records of a relation ends after ``longest_pass``. In a minute, ``failed_sign_ins`` may
     fail from one address, or for one account. ``signer`` signs manifests, if there is one.
+    Downloads of exports that are objects are redirected to the store if ``redirects_downloads``.
     """
 
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
@@ -79,6 +81,7 @@ class UseCaseConfig:
     token_memory: TokenMemory = field(default_factory=TokenMemory)
     failed_sign_ins: int = 60
     signer: Signer | None = None
+    redirects_downloads: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +136,7 @@ def make_use_cases(  # the ports, and what they are configured with
     queue = JobQueue(pool, broker, sealer=sealer, attempts=config.job_attempts, small=config.small_import)
     settings, limits = InstanceSettings(pool, config.defaults), RateLimits(pool, on_quota)
     repositories = Repositories(pool, store)
-    exports = Exports(pool, store, queue, blocks=blocks, settings=settings, limits=limits)
+    exports = _make_exports(pool, store, queue, config, blocks=blocks, settings=settings, limits=limits)
     imports = Imports(pool, queue, settings=settings, limits=limits)
     relation_imports = RelationImports(pool, queue)
     sources = ArchiveFinder(store, RemoteArchives(config.outbound))
@@ -169,6 +172,20 @@ def make_use_cases(  # the ports, and what they are configured with
             pool, sealer=sealer, settings=settings, outbound=config.outbound, limit=config.webhooks_limit
         ),
     )
+
+
+def _make_exports(
+    pool: Pool,
+    store: ObjectStore,
+    queue: JobQueue,
+    config: UseCaseConfig,
+    *,
+    blocks: BlockReader,
+    settings: InstanceSettings,
+    limits: RateLimits,
+) -> Exports:
+    redirects = ArchiveRedirects(pool, store) if config.redirects_downloads else None
+    return Exports(pool, store, queue, blocks=blocks, settings=settings, limits=limits, redirects=redirects)
 
 
 def _make_pushes(

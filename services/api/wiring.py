@@ -103,6 +103,7 @@ def _use_case_config(settings: Settings) -> UseCaseConfig:
         failed_sign_ins=settings.failed_sign_ins,
         longest_pass=timedelta(seconds=settings.record_pass_seconds),
         signer=_signer(settings),
+        redirects_downloads=settings.export_redirect,
     )
 
 

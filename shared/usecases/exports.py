@@ -16,7 +16,8 @@ from shared.errors import ObjectMissing
 from shared.exports import archives
 from shared.exports.archive_reader import ArchiveReader
 from shared.exports.archives import FinishedArchive
-from shared.exports.downloads import FileDownload
+from shared.exports.downloads import FileDownload, Presign
+from shared.exports.redirects import ArchiveRedirects
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, JobKind, JobState, UploadTarget
 from shared.ledger import objects
@@ -79,7 +80,10 @@ class Wanted(Enum):
 
 
 class Exports:
-    """Schedules exports and opens their files, for HTTP handlers, commands and retries."""
+    """Schedules exports and opens their files, for HTTP handlers, commands and retries.
+
+    Who reads an archive is redirected to the store by ``redirects``, if there are any.
+    """
 
     def __init__(
         self,
@@ -90,6 +94,7 @@ class Exports:
         blocks: BlockReader,
         settings: InstanceSettings,
         limits: RateLimits,
+        redirects: ArchiveRedirects | None = None,
     ) -> None:
         self._pool = pool
         self._store = store
@@ -97,6 +102,7 @@ class Exports:
         self._queue = queue
         self._settings = settings
         self._limits = limits
+        self._redirects = redirects
 
     async def require_enabled(self) -> ApplicationSettings:
         """Return the current settings. Raises ExportsDisabled."""
@@ -227,7 +233,8 @@ class Exports:
         async with AsyncExitStack() as stack:
             if wanted is not Wanted.DESCRIPTION:
                 await keep_archive(stack, self._pool, archive)
-            yield _download(self._reader, archive)
+            presign = self._redirects.presign_of(archive) if self._redirects else None
+            yield _download(self._reader, archive, presign)
 
     async def _refuse_target(self, actor: User, project: Project, target: UploadTarget | None) -> None:
         """Raise FieldsInvalid if the URL of the upload is invalid.
@@ -281,7 +288,7 @@ async def require_stored(store: ObjectStore, key: str, *, message: str) -> None:
         raise FileLost(message) from None
 
 
-def _download(reader: ArchiveReader, archive: FinishedArchive) -> FileDownload:
+def _download(reader: ArchiveReader, archive: FinishedArchive, presign: Presign | None) -> FileDownload:
     """Return the download of a finished export."""
     return FileDownload(
         file_name=archive.file_name,
@@ -290,4 +297,5 @@ def _download(reader: ArchiveReader, archive: FinishedArchive) -> FileDownload:
         modified_at=archive.created_at,
         read=partial(reader.read, archive),
         sha256=archive.sha256,
+        presign=presign,
     )

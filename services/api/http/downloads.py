@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 from contextlib import aclosing
 from http import HTTPStatus
 from urllib.parse import quote
@@ -17,14 +18,19 @@ from shared.exports.downloads import FileDownload
 
 
 async def send_file(request: web.Request, download: FileDownload) -> web.StreamResponse:
-    """Respond with the file or the requested range of it, or with 304, 412 or 416.
+    """Respond with the file or the requested range of it, or with 302, 304, 412 or 416.
 
+    The store to which 302 redirects answers ranges itself, by its own entity tag.
     Raises ShareUsed and PlacesTaken if no place becomes free in time.
     """
     headers = _headers(download)
     refused = find_unmet_condition(request.headers, etag=download.etag, modified_at=download.modified_at)
     if refused is not None:
         return web.Response(status=refused, headers=headers)
+    if (address := await _address(request, download, headers)) is not None:
+        return web.Response(
+            status=HTTPStatus.FOUND, headers={"Location": address, "Cache-Control": "no-store"}
+        )
     try:
         part = read_range(
             request.headers, size=download.size, etag=download.etag, last_modified=headers["Last-Modified"]
@@ -38,6 +44,14 @@ async def send_file(request: web.Request, download: FileDownload) -> web.StreamR
         return await _stream(request, download, part=ByteRange(0, download.size), headers=headers)
     headers["Content-Range"] = part.content_range(download.size)
     return await _stream(request, download, part=part, headers=headers, status=HTTPStatus.PARTIAL_CONTENT)
+
+
+async def _address(request: web.Request, download: FileDownload, headers: Mapping[str, str]) -> str | None:
+    """Return the address at which the file is read with the same name and type; None if it is read here."""
+    if download.presign is None:
+        return None
+    named = {name: headers[name] for name in ("Content-Type", "Content-Disposition")}
+    return await download.presign(request.method, named)
 
 
 def _headers(download: FileDownload) -> dict[str, str]:
