@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -92,11 +92,9 @@ class S3Store:
     ) -> AsyncGenerator[bytes, None]:
         """See ObjectStore; chunks have at most 256 KiB, and broken connections are resumed."""
         reader = S3Reader(self._bucket, self._presigned, check_key(key), start=start, length=length)
-        try:
-            while chunk := await reader.chunk():
+        async with aclosing(reader.chunks()) as chunks:
+            async for chunk in chunks:
                 yield chunk
-        finally:
-            reader.close()
 
     async def compose(self, key: str, pieces: AsyncIterator[Piece], *, size: int) -> Composed:
         """See ObjectStore; S3 copies by UploadPartCopy."""

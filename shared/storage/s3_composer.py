@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
 
 from shared.storage.base import Composed, check_key
 from shared.storage.composition import (
@@ -84,13 +85,8 @@ class S3Composer:
     async def _read(self, span: ObjectRange) -> bytes:
         key = check_key(span.key)
         reader = S3Reader(self._bucket, self._presigned, key, start=span.start, length=span.length)
-        chunks: list[bytes] = []
-        try:
-            while chunk := await reader.chunk():
-                chunks.append(chunk)
-        finally:
-            reader.close()
-        return b"".join(chunks)
+        async with aclosing(reader.chunks()) as chunks:
+            return b"".join([chunk async for chunk in chunks])
 
     def _taken(self) -> Part:
         part, self._part = self._part, Part()

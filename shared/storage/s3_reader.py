@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 import structlog
@@ -53,8 +53,16 @@ class S3Reader:
         self._body: _Body | None = None
         self._breaks = 0
 
-    async def chunk(self) -> bytes:
-        """Give the next bytes, at most 256 KiB, or ``b""`` at the end of the range."""
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Give the bytes, at most 256 KiB at a time. Called once; closed when left early."""
+        try:
+            while chunk := await self._chunk():
+                yield chunk
+        finally:
+            self._close()
+
+    async def _chunk(self) -> bytes:
+        """Give the next bytes, or ``b""`` at the end of the range."""
         while self._offset != self._end:
             if self._body is None:
                 await self._ask()
@@ -65,7 +73,7 @@ class S3Reader:
                 await self._pause(error)
         return b""
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Close the response; its connection is closed too where bytes are still to come."""
         if self._answer is not None:
             self._answer.close()
@@ -132,7 +140,7 @@ class S3Reader:
         return chunk
 
     async def _pause(self, error: OperationFailed) -> None:
-        self.close()
+        self._close()
         self._breaks += 1
         if self._breaks > _BREAKS or not error.retryable:
             raise error
