@@ -110,12 +110,8 @@ class S3Store:
     async def presign(self, key: str, *, method: str, valid: timedelta, headers: Mapping[str, str]) -> str:
         """See ObjectStore; the address begins as ``endpoint_url`` does."""
         named = {_ANSWERED[name]: value for name, value in headers.items()}
-        place = {"Bucket": self._bucket.config.bucket, "Key": self._prefix + check_key(key), **named}
         with translate_errors("presign", key):
-            address: str = await self._bucket.client.generate_presigned_url(
-                "get_object", Params=place, ExpiresIn=int(valid.total_seconds()), HttpMethod=method
-            )
-        return address
+            return await self._bucket.presign("get_object", check_key(key), named, valid=valid, method=method)
 
     async def delete(self, keys: Iterable[str]) -> None:
         """See ObjectStore; a thousand keys a call."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -83,6 +83,22 @@ class S3Bucket:
     async def call_object(self, operation: str, key: str, /, **parameters: object) -> dict[str, Any]:
         """Make one call on the object ``key``."""
         return await self.call(operation, key, Key=self.config.prefix + key, **parameters)
+
+    async def presign(
+        self,
+        operation: str,
+        key: str,
+        parameters: Mapping[str, object],
+        *,
+        valid: timedelta,
+        method: str | None = None,
+    ) -> str:
+        """Give the address of a call on the object ``key``; ``method`` is another than that of the call."""
+        place = {"Bucket": self.config.bucket, "Key": self.config.prefix + key, **parameters}
+        address: str = await self.client.generate_presigned_url(
+            operation, Params=place, ExpiresIn=int(valid.total_seconds()), HttpMethod=method
+        )
+        return address
 
     async def pages(self, operation: str, **parameters: object) -> AsyncGenerator[dict[str, Any], None]:
         """Give the pages of a listing; each has the deadline."""

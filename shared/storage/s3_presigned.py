@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -25,8 +26,8 @@ from shared.storage.s3_part import Part
 _BUFFER = 128 * 1024
 """Bytes of an answer that wait for their reader; it is twice as much until the connection is paused."""
 
-_VALID = 300
-"""Seconds for which a signature holds: as long as clocks may differ, and a request may wait for its turn."""
+_VALID = timedelta(minutes=5)
+"""How long a signature holds: as long as clocks may differ, and a request may wait for its turn."""
 
 _FOUND = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
 _TAKES_NO_BODIES = (
@@ -107,11 +108,7 @@ class S3Presigned:
         return asyncio.timeout(self._bucket.config.call_timeout.total_seconds())
 
     async def _address(self, operation: str, key: str, **parameters: object) -> URL:
-        place = {"Bucket": self._bucket.config.bucket, "Key": self._bucket.config.prefix + key}
-        url = await self._bucket.client.generate_presigned_url(
-            operation, Params=place | parameters, ExpiresIn=_VALID
-        )
-        return URL(url, encoded=True)
+        return URL(await self._bucket.presign(operation, key, parameters, valid=_VALID), encoded=True)
 
 
 def _named(more: Mapping[str, str] | None = None) -> dict[str, str]:
