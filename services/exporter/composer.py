@@ -15,7 +15,6 @@ from shared.jobs.progress import Progress
 from shared.ledger import objects
 from shared.ledger.objects import ObjectCollected, StoredObject
 from shared.snapshots.errors import SnapshotGone
-from shared.snapshots.reader import Run
 from shared.storage.base import ObjectStore
 from shared.storage.composition import ObjectRange, Piece, evenly, length_of
 from shared.storage.errors import TooManyParts
@@ -61,13 +60,13 @@ class ArchiveComposer:
         # Without checksums: nobody has read what the store copied, and its blocks lie otherwise than before.
         await objects.record_stored(self._pool, named.id, size=composed.size, sha256=None)
 
-    async def _head(self, plan: ArchivePlan) -> bytes | Run:
+    async def _head(self, plan: ArchivePlan) -> bytes | ObjectRange:
         if plan.object_id is None:
             return plan.head or b""
         stored = await objects.find_stored(self._pool, plan.object_id)
         if stored is None:
             raise ObjectCollected(plan.object_id)
-        return Run(stored.key, 0, stored.size)
+        return ObjectRange(stored.key, 0, stored.size)
 
 
 async def _pieces(
@@ -76,8 +75,7 @@ async def _pieces(
     """Give the bytes and ranges of a plan; count each once the next one is wanted. Raises SnapshotGone."""
     missing = plan.size
     async for _, item in items:
-        source = ObjectRange(item.key, item.position, item.length) if isinstance(item, Run) else item
-        for piece in evenly(source, _STEP) if isinstance(source, ObjectRange) else [source]:
+        for piece in evenly(item, _STEP) if isinstance(item, ObjectRange) else [item]:
             yield piece
             missing -= length_of(piece)
             progress.other_bytes += length_of(piece)

@@ -14,9 +14,9 @@ from shared.database.pool import Pool
 from shared.errors import StorageError
 from shared.ledger.blocks import StoredBlocks, find_blocks
 from shared.metrics.blocks import BlockMetrics
-from shared.snapshots.reader import Run
 from shared.storage.base import ObjectStore
 from shared.storage.checksums import BLOCK, WIDTH, checksum
+from shared.storage.composition import ObjectRange
 
 _log = structlog.get_logger()
 
@@ -52,26 +52,26 @@ class BlockReader:
         self._find = find
         self._on_corrupt = on_corrupt
 
-    async def read(self, stretch: Run) -> AsyncGenerator[bytes, None]:
+    async def read(self, stretch: ObjectRange) -> AsyncGenerator[bytes, None]:
         """Give the bytes of a stretch in order, by one request to the store.
 
         An object without checksums, which a version before has stored, is read as it is. Raises BlockCorrupt
         before the first byte of a block that is wrong, and StorageError.
         """
         first = stretch.position // BLOCK
-        count = block_end(stretch.position + stretch.length) // BLOCK - first
+        count = block_end(stretch.end) // BLOCK - first
         blocks = await self._find(stretch.key, first=first, count=count)
         chunks = self._unchecked(stretch) if blocks is None else self._checked(stretch, blocks)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
 
-    def _unchecked(self, stretch: Run) -> AsyncGenerator[bytes, None]:
+    def _unchecked(self, stretch: ObjectRange) -> AsyncGenerator[bytes, None]:
         return self._store.read(stretch.key, start=stretch.position, length=stretch.length)
 
-    async def _checked(self, stretch: Run, blocks: StoredBlocks) -> AsyncGenerator[bytes, None]:
+    async def _checked(self, stretch: ObjectRange, blocks: StoredBlocks) -> AsyncGenerator[bytes, None]:
         at = stretch.position // BLOCK * BLOCK
-        end = stretch.position + stretch.length
+        end = stretch.end
         length = min(block_end(end), max(blocks.size, end)) - at
         async with aclosing(self._store.read(stretch.key, start=at, length=length)) as chunks:
             async for block in _in_blocks(chunks):

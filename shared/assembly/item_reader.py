@@ -10,7 +10,7 @@ from shared.assembly.layout import LayoutItem
 from shared.assembly.stretches import stretches
 from shared.errors import StorageError
 from shared.pieces import gathered, read_ahead
-from shared.snapshots.reader import Run
+from shared.storage.composition import ObjectRange
 
 _ITEMS = 4096
 _OWN = 1024 * 1024
@@ -40,7 +40,7 @@ async def _windows(items: AsyncIterator[LayoutItem]) -> AsyncGenerator[list[Layo
     own = 0
     async for item in items:
         window.append(item)
-        own += 0 if isinstance(item, Run) else len(item)
+        own += 0 if isinstance(item, ObjectRange) else len(item)
         if len(window) >= _ITEMS or own >= _OWN:
             yield window
             window, own = [], 0
@@ -48,7 +48,7 @@ async def _windows(items: AsyncIterator[LayoutItem]) -> AsyncGenerator[list[Layo
 
 
 async def _read(blocks: BlockReader, window: list[LayoutItem]) -> AsyncGenerator[bytes, None]:
-    runs = [item for item in window if isinstance(item, Run) and item.length]
+    runs = [item for item in window if isinstance(item, ObjectRange) and item.length]
     async with aclosing(_places(blocks, stretches(runs))) as chunks:
         cutter = _RunCutter(chunks)
         for item in window:
@@ -62,7 +62,9 @@ async def _read(blocks: BlockReader, window: list[LayoutItem]) -> AsyncGenerator
                 yield piece
 
 
-async def _places(blocks: BlockReader, wanted: Iterable[Run]) -> AsyncGenerator[tuple[str, int, bytes], None]:
+async def _places(
+    blocks: BlockReader, wanted: Iterable[ObjectRange]
+) -> AsyncGenerator[tuple[str, int, bytes], None]:
     """Give the bytes of stretches in chunks, each with its object's key and its position."""
     for stretch in wanted:
         position = stretch.position
@@ -79,18 +81,18 @@ class _RunCutter:
         self._chunks = chunks
         self._chunk = ("", 0, b"")
 
-    async def take(self, run: Run, done: int) -> bytes:
+    async def take(self, run: ObjectRange, done: int) -> bytes:
         """Give bytes of ``run`` from the ``done``th on, as many as are there. Raises StorageError."""
         while (start := self._find(run, done)) is None:
             self._chunk = await self._next(run)
         return self._chunk[2][start : start + run.length - done]
 
-    def _find(self, run: Run, done: int) -> int | None:
+    def _find(self, run: ObjectRange, done: int) -> int | None:
         key, position, data = self._chunk
         start = run.position + done - position
         return start if key == run.key and 0 <= start < len(data) else None
 
-    async def _next(self, run: Run) -> tuple[str, int, bytes]:
+    async def _next(self, run: ObjectRange) -> tuple[str, int, bytes]:
         try:
             return await anext(self._chunks)
         except StopAsyncIteration:

@@ -14,9 +14,9 @@ from shared.assembly.members import ArchiveMember, Directory, GeneratedFile, Sto
 from shared.segments.assembler import GzipAssembler
 from shared.segments.encoder import Extent
 from shared.snapshots.models import Entry, PlacedEntry
-from shared.snapshots.reader import Run
+from shared.storage.composition import ObjectRange, Piece, cut, length_of
 
-LayoutItem = bytes | Run
+LayoutItem = Piece
 """Bytes made here, at most about 1 MiB, or the place of a stored run."""
 
 LAYOUT = 2
@@ -40,12 +40,12 @@ class ArchiveLayout:
         yield self._gzip.header()
         async for member in members:
             for part in self._parts(member):
-                yield part if isinstance(part, Run) else self._gzip.plain(part)
+                yield part if isinstance(part, ObjectRange) else self._gzip.plain(part)
         self._own += tar.end_of_archive(self._written)
         yield self._gzip.plain(self._taken())
         yield self._gzip.finish()
 
-    def _parts(self, member: ArchiveMember) -> Iterator[memoryview | bytes | Run]:
+    def _parts(self, member: ArchiveMember) -> Iterator[memoryview | bytes | ObjectRange]:
         match member:
             case Directory(name, mtime):
                 self._add(tar.directory_header(name.rstrip("/"), mtime))
@@ -99,19 +99,14 @@ async def document_file(data: bytes) -> AsyncGenerator[LayoutItem, None]:
     yield gzip.finish()
 
 
-def run_of(placed: PlacedEntry) -> Run:
+def run_of(placed: PlacedEntry) -> ObjectRange:
     """Give the place of an entry's stored bytes."""
-    return Run(placed.key, placed.entry.position, placed.entry.stored_size)
+    return ObjectRange(placed.key, placed.entry.position, placed.entry.stored_size)
 
 
 def extent_of(entry: Entry) -> Extent:
     """Give the lengths and the checksum of an entry's stored bytes."""
     return Extent(entry.raw_size, entry.stored_size, entry.crc32)
-
-
-def size_of(item: LayoutItem) -> int:
-    """Give the number of bytes that an item has in the file."""
-    return item.length if isinstance(item, Run) else len(item)
 
 
 def cut_part(
@@ -125,7 +120,7 @@ async def _placed(items: AsyncIterator[LayoutItem]) -> AsyncGenerator[tuple[int,
     at = 0
     async for item in items:
         yield at, item
-        at += size_of(item)
+        at += length_of(item)
 
 
 async def cut_placed(
@@ -137,17 +132,11 @@ async def cut_placed(
     """
     end = start + length
     async for at, item in items:
-        first, last = max(start - at, 0), min(end - at, size_of(item))
+        first, last = max(start - at, 0), min(end - at, length_of(item))
         if first < last:
-            yield _cut(item, first, last)
-        if at + size_of(item) >= end:
+            yield cut(item, first, last)
+        if at + length_of(item) >= end:
             return
-
-
-def _cut(item: LayoutItem, first: int, last: int) -> LayoutItem:
-    if isinstance(item, Run):
-        return Run(item.key, item.position + first, last - first)
-    return item[first:last]
 
 
 def _slices(data: bytes) -> Iterator[memoryview]:

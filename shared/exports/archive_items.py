@@ -8,14 +8,14 @@ from shared.assembly.layout import LayoutItem
 from shared.database.pool import Database
 from shared.exports.archives import ArchivePlan
 from shared.snapshots import runs
-from shared.snapshots.reader import Run
+from shared.storage.composition import ObjectRange, length_of
 
 Placed = tuple[int, LayoutItem]
 """An item, and its offset in the archive."""
 
 
 async def planned_items(
-    db: Database, plan: ArchivePlan, head: bytes | Run, *, start: int = 0
+    db: Database, plan: ArchivePlan, head: bytes | ObjectRange, *, start: int = 0
 ) -> AsyncGenerator[Placed, None]:
     """Give the items of a plan that has a tail; those wholly before the offset ``start`` may be missing.
 
@@ -23,11 +23,11 @@ async def planned_items(
     """
     yield 0, head
     tail = plan.tail or b""
-    before = head.length if isinstance(head, Run) else len(head)
+    before = length_of(head)
     end = plan.size - len(tail)
     if plan.snapshot_id is not None and start < end:
         async for placed in runs.read_runs(db, plan.snapshot_id, offset=max(start - before, 0)):
             at = before + placed.run.start
             yield at, placed.run.lead
-            yield at + len(placed.run.lead), Run(placed.key, placed.run.position, placed.run.size)
+            yield at + len(placed.run.lead), ObjectRange(placed.key, placed.run.position, placed.run.size)
     yield end, tail

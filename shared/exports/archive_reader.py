@@ -22,7 +22,7 @@ from shared.exports.digests import hash_beside
 from shared.logs import describe
 from shared.snapshots import runs
 from shared.snapshots.errors import SnapshotGone
-from shared.snapshots.reader import Run
+from shared.storage.composition import ObjectRange
 
 _PATIENCE = timedelta(seconds=5)
 """How long the last piece of an archive waits for its digest to be recorded."""
@@ -68,9 +68,9 @@ class ArchiveReader:
 
     async def _items(self, archive: FinishedArchive, start: int) -> AsyncGenerator[Placed, None]:
         if archive.tail is None:
-            yield 0, Run(archive.key, 0, archive.size)
+            yield 0, ObjectRange(archive.key, 0, archive.size)
             return
-        head = Run(archive.key, 0, archive.head_size) if archive.head is None else archive.head
+        head = ObjectRange(archive.key, 0, archive.head_size) if archive.head is None else archive.head
         async for placed in planned_items(self._pool, archive, head, start=start):
             yield placed
 

@@ -21,8 +21,9 @@ from shared.records.reader import Relation, records_in
 from shared.snapshots import lookups
 from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import Segment
-from shared.snapshots.reader import Run, read_run
+from shared.snapshots.reader import read_run
 from shared.storage.base import ObjectStore
+from shared.storage.composition import ObjectRange
 
 KEPT = 64
 """How many results are cached, of 16 bytes for each segment with a match: 16 KiB for a GiB of lines."""
@@ -160,7 +161,7 @@ class Finder:
     async def _matching(
         self, relation: Relation, segment: Segment, predicate: RecordPredicate
     ) -> list[tuple[int, bytes]]:
-        run = Run(relation.placed.key, segment.position, segment.stored_size)
+        run = ObjectRange(relation.placed.key, segment.position, segment.stored_size)
         return await asyncio.to_thread(_filtered, await read_run(self._store, run), segment, predicate)
 
     async def page(

@@ -14,8 +14,9 @@ from shared.segments.lines import lines
 from shared.snapshots import lookups
 from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import PlacedEntry, Segment
-from shared.snapshots.reader import Run, read_run
+from shared.snapshots.reader import read_run
 from shared.storage.base import ObjectStore
+from shared.storage.composition import ObjectRange
 
 _NULL = b"n"
 
@@ -100,7 +101,7 @@ async def _records_of(store: ObjectStore, key: str, segment: Segment) -> list[by
 
 
 async def _lines_of(store: ObjectStore, key: str, segment: Segment) -> list[bytes]:
-    stored = await read_run(store, Run(key, segment.position, segment.stored_size))
+    stored = await read_run(store, ObjectRange(key, segment.position, segment.stored_size))
     return await asyncio.to_thread(_inflated, stored, segment)
 
 

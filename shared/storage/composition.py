@@ -15,11 +15,16 @@ from shared.storage.errors import TooManyParts
 
 @dataclass(frozen=True, slots=True)
 class ObjectRange:
-    """``length`` bytes from ``start`` on of the object ``key``."""
+    """``length`` stored bytes at ``position`` of the object ``key``."""
 
     key: str
-    start: int
+    position: int
     length: int
+
+    @property
+    def end(self) -> int:
+        """The position behind its last byte."""
+        return self.position + self.length
 
 
 Piece = bytes | ObjectRange
@@ -95,7 +100,7 @@ class PartPlanner:
 
     def _continues(self, before: ObjectRange, after: ObjectRange) -> bool:
         """Tell whether to join two ranges: a long one is copied at once, so that its copies do not wait."""
-        is_next = before.key == after.key and before.start + before.length == after.start
+        is_next = before.key == after.key and before.end == after.position
         return is_next and before.length < self._limits.longest_copied
 
     def _place_range(self) -> list[ComposedPart]:
@@ -109,7 +114,7 @@ class PartPlanner:
         sent = self._hold(cut(source, 0, lacking)) if lacking else []
         if self._held:
             sent.append(self._release())
-        rest = ObjectRange(source.key, source.start + lacking, source.length - lacking)
+        rest = ObjectRange(source.key, source.position + lacking, source.length - lacking)
         return sent + [CopiedPart(part) for part in evenly(rest, self._limits.longest_copied)]
 
     def _hold(self, piece: Piece) -> list[ComposedPart]:
@@ -148,7 +153,7 @@ def length_of(piece: Piece) -> int:
 def cut(piece: Piece, first: int, last: int) -> Piece:
     """Give the bytes of a piece from number ``first`` on, and before number ``last``."""
     if isinstance(piece, ObjectRange):
-        return ObjectRange(piece.key, piece.start + first, last - first)
+        return ObjectRange(piece.key, piece.position + first, last - first)
     return piece[first:last]
 
 
@@ -160,19 +165,19 @@ def spans(ranges: Iterable[ObjectRange], *, gap: int, longest: int) -> list[Obje
     found: list[ObjectRange] = []
     for each in ranges:
         last = found[-1] if found else None
-        if last and _is_near(last, each, gap) and each.start + each.length - last.start <= longest:
-            found[-1] = replace(last, length=each.start + each.length - last.start)
+        if last and _is_near(last, each, gap) and each.end - last.position <= longest:
+            found[-1] = replace(last, length=each.end - last.position)
         else:
             found.append(each)
     return found
 
 
 def _is_near(before: ObjectRange, after: ObjectRange, gap: int) -> bool:
-    return before.key == after.key and 0 <= after.start - before.start - before.length <= gap
+    return before.key == after.key and 0 <= after.position - before.end <= gap
 
 
 def evenly(source: ObjectRange, longest: int) -> list[ObjectRange]:
     """Cut a range into parts of about one length, at most ``longest``, so that none is a short rest."""
     count = max(1, -(-source.length // longest))
     ends = [source.length * number // count for number in range(count + 1)]
-    return [ObjectRange(source.key, source.start + first, last - first) for first, last in pairwise(ends)]
+    return [ObjectRange(source.key, source.position + first, last - first) for first, last in pairwise(ends)]

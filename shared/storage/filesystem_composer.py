@@ -87,8 +87,8 @@ class FilesystemComposer(FilesystemWriter):
     def _copy(self, source: ObjectRange) -> None:
         file, target = self._open_source(source.key), self._flush()
         size = os.fstat(file.fileno()).st_size
-        left = bytes_in_range(source.key, start=source.start, length=source.length, size=size)
-        file.seek(source.start)
+        left = bytes_in_range(source.key, start=source.position, length=source.length, size=size)
+        file.seek(source.position)
         while left:
             copied = self._copy_by_kernel(file, target, left) or self._copy_by_hand(file, target, left)
             if not copied:

@@ -79,12 +79,12 @@ class S3Composer:
                 span = next(each for each in wanted if _covers(each, piece))
                 data = await self._read(span)
             # A copy, so that no part holds what lies between its pieces.
-            first = piece.start - span.start
+            first = piece.position - span.position
             self._part.append(memoryview(data[first : first + piece.length]))
 
     async def _read(self, span: ObjectRange) -> bytes:
         key = check_key(span.key)
-        reader = S3Reader(self._bucket, self._presigned, key, start=span.start, length=span.length)
+        reader = S3Reader(self._bucket, self._presigned, key, start=span.position, length=span.length)
         async with aclosing(reader.chunks()) as chunks:
             return b"".join([chunk async for chunk in chunks])
 
@@ -94,7 +94,7 @@ class S3Composer:
 
 
 def _covers(span: ObjectRange, piece: ObjectRange) -> bool:
-    is_within = span.start <= piece.start and piece.start + piece.length <= span.start + span.length
+    is_within = span.position <= piece.position and piece.end <= span.end
     return span.key == piece.key and is_within
 
 

@@ -139,7 +139,7 @@ class S3Upload:
             UploadId=self._upload_id,
             PartNumber=number,
             CopySource={"Bucket": config.bucket, "Key": config.prefix + source.key},
-            CopySourceRange=f"bytes={source.start}-{source.start + source.length - 1}",
+            CopySourceRange=f"bytes={source.position}-{source.end - 1}",
         )
         self._etags[number] = answer["CopyPartResult"]["ETag"]
 

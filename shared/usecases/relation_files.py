@@ -16,7 +16,6 @@ from shared.assembly.layout import (
     LayoutItem,
     cut_part,
     document_file,
-    size_of,
     stored_file,
 )
 from shared.assembly.members import ArchiveMember
@@ -32,9 +31,9 @@ from shared.snapshots import lookups
 from shared.snapshots.batches import find_batch
 from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import PlacedEntry
-from shared.snapshots.reader import Run
 from shared.snapshots.reading import keep_for_reading
 from shared.storage.base import ObjectStore
+from shared.storage.composition import ObjectRange, length_of
 from shared.usecases.errors import RelationExportInvalid, RelationExportMissing
 from shared.usecases.exports import Wanted, require_stored
 
@@ -190,8 +189,8 @@ def _etag(export: RelationExport, request: RelationRequest, facts: ArchiveFacts)
 async def _measure(layout: Layout) -> ArchiveFacts:
     size, last, first_key = 0, b"", ""
     async for item in layout():
-        size += size_of(item)
-        if isinstance(item, Run):
+        size += length_of(item)
+        if isinstance(item, ObjectRange):
             first_key = first_key or item.key
         else:
             last = item

@@ -26,7 +26,7 @@ async def composed(store: ObjectStore, *pieces: Piece, key: str = "archives/1") 
 def content(pieces: Iterable[Piece]) -> bytes:
     """Give the bytes of pieces of the stored objects."""
     return b"".join(
-        piece if isinstance(piece, bytes) else STORED[piece.key][piece.start : piece.start + piece.length]
+        piece if isinstance(piece, bytes) else STORED[piece.key][piece.position : piece.end]
         for piece in pieces
     )
 

@@ -21,8 +21,9 @@ from shared.segments.assembler import GzipAssembler
 from shared.segments.encoder import Extent
 from shared.snapshots import appending, lifecycle, lookups, pack, runs
 from shared.snapshots.models import Body
-from shared.snapshots.reader import Run, read_run
+from shared.snapshots.reader import read_run
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
+from shared.storage.composition import ObjectRange
 from shared.storage.filesystem import FilesystemStore
 from tests.support.jobs import claimed, queued
 
@@ -80,7 +81,7 @@ async def _members(pool: Pool, store: FilesystemStore, snapshot_id: int) -> list
         assert placed.run.start == len(stored)
         stored += placed.run.lead
         if placed.run.size:
-            stored += await read_run(store, Run(placed.key, placed.run.position, placed.run.size))
+            stored += await read_run(store, ObjectRange(placed.key, placed.run.position, placed.run.size))
     assert len(stored) == body.size
     gzip = GzipAssembler()
     head = gzip.header()
@@ -135,7 +136,7 @@ async def test_what_an_export_makes_itself_is_in_no_run(pool: Pool, store: Files
     assert await _members(pool, store, snapshot_id) == [("a", b"1"), ("b", b"2"), ("c", b"3")]
     placed = await lookups.find_entry(pool, snapshot_id, PROJECT)
     assert placed
-    stored = await read_run(store, Run(placed.key, placed.entry.position, placed.entry.stored_size))
+    stored = await read_run(store, ObjectRange(placed.key, placed.entry.position, placed.entry.stored_size))
     assert (await _body(pool, snapshot_id)).document == stored
 
 

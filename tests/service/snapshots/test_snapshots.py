@@ -18,8 +18,9 @@ from shared.segments.inflater import inflate
 from shared.snapshots import lifecycle, lookups
 from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import EntryKind, PlacedEntry
-from shared.snapshots.reader import Run, read_run
+from shared.snapshots.reader import read_run
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
+from shared.storage.composition import ObjectRange
 from shared.storage.filesystem import FilesystemStore
 from tests.support.jobs import claimed, queued
 from tests.support.waiting import until_locked, until_row
@@ -65,7 +66,7 @@ async def _bytes(store: FilesystemStore, placed: PlacedEntry) -> bytes:
     entry = placed.entry
     if not entry.raw_size:
         return b""
-    stored = await read_run(store, Run(placed.key, entry.position, entry.stored_size))
+    stored = await read_run(store, ObjectRange(placed.key, entry.position, entry.stored_size))
     return inflate(stored, raw_length=entry.raw_size, crc32=entry.crc32)
 
 
@@ -111,7 +112,7 @@ async def test_any_line_of_a_relation_is_found_in_one_segment(pool: Pool, store:
     for number in (0, 3999, 4000, 4001, 8999):
         segment = await lookups.find_segment(pool, writer.snapshot_id, "r", line=number)
         assert segment is not None
-        stored = await read_run(store, Run(placed.key, segment.position, segment.stored_size))
+        stored = await read_run(store, ObjectRange(placed.key, segment.position, segment.stored_size))
         raw = inflate(stored, raw_length=segment.raw_size, crc32=segment.crc32)
         assert raw.split(b"\n")[number - segment.first_line] + b"\n" == lines[number]
     assert await lookups.find_segment(pool, writer.snapshot_id, "r", line=9000) is None

@@ -15,12 +15,12 @@ from shared.archive import writer as tar
 from shared.archive.tar_header import parse_header
 from shared.assembly.blocks import BlockReader
 from shared.assembly.item_reader import read_items
-from shared.assembly.layout import ArchiveLayout, LayoutItem, cut_part, size_of
+from shared.assembly.layout import ArchiveLayout, LayoutItem, cut_part
 from shared.assembly.members import ArchiveMember, Directory, GeneratedFile, StoredFile
 from shared.errors import StorageError
 from shared.segments.encoder import BlobEncoder
 from shared.snapshots.models import Entry, EntryKind, PlacedEntry
-from shared.snapshots.reader import Run
+from shared.storage.composition import ObjectRange, length_of
 from shared.storage.filesystem import FilesystemStore
 
 T = TypeVar("T")
@@ -114,7 +114,7 @@ async def test_a_file_over_8_gib_is_announced_and_accounted_for(size: int) -> No
     header = parse_header(bytes(announced)[512:])  # type: ignore[arg-type]  # the first is bytes
     assert header
     assert (header.name, header.size) == (b"./big", size)
-    assert placed == Run("key", 0, 9)
+    assert placed == ObjectRange("key", 0, 9)
     assert layout._gzip.raw_length - before == size
     assert layout._written % 512 == 0
     assert 0 <= layout._written - (1024 + size) < 512
@@ -161,11 +161,11 @@ async def test_a_part_is_cut_out_of_the_whole_and_reads_nothing_else(tmp_path: P
     contents = {f"f{n:02}": Random(n).randbytes(n * 997 % 3000) for n in range(40)}  # noqa: S311  # the same every time
     planned = [StoredFile(each) for each in await _stored(contents, store)]
     whole = await _archive(planned, tmp_path)
-    sizes = [size_of(item) async for item in _items(planned)]
+    sizes = [length_of(item) async for item in _items(planned)]
     assert sum(sizes) == len(whole)
     for start, length in [(0, 1), (0, len(whole)), (9, 3), (1234, 20_000), (len(whole) - 9, 9)]:
         items = [item async for item in cut_part(_items(planned), start=start, length=length)]
-        assert sum(map(size_of, items)) == length
+        assert sum(map(length_of, items)) == length
         pieces = read_items(BlockReader(store, _unknown), _each(items))
         assert b"".join([piece async for piece in pieces]) == whole[start : start + length]
 

@@ -14,8 +14,8 @@ from shared.assembly.layout import LayoutItem
 from shared.assembly.stretches import GAP, stretches
 from shared.errors import StorageError
 from shared.ledger.blocks import StoredBlocks
-from shared.snapshots.reader import Run
 from shared.storage.checksums import BLOCK, WIDTH
+from shared.storage.composition import ObjectRange
 from tests.support.counting import CountingStore, flip
 from tests.support.objects import pattern
 
@@ -61,14 +61,14 @@ async def _bytes(blocks: BlockReader, items: list[LayoutItem]) -> bytes:
 def _expected(items: list[LayoutItem]) -> bytes:
     data = pattern(SIZE)
     return b"".join(
-        data[item.position : item.position + item.length] if isinstance(item, Run) else item for item in items
+        data[item.position : item.end] if isinstance(item, ObjectRange) else item for item in items
     )
 
 
 async def test_a_range_of_an_object_is_the_slice_of_it(store: CountingStore, ledger: Ledger) -> None:
     blocks = BlockReader(store, ledger.find)
     for start, length in [(0, SIZE), (5, 10), (BLOCK, BLOCK), (BLOCK - 1, 2), (SIZE - 3, 3), (0, BLOCK + 1)]:
-        items: list[LayoutItem] = [Run("a", start, length)]
+        items: list[LayoutItem] = [ObjectRange("a", start, length)]
         assert await _bytes(blocks, items) == _expected(items)
 
 
@@ -82,7 +82,7 @@ async def test_no_byte_of_a_block_that_is_wrong_is_given(
     got = bytearray()
 
     async def receive() -> None:
-        async for piece in read_items(blocks, _each([b"lead", Run("a", 7, SIZE - 7)])):
+        async for piece in read_items(blocks, _each([b"lead", ObjectRange("a", 7, SIZE - 7)])):
             got.extend(piece)
 
     with pytest.raises(BlockCorrupt) as raised:
@@ -99,8 +99,8 @@ async def test_a_bit_that_is_wrong_is_found_before_the_range_or_after_it(
     flip(tmp_path / "a", 2 * BLOCK - 1)
     blocks = BlockReader(store, ledger.find)
     with pytest.raises(BlockCorrupt):
-        await _bytes(blocks, [Run("a", BLOCK + 5, 10)])
-    assert await _bytes(blocks, [Run("a", 0, BLOCK)]) == pattern(BLOCK)
+        await _bytes(blocks, [ObjectRange("a", BLOCK + 5, 10)])
+    assert await _bytes(blocks, [ObjectRange("a", 0, BLOCK)]) == pattern(BLOCK)
 
 
 async def test_an_object_without_checksums_is_read_as_it_is(
@@ -108,7 +108,7 @@ async def test_an_object_without_checksums_is_read_as_it_is(
 ) -> None:
     ledger.known.clear()
     flip(tmp_path / "a", 3)
-    assert len(await _bytes(BlockReader(store, ledger.find), [Run("a", 0, 100)])) == 100
+    assert len(await _bytes(BlockReader(store, ledger.find), [ObjectRange("a", 0, 100)])) == 100
     assert store.reads == [("a", 0, 100)]
 
 
@@ -118,31 +118,35 @@ async def test_an_object_that_is_shorter_than_the_ledger_says_is_an_error(
     with (tmp_path / "a").open("r+b") as file:
         file.truncate(SIZE - 1)
     with pytest.raises(StorageError):
-        await _bytes(BlockReader(store, ledger.find), [Run("a", 3 * BLOCK, 1)])
+        await _bytes(BlockReader(store, ledger.find), [ObjectRange("a", 3 * BLOCK, 1)])
 
 
 async def test_runs_with_small_gaps_are_one_request(store: CountingStore, ledger: Ledger) -> None:
     items: list[LayoutItem] = []
     for number in range(100):
-        items += [b"header", Run("a", number * 30_000, 10_000)]
+        items += [b"header", ObjectRange("a", number * 30_000, 10_000)]
     assert await _bytes(BlockReader(store, ledger.find), items) == _expected(items)
     assert len(store.reads) == 1
 
 
 def test_a_gap_is_read_up_to_64_kib_after_the_last_block() -> None:
-    near, far = Run("a", BLOCK + GAP, 1), Run("a", BLOCK + GAP + 1, 1)
-    assert list(stretches([Run("a", 5, 2), near])) == [Run("a", 5, BLOCK + GAP + 1 - 5)]
-    assert list(stretches([Run("a", 5, 2), far])) == [Run("a", 5, 2), far]
+    near, far = ObjectRange("a", BLOCK + GAP, 1), ObjectRange("a", BLOCK + GAP + 1, 1)
+    assert list(stretches([ObjectRange("a", 5, 2), near])) == [ObjectRange("a", 5, BLOCK + GAP + 1 - 5)]
+    assert list(stretches([ObjectRange("a", 5, 2), far])) == [ObjectRange("a", 5, 2), far]
 
 
-@pytest.mark.parametrize("second", [Run("b", 7, 1), Run("a", 6, 1), Run("a", 0, 2)])
-def test_runs_of_another_object_or_further_forward_are_not_joined(second: Run) -> None:
-    assert list(stretches([Run("a", 5, 2), second])) == [Run("a", 5, 2), second]
+@pytest.mark.parametrize("second", [ObjectRange("b", 7, 1), ObjectRange("a", 6, 1), ObjectRange("a", 0, 2)])
+def test_runs_of_another_object_or_further_forward_are_not_joined(second: ObjectRange) -> None:
+    assert list(stretches([ObjectRange("a", 5, 2), second])) == [ObjectRange("a", 5, 2), second]
 
 
 def test_a_stretch_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joining, "LONGEST", 10)
-    assert list(stretches([Run("a", 5, 25)])) == [Run("a", 5, 10), Run("a", 15, 10), Run("a", 25, 5)]
+    assert list(stretches([ObjectRange("a", 5, 25)])) == [
+        ObjectRange("a", 5, 10),
+        ObjectRange("a", 15, 10),
+        ObjectRange("a", 25, 5),
+    ]
 
 
 @given(st.data())
@@ -156,14 +160,14 @@ async def test_any_runs_in_any_order_come_as_they_are_named(
     if data.draw(st.booleans()):
         ledger.known["a"] = StoredBlocks(SIZE, writer.crc32s)
     runs = st.tuples(st.integers(0, SIZE - 1), st.integers(0, 2 * BLOCK)).map(
-        lambda place: Run("a", place[0], min(place[1], SIZE - place[0]))
+        lambda place: ObjectRange("a", place[0], min(place[1], SIZE - place[0]))
     )
     items: list[LayoutItem] = data.draw(st.lists(st.one_of(st.binary(max_size=50), runs), max_size=8))
     assert await _bytes(BlockReader(store, ledger.find), items) == _expected(items)
 
 
 async def test_small_pieces_are_gathered(store: CountingStore, ledger: Ledger) -> None:
-    items: list[LayoutItem] = [Run("a", number * 100, 50) for number in range(20_000)]
+    items: list[LayoutItem] = [ObjectRange("a", number * 100, 50) for number in range(20_000)]
     pieces = [piece async for piece in read_items(BlockReader(store, ledger.find), _each(items))]
     assert min(map(len, pieces[:-1])) >= 256 * 1024
     assert len(store.reads) <= 5
@@ -171,5 +175,5 @@ async def test_small_pieces_are_gathered(store: CountingStore, ledger: Ledger) -
 
 async def test_scattered_runs_come_in_their_order(store: CountingStore, ledger: Ledger) -> None:
     places = [(1_000_000, 700_000), (0, 10), (10, 20), (30, 1), (500, 400_000), (999_999, 1)]
-    items: list[LayoutItem] = [Run("b", start, length) for start, length in places]
+    items: list[LayoutItem] = [ObjectRange("b", start, length) for start, length in places]
     assert await _bytes(BlockReader(store, ledger.find), items) == _expected(items)

@@ -52,7 +52,7 @@ def sent_by(parts: Sequence[ComposedPart]) -> int:
 
 def content(pieces: Sequence[Piece]) -> bytes:
     return b"".join(
-        piece if isinstance(piece, bytes) else STORED[piece.key][piece.start : piece.start + piece.length]
+        piece if isinstance(piece, bytes) else STORED[piece.key][piece.position : piece.end]
         for piece in pieces
     )
 
@@ -136,7 +136,7 @@ def test_a_long_range_is_copied_in_parts_of_about_one_length() -> None:
     parts = planned([ObjectRange("a", 3, 3 * GIB + 1)], OF_S3)
     sources = [part.source for part in parts if isinstance(part, CopiedPart)]
     assert [source.length for source in sources] == [*[3 * 2**28] * 3, 3 * 2**28 + 1]
-    assert [after.start - before.start for before, after in pairwise(sources)] == [3 * 2**28] * 3
+    assert [after.position - before.position for before, after in pairwise(sources)] == [3 * 2**28] * 3
 
 
 def test_ranges_that_follow_one_another_are_one() -> None:
@@ -180,7 +180,7 @@ def test_spans_cover_all_ranges_in_order_and_are_no_longer_than_they_may_be(
 
 
 def _is_within(each: ObjectRange, span: ObjectRange) -> bool:
-    return span.start <= each.start <= span.start + span.length - each.length
+    return span.position <= each.position <= span.end - each.length
 
 
 def test_ranges_are_one_span_over_a_gap_and_two_over_a_longer_one() -> None:
