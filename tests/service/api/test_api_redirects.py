@@ -45,7 +45,7 @@ from tests.support.waiting import until_row
 from tests.support.workers import at_work
 
 TOKEN = "a-token-of-root"
-LARGE = Random(1).randbytes(4 * PART)  # noqa: S311  # the same every time
+LARGE = Random(1).randbytes(2 * PART + 1)  # noqa: S311  # the same every time
 CONTENT = project(("uploads/large", LARGE), ("uploads/b", b"small"))
 FINISHED = "SELECT count(*) = 1 FROM jobs WHERE kind = 'export' AND state = 'finished'"
 
