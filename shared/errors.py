@@ -1,7 +1,8 @@
 """The one tree of errors.
 
 A class says three things: its stable ``code``, whose ``fault`` it is, and whether a retry helps. Constructors
-take data and make the message from it. Adapters translate foreign exceptions into these.
+take data and make the message from it, which is for the log: where that names what is ours (an object, an
+address), ``sentence`` is what users are told instead. Adapters translate foreign exceptions into these.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ class CrossdockError(Exception):
     code: str = "internal"
     fault: ClassVar[Fault] = Fault.US
     retryable: ClassVar[bool] = False
+    is_outage: ClassVar[bool] = False
+    """Whether a server of ours is away or full: who meets that did nothing wrong, and may go on later."""
+    sentence: ClassVar[str] = ""
+
+    @property
+    def shown(self) -> str:
+        """What users are told: the sentence of the class, or the message where it has none."""
+        return self.sentence or str(self)
 
 
 class Refusal(CrossdockError):
@@ -139,6 +148,7 @@ class StorageError(CrossdockError):
     code = "storage"
     fault = Fault.REMOTE
     retryable = True
+    sentence = "an operation of the object storage failed"
 
 
 class ObjectMissing(StorageError):
@@ -146,6 +156,7 @@ class ObjectMissing(StorageError):
 
     code = "object_missing"
     retryable = False
+    sentence = "the object storage has lost a file"
 
     def __init__(self, key: str) -> None:
         super().__init__(f"object {key!r} does not exist")
@@ -158,6 +169,8 @@ class BrokerError(CrossdockError):
     code = "broker"
     fault = Fault.REMOTE
     retryable = True
+    is_outage = True
+    sentence = "the message broker is not available now"
 
 
 class LeaseLost(CrossdockError):

@@ -121,7 +121,7 @@ class Exporter:
 
     async def explain(self, job: Job, error: CrossdockError) -> str:
         """Return the error message for the job's row. GitLab's API shows no errors of exports."""
-        return f"Error exporting project {job.project_id} - {error}"
+        return f"Error exporting project {job.project_id} - {error.shown}"
 
 
 def _overrides(job: Job, content: ProjectContent) -> dict[str, object]:

@@ -122,8 +122,8 @@ class Uploader:
         return answer.status
 
     async def explain(self, job: Job, error: CrossdockError) -> str:  # noqa: ARG002  # the port's
-        """Return the error's own message, which shows nothing secret of the address."""
-        return str(error)
+        """Return what users are told of the error, which shows nothing secret of the address."""
+        return error.shown
 
 
 @asynccontextmanager

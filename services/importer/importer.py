@@ -129,4 +129,4 @@ def _reason(error: CrossdockError) -> str:
         return f"unsupported response downloading fragment {error.status}"
     if isinstance(error, BlockedUrl):
         return f"File url is blocked: {error}"
-    return str(error)
+    return error.shown

@@ -97,8 +97,8 @@ class RelationImporter:
             await jobs.finish(db, lease, progress=progress.report())
 
     async def explain(self, job: Job, error: CrossdockError) -> str:  # noqa: ARG002  # the port's
-        """Return the error's own message: GitLab has no text for it."""
-        return str(error)
+        """Return what users are told of the error: GitLab has no text for it."""
+        return error.shown
 
 
 class _Merge:

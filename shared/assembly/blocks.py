@@ -25,6 +25,7 @@ class BlockCorrupt(StorageError):
     """Stored bytes, or bytes on their way from the store, are not those that were written."""
 
     code = "block_corrupt"
+    sentence = "a file in the object storage is damaged"
 
     def __init__(self, key: str, block: int) -> None:
         super().__init__(f"block {block} of object {key!r} is corrupt")

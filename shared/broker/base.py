@@ -42,6 +42,8 @@ class MessageTooLarge(BrokerError):
     code = "message_too_large"
     fault = Fault.US
     retryable = False
+    is_outage = False
+    sentence = "a message is larger than the message broker takes"
 
     def __init__(self, size: int) -> None:
         super().__init__(f"a body of {size} bytes is over the limit of {MAX_BODY_BYTES} bytes")

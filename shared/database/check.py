@@ -13,6 +13,8 @@ class DatabaseDown(CrossdockError):
     code = "database_down"
     fault = Fault.REMOTE
     retryable = True
+    is_outage = True
+    sentence = "the database is not available now"
 
 
 async def check(pool: Pool) -> None:

@@ -58,6 +58,7 @@ class BlobVanished(CrossdockError):
 
     code = "blob_vanished"
     retryable = True
+    sentence = "a stored file was removed in the moment in which it was to be used"
 
 
 class ObjectCollected(CrossdockError):

@@ -20,6 +20,7 @@ class ObjectCut(StorageError):
 
     code = "object_cut"
     retryable = False
+    sentence = "a file in the object storage has another size than it had"
 
     def __init__(self, key: str, *, size: int, recorded: int) -> None:
         super().__init__(f"object {key!r} has {size} bytes, not {recorded}")

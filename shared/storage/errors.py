@@ -11,6 +11,8 @@ class OperationFailed(StorageError):
     """The store could not do it at the moment (unreachable, overloaded, full): a retry may help."""
 
     code = "storage_failed"
+    is_outage = True
+    sentence = "the object storage is not available now"
 
     def __init__(self, operation: str, key: str, *, reason: str, cause: str = "") -> None:
         subject = f" of {key!r}" if key else ""
@@ -25,6 +27,7 @@ class DiskNearlyFull(OperationFailed):
     """The disk has less free space than is wanted, in bytes: make room."""
 
     code = "storage_disk_nearly_full"
+    sentence = "the object storage is nearly full"
 
     def __init__(self, path: str, *, free: int, wanted: int) -> None:
         super().__init__("check", "", reason=f"{path} has {free} bytes free, and {wanted} are wanted")
@@ -37,6 +40,8 @@ class OperationRefused(OperationFailed):
 
     code = "storage_refused"
     retryable = False
+    is_outage = False
+    sentence = "the object storage refused an operation"
 
 
 class RangeOutside(StorageError):
@@ -44,6 +49,7 @@ class RangeOutside(StorageError):
 
     code = "storage_range"
     retryable = False
+    sentence = "a file in the object storage is shorter than it was"
 
     def __init__(self, key: str, *, start: int, length: int, size: int) -> None:
         super().__init__(f"object {key!r} has {size} bytes: no {length} bytes from {start}")
@@ -55,6 +61,7 @@ class ObjectTooLarge(StorageError):
 
     code = "storage_too_large"
     retryable = False
+    sentence = "a file is larger than the object storage takes"
 
     def __init__(self, key: str, *, limit: int) -> None:
         super().__init__(f"object {key!r} would exceed {limit} bytes, the most this store takes")

@@ -86,5 +86,5 @@ class ScriptedWork:
         self.ended.set()
 
     async def explain(self, job: Job, error: CrossdockError) -> str:
-        """The error as it is."""
-        return f"job {job.id}: {error}"
+        """The error as users are told it."""
+        return f"job {job.id}: {error.shown}"
