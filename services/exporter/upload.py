@@ -20,6 +20,7 @@ from shared.outbound.policy import SCHEMES
 from shared.remote.client import RemoteClient
 from shared.remote.errors import bad_status
 from shared.remote.masking import mask_url
+from shared.remote.reasons import reason_of
 from shared.remote.urls import parse
 from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.reading import keep_for_reading
@@ -118,7 +119,8 @@ class Uploader:
                 target.method, target.url, headers=_HEADERS, body=body, length=archive.size
             )
         if answer.status not in _OK:
-            raise bad_status(parse(target.url, SCHEMES), answer.status)
+            url = parse(target.url, SCHEMES)
+            raise bad_status(url, answer.status, reason_of(answer.excerpt, url))
         return answer.status
 
     async def explain(self, job: Job, error: CrossdockError) -> str:  # noqa: ARG002  # the port's

@@ -126,7 +126,8 @@ def _reason(error: CrossdockError) -> str:
     if isinstance(error, ArchiveTooLarge):
         return f"Decompressed archive size validation failed. ({error})"
     if isinstance(error, StatusRefused):
-        return f"unsupported response downloading fragment {error.status}"
+        told = f": {error.reason}" if error.reason else ""
+        return f"unsupported response downloading fragment {error.status}{told}"
     if isinstance(error, BlockedUrl):
         return f"File url is blocked: {error}"
     return error.shown

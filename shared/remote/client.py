@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
-from aiohttp import ClientError, ClientResponse
+from aiohttp import ClientResponse
 from multidict import CIMultiDictProxy
 from yarl import URL
 
 from shared.remote.addresses import Policy
 from shared.remote.download import RemoteDownload
 from shared.remote.errors import AnswerEarly, RedirectRefused
-from shared.remote.exchange import Exchange, translate_errors
+from shared.remote.exchange import Exchange, read_excerpt, translate_errors
 from shared.remote.gate import Gate
 from shared.remote.pace import LeastRate, Pace
 from shared.remote.redirects import REDIRECTS, Redirects
@@ -26,8 +26,6 @@ from shared.remote.upload import UploadBody
 
 _HEAD_DEADLINE = timedelta(seconds=1)
 """GitLab's deadline."""
-_EXCERPT = 1024
-_EXCERPT_DEADLINE = timedelta(seconds=5)
 _OK = range(200, 300)
 
 
@@ -58,7 +56,7 @@ class RemoteHead:
 
 @dataclass(frozen=True, slots=True)
 class RemoteAnswer:
-    """The answer to a request with a body; ``excerpt`` is at most the first KiB of the answer's body."""
+    """The answer to a request with a body; ``excerpt`` is the beginning of the answer's body."""
 
     status: int
     reason: str
@@ -139,7 +137,7 @@ class RemoteClient:
                 async with upload.deadline(limits.opening), sent as answer:
                     upload.stop()
                     _check(answer, target.url, complete=upload.complete)
-                    excerpt = await _excerpt(answer)
+                    excerpt = await read_excerpt(answer)
                     return RemoteAnswer(answer.status, answer.reason or "", answer.headers, excerpt)
 
 
@@ -148,13 +146,3 @@ def _check(answer: ClientResponse, url: URL, *, complete: bool) -> None:
         raise RedirectRefused(url, answer.status, "a body is not sent elsewhere")
     if answer.status in _OK and not complete:
         raise AnswerEarly(url, answer.status)
-
-
-async def _excerpt(answer: ClientResponse) -> bytes:
-    """Give the beginning of the answer's body, or as much as came in time: the status is known anyway."""
-    excerpt = b""
-    with suppress(ClientError, TimeoutError):
-        async with asyncio.timeout(_EXCERPT_DEADLINE.total_seconds()):
-            while len(excerpt) < _EXCERPT and (piece := await answer.content.read(_EXCERPT - len(excerpt))):
-                excerpt += piece
-    return excerpt

@@ -22,8 +22,9 @@ from shared.remote.errors import (
     TooSlow,
     bad_status,
 )
-from shared.remote.exchange import translate_errors
+from shared.remote.exchange import read_excerpt, translate_errors
 from shared.remote.pace import Pace
+from shared.remote.reasons import reason_of
 
 CHUNK = 256 * 1024
 _BREAKS = 5
@@ -75,7 +76,7 @@ class RemoteDownload:
         """Send the first request. Raises StatusRefused, and what RemoteClient raises."""
         answer = await self._request()
         if answer.status != (_PARTIAL if self._start else _OK):
-            raise self._unusable(answer)
+            raise await self._unusable(answer)
         self.status, self.headers = answer.status, answer.headers
         self._end = self._total(answer)
         etag = answer.headers.get("ETag", "")
@@ -137,7 +138,7 @@ class RemoteDownload:
             self._end = self._offset
             return answer
         if answer.status not in (_OK, _PARTIAL):
-            raise self._unusable(answer)
+            raise await self._unusable(answer)
         total = self._total(answer)
         same = answer.headers.get("ETag") == self._etag and (self._end is None or self._end == total)
         if (answer.status == _OK and self._offset) or not same:
@@ -168,7 +169,7 @@ class RemoteDownload:
             raise AnswerMalformed(self._url, "another range than was asked for")
         return int(found[2]) if found[2] else None
 
-    def _unusable(self, answer: ClientResponse) -> RemoteError:
+    async def _unusable(self, answer: ClientResponse) -> RemoteError:
         if answer.status == _OK:
             return AnswerMalformed(self._url, "ranges are ignored")
-        return bad_status(self._url, answer.status)
+        return bad_status(self._url, answer.status, reason_of(await read_excerpt(answer), self._url))

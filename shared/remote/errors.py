@@ -126,13 +126,18 @@ class RedirectRefused(RemoteError):
 
 
 class StatusRefused(RemoteError):
-    """The answer's ``status`` is an error, and a retry would give the same."""
+    """The answer's ``status`` is an error, and a retry would give the same.
+
+    ``reason`` is what the body says, as ``reasons.reason_of`` gives it; it may be empty.
+    """
 
     code = "remote_refused"
 
-    def __init__(self, url: URL, status: int) -> None:
-        super().__init__(url, f"answered {status}{_phrase(status)}")
+    def __init__(self, url: URL, status: int, reason: str = "") -> None:
+        told = f": {reason}" if reason else ""
+        super().__init__(url, f"answered {status}{_phrase(status)}{told}")
         self.status = status
+        self.reason = reason
 
 
 class StatusFailing(StatusRefused):
@@ -188,10 +193,10 @@ _PASSING = frozenset({408, 429})
 _SERVER_ERROR = 500
 
 
-def bad_status(url: URL, status: int) -> StatusRefused:
+def bad_status(url: URL, status: int, reason: str = "") -> StatusRefused:
     """Make the error for a status, by which a retry helps or not."""
     passing = status in _PASSING or status >= _SERVER_ERROR
-    return (StatusFailing if passing else StatusRefused)(url, status)
+    return (StatusFailing if passing else StatusRefused)(url, status, reason)
 
 
 def _phrase(status: int) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from socket import AF_INET, AF_INET6, AI_NUMERICHOST, AddressFamily
 
@@ -37,7 +38,9 @@ from shared.remote.errors import (
     Unreachable,
 )
 from shared.remote.gate import Target
+from shared.remote.reasons import LARGEST
 
+_EXCERPT_DEADLINE = timedelta(seconds=5)
 _HEADERS = {"User-Agent": "crossdock", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
@@ -115,6 +118,16 @@ class _Checked(AbstractResolver):
 
     async def close(self) -> None:
         """Close nothing."""
+
+
+async def read_excerpt(answer: ClientResponse) -> bytes:
+    """Give up to 4 KiB of the body, or as much as comes within 5 seconds: the status is known anyway."""
+    excerpt = b""
+    with suppress(ClientError, TimeoutError):
+        async with asyncio.timeout(_EXCERPT_DEADLINE.total_seconds()):
+            while len(excerpt) < LARGEST and (piece := await answer.content.read(LARGEST - len(excerpt))):
+                excerpt += piece
+    return excerpt
 
 
 @contextmanager

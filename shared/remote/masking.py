@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from yarl import URL
 
 _HIDDEN = "*****"
+_URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
+_SHORTEST = 4
+_SHORTEST_NAME = 8
+"""Characters from which on a credential, or a name in the path, is hidden where a text repeats it.
+
+A shorter one is in any text.
+"""
 
 
 def mask_url(url: str | URL) -> str:
@@ -22,3 +32,21 @@ def mask_url(url: str | URL) -> str:
     user = "" if parsed.raw_user is None and parsed.raw_password is None else f"{_HIDDEN}@"
     has_rest = parsed.raw_path not in ("", "/") or parsed.raw_query_string or parsed.raw_fragment
     return f"{parsed.scheme}://{user}{host}/{_HIDDEN if has_rest else ''}"
+
+
+def mask_text(text: str, url: URL) -> str:
+    """Mask the URLs in a text of the server that was asked for ``url``, and what of that URL it repeats.
+
+    That is its user, its password, its path and the values of its query, decoded or as they were sent.
+    """
+    masked = _URL.sub(lambda found: mask_url(found[0]), text)
+    for secret in sorted(_secrets(url), key=len, reverse=True):
+        masked = masked.replace(secret, _HIDDEN)
+    return masked
+
+
+def _secrets(url: URL) -> Iterator[str]:
+    credentials = (url.user, url.password, url.raw_user, url.raw_password, url.raw_query_string)
+    names = (url.path, url.raw_path, *url.path.split("/"), *url.raw_path.split("/"))
+    for shortest, parts in ((_SHORTEST, (*credentials, *url.query.values())), (_SHORTEST_NAME, names)):
+        yield from (part for part in parts if part and len(part) >= shortest)

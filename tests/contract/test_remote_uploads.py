@@ -52,7 +52,7 @@ async def _recording(servers: Servers, answer: bytes) -> AsyncIterator[tuple[int
 async def test_a_body_is_sent_raw_with_its_length_and_never_chunked(
     servers: Servers, method: str, chunks: tuple[bytes, ...]
 ) -> None:
-    answer = b"HTTP/1.1 201 Fine\r\nX-A: b\r\nContent-Length: 3000\r\n\r\n" + b"x" * 3000
+    answer = b"HTTP/1.1 201 Fine\r\nX-A: b\r\nContent-Length: 9000\r\n\r\n" + b"x" * 9000
     async with _recording(servers, answer) as (port, request):
         url = f"http://u:p@files.test:{port}/a%2Fb?X-Sig=%2f%2B"
         body, headers = b"".join(chunks), {"Content-Type": "application/gzip"}
@@ -68,7 +68,7 @@ async def test_a_body_is_sent_raw_with_its_length_and_never_chunked(
     assert b"expect" not in names
     assert names.count(b"content-length") == names.count(b"content-type") == 1
     assert sent == body
-    assert (got.status, got.reason, got.headers["X-A"], got.excerpt) == (201, "Fine", "b", b"x" * 1024)
+    assert (got.status, got.reason, got.headers["X-A"], got.excerpt) == (201, "Fine", "b", b"x" * 4096)
 
 
 async def _told(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: bytes) -> None:
@@ -105,7 +105,7 @@ async def test_an_answer_in_the_middle_of_the_body_is_the_answer(servers: Server
 async def test_an_answer_whose_text_does_not_come_is_an_answer(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.remote.client._EXCERPT_DEADLINE", timedelta(seconds=0.1))
+    monkeypatch.setattr("shared.remote.exchange._EXCERPT_DEADLINE", timedelta(seconds=0.1))
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _told(reader, writer, b"HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\nbeca")
@@ -255,6 +255,7 @@ async def test_nobody_reads_the_body_any_more_once_send_is_over(servers: Servers
         b"nonsense\r\n\r\n",
         b"HTTP/1.1 404 Not hunter2\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 403 No\r\n\r\n<Code>C</Code><Message>it is hunter2</Message>",
         b"HTTP/1.1 302 A\r\nLocation: http://hunter2:hunter2@127.0.0.1/?hunter2\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 307 No\r\nLocation: /a?hunter2\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhunter2",

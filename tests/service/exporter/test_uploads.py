@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -437,6 +438,16 @@ async def test_that_s3_has_no_post_of_raw_bodies_is_told(open_dock: Dock, s3_ser
     assert "answered 405" in str(refusal)
     assert "Signature" not in str(refusal)
     assert not refusal.retryable
+
+
+async def test_why_s3_refuses_an_upload_is_told_in_its_own_words(
+    open_dock: Dock, s3_server: S3Server
+) -> None:
+    await made_bucket(s3_server)
+    address = await presigned(replace(s3_server, secret_key="another"), "exports/refused.tar.gz")
+    refusal = await _refused(open_dock, UploadTarget(url=address.put), StatusRefused)
+    assert "answered 403 Forbidden: SignatureDoesNotMatch: " in str(refusal)
+    assert "refused.tar.gz" not in str(refusal)
 
 
 async def test_an_archive_that_s3_would_not_take_is_refused_without_a_request(

@@ -150,6 +150,17 @@ async def test_a_file_that_is_gone_fails_the_import_without_the_secret(dock: Doc
     assert imported.error == f"{FAILED}unsupported response downloading fragment 404"
 
 
+async def test_what_s3_says_of_its_refusal_is_told(dock: Dock, servers: Servers) -> None:
+    async def refused(_: web.Request) -> web.Response:
+        return web.Response(
+            status=403, text="<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+        )
+
+    imported = await run(dock, await servers.http(refused))
+    told = "unsupported response downloading fragment 403: AccessDenied: Request has expired"
+    assert imported.error == f"{FAILED}{told}"
+
+
 async def test_a_server_that_fails_for_now_is_tried_again_with_the_address_that_was_kept(
     dock: Dock, servers: Servers
 ) -> None:
