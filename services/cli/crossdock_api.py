@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from uuid import uuid4
 
@@ -36,6 +36,17 @@ class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A job in the form of the API. Fields that the command line only passes on stay undecoded."""
+class AttemptErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an attempt at a job ended; ``times`` in a row, where it did not count."""
+
+    attempt: int
+    code: str
+    error: str
+    at: datetime
+    counts: bool = True
+    times: int = 1
+
+
 
     id: int
     kind: str
@@ -55,6 +66,7 @@ class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
     error_code: str | None = None
     progress: JobProgress
     timings: msgspec.Raw = _NULL
+    errors: Sequence[AttemptErrorAnswer] | None = None
     outcome: msgspec.Raw = _NULL
 
 

@@ -110,6 +110,11 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
         rows += [("created", _moment(job.created_at)), ("finished", _moment(job.finished_at))]
         rows += [("bytes", job.progress.bytes_done), ("entries", job.progress.entries)]
         print_table("", ("what", "state"), rows)
+        errors = [
+            (each.attempt, _moment(each.at), each.times, each.code, each.error) for each in job.errors or ()
+        ]
+        if errors:
+            print_table("Errors of attempts", ("attempt", "when", "times", "code", "error"), errors)
         relations = [(name, each.lines, each.failed) for name, each in job.progress.relations.items()]
         if relations:
             print_table("Relations", ("relation", "lines", "failed"), relations)

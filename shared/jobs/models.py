@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -187,11 +187,28 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptError:
+    """Why an attempt at a job ended, and when it did.
+
+    One that does not ``count`` ended by an outage of ours; of such that follow each other with one code the
+    last is kept, and ``times`` says how many they were.
+    """
+
+    attempt: int
+    code: str
+    error: str
+    at: datetime
+    counts: bool
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobReport:
     """A job, its progress as its worker wrote it last, and its outcome once it is finished.
 
     ``archive`` is what it has made, reads or sends: its size in bytes, and the digests that are known by now.
     ``content_sha256`` is the digest of the files that it keeps or exports, where that is known.
+    ``errors`` are those of its attempts, the newest last, 20 at most; None where they were not read.
     ``due_at`` is when it may start, ``worker`` holds it until ``lease_expires_at``, and ``read_at`` is when
     the row was read, by the database's clock.
     """
@@ -201,6 +218,7 @@ class JobReport:
     outcome: Outcome | None
     archive: Mapping[str, object] | None
     content_sha256: str | None
+    errors: Sequence[AttemptError] | None
     due_at: datetime
     worker: str | None
     lease_expires_at: datetime | None

@@ -49,12 +49,14 @@ class Requeue:
         A row that is locked is left for the next round: its worker may be about to finish the job.
         """
         left = "attempt < max_attempts"
+        error = "'the worker was lost in attempt ' || attempt || ' of ' || max_attempts"
+        code = f"'{WORKER_LOST}'"
         rows = await self._pool.fetch(
             f"""UPDATE jobs SET lease_expires_at = NULL, published_at = NULL,
                     state = CASE WHEN {left} THEN {target(Move.REQUEUE)} ELSE {target(Move.FAIL)} END,
                     finished_at = CASE WHEN {left} THEN NULL ELSE now() END,
-                    error = 'the worker was lost in attempt ' || attempt || ' of ' || max_attempts,
-                    error_code = '{WORKER_LOST}'
+                    error = {error}, error_code = {code},
+                    errors = {store.with_error(f"({error})", code, counts=True)}
                 WHERE id IN (SELECT id FROM jobs WHERE {guard(Move.REQUEUE)} AND lease_expires_at < now()
                              FOR NO KEY UPDATE SKIP LOCKED) RETURNING id, kind, state""",  # noqa: S608  # made of the move table
         )

@@ -15,6 +15,7 @@ class Move(Enum):
     FAIL = "fail"  # it cannot be done, or its attempts are used up
     RETRY = "retry"  # it failed for now, and is due again later
     HAND_BACK = "hand_back"  # its worker stops; another takes it, and the attempt does not count
+    POSTPONE = "postpone"  # a server of ours is away, and the attempt does not count
     REQUEUE = "requeue"  # its lease has expired: the worker is lost
     CANCEL = "cancel"  # a user stops it
 
@@ -25,6 +26,7 @@ MOVES: dict[Move, tuple[frozenset[JobState], JobState]] = {
     Move.FAIL: (frozenset({JobState.RUNNING}), JobState.FAILED),
     Move.RETRY: (frozenset({JobState.RUNNING}), JobState.QUEUED),
     Move.HAND_BACK: (frozenset({JobState.RUNNING}), JobState.QUEUED),
+    Move.POSTPONE: (frozenset({JobState.RUNNING}), JobState.QUEUED),
     Move.REQUEUE: (frozenset({JobState.RUNNING}), JobState.QUEUED),
     Move.CANCEL: (frozenset({JobState.QUEUED, JobState.RUNNING}), JobState.CANCELED),
 }

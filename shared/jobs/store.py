@@ -14,6 +14,7 @@ import msgspec
 from shared.database.pool import Database, Row
 from shared.errors import LeaseLost
 from shared.jobs.models import (
+    AttemptError,
     ExportOrder,
     ImportOrder,
     Job,
@@ -55,6 +56,10 @@ _ENDED = "lease_expires_at = NULL, finished_at = now()"
 _NO_ERROR = "error = NULL, error_code = NULL"
 _BACK = "lease_expires_at = NULL, published_at = NULL"
 _LONGEST_ERROR = 2000
+_MOST_ERRORS = 20
+_LONGEST_OF_ATTEMPT = 500
+"""How many errors of its attempts a job keeps, and how many characters of each."""
+
 _LONGEST_PAUSE = timedelta(seconds=30)
 """The longest pause between two statements of a transaction that holds a job.
 
@@ -75,9 +80,10 @@ _SIZED = f"""CASE WHEN $1 = '{JobKind.IMPORT.value}' AND (SELECT size FROM objec
     THEN '{JobKind.SMALL_IMPORT.value}' ELSE $1 END"""  # noqa: S608  # fixed texts
 """SQL for the kind of a new job."""
 
-_REPORT = ", ".join(
-    (*REPORTED, "progress", "archive_of_job(jobs) AS archive", "content_of_job(jobs) AS content_sha256")
-)
+_REPORT = ", ".join((
+    *REPORTED, "progress", "errors", "archive_of_job(jobs) AS archive",
+    "content_of_job(jobs) AS content_sha256",
+))  # fmt: skip
 _FIND = f"SELECT {JOB} FROM jobs WHERE"  # noqa: S608  # fixed texts
 _FIND_REPORT = f"SELECT {_REPORT}, now() AS read_at FROM jobs WHERE id = $1"  # noqa: S608  # fixed texts
 
@@ -159,13 +165,17 @@ async def find_report(db: Database, job_id: int) -> JobReport | None:
 
 
 def report_of(row: Row) -> JobReport:
-    """Make the report of a row that also has ``archive``, ``content_sha256`` and ``read_at``."""
+    """Make the report of a row that also has ``archive``, ``content_sha256`` and ``read_at``.
+
+    The row of a list has no ``errors``.
+    """
     return JobReport(
         job=job_of(row),
         progress=row["progress"],
         outcome=None if row["outcome"] is None else msgspec.convert(row["outcome"], Outcome),
         archive=row["archive"],
         content_sha256=row["content_sha256"],
+        errors=msgspec.convert(row.get("errors"), list[AttemptError] | None),
         due_at=row["not_before"],
         worker=row["worker"],
         lease_expires_at=row["lease_expires_at"],
@@ -226,15 +236,45 @@ async def finish(
     await _move(db, lease, change, dict(progress), told)
 
 
+def with_error(error: str, code: str, *, counts: bool) -> str:
+    """Give the SQL for a job's errors with that of its present attempt, of which these two are the SQL.
+
+    Attempts that do not count have the same number: an error with the code of the last one takes its place.
+    """
+    again = f"(errors -> -1 -> 'attempt') = to_jsonb(attempt) AND errors -> -1 ->> 'code' = {code}::text"
+    added = f"""jsonb_build_object(
+        'attempt', attempt, 'code', {code}::text, 'error', left({error}::text, {_LONGEST_OF_ATTEMPT}),
+        'at', now(), 'counts', {str(counts).lower()},
+        'times', CASE WHEN {again} THEN (errors -> -1 -> 'times')::int + 1 ELSE 1 END)"""
+    all_ = f"(CASE WHEN {again} THEN errors - -1 ELSE errors END) || {added}"
+    return f"""(SELECT jsonb_agg(each ORDER BY number) FROM (
+        SELECT each, number FROM jsonb_array_elements({all_}) WITH ORDINALITY AS every (each, number)
+        ORDER BY number DESC LIMIT {_MOST_ERRORS}) newest)"""  # noqa: S608  # fixed texts
+
+
+_ERROR = "error = $3, error_code = $4, errors = " + with_error("$3", "$4", counts=True)
+
+
 async def fail(db: Database, lease: Lease, *, error: str, code: str) -> None:
     """Move a job to failed, with the error that its user reads, and its code. Raises LeaseLost."""
-    change = f"state = {target(Move.FAIL)}, {_ENDED}, error = $3, error_code = $4"
+    change = f"state = {target(Move.FAIL)}, {_ENDED}, {_ERROR}"
     await _move(db, lease, change, _storable(error), code)
 
 
 async def retry(db: Database, lease: Lease, *, error: str, code: str, delay: timedelta) -> None:
     """Queue a job again, due after ``delay``. Raises LeaseLost."""
-    change = f"state = {target(Move.RETRY)}, {_BACK}, error = $3, error_code = $4, not_before = now() + $5"
+    change = f"state = {target(Move.RETRY)}, {_BACK}, {_ERROR}, not_before = now() + $5"
+    await _move(db, lease, change, _storable(error), code, delay)
+
+
+async def postpone(db: Database, lease: Lease, *, error: str, code: str, delay: timedelta | None) -> None:
+    """Queue a job again, as a server of ours is away: the attempt does not count. Raises LeaseLost.
+
+    It is due after ``delay``, and behind what is due before that; without one it keeps its place.
+    """
+    change = f"""state = {target(Move.POSTPONE)}, {_BACK}, error = $3, error_code = $4,
+                 errors = {with_error("$3", "$4", counts=False)}, attempt = attempt - 1,
+                 not_before = coalesce(now() + $5::interval, not_before)"""
     await _move(db, lease, change, _storable(error), code, delay)
 
 

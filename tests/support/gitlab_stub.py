@@ -82,6 +82,26 @@ def imported(status: str, *, job: int | None = None, **more: object) -> Answer:
     return answer(body) if job is None else answer(body, X_Crossdock_Job=str(job))
 
 
+_ERRORS = [
+    {
+        "attempt": 1,
+        "code": "storage_failed",
+        "error": "the object storage is not available now",
+        "at": "2026-11-25T00:00:01.000Z",
+        "counts": False,
+        "times": 3,
+    },
+    {
+        "attempt": 1,
+        "code": "archive_invalid",
+        "error": "not a gzip file",
+        "at": "2026-11-25T00:00:02.000Z",
+        "counts": True,
+        "times": 1,
+    },
+]
+
+
 def job(state: str, number: int = 5, progress: Mapping[str, object] | None = None) -> dict[str, object]:
     """A job of a Crossdock, as its own API tells it."""
     return {
@@ -95,6 +115,7 @@ def job(state: str, number: int = 5, progress: Mapping[str, object] | None = Non
         "created_at": "2026-11-25T00:00:00.000Z",
         "error": "not a gzip file" if state == "failed" else None,
         "error_code": "archive_invalid" if state == "failed" else None,
+        "errors": _ERRORS if state == "failed" else [],
         "progress": {"bytes_per_second": None, "remaining_seconds": None} | dict(progress or {}),
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.api.http.responses import timestamp
 from shared.events.models import LastWord
-from shared.jobs.models import JobReport, JobState
+from shared.jobs.models import AttemptError, JobReport, JobState
 
 
 def job_entity(report: JobReport, *, full_path: str, shows_worker: bool) -> dict[str, object]:
@@ -35,6 +35,7 @@ def job_entity(report: JobReport, *, full_path: str, shows_worker: bool) -> dict
         "lease": _lease(report, shows_worker=shows_worker),
         "error": job.error,
         "error_code": job.error_code,
+        "errors": None if report.errors is None else [_attempt_error(each) for each in report.errors],
         "progress": _progress(report),
         "timings": _timings(report),
         "outcome": report.outcome,
@@ -61,6 +62,7 @@ def last_word_entity(word: LastWord) -> dict[str, object]:
         "lease": None,
         "error": data["error"],
         "error_code": data["error_code"],
+        "errors": None,
         "progress": {**_counts(progress), "bytes_per_second": None, "remaining_seconds": None},
         "timings": {
             "waited_seconds": _seconds(word.first_at, word.started_at or event.created_at),
@@ -70,6 +72,17 @@ def last_word_entity(word: LastWord) -> dict[str, object]:
         "outcome": {"archive": archive, "upload": upload} if archive or upload else None,
         "archive": archive,
         "content_sha256": data.get("content_sha256"),  # of an older version there is none
+    }
+
+
+def _attempt_error(error: AttemptError) -> dict[str, object]:
+    return {
+        "attempt": error.attempt,
+        "code": error.code,
+        "error": error.error,
+        "at": timestamp(error.at),
+        "counts": error.counts,
+        "times": error.times,
     }
 
 

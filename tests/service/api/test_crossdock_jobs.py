@@ -73,6 +73,7 @@ async def test_a_finished_job_tells_its_progress_and_its_upload_and_never_the_ad
         "max_attempts": 5,
         "error": None,
         "error_code": None,
+        "errors": [],
         "progress": {"entries": 3, "bytes_per_second": None, "remaining_seconds": None},
         "outcome": {
             "upload": {"url": MASKED, "status": 200, "attempts": 1, "bytes": 7, "error": None},
@@ -103,6 +104,28 @@ async def test_a_failed_job_tells_why(api: Api) -> None:
     body = (await _job(api, job.id)).body
 
     assert (body["state"], body["error"]) == ("failed", "broken")
+
+
+async def test_a_job_tells_the_error_of_each_attempt_and_a_list_of_jobs_does_not(api: Api) -> None:
+    ann = await api.user("ann")
+    job = await api.job(await api.project(ann), ann)
+    for _ in range(2):
+        lease = await api.started(job)
+        await jobs.postpone(api.pool, lease, error="away", code="storage_failed", delay=timedelta(0))
+    lease = await api.started(job)
+    await jobs.retry(api.pool, lease, error="slow", code="remote_slow", delay=timedelta(0))
+    await api.failed(job, "x" * 3000)
+
+    errors = (await _job(api, job.id)).body["errors"]
+    listed = await api.call("GET", "/api/crossdock/v1/jobs", by="ann")
+
+    assert [each.pop("at")[-1] for each in errors] == ["Z"] * 3
+    assert errors == [
+        {"attempt": 1, "code": "storage_failed", "error": "away", "counts": False, "times": 2},
+        {"attempt": 1, "code": "remote_slow", "error": "slow", "counts": True, "times": 1},
+        {"attempt": 2, "code": "storage", "error": "x" * 500, "counts": True, "times": 1},
+    ]
+    assert [each["errors"] for each in listed.body] == [None]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +177,10 @@ async def test_the_last_word_of_a_job_whose_project_was_deleted_is_for_its_user_
     await store.delete(api.pool, project.id)
 
     after = (await _job(api, failed.id)).body
+    assert ([each["code"] for each in before.pop("errors")], after.pop("errors")) == (
+        ["archive_damaged"],
+        None,
+    )
     for word in (before, after):
         assert [word.pop(name)[-1] for name in ("created_at", "started_at", "finished_at")] == ["Z"] * 3
         assert word.pop("timings").keys() == {"waited_seconds", "ran_seconds", "phases"}

@@ -6,10 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool
 from shared.errors import LeaseLost
 from shared.jobs import store
 from shared.jobs.models import ImportOrder, JobKind, JobState, Lease
+from shared.jobs.requeue import Requeue
 from tests.support.jobs import MINUTE, claim, claimed, migrated, queued, state_of
 
 
@@ -107,3 +109,28 @@ async def test_nobody_takes_a_held_job_before_the_transaction_ends(pool: Pool) -
 async def test_a_lease_of_no_job_is_lost(pool: Pool) -> None:
     with pytest.raises(LeaseLost):
         await store.heartbeat(pool, Lease(4711, 1), ttl=MINUTE, progress={})
+
+
+async def test_of_many_errors_the_newest_twenty_are_kept(pool: Pool) -> None:
+    job = await queued(pool, max_attempts=99)
+    for number in range(25):
+        lease = await claimed(pool, job)
+        await store.retry(pool, lease, error="e", code=f"code_{number}", delay=timedelta(0))
+    report = await store.find_report(pool, job.id)
+    assert report is not None
+    assert report.errors is not None
+    assert [each.code for each in report.errors] == [f"code_{number}" for number in range(5, 25)]
+    assert [each.attempt for each in report.errors] == list(range(6, 26))
+
+
+async def test_an_attempt_whose_worker_was_lost_is_among_the_errors(pool: Pool) -> None:
+    job = await queued(pool)
+    await claimed(pool, job, ttl=timedelta(0))
+    await Requeue(pool, MemoryBroker()).requeue_lost()
+    report = await store.find_report(pool, job.id)
+    assert report is not None
+    assert report.errors is not None
+    [error] = report.errors
+    assert (error.attempt, error.code, error.error) == (
+        1, "worker_lost", "the worker was lost in attempt 1 of 5"
+    )  # fmt: skip
