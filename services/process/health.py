@@ -12,6 +12,7 @@ from shared.broker.base import Broker
 from shared.database.check import check as check_database
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
+from shared.jobs.storage_gate import StorageGate
 from shared.logs import describe
 from shared.storage.base import ObjectStore
 from shared.storage.errors import DiskNearlyFull
@@ -21,6 +22,8 @@ _DEADLINE = 5.0
 
 _VITAL = "db_check"
 """The check that decides readiness, because every service needs the database."""
+
+_STORAGE = "storage_check"
 
 ALIVE = {"status": "ok"}
 """The answer of the liveness probe: the process runs."""
@@ -50,22 +53,28 @@ def make_checks(pool: Pool, store: ObjectStore, *, broker: Broker) -> dict[str, 
     return {
         "db_check": lambda: check_database(pool),
         "queue_check": broker.check,
-        "storage_check": store.check,
+        _STORAGE: store.check,
     }
 
 
 async def check_readiness(
-    now: Readiness, checks: Mapping[str, Check], *, everything: bool
+    now: Readiness, checks: Mapping[str, Check], *, everything: bool, gate: StorageGate | None = None
 ) -> tuple[int, dict[str, object]]:
     """Return the HTTP status and the JSON document: 503 while the process drains, or if the database fails.
 
     ``everything`` also checks the broker and the storage. Without it the document names the database only
-    if its check fails, because GitLab's document has ``master_check`` alone.
+    if its check fails, because GitLab's document has ``master_check`` alone. Of a process with workers
+    ``gate`` holds these up while the storage is away: that is 503 as well, and it is told since when.
     """
     names = [name for name in checks if everything or name == _VITAL]
     results = dict(zip(names, await asyncio.gather(*(_run(checks[name]) for name in names)), strict=True))
     shown = {name: result for name, result in results.items() if everything or result != _PASSED}
-    return _document({"master_check": _FAILED if now.draining else _PASSED} | shown)
+    return _document({"master_check": _FAILED if now.draining else _PASSED} | shown | _held_up(gate))
+
+
+def _held_up(gate: StorageGate | None) -> dict[str, _Result]:
+    since = gate and gate.away_since
+    return {_STORAGE: _FAILED | {"message": f"away since {since:%Y-%m-%dT%H:%M:%SZ}"}} if since else {}
 
 
 def _document(results: Mapping[str, _Result]) -> tuple[int, dict[str, object]]:

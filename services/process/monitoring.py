@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import choose_encoder
 
 from services.listener.at_work import mark_at_work
@@ -19,6 +19,7 @@ from services.listener.site import CONNECTIONS, GuardedSite, keep_ticking
 from services.process.health import ALIVE, Readiness, check_readiness, make_checks
 from services.process.ports import Ports
 from shared.jobs.metrics import JobMetrics
+from shared.jobs.storage_gate import StorageGate
 from shared.logs import quiet_logger
 from shared.metrics.blocks import BlockMetrics
 from shared.metrics.database import PoolCollector
@@ -27,6 +28,7 @@ from shared.metrics.places import PlaceMetrics
 from shared.metrics.registry import make_registry
 from shared.metrics.storage import StorageMetrics
 from shared.settings.environment import Settings
+from shared.storage.base import ObjectStore
 from shared.storage.observed import ObservedStore
 from shared.webhooks.metrics import WebhookMetrics
 
@@ -52,9 +54,11 @@ async def open_monitor(ports: Ports, settings: Settings, *, service: str) -> Asy
     registry = make_registry(service)
     PoolCollector(registry, ports.pool)
     fresh_for = timedelta(seconds=settings.sweep_seconds * _ROUNDS)
+    store = ObservedStore(ObservedStore(ports.store, ports.tracer.watch), StorageMetrics(registry))
     counted = replace(
         ports,
-        store=ObservedStore(ObservedStore(ports.store, ports.tracer.watch), StorageMetrics(registry)),
+        store=store,
+        storage_gate=_storage_gate(store, registry),
         job_metrics=JobMetrics(registry, fresh_for=fresh_for),
         webhook_metrics=WebhookMetrics(registry),
         place_metrics=PlaceMetrics(registry),
@@ -67,7 +71,19 @@ async def open_monitor(ports: Ports, settings: Settings, *, service: str) -> Asy
             yield monitor
     finally:
         lag.cancel()
-        await asyncio.gather(lag, return_exceptions=True)
+        await asyncio.gather(lag, counted.storage_gate.close(), return_exceptions=True)
+
+
+def _storage_gate(store: ObjectStore, registry: CollectorRegistry) -> StorageGate:
+    """Make the gate of the process, and tell for how long it has been closed."""
+    gate = StorageGate(store.check)
+    away = Gauge(
+        "crossdock_storage_away_seconds",
+        "How long the process has claimed no job as the object storage is away; 0 while that is there.",
+        registry=registry,
+    )
+    away.set_function(gate.away_seconds)
+    return gate
 
 
 @asynccontextmanager
@@ -114,7 +130,9 @@ def make_monitoring_app(monitor: Monitor) -> web.Application:
 
     async def ready(request: web.Request) -> web.Response:
         everything = request.query.get("all") == "1"
-        status, document = await check_readiness(monitor.readiness, checks_of_ports, everything=everything)
+        status, document = await check_readiness(
+            monitor.readiness, checks_of_ports, everything=everything, gate=monitor.ports.storage_gate
+        )
         return web.json_response(document, status=status)
 
     app = web.Application(middlewares=[mark_at_work])

@@ -20,6 +20,7 @@ from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool, database, session
 from shared.errors import BrokerError
 from shared.jobs.metrics import JobMetrics
+from shared.jobs.storage_gate import StorageGate
 from shared.metrics.blocks import BlockMetrics
 from shared.metrics.places import PlaceMetrics
 from shared.sealing.canary import check_keys
@@ -41,7 +42,8 @@ PATIENCE = timedelta(minutes=1)
 class Ports:
     """The open connections to Postgres, object storage and the broker, with the metrics and the tracer.
 
-    ``session`` opens a database connection outside the pool; ``sealer`` is for secrets in the database.
+    ``session`` opens a database connection outside the pool; ``sealer`` is for secrets in the database;
+    ``storage_gate`` holds up all workers of the process while the object storage is away.
     """
 
     pool: Pool
@@ -49,6 +51,7 @@ class Ports:
     broker: Broker
     session: SessionFactory
     sealer: Sealer
+    storage_gate: StorageGate = field(default_factory=StorageGate)
     job_metrics: JobMetrics = field(default_factory=JobMetrics)
     webhook_metrics: WebhookMetrics = field(default_factory=WebhookMetrics)
     place_metrics: PlaceMetrics = field(default_factory=PlaceMetrics)

@@ -48,6 +48,7 @@ def worker_limits(settings: Settings, kind: JobKind) -> WorkerLimits:
         concurrency=_slots(settings, kind),
         ttl=timedelta(seconds=settings.lease_seconds),
         drain=timedelta(seconds=settings.drain_seconds),
+        outage_pause=timedelta(minutes=settings.outage_pause),
         deadlines=Deadlines(total=timedelta(hours=hours), idle=timedelta(minutes=settings.job_idle_deadline)),
         shares=Shares(percent=settings.job_share, weights=user_weights(settings.job_weights)),
     )
@@ -76,7 +77,7 @@ def make_worker(ports: Ports, settings: Settings, kind: JobKind, work: Work) -> 
         name=_worker_name(),
         limits=worker_limits(settings, kind),
         metrics=ports.job_metrics,
-        check_storage=ports.store.check,
+        storage=ports.storage_gate,
     )
 
 

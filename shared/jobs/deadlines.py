@@ -52,6 +52,16 @@ async def check_nothing() -> None:
     """Take the storage for one that always answers."""
 
 
+async def is_answering(check_storage: StorageCheck) -> bool:
+    """Tell whether the storage can be used now; one that does not answer within 5 seconds cannot."""
+    try:
+        async with asyncio.timeout(_LOOK_AT_MOST.total_seconds()):
+            await check_storage()
+    except (CrossdockError, TimeoutError):
+        return False
+    return True
+
+
 class AttemptClock:
     """Counts the time of one attempt. ``clock`` gives seconds.
 
@@ -89,7 +99,7 @@ class AttemptClock:
             self._settle()
             self._idle = timedelta(0)
         elif self._unsettled >= self._look_every:
-            if not await self._storage_answers():
+            if not await is_answering(self._check_storage):
                 self._unsettled = timedelta(0)
             self._settle()
         self._refuse()
@@ -104,11 +114,3 @@ class AttemptClock:
             raise JobOverdue(self._deadlines.total)
         if self._idle > self._deadlines.idle:
             raise JobStuck(self._deadlines.idle)
-
-    async def _storage_answers(self) -> bool:
-        try:
-            async with asyncio.timeout(_LOOK_AT_MOST.total_seconds()):
-                await self._check_storage()
-        except (CrossdockError, TimeoutError):
-            return False
-        return True

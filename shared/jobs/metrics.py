@@ -26,6 +26,7 @@ class AttemptEnd(Enum):
     FAILED = "failed"
     RETRIED = "retried"
     HANDED_BACK = "handed_back"
+    POSTPONED = "postponed"  # a server of ours is away
     LEASE_LOST = "lease_lost"
     LEFT = "left"  # its end could not be written: the sweeper sees to it
 

@@ -3,7 +3,8 @@
 A wake-up says that there is a job of this kind; which one is next, the claim decides. One statement claims as
 many as there are free slots, and an idle worker asks once, however many slots it has. The worker holds a
 job as long as heartbeats prolong its lease; a lost lease cancels the work. A worker that stops hands its jobs
-back.
+back. An outage of our own storage, database or broker costs a job no attempt, and while the storage is away
+nothing is claimed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, Protocol
 
@@ -24,14 +25,16 @@ from asyncpg import LockNotAvailableError
 from shared.broker.base import Broker, Delivery
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
-from shared.errors import BrokerError, CrossdockError, LeaseLost
+from shared.errors import BrokerError, CrossdockError, LeaseLost, StorageError
 from shared.jobs import claims, store
 from shared.jobs.claims import Shares
-from shared.jobs.deadlines import AttemptClock, Deadlines, StorageCheck, check_nothing
+from shared.jobs.deadlines import AttemptClock, Deadlines
 from shared.jobs.metrics import AttemptEnd, JobMetrics
 from shared.jobs.models import Job, JobKind, Lease
+from shared.jobs.outages import known_error
 from shared.jobs.presence import Presence, keep_present
 from shared.jobs.progress import Progress
+from shared.jobs.storage_gate import StorageGate
 from shared.logs import describe
 from shared.tracing.context import continue_trace
 
@@ -44,16 +47,6 @@ _IDLE = timedelta(seconds=30)
 _REPORTS_PER_TTL = 4
 _PATIENCE = timedelta(minutes=1)
 """How long a worker tries to consume at its start; later it tries for ever."""
-
-
-class JobCrashed(CrossdockError):
-    """The work on a job ended in an unexpected error, which the log has. A retry may help."""
-
-    code = "job_crashed"
-    retryable = True
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(f"internal error ({type(error).__name__})")
 
 
 class _Beat(Enum):
@@ -79,12 +72,17 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLimits:
-    """``ttl``: how long a silent worker keeps its job. ``drain``: how long a stopping worker goes on."""
+    """``ttl``: how long a silent worker keeps its job. ``drain``: how long a stopping worker goes on.
+
+    ``outage_pause`` is the longest pause between attempts that end by an outage of ours. They go on for the
+    total deadline of an attempt, from the first one on; later ones count.
+    """
 
     concurrency: int
     ttl: timedelta
     drain: timedelta
     first_delay: timedelta = timedelta(seconds=1)
+    outage_pause: timedelta = timedelta(minutes=5)
     shares: Shares = field(default_factory=Shares)
     deadlines: Deadlines = field(default_factory=Deadlines)
 
@@ -102,7 +100,7 @@ class Worker:
         name: str,
         limits: WorkerLimits,
         metrics: JobMetrics | None = None,
-        check_storage: StorageCheck = check_nothing,
+        storage: StorageGate | None = None,
     ) -> None:
         self._pool = pool
         self._broker = broker
@@ -111,11 +109,12 @@ class Worker:
         self._name = name
         self._limits = limits
         self._metrics = metrics or JobMetrics()
-        self._check_storage = check_storage
+        self._storage = storage or StorageGate()
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
         self._jobs: set[asyncio.Task[None]] = set()
+        self._storage.on_open(self._changed.set)
 
     def stop(self) -> None:
         """Claim no more jobs; ``run`` returns once the current ones are done or handed back."""
@@ -241,7 +240,12 @@ class Worker:
         self._metrics.count_rejected_message(self._kind)
 
     async def _claim_rows(self, most: int) -> Sequence[Job]:
-        """Claim the next jobs; wait for a database that is away, as each requeue counts against a message."""
+        """Claim the next jobs; wait for a database that is away, as each requeue counts against a message.
+
+        While the storage is away there are none: the jobs keep their places, and wake-ups are used up.
+        """
+        if self._storage.away_since is not None:
+            return ()
         async for attempt in stamina.retry_context(
             on=DATABASE_ERRORS, attempts=None, timeout=None, wait_initial=self._limits.first_delay
         ):
@@ -283,7 +287,7 @@ class Worker:
         return AttemptEnd.FINISHED
 
     async def _run_leased(self, job: Job, lease: Lease, progress: Progress) -> None:
-        work = asyncio.create_task(self._work.run(job, lease, progress))
+        work = asyncio.create_task(self._do(job, lease, progress))
         beat = asyncio.create_task(self._beat(lease, progress))
         try:
             await asyncio.wait({work, beat}, return_when=asyncio.FIRST_COMPLETED)
@@ -291,11 +295,19 @@ class Worker:
         finally:
             await _cancel(work, beat)
 
+    async def _do(self, job: Job, lease: Lease, progress: Progress) -> None:
+        """Do the work. Where the storage failed, ask it now, as the answer may take longer than a lease."""
+        try:
+            await self._work.run(job, lease, progress)
+        except StorageError:
+            await self._storage.is_there()
+            raise
+
     async def _beat(self, lease: Lease, progress: Progress) -> None:
         every = min(self._limits.ttl / 4, _BEAT_AT_MOST).total_seconds()
         clock = asyncio.get_running_loop().time
         until = clock() + self._limits.ttl.total_seconds()
-        attempt = AttemptClock(self._limits.deadlines, progress, check_storage=self._check_storage)
+        attempt = AttemptClock(self._limits.deadlines, progress, check_storage=self._storage.check)
         while clock() < until:
             await asyncio.sleep(every)
             sent = clock()
@@ -320,26 +332,51 @@ class Worker:
         return AttemptEnd.HANDED_BACK
 
     async def _settle(self, job: Job, lease: Lease, error: Exception) -> AttemptEnd:
-        known = error if isinstance(error, CrossdockError) else JobCrashed(error)
+        known = known_error(error)
+        is_away = isinstance(known, StorageError) and self._storage.away_since is not None
+        if (is_away or known.is_outage) and not self._is_overdue(job):
+            return await self._postpone(job, lease, known, keeps_place=is_away)
         if known.retryable and job.attempt < job.max_attempts:
-            return await self._retry(job, lease, error, code=known.code)
+            return await self._retry(job, lease, error, known)
         _log.warning("job_failed", exc_info=_trace(error), error=describe(error), code=known.code)
         await store.fail(self._pool, lease, error=await self._work.explain(job, known), code=known.code)
         self._metrics.count_failure(self._kind, known.code)
         return AttemptEnd.FAILED
 
-    async def _retry(self, job: Job, lease: Lease, error: Exception, *, code: str) -> AttemptEnd:
-        doublings = min(job.attempt - 1, _MOST_DOUBLINGS)
-        delay = min(self._limits.first_delay * 2**doublings, _LONGEST_DELAY)
+    def _is_overdue(self, job: Job) -> bool:
+        """Tell whether outages have held the job up for as long as one attempt may take."""
+        begun = job.started_at or job.created_at
+        return datetime.now(UTC) - begun > self._limits.deadlines.total
+
+    async def _postpone(
+        self, job: Job, lease: Lease, known: CrossdockError, *, keeps_place: bool
+    ) -> AttemptEnd:
+        """Queue the job again: in its place where the gate holds it up, else after a pause that doubles.
+
+        Each claim of the job that did not count doubles the pause.
+        """
+        delay = self._pause(job.lease - job.attempt, longest=self._limits.outage_pause)
+        pause = timedelta(0) if keeps_place else delay
+        _log.warning("job_postponed", error=describe(known), code=known.code, delay=pause.total_seconds())
+        await store.postpone(
+            self._pool, lease, error=known.shown, code=known.code, delay=None if keeps_place else delay
+        )
+        return AttemptEnd.POSTPONED
+
+    async def _retry(self, job: Job, lease: Lease, error: Exception, known: CrossdockError) -> AttemptEnd:
+        delay = self._pause(job.attempt - 1, longest=_LONGEST_DELAY)
         _log.warning(
             "job_retried",
             exc_info=_trace(error),
             error=describe(error),
-            code=code,
+            code=known.code,
             delay=delay.total_seconds(),
         )
-        await store.retry(self._pool, lease, error=describe(error), code=code, delay=delay)
+        await store.retry(self._pool, lease, error=known.shown, code=known.code, delay=delay)
         return AttemptEnd.RETRIED
+
+    def _pause(self, doublings: int, *, longest: timedelta) -> timedelta:
+        return min(self._limits.first_delay * (1 << min(doublings, _MOST_DOUBLINGS)), longest)
 
     async def _write(self, move: Coroutine[Any, Any, AttemptEnd]) -> AttemptEnd:
         try:

@@ -154,6 +154,7 @@ class Settings(BaseSettings):
     small_import_size: int = Field(default=4, ge=0, le=1024, description="MiB")
     lease_seconds: float = Field(default=60, gt=0)
     job_attempts: int = Field(default=5, ge=1)
+    outage_pause: float = Field(default=5, gt=0, description="minutes")
     job_retention: int = Field(default=30, ge=1, le=3650, description="days")
     import_deadline: float = Field(default=24, gt=0, description="hours")
     export_deadline: float = Field(default=6, gt=0, description="hours")

@@ -234,6 +234,26 @@ async def test_a_disk_that_is_nearly_full_is_told_and_no_other_reason(
     assert re.search(rf"{tmp_path} has \d+ bytes free, and {2**60} are wanted", storage["message"])
 
 
+async def test_a_process_whose_storage_is_away_lives_is_not_ready_and_tells_since_when(
+    ports: Ports, settings: Settings, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    away = replace(ports, store=FilesystemStore(tmp_path, wanted=2**60))
+    async with open_monitor(away, settings, service="test") as monitor:
+        assert not await monitor.ports.storage_gate.is_there()
+        async with session.get("/-/readiness") as answer:
+            assert answer.status == 503
+            found = await answer.json()
+        async with session.get("/-/liveness") as alive:
+            assert alive.status == 200
+        since = monitor.ports.storage_gate.away_since
+        told = monitor.registry.get_sample_value("crossdock_storage_away_seconds")
+    assert found["storage_check"] == [
+        {"status": "failed", "message": f"away since {since:%Y-%m-%dT%H:%M:%SZ}"}
+    ]
+    assert told is not None
+    assert told > 0
+
+
 async def test_the_pool_tells_its_connections_and_who_waits_for_one(pool: Pool) -> None:
     registry = CollectorRegistry()
     PoolCollector(registry, pool)
