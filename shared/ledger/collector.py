@@ -108,7 +108,10 @@ class Collector:
         return True
 
     async def abort_uploads(self) -> int:
-        """Abort multipart uploads that crashed writers left behind, and give how many."""
+        """Abort uploads that are older than any, and that no row of the ledger names; give how many.
+
+        Those that a row names go with it, two grace times after their writers fell silent.
+        """
         return await self._store.abort_uploads(older_than=_CRASHED_AFTER)
 
 

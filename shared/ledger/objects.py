@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from asyncpg import UniqueViolationError
 
-from shared.database.pool import Database, Pool
+from shared.database.pool import Database, Pool, Row
 from shared.database.prolonging import repeated
 from shared.errors import CrossdockError
 from shared.storage.base import ObjectStore
@@ -181,17 +181,26 @@ async def mark(db: Database, object_id: int) -> bool:
 
     Nothing refers to a marked object: ``find_blob`` and ``touch`` pass over it.
     """
-    return bool(
-        await db.fetchval(
-            f"UPDATE objects o SET state = 'deleting' WHERE id = $1 AND {UNREFERRED} RETURNING true",  # noqa: S608  # fixed texts
-            object_id,
-        )
+    return await _mark(db, object_id) is not None
+
+
+async def _mark(db: Database, object_id: int) -> Row | None:
+    return await db.fetchrow(
+        f"""UPDATE objects o SET state = 'deleting' WHERE id = $1 AND {UNREFERRED}
+            RETURNING size IS NOT NULL AS is_recorded""",  # noqa: S608  # fixed texts
+        object_id,
     )
 
 
-async def collect(db: Database, store: ObjectStore, gone: StoredObject) -> None:
-    """Delete an object, unless something refers to it."""
-    if await mark(db, gone.id):
+async def collect(db: Database, store: ObjectStore, gone: StoredObject, *, is_aborted: bool = False) -> None:
+    """Delete an object, unless something refers to it.
+
+    One that was never recorded may have an upload that its writer has left, unless that has aborted it.
+    """
+    marked = await _mark(db, gone.id)
+    if marked is not None:
+        if not (is_aborted or marked["is_recorded"]):
+            await store.abort_uploads_of(gone.key)
         # Bytes first: after a crash in between, the row still names what is left to delete.
         await store.delete([gone.key])
         await db.execute("DELETE FROM objects WHERE id = $1", gone.id)

@@ -248,7 +248,7 @@ class LargeBlob:
     async def abort(self) -> None:
         """Write no entry; abort the upload, and collect its object."""
         await self.abort_upload()
-        await objects.collect(self._pool, self._store, self._named)
+        await objects.collect(self._pool, self._store, self._named, is_aborted=True)
 
     async def abort_upload(self) -> None:
         """Abort the upload where it is not committed; the collector removes its row. May be repeated."""

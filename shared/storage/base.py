@@ -151,5 +151,11 @@ class ObjectStore(Protocol):
         aborted fails at its commit. May be repeated.
         """
 
+    async def abort_uploads_of(self, key: str) -> int:
+        """Abort what writers of one object left uncommitted, however old; give how many uploads that were.
+
+        A writer that is alive loses its upload, too: call it once the object has none. May be repeated.
+        """
+
     async def check(self) -> None:
         """Raise StorageError where the store cannot be used now (readiness)."""

@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from functools import partial
@@ -22,7 +22,7 @@ from shared.storage.base import Composed, ObjectInfo, bytes_in_range, check_key
 from shared.storage.composition import Piece
 from shared.storage.errors import DiskNearlyFull, OperationFailed
 from shared.storage.filesystem_composer import ABSENT, FilesystemComposer, open_object
-from shared.storage.filesystem_writer import FilesystemWriter, in_thread
+from shared.storage.filesystem_writer import FilesystemWriter, in_thread, incoming_prefix
 
 CHUNK = 256 * 1024
 _INCOMING = ".incoming"
@@ -97,7 +97,16 @@ class FilesystemStore:
     async def abort_uploads(self, *, older_than: timedelta) -> int:
         """See ObjectStore; the age counts from the last write."""
         last = time.time() - older_than.total_seconds()
-        return await in_thread("abandon", _INCOMING, lambda: _remove_old(self._incoming, last))
+        return await in_thread(
+            "abandon", _INCOMING, lambda: _remove(self._incoming, lambda entry: entry.stat().st_mtime <= last)
+        )
+
+    async def abort_uploads_of(self, key: str) -> int:
+        """See ObjectStore."""
+        prefix = incoming_prefix(check_key(key))
+        return await in_thread(
+            "abandon", key, lambda: _remove(self._incoming, lambda entry: entry.name.startswith(prefix))
+        )
 
     async def check(self) -> None:
         """See ObjectStore: makes a file, and deletes it. Raises DiskNearlyFull."""
@@ -143,12 +152,12 @@ def _children(root: Path, directory: str, prefix: str) -> list[tuple[str, int | 
     return sorted(found, reverse=True)
 
 
-def _remove_old(incoming: Path, last: float) -> int:
+def _remove(incoming: Path, is_wanted: Callable[[os.DirEntry[str]], bool]) -> int:
     count = 0
     with suppress(FileNotFoundError), os.scandir(incoming) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):  # its writer was faster
-                if entry.stat().st_mtime <= last:
+                if is_wanted(entry):
                     Path(entry).unlink()
                     count += 1
     return count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from hashlib import sha256
 from io import FileIO
 from pathlib import Path
 from typing import Self, TypeVar
@@ -37,7 +38,7 @@ class FilesystemWriter:
     def __init__(self, key: str, *, root: Path, incoming: Path) -> None:
         self._key = key
         self._root = root
-        self._temporary = incoming / uuid4().hex
+        self._temporary = incoming / f"{incoming_prefix(key)}{uuid4().hex}"
         self._file: FileIO | None = None
         self._buffer = bytearray()
         self._size = 0
@@ -120,6 +121,11 @@ class FilesystemWriter:
         if self._file is not None:
             self._file.close()
             self._temporary.unlink(missing_ok=True)
+
+
+def incoming_prefix(key: str) -> str:
+    """Give what the names of temporary files of an object begin with: a key may be too long for one."""
+    return f"{sha256(key.encode()).hexdigest()[:32]}-"
 
 
 async def in_thread(operation: str, key: str, work: Callable[[], T]) -> T:

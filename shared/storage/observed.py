@@ -82,6 +82,11 @@ class ObservedStore:
         with self._watch("abandon_uploads"):
             return await self._store.abort_uploads(older_than=older_than)
 
+    async def abort_uploads_of(self, key: str) -> int:
+        """See ObjectStore."""
+        with self._watch("abort_uploads_of"):
+            return await self._store.abort_uploads_of(key)
+
     async def check(self) -> None:
         """See ObjectStore."""
         with self._watch("check"):

@@ -83,7 +83,7 @@ class RequestFiles:
         if named.id != self._kept:
             try:
                 # The shield lets the removal finish even if the request is cancelled.
-                await asyncio.shield(objects.collect(self._pool, self._store, named))
+                await asyncio.shield(objects.collect(self._pool, self._store, named, is_aborted=True))
             except StorageError:
                 _log.warning("discard_failed", key=named.key, exc_info=True)  # the collector tries again
 

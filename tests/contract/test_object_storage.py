@@ -264,6 +264,22 @@ async def test_uploads_of_crashed_writers_can_be_aborted(store: ObjectStore) -> 
     assert await keys(store) == []
 
 
+async def test_uploads_of_one_object_can_be_aborted_whatever_their_age(store: ObjectStore) -> None:
+    names = ["packs/ab/1", "packs/ab/1", "packs/ab/10", "packs/ab/2"]
+    writers = [store.create(name) for name in names]
+    for writer in writers:
+        await writer.write(pattern(2 * PART))
+    assert await store.abort_uploads_of("packs/ab/1") == 2
+    assert await store.abort_uploads_of("packs/ab/1") == 0
+    for lost in writers[:2]:
+        with pytest.raises(StorageError):
+            await lost.commit()
+        await lost.abort()
+    for other in writers[2:]:
+        await other.commit()
+    assert await keys(store) == ["packs/ab/10", "packs/ab/2"]
+
+
 @pytest.mark.parametrize(
     "key",
     ["", "/a", "a/", "a//b", "..", "a/../b", "./a", ".incoming/a", "a\nb", "a\\b", "a\x00", "ä", "a" * 256],

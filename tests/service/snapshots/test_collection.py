@@ -172,6 +172,28 @@ async def test_an_object_whose_bytes_are_gone_already_is_collected(
     assert await pool.fetchval("SELECT count(*) FROM objects") == 0
 
 
+async def test_what_a_dead_writer_left_goes_after_two_grace_times_and_what_a_living_one_has_stays(
+    pool: Pool, store: FilesystemStore, tmp_path: Path
+) -> None:
+    dead, living = [await objects.register(pool, kind="pack") for _ in range(2)]
+    left = store.create(dead.key)
+    await left.write(bytes(3_000_000))
+    await pool.execute(LONG_AGO)
+    collector = Collector(pool, store, grace=MINUTE)
+    async with store.create(living.key) as writer:
+        await writer.write(bytes(3_000_000))
+        await pool.execute("UPDATE objects SET touched_at = now() WHERE id = $1", living.id)
+        await collector.collect_objects()
+        assert await store.abort_uploads(older_than=timedelta(hours=1)) == 0
+        await pool.execute(LONG_AGO + " WHERE id = $1", dead.id)
+        assert await collector.collect_objects() == 1
+        assert len(list((tmp_path / ".incoming").iterdir())) == 1
+        await writer.commit()
+    await objects.record_stored(pool, living.id, size=3_000_000, sha256=None)
+    await left.abort()
+    assert await _keys(store) == [living.key]
+
+
 class Counting(FilesystemStore):
     """A store that counts how often somebody looks for uploads that were left."""
 
