@@ -24,9 +24,13 @@ AND (read_until IS NULL OR read_until < now())
 AND NOT EXISTS (SELECT FROM archives WHERE snapshot_id = s.id)
 AND NOT EXISTS (SELECT FROM relation_exports WHERE snapshot_id = s.id AND expires_at > now())
 AND (project_id IS NULL
-     OR NOT EXISTS (SELECT FROM pushes WHERE snapshot_id IN (s.id, s.part_of) AND expires_at > now()))
+     OR NOT EXISTS (SELECT FROM pushes WHERE expires_at > now()
+                    AND snapshot_id IN (s.id, CASE WHEN s.read_until IS NULL THEN s.part_of END)))
 """
-"""The SQL condition that snapshot ``s`` is not a project's current one and has no reader and no writer."""
+"""The SQL condition that snapshot ``s`` is not a project's current one and has no reader and no writer.
+
+A part is kept by its request; one of a version before, without a time, by its push.
+"""
 
 _UNSENT = f"""
 NOT EXISTS (SELECT FROM jobs WHERE parent_id = a.job_id AND (finished_at IS NULL OR {RETRIABLE}))

@@ -1,8 +1,9 @@
 """Parts: what one request writes into a push; its entries become the push's when it is complete.
 
 A part is a snapshot that nothing reads. So its rows go to Postgres in batches, however many there are, and a
-half-written part is never visible. Of several parts with one name the last that completes stays. What it
-replaces, and parts that broke off, are left to the collector.
+half-written part is never visible. It is kept while its request lasts, and for some minutes more. Of several
+parts with one name the last that completes stays. What it replaces, and parts that broke off, are left to the
+collector.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from shared.snapshots.body import NoBody
 from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import BodyRun, Entry, Segment
 from shared.snapshots.packed_files import PackedFiles, PackedFilesWriter, add_packed_files
+from shared.snapshots.reading import KEPT, keep_prolonged
 from shared.snapshots.rows import Rows
 from shared.snapshots.writer import SnapshotWriter, write_into
 from shared.storage.base import ObjectStore
@@ -88,7 +90,7 @@ async def write_part(
     rows, packed = Rows(partial(_append, pool, push, number)), PackedFilesWriter()
     is_packed = packed_up_to is not None
     try:
-        async with write_into(
+        async with keep_prolonged(pool, number), write_into(
             pool, store, rows=rows, snapshot_id=number, layout=packed if is_packed else NoBody(),
             packed_up_to=_PACK_NOTHING if packed_up_to is None else packed_up_to,
         ) as writer:  # fmt: skip
@@ -100,8 +102,9 @@ async def write_part(
 async def _open_part(pool: Pool, push: Push) -> int:
     try:
         number: int = await pool.fetchval(
-            "INSERT INTO snapshots (project_id, part_of) VALUES ($1, $2) RETURNING id",
-            push.project_id, push.id,
+            """INSERT INTO snapshots (project_id, part_of, read_until) VALUES ($1, $2, now() + $3)
+               RETURNING id""",
+            push.project_id, push.id, KEPT,
         )  # fmt: skip
     except ForeignKeyViolationError as error:
         raise PushGone(push.id) from error

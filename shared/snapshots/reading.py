@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -12,8 +12,8 @@ from shared.database.prolonging import repeated
 from shared.snapshots.errors import SnapshotGone
 
 PROLONG_EVERY = timedelta(seconds=15)
-_KEPT = timedelta(minutes=5)
-"""How long a snapshot is kept for a reader that has crashed."""
+KEPT = timedelta(minutes=5)
+"""How long a snapshot is kept for a reader, or a part for its request, that has crashed."""
 
 
 @asynccontextmanager
@@ -25,18 +25,25 @@ async def keep_for_reading(pool: Pool, snapshot_id: int | None) -> AsyncIterator
     if snapshot_id is None:
         yield
         return
-    prolong = partial(_prolong, pool, snapshot_id)
-    await prolong()
-    async with repeated(
-        prolong, every=PROLONG_EVERY, failure="snapshot_not_prolonged", snapshot_id=snapshot_id
-    ):
+    await _prolong(pool, snapshot_id)
+    async with keep_prolonged(pool, snapshot_id):
         yield
+
+
+def keep_prolonged(pool: Pool, snapshot_id: int) -> AbstractAsyncContextManager[None]:
+    """Keep a snapshot that is kept for ``KEPT`` until the block ends."""
+    return repeated(
+        partial(_prolong, pool, snapshot_id),
+        every=PROLONG_EVERY,
+        failure="snapshot_not_prolonged",
+        snapshot_id=snapshot_id,
+    )
 
 
 async def _prolong(pool: Pool, snapshot_id: int) -> None:
     kept = await pool.fetchval(
         """UPDATE snapshots SET read_until = greatest(read_until, now() + $2) WHERE id = $1 RETURNING true""",
-        snapshot_id, _KEPT,
+        snapshot_id, KEPT,
     )  # fmt: skip
     if not kept:
         raise SnapshotGone(snapshot_id)

@@ -511,6 +511,31 @@ async def test_the_collector_leaves_a_snapshot_that_is_being_written(push: Pushe
     assert (await push.call("GET")).status == 200
 
 
+async def test_a_part_goes_some_minutes_after_its_request_died_though_its_snapshot_stays_open(
+    push: Pusher,
+) -> None:
+    await _opened(push)
+    pool, objects = push.api.pool, push.api.store
+    collector = Collector(pool, objects, grace=timedelta(0))
+    found = await store.find(pool, push.project.id, push.snapshot)
+    assert found is not None
+    async with parts.write_part(pool, objects, found) as part:
+        assert await collector.collect_snapshots() == 0
+        silent = "UPDATE snapshots SET read_until = now() - interval '1 s' WHERE id = $1"
+        await pool.execute(silent, part.writer.snapshot_id)
+        assert await collector.collect_snapshots() == 1
+
+    assert (await push.call("GET")).status == 200
+
+
+async def test_a_part_of_a_version_before_is_kept_as_long_as_its_snapshot(push: Pusher) -> None:
+    await _opened(push)
+    await push.api.pool.execute(
+        "INSERT INTO snapshots (project_id, part_of) VALUES ($1, $2)", push.project.id, push.snapshot
+    )
+    assert await Collector(push.api.pool, push.api.store, grace=timedelta(0)).collect_snapshots() == 0
+
+
 async def test_a_snapshot_is_thrown_away_while_others_wait_to_write_into_it(
     push: Pusher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
