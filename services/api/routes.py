@@ -9,6 +9,7 @@ from itertools import count
 from aiohttp.typedefs import Handler
 
 from services.api.crossdock import (
+    bulk_retries,
     events,
     failures,
     jobs,
@@ -199,6 +200,7 @@ ROUTES = [
     _route("GET", "/api/crossdock/v1/jobs/:id", jobs.show),
     _route("GET", "/api/crossdock/v1/jobs/:id/events", events.of_one),
     _route("GET", "/api/crossdock/v1/jobs/:id/failures", failures.index),
+    _route("POST", "/api/crossdock/v1/jobs/retry", bulk_retries.create),
     _route("POST", "/api/crossdock/v1/jobs/:id/cancel", jobs.cancel),
     _route("POST", "/api/crossdock/v1/jobs/:id/retry", jobs.retry),
     _route("GET", "/api/crossdock/v1/signing-keys", manifests.keys, PUBLIC),

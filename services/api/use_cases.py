@@ -24,6 +24,7 @@ from shared.signing.signer import Signer
 from shared.storage.base import ObjectStore
 from shared.usecases.archive_sources import ArchiveFinder
 from shared.usecases.browser_sessions import BrowserSessions
+from shared.usecases.bulk_retries import BulkRetries
 from shared.usecases.commits import Commits
 from shared.usecases.documents import Documents
 from shared.usecases.events import Events
@@ -89,6 +90,7 @@ class UseCases:
     """One instance of each use case."""
 
     browser_sessions: BrowserSessions
+    bulk_retries: BulkRetries
     events: Events
     exports: Exports
     group_members: Members
@@ -141,22 +143,23 @@ def make_use_cases(  # the ports, and what they are configured with
     relation_imports = RelationImports(pool, queue)
     sources = ArchiveFinder(store, RemoteArchives(config.outbound))
     lookup = TokenLookup(pool, places.tokens, memory=config.token_memory)
-    passes = PassLimits(lists=places.passes, singles=places.lookups, longest=config.longest_pass)
     retries = Retries(pool, queue, exports=exports, imports=imports, relation_imports=relation_imports)
+    jobs = Jobs(pool, queue, retries=retries)
     return UseCases(
         browser_sessions=BrowserSessions(pool, limits, lookup=lookup, failures=config.failed_sign_ins),
+        bulk_retries=BulkRetries(pool, jobs),
         events=Events(pool),
         exports=exports,
         group_members=Members(pool, SourceKind.GROUP),
         groups=Groups(pool, limit=config.groups_limit),
         imports=imports,
-        jobs=Jobs(pool, queue, retries=retries),
+        jobs=jobs,
         manifests=Manifests(pool, exports, signer=config.signer),
         project_members=Members(pool, SourceKind.PROJECT),
         projects=Projects(pool, repositories=repositories),
         pushes=_make_pushes(pool, store, config, blocks=blocks, documents=Documents(places.documents)),
         queue=queue,
-        records=Records(pool, store, limits=passes),
+        records=_make_records(pool, store, config, places=places),
         relation_exports=RelationExports(pool, store, blocks=blocks, settings=settings),
         relation_imports=relation_imports,
         remote_imports=RemoteImports(pool, queue, imports=imports, sources=sources),
@@ -186,6 +189,11 @@ def _make_exports(
 ) -> Exports:
     redirects = ArchiveRedirects(pool, store) if config.redirects_downloads else None
     return Exports(pool, store, queue, blocks=blocks, settings=settings, limits=limits, redirects=redirects)
+
+
+def _make_records(pool: Pool, store: ObjectStore, config: UseCaseConfig, *, places: ApiPlaces) -> Records:
+    passes = PassLimits(lists=places.passes, singles=places.lookups, longest=config.longest_pass)
+    return Records(pool, store, limits=passes)
 
 
 def _make_pushes(

@@ -198,7 +198,7 @@ CREATE TABLE segments (
 );
 
 
--- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     kind             text NOT NULL,
@@ -247,6 +247,8 @@ CREATE INDEX jobs_in_state ON jobs (state, (- id));
 CREATE INDEX jobs_leases ON jobs (lease_expires_at)
     WHERE state = 'running';
 CREATE INDEX jobs_object ON jobs (object_id);
+CREATE INDEX jobs_of_error ON jobs (error_code, (- id))
+    WHERE error_code IS NOT NULL;
 CREATE INDEX jobs_of_project ON jobs (project_id, (- id));
 CREATE INDEX jobs_of_user ON jobs (user_id, (- id));
 CREATE INDEX jobs_parent ON jobs (parent_id)

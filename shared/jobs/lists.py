@@ -19,15 +19,26 @@ _ADMINISTERED = f"""{MEMBER_OF}, administered AS (
 _SHOWN = ", ".join(f"j.{column}" for column in REPORTED)
 
 
+_NOT_REPLACED = """NOT EXISTS (
+    SELECT FROM jobs later WHERE later.project_id = jobs.project_id AND later.id > jobs.id
+    AND shown_kind(later.kind) = shown_kind(jobs.kind) AND later.user_id IS NOT DISTINCT FROM jobs.user_id
+    AND later.parent_id IS NOT DISTINCT FROM jobs.parent_id
+    AND later.payload ->> 'relation' IS NOT DISTINCT FROM jobs.payload ->> 'relation')"""
+"""The SQL condition that no later job does what a job was to do: a retry is one that does."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobQuery:
     """Which jobs to list, the newest first; a condition that is None is not applied.
 
+    ``code`` is that of the error. ``not_replaced`` leaves out jobs with a later one in their place.
     ``below`` is the id of the last job of the page before.
     """
 
     kinds: Sequence[JobKind] | None = None
     state: JobState | None = None
+    code: str | None = None
+    not_replaced: bool = False
     project_id: int | None = None
     user_id: int | None = None
     created_after: datetime | None = None
@@ -49,6 +60,7 @@ class ListedJob:
 def _conditions(query: JobQuery) -> Iterator[tuple[str, object]]:
     yield "kind = ANY", query.kinds and [kind.value for kind in query.kinds]
     yield "state =", query.state and query.state.value
+    yield "error_code =", query.code
     yield "project_id =", query.project_id
     yield "user_id =", query.user_id
     yield "created_at >", query.created_after
@@ -62,8 +74,8 @@ def _newest(query: JobQuery, values: list[object], *more: str) -> str:
 
     Narrow queries sort by -id, for which there are indexes: sorted by id, Postgres may walk all jobs.
     """
-    narrow = bool(more) or any((query.project_id, query.user_id, query.state))
-    conditions = list(more)
+    narrow = bool(more) or any((query.project_id, query.user_id, query.state, query.code))
+    conditions = [*more, _NOT_REPLACED] if query.not_replaced else list(more)
     for condition, value in _conditions(query):
         if value is not None:
             values.append(value)

@@ -138,15 +138,16 @@ class Exports:
         visible = await require_reached(self._pool, actor, reference, found)
         return ExportableProject(visible.require(AccessLevel.MAINTAINER), require_user(actor), settings)
 
-    async def check(self, exportable: ExportableProject, order: ExportOrder) -> None:
-        """Check an export, and count it against the rate limit.
+    async def check(self, exportable: ExportableProject, order: ExportOrder, *, counts: bool = True) -> None:
+        """Check an export, and count it against the rate limit if it counts.
 
         A refused address or size also removes the user's earlier archive.
 
         Raises RateLimited, FieldsInvalid and ProjectTooLarge, in this order.
         """
         user, project = exportable.user, exportable.project
-        await self.count(exportable)
+        if counts:
+            await self.count(exportable)
         await self._refuse_target(user, project, order.upload)
         limit = exportable.settings.max_export_size
         if limit and await project_size(self._pool, project.id) > limit * MIB:

@@ -111,8 +111,10 @@ class Imports:
         self._settings = settings
         self._limits = limits
 
-    async def admit(self, actor: User | None, *, settings: ApplicationSettings | None = None) -> Admission:
-        """Check whether the user may import, and count it against the rate limit.
+    async def admit(
+        self, actor: User | None, *, settings: ApplicationSettings | None = None, counts: bool = True
+    ) -> Admission:
+        """Check whether the user may import, and count it against the rate limit if it counts.
 
         ``settings``: those that apply to the request, if the caller has read them already.
 
@@ -122,7 +124,7 @@ class Imports:
         settings = settings or await self._settings.current()
         if GITLAB_PROJECT not in settings.import_sources:
             raise ImportsDisabled
-        limit = settings.project_import_limit
+        limit = settings.project_import_limit if counts else 0
         return Admission(settings, await self._limits.count("project_import", user.id, limit=limit))
 
     async def uncount(self, quota: Quota | None) -> None:

@@ -27,17 +27,22 @@ from shared.usecases.retries import Retries
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """The filter of a list. ``project`` and ``user`` are ids or names; ``mine`` selects one's own jobs."""
+    """The filter of a list. ``project`` and ``user`` are ids or names; ``mine`` selects one's own jobs.
+
+    ``code`` is that of the error; ``not_replaced`` leaves out jobs with a later one in their place.
+    """
 
     kinds: Sequence[JobKind] | None
     state: JobState | None
+    code: str | None = None
+    not_replaced: bool = False
     project: str | None
     user: str | None
-    mine: bool
-    created_after: datetime | None
-    created_before: datetime | None
-    finished_after: datetime | None
-    finished_before: datetime | None
+    mine: bool = False
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    finished_after: datetime | None = None
+    finished_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +108,19 @@ class Jobs:
             raise JobEnded("the job has ended, and only one that has not can be canceled")
         return ScheduledJob(found.project, found.report.job)
 
-    async def retry(self, actor: User | None, job_id: int | None, *, origin: JobOrigin) -> ReportedJob:
+    async def retry(
+        self, actor: User | None, job_id: int | None, *, origin: JobOrigin, counts: bool = True
+    ) -> ReportedJob:
         """Schedule a new job with the order of one that failed or was canceled, and return it.
+
+        It counts against the rate limit, unless an administrator has it retried for its user: ``counts``.
 
         Raises Unauthenticated, NotFound, and what ``Retries.retry`` raises.
         """
         found = await find_job(self._pool, actor, job_id)
-        job = await self._retries.retry(require_user(actor), found.report.job, found.project, origin=origin)
+        job = await self._retries.retry(
+            require_user(actor), found.report.job, found.project, origin=origin, counts=counts
+        )
         await self._queue.announce(job)
         made = await jobs.find_report(self._pool, job.id)
         if made is None:  # the project was deleted in the same moment
@@ -133,6 +144,8 @@ async def _query(db: Database, user: User, request: JobFilter, *, below: int | N
     return JobQuery(
         kinds=request.kinds,
         state=request.state,
+        code=request.code,
+        not_replaced=request.not_replaced,
         project_id=(await _find_maintained(db, user, request.project)).id if request.project else None,
         user_id=user.id if request.mine else (await _user(db, request.user)).id if request.user else None,
         below=below,

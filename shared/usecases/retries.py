@@ -62,8 +62,10 @@ class Retries:
         self._imports = imports
         self._relation_imports = relation_imports
 
-    async def retry(self, actor: User, job: Job, project: Project, *, origin: JobOrigin) -> Job:
-        """Insert a new job of the user with the same order, and count it against the rate limit.
+    async def retry(
+        self, actor: User, job: Job, project: Project, *, origin: JobOrigin, counts: bool = True
+    ) -> Job:
+        """Insert a new job of the user with the same order, and count it against the rate limit if it counts.
 
         The caller announces it. Raises NotRetriable if the state of the job or the project does not permit a
         retry, RetryGone if the input of the job was deleted, and the errors of a first request.
@@ -74,11 +76,11 @@ class Retries:
             raise RetryGone(_FORGOTTEN)
         match self._open(job):
             case ExportOrder() as order:
-                return await self._export(actor, project, order, origin=origin)
+                return await self._export(actor, project, order, origin=origin, counts=counts)
             case UploadOrder():
-                return await self._upload(actor, job, project, origin=origin)
+                return await self._upload(actor, job, project, origin=origin, counts=counts)
             case ImportOrder() | RelationImportOrder():
-                await self._imports.admit(actor)
+                await self._imports.admit(actor, counts=counts)
                 return await self._import(actor, job, project, origin=origin)
             case UnknownOrder():
                 raise NotRetriable(_UNKNOWN)
@@ -91,15 +93,20 @@ class Retries:
         except SecretUnreadable:
             raise RetryGone(_FORGOTTEN) from None
 
-    async def _export(self, actor: User, project: Project, order: ExportOrder, *, origin: JobOrigin) -> Job:
+    async def _export(
+        self, actor: User, project: Project, order: ExportOrder, *, origin: JobOrigin, counts: bool
+    ) -> Job:
         exportable = ExportableProject(project, actor, await self._exports.require_enabled())
-        await self._exports.check(exportable, order)
+        await self._exports.check(exportable, order, counts=counts)
         async with self._pool.acquire() as db:
             return (await self._exports.insert(db, exportable, order, origin=origin)).job
 
-    async def _upload(self, actor: User, job: Job, project: Project, *, origin: JobOrigin) -> Job:
+    async def _upload(
+        self, actor: User, job: Job, project: Project, *, origin: JobOrigin, counts: bool
+    ) -> Job:
         exportable = ExportableProject(project, actor, await self._exports.require_enabled())
-        await self._exports.count(exportable)
+        if counts:
+            await self._exports.count(exportable)
         async with self._pool.acquire() as db:
             again = await self._exports.insert_upload(db, exportable, job, origin=origin)
         if again is None:

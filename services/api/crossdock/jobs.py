@@ -15,9 +15,10 @@ from shared.jobs.models import JobKind, JobState
 from shared.usecases.errors import NotFound
 from shared.usecases.jobs import JobFilter, ReportedJob
 
-_KINDS = {kind.shown: [each for each in JobKind if each.shown == kind.shown] for kind in JobKind}
+KINDS = {kind.shown: [each for each in JobKind if each.shown == kind.shown] for kind in JobKind}
+"""The kinds that users are told, and those that each of them stands for."""
+
 _STATES = {state.value: state for state in JobState}
-_MOMENTS = ("created_after", "created_before", "finished_after", "finished_before")
 
 
 async def index(request: web.Request) -> web.Response:
@@ -34,19 +35,24 @@ async def index(request: web.Request) -> web.Response:
 def _filter(request: web.Request) -> JobFilter:
     """Read the filter of the list. Raises ParametersInvalid."""
     reader = ParameterReader(request.query)
-    kind, state = reader.choice("kind", _KINDS), reader.choice("state", _STATES)
+    kind, state = reader.choice("kind", KINDS), reader.choice("state", _STATES)
     mine = reader.boolean("mine", default=False)
     reader.exclusive("mine", "user")
-    moments = {name: reader.moment(name) for name in _MOMENTS}
-    project, user = reader.text("project"), reader.text("user")
+    created = reader.moment("created_after"), reader.moment("created_before")
+    finished = reader.moment("finished_after"), reader.moment("finished_before")
+    project, user, code = reader.text("project"), reader.text("user"), reader.text("code")
     reader.finish()
     return JobFilter(
-        kinds=_KINDS[kind] if kind else None,
+        kinds=KINDS[kind] if kind else None,
         state=_STATES[state] if state else None,
+        code=code,
         project=project,
         user=user,
         mine=bool(mine),
-        **moments,
+        created_after=created[0],
+        created_before=created[1],
+        finished_after=finished[0],
+        finished_before=finished[1],
     )
 
 

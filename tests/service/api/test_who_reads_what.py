@@ -249,6 +249,7 @@ TESTED_ELSEWHERE = {
     "POST /api/v4/projects/remote-import-s3": "test_api_remote_imports_s3.py",
     "GET /api/crossdock/v1/events": "test_event_streams.py",
     "GET /api/crossdock/v1/jobs": "test_crossdock_lists.py",
+    "POST /api/crossdock/v1/jobs/retry": "test_bulk_retries.py",
     "GET /{id}/download_export": "test_api_web_pages.py",
 }
 """Routes without a project in their address, and the pages of browsers: where it is tested who gets what."""
