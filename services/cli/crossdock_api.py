@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -13,6 +14,7 @@ from services.cli.http import retry_if_keyed
 from services.cli.json_api import JsonApi
 
 _NULL = msgspec.Raw(b"null")
+_T = TypeVar("_T")
 
 
 class RelationCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,8 +36,6 @@ class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
     relations: Mapping[str, RelationCounts] = {}
 
 
-class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A job in the form of the API. Fields that the command line only passes on stay undecoded."""
 class AttemptErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Why an attempt at a job ended; ``times`` in a row, where it did not count."""
 
@@ -47,6 +47,8 @@ class AttemptErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
     times: int = 1
 
 
+class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A job in the form of the API. Fields that the command line only passes on stay undecoded."""
 
     id: int
     kind: str
@@ -64,10 +66,34 @@ class AttemptErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
     lease: msgspec.Raw = _NULL
     error: str | None = None
     error_code: str | None = None
+    errors: Sequence[AttemptErrorAnswer] | None = None
     progress: JobProgress
     timings: msgspec.Raw = _NULL
-    errors: Sequence[AttemptErrorAnswer] | None = None
     outcome: msgspec.Raw = _NULL
+
+
+class RetriedJobAnswer(msgspec.Struct, frozen=True):
+    """A job that failed, and the new job in its place."""
+
+    id: int
+    job_id: int
+
+
+class RefusedJobAnswer(msgspec.Struct, frozen=True):
+    """A job that failed, and why it cannot be retried."""
+
+    id: int
+    code: str
+    error: str
+
+
+class BulkRetryAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the failed jobs that match, of one call; ``next_before`` leads to more."""
+
+    matched: Sequence[int]
+    retried: Sequence[RetriedJobAnswer]
+    refused: Sequence[RefusedJobAnswer]
+    next_before: int | None
 
 
 class JobClient:
@@ -108,10 +134,15 @@ class JobClient:
         """Retry a job and return the new job."""
         return await self._move(job, "retry")
 
+    async def retry_failed(self, filters: Mapping[str, object]) -> BulkRetryAnswer:
+        """Retry failed jobs, at most 100."""
+        return await self._post("/jobs/retry", BulkRetryAnswer, json=dict(filters))
+
     async def _move(self, job: int, verb: str) -> JobAnswer:
+        return await self._post(f"/jobs/{job}/{verb}", JobAnswer)
+
+    async def _post(self, path: str, answer: type[_T], **options: object) -> _T:
         """POST with an idempotency key, so that retries take effect once."""
         headers = {"Idempotency-Key": str(uuid4())}
-        answer = await self._json_api.call(
-            "POST", f"/jobs/{job}/{verb}", JobAnswer, on=retry_if_keyed, headers=headers
-        )
-        return answer.body
+        done = await self._json_api.call("POST", path, answer, on=retry_if_keyed, headers=headers, **options)
+        return done.body

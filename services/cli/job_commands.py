@@ -37,13 +37,22 @@ class State(Enum):
     CANCELED = "canceled"
 
 
+OfKind: TypeAlias = Annotated[Kind | None, typer.Option(help="Only jobs of this kind.")]
+Code: TypeAlias = Annotated[str | None, typer.Option(help="Only jobs whose error has this code.")]
+OfProject: TypeAlias = Annotated[
+    str | None, typer.Option(help="Only jobs of this project: id, or group/name.")
+]
+OfUser: TypeAlias = Annotated[str | None, typer.Option(help="Only jobs of this user: id, or username.")]
+
+
 @app.command()
 def jobs(  # noqa: PLR0913  # the options of a command
     *,
     state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="Only jobs of this kind.")] = None,
-    project: Annotated[str | None, typer.Option(help="Only jobs of this project: id, or group/name.")] = None,
-    user: Annotated[str | None, typer.Option(help="Only jobs of this user: id, or username.")] = None,
+    kind: OfKind = None,
+    code: Code = None,
+    project: OfProject = None,
+    user: OfUser = None,
     mine: Annotated[bool, typer.Option("--mine", help="Only your own jobs.")] = False,
     since: Annotated[datetime | None, typer.Option(help="Only jobs created after this time (UTC).")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of jobs.")] = 20,
@@ -60,6 +69,7 @@ def jobs(  # noqa: PLR0913  # the options of a command
     filters = {
         "state": state and state.value,
         "kind": kind and kind.value,
+        "code": code,
         "project": project,
         "user": user,
         "mine": "true" if mine else None,
@@ -99,3 +109,42 @@ def retry(
 
     within = timedelta(seconds=timeout) if wait else None
     with_client(lambda client: move(client, job, within=within), url=url, token=token, json=json)
+
+
+@app.command()
+def retry_failed(  # noqa: PLR0913  # the options of a command
+    *,
+    kind: OfKind = None,
+    code: Code = None,
+    project: OfProject = None,
+    user: OfUser = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Only jobs that failed after this time (UTC).")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of jobs.")] = 1000,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which jobs they are.")] = False,
+    token: Token = "",
+    url: Url = URL,
+    json: Json = False,
+) -> None:
+    """Retry failed jobs of all users, the newest first, as an administrator.
+
+    Jobs that a later one has replaced, such as a retry, are left out.
+
+    Keys with --json: dry_run, matched (ids), retried (id, job_id of the new job), refused (id, code, error).
+    """
+    from services.cli.job_operations import retry_failed as retry_all
+
+    filters = {
+        "kind": kind and kind.value,
+        "code": code,
+        "project": project,
+        "user": user,
+        "finished_after": f"{since.isoformat()}Z" if since else None,
+    }
+    with_client(
+        lambda client: retry_all(client, limit=limit, dry_run=dry_run, filters=filters),
+        url=url,
+        token=token,
+        json=json,
+    )

@@ -9,8 +9,11 @@ from services.cli.client import GitLabClient, RelationFailure
 from services.cli.crossdock_api import JobAnswer, JobClient
 from services.cli.errors import RefusedByServer, attach_document
 from services.cli.polling import job_states, limit_wait, to_measure
-from services.cli.results import JobList, JobResult, JobStatus
+from services.cli.results import BulkRetryResult, JobList, JobResult, JobStatus
 from services.cli.terminal import show_job
+
+_AT_ONCE = 100
+"""Jobs that the server retries by one call at most."""
 
 
 async def list_jobs(client: GitLabClient, *, limit: int, filters: Mapping[str, str | None]) -> JobList:
@@ -58,6 +61,27 @@ async def retry(client: GitLabClient, job: int, *, within: timedelta | None) -> 
     jobs = JobClient(client)
     made = await jobs.retry(job)
     return JobResult(job=made if within is None else await _follow(jobs, made, within))
+
+
+async def retry_failed(
+    client: GitLabClient, *, limit: int, dry_run: bool, filters: Mapping[str, str | None]
+) -> BulkRetryResult:
+    """Retry the newest failed jobs that match the filters, at most ``limit``, or only find them."""
+    jobs, before, left = JobClient(client), None, limit
+    given = {name: value for name, value in filters.items() if value is not None} | {"dry_run": dry_run}
+    pages = []
+    while left:
+        page = await jobs.retry_failed(given | {"limit": min(left, _AT_ONCE), "before": before})
+        pages.append(page)
+        before, left = page.next_before, left - len(page.matched)
+        if before is None:
+            break
+    return BulkRetryResult(
+        dry_run=dry_run,
+        matched=[each for page in pages for each in page.matched],
+        retried=[each for page in pages for each in page.retried],
+        refused=[each for page in pages for each in page.refused],
+    )
 
 
 async def _follow(jobs: JobClient, job: JobAnswer, within: timedelta) -> JobAnswer:

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from services.cli.client import ProjectReference, RelationFailure
-from services.cli.crossdock_api import JobAnswer, RelationCounts
+from services.cli.crossdock_api import JobAnswer, RefusedJobAnswer, RelationCounts, RetriedJobAnswer
 from services.cli.terminal import print_result, print_table, say
 
 MOST_LISTED = 1000
@@ -132,6 +132,25 @@ class JobResult(msgspec.Struct, frozen=True, kw_only=True):
         """See Result."""
         job = self.job
         print_result(f"job {job.id} ({job.kind} of {job.project.path_with_namespace}): {job.state}")
+
+
+class BulkRetryResult(msgspec.Struct, frozen=True, kw_only=True):
+    """``crossdock retry-failed``."""
+
+    dry_run: bool
+    matched: Sequence[int]
+    retried: Sequence[RetriedJobAnswer]
+    refused: Sequence[RefusedJobAnswer]
+
+    def show(self) -> None:
+        """See Result."""
+        if self.dry_run:
+            print_result(f"{len(self.matched)} jobs would be retried: {', '.join(map(str, self.matched))}")
+            return
+        print_result(f"{len(self.retried)} jobs retried, {len(self.refused)} refused")
+        if self.refused:
+            rows = [(each.id, each.code, each.error) for each in self.refused]
+            print_table("Refused", ("job", "code", "why"), rows, stderr=True)
 
 
 class JobList(msgspec.Struct, frozen=True):

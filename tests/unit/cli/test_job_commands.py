@@ -12,7 +12,7 @@ from services.cli import exports, imports
 from services.cli.client import ImportRequest
 from services.cli.errors import JobFailed, RefusedByServer
 from services.cli.job_commands import Kind, State
-from services.cli.job_operations import cancel, job_status, list_jobs, retry
+from services.cli.job_operations import cancel, job_status, list_jobs, retry, retry_failed
 from services.cli.polling import JobProgressReader
 from services.cli.results import JobResult
 from services.cli.terminal import Measure
@@ -221,3 +221,67 @@ async def test_people_see_a_job_with_its_relations(
     told = capsys.readouterr().out.splitlines()
     assert "error  not a gzip file" in told
     assert "issues  40  1" in told
+    assert "1  2026-11-25 00:00:01  3  storage_failed  the object storage is not available now" in told
+
+
+def _page(matched: list[int], next_before: int | None) -> Answer:
+    retried = [{"id": each, "job_id": each + 1000} for each in matched[1:]]
+    refused = [{"id": matched[0], "code": "retry_gone", "error": "gone"}]
+    body = {"matched": matched, "retried": retried, "refused": refused, "next_before": next_before}
+    return answer(body)
+
+
+async def test_failed_jobs_are_retried_page_by_page_until_there_are_no_more() -> None:
+    script = Script(answer(status=503), _page([9, 8], 8), _page([7], None))
+    async with script.client() as client:
+        done = await retry_failed(
+            client, limit=150, dry_run=False, filters={"code": "storage_failed", "kind": None}
+        )
+    assert done.matched == [9, 8, 7]
+    assert [(each.id, each.job_id) for each in done.retried] == [(8, 1008)]
+    assert [each.id for each in done.refused] == [9, 7]
+    sent = [json.loads(asked.body) for asked in script.asked]
+    asked_for = {"code": "storage_failed", "dry_run": False}
+    assert sent == [
+        asked_for | {"limit": 100, "before": None},
+        asked_for | {"limit": 100, "before": None},
+        asked_for | {"limit": 100, "before": 8},
+    ]
+    keys = [asked.headers["Idempotency-Key"] for asked in script.asked]
+    assert keys[0] == keys[1] != keys[2]
+
+
+async def test_no_more_failed_jobs_are_retried_than_are_wanted() -> None:
+    script = Script(_page([9, 8], 8))
+    async with script.client() as client:
+        assert (await retry_failed(client, limit=2, dry_run=True, filters={})).matched == [9, 8]
+    assert [json.loads(asked.body)["limit"] for asked in script.asked] == [2]
+
+
+async def test_people_see_how_many_jobs_were_retried_and_why_others_were_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Script(_page([9, 8], None)).server() as url:
+        words = (
+            "retry-failed",
+            "--code",
+            "storage_failed",
+            "--since",
+            "2026-11-01",
+            "--url",
+            url,
+            "--token",
+            "t",
+        )
+        assert await run_beside(monkeypatch, *words) == 0
+    told = capsys.readouterr()
+    assert "1 jobs retried, 1 refused" in told.out
+    assert "9  retry_gone  gone" in told.err
+
+
+async def test_a_dry_run_shows_which_jobs_would_be_retried(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Script(_page([9, 8], None)).server() as url:
+        assert await run_beside(monkeypatch, "retry-failed", "--dry-run", "--url", url, "--token", "t") == 0
+    assert "2 jobs would be retried: 9, 8" in capsys.readouterr().out
