@@ -9,6 +9,7 @@ from shared.admission import Holder
 from shared.assembly.blocks import BlockReader
 from shared.assembly.project import load
 from shared.database.pool import Connection, Pool
+from shared.database.transactions import transaction
 from shared.errors import ArchiveError
 from shared.gitlab.features import ProjectFeatures
 from shared.gitlab.layout import LFS_INDEX, PROJECT, FileKind, folder_of, oid_of
@@ -63,7 +64,7 @@ class Commits:
         ``pushes.commit`` and of ``Documents``.
         """
         features = ProjectFeatures() if push.committed_at else await self._check(push, holder)
-        async with self._pool.acquire() as db, db.transaction():
+        async with transaction(self._pool) as db:
             if await pushes.commit(db, push, features=features, force=force):
                 # The project's row is locked: a retry of an import locks it too, before it looks for content.
                 if await is_importing(db, push.project_id):

@@ -12,6 +12,7 @@ from shared.accounts.models import AccessLevel, User
 from shared.accounts.rate_limits import RateLimits
 from shared.assembly.blocks import BlockReader
 from shared.database.pool import Connection, Pool
+from shared.database.transactions import transaction
 from shared.errors import ObjectMissing
 from shared.exports import archives
 from shared.exports.archive_reader import ArchiveReader
@@ -164,7 +165,7 @@ class Exports:
     ) -> ScheduledJob:
         """Check an export, insert its job and announce it. Raises what ``check`` and ``insert`` raise."""
         await self.check(exportable, order)
-        async with self._pool.acquire() as db:
+        async with transaction(self._pool) as db:
             scheduled = await self.insert(db, exportable, order, origin=origin)
         await self._queue.announce(scheduled.job)
         return scheduled
@@ -172,33 +173,31 @@ class Exports:
     async def insert(
         self, db: Connection, exportable: ExportableProject, order: ExportOrder, *, origin: JobOrigin
     ) -> ScheduledJob:
-        """Insert the job of a checked export, and remove the user's earlier archive. The caller announces it.
+        """Insert the job of a checked export, and remove the user's earlier archive, in a transaction.
 
-        Raises NotFound, and ExportUnderway if an export of the user has not ended; a refused request leaves
-        the archive that this export may be uploading.
+        The caller announces it. Raises NotFound, and ExportUnderway if an export of the user has not ended; a
+        refused request leaves the archive that this export may be uploading.
         """
         user, project = exportable.user, exportable.project
-        async with db.transaction():
-            await _refuse_second(db, exportable)
-            await archives.remove_archives(db, project_id=project.id, user_id=user.id)
-            job = await self._queue.enqueue(db, order, project=project, user=user, origin=origin)
+        await _refuse_second(db, exportable)
+        await archives.remove_archives(db, project_id=project.id, user_id=user.id)
+        job = await self._queue.enqueue(db, order, project=project, user=user, origin=origin)
         return ScheduledJob(project, job)
 
     async def insert_upload(
         self, db: Connection, exportable: ExportableProject, before: Job, *, origin: JobOrigin
     ) -> ScheduledJob | None:
-        """Insert a job with the order of the upload ``before``. The caller announces it.
+        """Insert a job with the order of the upload ``before`` in a transaction. The caller announces it.
 
         Returns None if the archive is not stored any more. Raises NotFound and ExportUnderway.
         """
         user, project = exportable.user, exportable.project
-        async with db.transaction():
-            await _refuse_second(db, exportable)
-            if before.parent_id is None or await archives.find_by_job(db, before.parent_id) is None:
-                return None
-            job = await self._queue.enqueue(
-                db, before.order, project=project, user=user, origin=origin, parent_id=before.parent_id
-            )
+        await _refuse_second(db, exportable)
+        if before.parent_id is None or await archives.find_by_job(db, before.parent_id) is None:
+            return None
+        job = await self._queue.enqueue(
+            db, before.order, project=project, user=user, origin=origin, parent_id=before.parent_id
+        )
         return ScheduledJob(project, job)
 
     async def status(self, actor: User | None, reference: str) -> ExportStatus:

@@ -12,6 +12,7 @@ from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import NamespaceQuery, create_group, find_namespace, list_namespaces
 from shared.database.pool import Pool
 from shared.database.search import Found
+from shared.database.transactions import transaction
 from shared.gitlab.visibility import Visibility
 from shared.projects.rules import NameRefused, check_name, check_path
 from shared.usecases.access import VisibleNamespace, find_member_namespace, find_visible_group, require_user
@@ -79,7 +80,7 @@ class Groups:
 
     async def _insert(self, user: User, request: GroupRequest, parent: Namespace | None) -> Namespace:
         path, name = check_path(request.path), check_name(request.name)
-        async with self._pool.acquire() as db, db.transaction():
+        async with transaction(self._pool) as db:
             await refuse_more_groups(db, user.id, limit=self._limit)
             group = await create_group(
                 db,

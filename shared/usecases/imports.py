@@ -14,6 +14,7 @@ from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import personal_namespace
 from shared.accounts.rate_limits import Quota, RateLimits
 from shared.database.pool import Connection, Pool
+from shared.database.transactions import transaction
 from shared.jobs.failed_relations import FailedRelation
 from shared.jobs.models import ImportOrder, Job, RemoteSource
 from shared.projects import store
@@ -160,7 +161,7 @@ class Imports:
         Raises what ``find_destination`` raises.
         """
         to = await self.find_destination(actor, request)
-        async with self._pool.acquire() as db:
+        async with transaction(self._pool) as db:
             scheduled = await self.insert(db, actor, request, to=to, archive=archive, origin=origin)
         await self._queue.announce(scheduled.job)
         return scheduled
@@ -175,22 +176,21 @@ class Imports:
         archive: Archive,
         origin: JobOrigin,
     ) -> ScheduledJob:
-        """Insert the project and its job in one transaction. The caller announces the job.
+        """Insert the project and its job in the caller's transaction. The caller announces the job.
 
         Raises ImportNotSaved if the path or the name is taken, or the limit of projects is reached.
         """
+        new = NewProject(namespace_id=to.namespace.id, creator_id=actor.id, path=to.path, name=to.name)
+        with _translate_errors():
+            project = await store.create_within_limit(db, new)
         order = ImportOrder(
             override_params=request.override_params,
             replaces=to.replaces.full_path if to.replaces else None,
             source=archive.source,
         )
-        new = NewProject(namespace_id=to.namespace.id, creator_id=actor.id, path=to.path, name=to.name)
-        with _translate_errors():
-            async with db.transaction():
-                project = await store.create_within_limit(db, new)
-                job = await self._queue.enqueue(
-                    db, order, project=project, user=actor, origin=origin, object_id=archive.object_id
-                )
+        job = await self._queue.enqueue(
+            db, order, project=project, user=actor, origin=origin, object_id=archive.object_id
+        )
         return ScheduledJob(project, job)
 
     async def status(self, actor: User | None, reference: str) -> ImportStatus:

@@ -9,6 +9,7 @@ from datetime import datetime
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.users import find_user_by_reference
 from shared.database.pool import Connection, Database, Pool, one_moment
+from shared.database.transactions import current, transaction
 from shared.errors import Denied
 from shared.jobs import failed_relations
 from shared.jobs import store as jobs
@@ -97,7 +98,7 @@ class Jobs:
 
         Raises Unauthenticated, NotFound and JobEnded.
         """
-        async with self._pool.acquire() as db, db.transaction():
+        async with transaction(self._pool) as db:
             await self.cancel_within(db, actor, job_id)
             return await find_job(db, actor, job_id)
 
@@ -122,7 +123,7 @@ class Jobs:
             require_user(actor), found.report.job, found.project, origin=origin, counts=counts
         )
         await self._queue.announce(job)
-        made = await jobs.find_report(self._pool, job.id)
+        made = await jobs.find_report(current(self._pool), job.id)
         if made is None:  # the project was deleted in the same moment
             raise NotFound("Job")
         return ReportedJob(made, found.project)

@@ -12,6 +12,7 @@ from shared.accounts.models import AccessLevel, User
 from shared.accounts.users import find_user, find_user_by_id
 from shared.database.pool import Pool
 from shared.database.search import Found
+from shared.database.transactions import current, transaction
 from shared.errors import Denied
 from shared.usecases.access import find_visible_group, find_visible_project, require_user
 from shared.usecases.errors import NotFound, RecordNotFound
@@ -109,9 +110,10 @@ class Members:
         if user.id == manager.source.owner_id:
             raise members.AlreadyMember
         try:
-            await members.add_new_member(
-                self._pool, manager.source, user.id, level=request.level, expires_at=request.expires_at
-            )
+            async with transaction(self._pool) as db:
+                await members.add_new_member(
+                    db, manager.source, user.id, level=request.level, expires_at=request.expires_at
+                )
         except SourceGone:
             raise NotFound from None
         return await self._reload(manager, user.id)
@@ -169,7 +171,7 @@ class Members:
         return await find_user(self._pool, request.username or "")
 
     async def _reload(self, manager: Manager, user_id: int) -> Member:
-        member = await members.find_member(self._pool, manager.source, user_id)
+        member = await members.find_member(current(self._pool), manager.source, user_id)
         if member is None:
             raise NotFound
         return member

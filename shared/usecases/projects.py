@@ -12,6 +12,7 @@ from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import personal_namespace
 from shared.database.pool import Pool
 from shared.database.search import Found
+from shared.database.transactions import transaction
 from shared.errors import ArchiveError, StorageError
 from shared.git.bundle_references import TooManyReferences
 from shared.gitlab.visibility import Visibility
@@ -93,7 +94,7 @@ class Projects:
                 name=check_name(request.name), visibility=request.visibility,
                 description=check_description(request.description or "") or None,
             )  # fmt: skip
-            async with self._pool.acquire() as db, db.transaction():
+            async with transaction(self._pool) as db:
                 return await store.create_within_limit(db, new)
 
     async def find_to_change(self, actor: User | None, reference: str) -> VisibleProject:

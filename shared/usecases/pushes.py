@@ -11,6 +11,7 @@ from shared.accounts.models import AccessLevel, User
 from shared.admission import Holder
 from shared.archive.errors import ArchiveTooLarge
 from shared.database.pool import Pool
+from shared.database.transactions import transaction
 from shared.errors import ArchiveError
 from shared.pushes import parts, store
 from shared.pushes.store import Push, PushCommitted, PushGone, PushMoving, TooManyPushes
@@ -63,7 +64,7 @@ class Pushes:
 
         Raises ImportUnfinished and SnapshotConflict.
         """
-        async with self._pool.acquire() as db, db.transaction():
+        async with transaction(self._pool) as db:
             if await is_importing(db, project_id):
                 raise ImportUnfinished
             with _translate_errors():

@@ -11,6 +11,7 @@ from shared.accounts.models import User
 from shared.assembly.blocks import BlockReader
 from shared.assembly.relations import count_files
 from shared.database.pool import Database, Pool
+from shared.database.transactions import transaction
 from shared.exports import relation_exports
 from shared.exports.downloads import FileDownload
 from shared.exports.relation_exports import RelationExport
@@ -59,7 +60,7 @@ class RelationExports:
 
     async def schedule(self, exportable: ExportableProject, *, batched: bool) -> None:
         """Export the current content of the project for the user. Raises NotFound."""
-        async with self._pool.acquire() as db, db.transaction():
+        async with transaction(self._pool) as db:
             if not await store.lock(db, exportable.project.id):
                 raise NotFound("Project")
             await relation_exports.keep_newest(

@@ -8,6 +8,7 @@ from asyncpg import UniqueViolationError
 
 from shared.accounts.models import AccessLevel, User
 from shared.database.pool import Connection, Pool, one_moment
+from shared.database.transactions import transaction
 from shared.errors import Denied, Missing
 from shared.jobs import store as jobs
 from shared.jobs.models import IMPORTS, Job, JobKind, RelationImportOrder
@@ -63,7 +64,7 @@ class RelationImports:
 
         Raises ProjectNotFound, UnknownRelation, NotAuthorized and RelationImportRunning, in GitLab's order.
         """
-        async with self._pool.acquire() as db, db.transaction():
+        async with transaction(self._pool) as db:
             project = await _project(db, actor, request)
             job = await self.insert(db, actor, project, RelationImportOrder(relation=request.relation),
                                     origin=origin, object_id=request.object_id)  # fmt: skip

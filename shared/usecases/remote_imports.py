@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from shared.accounts.models import User
 from shared.database.pool import Connection, Pool
+from shared.database.transactions import transaction
 from shared.usecases.archive_sources import ArchiveFinder, ArchiveSource
 from shared.usecases.imports import ArchiveClaim, Destination, ImportRequest, Imports, ScheduledJob
 from shared.usecases.job_origin import JobOrigin
@@ -62,7 +63,7 @@ class RemoteImports:
     ) -> ScheduledJob:
         """Prepare an import, insert it and announce its job. Raises what ``prepare`` and ``insert`` raise."""
         ready = await self.prepare(actor, request, source)
-        async with self._pool.acquire() as db, db.transaction():
+        async with transaction(self._pool) as db:
             scheduled = await self.insert(db, actor, ready, origin=origin)
         await self._queue.announce(scheduled.job)
         return scheduled

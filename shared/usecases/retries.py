@@ -6,6 +6,7 @@ from typing import assert_never
 
 from shared.accounts.models import User
 from shared.database.pool import Connection, Pool
+from shared.database.transactions import transaction
 from shared.jobs import store as jobs
 from shared.jobs.models import (
     IMPORTS,
@@ -98,7 +99,7 @@ class Retries:
     ) -> Job:
         exportable = ExportableProject(project, actor, await self._exports.require_enabled())
         await self._exports.check(exportable, order, counts=counts)
-        async with self._pool.acquire() as db:
+        async with transaction(self._pool) as db:
             return (await self._exports.insert(db, exportable, order, origin=origin)).job
 
     async def _upload(
@@ -107,14 +108,14 @@ class Retries:
         exportable = ExportableProject(project, actor, await self._exports.require_enabled())
         if counts:
             await self._exports.count(exportable)
-        async with self._pool.acquire() as db:
+        async with transaction(self._pool) as db:
             again = await self._exports.insert_upload(db, exportable, job, origin=origin)
         if again is None:
             raise RetryGone(_EXPORT_GONE)
         return again.job
 
     async def _import(self, actor: User, job: Job, project: Project, *, origin: JobOrigin) -> Job:
-        async with self._pool.acquire() as db, db.transaction():
+        async with transaction(self._pool) as db:
             if not await store.lock(db, project.id):  # a second retry at the same time waits here
                 raise NotFound("Job")
             await _require_place(db, job, project)

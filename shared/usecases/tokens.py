@@ -13,6 +13,7 @@ from shared.accounts.models import AccessToken, Scope, User
 from shared.accounts.users import find_user_by_reference
 from shared.database.pool import Pool
 from shared.database.search import Found
+from shared.database.transactions import transaction
 from shared.errors import Denied, Unauthenticated
 from shared.usecases.access import require_user
 from shared.usecases.errors import NotFound
@@ -90,12 +91,12 @@ class Tokens:
 
     async def create(self, user: User, request: TokenRequest) -> CreatedToken:
         """Create a token for a user. The caller checks whether that is permitted. Raises TooManyTokens."""
-        async with self._pool.acquire() as db, db.transaction():
+        async with transaction(self._pool) as db:
             await refuse_more_tokens(db, user.id, limit=self._limit)
             text = await tokens.create_token(
                 db, user.id, name=request.name, scopes=request.scopes, expires_at=request.expires_at
             )
-        made = await tokens.find_by_token(self._pool, text)
+            made = await tokens.find_by_token(db, text)
         assert made is not None  # noqa: S101  # it was just created
         return CreatedToken(made, text)
 

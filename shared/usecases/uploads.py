@@ -43,7 +43,7 @@ class Uploads:
 
 
 class RequestFiles:
-    """The files of one request. Only the last one can be kept."""
+    """The files of one request. Only the last one can be kept: it takes the place of the one before."""
 
     def __init__(self, pool: Pool, store: ObjectStore, stack: AsyncExitStack) -> None:
         self.last: UploadedFile | None = None
@@ -55,6 +55,7 @@ class RequestFiles:
 
     async def begin(self, file_name: str) -> None:
         """Begin a file. Its row is in the ledger before its first byte is stored."""
+        await self._stack.aclose()  # here, as nothing may wait for the database once the last one is kept
         named = await objects.register(self._pool, kind="upload")
         self._stack.push_async_callback(self._remove, named)
         await self._stack.enter_async_context(objects.keep_touched(self._pool, named.id))

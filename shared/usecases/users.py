@@ -8,6 +8,7 @@ from shared.accounts.models import User
 from shared.accounts.users import UserQuery, create_user, find_user_by_id, search_users
 from shared.database.pool import Pool
 from shared.database.search import Found
+from shared.database.transactions import transaction
 from shared.errors import Denied
 from shared.usecases.access import require_administrator
 from shared.usecases.errors import NotFound
@@ -45,10 +46,11 @@ class Users:
     async def create(self, actor: User | None, request: UserRequest) -> User:
         """Create a user as an administrator. Raises Unauthenticated, Denied and UsernameTaken."""
         require_administrator(actor)
-        return await create_user(
-            self._pool, request.username, name=request.name, email=request.email,
-            is_admin=request.is_admin, bot=request.bot, projects_limit=request.projects_limit,
-        )  # fmt: skip
+        async with transaction(self._pool) as db:
+            return await create_user(
+                db, request.username, name=request.name, email=request.email,
+                is_admin=request.is_admin, bot=request.bot, projects_limit=request.projects_limit,
+            )  # fmt: skip
 
 
 def require_known(actor: User | None, reason: str) -> User:

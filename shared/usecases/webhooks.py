@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from shared.accounts.models import User
 from shared.database.pool import Connection, Pool
+from shared.database.transactions import current, transaction
 from shared.outbound.policy import outbound_policy
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.remote.client import RemoteClient
@@ -84,7 +85,7 @@ class Webhooks:
         url, secret = fields.url or "", fields.secret or signing.new_secret()
         await self._check_url(url)
         try:
-            async with self._pool.acquire() as db, db.transaction():
+            async with transaction(self._pool) as db:
                 webhook = await store.create(
                     db,
                     project_id=project_id,
@@ -100,7 +101,7 @@ class Webhooks:
 
     async def show(self, project_id: int | None, webhook_id: int) -> Webhook:
         """Return a webhook. Raises NotFound."""
-        webhook = await store.find(self._pool, project_id, webhook_id)
+        webhook = await store.find(current(self._pool), project_id, webhook_id)
         if webhook is None:
             raise NotFound("Webhook")
         return webhook
@@ -136,7 +137,8 @@ class Webhooks:
         """
         new = secret or signing.new_secret()
         sealed = self._sealer.seal_secret(new, project_id=webhook.project_id)
-        await store.rotate(self._pool, webhook.id, sealed)
+        async with transaction(self._pool) as db:
+            await store.rotate(db, webhook.id, sealed)
         return await self.show(webhook.project_id, webhook.id), new
 
     async def list_deliveries(
@@ -147,14 +149,15 @@ class Webhooks:
 
     async def show_delivery(self, webhook: Webhook, delivery_id: int) -> WebhookDelivery:
         """Return a delivery. Raises NotFound."""
-        delivery = await store.find_delivery(self._pool, webhook.id, delivery_id)
+        delivery = await store.find_delivery(current(self._pool), webhook.id, delivery_id)
         if delivery is None:
             raise NotFound("Delivery")
         return delivery
 
     async def send_again(self, webhook: Webhook, delivery: WebhookDelivery) -> WebhookDelivery:
         """Schedule a delivery again, whether or not it succeeded. Raises NotFound."""
-        await store.send_again(self._pool, delivery.id)
+        async with transaction(self._pool) as db:
+            await store.send_again(db, delivery.id)
         return await self.show_delivery(webhook, delivery.id)
 
     async def _check_url(self, url: str) -> None:
