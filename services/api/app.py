@@ -45,6 +45,7 @@ from services.process.health import Readiness
 from shared.assembly.blocks import make_block_reader
 from shared.broker.base import Broker
 from shared.database.pool import Pool
+from shared.jobs.announcer import Announcer
 from shared.logs import quiet_logger
 from shared.metrics.blocks import BlockMetrics
 from shared.sealing.sealer import Sealer
@@ -55,6 +56,8 @@ _OWN_API = re.compile("/+api/+crossdock/")
 """Several slashes in a row count as one, as in the routes."""
 
 _LINGERING = 2.0
+_LAST_WAKE_UPS = timedelta(seconds=1)
+"""How long a process that ends waits for the broker to take its wake-ups."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,8 @@ class ApiConfig:
     ``external_url`` has no slash at its end. The names of the broker's public exchanges begin with
     ``broker_prefix``. An event stream ends after ``longest_stream``. A user has at most about
     ``idempotency_keys_limit`` keys at a time. With ``hsts``, browsers are told to use https alone that long.
-    ``bounds`` are what the limits show beside what is in the rest.
+    ``bounds`` are what the limits show beside what is in the rest. Up to ``wake_ups`` wake-ups of workers are
+    published at a time, each for ``wake_up_patience`` at most.
     """
 
     external_url: str
@@ -77,6 +81,8 @@ class ApiConfig:
     trusted_proxies: TrustedProxies = field(default_factory=TrustedProxies)
     hsts: timedelta = timedelta(0)
     bounds: Bounds = field(default_factory=Bounds)
+    wake_ups: int = 1000
+    wake_up_patience: timedelta = timedelta(seconds=10)
     use_cases: UseCaseConfig = field(default_factory=UseCaseConfig)
 
 
@@ -114,7 +120,7 @@ def make_app(
     app[USE_CASES] = make_use_cases(
         pool,
         store,
-        broker,
+        _announce_beside(app, broker, config),
         blocks=make_block_reader(pool, store, metrics.blocks),
         sealer=sealer,
         config=config.use_cases,
@@ -137,6 +143,17 @@ def make_app(
     app.on_response_prepare.append(partial(spare_event_streams, longest=config.longest_stream))
     app[ENDPOINTS] = {added: route.endpoint for route in ROUTES for added in _add_route(app, route)}
     return app
+
+
+def _announce_beside(app: web.Application, broker: Broker, config: ApiConfig) -> Announcer:
+    """Make what publishes wake-ups beside the requests, and have it end with the application."""
+    announcer = Announcer(broker, most=config.wake_ups, patience=config.wake_up_patience)
+
+    async def close(_app: web.Application) -> None:
+        await announcer.close(within=_LAST_WAKE_UPS)
+
+    app.on_cleanup.append(close)
+    return announcer
 
 
 def _make_connections(config: ApiConfig, metrics: ConnectionMetrics) -> Connections:

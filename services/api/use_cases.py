@@ -12,9 +12,9 @@ from services.api.http.places import ApiPlaces
 from shared.accounts.rate_limits import OnQuota, RateLimits
 from shared.archive.limits import Limits
 from shared.assembly.blocks import BlockReader
-from shared.broker.base import Broker
 from shared.database.pool import Pool
 from shared.exports.redirects import ArchiveRedirects
+from shared.jobs.announcer import Announcer
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.records.finder import PassLimits
 from shared.sealing.sealer import Sealer
@@ -126,7 +126,7 @@ def use_cases(request: web.Request) -> UseCases:
 def make_use_cases(  # the ports, and what they are configured with
     pool: Pool,
     store: ObjectStore,
-    broker: Broker,
+    announcer: Announcer,
     *,
     blocks: BlockReader,
     sealer: Sealer,
@@ -135,7 +135,7 @@ def make_use_cases(  # the ports, and what they are configured with
     on_quota: OnQuota,
 ) -> UseCases:
     """Make the use cases. ``on_quota`` is called with the quota at each use of a rate limit."""
-    queue = JobQueue(pool, broker, sealer=sealer, attempts=config.job_attempts, small=config.small_import)
+    queue = JobQueue(announcer, sealer=sealer, attempts=config.job_attempts, small=config.small_import)
     settings, limits = InstanceSettings(pool, config.defaults), RateLimits(pool, on_quota)
     repositories = Repositories(pool, store)
     exports = _make_exports(pool, store, queue, config, blocks=blocks, settings=settings, limits=limits)

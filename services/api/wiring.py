@@ -70,6 +70,8 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         trusted_proxies=parse_networks(settings.trusted_proxies),
         hsts=timedelta(seconds=settings.hsts_seconds),
         bounds=_bounds(settings),
+        wake_ups=settings.wake_ups_at_once,
+        wake_up_patience=timedelta(seconds=settings.wake_up_seconds),
         use_cases=_use_case_config(settings),
     )
     app = make_app(

@@ -144,6 +144,8 @@ class Settings(BaseSettings):
     )
     reply_queues: str = Field(default="", max_length=2000, description="patterns, separated by commas")
     event_retention: int = Field(default=72, ge=1, le=8760, description="hours")
+    wake_ups_at_once: int = Field(default=1000, ge=1)
+    wake_up_seconds: float = Field(default=10, gt=0)
     dead_letter_retention: int = Field(default=168, ge=1, le=8760, description="hours")
 
     # Workers.

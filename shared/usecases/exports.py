@@ -167,7 +167,7 @@ class Exports:
         await self.check(exportable, order)
         async with transaction(self._pool) as db:
             scheduled = await self.insert(db, exportable, order, origin=origin)
-        await self._queue.announce(scheduled.job)
+        self._queue.announce(scheduled.job)
         return scheduled
 
     async def insert(

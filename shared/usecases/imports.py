@@ -163,7 +163,7 @@ class Imports:
         to = await self.find_destination(actor, request)
         async with transaction(self._pool) as db:
             scheduled = await self.insert(db, actor, request, to=to, archive=archive, origin=origin)
-        await self._queue.announce(scheduled.job)
+        self._queue.announce(scheduled.job)
         return scheduled
 
     async def insert(  # what a project and a job are made of

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from shared.accounts.models import User
-from shared.broker.base import Broker
-from shared.database.pool import Connection, Pool
+from shared.database.pool import Connection
+from shared.database.transactions import after_commit
 from shared.jobs import store
+from shared.jobs.announcer import Announcer
 from shared.jobs.models import Job, JobOrder
-from shared.jobs.outbox import announce
 from shared.jobs.sealed_orders import OrderSealer
 from shared.projects.models import Project
 from shared.sealing.sealer import Sealer
@@ -17,9 +19,8 @@ from shared.usecases.job_origin import JobOrigin
 class JobQueue:
     """Queues jobs, each for ``attempts`` attempts. A small import has up to ``small`` bytes."""
 
-    def __init__(self, pool: Pool, broker: Broker, *, sealer: Sealer, attempts: int, small: int) -> None:
-        self._pool = pool
-        self._broker = broker
+    def __init__(self, announcer: Announcer, *, sealer: Sealer, attempts: int, small: int) -> None:
+        self._announcer = announcer
         self._sealer = OrderSealer(sealer)
         self._attempts = attempts
         self._small = small
@@ -47,9 +48,6 @@ class JobQueue:
         """Return the order of a job with its address opened. Raises SecretUnreadable."""
         return self._sealer.open(job)
 
-    async def announce(self, job: Job) -> None:
-        """Wake a worker for a committed job. May be repeated.
-
-        If the broker fails, the sweeper announces the job later.
-        """
-        await announce(self._broker, job)
+    def announce(self, job: Job) -> None:
+        """Wake a worker for a job once it is committed, without a wait for the broker. May be repeated."""
+        after_commit(partial(self._announcer.announce, job))

@@ -122,7 +122,7 @@ class Jobs:
         job = await self._retries.retry(
             require_user(actor), found.report.job, found.project, origin=origin, counts=counts
         )
-        await self._queue.announce(job)
+        self._queue.announce(job)
         made = await jobs.find_report(current(self._pool), job.id)
         if made is None:  # the project was deleted in the same moment
             raise NotFound("Job")

@@ -68,7 +68,7 @@ class RelationImports:
             project = await _project(db, actor, request)
             job = await self.insert(db, actor, project, RelationImportOrder(relation=request.relation),
                                     origin=origin, object_id=request.object_id)  # fmt: skip
-        await self._queue.announce(job)
+        self._queue.announce(job)
         return ScheduledJob(project, job)
 
     async def insert(  # what a job is made of

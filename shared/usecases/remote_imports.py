@@ -65,5 +65,5 @@ class RemoteImports:
         ready = await self.prepare(actor, request, source)
         async with transaction(self._pool) as db:
             scheduled = await self.insert(db, actor, ready, origin=origin)
-        await self._queue.announce(scheduled.job)
+        self._queue.announce(scheduled.job)
         return scheduled

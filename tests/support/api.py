@@ -181,6 +181,7 @@ async def running_api(
     failed_sign_ins: int = 60,
     signing_keys: str = KEY,
     small_import: int = 0,
+    broker: MemoryBroker | None = None,
     **config: Any,
 ) -> AsyncIterator[Api]:
     """Start the application with these application settings, else without rate limits.
@@ -188,7 +189,7 @@ async def running_api(
     ``listener`` has what else differs from the defaults of ``ApiConfig``.
     """
     async with database(url, size=4) as pool:
-        store_, broker, readiness = CountingStore(folder), MemoryBroker(), Readiness()
+        store_, broker, readiness = CountingStore(folder), broker or MemoryBroker(), Readiness()
         registry = CollectorRegistry()
         app = make_app(
             pool,

@@ -21,12 +21,14 @@ from services.api.use_cases import UseCaseConfig, make_use_cases
 from services.api.wiring import make_command_service
 from shared.assembly.blocks import make_block_reader
 from shared.broker.base import DeadLetter, Delivery, Message
+from shared.jobs.announcer import Announcer
 from shared.metrics.blocks import BlockMetrics
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
 from shared.settings.application import ApplicationSettings
 from shared.tracing.base import OFF
 from tests.support.api import ARCHIVE, EXTERNAL_URL, UNLIMITED, Api
+from tests.support.jobs import MINUTE
 from tests.support.sealing import sealer
 from tests.support.waiting import until
 
@@ -157,11 +159,11 @@ async def forge(
     config = UseCaseConfig(
         defaults=ApplicationSettings(**(UNLIMITED | settings)), outbound=remote or RemoteImportPolicy()
     )
-    registry = CollectorRegistry()
+    registry, announcer = CollectorRegistry(), Announcer(api.broker, most=100, patience=MINUTE)
     uses = make_use_cases(
         api.pool,
         api.store,
-        api.broker,
+        announcer,
         blocks=make_block_reader(api.pool, api.store, BlockMetrics()),
         sealer=sealer(),
         config=config,
@@ -184,3 +186,4 @@ async def forge(
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+        await announcer.close(within=MINUTE)

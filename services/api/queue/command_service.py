@@ -87,7 +87,7 @@ class CommandService:
         effect = await handler.check(command)
         result, job = await self._once(command, effect)
         if job is not None:
-            await self._queue.announce(job)
+            self._queue.announce(job)
         return result
 
     async def _once(self, command: Command, effect: Effect) -> tuple[CommandResult, Job | None]:

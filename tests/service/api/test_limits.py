@@ -92,6 +92,7 @@ NO_LIMITS = {
     "worker_concurrency", "upload_concurrency", "remote_import_concurrency", "small_job_concurrency",
     "small_import_size", "disk_reserve",
     # How soon services notice what happened to others, and how long they take to end.
+    "wake_ups_at_once", "wake_up_seconds",
     "lease_seconds", "outage_pause", "sweep_seconds", "collect_grace_seconds", "drain_seconds",
 }  # fmt: skip
 
