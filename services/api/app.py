@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -27,7 +28,7 @@ from services.api.http.places import PLACES, PlaceNumbers, make_places
 from services.api.http.responses import EXTERNAL_URL, SECURITY_HEADERS, add_common_headers, security_headers
 from services.api.middleware.entity_tags import tag_answers
 from services.api.middleware.errors import RENDERERS, refuse_malformed, render_errors
-from services.api.middleware.idempotency import DIGEST_UPLOAD, KEYS, KEYS_LIMIT, answer_once
+from services.api.middleware.idempotency import DIGEST_UPLOAD, KEYS, KEYS_LIMIT, LIFE, answer_once
 from services.api.middleware.identify import identify_caller
 from services.api.middleware.limit_uploads import limit_uploads
 from services.api.middleware.log import METRICS, log_requests
@@ -44,7 +45,9 @@ from services.listener.site import CONNECTIONS, keep_ticking
 from services.process.health import Readiness
 from shared.assembly.blocks import make_block_reader
 from shared.broker.base import Broker
+from shared.database.leadership import SessionFactory
 from shared.database.pool import Pool
+from shared.idempotency.life import LifeSign
 from shared.jobs.announcer import Announcer
 from shared.logs import quiet_logger
 from shared.metrics.blocks import BlockMetrics
@@ -134,7 +137,7 @@ def make_app(
     app[CONNECTIONS] = _make_connections(config, metrics.connections)
     app.cleanup_ctx.append(keep_ticking)
     app[KEYS], app[KEYS_LIMIT], app[BOUNDS] = pool, config.idempotency_keys_limit, config.bounds
-    app[DIGEST_UPLOAD] = content_digest
+    app[DIGEST_UPLOAD], app[LIFE] = content_digest, LifeSign()
     app[METRICS], app[TRACER] = metrics.requests, tracer
     app[RENDERERS] = ((_OWN_API, render_problem), (re.compile(""), render_gitlab_error))
     app[DOCUMENTATION] = make_documentation(config.external_url, broker_prefix=config.broker_prefix)
@@ -154,6 +157,18 @@ def _announce_beside(app: web.Application, broker: Broker, config: ApiConfig) ->
 
     app.on_cleanup.append(close)
     return announcer
+
+
+def show_life(app: web.Application, connect: SessionFactory) -> None:
+    """Have other processes see when this one dies; without that, it holds its keys for a minute longer."""
+
+    async def keep_shown(_app: web.Application) -> AsyncIterator[None]:
+        shown = asyncio.create_task(app[LIFE].show(connect))
+        yield
+        shown.cancel()
+        await asyncio.gather(shown, return_exceptions=True)
+
+    app.cleanup_ctx.append(keep_shown)
 
 
 def _make_connections(config: ApiConfig, metrics: ConnectionMetrics) -> Connections:

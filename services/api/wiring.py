@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 from aiohttp import web
 
-from services.api.app import ApiConfig, ApiMetrics, make_app, make_runner
+from services.api.app import ApiConfig, ApiMetrics, make_app, make_runner, show_life
 from services.api.crossdock.bounds import Bounds, JobBounds
 from services.api.http.body_time import BodyLimits
 from services.api.http.metrics import RequestMetrics
@@ -84,6 +84,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         metrics=_metrics(monitor),
         tracer=ports.tracer,
     )
+    show_life(app, ports.session)
     ports.place_metrics.watch(app[PLACES].all())
     return app
 

@@ -382,7 +382,7 @@ CREATE INDEX web_sessions_expiry ON web_sessions (expires_at);
 CREATE INDEX web_sessions_token ON web_sessions (token_id);
 
 
--- 0015_job_lists_and_idempotency
+-- 0015_job_lists_and_idempotency, 0091_life_of_key_holders
 CREATE TABLE idempotency_keys (
     digest       bytea NOT NULL,
     user_id      bigint NOT NULL,
@@ -394,6 +394,7 @@ CREATE TABLE idempotency_keys (
     headers      jsonb,
     body         bytea,
     expires_at   timestamptz NOT NULL,
+    life         integer,
     CONSTRAINT idempotency_keys_pkey PRIMARY KEY (digest),
     CONSTRAINT idempotency_keys_digest_check CHECK (length(digest) = 32),
     CONSTRAINT idempotency_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE

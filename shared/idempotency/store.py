@@ -1,7 +1,8 @@
 """Idempotency keys in Postgres: one of the requests with a key proceeds, the others find its outcome.
 
-The request that proceeds holds the key, and prolongs that again and again, so that a process that died does
-not hold it for ever. The clock is the database's.
+The request that proceeds holds the key. The hold ends with its process, as far as the database sees that
+(``life.py``), or else some time after it was prolonged last. Whoever loses it keeps no answer, and so makes
+no change: both are one transaction. The clock is the database's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import partial
 
 from shared.database.pool import Database, Pool
 from shared.database.prolonging import repeated
+from shared.idempotency.life import has_ended
 from shared.idempotency.models import EarlierRequest, KeptAnswer, KeyedRequest, KeyHold
 
 KEPT_FOR = timedelta(hours=24)
@@ -24,24 +26,31 @@ BELIEVED_FOR = timedelta(seconds=60)
 _MINE = "digest = $1 AND holder = $2 AND status IS NULL"
 
 
-async def claim(db: Database, request: KeyedRequest, *, fingerprint: bytes, limit: int) -> KeyHold | None:
+async def claim(
+    db: Database, request: KeyedRequest, *, fingerprint: bytes, limit: int, life: int | None = None
+) -> KeyHold | None:
     """Take the key; None where another request holds it, or has answered within the last 24 hours.
+
+    The hold ends with the process whose sign of life has the number ``life``.
 
     None also where the user has ``limit`` keys and this is none of them; claims at once may exceed it.
     """
     hold = KeyHold(digest=request.digest)
     taken = await db.fetchval(
-        """INSERT INTO idempotency_keys AS k (digest, user_id, fingerprint, holder, locked_until, expires_at)
-           SELECT $1::bytea, $2::bigint, $3::bytea, $4::uuid, now() + $5::interval, now() + $6::interval
+        f"""INSERT INTO idempotency_keys AS k
+               (digest, user_id, fingerprint, holder, locked_until, expires_at, life)
+           SELECT $1::bytea, $2::bigint, $3::bytea, $4::uuid, now() + $5::interval, now() + $6::interval,
+                  $8::int
            WHERE EXISTS (SELECT FROM idempotency_keys WHERE digest = $1)
               OR NOT EXISTS (SELECT FROM idempotency_keys WHERE user_id = $2 OFFSET $7::bigint - 1)
            ON CONFLICT (digest) DO UPDATE SET
                fingerprint = excluded.fingerprint, holder = excluded.holder, content = NULL,
                locked_until = excluded.locked_until, expires_at = excluded.expires_at,
-               status = NULL, headers = NULL, body = NULL
-           WHERE CASE WHEN k.status IS NULL THEN k.locked_until ELSE k.expires_at END <= now()
-           RETURNING true""",
-        hold.digest, request.user_id, fingerprint, hold.holder, BELIEVED_FOR, KEPT_FOR, limit,
+               status = NULL, headers = NULL, body = NULL, life = excluded.life
+           WHERE CASE WHEN k.status IS NOT NULL THEN k.expires_at <= now()
+                      ELSE k.locked_until <= now() OR {has_ended("k.life")} END
+           RETURNING true""",  # noqa: S608  # fixed texts
+        hold.digest, request.user_id, fingerprint, hold.holder, BELIEVED_FOR, KEPT_FOR, limit, life,
     )  # fmt: skip
     return hold if taken else None
 
@@ -69,12 +78,14 @@ async def find_earlier(db: Database, request: KeyedRequest) -> EarlierRequest | 
     return EarlierRequest(fingerprint=row["fingerprint"], content=row["content"], answer=answer)
 
 
-async def keep(db: Database, hold: KeyHold, answer: KeptAnswer, *, content: bytes | None) -> None:
-    """Keep the answer; does nothing where the key was lost to another request."""
-    await db.execute(
-        f"UPDATE idempotency_keys SET status = $3, headers = $4, body = $5, content = $6 WHERE {_MINE}",  # noqa: S608  # fixed texts
+async def keep(db: Database, hold: KeyHold, answer: KeptAnswer, *, content: bytes | None) -> bool:
+    """Keep the answer; does nothing, and gives False, where the key was lost to another request."""
+    kept = await db.fetchval(
+        f"""UPDATE idempotency_keys SET status = $3, headers = $4, body = $5, content = $6
+            WHERE {_MINE} RETURNING true""",  # noqa: S608  # fixed texts
         hold.digest, hold.holder, answer.status, dict(answer.headers), answer.body, content,
     )  # fmt: skip
+    return kept is not None
 
 
 async def release(db: Database, hold: KeyHold) -> None:

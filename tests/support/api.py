@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
-from services.api.app import ApiConfig, ApiMetrics, make_app, make_runner
+from services.api.app import ApiConfig, ApiMetrics, make_app, make_runner, show_life
 from services.api.http.metrics import RequestMetrics
 from services.api.http.places import PlaceNumbers
 from services.api.http.responses import SECURITY_HEADERS
@@ -31,6 +32,7 @@ from shared.accounts.tokens import create_token
 from shared.accounts.users import create_user
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool, database
+from shared.database.pool import session as session_
 from shared.exports import archives
 from shared.exports.archives import ArchivePlan
 from shared.gitlab.visibility import Visibility
@@ -182,11 +184,13 @@ async def running_api(
     signing_keys: str = KEY,
     small_import: int = 0,
     broker: MemoryBroker | None = None,
+    shows_life: bool = False,
     **config: Any,
 ) -> AsyncIterator[Api]:
     """Start the application with these application settings, else without rate limits.
 
-    ``listener`` has what else differs from the defaults of ``ApiConfig``.
+    ``listener`` has what else differs from the defaults of ``ApiConfig``. It has no sign of life unless it
+    ``shows_life``.
     """
     async with database(url, size=4) as pool:
         store_, broker, readiness = CountingStore(folder), broker or MemoryBroker(), Readiness()
@@ -215,6 +219,8 @@ async def running_api(
             readiness=readiness,
             metrics=ApiMetrics(RequestMetrics(registry), ConnectionMetrics(registry)),
         )
+        if shows_life:
+            show_life(app, partial(session_, url))
         async with listening(app) as url_, aiohttp.ClientSession() as session:
             yield Api(
                 pool, store_, broker, folder, url_, session, readiness, registry, app, app[USE_CASES],

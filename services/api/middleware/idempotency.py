@@ -5,9 +5,11 @@ the same, in the query or in any form of body, without tokens. Two uploads are t
 fields of their form, and the name and SHA-256 of their file are the same; the repeated file is read, but not
 stored.
 
-A request that was refused or failed changed nothing, and its key can be used again. If a process dies, its
-keys can be used again after a minute. If it died between the effect and the storage of the response, the
-repeated request is executed a second time.
+The response is stored in the transaction that has the effect: there are both or neither, whenever a process
+dies. A request that was refused or failed changed nothing, and its key can be used again. So can the keys of
+a process that died: at once, or after a minute where the database does not see that it died.
+
+What has the same effect and response each time (to archive a project) may be executed a second time.
 """
 
 from __future__ import annotations
@@ -29,8 +31,10 @@ from services.api.http.errors import AnswerNotKept, KeyAtWork, KeyReused, Parame
 from services.api.http.parameters import TOKEN_PARAMETERS
 from services.api.http.responses import CONTENT_DIGEST
 from shared.database.outages import DATABASE_ERRORS
-from shared.database.pool import Pool
+from shared.database.pool import Connection, Pool
+from shared.database.transactions import postponed_commit
 from shared.idempotency import store
+from shared.idempotency.life import LifeSign
 from shared.idempotency.models import KeptAnswer, KeyedRequest, KeyHold
 from shared.logs import describe
 
@@ -42,6 +46,7 @@ _LARGEST_BODY = 1024 * 1024
 
 DigestUpload = Callable[[web.Request], Awaitable[bytes]]
 KEYS = web.AppKey("idempotency_keys", Pool)
+LIFE = web.AppKey("life_sign", LifeSign)
 KEYS_LIMIT = web.AppKey("idempotency_keys_limit", int)
 DIGEST_UPLOAD: web.AppKey[DigestUpload] = web.AppKey("digest_upload")
 """Reads an upload without storing it, and returns the digest that ``CONTENT_DIGEST`` would have."""
@@ -63,7 +68,9 @@ async def answer_once(request: web.Request, handler: Handler) -> web.StreamRespo
     )
     pool = request.app[KEYS]
     fingerprint = await _digest_request(request, keyed.key)
-    hold = await store.claim(pool, keyed, fingerprint=fingerprint, limit=request.app[KEYS_LIMIT])
+    hold = await store.claim(
+        pool, keyed, fingerprint=fingerprint, limit=request.app[KEYS_LIMIT], life=request.app[LIFE].number
+    )
     if hold is None:
         return await _answer_again(request, keyed, fingerprint)
     async with store.keep_held(pool, hold):
@@ -91,26 +98,34 @@ async def _digest_request(request: web.Request, key: str) -> bytes:
 
 
 async def _answer(request: web.Request, handler: Handler, hold: KeyHold) -> web.StreamResponse:
-    answer = None
+    """Execute the request, and store a successful response with its effect; else release the key."""
+    is_kept = False
     try:
-        answer = await handler(request)
+        async with postponed_commit(request.app[KEYS]) as effect:
+            answer = await handler(request)
+            is_success = answer.status < web.HTTPBadRequest.status_code
+            if is_success:
+                await _keep(await effect.begin(), request, hold, answer)
+        is_kept = is_success
         return answer
     finally:
-        await asyncio.shield(_store_answer(request, hold, answer))
+        if not is_kept:
+            await asyncio.shield(_release(request, hold))
 
 
-async def _store_answer(request: web.Request, hold: KeyHold, answer: web.StreamResponse | None) -> None:
-    """Store a successful response, or release the key. A failure of this is only logged."""
-    pool = request.app[KEYS]
+async def _keep(db: Connection, request: web.Request, hold: KeyHold, answer: web.StreamResponse) -> None:
+    """Store a response. Raises KeyAtWork, so that the effect is undone, if the key was lost to another."""
+    kept = _make_kept_answer(request, answer)
+    if not await store.keep(db, hold, kept, content=request.get(CONTENT_DIGEST)):
+        raise _at_work()
+
+
+async def _release(request: web.Request, hold: KeyHold) -> None:
+    """Release a key without a response. A failure of this is only logged."""
     try:
-        if answer is None or answer.status >= web.HTTPBadRequest.status_code:
-            await store.release(pool, hold)
-        else:
-            await store.keep(
-                pool, hold, _make_kept_answer(request, answer), content=request.get(CONTENT_DIGEST)
-            )
+        await store.release(request.app[KEYS], hold)
     except DATABASE_ERRORS as error:
-        _log.warning("key_not_settled", error=describe(error))
+        _log.warning("key_not_released", error=describe(error))
 
 
 def _make_kept_answer(request: web.Request, answer: web.StreamResponse) -> KeptAnswer:
@@ -130,7 +145,7 @@ async def _answer_again(request: web.Request, keyed: KeyedRequest, fingerprint: 
     if earlier is None:
         await _refuse_over_limit(request, keyed)
     if earlier is None or earlier.answer is None:
-        raise KeyAtWork(f"a request with this {HEADER} is at work")
+        raise _at_work()
     if earlier.content is not None and await request.app[DIGEST_UPLOAD](request) != earlier.content:
         raise _other_request()
     answer = earlier.answer
@@ -146,6 +161,10 @@ async def _refuse_over_limit(request: web.Request, keyed: KeyedRequest) -> None:
     wait = await store.wait_for_room(request.app[KEYS], keyed, limit=limit)
     if wait is not None:
         raise TooManyKeys(limit, wait=wait)
+
+
+def _at_work() -> KeyAtWork:
+    return KeyAtWork(f"a request with this {HEADER} is at work")
 
 
 def _other_request() -> KeyReused:

@@ -10,6 +10,7 @@ OF_THEIR_OWN_SESSIONS = {
     "shared/database/leadership.py",
     "shared/database/migrate.py",
     "shared/database/notifications.py",
+    "shared/idempotency/life.py",
 }
 
 
