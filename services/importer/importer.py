@@ -112,7 +112,8 @@ class Importer:
                 overrides=order.override_params,
             )
             if order.replaces:
-                await content.replace_project(db, job.project_id, of=order.replaces, user_id=job.user_id)
+                path = order.replaces.rpartition("/")[2]
+                await content.take_place(db, job.project_id, path=path, user_id=job.user_id)
             await jobs.finish(db, lease, progress=progress.report(), outcome=outcome)
 
     async def explain(self, job: Job, error: CrossdockError) -> str:

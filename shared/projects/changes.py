@@ -26,6 +26,8 @@ async def change(db: Connection, project_id: int, changes: ProjectChanges) -> No
 
     Call it within a transaction, which NameTaken ends.
     """
+    # The path before the row, as an import does that takes the place of a project.
+    await db.execute("SELECT lock_path(namespace_id, path) FROM projects WHERE id = $1", project_id)
     await db.execute("SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE", project_id)
     await db.execute(
         """INSERT INTO old_paths (full_path, project_id)

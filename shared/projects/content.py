@@ -1,4 +1,4 @@
-"""What exports and imports read and change of a project, and the replacement of one by another."""
+"""What exports and imports read and change of a project, and how one takes the place of another."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from asyncpg import UniqueViolationError
+
 from shared.accounts.models import AccessLevel
-from shared.database.pool import Connection, Database
+from shared.database.pool import Connection, Database, Row
 from shared.errors import CrossdockError, Fault
 from shared.gitlab.visibility import VISIBILITIES, Visibility
 from shared.projects import access
+from shared.projects.store import NameTaken, lock_path
 
 _WORDS = {str(int(visibility)): visibility.word for visibility in Visibility}
 # An override of the visibility is kept as it came out.
@@ -115,36 +118,61 @@ async def forget_attributes(db: Database, project_id: int, *, but: Sequence[str]
     )  # fmt: skip
 
 
-async def replace_project(db: Connection, project_id: int, *, of: str, user_id: int | None) -> None:
-    """Give the project the name, path and members of the project at full path ``of``, and delete that one.
+async def take_place(db: Connection, project_id: int, *, path: str, user_id: int | None) -> None:
+    """Give the project this path of its namespace, in a transaction.
 
-    Does nothing where there is no project at that path any more. Call it within a transaction, so that the
-    path is never seen without a project. Raises OverwriteRefused where ``user_id`` does not own the
-    namespace.
+    A project that is there is deleted, and leaves its name and its members. Several that take one place do so
+    in the order of their commits, and the last one stands. Raises OverwriteRefused where ``user_id`` does not
+    own the namespace, NameTaken where a group has the path or another project the name, and ProjectGone.
     """
-    old = await db.fetchrow(
-        """SELECT p.id, p.name, p.path, p.namespace_id, n.full_path
-           FROM projects p JOIN namespaces n ON n.id = p.namespace_id
-           WHERE lower(n.full_path || '/' || p.path) = lower($1) AND p.id <> $2 FOR UPDATE OF p""",
-        of, project_id,
-    )  # fmt: skip
+    own = await db.fetchrow("SELECT namespace_id, name, path FROM projects WHERE id = $1", project_id)
+    if own is None:
+        raise ProjectGone(project_id)
+    old = await _lock_place(db, project_id, namespace_id=own["namespace_id"], path=path)
     if old is None:
-        return
-    await _require_owner(db, user_id, old["namespace_id"], old["full_path"])
+        place = (own["name"] if own["name"] != own["path"] else path, path)
+    else:
+        await _require_owner(db, user_id, own["namespace_id"])
+        await _leave_members(db, old["id"], to=project_id)
+        # Before the update: two projects of a namespace cannot have one path, not even within a transaction.
+        await db.execute("DELETE FROM projects WHERE id = $1", old["id"])
+        place = (old["name"], old["path"])
+    try:
+        await db.execute("UPDATE projects SET name = $2, path = $3 WHERE id = $1", project_id, *place)
+    except UniqueViolationError as error:
+        raise NameTaken("name" if error.constraint_name == "projects_name" else "path") from None
+
+
+async def _lock_place(db: Connection, project_id: int, *, namespace_id: int, path: str) -> Row | None:
+    """Lock a path, and find and lock the other project that is there.
+
+    Its jobs are locked before it: one that is about to end has locked itself, and then needs the project.
+    """
+    await lock_path(db, namespace_id, path)
+    condition = "namespace_id = $1 AND lower(path) = lower($2) AND id <> $3"
+    values = (namespace_id, path, project_id)
+    await db.execute(
+        f"""SELECT FROM jobs WHERE finished_at IS NULL
+            AND project_id IN (SELECT id FROM projects WHERE {condition}) ORDER BY id FOR UPDATE""",  # noqa: S608  # fixed texts
+        *values,
+    )
+    return await db.fetchrow(
+        f"SELECT id, name, path FROM projects WHERE {condition} FOR UPDATE",  # noqa: S608  # fixed texts
+        *values,
+    )
+
+
+async def _leave_members(db: Connection, project_id: int, *, to: int) -> None:
     await db.execute(
         """INSERT INTO memberships (user_id, project_id, access_level, created_at, expires_at)
            SELECT user_id, $2, access_level, created_at, expires_at
            FROM memberships WHERE project_id = $1 ON CONFLICT DO NOTHING""",
-        old["id"], project_id,
+        project_id, to,
     )  # fmt: skip
-    # Before the update: two projects of a namespace cannot have one path, not even within a transaction.
-    await db.execute("DELETE FROM projects WHERE id = $1", old["id"])
-    await db.execute(
-        "UPDATE projects SET name = $2, path = $3 WHERE id = $1", project_id, old["name"], old["path"]
-    )
 
 
-async def _require_owner(db: Connection, user_id: int | None, namespace_id: int, full_path: str) -> None:
+async def _require_owner(db: Connection, user_id: int | None, namespace_id: int) -> None:
+    full_path = await db.fetchval("SELECT full_path FROM namespaces WHERE id = $1", namespace_id)
     user = await db.fetchrow("SELECT username, is_admin FROM users WHERE id = $1", user_id)
     if user is None or user_id is None:
         raise OverwriteRefused("(deleted)", user_id or 0, full_path)

@@ -22,6 +22,10 @@ from shared.projects.models import Project
 _LARGEST_ID = 2**63 - 1
 _FIELDS = "p.*, " + ", ".join(f"n.{column} AS namespace_{column}" for column in COLUMNS)
 _COLUMNS = ("id", "creator_id", "path", "name", "description", "archived", "overrides", "created_at")
+# The jobs first: one that is about to end has locked itself, and then needs the project.
+_DELETE = """WITH locked AS MATERIALIZED (
+    SELECT id FROM jobs WHERE project_id = $1 AND finished_at IS NULL ORDER BY id FOR UPDATE)
+DELETE FROM projects WHERE id = $1 AND (SELECT count(*) FROM locked) >= 0"""
 _FROM = "FROM projects p JOIN namespaces n ON n.id = p.namespace_id"
 
 
@@ -119,13 +123,28 @@ async def count_own(db: Database, user_id: int) -> int:
 
 async def create_within_limit(db: Connection, new: NewProject) -> Project:
     """Insert a project, unless the user's own namespace is full. Raises ProjectLimitReached as well."""
-    # The owner's row is locked until the transaction ends: two creations at once must not both be the last.
-    limit = await db.fetchval(
+    return await create(db, new, limit=await lock_limit(db, new.namespace_id))
+
+
+async def lock_limit(db: Connection, namespace_id: int) -> int | None:
+    """Return how many projects a user's own namespace may have; None for a group.
+
+    The owner's row is locked until the transaction ends: two creations at once must not both be the last.
+    """
+    limit: int | None = await db.fetchval(
         """SELECT u.projects_limit FROM namespaces n JOIN users u ON u.id = n.owner_id
            WHERE n.id = $1 FOR NO KEY UPDATE OF u""",
-        new.namespace_id,
+        namespace_id,
     )
-    return await create(db, new, limit=limit)
+    return limit
+
+
+async def lock_path(db: Connection, namespace_id: int, path: str) -> None:
+    """Lock a path of a namespace until the transaction ends: meanwhile nobody else gives it to a project.
+
+    Lock the limit of the namespace before it, and rows of projects after it.
+    """
+    await db.execute("SELECT lock_path($1, $2)", namespace_id, path)
 
 
 async def create(db: Database, new: NewProject, *, limit: int | None = None) -> Project:
@@ -241,4 +260,4 @@ async def lock(db: Connection, project_id: int) -> bool:
 
 async def delete(db: Database, project_id: int) -> None:
     """Delete a project with everything that belongs to it; the collector deletes its objects."""
-    await db.execute("DELETE FROM projects WHERE id = $1", project_id)
+    await db.execute(_DELETE, project_id)

@@ -13,7 +13,7 @@ from shared.accounts.errors import NamespaceGone
 from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import personal_namespace
 from shared.accounts.rate_limits import Quota, RateLimits
-from shared.database.pool import Connection, Pool
+from shared.database.pool import Connection, Database, Pool
 from shared.database.transactions import transaction
 from shared.jobs.failed_relations import FailedRelation
 from shared.jobs.models import ImportOrder, Job, RemoteSource
@@ -151,7 +151,7 @@ class Imports:
         namespace = await self._find_permitted_namespace(actor, request.namespace)
         with _translate_errors():
             check_description(str(request.override_params.get("description", "")))
-            return await self._destination(namespace, request)
+            return await _destination(self._pool, namespace, request)
 
     async def schedule(
         self, actor: User, request: ImportRequest, archive: Archive, *, origin: JobOrigin
@@ -180,9 +180,12 @@ class Imports:
 
         Raises ImportNotSaved if the path or the name is taken, or the limit of projects is reached.
         """
-        new = NewProject(namespace_id=to.namespace.id, creator_id=actor.id, path=to.path, name=to.name)
         with _translate_errors():
-            project = await store.create_within_limit(db, new)
+            limit = await store.lock_limit(db, to.namespace.id)
+            if request.overwrite:
+                to = await _look_again(db, to.namespace, request)
+            new = NewProject(namespace_id=to.namespace.id, creator_id=actor.id, path=to.path, name=to.name)
+            project = await store.create(db, new, limit=limit)
         order = ImportOrder(
             override_params=request.override_params,
             replaces=to.replaces.full_path if to.replaces else None,
@@ -220,17 +223,24 @@ class Imports:
             raise ImportNotAllowed
         return found.namespace
 
-    async def _destination(self, namespace: Namespace, request: ImportRequest) -> Destination:
-        path = check_path(request.path)
-        name = check_name(request.name) if request.name and request.name.strip() else None
-        replaced = None
-        if request.overwrite:
-            replaced = await store.find_by_path(self._pool, f"{namespace.full_path}/{path}")
-        if replaced is not None:
-            path = f"{path}-{uuid4().hex}"
-            # The replaced project has this name until the import finishes, and passes it on then.
-            name = None if name == replaced.name else name
-        return Destination(namespace=namespace, path=path, name=name or path, replaces=replaced)
+
+async def _destination(db: Database, namespace: Namespace, request: ImportRequest) -> Destination:
+    path = check_path(request.path)
+    name = check_name(request.name) if request.name and request.name.strip() else None
+    replaced = None
+    if request.overwrite:
+        replaced = await store.find_by_path(db, f"{namespace.full_path}/{path}")
+    if replaced is not None:
+        path = f"{path}-{uuid4().hex}"
+        # The replaced project has this name until the import finishes, and passes it on then.
+        name = None if name == replaced.name else name
+    return Destination(namespace=namespace, path=path, name=name or path, replaces=replaced)
+
+
+async def _look_again(db: Connection, namespace: Namespace, request: ImportRequest) -> Destination:
+    """Determine the project of an overwrite, with its path locked: another may have been created there."""
+    await store.lock_path(db, namespace.id, check_path(request.path))
+    return await _destination(db, namespace, request)
 
 
 def require_archive_name(name: str) -> None:

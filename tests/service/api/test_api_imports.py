@@ -10,6 +10,8 @@ from shared.accounts.namespaces import create_group
 from shared.jobs.models import ImportOrder, JobKind
 from shared.projects import store
 from shared.projects.models import Project
+from shared.usecases.imports import Archive, ImportRequest
+from shared.usecases.job_origin import JobOrigin
 from tests.support.api import ARCHIVE, Answer, Api
 from tests.support.forms import HEADERS, Part, form_body
 
@@ -348,3 +350,21 @@ async def test_projects_of_the_same_beginning_are_not_mistaken_for_imports(api: 
     answer = await api.get("/projects/ann%2Ftest/import", by="ann")
 
     assert (answer.body["id"], answer.body["import_status"]) == (old.id, "none")
+
+
+async def test_of_two_overwrites_that_both_create_one_path_the_second_overwrites_the_first(api: Api) -> None:
+    ann = await api.user("ann")
+    wanted = ImportRequest(path="p", name=None, namespace=None, overwrite=True, override_params={})
+    origin, imports = JobOrigin(correlation_id="c"), api.uses.imports
+    places = [await imports.find_destination(ann, wanted) for _ in range(2)]
+
+    for to in places:
+        assert to.replaces is None
+        async with api.pool.acquire() as db, db.transaction():
+            await imports.insert(db, ann, wanted, to=to, archive=Archive(), origin=origin)
+
+    rows = await api.pool.fetch(
+        """SELECT p.path, payload ->> 'replaces' AS replaces
+           FROM jobs j JOIN projects p ON p.id = j.project_id ORDER BY j.id"""
+    )
+    assert [(row["path"][:2], row["replaces"]) for row in rows] == [("p", None), ("p-", "ann/p")]

@@ -10,7 +10,7 @@ from shared.accounts.namespaces import create_group
 from shared.database.pool import Pool
 from shared.gitlab.visibility import Visibility
 from shared.projects import store
-from shared.projects.content import replace_project
+from shared.projects.content import take_place
 from shared.projects.models import Project
 from shared.snapshots import lifecycle
 from tests.support.api import EXTERNAL_URL, Api
@@ -167,7 +167,7 @@ async def test_a_project_that_is_replaced_during_a_request_for_its_path_is_the_n
 
     async def replaced_first(pool: Pool, project_id: int) -> object:
         async with pool.acquire() as db, db.transaction():
-            await replace_project(db, new.id, of=project.full_path, user_id=ann.id)
+            await take_place(db, new.id, path=project.path, user_id=ann.id)
         return await current_content(pool, project_id)
 
     monkeypatch.setattr(lifecycle, "current_content", replaced_first)

@@ -86,9 +86,9 @@ async def test_who_does_not_own_the_namespace_may_not_overwrite(dock: Dock) -> N
     assert len(await dock.snapshots()) == 1
 
 
-async def test_where_the_old_project_is_gone_there_is_nothing_to_replace(dock: Dock) -> None:
+async def test_where_the_old_project_is_gone_the_new_one_takes_its_path(dock: Dock) -> None:
     new = await dock.add_project("p-replacing")
     await dock.pool.execute("DELETE FROM projects WHERE id = 1")
     imported = await dock.run_import(project(), project_id=new, replaces="ann/p")
     assert imported.error is None
-    assert await _projects(dock) == [(new, "p-replacing", "p-replacing")]
+    assert await _projects(dock) == [(new, "p", "p")]
