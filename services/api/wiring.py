@@ -141,6 +141,7 @@ def _bounds(settings: Settings) -> Bounds:
             export_deadline=timedelta(hours=settings.export_deadline),
             idle_deadline=timedelta(minutes=settings.job_idle_deadline),
             retention=timedelta(days=settings.job_retention),
+            overwrite_retention=timedelta(minutes=settings.overwrite_retention),
         ),
         remotes=outbound_deadlines(settings),
     )

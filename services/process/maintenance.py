@@ -28,6 +28,7 @@ from shared.jobs.secrets_of_jobs import JobSecrets
 from shared.ledger.collector import Collector
 from shared.ledger.objects import RETRIED_WITHIN
 from shared.outbound.policy import outbound_clients
+from shared.projects.overwrites import OverwriteExpiry
 from shared.sealing.sealer import Sealer
 from shared.sealing.tables import Resealer
 from shared.settings.environment import Settings
@@ -68,6 +69,7 @@ def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float]
         expiry.remove_counts,
         PresenceExpiry(ports.pool).remove_workers,
         AddressExpiry(ports.pool, kept=RETRIED_WITHIN).forget_addresses,
+        OverwriteExpiry(ports.pool, kept=timedelta(minutes=settings.overwrite_retention)).delete_left,
         JobExpiry(ports.pool, retention=timedelta(days=settings.job_retention)).remove_jobs,
         AnswerExpiry(ports.pool).remove_answers,
         events.remove_events,

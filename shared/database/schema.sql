@@ -198,7 +198,7 @@ CREATE TABLE segments (
 );
 
 
--- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0092_overwrites_left
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     kind             text NOT NULL,
@@ -251,6 +251,8 @@ CREATE INDEX jobs_of_error ON jobs (error_code, (- id))
     WHERE error_code IS NOT NULL;
 CREATE INDEX jobs_of_project ON jobs (project_id, (- id));
 CREATE INDEX jobs_of_user ON jobs (user_id, (- id));
+CREATE INDEX jobs_overwrites ON jobs (finished_at)
+    WHERE (payload ->> 'replaces') IS NOT NULL AND (state IN ('failed', 'canceled'));
 CREATE INDEX jobs_parent ON jobs (parent_id)
     WHERE parent_id IS NOT NULL;
 CREATE INDEX jobs_project ON jobs (project_id, kind, id DESC);

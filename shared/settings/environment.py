@@ -158,6 +158,7 @@ class Settings(BaseSettings):
     job_attempts: int = Field(default=5, ge=1)
     outage_pause: float = Field(default=5, gt=0, description="minutes")
     job_retention: int = Field(default=30, ge=1, le=3650, description="days")
+    overwrite_retention: int = Field(default=30, ge=1, le=525_600, description="minutes")
     import_deadline: float = Field(default=24, gt=0, description="hours")
     export_deadline: float = Field(default=6, gt=0, description="hours")
     job_idle_deadline: float = Field(default=10, gt=0, description="minutes")

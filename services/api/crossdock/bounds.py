@@ -24,6 +24,7 @@ class JobBounds:
     export_deadline: timedelta = timedelta(hours=6)
     idle_deadline: timedelta = timedelta(minutes=10)
     retention: timedelta = timedelta(days=30)
+    overwrite_retention: timedelta = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,7 @@ def bounds_entity(bounds: Bounds) -> dict[str, object]:
             "export_seconds": _seconds(jobs.export_deadline),
             "idle_seconds": _seconds(jobs.idle_deadline),
             "retention_seconds": _seconds(jobs.retention),
+            "overwrite_retention_seconds": _seconds(jobs.overwrite_retention),
         },
         "remotes": {
             "least_rate": bounds.remotes.least.rate,

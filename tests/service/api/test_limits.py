@@ -76,6 +76,7 @@ SHOWN: dict[str, tuple[float, str, float]] = {
     "dead_letter_retention": (48, "commands.dead_letter_seconds", 48 * HOUR),
     "job_attempts": (49, "jobs.attempts", 49),
     "job_retention": (50, "jobs.retention_seconds", 50 * DAY),
+    "overwrite_retention": (61, "jobs.overwrite_retention_seconds", 61 * 60),
     "import_deadline": (51, "jobs.import_seconds", 51 * HOUR),
     "export_deadline": (52, "jobs.export_seconds", 52 * HOUR),
     "job_idle_deadline": (53, "jobs.idle_seconds", 53 * 60),

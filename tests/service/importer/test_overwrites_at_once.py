@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -16,11 +17,14 @@ from shared.jobs.models import Job
 from shared.jobs.progress import Progress
 from shared.projects import changes, content, store
 from shared.projects.changes import ProjectChanges
+from shared.projects.overwrites import OverwriteExpiry
 from tests.support.jobs import claimed
 from tests.support.projects import Dock, files, project
 from tests.support.waiting import until_row
 
+HALF_HOUR = timedelta(minutes=30)
 BLOCKED = "SELECT true FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+AGED = "UPDATE jobs SET finished_at = finished_at - interval '31 minutes'"
 
 
 async def _temporary(dock: Dock, path: str = "p") -> int:
@@ -181,3 +185,55 @@ async def test_a_job_that_overwrites_ends_the_jobs_of_its_target_and_they_say_so
     )
     assert word is not None
     assert (word["name"], word["data"]["error_code"]) == ("import.canceled", "project_deleted")
+
+
+async def _end(dock: Dock, job: Job, end: str) -> None:
+    if end != "canceled in the queue":
+        lease = await claimed(dock.pool, job)
+    if end == "failed":
+        await jobs.fail(dock.pool, lease, error="x", code="storage")
+    else:
+        assert await jobs.cancel(dock.pool, job.id)
+
+
+@pytest.mark.parametrize("end", ["failed", "canceled", "canceled in the queue"])
+async def test_the_project_of_an_overwrite_that_did_not_take_place_goes_after_a_while(
+    dock: Dock, end: str
+) -> None:
+    await _end(dock, await _overwrite(dock, "new"), end)
+    expiry = OverwriteExpiry(dock.pool, kept=HALF_HOUR)
+    assert await expiry.delete_left() == 0
+    await dock.pool.execute(AGED)
+    assert await expiry.delete_left() == 1
+    assert await _paths(dock.pool) == ["p"]
+    await dock.collect()
+    assert dock.stored() == []
+
+
+KEPT = {
+    "it has content": "UPDATE projects SET snapshot_id = (SELECT min(id) FROM snapshots) WHERE id = 2",
+    "it was renamed": "UPDATE projects SET path = 'mine' WHERE id = 2",
+    "it is tried again": """INSERT INTO jobs (kind, project_id, correlation_id, max_attempts)
+                            VALUES ('import', 2, 'c', 5)""",
+    "it was to overwrite nothing": "UPDATE jobs SET payload = payload - 'replaces' WHERE project_id = 2",
+}
+
+
+@pytest.mark.parametrize("why", KEPT)
+async def test_a_project_that_is_something_else_by_now_stays(dock: Dock, why: str) -> None:
+    await dock.run_import(project(("old", b"o")))
+    await _end(dock, await _overwrite(dock, "new"), "failed")
+    await dock.pool.execute(AGED)
+    await dock.pool.execute(KEPT[why])
+    assert await OverwriteExpiry(dock.pool, kept=HALF_HOUR).delete_left() == 0
+    assert len(await _paths(dock.pool)) == 2
+
+
+async def test_a_retry_that_comes_first_keeps_the_project(dock: Dock) -> None:
+    job = await _overwrite(dock, "new")
+    await _end(dock, job, "failed")
+    await dock.pool.execute(AGED)
+    async with dock.pool.acquire() as db, db.transaction():
+        assert await store.lock(db, job.project_id)
+        assert await OverwriteExpiry(dock.pool, kept=HALF_HOUR).delete_left() == 0
+    assert len(await _paths(dock.pool)) == 2
