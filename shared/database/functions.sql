@@ -1,4 +1,4 @@
--- Version 6, for migration 72 and newer.
+-- Version 7, for migration 93 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -74,6 +74,33 @@ END
 $$;
 CREATE OR REPLACE TRIGGER place_project BEFORE INSERT OR UPDATE OF namespace_id, path ON projects
     FOR EACH ROW EXECUTE FUNCTION place_project();
+
+
+-- Garbage -------------------------------------------------------------------------------------------------
+
+-- Has the collector look at objects that have lost a reference, once that is committed.
+CREATE OR REPLACE FUNCTION suspect_objects() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO suspects (object_id) SELECT DISTINCT object_id FROM gone WHERE object_id IS NOT NULL;
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE TRIGGER suspect_objects AFTER DELETE ON entries
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
+CREATE OR REPLACE TRIGGER suspect_objects AFTER DELETE ON runs
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
+CREATE OR REPLACE TRIGGER suspect_objects AFTER DELETE ON archives
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
+
+-- The same for new objects, to which perhaps nothing will ever refer.
+CREATE OR REPLACE FUNCTION suspect_new_objects() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO suspects (object_id) SELECT id FROM made;
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE TRIGGER suspect_new_objects AFTER INSERT ON objects
+    REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION suspect_new_objects();
 
 
 -- Claims of jobs ------------------------------------------------------------------------------------------

@@ -135,6 +135,7 @@ CREATE TABLE objects (
 CREATE UNIQUE INDEX objects_blob ON objects (sha256)
     WHERE kind = 'blob' AND state = 'stored';
 CREATE INDEX objects_touched ON objects (touched_at);
+CREATE TRIGGER suspect_new_objects AFTER INSERT ON objects REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION suspect_new_objects();
 
 
 -- 0003_snapshots, 0017_pushes, 0031_what_a_project_hides, 0065_runs, 0066_plans, 0072_manifests
@@ -181,6 +182,7 @@ CREATE TABLE entries (
     CONSTRAINT entries_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
 );
 CREATE INDEX entries_object ON entries (object_id, "position");
+CREATE TRIGGER suspect_objects AFTER DELETE ON entries REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
 
 
 -- 0003_snapshots, 0008_relation_exports
@@ -322,6 +324,7 @@ CREATE INDEX archives_owner ON archives (project_id, user_id, job_id DESC);
 CREATE INDEX archives_snapshot ON archives (snapshot_id);
 CREATE INDEX archives_unread ON archives (read_after)
     WHERE sha256 IS NULL;
+CREATE TRIGGER suspect_objects AFTER DELETE ON archives REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
 
 
 -- 0005_rate_limits
@@ -555,6 +558,7 @@ CREATE TABLE runs (
     CONSTRAINT runs_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
 );
 CREATE INDEX runs_object ON runs (object_id);
+CREATE TRIGGER suspect_objects AFTER DELETE ON runs REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
 
 
 -- 0071_packed_files
@@ -571,6 +575,16 @@ CREATE TABLE packed_files (
     CONSTRAINT packed_files_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
 );
 CREATE INDEX packed_files_object ON packed_files (object_id);
+
+
+-- 0093_suspects
+CREATE TABLE suspects (
+    id        bigint GENERATED ALWAYS AS IDENTITY,
+    object_id bigint NOT NULL,
+    due_at    timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT suspects_pkey PRIMARY KEY (id)
+);
+CREATE INDEX suspects_due ON suspects (due_at);
 
 
 -- made by migrate itself

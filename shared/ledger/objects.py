@@ -34,10 +34,15 @@ RETRIABLE = (
 )
 """The SQL condition that a row of ``jobs`` is of one that can still be retried."""
 
+NAMED = """
+EXISTS (SELECT FROM entries WHERE object_id = o.id)
+OR EXISTS (SELECT FROM runs WHERE object_id = o.id)
+OR EXISTS (SELECT FROM archives WHERE object_id = o.id)
+"""
+"""The SQL condition that a row names the object ``o`` until it is deleted: a trigger notices that."""
+
 UNREFERRED = f"""
-NOT EXISTS (SELECT FROM entries WHERE object_id = o.id)
-AND NOT EXISTS (SELECT FROM runs WHERE object_id = o.id)
-AND NOT EXISTS (SELECT FROM archives WHERE object_id = o.id)
+NOT ({NAMED})
 AND NOT EXISTS (SELECT FROM jobs WHERE object_id = o.id AND state IN ('queued', 'running'))
 AND NOT EXISTS (SELECT FROM jobs WHERE object_id = o.id AND {RETRIABLE})
 """  # noqa: S608  # fixed texts

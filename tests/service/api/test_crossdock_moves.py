@@ -48,7 +48,8 @@ from tests.support.waiting import until_row
 ARCHIVE = project(issues=ndjson(b'{"iid":1,"title":"a"}', b'{"iid":2,"title":"b"}'))
 AGED = "UPDATE jobs SET finished_at = finished_at - interval '24 hours'"
 SEALER = OrderSealer(sealer())
-LONG_AGO = "UPDATE objects SET touched_at = now() - interval '1 hour'"
+LONG_AGO = """UPDATE objects SET touched_at = now() - interval '1 hour';
+              UPDATE suspects SET due_at = now() - interval '1 hour'"""
 
 
 async def _call(api: Api, job: Job | int, what: str, *, by: str = "ann", **more: Any) -> Answer:

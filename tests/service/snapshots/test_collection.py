@@ -31,7 +31,8 @@ from tests.support.sealing import sealer
 from tests.support.waiting import until_row
 
 NOW = timedelta(0)
-LONG_AGO = "UPDATE objects SET touched_at = now() - interval '1 hour'"
+LONG_AGO = """UPDATE objects SET touched_at = now() - interval '1 hour';
+              UPDATE suspects SET due_at = now() - interval '1 hour'"""
 
 
 async def _object(pool: Pool, store: FilesystemStore, kind: objects.ObjectKind = "upload") -> int:
@@ -185,7 +186,8 @@ async def test_what_a_dead_writer_left_goes_after_two_grace_times_and_what_a_liv
         await pool.execute("UPDATE objects SET touched_at = now() WHERE id = $1", living.id)
         await collector.collect_objects()
         assert await store.abort_uploads(older_than=timedelta(hours=1)) == 0
-        await pool.execute(LONG_AGO + " WHERE id = $1", dead.id)
+        await pool.execute(LONG_AGO)
+        await pool.execute("UPDATE objects SET touched_at = now() WHERE id = $1", living.id)
         assert await collector.collect_objects() == 1
         assert len(list((tmp_path / ".incoming").iterdir())) == 1
         await writer.commit()
