@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import asdict
 
@@ -33,7 +33,6 @@ _S3_SIGNATURES = (frozenset({"X-Amz-Signature"}), frozenset({"AWSAccessKeyId", "
 """The parameters of presigned URLs, version 4 and version 2. Other S3 servers than AWS use them too."""
 
 _OK = range(200, 300)
-_HEADERS = {"Content-Type": "application/gzip"}
 _log = structlog.get_logger()
 
 
@@ -58,6 +57,15 @@ class UploadTooLarge(CrossdockError):
             f"the archive has {size} bytes, and S3 takes at most {LARGEST_PUT} in one PUT: "
             "nothing was sent, download it instead"
         )
+
+
+def _headers(job: Job, archive: FinishedArchive) -> dict[str, str]:
+    """Return headers that are the same in each attempt. Presigned URLs let them pass: none is S3's own."""
+    return {
+        "Content-Type": "application/gzip",
+        "Idempotency-Key": f'"crossdock-{job.id}-{archive.etag}"',
+        "X-Crossdock-Job": str(job.id),
+    }
 
 
 def check_size(target: UploadTarget, size: int) -> None:
@@ -88,6 +96,9 @@ class Uploader:
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
         """Send the archive once, and mark the job finished with the outcome. May be repeated.
 
+        An exporter that dies between the target's answer and the end of the job leaves it to another one,
+        which sends the archive again: under the same key, by which the target can tell.
+
         Raises UploadTooLarge, BlockedUrl and RemoteError, which are the target's, ArchiveGone, and errors of
         the store and the database.
         """
@@ -100,7 +111,7 @@ class Uploader:
         progress.bytes_total = archive.size
         progress.begin(Phase.UPLOADING)
         async with _kept(self._pool, archive):
-            status = await self._send(archive, target, progress)
+            status = await self._send(archive, target, progress, headers=_headers(job, archive))
         outcome = UploadOutcome(
             url=mask_url(target.url), status=status, attempts=job.attempt, bytes=archive.size, error=None
         )
@@ -111,12 +122,19 @@ class Uploader:
         """Find the archive that the parent of an upload has made."""
         return None if job.parent_id is None else await archives.find_by_job(self._pool, job.parent_id)
 
-    async def _send(self, archive: FinishedArchive, target: UploadTarget, progress: Progress) -> int:
+    async def _send(
+        self,
+        archive: FinishedArchive,
+        target: UploadTarget,
+        progress: Progress,
+        *,
+        headers: Mapping[str, str],
+    ) -> int:
         client = await self._connect()
         pieces = self._reader.read(archive, 0, archive.size)
         async with aclosing(pieces), aclosing(_count(pieces, progress)) as body:
             answer = await client.send(
-                target.method, target.url, headers=_HEADERS, body=body, length=archive.size
+                target.method, target.url, headers=headers, body=body, length=archive.size
             )
         if answer.status not in _OK:
             url = parse(target.url, SCHEMES)

@@ -12,12 +12,13 @@ from aiohttp.test_utils import TestServer
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload as it came: its target is not decoded."""
+    """An upload as it came: its target is not decoded. ``key`` says which one it is."""
 
     method: str
     target: str
     length: str
     body: bytes
+    key: str
 
 
 @dataclass(slots=True)
@@ -45,7 +46,8 @@ class Receiver:
             request.transport.abort()
             return web.Response()
         body = await request.read()
-        self.taken.append(Upload(request.method, request.raw_path, request.headers["Content-Length"], body))
+        length, key = request.headers["Content-Length"], request.headers["Idempotency-Key"]
+        self.taken.append(Upload(request.method, request.raw_path, length, body, key))
         if self.meanwhile:
             await self.meanwhile()
         headers = {"Location": f"{self.url}/elsewhere"} if status in range(300, 400) else {}

@@ -323,6 +323,23 @@ async def test_an_upload_whose_worker_died_is_sent_again_from_the_same_archive(o
     assert (await _outcome(open_dock, upload.id)).status == 200
 
 
+async def test_an_upload_has_one_key_in_all_its_attempts_and_another_has_another(open_dock: Dock) -> None:
+    async with receiving() as receiver:
+        _, upload = await _exported(open_dock, _target(receiver))
+        await _attempt(open_dock, upload)
+        # As if the exporter had died between the answer and the end of the job.
+        await open_dock.pool.execute(
+            "UPDATE jobs SET state = 'queued', finished_at = NULL, payload = $2 WHERE id = $1",
+            upload.id, {"upload": {"url": _target(receiver).url, "method": "PUT"}},
+        )  # fmt: skip
+        await _attempt(open_dock, upload)
+        await _upload(open_dock, _target(receiver))
+    first, again, other = [taken.key for taken in receiver.taken]
+    assert first == again
+    assert first.startswith(f'"crossdock-{upload.id}-')
+    assert other != first
+
+
 async def test_the_archive_of_an_upload_is_kept_until_that_has_ended(open_dock: Dock) -> None:
     """Whatever becomes of what can be downloaded: a new request, a new export, or its time."""
     async with receiving() as receiver:
