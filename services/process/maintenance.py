@@ -57,7 +57,8 @@ def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float]
     collector = Collector(ports.pool, ports.store, grace=timedelta(seconds=settings.collect_grace_seconds))
     expiry = Expiry(ports.pool)
     retention = timedelta(hours=settings.event_retention)
-    events = EventExpiry(ports.pool, retention=retention)
+    kept = timedelta(days=settings.job_retention)
+    events = EventExpiry(ports.pool, retention=retention, job_retention=kept)
     dead_letters = _dead_letter_expiry(ports, settings)
     every = timedelta(seconds=settings.sweep_seconds)
     urgent = [requeue.requeue_lost, requeue.publish, QueueDepth(ports.pool, ports.job_metrics).read]
@@ -70,10 +71,11 @@ def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float]
         PresenceExpiry(ports.pool).remove_workers,
         AddressExpiry(ports.pool, kept=RETRIED_WITHIN).forget_addresses,
         OverwriteExpiry(ports.pool, kept=timedelta(minutes=settings.overwrite_retention)).delete_left,
-        JobExpiry(ports.pool, retention=timedelta(days=settings.job_retention)).remove_jobs,
+        JobExpiry(ports.pool, retention=kept).remove_jobs,
         AnswerExpiry(ports.pool).remove_answers,
         events.remove_events,
         events.remove_commands,
+        events.remove_last_words,
         DeliveryExpiry(ports.pool, retention=retention).remove_deliveries,
         make_resealer(ports.pool, ports.sealer).seal_clear,
     ]

@@ -1,4 +1,4 @@
--- Version 7, for migration 93 and newer.
+-- Version 7, for migration 94 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -326,6 +326,30 @@ END
 $$;
 CREATE OR REPLACE TRIGGER write_event_of_deleted_job AFTER DELETE ON jobs
     FOR EACH ROW WHEN (OLD.finished_at IS NULL) EXECUTE FUNCTION write_event_of_deleted_job();
+
+-- Who watches a job that goes with its project can still ask how it ended: as its last event says, which the
+-- trigger above may have written, or as its row says, where its events are gone.
+CREATE OR REPLACE FUNCTION write_last_word() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    has_failed boolean := OLD.state = 'failed';
+    last events;
+BEGIN
+    IF EXISTS (SELECT FROM projects WHERE id = OLD.project_id) THEN
+        RETURN NULL;
+    END IF;
+    SELECT * INTO last FROM events WHERE job_id = OLD.id ORDER BY id DESC LIMIT 1;
+    INSERT INTO last_words VALUES (
+        OLD.id, coalesce(last.name, shown_kind(OLD.kind) || '.' || OLD.state), OLD.project_id,
+        coalesce(last.subject, ''), OLD.correlation_id, OLD.traceparent,
+        coalesce(last.data, data_of_job_event(OLD, '', CASE WHEN has_failed THEN OLD.error END,
+                                              CASE WHEN has_failed THEN OLD.error_code END)),
+        coalesce(OLD.finished_at, clock_timestamp()), OLD.created_at, OLD.started_at)
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE TRIGGER write_last_word AFTER DELETE ON jobs
+    FOR EACH ROW EXECUTE FUNCTION write_last_word();
 
 
 -- Deliveries to webhooks ----------------------------------------------------------------------------------

@@ -269,6 +269,8 @@ CREATE TRIGGER write_event_of_deleted_job AFTER DELETE ON jobs
     FOR EACH ROW WHEN (old.finished_at IS NULL) EXECUTE FUNCTION write_event_of_deleted_job();
 CREATE TRIGGER write_job_event AFTER INSERT OR UPDATE OF state, progress ON jobs
     FOR EACH ROW EXECUTE FUNCTION write_job_event();
+CREATE TRIGGER write_last_word AFTER DELETE ON jobs
+    FOR EACH ROW EXECUTE FUNCTION write_last_word();
 
 
 -- 0004_jobs, 0015_job_lists_and_idempotency
@@ -585,6 +587,23 @@ CREATE TABLE suspects (
     CONSTRAINT suspects_pkey PRIMARY KEY (id)
 );
 CREATE INDEX suspects_due ON suspects (due_at);
+
+
+-- 0094_last_words
+CREATE TABLE last_words (
+    job_id         bigint NOT NULL,
+    name           text NOT NULL,
+    project_id     bigint NOT NULL,
+    subject        text NOT NULL,
+    correlation_id text NOT NULL,
+    traceparent    text,
+    data           jsonb NOT NULL,
+    created_at     timestamptz NOT NULL,
+    first_at       timestamptz NOT NULL,
+    started_at     timestamptz,
+    CONSTRAINT last_words_pkey PRIMARY KEY (job_id)
+);
+CREATE INDEX last_words_age ON last_words (created_at);
 
 
 -- made by migrate itself

@@ -29,7 +29,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class LastWord:
-    """The last event of a job, the time of the first one that is kept, and that of its first start."""
+    """The last event of a job, and the times when the job was queued and when it started.
+
+    The event has the time of the job's end, and no id.
+    """
 
     event: Event
     first_at: datetime

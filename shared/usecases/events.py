@@ -68,7 +68,7 @@ class Events:
         return job.id, job.state in TERMINAL
 
     async def find_last_word(self, actor: User | None, job_id: int | None) -> LastWord:
-        """Return the last word of a job that went with its project, as long as its events are kept.
+        """Return the last word of a job that went with its project, for as long as jobs are kept.
 
         Raises Unauthenticated and NotFound.
         """

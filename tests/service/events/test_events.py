@@ -11,6 +11,7 @@ from shared.database.pool import Pool
 from shared.events import store as events
 from shared.events.expiry import EventExpiry
 from shared.events.models import Event
+from shared.events.stream import find_last_word
 from shared.exports import archives
 from shared.exports.archives import ArchivePlan
 from shared.jobs import store as jobs
@@ -235,6 +236,33 @@ async def test_published_events_expire_and_others_do_not(pool: Pool) -> None:
     await claimed(pool, await queued(pool))
     first, second = await told(pool)
     await events.list_unpublished(pool, but=[first], limit=0)
-    assert await EventExpiry(pool, retention=MINUTE).remove_events() == 0
-    assert await EventExpiry(pool, retention=NOW).remove_events() == 1
+    assert await EventExpiry(pool, retention=MINUTE, job_retention=NOW).remove_events() == 0
+    assert await EventExpiry(pool, retention=NOW, job_retention=MINUTE).remove_events() == 1
     assert await told(pool) == [second]
+
+
+async def test_the_last_word_of_a_job_is_kept_as_long_as_jobs_are_and_not_as_events(pool: Pool) -> None:
+    await jobs.finish(pool, await claimed(pool, await queued(pool)), progress={})
+    waiting = await queued(pool)
+    await pool.execute("UPDATE events SET published_at = now()")
+    expiry = EventExpiry(pool, retention=NOW, job_retention=MINUTE)
+    assert await expiry.remove_events() == 4
+    await pool.execute("DELETE FROM projects")
+
+    assert await expiry.remove_last_words() == 0
+    words = await pool.fetch("SELECT name, data ->> 'error_code' AS code FROM last_words ORDER BY job_id")
+    assert [(word["name"], word["code"]) for word in words] == [
+        ("export.finished", None),
+        ("export.canceled", "project_deleted"),
+    ]
+    word = await find_last_word(pool, waiting.id)
+    assert word is not None
+    assert word.first_at == waiting.created_at
+
+    assert await EventExpiry(pool, retention=MINUTE, job_retention=NOW).remove_last_words() == 2
+
+
+async def test_a_job_that_is_removed_after_its_time_leaves_no_last_word(pool: Pool) -> None:
+    await jobs.finish(pool, await claimed(pool, await queued(pool)), progress={})
+    await pool.execute("DELETE FROM jobs")
+    assert await pool.fetchval("SELECT count(*) FROM last_words") == 0
