@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 from services.cli.client import ExportStatusAnswer, GitLabClient, ImportStatusAnswer
 from services.cli.crossdock_api import JobAnswer, JobClient, JobProgress
-from services.cli.errors import CommandError, JobFailed, ServerJobFailed, WaitTimedOut
+from services.cli.errors import CommandError, JobFailed, RefusedByServer, ServerJobFailed, WaitTimedOut
 from services.cli.terminal import Measure
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=3)
 """Pauses between two polls; each pause is 1.5 times the pause before."""
 
+T = TypeVar("T")
+
+_NOT_FOUND = 404
 _FAILED_IMPORT = frozenset({"failed", "canceled"})
 
 
@@ -26,7 +30,7 @@ async def import_states(
     ``job`` is the number of its job at a Crossdock, from which the code of an error is read.
     """
     async for _ in _polls():
-        status = await client.import_status(project)
+        status = await _or_last_word(client.import_status(project), client, job)
         yield status
         if status.import_status == "finished":
             return
@@ -48,7 +52,7 @@ async def export_states(
     """
     is_taken = False
     async for _ in _polls():
-        status = await client.export_status(project)
+        status = await _or_last_word(client.export_status(project), client, job)
         yield status
         is_taken = is_taken or status.export_status != "none"
         match status.export_status:
@@ -62,14 +66,32 @@ async def export_states(
                 raise ServerJobFailed(sentence, job_code=await _job_code(client, job))
 
 
-async def _job_code(client: GitLabClient, job: int | None) -> str | None:
-    """Return the code of a job's error. Not retried: the failure itself matters more than its code."""
-    if job is None:
-        return None
+async def _or_last_word(status: Awaitable[T], client: GitLabClient, job: int | None) -> T:
+    """Return a status. Raises JobFailed with the last word of the job if its project is gone."""
     try:
-        return (await JobClient(client).glance(job)).error_code
+        return await status
+    except RefusedByServer as error:
+        if job is None or error.status != _NOT_FOUND:
+            raise
+        word = await _last_word(client, job)
+        if word is None:
+            raise
+        sentence = f"job {job} {word.state}, and its project is gone: {word.error or 'it was deleted'}"
+        raise ServerJobFailed(sentence, job_code=word.error_code) from None
+
+
+async def _last_word(client: GitLabClient, job: int) -> JobAnswer | None:
+    """Return how a job ended; None if the server does not tell."""
+    try:
+        return await JobClient(client).glance(job)
     except CommandError:
         return None
+
+
+async def _job_code(client: GitLabClient, job: int | None) -> str | None:
+    """Return the code of a job's error. Not retried: the failure itself matters more than its code."""
+    word = None if job is None else await _last_word(client, job)
+    return None if word is None else word.error_code
 
 
 async def job_states(jobs: JobClient, job: int) -> AsyncGenerator[JobAnswer, None]:

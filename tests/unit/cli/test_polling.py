@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import TypeVar
 
 import pytest
 
-from services.cli.errors import JobFailed
+from services.cli.errors import JobFailed, RefusedByServer, ServerJobFailed
 from services.cli.polling import export_states, import_states, limit_wait
-from tests.support.gitlab_stub import Script, exported, imported
+from tests.support.gitlab_stub import Script, answer, exported, imported, job
 
 T = TypeVar("T")
 
@@ -29,6 +29,22 @@ async def test_a_failed_import_says_why(state: str) -> None:
     async with Script(imported(state, import_error="not a gzip stream")).client() as client:
         with pytest.raises(JobFailed, match=f"group/one {state}: not a gzip stream"):
             await last(import_states(client, 7))
+
+
+@pytest.mark.parametrize("states", [import_states, export_states])
+async def test_a_job_whose_project_is_gone_says_how_it_ended(states: Callable[..., AsyncIterator[T]]) -> None:
+    word = job("canceled") | {"error": "the project was deleted", "error_code": "project_deleted"}
+    async with Script(answer(status=404), answer(word)).client() as client:
+        with pytest.raises(ServerJobFailed, match="job 5 canceled, and its project is gone: the") as raised:
+            await last(states(client, 7, 5))
+    assert raised.value.error_code == "project_deleted"
+
+
+@pytest.mark.parametrize("number", [None, 5])
+async def test_a_project_that_nobody_knows_is_not_found(number: int | None) -> None:
+    async with Script(answer(status=404), answer(status=404)).client() as client:
+        with pytest.raises(RefusedByServer, match="404"):
+            await last(import_states(client, 7, number))
 
 
 async def test_there_is_no_waiting_for_an_import_that_is_none() -> None:
