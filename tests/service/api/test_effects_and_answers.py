@@ -14,9 +14,9 @@ from shared.database.transactions import after_commit, current, postponed_commit
 from shared.idempotency import store as keys
 from shared.idempotency.models import KeyedRequest
 from tests.support.api import ARCHIVE, Answer, Api, running_api
+from tests.support.cut_at_commit import Moment, Wire, severable
 from tests.support.forms import BOUNDARY, Part, form_body
 from tests.support.jobs import migrated, queued
-from tests.support.severed import Moment, Wire, severable
 from tests.support.waiting import until_row
 
 KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
