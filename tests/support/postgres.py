@@ -85,9 +85,9 @@ class PostgresServer:
         except (FileNotFoundError, IndexError):
             return False
 
-    def restart(self) -> None:
-        """End every connection and come back with what was committed."""
-        self.close()
+    def restart(self, *, immediately: bool = False) -> None:
+        """End every connection and come back with what was committed; ``immediately`` as after a crash."""
+        self._process.stop(lambda pid: os.kill(pid, signal.SIGQUIT if immediately else signal.SIGINT))
         self._process = self._start()
         self.wait()
 
