@@ -64,14 +64,25 @@ class Leadership:
     async def run(self, lead: Lead) -> None:
         """Wait for the leadership and lead, until cancelled; a failure is logged, and all begins again."""
         while True:
+            # In a task of its own: whether this one is cancelled cannot be seen by one whose session is lost,
+            # and a TaskGroup of Python 3.11 leaves its task marked as cancelled where a task in it fails.
+            attempt = asyncio.create_task(self._attempt(lead))
             try:
-                async with self._connect() as session:
-                    await self._wait(session)
-                    await lead(session)
-            except* DATABASE_ERRORS as errors:
-                _log.warning("leadership_failed", errors=[describe(each) for each in errors.exceptions])
-            _raise_cancellation()
+                await asyncio.wait([attempt])
+            finally:
+                attempt.cancel()
+                await asyncio.wait([attempt])
+            if not attempt.cancelled():
+                attempt.result()
             await asyncio.sleep(self._retry.total_seconds())
+
+    async def _attempt(self, lead: Lead) -> None:
+        try:
+            async with self._connect() as session:
+                await self._wait(session)
+                await lead(session)
+        except* DATABASE_ERRORS as errors:
+            _log.warning("leadership_failed", errors=[describe(each) for each in errors.exceptions])
 
     async def _wait(self, session: Connection) -> None:
         """Wait until this session leads: ask at first, and whenever the leader is silent."""
@@ -79,13 +90,6 @@ class Leadership:
             while not await session.fetchval(_LEAD, str(self._term // timedelta(milliseconds=1))):
                 while await comes(beats, within=self._patience) and not session.is_closed():
                     beats.clear()
-
-
-def _raise_cancellation() -> None:
-    """Raise the cancellation of this task, whose place an error of a lost session may have taken."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 class Beat:

@@ -113,6 +113,27 @@ async def test_who_hears_the_leader_does_not_ask_and_who_hears_nothing_does(
             await until(lambda: asked() > 3)
 
 
+async def test_who_led_leads_again_however_often_one_of_its_tasks_has_lost_the_database(
+    database_url: str,
+) -> None:
+    led: list[int] = []
+    led_again = asyncio.Event()
+
+    async def lose() -> None:
+        raise ConnectionResetError
+
+    async def lead(_db: Connection) -> None:
+        led.append(1)
+        if len(led) == 3:
+            led_again.set()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(lose())
+
+    async with _offered(database_url, lead) as task:
+        await asyncio.wait([task, asyncio.create_task(led_again.wait())], return_when=asyncio.FIRST_COMPLETED)
+        assert led_again.is_set()
+
+
 @pytest.mark.parametrize("turns", range(4))
 async def test_a_leader_whose_session_is_lost_stops_when_cancelled(
     pool: Pool, database_url: str, turns: int
