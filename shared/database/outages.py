@@ -36,6 +36,13 @@ _PASSING = (
 )
 
 
+USELESS = (
+    InternalClientError,  # asyncpg does not know any more what the connection does
+    ReadOnlySQLTransactionError,  # it leads to a server that was in charge before a failover
+)
+"""After these errors a connection that is still open fails whatever comes next."""
+
+
 class DatabaseUnreachable(ConnectionError):
     """No connection to the server could be made: its name, port or socket file is wrong, or it is down."""
 

@@ -12,7 +12,7 @@ import msgspec
 from asyncpg.connection import LoggedQuery
 from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
-from shared.database.outages import DATABASE_ERRORS, DatabaseUnreachable
+from shared.database.outages import DATABASE_ERRORS, USELESS, DatabaseUnreachable
 
 Row: TypeAlias = asyncpg.Record
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -35,9 +35,13 @@ class _Use(PoolAcquireContext):
 
     Where the connection is lost as well, a rollback fails, and that failure would take the place of the
     CancelledError: a loop that lives on after failures of the database would then never stop.
+
+    A connection that is of no more use is not given back: it would fail whoever gets it next.
     """
 
     async def __aexit__(self, *raised: object) -> None:
+        if self.connection is not None and any(isinstance(part, USELESS) for part in raised):
+            self.connection.terminate()
         try:
             await super().__aexit__(*raised)
         except DATABASE_ERRORS as error:
@@ -91,7 +95,7 @@ async def database(url: str, *, size: int = 10, on_query: OnQuery | None = None)
 
     async with _Pool(
         url, min_size=1, max_size=size, max_queries=50_000, max_inactive_connection_lifetime=300, loop=None,
-        connection_class=asyncpg.Connection, record_class=asyncpg.Record, connect=_connect, init=init,
+        connection_class=asyncpg.Connection, record_class=asyncpg.Record, connect=connect, init=init,
         reset=_keep, command_timeout=60, server_settings=_SERVER_SETTINGS,
     ) as pool:  # fmt: skip
         yield pool
@@ -100,7 +104,7 @@ async def database(url: str, *, size: int = 10, on_query: OnQuery | None = None)
 @asynccontextmanager
 async def session(url: str) -> AsyncIterator[Connection]:
     """Open one connection outside of the pool, for a single user. Raises DatabaseUnreachable."""
-    connection = await _connect(url, command_timeout=60, server_settings=_SERVER_SETTINGS)
+    connection = await connect(url, command_timeout=60, server_settings=_SERVER_SETTINGS)
     try:
         await prepare(connection)
         yield connection
@@ -108,8 +112,8 @@ async def session(url: str) -> AsyncIterator[Connection]:
         connection.terminate()  # without a wait: the connection may be lost
 
 
-async def _connect(*address: Any, **options: Any) -> asyncpg.Connection[asyncpg.Record]:  # noqa: ANN401  # the pool's
-    """Connect. Raises DatabaseUnreachable."""
+async def connect(*address: Any, **options: Any) -> asyncpg.Connection[asyncpg.Record]:  # noqa: ANN401  # the pool's
+    """Open a connection, which the caller closes. Raises DatabaseUnreachable."""
     try:
         return await asyncpg.connect(*address, **options)
     except OSError as error:
