@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -31,7 +32,7 @@ from services.process.allocator import freeze_heap
 from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
 from services.process.monitoring import Monitor, make_connection_limits, open_monitor
-from services.process.ports import open_ports, require_keys
+from services.process.ports import open_ports, patiently, require_keys
 from services.process.tracing import open_tracer
 from shared.accounts.users import ensure_root
 from shared.admission import PlaceRules
@@ -270,9 +271,9 @@ async def serve(settings: Settings) -> None:
         open_ports(settings, tracer=tracer) as opened,
         open_monitor(opened, settings, service="api") as monitor,
     ):
-        await migrate(settings.database_url.get_secret_value())
+        await patiently(partial(migrate, settings.database_url.get_secret_value()))
         await require_keys(opened)
-        await make_root(opened.pool, settings)
+        await patiently(partial(make_root, opened.pool, settings))
         app = make_api_app(monitor, settings)
         commands = make_command_consumer(app, settings, monitor=monitor)
         runner = await listen(app, settings)

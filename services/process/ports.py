@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 import stamina
-from asyncpg import UndefinedTableError
+from asyncpg import PostgresError, UndefinedTableError
 
 from shared.assembly.blocks import BlockReader, make_block_reader
 from shared.broker.base import Broker
 from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.check import DatabaseDown
 from shared.database.leadership import SessionFactory
-from shared.database.outages import DATABASE_ERRORS
+from shared.database.outages import DATABASE_ERRORS, is_outage
 from shared.database.pool import Pool, database, session
 from shared.errors import BrokerError
 from shared.jobs.metrics import JobMetrics
@@ -33,6 +34,8 @@ from shared.storage.s3 import S3Config, s3_store
 from shared.storage.s3_part_sizes import PartSizes, equal_parts
 from shared.tracing.base import OFF, Tracer
 from shared.webhooks.metrics import WebhookMetrics
+
+T = TypeVar("T")
 
 PATIENCE = timedelta(minutes=1)
 """How long a service waits at its start for Postgres and its schema, and for RabbitMQ."""
@@ -89,17 +92,36 @@ async def open_ports(settings: Settings, *, tracer: Tracer = OFF) -> AsyncIterat
     """
     given = make_sealer(settings) if _has_key(settings) else None
     url = settings.database_url.get_secret_value()
+    broker_url, prefix = settings.broker_url.get_secret_value(), settings.broker_prefix
+    async with AsyncExitStack() as stack:
+
+        def open_database() -> Awaitable[Pool]:
+            opened = database(url, size=settings.database_pool_size, on_query=tracer.on_query)
+            return stack.enter_async_context(opened)
+
+        pool = await patiently(open_database, also=PostgresError)  # its roles may be made later than it
+        store = await stack.enter_async_context(s3_store(_s3(settings)))
+        broker = await stack.enter_async_context(rabbitmq_broker(broker_url, prefix=prefix, tracer=tracer))
+        sealer = given or Sealer(parse_keys(await patiently(partial(read_or_make_keys, pool, store))))
+        yield Ports(pool, store, broker, partial(session, url), sealer, tracer=tracer)
+
+
+async def patiently(
+    step: Callable[[], Awaitable[T]], *, also: type[Exception] | tuple[type[Exception], ...] = ()
+) -> T:
+    """Do a step of the start, which may be repeated; wait for a minute while the database is away.
+
+    Other errors that may pass by themselves are given by ``also``. Raises DatabaseDown.
+    """
     async for attempt in stamina.retry_context(on=DatabaseDown, attempts=None, timeout=PATIENCE):
         with attempt:
-            await _connect_once(url)
-    broker_url, prefix = settings.broker_url.get_secret_value(), settings.broker_prefix
-    async with (
-        database(url, size=settings.database_pool_size, on_query=tracer.on_query) as pool,
-        s3_store(_s3(settings)) as store,
-        rabbitmq_broker(broker_url, prefix=prefix, tracer=tracer) as broker,
-    ):
-        sealer = given or Sealer(parse_keys(await read_or_make_keys(pool, store)))
-        yield Ports(pool, store, broker, partial(session, url), sealer, tracer=tracer)
+            try:
+                return await step()
+            except DATABASE_ERRORS as error:
+                if is_outage(error) or isinstance(error, also):
+                    raise DatabaseDown(f"the database does not answer: {error}") from error
+                raise
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _has_key(settings: Settings) -> bool:
@@ -117,22 +139,16 @@ async def require_keys(ports: Ports) -> None:
 
     Waits for the schema, which another service may be about to make; raises DatabaseDown.
     """
-    async for attempt in stamina.retry_context(on=DatabaseDown, attempts=None, timeout=PATIENCE):
-        with attempt:
-            try:
-                await check_keys(ports.pool, ports.sealer)
-            except UndefinedTableError:
-                raise DatabaseDown(
-                    "the database lacks the schema of this version: run crossdock migrate"
-                ) from None
 
+    async def check() -> None:
+        try:
+            await check_keys(ports.pool, ports.sealer)
+        except UndefinedTableError:
+            raise DatabaseDown(
+                "the database lacks the schema of this version: run crossdock migrate"
+            ) from None
 
-async def _connect_once(url: str) -> None:
-    try:
-        async with database(url, size=1):
-            pass
-    except DATABASE_ERRORS as error:
-        raise DatabaseDown(f"the database does not answer: {error}") from error
+    await patiently(check)
 
 
 async def wait_for_broker(broker: Broker) -> None:

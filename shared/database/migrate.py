@@ -21,6 +21,7 @@ from importlib.resources import files
 import asyncpg
 
 from shared.database import functions
+from shared.database.pool import connect
 
 _LOCK = 0x63726F7373646F63
 _LEDGER = """
@@ -64,9 +65,9 @@ def _read() -> Iterator[Migration]:
 async def migrate(url: str, *, to: int | None = None) -> MigrationReport:
     """Bring the schema to migration ``to``: the newest for None, an empty schema for 0.
 
-    Where nothing is to be done, rights to read are enough.
+    Where nothing is to be done, rights to read are enough. Raises DatabaseUnreachable.
     """
-    connection = await asyncpg.connect(url)
+    connection = await connect(url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         return await _migrate(connection, to)
