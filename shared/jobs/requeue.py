@@ -26,6 +26,8 @@ class Requeue:
     A wake-up is published again after ``republish_after``, as the message may be lost or held by a frozen
     worker, and then each time the job has waited twice as long: so a long queue does not grow by repeated
     messages. That of a new job is left to who queued it for ``left_alone``.
+
+    After a start of the database, workers have ``grace`` to prolong leases that expired while it was away.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class Requeue:
         *,
         republish_after: timedelta = timedelta(seconds=30),
         left_alone: timedelta = timedelta(seconds=5),
+        grace: timedelta = timedelta(0),
         metrics: JobMetrics | None = None,
     ) -> None:
         self._pool = pool
         self._broker = broker
         self._republish_after = republish_after
         self._left_alone = left_alone
+        self._grace = grace
         self._metrics = metrics or JobMetrics()
 
     async def requeue_lost(self) -> int:
@@ -48,6 +52,15 @@ class Requeue:
 
         A row that is locked is left for the next round: its worker may be about to finish the job.
         """
+        return await self._requeue(
+            "lease_expires_at < now() AND pg_postmaster_start_time() < now() - $1::interval", self._grace
+        )
+
+    async def requeue_running(self) -> int:
+        """Do the same with every running job: the caller knows that no worker of before is alive."""
+        return await self._requeue("true")
+
+    async def _requeue(self, is_lost: str, *values: object) -> int:
         left = "attempt < max_attempts"
         error = "'the worker was lost in attempt ' || attempt || ' of ' || max_attempts"
         code = f"'{WORKER_LOST}'"
@@ -57,8 +70,9 @@ class Requeue:
                     finished_at = CASE WHEN {left} THEN NULL ELSE now() END,
                     error = {error}, error_code = {code},
                     errors = {store.with_error(f"({error})", code, counts=True)}
-                WHERE id IN (SELECT id FROM jobs WHERE {guard(Move.REQUEUE)} AND lease_expires_at < now()
+                WHERE id IN (SELECT id FROM jobs WHERE {guard(Move.REQUEUE)} AND {is_lost}
                              FOR NO KEY UPDATE SKIP LOCKED) RETURNING id, kind, state""",  # noqa: S608  # made of the move table
+            *values,
         )
         for row in rows:
             _log.warning("lease_expired", job_id=row["id"], state=row["state"])

@@ -109,6 +109,11 @@ async def release(db: Database, turn: Turn) -> None:
     )  # fmt: skip
 
 
+async def release_all(db: Database) -> None:
+    """End every turn: the caller knows that no sender of before is alive."""
+    await db.execute("UPDATE webhooks SET sender = NULL, sending_until = now() WHERE sending_until > now()")
+
+
 async def record_delivered(pool: Pool, delivery: WebhookDelivery, attempt: Attempt) -> None:
     """Record a delivery that was accepted, which ends every pause of its webhook."""
     async with pool.acquire() as db, db.transaction():

@@ -134,3 +134,21 @@ async def test_an_attempt_whose_worker_was_lost_is_among_the_errors(pool: Pool) 
     assert (error.attempt, error.code, error.error) == (
         1, "worker_lost", "the worker was lost in attempt 1 of 5"
     )  # fmt: skip
+
+
+async def test_leases_that_ended_while_the_database_was_away_are_left_to_their_workers_at_first(
+    pool: Pool,
+) -> None:
+    job = await queued(pool)
+    await claimed(pool, job, ttl=timedelta(0))
+    hours = timedelta(days=10_000)  # since the start of the server
+    assert await Requeue(pool, MemoryBroker(), grace=hours).requeue_lost() == 0
+    assert await Requeue(pool, MemoryBroker()).requeue_lost() == 1
+
+
+async def test_who_knows_that_no_worker_is_alive_need_not_wait_for_leases(pool: Pool) -> None:
+    running, last = await queued(pool), await queued(pool, max_attempts=1)
+    for job in (running, last):
+        await claimed(pool, job, ttl=MINUTE)
+    assert await Requeue(pool, MemoryBroker()).requeue_running() == 2
+    assert [await state_of(pool, job.id) for job in (running, last)] == ["queued", "failed"]
