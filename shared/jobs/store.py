@@ -5,7 +5,7 @@ Functions take a pool, or the connection of a transaction that does more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -55,6 +55,9 @@ Whether there were any is kept.
 _ENDED = "lease_expires_at = NULL, finished_at = now()"
 _NO_ERROR = "error = NULL, error_code = NULL"
 _BACK = "lease_expires_at = NULL, published_at = NULL"
+_HANDED_BACK = (
+    f"state = {target(Move.HAND_BACK)}, {_BACK}, {_NO_ERROR}, attempt = attempt - 1, not_before = now()"
+)
 _LONGEST_ERROR = 2000
 _MOST_ERRORS = 20
 _LONGEST_OF_ATTEMPT = 500
@@ -280,10 +283,32 @@ async def postpone(db: Database, lease: Lease, *, error: str, code: str, delay: 
 
 async def hand_back(db: Database, lease: Lease) -> None:
     """Queue a job again, due now, as its worker stops: the attempt does not count. Raises LeaseLost."""
-    await _move(
-        db, lease,
-        f"state = {target(Move.HAND_BACK)}, {_BACK}, {_NO_ERROR}, attempt = attempt - 1, not_before = now()",
+    await _move(db, lease, _HANDED_BACK)
+
+
+async def hand_back_unknown(db: Database, kind: JobKind, *, worker: str, but: Sequence[int]) -> list[int]:
+    """Hand back the jobs of a kind that a worker has claimed without knowing, and return their ids.
+
+    It knows of those in ``but``.
+    """
+    rows = await db.fetch(
+        f"""UPDATE jobs SET {_HANDED_BACK}
+            WHERE kind = $1 AND worker = $2 AND id <> ALL ($3) AND {guard(Move.HAND_BACK)} RETURNING id""",  # noqa: S608  # fixed texts
+        kind.value, worker, list(but),
     )  # fmt: skip
+    return [row["id"] for row in rows]
+
+
+async def find_end(db: Database, lease: Lease) -> JobState | None:
+    """Find the state of a job that has left ``running`` since it had that lease; None where it has not.
+
+    None also where somebody else has claimed it since, or it is gone.
+    """
+    state = await db.fetchval(
+        "SELECT state FROM jobs WHERE id = $1 AND lease = $2 AND state <> 'running'",
+        lease.job_id, lease.token,
+    )  # fmt: skip
+    return None if state is None else JobState(state)
 
 
 def _storable(error: str) -> str:

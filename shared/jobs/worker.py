@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import Any, Protocol
 
 import stamina
@@ -23,14 +24,14 @@ import structlog
 from asyncpg import LockNotAvailableError
 
 from shared.broker.base import Broker, Delivery
-from shared.database.outages import DATABASE_ERRORS
+from shared.database.outages import DATABASE_ERRORS, is_outage
 from shared.database.pool import Pool
 from shared.errors import BrokerError, CrossdockError, LeaseLost, StorageError
 from shared.jobs import claims, store
 from shared.jobs.claims import Shares
 from shared.jobs.deadlines import AttemptClock, Deadlines
 from shared.jobs.metrics import AttemptEnd, JobMetrics
-from shared.jobs.models import Job, JobKind, Lease
+from shared.jobs.models import Job, JobKind, JobState, Lease
 from shared.jobs.outages import known_error
 from shared.jobs.presence import Presence, keep_present
 from shared.jobs.progress import Progress
@@ -47,6 +48,18 @@ _IDLE = timedelta(seconds=30)
 _REPORTS_PER_TTL = 4
 _PATIENCE = timedelta(minutes=1)
 """How long a worker tries to consume at its start; later it tries for ever."""
+
+_ENDS = {
+    JobState.FINISHED: AttemptEnd.FINISHED,
+    JobState.FAILED: AttemptEnd.FAILED,
+    JobState.QUEUED: AttemptEnd.RETRIED,
+    JobState.CANCELED: AttemptEnd.LEASE_LOST,
+}
+"""What an attempt has come to that left its job in a state."""
+
+
+class _LeaseUnknown(LeaseLost):
+    """The database was away for as long as the lease: whether it is lost will be known when that is back."""
 
 
 class _Beat(Enum):
@@ -113,7 +126,8 @@ class Worker:
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._jobs: dict[asyncio.Task[None], int] = {}
+        self._has_lost_answer = False
         self._storage.on_open(self._changed.set)
 
     def stop(self) -> None:
@@ -184,13 +198,13 @@ class Worker:
 
     def _begin(self, job: Job) -> None:
         task = asyncio.create_task(self._run_in_context(job))
-        self._jobs.add(task)
+        self._jobs[task] = job.id
         task.add_done_callback(lambda _: self._changed.set())
 
     async def _forget_ended(self) -> None:
         """Free the slots of jobs that have ended. Raises what was not expected of one."""
         for task in [task for task in self._jobs if task.done()]:
-            self._jobs.discard(task)
+            del self._jobs[task]
             await task
 
     async def _next(self, deliveries: AsyncIterator[Delivery]) -> Delivery | None:
@@ -250,15 +264,31 @@ class Worker:
             on=DATABASE_ERRORS, attempts=None, timeout=None, wait_initial=self._limits.first_delay
         ):
             with attempt:
-                return await claims.claim_next(
-                    self._pool,
-                    self._kind,
-                    worker=self._name,
-                    ttl=self._limits.ttl,
-                    shares=self._limits.shares,
-                    most=most,
-                )
+                return await self._claim_once(most)
         raise AssertionError  # it retries without an end
+
+    async def _claim_once(self, most: int) -> Sequence[Job]:
+        if self._has_lost_answer:
+            await self._hand_back_unknown()
+            self._has_lost_answer = False
+        try:
+            return await claims.claim_next(
+                self._pool,
+                self._kind,
+                worker=self._name,
+                ttl=self._limits.ttl,
+                shares=self._limits.shares,
+                most=most,
+            )
+        except DATABASE_ERRORS as error:
+            self._has_lost_answer = is_outage(error)
+            raise
+
+    async def _hand_back_unknown(self) -> None:
+        """Hand back jobs that a claim has claimed whose answer was lost: nobody would do them."""
+        known = list(self._jobs.values())
+        for job_id in await store.hand_back_unknown(self._pool, self._kind, worker=self._name, but=known):
+            _log.warning("unknown_job_handed_back", job_id=job_id)
 
     async def _run_measured(self, job: Job) -> None:
         self._metrics.count_claim(job)
@@ -274,15 +304,20 @@ class Worker:
         _log.info("job_started", kind=job.kind.value)
         try:
             await self._run_leased(job, lease, progress)
+        except _LeaseUnknown:
+            _log.warning("lease_unknown")
+            return await asyncio.shield(self._write(lease, partial(self._hand_back, lease)))
         except LeaseLost:
             _log.warning("lease_lost")
             return AttemptEnd.LEASE_LOST
         except asyncio.CancelledError:
-            await asyncio.shield(self._write(self._hand_back(lease)))
+            move = partial(self._hand_back, lease)
+            await asyncio.shield(self._write(lease, move, patience=self._limits.drain))
             _log.info("job_handed_back")
             raise
         except Exception as error:  # noqa: BLE001  # whatever happens to one job, the worker lives
-            return await asyncio.shield(self._write(self._settle(job, lease, error)))
+            move = partial(self._settle, job, lease, error)
+            return await asyncio.shield(self._write(lease, move, may_have_ended=is_outage(error)))
         _log.info("job_finished", kind=job.kind.value)
         return AttemptEnd.FINISHED
 
@@ -315,7 +350,7 @@ class Worker:
             if beat is not _Beat.FAILED:
                 until = sent + self._limits.ttl.total_seconds()
             await attempt.count(is_working=beat is _Beat.WRITTEN)
-        raise LeaseLost(lease.job_id)
+        raise _LeaseUnknown(lease.job_id)
 
     async def _beat_once(self, lease: Lease, progress: Progress) -> _Beat:
         try:
@@ -378,12 +413,33 @@ class Worker:
     def _pause(self, doublings: int, *, longest: timedelta) -> timedelta:
         return min(self._limits.first_delay * (1 << min(doublings, _MOST_DOUBLINGS)), longest)
 
-    async def _write(self, move: Coroutine[Any, Any, AttemptEnd]) -> AttemptEnd:
+    async def _write(
+        self,
+        lease: Lease,
+        move: Callable[[], Awaitable[AttemptEnd]],
+        *,
+        patience: timedelta | None = None,
+        may_have_ended: bool = False,
+    ) -> AttemptEnd:
+        """Write the end of an attempt, once; wait for a database that is away, ``patience`` at most."""
         try:
-            return await move
+            async for attempt in stamina.retry_context(
+                on=is_outage, attempts=None, timeout=patience, wait_initial=self._limits.first_delay
+            ):
+                with attempt:
+                    if may_have_ended or attempt.num > 1:
+                        return await self._find_end(lease) or await move()
+                    return await move()
         except (CrossdockError, *DATABASE_ERRORS) as error:  # the project may be gone, the job with it
             _log.warning("job_left_to_the_sweeper", error=describe(error))
-            return AttemptEnd.LEFT
+        return AttemptEnd.LEFT
+
+    async def _find_end(self, lease: Lease) -> AttemptEnd | None:
+        """Ask how the attempt has ended, where a commit may have taken effect though no answer came."""
+        state = await store.find_end(self._pool, lease)
+        if state is not None:
+            _log.info("job_had_ended", state=state.value)
+        return None if state is None else _ENDS[state]
 
 
 def _names_job(delivery: Delivery) -> bool:

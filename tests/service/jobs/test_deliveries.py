@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.broker import memory
-from shared.broker.base import Broker, Delivery, Message
+from shared.broker.base import Broker, Message
 from shared.broker.memory import MemoryBroker
 from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.pool import Pool
@@ -22,6 +22,7 @@ from shared.jobs.requeue import Requeue
 from shared.jobs.worker import Work, Worker, WorkerLimits
 from tests.support.jobs import MINUTE, ScriptedWork, migrated, queued, state_of
 from tests.support.waiting import until, until_row
+from tests.support.watched import Watched
 
 QUICK = timedelta(milliseconds=10)
 
@@ -36,32 +37,6 @@ class Together(ScriptedWork):
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
         await self._barrier.wait()
         await super().run(job, lease, progress)
-
-
-class Watched(MemoryBroker):
-    """Tells when a worker has begun to wait for a message, as it found no job."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = asyncio.Event()
-
-    @asynccontextmanager
-    async def consume(self, queue: str, *, prefetch: int) -> AsyncIterator[AsyncIterator[Delivery]]:
-        async with super().consume(queue, prefetch=prefetch) as deliveries:
-            yield _Watched(deliveries, self.asked)
-
-
-class _Watched:
-    def __init__(self, deliveries: AsyncIterator[Delivery], asked: asyncio.Event) -> None:
-        self._deliveries = deliveries
-        self._asked = asked
-
-    def __aiter__(self) -> AsyncIterator[Delivery]:
-        return self
-
-    async def __anext__(self) -> Delivery:
-        self._asked.set()
-        return await anext(self._deliveries)
 
 
 @pytest.fixture
