@@ -188,11 +188,12 @@ class WebhookSender:
     async def _attempt(
         self, webhook: Webhook, delivery: WebhookDelivery
     ) -> tuple[Attempt, RemoteAnswer | None]:
+        client = await self._connect()  # asks the database, whose time-out is not the receiver's
         at, clock = datetime.now(UTC), time.monotonic()
         status, error, answer, timed_out = None, None, None, False
         try:
             async with asyncio.timeout(self._pace.deadline.total_seconds()):
-                answer = await self._send(webhook, delivery)
+                answer = await self._send(client, webhook, delivery)
             status = answer.status
             error = None if status in _OK else f"it answered {status}"
         except TimeoutError:
@@ -204,7 +205,7 @@ class WebhookSender:
         seconds = round(time.monotonic() - clock, 3)
         return Attempt(at=at, status=status, seconds=seconds, error=error, timed_out=timed_out), answer
 
-    async def _send(self, webhook: Webhook, delivery: WebhookDelivery) -> RemoteAnswer:
+    async def _send(self, client: RemoteClient, webhook: Webhook, delivery: WebhookDelivery) -> RemoteAnswer:
         target = self._sealer.open(webhook)
         event = cloud_event(delivery.event, source=self._source)
         body = msgspec.json.encode(to_json_object(event))
@@ -216,7 +217,6 @@ class WebhookSender:
         }
         if delivery.event.traceparent:
             headers["traceparent"] = delivery.event.traceparent
-        client = await self._connect()
         return await client.send("POST", target.url, headers=headers, body=_whole(body), length=len(body))
 
     def _pause(self, delivery: WebhookDelivery, answer: RemoteAnswer | None) -> timedelta | None:

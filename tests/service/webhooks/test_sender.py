@@ -572,3 +572,25 @@ async def test_old_deliveries_go_and_those_still_to_be_sent_stay(pool: Pool, rec
     assert await expiry.remove_deliveries() > 0
     left = await pool.fetch("SELECT webhook_id, finished_at FROM webhook_deliveries")
     assert [(row["webhook_id"], row["finished_at"]) for row in left] == [(webhook.id, None)] * waiting
+
+
+async def test_a_database_that_is_too_slow_for_us_is_no_fault_of_the_receiver(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    await hook(pool, receiver.url)
+    job = await queued(pool)
+    outbound, asked = Outbound(), []
+
+    async def slow_at_first() -> RemoteClient:
+        asked.append(1)
+        if len(asked) == 1:
+            raise TimeoutError
+        return await outbound.connect()
+
+    sender = WebhookSender(pool, slow_at_first, sealer=sealer(), source=SOURCE, pace=QUICK)
+    sending = asyncio.create_task(sender.run())
+    (delivery,) = await ended(pool, 1)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    assert (delivery.event.job_id, delivery.tries, len(asked)) == (job.id, 1, 2)
+    assert await pool.fetchval("SELECT timeouts FROM webhooks") == 0
