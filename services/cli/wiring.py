@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -11,11 +12,12 @@ import structlog
 
 from services.cli.errors import ServerUnreachable, UsageError
 from services.process.ports import make_sealer
-from services.standalone.postgres import embedded_postgres
+from services.standalone.postgres import standalone_postgres
 from services.standalone.secrets_key import standalone_sealer
 from shared.broker.base import Broker
 from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.migrate import MigrationReport, migrate
+from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool, database
 from shared.sealing.sealer import Sealer
 from shared.settings.environment import Settings
@@ -27,13 +29,15 @@ _log = structlog.get_logger()
 async def accounts_database(settings: Settings, data: Path | None) -> AsyncIterator[Pool]:
     """Open the database in the ``data`` folder of a standalone, or else that of the settings.
 
-    The standalone may be running. Raises ServerUnreachable and UsageError.
+    The standalone may be running. Raises ServerUnreachable, UsageError, and what keeps a standalone from
+    starting.
     """
     if data is None:
         async with _pool(settings.database_url.get_secret_value()) as pool:
             yield pool
         return
-    async with embedded_postgres(data / "postgres") as url:
+    patience = timedelta(seconds=settings.recovery_seconds)
+    async with standalone_postgres(data, patience=patience) as url:
         await migrate(url)
         async with _pool(url) as pool:
             yield pool
@@ -51,7 +55,7 @@ async def _pool(url: str) -> AsyncIterator[Pool]:
             yield pool
     except asyncpg.UndefinedTableError:
         raise UsageError("the database has no schema yet: run crossdock migrate") from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except DATABASE_ERRORS as error:
         raise ServerUnreachable(f"the database does not answer: {error}") from error
 
 
@@ -59,7 +63,7 @@ async def migrate_database(settings: Settings, to: int | None) -> MigrationRepor
     """Migrate to ``to``, or to the newest schema, and load the functions. Raises ServerUnreachable."""
     try:
         return await migrate(settings.database_url.get_secret_value(), to=to)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except DATABASE_ERRORS as error:
         raise ServerUnreachable(f"the database does not answer: {error}") from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from services.process.monitoring import open_monitor
 from services.process.ports import Ports, require_keys
 from services.process.tracing import open_tracer
 from services.process.worker import run_workers
+from services.standalone.data_folder import owned
 from services.standalone.postgres import embedded_postgres
 from services.standalone.secrets_key import standalone_sealer
 from shared.broker.memory import MemoryBroker
@@ -33,14 +35,16 @@ async def open_embedded_ports(
 ) -> AsyncIterator[Ports]:
     """Open embedded Postgres, the in-process broker and the file store. All data lie below ``data``.
 
-    Raises SecretsKeyInvalid.
+    Raises DataFolderInUse, DataFolderUnusable, EmbeddedPostgresFailed and SecretsKeyInvalid.
     """
-    sealer = standalone_sealer(settings, data)
-    async with embedded_postgres(data / "postgres") as url:
-        await migrate(url)
-        async with database(url, size=settings.database_pool_size, on_query=tracer.on_query) as pool:
-            store = FilesystemStore(data / "objects", wanted=settings.disk_reserve * MIB)
-            yield Ports(pool, store, MemoryBroker(), partial(session, url), sealer, tracer=tracer)
+    patience = timedelta(seconds=settings.recovery_seconds)
+    with owned(data):
+        sealer = standalone_sealer(settings, data)
+        async with embedded_postgres(data / "postgres", patience=patience) as url:
+            await migrate(url)
+            async with database(url, size=settings.database_pool_size, on_query=tracer.on_query) as pool:
+                store = FilesystemStore(data / "objects", wanted=settings.disk_reserve * MIB)
+                yield Ports(pool, store, MemoryBroker(), partial(session, url), sealer, tracer=tracer)
 
 
 async def serve(settings: Settings, *, data: Path) -> None:

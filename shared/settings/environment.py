@@ -75,8 +75,9 @@ class Settings(BaseSettings):
     s3_uploads_in_flight: int = Field(default=2, ge=1, le=64)
     s3_connections: int = Field(default=64, ge=4, le=10_000)
 
-    # Standalone's storage.
+    # Standalone's storage and database.
     disk_reserve: int = Field(default=1024, ge=0, description="MiB")
+    recovery_seconds: float = Field(default=3600, gt=0)
 
     # What seals secrets in the database.
     secrets_key: SecretStr | None = Field(

@@ -229,6 +229,15 @@ def test_a_user_made_beside_a_running_standalone_may_import(
     assert answers(f"{standalone_system.url}/-/readiness")
 
 
+def test_a_second_standalone_over_the_same_folder_is_refused_in_one_sentence(
+    standalone_system: System,
+) -> None:
+    process = standalone_system.processes["standalone"]
+    second = CommandLine({})("standalone", "--port", "0", "--data", str(standalone_system.data), code=2)
+    told = f"the data folder {standalone_system.data} is in use by process {process.pid}: "
+    assert second.stderr.decode().splitlines() == [f"crossdock: {told}end that first, or name another folder"]
+
+
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """For Postgres' socket, whose path may have about 100 characters."""

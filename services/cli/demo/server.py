@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from aiohttp import ClientError, ClientSession
 
 from services.cli.errors import ServerUnreachable
 from services.cli.terminal import say
+from services.standalone.postmaster import end_former_server
 
 _START_SECONDS = 120
 _STOP_SECONDS = 60
@@ -42,7 +43,7 @@ async def temporary_standalone(folder: Path) -> AsyncIterator[Server]:
         await _wait_until_ready(server.url, process, folder / "log")
         yield server
     finally:
-        await asyncio.shield(asyncio.to_thread(_stop, process, folder))
+        await asyncio.shield(_stop(process, folder))
 
 
 def _free_port() -> int:
@@ -55,7 +56,7 @@ def _free_port() -> int:
 def _start(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "services.cli", "standalone", "--port", str(port), "--data", str(folder)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CROSSDOCK_")}
-    # Embedded Postgres leaves a socket and a lock file in the temporary folder.
+    # The wheel of Postgres leaves a lock file in the temporary folder.
     own = {"CROSSDOCK_ROOT_TOKEN": token, "TMPDIR": str(folder)}
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603  # ourselves
@@ -94,14 +95,12 @@ def _failed(how: str, log: Path) -> ServerUnreachable:
     return ServerUnreachable(f"standalone {how}")
 
 
-def _stop(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """Stop the process by SIGTERM. If it needs SIGKILL, stop Postgres too, whose pid is in a file."""
+async def _stop(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Stop the process by SIGTERM. If it needs SIGKILL, stop its Postgres too."""
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(_STOP_SECONDS)
+        await asyncio.to_thread(process.wait, _STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    with suppress(FileNotFoundError, ValueError, IndexError, ProcessLookupError):
-        postmaster = folder / "postgres" / "postmaster.pid"
-        os.kill(int(postmaster.read_text().splitlines()[0]), signal.SIGQUIT)
+    await end_former_server(folder / "postgres")
