@@ -24,9 +24,11 @@ from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
 from shared.database.pool import database, session
 from shared.jobs import outbox
+from shared.jobs.requeue import Requeue
 from shared.settings.environment import MIB, Settings
 from shared.storage.filesystem import FilesystemStore
 from shared.tracing.base import OFF, Tracer
+from shared.webhooks import delivery_queue
 
 
 @asynccontextmanager
@@ -47,6 +49,16 @@ async def open_embedded_ports(
                 yield Ports(pool, store, MemoryBroker(), partial(session, url), sealer, tracer=tracer)
 
 
+async def take_over(ports: Ports) -> None:
+    """Free what processes before this one held: they are gone, as this one owns the data folder.
+
+    Their messages are lost with them, their jobs are queued again at once, and so are their webhooks' turns.
+    """
+    await Requeue(ports.pool, ports.broker, metrics=ports.job_metrics).requeue_running()
+    await outbox.mark_unpublished(ports.pool)
+    await delivery_queue.release_all(ports.pool)
+
+
 async def serve(settings: Settings, *, data: Path) -> None:
     """Run the api, the importer and the exporter until SIGTERM."""
     async with (
@@ -56,7 +68,7 @@ async def serve(settings: Settings, *, data: Path) -> None:
     ):
         ports = monitor.ports
         await require_keys(ports)
-        await outbox.mark_unpublished(ports.pool)  # the messages of an earlier process are lost
+        await take_over(ports)
         await make_root(ports.pool, settings)
         workers = [*make_importers(ports, settings), *make_exporters(ports, settings)]
         app = make_api_app(monitor, settings)

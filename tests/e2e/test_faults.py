@@ -253,14 +253,14 @@ async def test_jobs_outlive_a_restart_of_the_broker_and_are_taken_while_it_is_do
         assert (job["attempts"], job["jobs"]) == (4, 4)
 
 
-async def test_services_outlive_a_restart_of_the_database(start: Start, large: Path) -> None:
+async def test_services_outlive_a_crash_of_the_database(start: Start, large: Path) -> None:
     with throwaway_postgres() as server, migrated_databases(server) as lending:
         async with lending.lent() as url:
             system = await asyncio.to_thread(start, database_url=url)
             async with _client(system) as gitlab:
                 started = await gitlab.start_import(large, "p")
                 await _worker(system, url)
-                await asyncio.to_thread(server.restart)
+                await asyncio.to_thread(server.restart, immediately=True)
                 await _until(lambda: answers(f"{system.url}/-/readiness?all=1"))
                 status = await gitlab.imported(started.body["id"])
                 assert (status["import_status"], status["failed_relations"]) == ("finished", [])
@@ -373,6 +373,7 @@ def standalone() -> Iterator[Standalone]:
         folder.chmod(0o755)  # Postgres runs as somebody else where we are root
         yield Standalone(
             folder, resources, CROSSDOCK_DATABASE_POOL_SIZE="2", CROSSDOCK_DRAIN_SECONDS="0.1",
+            CROSSDOCK_LEASE_SECONDS="3600",
         )  # fmt: skip
 
 
@@ -384,7 +385,7 @@ async def _working(gitlab: GitLab, project: int) -> None:
     await until(started)
 
 
-async def test_a_standalone_that_was_stopped_or_killed_takes_its_imports_up_when_it_starts_again(
+async def test_a_standalone_that_was_stopped_or_killed_takes_its_imports_up_at_once_when_it_starts_again(
     standalone: Standalone, large: Path
 ) -> None:
     small = archive("every_relation")
