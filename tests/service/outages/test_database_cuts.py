@@ -84,11 +84,11 @@ class InOneTransaction(ScriptedWork):
 
 @asynccontextmanager
 async def _working(
-    proxy: SeveredPostgres, broker: MemoryBroker, *, ttl: timedelta = MINUTE
+    proxy: SeveredPostgres, broker: MemoryBroker, *, ttl: timedelta = MINUTE, drain: timedelta = MINUTE
 ) -> AsyncIterator[InOneTransaction]:
     async with database(proxy.url, size=2) as pool:
         work = InOneTransaction(pool)
-        limits = WorkerLimits(concurrency=1, ttl=ttl, drain=MINUTE, first_delay=timedelta(microseconds=1))
+        limits = WorkerLimits(concurrency=1, ttl=ttl, drain=drain, first_delay=timedelta(microseconds=1))
         worker = Worker(pool, broker, kind=JobKind.EXPORT, work=work, name="w", limits=limits)
         task = asyncio.create_task(worker.run())
         yield work
@@ -188,6 +188,21 @@ async def test_a_job_whose_database_was_away_for_longer_than_its_lease_loses_no_
     found = await store.find(direct, job.id)
     assert found is not None
     assert (found.attempt, work.runs) == (1, 2)
+
+
+async def test_a_worker_that_stops_waits_no_longer_than_its_drain_for_a_database_that_is_away(
+    direct: Pool, proxy: SeveredPostgres
+) -> None:
+    broker = Watched()
+    with stamina.set_testing(False):  # which would look at no time-out
+        async with asyncio.timeout(30), _working(proxy, broker, drain=QUICK) as work:
+            work.released.clear()
+            job = await queued(direct)
+            await outbox.announce(broker, job)
+            await work.started.wait()
+            proxy.refuses = ["57P03"] * 10**6
+            await proxy.cut_all()
+    assert await state_of(direct, job.id) == "running"
 
 
 class Heard(MemoryBroker):
