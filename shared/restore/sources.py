@@ -59,7 +59,8 @@ class StoredArchive:
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """See Readable."""
-        return self._store.read(self._upload.key)
+        # With its length: an object that the store has cut is a fault of the store, and not of the archive.
+        return self._store.read(self._upload.key, length=self._upload.size)
 
 
 class RemoteArchive:

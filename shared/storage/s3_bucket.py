@@ -123,6 +123,7 @@ _CONNECTION_ERRORS = (
 _PASSING_STATUS = {408, 412, 425, 429, 500, 502, 503, 504}
 _PASSING_CODES = {
     "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch",  # the bytes were damaged in transit
+    "InvalidPart",  # the store took it and has lost it: upload again
     "NoSuchUpload",  # aborted, or completed by an attempt whose answer was lost: upload again
     "ConditionalRequestConflict", "OperationAborted",
     "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling",
