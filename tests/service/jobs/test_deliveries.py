@@ -21,6 +21,7 @@ from shared.jobs.progress import Progress
 from shared.jobs.requeue import Requeue
 from shared.jobs.worker import Work, Worker, WorkerLimits
 from tests.support.jobs import MINUTE, ScriptedWork, migrated, queued, state_of
+from tests.support.queues import purge
 from tests.support.waiting import until, until_row
 from tests.support.watched import Watched
 
@@ -178,6 +179,19 @@ async def test_a_job_whose_message_lies_with_a_busy_worker_is_done_by_an_idle_on
         busy.released.set()
         await _ends(pool, long)
     assert busy.runs == 1
+
+
+async def test_a_job_whose_wake_up_was_purged_is_announced_again_and_done(
+    pool: Pool, rabbitmq_url: str, queue_prefix: str
+) -> None:
+    async with rabbitmq_broker(rabbitmq_url, prefix=queue_prefix) as broker:
+        job = await _announced(pool, broker)
+        assert await purge(rabbitmq_url, f"{queue_prefix}export") == 1
+        assert await Requeue(pool, broker, left_alone=timedelta(0)).publish() == 1
+        async with broker.consume("export", prefetch=1) as deliveries:
+            assert (await anext(deliveries)).message.body == str(job.id).encode()
+        async with _running(_worker(pool, broker, ScriptedWork(pool))):
+            await _ends(pool, job)
 
 
 async def test_a_worker_takes_waiting_jobs_without_a_message_when_it_begins(pool: Pool) -> None:
