@@ -21,7 +21,7 @@ COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 
 .DEFAULT_GOAL := help
 .PHONY: help install setup demo run check lint format types imports test unit contract service e2e deploy
-.PHONY: coverage covered fuzz figures bench lock derived-locks clean rabbitmq promtool codes schema
+.PHONY: coverage covered fuzz figures bench soak lock derived-locks clean rabbitmq promtool codes schema
 .PHONY: licences sbom audit
 
 help: ## Show this
@@ -97,6 +97,9 @@ figures: $(DEVELOPMENT) ## Print the figures of the code that must not get worse
 
 bench: $(DEVELOPMENT) rabbitmq ## Measure against what one would do instead, in 10 minutes (ARGS="--only mixed,tiny --size 1024", --help)
 	.venv/bin/python -m tests.benchmarks $(ARGS)
+
+soak: $(DEVELOPMENT) rabbitmq ## Run it under load for 10 minutes with a fault every two seconds, and say what was lost (ARGS="--seconds 120")
+	.venv/bin/python -m tests.soak $(ARGS)
 
 codes: $(DEVELOPMENT) ## Write the table of error codes anew
 	.venv/bin/python -m tests.support.error_codes
