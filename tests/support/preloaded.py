@@ -13,13 +13,15 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.support.processes import Running, ServerProcess, measured
 
-_COMMAND = (sys.executable, "-m", "services.cli")
+_COMMAND = "services.cli.__main__"
+"""The module whose ``main`` is the command."""
 _MODULES = [
     "services.cli.__main__",
     "services.standalone.wiring",
@@ -35,12 +37,19 @@ class Preloaded:
     """A running command, with the part of subprocess.Popen's methods that tests need."""
 
     def __init__(
-        self, words: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdout: Path, stderr: Path
+        self,
+        words: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdout: Path,
+        stderr: Path,
+        module: str = _COMMAND,
     ) -> None:
         self.args = ["crossdock", *words]
         for file in (stdout, stderr):
             file.touch()
-        given = (self.args, str(cwd), dict(env), str(stdout), str(stderr))
+        given = (module, self.args, str(cwd), dict(env), str(stdout), str(stderr))
         self._process = _context.Process(target=_become, args=given)
         with _unmeasured_environment():
             self._process.start()
@@ -68,12 +77,18 @@ class Preloaded:
 
 
 class CrossdockProcess(ServerProcess):
-    """A server that is a command of Crossdock: ``command`` has the words behind ``crossdock``."""
+    """A server that is a command of Crossdock: ``command`` has the words behind ``crossdock``.
+
+    ``module`` has the ``main`` that runs it.
+    """
+
+    module = _COMMAND
 
     def _started(self, command: Sequence[str], directory: Path) -> Running:
         if measured():
-            return super()._started([*_COMMAND, *command], directory)
-        return Preloaded(command, cwd=directory, env=self.env, stdout=self.log, stderr=self.log)
+            return super()._started([sys.executable, "-m", self.module, *command], directory)
+        files = {"stdout": self.log, "stderr": self.log}
+        return Preloaded(command, cwd=directory, env=self.env, module=self.module, **files)
 
 
 def completed(
@@ -82,7 +97,7 @@ def completed(
     """Run a command to its end, as subprocess.run would with its output captured."""
     if measured():
         return subprocess.run(
-            [*_COMMAND, *words],
+            [sys.executable, "-m", _COMMAND, *words],
             cwd=cwd,
             env={**env, **measured()},
             capture_output=True,
@@ -99,7 +114,7 @@ def completed(
         return subprocess.CompletedProcess(process.args, code, stdout.read_bytes(), stderr.read_bytes())
 
 
-def _become(words: list[str], cwd: str, env: dict[str, str], stdout: str, stderr: str) -> None:
+def _become(module: str, words: list[str], cwd: str, env: dict[str, str], stdout: str, stderr: str) -> None:
     os.setsid()
     os.chdir(cwd)
     for target, source, flags in (
@@ -112,9 +127,7 @@ def _become(words: list[str], cwd: str, env: dict[str, str], stdout: str, stderr
     os.environ.update(env)
     sys.argv = words
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    from services.cli.__main__ import main  # noqa: PLC0415  # of the parent, loaded there
-
-    main()
+    import_module(module).main()  # the command is of the parent, loaded there
 
 
 @contextmanager
