@@ -1,0 +1,147 @@
+"""``crossdock`` that ends itself by SIGKILL at one point of its work, as a power cut would.
+
+The environment names the point by ``KILLED_AT``. Each point wraps one function of the product, which knows
+nothing of that.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from functools import wraps
+from typing import Any, NoReturn
+
+from services.cli.__main__ import main as crossdock
+from services.exporter.exporter import Exporter
+from services.importer.importer import Importer
+from shared.jobs import claims, store
+from shared.remote.client import RemoteClient
+from shared.snapshots.pack import Pack
+from shared.snapshots.sinks import LargeBlob, RelationSink
+from shared.usecases.job_queue import JobQueue
+from tests.support.preloaded import CrossdockProcess
+
+POINT = "KILLED_AT"
+
+Wrapped = Callable[..., Any]
+
+
+def _die() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError  # nobody outlives that
+
+
+def _after(owner: object, name: str, *, when: Callable[[Any], bool] = lambda _: True) -> None:
+    """Die once a coroutine function has given what ``when`` asks for."""
+    function: Wrapped = getattr(owner, name)
+
+    @wraps(function)
+    async def fatal(*args: Any, **more: Any) -> Any:
+        given = await function(*args, **more)
+        if when(given):
+            _die()
+        return given
+
+    setattr(owner, name, fatal)
+
+
+def _before(owner: object, name: str) -> None:
+    """Die instead of a call of a function."""
+
+    @wraps(getattr(owner, name))
+    def fatal(*args: Any, **more: Any) -> Any:
+        _die()
+
+    setattr(owner, name, fatal)
+
+
+def _after_claim() -> None:
+    _after(claims, "claim_next", when=bool)
+
+
+def _mid_relation() -> None:
+    """Once the first segment of a relation is in the pack, as the second one is complete."""
+    begun = RelationSink._end_segment
+
+    async def end_segment(self: RelationSink) -> None:
+        if self._position is not None and self._waiting:
+            _die()
+        await begun(self)
+
+    RelationSink._end_segment = end_segment  # type: ignore[method-assign]  # this process only
+
+
+def _mid_blob() -> None:
+    """After a piece of a blob that has an object of its own."""
+    _after(LargeBlob, "place")
+
+
+def _before_the_rows() -> None:
+    """Once every byte is in the store, and the snapshot is still open."""
+    _after(Pack, "commit")
+
+
+def _before_commit() -> None:
+    """Once all is written in the transaction that ends the job, before its COMMIT."""
+    _after(store, "finish")
+
+
+def _before_wake_up() -> None:
+    """Once a job that somebody asked for is committed, before anybody is told of it."""
+    _before(JobQueue, "announce")
+
+
+def _after_commit() -> None:
+    """Once the job's end is committed, before its worker goes on."""
+    for work in (Importer, Exporter):
+        _after(work, "run")
+
+
+def _mid_upload() -> None:
+    """Once the first piece of an upload to an address has been sent."""
+    sent = RemoteClient.send
+
+    async def send(self: RemoteClient, *args: Any, body: AsyncIterator[bytes], **more: Any) -> Any:
+        return await sent(self, *args, body=_first_of(body), **more)
+
+    RemoteClient.send = send  # type: ignore[method-assign]  # this process only
+
+
+async def _first_of(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield await anext(body)
+    _die()
+
+
+def _after_upload() -> None:
+    """Once the target of an upload has answered, before the job's end is written."""
+    _after(RemoteClient, "send")
+
+
+POINTS: dict[str, Callable[[], None]] = {
+    "after claim": _after_claim,
+    "mid relation": _mid_relation,
+    "mid blob": _mid_blob,
+    "before the rows": _before_the_rows,
+    "before commit": _before_commit,
+    "after commit": _after_commit,
+    "before wake-up": _before_wake_up,
+    "mid upload": _mid_upload,
+    "after upload": _after_upload,
+}
+
+
+class KilledProcess(CrossdockProcess):
+    """A service that is killed at the point that its environment names."""
+
+    module = "tests.support.killed"
+
+
+def main() -> None:
+    """Arm the point, and run the command."""
+    POINTS[os.environ[POINT]]()
+    crossdock()
+
+
+if __name__ == "__main__":
+    main()
