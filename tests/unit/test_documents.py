@@ -58,14 +58,23 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
     assert missing(document.read_text(), document.parent) == []
 
 
-def test_every_test_that_the_threat_model_names_exists() -> None:
+@pytest.mark.parametrize(
+    ("document", "table", "least"), [("SECURITY.md", "attack", 20), ("ARCHITECTURE.md", "promise", 10)]
+)
+def test_each_attack_and_each_promise_names_tests_and_these_exist(
+    document: str, table: str, least: int
+) -> None:
     tests = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
     defined = {name for text in tests for name in _DEFINED.findall(text)}
-    attacks = (ROOT / "SECURITY.md").read_text().partition("| attack |")[2].partition("\n\n")[0]
-    rows = [_TEST.findall(row) for row in attacks.splitlines()[2:]]
-    assert len(rows) > 20
+    body = (ROOT / document).read_text().partition(f"| {table} |")[2].partition("\n\n")[0]
+    rows = [_TEST.findall(row) for row in body.splitlines()[2:]]
+    assert len(rows) > least
     assert [] not in rows
     assert {name for row in rows for name in row} - defined == set()
+
+
+def test_the_threat_model_leads_to_the_promises() -> None:
+    assert "](ARCHITECTURE.md#the-promises)" in (ROOT / "SECURITY.md").read_text()
 
 
 @pytest.mark.parametrize(
