@@ -49,9 +49,13 @@ _SETTINGS = {
     **UNLIMITED,
     "CROSSDOCK_COLLECT_GRACE_SECONDS": "60",
     "CROSSDOCK_PACK_BLOB_SIZE": "1",
+    "CROSSDOCK_SMALL_JOB_CONCURRENCY": "1",
     "CROSSDOCK_METRICS_PORT": "0",
 }
-"""Short leases and rounds, the shortest grace time, and an object for the blob of each large archive."""
+"""Short leases and rounds, the shortest grace time, an object for the blob of each large archive.
+
+And few slots, so that there is a queue: who is killed is to be at work.
+"""
 
 
 def parse(words: list[str]) -> argparse.Namespace:

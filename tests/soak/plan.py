@@ -68,7 +68,7 @@ _ROUND = {
 _STEPS_OF_ROUND = 15
 _OF_PROCESSES = (Fault.KILL, Fault.FREEZE)
 _SHARES = {Kind.IMPORT: 40, Kind.OVERWRITE: 20, Kind.EXPORT: 20, Kind.UPLOAD: 12, Kind.CANCEL: 8}
-_LARGE = 6
+_LARGE = 12
 PLACES = 4
 """Paths that are overwritten again and again."""
 
