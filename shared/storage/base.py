@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol, Self
 
 from shared.storage.composition import Piece
@@ -41,10 +41,14 @@ def bytes_in_range(key: str, *, start: int, length: int | None, size: int) -> in
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """A committed object as the store describes it; ``size`` is in bytes."""
+    """A committed object as the store describes it; ``size`` is in bytes.
+
+    ``committed_at`` is by the store's clock; ``list`` alone tells it.
+    """
 
     key: str
     size: int
+    committed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

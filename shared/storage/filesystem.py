@@ -12,7 +12,7 @@ import stat
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -86,13 +86,13 @@ class FilesystemStore:
 
     async def list(self, prefix: str = "") -> AsyncGenerator[ObjectInfo, None]:
         """See ObjectStore; holds the names of one directory a level."""
-        pending: list[tuple[str, int | None]] = [("", None)]
+        pending: list[ObjectInfo | str] = [""]
         while pending:
-            name, size = pending.pop()
-            if size is None:
-                pending += await in_thread("list", name, partial(_children, self._root, name, prefix))
+            found = pending.pop()
+            if isinstance(found, str):
+                pending += await in_thread("list", found, partial(_children, self._root, found, prefix))
             else:
-                yield ObjectInfo(name, size)
+                yield found
 
     async def abort_uploads(self, *, older_than: timedelta) -> int:
         """See ObjectStore; the age counts from the last write."""
@@ -134,22 +134,26 @@ def _delete(path: Path, root: Path) -> None:
             return
 
 
-def _children(root: Path, directory: str, prefix: str) -> list[tuple[str, int | None]]:
-    """Give the names right below ``directory`` with their sizes, last first; directories end with ``/``.
+def _children(root: Path, directory: str, prefix: str) -> list[ObjectInfo | str]:
+    """Give the objects right below ``directory``, and directories as names that end with ``/``, last first.
 
-    With the slash they sort among the files as their objects' keys do (``a-b`` before ``a/b``).
+    With the slash they sort among the objects as their own keys do (``a-b`` before ``a/b``).
     """
-    found: list[tuple[str, int | None]] = []
+    found: dict[str, ObjectInfo | str] = {}
     with suppress(*ABSENT), os.scandir(root / directory) as entries:
         for entry in entries:
             name = directory + entry.name
             if entry.is_dir(follow_symlinks=False):
                 if entry.name != _INCOMING and f"{name}/".startswith(prefix[: len(name) + 1]):
-                    found.append((f"{name}/", None))
+                    found[f"{name}/"] = f"{name}/"
             elif name.startswith(prefix):
                 with suppress(FileNotFoundError):  # deleted meanwhile
-                    found.append((name, entry.stat().st_size))
-    return sorted(found, reverse=True)
+                    found[name] = _described(name, entry.stat())
+    return [found[name] for name in sorted(found, reverse=True)]
+
+
+def _described(key: str, found: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
 
 def _remove(incoming: Path, is_wanted: Callable[[os.DirEntry[str]], bool]) -> int:

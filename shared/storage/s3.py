@@ -128,7 +128,8 @@ class S3Store:
         """See ObjectStore."""
         async for page in self._bucket.pages("list_objects_v2", Prefix=self._prefix + prefix):
             for found in page.get("Contents", []):
-                yield ObjectInfo(found["Key"].removeprefix(self._prefix), found["Size"])
+                key = found["Key"].removeprefix(self._prefix)
+                yield ObjectInfo(key, found["Size"], found["LastModified"])
 
     async def abort_uploads(self, *, older_than: timedelta) -> int:
         """See ObjectStore; the age counts from the beginning of the upload, on the store's clock."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zlib import crc32
 
@@ -248,7 +248,16 @@ async def test_list_gives_keys_of_the_prefix_in_order(store: ObjectStore) -> Non
     assert await keys(store, "blobs/a") == ["blobs/ab/10", "blobs/ab/2"]
     assert await keys(store, "blobs/ab/2") == ["blobs/ab/2"]
     assert await keys(store, "blobs/ab/2/") == []
-    assert [found async for found in store.list("packs")] == [ObjectInfo("packs/00/z", 5)]
+    [found] = [found async for found in store.list("packs")]
+    assert (found.key, found.size) == ("packs/00/z", 5)
+
+
+async def test_list_tells_when_an_object_was_committed(store: ObjectStore) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)  # servers tell whole seconds
+    await put(store, "packs/ab/1", b"1")
+    [found] = [found async for found in store.list("packs/")]
+    assert found.committed_at is not None
+    assert before <= found.committed_at <= datetime.now(UTC)
 
 
 async def test_uploads_of_crashed_writers_can_be_aborted(store: ObjectStore) -> None:
