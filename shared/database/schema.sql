@@ -114,7 +114,7 @@ CREATE INDEX memberships_namespace ON memberships (namespace_id);
 CREATE INDEX memberships_project ON memberships (project_id);
 
 
--- 0003_snapshots, 0064_block_checksums, 0066_plans
+-- 0003_snapshots, 0064_block_checksums, 0066_plans, 0085_damaged_objects
 CREATE TABLE objects (
     id         bigint GENERATED ALWAYS AS IDENTITY,
     key        text NOT NULL,
@@ -130,7 +130,7 @@ CREATE TABLE objects (
     CONSTRAINT objects_key_key UNIQUE (key),
     CONSTRAINT objects_check CHECK (state <> 'stored' OR size IS NOT NULL),
     CONSTRAINT objects_kind_check CHECK (kind IN ('upload', 'pack', 'blob', 'archive')),
-    CONSTRAINT objects_state_check CHECK (state IN ('writing', 'stored', 'deleting'))
+    CONSTRAINT objects_state_check CHECK (state IN ('writing', 'stored', 'damaged', 'deleting'))
 );
 CREATE UNIQUE INDEX objects_blob ON objects (sha256)
     WHERE kind = 'blob' AND state = 'stored';

@@ -9,5 +9,7 @@ Each move in the life of a stored object has one verb:
 - touch: the object is kept for the grace time without a reference (``objects.touch``, ``keep_touched``)
 - remove: a row that referred is deleted; the object may be unreferred then
 - mark: an unreferred object is to be collected, and nothing refers to it again (``objects.mark``)
+- condemn, acquit: its bytes are not those that were written, or they are again (``objects.condemn``)
+- adopt: an object in the store that has no row gets one, and is marked (``objects.adopt``)
 - collect: the bytes are deleted, then the row (``objects.collect``, ``Collector``)
 """

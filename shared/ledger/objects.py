@@ -22,6 +22,7 @@ from shared.errors import CrossdockError
 from shared.storage.base import ObjectStore
 
 ObjectKind = Literal["upload", "pack", "blob", "archive"]
+"""What an object is; its key begins with the kind and an ``s``."""
 
 TOUCH_EVERY = timedelta(seconds=15)
 """How often ``keep_touched`` touches an object; the collector's grace time must be several times this."""
@@ -179,6 +180,45 @@ async def register_existing(db: Database, key: str, *, size: int) -> int | None:
         key, size,
     )  # fmt: skip
     return number
+
+
+async def adopt(db: Database, key: str, *, kind: ObjectKind) -> bool:
+    """Register an object that is in the store without a row, and mark it; give whether it had none.
+
+    It is collected after the grace time.
+    """
+    adopted = await db.fetchval(
+        """INSERT INTO objects (key, kind, state) VALUES ($1, $2, 'deleting')
+           ON CONFLICT DO NOTHING RETURNING true""",
+        key, kind,
+    )  # fmt: skip
+    return bool(adopted)
+
+
+async def condemn(db: Database, key: str) -> bool:
+    """Set a stored object to ``damaged``; give whether it was stored.
+
+    What refers to it goes on to, and exports of that fail at once. New content does not refer to it: it is
+    stored anew where its digest is the same.
+    """
+    return bool(
+        await db.fetchval(
+            "UPDATE objects SET state = 'damaged' WHERE key = $1 AND state = 'stored' RETURNING true", key
+        )
+    )
+
+
+async def acquit(db: Database, key: str) -> None:
+    """Set a damaged object, whose bytes are right again, to ``stored``.
+
+    A blob whose digest another one has by now keeps its bytes, and loses that digest.
+    """
+    await db.execute(
+        """UPDATE objects d SET state = 'stored', sha256 = CASE WHEN kind <> 'blob' OR NOT EXISTS (
+               SELECT FROM objects WHERE kind = 'blob' AND state = 'stored' AND sha256 = d.sha256
+           ) THEN sha256 END WHERE key = $1 AND state = 'damaged'""",
+        key,
+    )
 
 
 async def mark(db: Database, object_id: int) -> bool:

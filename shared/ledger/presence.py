@@ -27,8 +27,19 @@ class ObjectCut(StorageError):
         self.key = key
 
 
+class ObjectDamaged(StorageError):
+    """An audit has found other bytes in an object than were written: its content has to be imported again."""
+
+    code = "object_damaged"
+    retryable = False
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"object {key!r} is damaged")
+        self.key = key
+
+
 async def require_objects(pool: Pool, store: ObjectStore, snapshot_id: int) -> None:
-    """Raise ObjectMissing or ObjectCut where an object of the snapshot's body is not as it should be.
+    """Raise ObjectMissing, ObjectCut or ObjectDamaged where an object of a snapshot's body is not whole.
 
     32 are asked for at once, out of a page of 1,000. One that was there is not asked for again within 10
     minutes.
@@ -52,9 +63,10 @@ async def _remember(db: Database, seen: list[int]) -> None:
 
 async def _unseen(db: Database, snapshot_id: int, after: int) -> list[Row]:
     return await db.fetch(
-        """SELECT id, key, size FROM objects o WHERE id > $2
+        """SELECT id, key, size, state FROM objects o WHERE id > $2
            AND id IN (SELECT object_id FROM runs WHERE snapshot_id = $1)
-           AND (seen_at IS NULL OR seen_at < now() - $3::interval) ORDER BY id LIMIT $4""",
+           AND (state = 'damaged' OR seen_at IS NULL OR seen_at < now() - $3::interval)
+           ORDER BY id LIMIT $4""",
         snapshot_id, after, _REMEMBERED, _PAGE,
     )  # fmt: skip
 
@@ -79,6 +91,8 @@ async def _ask(store: ObjectStore, waiting: deque[Row]) -> None:
 
 
 async def _require_whole(store: ObjectStore, row: Row) -> None:
+    if row["state"] == "damaged":
+        raise ObjectDamaged(row["key"])
     info = await store.stat(row["key"])
     if info.size != row["size"]:
         raise ObjectCut(row["key"], size=info.size, recorded=row["size"])
