@@ -75,7 +75,7 @@ class BlockReader:
         end = stretch.end
         length = min(block_end(end), max(blocks.size, end)) - at
         async with aclosing(self._store.read(stretch.key, start=at, length=length)) as chunks:
-            async for block in _in_blocks(chunks):
+            async for block in in_blocks(chunks):
                 self._check(stretch.key, at // BLOCK, block, blocks.crc32s, stretch.position // BLOCK)
                 first, last = max(stretch.position - at, 0), min(end - at, len(block))
                 yield block if last - first == len(block) else block[first:last]
@@ -94,8 +94,8 @@ def make_block_reader(pool: Pool, store: ObjectStore, metrics: BlockMetrics) -> 
     return BlockReader(store, partial(find_blocks, pool), on_corrupt=metrics.count_corrupt)
 
 
-async def _in_blocks(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Give whole blocks, the last one as long as it is."""
+async def in_blocks(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Give bytes in whole blocks, the last one as long as it is."""
     held: list[bytes] = []
     size = 0
     async for chunk in chunks:
