@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.database.pool import Pool
 
 app = typer.Typer(
-    help="Users, tokens, groups, members and sealed secrets, straight in the database.",
+    help="Users, tokens, groups, members, sealed secrets and the store, straight in the database.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -166,6 +166,56 @@ def rotate_secrets(*, data: Data = None, json: Json = False) -> None:
 
     sealer = secrets_sealer(settings(), data)
     _with_database(data, lambda db: rotate(db, sealer), json=json)
+
+
+@app.command()
+def check(
+    *,
+    read_data: Annotated[
+        bool, typer.Option("--read-data", help="Read all objects, and compare their bytes.")
+    ] = False,
+    read_data_subset: Annotated[
+        str | None, typer.Option(metavar="N%|n/t", help="Read a random part, or part n of t.")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Leave orphans to the collector, and mark damaged objects.")
+    ] = False,
+    start: Annotated[int, typer.Option(min=0, metavar="ID", help="Go on with the object of this id.")] = 0,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Check that the store has what the database says, beside running services.
+
+    Without --read-data it compares the sizes of all objects, finds what the store has beside them, and
+    compares what the database says in one place with what it says in another. With it, it also compares
+    CRC-32 and SHA-256 of the objects and of all that is in them, and the numbers of records.
+
+    Each finding is a line: its kind, what it is about, and the reason. The exit code is 1 if there is any.
+    Nothing is changed without --repair, and nothing that a project names is ever deleted: an orphan is
+    removed a grace time later (CROSSDOCK_COLLECT_GRACE_SECONDS); exports of a damaged object fail at once,
+    and the same content is stored anew when it is imported again.
+
+    Keys with --json: error, error_code, objects, read (how many of them), bytes (of those), counts (by kind),
+    findings (kind, object, snapshot, entry, reason, repaired; 1000 at most).
+    """
+    from datetime import timedelta
+
+    from services.cli import store_check as checking
+    from services.cli.configuration import settings
+    from services.cli.wiring import object_store
+
+    chosen = settings()
+    is_read = checking.choose(read_data=read_data, subset=read_data_subset)
+
+    async def work(db: Pool) -> Result:
+        async with object_store(chosen, data) as store:
+            return await checking.check(
+                db, store, is_read=is_read, first=start, repairs=repair,
+                grace=timedelta(seconds=chosen.collect_grace_seconds),
+                found=checking.say_nothing if json else checking.print_finding,
+            )  # fmt: skip
+
+    _with_database(data, work, json=json)
 
 
 @dead_letters.command(name="list")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Self
 
 import msgspec
 
 from services.cli.terminal import print_result, print_table, say
+from shared.audit.findings import Finding
 
 _SHOWN = 200
 """The number of characters of a dead letter in a table."""
@@ -90,6 +92,45 @@ class RotationResult(msgspec.Struct, frozen=True, kw_only=True):
             print_result(f"the key {key_id} seals nothing any more and can be removed")
         for key_id, count in self.unreadable.items():
             print_result(f"{count} secrets do not open without the key {key_id}: they have to be given anew")
+
+
+class FindingResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding of ``check``."""
+
+    kind: str
+    object: str | None
+    snapshot: int | None
+    entry: str | None
+    reason: str
+    repaired: bool
+
+    @classmethod
+    def of(cls, finding: Finding) -> Self:
+        """Make the result of a finding."""
+        return cls(
+            kind=finding.kind.value,
+            object=finding.key or None,
+            snapshot=finding.snapshot_id,
+            entry=finding.name or None,
+            reason=finding.reason,
+            repaired=finding.repaired,
+        )
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """``check``: the first 1000 ``findings``, and how many there are of each kind."""
+
+    error: str | None = None
+    error_code: str | None = None
+    objects: int
+    read: int
+    bytes: int
+    counts: Mapping[str, int]
+    findings: Sequence[FindingResult]
+
+    def show(self) -> None:
+        """See Result."""
+        print_result(f"{self.objects} objects checked, {self.read} of them read ({self.bytes} bytes)")
 
 
 class DeadLetterResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Opens the database for ``crossdock admin`` and the broker for ``crossdock dead-letters``."""
+"""Opens database and store for ``crossdock admin``, and the broker for ``crossdock dead-letters``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import asyncpg
 import structlog
 
 from services.cli.errors import ServerUnreachable, UsageError
-from services.process.ports import make_sealer
+from services.process.ports import make_sealer, open_store
+from services.standalone.data_folder import OBJECTS
 from services.standalone.postgres import standalone_postgres
 from services.standalone.secrets_key import standalone_sealer
 from shared.broker.base import Broker
@@ -21,6 +22,8 @@ from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool, database
 from shared.sealing.sealer import Sealer
 from shared.settings.environment import Settings
+from shared.storage.base import ObjectStore
+from shared.storage.filesystem import FilesystemStore
 
 _log = structlog.get_logger()
 
@@ -41,6 +44,16 @@ async def accounts_database(settings: Settings, data: Path | None) -> AsyncItera
         await migrate(url)
         async with _pool(url) as pool:
             yield pool
+
+
+@asynccontextmanager
+async def object_store(settings: Settings, data: Path | None) -> AsyncIterator[ObjectStore]:
+    """Open the objects in the ``data`` folder of a standalone, or else the bucket of the settings."""
+    if data is not None:
+        yield FilesystemStore(data / OBJECTS)
+        return
+    async with open_store(settings) as store:
+        yield store
 
 
 def secrets_sealer(settings: Settings, data: Path | None) -> Sealer:

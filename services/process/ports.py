@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -83,6 +83,11 @@ def _s3(settings: Settings) -> S3Config:
     )
 
 
+def open_store(settings: Settings) -> AbstractAsyncContextManager[ObjectStore]:
+    """Open the bucket of the settings."""
+    return s3_store(_s3(settings))
+
+
 @asynccontextmanager
 async def open_ports(settings: Settings, *, tracer: Tracer = OFF) -> AsyncIterator[Ports]:
     """Open Postgres, S3 and RabbitMQ by the settings. Waits for Postgres.
@@ -100,7 +105,7 @@ async def open_ports(settings: Settings, *, tracer: Tracer = OFF) -> AsyncIterat
             return stack.enter_async_context(opened)
 
         pool = await patiently(open_database, also=PostgresError)  # its roles may be made later than it
-        store = await stack.enter_async_context(s3_store(_s3(settings)))
+        store = await stack.enter_async_context(open_store(settings))
         broker = await stack.enter_async_context(rabbitmq_broker(broker_url, prefix=prefix, tracer=tracer))
         sealer = given or Sealer(parse_keys(await patiently(partial(read_or_make_keys, pool, store))))
         yield Ports(pool, store, broker, partial(session, url), sealer, tracer=tracer)

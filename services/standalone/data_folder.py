@@ -10,6 +10,9 @@ from pathlib import Path
 
 from services.standalone.errors import DataFolderInUse, DataFolderUnusable
 
+OBJECTS = "objects"
+"""The folder of the objects in it."""
+
 _LOCK = "standalone.lock"
 """The file that its owner has locked. The kernel ends the lock with the process, however that ends."""
 

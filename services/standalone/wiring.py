@@ -17,7 +17,7 @@ from services.process.monitoring import open_monitor
 from services.process.ports import Ports, require_keys
 from services.process.tracing import open_tracer
 from services.process.worker import run_workers
-from services.standalone.data_folder import owned
+from services.standalone.data_folder import OBJECTS, owned
 from services.standalone.postgres import embedded_postgres
 from services.standalone.secrets_key import standalone_sealer
 from shared.broker.memory import MemoryBroker
@@ -45,7 +45,7 @@ async def open_embedded_ports(
         async with embedded_postgres(data / "postgres", patience=patience) as url:
             await migrate(url)
             async with database(url, size=settings.database_pool_size, on_query=tracer.on_query) as pool:
-                store = FilesystemStore(data / "objects", wanted=settings.disk_reserve * MIB)
+                store = FilesystemStore(data / OBJECTS, wanted=settings.disk_reserve * MIB)
                 yield Ports(pool, store, MemoryBroker(), partial(session, url), sealer, tracer=tracer)
 
 

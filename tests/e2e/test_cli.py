@@ -238,6 +238,14 @@ def test_a_second_standalone_over_the_same_folder_is_refused_in_one_sentence(
     assert second.stderr.decode().splitlines() == [f"crossdock: {told}end that first, or name another folder"]
 
 
+def test_the_store_is_checked_beside_a_running_standalone(
+    crossdock: CommandLine, standalone_system: System, archive: Path
+) -> None:
+    crossdock("import", str(archive), "--path", "checked")
+    done = crossdock("admin", "check", "--read-data", "--data", str(standalone_system.data))
+    assert done.stdout.count(b"\n") == 1
+
+
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """For Postgres' socket, whose path may have about 100 characters."""
