@@ -1,4 +1,4 @@
-"""Maintenance, which the leader of all services does: the sweeper, the event relay, the webhook sender."""
+"""Maintenance, which the leader of all services does: sweeper, event relay, webhook sender, and the scrub."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from services.process.ports import Ports
 from services.process.sweeper import Sweeper, at_intervals
 from shared.accounts.expiry import Expiry
 from shared.admission import PlaceRules, Places
+from shared.audit.scrub import Scrub
 from shared.broker.base import COMMANDS
 from shared.broker.expiry import DeadLetterExpiry
 from shared.database.leadership import Leadership
@@ -31,7 +32,7 @@ from shared.outbound.policy import outbound_clients
 from shared.projects.overwrites import OverwriteExpiry
 from shared.sealing.sealer import Sealer
 from shared.sealing.tables import Resealer
-from shared.settings.environment import Settings
+from shared.settings.environment import KIB, Settings
 from shared.webhooks.expiry import DeliveryExpiry
 from shared.webhooks.secrets_of_webhooks import WebhookSecrets
 from shared.webhooks.sender import WebhookSender
@@ -115,6 +116,19 @@ def make_webhook_sender(ports: Ports, settings: Settings) -> WebhookSender:
     )
 
 
+def make_scrub(ports: Ports, settings: Settings) -> Scrub | None:
+    """Make the scrub; None where the settings want none."""
+    if not settings.scrub_rate:
+        return None
+    return Scrub(
+        ports.pool,
+        ports.store,
+        rate=settings.scrub_rate * KIB,
+        grace=timedelta(seconds=settings.collect_grace_seconds),
+        metrics=ports.scrub_metrics,
+    )
+
+
 class Maintenance:
     """What the leader does. It is made once, as it keeps what it knows from one leadership to the next."""
 
@@ -122,13 +136,16 @@ class Maintenance:
         self._sweeper = make_sweeper(ports, settings)
         self._relay = Relay(ports.broker, source=settings.base_url)
         self._sender = make_webhook_sender(ports, settings)
+        self._scrub = make_scrub(ports, settings)
 
     async def lead(self, session: Connection) -> None:
-        """Sweep, relay events and send webhooks until cancelled. Raises what ends the session."""
+        """Sweep, relay events, send webhooks and scrub until cancelled. Raises what ends the session."""
         async with woken(session, CHANNEL) as news, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._relay.run(session))
             tasks.create_task(self._sweeper.run())
             tasks.create_task(self._sender.run(news))
+            if self._scrub:
+                tasks.create_task(self._scrub.run())
 
 
 async def run_maintenance(ports: Ports, settings: Settings) -> None:

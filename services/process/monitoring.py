@@ -18,6 +18,7 @@ from services.listener.peers import TrustedProxies
 from services.listener.site import CONNECTIONS, GuardedSite, keep_ticking
 from services.process.health import ALIVE, Readiness, check_readiness, make_checks
 from services.process.ports import Ports
+from shared.audit.findings import FindingKind
 from shared.jobs.metrics import JobMetrics
 from shared.jobs.storage_gate import StorageGate
 from shared.logs import quiet_logger
@@ -26,6 +27,7 @@ from shared.metrics.database import PoolCollector
 from shared.metrics.loop import LoopLag
 from shared.metrics.places import PlaceMetrics
 from shared.metrics.registry import make_registry
+from shared.metrics.scrub import ScrubMetrics
 from shared.metrics.storage import StorageMetrics
 from shared.settings.environment import Settings
 from shared.storage.base import ObjectStore
@@ -63,6 +65,7 @@ async def open_monitor(ports: Ports, settings: Settings, *, service: str) -> Asy
         webhook_metrics=WebhookMetrics(registry),
         place_metrics=PlaceMetrics(registry),
         block_metrics=BlockMetrics(registry),
+        scrub_metrics=ScrubMetrics(registry, (kind.value for kind in FindingKind)),
     )
     monitor = Monitor(counted, registry, Readiness())
     lag = asyncio.create_task(LoopLag(registry).run())

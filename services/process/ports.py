@@ -24,6 +24,7 @@ from shared.jobs.metrics import JobMetrics
 from shared.jobs.storage_gate import StorageGate
 from shared.metrics.blocks import BlockMetrics
 from shared.metrics.places import PlaceMetrics
+from shared.metrics.scrub import ScrubMetrics
 from shared.sealing.canary import check_keys
 from shared.sealing.kept_keys import read_or_make_keys
 from shared.sealing.keys import parse_keys
@@ -59,6 +60,7 @@ class Ports:
     webhook_metrics: WebhookMetrics = field(default_factory=WebhookMetrics)
     place_metrics: PlaceMetrics = field(default_factory=PlaceMetrics)
     block_metrics: BlockMetrics = field(default_factory=BlockMetrics)
+    scrub_metrics: ScrubMetrics = field(default_factory=ScrubMetrics)
     tracer: Tracer = OFF
 
     @property

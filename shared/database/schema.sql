@@ -579,6 +579,19 @@ CREATE TABLE packed_files (
 CREATE INDEX packed_files_object ON packed_files (object_id);
 
 
+-- 0086_scrub
+CREATE TABLE scrub (
+    is_only   boolean NOT NULL DEFAULT true,
+    object_id bigint NOT NULL DEFAULT 0,
+    position  bigint NOT NULL DEFAULT 0,
+    began_at  timestamptz NOT NULL DEFAULT now(),
+    ended_at  timestamptz,
+    findings  bigint NOT NULL DEFAULT 0,
+    CONSTRAINT scrub_pkey PRIMARY KEY (is_only),
+    CONSTRAINT scrub_is_only_check CHECK (is_only)
+);
+
+
 -- 0093_suspects
 CREATE TABLE suspects (
     id        bigint GENERATED ALWAYS AS IDENTITY,

@@ -221,6 +221,15 @@ async def acquit(db: Database, key: str) -> None:
     )
 
 
+async def record_digest(db: Database, object_id: int, sha256: bytes) -> None:
+    """Record the SHA-256 of a stored pack, which its writer did not take."""
+    await db.execute(
+        """UPDATE objects SET sha256 = $2
+           WHERE id = $1 AND kind = 'pack' AND state = 'stored' AND sha256 IS NULL""",
+        object_id, sha256,
+    )  # fmt: skip
+
+
 async def mark(db: Database, object_id: int) -> bool:
     """Mark an object for collection, unless something refers to it; give whether it is marked.
 

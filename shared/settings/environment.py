@@ -14,7 +14,8 @@ from typing import Self
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-MIB = 1024 * 1024
+KIB = 1024
+MIB = 1024 * KIB
 _PREFIX = "CROSSDOCK_"
 _WEIGHTS = r"^\s*([^=,]+=\s*0*([1-9]\d*(\.\d+)?|0?\.0*[1-9]\d*)\s*(,\s*|$))*$"
 """Names with positive decimal numbers, separated by commas."""
@@ -169,6 +170,7 @@ class Settings(BaseSettings):
     job_weights: str = Field(default="", pattern=_WEIGHTS, description="user=weight")
     sweep_seconds: float = Field(default=5, gt=0)
     collect_grace_seconds: float = Field(default=900, ge=60)
+    scrub_rate: int = Field(default=0, ge=0, le=10_485_760, description="KiB a second; 0 = off")
     drain_seconds: float = Field(default=25, ge=0)
 
     # What operators see.
