@@ -12,11 +12,13 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import msgspec
-from aiohttp import ClientResponse, ClientSession, FormData
+from aiohttp import ClientResponse, FormData
+from yarl import URL
 
 from services.cli.errors import utf8
 from services.cli.http import (
     RetryRule,
+    Session,
     api_url,
     attempts,
     exchange,
@@ -25,6 +27,7 @@ from services.cli.http import (
     retry_if_limited,
 )
 from services.cli.json_api import JsonApi
+from services.cli.proxies import find_proxy
 from services.cli.terminal import ByteReporter
 
 _CROSSDOCK = "crossdock"
@@ -118,7 +121,7 @@ class _Version(msgspec.Struct, frozen=True):
 class GitLabClient:
     """Calls GitLab's API below the URL ``api``. Every method raises RefusedByServer and ServerUnreachable."""
 
-    def __init__(self, session: ClientSession, api: str) -> None:
+    def __init__(self, session: Session, api: str) -> None:
         self._json_api = JsonApi(session, api)
         self.session = session
         self.api = api
@@ -189,8 +192,11 @@ def _project(project: str | int) -> str:
 
 
 @asynccontextmanager
-async def connect(url: str, token: str) -> AsyncIterator[GitLabClient]:
-    """Open a client of the GitLab or Crossdock at ``url``. Raises UsageError."""
+async def connect(url: str, token: str, *, directly: bool = False) -> AsyncIterator[GitLabClient]:
+    """Open a client of the GitLab or Crossdock at ``url``, by its proxy unless ``directly``.
+
+    Raises UsageError.
+    """
     api = api_url(url)
-    async with open_session(token) as session:
+    async with open_session(token, None if directly else find_proxy(URL(api))) as session:
         yield GitLabClient(session, api)

@@ -98,6 +98,13 @@ class ServerUnreachable(CommandError):
     exit_code = 4
 
 
+class ProxyRefused(ServerUnreachable):
+    """The proxy does not connect to the server (4xx): it wants a password, or has a rule against it."""
+
+    code = "proxy_refused"
+    retryable = False
+
+
 class UnintelligibleAnswer(ServerUnreachable):
     """The answer does not have the form of the API. A retry would return the same answer."""
 

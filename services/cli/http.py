@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import stamina
-from aiohttp import ClientConnectionError, ClientError, ClientResponse, ClientSession, ClientTimeout
+from aiohttp import (
+    ClientConnectionError,
+    ClientError,
+    ClientHttpProxyError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+)
 from yarl import URL
 
-from services.cli.errors import CommandError, RefusedByServer, ServerUnreachable, UsageError
+from services.cli.errors import (
+    CommandError,
+    ProxyRefused,
+    RefusedByServer,
+    ServerUnreachable,
+    UsageError,
+)
 from services.cli.terminal import say
 
 ATTEMPTS = 8
@@ -51,19 +64,38 @@ def api_url(base: str) -> str:
     return base.rstrip("/").removesuffix("/api/v4") + "/api/v4"
 
 
-@asynccontextmanager
-async def open_session(token: str) -> AsyncIterator[ClientSession]:
-    """Open a session that authenticates with ``token``, or not at all if that is empty.
+class Session:
+    """Connections to a server, whose requests authenticate with ``token``, or not at all if that is empty.
 
     The token is sent as a Bearer token, which GitLab accepts for every kind of token: aiohttp drops that
-    header, unlike PRIVATE-TOKEN, when a redirect leads to another host.
+    header, unlike PRIVATE-TOKEN, when a redirect leads to another host. It is a header of each request,
+    because those of a session are sent to its proxy too.
+    """
+
+    def __init__(self, session: ClientSession, token: str) -> None:
+        self._session = session
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def request(
+        self, method: str, url: URL, *, headers: Mapping[str, str] | None = None, **options: object
+    ) -> AbstractAsyncContextManager[ClientResponse]:
+        """Send a request. ``options`` are aiohttp's."""
+        named = self._headers | dict(headers or {})
+        return self._session.request(method, url, headers=named, **options)  # type: ignore[arg-type]  # by keyword
+
+
+@asynccontextmanager
+async def open_session(token: str, proxy: URL | None = None) -> AsyncIterator[Session]:
+    """Open a session, by way of ``proxy``.
+
+    The proxy is given, because aiohttp's own look at the environment would find passwords in ~/.netrc too.
     """
     stamina.instrumentation.set_on_retry_hooks([_report_retry])
     headers = {"User-Agent": "crossdock", "Accept-Encoding": "identity"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    async with ClientSession(headers=headers, timeout=_TIMEOUT, auto_decompress=False) as session:
-        yield session
+    async with ClientSession(
+        headers=headers, timeout=_TIMEOUT, auto_decompress=False, proxy=proxy
+    ) as session:
+        yield Session(session, token)
 
 
 def _report_retry(details: stamina.instrumentation.RetryDetails) -> None:
@@ -72,7 +104,10 @@ def _report_retry(details: stamina.instrumentation.RetryDetails) -> None:
 
 @asynccontextmanager
 async def exchange(
-    session: ClientSession, method: str, url: str, **options: object
+    session: Session,
+    method: str,
+    url: str,
+    **options: Any,  # noqa: ANN401  # aiohttp's
 ) -> AsyncIterator[ClientResponse]:
     """Send one request and yield the response, whose body is not read yet.
 
@@ -81,7 +116,7 @@ async def exchange(
     """
     try:
         address = URL(url, encoded=True)  # %2F in a project's path stays as it is
-        async with session.request(method, address, **options) as response:  # type: ignore[arg-type]  # by keyword
+        async with session.request(method, address, **options) as response:
             if not response.ok:
                 raise await _refusal(response)
             yield response
@@ -90,6 +125,8 @@ async def exchange(
 
 
 def _unreachable(url: str, error: Exception) -> ServerUnreachable:
+    if isinstance(error, ClientHttpProxyError) and error.status < _SERVER_ERROR:
+        return ProxyRefused(f"the proxy refused: {error.message} (HTTP {error.status})")
     reason = str(error) or type(error).__name__
     verb = "cannot reach" if isinstance(error, ClientConnectionError) else "lost the connection to"
     return ServerUnreachable(f"{verb} {URL(url).origin()}: {reason}")

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import msgspec
-from aiohttp import ClientResponse, ClientSession
+from aiohttp import ClientResponse
 
 from services.cli.errors import UnintelligibleAnswer
-from services.cli.http import RetryRule, attempts, exchange, retry_if_transient
+from services.cli.http import RetryRule, Session, attempts, exchange, retry_if_transient
 
 _JOB = "X-Crossdock-Job"
 _PAGE = 100
@@ -34,7 +34,7 @@ class JsonApi:
     Every method raises RefusedByServer, ServerUnreachable and UnintelligibleAnswer.
     """
 
-    def __init__(self, session: ClientSession, url: str) -> None:
+    def __init__(self, session: Session, url: str) -> None:
         self.session = session
         self.url = url
 

@@ -7,8 +7,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
+from yarl import URL
+
 from services.cli.errors import JobFailed, UsageError
 from services.cli.http import api_url, attempts, exchange, open_session, retry_if_transient
+from services.cli.proxies import find_proxy
 from shared.manifest.format import signed_text
 from shared.manifest.reader import ManifestReader
 from shared.signing.signer import has_signed
@@ -83,7 +86,7 @@ class ManifestSource:
             return
         own = api_url(self.server).removesuffix("api/v4")
         async with (
-            open_session(self.token if source.startswith(own) else "") as session,
+            open_session(self.token if source.startswith(own) else "", find_proxy(URL(source))) as session,
             exchange(session, "GET", source) as response,
         ):
             async for piece in response.content.iter_chunked(_CHUNK):

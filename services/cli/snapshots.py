@@ -10,12 +10,13 @@ from types import NoneType
 from urllib.parse import quote
 
 import msgspec
-from aiohttp import ClientSession
+from yarl import URL
 
 from services.cli.client import RelationFailure
 from services.cli.errors import RefusedByServer
-from services.cli.http import api_url, attempts, open_session, retry_if_limited, retry_if_transient
+from services.cli.http import Session, api_url, attempts, open_session, retry_if_limited, retry_if_transient
 from services.cli.json_api import JsonApi
+from services.cli.proxies import find_proxy
 from services.cli.small_files import FileArchive
 from services.cli.tree import TreeFile, address_of
 
@@ -105,7 +106,7 @@ class _Tally:
 class SnapshotClient:
     """The snapshots of one project. Every method raises RefusedByServer and ServerUnreachable."""
 
-    def __init__(self, session: ClientSession, above: str) -> None:
+    def __init__(self, session: Session, above: str) -> None:
         self._json_api = JsonApi(session, above)
 
     async def open(self, *, from_current: bool) -> SnapshotAnswer:
@@ -173,5 +174,5 @@ class SnapshotClient:
 async def connect(url: str, token: str, project: str) -> AsyncIterator[SnapshotClient]:
     """Open a client for one project of the Crossdock at ``url``. Raises UsageError."""
     own = api_url(url).removesuffix("/api/v4") + "/api/crossdock/v1"
-    async with open_session(token) as session:
+    async with open_session(token, find_proxy(URL(own))) as session:
         yield SnapshotClient(session, f"{own}/projects/{quote(project.strip('/'), safe='')}/snapshots")

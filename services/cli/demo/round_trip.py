@@ -57,7 +57,10 @@ async def run(archive: Path | None) -> None:
         data = folder / "data"
         data.mkdir()
         say("Starting standalone: embedded Postgres, in-process broker, files")
-        async with temporary_standalone(data) as server, connect(server.url, server.token) as client:
+        async with (
+            temporary_standalone(data) as server,
+            connect(server.url, server.token, directly=True) as client,
+        ):
             trip = await _move(client, source, folder / "export.tar.gz")
         say("Comparing what went in with what came out")
         await asyncio.to_thread(_compare, source, folder / "export.tar.gz", trip)

@@ -15,3 +15,12 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(polling, "FIRST_PAUSE", polling.FIRST_PAUSE * 0)
     with stamina.set_testing(True, attempts=ATTEMPTS):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine's proxies are, servers of tests are asked directly."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.delenv("CROSSDOCK_TOKEN_FILE", raising=False)
