@@ -98,6 +98,13 @@ class ServerUnreachable(CommandError):
     exit_code = 4
 
 
+class TlsFailed(ServerUnreachable):
+    """No encrypted connection comes about with the server as it is: a retry would end the same way."""
+
+    code = "tls_failed"
+    retryable = False
+
+
 class ProxyRefused(ServerUnreachable):
     """The proxy does not connect to the server (4xx): it wants a password, or has a rule against it."""
 

@@ -16,6 +16,7 @@ from aiohttp import (
     ClientHttpProxyError,
     ClientResponse,
     ClientSession,
+    ClientSSLError,
     ClientTimeout,
 )
 from yarl import URL
@@ -28,6 +29,7 @@ from services.cli.errors import (
     UsageError,
 )
 from services.cli.terminal import say
+from services.cli.tls_failures import tls_failure
 
 ATTEMPTS = 8
 """Attempts at one request: about half a minute in all, if the server sends no Retry-After."""
@@ -125,6 +127,8 @@ async def exchange(
 
 
 def _unreachable(url: str, error: Exception) -> ServerUnreachable:
+    if isinstance(error, ClientSSLError) and (lasting := tls_failure(URL(url), error)):
+        return lasting
     if isinstance(error, ClientHttpProxyError) and error.status < _SERVER_ERROR:
         return ProxyRefused(f"the proxy refused: {error.message} (HTTP {error.status})")
     reason = str(error) or type(error).__name__
