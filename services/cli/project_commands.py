@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 
+_LONGEST_TOKEN = 64 * 1024
+"""Bytes that are read of a file with a token."""
+
 ProjectArgument: TypeAlias = Annotated[
     str, typer.Argument(help="Project id, or group/name.", show_default=False)
 ]
@@ -27,7 +31,9 @@ ProjectArgument: TypeAlias = Annotated[
 
 @app.command(name="import")
 def import_(  # noqa: PLR0913  # the options of a command
-    file: Annotated[Path, typer.Argument(help="An archive that ends in .gz.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="An archive that ends in .gz, - for stdin.", show_default=False)
+    ],
     *,
     path: Annotated[str, typer.Option(help="group/name of the new project.", show_default=False)],
     token: Token = "",
@@ -44,6 +50,8 @@ def import_(  # noqa: PLR0913  # the options of a command
     json: Json = False,
 ) -> None:
     """Upload an archive as a new project.
+
+    Standard input and FIFOs are sent as they come, and only once: a connection that breaks ends the command.
 
     Keys with --json: project (id, path_with_namespace), job (its number, null at a GitLab), state, error,
     error_code (null where a GitLab's import failed), failed_relations (relation_name, line_number,
@@ -130,7 +138,7 @@ def status(
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="An archive.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="An archive, - for stdin.", show_default=False)],
     *,
     manifest: Annotated[
         str | None, typer.Option(metavar="FILE|URL", help="Compare the files with those of this manifest.")
@@ -171,7 +179,7 @@ def verify(
     if manifest is None and (public_key or signature):
         raise UsageError("--public-key and --signature are for a --manifest")
     source = manifest and ManifestSource(
-        manifest=manifest, signature=signature, public_key=public_key, server=url, token=token.strip()
+        manifest=manifest, signature=signature, public_key=public_key, server=url, token=find_token(token)
     )
 
     async def result() -> Result:
@@ -219,9 +227,27 @@ def push(  # noqa: PLR0913  # the options of a command
     run(work(), json=json)
 
 
+def find_token(token: str) -> str:
+    """Return the token that is given, else that in the file of CROSSDOCK_TOKEN_FILE, else an empty one.
+
+    It has no surrounding whitespace. Raises UsageError.
+    """
+    path = os.environ.get("CROSSDOCK_TOKEN_FILE")
+    if token.strip() or not path:
+        return token.strip()
+    try:
+        with Path(path).open() as file:
+            token = file.read(_LONGEST_TOKEN).strip()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read the file of CROSSDOCK_TOKEN_FILE: {error}") from None
+    if not token:
+        raise UsageError("the file of CROSSDOCK_TOKEN_FILE has no token")
+    return token
+
+
 def check_token(token: str) -> str:
-    """Return the token without surrounding whitespace. Raises UsageError if it cannot be a token."""
-    token = token.strip()
+    """Return the token that was found. Raises UsageError if there is none, or if it cannot be a token."""
+    token = find_token(token)
     if not token:
         raise UsageError("no token: set CROSSDOCK_TOKEN or give --token")
     if not token.isprintable():
