@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import ClientResponse, FormData
 from yarl import URL
 
+from services.cli.archive_source import find_size, read_stream
 from services.cli.errors import utf8
 from services.cli.http import (
     RetryRule,
@@ -29,6 +30,9 @@ from services.cli.http import (
 from services.cli.json_api import JsonApi
 from services.cli.proxies import find_proxy
 from services.cli.terminal import ByteReporter
+
+_NAME = "project_export.tar.gz"
+"""The file name of an archive that comes from a stream without one: GitLab wants one that ends in .gz."""
 
 _CROSSDOCK = "crossdock"
 """The ``revision`` by which a Crossdock identifies itself in GET /version."""
@@ -106,6 +110,15 @@ class _Watched(io.BufferedReader):
         return data
 
 
+async def _watched_stream(archive: Path, report: ByteReporter) -> AsyncGenerator[bytes, None]:
+    done = 0
+    async with aclosing(read_stream(archive)) as chunks:
+        async for chunk in chunks:
+            done += len(chunk)
+            report(done, None)
+            yield chunk
+
+
 @dataclass(frozen=True, slots=True)
 class ScheduledImport:
     """An import that the server scheduled. ``job`` is its number, None at a GitLab."""
@@ -131,18 +144,37 @@ class GitLabClient:
     ) -> ScheduledImport:
         """Upload ``archive`` and return the import that the server scheduled.
 
-        A small request checks the token first, so that a wrong one is found before gigabytes are sent.
+        A small request checks the token first, so that a wrong one is found before gigabytes are sent. A
+        stream is sent once, as it cannot be read again.
         """
         on, headers = await self._effective_once()
+        if find_size(archive) is None:
+            return await self._import_stream(archive, upload, report, headers)
         async for attempt in attempts(on):
             with attempt, _Watched(archive, report) as file:
-                form = FormData(upload.fields(), default_to_multipart=True)
-                form.add_field("file", file, filename=utf8(archive.name), content_type="application/gzip")
-                answer = await self._json_api.call_once(
-                    "POST", "/projects/import", ImportStatusAnswer, data=form, headers=headers
-                )
-                return ScheduledImport(answer.body, answer.job)
+                return await self._post_import(file, archive.name, upload, headers)
         raise AssertionError("the last attempt raises")
+
+    async def _import_stream(
+        self, archive: Path, upload: ImportRequest, report: ByteReporter, headers: Mapping[str, str]
+    ) -> ScheduledImport:
+        name = archive.name if archive.suffix == ".gz" else _NAME
+        async with aclosing(_watched_stream(archive, report)) as stream:
+            return await self._post_import(stream, name, upload, headers)
+
+    async def _post_import(
+        self,
+        file: _Watched | AsyncIterator[bytes],
+        name: str,
+        upload: ImportRequest,
+        headers: Mapping[str, str],
+    ) -> ScheduledImport:
+        form = FormData(upload.fields(), default_to_multipart=True)
+        form.add_field("file", file, filename=utf8(name), content_type="application/gzip")
+        answer = await self._json_api.call_once(
+            "POST", "/projects/import", ImportStatusAnswer, data=form, headers=headers
+        )
+        return ScheduledImport(answer.body, answer.job)
 
     async def _effective_once(self) -> tuple[RetryRule, dict[str, str]]:
         """Return the retry rule of a POST, and the headers that make retries safe.

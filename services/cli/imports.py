@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from services.cli.archive_source import find_size
 from services.cli.client import (
     GitLabClient,
     ImportRequest,
@@ -40,9 +41,7 @@ def import_request(
 
 def check_archive(archive: Path) -> None:
     """Raise UsageError for a file that the server would refuse after the upload."""
-    if not archive.is_file():
-        raise UsageError(f"{archive} is no file")
-    if archive.suffix != ".gz":
+    if find_size(archive) is not None and archive.suffix != ".gz":
         raise UsageError(f"{archive.name} does not end in .gz, as GitLab wants it")
 
 

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import BinaryIO
 
+from services.cli.archive_source import find_size, read_stream
 from services.cli.client import RelationFailure
 from services.cli.crossdock_api import RelationCounts
-from services.cli.errors import JobFailed, UsageError, utf8
+from services.cli.errors import JobFailed, utf8
 from services.cli.manifest_comparison import ArchiveComparison
 from services.cli.results import MOST_LISTED, BlobSummary, VerificationResult, list_failures
 from services.cli.terminal import ByteReporter, show_transfer
@@ -22,8 +22,6 @@ from shared.restore.archive_events import archive_events
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import Failure, LimitedFailures
 from shared.restore.restorer import Restorer
-
-_CHUNK = 256 * 1024
 
 
 class ManifestMismatch(JobFailed):
@@ -84,8 +82,7 @@ class _ArchiveInspector:
     """A Writer that keeps only names and counts of what it receives."""
 
     def __init__(self, archive: Path, comparison: ArchiveComparison | None) -> None:
-        if not archive.is_file():
-            raise UsageError(f"{archive} is no file")
+        self._size = find_size(archive)
         self._archive = archive
         self._comparison = comparison
         self._progress = Progress()
@@ -106,8 +103,8 @@ class _ArchiveInspector:
             progress=self._progress,
             yielder=yielder,
         )
-        with self._archive.open("rb") as file, show_transfer("Verifying") as report:
-            source = _File(file, report)
+        with show_transfer("Verifying") as report:
+            source = _File(self._archive, self._size, report)
             events = archive_events(source, limits, budget=budget, progress=self._progress, yielder=yielder)
             async with aclosing(events):
                 async for event in events:
@@ -163,7 +160,7 @@ class _ArchiveInspector:
         """Return the result so far."""
         return VerificationResult(
             file=utf8(self._archive),
-            bytes=self._archive.stat().st_size,
+            bytes=self._progress.bytes_done if self._size is None else self._size,
             sha256=self._sha256,
             error=str(error) if error else None,
             error_code=error.code if error else None,
@@ -182,13 +179,13 @@ class _ArchiveInspector:
 
 
 class _File:
-    """An ArchiveSource that hashes a file while it reads it."""
+    """An ArchiveSource that hashes a file, or a stream, while it reads it."""
 
-    def __init__(self, file: BinaryIO, report: ByteReporter) -> None:
-        self._file = file
+    def __init__(self, archive: Path, size: int | None, report: ByteReporter) -> None:
+        self._archive = archive
+        self._size = size
         self._report = report
         self._digest = hashlib.sha256()
-        self.size = Path(file.name).stat().st_size
 
     @property
     def sha256(self) -> str:
@@ -197,10 +194,13 @@ class _File:
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """See ArchiveSource."""
-        while chunk := self._file.read(_CHUNK):
-            self._digest.update(chunk)
-            yield chunk
-            self._report(self._file.tell(), self.size)
+        done = 0
+        async with aclosing(read_stream(self._archive)) as chunks:
+            async for chunk in chunks:
+                self._digest.update(chunk)
+                done += len(chunk)
+                yield chunk
+                self._report(done, self._size)
 
 
 class _Lines:

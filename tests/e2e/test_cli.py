@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,15 @@ def test_the_store_is_checked_beside_a_running_standalone(
     crossdock("import", str(archive), "--path", "checked")
     done = crossdock("admin", "check", "--read-data", "--data", str(standalone_system.data))
     assert done.stdout.count(b"\n") == 1
+
+
+def test_an_archive_is_imported_from_a_fifo(crossdock: CommandLine, archive: Path, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(fifo.write_bytes, archive.read_bytes())
+        done = crossdock("import", str(fifo), "--path", "streamed")
+    assert done.stdout.decode().endswith(": finished\n")
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from services.cli import imports
+from services.cli.archive_source import find_size
 from services.cli.client import GitLabClient, ImportRequest, ImportStatusAnswer, connect
 from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import Contents, differences, read_contents
 from services.cli.demo.server import temporary_standalone
-from services.cli.errors import JobFailed
+from services.cli.errors import JobFailed, UsageError
 from services.cli.exports import export_project
 from services.cli.terminal import print_table, say
 
@@ -54,6 +55,8 @@ async def run(archive: Path | None) -> None:
         folder = Path(name)
         source = await asyncio.to_thread(_generate, folder) if archive is None else archive
         imports.check_archive(source)
+        if find_size(source) is None:
+            raise UsageError(f"{source} is read twice: name a file")
         data = folder / "data"
         data.mkdir()
         say("Starting standalone: embedded Postgres, in-process broker, files")
