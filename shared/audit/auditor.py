@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.audit.findings import Finding
-from shared.audit.index import audit_snapshots, find_outside, find_unstored
+from shared.audit.index import audit_snapshots, find_contradictions, find_unstored
 from shared.audit.indexed import IndexedObject, list_objects
 from shared.audit.objects import ObjectAudit, find_mark
 from shared.audit.orphans import find_orphans
@@ -71,7 +71,7 @@ class Auditor:
         """Give what is wrong with objects, 32 at a time."""
         self.count.following = first
         while page := await list_objects(self._pool, first=self.count.following, limit=AT_ONCE):
-            for finding in await find_outside(self._pool, page):
+            for finding in await find_contradictions(self._pool, page):
                 yield finding
             for finding in await self._look_at_all(page, is_read):
                 yield finding

@@ -18,6 +18,7 @@ class FindingKind(Enum):
     OBJECT_UNSTORED = "object_unstored"
     OBJECT_DAMAGED = "object_damaged"
     OBJECT_UNDAMAGED = "object_undamaged"
+    BLOB_DIGEST = "blob_digest"
     ORPHAN = "orphan"
     RANGE = "range"
     ENTRY = "entry"

@@ -21,7 +21,24 @@ _PLACES = {"entries": "stored_size", "runs": "size", "packed_files": "size"}
 """Tables that name stretches of objects, and their columns of lengths."""
 
 
-async def find_outside(db: Database, objects: Sequence[IndexedObject]) -> list[Finding]:
+async def find_contradictions(db: Database, objects: Sequence[IndexedObject]) -> list[Finding]:
+    """Find what the index says of objects and of their entries that cannot both be true."""
+    return [*await _find_outside(db, objects), *await _find_blob_digests(db, objects)]
+
+
+async def _find_blob_digests(db: Database, objects: Sequence[IndexedObject]) -> list[Finding]:
+    """Find blobs whose entries have another digest, by which new content would get the bytes of another."""
+    rows = await db.fetch(
+        """SELECT o.key, min(e.snapshot_id) AS snapshot_id, min(e.name) AS name
+           FROM objects o JOIN entries e ON e.object_id = o.id
+           WHERE o.id = ANY($1) AND o.kind = 'blob' AND e.sha256 <> o.sha256 GROUP BY o.id ORDER BY o.id""",
+        [each.id for each in objects], timeout=_PATIENCE,
+    )  # fmt: skip
+    reason = "its digest is not that of its entry"
+    return [Finding(kind=FindingKind.BLOB_DIGEST, reason=reason, **dict(row)) for row in rows]
+
+
+async def _find_outside(db: Database, objects: Sequence[IndexedObject]) -> list[Finding]:
     """Find what names bytes that its object does not have: one finding for each object and table."""
     keys = {each.id: each.key for each in objects}
     found: list[Finding] = []

@@ -12,7 +12,7 @@ import structlog
 
 from shared.audit.auditor import Auditor
 from shared.audit.findings import Finding
-from shared.audit.index import find_outside
+from shared.audit.index import find_contradictions
 from shared.audit.indexed import IndexedObject, list_objects
 from shared.audit.objects import ObjectAudit, find_mark
 from shared.database.outages import DATABASE_ERRORS
@@ -123,7 +123,7 @@ class Scrub:
         found = await self._audit.read(
             known, start=start, after_block=after_block, digested=None if start else digests.append
         )
-        found = [*await find_outside(self._pool, [known]), *(found or find_mark(known, is_read=True))]
+        found = [*await find_contradictions(self._pool, [known]), *(found or find_mark(known, is_read=True))]
         await self._tell(found)
         if digests and not found:
             await objects.record_digest(self._pool, known.id, digests[-1])

@@ -104,6 +104,7 @@ async def test_what_is_found_of_one_object_is_bounded(dock: Dock) -> None:
         ("DELETE FROM entries WHERE name = 'tree/project/issues.ndjson'", {"segments", "content_digest"}),
         ("UPDATE entries SET sha256 = NULL WHERE name = 'uploads/1/small'", {"content_digest"}),
         ("UPDATE entries SET stored_size = 9000000 WHERE name = 'uploads/1/large'", {"range"}),
+        ("UPDATE objects SET sha256 = sha256('') WHERE kind = 'blob'", {"blob_digest"}),
         ("UPDATE runs SET position = -1 WHERE position > 0", {"range"}),
         ("UPDATE runs SET size = size + 1 WHERE name IS NULL AND size > 0", {"body"}),
         ("UPDATE snapshots SET body_raw_size = 1", {"body"}),
