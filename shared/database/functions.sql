@@ -1,4 +1,4 @@
--- Version 7, for migration 94 and newer.
+-- Version 7, for migration 81 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process

@@ -114,7 +114,7 @@ CREATE INDEX memberships_namespace ON memberships (namespace_id);
 CREATE INDEX memberships_project ON memberships (project_id);
 
 
--- 0003_snapshots, 0064_block_checksums, 0066_plans, 0085_damaged_objects
+-- 0003_snapshots, 0064_block_checksums, 0066_plans, 0076_damaged_objects
 CREATE TABLE objects (
     id         bigint GENERATED ALWAYS AS IDENTITY,
     key        text NOT NULL,
@@ -200,7 +200,7 @@ CREATE TABLE segments (
 );
 
 
--- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0092_overwrites_left
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0079_overwrites_left
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     kind             text NOT NULL,
@@ -389,7 +389,7 @@ CREATE INDEX web_sessions_expiry ON web_sessions (expires_at);
 CREATE INDEX web_sessions_token ON web_sessions (token_id);
 
 
--- 0015_job_lists_and_idempotency, 0091_life_of_key_holders
+-- 0015_job_lists_and_idempotency, 0078_life_of_key_holders
 CREATE TABLE idempotency_keys (
     digest       bytea NOT NULL,
     user_id      bigint NOT NULL,
@@ -579,7 +579,7 @@ CREATE TABLE packed_files (
 CREATE INDEX packed_files_object ON packed_files (object_id);
 
 
--- 0086_scrub
+-- 0077_scrub
 CREATE TABLE scrub (
     is_only   boolean NOT NULL DEFAULT true,
     object_id bigint NOT NULL DEFAULT 0,
@@ -592,7 +592,7 @@ CREATE TABLE scrub (
 );
 
 
--- 0093_suspects
+-- 0080_suspects
 CREATE TABLE suspects (
     id        bigint GENERATED ALWAYS AS IDENTITY,
     object_id bigint NOT NULL,
@@ -602,7 +602,7 @@ CREATE TABLE suspects (
 CREATE INDEX suspects_due ON suspects (due_at);
 
 
--- 0094_last_words
+-- 0081_last_words
 CREATE TABLE last_words (
     job_id         bigint NOT NULL,
     name           text NOT NULL,
