@@ -89,7 +89,8 @@ async def _make(programs: Programs, folder: Path) -> None:
     _, errors = await made.communicate()
     if made.returncode:
         shutil.rmtree(unfinished, ignore_errors=True)
-        raise EmbeddedPostgresFailed(folder, words_of(errors, "error:"))
+        first, _, _ = errors.partition(b"error: ")[2].partition(b"\n")  # later ones are of its cleaning up
+        raise EmbeddedPostgresFailed(folder, words_of(first or errors))
     unfinished.rename(folder)
 
 

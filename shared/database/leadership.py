@@ -65,7 +65,7 @@ class Leadership:
         """Wait for the leadership and lead, until cancelled; a failure is logged, and all begins again."""
         while True:
             # In a task of its own: whether this one is cancelled cannot be seen by one whose session is lost,
-            # and a TaskGroup of Python 3.11 leaves its task marked as cancelled where a task in it fails.
+            # and a TaskGroup before Python 3.13 leaves its task marked as cancelled where a task in it fails.
             attempt = asyncio.create_task(self._attempt(lead))
             try:
                 await asyncio.wait([attempt])

@@ -32,11 +32,11 @@ from shared.webhooks import store as webhooks
 from shared.webhooks.sealed_webhooks import WebhookSealer
 from tests.support.api import Answer, Api, running_api
 from tests.support.commands import forge
+from tests.support.cut_postgres import At, Fate, SeveredPostgres, passes, severed
 from tests.support.forms import HEADERS, Part, form_body
 from tests.support.hooks import HookReceiver, hooked
 from tests.support.jobs import MINUTE, ScriptedWork, claimed, migrated, queued, state_of
 from tests.support.sealing import sealer
-from tests.support.severed import At, Fate, SeveredPostgres, passes, severed
 from tests.support.waiting import until
 from tests.support.watched import Watched
 

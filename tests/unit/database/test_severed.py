@@ -15,7 +15,7 @@ from shared.database.check import DatabaseDown
 from shared.database.migrate import migrate
 from shared.database.outages import DATABASE_ERRORS, is_outage
 from shared.database.pool import Pool, database, session
-from tests.support.severed import At, Fate, SeveredPostgres, passes, severed
+from tests.support.cut_postgres import At, Fate, SeveredPostgres, passes, severed
 
 CUTS = [Fate.IS_CUT, Fate.IS_UNKNOWN]
 _EVERY_BYTES = 127

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import timedelta
@@ -34,21 +35,38 @@ def programs() -> Programs:
     return find_programs()
 
 
+@contextmanager
+def _open_folder() -> Iterator[Path]:
+    """A folder that others may pass: Postgres runs as somebody else where we are root.
+
+    pytest closes its own to others whenever it begins.
+    """
+    with tempfile.TemporaryDirectory(prefix="crossdock-postgres-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest.fixture(scope="module")
-def made(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(programs: Programs) -> Iterator[Path]:
     """A cluster, made over what an earlier process left when the power was cut in the middle of it."""
-    folder = tmp_path_factory.mktemp("made") / PLAIN
-    unfinished = folder.with_name("postgres.new")
-    unfinished.mkdir()
-    (unfinished / "PG_VERSION").write_text("18\n")
-    asyncio.run(make_cluster(programs, folder))
-    return folder
+    with _open_folder() as place:
+        unfinished = place / "postgres.new"
+        unfinished.mkdir()
+        (unfinished / "PG_VERSION").write_text("18\n")
+        asyncio.run(make_cluster(programs, place / PLAIN))
+        yield place / PLAIN
 
 
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
+def place() -> Iterator[Path]:
+    with _open_folder() as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(made: Path, place: Path) -> Path:
     """A cluster of the test's own."""
-    return _copied(made, tmp_path / PLAIN)
+    return _copied(made, place / PLAIN)
 
 
 def _copied(made: Path, to: Path) -> Path:
@@ -91,13 +109,13 @@ def _never_ready(folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", [ODD, "long" * 60], ids=["odd", "long"])
 async def test_a_server_runs_in_a_folder_of_any_name_also_by_a_link(
-    name: str, made: Path, tmp_path: Path
+    name: str, made: Path, place: Path
 ) -> None:
-    (tmp_path / name).mkdir()
-    _copied(made, tmp_path / name / PLAIN)
-    link = tmp_path / "link"
-    link.symlink_to(tmp_path / name)
-    for data in (tmp_path / name, link):
+    (place / name).mkdir()
+    _copied(made, place / name / PLAIN)
+    link = place / "link"
+    link.symlink_to(place / name)
+    for data in (place / name, link):
         async with _served(data / PLAIN) as url:
             assert await _answers(url)
         assert read_postmaster(data / PLAIN) is None
@@ -134,7 +152,6 @@ async def test_a_file_of_a_server_that_says_nothing_useful_keeps_no_server_from_
 async def test_a_server_that_a_killed_process_left_is_stopped_and_another_one_runs(
     programs: Programs, folder: Path
 ) -> None:
-    await make_cluster(programs, folder)  # which lets the account reach it
     options = ("-c", "unix_socket_directories=.", "-c", "listen_addresses=")
     with _running(programs, programs.folder / "postgres", "-D", folder, *options) as left:
         await until(lambda: (found := read_postmaster(folder)) is not None and found.is_ready)
