@@ -84,7 +84,8 @@ class _Framing:
     """Cuts a form for the parser, which judges the lines of a head by where the network has cut them.
 
     A head comes in one piece, and its lines end with CR LF. In the form they may end with a bare LF, as in
-    the parser of Go, which is GitLab's. What ends the first boundary's line is what stands before all others.
+    the parser of Go, which is GitLab's. What ends the first boundary's line is what stands before all others,
+    and what ends theirs; within a head it does not matter.
     ``is_content`` tells of the last piece whether it is content, and no boundary or head.
     """
 
@@ -118,7 +119,10 @@ class _Framing:
         if end is None:
             return self._wait("a head of a part does not end", overlap=_LONGEST_BLANK_LINE)
         head = self._take(end.end(), self._read_content)
-        self._delimiter = self._delimiter or (b"\n" if head.startswith(b"\n") else b"\r\n") + self._boundary
+        line_end = b"\n" if head.startswith(b"\n") else b"\r\n"
+        self._delimiter = self._delimiter or line_end + self._boundary
+        if not self._delimiter.startswith(line_end):
+            raise ParametersInvalid("multipart body is broken: the line of a boundary ends as no other does")
         return b"\r\n".join(line.removesuffix(b"\r") for line in head.split(b"\n"))
 
     def _read_content(self) -> bytes:

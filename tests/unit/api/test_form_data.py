@@ -109,6 +109,25 @@ def test_a_form_whose_lines_end_with_bare_line_feeds_is_read() -> None:
     assert_same_at_every_cut(body)
 
 
+LF_IN_HEAD = BODY.replace(b'name="path"\r\n\r\n', b'name="path"\n\n')
+LF_AT_FIRST = BODY.replace(_START + b"\r\n", _START + b"\n", 1)
+LF_LATER = BODY[::-1].replace((_START + b"\r\n")[::-1], (_START + b"\n")[::-1], 1)[::-1]
+LF_BUT_ONE = form_body([Part("path", "p"), Part("x", "y")], line_end=b"\n").replace(
+    b"p\n" + _START + b"\n", b"p\n" + _START + b"\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "is_read"), [(LF_IN_HEAD, True), (LF_AT_FIRST, False), (LF_LATER, False), (LF_BUT_ONE, False)]
+)
+def test_line_ends_may_be_mixed_within_a_head_and_not_around_boundaries(
+    body: bytes, *, is_read: bool
+) -> None:
+    assert body != BODY
+    assert (verdict([body]) == [("path", "p")]) is is_read
+    assert_same_at_every_cut(body)
+
+
 @pytest.mark.parametrize(("length", "is_read"), [(6, False), (7, True), (8, False)])
 def test_a_part_that_says_how_long_it_is_has_to_be_that_long(length: int, *, is_read: bool) -> None:
     named = b'filename="x.tar.gz"'
