@@ -34,17 +34,17 @@ class EmptyArchive(StreamError):
 
 
 class NotGzip(StreamError):
-    """The file does not begin as gzip does (RFC 1952)."""
+    """The file does not begin as gzip does (RFC 1952); ``found`` says what it is, if that is known."""
 
-    def __init__(self) -> None:
-        super().__init__("not a gzip file")
+    def __init__(self, found: str | None = None) -> None:
+        super().__init__(f"not a gzip file{(found and f', but {found}') or ''}")
 
 
 class NotTar(StreamError):
-    """The decompressed data does not begin with a tar header."""
+    """The decompressed data does not begin with a tar header; ``found`` is as in NotGzip."""
 
-    def __init__(self) -> None:
-        super().__init__("not a tar archive")
+    def __init__(self, found: str | None = None) -> None:
+        super().__init__(f"not a tar archive{(found and f', but {found}') or ''}")
 
 
 class CorruptGzip(StreamError):
@@ -65,10 +65,10 @@ class Truncated(StreamError):
 
 
 class GarbageAfterStream(StreamError):
-    """The end of a gzip member is followed by neither zeros nor another member."""
+    """The end of a gzip member is followed by neither zeros, white space nor another member."""
 
     def __init__(self) -> None:
-        super().__init__("something other than zeros follows the gzip stream")
+        super().__init__("something other than zeros and white space follows the gzip stream")
 
 
 class GarbageAfterArchive(StreamError):

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from isal import isal_zlib
 
 from shared.archive.errors import CorruptGzip, GarbageAfterStream, NotGzip
+from shared.archive.signatures import describe
 
 STEP = 512 * 1024
 """Bytes inflated at a time, at most: what a bomb can cost before the limit is checked."""
@@ -22,6 +23,8 @@ _MAGIC = b"\x1f\x8b\x08"
 _FHCRC, _FEXTRA, _FNAME, _FCOMMENT, _RESERVED = 0x02, 0x04, 0x08, 0x10, 0xE0
 _FIXED = 10
 _TRAILER = 8
+_MARGIN = b"\0\t\n\r "
+"""What may follow the last member: tapes leave zeros, gateways of mail and FTP line ends."""
 _MAX_HEADER = 128 * 1024
 _RAW_DEFLATE = -15
 
@@ -61,7 +64,8 @@ def _crc16(head: bytes) -> int:
 class GzipReader:
     """Takes compressed bytes, in pieces of any size, and gives tar bytes, in steps of 1 to ``STEP`` bytes.
 
-    Members may follow one another; zeros may follow the last one, as tapes leave them and GNU gzip allows.
+    Members may follow one another; any number of zeros and white space may follow the last one. None of that
+    is held.
     """
 
     def __init__(self) -> None:
@@ -75,7 +79,7 @@ class GzipReader:
         self._inflater: isal_zlib.Decompress | None = None
         self._crc = 0
         self._size = 0
-        self._in_zeros = False
+        self._in_margin = False
 
     @property
     def complete(self) -> bool:
@@ -89,8 +93,8 @@ class GzipReader:
             rest = view[start : start + _SLICE]
             self.compressed += len(rest)
             while rest:
-                if self._in_zeros:
-                    rest = self._skip_zeros(rest)
+                if self._in_margin:
+                    rest = self._skip_margin(rest)
                 elif self._inflater is None:
                     rest = self._read_header(rest)
                 elif self._inflater.eof:
@@ -98,19 +102,20 @@ class GzipReader:
                 else:
                     rest = yield from self._inflate(rest, self._inflater)
 
-    def _skip_zeros(self, data: memoryview) -> memoryview:
-        if data != bytes(len(data)):
+    def _skip_margin(self, data: memoryview) -> memoryview:
+        if bytes(data).strip(_MARGIN):
             raise GarbageAfterStream
         return data[:0]
 
     def _read_header(self, data: memoryview) -> memoryview:
         known = len(self._header)
-        if not known and self._members and not data[0]:
-            self._in_zeros = True
+        if not known and self._members and data[0] in _MARGIN:
+            self._in_margin = True
             return data
         self._header += data
         if not _MAGIC.startswith(self._header[: len(_MAGIC)]):
-            raise GarbageAfterStream if self._members else NotGzip
+            # What it is shows in the first piece: of a stream that comes in small ones it may stay unknown.
+            raise GarbageAfterStream if self._members else NotGzip(describe(self._header))
         try:
             length = header_length(self._header)
         except ValueError as error:

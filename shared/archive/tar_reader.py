@@ -32,6 +32,7 @@ from shared.archive.events import EntryData, EntryEnded, EntryStarted, TarEntryK
 from shared.archive.extensions import Extensions
 from shared.archive.limits import Limits
 from shared.archive.names import NameSet, is_litter, normalise_name
+from shared.archive.signatures import describe
 from shared.archive.tar_header import BLOCK, MTIME_MAX, ZERO_BLOCK, Header, parse_header
 
 # v7 wrote NUL for a plain file, and POSIX lets a reader treat a contiguous file ("7") as plain.
@@ -114,7 +115,7 @@ class TarReader:
         Raises NotTar where no header has come, and Truncated.
         """
         if not self._offset:
-            raise NotTar
+            raise NotTar(describe(self._block))
         unread = self._data_left or self._skip_left or self._block
         if unread or self._extensions.left or self._extensions.pending:
             raise Truncated(self.entry)
@@ -127,7 +128,7 @@ class TarReader:
         self._budget.spend(Work.ENTRIES, 1)
         header = parse_header(block)
         if header is None:
-            raise BadChecksum(self.entry, offset=self._offset) if self._offset else NotTar
+            raise BadChecksum(self.entry, offset=self._offset) if self._offset else NotTar(describe(block))
         if header.type in Extensions.TYPES:
             self._extensions.start(header)
             self._advance(header.size, skip_body=False)

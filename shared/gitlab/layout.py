@@ -85,6 +85,9 @@ LFS_INDEX = _TYPES[FileKind.LFS_INDEX].template
 TREE = "tree"
 """The directory of the project's attributes and relations; every project archive has it."""
 
+GROUPS = "tree/groups/"
+"""The directory of the groups in the archive of a group, which is no project's."""
+
 
 def kind_of(name: str) -> FileKind:
     """Give the kind of the file with that name."""

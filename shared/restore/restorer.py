@@ -15,7 +15,7 @@ from shared.archive.events import (
 )
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
-from shared.gitlab.layout import PROJECT, TREE, VERSION, relation_of
+from shared.gitlab.layout import GROUPS, PROJECT, TREE, VERSION, relation_of
 from shared.gitlab.project_json import ProjectAttributes, ProjectDocument
 from shared.jobs.progress import Progress, RelationProgress
 from shared.restore.entries import verifier_of
@@ -58,6 +58,7 @@ class Restorer:
         self._project: ProjectDocument | None = None
         self._version = False
         self._tree = False
+        self._groups = False
 
     async def handle(self, event: ArchiveEvent) -> None:
         """Take the next event."""
@@ -95,6 +96,7 @@ class Restorer:
 
     async def _receiver(self, entry: EntryStarted) -> EntryReceiver:
         self._tree = self._tree or entry.name.startswith(f"{TREE}/")
+        self._groups = self._groups or entry.name.startswith(GROUPS)
         self._version = self._version or entry.name == VERSION
         relation, verifier = relation_of(entry.name), verifier_of(entry.name)
         if isinstance(verifier, ProjectDocument):
@@ -116,5 +118,6 @@ class Restorer:
         if not self._tree:
             raise NotAProject(f"invalid import format ({TREE}/ is missing)")
         if self.project is None:
-            raise NotAProject(f"Invalid file ({PROJECT} is missing)")
+            of_group = ", this is the export of a group: export its projects one by one"
+            raise NotAProject(f"Invalid file ({PROJECT} is missing{of_group if self._groups else ''})")
         return self.project

@@ -64,14 +64,25 @@ def test_members_follow_one_another(cut: int) -> None:
 
 
 @pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize("zeros", [1, 511, 70_000])
-def test_zeros_may_follow_the_last_member(cut: int, zeros: int) -> None:
-    assert inflated(gzip.compress(NOISE) + bytes(zeros), cut) == NOISE
+@pytest.mark.parametrize("margin", [b"\0", bytes(511), bytes(70_000), b"\r\n", b"\n", b" \t\0\r\n" * 99])
+def test_zeros_and_white_space_may_follow_the_last_member(cut: int, margin: bytes) -> None:
+    assert inflated(gzip.compress(NOISE) + margin, cut) == NOISE
 
 
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize(
-    "garbage", [b"x", b"\x1fx", b"\x1f\x8bx", bytes(9) + b"x", bytes(9) + gzip.compress(b"", mtime=0)]
+    "garbage",
+    [
+        b"x",
+        b"\x1fx",
+        b"\x1f\x8bx",
+        bytes(9) + b"x",
+        b"\r\nx",
+        b"\x0b",
+        b"\x1a",
+        bytes(9) + gzip.compress(b"", mtime=0),
+        b"\r\n" + gzip.compress(b"", mtime=0),
+    ],
 )
 def test_anything_else_after_a_member_is_refused(cut: int, garbage: bytes) -> None:
     with pytest.raises(GarbageAfterStream):
