@@ -9,10 +9,26 @@ from __future__ import annotations
 import hashlib
 from struct import Struct
 
+from shared.errors import ArchiveError
 from shared.git.bundle_header import BundleHeader, InvalidBundle
 
 _PACK_HEADER = Struct(">4sII")
 _PACK_VERSIONS = (2, 3)
+
+
+class IncompleteBundle(ArchiveError):
+    """The bundle is whole, but lacks objects that it needs, so that nobody can clone it.
+
+    It has prerequisites (``git bundle create FILE A..B``), or references and no object at all. A commit whose
+    parent is missing, as in the bundle of a shallow clone, is not found out: that takes unpacking it.
+    """
+
+    code = "incomplete_bundle"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"Incomplete bundle file ({name}: {reason})")
+        self.name = name
+        self.reason = reason
 
 
 class BundleVerifier:
@@ -28,6 +44,17 @@ class BundleVerifier:
         self._name = name
         self._header = BundleHeader(name)
         self._pack: _Pack | None = None
+
+    def check_complete(self) -> None:
+        """Raise IncompleteBundle where a clone of the bundle must fail, after ``close``."""
+        if self.prerequisites:
+            raise IncompleteBundle(
+                self._name,
+                f"it presupposes commits that are not in it, {self.prerequisites} of them; make one of the "
+                "whole repository by: git bundle create FILE --all",
+            )
+        if self.references and self._pack and not self._pack.objects:
+            raise IncompleteBundle(self._name, f"it has references, {self.references} of them, and no object")
 
     @property
     def in_header(self) -> bool:
@@ -80,6 +107,7 @@ class _Pack:
         self._checksum = hashlib.new(object_format, usedforsecurity=False)
         self._begun = b""
         self._end = b""
+        self.objects = 0
 
     def feed(self, data: bytes | memoryview) -> None:
         view, kept = memoryview(data), self._checksum.digest_size
@@ -99,6 +127,6 @@ class _Pack:
     def _begin(self, view: memoryview) -> None:
         self._begun += view[: _PACK_HEADER.size - len(self._begun)]
         if len(self._begun) == _PACK_HEADER.size:
-            magic, version, _ = _PACK_HEADER.unpack(self._begun)
+            magic, version, self.objects = _PACK_HEADER.unpack(self._begun)
             if magic != b"PACK" or version not in _PACK_VERSIONS:
                 raise InvalidBundle(self._name, "what follows its header is not a pack of version 2 or 3")

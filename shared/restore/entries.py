@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from shared.errors import ArchiveError
 from shared.gitlab.layout import FileKind, kind_of
@@ -10,14 +11,27 @@ from shared.gitlab.lfs import LfsIndex, check_oid
 from shared.gitlab.project_json import ProjectDocument
 from shared.gitlab.version import VersionFile
 from shared.restore.failures import Failure
-from shared.restore.verifiers import BundleFile, NullVerifier, TolerantVerifier, Verifier, left_out
+from shared.restore.verifiers import (
+    BundleFile,
+    NullVerifier,
+    TolerantVerifier,
+    Verifier,
+    left_out,
+)
 from shared.shielding import on_thread
 
 _LFS, _LFS_RESTORER = "lfs_objects", "LfsRestorer#restore"
+_SNIPPETS, _SNIPPET_RESTORER = "snippets", "SnippetRepoRestorer#restore"
+_REPOSITORY_RESTORER = "RepoRestorer#restore"
 
 
-def _snippet(check: Verifier) -> Verifier:
-    return TolerantVerifier(check, relation="snippets", source="SnippetRepoRestorer#restore")
+def _snippet(name: str) -> Verifier:
+    check = BundleFile(name, relation=_SNIPPETS, source=_SNIPPET_RESTORER)
+    return TolerantVerifier(check, relation=_SNIPPETS, source=_SNIPPET_RESTORER)
+
+
+def _repository(relation: str) -> Callable[[str], Verifier]:
+    return partial(BundleFile, relation=relation, source=_REPOSITORY_RESTORER)
 
 
 def _lfs(check: Verifier) -> Verifier:
@@ -27,10 +41,10 @@ def _lfs(check: Verifier) -> Verifier:
 _VERIFIERS: Mapping[FileKind, Callable[[str], Verifier]] = {
     FileKind.VERSION: lambda _: VersionFile(),
     FileKind.PROJECT: ProjectDocument,
-    FileKind.REPOSITORY: BundleFile,
-    FileKind.WIKI: BundleFile,
-    FileKind.DESIGN: BundleFile,
-    FileKind.SNIPPET: lambda name: _snippet(BundleFile(name)),
+    FileKind.REPOSITORY: _repository("repository"),
+    FileKind.WIKI: _repository("wiki"),
+    FileKind.DESIGN: _repository("design"),
+    FileKind.SNIPPET: _snippet,
     FileKind.LFS_INDEX: lambda name: _lfs(LfsIndex(name)),
 }
 _DOCUMENTS = frozenset({FileKind.PROJECT, FileKind.LFS_INDEX})

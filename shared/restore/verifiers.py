@@ -10,8 +10,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from shared.errors import ArchiveError
-from shared.git.bundle import BundleVerifier
+from shared.git.bundle import BundleVerifier, IncompleteBundle
 from shared.restore.failures import Failure
+
+ERROR = "Gitlab::ImportExport::Error"
+"""GitLab's class for what is wrong with a file as a whole."""
 
 
 class Verifier(Protocol):
@@ -41,10 +44,12 @@ class NullVerifier:
 
 
 class BundleFile:
-    """A repository of the project itself: a bad bundle stops the import."""
+    """A repository of the project: a bad bundle stops the import, one that nobody can clone is left out."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, relation: str, source: str) -> None:
         self._verifier = BundleVerifier(name)
+        self._relation = relation
+        self._source = source
 
     @property
     def parses(self) -> bool:
@@ -55,9 +60,14 @@ class BundleFile:
         """Take the next bytes. Raises InvalidBundle."""
         self._verifier.feed(data)
 
-    def close(self) -> None:
+    def close(self) -> Failure | None:
         """End the bundle. Raises InvalidBundle."""
         self._verifier.close()
+        try:
+            self._verifier.check_complete()
+        except IncompleteBundle as error:
+            return left_out(error, relation=self._relation, source=self._source)
+        return None
 
 
 def left_out(error: ArchiveError, *, relation: str, source: str) -> Failure:
@@ -65,17 +75,17 @@ def left_out(error: ArchiveError, *, relation: str, source: str) -> Failure:
     return Failure(
         relation=relation,
         line_number=None,
-        exception_class="Gitlab::ImportExport::Error",
+        exception_class=ERROR,
         message=str(error),
         source=source,
     )
 
 
 class TolerantVerifier:
-    """Leaves a file out where its check fails, so that the import goes on."""
+    """Leaves a file out where its check, ``verifier``, fails, so that the import goes on."""
 
     def __init__(self, verifier: Verifier, *, relation: str, source: str) -> None:
-        self._verifier = verifier
+        self.verifier = verifier
         self._relation = relation
         self._source = source
         self._error: ArchiveError | None = None
@@ -83,23 +93,23 @@ class TolerantVerifier:
     @property
     def parses(self) -> bool:
         """See Verifier."""
-        return self._error is None and self._verifier.parses
+        return self._error is None and self.verifier.parses
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes; they are ignored after the first error."""
         if self._error is None:
-            self._try(lambda: self._verifier.feed(data))
+            self._try(lambda: self.verifier.feed(data))
 
     def close(self) -> Failure | None:
         """Give the failure, if there was an error."""
+        failure = self._try(self.verifier.close) if self._error is None else None
         if self._error is None:
-            self._try(self._verifier.close)
-        if self._error is None:
-            return None
+            return failure
         return left_out(self._error, relation=self._relation, source=self._source)
 
-    def _try(self, step: Callable[[], object]) -> None:
+    def _try(self, step: Callable[[], Failure | None]) -> Failure | None:
         try:
-            step()
+            return step()
         except ArchiveError as error:
             self._error = error
+            return None

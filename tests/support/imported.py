@@ -23,5 +23,5 @@ async def imported(api: Api, owner: User, packed: bytes | None = None, *, path: 
 def bundle_of(**references: str) -> bytes:
     """A git bundle that lists references: names have ``__`` for ``/``, values are object ids."""
     listed = "".join(f"{oid} {name.replace('__', '/')}\n" for name, oid in references.items())
-    body = pack(">4sII", b"PACK", 2, 0)
+    body = pack(">4sII", b"PACK", 2, 1)
     return f"# v2 git bundle\n{listed}\n".encode() + body + hashlib.sha1(body).digest()  # noqa: S324  # git's

@@ -70,8 +70,8 @@ def project(*more: tuple[str, bytes], **relations: bytes) -> bytes:
 
 
 def bundle(data: bytes = b"") -> bytes:
-    """A git bundle whose checksum holds; a reference, and no object but ``data``, which is none."""
-    body = pack(">4sII", b"PACK", 2, 0) + data
+    """A git bundle whose checksum holds; a reference, and one object, ``data``, which is none."""
+    body = pack(">4sII", b"PACK", 2, 1) + data
     return b"# v2 git bundle\n" + b"0" * 40 + b" HEAD\n\n" + body + hashlib.sha1(body).digest()  # noqa: S324  # git's
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.git.bundle import BundleVerifier
+from shared.git.bundle import BundleVerifier, IncompleteBundle
 from shared.git.bundle_header import LINE_LIMIT, InvalidBundle
 from tests.support.prerequisites import program
 
@@ -88,6 +88,8 @@ def test_a_bundle_on_top_of_another_names_its_prerequisites(tmp_path: Path) -> N
     git(tmp_path, "bundle", "create", "-q", "rest.bundle", "v1..main")
     verifier = verified((tmp_path / "rest.bundle").read_bytes())
     assert (verifier.prerequisites, verifier.references, verifier.head) == (1, 1, None)
+    with pytest.raises(IncompleteBundle, match="it presupposes commits that are not in it, 1 of them"):
+        verifier.check_complete()
 
 
 @pytest.mark.parametrize(
@@ -192,3 +194,24 @@ def test_no_line_of_the_file_is_told_at_length() -> None:
     with pytest.raises(InvalidBundle) as raised:
         verified(bundle(b"x" * 5000))
     assert len(str(raised.value)) < 150
+
+
+def test_a_bundle_with_references_and_no_object_is_incomplete_and_one_with_objects_is_not() -> None:
+    nothing = b"PACK" + (2).to_bytes(4, "big") + bytes(4)
+    packed = nothing + hashlib.sha1(nothing, usedforsecurity=False).digest()
+    with pytest.raises(IncompleteBundle, match="it has references, 1 of them, and no object"):
+        verified(bundle(OID + b" HEAD", packed=packed)).check_complete()
+    verified(bundle(packed=packed)).check_complete()
+    verified(bundle(OID + b" HEAD")).check_complete()
+
+
+def test_that_a_shallow_clone_lacks_parents_shows_in_no_header(tmp_path: Path) -> None:
+    first, shallow = tmp_path / "first", tmp_path / "shallow"
+    first.mkdir()
+    made_by_git(first, object_format="sha1", version=2)
+    git(first, "commit", "-q", "--allow-empty", "-m", "second")
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{first}", str(shallow))
+    git(shallow, "bundle", "create", "-q", "out.bundle", "--all")
+    verifier = verified((shallow / "out.bundle").read_bytes())
+    verifier.check_complete()
+    assert verifier.prerequisites == 0
