@@ -112,7 +112,7 @@ class _ArchiveInspector:
                     if self._comparison:
                         self._comparison.take(event)
                     await yielder.yield_if_due()
-        restorer.attributes()
+        await restorer.complete()
         self._sha256 = source.sha256
 
     async def directory(self, name: str, mtime: int) -> None:

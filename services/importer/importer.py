@@ -69,7 +69,7 @@ class Importer:
             progress.begin(Phase.READING)
             async with failures.flush_after():
                 await self._restore(events, restorer, yielder=yielder)
-                attributes = restorer.attributes()
+                attributes = await restorer.complete()
                 progress.begin(Phase.WRITING)
                 await writer.close()
             progress.begin(Phase.COMMITTING)

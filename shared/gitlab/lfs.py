@@ -32,6 +32,8 @@ class LfsIndex:
 
     def __init__(self, name: str) -> None:
         self._document = JsonDocument(name)
+        self.named: AbstractSet[bytes] | None = None
+        """The digests of the objects, after ``close``: at most 700,000 in 50 MiB, of 100 bytes of memory."""
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises InvalidDocument."""
@@ -42,6 +44,10 @@ class LfsIndex:
         self._document.close(_AnyObject)
         if not _has_lists_of_types(self._document.data):
             raise InvalidDocument(self._document.name, "its values are not lists of 0, 1, 2 or null")
+        self.named = frozenset(
+            bytes.fromhex(found[1].decode()) for found in _LISTED.finditer(self._document.data)
+        )
+        self._document.data.clear()
 
 
 def _has_lists_of_types(text: bytearray) -> bool:

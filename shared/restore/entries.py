@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
 
 from shared.errors import ArchiveError
@@ -12,6 +13,7 @@ from shared.gitlab.project_json import ProjectDocument
 from shared.gitlab.version import VersionFile
 from shared.restore.failures import Failure
 from shared.restore.verifiers import (
+    ERROR,
     BundleFile,
     NullVerifier,
     TolerantVerifier,
@@ -68,6 +70,33 @@ def lfs_failure(oid: str, sha256: bytes) -> Failure | None:
     except ArchiveError as error:
         return left_out(error, relation=_LFS, source=_LFS_RESTORER)
     return None
+
+
+def lfs_index_of(verifier: Verifier) -> LfsIndex | None:
+    """Give the index that a verifier checks; None where it is that of another file."""
+    check = verifier.verifier if isinstance(verifier, TolerantVerifier) else None
+    return check if isinstance(check, LfsIndex) else None
+
+
+def lfs_differences(index: LfsIndex, there: AbstractSet[bytes]) -> Iterator[Failure]:
+    """Give a failure for each LFS object that is in the index alone, or in the archive alone.
+
+    ``there`` are the digests of those in the archive. An index that is unusable names nothing.
+    """
+    if index.named is None:
+        return
+    for digest in sorted(index.named - there):
+        yield _lfs_failure(f"LFS object {digest.hex()} is in the index and not in the archive")
+    for digest in sorted(there - index.named):
+        yield _lfs_failure(
+            f"LFS object {digest.hex()} is in the archive and not in its index, so that no GitLab imports it"
+        )
+
+
+def _lfs_failure(message: str) -> Failure:
+    return Failure(
+        relation=_LFS, line_number=None, exception_class=ERROR, message=message, source=_LFS_RESTORER
+    )
 
 
 async def close_verifier(verifier: Verifier) -> Failure | None:

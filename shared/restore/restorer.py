@@ -15,10 +15,11 @@ from shared.archive.events import (
 )
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
-from shared.gitlab.layout import GROUPS, PROJECT, TREE, VERSION, relation_of
+from shared.gitlab.layout import GROUPS, PROJECT, TREE, VERSION, lfs_oid_of, relation_of
+from shared.gitlab.lfs import LfsIndex, digest_of
 from shared.gitlab.project_json import ProjectAttributes, ProjectDocument
 from shared.jobs.progress import Progress, RelationProgress
-from shared.restore.entries import verifier_of
+from shared.restore.entries import lfs_differences, lfs_index_of, verifier_of
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FailureLog
 from shared.restore.intake import EntryIntake, EntryReceiver, EntryWriter
@@ -38,7 +39,11 @@ class ArchiveContentWriter(EntryWriter, Protocol):
 
 
 class Restorer:
-    """The state of one import between events: the entry that is open, and which required files have come."""
+    """The state of one import between events: the entry that is open, and which required files have come.
+
+    Memory beside that of an open entry: 100 bytes for each directory, and for each LFS object that is there
+    or named in the index.
+    """
 
     def __init__(
         self,
@@ -52,10 +57,13 @@ class Restorer:
     ) -> None:
         self._writer = writer
         self._intake = EntryIntake(writer, limits=limits, budget=budget, failures=failures, yielder=yielder)
+        self._failures = failures
         self._progress = progress
         self._directories: set[int] = set()  # hashes of names
         self._open: EntryReceiver | None = None
         self._project: ProjectDocument | None = None
+        self._lfs_index: LfsIndex | None = None
+        self._lfs_objects: set[bytes] = set()
         self._version = False
         self._tree = False
         self._groups = False
@@ -63,10 +71,8 @@ class Restorer:
     async def handle(self, event: ArchiveEvent) -> None:
         """Take the next event."""
         match event:
-            case EntryStarted(kind=TarEntryKind.DIRECTORY):
-                await self._directory(event)
             case EntryStarted():
-                self._open = await self._receiver(event)
+                await self._start(event)
             case EntryData(data):
                 await self._receive(data)
             case EntryEnded():
@@ -76,9 +82,16 @@ class Restorer:
             case _:
                 assert_never(event)
 
+    async def _start(self, entry: EntryStarted) -> None:
+        self._tree = self._tree or entry.name == TREE or entry.name.startswith(f"{TREE}/")
+        self._groups = self._groups or entry.name.startswith(GROUPS)
+        if entry.kind is TarEntryKind.DIRECTORY:
+            await self._directory(entry)
+        else:
+            self._open = await self._receiver(entry)
+
     async def _directory(self, entry: EntryStarted) -> None:
         """Write a directory the first time it is named; an archive may name it again (``tar -r``)."""
-        self._tree = self._tree or entry.name == TREE
         known = hash(entry.name)
         if known not in self._directories:
             self._directories.add(known)
@@ -95,12 +108,13 @@ class Restorer:
         self._progress.entries += 1
 
     async def _receiver(self, entry: EntryStarted) -> EntryReceiver:
-        self._tree = self._tree or entry.name.startswith(f"{TREE}/")
-        self._groups = self._groups or entry.name.startswith(GROUPS)
         self._version = self._version or entry.name == VERSION
         relation, verifier = relation_of(entry.name), verifier_of(entry.name)
         if isinstance(verifier, ProjectDocument):
             self._project = verifier
+        self._lfs_index = lfs_index_of(verifier) or self._lfs_index
+        if digest := digest_of(lfs_oid_of(entry.name)):
+            self._lfs_objects.add(digest)
         count = RelationProgress() if relation is None else self._progress.relation(relation)
         return await self._intake.open(
             entry.name, entry.mtime, size=entry.size, verifier=verifier, count=count
@@ -111,8 +125,11 @@ class Restorer:
         """The project's attributes, after the last event; None where they did not come."""
         return None if self._project is None else self._project.attributes
 
-    def attributes(self) -> ProjectAttributes:
-        """Give the project's attributes, after the last event. Raises NotAProject."""
+    async def complete(self) -> ProjectAttributes:
+        """Give the attributes of a whole project, after the last event, and record what it lacks.
+
+        Raises NotAProject and TooManyFailures.
+        """
         if not self._version:
             raise NotAProject(f"No such file or directory ({VERSION} is missing)")
         if not self._tree:
@@ -120,4 +137,7 @@ class Restorer:
         if self.project is None:
             of_group = ", this is the export of a group: export its projects one by one"
             raise NotAProject(f"Invalid file ({PROJECT} is missing{of_group if self._groups else ''})")
+        if self._lfs_index is not None:
+            for failure in lfs_differences(self._lfs_index, self._lfs_objects):
+                await self._failures.add(failure)
         return self.project

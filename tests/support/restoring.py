@@ -80,5 +80,5 @@ async def restore(pieces: Iterable[bytes], budget: Budget, *, limits: Limits | N
     ):
         await restorer.handle(event)
         await yielder.yield_if_due()
-    restorer.attributes()
+    await restorer.complete()
     return progress

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from services.cli.verification import ImportWouldFail, verify
+from shared.archive.limits import Limits
 from shared.jobs.failed_relations import FailedRelation
 from tests.support.archives import file, packed
 from tests.support.projects import MINIMAL, VERSION, Dock, Imported, archive, bundle, files, project
@@ -23,6 +30,14 @@ async def restored(dock: Dock, *parts: bytes) -> tuple[Imported, dict[str, bytes
     assert imported.error is None
     out = files(await dock.run_export())
     return imported, {name: data for name, data in out.items() if not name.endswith("/")}
+
+
+async def verified_strictly(path: Path, data: bytes) -> Any:
+    await asyncio.to_thread(path.write_bytes, data)
+    try:
+        return await verify(path, limits=Limits(), strict=True)
+    except ImportWouldFail as error:
+        return error
 
 
 PREREQUISITES = bundle().replace(b"# v2 git bundle\n", b"# v2 git bundle\n-" + b"1" * 40 + b" before\n")
@@ -48,6 +63,34 @@ async def test_a_bundle_that_nobody_can_clone_is_a_failure_of_its_repository(
     )
     assert told(failure) == (relation, None, f"Incomplete bundle file ({name}: {reason})")
     assert name not in out
+
+
+def lfs(data: bytes) -> tuple[str, bytes]:
+    return (f"lfs-objects/{hashlib.sha256(data).hexdigest()}", data)
+
+
+@pytest.mark.parametrize("index_first", [True, False])
+async def test_lfs_objects_that_only_the_index_or_only_the_archive_has_are_told(
+    dock: Dock, *, index_first: bool, tmp_path: Path
+) -> None:
+    both, absent, unnamed = lfs(b"both"), lfs(b"absent"), lfs(b"unnamed")
+    named = {name.rpartition("/")[2]: [0] for name, _ in (both, absent)}
+    parts = [("lfs-objects.json", json.dumps(named).encode()), both, unnamed]
+    data = project(*(parts if index_first else parts[::-1]))
+    imported = await dock.run_import(data)
+    oids = [name.rpartition("/")[2] for name, _ in (absent, unnamed)]
+    assert [told(each) for each in await dock.failures(imported)] == [
+        ("lfs_objects", None, f"LFS object {oids[0]} is in the index and not in the archive"),
+        ("lfs_objects", None,
+         f"LFS object {oids[1]} is in the archive and not in its index, so that no GitLab imports it"),
+    ]  # fmt: skip
+    assert {*dict((both, unnamed))} <= files(await dock.run_export()).keys()
+    assert "would leave out 2 records" in str(await verified_strictly(tmp_path / "a.tar.gz", data))
+
+
+async def test_without_an_index_lfs_objects_are_the_projects(dock: Dock) -> None:
+    imported, _ = await restored(dock, file(*lfs(b"1")))
+    assert await dock.failures(imported) == []
 
 
 async def test_white_space_behind_the_stream_is_let_pass(dock: Dock) -> None:
