@@ -125,10 +125,10 @@ class Device(EntryRefused):
     reason = "devices are refused"
 
 
-class SparseFile(EntryRefused):
-    """GNU type ``S`` or PAX ``GNU.sparse.*``: a few bytes may claim any size."""
+class BadSparseMap(EntryRefused):
+    """The map of a sparse file is malformed, has too many stretches, or is not of its data."""
 
-    reason = "sparse files are refused"
+    reason = "malformed map of a sparse file"
 
 
 class MultiVolume(EntryRefused):

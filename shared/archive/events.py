@@ -57,4 +57,5 @@ class ArchiveEnded:
     entries: int
 
 
-ArchiveEvent: TypeAlias = EntryStarted | EntryData | EntryEnded | ArchiveEnded
+TarEvent: TypeAlias = EntryStarted | EntryData | EntryEnded
+ArchiveEvent: TypeAlias = TarEvent | ArchiveEnded

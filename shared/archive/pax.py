@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shared.archive.errors import BadPaxHeader, SparseFile
+from shared.archive.errors import BadPaxHeader, quote_name
+from shared.archive.sparse import PaxSparse, Sparse
 
 _LENGTH_DIGITS = 20
 _MOST_RECORDS = 1000
@@ -25,30 +26,34 @@ class PaxHeader:
     path: bytes | None
     size: int | None
     mtime: int | None
+    sparse: Sparse | None = None
 
 
-def parse_pax(data: bytes, name: bytes) -> PaxHeader:
-    """Parse the PAX header before the entry ``name``. Raises BadPaxHeader and SparseFile."""
-    values = {}
+def parse_pax(data: bytes, name: bytes, *, stretches: int) -> PaxHeader:
+    """Parse the PAX header before the entry ``name``, with so many ``stretches`` of a sparse file at most.
+
+    Raises BadPaxHeader and BadSparseMap.
+    """
+    values, collected = {}, PaxSparse()
     for keyword, value in _records(data, name):
         if keyword.startswith(_SPARSE):
-            raise SparseFile(name)
-        if keyword in _READ:
+            collected.add(keyword.removeprefix(_SPARSE), value)
+        elif keyword in _READ:
             values[keyword] = value
+    sparse = collected.declared(name, stretches)
     return PaxHeader(
-        path=values.get(b"path"),
+        path=values.get(b"path") if sparse is None or sparse.name is None else sparse.name,
         size=_matched(_SIZE, values.get(b"size"), name=name),
         mtime=_matched(_TIME, values.get(b"mtime"), name=name),
+        sparse=sparse,
     )
 
 
 def check_global_pax(data: bytes, name: bytes) -> None:
-    """Refuse a global header that would rename or resize every entry after it. Raises as ``parse_pax``."""
+    """Refuse a global header that would rename or resize every entry after it. Raises BadPaxHeader."""
     for keyword, _ in _records(data, name):
-        if keyword in _OF_ONE_ENTRY:
-            raise BadPaxHeader(name, f"{keyword.decode()} for all entries")
-        if keyword.startswith(_SPARSE):
-            raise SparseFile(name)
+        if keyword in _OF_ONE_ENTRY or keyword.startswith(_SPARSE):
+            raise BadPaxHeader(name, f"{quote_name(keyword)} for all entries")
 
 
 def _records(data: bytes, name: bytes) -> Iterator[tuple[bytes, bytes]]:

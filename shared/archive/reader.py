@@ -61,8 +61,9 @@ class ArchiveReader:
     def read(self, piece: Inflated) -> Iterator[ArchiveEvent]:
         """Read on, lazily, in the order in which the pieces were inflated."""
         limit, data = self._limits.decompressed, piece.data
-        if self._is_over(piece.decompressed):
-            data = data[: limit - piece.decompressed]
+        read = piece.decompressed + self._tar.expanded
+        if self._is_over(read):
+            data = data[: limit - read]
         self._budget.earn(piece.compressed - self._budget.received)
         self._budget.spend(Work.BYTES, len(data))
         yield from self._tar.feed(data)

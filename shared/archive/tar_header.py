@@ -22,7 +22,10 @@ _POSITIVE, _NEGATIVE = 0x80, 0xFF
 
 
 class Header(NamedTuple):
-    """The fields that are read. A tuple: one is made for each entry, and costs a third of a dataclass."""
+    """The fields that are read. A tuple: one is made for each entry, and costs a third of a dataclass.
+
+    ``size`` is that of the data in the archive.
+    """
 
     name: bytes
     size: int
@@ -40,7 +43,7 @@ def parse_header(block: bytes) -> Header | None:
     if magic == _POSIX and prefix[0]:
         name = prefix.partition(b"\0")[0] + b"/" + name
     try:
-        length, seconds = _number(size), _number(mtime)
+        length, seconds = parse_number(size), parse_number(mtime)
     except ValueError:
         raise BadNumber(name) from None
     if not 0 <= length < _SIZE_END:
@@ -62,15 +65,18 @@ def checksum(block: bytes) -> int:
 def _checksum_holds(block: bytes, stored: bytes) -> bool:
     total = checksum(block)
     try:
-        expected = _number(stored)
+        expected = parse_number(stored)
     except ValueError:
         return False
     # Some old tars summed signed characters, in which each byte over 127 counts 256 less.
     return expected == total or expected == total - 256 * sum(byte >> 7 for byte in block)
 
 
-def _number(field: bytes) -> int:
-    """Parse a number in octal, or in base 256, which GNU tar uses for large ones; a blank field is 0."""
+def parse_number(field: bytes) -> int:
+    """Parse a number in octal, or in base 256, which GNU tar uses for large ones; a blank field is 0.
+
+    Raises ValueError.
+    """
     digits = field.strip(b" \0")
     # int() alone would take "0o7", "1_0" and "-1" too.
     if digits.isdigit():

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shared.archive.bodies import ENDED, SparseBody
 from shared.archive.budget import Budget, Work
 from shared.archive.errors import (
     ArchiveTooLarge,
     BadChecksum,
     Device,
     DirectoryWithData,
+    DuplicateName,
     EmptyName,
     EntryRefused,
     GarbageAfterArchive,
@@ -21,25 +23,33 @@ from shared.archive.errors import (
     MultiVolume,
     NamedPipe,
     NotTar,
-    SparseFile,
     SymbolicLink,
     TooManyEntries,
     Truncated,
     UnknownType,
     quote_name,
 )
-from shared.archive.events import EntryData, EntryEnded, EntryStarted, TarEntryKind
+from shared.archive.events import (
+    EntryData,
+    EntryStarted,
+    TarEntryKind,
+    TarEvent,
+)
 from shared.archive.extensions import Extensions
 from shared.archive.limits import Limits
 from shared.archive.names import NameSet, is_litter, normalise_name
 from shared.archive.signatures import describe
+from shared.archive.sparse import OldSparse, Sparse
 from shared.archive.tar_header import BLOCK, MTIME_MAX, ZERO_BLOCK, Header, parse_header
+
+_SPARSE, _VOLUME_LABEL = b"S", b"V"
 
 # v7 wrote NUL for a plain file, and POSIX lets a reader treat a contiguous file ("7") as plain.
 _KINDS = {
     b"0": TarEntryKind.FILE,
     b"\0": TarEntryKind.FILE,
     b"7": TarEntryKind.FILE,
+    _SPARSE: TarEntryKind.FILE,
     b"5": TarEntryKind.DIRECTORY,
 }
 _REFUSED: dict[bytes, type[EntryRefused]] = {
@@ -49,31 +59,35 @@ _REFUSED: dict[bytes, type[EntryRefused]] = {
     b"4": Device,
     b"6": NamedPipe,
     b"M": MultiVolume,
-    b"S": SparseFile,
 }
-_VOLUME_LABEL = b"V"
-_ENDED = EntryEnded()
 
 
 class TarReader:
-    """Takes the stream in pieces of any size; no piece of data that it gives is larger than what was fed."""
+    """Takes the stream in pieces of any size.
+
+    No piece of data that it gives is larger than what was fed, or than 256 KiB in a sparse file.
+    """
 
     def __init__(self, limits: Limits, budget: Budget) -> None:
         self.entries = 0
         """Entries read, including the root directory and skipped ones."""
         self.entry: str | None = None
         """Name of the last entry, for messages."""
+        self.expanded = 0
+        """Zeros of sparse files, in bytes, which are not in the stream."""
         self._limits = limits
         self._budget = budget
         self._names = NameSet(limits.entries)
-        self._extensions = Extensions(limits.header)
+        self._extensions = Extensions(limits.header, stretches=limits.stretches)
+        self._old_sparse: tuple[Header, OldSparse] | None = None  # whose map goes on in the next block
+        self._body: SparseBody | None = None  # None where data is told as it comes
         self._data_left = 0
         self._skip_left = 0  # after the data: padding, and bodies of skipped entries
         self._block = b""  # the beginning of a header that the feed cut
         self._offset = 0  # of the next header
         self._in_zeros = False
 
-    def feed(self, data: bytes) -> Iterator[EntryStarted | EntryData | EntryEnded]:
+    def feed(self, data: bytes) -> Iterator[TarEvent]:
         """Read on, lazily; read it to the end before the next ``feed``. Raises ArchiveError."""
         data, self._block = self._block + data, b""
         position, end = 0, len(data)
@@ -82,15 +96,14 @@ class TarReader:
                 piece = data[position : position + self._data_left]
                 position += len(piece)
                 self._data_left -= len(piece)
-                yield EntryData(piece)
+                if self._body is None:
+                    yield EntryData(piece)
+                else:
+                    yield from self._body.take(piece)
                 if not self._data_left:
-                    yield _ENDED
+                    yield from self._end_entry()
             elif self._extensions.left:
-                piece = data[position : position + self._extensions.left]
-                position += len(piece)
-                # A PAX record ends with a newline: there are no more of them.
-                self._budget.spend(Work.ENTRIES, piece.count(b"\n"))
-                self._extensions.take(piece)
+                position += self._extend(data[position : position + self._extensions.left])
             elif self._skip_left:
                 skipped = min(self._skip_left, end - position)
                 position += skipped
@@ -102,12 +115,9 @@ class TarReader:
                 self._block = data[position:]
                 return
             else:
-                started = self._read_header(data[position : position + BLOCK])
+                block = data[position : position + BLOCK]
                 position += BLOCK
-                if started is not None:
-                    yield started
-                    if not started.size:
-                        yield _ENDED
+                yield from self._read_block(block)
 
     def close(self) -> None:
         """Check that the archive may end here; the zero blocks may be missing, as in GNU tar.
@@ -116,65 +126,125 @@ class TarReader:
         """
         if not self._offset:
             raise NotTar(describe(self._block))
-        unread = self._data_left or self._skip_left or self._block
+        unread = self._data_left or self._skip_left or self._block or self._old_sparse
         if unread or self._extensions.left or self._extensions.pending:
             raise Truncated(self.entry)
 
-    def _read_header(self, block: bytes) -> EntryStarted | None:
+    def _extend(self, piece: bytes) -> int:
+        # A PAX record ends with a newline: there are no more of them.
+        self._budget.spend(Work.ENTRIES, piece.count(b"\n"))
+        self._extensions.take(piece)
+        return len(piece)
+
+    def _read_block(self, block: bytes) -> Iterator[TarEvent]:
+        if self._old_sparse is not None:
+            begun, old = self._old_sparse
+            old.extend(block)
+            return self._start_old_sparse(begun, old)
         if block == ZERO_BLOCK:
             self._in_zeros = True
             self._offset += BLOCK
-            return None
+            return iter(())
         self._budget.spend(Work.ENTRIES, 1)
         header = parse_header(block)
         if header is None:
             raise BadChecksum(self.entry, offset=self._offset) if self._offset else NotTar(describe(block))
+        return self._read_header(header, block)
+
+    def _read_header(self, header: Header, block: bytes) -> Iterator[TarEvent]:
         if header.type in Extensions.TYPES:
             self._extensions.start(header)
             self._advance(header.size, skip_body=False)
-            return None
+            return iter(())
         if header.type == _VOLUME_LABEL:
             self._advance(header.size, skip_body=True)
-            return None
+            return iter(())
+        sparse = None
         if self._extensions.pending:
-            header = self._extensions.apply(header)
-        started = self._start_entry(header)
-        self._advance(header.size, skip_body=started is None)
-        return started
+            header, sparse = self._extensions.apply(header)
+        if header.type == _SPARSE:
+            return self._start_old_sparse(header, OldSparse(block, header.name, self._limits.stretches))
+        return self._start_entry(header, sparse)
+
+    def _start_old_sparse(self, header: Header, old: OldSparse) -> Iterator[TarEvent]:
+        if old.goes_on:
+            self._old_sparse = header, old
+            self._offset += BLOCK
+            return iter(())
+        self._old_sparse = None
+        return self._start_entry(header, old.declared)
 
     def _advance(self, size: int, *, skip_body: bool) -> None:
         padding = -size % BLOCK
         self._skip_left = size + padding if skip_body else padding
         self._offset += BLOCK + size + padding
 
-    def _start_entry(self, header: Header) -> EntryStarted | None:
-        """Check the entry; None where it is skipped."""
+    def _start_entry(self, header: Header, sparse: Sparse | None) -> Iterator[TarEvent]:
+        """Check the entry, and tell how it begins."""
         kind = _kind(header)
-        name = normalise_name(header.name, self._limits.name)
-        self._count_entry(name, header.size)
-        if kind is TarEntryKind.DIRECTORY:
-            if header.size:
-                raise DirectoryWithData(header.name)
-            if not name:
-                return None
-        elif not name:
-            raise EmptyName(header.name)
-        if is_litter(name):
-            return None
-        claim = self._names.claim_file if kind is TarEntryKind.FILE else self._names.claim_directory
-        # The header has paid for the name itself, but not for the directories that it implies.
-        if (implied := claim(name) - 1) > 0:
-            self._budget.spend(Work.ENTRIES, implied)
-        self._data_left = header.size
-        return EntryStarted(name, kind, header.size, min(max(header.mtime, 0), MTIME_MAX))
-
-    def _count_entry(self, name: str, size: int) -> None:
-        self.entry = name
         self.entries += 1
+        name = normalise_name(header.name, self._limits.name)
+        self._check_entry(name, header, sparse)
+        if is_litter(name):
+            self._advance(header.size, skip_body=True)
+            return
+        self._advance(header.size, skip_body=kind is TarEntryKind.DIRECTORY)
+        mtime = min(max(header.mtime, 0), MTIME_MAX)
+        if kind is TarEntryKind.FILE:
+            size = header.size if sparse is None else sparse.size
+            yield from self._start_file(EntryStarted(name, kind, size, mtime), header, sparse)
+            return
+        if header.size:
+            raise DirectoryWithData(header.name)
+        if name:
+            yield from self._start_directory(EntryStarted(name, kind, 0, mtime))
+
+    def _check_entry(self, name: str, header: Header, sparse: Sparse | None) -> None:
+        self.entry = name
         if self.entries > self._limits.entries:
             raise TooManyEntries(name, limit=self._limits.entries)
+        size = header.size
+        if sparse is not None:
+            size = self._offset + self.expanded + sparse.size
+            self.expanded += max(0, sparse.size - header.size)
         if 0 < self._limits.decompressed < size:
             raise ArchiveTooLarge(name, limit=self._limits.decompressed)
+
+    def _start_file(self, started: EntryStarted, header: Header, sparse: Sparse | None) -> Iterator[TarEvent]:
+        if not started.name:
+            raise EmptyName(header.name)
+        self._data_left = header.size
+        if sparse is not None:
+            self._body = SparseBody(
+                sparse, stored=header.size, name=header.name, most=self._limits.stretches, budget=self._budget
+            )
+        yield from self._claim_file(started)
+        if not self._data_left:
+            yield from self._end_entry()
+
+    def _start_directory(self, started: EntryStarted) -> Iterator[TarEvent]:
+        self._pay_implied(self._names.claim_directory(started.name))
+        yield started
+        yield ENDED
+
+    def _claim_file(self, started: EntryStarted) -> Iterator[TarEvent]:
+        new = self._names.claim_file(started.name)
+        self._pay_implied(new)
+        if not new:
+            raise DuplicateName(started.name)
+        yield started
+
+    def _pay_implied(self, new: int) -> None:
+        # The header has paid for the name itself, but not for the directories that it implies.
+        if new > 1:
+            self._budget.spend(Work.ENTRIES, new - 1)
+
+    def _end_entry(self) -> Iterator[TarEvent]:
+        body, self._body = self._body, None
+        if body is None:
+            yield ENDED
+        else:
+            yield from body.close()
 
     def _check_zeros(self, data: bytes) -> None:
         if data != bytes(len(data)):

@@ -8,6 +8,7 @@ from itertools import chain, count, repeat
 
 from tests.support.archives import file, header, long_name, pax, pax_record
 from tests.support.projects import MINIMAL
+from tests.support.sparse import old, pax_1_0
 
 _ENDLESS = 8**11 - 1
 _BLOCK = 64 * 1024
@@ -79,6 +80,10 @@ HUGE: dict[str, Callable[[], Iterator[bytes]]] = {
     "zeros": lambda: _endless("uploads/z", bytes(_BLOCK)),
     "zeros in an LFS object": lambda: _endless(f"lfs-objects/{'0' * 64}", bytes(_BLOCK)),
     "a file that is skipped": lambda: _endless("._z", bytes(_BLOCK)),
+    "a sparse file": lambda: iter([old(b"./uploads/z", [], 2**40)]),
+    "stretches of sparse files": _entries(
+        lambda n: pax_1_0(b"./uploads/%d" % n, [(each, b"") for each in range(5000)], 5000)
+    ),
     "a file of many lines": lambda: _endless("uploads/z", b"\n"),
     "references of a bundle": lambda: chain(
         [header(b"./project.bundle", size=_ENDLESS), b"# v2 git bundle\n"],

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from services.cli.verification import ImportWouldFail, verify
-from shared.archive.limits import Limits
+from shared.archive.limits import MIB, Limits
 from shared.jobs.failed_relations import FailedRelation
 from tests.support.archives import file, packed
 from tests.support.projects import MINIMAL, VERSION, Dock, Imported, archive, bundle, files, project
+from tests.support.sparse import FORMATS, expanded
 
 BLOCKS = b"".join(file(name, data) for name, data in MINIMAL)
 
@@ -38,6 +39,25 @@ async def verified_strictly(path: Path, data: bytes) -> Any:
         return await verify(path, limits=Limits(), strict=True)
     except ImportWouldFail as error:
         return error
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("size", [600, 600_000], ids=["packed", "own object"])
+async def test_an_lfs_object_that_is_stored_sparse_has_its_own_bytes(
+    dock: Dock, form: str, size: int
+) -> None:
+    stretches = [(0, b"begin"), (size - 90, b"end")]
+    data = expanded(stretches, size)
+    name = f"lfs-objects/{hashlib.sha256(data).hexdigest()}"
+    imported, out = await restored(dock, FORMATS[form](name.encode(), stretches, size))
+    assert await dock.failures(imported) == []
+    assert out[name] == data
+
+
+async def test_a_sparse_file_that_claims_more_than_an_archive_may_have_is_refused(dock: Dock) -> None:
+    dock.limits = Limits(decompressed=MIB)
+    imported = await dock.run_import(packed(BLOCKS, FORMATS["old"](b"uploads/z", [], 2**63 - 1)))
+    assert "over the limit of 1048576 bytes, reached in or after 'uploads/z'" in (imported.error or "")
 
 
 PREREQUISITES = bundle().replace(b"# v2 git bundle\n", b"# v2 git bundle\n-" + b"1" * 40 + b" before\n")

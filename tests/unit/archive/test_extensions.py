@@ -7,7 +7,6 @@ from shared.archive.errors import (
     DirectoryWithData,
     HeaderTooLarge,
     RepeatedExtension,
-    SparseFile,
     SymbolicLink,
     Truncated,
 )
@@ -72,10 +71,6 @@ def test_pax_has_the_last_word_over_a_gnu_long_name(pax_first: bool, cut: int) -
 
 def test_a_malformed_pax_header_is_refused_by_the_entrys_name(cut: int) -> None:
     assert_refused(BadPaxHeader, pax(b"99 path=x\n"), entry(b"the-entry"), cut=cut)
-
-
-def test_a_pax_sparse_file_is_refused(cut: int) -> None:
-    assert_refused(SparseFile, pax(pax_record(b"GNU.sparse.major", b"1")), entry(b"the-entry"), cut=cut)
 
 
 def test_a_pax_size_does_not_make_a_directory_with_data(cut: int) -> None:

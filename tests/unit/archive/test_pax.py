@@ -4,12 +4,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.archive.errors import BadPaxHeader, SparseFile
-from shared.archive.pax import PaxHeader, check_global_pax, parse_pax
+from shared.archive import pax
+from shared.archive.errors import BadPaxHeader, BadSparseMap
+from shared.archive.pax import PaxHeader, check_global_pax
+from shared.archive.sparse import Sparse
 from tests.support.archives import pax_record
 
 NAME = b"./the-entry"
 NOTHING = PaxHeader(path=None, size=None, mtime=None)
+
+
+def parse_pax(data: bytes, name: bytes) -> PaxHeader:
+    return pax.parse_pax(data, name, stretches=4)
 
 
 def test_path_size_and_time_are_read() -> None:
@@ -85,15 +91,58 @@ def test_a_negative_size_is_refused() -> None:
         parse_pax(pax_record(b"size", b"-1"), NAME)
 
 
-def test_sparse_files_are_refused_by_name() -> None:
-    for parse in (parse_pax, check_global_pax):
-        with pytest.raises(SparseFile, match=r"\./the-entry"):
-            parse(pax_record(b"GNU.sparse.major", b"1"), NAME)
+def _sparse(**values: bytes) -> bytes:
+    return b"".join(pax_record(b"GNU.sparse." + name.encode(), value) for name, value in values.items())
+
+
+@pytest.mark.parametrize(
+    ("data", "sparse"),
+    [
+        (_sparse(size=b"9", offset=b"1", numbytes=b"2"), Sparse(size=9, numbers=[1, 2])),
+        (_sparse(size=b"9", numblocks=b"0"), Sparse(size=9, numbers=[])),
+        (_sparse(size=b"9", map=b"1,2,4,5", name=b"n"), Sparse(size=9, numbers=[1, 2, 4, 5], name=b"n")),
+        (_sparse(size=b"9", map=b""), Sparse(size=9, numbers=[])),
+        (
+            _sparse(major=b"1", minor=b"0", name=b"n", realsize=b"9"),
+            Sparse(size=9, numbers=None, name=b"n"),
+        ),
+    ],
+)
+def test_what_is_said_of_a_sparse_file_is_read_in_each_version(data: bytes, sparse: Sparse) -> None:
+    found = parse_pax(data, NAME)
+    assert (found.sparse, found.path) == (sparse, sparse.name)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _sparse(major=b"1", minor=b"0"),
+        _sparse(major=b"2", minor=b"0", realsize=b"9"),
+        _sparse(major=b"1", minor=b"1", realsize=b"9"),
+        _sparse(size=b"x", map=b"0,1"),
+        _sparse(size=b"-1", map=b""),
+        _sparse(size=b"9" * 20, map=b""),
+        _sparse(size=str(2**63).encode(), map=b""),
+        _sparse(size=b"9", map=b"0,x"),
+        _sparse(size=b"9", map=b"0,1,"),
+        _sparse(size=b"9", offset=b"0"),
+        _sparse(size=b"9", numbytes=b"1", offset=b"0"),
+        _sparse(size=b"9", map=b",".join([b"0"] * 9)),
+    ],
+)
+def test_what_is_wrong_of_a_sparse_file_is_refused_by_name(data: bytes) -> None:
+    with pytest.raises(BadSparseMap, match=r"\./the-entry"):
+        parse_pax(data, NAME)
+
+
+def test_a_global_header_makes_no_file_sparse() -> None:
+    with pytest.raises(BadPaxHeader, match="for all entries"):
+        check_global_pax(_sparse(major=b"1"), NAME)
 
 
 @pytest.mark.parametrize("keyword", [b"path", b"linkpath", b"size"])
 def test_a_global_header_cannot_rename_or_resize_entries(keyword: bytes) -> None:
-    with pytest.raises(BadPaxHeader, match=f"{keyword.decode()} for all entries"):
+    with pytest.raises(BadPaxHeader, match=f"'{keyword.decode()}' for all entries"):
         check_global_pax(pax_record(keyword, b"1"), b"pax_global_header")
 
 
