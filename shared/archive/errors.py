@@ -150,7 +150,7 @@ class EmptyName(EntryRefused):
 
 
 class AbsoluteName(EntryRefused):
-    """The name begins with a slash."""
+    """The name begins with a slash, and is none of an archive without it."""
 
     reason = "absolute names are refused"
 
@@ -161,13 +161,17 @@ class ParentInName(EntryRefused):
     reason = "names with '..' are refused"
 
 
-class ControlCharacterInName(EntryRefused):
+class UnusableName(EntryRefused):
+    """The name harms nobody, and cannot be kept: it costs its entry, not the archive."""
+
+
+class ControlCharacterInName(UnusableName):
     """The name has NUL, a line feed or another control character, which break listings and logs."""
 
     reason = "names with control characters are refused"
 
 
-class NameNotUtf8(EntryRefused):
+class NameNotUtf8(UnusableName):
     """The name is not UTF-8, so that it cannot be written as JSON or stored as text."""
 
     reason = "the name is not UTF-8"

@@ -1,7 +1,8 @@
 """The events that a reader gives for an archive, in the archive's own order.
 
 An entry is ``EntryStarted``, any number of ``EntryData``, ``EntryEnded``; the last one is followed by one
-``ArchiveEnded``. Until that comes, nothing is confirmed: checksums are at the end of a stream.
+``ArchiveEnded``. Until that comes, nothing is confirmed: checksums are at the end of a stream. What is not of
+the archive's content is told between entries: ``EntryLeftOut``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
+
+from shared.archive.errors import UnusableName
 
 
 class TarEntryKind(Enum):
@@ -45,6 +48,14 @@ class EntryEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryLeftOut:
+    """An entry was skipped for its name; ``number`` counts all entries of the archive, from 1."""
+
+    number: int
+    error: UnusableName
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveEnded:
     """The archive is complete and its checksums are right.
 
@@ -57,5 +68,5 @@ class ArchiveEnded:
     entries: int
 
 
-TarEvent: TypeAlias = EntryStarted | EntryData | EntryEnded
+TarEvent: TypeAlias = EntryStarted | EntryData | EntryEnded | EntryLeftOut
 ArchiveEvent: TypeAlias = TarEvent | ArchiveEnded

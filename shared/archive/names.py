@@ -1,8 +1,10 @@
-"""Names of entries: which are safe, which are skipped, and which were used before."""
+"""Names of entries: which are safe, which cost their entry, which are skipped, and which were used before."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from shared.archive.errors import (
     AbsoluteName,
@@ -16,35 +18,55 @@ from shared.archive.errors import (
 )
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_NO_UTF8 = re.compile("[\ud800-\udfff]")
 _ODD = ("//", "/./", "/../")
 _RESOURCE_FORKS = "__MACOSX"
 
 
-def normalise_name(raw: bytes, limit: int) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameRules:
+    """What names mean in the archives that are read.
+
+    A name that begins with a slash is taken without it, as GNU tar does, where its first component then is
+    one of ``roots``; any other one aims at a place of a file system.
+    """
+
+    roots: AbstractSet[str] = frozenset()
+
+
+def normalise_name(raw: bytes, limit: int, roots: AbstractSet[str] = frozenset()) -> str:
     """Give the name without ``.`` and empty components, "" for the root. A backslash has no meaning.
 
-    Raises NameTooLong, NameNotUtf8, ControlCharacterInName, AbsoluteName and ParentInName.
+    Raises NameTooLong, AbsoluteName and ParentInName; then, for names that harm nobody, UnusableName.
     """
     if len(raw) > limit:
         raise NameTooLong(raw, limit=limit)
-    try:
-        name = raw.decode()
-    except UnicodeDecodeError:
-        raise NameNotUtf8(raw) from None
-    # A fast test first: control characters are never printable, and few names need the slower search.
-    if not name.isprintable() and _CONTROL.search(name):
-        raise ControlCharacterInName(raw)
-    if name.startswith("/"):
-        raise AbsoluteName(raw)
+    name = raw.decode(errors="surrogateescape")
     plain = name.removeprefix("./").removesuffix("/")
-    # A fast test first, again: a name may have a thousand components, and few have odd ones.
+    # A fast test first: a name may have a thousand components, and few have odd ones.
     enclosed = f"/{plain}/"
-    if not any(odd in enclosed for odd in _ODD):
-        return plain
+    if name.startswith("/") or any(odd in enclosed for odd in _ODD):
+        plain = _plain(name, raw, roots)
+    # A fast test first, again: control characters and surrogates are never printable, most names are.
+    if not name.isprintable():
+        _check_characters(name, raw)
+    return plain
+
+
+def _plain(name: str, raw: bytes, roots: AbstractSet[str]) -> str:
     components = [component for component in name.split("/") if component not in ("", ".")]
+    if name.startswith("/") and components and components[0] not in roots:
+        raise AbsoluteName(raw)
     if ".." in components:
         raise ParentInName(raw)
     return "/".join(components)
+
+
+def _check_characters(name: str, raw: bytes) -> None:
+    if _NO_UTF8.search(name):
+        raise NameNotUtf8(raw)
+    if _CONTROL.search(name):
+        raise ControlCharacterInName(raw)
 
 
 def is_litter(name: str) -> bool:

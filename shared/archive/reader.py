@@ -10,6 +10,7 @@ from shared.archive.errors import ArchiveTooLarge, EmptyArchive, Truncated
 from shared.archive.events import ArchiveEnded, ArchiveEvent
 from shared.archive.gzip_reader import GzipReader
 from shared.archive.limits import Limits
+from shared.archive.names import NameRules
 from shared.archive.tar_reader import TarReader
 
 
@@ -36,13 +37,16 @@ class ArchiveReader:
     reading. Links, devices, anything else that could reach outside the archive, and anything that two readers
     would read differently, are refused, each by an error of its own; files that macOS adds to archives are
     skipped. ``budget`` is what the archive pays for, for those who do more with its events.
+    ``rules`` say what names mean.
     """
 
-    def __init__(self, limits: Limits | None = None, budget: Budget | None = None) -> None:
+    def __init__(
+        self, limits: Limits | None = None, budget: Budget | None = None, *, rules: NameRules | None = None
+    ) -> None:
         self._limits = limits or Limits()
         self._budget = budget or Budget(self._limits.prices)
         self._gzip = GzipReader()
-        self._tar = TarReader(self._limits, self._budget)
+        self._tar = TarReader(self._limits, self._budget, rules)
 
     def feed(self, data: bytes) -> Iterator[ArchiveEvent]:
         """Read on, lazily: it inflates as far as events are requested.

@@ -27,22 +27,24 @@ from shared.archive.errors import (
     TooManyEntries,
     Truncated,
     UnknownType,
+    UnusableName,
     quote_name,
 )
 from shared.archive.events import (
     EntryData,
+    EntryLeftOut,
     EntryStarted,
     TarEntryKind,
     TarEvent,
 )
 from shared.archive.extensions import Extensions
 from shared.archive.limits import Limits
-from shared.archive.names import NameSet, is_litter, normalise_name
+from shared.archive.names import NameRules, NameSet, is_litter, normalise_name
 from shared.archive.signatures import describe
 from shared.archive.sparse import OldSparse, Sparse
 from shared.archive.tar_header import BLOCK, MTIME_MAX, ZERO_BLOCK, Header, parse_header
 
-_SPARSE, _VOLUME_LABEL = b"S", b"V"
+_SPARSE, _LISTED_DIRECTORY, _VOLUME_LABEL = b"S", b"D", b"V"
 
 # v7 wrote NUL for a plain file, and POSIX lets a reader treat a contiguous file ("7") as plain.
 _KINDS = {
@@ -51,6 +53,7 @@ _KINDS = {
     b"7": TarEntryKind.FILE,
     _SPARSE: TarEntryKind.FILE,
     b"5": TarEntryKind.DIRECTORY,
+    _LISTED_DIRECTORY: TarEntryKind.DIRECTORY,
 }
 _REFUSED: dict[bytes, type[EntryRefused]] = {
     b"1": HardLink,
@@ -68,7 +71,7 @@ class TarReader:
     No piece of data that it gives is larger than what was fed, or than 256 KiB in a sparse file.
     """
 
-    def __init__(self, limits: Limits, budget: Budget) -> None:
+    def __init__(self, limits: Limits, budget: Budget, rules: NameRules | None = None) -> None:
         self.entries = 0
         """Entries read, including the root directory and skipped ones."""
         self.entry: str | None = None
@@ -77,6 +80,7 @@ class TarReader:
         """Zeros of sparse files, in bytes, which are not in the stream."""
         self._limits = limits
         self._budget = budget
+        self._rules = rules or NameRules()
         self._names = NameSet(limits.entries)
         self._extensions = Extensions(limits.header, stretches=limits.stretches)
         self._old_sparse: tuple[Header, OldSparse] | None = None  # whose map goes on in the next block
@@ -183,7 +187,13 @@ class TarReader:
         """Check the entry, and tell how it begins."""
         kind = _kind(header)
         self.entries += 1
-        name = normalise_name(header.name, self._limits.name)
+        try:
+            name = normalise_name(header.name, self._limits.name, self._rules.roots)
+        except UnusableName as error:
+            self._check_entry(quote_name(header.name), header, sparse)
+            self._advance(header.size, skip_body=True)
+            yield EntryLeftOut(self.entries, error)
+            return
         self._check_entry(name, header, sparse)
         if is_litter(name):
             self._advance(header.size, skip_body=True)
@@ -194,7 +204,8 @@ class TarReader:
             size = header.size if sparse is None else sparse.size
             yield from self._start_file(EntryStarted(name, kind, size, mtime), header, sparse)
             return
-        if header.size:
+        # GNU tar lists in a directory of an incremental archive what was there; nothing of that is content.
+        if header.size and header.type != _LISTED_DIRECTORY:
             raise DirectoryWithData(header.name)
         if name:
             yield from self._start_directory(EntryStarted(name, kind, 0, mtime))

@@ -88,6 +88,11 @@ TREE = "tree"
 GROUPS = "tree/groups/"
 """The directory of the groups in the archive of a group, which is no project's."""
 
+TOP_NAMES = frozenset(
+    {"GITLAB_VERSION", "GITLAB_REVISION", *(each.template.partition("/")[0] for each in FILE_TYPES)}
+)
+"""The first components of all names that a GitLab writes into an archive."""
+
 
 def kind_of(name: str) -> FileKind:
     """Give the kind of the file with that name."""

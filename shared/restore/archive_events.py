@@ -9,11 +9,16 @@ from typing import Protocol
 from shared.archive.budget import Budget
 from shared.archive.events import ArchiveEvent
 from shared.archive.limits import Limits
+from shared.archive.names import NameRules
 from shared.archive.reader import ArchiveReader, Inflated
+from shared.gitlab.layout import TOP_NAMES
 from shared.jobs.progress import Progress
 from shared.pieces import gathered, read_ahead
 from shared.restore.event_loop import EventLoopYielder
 from shared.shielding import on_thread
+
+NAME_RULES = NameRules(roots=TOP_NAMES)
+"""What names mean in GitLab's archives."""
 
 _GATHERED = 512 * 1024
 """Bytes of the archive that are inflated at a time, at least, where there are so many: what goes to a thread
@@ -39,7 +44,7 @@ async def archive_events(
     The archive is read and inflated ahead, on a thread: at most 1 MiB of the tar stream and 768 KiB of the
     file wait. Raises ArchiveError and what the source raises.
     """
-    reader = ArchiveReader(limits, budget)
+    reader = ArchiveReader(limits, budget, rules=NAME_RULES)
     async with (
         aclosing(source.chunks()) as chunks,
         aclosing(gathered(_counted(chunks, progress), least=_GATHERED)) as joined,

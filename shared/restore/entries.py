@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
 
+from shared.archive.errors import quote_name
+from shared.archive.events import EntryLeftOut
 from shared.errors import ArchiveError
 from shared.gitlab.layout import FileKind, kind_of
 from shared.gitlab.lfs import LfsIndex, check_oid
@@ -49,6 +51,12 @@ _VERIFIERS: Mapping[FileKind, Callable[[str], Verifier]] = {
     FileKind.SNIPPET: _snippet,
     FileKind.LFS_INDEX: lambda name: _lfs(LfsIndex(name)),
 }
+_OF_KINDS = {
+    FileKind.SNIPPET: (_SNIPPETS, _SNIPPET_RESTORER),
+    FileKind.LFS_OBJECT: (_LFS, _LFS_RESTORER),
+    FileKind.UPLOAD: ("uploads", "UploadsRestorer#restore"),
+    FileKind.AVATAR: ("avatar", "AvatarRestorer#restore"),
+}
 _DOCUMENTS = frozenset({FileKind.PROJECT, FileKind.LFS_INDEX})
 
 
@@ -70,6 +78,21 @@ def lfs_failure(oid: str, sha256: bytes) -> Failure | None:
     except ArchiveError as error:
         return left_out(error, relation=_LFS, source=_LFS_RESTORER)
     return None
+
+
+def unusable_failure(entry: EntryLeftOut) -> Failure:
+    """Give the failure of a file that is left out for its name: why, where it is, and the name escaped."""
+    error = entry.error
+    raw = error.name if isinstance(error.name, bytes) else error.name.encode()
+    kind = kind_of(raw.decode(errors="replace").removeprefix("./").lstrip("/"))
+    relation, source = _OF_KINDS.get(kind, ("archive", "FileImporter#import"))
+    return Failure(
+        relation=relation,
+        line_number=None,
+        exception_class=ERROR,
+        message=f"{error.reason} (entry {entry.number}): {quote_name(raw)}",
+        source=source,
+    )
 
 
 def lfs_index_of(verifier: Verifier) -> LfsIndex | None:

@@ -10,6 +10,7 @@ from shared.archive.events import (
     ArchiveEvent,
     EntryData,
     EntryEnded,
+    EntryLeftOut,
     EntryStarted,
     TarEntryKind,
 )
@@ -19,7 +20,7 @@ from shared.gitlab.layout import GROUPS, PROJECT, TREE, VERSION, lfs_oid_of, rel
 from shared.gitlab.lfs import LfsIndex, digest_of
 from shared.gitlab.project_json import ProjectAttributes, ProjectDocument
 from shared.jobs.progress import Progress, RelationProgress
-from shared.restore.entries import lfs_differences, lfs_index_of, verifier_of
+from shared.restore.entries import lfs_differences, lfs_index_of, unusable_failure, verifier_of
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FailureLog
 from shared.restore.intake import EntryIntake, EntryReceiver, EntryWriter
@@ -77,6 +78,8 @@ class Restorer:
                 await self._receive(data)
             case EntryEnded():
                 await self._end()
+            case EntryLeftOut():
+                await self._failures.add(unusable_failure(event))
             case ArchiveEnded():
                 pass
             case _:

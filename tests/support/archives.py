@@ -15,11 +15,13 @@ from shared.archive.events import (
     ArchiveEvent,
     EntryData,
     EntryEnded,
+    EntryLeftOut,
     EntryStarted,
     TarEntryKind,
 )
 from shared.archive.gzip_reader import STEP
 from shared.archive.limits import Limits
+from shared.archive.names import NameRules
 from shared.archive.reader import ArchiveReader
 from shared.errors import ArchiveError
 
@@ -119,18 +121,25 @@ def pieces(data: bytes, cut: int) -> Iterator[bytes]:
 
 
 def events(
-    archive: bytes, *, cut: int = 65536, limits: Limits | None = None, budget: Budget | None = None
+    archive: bytes,
+    *,
+    cut: int = 65536,
+    limits: Limits | None = None,
+    budget: Budget | None = None,
+    rules: NameRules | None = None,
 ) -> Iterator[ArchiveEvent]:
     """Everything a reader tells of the archive, fed ``cut`` bytes at a time."""
-    reader = ArchiveReader(limits or Limits(), budget)
+    reader = ArchiveReader(limits or Limits(), budget, rules=rules)
     for piece in pieces(archive, cut):
         yield from reader.feed(piece)
     yield from reader.close()
 
 
-def read(archive: bytes, *, cut: int = 65536, limits: Limits | None = None) -> list[Entry]:
+def read(
+    archive: bytes, *, cut: int = 65536, limits: Limits | None = None, rules: NameRules | None = None
+) -> list[Entry]:
     """The entries of an archive. Asserts that the events come in their order."""
-    return collected(events(archive, cut=cut, limits=limits))
+    return collected(events(archive, cut=cut, limits=limits, rules=rules))
 
 
 def collected(stream: Iterable[ArchiveEvent]) -> list[Entry]:
@@ -156,6 +165,8 @@ def collected(stream: Iterable[ArchiveEvent]) -> list[Entry]:
                 assert len(data) == started.size
                 entries.append(Entry(started.name, started.kind, started.mtime, bytes(data)))
                 started = None
+            case EntryLeftOut():
+                assert started is None
             case ArchiveEnded():
                 assert started is None
                 ended = event

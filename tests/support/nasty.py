@@ -84,6 +84,7 @@ HUGE: dict[str, Callable[[], Iterator[bytes]]] = {
     "stretches of sparse files": _entries(
         lambda n: pax_1_0(b"./uploads/%d" % n, [(each, b"") for each in range(5000)], 5000)
     ),
+    "names that cannot be kept": _entries(lambda n: header(b"./uploads/\xff%d" % n)),
     "a file of many lines": lambda: _endless("uploads/z", b"\n"),
     "references of a bundle": lambda: chain(
         [header(b"./project.bundle", size=_ENDLESS), b"# v2 git bundle\n"],
@@ -104,6 +105,7 @@ HUGE: dict[str, Callable[[], Iterator[bytes]]] = {
         lambda n: long_name(b"./uploads/%d" % (n % 2) + b"/d" * 1000 + b"/%d" % n) + header(b"./uploads/x")
     ),
     "skipped files": _entries(lambda _: header(b"./._x")),
+    "directories with lists": _entries(lambda n: header(b"./uploads/%d/" % n, kind=b"D")),
     "volume labels": _entries(lambda _: header(b"./x", kind=b"V")),
     "headers for all entries": _entries(lambda _: pax(pax_record(b"comment", b""), kind=b"g")),
     "records of PAX headers": _entries(_pax_records),

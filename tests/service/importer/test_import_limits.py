@@ -47,8 +47,8 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> list[ArchiveReader]:
     made: list[ArchiveReader] = []
 
     class Watched(ArchiveReader):
-        def __init__(self, *given: Any) -> None:
-            super().__init__(*given)
+        def __init__(self, *given: Any, **more: Any) -> None:
+            super().__init__(*given, **more)
             made.append(self)
 
     monkeypatch.setattr(archive_events, "ArchiveReader", Watched)

@@ -14,10 +14,11 @@ import pytest
 from services.cli.verification import ImportWouldFail, verify
 from shared.archive.limits import MIB, Limits
 from shared.jobs.failed_relations import FailedRelation
-from tests.support.archives import file, packed
+from tests.support.archives import entry, file, header, packed
 from tests.support.projects import MINIMAL, VERSION, Dock, Imported, archive, bundle, files, project
 from tests.support.sparse import FORMATS, expanded
 
+SECRET = f"uploads/{'0123456789abcdef' * 2}"
 BLOCKS = b"".join(file(name, data) for name, data in MINIMAL)
 
 
@@ -41,6 +42,13 @@ async def verified_strictly(path: Path, data: bytes) -> Any:
         return error
 
 
+async def test_an_archive_whose_root_is_a_slash_is_imported(dock: Dock) -> None:
+    named = [entry(f"/{name}".encode(), data) for name, data in [*MINIMAL, (f"{SECRET}/a", b"1")]]
+    imported = await dock.run_import(packed(header(b"/", kind=b"5"), header(b"/tree/", kind=b"5"), *named))
+    assert imported.error is None
+    assert files(await dock.run_export())[f"{SECRET}/a"] == b"1"
+
+
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("size", [600, 600_000], ids=["packed", "own object"])
 async def test_an_lfs_object_that_is_stored_sparse_has_its_own_bytes(
@@ -58,6 +66,59 @@ async def test_a_sparse_file_that_claims_more_than_an_archive_may_have_is_refuse
     dock.limits = Limits(decompressed=MIB)
     imported = await dock.run_import(packed(BLOCKS, FORMATS["old"](b"uploads/z", [], 2**63 - 1)))
     assert "over the limit of 1048576 bytes, reached in or after 'uploads/z'" in (imported.error or "")
+
+
+ODD = {
+    "C1 control characters": (
+        "\x80\x93 Ü".encode(),
+        r"\x80\x93 Ü",
+        "names with control characters are refused",
+    ),
+    "Latin-1": (b"Pr\xfcfung", r"Pr\xfcfung", "the name is not UTF-8"),
+    "an escape": (b"\x1b[2J", r"\x1b[2J", "names with control characters are refused"),
+    "a line feed": (b"a\nb", r"a\nb", "names with control characters are refused"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+async def test_an_odd_name_costs_its_file_which_is_told_by_place_and_name(
+    dock: Dock, what: str, tmp_path: Path
+) -> None:
+    name, escaped, reason = ODD[what]
+    odd = entry(f"./{SECRET}/".encode() + name, b"lost")
+    parts = [file(f"{SECRET}/a", b"1"), odd, file(f"{SECRET}/b", b"2")]
+    imported, out = await restored(dock, *parts)
+    assert [told(each) for each in await dock.failures(imported)] == [
+        ("uploads", None, f"{reason} (entry 4): './{SECRET}/{escaped}'")
+    ]
+    assert [each for each in out if each.startswith(SECRET)] == [f"{SECRET}/a", f"{SECRET}/b"]
+    seen = await verified_strictly(tmp_path / "a.tar.gz", packed(BLOCKS, *parts))
+    assert isinstance(seen, ImportWouldFail)
+    assert seen.document.failure_count == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "relation"),
+    [
+        (b"./lfs-objects/\xff", "lfs_objects"),
+        (b"./snippets/\xff.bundle", "snippets"),
+        (b"./avatar/\xff.png", "avatar"),
+        (b"./tree/project/\xff.ndjson", "archive"),
+        (b"\xff", "archive"),
+    ],
+)
+async def test_a_file_with_an_odd_name_is_a_failure_of_what_it_is_in(
+    dock: Dock, name: bytes, relation: str
+) -> None:
+    imported, _ = await restored(dock, entry(name, b"lost"))
+    assert [each.relation for each in await dock.failures(imported)] == [relation]
+
+
+async def test_a_long_odd_name_leaves_room_for_the_reason(dock: Dock) -> None:
+    imported, _ = await restored(dock, entry(b"uploads/" + b"\xff" * 92, b"lost"))
+    (failure,) = await dock.failures(imported)
+    assert 200 < len(failure.exception_message) <= 255
+    assert failure.exception_message.startswith("the name is not UTF-8 (entry 3): 'uploads/\\xff\\xff")
 
 
 PREREQUISITES = bundle().replace(b"# v2 git bundle\n", b"# v2 git bundle\n-" + b"1" * 40 + b" before\n")

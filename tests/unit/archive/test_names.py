@@ -16,6 +16,8 @@ from shared.archive.errors import (
 from shared.archive.names import NameSet, is_litter, normalise_name
 from shared.errors import ArchiveError
 
+ROOTS = frozenset({"tree"})
+
 
 @pytest.mark.parametrize(
     ("raw", "name"),
@@ -31,10 +33,15 @@ from shared.errors import ArchiveError
         ("C:/x", "C:/x"),
         ("uploads/文件 (1).png", "uploads/文件 (1).png"),
         ("a\u3000b\u200db", "a\u3000b\u200db"),
+        ("/", ""),
+        ("//./", ""),
+        ("/tree/project.json", "tree/project.json"),
+        ("//tree/./project/", "tree/project"),
+        ("/./tree", "tree"),
     ],
 )
 def test_names_are_normalised(raw: str, name: str) -> None:
-    assert normalise_name(raw.encode(), 100) == name
+    assert normalise_name(raw.encode(), 100, ROOTS) == name
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,12 @@ def test_names_are_normalised(raw: str, name: str) -> None:
     [
         (b"/etc/passwd", AbsoluteName),
         (b"//x", AbsoluteName),
+        (b"/trees/x", AbsoluteName),
+        (b"/./etc", AbsoluteName),
+        (b"/etc/\xff", AbsoluteName),
+        (b"/tree/../x", ParentInName),
+        (b"/../tree", AbsoluteName),
+        (b"../\xff", ParentInName),
         (b"..", ParentInName),
         (b"./../x", ParentInName),
         (b"a/../b", ParentInName),
@@ -58,7 +71,7 @@ def test_names_are_normalised(raw: str, name: str) -> None:
 )
 def test_unsafe_names_are_refused(raw: bytes, refusal: type[ArchiveError]) -> None:
     with pytest.raises(refusal) as caught:
-        normalise_name(raw, 100)
+        normalise_name(raw, 100, ROOTS)
     assert str(caught.value).startswith(quote_name(raw))
 
 
