@@ -34,6 +34,7 @@ class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
     remaining_seconds: int | None = None
     entries: int = 0
     relations: Mapping[str, RelationCounts] = {}
+    notes: Mapping[str, int] = {}
 
 
 class AttemptErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):

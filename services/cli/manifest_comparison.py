@@ -12,6 +12,7 @@ from shared.archive.events import (
     EntryData,
     EntryEnded,
     EntryStarted,
+    EntryWithdrawn,
     TarEntryKind,
 )
 from shared.manifest.format import ManifestFile
@@ -28,8 +29,8 @@ class ArchiveComparison:
         self._manifest = manifest
         self._signed = signed
         self._missing: dict[str, ManifestFile] = dict(manifest.files)
-        self._extra: list[str] = []
-        self._differing: list[str] = []
+        self._extra: dict[str, None] = {}
+        self._differing: dict[str, None] = {}
         self._is_complete = False
         self._name: str | None = None
         self._size = 0
@@ -45,15 +46,23 @@ class ArchiveComparison:
             case EntryEnded() if self._name is not None:
                 self._compare(self._name)
                 self._name = None
+            case EntryWithdrawn(name):
+                self._take_back(name)
             case ArchiveEnded():
                 self._is_complete = True
 
     def _compare(self, name: str) -> None:
         expected = self._missing.pop(name, None)
         if expected is None:
-            self._extra.append(name)
+            self._extra[name] = None
         elif (expected.size, expected.sha256) != (self._size, self._digest.hexdigest()):
-            self._differing.append(name)
+            self._differing[name] = None
+
+    def _take_back(self, name: str) -> None:
+        self._extra.pop(name, None)
+        self._differing.pop(name, None)
+        if name in self._manifest.files:
+            self._missing[name] = self._manifest.files[name]
 
     @property
     def result(self) -> ManifestComparison | None:
@@ -64,8 +73,8 @@ class ArchiveComparison:
             sha256=self._manifest.digest.hex(),
             signed=self._signed,
             missing=_listed(list(self._missing)),
-            extra=_listed(self._extra),
-            differing=_listed(self._differing),
+            extra=_listed(list(self._extra)),
+            differing=_listed(list(self._differing)),
         )
 
 

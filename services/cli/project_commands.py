@@ -166,8 +166,9 @@ def verify(
     Lines that an import would leave out are listed, 1000 at most. The token is sent to URLs of --url only.
 
     Keys with --json: file, bytes, sha256, error, error_code, entries, relations (by name: bytes, lines,
-    failed), blobs (name, bytes; 1000 at most), blob_count, blob_bytes, failed_relations (1000 at most),
-    failure_count, manifest (sha256, signed, and of missing, extra, differing: count, names; 1000 at most).
+    failed), blobs (name, bytes; 1000 at most), blob_count, blob_bytes, notes (counts, by what an import goes
+    on after), failed_relations (1000 at most), failure_count, manifest (sha256, signed, and of missing,
+    extra, differing: count, names; 1000 at most).
     """
     from services.cli.configuration import settings
     from services.cli.manifest_comparison import load_comparison

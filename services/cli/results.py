@@ -12,6 +12,12 @@ from services.cli.client import ProjectReference, RelationFailure
 from services.cli.crossdock_api import JobAnswer, RefusedJobAnswer, RelationCounts, RetriedJobAnswer
 from services.cli.terminal import print_result, print_table, say
 
+_NOTES = {
+    "macos_files": "files that macOS had added, skipped",
+    "repeated_names": "files that gave way to a later one of the same name",
+    "long_names": "names over 255 bytes, which Linux cannot unpack",
+}
+
 MOST_LISTED = 1000
 """The number of blobs, failures and names of each kind that are listed; the others are only counted."""
 
@@ -118,6 +124,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
         relations = [(name, each.lines, each.failed) for name, each in job.progress.relations.items()]
         if relations:
             print_table("Relations", ("relation", "lines", "failed"), relations)
+        show_notes(job.progress.notes)
         list_failures(self.failed_relations or ())
 
 
@@ -186,6 +193,14 @@ def list_failures(failures: Sequence[RelationFailure]) -> None:
         print_table("Failed relations", ("relation", "line", "class", "message"), rows, stderr=True)
 
 
+def show_notes(notes: Mapping[str, int]) -> None:
+    """Show what an import went on after."""
+    if notes:
+        print_table(
+            "Notes", ("note", "files"), [(_NOTES.get(name, name), count) for name, count in notes.items()]
+        )
+
+
 def _or_dash(value: object) -> object:
     return "-" if value is None else value
 
@@ -236,8 +251,9 @@ class ManifestComparison(msgspec.Struct, frozen=True, kw_only=True):
 class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     """``crossdock verify``: the first 1000 ``blobs`` and ``failed_relations``, the first 200 ``relations``.
 
-    ``sha256`` is null for what is no project, and ``manifest`` if there is none to compare with; both are if
-    the archive was not read to its end.
+    ``notes`` counts what an import goes on after, as in ``progress`` of a job. ``sha256`` is null for what is
+    no project, and ``manifest`` if there is none to compare with; both are if the archive was not read to its
+    end.
     """
 
     file: str
@@ -250,6 +266,7 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     blobs: Sequence[BlobSummary]
     blob_count: int
     blob_bytes: int
+    notes: Mapping[str, int]
     failed_relations: Sequence[RelationFailure]
     failure_count: int
     manifest: ManifestComparison | None = None
@@ -261,6 +278,7 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
         print_table("Blobs", ("blob", "bytes"), [(each.name, each.bytes) for each in self.blobs])
         if self.blob_count > len(self.blobs):
             print_result(f"and {self.blob_count - len(self.blobs)} more, {self.blob_bytes} bytes in all")
+        show_notes(self.notes)
         print_result(f"sha256 {self.sha256}")
         if self.manifest:
             self.manifest.show()

@@ -20,7 +20,7 @@ from shared.errors import ArchiveError
 from shared.jobs.progress import Progress
 from shared.restore.archive_events import archive_events
 from shared.restore.event_loop import EventLoopYielder
-from shared.restore.failures import Failure, LimitedFailures
+from shared.restore.failures import Failure, LimitedFailures, is_of_lines
 from shared.restore.restorer import Restorer
 
 
@@ -79,7 +79,7 @@ def _show_difference(result: VerificationResult) -> bool:
 
 
 class _ArchiveInspector:
-    """A Writer that keeps only names and counts of what it receives."""
+    """A Writer that keeps only names and counts of what it receives: 100 bytes for each blob."""
 
     def __init__(self, archive: Path, comparison: ArchiveComparison | None) -> None:
         self._size = find_size(archive)
@@ -88,9 +88,9 @@ class _ArchiveInspector:
         self._progress = Progress()
         self._sha256: str | None = None
         self._blobs: list[BlobSummary] = []
-        self._blob_count = self._blob_bytes = 0
-        self._failures: list[RelationFailure] = []
-        self._limited = LimitedFailures(self._keep_failure)
+        self._sizes: dict[int, int] = {}  # of all blobs, by the hashes of their names
+        self._failures: list[Failure] = []
+        self._limited = LimitedFailures(self._keep_failure, self._withdraw_failures)
 
     async def read(self, limits: Limits) -> None:
         """Read the whole archive. Raises ArchiveError."""
@@ -118,6 +118,11 @@ class _ArchiveInspector:
     async def directory(self, name: str, mtime: int) -> None:
         """See Writer."""
 
+    async def withdraw(self, name: str) -> None:
+        """See Writer."""
+        if self._sizes.pop(hash(name), None) is not None:
+            self._blobs = [each for each in self._blobs if each.name != name]
+
     def relation(self, name: str, mtime: int) -> _Lines:  # noqa: ARG002  # the port's
         """See Writer."""
         return _Lines()
@@ -135,8 +140,7 @@ class _ArchiveInspector:
 
     def keep(self, blob: BlobSummary) -> None:
         """Count a blob that an import would store."""
-        self._blob_count += 1
-        self._blob_bytes += blob.bytes
+        self._sizes[hash(blob.name)] = blob.bytes
         if len(self._blobs) < MOST_LISTED:
             self._blobs.append(blob)
 
@@ -147,14 +151,10 @@ class _ArchiveInspector:
 
     async def _keep_failure(self, failure: Failure) -> None:
         if len(self._failures) < MOST_LISTED:
-            self._failures.append(
-                RelationFailure(
-                    relation_name=failure.relation,
-                    exception_class=failure.exception_class,
-                    exception_message=failure.message,
-                    line_number=failure.line_number,
-                )
-            )
+            self._failures.append(failure)
+
+    async def _withdraw_failures(self, relation: str) -> None:
+        self._failures = [each for each in self._failures if not is_of_lines(each, relation)]
 
     def verified(self, error: JobFailed | None = None) -> VerificationResult:
         """Return the result so far."""
@@ -170,12 +170,22 @@ class _ArchiveInspector:
                 for name, each in self._progress.relations.items()
             },
             blobs=self._blobs,
-            blob_count=self._blob_count,
-            blob_bytes=self._blob_bytes,
-            failed_relations=self._failures,
+            blob_count=len(self._sizes),
+            blob_bytes=sum(self._sizes.values()),
+            notes={note.value: count for note, count in self._progress.notes.items()},
+            failed_relations=[_shown(failure) for failure in self._failures],
             failure_count=self.failure_count,
             manifest=self._comparison.result if self._comparison else None,
         )
+
+
+def _shown(failure: Failure) -> RelationFailure:
+    return RelationFailure(
+        relation_name=failure.relation,
+        exception_class=failure.exception_class,
+        exception_message=failure.message,
+        line_number=failure.line_number,
+    )
 
 
 class _File:

@@ -6,7 +6,15 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from shared.archive.budget import Budget
-from shared.archive.events import ArchiveEvent, EntryData, EntryEnded, EntryStarted, TarEntryKind
+from shared.archive.errors import DuplicateName
+from shared.archive.events import (
+    ArchiveEvent,
+    EntryData,
+    EntryEnded,
+    EntryStarted,
+    EntryWithdrawn,
+    TarEntryKind,
+)
 from shared.archive.limits import Limits
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
@@ -153,6 +161,8 @@ class _Merge:
             match event:
                 case EntryStarted(kind=TarEntryKind.FILE) if relation_of(event.name) == self._relation:
                     receiver = self._receiver(event, progress)
+                case EntryWithdrawn(name) if relation_of(name) == self._relation:
+                    raise DuplicateName(name, "its records are merged as they come")
                 case EntryData(data) if receiver:
                     await receiver.write(data)
                 case EntryEnded():

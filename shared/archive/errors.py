@@ -178,7 +178,7 @@ class NameNotUtf8(UnusableName):
 
 
 class DuplicateName(EntryRefused):
-    """Two files have the same name: readers disagree about which one counts."""
+    """Two files have the same name, where the first one cannot be taken back."""
 
     reason = "the name occurs twice"
 

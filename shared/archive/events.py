@@ -2,7 +2,7 @@
 
 An entry is ``EntryStarted``, any number of ``EntryData``, ``EntryEnded``; the last one is followed by one
 ``ArchiveEnded``. Until that comes, nothing is confirmed: checksums are at the end of a stream. What is not of
-the archive's content is told between entries: ``EntryLeftOut``.
+the archive's content is told between entries: ``EntryWithdrawn``, ``EntryLeftOut``.
 """
 
 from __future__ import annotations
@@ -48,6 +48,16 @@ class EntryEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryWithdrawn:
+    """The file of that name, which was told before, is not of the content.
+
+    Another one of its name follows, which counts as it does where GNU tar extracts both.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class EntryLeftOut:
     """An entry was skipped for its name; ``number`` counts all entries of the archive, from 1."""
 
@@ -68,5 +78,5 @@ class ArchiveEnded:
     entries: int
 
 
-TarEvent: TypeAlias = EntryStarted | EntryData | EntryEnded | EntryLeftOut
+TarEvent: TypeAlias = EntryStarted | EntryData | EntryEnded | EntryWithdrawn | EntryLeftOut
 ArchiveEvent: TypeAlias = TarEvent | ArchiveEnded

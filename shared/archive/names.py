@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from shared.archive.errors import (
     AbsoluteName,
     ControlCharacterInName,
-    DuplicateName,
     FileAndDirectory,
     NameNotUtf8,
     NameTooLong,
@@ -79,7 +78,7 @@ class NameSet:
     """The names that an archive has used.
 
     Keeps Python's 64-bit hash of each, about 100 bytes of memory, and at most ``limit`` of them. Two names
-    with one hash would refuse a good archive; with 5 million names the odds are below one in a million.
+    with one hash pass for one, which costs nothing but a look for what is not there.
     """
 
     def __init__(self, limit: int) -> None:
@@ -91,7 +90,7 @@ class NameSet:
     def claim_file(self, name: str) -> int:
         """Add the name of a file and the directories above it; give how many names are new.
 
-        Raises DuplicateName, FileAndDirectory and TooManyEntries.
+        That is 0 where there was a file of that name. Raises FileAndDirectory and TooManyEntries.
         """
         parent, implied = name.rpartition("/")[0], 0
         if parent != self._last_parent:
@@ -99,7 +98,7 @@ class NameSet:
             self._last_parent = parent
         known = hash(name)
         if known in self._files:
-            raise DuplicateName(name)
+            return 0
         if known in self._directories:
             raise FileAndDirectory(name)
         self._add(known, name, to=self._files)

@@ -15,7 +15,6 @@ from shared.archive.errors import (
     BadChecksum,
     Device,
     DirectoryWithData,
-    DuplicateName,
     EmptyName,
     EntryRefused,
     GarbageAfterArchive,
@@ -34,6 +33,7 @@ from shared.archive.events import (
     EntryData,
     EntryLeftOut,
     EntryStarted,
+    EntryWithdrawn,
     TarEntryKind,
     TarEvent,
 )
@@ -242,7 +242,8 @@ class TarReader:
         new = self._names.claim_file(started.name)
         self._pay_implied(new)
         if not new:
-            raise DuplicateName(started.name)
+            self._budget.spend(Work.ENTRIES, 1)
+            yield EntryWithdrawn(started.name)
         yield started
 
     def _pay_implied(self, new: int) -> None:

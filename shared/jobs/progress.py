@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic
@@ -19,6 +20,14 @@ class Phase(Enum):
     WRITING = "writing"  # stores what is left, or writes an archive
     COMMITTING = "committing"  # makes the result visible
     UPLOADING = "uploading"  # sends the archive elsewhere
+
+
+class Note(Enum):
+    """What an import went on after, though somebody may want to know of it."""
+
+    MACOS_FILES = "macos_files"  # files that macOS had added, and that were skipped
+    REPEATED_NAMES = "repeated_names"  # files that gave way to a later one of the same name
+    LONG_NAMES = "long_names"  # names with a component that no file system of Linux takes: over 255 bytes
 
 
 @dataclass(slots=True)
@@ -48,7 +57,7 @@ class PhaseProgress:
 
 @dataclass(slots=True)
 class Progress:
-    """The archive's bytes, the entries, relations and phases of an attempt.
+    """The archive's bytes, the entries, relations, notes and phases of an attempt.
 
     ``bytes_total`` is 0 where it is unknown. ``planned_bytes`` are those of ``bytes_done`` that nobody has
     moved, as they are of a plan. ``other_bytes`` are those of none of these counts, such as of records that
@@ -61,6 +70,7 @@ class Progress:
     bytes_total: int = 0
     entries: int = 0
     relations: dict[str, RelationProgress] = field(default_factory=dict)
+    notes: Counter[Note] = field(default_factory=Counter)
     phases: list[PhaseProgress] = field(default_factory=list)
 
     def relation(self, name: str) -> RelationProgress:
@@ -72,6 +82,11 @@ class Progress:
         if len(self.relations) >= _MOST_RELATIONS or not _RELATION.fullmatch(name):
             return RelationProgress()
         return self.relations.setdefault(name, RelationProgress())
+
+    def withdraw_relation(self, name: str) -> None:
+        """Forget the counts of a relation, of which another file follows. ``steps`` goes on growing."""
+        gone = self.relations.pop(name, RelationProgress())
+        self.other_bytes += gone.bytes + gone.lines + gone.failed + 1
 
     @property
     def steps(self) -> int:
@@ -96,6 +111,7 @@ class Progress:
                 name: {"bytes": count.bytes, "lines": count.lines, "failed": count.failed}
                 for name, count in self.relations.items()
             },
+            "notes": {note.value: count for note, count in self.notes.items()},
             "phases": [self._phase(each) for each in self.phases],
         }
 

@@ -119,9 +119,12 @@ async def _append(
     entries: Sequence[Entry],
     segments: Sequence[Segment],
     runs: Sequence[BodyRun],
+    withdrawn: Sequence[str],
 ) -> None:
     try:
-        await appending.append(pool, snapshot_id=part, entries=entries, segments=segments, runs=runs)
+        await appending.append(
+            pool, snapshot_id=part, entries=entries, segments=segments, runs=runs, withdrawn=withdrawn
+        )
     except SnapshotGone as error:
         raise PushGone(push.id) from error
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from shared.database.pool import Pool
 from shared.errors import ArchiveError
 from shared.jobs.models import Lease
-from shared.restore.failures import Failure, LimitedFailures
+from shared.restore.failures import Failure, LimitedFailures, is_of_lines
 
 _BATCH = 500
 _LONGEST = 255
@@ -25,11 +25,23 @@ class FailureWriter:
         self._pool = pool
         self._lease = lease
         self._waiting: list[Failure] = []
-        self._limited = LimitedFailures(self._keep)
+        self._limited = LimitedFailures(self._keep, self._withdraw)
 
     async def add(self, failure: Failure) -> None:
         """See FailureLog."""
         await self._limited.add(failure)
+
+    async def withdraw(self, relation: str) -> None:
+        """See FailureLog."""
+        await self._limited.withdraw(relation)
+
+    async def _withdraw(self, relation: str) -> None:
+        self._waiting = [each for each in self._waiting if not is_of_lines(each, relation)]
+        await self._pool.execute(
+            """DELETE FROM failed_relations WHERE job_id = $1 AND lease = $2 AND relation = $3
+               AND line_number IS NOT NULL""",
+            self._lease.job_id, self._lease.token, relation[:_LONGEST],
+        )  # fmt: skip
 
     async def _keep(self, failure: Failure) -> None:
         self._waiting.append(failure)

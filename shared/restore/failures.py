@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -42,17 +43,42 @@ class FailureLog(Protocol):
     async def add(self, failure: Failure) -> None:
         """Record a failure. Raises TooManyFailures."""
 
+    async def withdraw(self, relation: str) -> None:
+        """Forget the failed lines of a relation, of which another file follows."""
+
 
 class LimitedFailures:
-    """FailureLog that counts failures, and passes those within the limit to ``keep``."""
+    """FailureLog that counts failures, and passes those within the limit to ``keep``.
 
-    def __init__(self, keep: Callable[[Failure], Awaitable[None]]) -> None:
+    ``withdrawn`` forgets the failed lines of a relation. They count for the limit, but not in ``count``.
+    """
+
+    def __init__(
+        self, keep: Callable[[Failure], Awaitable[None]], withdrawn: Callable[[str], Awaitable[None]]
+    ) -> None:
         self._keep = keep
+        self._withdrawn = withdrawn
+        self._added = 0
+        self._lines: Counter[str] = Counter()  # failed ones, by relation
         self.count = 0
 
     async def add(self, failure: Failure) -> None:
         """See FailureLog."""
         self.count += 1
-        if self.count > FAILURE_LIMIT:
+        self._added += 1
+        if self._added > FAILURE_LIMIT:
             raise TooManyFailures(failure.relation, limit=FAILURE_LIMIT)
+        if failure.line_number is not None:
+            self._lines[failure.relation] += 1
         await self._keep(failure)
+
+    async def withdraw(self, relation: str) -> None:
+        """See FailureLog."""
+        if lines := self._lines.pop(relation, 0):
+            self.count -= lines
+            await self._withdrawn(relation)
+
+
+def is_of_lines(failure: Failure, relation: str) -> bool:
+    """Tell whether the failure is of a line of the relation."""
+    return failure.relation == relation and failure.line_number is not None

@@ -12,6 +12,7 @@ from shared.archive.events import (
     EntryEnded,
     EntryLeftOut,
     EntryStarted,
+    EntryWithdrawn,
     TarEntryKind,
 )
 from shared.archive.limits import Limits
@@ -19,11 +20,14 @@ from shared.errors import ArchiveError
 from shared.gitlab.layout import GROUPS, PROJECT, TREE, VERSION, lfs_oid_of, relation_of
 from shared.gitlab.lfs import LfsIndex, digest_of
 from shared.gitlab.project_json import ProjectAttributes, ProjectDocument
-from shared.jobs.progress import Progress, RelationProgress
+from shared.jobs.progress import Note, Progress, RelationProgress
 from shared.restore.entries import lfs_differences, lfs_index_of, unusable_failure, verifier_of
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FailureLog
 from shared.restore.intake import EntryIntake, EntryReceiver, EntryWriter
+
+_LONGEST_COMPONENT = 255
+_LONGEST_CHARACTER = 4
 
 
 class NotAProject(ArchiveError):
@@ -37,6 +41,9 @@ class ArchiveContentWriter(EntryWriter, Protocol):
 
     async def directory(self, name: str, mtime: int) -> None:
         """Add a directory."""
+
+    async def withdraw(self, name: str) -> None:
+        """Take back a file that was committed, if there is one of that name."""
 
 
 class Restorer:
@@ -78,6 +85,8 @@ class Restorer:
                 await self._receive(data)
             case EntryEnded():
                 await self._end()
+            case EntryWithdrawn():
+                await self._withdraw(event)
             case EntryLeftOut():
                 await self._failures.add(unusable_failure(event))
             case ArchiveEnded():
@@ -88,6 +97,8 @@ class Restorer:
     async def _start(self, entry: EntryStarted) -> None:
         self._tree = self._tree or entry.name == TREE or entry.name.startswith(f"{TREE}/")
         self._groups = self._groups or entry.name.startswith(GROUPS)
+        if _has_long_component(entry.name):
+            self._progress.notes[Note.LONG_NAMES] += 1
         if entry.kind is TarEntryKind.DIRECTORY:
             await self._directory(entry)
         else:
@@ -109,6 +120,14 @@ class Restorer:
             await self._open.close()
             self._open = None
         self._progress.entries += 1
+
+    async def _withdraw(self, entry: EntryWithdrawn) -> None:
+        """Take a file back, with all that was told of it: counts, failures of lines, attributes."""
+        self._progress.notes[Note.REPEATED_NAMES] += 1
+        if relation := relation_of(entry.name):
+            self._progress.withdraw_relation(relation)
+            await self._failures.withdraw(relation)
+        await self._writer.withdraw(entry.name)
 
     async def _receiver(self, entry: EntryStarted) -> EntryReceiver:
         self._version = self._version or entry.name == VERSION
@@ -144,3 +163,11 @@ class Restorer:
             for failure in lfs_differences(self._lfs_index, self._lfs_objects):
                 await self._failures.add(failure)
         return self.project
+
+
+def _has_long_component(name: str) -> bool:
+    """Tell whether a component has over 255 bytes, which no file system of Linux takes."""
+    # A fast test first: few names are so long in all.
+    return len(name) * _LONGEST_CHARACTER > _LONGEST_COMPONENT and any(
+        len(component.encode()) > _LONGEST_COMPONENT for component in name.split("/")
+    )

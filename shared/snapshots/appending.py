@@ -47,10 +47,13 @@ async def append_for_job(
     entries: Sequence[Entry],
     segments: Sequence[Segment],
     runs: Sequence[BodyRun] = (),
+    withdrawn: Sequence[str] = (),
 ) -> None:
     """Append rows to the open snapshot of a job. Raises LeaseLost where another attempt has deleted it."""
     try:
-        await append(pool, snapshot_id=snapshot_id, entries=entries, segments=segments, runs=runs)
+        await append(
+            pool, snapshot_id=snapshot_id, entries=entries, segments=segments, runs=runs, withdrawn=withdrawn
+        )
     except SnapshotGone as error:
         raise LeaseLost(lease.job_id) from error
 
@@ -62,12 +65,17 @@ async def append(
     entries: Sequence[Entry],
     segments: Sequence[Segment],
     runs: Sequence[BodyRun] = (),
+    withdrawn: Sequence[str] = (),
 ) -> None:
-    """Append rows to a snapshot, all or none. Raises SnapshotGone."""
+    """Append rows to a snapshot, all or none. Raises SnapshotGone.
+
+    First those of the ``withdrawn`` names are deleted, and, where there are such, all runs before: they have
+    what is withdrawn among the rest.
+    """
     rows_of_entries = [row_of_entry(entry) for entry in entries]
     rows_of_segments = [row_of_segment(segment) for segment in segments]
     try:
-        if len(entries) + len(segments) + len(runs) <= _FEW:
+        if len(entries) + len(segments) + len(runs) <= _FEW and not withdrawn:
             columns = (
                 *_columns(rows_of_entries, len(ENTRY)),
                 *_columns(rows_of_segments, len(SEGMENT)),
@@ -76,11 +84,22 @@ async def append(
             await pool.execute(_APPEND, snapshot_id, *columns)
             return
         async with pool.acquire() as db, db.transaction():
+            await _delete(db, snapshot_id, withdrawn)
             await _copy(db, "entries", ENTRY, snapshot_id, rows_of_entries)
             await _copy(db, "segments", SEGMENT, snapshot_id, rows_of_segments)
             await body_runs.copy_runs(db, snapshot_id, runs)
     except ForeignKeyViolationError as error:
         raise SnapshotGone(snapshot_id) from error
+
+
+async def _delete(db: Connection, snapshot_id: int, names: Sequence[str]) -> None:
+    if names:
+        for table in ("entries", "segments"):
+            await db.execute(
+                f"DELETE FROM {table} WHERE snapshot_id = $1 AND name = ANY($2)",  # noqa: S608  # fixed texts
+                snapshot_id, names,
+            )  # fmt: skip
+        await db.execute("DELETE FROM runs WHERE snapshot_id = $1", snapshot_id)
 
 
 async def _copy(

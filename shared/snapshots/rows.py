@@ -14,9 +14,17 @@ class WriteRows(Protocol):
     """Writes rows of one open snapshot. Raises where the caller may not write into it any more."""
 
     async def __call__(
-        self, *, entries: Sequence[Entry], segments: Sequence[Segment], runs: Sequence[BodyRun]
+        self,
+        *,
+        entries: Sequence[Entry],
+        segments: Sequence[Segment],
+        runs: Sequence[BodyRun],
+        withdrawn: Sequence[str],
     ) -> None:
-        """Write the rows, all or none."""
+        """Write the rows, all or none.
+
+        First the rows of the ``withdrawn`` names are deleted and, where there are such, all runs before.
+        """
 
 
 class Rows:
@@ -27,6 +35,7 @@ class Rows:
         self._entries: list[Entry] = []
         self._segments: list[Segment] = []
         self._runs: list[BodyRun] = []
+        self._withdrawn: list[str] = []
         self.entries = 0
 
     async def add(self, row: Entry | Segment | BodyRun) -> None:
@@ -38,7 +47,19 @@ class Rows:
             self._segments.append(row)
         else:
             self._runs.append(row)
-        if len(self._entries) + len(self._segments) + len(self._runs) >= _BATCH:
+        await self._flush_if_due()
+
+    async def withdraw(self, name: str) -> None:
+        """Take back the rows of an entry, and all runs. Raises what ``write`` raises."""
+        self._entries = [each for each in self._entries if each.name != name]
+        self._segments = [each for each in self._segments if each.name != name]
+        self._runs.clear()
+        self._withdrawn.append(name)
+        await self._flush_if_due()
+
+    async def _flush_if_due(self) -> None:
+        waiting = len(self._entries) + len(self._segments) + len(self._runs) + len(self._withdrawn)
+        if waiting >= _BATCH:
             await self.flush()
 
     async def flush(self) -> None:
@@ -46,4 +67,5 @@ class Rows:
         entries, self._entries = self._entries, []
         segments, self._segments = self._segments, []
         runs, self._runs = self._runs, []
-        await self._write(entries=entries, segments=segments, runs=runs)
+        withdrawn, self._withdrawn = self._withdrawn, []
+        await self._write(entries=entries, segments=segments, runs=runs, withdrawn=withdrawn)

@@ -70,6 +70,15 @@ class SnapshotWriter:
         await self._large.open()
         return self._large
 
+    async def withdraw(self, name: str) -> None:
+        """Take back a file that was committed. Its bytes stay in the pack, where nothing names them.
+
+        The body is laid out no further: the first export does that, as for snapshots that requests write.
+        """
+        await self._rows.withdraw(name)
+        if isinstance(self._layout, BodyWriter):
+            self._layout = NoBody()
+
     async def abort(self) -> None:
         """Abort the upload of a large blob that is not committed. Does nothing after ``close``."""
         if self._large:

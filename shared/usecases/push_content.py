@@ -30,7 +30,7 @@ from shared.pushes.store import Push
 from shared.restore.archive_events import archive_events
 from shared.restore.entries import is_document, verifier_of
 from shared.restore.event_loop import EventLoopYielder
-from shared.restore.failures import Failure, LimitedFailures
+from shared.restore.failures import Failure, LimitedFailures, is_of_lines
 from shared.restore.intake import EntryIntake
 from shared.restore.restorer import Restorer
 from shared.settings.archive_limits import LimitsProvider
@@ -60,7 +60,7 @@ class FirstFailures:
 
     def __init__(self) -> None:
         self.first: list[Failure] = []
-        self.log = LimitedFailures(self._keep)
+        self.log = LimitedFailures(self._keep, self._withdraw)
 
     @property
     def count(self) -> int:
@@ -72,6 +72,9 @@ class FirstFailures:
             raise EntryUnusable(failure.message)
         if len(self.first) < SHOWN_FAILURES:
             self.first.append(failure)
+
+    async def _withdraw(self, relation: str) -> None:
+        self.first = [each for each in self.first if not is_of_lines(each, relation)]
 
 
 @dataclass(frozen=True, slots=True)

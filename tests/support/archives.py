@@ -17,6 +17,7 @@ from shared.archive.events import (
     EntryEnded,
     EntryLeftOut,
     EntryStarted,
+    EntryWithdrawn,
     TarEntryKind,
 )
 from shared.archive.gzip_reader import STEP
@@ -165,6 +166,9 @@ def collected(stream: Iterable[ArchiveEvent]) -> list[Entry]:
                 assert len(data) == started.size
                 entries.append(Entry(started.name, started.kind, started.mtime, bytes(data)))
                 started = None
+            case EntryWithdrawn():
+                assert started is None
+                entries = [found for found in entries if found.name != event.name]
             case EntryLeftOut():
                 assert started is None
             case ArchiveEnded():

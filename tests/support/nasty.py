@@ -84,6 +84,8 @@ HUGE: dict[str, Callable[[], Iterator[bytes]]] = {
     "stretches of sparse files": _entries(
         lambda n: pax_1_0(b"./uploads/%d" % n, [(each, b"") for each in range(5000)], 5000)
     ),
+    "a file again": _entries(lambda n: file("uploads/again", b"%d" % n)),
+    "a relation again": _entries(lambda n: file("tree/project/issues.ndjson", b"x\n")),
     "names that cannot be kept": _entries(lambda n: header(b"./uploads/\xff%d" % n)),
     "a file of many lines": lambda: _endless("uploads/z", b"\n"),
     "references of a bundle": lambda: chain(

@@ -43,6 +43,9 @@ class _Writer:
 
     async def directory(self, name: str, mtime: int) -> None: ...
 
+    async def withdraw(self, name: str) -> None:
+        await self._rows.withdraw(name)
+
     def relation(self, name: str, mtime: int) -> RelationSink:
         return RelationSink(name, mtime, pack=self._pack, rows=self._rows, body=NoBody())
 
@@ -61,7 +64,7 @@ class _Pieces:
             yield piece
 
 
-async def _forget(_: Failure) -> None: ...
+async def _forget(_: Failure | str) -> None: ...
 
 
 async def restore(pieces: Iterable[bytes], budget: Budget, *, limits: Limits | None = None) -> Progress:
@@ -71,7 +74,7 @@ async def restore(pieces: Iterable[bytes], budget: Budget, *, limits: Limits | N
         _Writer(),
         limits=limits,
         budget=budget,
-        failures=LimitedFailures(_forget),
+        failures=LimitedFailures(_forget, _forget),
         progress=progress,
         yielder=yielder,
     )

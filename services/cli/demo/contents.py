@@ -9,8 +9,16 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
-from shared.archive.events import ArchiveEvent, EntryData, EntryEnded, EntryStarted, TarEntryKind
+from shared.archive.events import (
+    ArchiveEvent,
+    EntryData,
+    EntryEnded,
+    EntryStarted,
+    EntryWithdrawn,
+    TarEntryKind,
+)
 from shared.archive.reader import ArchiveReader
+from shared.restore.archive_events import NAME_RULES
 
 _CHUNK = 256 * 1024
 _DIGEST = 16
@@ -77,6 +85,9 @@ class _Collector:
                 self._receive(data)
             case EntryEnded() if self._name:
                 self._end()
+            case EntryWithdrawn(name):
+                for found in (self.contents.sizes, self.contents.blobs, self.contents.lines):
+                    found.pop(name, None)
 
     def _start(self, entry: EntryStarted) -> None:
         self._name = entry.name
@@ -106,7 +117,7 @@ def _is_relation(name: str) -> bool:
 
 def read_contents(archive: Path) -> Contents:
     """Read ``archive`` as a stream. Raises ArchiveError."""
-    reader, collector = ArchiveReader(), _Collector()
+    reader, collector = ArchiveReader(rules=NAME_RULES), _Collector()
     with archive.open("rb") as file:
         while chunk := file.read(_CHUNK):
             for event in reader.feed(chunk):

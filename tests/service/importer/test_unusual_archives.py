@@ -6,6 +6,8 @@ import asyncio
 import gzip
 import hashlib
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,26 @@ import pytest
 from services.cli.verification import ImportWouldFail, verify
 from shared.archive.limits import MIB, Limits
 from shared.jobs.failed_relations import FailedRelation
+from shared.snapshots import appending
+from shared.snapshots.models import Entry
 from tests.support.archives import entry, file, header, packed
+from tests.support.contents import assert_accepted_by_gnu
 from tests.support.projects import MINIMAL, VERSION, Dock, Imported, archive, bundle, files, project
 from tests.support.sparse import FORMATS, expanded
 
 SECRET = f"uploads/{'0123456789abcdef' * 2}"
 BLOCKS = b"".join(file(name, data) for name, data in MINIMAL)
+LARGE = os.urandom(5000)
+ISSUE = b'{"title":"t","iid":%d}\n'
 
 
 def told(failure: FailedRelation) -> tuple[str, int | None, str]:
     return (failure.relation, failure.line_number, failure.exception_message)
+
+
+async def progress(dock: Dock, imported: Imported) -> Any:
+    """What the row of the job has of it."""
+    return await dock.pool.fetchval("SELECT progress FROM jobs WHERE id = $1", imported.job.id)
 
 
 async def restored(dock: Dock, *parts: bytes) -> tuple[Imported, dict[str, bytes]]:
@@ -66,6 +78,85 @@ async def test_a_sparse_file_that_claims_more_than_an_archive_may_have_is_refuse
     dock.limits = Limits(decompressed=MIB)
     imported = await dock.run_import(packed(BLOCKS, FORMATS["old"](b"uploads/z", [], 2**63 - 1)))
     assert "over the limit of 1048576 bytes, reached in or after 'uploads/z'" in (imported.error or "")
+
+
+@pytest.mark.parametrize("first", [b"first", LARGE], ids=["packed", "own object"])
+@pytest.mark.parametrize("last", [b"last", LARGE[::-1]], ids=["packed", "own object"])
+async def test_of_two_files_with_one_name_the_last_counts(dock: Dock, first: bytes, last: bytes) -> None:
+    parts = [file("uploads/a", first), file("uploads/b", b"between"), file("uploads/a", last)]
+    imported, out = await restored(dock, *parts)
+    assert {name: data for name, data in out.items() if "uploads" in name} == {
+        "uploads/a": last, "uploads/b": b"between",
+    }  # fmt: skip
+    assert (await progress(dock, imported))["notes"] == {"repeated_names": 1}
+    rows = await dock.pool.fetch("SELECT raw_size FROM entries WHERE name = 'uploads/a'")
+    assert [row["raw_size"] for row in rows] == [len(last)]
+    await dock.collect()
+    assert len(dock.stored("blobs/")) == (last is not b"last")  # noqa: F632  # which of the two
+
+
+async def test_a_document_that_comes_again_is_that_of_the_project(dock: Dock, tmp_path: Path) -> None:
+    again = [file("tree/project.json", b'{"description":"last"}'), file("VERSION", b"0.2.4\n")]
+    _, out = await restored(dock, *again)
+    assert out["tree/project.json"] == b'{"description":"last"}'
+    assert await dock.pool.fetchval("SELECT description FROM projects WHERE id = 1") == "last"
+    exported = tmp_path / "out.tar.gz"
+    await asyncio.to_thread(exported.write_bytes, await dock.run_export())  # now its body is laid out
+    assert_accepted_by_gnu(exported)
+
+
+async def test_a_relation_that_comes_again_counts_alone_with_its_failures(dock: Dock) -> None:
+    name, lines = "tree/project/issues.ndjson", ISSUE % 1 + b"[]\n" + ISSUE % 2
+    last = b"[]\n[]\n" + ISSUE % 3
+    others = file("tree/project/labels.ndjson", b"[]\n")
+    imported, out = await restored(dock, file(name, lines), others, file(name, last))
+    assert out[name] == ISSUE % 3
+    assert [each[:2] for each in map(told, await dock.failures(imported))] == [
+        ("labels", 0), ("issues", 0), ("issues", 1),
+    ]  # fmt: skip
+    assert (await progress(dock, imported))["relations"]["issues"] == {
+        "bytes": len(last),
+        "lines": 1,
+        "failed": 2,
+    }
+    assert await dock.pool.fetchval("SELECT sum(lines) FROM segments WHERE name = $1", name) == 1
+
+
+async def test_failures_that_are_written_already_are_withdrawn_too(dock: Dock) -> None:
+    name = "tree/project/issues.ndjson"
+    imported, _ = await restored(dock, file(name, b"[]\n" * 1200), file(name, ISSUE % 1))
+    assert await dock.failures(imported) == []
+
+
+async def test_files_that_come_again_are_withdrawn_many_at_a_time(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[int, int]] = []
+    append = appending.append_for_job
+
+    async def spying(*args: Any, entries: Sequence[Entry], withdrawn: Sequence[str], **more: Any) -> None:
+        written.append((len(entries), len(withdrawn)))
+        await append(*args, entries=entries, withdrawn=withdrawn, **more)
+
+    monkeypatch.setattr(appending, "append_for_job", spying)
+    names = [f"uploads/{number}" for number in range(1100)]
+    _, out = await restored(
+        dock, *(file(name, b"1") for name in names), *(file(name, b"2") for name in names)
+    )
+    assert {out[name] for name in names} == {b"2"}
+    assert len(written) <= 6
+    assert sum(names for _, names in written) == 1100
+
+
+async def test_the_import_of_one_relation_refuses_one_that_comes_twice(dock: Dock) -> None:
+    await dock.run_import(project(issues=ISSUE % 1))
+    name = "tree/project/issues.ndjson"
+    refused = await dock.run_relation(archive([*MINIMAL, (name, ISSUE % 2), (name, ISSUE % 3)]))
+    assert refused.error == f"'{name}': the name occurs twice: its records are merged as they come"
+    assert (
+        await dock.run_relation(archive([*MINIMAL, ("a", b""), (name, ISSUE % 2), ("a", b"")]))
+    ).error is None
+    assert files(await dock.run_export())[name] == ISSUE % 1 + ISSUE % 2
 
 
 ODD = {
@@ -121,6 +212,18 @@ async def test_a_long_odd_name_leaves_room_for_the_reason(dock: Dock) -> None:
     assert failure.exception_message.startswith("the name is not UTF-8 (entry 3): 'uploads/\\xff\\xff")
 
 
+async def test_names_that_linux_cannot_unpack_are_kept_and_told(dock: Dock) -> None:
+    names = [
+        f"uploads/{'n' * 255}",
+        f"uploads/{'n' * 256}",
+        f"uploads/{'ü' * 128}/a",
+        f"uploads/{'n/' * 200}a",
+    ]
+    imported, out = await restored(dock, *(file(name, b"1") for name in names))
+    assert set(names) <= out.keys()
+    assert (await progress(dock, imported))["notes"] == {"long_names": 2}
+
+
 PREREQUISITES = bundle().replace(b"# v2 git bundle\n", b"# v2 git bundle\n-" + b"1" * 40 + b" before\n")
 
 
@@ -174,6 +277,13 @@ async def test_without_an_index_lfs_objects_are_the_projects(dock: Dock) -> None
     assert await dock.failures(imported) == []
 
 
+async def test_of_two_indexes_the_last_counts(dock: Dock) -> None:
+    index = f'{{"{lfs(b"1")[0].rpartition("/")[2]}":[0]}}'.encode()
+    parts = [("lfs-objects.json", b"{}"), lfs(b"1"), ("lfs-objects.json", index)]
+    imported, _ = await restored(dock, *(file(*part) for part in parts))
+    assert await dock.failures(imported) == []
+
+
 async def test_white_space_behind_the_stream_is_let_pass(dock: Dock) -> None:
     assert (await dock.run_import(project() + b"\r\n")).error is None
     refused = await dock.run_import(project() + b"\r\nx")
@@ -190,3 +300,14 @@ async def test_white_space_behind_the_stream_is_let_pass(dock: Dock) -> None:
 )
 async def test_what_is_given_by_mistake_is_named(dock: Dock, data: bytes, named: str) -> None:
     assert named in ((await dock.run_import(data)).error or "")
+
+
+async def test_a_body_that_was_begun_before_a_withdrawal_leaves_no_run(dock: Dock) -> None:
+    large = [file("uploads/a", LARGE), file("uploads/c", LARGE[::-1])]
+    imported = await dock.run_import(packed(BLOCKS, *large, file("uploads/b", b"1"), file("uploads/b", b"2")))
+    assert imported.error is None
+    assert (
+        await dock.pool.fetchval("SELECT count(*) FROM runs") == 0
+    )  # the second large blob has written that of the first
+    out = files(await dock.run_export())
+    assert (out["uploads/a"], out["uploads/b"]) == (LARGE, b"2")

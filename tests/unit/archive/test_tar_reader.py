@@ -9,7 +9,6 @@ from shared.archive.errors import (
     BadNumber,
     Device,
     DirectoryWithData,
-    DuplicateName,
     EmptyName,
     FileAndDirectory,
     GarbageAfterArchive,
@@ -24,7 +23,7 @@ from shared.archive.errors import (
     Truncated,
     UnknownType,
 )
-from shared.archive.events import EntryLeftOut, TarEntryKind
+from shared.archive.events import EntryLeftOut, EntryWithdrawn, TarEntryKind
 from shared.archive.limits import Limits
 from shared.archive.names import NameRules
 from shared.errors import ArchiveError
@@ -191,8 +190,14 @@ def test_times_are_clamped_to_what_a_header_can_say(cut: int) -> None:
     assert [found.mtime for found in read(packed(*parts), cut=cut)] == [0, 8**11 - 1, 0]
 
 
-def test_duplicates_are_refused_whatever_their_spelling(cut: int) -> None:
-    assert_refused(DuplicateName, entry(b"./the-entry"), entry(b".//the-entry"), cut=cut)
+def test_of_files_with_one_name_the_last_counts_whatever_its_spelling(cut: int) -> None:
+    parts = [entry(b"./a", b"1"), entry(b"b", b"2"), entry(b".//a", b"3"), entry(b"/a", b"44")]
+    archive, rules = packed(*parts), NameRules(roots=frozenset({"a"}))
+    assert [(each.name, each.data) for each in read(archive, cut=cut, rules=rules)] == [
+        ("b", b"2"), ("a", b"44"),
+    ]  # fmt: skip
+    withdrawn = [each for each in events(archive, cut=cut, rules=rules) if isinstance(each, EntryWithdrawn)]
+    assert withdrawn == [EntryWithdrawn("a")] * 2
 
 
 def test_a_directory_may_come_twice(cut: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.jobs import progress as progress_module
-from shared.jobs.progress import Phase, Progress, RelationProgress
+from shared.jobs.progress import Note, Phase, Progress, RelationProgress
 
 
 @pytest.fixture
@@ -43,3 +43,18 @@ def test_a_phase_lasts_until_the_next_begins_and_the_last_one_still_does(clock: 
 def test_a_relation_tells_its_bytes_and_its_lines() -> None:
     progress = Progress(relations={"issues": RelationProgress(bytes=20, lines=1, failed=2)})
     assert progress.report()["relations"] == {"issues": {"bytes": 20, "lines": 1, "failed": 2}}
+
+
+def test_notes_are_told_by_their_names() -> None:
+    progress = Progress()
+    assert progress.report()["notes"] == {}
+    progress.notes[Note.LONG_NAMES] += 2
+    assert progress.report()["notes"] == {"long_names": 2}
+
+
+def test_a_relation_that_is_withdrawn_is_counted_no_more_and_was_a_step() -> None:
+    progress = Progress(relations={"issues": RelationProgress(bytes=20, lines=1, failed=2)})
+    before = progress.steps
+    progress.withdraw_relation("issues")
+    progress.withdraw_relation("labels")
+    assert (progress.report()["relations"], progress.steps > before) == ({}, True)

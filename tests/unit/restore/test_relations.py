@@ -35,6 +35,8 @@ class Kept:
     async def add(self, failure: Failure) -> None:
         self.failed.append(failure.line_number)
 
+    async def withdraw(self, relation: str) -> None: ...
+
 
 async def receive(*pieces: bytes, depth: int = DEPTH) -> Kept:
     kept = Kept()
