@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from services.cli.errors import UsageError, utf8
-from shared.archive.names import is_litter
-from shared.gitlab.layout import PROJECT, FileKind, kind_of, relation_of
+from shared.archive.litter import MAGIC_LENGTH, is_apple_double, is_folder_settings, may_be_litter
+from shared.gitlab.layout import PROJECT, USERS_FOLDERS, FileKind, kind_of, relation_of
 
 _ADDRESSES = {
     FileKind.PROJECT: "project",
@@ -66,11 +66,20 @@ def _walk(folder: Path, above: str) -> Iterator[TreeFile]:
             name = f"{above}{each.name}"
             if name != utf8(name):
                 raise UsageError(f"{each.path} has a name that is no UTF-8, as names in archives are")
-            if is_litter(name):
-                continue
             if each.is_dir(follow_symlinks=False):
                 yield from _walk(Path(each.path), f"{name}/")
             elif each.is_file(follow_symlinks=False):
+                if may_be_litter(name) and _is_litter(Path(each.path), name):
+                    continue
                 yield TreeFile(name, Path(each.path), each.stat().st_size)
             else:
                 raise UsageError(f"{each.path} is neither a file nor a folder")
+
+
+def _is_litter(path: Path, name: str) -> bool:
+    """Tell whether macOS has added the file, as an import of the folder's archive would."""
+    with path.open("rb") as file:
+        begin = file.read(MAGIC_LENGTH)
+    if is_folder_settings(name, begin):
+        return not name.startswith(USERS_FOLDERS)
+    return is_apple_double(name, begin) and path.with_name(path.name[2:]).exists()

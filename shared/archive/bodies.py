@@ -1,12 +1,13 @@
-"""Bodies of entries whose bytes are not told as they come: those of sparse files."""
+"""Bodies of entries whose bytes are not told as they come: sparse files, and what may be litter."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from shared.archive.budget import Budget, Work
 from shared.archive.errors import BadSparseMap
-from shared.archive.events import EntryData, EntryEnded, TarEvent
+from shared.archive.events import EntryData, EntryDropped, EntryEnded, EntryStarted, TarEvent
+from shared.archive.litter import MAGIC_LENGTH
 from shared.archive.sparse import DataMap, Numbers, Sparse, check_map
 
 ENDED = EntryEnded()
@@ -75,3 +76,50 @@ class SparseBody:
             raise BadSparseMap(self._name, "it is cut off")
         yield from self._zeros(self._size)
         yield ENDED
+
+
+class SuspectBody:
+    """Tells a file whose name is one of litter, unless its first bytes, which it holds back, are so as well.
+
+    ``is_litter`` judges them, and ``start`` gives the events with which the file begins.
+    """
+
+    def __init__(
+        self,
+        started: EntryStarted,
+        *,
+        is_litter: Callable[[str, bytes], bool],
+        start: Callable[[EntryStarted], Iterator[TarEvent]],
+    ) -> None:
+        self._started = started
+        self._is_litter = is_litter
+        self._start = start
+        self._held = b""
+        self._is_judged = self._is_told = False
+
+    def take(self, piece: bytes) -> Iterator[TarEvent]:
+        """Tell the next bytes, or hold them back, or drop them."""
+        if not self._is_judged:
+            self._held += piece
+            if len(self._held) >= MAGIC_LENGTH:
+                yield from self._judge()
+        elif self._is_told:
+            yield EntryData(piece)
+
+    def _judge(self) -> Iterator[TarEvent]:
+        self._is_judged = True
+        name, held = self._started.name, self._held
+        self._is_told = not self._is_litter(name, held)
+        if not self._is_told:
+            yield EntryDropped(name)
+            return
+        yield from self._start(self._started)
+        if held:
+            yield EntryData(held)
+
+    def close(self) -> Iterator[TarEvent]:
+        """End the file."""
+        if not self._is_judged:
+            yield from self._judge()
+        if self._is_told:
+            yield ENDED

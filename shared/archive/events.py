@@ -2,7 +2,7 @@
 
 An entry is ``EntryStarted``, any number of ``EntryData``, ``EntryEnded``; the last one is followed by one
 ``ArchiveEnded``. Until that comes, nothing is confirmed: checksums are at the end of a stream. What is not of
-the archive's content is told between entries: ``EntryWithdrawn``, ``EntryLeftOut``.
+the archive's content is told between entries: ``EntryWithdrawn``, ``EntryDropped``, ``EntryLeftOut``.
 """
 
 from __future__ import annotations
@@ -51,8 +51,17 @@ class EntryEnded:
 class EntryWithdrawn:
     """The file of that name, which was told before, is not of the content.
 
-    Another one of its name follows, which counts as it does where GNU tar extracts both.
+    Another one of its name follows, which counts as it does where GNU tar extracts both; or, if it
+    ``is_litter``, macOS has added it, which only a later entry shows.
     """
+
+    name: str
+    is_litter: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDropped:
+    """A file that macOS has added was skipped."""
 
     name: str
 
@@ -78,5 +87,5 @@ class ArchiveEnded:
     entries: int
 
 
-TarEvent: TypeAlias = EntryStarted | EntryData | EntryEnded | EntryWithdrawn | EntryLeftOut
+TarEvent: TypeAlias = EntryStarted | EntryData | EntryEnded | EntryWithdrawn | EntryDropped | EntryLeftOut
 ArchiveEvent: TypeAlias = TarEvent | ArchiveEnded

@@ -1,4 +1,4 @@
-"""Names of entries: which are safe, which cost their entry, which are skipped, and which were used before."""
+"""Names of entries: which are safe, which cost their entry, and which were used before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from shared.archive.errors import (
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _NO_UTF8 = re.compile("[\ud800-\udfff]")
 _ODD = ("//", "/./", "/../")
-_RESOURCE_FORKS = "__MACOSX"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +26,12 @@ class NameRules:
     """What names mean in the archives that are read.
 
     A name that begins with a slash is taken without it, as GNU tar does, where its first component then is
-    one of ``roots``; any other one aims at a place of a file system.
+    one of ``roots``; any other one aims at a place of a file system. Folder settings of macOS are kept below
+    ``users_folders``, which end in ``/``.
     """
 
     roots: AbstractSet[str] = frozenset()
+    users_folders: tuple[str, ...] = ()
 
 
 def normalise_name(raw: bytes, limit: int, roots: AbstractSet[str] = frozenset()) -> str:
@@ -68,12 +69,6 @@ def _check_characters(name: str, raw: bytes) -> None:
         raise ControlCharacterInName(raw)
 
 
-def is_litter(name: str) -> bool:
-    """Tell whether macOS has added the entry: AppleDouble files, folder settings, resource forks."""
-    last = name.rpartition("/")[2]
-    return last.startswith("._") or last == ".DS_Store" or name.partition("/")[0] == _RESOURCE_FORKS
-
-
 class NameSet:
     """The names that an archive has used.
 
@@ -86,6 +81,10 @@ class NameSet:
         self._files: set[int] = set()
         self._directories: set[int] = set()
         self._last_parent = ""
+
+    def __contains__(self, name: str) -> bool:
+        known = hash(name)
+        return known in self._files or known in self._directories
 
     def claim_file(self, name: str) -> int:
         """Add the name of a file and the directories above it; give how many names are new.

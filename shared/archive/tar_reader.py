@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.archive.bodies import ENDED, SparseBody
+from shared.archive.bodies import ENDED, SparseBody, SuspectBody
 from shared.archive.budget import Budget, Work
 from shared.archive.errors import (
     ArchiveTooLarge,
@@ -39,7 +39,14 @@ from shared.archive.events import (
 )
 from shared.archive.extensions import Extensions
 from shared.archive.limits import Limits
-from shared.archive.names import NameRules, NameSet, is_litter, normalise_name
+from shared.archive.litter import (
+    doubles_of,
+    is_apple_double,
+    is_folder_settings,
+    may_be_litter,
+    sibling_of,
+)
+from shared.archive.names import NameRules, NameSet, normalise_name
 from shared.archive.signatures import describe
 from shared.archive.sparse import OldSparse, Sparse
 from shared.archive.tar_header import BLOCK, MTIME_MAX, ZERO_BLOCK, Header, parse_header
@@ -82,9 +89,10 @@ class TarReader:
         self._budget = budget
         self._rules = rules or NameRules()
         self._names = NameSet(limits.entries)
+        self._doubles: set[int] = set()  # hashes of names of AppleDoubles whose siblings may still come
         self._extensions = Extensions(limits.header, stretches=limits.stretches)
         self._old_sparse: tuple[Header, OldSparse] | None = None  # whose map goes on in the next block
-        self._body: SparseBody | None = None  # None where data is told as it comes
+        self._body: SparseBody | SuspectBody | None = None  # None where data is told as it comes
         self._data_left = 0
         self._skip_left = 0  # after the data: padding, and bodies of skipped entries
         self._block = b""  # the beginning of a header that the feed cut
@@ -195,9 +203,6 @@ class TarReader:
             yield EntryLeftOut(self.entries, error)
             return
         self._check_entry(name, header, sparse)
-        if is_litter(name):
-            self._advance(header.size, skip_body=True)
-            return
         self._advance(header.size, skip_body=kind is TarEntryKind.DIRECTORY)
         mtime = min(max(header.mtime, 0), MTIME_MAX)
         if kind is TarEntryKind.FILE:
@@ -229,12 +234,18 @@ class TarReader:
             self._body = SparseBody(
                 sparse, stored=header.size, name=header.name, most=self._limits.stretches, budget=self._budget
             )
-        yield from self._claim_file(started)
+            yield from self._claim_file(started)
+        elif may_be_litter(started.name):
+            self._body = SuspectBody(started, is_litter=self._is_litter, start=self._claim_file)
+        else:
+            yield from self._claim_file(started)
         if not self._data_left:
             yield from self._end_entry()
 
     def _start_directory(self, started: EntryStarted) -> Iterator[TarEvent]:
         self._pay_implied(self._names.claim_directory(started.name))
+        if self._doubles:
+            yield from self._withdraw_doubles(started.name)
         yield started
         yield ENDED
 
@@ -243,13 +254,38 @@ class TarReader:
         self._pay_implied(new)
         if not new:
             self._budget.spend(Work.ENTRIES, 1)
-            yield EntryWithdrawn(started.name)
+            yield EntryWithdrawn(started.name, is_litter=False)
+        if self._doubles:
+            yield from self._withdraw_doubles(started.name)
         yield started
 
     def _pay_implied(self, new: int) -> None:
         # The header has paid for the name itself, but not for the directories that it implies.
         if new > 1:
             self._budget.spend(Work.ENTRIES, new - 1)
+
+    def _is_litter(self, name: str, begin: bytes) -> bool:
+        """Judge a file by its name and its first bytes; an AppleDouble before its sibling waits for that.
+
+        One that replaces a file of its name is none, as that file must not stay in its place.
+        """
+        self._doubles.discard(hash(name))
+        is_first = name not in self._names
+        if is_folder_settings(name, begin):
+            return is_first and not name.startswith(self._rules.users_folders)
+        if not is_apple_double(name, begin):
+            return False
+        sibling = sibling_of(name)
+        if is_first and (not sibling or sibling in self._names):
+            return True
+        self._doubles.add(hash(name))
+        return False
+
+    def _withdraw_doubles(self, name: str) -> Iterator[TarEvent]:
+        for double in doubles_of(name):
+            if hash(double) in self._doubles:
+                self._doubles.discard(hash(double))
+                yield EntryWithdrawn(double, is_litter=True)
 
     def _end_entry(self) -> Iterator[TarEvent]:
         body, self._body = self._body, None

@@ -93,6 +93,9 @@ TOP_NAMES = frozenset(
 )
 """The first components of all names that a GitLab writes into an archive."""
 
+USERS_FOLDERS = tuple(_TYPES[kind].folder for kind in (FileKind.UPLOAD, FileKind.LFS_OBJECT, FileKind.AVATAR))
+"""The folders of files whose names, or bytes, are those of users."""
+
 
 def kind_of(name: str) -> FileKind:
     """Give the kind of the file with that name."""

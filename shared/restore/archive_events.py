@@ -11,13 +11,13 @@ from shared.archive.events import ArchiveEvent
 from shared.archive.limits import Limits
 from shared.archive.names import NameRules
 from shared.archive.reader import ArchiveReader, Inflated
-from shared.gitlab.layout import TOP_NAMES
+from shared.gitlab.layout import TOP_NAMES, USERS_FOLDERS
 from shared.jobs.progress import Progress
 from shared.pieces import gathered, read_ahead
 from shared.restore.event_loop import EventLoopYielder
 from shared.shielding import on_thread
 
-NAME_RULES = NameRules(roots=TOP_NAMES)
+NAME_RULES = NameRules(roots=TOP_NAMES, users_folders=USERS_FOLDERS)
 """What names mean in GitLab's archives."""
 
 _GATHERED = 512 * 1024

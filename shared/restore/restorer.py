@@ -9,6 +9,7 @@ from shared.archive.events import (
     ArchiveEnded,
     ArchiveEvent,
     EntryData,
+    EntryDropped,
     EntryEnded,
     EntryLeftOut,
     EntryStarted,
@@ -87,6 +88,8 @@ class Restorer:
                 await self._end()
             case EntryWithdrawn():
                 await self._withdraw(event)
+            case EntryDropped():
+                self._progress.notes[Note.MACOS_FILES] += 1
             case EntryLeftOut():
                 await self._failures.add(unusable_failure(event))
             case ArchiveEnded():
@@ -123,7 +126,8 @@ class Restorer:
 
     async def _withdraw(self, entry: EntryWithdrawn) -> None:
         """Take a file back, with all that was told of it: counts, failures of lines, attributes."""
-        self._progress.notes[Note.REPEATED_NAMES] += 1
+        note = Note.MACOS_FILES if entry.is_litter else Note.REPEATED_NAMES
+        self._progress.notes[note] += 1
         if relation := relation_of(entry.name):
             self._progress.withdraw_relation(relation)
             await self._failures.withdraw(relation)

@@ -14,6 +14,7 @@ from shared.archive.events import (
     ArchiveEnded,
     ArchiveEvent,
     EntryData,
+    EntryDropped,
     EntryEnded,
     EntryLeftOut,
     EntryStarted,
@@ -169,7 +170,7 @@ def collected(stream: Iterable[ArchiveEvent]) -> list[Entry]:
             case EntryWithdrawn():
                 assert started is None
                 entries = [found for found in entries if found.name != event.name]
-            case EntryLeftOut():
+            case EntryDropped() | EntryLeftOut():
                 assert started is None
             case ArchiveEnded():
                 assert started is None

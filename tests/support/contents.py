@@ -33,10 +33,13 @@ def contents(archive: Path) -> Contents:
     with tarfile.open(archive, "r:gz") as tar:
         for member in tar:
             name = member.name.removeprefix("./")
-            if not member.isfile() or _dropped(name):
+            if not member.isfile():
                 continue
             data = tar.extractfile(member)
             assert data is not None
+            if _dropped(name, data.read(4)):
+                continue
+            data.seek(0)
             if name.startswith("tree/project/") and name.endswith(".ndjson"):
                 relations[name] = data.read().splitlines(keepends=True)
             else:
@@ -44,9 +47,8 @@ def contents(archive: Path) -> Contents:
     return Contents(relations, blobs)
 
 
-def _dropped(name: str) -> bool:
-    base = name.rpartition("/")[2]
-    return base.startswith("._") or base == ".DS_Store"
+def _dropped(name: str, begin: bytes) -> bool:
+    return name.rpartition("/")[2].startswith("._") and begin == b"\0\5\26\7"
 
 
 def assert_round_trip(

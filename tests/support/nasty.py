@@ -6,12 +6,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, count, repeat
 
-from tests.support.archives import file, header, long_name, pax, pax_record
+from tests.support.archives import file, header, long_name, padded, pax, pax_record
 from tests.support.projects import MINIMAL
 from tests.support.sparse import old, pax_1_0
 
 _ENDLESS = 8**11 - 1
 _BLOCK = 64 * 1024
+_DOUBLE = b"\0\5\26\7" + bytes(508)
 _DEEP = b"[" * 980 + b"]" * 980
 _LONG_LINE = 4 * 1024 * 1024
 """So long that it is worked on as a whole, and so short that many are paid for."""
@@ -79,7 +80,9 @@ HUGE: dict[str, Callable[[], Iterator[bytes]]] = {
     "nesting that is too deep": _line(_TITLE, b"[", b""),
     "zeros": lambda: _endless("uploads/z", bytes(_BLOCK)),
     "zeros in an LFS object": lambda: _endless(f"lfs-objects/{'0' * 64}", bytes(_BLOCK)),
-    "a file that is skipped": lambda: _endless("._z", bytes(_BLOCK)),
+    "a file that is skipped": lambda: chain(
+        [header(b"./._VERSION", size=_ENDLESS), _DOUBLE], repeat(bytes(_BLOCK))
+    ),
     "a sparse file": lambda: iter([old(b"./uploads/z", [], 2**40)]),
     "stretches of sparse files": _entries(
         lambda n: pax_1_0(b"./uploads/%d" % n, [(each, b"") for each in range(5000)], 5000)
@@ -106,7 +109,7 @@ HUGE: dict[str, Callable[[], Iterator[bytes]]] = {
     "folders that are implied anew": _entries(
         lambda n: long_name(b"./uploads/%d" % (n % 2) + b"/d" * 1000 + b"/%d" % n) + header(b"./uploads/x")
     ),
-    "skipped files": _entries(lambda _: header(b"./._x")),
+    "skipped files": _entries(lambda _: header(b"./._VERSION", size=4) + padded(_DOUBLE[:4])),
     "directories with lists": _entries(lambda n: header(b"./uploads/%d/" % n, kind=b"D")),
     "volume labels": _entries(lambda _: header(b"./x", kind=b"V")),
     "headers for all entries": _entries(lambda _: pax(pax_record(b"comment", b""), kind=b"g")),

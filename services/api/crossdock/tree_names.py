@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from shared.archive.names import is_litter, normalise_name
+from shared.archive.names import normalise_name
 from shared.errors import ArchiveError
 from shared.gitlab.layout import FileKind, file_name, folder_of, kind_of
 from shared.usecases.errors import EntryNameInvalid
@@ -71,9 +71,6 @@ def _relative(given: Mapping[str, str], parameter: str) -> str:
 
 def _check(name: str, limit: int) -> str:
     try:
-        name = normalise_name(name.encode(), limit)
+        return normalise_name(name.encode(), limit)
     except ArchiveError as error:
         raise EntryNameInvalid(str(error)) from None
-    if is_litter(name):
-        raise EntryNameInvalid(f"{name} is what macOS leaves behind, and no content")
-    return name

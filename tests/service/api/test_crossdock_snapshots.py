@@ -581,7 +581,6 @@ REFUSED = {
     f"uploads/{SECRET}/a%2F%2Fb": "name has a part that is empty, '.' or '..'",
     f"uploads/{SECRET}/a%2F": "name has a part that is empty, '.' or '..'",
     f"uploads/{SECRET}/a%0Ab": "control characters",
-    f"uploads/{SECRET}/._a": "is what macOS leaves behind, and no content",
     f"uploads/{SECRET}/{'n' * 2600}": "over the limit of 2600 bytes",
     "uploads/a%2Fb/c": "secret has a slash in it",
     "lfs/abc": "oid is not the SHA-256 of an LFS object",

@@ -37,6 +37,9 @@ def _squeezed(*blocks: bytes) -> bytes:
     return b"".join([*(squeeze.compress(block) for block in blocks), squeeze.flush()])
 
 
+DOUBLE = b"\0\5\26\7".ljust(512, b"\0")
+
+
 def _large(name: bytes, size: int) -> list[bytes]:
     return [header(b"./" + name, size=size), *([bytes(MIB)] * (size // MIB))]
 
@@ -237,7 +240,9 @@ async def _longest_turn() -> AsyncIterator[list[float]]:
 DULL = {
     "blank lines": lambda: _squeezed(PACKABLE, file("tree/project/issues.ndjson", b"\n" * 250_000)),
     "short lines": lambda: _squeezed(PACKABLE, file("tree/project/unknown.ndjson", b"{}\n" * 150_000)),
-    "a dropped file of zeros": lambda: _squeezed(PACKABLE, *_large(b"._x", 400 * MIB), bytes(1024)),
+    "a dropped file of zeros": lambda: _squeezed(
+        PACKABLE, header(b"._VERSION", size=400 * MIB), DOUBLE, *([bytes(MIB)] * 400)
+    ),
     "zeros after the end": lambda: _squeezed(PACKABLE, *([bytes(MIB)] * 400)),
     "the root directory again and again": lambda: _squeezed(
         PACKABLE, *([header(b"./", kind=b"5") * 2048] * 25), bytes(1024)

@@ -26,6 +26,7 @@ from tests.support.sparse import FORMATS, expanded
 SECRET = f"uploads/{'0123456789abcdef' * 2}"
 BLOCKS = b"".join(file(name, data) for name, data in MINIMAL)
 LARGE = os.urandom(5000)
+DOUBLE = b"\0\5\26\7" + bytes(80)
 ISSUE = b'{"title":"t","iid":%d}\n'
 
 
@@ -222,6 +223,22 @@ async def test_names_that_linux_cannot_unpack_are_kept_and_told(dock: Dock) -> N
     imported, out = await restored(dock, *(file(name, b"1") for name in names))
     assert set(names) <= out.keys()
     assert (await progress(dock, imported))["notes"] == {"long_names": 2}
+
+
+async def test_uploads_that_are_called_like_litter_are_kept_and_litter_is_counted(
+    dock: Dock, tmp_path: Path
+) -> None:
+    kept = [(f"{SECRET}/.DS_Store", b"\0\0\0\1Bud1"), (f"{SECRET}/._report.pdf", b"%PDF-1.7"),
+            (f"{SECRET}/report.pdf", b"%PDF-1.7"), ("__MACOSX/x", b"x")]  # fmt: skip
+    litter = [("._VERSION", DOUBLE), ("tree/.DS_Store", b"\0\0\0\1Bud1"), ("._later", DOUBLE)]
+    parts = [file(name, data) for name, data in [*litter, *kept, ("later", b"1")]]
+    imported, out = await restored(dock, *parts)
+    assert {**dict(MINIMAL), **dict(kept), "later": b"1"} == out
+    assert (await progress(dock, imported))["notes"] == {"macos_files": 3}
+    seen = await verified_strictly(tmp_path / "a.tar.gz", packed(BLOCKS, *parts))
+    assert seen.notes == {"macos_files": 3}
+    assert {each.name for each in seen.blobs} == out.keys()
+    assert (seen.blob_count, seen.blob_bytes) == (len(out), sum(map(len, out.values())))
 
 
 PREREQUISITES = bundle().replace(b"# v2 git bundle\n", b"# v2 git bundle\n-" + b"1" * 40 + b" before\n")

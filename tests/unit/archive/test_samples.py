@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from shared.archive.events import TarEntryKind
-from shared.archive.names import is_litter
+from shared.archive.litter import is_apple_double
 from shared.errors import ArchiveError
 from tests.support.archives import CUTS, Entry, read
 from tests.support.samples.table import SAMPLES, packed
@@ -22,7 +22,7 @@ def by_tarfile(archive: bytes) -> list[Entry]:
     """What Python's tarfile reads, less the root and what macOS left."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         members = [(member, member.name.removeprefix("./")) for member in tar if member.name != "."]
-        return [
+        found = [
             Entry(
                 name=name,
                 kind=TarEntryKind.DIRECTORY if member.isdir() else TarEntryKind.FILE,
@@ -30,8 +30,8 @@ def by_tarfile(archive: bytes) -> list[Entry]:
                 data=b"" if member.isdir() else _data(tar, member),
             )
             for member, name in members
-            if not is_litter(name)
         ]
+    return [each for each in found if not is_apple_double(each.name, each.data)]
 
 
 def _data(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

@@ -197,7 +197,7 @@ def test_of_files_with_one_name_the_last_counts_whatever_its_spelling(cut: int) 
         ("b", b"2"), ("a", b"44"),
     ]  # fmt: skip
     withdrawn = [each for each in events(archive, cut=cut, rules=rules) if isinstance(each, EntryWithdrawn)]
-    assert withdrawn == [EntryWithdrawn("a")] * 2
+    assert withdrawn == [EntryWithdrawn("a", is_litter=False)] * 2
 
 
 def test_a_directory_may_come_twice(cut: int) -> None:
@@ -207,25 +207,6 @@ def test_a_directory_may_come_twice(cut: int) -> None:
 @pytest.mark.parametrize("second", [header(b"the-entry/", kind=b"5"), entry(b"the-entry/below")])
 def test_a_file_that_is_a_directory_too_is_refused(second: bytes, cut: int) -> None:
     assert_refused(FileAndDirectory, entry(b"the-entry"), second, cut=cut)
-
-
-def test_what_macos_leaves_is_dropped_with_its_data(cut: int) -> None:
-    litter = [
-        entry(b"./._VERSION", b"AppleDouble" * 99),
-        entry(b"./._VERSION", b"again, and no duplicate"),
-        entry(b"d/.DS_Store", b"1"),
-        header(b"__MACOSX/", kind=b"5"),
-        entry(b"__MACOSX/d/f", b"2"),
-        header(b"._d/", kind=b"5"),
-    ]
-    assert told(*litter, entry(b"VERSION", b"0.2.4"), cut=cut) == [("VERSION", b"0.2.4")]
-
-
-def test_dropped_entries_count_for_the_limit(cut: int) -> None:
-    archive = packed(entry(b"._a"), entry(b"._b"), entry(b"._c"))
-    assert read(archive, cut=cut, limits=Limits(entries=3)) == []
-    with pytest.raises(TooManyEntries):
-        read(archive, cut=cut, limits=Limits(entries=2))
 
 
 @pytest.mark.parametrize("end", [b"", bytes(512), bytes(1024), bytes(10240), bytes(300_000)])

@@ -65,11 +65,17 @@ def test_every_file_of_a_tree_has_its_address(name: str, address: str) -> None:
 
 def test_the_files_of_a_tree_are_listed_without_what_macos_leaves_behind(tree: Path) -> None:
     (tree / "VERSION").write_text("0.2.4")
-    for name in ("._VERSION", ".DS_Store", "tree/._project.json"):
-        (tree / name).write_text("x")
-    (tree / "__MACOSX").mkdir()
-    (tree / "__MACOSX" / "x").write_text("x")
-    assert [(file.name, file.size) for file in tree_files(tree)] == [("VERSION", 5), ("tree/project.json", 2)]
+    for name in ("._VERSION", "tree/._project.json", "tree/._tree"):
+        (tree / name).write_bytes(b"\0\5\26\7")
+    (tree / "._tree").write_bytes(b"no double")
+    (tree / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (tree / "uploads").mkdir()
+    (tree / "uploads" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (tree / "tree" / ".DS_Store").write_text("a letter")
+    assert [(file.name, file.size) for file in tree_files(tree)] == [
+        ("._tree", 9), ("VERSION", 5), ("tree/.DS_Store", 8), ("tree/._tree", 4), ("tree/project.json", 2),
+        ("uploads/.DS_Store", 8),
+    ]  # fmt: skip
 
 
 def test_a_link_in_a_tree_is_refused(tree: Path) -> None:
