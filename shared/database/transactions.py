@@ -7,8 +7,8 @@ of that: both their changes and the caller's are made, or none.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
 from shared.database.pool import Connection, Database, Pool
@@ -74,6 +74,19 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     else:
         async with (await postponed.begin()).transaction():
             yield await postponed.begin()
+
+
+@contextmanager
+def committed_apart() -> Iterator[None]:
+    """Have each transaction of the block committed at its end, whatever the caller has postponed.
+
+    For work on many things, each for itself: one transaction would hold the locks of all until its end.
+    """
+    token = _POSTPONED.set(None)
+    try:
+        yield
+    finally:
+        _POSTPONED.reset(token)
 
 
 def current(pool: Pool) -> Database:

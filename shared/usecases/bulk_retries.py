@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shared.accounts.models import User
 from shared.accounts.users import find_user_by_id
 from shared.database.pool import Pool
+from shared.database.transactions import committed_apart
 from shared.errors import Refusal
 from shared.jobs.lists import ListedJob
 from shared.usecases.access import require_administrator
@@ -76,7 +77,8 @@ class BulkRetries:
         user = require_administrator(actor)
         found = await self._jobs.list(user, request, below=before, limit=limit + 1)
         taken = found[:limit]
-        ends = [] if dry_run else [await self._retry(each, origin=origin) for each in taken]
+        with committed_apart():
+            ends = [] if dry_run else [await self._retry(each, origin=origin) for each in taken]
         return BulkRetry(
             matched=[each.report.job.id for each in taken],
             retried=[each for each in ends if isinstance(each, RetriedJob)],

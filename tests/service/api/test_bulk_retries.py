@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from shared.accounts.models import AccessLevel, User
+from shared.database.transactions import postponed_commit
 from shared.jobs import store as jobs
 from shared.jobs.lists import JobQuery, job_list_query
 from shared.jobs.models import ExportOrder, ImportOrder, Job, JobKind, JobState
 from shared.projects import store
+from shared.usecases.job_origin import JobOrigin
+from shared.usecases.jobs import JobFilter
 from tests.support.api import Answer, Api
 
 AWAY = "storage_failed"
@@ -153,3 +156,17 @@ async def test_only_administrators_retry_the_jobs_of_others(api: Api) -> None:
         for by in ("ann", "max", None)
     ]
     assert statuses == [403, 403, 401]
+
+
+async def test_each_retry_is_committed_by_itself_also_where_an_answer_is_to_be_kept(
+    api: Api, root: User
+) -> None:
+    failed = await _failed(api, await api.user("ann"), "a")
+    retries = api.uses.bulk_retries
+    wanted = JobFilter(kinds=None, state=JobState.FAILED, code=AWAY, project=None, user=None)
+    async with postponed_commit(api.pool) as effect:
+        await retries.retry(
+            root, wanted, before=None, limit=5, dry_run=False, origin=JobOrigin(correlation_id="c")
+        )
+        assert effect.db is None  # nothing was begun that would wait for the end
+    assert (await _newest(api, failed)).id != failed.id
