@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.fuzz import archives, requests
 from tests.support.archives import entry, header, long_name, pax, pax_record
+from tests.support.sparse import FORMATS
 
 _BUNDLE = Path(__file__).parents[1] / "data" / "repository.bundle"
 
@@ -24,6 +25,18 @@ TAR = b"".join(
         pax(pax_record(b"comment", b"global"), kind=b"g"),
         entry(b"./._litter", b"AppleDouble"),
         entry(b"name", b"ustar", prefix=b"some/prefix"),
+    ]
+)
+_SPARSE = b"".join(
+    make(b"./uploads/%d" % number, [(0, b"begin"), (2000, b"later" * 100)], 5000)
+    for number, make in enumerate(FORMATS.values())
+)
+_DOUBLES = b"".join(
+    [
+        entry(b"./uploads/._a", b"\0\x05\x16\x07first"),
+        entry(b"./uploads/a", b"its sibling"),
+        entry(b"./uploads/a", b"the last one counts"),
+        entry(b"./uploads/\xff", b"no UTF-8"),
     ]
 )
 _GZIP_WITH_ALL_FIELDS = b"\x1f\x8b\x08\x1c\0\0\0\0\0\xff\x02\0xxname\0comment\0\x03\0" + bytes(8)
@@ -48,7 +61,7 @@ class Target:
 
 
 TARGETS = {
-    "tar": Target(archives.check_tar, [TAR, TAR + bytes(1024)], longest=16384),
+    "tar": Target(archives.check_tar, [TAR, TAR + bytes(1024), _SPARSE, _DOUBLES], longest=16384),
     "gzip": Target(
         archives.check_gzip,
         [gzip.compress(b"a" * 1000), gzip.compress(b"a", 0) * 2 + bytes(8), _GZIP_WITH_ALL_FIELDS],
