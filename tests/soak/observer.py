@@ -116,6 +116,7 @@ class Observer:
         while await collector.collect_snapshots():
             pass
         for _ in range(2):  # the first marks
+            await self.pool.execute("UPDATE suspects SET due_at = now()")
             while await collector.collect_objects():
                 pass
 
