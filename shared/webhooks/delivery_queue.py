@@ -3,6 +3,8 @@
 One process at a time sends to a webhook, one delivery after the other: a receiver is never flooded, and a
 slow one does not hold up the others. A turn lasts for ``BELIEVED_FOR`` after each delivery, which is longer
 than one delivery takes. Webhooks whose last request timed out come after those whose last one did not.
+
+A webhook is locked before its deliveries, as it is by who deletes it: the other way round is a deadlock.
 """
 
 from __future__ import annotations
@@ -117,8 +119,8 @@ async def release_all(db: Database) -> None:
 async def record_delivered(pool: Pool, delivery: WebhookDelivery, attempt: Attempt) -> None:
     """Record a delivery that was accepted, which ends every pause of its webhook."""
     async with pool.acquire() as db, db.transaction():
-        await _note(db, delivery, attempt, DeliveryState.DELIVERED)
         await db.execute(f"UPDATE webhooks SET {READY} WHERE id = $1", delivery.webhook_id)  # noqa: S608  # fixed texts
+        await _note(db, delivery, attempt, DeliveryState.DELIVERED)
 
 
 async def record_refused(
@@ -129,6 +131,13 @@ async def record_refused(
     Later deliveries of the same job wait for it. The webhook gets a pause of one second to five minutes.
     """
     async with pool.acquire() as db, db.transaction():
+        await db.execute(
+            """UPDATE webhooks SET failures = failures + 1, failing_since = coalesce(failing_since, now()),
+                   timeouts = CASE WHEN $4 THEN timeouts + 1 ELSE 0 END,
+                   resume_at = now() + least(interval '1 second' * 2 ^ least(failures, $2), $3::interval)
+               WHERE id = $1""",
+            delivery.webhook_id, _MOST_DOUBLINGS, _LONGEST_PAUSE, attempt.timed_out,
+        )  # fmt: skip
         if again_in is None:
             await _note(db, delivery, attempt, DeliveryState.FAILED)
         else:
@@ -138,13 +147,6 @@ async def record_refused(
                    WHERE webhook_id = $1 AND job_id = $2 AND id >= $3 AND state = 'pending'""",
                 delivery.webhook_id, delivery.event.job_id, delivery.id, again_in,
             )  # fmt: skip
-        await db.execute(
-            """UPDATE webhooks SET failures = failures + 1, failing_since = coalesce(failing_since, now()),
-                   timeouts = CASE WHEN $4 THEN timeouts + 1 ELSE 0 END,
-                   resume_at = now() + least(interval '1 second' * 2 ^ least(failures, $2), $3::interval)
-               WHERE id = $1""",
-            delivery.webhook_id, _MOST_DOUBLINGS, _LONGEST_PAUSE, attempt.timed_out,
-        )  # fmt: skip
 
 
 async def _note(db: Database, delivery: WebhookDelivery, attempt: Attempt, state: DeliveryState) -> None:

@@ -30,7 +30,7 @@ from shared.webhooks.sender import SendingPace, WebhookSender
 from tests.support.hooks import HookReceiver, hooked
 from tests.support.jobs import claimed, migrated, queued
 from tests.support.sealing import sealer
-from tests.support.waiting import until
+from tests.support.waiting import until, until_locked
 
 SOURCE = "https://crossdock.example.com"
 SECRET = bytes(range(32))
@@ -398,6 +398,28 @@ async def _refusal(pool: Pool, delivery: WebhookDelivery) -> int:
     await delivery_queue.record_refused(pool, delivery, attempt, again_in=NOW)
     pause = await pool.fetchval("SELECT round(extract(epoch FROM resume_at - now())) FROM webhooks")
     return int(pause)
+
+
+@pytest.mark.parametrize("again_in", [None, NOW], ids=["failed", "again"])
+async def test_an_outcome_waits_for_who_deletes_the_webhook_and_holds_no_delivery_meanwhile(
+    pool: Pool, again_in: timedelta | None
+) -> None:
+    webhook = await hook(pool, "http://127.0.0.1:1/", events=["*.queued"])
+    await queued(pool)
+    (delivery,) = await store.list_deliveries(pool, webhook.id, state=None, below=None, limit=1)
+    refused = Attempt(at=datetime.now(UTC), status=503, error=None, seconds=0.1, timed_out=False)
+    record = [
+        delivery_queue.record_delivered(pool, delivery, refused),
+        delivery_queue.record_refused(pool, delivery, refused, again_in=again_in),
+    ]
+    async with pool.acquire() as db:
+        async with db.transaction():
+            await db.execute("SELECT FROM webhooks FOR UPDATE")
+            recorded = asyncio.gather(*record)
+            await until_locked(pool)
+            await db.execute("SELECT FROM webhook_deliveries FOR UPDATE NOWAIT")
+            await store.delete(db, webhook.id)
+        await recorded
 
 
 async def test_of_many_senders_one_at_a_time_sends_to_a_webhook_and_each_event_once(
