@@ -21,7 +21,8 @@ from tests.support.waiting import until_row
 
 KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 REPLAYED = "Idempotency-Replayed"
-NO_LIFE = "SELECT true WHERE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2)"
+NO_LIFE = """SELECT true WHERE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
 UPLOAD = {
     "data": form_body([Part("path", "p"), Part("file", ARCHIVE, "x.tar.gz")]),
     "headers": {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"},

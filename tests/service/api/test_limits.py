@@ -95,7 +95,7 @@ NO_LIMITS = {
     # How soon services notice what happened to others, and how long they take to end.
     "wake_ups_at_once", "wake_up_seconds",
     "lease_seconds", "outage_pause", "sweep_seconds", "collect_grace_seconds", "drain_seconds",
-    "scrub_rate",
+    "recovery_seconds", "scrub_rate",
 }  # fmt: skip
 
 

@@ -34,7 +34,8 @@ async def test_an_orphan_is_collected_a_grace_time_later(dock: Dock) -> None:
     assert await collector.collect_objects() == 0
     assert await audited(dock) == []
     await dock.pool.execute(
-        "UPDATE objects SET touched_at = now() - interval '1 day' WHERE state = 'deleting'"
+        """UPDATE objects SET touched_at = now() - interval '1 day' WHERE state = 'deleting';
+           UPDATE suspects SET due_at = now()"""
     )
     assert await collector.collect_objects() == 1
     assert not dock.stored("packs/00/")

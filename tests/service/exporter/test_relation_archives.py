@@ -194,7 +194,7 @@ async def test_a_snapshot_that_is_gone_is_told(dock: Dock, monkeypatch: pytest.M
     export = await relation_exports.find(dock.pool, project_id=1, user_id=1)
     assert export
     await _described(dock)
-    monkeypatch.setattr(reading, "_KEPT", timedelta(0))
+    monkeypatch.setattr(reading, "KEPT", timedelta(0))
     async with _opened(dock) as file, aclosing(file.read(0, file.size)) as pieces:
         await anext(pieces)
         await dock.pool.execute("DELETE FROM projects")
