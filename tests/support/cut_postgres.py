@@ -93,7 +93,7 @@ class SeveredPostgres:
         if self.refuses:
             await _refuse(reader, writer, self.refuses.pop(0))
             return
-        answers, statements = await asyncio.open_connection(self._target.hostname, self._target.port)
+        answers, statements = await self._reach_server()
         connection = _Connection(self, (reader, writer), (answers, statements))
         ways = [asyncio.create_task(way) for way in (connection.forth(), connection.back())]
         try:
@@ -103,6 +103,15 @@ class SeveredPostgres:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
             statements.transport.abort()
+
+    async def _reach_server(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect; a connection that is there only after a cancellation is ended."""
+        opening = asyncio.create_task(asyncio.open_connection(self._target.hostname, self._target.port))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            (await opening)[1].transport.abort()
+            raise
 
     def spend(self, length: int) -> int:
         """Give how many of ``length`` bytes of an answer may pass."""

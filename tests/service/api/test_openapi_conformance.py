@@ -29,7 +29,7 @@ from tests.support.operations import Request, request_of
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.unmeasured
-EXAMPLES = 5
+EXAMPLES = 3
 READING = ("GET", "HEAD")
 TIMES = 2
 """How often the same request that writes is made: the second may find what the first has left."""

@@ -90,7 +90,8 @@ async def house(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         workers = [*make_importers(ports, settings), *make_exporters(ports, settings)]
         working = asyncio.create_task(run_workers(workers, run_maintenance(ports, settings)))
         try:
-            yield House(api, sent, pool, events)
+            await until(lambda: any("FROM webhooks WHERE id > $1" in text for text in sent.texts))
+            yield House(api, sent, pool, events)  # after the first round of maintenance, which ends with that
         finally:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
