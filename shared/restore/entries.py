@@ -14,14 +14,7 @@ from shared.gitlab.lfs import LfsIndex, check_oid
 from shared.gitlab.project_json import ProjectDocument
 from shared.gitlab.version import VersionFile
 from shared.restore.failures import Failure
-from shared.restore.verifiers import (
-    ERROR,
-    BundleFile,
-    NullVerifier,
-    TolerantVerifier,
-    Verifier,
-    left_out,
-)
+from shared.restore.verifiers import BundleFile, NullVerifier, TolerantVerifier, Verifier, file_failure
 from shared.shielding import on_thread
 
 _LFS, _LFS_RESTORER = "lfs_objects", "LfsRestorer#restore"
@@ -76,7 +69,7 @@ def lfs_failure(oid: str, sha256: bytes) -> Failure | None:
     try:
         check_oid(oid, sha256)
     except ArchiveError as error:
-        return left_out(error, relation=_LFS, source=_LFS_RESTORER)
+        return _lfs_failure(str(error))
     return None
 
 
@@ -86,13 +79,8 @@ def unusable_failure(entry: EntryLeftOut) -> Failure:
     raw = error.name if isinstance(error.name, bytes) else error.name.encode()
     kind = kind_of(raw.decode(errors="replace").removeprefix("./").lstrip("/"))
     relation, source = _OF_KINDS.get(kind, ("archive", "FileImporter#import"))
-    return Failure(
-        relation=relation,
-        line_number=None,
-        exception_class=ERROR,
-        message=f"{error.reason} (entry {entry.number}): {quote_name(raw)}",
-        source=source,
-    )
+    message = f"{error.reason} (entry {entry.number}): {quote_name(raw)}"
+    return file_failure(message, relation=relation, source=source)
 
 
 def lfs_index_of(verifier: Verifier) -> LfsIndex | None:
@@ -117,9 +105,7 @@ def lfs_differences(index: LfsIndex, there: AbstractSet[bytes]) -> Iterator[Fail
 
 
 def _lfs_failure(message: str) -> Failure:
-    return Failure(
-        relation=_LFS, line_number=None, exception_class=ERROR, message=message, source=_LFS_RESTORER
-    )
+    return file_failure(message, relation=_LFS, source=_LFS_RESTORER)
 
 
 async def close_verifier(verifier: Verifier) -> Failure | None:

@@ -13,7 +13,7 @@ from shared.errors import ArchiveError
 from shared.git.bundle import BundleVerifier, IncompleteBundle
 from shared.restore.failures import Failure
 
-ERROR = "Gitlab::ImportExport::Error"
+_ERROR = "Gitlab::ImportExport::Error"
 """GitLab's class for what is wrong with a file as a whole."""
 
 
@@ -66,17 +66,17 @@ class BundleFile:
         try:
             self._verifier.check_complete()
         except IncompleteBundle as error:
-            return left_out(error, relation=self._relation, source=self._source)
+            return file_failure(str(error), relation=self._relation, source=self._source)
         return None
 
 
-def left_out(error: ArchiveError, *, relation: str, source: str) -> Failure:
-    """Give the failure of a file that is left out because of ``error``."""
+def file_failure(message: str, *, relation: str, source: str) -> Failure:
+    """Give the failure of a file as a whole, which is left out or lacks something."""
     return Failure(
         relation=relation,
         line_number=None,
-        exception_class=ERROR,
-        message=str(error),
+        exception_class=_ERROR,
+        message=message,
         source=source,
     )
 
@@ -105,7 +105,7 @@ class TolerantVerifier:
         failure = self._try(self.verifier.close) if self._error is None else None
         if self._error is None:
             return failure
-        return left_out(self._error, relation=self._relation, source=self._source)
+        return file_failure(str(self._error), relation=self._relation, source=self._source)
 
     def _try(self, step: Callable[[], Failure | None]) -> Failure | None:
         try:
