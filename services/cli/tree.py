@@ -10,7 +10,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from services.cli.errors import UsageError, utf8
-from shared.archive.litter import MAGIC_LENGTH, is_apple_double, is_folder_settings, may_be_litter
+from shared.archive.litter import (
+    MAGIC_LENGTH,
+    is_apple_double,
+    is_folder_settings,
+    may_be_litter,
+    sibling_of,
+)
 from shared.gitlab.layout import PROJECT, USERS_FOLDERS, FileKind, kind_of, relation_of
 
 _ADDRESSES = {
@@ -82,4 +88,5 @@ def _is_litter(path: Path, name: str) -> bool:
         begin = file.read(MAGIC_LENGTH)
     if is_folder_settings(name, begin):
         return not name.startswith(USERS_FOLDERS)
-    return is_apple_double(name, begin) and path.with_name(path.name[2:]).exists()
+    folder = path.parents[name.count("/")]
+    return is_apple_double(name, begin) and (folder / sibling_of(name)).exists()

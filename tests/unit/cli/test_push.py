@@ -68,6 +68,9 @@ def test_the_files_of_a_tree_are_listed_without_what_macos_leaves_behind(tree: P
     for name in ("._VERSION", "tree/._project.json", "tree/._tree"):
         (tree / name).write_bytes(b"\0\5\26\7")
     (tree / "._tree").write_bytes(b"no double")
+    (tree / "tree" / "._.").write_bytes(b"\0\5\x16\7of the folder that it is in")
+    (tree / "__MACOSX").mkdir()
+    (tree / "__MACOSX" / "._VERSION").write_bytes(b"\0\5\x16\7as zip leaves it")
     (tree / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
     (tree / "uploads").mkdir()
     (tree / "uploads" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
