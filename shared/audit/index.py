@@ -66,15 +66,12 @@ async def _find_outside(db: Database, objects: Sequence[IndexedObject]) -> list[
 async def find_unstored(db: Database) -> list[Finding]:
     """Find objects that content names, and that are being written, or deleted: 1,000 at most."""
     rows = await db.fetch(
-        """SELECT key, state, (
-               SELECT min(id) FROM snapshots WHERE committed_at IS NOT NULL AND id IN (
+        """SELECT key, state, snapshot_id FROM objects o, LATERAL (
+               SELECT min(id) AS snapshot_id FROM snapshots WHERE committed_at IS NOT NULL AND id IN (
                    SELECT snapshot_id FROM entries WHERE object_id = o.id
-                   UNION SELECT snapshot_id FROM runs WHERE object_id = o.id)) AS snapshot_id
-           FROM objects o WHERE state NOT IN ('stored', 'damaged') AND EXISTS (
-               SELECT FROM snapshots WHERE committed_at IS NOT NULL AND id IN (
-                   SELECT snapshot_id FROM entries WHERE object_id = o.id
-                   UNION SELECT snapshot_id FROM runs WHERE object_id = o.id))
-           ORDER BY id LIMIT $1""",
+                   UNION SELECT snapshot_id FROM runs WHERE object_id = o.id)) first
+           WHERE state NOT IN ('stored', 'damaged') AND snapshot_id IS NOT NULL
+           ORDER BY o.id LIMIT $1""",
         _MOST, timeout=_PATIENCE,
     )  # fmt: skip
     return [
