@@ -72,8 +72,9 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         async with pool.acquire() as db, db.transaction():
             yield db
     else:
-        async with (await postponed.begin()).transaction():
-            yield await postponed.begin()
+        outer = await postponed.begin()
+        async with outer.transaction():
+            yield outer
 
 
 @contextmanager
