@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -44,6 +43,7 @@ from services.listener.peers import TrustedProxies
 from services.listener.site import CONNECTIONS, keep_ticking
 from services.process.health import Readiness
 from shared.assembly.blocks import make_block_reader
+from shared.beside import beside
 from shared.broker.base import Broker
 from shared.database.leadership import SessionFactory
 from shared.database.pool import Pool
@@ -163,10 +163,8 @@ def show_life(app: web.Application, connect: SessionFactory) -> None:
     """Have other processes see when this one dies; without that, it holds its keys for a minute longer."""
 
     async def keep_shown(_app: web.Application) -> AsyncIterator[None]:
-        shown = asyncio.create_task(app[LIFE].show(connect))
-        yield
-        shown.cancel()
-        await asyncio.gather(shown, return_exceptions=True)
+        async with beside(app[LIFE].show(connect)):
+            yield
 
     app.cleanup_ctx.append(keep_shown)
 

@@ -11,16 +11,15 @@ from aiohttp import web
 from services.listener.connections import Connections
 from services.listener.guard import Guard
 from services.listener.malformed import handler_factory
+from shared.beside import beside
 
 CONNECTIONS = web.AppKey("connections", Connections)
 
 
 async def keep_ticking(app: web.Application) -> AsyncIterator[None]:
     """Look after the connections for as long as the application runs, while it drains as well."""
-    ticking = asyncio.create_task(app[CONNECTIONS].keep_ticking())
-    yield
-    ticking.cancel()
-    await asyncio.gather(ticking, return_exceptions=True)
+    async with beside(app[CONNECTIONS].keep_ticking()):
+        yield
 
 
 class GuardedSite(web.BaseSite):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from services.listener.site import CONNECTIONS, GuardedSite, keep_ticking
 from services.process.health import ALIVE, Readiness, check_readiness, make_checks
 from services.process.ports import Ports
 from shared.audit.findings import FindingKind
+from shared.beside import beside
 from shared.jobs.metrics import JobMetrics
 from shared.jobs.storage_gate import StorageGate
 from shared.logs import quiet_logger
@@ -68,13 +68,11 @@ async def open_monitor(ports: Ports, settings: Settings, *, service: str) -> Asy
         scrub_metrics=ScrubMetrics(registry, (kind.value for kind in FindingKind)),
     )
     monitor = Monitor(counted, registry, Readiness())
-    lag = asyncio.create_task(LoopLag(registry).run())
     try:
-        async with _serve_monitoring(monitor, settings):
+        async with beside(LoopLag(registry).run()), _serve_monitoring(monitor, settings):
             yield monitor
     finally:
-        lag.cancel()
-        await asyncio.gather(lag, counted.storage_gate.close(), return_exceptions=True)
+        await counted.storage_gate.close()
 
 
 def _storage_gate(store: ObjectStore, registry: CollectorRegistry) -> StorageGate:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import structlog
 
+from shared.beside import beside
 from shared.database.outages import DATABASE_ERRORS
 from shared.logs import describe
 
@@ -23,12 +24,8 @@ async def repeated(
 
     A database that fails costs that write alone: the log has it by the name ``failure``, with ``what``.
     """
-    task = asyncio.create_task(_repeat(write, every=every, failure=failure, what=what))
-    try:
+    async with beside(_repeat(write, every=every, failure=failure, what=what)):
         yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _repeat(
