@@ -70,12 +70,7 @@ class Exporter:
         """
         if job.user_id is None:
             raise UserGone
-        # An exporter of a version before recorded an archive before the end, and was lost in its upload.
-        if await archives.find_by_job(self._pool, job.id) is None:
-            upload = await self._export(job, lease, progress)
-        else:
-            async with self._pool.acquire() as db, db.transaction():
-                upload = await _end(db, job, lease, progress=progress)
+        upload = await self._export(job, lease, progress)
         if upload is not None:
             await self._announce(upload)
 

@@ -21,12 +21,11 @@ _OWNED = "a.project_id = $1 AND a.user_id = $2 AND j.id = a.job_id"
 _ENDED = """j.finished_at IS NOT NULL
     AND NOT EXISTS (SELECT FROM jobs u WHERE u.parent_id = j.id AND u.finished_at IS NULL)"""
 _RETRIABLE = f"EXISTS (SELECT FROM jobs WHERE parent_id = j.id AND {RETRIABLE})"
-_REMOVE = f"""
-WITH kept AS (UPDATE archives a SET expires_at = now() FROM jobs j
-              WHERE {_OWNED} AND {_ENDED} AND {_RETRIABLE} AND a.job_id < $3)
-DELETE FROM archives a USING jobs j WHERE {_OWNED} AND {_ENDED} AND NOT {_RETRIABLE} AND a.job_id < $3
-"""  # noqa: S608  # fixed texts
-"""Removes the archives of a user's exports before a job. One whose upload can be retried is hidden only."""
+_HIDE = f"""WITH hidden AS (UPDATE archives a SET expires_at = now() FROM jobs j
+                WHERE {_OWNED} AND {_ENDED} AND {_RETRIABLE} AND a.job_id < $3)"""  # noqa: S608  # fixed texts
+_DELETE = f"""DELETE FROM archives a USING jobs j
+              WHERE {_OWNED} AND {_ENDED} AND NOT {_RETRIABLE} AND a.job_id < $3"""  # noqa: S608  # fixed texts
+"""Both remove the archives of a user's exports before a job: one whose upload can be retried is hidden."""
 
 _LAST = 2**63 - 1
 _PLAN = ("size", "snapshot_id", "object_id", "head", "tail", "crc32", "sha256", "manifest_sha256")
@@ -83,9 +82,9 @@ async def keep_newest(
     An earlier archive that is still being uploaded to the user's address stays until its job has ended, but
     is not found any more.
     """
-    await db.execute(_REMOVE, job.project_id, job.user_id, job.id)
     await db.execute(
-        """INSERT INTO archives (project_id, user_id, job_id, file_name, expires_at, etag, documents,
+        f"""{_HIDE}, deleted AS ({_DELETE})
+           INSERT INTO archives (project_id, user_id, job_id, file_name, expires_at, etag, documents,
                                  size, snapshot_id, object_id, head, tail, crc32, sha256, manifest_sha256)
            VALUES ($1, $2, $3, $4, now() + $5, $6, $7, $8, $9, $10, $11, $12, $13,
                    coalesce($14, (SELECT sha256 FROM archives
@@ -95,7 +94,7 @@ async def keep_newest(
                etag = excluded.etag, size = excluded.size, snapshot_id = excluded.snapshot_id,
                object_id = excluded.object_id, head = excluded.head, tail = excluded.tail,
                crc32 = excluded.crc32, sha256 = excluded.sha256,
-               documents = excluded.documents, manifest_sha256 = excluded.manifest_sha256""",
+               documents = excluded.documents, manifest_sha256 = excluded.manifest_sha256""",  # noqa: S608  # fixed texts
         job.project_id, job.user_id, job.id, file_name, retention, plan.etag, _encoded(plan.documents),
         *(getattr(plan, column) for column in _PLAN),
     )  # fmt: skip
@@ -157,4 +156,4 @@ async def claim_unread(db: Database, *, lasting: timedelta) -> FinishedArchive |
 
 async def remove_archives(db: Database, *, project_id: int, user_id: int) -> None:
     """Remove the archives of the user's ended exports; the collector deletes what they alone kept."""
-    await db.execute(_REMOVE, project_id, user_id, _LAST)
+    await db.execute(f"{_HIDE} {_DELETE}", project_id, user_id, _LAST)
