@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 
@@ -22,8 +22,9 @@ from shared.ledger.presence import require_objects
 from shared.projects.content import ProjectContent, project_content
 from shared.settings.store import SettingsProvider
 from shared.snapshots import lifecycle, lookups
+from shared.snapshots.contents import OF_HEAD
 from shared.snapshots.laying_out import body_of
-from shared.snapshots.models import Body
+from shared.snapshots.models import Body, PlacedEntry
 from shared.storage.base import ObjectStore
 
 _MADE = 3
@@ -80,11 +81,13 @@ class Exporter:
         snapshot_id = await lifecycle.pin(self._pool, lease)
         content = await project_content(self._pool, job.project_id)
         body = None if snapshot_id is None else await body_of(self._pool, snapshot_id)
+        stored = {} if snapshot_id is None else await self._stored(snapshot_id)
         progress.begin(Phase.WRITING)
-        async with self._planner.plan(snapshot_id, body, content, overrides=_overrides(job, content)) as plan:
+        overrides = _overrides(job, content)
+        async with self._planner.plan(snapshot_id, body, stored, content, overrides=overrides) as plan:
             if snapshot_id is not None:
                 await require_objects(self._pool, self._store, snapshot_id)
-            await self._count(progress, plan, body)
+            _count(progress, plan, body, stored)
             async with self._composed(plan, progress) as made:
                 progress.begin(Phase.COMMITTING)
                 return await self._record(job, lease, made, content, progress=progress)
@@ -92,16 +95,10 @@ class Exporter:
     def _composed(self, plan: ArchivePlan, progress: Progress) -> AbstractAsyncContextManager[ArchivePlan]:
         return nullcontext(plan) if self._composer is None else self._composer.compose(plan, progress)
 
-    async def _count(self, progress: Progress, plan: ArchivePlan, body: Body | None) -> None:
-        """Count what the archive has: its bytes, its entries, and the lines of its relations."""
-        progress.bytes_done = progress.bytes_total = progress.planned_bytes = plan.size
-        progress.entries = body.entries if body else _MADE
-        if plan.snapshot_id is None:
-            return
-        for entry in await lookups.relations(self._pool, plan.snapshot_id):
-            if relation := relation_of(entry.name):
-                count = progress.relation(relation)
-                count.bytes, count.lines = entry.raw_size, entry.lines
+    async def _stored(self, snapshot_id: int) -> dict[str, PlacedEntry]:
+        """Find what is stored of the archive's head, and the relations, by their names."""
+        found = await lookups.find_with_relations(self._pool, snapshot_id, OF_HEAD)
+        return {each.entry.name: each for each in found}
 
     async def _record(
         self, job: Job, lease: Lease, plan: ArchivePlan, content: ProjectContent, *, progress: Progress
@@ -124,6 +121,18 @@ def _overrides(job: Job, content: ProjectContent) -> dict[str, object]:
     if isinstance(job.order, ExportOrder) and job.order.description:
         overrides["description"] = job.order.description
     return overrides
+
+
+def _count(
+    progress: Progress, plan: ArchivePlan, body: Body | None, stored: Mapping[str, PlacedEntry]
+) -> None:
+    """Count what the archive has: its bytes, its entries, and the lines of its relations."""
+    progress.bytes_done = progress.bytes_total = progress.planned_bytes = plan.size
+    progress.entries = body.entries if body else _MADE
+    for name, placed in stored.items():
+        if relation := relation_of(name):
+            count = progress.relation(relation)
+            count.bytes, count.lines = placed.entry.raw_size, placed.entry.lines
 
 
 async def _end(db: Connection, job: Job, lease: Lease, *, progress: Progress) -> Job | None:

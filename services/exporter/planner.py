@@ -19,8 +19,7 @@ from shared.gitlab.version import FORMAT_VERSION
 from shared.ledger import objects
 from shared.manifest.format import ManifestFile
 from shared.projects.content import ProjectContent
-from shared.snapshots import lookups
-from shared.snapshots.contents import OF_HEAD, READ_AT_ONCE, make_manifest_digest
+from shared.snapshots.contents import READ_AT_ONCE, make_manifest_digest
 from shared.snapshots.models import Body, PlacedEntry
 from shared.storage.base import ObjectStore
 
@@ -45,12 +44,16 @@ class ArchivePlanner:
         self,
         snapshot_id: int | None,
         body: Body | None,
+        stored: Mapping[str, PlacedEntry],
         content: ProjectContent,
         *,
         overrides: Mapping[str, object],
     ) -> AsyncIterator[ArchivePlan]:
-        """Give the plan; record it before the block ends. Raises CorruptSegment and StorageError."""
-        files = await self._files(snapshot_id, body, content, overrides=overrides)
+        """Give the plan; record it before the block ends. ``stored`` has the entries of ``OF_HEAD``.
+
+        Raises CorruptSegment and StorageError.
+        """
+        files = await self._files(stored, body, content, overrides=overrides)
         ends = await asyncio.to_thread(plan_ends, files, body, root_mtime=files[0].mtime)
         documents = await asyncio.to_thread(_describe, files)
         plan = ArchivePlan(
@@ -66,8 +69,8 @@ class ArchivePlanner:
         if len(ends.head) <= _LONGEST_HEAD:
             yield plan
             return
-        async with self._stored_head(plan, ends) as stored:
-            yield stored
+        async with self._stored_head(plan, ends) as with_head:
+            yield with_head
 
     @asynccontextmanager
     async def _stored_head(self, plan: ArchivePlan, ends: Ends) -> AsyncIterator[ArchivePlan]:
@@ -91,20 +94,19 @@ class ArchivePlanner:
 
     async def _files(
         self,
-        snapshot_id: int | None,
+        stored: Mapping[str, PlacedEntry],
         body: Body | None,
         content: ProjectContent,
         *,
         overrides: Mapping[str, object],
     ) -> list[HeadFile]:
         created = int(content.created_at.timestamp())
-        found = {} if snapshot_id is None else await lookups.find_entries(self._pool, snapshot_id, OF_HEAD)
-        version, stored = found.get(VERSION), found.get(PROJECT)
+        version, project = stored.get(VERSION), stored.get(PROJECT)
         files = [HeadFile(VERSION, version.entry.mtime if version else created, FORMAT_VERSION)]
-        if stored is None:
+        if project is None:
             made = project_attributes(_EMPTY, {**content.attributes, **overrides})
             return [*files, HeadFile(LFS_INDEX, created, _EMPTY), HeadFile(PROJECT, created, made)]
-        return [*files, await self._document(stored, body.document if body else None, overrides)]
+        return [*files, await self._document(project, body.document if body else None, overrides)]
 
     async def _document(
         self, placed: PlacedEntry, kept: bytes | None, overrides: Mapping[str, object]

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from shared.database.pool import Database
 from shared.gitlab.layout import FileKind, folder_of
-from shared.snapshots.columns import PLACED, entry_of, placed_entry, segment_of
+from shared.snapshots.columns import PLACED, placed_entry, segment_of
 from shared.snapshots.errors import SnapshotGone
-from shared.snapshots.models import Entry, PlacedEntry, Segment
+from shared.snapshots.models import PlacedEntry, Segment
 
 _PAGE = 1000
 _RELATIONS = folder_of(FileKind.RELATION)
@@ -36,16 +36,6 @@ async def read_entries(db: Database, snapshot_id: int, *, folder: str = "") -> A
         raise SnapshotGone(snapshot_id)
 
 
-async def relations(db: Database, snapshot_id: int) -> list[Entry]:
-    """List the relations of a snapshot: as many as GitLab has names for."""
-    rows = await db.fetch(
-        """SELECT * FROM entries WHERE snapshot_id = $1 AND kind = 'relation'
-           AND name > $2 AND name < $3 ORDER BY name""",
-        snapshot_id, _RELATIONS, behind(_RELATIONS),
-    )  # fmt: skip
-    return [entry_of(row) for row in rows]
-
-
 async def find_entry(db: Database, snapshot_id: int, name: str) -> PlacedEntry | None:
     """Find one entry by its name."""
     return (await find_entries(db, snapshot_id, [name])).get(name)
@@ -55,6 +45,16 @@ async def find_entries(db: Database, snapshot_id: int, names: Sequence[str]) -> 
     """Find entries by their names, by one statement."""
     rows = await db.fetch(f"{PLACED} WHERE e.snapshot_id = $1 AND e.name = ANY ($2)", snapshot_id, names)
     return {row["name"]: placed_entry(row) for row in rows}
+
+
+async def find_with_relations(db: Database, snapshot_id: int, names: Sequence[str]) -> list[PlacedEntry]:
+    """Find entries that are no relations by their names, and all relations: as many as GitLab has names for."""
+    rows = await db.fetch(
+        f"""{PLACED} WHERE e.snapshot_id = $1 AND e.name = ANY ($2) UNION ALL
+            {PLACED} WHERE e.snapshot_id = $1 AND e.name > $3 AND e.name < $4 AND e.kind = 'relation'""",
+        snapshot_id, names, _RELATIONS, behind(_RELATIONS),
+    )  # fmt: skip
+    return [placed_entry(row) for row in rows]
 
 
 async def find_segment(db: Database, snapshot_id: int, name: str, *, line: int) -> Segment | None:

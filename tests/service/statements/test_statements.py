@@ -29,7 +29,7 @@ from tests.support.sealing import sealer
 from tests.support.statements import Statements, tapped
 from tests.support.waiting import until, until_row
 
-IMPORT, EXPORT, STATUS = 30, 27, 2
+IMPORT, EXPORT, STATUS = 30, 26, 2
 """The most statements of an import, an export, and a look at a status, from the request to the last event."""
 
 HOUR = timedelta(hours=1)
@@ -104,7 +104,7 @@ async def test_an_import_takes_at_most_30_statements(house: House) -> None:
     assert house.sent.count - before <= IMPORT, house.sent.table(before)
 
 
-async def test_an_export_takes_at_most_27_statements(house: House) -> None:
+async def test_an_export_takes_at_most_26_statements(house: House) -> None:
     number = await house.import_one("first")
     await house.export_one(number)
     before = house.sent.count
