@@ -78,9 +78,10 @@ class Exporter:
     async def _export(self, job: Job, lease: Lease, progress: Progress) -> Job | None:
         """Plan the archive and end the job. Return the job of its upload, if there is one."""
         progress.begin(Phase.PREPARING)
-        snapshot_id = await lifecycle.pin(self._pool, lease)
+        pinned = await lifecycle.pin(self._pool, lease)
+        snapshot_id = None if pinned is None else pinned.snapshot_id
         content = await project_content(self._pool, job.project_id)
-        body = None if snapshot_id is None else await body_of(self._pool, snapshot_id)
+        body = None if pinned is None else await body_of(self._pool, pinned)
         stored = {} if snapshot_id is None else await self._stored(snapshot_id)
         progress.begin(Phase.WRITING)
         overrides = _overrides(job, content)

@@ -10,6 +10,7 @@ from shared.snapshots import runs
 from shared.snapshots.body import LAYOUT, BodyWriter, Place
 from shared.snapshots.contents import OF_HEAD
 from shared.snapshots.errors import SnapshotGone
+from shared.snapshots.lifecycle import Pinned
 from shared.snapshots.models import Body, BodyRun, EntryKind
 
 _PAGE = 1000
@@ -37,16 +38,15 @@ _PATIENCE = timedelta(minutes=10)
 """How long another one may take for the same snapshot; a million entries take half a minute."""
 
 
-async def body_of(pool: Pool, snapshot_id: int) -> Body:
+async def body_of(pool: Pool, pinned: Pinned) -> Body:
     """Give the body of a snapshot, and lay it out first where that was not done by this version's layout.
 
     No byte is read or moved. An archive that was planned by another layout goes. Raises SnapshotGone.
     """
-    body = await runs.find_body(pool, snapshot_id)
-    if body is not None and body.layout == LAYOUT:
-        return body
+    if pinned.body is not None and pinned.body.layout == LAYOUT:
+        return pinned.body
     async with pool.acquire() as db, db.transaction():
-        return await _lay_out(db, snapshot_id)
+        return await _lay_out(db, pinned.snapshot_id)
 
 
 async def _lay_out(db: Connection, snapshot_id: int) -> Body:

@@ -28,6 +28,14 @@ class CurrentContent:
     visibility: Visibility
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A snapshot that an export reads, with its body where that is laid out."""
+
+    snapshot_id: int
+    body: Body | None
+
+
 async def open_snapshot(pool: Pool, lease: Lease, *, project_id: int) -> int:
     """Open the snapshot of an import, and delete that of an earlier attempt of the same job.
 
@@ -94,22 +102,24 @@ async def commit_on_base(
     )  # fmt: skip
 
 
-async def pin(pool: Pool, lease: Lease) -> int | None:
+async def pin(pool: Pool, lease: Lease) -> Pinned | None:
     """Give the snapshot that an export reads: the project's current one at the job's first attempt.
 
     The job's row names it from then on, so that it outlives an overwrite. None where the project has no
     content. Raises LeaseLost.
     """
     row = await pool.fetchrow(
-        """UPDATE jobs SET snapshot_id = coalesce(
-               snapshot_id, (SELECT p.snapshot_id FROM projects p WHERE p.id = project_id))
-           WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING snapshot_id""",
+        f"""WITH pinned AS (
+                UPDATE jobs SET snapshot_id = coalesce(
+                    snapshot_id, (SELECT p.snapshot_id FROM projects p WHERE p.id = project_id))
+                WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING snapshot_id AS id)
+            SELECT pinned.id AS pinned, {body_runs.BODY}
+            FROM pinned LEFT JOIN snapshots s ON s.id = pinned.id""",  # noqa: S608  # fixed texts
         lease.job_id, lease.token,
     )  # fmt: skip
     if row is None:
         raise LeaseLost(lease.job_id)
-    pinned: int | None = row["snapshot_id"]
-    return pinned
+    return Pinned(row["pinned"], body_runs.body_of(row)) if row["pinned"] is not None else None
 
 
 async def current(db: Database, project_id: int) -> int | None:

@@ -48,7 +48,7 @@ async def find_entries(db: Database, snapshot_id: int, names: Sequence[str]) -> 
 
 
 async def find_with_relations(db: Database, snapshot_id: int, names: Sequence[str]) -> list[PlacedEntry]:
-    """Find entries that are no relations by their names, and all relations: as many as GitLab has names for."""
+    """Find entries by their names, none a relation's, and all relations: as many as GitLab has names for."""
     rows = await db.fetch(
         f"""{PLACED} WHERE e.snapshot_id = $1 AND e.name = ANY ($2) UNION ALL
             {PLACED} WHERE e.snapshot_id = $1 AND e.name > $3 AND e.name < $4 AND e.kind = 'relation'""",

@@ -13,6 +13,8 @@ COLUMNS = ("start", "name", "lead", "object_id", "position", "size", "raw_size",
 
 TOTALS = ("layout", "body_size", "body_raw_size", "body_crc32", "entries", "document")
 """The columns that the row of a snapshot has for its body."""
+BODY = "s.layout, s.body_size, s.body_raw_size, s.body_crc32, s.entries, s.document"
+"""SQL for these of a snapshot ``s``, of which ``body_of`` makes the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,16 @@ def row_of(run: BodyRun) -> tuple[object, ...]:
 
 async def find_body(db: Database, snapshot_id: int) -> Body | None:
     """Find the totals of a snapshot's body; None where it is not laid out."""
-    row = await db.fetchrow(
-        """SELECT layout, body_size AS size, body_raw_size AS raw_size, body_crc32 AS crc32, entries, document
-           FROM snapshots WHERE id = $1 AND layout IS NOT NULL""",
-        snapshot_id,
-    )
-    return Body(**dict(row)) if row else None
+    row = await db.fetchrow(f"SELECT {BODY} FROM snapshots s WHERE s.id = $1", snapshot_id)  # noqa: S608  # fixed text
+    return body_of(row) if row else None
+
+
+def body_of(row: Row) -> Body | None:
+    """Make the body of a row with ``BODY``; None where it is not laid out."""
+    if row["layout"] is None:
+        return None
+    layout, size, raw_size, crc32, entries, document = (row[column] for column in TOTALS)
+    return Body(layout=layout, size=size, raw_size=raw_size, crc32=crc32, entries=entries, document=document)
 
 
 async def keep_body(db: Database, snapshot_id: int, body: Body) -> None:

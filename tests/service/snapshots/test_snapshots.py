@@ -175,10 +175,15 @@ async def test_a_worker_whose_job_was_taken_over_cannot_write_into_a_snapshot(
         await lifecycle.open_snapshot(pool, old, project_id=1)
 
 
+async def _pinned(pool: Pool, lease: Lease) -> int | None:
+    pinned = await lifecycle.pin(pool, lease)
+    return None if pinned is None else pinned.snapshot_id
+
+
 async def test_collection_spares_what_is_current_pinned_or_young(pool: Pool, store: FilesystemStore) -> None:
     first = await _committed(pool, store, {"a": os.urandom(5000)})
     exporting: Lease = await claimed(pool, await queued(pool))
-    assert await lifecycle.pin(pool, exporting) == first
+    assert await _pinned(pool, exporting) == first
     second = await _committed(pool, store, {"b": os.urandom(5000)})
     young = await objects.register(pool, kind="upload")
 
@@ -186,7 +191,7 @@ async def test_collection_spares_what_is_current_pinned_or_young(pool: Pool, sto
     assert await pool.fetchval("SELECT count(*) FROM objects WHERE id = $1", young.id) == 1
     await _collect(pool, store)
     assert set(await _entries(pool, first)) == {"a"}
-    assert await lifecycle.pin(pool, exporting) == first
+    assert await _pinned(pool, exporting) == first
 
     await jobs.finish(pool, exporting, progress={})
     await _collect(pool, store)
