@@ -18,7 +18,7 @@ class DownloadCorrupted(JobFailed):
 class ArchiveCheck:
     """Takes an archive in pieces: unpacks it to check gzip's own CRC and length, and takes its SHA-256.
 
-    So a download is known to be whole and right, whatever digest the server sends. Memory: 512 KiB.
+    So a download is known to be whole and right, whatever digest the server sends. Memory: 256 KiB.
     """
 
     def __init__(self) -> None:

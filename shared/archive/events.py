@@ -37,7 +37,7 @@ class EntryStarted:
 
 @dataclass(frozen=True, slots=True)
 class EntryData:
-    """The next bytes of the entry: 1 byte to 512 KiB."""
+    """The next bytes of the entry: 1 byte to 256 KiB."""
 
     data: bytes
 

@@ -16,7 +16,7 @@ from shared.archive.tar_reader import TarReader
 
 @dataclass(frozen=True, slots=True)
 class Inflated:
-    """The next 1 byte to 512 KiB of the tar stream.
+    """The next 1 byte to 256 KiB of the tar stream.
 
     ``compressed`` are the bytes of the file that were given for the stream up to the end of ``data``,
     ``decompressed`` those of the stream itself.
@@ -33,7 +33,7 @@ class ArchiveReader:
     ``feed`` does both of its stages; ``inflate`` and ``read`` are one each, so that the first may go ahead of
     the other on a thread: they share nothing but the pieces. Limits and prices are the second's.
 
-    It holds 512 KiB of data and the headers of one entry. Every error is an ArchiveError and ends the
+    It holds 256 KiB of data and the headers of one entry. Every error is an ArchiveError and ends the
     reading. Links, devices, anything else that could reach outside the archive, and anything that two readers
     would read differently, are refused, each by an error of its own; files that macOS adds to archives are
     skipped. ``budget`` is what the archive pays for, for those who do more with its events.

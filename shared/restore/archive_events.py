@@ -25,7 +25,7 @@ _GATHERED = 512 * 1024
 costs some 100 us. A source gives at most 256 KiB more."""
 
 _AT_ONCE = 512 * 1024
-"""Bytes of the tar stream that one step on a thread gives, at least; at most 512 KiB more."""
+"""Bytes of the tar stream that one step on a thread gives, at least; at most 256 KiB more."""
 
 
 class Readable(Protocol):
@@ -41,7 +41,7 @@ async def archive_events(
 ) -> AsyncGenerator[ArchiveEvent, None]:
     """Give the events of an archive, and count its bytes, which earn ``budget``.
 
-    The archive is read and inflated ahead, on a thread: at most 1 MiB of the tar stream and 768 KiB of the
+    The archive is read and inflated ahead, on a thread: at most 768 KiB of the tar stream and 768 KiB of the
     file wait. Raises ArchiveError and what the source raises.
     """
     reader = ArchiveReader(limits, budget, rules=NAME_RULES)

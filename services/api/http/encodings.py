@@ -14,7 +14,7 @@ _NONE = frozenset({"", "identity"})
 
 
 def decode_body(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
-    """Return the decoded chunks of a body. Chunks of a gzip body have at most 512 KiB.
+    """Return the decoded chunks of a body. Chunks of a gzip body have at most 256 KiB.
 
     Raises EncodingUnsupported at once, and BodyBroken during iteration if the body does not match its
     encoding or is truncated. aiohttp's own decoder would accept a truncated stream.
