@@ -20,6 +20,7 @@ from typing import Any
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
+from botocore.loaders import Loader
 
 from shared.storage.base import Composed, ObjectInfo, check_key
 from shared.storage.composition import Piece
@@ -27,6 +28,7 @@ from shared.storage.errors import OperationFailed
 from shared.storage.s3_bucket import S3Bucket, S3Config, refusal, translate_errors
 from shared.storage.s3_composer import S3Composer
 from shared.storage.s3_correlation import name_request
+from shared.storage.s3_descriptions import UndocumentedDescriptions
 from shared.storage.s3_presigned import S3Presigned, s3_presigned
 from shared.storage.s3_reader import S3Reader
 from shared.storage.s3_slots import Slots
@@ -40,6 +42,7 @@ _ANSWERED = {"Content-Type": "ResponseContentType", "Content-Disposition": "Resp
 """What names the headers of an answer in a presigned address."""
 _DEFAULT_REGION = "us-east-1"
 _SESSION = get_session()
+_SESSION.register_component("data_loader", Loader(file_loader=UndocumentedDescriptions()))
 """Keeps the description of S3, megabytes of JSON, for all clients: the second costs a tenth of the first."""
 
 
