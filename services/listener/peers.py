@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
@@ -11,6 +12,10 @@ Address: TypeAlias = IPv4Address | IPv6Address
 
 _SITE = 64
 """The bits that are one subscriber's of an IPv6 address: whoever has one address has all of its network."""
+
+_ADDRESSES = 1024
+_LONGEST = 100
+"""Characters of an address with its zone, its brackets and its port; what is longer is none."""
 
 _WITH_PORT = re.compile(r"\[(?P<v6>[^]]*)\](?::\d+)?|(?P<v4>\d+\.\d+\.\d+\.\d+):\d+")
 """How some proxies write an address with its port (RFC 7239, section 6)."""
@@ -47,6 +52,11 @@ def parse_networks(given: str) -> TrustedProxies:
 
 def parse_address(given: str) -> Address | None:
     """Parse an address, with or without a port. An IPv4 address written as IPv6 is the IPv4 address."""
+    return _parse(given) if len(given) <= _LONGEST else None
+
+
+@lru_cache(_ADDRESSES)  # clients come again and again
+def _parse(given: str) -> Address | None:
     match = _WITH_PORT.fullmatch(given)
     try:
         address = ip_address(match[match.lastgroup or 0] if match else given)

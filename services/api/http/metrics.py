@@ -37,6 +37,8 @@ class RequestMetrics:
             "crossdock_rate_limited", "Requests that a rate limit refused.", ["limit"], registry=registry
         )
 
+        self._by_route: dict[tuple[str, str], tuple[Histogram, Counter, Counter]] = {}
+
     def count_begin(self) -> None:
         """Count the begin of a request. The caller calls ``count_end`` at its end in any case."""
         self._at_work.inc()
@@ -46,9 +48,17 @@ class RequestMetrics:
         route = answered.route, answered.method
         self._at_work.dec()
         self._requests.labels(*route, str(answered.status)).inc()
-        self._duration.labels(*route).observe(answered.lasted.total_seconds())
-        self._received.labels(*route).inc(answered.received)
-        self._sent.labels(*route).inc(answered.sent)
+        duration, received, sent = self._of(route)
+        duration.observe(answered.lasted.total_seconds())
+        received.inc(answered.received)
+        sent.inc(answered.sent)
+
+    def _of(self, route: tuple[str, str]) -> tuple[Histogram, Counter, Counter]:
+        """Give the metrics of a route. To look them up by labels costs as much as to count."""
+        if route not in self._by_route:
+            received, sent = self._received.labels(*route), self._sent.labels(*route)
+            self._by_route[route] = self._duration.labels(*route), received, sent
+        return self._by_route[route]
 
     def count_refusal(self, limit: str) -> None:
         """Count a request that the rate limit with this name refused."""

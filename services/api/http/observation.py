@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 from aiohttp import web
 
@@ -31,7 +32,13 @@ def route_of(request: web.Request) -> str:
     resource = request.match_info.route.resource
     if resource is None:
         return UNKNOWN
-    without_slashes = re.sub(r"\{_\d+\}", "", resource.canonical)
+    return _in_gitlabs_form(resource.canonical)
+
+
+@cache
+def _in_gitlabs_form(canonical: str) -> str:
+    """Rewrite the template of a route, of which there are as many as the application has."""
+    without_slashes = re.sub(r"\{_\d+\}", "", canonical)
     return re.sub(r"\{(\w+)\}", r":\1", without_slashes)
 
 

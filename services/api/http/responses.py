@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from secrets import token_hex
 
 import msgspec
 from aiohttp import web
@@ -58,7 +58,7 @@ def job_header(job: Job) -> dict[str, str]:
 
 def timestamp(moment: datetime) -> str:
     """Format a time as GitLab does: UTC, with milliseconds."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def is_safe_id(given: str) -> bool:
@@ -70,7 +70,7 @@ def begin_request(request: web.Request) -> str:
     """Record the begin of the request, and return its correlation id: the client's if it is safe."""
     given = request.headers.get("X-Request-Id", "")
     request[_STARTED] = time.perf_counter()
-    request[CORRELATION_ID] = given if is_safe_id(given) else uuid4().hex
+    request[CORRELATION_ID] = given if is_safe_id(given) else token_hex(16)
     return request[CORRELATION_ID]
 
 

@@ -65,3 +65,8 @@ def test_networks_are_separated_by_commas() -> None:
         True,
         False,
     ]
+
+
+def test_what_is_longer_than_any_address_is_none_and_is_not_kept() -> None:
+    assert parse_address("1.2.3.4" + "%" * 100) is None
+    assert parse_address("fe80::1%" + "a" * 93) is None
