@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -123,3 +124,20 @@ def test_an_error_that_only_the_event_loop_has_seen_is_logged_by_its_class_and_p
     assert [(each["event"], each["kind"]) for each in lines] == [("loop_error", "ValueError")] * 2
     assert lines[1]["place"] == "<string>:10"
     assert "hunter" not in done.stderr
+
+
+def test_what_is_logged_goes_on_where_no_line_can_be_written() -> None:
+    program = """
+import sys, structlog
+from shared.logs import configure
+
+configure("json", "info")
+structlog.get_logger().info("to a full disk")
+sys.stderr.close()
+structlog.get_logger().warning("to nobody")
+print("went on")
+"""
+    words = [sys.executable, "-c", program]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+    assert done.stdout == "went on\n"
