@@ -69,8 +69,8 @@ class Client:
         self.until_exported(project)
 
     def download(self, project: int, target: Path = Path("/dev/null")) -> None:
-        """Download what was exported."""
-        self._curl("-o", str(target), f"{self.url}/api/v4/projects/{project}/export/download")
+        """Download what was exported, from wherever the answer leads."""
+        self._curl("-L", "-o", str(target), f"{self.url}/api/v4/projects/{project}/export/download")
 
     def _until(self, path: str, key: str) -> None:
         began = time.monotonic()
