@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from tests.support.ports import free_ports
 from tests.support.processes import ServerProcess
@@ -80,14 +81,18 @@ def standalone(folder: Path, **settings: str) -> Iterator[System]:
     with ExitStack() as resources:
         _start(system, "standalone", words, folder=folder, env=env, resources=resources)
         _wait(system)
-        system.database_url = _embedded_url(folder / "data/postgres")
+        system.database_url = embedded_url(folder / "data/postgres")
         yield system
 
 
-def _embedded_url(data: Path) -> str:
-    """Read where a Postgres listens: lines 4 and 5 of its file have the port and the folder of its socket."""
+def embedded_url(data: Path) -> str:
+    """Read where a Postgres listens: lines 4 and 5 of its file have the port and the folder of its socket.
+
+    The folder may be named from the data folder, in which the server runs.
+    """
     _, _, _, port, socket_folder, *_ = (data / "postmaster.pid").read_text().splitlines()
-    return f"postgresql://postgres@/postgres?host={socket_folder}&port={port}"
+    host = quote(str(data / socket_folder), safe="")
+    return f"postgresql://postgres@/postgres?host={host}&port={port}"
 
 
 def _start(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.benchmarks.meters import storage_in
 from tests.benchmarks.options import parse
 from tests.benchmarks.plots import Scale, plot, write_plots
 from tests.benchmarks.results import Outcome, Sample, at_least, at_most, number, read_json, table, write_json
+from tests.benchmarks.running import embedded_url
 from tests.benchmarks.statements import count_in
 
 KNOWN = {"mixed": True, "tiny": True, "index": False}
@@ -166,3 +168,14 @@ def test_only_figures_with_a_size_are_plotted_each_unit_by_itself(tmp_path: Path
     found.add(Sample("g", 2, "MiB", size=64))
     written = write_plots(tmp_path, [found, outcome(1)])
     assert [file.name for file in written] == ["bench-s.svg", "bench-MiB.svg"]
+
+
+@pytest.mark.parametrize(("told", "host"), [(".", "%2Fdata%2Fpostgres"), ("/tmp/s", "%2Ftmp%2Fs")])  # noqa: S108  # no file
+def test_a_postgres_is_found_by_the_folder_of_its_socket_wherever_that_is_named_from(
+    tmp_path: Path, told: str, host: str
+) -> None:
+    data = tmp_path / "data/postgres"
+    data.mkdir(parents=True)
+    (data / "postmaster.pid").write_text(f"17\n{data}\n1700000000\n5432\n{told}\n\n 1 2\nready\n")
+    found = embedded_url(data).replace(quote(str(tmp_path), safe=""), "")
+    assert found == f"postgresql://postgres@/postgres?host={host}&port=5432"
