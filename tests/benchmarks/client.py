@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+_IDLE = 10
+"""Seconds after which a connection is not used again."""
+
 ENDED = {"finished", "failed", "canceled"}
 
 
@@ -25,15 +28,19 @@ class Client:
         self.url, self.token = url, token
         self.asked = 0
         self._pause, self._patience = pause, patience
+        self._used = 0.0
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=600)
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Make a call below /api and give the body of its answer. Raises RuntimeError for an error."""
         headers = {"PRIVATE-TOKEN": self.token, "Content-Type": "application/json"}
         text = None if body is None else json.dumps(body)
+        if time.monotonic() - self._used > _IDLE:
+            self._connection.close()  # the server closes it before long; the next request opens another
         self._connection.request(method, f"/api{path}", text, headers)
         answer = self._connection.getresponse()
         content = answer.read()
+        self._used = time.monotonic()
         if answer.status >= 300:
             raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
         return json.loads(content) if content else None
