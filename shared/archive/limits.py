@@ -13,7 +13,8 @@ class Prices:
 
     - ``line``: for each line that is parsed, blank ones too
     - ``entry``: for each tar header, PAX record, stretch of a sparse file, directory that only other names
-      imply, and file that replaces an earlier one; twice more for a file that is kept
+      imply, and file that replaces an earlier one; twice more for a file that is kept, that cannot be kept,
+      or is taken back, and six times for a relation
     - ``ratio``: unpacked bytes, whatever they are, zeros of sparse files too, that one byte pays for
     - ``parsed_ratio``: the same for those that are parsed: relations, documents, headers of bundles
     - ``bracket_ratio``: opening brackets in relations that one byte pays for

@@ -22,7 +22,13 @@ from shared.shielding import work_through
 from shared.snapshots.sinks import BlobSink, LineSink
 
 KEEPING = 2
-"""The entries as which an entry that is kept counts beside its header: it is hashed, encoded and written."""
+"""The entries as which an entry that is kept counts beside its header: it is hashed, encoded and written.
+
+One that is taken back, or becomes a failure, costs as much.
+"""
+
+RELATION = 4
+"""The entries as which a relation counts besides: it has an encoder of its own, lines, and a segment."""
 
 
 class EntryWriter(Protocol):
@@ -114,6 +120,7 @@ class EntryIntake:
             oid = lfs_oid_of(name)
             sink = await self._writer.blob(name, mtime, size=size, sha256=digest_of(oid))
             return _FileReceiver(sink, verifier, oid=oid, failures=self._failures, budget=self._budget)
+        self._budget.spend(Work.ENTRIES, RELATION)
         return RelationReceiver(
             relation,
             self._writer.relation(name, mtime),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, assert_never
 
-from shared.archive.budget import Budget
+from shared.archive.budget import Budget, Work
 from shared.archive.events import (
     ArchiveEnded,
     ArchiveEvent,
@@ -25,7 +25,7 @@ from shared.jobs.progress import Note, Progress, RelationProgress
 from shared.restore.entries import lfs_differences, lfs_index_of, unusable_failure, verifier_of
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FailureLog
-from shared.restore.intake import EntryIntake, EntryReceiver, EntryWriter
+from shared.restore.intake import KEEPING, EntryIntake, EntryReceiver, EntryWriter
 
 _LONGEST_COMPONENT = 255
 _LONGEST_CHARACTER = 4
@@ -66,6 +66,7 @@ class Restorer:
     ) -> None:
         self._writer = writer
         self._intake = EntryIntake(writer, limits=limits, budget=budget, failures=failures, yielder=yielder)
+        self._budget = budget
         self._failures = failures
         self._progress = progress
         self._directories: set[int] = set()  # hashes of names
@@ -91,6 +92,7 @@ class Restorer:
             case EntryDropped():
                 self._progress.notes[Note.MACOS_FILES] += 1
             case EntryLeftOut():
+                self._budget.spend(Work.ENTRIES, KEEPING)
                 await self._failures.add(unusable_failure(event))
             case ArchiveEnded():
                 pass
@@ -126,6 +128,7 @@ class Restorer:
 
     async def _withdraw(self, entry: EntryWithdrawn) -> None:
         """Take a file back, with all that was told of it: counts, failures of lines, attributes."""
+        self._budget.spend(Work.ENTRIES, KEEPING)
         note = Note.MACOS_FILES if entry.is_litter else Note.REPEATED_NAMES
         self._progress.notes[note] += 1
         if relation := relation_of(entry.name):

@@ -21,7 +21,10 @@ from shared.archive.names import NameSet
 from shared.errors import ArchiveError
 from shared.git.bundle_header import BundleHeader
 from shared.restore import relations
-from shared.restore.intake import KEEPING, EntryIntake
+from shared.restore.failures import LimitedFailures
+from shared.restore.intake import KEEPING, RELATION, EntryIntake
+from shared.restore.relations import RelationReceiver
+from shared.snapshots.rows import Rows
 from tests.support.archives import file, header, pax, pax_record
 from tests.support.nasty import HUGE, empty_members, nasty
 from tests.support.projects import MINIMAL
@@ -51,6 +54,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count(tar_reader, "parse_header", "headers")
     count(NameSet, "_add", "names")
     count(EntryIntake, "open", "kept")
+    count(RelationReceiver, "__init__", "relations")
+    count(Rows, "withdraw", "withdrawn")
+    count(LimitedFailures, "add", "failures")
     count(BundleHeader, "_read_line", "references")
     return counted
 
@@ -72,7 +78,9 @@ async def test_the_nastiest_archives_take_no_more_steps_than_they_pay_for(
     budget, _ = await cost(nasty(what, 8 * 1024))
     assert steps["lines"] * PRICES.line <= budget.limit
     assert steps["references"] * PRICES.line <= budget.limit
-    assert (steps["headers"] + KEEPING * (steps["kept"] - 1)) * PRICES.entry <= budget.limit
+    kept = steps["kept"] - 1 + steps["withdrawn"] - 1 + max(0, steps["failures"] - steps["lines"])
+    relations = RELATION * (steps["relations"] - 1)
+    assert (steps["headers"] + KEEPING * kept + relations) * PRICES.entry <= budget.limit
     assert steps["names"] <= budget.limit // PRICES.entry + MOST_IN_A_NAME
     assert budget._done[Work.BYTES] <= budget.limit * PRICES.ratio + STEP
 
