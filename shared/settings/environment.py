@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     s3_region: str = "us-east-1"
     s3_access_key_id: str | None = None
     s3_secret_access_key: SecretStr | None = None
-    s3_part_size: int = Field(default=8, ge=5, le=5120, description="MiB")
+    s3_part_size: int = Field(default=5, ge=5, le=5120, description="MiB")
     s3_equal_parts: bool = False
     s3_larger_parts: int = Field(default=256, ge=16, le=1_048_576, description="MiB")
     s3_uploads_in_flight: int = Field(default=2, ge=1, le=64)

@@ -5,7 +5,7 @@ Bytes and sizes go through presigned addresses first, everything else and every 
 Memory: each writer fills one part, and the whole store has ``uploads_in_flight`` parts in flight, so that at
 most ``writers + uploads_in_flight`` parts of the first size are held, each as the pieces that were written,
 and what the HTTP client copies besides (256 KiB a connection). The parts of an object are larger after the
-first 1,280 (10 GiB by default): of these, all writers together hold ``larger_parts`` bytes, or a single one
+first 1,280 (6 GiB by default): of these, all writers together hold ``larger_parts`` bytes, or a single one
 of up to a 640th of its object. A read holds at most 256 KiB, and as much waits for it.
 """
 

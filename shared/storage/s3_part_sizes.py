@@ -21,11 +21,11 @@ class PartSizes:
     """The size of every part of an object by its number, in bytes; the last part may be shorter.
 
     The first ``alike`` parts have ``first`` bytes. With every ``step`` parts after these the size doubles, up
-    to 5 GiB. So a larger part is at most a 640th of what is before it. By default objects of up to 10 GiB
-    have parts of 8 MiB, and the largest has 6.7 TiB.
+    to 5 GiB. So a larger part is at most a 640th of what is before it. By default objects of up to 6 GiB
+    have parts of 5 MiB, and the largest has 4.2 TiB.
     """
 
-    first: int = 8 * MIB
+    first: int = MIN_PART
     alike: int = 1280
     step: int = 1000
     most: int = MAX_PARTS

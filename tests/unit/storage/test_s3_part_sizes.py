@@ -13,20 +13,20 @@ def sizes(given: PartSizes) -> list[int]:
     return [given.of(number) for number in range(1, MAX_PARTS + 1)]
 
 
-def test_an_object_of_up_to_10_gib_has_parts_of_8_mib_alone() -> None:
-    assert sum(sizes(DEFAULT)[:1280]) == 10 * GIB
-    assert set(sizes(DEFAULT)[:1280]) == {8 * MIB}
+def test_an_object_of_up_to_6_gib_has_parts_of_5_mib_alone() -> None:
+    assert sum(sizes(DEFAULT)[:1280]) == 6.25 * GIB
+    assert set(sizes(DEFAULT)[:1280]) == {5 * MIB}
 
 
 def test_after_these_the_size_doubles_with_every_thousand_parts() -> None:
-    for number, size in ((1280, 8), (1281, 16), (2280, 16), (2281, 32), (9281, 4096), (10_000, 4096)):
+    for number, size in ((1280, 5), (1281, 10), (2280, 10), (2281, 20), (9281, 2560), (10_000, 2560)):
         assert DEFAULT.of(number) == size * MIB, number
     assert sizes(DEFAULT) == sorted(sizes(DEFAULT))
 
 
 def test_the_largest_object_of_s3_has_no_more_parts_than_it_may_have() -> None:
     assert DEFAULT.total == sum(sizes(DEFAULT))
-    assert 5 * TIB < DEFAULT.total < 7 * TIB
+    assert 4 * TIB < DEFAULT.total < 5 * TIB
 
 
 @pytest.mark.parametrize("first", [MIN_PART, 8 * MIB, 9 * MIB + 1, 16 * MIB, 512 * MIB, MAX_PART])
