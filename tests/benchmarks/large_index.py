@@ -15,9 +15,10 @@ from tests.benchmarks.statements import psql
 _GIB = 1024**3
 _IN_A_PACK = 100_000
 _OBJECTS = """
-INSERT INTO objects (key, kind, state, size, sha256)
+INSERT INTO objects (key, kind, state, size, sha256, touched_at)
 SELECT 'simulated/{project}/{kind}/' || n, '{kind}', 'stored', {size},
-       CASE WHEN '{kind}' = 'blob' THEN sha256(('simulated {project} ' || n)::bytea) END
+       CASE WHEN '{kind}' = 'blob' THEN sha256(('simulated {project} ' || n)::bytea) END,
+       now() + interval '1 day'
 FROM generate_series(1, {count}) n
 """
 _PACKED = """
@@ -51,6 +52,9 @@ UPDATE snapshots SET body_size = body_size + l.size, body_raw_size = body_raw_si
 FROM (SELECT sum(size) AS size, sum(raw_size) AS raw_size FROM laid) l
 WHERE id = (SELECT id FROM body)
 """
+_TOUCH = "UPDATE objects SET touched_at = now() WHERE key LIKE 'simulated/{project}/%'"
+"""Lets objects be collected, which the collector spares until rows refer to them."""
+
 _LEAD = "decode(repeat('00', 517), 'hex')"
 """As long as the header of a file in a block that is stored."""
 
@@ -81,6 +85,7 @@ def fill(url: str, project: int, shape: Shape) -> None:
         execute(_PACKED, first=first, last=min(first + _IN_A_PACK - 1, shape.files), size=shape.file_size)
     execute(_BLOBS)
     execute(_RUNS, lead=_LEAD, entries=shape.files + shape.blobs)
+    execute(_TOUCH)
     psql(url, "VACUUM ANALYZE entries", "VACUUM ANALYZE objects", "VACUUM ANALYZE runs")
 
 

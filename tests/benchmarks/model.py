@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from shared.storage.s3_part_sizes import MIB, PartSizes
 from tests.benchmarks.results import Outcome, number, read_json
 
 GIB_IN_TIB = 1024
@@ -32,7 +33,7 @@ class Costs:
 
     import_worker: float = _cost("import, importer's processor", 7.5)
     import_api: float = _cost("import, api's processor", 3.5)
-    import_calls: float = _cost("import, storage operations", 200)
+    import_operations: float = _cost("import, storage operations", 10)
     export_worker: float = _cost("export, exporter's processor", 4)
     export_calls: float = _cost("export, storage operations", 100)
     download_api: float = _cost("download, api's processor", 0.7)
@@ -104,6 +105,8 @@ MESSAGES = 5
 """Of a job: its wake-up, and the events of being queued, started, progressing and finished."""
 ROWS_A_STATEMENT = 1000
 """Rows of an index that go to Postgres, or come from it, by one statement."""
+_PARTS_A_GIB = 2 * 1024 * MIB / PartSizes().first
+"""Requests that put a GiB: it is staged, and put once more in pieces. An operation has any number of them."""
 _ROW_SECONDS = 1e-5
 """Postgres' processor seconds for a row of an index: COPY takes about 100,000 a second of them."""
 _CONNECTIONS = "Postgres, connections"
@@ -128,9 +131,14 @@ def import_job(costs: Costs, *, gib: float = 0, entries: int = 0) -> Job:
         statements=costs.tiny_import_statements + entries / ROWS_A_STATEMENT,
         rows=costs.tiny_import_rows + entries,
         messages=MESSAGES,
-        calls=gib * costs.import_calls,
+        calls=gib * import_calls(costs),
         moved=gib * 1024 * 3,  # staged, read again, and put in pieces
     )
+
+
+def import_calls(costs: Costs) -> float:
+    """Give the requests to the store for a GiB that is imported: parts, nearly all."""
+    return costs.import_operations + _PARTS_A_GIB
 
 
 def export_job(costs: Costs, *, gib: float = 0) -> Job:
@@ -236,7 +244,7 @@ def report(outcomes: list[Outcome], *, cores: int) -> Iterator[str]:
             yield _line(capacity(job, workers, costs, machine), machine)
     yield "\nS3 requests, and dollars, for a TiB"
     for title, calls, writes in (
-        ("imported", costs.import_calls, 0.7),
+        ("imported", import_calls(costs), 1),
         ("exported", costs.export_calls, 0.5),
         ("downloaded", costs.download_calls, 0),
     ):
