@@ -1,11 +1,11 @@
-"""An HTTP client for addresses that users give: HEAD, downloads that resume, uploads."""
+"""An HTTP client for addresses that users give: HEAD, downloads that resume, uploads, and questions."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -22,6 +22,7 @@ from shared.remote.gate import Gate
 from shared.remote.pace import LeastRate, Pace
 from shared.remote.redirects import REDIRECTS, Redirects
 from shared.remote.resolver import Resolver
+from shared.remote.stream import RemoteStream
 from shared.remote.upload import UploadBody
 
 _HEAD_DEADLINE = timedelta(seconds=1)
@@ -124,6 +125,37 @@ class RemoteClient:
         ``body`` is not read then. A redirect raises RedirectRefused. Exceptions of ``body`` pass through.
         Raises LengthWrong where ``body`` has another length.
         """
+        async with self._sent(method, url, headers=headers, body=body, length=length) as answer:
+            excerpt = await read_excerpt(answer)
+            return RemoteAnswer(answer.status, answer.reason or "", answer.headers, excerpt)
+
+    @asynccontextmanager
+    async def ask(
+        self, url: str, *, headers: Mapping[str, str], secrets: Mapping[str, str], body: bytes | None = None
+    ) -> AsyncIterator[RemoteStream]:
+        """Give the answer to a GET, or to a POST of ``body``, whatever its status; its body streams.
+
+        A GET follows redirects, and ``secrets``, which are headers, go to the origin of ``url`` only; where a
+        POST is redirected, it raises RedirectRefused.
+        """
+        limits = self._deadlines
+        if body is None:
+            target = await self._gate.check(url)
+            asked = self._redirects.follow("GET", target, headers=headers, secrets=secrets)
+        else:
+            every = {**headers, **secrets}
+            asked = self._sent("POST", url, headers=every, body=_once(body), length=len(body))
+        async with AsyncExitStack() as stack:
+            with translate_errors(URL(url)):
+                async with asyncio.timeout((limits.opening + limits.answer).total_seconds()):
+                    answer = await stack.enter_async_context(asked)
+            yield RemoteStream(answer, idle=limits.idle, pace=Pace(limits.least, answer.url))
+
+    @asynccontextmanager
+    async def _sent(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: AsyncIterator[bytes], length: int
+    ) -> AsyncIterator[ClientResponse]:
+        """Send a body, and give the answer."""
         target = await self._gate.check(url)
         limits = self._deadlines
         pace = Pace(limits.least, target.url)
@@ -137,8 +169,11 @@ class RemoteClient:
                 async with upload.deadline(limits.opening), sent as answer:
                     upload.stop()
                     _check(answer, target.url, complete=upload.complete)
-                    excerpt = await read_excerpt(answer)
-                    return RemoteAnswer(answer.status, answer.reason or "", answer.headers, excerpt)
+                    yield answer
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 def _check(answer: ClientResponse, url: URL, *, complete: bool) -> None:
