@@ -1,0 +1,84 @@
+"""The references that a copy of a repository takes, held as the header of its bundle and as ids to fetch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from shared.git.errors import TooManyRemoteReferences
+from shared.git.protocol import RemoteReference
+
+MOST_REFERENCES = 250_000
+LONGEST_HEADER = 32 * 1024 * 1024
+"""References, and bytes of their lines in a bundle, that are held at once: with the ids at most 60 MiB."""
+
+_HEAD = b"HEAD"
+_TAKEN = (b"refs/heads/", b"refs/tags/")
+_PULLS = b"refs/pull/"
+_PULL = re.compile(rb"refs/pull/([0-9]{1,18})/head")
+
+
+class ReferenceSelection:
+    """Takes HEAD, branches and tags; with ``pulls`` GitHub's pull requests too, by the names of GitLab's.
+
+    The branch of HEAD comes first, behind HEAD itself: who clones takes the first branch with its commit.
+    """
+
+    def __init__(self, *, pulls: bool = False) -> None:
+        self._pulls = pulls
+        self._wants: set[bytes] = set()
+        self._count = 0
+        self._head = b""
+        self._target: bytes | None = None
+        self._default = b""
+        self._lines = bytearray()
+
+    @property
+    def prefixes(self) -> tuple[bytes, ...]:
+        """What the names of the references begin with."""
+        return (_HEAD, *_TAKEN, *([_PULLS] if self._pulls else []))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether none was taken, as in a repository without a commit."""
+        return not self._count
+
+    def wants(self) -> Iterator[bytes]:
+        """Give the ids of the objects to fetch, in hex, each once."""
+        return (each.hex().encode() for each in self._wants)
+
+    def add(self, reference: RemoteReference) -> None:
+        """Take a reference, or leave it out. Raises TooManyRemoteReferences."""
+        name = self._name_of(reference.name)
+        if name is None:
+            return
+        line = b"%b %b\n" % (reference.object_id, name)
+        if name == _HEAD:
+            self._head, self._target = line, reference.target
+        elif name == self._target:
+            self._default = line
+        else:
+            self._lines += line
+        self._wants.add(bytes.fromhex(reference.object_id.decode()))
+        self._count += 1
+        self._check()
+
+    def header(self, object_format: str) -> bytes:
+        """Make the header of the bundle (gitformat-bundle(5)), in version 3 where its hash is not SHA-1."""
+        signature = b"# v2 git bundle\n"
+        if object_format != "sha1":
+            signature = f"# v3 git bundle\n@object-format={object_format}\n".encode()
+        return b"".join((signature, self._head, self._default, self._lines, b"\n"))
+
+    def _name_of(self, name: bytes) -> bytes | None:
+        """Give the name in the copy; None for a reference that is not taken."""
+        if name == _HEAD or name.startswith(_TAKEN):
+            return name
+        pull = _PULL.fullmatch(name) if self._pulls else None
+        return b"refs/merge-requests/%b/head" % pull[1] if pull else None
+
+    def _check(self) -> None:
+        if self._count > MOST_REFERENCES:
+            raise TooManyRemoteReferences(str(MOST_REFERENCES))
+        if len(self._lines) > LONGEST_HEADER:
+            raise TooManyRemoteReferences(f"{LONGEST_HEADER // 1024 // 1024} MiB of names hold")
