@@ -1,0 +1,87 @@
+"""A folder of bare repositories, served by git's own ``git http-backend`` behind aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from pathlib import Path
+
+from aiohttp import web
+
+from tests.support.git import ENVIRONMENT
+from tests.support.prerequisites import program
+
+_CHUNK = 64 * 1024
+
+
+class GitHttp:
+    """Serves all repositories below ``root`` by smart HTTP; its method ``handle`` is an aiohttp handler.
+
+    Where there is a ``token``, it is the password that every request needs. A server that is not
+    ``modern`` knows nothing of version 2. ``asked`` has the method, the path and the status of each request.
+    """
+
+    def __init__(self, root: Path, *, token: str | None = None, modern: bool = True) -> None:
+        self._root = root
+        self._token = token
+        self._modern = modern
+        self.asked: list[tuple[str, str, int]] = []
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request for ``/NAME.git/...``."""
+        response = await (self._run(request) if self._permits(request) else self._refuse())
+        self.asked.append((request.method, request.path, response.status))
+        return response
+
+    def _permits(self, request: web.Request) -> bool:
+        given = request.headers.get("Authorization", "")
+        return self._token is None or given in {
+            f"Basic {b64encode(f'{user}:{self._token}'.encode()).decode()}" for user in ("git", "oauth2")
+        }
+
+    async def _refuse(self) -> web.Response:
+        headers = {"WWW-Authenticate": 'Basic realm="git"'}
+        return web.Response(status=401, text="HTTP Basic: Access denied.", headers=headers)
+
+    async def _run(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        process = await asyncio.create_subprocess_exec(
+            program("git"), "-c", "safe.directory=*", "http-backend",
+            env=self._environment(request, len(body)),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(body)
+            process.stdin.close()
+            return await self._answer(request, process.stdout)
+        finally:
+            if process.returncode is None:
+                with_end = asyncio.create_task(process.wait())
+                await asyncio.wait({with_end}, timeout=10)
+
+    def _environment(self, request: web.Request, length: int) -> dict[str, str]:
+        version = {"GIT_PROTOCOL": request.headers.get("Git-Protocol", "")} if self._modern else {}
+        return {
+            **ENVIRONMENT, **version,
+            "GIT_PROJECT_ROOT": str(self._root), "GIT_HTTP_EXPORT_ALL": "1",
+            "REQUEST_METHOD": request.method, "PATH_INFO": request.path,
+            "QUERY_STRING": request.query_string, "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(length), "REMOTE_ADDR": request.remote or "",
+            "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
+        }  # fmt: skip
+
+    async def _answer(self, request: web.Request, output: asyncio.StreamReader) -> web.StreamResponse:
+        status, headers = 200, {}
+        while line := (await output.readline()).decode().strip():
+            name, _, value = line.partition(": ")
+            if name == "Status":
+                status = int(value[:3])
+            else:
+                headers[name] = value
+        response = web.StreamResponse(status=status, headers=headers)
+        await response.prepare(request)
+        while chunk := await output.read(_CHUNK):
+            await response.write(chunk)
+        return response
