@@ -1,26 +1,33 @@
 """Verifies a git bundle as it streams by (gitformat-bundle(5), gitformat-pack(5)).
 
 It proves that git can read the header, and that the pack is complete and unchanged, by the checksum at its
-end. The objects in the pack are not examined.
+end. Of the objects in the pack those are looked at which come before the first delta, until all that
+references name were found.
 """
 
 from __future__ import annotations
 
 import hashlib
-from struct import Struct
 
 from shared.errors import ArchiveError
-from shared.git.bundle_header import BundleHeader, InvalidBundle
+from shared.git.bundle_header import BundleHeader, InvalidBundle, Reference
+from shared.git.pack_objects import PACK_HEADER, PackObjects, PackUnreadable, TipLooker
 
-_PACK_HEADER = Struct(">4sII")
+MOST_TIPS = 100_000
+"""Objects of references that are looked for in the pack; where there are more, none is."""
+
 _PACK_VERSIONS = (2, 3)
+_LINES_OF_OBJECT = 2
+_INFLATED_OF_LINE = 4096
+"""What an object is worth in lines, by the time that it takes, and how many bytes that come of it are one."""
 
 
 class IncompleteBundle(ArchiveError):
     """The bundle is whole, but lacks objects that it needs, so that nobody can clone it.
 
-    It has prerequisites (``git bundle create FILE A..B``), or references and no object at all. A commit whose
-    parent is missing, as in the bundle of a shallow clone, is not found out: that takes unpacking it.
+    It has prerequisites (``git bundle create FILE A..B``), references and no object at all, or no delta, and
+    not the objects of its references. A commit whose parent is missing, as in the bundle of a shallow clone,
+    is not found out, nor what is missing in a pack with deltas: that takes unpacking it.
     """
 
     code = "incomplete_bundle"
@@ -34,8 +41,9 @@ class IncompleteBundle(ArchiveError):
 class BundleVerifier:
     """Takes one bundle in order, in pieces of any size; raises InvalidBundle as soon as it cannot be one.
 
-    Holds no more than a line of the header, or the checksum's length of the pack. Its results are complete
-    after ``close``: ``references`` is a count, ``head`` is the object id of HEAD where that is listed.
+    Holds no more than a line of the header, or of the pack the checksum's length, and 100 bytes for each
+    object that references name, 10 MB at most, until these are found. Its results are complete after
+    ``close``: ``references`` is a count, ``head`` is the object id of HEAD where that is listed.
     """
 
     def __init__(self, name: str) -> None:
@@ -44,6 +52,7 @@ class BundleVerifier:
         self._name = name
         self._header = BundleHeader(name)
         self._pack: _Pack | None = None
+        self._tips: set[bytes] = set()
 
     def check_complete(self) -> None:
         """Raise IncompleteBundle where a clone of the bundle must fail, after ``close``."""
@@ -55,11 +64,20 @@ class BundleVerifier:
             )
         if self.references and self._pack and not self._pack.objects:
             raise IncompleteBundle(self._name, f"it has references, {self.references} of them, and no object")
+        if self._pack and self._pack.missing:
+            raise IncompleteBundle(
+                self._name, f"objects that its references name are not in it, {self._pack.missing} of them"
+            )
 
     @property
     def in_header(self) -> bool:
         """Whether the next bytes belong to the header."""
         return self._pack is None
+
+    @property
+    def work(self) -> int:
+        """What was done with objects of the pack, as the number of lines that would have cost the same."""
+        return self._pack.work if self._pack else 0
 
     @property
     def version(self) -> int:
@@ -91,28 +109,49 @@ class BundleVerifier:
 
     def _read_header(self, data: bytes) -> None:
         for reference in self._header.feed(data):
-            self.references += 1
-            if reference.name == b"HEAD":
-                self.head = reference.object_id
+            self._keep(reference)
         if self._header.pack is not None:
-            self._pack = _Pack(self._name, object_format=self.object_format)
+            tips = self._tips if len(self._tips) <= MOST_TIPS else set()
+            self._pack = _Pack(self._name, object_format=self.object_format, tips=tips)
             self._pack.feed(self._header.pack)
+
+    def _keep(self, reference: Reference) -> None:
+        self.references += 1
+        if reference.name == b"HEAD":
+            self.head = reference.object_id
+        if len(self._tips) <= MOST_TIPS:
+            self._tips.add(bytes.fromhex(reference.object_id))
 
 
 class _Pack:
-    """The pack, which ends with the checksum of everything before that."""
+    """The pack, which ends with the checksum of everything before that, and the look at its objects."""
 
-    def __init__(self, name: str, *, object_format: str) -> None:
+    def __init__(self, name: str, *, object_format: str, tips: set[bytes]) -> None:
         self._name = name
         self._checksum = hashlib.new(object_format, usedforsecurity=False)
         self._begun = b""
         self._end = b""
+        self._tips = TipLooker(object_format, tips)
+        self._pack = PackObjects(object_format, self._tips)
+        self._looks = True
         self.objects = 0
+
+    @property
+    def work(self) -> int:
+        return _LINES_OF_OBJECT * self._pack.seen + self._pack.inflated // _INFLATED_OF_LINE
+
+    @property
+    def missing(self) -> int:
+        """How many objects of references are not there, as far as one pass can tell."""
+        is_known = self._looks and self._pack.is_over
+        return self._tips.missing if is_known else 0
 
     def feed(self, data: bytes | memoryview) -> None:
         view, kept = memoryview(data), self._checksum.digest_size
-        if len(self._begun) < _PACK_HEADER.size:
+        if len(self._begun) < PACK_HEADER.size:
             self._begin(view)
+        if self._looks:
+            self._look(view)
         if len(view) < kept:
             view = memoryview(self._end + view)
         else:
@@ -121,12 +160,21 @@ class _Pack:
         self._end = bytes(view[-kept:])
 
     def close(self) -> None:
-        if len(self._begun) < _PACK_HEADER.size or self._end != self._checksum.digest():
+        if len(self._begun) < PACK_HEADER.size or self._end != self._checksum.digest():
             raise InvalidBundle(self._name, "its pack is cut off or damaged")
 
     def _begin(self, view: memoryview) -> None:
-        self._begun += view[: _PACK_HEADER.size - len(self._begun)]
-        if len(self._begun) == _PACK_HEADER.size:
-            magic, version, self.objects = _PACK_HEADER.unpack(self._begun)
+        self._begun += view[: PACK_HEADER.size - len(self._begun)]
+        if len(self._begun) == PACK_HEADER.size:
+            magic, version, self.objects = PACK_HEADER.unpack(self._begun)
             if magic != b"PACK" or version not in _PACK_VERSIONS:
                 raise InvalidBundle(self._name, "what follows its header is not a pack of version 2 or 3")
+
+    def _look(self, view: memoryview) -> None:
+        """Look at the objects as long as that may tell anything; one that is unreadable tells nothing."""
+        try:
+            self._pack.feed(view)
+        except PackUnreadable:
+            self._looks = False
+        if self._tips.is_decided:
+            self._looks = False

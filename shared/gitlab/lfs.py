@@ -29,6 +29,7 @@ class LfsIndex:
     """The index: ``{OID: [repository types]}``. Without it, objects belong to the project's repository."""
 
     parses = True
+    work = 0
 
     def __init__(self, name: str) -> None:
         self._document = JsonDocument(name)

@@ -40,6 +40,7 @@ class ProjectDocument:
     """tree/project.json: one JSON object."""
 
     parses = True
+    work = 0
 
     def __init__(self, name: str) -> None:
         self._document = JsonDocument(name)

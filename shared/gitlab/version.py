@@ -26,6 +26,7 @@ class VersionFile:
     """VERSION: the first ``d.d.d`` in the first 128 characters of the first line must be 0.2.4."""
 
     parses = False
+    work = 0
 
     def __init__(self) -> None:
         self._start = b""

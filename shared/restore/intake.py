@@ -67,7 +67,10 @@ class _FileReceiver:
     async def write(self, data: bytes) -> None:
         if self._verifier.parses:
             self._budget.spend_on_lines(data)
-        await self._sink.place(await work_through(data, self._take))
+        before = self._verifier.work
+        stored = await work_through(data, self._take)
+        self._budget.spend(Work.LINES, self._verifier.work - before)
+        await self._sink.place(stored)
 
     def _take(self, data: bytes) -> bytes:
         self._verifier.feed(data)

@@ -95,6 +95,16 @@ HUGE: dict[str, Callable[[], Iterator[bytes]]] = {
         [header(b"./project.bundle", size=_ENDLESS), b"# v2 git bundle\n"],
         repeat((b"0" * 40 + b" r\n") * 1000),
     ),
+    "objects of a bundle": lambda: chain(
+        [header(b"./project.bundle", size=_ENDLESS), b"# v2 git bundle\n" + b"1" * 40 + b" r\n\nPACK"],
+        [b"\0\0\0\2\xff\xff\xff\xff"],
+        repeat((b"\x30" + zlib.compress(b"")) * 5000),
+    ),
+    "large objects of a bundle": lambda: chain(
+        [header(b"./project.bundle", size=_ENDLESS), b"# v2 git bundle\n" + b"1" * 40 + b" r\n\nPACK"],
+        [b"\0\0\0\2\xff\xff\xff\xff"],
+        repeat(b"\xb0\x80\x80\x40" + zlib.compress(bytes(2**24))),
+    ),
     "an index of LFS objects": lambda: chain(
         [header(b"./lfs-objects.json", size=50 * 2**20 - 1), b'{"a":['],
         [b"0," * 500] * (50 * 1024 + 1),

@@ -92,6 +92,8 @@ async def test_the_nastiest_archives_take_no_more_steps_than_they_pay_for(
         ("long lines of spaces", Work.PARSED),
         ("wide nesting", Work.BRACKETS),
         ("references of a bundle", Work.LINES),
+        ("objects of a bundle", Work.LINES),
+        ("large objects of a bundle", Work.LINES),
         ("an index of LFS objects", Work.PARSED),
         ("small files", Work.ENTRIES),
         ("folders that are implied", Work.ENTRIES),
