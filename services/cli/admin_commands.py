@@ -55,6 +55,7 @@ class QueueName(Enum):
     UPLOAD = "upload"
     REMOTE_IMPORT = "remote_import"
     SMALL_IMPORT = "small_import"
+    GIT_IMPORT = "git_import"
     COMMANDS = "commands"
 
 

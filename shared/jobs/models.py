@@ -16,7 +16,7 @@ class JobKind(Enum):
     """What a job does, by which slots; the value is also the name of its queue.
 
     The archive of a remote import comes from a server elsewhere. That of a small one has few bytes, and does
-    not wait behind large ones.
+    not wait behind large ones. A git import has no archive, but a repository elsewhere.
     """
 
     IMPORT = "import"
@@ -25,6 +25,7 @@ class JobKind(Enum):
     UPLOAD = "upload"
     REMOTE_IMPORT = "remote_import"
     SMALL_IMPORT = "small_import"
+    GIT_IMPORT = "git_import"
 
     @property
     def shown(self) -> str:
@@ -33,7 +34,7 @@ class JobKind(Enum):
         return name
 
 
-IMPORTS = (JobKind.IMPORT, JobKind.REMOTE_IMPORT, JobKind.SMALL_IMPORT)
+IMPORTS = (JobKind.IMPORT, JobKind.REMOTE_IMPORT, JobKind.SMALL_IMPORT, JobKind.GIT_IMPORT)
 """The kinds that are shown as imports."""
 
 
@@ -59,14 +60,22 @@ class JobState(Enum):
     CANCELED = "canceled"
 
 
+class SourceForm(Enum):
+    """What is at the URL of a source: an archive, or a repository, which git's smart HTTP gives."""
+
+    ARCHIVE = "archive"
+    GIT = "git"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteSource:
-    """The URL of an archive to download. It is a secret: its holder may read there.
+    """The URL of what is fetched. It is a secret: its holder may read there.
 
     The job's row holds it, sealed as ``sealed_orders.py`` does it, for as long as the job may be retried.
     """
 
     url: str = field(repr=False)
+    form: SourceForm = SourceForm.ARCHIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from shared.jobs.models import (
     Lease,
     Outcome,
     RelationImportOrder,
+    SourceForm,
     UnknownKind,
     UnknownOrder,
     UploadOrder,
@@ -39,8 +40,10 @@ _ORDERS: dict[JobKind, type[JobOrder]] = {
     JobKind.UPLOAD: UploadOrder,
     JobKind.REMOTE_IMPORT: ImportOrder,
     JobKind.SMALL_IMPORT: ImportOrder,
+    JobKind.GIT_IMPORT: ImportOrder,
 }
 _KINDS_BY_NAME = {kind.value: kind for kind in JobKind}
+_KINDS_BY_FORM = {SourceForm.ARCHIVE: JobKind.REMOTE_IMPORT, SourceForm.GIT: JobKind.GIT_IMPORT}
 ADDRESS = "coalesce(payload #>> '{source,url}', payload #>> '{upload,url}')"
 """SQL for the address in an order, sealed; the index jobs_addresses has the jobs where it is not null."""
 
@@ -113,7 +116,7 @@ def kind_of(order: JobOrder) -> JobKind:
     """Return the kind of a job that is queued with this order, and whose archive is not small."""
     match order:
         case ImportOrder():
-            return JobKind.IMPORT if order.source is None else JobKind.REMOTE_IMPORT
+            return JobKind.IMPORT if order.source is None else _KINDS_BY_FORM[order.source.form]
         case ExportOrder():
             return JobKind.EXPORT
         case RelationImportOrder():

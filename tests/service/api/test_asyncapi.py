@@ -29,6 +29,7 @@ from shared.jobs.models import (
     Outcome,
     RelationImportOrder,
     RemoteSource,
+    SourceForm,
     UploadOrder,
     UploadOutcome,
 )
@@ -51,6 +52,7 @@ ORDERS: dict[JobKind, JobOrder] = {
     JobKind.UPLOAD: UploadOrder(),
     JobKind.REMOTE_IMPORT: ImportOrder(source=RemoteSource(url="sealed")),
     JobKind.SMALL_IMPORT: ImportOrder(),
+    JobKind.GIT_IMPORT: ImportOrder(source=RemoteSource(url="sealed", form=SourceForm.GIT)),
 }
 UPLOAD = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
 AT_ONCE = timedelta(0)
