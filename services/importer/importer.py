@@ -1,9 +1,9 @@
-"""Imports an archive in one pass into a new snapshot of the project."""
+"""Imports an archive, or a repository, in one pass into a new snapshot of the project."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 from shared.archive.budget import Budget
 from shared.archive.errors import ArchiveTooLarge
@@ -12,7 +12,7 @@ from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.gitlab.project_json import ProjectAttributes
 from shared.jobs import store as jobs
-from shared.jobs.models import ImportOrder, Job, Lease, Outcome
+from shared.jobs.models import ImportOrder, Job, JobKind, Lease, Outcome, SourceForm
 from shared.jobs.progress import Phase, Progress
 from shared.projects import content
 from shared.records.features import read_features
@@ -20,6 +20,8 @@ from shared.remote.errors import BlockedUrl, StatusRefused
 from shared.restore.archive_events import archive_events
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failure_writer import FailureWriter
+from shared.restore.git_events import GitSource, RepositoryOpener
+from shared.restore.reading import Reading
 from shared.restore.restorer import Restorer
 from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.settings.archive_limits import LimitsProvider
@@ -30,7 +32,7 @@ from shared.storage.base import ObjectStore
 
 
 class Importer:
-    """Imports archives, one or several at a time, each in flat memory."""
+    """Imports archives and repositories, one or several at a time, each in flat memory."""
 
     def __init__(
         self,
@@ -38,23 +40,37 @@ class Importer:
         store: ObjectStore,
         *,
         sources: ArchiveOpener,
+        repositories: RepositoryOpener,
         limits: LimitsProvider,
         packed_up_to: int,
     ) -> None:
         self._pool = pool
         self._store = store
         self._sources = sources
+        self._repositories = repositories
         self._limits = limits
         self._packed_up_to = packed_up_to
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
         """Do the job and mark it finished. Raises the error that stopped it. May be repeated."""
         progress.begin(Phase.PREPARING)
-        async with self._sources.open(job) as source:
-            progress.bytes_total = source.size or 0
+        async with self._open(job) as source:
+            if not isinstance(source, GitSource):
+                progress.bytes_total = source.size or 0
             await self._import(job, lease, progress, source=source)
 
-    async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: OpenArchive) -> None:
+    @asynccontextmanager
+    async def _open(self, job: Job) -> AsyncIterator[OpenArchive | GitSource]:
+        source = job.order.source if isinstance(job.order, ImportOrder) else None
+        if source is not None and source.form is SourceForm.GIT:
+            yield await self._repositories.open(job, source)
+            return
+        async with self._sources.open(job) as archive:
+            yield archive
+
+    async def _import(
+        self, job: Job, lease: Lease, progress: Progress, *, source: OpenArchive | GitSource
+    ) -> None:
         limits = await self._limits()
         budget = Budget(limits.prices)
         failures = FailureWriter(self._pool, lease)
@@ -65,15 +81,18 @@ class Importer:
             restorer = Restorer(
                 writer, limits=limits, budget=budget, failures=failures, progress=progress, yielder=yielder
             )
-            events = archive_events(source, limits, budget=budget, progress=progress, yielder=yielder)
+            reading = Reading(
+                limits=limits, budget=budget, failures=failures, progress=progress, yielder=yielder
+            )
             progress.begin(Phase.READING)
             async with failures.flush_after():
-                await self._restore(events, restorer, yielder=yielder)
+                await self._restore(_events(source, reading), restorer, yielder=yielder)
                 attributes = await restorer.complete()
                 progress.begin(Phase.WRITING)
                 await writer.close()
             progress.begin(Phase.COMMITTING)
-            await self._finish(job, lease, writer, attributes, progress=progress, outcome=source.outcome)
+            outcome = None if isinstance(source, GitSource) else source.outcome
+            await self._finish(job, lease, writer, attributes, progress=progress, outcome=outcome)
 
     async def _restore(
         self, events: AsyncGenerator[ArchiveEvent, None], restorer: Restorer, *, yielder: EventLoopYielder
@@ -119,7 +138,20 @@ class Importer:
     async def explain(self, job: Job, error: CrossdockError) -> str:
         """Return the text of ``import_error`` in GitLab's form, which has two blanks instead of a URL."""
         path = (await content.project_content(self._pool, job.project_id)).full_path
-        return f"Error importing repository  into {path} - {_reason(error)}"
+        reason = _reason_of_git(error) if job.kind is JobKind.GIT_IMPORT else _reason(error)
+        return f"Error importing repository  into {path} - {reason}"
+
+
+def _events(source: OpenArchive | GitSource, reading: Reading) -> AsyncGenerator[ArchiveEvent, None]:
+    if isinstance(source, GitSource):
+        return source.events(reading)
+    return archive_events(
+        source, reading.limits, budget=reading.budget, progress=reading.progress, yielder=reading.yielder
+    )
+
+
+def _reason_of_git(error: CrossdockError) -> str:
+    return f"Import url is blocked: {error}" if isinstance(error, BlockedUrl) else error.shown
 
 
 def _reason(error: CrossdockError) -> str:

@@ -13,6 +13,7 @@ from shared.jobs.opened_work import OpenedWork
 from shared.jobs.sealed_orders import OrderSealer
 from shared.jobs.worker import Worker
 from shared.outbound.remote_imports import remote_import_policy
+from shared.restore.git_events import RepositoryOpener
 from shared.restore.sources import ArchiveOpener
 from shared.settings.archive_limits import LimitsProvider, archive_limits, current_limits
 from shared.settings.defaults import default_settings
@@ -23,8 +24,14 @@ def make_importers(ports: Ports, settings: Settings) -> list[Worker]:
     """Make the workers for imports of projects, from here and from elsewhere, and of single relations."""
     sources = _sources(ports, settings)
     limits = _limits(ports, settings)
+    packed_up_to = settings.pack_blob_size * MIB
     whole = Importer(
-        ports.pool, ports.store, sources=sources, limits=limits, packed_up_to=settings.pack_blob_size * MIB
+        ports.pool,
+        ports.store,
+        sources=sources,
+        repositories=_repositories(ports, settings, packed_up_to=packed_up_to),
+        limits=limits,
+        packed_up_to=packed_up_to,
     )
     single = RelationImporter(ports.pool, ports.store, sources=sources, limits=limits)
     return [
@@ -33,6 +40,7 @@ def make_importers(ports: Ports, settings: Settings) -> list[Worker]:
             (JobKind.IMPORT, whole),
             (JobKind.REMOTE_IMPORT, whole),
             (JobKind.SMALL_IMPORT, whole),
+            (JobKind.GIT_IMPORT, whole),
             (JobKind.RELATION_IMPORT, single),
         )
     ]
@@ -45,6 +53,15 @@ def _limits(ports: Ports, settings: Settings) -> LimitsProvider:
 def _sources(ports: Ports, settings: Settings) -> ArchiveOpener:
     return ArchiveOpener(
         ports.pool, ports.store, remote=remote_import_policy(settings), defaults=default_settings(settings)
+    )
+
+
+def _repositories(ports: Ports, settings: Settings, *, packed_up_to: int) -> RepositoryOpener:
+    return RepositoryOpener(
+        ports.pool,
+        remote=remote_import_policy(settings),
+        defaults=default_settings(settings),
+        packed_up_to=packed_up_to,
     )
 
 

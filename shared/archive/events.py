@@ -26,7 +26,8 @@ class EntryStarted:
     """An entry begins.
 
     ``name`` is relative, without ``.``, ``..`` or empty components and without a slash at its end.
-    ``size`` is the bytes of data that follow, ``mtime`` seconds since 1970, 0 or more.
+    ``size`` is the bytes of data that follow, ``mtime`` seconds since 1970, 0 or more. A source that is no
+    archive may tell less of a file that goes into an object of its own.
     """
 
     name: str

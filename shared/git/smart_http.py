@@ -72,6 +72,14 @@ class RemoteRepository:
         """The headers for requests below ``base`` that are secret."""
         return self._secrets
 
+    def wiki(self) -> RemoteRepository:
+        """Give the wiki of the repository, as GitHub and GitLab name it; there may be none."""
+        wiki = RemoteRepository(
+            self._client, f"{self._base.removesuffix('.git')}.wiki.git", count=self._count
+        )
+        wiki._secrets = self._secrets
+        return wiki
+
     async def check(self) -> None:
         """Check that a repository is there and may be read; its references are not read to their end."""
         reader = AdvertisementReader()

@@ -69,7 +69,7 @@ def lfs_failure(oid: str, sha256: bytes) -> Failure | None:
     try:
         check_oid(oid, sha256)
     except ArchiveError as error:
-        return _lfs_failure(str(error))
+        return lfs_object_failure(str(error))
     return None
 
 
@@ -97,14 +97,15 @@ def lfs_differences(index: LfsIndex, there: AbstractSet[bytes]) -> Iterator[Fail
     if index.named is None:
         return
     for digest in sorted(index.named - there):
-        yield _lfs_failure(f"LFS object {digest.hex()} is in the index and not in the archive")
+        yield lfs_object_failure(f"LFS object {digest.hex()} is in the index and not in the archive")
     for digest in sorted(there - index.named):
-        yield _lfs_failure(
+        yield lfs_object_failure(
             f"LFS object {digest.hex()} is in the archive and not in its index, so that no GitLab imports it"
         )
 
 
-def _lfs_failure(message: str) -> Failure:
+def lfs_object_failure(message: str) -> Failure:
+    """Give the failure of an LFS object that is left out, or not as it is listed."""
     return file_failure(message, relation=_LFS, source=_LFS_RESTORER)
 
 

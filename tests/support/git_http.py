@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio.subprocess import Process
 from base64 import b64encode
 from pathlib import Path
 
@@ -43,23 +44,30 @@ class GitHttp:
         headers = {"WWW-Authenticate": 'Basic realm="git"'}
         return web.Response(status=401, text="HTTP Basic: Access denied.", headers=headers)
 
+    async def body(self, request: web.Request) -> bytes:
+        """Give the body of git's answer, for a server that spoils it."""
+        process = await self._start(request)
+        output, _ = await process.communicate(await request.read())
+        return output.partition(b"\r\n\r\n")[2]
+
     async def _run(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
-        process = await asyncio.create_subprocess_exec(
-            program("git"), "-c", "safe.directory=*", "http-backend",
-            env=self._environment(request, len(body)),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        process = await self._start(request)
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(body)
+            process.stdin.write(await request.read())
             process.stdin.close()
             return await self._answer(request, process.stdout)
         finally:
             if process.returncode is None:
-                with_end = asyncio.create_task(process.wait())
-                await asyncio.wait({with_end}, timeout=10)
+                await process.wait()
+
+    async def _start(self, request: web.Request) -> Process:
+        return await asyncio.create_subprocess_exec(
+            program("git"), "-c", "safe.directory=*", "http-backend",
+            env=self._environment(request, len(await request.read())),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
 
     def _environment(self, request: web.Request, length: int) -> dict[str, str]:
         version = {"GIT_PROTOCOL": request.headers.get("Git-Protocol", "")} if self._modern else {}

@@ -44,6 +44,7 @@ from shared.outbound.policy import outbound_policy
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import SystemResolver
+from shared.restore.git_events import RepositoryOpener
 from shared.restore.sources import ArchiveOpener
 from shared.settings.application import ApplicationSettings
 from shared.storage.base import ObjectStore
@@ -124,6 +125,9 @@ class Dock:
             self.pool,
             self.store,
             sources=self._sources,
+            repositories=RepositoryOpener(
+                self.pool, remote=self.remote, defaults=self.settings, packed_up_to=self.packed_up_to
+            ),
             limits=self.limits_now,
             packed_up_to=self.packed_up_to,
         )

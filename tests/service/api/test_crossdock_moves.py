@@ -35,6 +35,7 @@ from shared.jobs.worker import Worker, WorkerLimits
 from shared.ledger import objects
 from shared.ledger.collector import Collector
 from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.restore.git_events import RepositoryOpener
 from shared.restore.sources import ArchiveOpener
 from shared.settings.application import ApplicationSettings
 from shared.snapshots import lifecycle
@@ -82,7 +83,10 @@ async def _working(api: Api) -> AsyncIterator[Worker]:
         return Limits()
 
     sources = ArchiveOpener(api.pool, api.store, remote=remote, defaults=settings)
-    work = Importer(api.pool, api.store, sources=sources, limits=limits, packed_up_to=1024)
+    repositories = RepositoryOpener(api.pool, remote=remote, defaults=settings, packed_up_to=1024)
+    work = Importer(
+        api.pool, api.store, sources=sources, repositories=repositories, limits=limits, packed_up_to=1024
+    )
     held = WorkerLimits(concurrency=1, ttl=timedelta(seconds=1), drain=timedelta(seconds=10))
     worker = Worker(api.pool, api.broker, kind=JobKind.REMOTE_IMPORT, work=work, name="host:1", limits=held)
     task = asyncio.create_task(worker.run())

@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from shared.archive.limits import Limits
+from shared.errors import CrossdockError
+from shared.git.errors import RepositoryLimited
+from shared.git.packet_lines import packet
+from shared.git.protocol import PackReader
+from shared.jobs import store as jobs
+from shared.jobs.models import ImportOrder, Job, RemoteSource, SourceForm
+from shared.jobs.progress import Progress
+from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.settings.application import ApplicationSettings
+from tests.support.git import add_references, git, make_repository, references
+from tests.support.git_http import GitHttp
+from tests.support.git_lfs import GitLfs, oid_of, pointer
+from tests.support.jobs import claimed
+from tests.support.projects import Dock, Imported, files
+from tests.support.remote import SECRET, Servers, names
+
+FAILED = "Error importing repository  into ann/p - "
+LARGE = b"large " * 1000
+
+
+@pytest.fixture
+async def servers(dock: Dock) -> AsyncIterator[Servers]:
+    """Servers that the importer may ask, by http."""
+    dock.settings = ApplicationSettings(outbound_local_requests_allowlist=("files.test",))
+    dock.remote = RemoteImportPolicy(schemes=("http",), resolver=names())
+    async with AsyncExitStack() as stack:
+        yield Servers(stack)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The folder of the repositories."""
+    return tmp_path / "served"
+
+
+async def ordered(dock: Dock, port: int, *, name: str = "one.git", user: str = "") -> Job:
+    source = RemoteSource(url=f"http://{user}files.test:{port}/{name}", form=SourceForm.GIT)
+    order = ImportOrder(source=source)
+    return await jobs.enqueue(dock.pool, order, project_id=1, user_id=1, correlation_id="c")
+
+
+async def run(dock: Dock, port: int, **more: str) -> Imported:
+    return await dock.attempt(await ordered(dock, port, **more))
+
+
+async def exported(dock: Dock) -> dict[str, bytes]:
+    return files(await dock.run_export())
+
+
+def cloned(folder: Path, bundle: bytes) -> Path:
+    """What git makes of a bundle; its objects are checked."""
+    (folder / "b.bundle").write_bytes(bundle)
+    copy = folder / "copy.git"
+    git(folder, "clone", "-q", "--mirror", "b.bundle", str(copy))
+    git(copy, "fsck", "--strict")
+    return copy
+
+
+@pytest.mark.parametrize("packed_up_to", [0, 1_000_000])
+@pytest.mark.parametrize("object_format", ["sha1", "sha256"])
+async def test_a_repository_elsewhere_becomes_a_project_whose_bundle_is_cloned(
+    dock: Dock, servers: Servers, root: Path, tmp_path: Path, object_format: str, packed_up_to: int
+) -> None:
+    source = make_repository(root, object_format=object_format)
+    dock.packed_up_to = packed_up_to
+    imported = await run(dock, await servers.http(GitHttp(root).handle))
+    assert imported.error is None
+    out = await exported(dock)
+    assert references(cloned(tmp_path, out["project.bundle"])) == references(source)
+    assert out["VERSION"] == b"0.2.4"
+    assert out["lfs-objects.json"] == b"{}"
+    assert json.loads(out["tree/project.json"]) == {"description": None, "visibility_level": 0}
+    assert "project.wiki.bundle" not in out
+    assert imported.progress.bytes_done > len(out["project.bundle"]) - 1000
+    assert await dock.failures(imported) == []
+
+
+async def test_an_export_of_it_is_an_archive_that_is_imported_again(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    make_repository(root)
+    make_repository(root, "one.wiki.git", files={"home.md": b"# Home\n"})
+    assert (await run(dock, await servers.http(GitHttp(root).handle))).error is None
+    packed = await dock.run_export()
+    again = await dock.run_import(packed)
+    assert (again.error, await dock.failures(again)) == (None, [])
+    assert files(await dock.run_export()) == files(packed)
+
+
+async def test_an_empty_repository_becomes_a_project_without_one(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    git(root.parent, "init", "-q", "--bare", "served/one.git")
+    assert (await run(dock, await servers.http(GitHttp(root).handle))).error is None
+    assert not [name for name in await exported(dock) if name.endswith(".bundle")]
+
+
+async def test_the_wiki_comes_too_where_there_is_one(
+    dock: Dock, servers: Servers, root: Path, tmp_path: Path
+) -> None:
+    make_repository(root)
+    wiki = make_repository(root, "one.wiki.git", files={"home.md": b"# Home\n"})
+    port = await servers.http(GitHttp(root, token=SECRET).handle)
+    assert (await run(dock, port, user=f"git:{SECRET}@")).error is None
+    out = await exported(dock)
+    assert references(cloned(tmp_path, out["project.wiki.bundle"])) == references(wiki)
+
+
+async def test_a_server_that_is_busy_when_it_is_asked_for_the_wiki_is_asked_again(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    make_repository(root)
+    served = GitHttp(root)
+
+    async def busy(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=429) if ".wiki" in request.path else await served.handle(request)
+
+    job = await ordered(dock, await servers.http(busy))
+    with pytest.raises(RepositoryLimited) as raised:
+        await dock.importer.run(job, await claimed(dock.pool, job), Progress())
+    assert raised.value.retryable
+
+
+async def test_many_references_pass(dock: Dock, servers: Servers, root: Path, tmp_path: Path) -> None:
+    source = make_repository(root)
+    add_references(source, 20_000)
+    assert (await run(dock, await servers.http(GitHttp(root).handle))).error is None
+    out = await exported(dock)
+    assert out["project.bundle"].partition(b"\n\n")[0].count(b"\n") == len(references(source)) > 20_000
+
+
+async def test_lfs_objects_come_with_the_repository(dock: Dock, servers: Servers, root: Path) -> None:
+    make_repository(
+        root, files={"a.bin": pointer(LARGE), "b.bin": pointer(LARGE), "c.bin": pointer(b"small")}
+    )
+    lfs = GitLfs(GitHttp(root), {oid_of(each): each for each in (LARGE, b"small")})
+    imported = await run(dock, await servers.http(lfs.handle))
+    assert (imported.error, await dock.failures(imported)) == (None, [])
+    out = await exported(dock)
+    assert {name: data for name, data in out.items() if name.startswith("lfs-objects/") and data} == {
+        f"lfs-objects/{oid_of(each)}": each for each in (LARGE, b"small")
+    }
+    assert json.loads(out["lfs-objects.json"]) == {oid_of(each): [0] for each in (LARGE, b"small")}
+    assert len(lfs.fetched) == 2
+
+
+async def test_lfs_objects_that_cannot_be_had_are_told_and_the_rest_goes_on(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    wrong = oid_of(b"right")
+    make_repository(
+        root, files={"a": pointer(LARGE), "b": pointer(b"gone"), "c": pointer(b"wrong", oid=wrong)}
+    )
+    lfs = GitLfs(GitHttp(root), {oid_of(LARGE): LARGE, wrong: b"wrong"})
+    imported = await run(dock, await servers.http(lfs.handle))
+    assert imported.error is None
+    assert {(each.relation, each.exception_message) for each in await dock.failures(imported)} == {
+        (
+            "lfs_objects",
+            f"LFS object {oid_of(b'gone')}: the server does not have it: 404 Object does not exist",
+        ),
+        ("lfs_objects", f"LFS object {wrong} has the SHA-256 {oid_of(b'wrong')}"),
+    }
+    assert f"lfs-objects/{oid_of(LARGE)}" in await exported(dock)
+
+
+async def test_a_server_without_lfs_gives_the_repository_all_the_same(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    make_repository(root, files={"a": pointer(LARGE)})
+    imported = await run(dock, await servers.http(GitHttp(root).handle))
+    (failure,) = await dock.failures(imported)
+    assert (imported.error, failure.relation) == (None, "lfs_objects")
+    assert "project.bundle" in await exported(dock)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"name": "none.git"}, "there is no repository at the address, or the credentials may not see it"),
+        ({"user": "git:wrong@"}, "the git server refuses the credentials: "),
+    ],
+)
+async def test_why_a_repository_cannot_be_had_is_told_without_its_address(
+    dock: Dock, servers: Servers, root: Path, more: dict[str, str], told: str
+) -> None:
+    make_repository(root)
+    port = await servers.http(GitHttp(root, token=SECRET).handle)
+    imported = await run(dock, port, **{"user": f"git:{SECRET}@"} | more)
+    assert imported.error is not None
+    assert imported.error.startswith(f"{FAILED}{told}")
+    assert SECRET not in imported.error
+    assert await dock.pool.fetchval("SELECT snapshot_id FROM projects") is None
+
+
+async def test_the_rules_for_addresses_hold_when_it_is_fetched(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    make_repository(root)
+    port = await servers.http(GitHttp(root).handle)
+    dock.settings = ApplicationSettings()
+    imported = await run(dock, port)
+    assert imported.error == f"{FAILED}Import url is blocked: Requests to loopback addresses are not allowed"
+
+
+@pytest.mark.parametrize("of_trailer", [True, False])
+async def test_a_pack_that_was_changed_on_its_way_leaves_nothing(
+    dock: Dock, servers: Servers, root: Path, *, of_trailer: bool
+) -> None:
+    """The bytes of a pack, and the checksum at its end, are compared, and its objects are read."""
+    make_repository(root)
+    served = GitHttp(root)
+
+    async def spoiled(request: web.Request) -> web.StreamResponse:
+        if request.method != "POST" or b"command=fetch" not in await request.read():
+            return await served.handle(request)
+        pack = bytearray(b"".join(PackReader().feed(await served.body(request))))
+        pack[-1 if of_trailer else 40] ^= 1
+        body = packet(b"packfile\n") + packet(b"\1" + pack) + b"0000"
+        return web.Response(body=body, content_type="application/x-git-upload-pack-result")
+
+    imported = await run(dock, await servers.http(spoiled))
+    assert imported.error is not None
+    assert "is damaged" in imported.error or "is cut off or damaged" in imported.error
+    assert await dock.pool.fetchval("SELECT snapshot_id FROM projects") is None
+
+
+async def test_more_bytes_than_an_archive_may_unpack_to_are_refused(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    make_repository(root)
+    dock.limits, dock.packed_up_to = replace(Limits(), decompressed=500), 0
+    imported = await run(dock, await servers.http(GitHttp(root).handle))
+    assert imported.error is not None
+    assert "over the limit of 500 bytes" in imported.error
+
+
+async def test_a_cut_is_tried_again_with_the_address_that_was_kept(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    make_repository(root)
+    served = GitHttp(root)
+
+    async def cutting(request: web.Request) -> web.StreamResponse:
+        if request.method != "POST" or b"command=fetch" not in await request.read():
+            return await served.handle(request)
+        whole = await served.body(request)
+        return web.Response(body=whole[:-30], content_type="application/x-git-upload-pack-result")
+
+    job = await ordered(dock, await servers.http(cutting), user=f"git:{SECRET}@")
+    with pytest.raises(CrossdockError) as raised:
+        await dock.importer.run(job, await claimed(dock.pool, job), Progress())
+    assert (raised.value.code, raised.value.retryable) == ("git_cut", True)
+    assert SECRET not in str(raised.value)
