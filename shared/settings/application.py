@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 GITLAB_PROJECT = "gitlab_project"
+GIT = "git"
 IMPORT_SOURCES = (
-    "github", "bitbucket", "bitbucket_server", "fogbugz", "git", GITLAB_PROJECT, "gitea", "manifest",
+    "github", "bitbucket", "bitbucket_server", "fogbugz", GIT, GITLAB_PROJECT, "gitea", "manifest",
 )  # fmt: skip
 """The import sources that GitLab knows; stored as given, whether or not there is such an import here."""
 
@@ -32,7 +33,7 @@ class ApplicationSettings:
     allow_local_requests_from_web_hooks_and_services: bool = False
     outbound_local_requests_allowlist: tuple[str, ...] = ()
     bulk_import_enabled: bool = False
-    import_sources: tuple[str, ...] = (GITLAB_PROJECT,)
+    import_sources: tuple[str, ...] = (GITLAB_PROJECT, GIT)
     project_export_enabled: bool = True
     export_retention: int = 24
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.settings.application import GITLAB_PROJECT, ApplicationSettings
+from shared.settings.application import GIT, GITLAB_PROJECT, ApplicationSettings
 from shared.settings.environment import Settings
 
 
@@ -22,7 +22,12 @@ def default_settings(settings: Settings) -> ApplicationSettings:
         ),
         outbound_local_requests_allowlist=tuple(filter(None, allowlist)),
         bulk_import_enabled=settings.bulk_import_enabled,
-        import_sources=(GITLAB_PROJECT,) if settings.gitlab_project_import_enabled else (),
+        import_sources=_import_sources(settings),
         project_export_enabled=settings.project_export_enabled,
         export_retention=settings.export_retention,
     )
+
+
+def _import_sources(settings: Settings) -> tuple[str, ...]:
+    enabled = {GITLAB_PROJECT: settings.gitlab_project_import_enabled, GIT: settings.git_import_enabled}
+    return tuple(name for name, is_enabled in enabled.items() if is_enabled)

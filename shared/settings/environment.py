@@ -103,6 +103,7 @@ class Settings(BaseSettings):
     project_export_limit: int = Field(default=6, ge=0)
     project_download_export_limit: int = Field(default=1, ge=0)
     gitlab_project_import_enabled: bool = True
+    git_import_enabled: bool = True
     project_export_enabled: bool = True
     bulk_import_enabled: bool = False
     allow_local_requests_from_web_hooks_and_services: bool = False

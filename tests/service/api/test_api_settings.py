@@ -92,7 +92,7 @@ async def test_administrators_see_the_settings_and_others_do_not(api: Api) -> No
         "outbound_local_requests_allowlist": [],
         "outbound_local_requests_whitelist": [],
         "bulk_import_enabled": False,
-        "import_sources": ["gitlab_project"],
+        "import_sources": ["gitlab_project", "git"],
         "project_export_enabled": True,
         "export_retention": 24,
     }
