@@ -29,6 +29,7 @@ from shared.usecases.commits import Commits
 from shared.usecases.documents import Documents
 from shared.usecases.events import Events
 from shared.usecases.exports import Exports
+from shared.usecases.git_imports import GitImports
 from shared.usecases.groups import Groups
 from shared.usecases.imports import Imports
 from shared.usecases.job_queue import JobQueue
@@ -43,6 +44,7 @@ from shared.usecases.relation_exports import RelationExports
 from shared.usecases.relation_imports import RelationImports
 from shared.usecases.remote_archives import RemoteArchives
 from shared.usecases.remote_imports import RemoteImports
+from shared.usecases.remote_repositories import RemoteRepositories
 from shared.usecases.repository import Repositories
 from shared.usecases.retries import Retries
 from shared.usecases.settings import InstanceSettings
@@ -93,6 +95,7 @@ class UseCases:
     bulk_retries: BulkRetries
     events: Events
     exports: Exports
+    git_imports: GitImports
     group_members: Members
     groups: Groups
     imports: Imports
@@ -141,7 +144,6 @@ def make_use_cases(  # the ports, and what they are configured with
     exports = _make_exports(pool, store, queue, config, blocks=blocks, settings=settings, limits=limits)
     imports = Imports(pool, queue, settings=settings, limits=limits)
     relation_imports = RelationImports(pool, queue)
-    sources = ArchiveFinder(store, RemoteArchives(config.outbound))
     lookup = TokenLookup(pool, places.tokens, memory=config.token_memory)
     retries = Retries(pool, queue, exports=exports, imports=imports, relation_imports=relation_imports)
     jobs = Jobs(pool, queue, retries=retries)
@@ -150,6 +152,7 @@ def make_use_cases(  # the ports, and what they are configured with
         bulk_retries=BulkRetries(pool, jobs),
         events=Events(pool),
         exports=exports,
+        git_imports=_make_git_imports(pool, queue, config, settings=settings, repositories=repositories),
         group_members=Members(pool, SourceKind.GROUP),
         groups=Groups(pool, limit=config.groups_limit),
         imports=imports,
@@ -162,7 +165,7 @@ def make_use_cases(  # the ports, and what they are configured with
         records=_make_records(pool, store, config, places=places),
         relation_exports=RelationExports(pool, store, blocks=blocks, settings=settings),
         relation_imports=relation_imports,
-        remote_imports=RemoteImports(pool, queue, imports=imports, sources=sources),
+        remote_imports=RemoteImports(pool, queue, imports=imports, sources=_make_sources(store, config)),
         repositories=repositories,
         settings=settings,
         standings=UserLimitsReader(
@@ -175,6 +178,24 @@ def make_use_cases(  # the ports, and what they are configured with
             pool, sealer=sealer, settings=settings, outbound=config.outbound, limit=config.webhooks_limit
         ),
     )
+
+
+def _make_sources(store: ObjectStore, config: UseCaseConfig) -> ArchiveFinder:
+    repositories = RemoteRepositories(config.outbound)
+    return ArchiveFinder(store, RemoteArchives(config.outbound), repositories=repositories)
+
+
+def _make_git_imports(
+    pool: Pool,
+    queue: JobQueue,
+    config: UseCaseConfig,
+    *,
+    settings: InstanceSettings,
+    repositories: Repositories,
+) -> GitImports:
+    projects = Projects(pool, repositories=repositories)
+    remotes = RemoteRepositories(config.outbound)
+    return GitImports(pool, queue, projects=projects, settings=settings, repositories=remotes)
 
 
 def _make_exports(

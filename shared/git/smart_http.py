@@ -55,9 +55,9 @@ class RemoteRepository:
     def __init__(self, client: RemoteClient, url: str, *, count: Callable[[int], None]) -> None:
         self._client = client
         self._count = count
-        given = URL(url, encoded=url.isascii() and " " not in url)
+        given = client.parse(url)
         self._secrets = authorization(given)
-        self._base = str(without_credentials(given).with_query(None).with_fragment(None)).rstrip("/")
+        self._base = str(without_credentials(given).with_query(None)).rstrip("/")
         self._capabilities: Capabilities | None = None
         self.progress = ""
         """What the server told last of its work on the pack."""

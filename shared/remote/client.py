@@ -85,6 +85,10 @@ class RemoteClient:
         self._exchange = Exchange(tls, self._deadlines.opening)
         self._redirects = Redirects(self._gate, self._exchange)
 
+    def parse(self, url: str) -> URL:
+        """Parse a URL as requests do, without resolving its host. Raises BlockedUrl."""
+        return self._gate.parse(url)
+
     async def check(self, url: str) -> None:
         """Check whether a request to ``url`` is permitted now, without sending one."""
         await self._gate.check(url)

@@ -36,13 +36,17 @@ class Gate:
 
         Every address of the name must be permitted: which of them is connected to is up to chance.
         """
-        url = parse(text, self._policy.schemes, base=base)
+        url = self.parse(text, base=base)
         # Once: a second look-up at the connection could give another address (DNS rebinding).
         addresses = await self._resolve(url)
         port = url.port or 0
         if not self._policy.allows_host(url.raw_host or "", port):
             self._check_all(addresses, port)
         return Target(without_credentials(url), addresses, authorization(url))
+
+    def parse(self, text: str, *, base: URL | None = None) -> URL:
+        """Parse a URL that may be asked for, without a look at its host. Raises BlockedUrl."""
+        return parse(text, self._policy.schemes, base=base)
 
     async def _resolve(self, url: URL) -> tuple[Address, ...]:
         host = url.raw_host or ""

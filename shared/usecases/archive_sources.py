@@ -1,4 +1,4 @@
-"""The sources of an import's archive, and the check of a source before anything is created."""
+"""The sources of an import's archive or repository, and their check before anything is created."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from shared.database.pool import Connection
 from shared.errors import Denied, ObjectMissing
 from shared.ledger import objects
 from shared.remote.presigned import S3Object
-from shared.settings.application import ApplicationSettings
+from shared.settings.application import GIT, GITLAB_PROJECT, ApplicationSettings
 from shared.settings.environment import MIB
 from shared.storage.base import ObjectStore
 from shared.storage.errors import KeyInvalid
 from shared.usecases.errors import ArchiveTaken, ImportTooLarge, StoredArchiveRefused
 from shared.usecases.imports import Archive, ArchiveClaim, require_archive_name
 from shared.usecases.remote_archives import RemoteArchives
+from shared.usecases.remote_repositories import RemoteRepositories
 
 INCOMING = "incoming"
 """The first part of the keys under which other systems store archives; their broker user is the second."""
@@ -29,6 +30,13 @@ class RemoteUrl:
 
 
 @dataclass(frozen=True, slots=True)
+class GitUrl:
+    """A repository at a URL, which git's smart HTTP gives."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredKey:
     """An archive in our object storage, where ``sender``, a user of the broker, has put it."""
 
@@ -36,27 +44,32 @@ class StoredKey:
     sender: str
 
 
-ArchiveSource: TypeAlias = RemoteUrl | S3Object | StoredKey
+ArchiveSource: TypeAlias = RemoteUrl | S3Object | StoredKey | GitUrl
 
 
 class ArchiveFinder:
     """Checks whether archives exist and may be imported. It changes nothing."""
 
-    def __init__(self, store: ObjectStore, remote: RemoteArchives) -> None:
+    def __init__(
+        self, store: ObjectStore, remote: RemoteArchives, *, repositories: RemoteRepositories
+    ) -> None:
         self._store = store
         self._remote = remote
+        self._repositories = repositories
 
     async def find(self, source: ArchiveSource, settings: ApplicationSettings) -> ArchiveClaim:
         """Check the archive, and return a function that claims it within the transaction of its import.
 
-        Raises RemoteArchiveRefused, NoArchive, Denied, StoredArchiveRefused and ImportTooLarge. The function
-        raises ArchiveTaken.
+        Raises RemoteArchiveRefused, NoArchive, Denied, StoredArchiveRefused and ImportTooLarge, and for a
+        repository FieldsInvalid and RemoteRepositoryRefused. The function raises ArchiveTaken.
         """
         match source:
             case RemoteUrl(url):
                 return _claim_remote(Archive(source=await self._remote.find(url, settings)))
             case S3Object():
                 return _claim_remote(Archive(source=await self._remote.find_s3(source, settings)))
+            case GitUrl(url):
+                return _claim_remote(Archive(source=await self._repositories.find(url, settings)))
             case StoredKey():
                 return await self._find_stored(source, limit=settings.max_import_size * MIB)
             case _:
@@ -81,6 +94,11 @@ class ArchiveFinder:
             return Archive(object_id=object_id)
 
         return claim
+
+
+def import_source(source: ArchiveSource) -> str:
+    """Give the name by which administrators switch imports of this source off."""
+    return GIT if isinstance(source, GitUrl) else GITLAB_PROJECT
 
 
 def _claim_remote(archive: Archive) -> ArchiveClaim:

@@ -141,6 +141,16 @@ class RemoteArchiveRefused(Invalid):
         self.code = cause.code if cause else self.code
 
 
+class RemoteRepositoryRefused(Unprocessable):
+    """There is no repository at the address that can be read; the message says why, behind GitLab's words."""
+
+    code = "remote_repository_refused"
+
+    def __init__(self, reason: str, *, cause: CrossdockError | None = None) -> None:
+        super().__init__(f"Unable to access repository with the URL and credentials provided ({reason})")
+        self.code = cause.code if cause else self.code
+
+
 class StoredArchiveRefused(Invalid):
     """The object storage has no archive with this key."""
 

@@ -113,9 +113,14 @@ class Imports:
         self._limits = limits
 
     async def admit(
-        self, actor: User | None, *, settings: ApplicationSettings | None = None, counts: bool = True
+        self,
+        actor: User | None,
+        *,
+        settings: ApplicationSettings | None = None,
+        counts: bool = True,
+        source: str = GITLAB_PROJECT,
     ) -> Admission:
-        """Check whether the user may import, and count it against the rate limit if it counts.
+        """Check whether the user may import from ``source``, and count it for the rate limit if it counts.
 
         ``settings``: those that apply to the request, if the caller has read them already.
 
@@ -123,7 +128,7 @@ class Imports:
         """
         user = require_user(actor)
         settings = settings or await self._settings.current()
-        if GITLAB_PROJECT not in settings.import_sources:
+        if source not in settings.import_sources:
             raise ImportsDisabled
         limit = settings.project_import_limit if counts else 0
         return Admission(settings, await self._limits.count("project_import", user.id, limit=limit))

@@ -85,17 +85,21 @@ class Projects:
 
     async def create(self, actor: User | None, request: ProjectRequest) -> Project:
         """Create an empty project. Raises Unauthenticated, NotFound and FieldsInvalid."""
-        user = require_user(actor)
+        new = await self.prepare(require_user(actor), request)
+        with translate_project_errors():
+            async with transaction(self._pool) as db:
+                return await store.create_within_limit(db, new)
+
+    async def prepare(self, user: User, request: ProjectRequest) -> NewProject:
+        """Check a project to create. Raises NotFound and FieldsInvalid."""
         namespace = await self._find_permitted_namespace(user, request.namespace_id)
         refuse_visibility(request.visibility, namespace)
         with translate_project_errors():
-            new = NewProject(
+            return NewProject(
                 namespace_id=namespace.id, creator_id=user.id, path=check_path(request.path),
                 name=check_name(request.name), visibility=request.visibility,
                 description=check_description(request.description or "") or None,
             )  # fmt: skip
-            async with transaction(self._pool) as db:
-                return await store.create_within_limit(db, new)
 
     async def find_to_change(self, actor: User | None, reference: str) -> VisibleProject:
         """Return a project to change. Call this before the changes are parsed, as GitLab reports it first.

@@ -1,4 +1,4 @@
-"""Imports of archives that the request does not contain: remote ones, and objects in our storage."""
+"""Imports of what the request does not contain: from elsewhere, and of objects in our storage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shared.accounts.models import User
 from shared.database.pool import Connection, Pool
 from shared.database.transactions import transaction
-from shared.usecases.archive_sources import ArchiveFinder, ArchiveSource
+from shared.usecases.archive_sources import ArchiveFinder, ArchiveSource, import_source
 from shared.usecases.imports import ArchiveClaim, Destination, ImportRequest, Imports, ScheduledJob
 from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
@@ -23,7 +23,7 @@ class PreparedImport:
 
 
 class RemoteImports:
-    """Schedules imports of remote archives, and of archives in our storage."""
+    """Schedules imports of remote archives and repositories, and of archives in our storage."""
 
     def __init__(self, pool: Pool, queue: JobQueue, *, imports: Imports, sources: ArchiveFinder) -> None:
         self._pool = pool
@@ -38,7 +38,7 @@ class RemoteImports:
 
         Raises what ``Imports.admit``, ``check_early``, ``ArchiveFinder.find`` and ``find_destination`` raise.
         """
-        admission = await self._imports.admit(actor)
+        admission = await self._imports.admit(actor, source=import_source(source))
         assert actor is not None  # noqa: S101  # ``admit`` raises Unauthenticated
         await self._imports.check_early(actor, request)
         claim = await self._sources.find(source, admission.settings)

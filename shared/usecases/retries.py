@@ -24,6 +24,7 @@ from shared.ledger import objects
 from shared.projects import store
 from shared.projects.models import Project
 from shared.sealing.errors import SecretUnreadable
+from shared.settings.application import GIT, GITLAB_PROJECT
 from shared.snapshots import lifecycle
 from shared.usecases.errors import NotFound, NotRetriable, RelationImportRunning, RetryGone
 from shared.usecases.exports import ExportableProject, Exports
@@ -81,7 +82,8 @@ class Retries:
             case UploadOrder():
                 return await self._upload(actor, job, project, origin=origin, counts=counts)
             case ImportOrder() | RelationImportOrder():
-                await self._imports.admit(actor, counts=counts)
+                source = GIT if job.kind is JobKind.GIT_IMPORT else GITLAB_PROJECT
+                await self._imports.admit(actor, counts=counts, source=source)
                 return await self._import(actor, job, project, origin=origin)
             case UnknownOrder():
                 raise NotRetriable(_UNKNOWN)

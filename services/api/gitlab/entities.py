@@ -8,9 +8,10 @@ from dataclasses import asdict
 from services.api.http.responses import timestamp
 from shared.accounts.models import AccessLevel, Namespace, NamespaceKind, User
 from shared.jobs.failed_relations import FailedRelation
-from shared.jobs.models import Job, JobState, RelationImportOrder
+from shared.jobs.models import Job, JobKind, JobState, RelationImportOrder
 from shared.projects.models import Project
 from shared.snapshots.statistics import Statistics
+from shared.usecases.imports import ScheduledJob
 from shared.usecases.projects import ProjectDetails
 from shared.usecases.relation_exports import RelationStatus
 from shared.usecases.repository import Repository
@@ -54,12 +55,19 @@ def import_status(
     """Make the status of an import. Only maintainers of the project see why it failed."""
     return identity(project) | {
         "import_status": _IMPORT_STATUS[job.state] if job else "none",
-        "import_type": "gitlab_project" if job else None,
+        "import_type": import_type(job),
         "correlation_id": job.correlation_id if job else None,
         "failed_relations": [failed_relation(failure, maintains=maintains) for failure in failed],
         "import_error": import_error(job, maintains=maintains),
         "stats": None,
     }
+
+
+def import_type(job: Job | None) -> str | None:
+    """Return GitLab's name of the source of an import."""
+    if job is None:
+        return None
+    return "git" if job.kind is JobKind.GIT_IMPORT else "gitlab_project"
 
 
 def import_error(job: Job | None, *, maintains: bool) -> str | None:
@@ -120,6 +128,15 @@ def full_project(project: Project, *, external_url: str) -> dict[str, object]:
             "creator_id": project.creator_id,
         }
     )
+
+
+def imported_project(scheduled: ScheduledJob, *, external_url: str) -> dict[str, object]:
+    """Make a project that was just created with the import of a repository."""
+    project, job = scheduled.project, scheduled.job
+    imported = import_status(project, job, [], maintains=True)
+    return full_project(project, external_url=external_url) | {
+        key: imported[key] for key in ("import_status", "import_type", "import_error")
+    }
 
 
 def _web_url(namespace: Namespace, *, external_url: str) -> str:

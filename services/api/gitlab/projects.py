@@ -6,13 +6,19 @@ from functools import partial
 
 from aiohttp import web
 
-from services.api.gitlab.entities import full_project, project_details, simple_project
-from services.api.gitlab.requests.projects import read_project, read_project_changes, read_project_query
+from services.api.gitlab.entities import full_project, imported_project, project_details, simple_project
+from services.api.gitlab.job_origin import origin_of
+from services.api.gitlab.requests.projects import (
+    read_import_url,
+    read_project,
+    read_project_changes,
+    read_project_query,
+)
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller, require_caller
 from services.api.http.pagination import page_of, page_response
 from services.api.http.parameters import boolean
-from services.api.http.responses import accepted_response, external_url, json_response
+from services.api.http.responses import accepted_response, external_url, job_header, json_response
 from services.api.use_cases import use_cases
 from shared.accounts.models import Namespace
 from shared.usecases.projects import ProjectDetails
@@ -43,8 +49,14 @@ async def show(request: web.Request) -> web.Response:
 
 async def create(request: web.Request) -> web.Response:
     """POST /projects."""
-    caller = require_caller(request)
-    project = await use_cases(request).projects.create(caller, read_project(await parameters(request)))
+    caller, given = require_caller(request), await parameters(request)
+    wanted, url = read_project(given), read_import_url(given)
+    if url is not None:
+        imports = use_cases(request).git_imports
+        scheduled = await imports.create(caller, wanted, url, origin=origin_of(request))
+        entity = imported_project(scheduled, external_url=external_url(request))
+        return json_response(entity, status=201, headers=job_header(scheduled.job))
+    project = await use_cases(request).projects.create(caller, wanted)
     return json_response(full_project(project, external_url=external_url(request)), status=201)
 
 

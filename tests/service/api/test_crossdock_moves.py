@@ -26,6 +26,7 @@ from shared.jobs.models import (
     JobKind,
     RelationImportOrder,
     RemoteSource,
+    SourceForm,
     UploadOrder,
     UploadTarget,
 )
@@ -264,6 +265,7 @@ async def test_an_import_whose_archive_is_gone_is_not_retried(api: Api) -> None:
     "order",
     [
         ImportOrder(source=RemoteSource(url="https://example.com/x?sig=secret")),
+        ImportOrder(source=RemoteSource(url="https://a:secret@example.com/x", form=SourceForm.GIT)),
         ExportOrder(upload=UploadTarget(url="https://example.com/x?sig=secret")),
     ],
 )

@@ -43,6 +43,17 @@ def read_project(given: Mapping[str, object]) -> ProjectRequest:
     )
 
 
+def read_import_url(given: Mapping[str, object]) -> str | None:
+    """Read the address of the repository for a new project; None if it is missing or blank.
+
+    Raises ParametersInvalid.
+    """
+    reader = ParameterReader(given)
+    url = reader.text("import_url")
+    reader.finish()
+    return (url or "").strip() or None
+
+
 def read_project_changes(given: Mapping[str, object]) -> ProjectChanges:
     """Read the changes of a project. Other attributes of GitLab are ignored.
 
