@@ -9,17 +9,17 @@ from services.api.gitlab.requests.imports import read_import, read_remote, read_
 from services.api.http.parameters import ParameterReader
 from services.api.queue.models import Command, Effect
 from shared.database.pool import Connection
-from shared.usecases.archive_sources import INCOMING, ArchiveSource, StoredKey
+from shared.usecases.archive_sources import INCOMING, ArchiveSource, GitUrl, StoredKey
 from shared.usecases.exports import Exports
 from shared.usecases.imports import ImportRequest, ScheduledJob
 from shared.usecases.jobs import Jobs
 from shared.usecases.remote_imports import RemoteImports
 
-_SOURCES = ("url", "s3", "key")
+_SOURCES = ("url", "s3", "key", "git")
 
 
 class ImportCommand:
-    """``import.requested``: imports an archive from a URL, an S3 bucket or our object storage."""
+    """``import.requested``: imports an archive from a URL, a bucket or our storage, or a repository."""
 
     def __init__(self, imports: RemoteImports) -> None:
         self._imports = imports
@@ -50,6 +50,8 @@ def _read_import(given: Mapping[str, object], *, sender: str) -> tuple[ImportReq
         case "s3":
             bucket = ParameterReader(source, prefix="source").mapping("s3")
             return read_s3({**rest, **bucket})
+        case "git":
+            return _read_git(ParameterReader(rest), source)
         case _:
             return _read_stored(ParameterReader(rest), source, sender=sender)
 
@@ -64,6 +66,14 @@ def _read_stored(
         own.problem("key", f"does not begin with {INCOMING}/")
     reader.problems += own.problems
     return read_import(reader), StoredKey(key, sender)
+
+
+def _read_git(reader: ParameterReader, source: Mapping[str, object]) -> tuple[ImportRequest, ArchiveSource]:
+    reader.require("path", or_null=True)
+    own = ParameterReader(source, prefix="source")
+    url = ParameterReader(own.mapping("git"), prefix="source[git]").text("url") or ""
+    reader.problems += own.problems
+    return read_import(reader), GitUrl(url)
 
 
 class ExportCommand:

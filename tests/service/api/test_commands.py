@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -18,11 +19,13 @@ from shared.database.pool import Database
 from shared.errors import BrokerError
 from shared.events import store as events
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, ImportOrder, JobKind, RemoteSource, UploadTarget
+from shared.jobs.models import ExportOrder, ImportOrder, JobKind, RemoteSource, SourceForm, UploadTarget
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
 from tests.support.api import ARCHIVE, Api
 from tests.support.commands import KEY, SOURCE, Forge, anns_project, command, forge, jobs_of, put
+from tests.support.git import make_repository
+from tests.support.git_http import GitHttp
 from tests.support.remote import Servers, names
 from tests.support.sealing import opened
 from tests.support.waiting import until
@@ -92,6 +95,25 @@ async def test_an_archive_behind_a_url_is_imported_and_looked_at_first(
     assert opened(job) == ImportOrder(source=RemoteSource(url=f"{base}/a.tar.gz"))
     assert (bad.accepted, bad.data["status"]) == (False, 400)
     assert bad.data["reason"].startswith("Failed to retrive headers")
+
+
+async def test_a_repository_is_imported_and_looked_at_first(
+    open_api: Api, servers: Servers, tmp_path: Path
+) -> None:
+    make_repository(tmp_path / "git")
+    base = f"http://files.test:{await servers.http(GitHttp(tmp_path / 'git').handle)}"
+    remote = RemoteImportPolicy(schemes=("https", "http"), resolver=names())
+    async with forge(open_api, remote=remote, outbound_local_requests_allowlist=("files.test",)) as sending:
+        source = {"git": {"url": f"{base}/one.git"}}
+        good = await sending.ask("import.requested", {"path": "p", "source": source})
+        bad = await sending.ask("import.requested", {"path": "q", "source": {"git": {"url": f"{base}/none"}}})
+        none = await sending.ask("import.requested", {"path": "r", "source": {"git": "x"}})
+    job = await jobs.find(open_api.pool, good.data["job"]["id"])
+    assert job is not None
+    assert opened(job) == ImportOrder(source=RemoteSource(url=f"{base}/one.git", form=SourceForm.GIT))
+    assert (bad.accepted, bad.data["status"]) == (False, 422)
+    assert bad.data["reason"].startswith("Unable to access repository with the URL and credentials provided")
+    assert (none.data["status"], none.data["reason"]) == (400, "source[git] is invalid")
 
 
 async def test_a_refused_command_leaves_its_object_to_be_named_again(other: Forge) -> None:
