@@ -127,6 +127,10 @@ class ScheduledImport:
     job: int | None
 
 
+class _Namespace(msgspec.Struct, frozen=True):
+    id: int
+
+
 class _Version(msgspec.Struct, frozen=True):
     revision: str = ""
 
@@ -173,6 +177,18 @@ class GitLabClient:
         form.add_field("file", file, filename=utf8(name), content_type="application/gzip")
         answer = await self._json_api.call_once(
             "POST", "/projects/import", ImportStatusAnswer, data=form, headers=headers
+        )
+        return ScheduledImport(answer.body, answer.job)
+
+    async def import_repository(self, url: str, to: ImportRequest) -> ScheduledImport:
+        """Create a project of the repository at ``url``; return the import that the server scheduled."""
+        on, headers = await self._effective_once()
+        body: dict[str, object] = {"path": to.path, "name": to.name or to.path, "import_url": url}
+        if to.namespace is not None:
+            found = f"/namespaces/{quote(to.namespace, safe='')}"
+            body["namespace_id"] = (await self._json_api.call("GET", found, _Namespace)).body.id
+        answer = await self._json_api.call(
+            "POST", "/projects", ImportStatusAnswer, on=on, json=body, headers=headers
         )
         return ScheduledImport(answer.body, answer.job)
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from yarl import URL
+
 from services.cli.archive_source import find_size
 from services.cli.client import (
     GitLabClient,
@@ -22,6 +24,8 @@ from services.cli.results import ExportState, ImportResult, ImportState, StatusR
 from services.cli.terminal import say, show_job, show_transfer
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
+_LONGEST_CREDENTIALS = 64 * 1024
+"""Bytes that are read of a file with credentials."""
 
 
 def overrides(pairs: Sequence[str]) -> dict[str, str]:
@@ -54,6 +58,30 @@ async def import_project(
     if within is not None:
         status = await follow_import(client, scheduled, within=within)
     return _imported(status, scheduled.job)
+
+
+async def import_repository(
+    client: GitLabClient, url: str, to: ImportRequest, *, within: timedelta | None
+) -> ImportResult:
+    """Import the repository at ``url``, and wait for that at most ``within``, if that is given."""
+    scheduled = await client.import_repository(url, to)
+    status = scheduled.status
+    if within is not None:
+        status = await follow_import(client, scheduled, within=within)
+    return _imported(status, scheduled.job)
+
+
+def with_credentials(url: str, credentials: Path | None) -> str:
+    """Put the credentials of a file, ``user:password`` or a token alone, into a URL. Raises UsageError."""
+    if credentials is None:
+        return url
+    try:
+        with credentials.open() as file:
+            text = file.read(_LONGEST_CREDENTIALS).strip()
+        user, colon, password = text.partition(":")
+        return str(URL(url).with_user(user if colon else "git").with_password(password if colon else text))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot put the credentials into the address: {error}") from None
 
 
 async def upload(client: GitLabClient, archive: Path, to: ImportRequest) -> ScheduledImport:

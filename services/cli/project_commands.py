@@ -68,6 +68,41 @@ def import_(  # noqa: PLR0913  # the options of a command
 
 
 @app.command()
+def import_git(  # noqa: PLR0913  # the options of a command
+    repository: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="https://host/group/name.git", show_default=False)
+    ],
+    *,
+    path: Annotated[str, typer.Option(help="group/name of the new project.", show_default=False)],
+    token: Token = "",
+    url: Url = URL,
+    name: Annotated[str | None, typer.Option(help="Name of the project; its path by default.")] = None,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="user:password for ADDRESS, or a token alone.", show_default=False),
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until the import ends.")] = True,
+    timeout: Seconds = DAY,
+    json: Json = False,
+) -> None:
+    """Import a git repository as a new project: the server fetches it, with its wiki and its LFS objects.
+
+    Keys with --json: project (id, path_with_namespace), job (its number, null at a GitLab), state, error,
+    error_code (null where a GitLab's import failed), failed_relations (relation_name, line_number,
+    exception_class, exception_message).
+    """
+    from services.cli import imports
+
+    async def work(client: GitLabClient) -> Result:
+        to = imports.import_request(path, name=name, overwrite=False, override=())
+        within = timedelta(seconds=timeout) if wait else None
+        address = imports.with_credentials(repository, credentials)
+        return await imports.import_repository(client, address, to, within=within)
+
+    with_client(work, url=url, token=token, json=json)
+
+
+@app.command()
 def export(
     project: ProjectArgument,
     *,

@@ -30,7 +30,7 @@ class Result(Protocol):
 
 
 class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
-    """``crossdock import``: ``state`` is GitLab's, ``scheduled`` if the command did not wait.
+    """``crossdock import``, ``import-git``: ``state`` is GitLab's, ``scheduled`` if the command did not wait.
 
     At a GitLab ``job`` is null, and so is the ``error_code`` of an import that failed.
     """

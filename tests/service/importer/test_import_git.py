@@ -4,12 +4,18 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from services.cli.verification import verify
+from services.importer.wiring import make_importers
+from services.process.ports import Ports
 from shared.archive.limits import Limits
+from shared.broker.memory import MemoryBroker
+from shared.database.pool import session
 from shared.errors import CrossdockError
 from shared.git.errors import RepositoryLimited
 from shared.git.packet_lines import packet
@@ -17,14 +23,19 @@ from shared.git.protocol import PackReader
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, RemoteSource, SourceForm
 from shared.jobs.progress import Progress
+from shared.jobs.sealed_orders import OrderSealer
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.settings.application import ApplicationSettings
+from shared.settings.environment import Settings
 from tests.support.git import add_references, git, make_repository, references
 from tests.support.git_http import GitHttp
 from tests.support.git_lfs import GitLfs, oid_of, pointer
 from tests.support.jobs import claimed
 from tests.support.projects import Dock, Imported, files
 from tests.support.remote import SECRET, Servers, names
+from tests.support.sealing import sealer
+from tests.support.waiting import until_row
+from tests.support.workers import at_work
 
 FAILED = "Error importing repository  into ann/p - "
 LARGE = b"large " * 1000
@@ -97,6 +108,39 @@ async def test_an_export_of_it_is_an_archive_that_is_imported_again(
     again = await dock.run_import(packed)
     assert (again.error, await dock.failures(again)) == (None, [])
     assert files(await dock.run_export()) == files(packed)
+
+
+async def test_an_export_of_it_is_what_verify_takes_strictly(
+    dock: Dock, servers: Servers, root: Path, tmp_path: Path
+) -> None:
+    make_repository(root, files={"a.bin": pointer(LARGE)})
+    lfs = GitLfs(GitHttp(root), {oid_of(LARGE): LARGE})
+    assert (await run(dock, await servers.http(lfs.handle))).error is None
+    (tmp_path / "out.tar.gz").write_bytes(await dock.run_export())
+    verified = await verify(tmp_path / "out.tar.gz", limits=Limits(), strict=True)
+    assert (verified.error, verified.failure_count) == (None, 0)
+
+
+async def test_a_worker_of_an_importer_takes_it_with_its_sealed_address(
+    dock: Dock, servers: Servers, root: Path, database_url: str
+) -> None:
+    make_repository(root)
+    url = f"http://git:{SECRET}@127.0.0.2:{await servers.http(GitHttp(root, token=SECRET).handle)}/one.git"
+    order = ImportOrder(source=RemoteSource(url=url, form=SourceForm.GIT))
+    sealed = OrderSealer(sealer()).seal(order, project_id=1)
+    job = await jobs.enqueue(dock.pool, sealed, project_id=1, user_id=1, correlation_id="c")
+    settings = Settings(
+        allow_local_requests_from_web_hooks_and_services=True, allow_http_remote_imports=True, drain_seconds=0
+    )
+    ports = Ports(dock.pool, dock.store, MemoryBroker(), partial(session, database_url), sealer())
+    async with at_work(make_importers(ports, settings)):
+        await until_row(dock.pool, "SELECT state = 'finished' FROM jobs WHERE id = $1", job.id)
+    row = await dock.pool.fetchrow("SELECT kind, progress, jobs::text AS text FROM jobs")
+    assert row is not None
+    assert (row["kind"], row["progress"]["bytes_done"] > 500) == ("git_import", True)
+    assert SECRET not in row["text"]
+    names_ = [each["name"] for each in await dock.pool.fetch("SELECT name FROM events ORDER BY id")]
+    assert (names_[0], names_[-1]) == ("import.queued", "import.finished")
 
 
 async def test_an_empty_repository_becomes_a_project_without_one(

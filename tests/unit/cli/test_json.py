@@ -258,6 +258,7 @@ def test_the_version_is_a_document_too(
     ("command", "document"),
     [
         (project_commands.import_, results.ImportResult),
+        (project_commands.import_git, results.ImportResult),
         (project_commands.export, results.ExportResult),
         (project_commands.status, results.StatusResult),
         (project_commands.verify, results.VerificationResult),
