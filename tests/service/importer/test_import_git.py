@@ -31,7 +31,7 @@ from tests.support.git import add_references, git, make_repository, references
 from tests.support.git_http import GitHttp
 from tests.support.git_lfs import GitLfs, oid_of, pointer
 from tests.support.jobs import claimed
-from tests.support.projects import Dock, Imported, files
+from tests.support.projects import Dock, Imported, files, project
 from tests.support.remote import SECRET, Servers, names
 from tests.support.sealing import sealer
 from tests.support.waiting import until_row
@@ -218,6 +218,21 @@ async def test_lfs_objects_that_cannot_be_had_are_told_and_the_rest_goes_on(
         ("lfs_objects", f"LFS object {wrong} has the SHA-256 {oid_of(b'wrong')}"),
     }
     assert f"lfs-objects/{oid_of(LARGE)}" in await exported(dock)
+
+
+async def test_lfs_objects_that_are_here_already_are_fetched_all_the_same(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    """Who knows a SHA-256 need not be somebody who may read what has it."""
+    dock.packed_up_to = 0
+    await dock.run_import(project((f"lfs-objects/{oid_of(LARGE)}", LARGE)))
+    make_repository(root, files={"a": pointer(LARGE)})
+    lfs = GitLfs(GitHttp(root), {})
+    imported = await run(dock, await servers.http(lfs.handle))
+    (failure,) = await dock.failures(imported)
+    assert failure.exception_message is not None
+    assert "does not have it" in failure.exception_message
+    assert f"lfs-objects/{oid_of(LARGE)}" not in await exported(dock)
 
 
 async def test_a_server_without_lfs_gives_the_repository_all_the_same(
