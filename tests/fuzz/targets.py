@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz import archives, requests
+from shared.git.packet_lines import packet
+from tests.fuzz import archives, repositories, requests
 from tests.support.archives import entry, header, long_name, pax, pax_record
 from tests.support.sparse import FORMATS
 
@@ -50,6 +51,11 @@ _EVENT = (
     b'"data":{"path":"p","project":"a/b","source":{"url":"https://a:b@c/d?e"},"upload":{"url":"https://c"}}}'
 )
 
+_ID = b"1" * 40
+_SERVICE = packet(b"# service=git-upload-pack\n") + b"0000"
+_CAPABLE = packet(_ID + b" HEAD\0side-band-64k symref=HEAD:refs/heads/m\n")
+_MAIN = packet(_ID + b" refs/heads/m\n")
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -78,6 +84,16 @@ TARGETS = {
         archives.check_bundle,
         [_BUNDLE.read_bytes(), b"# v3 git bundle\n@object-format=sha256\n" + b"a" * 64 + b" HEAD\n\nPACK"],
         longest=16384,
+    ),
+    "git": Target(
+        repositories.check_git,
+        [
+            _SERVICE + _CAPABLE + _MAIN + b"0000",
+            packet(b"version 2\n") + packet(b"ls-refs=unborn\n") + b"0000",
+            packet(_ID + b" HEAD symref-target:refs/heads/m\n") + _MAIN + b"0000",
+            packet(b"packfile\n") + packet(b"\1PACK") + packet(b"\2done.\n") + b"0000",
+            _BUNDLE.read_bytes().partition(b"\n\n")[2],
+        ],
     ),
     "form": Target(requests.check_form, [_FORM, _FORM.replace(b"\r\n", b"\n")]),
     "body": Target(
