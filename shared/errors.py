@@ -29,6 +29,8 @@ class CrossdockError(Exception):
     is_outage: ClassVar[bool] = False
     """Whether a server of ours is away or full: who meets that did nothing wrong, and may go on later."""
     sentence: ClassVar[str] = ""
+    wait: int | None = None
+    """Seconds after which a retry may help, where they are known."""
 
     @property
     def shown(self) -> str:

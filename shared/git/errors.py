@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from shared.errors import CrossdockError, Fault
 
+_MINUTE = 60
+
 
 class RepositoryError(CrossdockError):
     """A git server did not give the repository."""
@@ -45,7 +47,7 @@ class RepositoryNotFound(RepositoryError):
 
 
 class RepositoryLimited(RepositoryError):
-    """The git server has had too many requests: a later attempt may pass."""
+    """The git server has had too many requests: the next attempt waits as long as it says, or a minute."""
 
     code = "git_rate_limited"
     retryable = True
@@ -53,7 +55,7 @@ class RepositoryLimited(RepositoryError):
     def __init__(self, told: str, *, wait: int | None) -> None:
         after = "" if wait is None else f", for {wait} s"
         super().__init__(f"the git server takes no more requests for now{after}", told)
-        self.wait = wait
+        self.wait = _MINUTE if wait is None else wait
 
 
 class NoRepository(RepositoryError):

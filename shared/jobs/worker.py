@@ -42,6 +42,9 @@ from shared.tracing.context import continue_trace
 _log = structlog.get_logger()
 _BEAT_AT_MOST = timedelta(seconds=2)
 _LONGEST_DELAY = timedelta(minutes=5)
+_LONGEST_WAIT = timedelta(hours=1)
+"""The longest pause that another server may ask for."""
+
 _MOST_DOUBLINGS = 16
 _IDLE = timedelta(seconds=30)
 """How long a worker waits for a wake-up before it looks for a job by itself."""
@@ -399,7 +402,8 @@ class Worker:
         return AttemptEnd.POSTPONED
 
     async def _retry(self, job: Job, lease: Lease, error: Exception, known: CrossdockError) -> AttemptEnd:
-        delay = self._pause(job.attempt - 1, longest=_LONGEST_DELAY)
+        asked = min(timedelta(seconds=known.wait or 0), _LONGEST_WAIT)
+        delay = max(self._pause(job.attempt - 1, longest=_LONGEST_DELAY), asked)
         _log.warning(
             "job_retried",
             exc_info=_trace(error),

@@ -13,6 +13,7 @@ from shared.broker.base import DeadLetter, Delivery, Message
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import Pool
 from shared.errors import ArchiveError, BrokerError, StorageError
+from shared.git.errors import RepositoryLimited
 from shared.jobs import outbox, store
 from shared.jobs.deadlines import Deadlines
 from shared.jobs.models import Job, JobKind
@@ -118,6 +119,18 @@ async def test_a_passing_fault_is_retried_and_a_broken_archive_is_not(
     found = await store.find(pool, job.id)
     assert found is not None
     assert (work.runs, found.error) == (3, f"job {job.id}: cut short")
+
+
+@pytest.mark.parametrize(("asked", "minutes"), [(1200, (19, 21)), (86_400, (59, 61))])
+async def test_a_retry_waits_for_as_long_as_the_other_server_asks_and_an_hour_at_most(
+    pool: Pool, broker: MemoryBroker, asked: int, minutes: tuple[int, int]
+) -> None:
+    work = ScriptedWork(pool, RepositoryLimited("", wait=asked))
+    job = await _announced(pool, broker)
+    async with _running(_worker(pool, broker, work)):
+        await until_row(pool, "SELECT error_code = 'git_rate_limited' FROM jobs WHERE id = $1", job.id)
+    between = "SELECT not_before BETWEEN now() + $2 AND now() + $3 FROM jobs WHERE id = $1"
+    assert await pool.fetchval(between, job.id, *(timedelta(minutes=each) for each in minutes))
 
 
 async def test_the_last_attempt_fails_the_job(pool: Pool, broker: MemoryBroker) -> None:
