@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,10 @@ AT_ONCE = 100
 
 _LONGEST_ANSWER = 4 * 1024 * 1024
 _TYPE = "application/vnd.git-lfs+json"
+_NAME, _VALUE = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}"), re.compile(r"[\x20-\x7e]{0,8000}")
+_OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "range", "if-range"})
+"""Headers that a server may not set for a download, as they are the client's own."""
+
 _OK = 200
 
 
@@ -111,9 +116,14 @@ class LfsServer:
 
     def _headers(self, action: _Action) -> Mapping[str, str]:
         """Give the headers of a download, with the credentials at the origin of the repository."""
-        if any(name.lower() == "authorization" for name in action.header):
-            return action.header
-        return {**(self._secrets if _origin(action.href) == _origin(self._api) else {}), **action.header}
+        given = {
+            name: value
+            for name, value in action.header.items()
+            if _NAME.fullmatch(name) and _VALUE.fullmatch(value) and name.lower() not in _OURS
+        }
+        if any(name.lower() == "authorization" for name in given):
+            return given
+        return {**(self._secrets if _origin(action.href) == _origin(self._api) else {}), **given}
 
 
 def _decode(told: bytes | bytearray) -> _Answer:

@@ -103,7 +103,7 @@ class RemoteRepository:
         return server
 
     async def pack(self, selection: ReferenceSelection) -> AsyncGenerator[bytes, None]:
-        """Give the pack of the references that ``find`` has found, 256 KiB at most at a time.
+        """Give the pack of the references that ``find`` has found, 320 KiB at most at a time.
 
         Its checksum is the caller's to verify.
         """

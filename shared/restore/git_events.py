@@ -173,7 +173,10 @@ class _Lfs:
         if place.error:
             await self._fail(wanted, place.error)
             return
-        _check_size(wanted.size, "an LFS object", self._reading)
+        limit = self._reading.limits.decompressed
+        if limit and self._reading.progress.bytes_done + wanted.size > limit:
+            await self._fail(wanted, f"with its {wanted.size} bytes all is over the limit of {limit}")
+            return
         began = False
         try:
             async with self._server.download(place) as download:
@@ -223,7 +226,8 @@ async def _bundle(
         async for piece in pieces:
             if objects:
                 await on_thread(objects.feed, piece)
-            yield piece
+            for at in range(0, len(piece), _PIECE):
+                yield piece[at : at + _PIECE]
 
 
 def _check_size(size: int, name: str, reading: Reading) -> None:

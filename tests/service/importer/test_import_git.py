@@ -235,6 +235,19 @@ async def test_lfs_objects_that_are_here_already_are_fetched_all_the_same(
     assert f"lfs-objects/{oid_of(LARGE)}" not in await exported(dock)
 
 
+async def test_an_lfs_object_that_would_be_too_much_is_told_and_not_fetched(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    make_repository(root, files={"a": pointer(bytes(20_000))})
+    dock.limits = replace(Limits(), decompressed=20_000)
+    lfs = GitLfs(GitHttp(root), {oid_of(bytes(20_000)): bytes(20_000)})
+    imported = await run(dock, await servers.http(lfs.handle))
+    (failure,) = await dock.failures(imported)
+    assert failure.exception_message is not None
+    assert failure.exception_message.endswith("with its 20000 bytes all is over the limit of 20000")
+    assert (imported.error, lfs.fetched) == (None, [])
+
+
 async def test_a_server_without_lfs_gives_the_repository_all_the_same(
     dock: Dock, servers: Servers, root: Path
 ) -> None:
