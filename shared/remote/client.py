@@ -1,4 +1,4 @@
-"""An HTTP client for addresses that users give: HEAD, downloads that resume, uploads, and questions."""
+"""An HTTP client for addresses that users give: HEAD, documents, downloads that resume, uploads, questions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from shared.remote.addresses import Policy
+from shared.remote.document import RemoteDocument, read_document
 from shared.remote.download import RemoteDownload
 from shared.remote.errors import AnswerEarly, RedirectRefused
 from shared.remote.exchange import Exchange, read_excerpt, translate_errors
@@ -101,6 +102,22 @@ class RemoteClient:
             async with asyncio.timeout(deadline.total_seconds()), asked as answer:
                 content_type = answer.headers.get("Content-Type")
                 return RemoteHead(answer.status, answer.headers, answer.content_length, content_type)
+
+    async def read(
+        self, url: str, *, headers: Mapping[str, str], secrets: Mapping[str, str], most: int
+    ) -> RemoteDocument:
+        """Give the whole answer to a GET request, whatever its status. Raises AnswerTooLarge, TooSlow.
+
+        At most ``most`` bytes of it are taken. ``secrets`` are headers for the origin of ``url`` only.
+        """
+        target = await self._gate.check(url)
+        idle, pace = self._deadlines.idle, Pace(self._deadlines.least, target.url)
+        asked = self._redirects.follow("GET", target, headers=headers, secrets=secrets)
+        with translate_errors(target.url):
+            async with AsyncExitStack() as stack:
+                async with asyncio.timeout(idle.total_seconds()):
+                    answer = await stack.enter_async_context(asked)
+                return await read_document(answer, target.url, most=most, idle=idle, pace=pace)
 
     @asynccontextmanager
     async def get(

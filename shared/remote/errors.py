@@ -107,12 +107,21 @@ class TooSlow(RemoteError):
 
 
 class AnswerMalformed(RemoteError):
-    """The answer breaks HTTP, or has a header over 8 KiB or more than 128 headers."""
+    """The answer breaks HTTP, has a header over 8 KiB or more than 128, or names a next page elsewhere."""
 
     code = "remote_malformed"
 
     def __init__(self, url: URL, cause: str) -> None:
         super().__init__(url, f"gave a malformed answer: {cause}")
+
+
+class AnswerTooLarge(RemoteError):
+    """The answer has more than the ``most`` bytes that one may have."""
+
+    code = "remote_answer_too_large"
+
+    def __init__(self, url: URL, most: int) -> None:
+        super().__init__(url, f"gave an answer of more than {most} bytes")
 
 
 class RedirectRefused(RemoteError):
