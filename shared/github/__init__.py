@@ -1,0 +1,1 @@
+"""Reads repositories of GitHub, and makes GitLab's records of them."""
