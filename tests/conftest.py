@@ -15,6 +15,8 @@ import services
 import shared
 from tests.support.databases import MigratedDatabase, migrated_databases
 from tests.support.distribution import FormScheduling
+from tests.support.github.description import Description, published
+from tests.support.github.github import GitHub
 from tests.support.modules import import_all
 from tests.support.postgres import PostgresServer, throwaway_postgres
 from tests.support.prerequisites import missing_in, summary_line
@@ -129,3 +131,18 @@ def queue_prefix() -> str:
 def s3_server(run: Run) -> S3Server:
     """The server all tests of all workers share; a prefix of its own keeps each test apart."""
     return run.shared(S3Server, seaweedfs)
+
+
+@pytest.fixture(scope="session")
+def github_description(pytestconfig: pytest.Config) -> Description:
+    """GitHub's own description of its API, fetched once and kept in pytest's cache."""
+    assert pytestconfig.cache
+    return published(pytestconfig.cache.mkdir("github-openapi"))
+
+
+@pytest.fixture
+async def github(github_description: Description) -> AsyncIterator[GitHub]:
+    """A GitHub with nothing on it, all of whose answers are as GitHub describes them."""
+    async with GitHub(github_description).serve() as served:
+        yield served
+    assert served.violations == []
