@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from shared.gitlab.json_document import InvalidDocument, JsonDocument
+from shared.gitlab.record_json import escaped
 from shared.gitlab.visibility import VISIBILITIES
 
 ATTRIBUTE_LIMIT = 100_000
@@ -16,9 +17,6 @@ ATTRIBUTE_LIMIT = 100_000
 
 _DESCRIPTION_LIMIT = 64 * 1024
 _NULL = msgspec.Raw(b"null")
-_ESCAPES = str.maketrans(
-    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-)
 
 _T = TypeVar("_T")
 
@@ -84,10 +82,5 @@ def project_attributes(document: bytes, overrides: Mapping[str, object]) -> byte
     attributes = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
     for name, value in overrides.items():
         key, new = ("visibility_level", VISIBILITIES[str(value)]) if name == "visibility" else (name, value)
-        attributes[key] = msgspec.Raw(_escaped(new))
+        attributes[key] = msgspec.Raw(escaped(new))
     return msgspec.json.encode(attributes)
-
-
-def _escaped(value: object) -> bytes:
-    text = msgspec.json.encode(value).decode()
-    return text.translate(_ESCAPES).encode()
