@@ -172,7 +172,7 @@ def status(
 
 
 @app.command()
-def verify(
+def verify(  # noqa: PLR0913  # the options of a command
     file: Annotated[Path, typer.Argument(help="An archive, - for stdin.", show_default=False)],
     *,
     manifest: Annotated[
@@ -190,6 +190,9 @@ def verify(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if a single line would be left out.")
     ] = False,
+    for_gitlab: Annotated[
+        bool, typer.Option("--for-gitlab", help="Fail unless all records are as GitLab writes them.")
+    ] = False,
     token: Token = "",
     url: Url = URL,
     json: Json = False,
@@ -197,15 +200,18 @@ def verify(
     """Check an archive as an import would, without a server.
 
     The limits come from the environment, as those of a server do (CROSSDOCK_MAX_...). The exit code is 1 if
-    an import would fail, or if the archive does not have the files of the manifest, all of them and no other.
-    Lines that an import would leave out are listed, 1000 at most. The token is sent to URLs of --url only.
+    an import would fail, or if the archive does not have the files of the manifest, all of them and no other,
+    or if a record is not as GitLab writes it. Lines that an import would leave out are listed, 1000 at most;
+    so are differences from GitLab's records. The token is sent to URLs of --url only.
 
     Keys with --json: file, bytes, sha256, error, error_code, entries, relations (by name: bytes, lines,
     failed), blobs (name, bytes; 1000 at most), blob_count, blob_bytes, notes (counts, by what an import goes
     on after), failed_relations (1000 at most), failure_count, manifest (sha256, signed, and of missing,
-    extra, differing: count, names; 1000 at most).
+    extra, differing: count, names; 1000 at most), for_gitlab (null without that option; count, faults: field,
+    message, relation and line from 0, both null for the project itself; 1000 at most).
     """
     from services.cli.configuration import settings
+    from services.cli.gitlab_shape import ShapeInspection
     from services.cli.manifest_comparison import load_comparison
     from services.cli.manifest_source import ManifestSource
     from services.cli.output import run
@@ -221,7 +227,8 @@ def verify(
     async def result() -> Result:
         limits = archive_limits(settings())
         comparison = await load_comparison(source, most=limits.entries) if source else None
-        return await read(file, limits=limits, strict=strict, comparison=comparison)
+        shape = ShapeInspection(limits) if for_gitlab else None
+        return await read(file, limits=limits, strict=strict, comparison=comparison, shape=shape)
 
     run(result(), json=json)
 

@@ -248,12 +248,39 @@ class ManifestComparison(msgspec.Struct, frozen=True, kw_only=True):
         say(", ".join(f"{listed.count} {what}" for what, listed in found.items() if listed.count))
 
 
+class ShapeFaultResult(msgspec.Struct, frozen=True):
+    """What is not as GitLab writes it; ``relation`` and ``line`` are null for the project itself."""
+
+    relation: str | None
+    line: int | None
+    field: str
+    message: str
+
+
+class ShapeReport(msgspec.Struct, frozen=True):
+    """How many faults there are, and the first 1000."""
+
+    count: int
+    faults: Sequence[ShapeFaultResult]
+
+    def list_faults(self) -> None:
+        """Show the faults on stderr, and how many there are."""
+        if self.count:
+            rows = [
+                (_or_dash(each.relation), _or_dash(each.line), each.field or "-", each.message)
+                for each in self.faults
+            ]
+            table = "Not as GitLab writes it"
+            print_table(table, ("relation", "line", "field", "what is wrong"), rows, stderr=True)
+            say(f"{self.count} differences from what GitLab writes")
+
+
 class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     """``crossdock verify``: the first 1000 ``blobs`` and ``failed_relations``, the first 200 ``relations``.
 
     ``notes`` counts what an import goes on after, as in ``progress`` of a job. ``sha256`` is null for what is
     no project, and ``manifest`` if there is none to compare with; both are if the archive was not read to its
-    end.
+    end. ``for_gitlab`` is null without that option.
     """
 
     file: str
@@ -270,6 +297,7 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     failed_relations: Sequence[RelationFailure]
     failure_count: int
     manifest: ManifestComparison | None = None
+    for_gitlab: ShapeReport | None = None
 
     def show(self) -> None:
         """See Result."""

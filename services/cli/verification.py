@@ -11,6 +11,7 @@ from services.cli.archive_source import find_size, read_stream
 from services.cli.client import RelationFailure
 from services.cli.crossdock_api import RelationCounts
 from services.cli.errors import JobFailed, utf8
+from services.cli.gitlab_shape import ShapeInspection
 from services.cli.manifest_comparison import ArchiveComparison
 from services.cli.results import MOST_LISTED, BlobSummary, VerificationResult, list_failures
 from services.cli.terminal import ByteReporter, show_transfer
@@ -34,6 +35,16 @@ class ManifestMismatch(JobFailed):
         self.document: VerificationResult = seen.verified(error=self)
 
 
+class ShapeMismatch(JobFailed):
+    """The records of the archive are not as GitLab writes them."""
+
+    code = "shape_mismatch"
+
+    def __init__(self, archive: Path, seen: _ArchiveInspector) -> None:
+        super().__init__(f"{archive} is not as GitLab writes archives")
+        self.document: VerificationResult = seen.verified(error=self)
+
+
 class ImportWouldFail(JobFailed):
     """An import of the archive would fail, or would leave lines out in strict mode.
 
@@ -49,13 +60,19 @@ class ImportWouldFail(JobFailed):
 
 
 async def verify(
-    archive: Path, *, limits: Limits, strict: bool, comparison: ArchiveComparison | None = None
+    archive: Path,
+    *,
+    limits: Limits,
+    strict: bool,
+    comparison: ArchiveComparison | None = None,
+    shape: ShapeInspection | None = None,
 ) -> VerificationResult:
-    """Read ``archive`` in one pass, with the memory of an import.
+    """Read ``archive`` in one pass, with the memory of an import, and of one line with ``shape``.
 
-    Raises ImportWouldFail, then ManifestMismatch if there is a manifest to compare with, and UsageError.
+    Raises ImportWouldFail, then ManifestMismatch if there is a manifest to compare with, then ShapeMismatch
+    if the ``shape`` is inspected and differs, and UsageError.
     """
-    seen = _ArchiveInspector(archive, comparison)
+    seen = _ArchiveInspector(archive, comparison, shape)
     try:
         await seen.read(limits)
     except ArchiveError as error:
@@ -67,6 +84,9 @@ async def verify(
     result = seen.verified()
     if _show_difference(result):
         raise ManifestMismatch(archive, seen)
+    if result.for_gitlab and result.for_gitlab.count:
+        result.for_gitlab.list_faults()
+        raise ShapeMismatch(archive, seen)
     return result
 
 
@@ -81,10 +101,13 @@ def _show_difference(result: VerificationResult) -> bool:
 class _ArchiveInspector:
     """A Writer that keeps only names and counts of what it receives: 100 bytes for each blob."""
 
-    def __init__(self, archive: Path, comparison: ArchiveComparison | None) -> None:
+    def __init__(
+        self, archive: Path, comparison: ArchiveComparison | None, shape: ShapeInspection | None
+    ) -> None:
         self._size = find_size(archive)
         self._archive = archive
         self._comparison = comparison
+        self._shape = shape
         self._progress = Progress()
         self._sha256: str | None = None
         self._blobs: list[BlobSummary] = []
@@ -111,6 +134,8 @@ class _ArchiveInspector:
                     await restorer.handle(event)
                     if self._comparison:
                         self._comparison.take(event)
+                    if self._shape:
+                        self._shape.take(event)
                     await yielder.yield_if_due()
         await restorer.complete()
         self._sha256 = source.sha256
@@ -176,6 +201,7 @@ class _ArchiveInspector:
             failed_relations=[_shown(failure) for failure in self._failures],
             failure_count=self.failure_count,
             manifest=self._comparison.result if self._comparison else None,
+            for_gitlab=self._shape.result if self._shape else None,
         )
 
 
