@@ -1,4 +1,4 @@
-"""An HTTP client for addresses that users give: HEAD, documents, downloads that resume, uploads, questions."""
+"""An HTTP client for addresses that users give: HEAD, documents, downloads that resume, uploads."""
 
 from __future__ import annotations
 
