@@ -26,7 +26,7 @@ class Prices:
     line: int = 4
     entry: int = 16
     ratio: int = 1000
-    parsed_ratio: int = 180
+    parsed_ratio: int = 165
     bracket_ratio: int = 24
 
 

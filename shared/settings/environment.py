@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     archive_line_price: int = Field(default=4, ge=0, description="bytes sent")
     archive_entry_price: int = Field(default=16, ge=0, description="bytes sent")
     archive_ratio: int = Field(default=1000, ge=1)
-    archive_parsed_ratio: int = Field(default=180, ge=1)
+    archive_parsed_ratio: int = Field(default=165, ge=1)
     archive_bracket_ratio: int = Field(default=24, ge=1)
     pack_blob_size: int = Field(default=8, ge=0, description="MiB; a larger blob is an object of its own")
     export_retention: int = Field(default=24, ge=1, le=87600, description="hours")

@@ -302,7 +302,7 @@ async def test_limits_tell_what_holds_for_the_caller_and_what_is_left(api: Api) 
         "decompressed_size": 25600 * 2**20, "entries": 5_000_000, "entry_name_size": 2600,
         "line_size": 50 * 2**20, "json_depth": 1000,
         "prices": {
-            "gift": 2**20, "line": 4, "entry": 16, "ratio": 1000, "parsed_ratio": 180, "bracket_ratio": 24
+            "gift": 2**20, "line": 4, "entry": 16, "ratio": 1000, "parsed_ratio": 165, "bracket_ratio": 24
         },
     }  # fmt: skip
 

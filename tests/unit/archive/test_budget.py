@@ -39,7 +39,7 @@ def test_a_byte_pays_for_so_much_and_no_more(work: Work, each: int) -> None:
 def test_parsed_bytes_are_paid_for_once_more_up_to_their_own_ratio() -> None:
     budget = Budget(NOTHING_FREE)
     budget.earn(999)
-    for _ in range(180):
+    for _ in range(165):
         budget.spend(Work.BYTES, 1000)
         budget.spend(Work.PARSED, 1000)
     assert budget.cost == budget.limit == 1000
