@@ -20,7 +20,10 @@ from tests.support.restoring import restore
 from tests.support.spools import MIB
 
 _SIZE = MIB
-_BLOBS = {"zeros", "zeros in an LFS object", "a file that is skipped", "a file of many lines"}
+_BLOBS = {
+    "zeros", "zeros in an LFS object", "a file that is skipped", "a file of many lines", "empty files",
+    "small files", "a file again",
+}  # fmt: skip
 _CORPUS = {what: partial(nasty, what) for what in HUGE} | {"empty gzip members": empty_members}
 
 
