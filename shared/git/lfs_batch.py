@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,7 +15,7 @@ from shared.git.protocol import readable
 from shared.git.smart_http import RemoteRepository
 from shared.remote.client import RemoteClient
 from shared.remote.download import RemoteDownload
-from shared.remote.errors import bad_status
+from shared.remote.errors import AnswerTooLarge, bad_status
 
 AT_ONCE = 100
 """Objects of one request, as git LFS has it."""
@@ -91,12 +91,10 @@ class LfsServer:
         async with self._client.ask(self._api, headers=headers, secrets=self._secrets, body=body) as answer:
             if answer.status != _OK:
                 raise bad_status(answer.url, answer.status)
-            told = bytearray()
-            async with aclosing(answer.chunks()) as chunks:
-                async for chunk in chunks:
-                    told += chunk
-                    if len(told) > _LONGEST_ANSWER:
-                        raise ProtocolBroken("its list of LFS objects is too long")
+            try:
+                told = await answer.whole(_LONGEST_ANSWER)
+            except AnswerTooLarge:
+                raise ProtocolBroken("its list of LFS objects is too long") from None
         by_oid = {each.oid: each for each in _decode(told).objects}
         return [self._place(by_oid.get(each.oid.hex())) for each in wanted]
 
@@ -126,7 +124,7 @@ class LfsServer:
         return {**(self._secrets if _origin(action.href) == _origin(self._api) else {}), **given}
 
 
-def _decode(told: bytes | bytearray) -> _Answer:
+def _decode(told: bytes) -> _Answer:
     try:
         return msgspec.json.decode(told, type=_Answer)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

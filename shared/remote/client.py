@@ -15,7 +15,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from shared.remote.addresses import Policy
-from shared.remote.document import RemoteDocument, read_document
+from shared.remote.document import RemoteDocument
 from shared.remote.download import RemoteDownload
 from shared.remote.errors import AnswerEarly, RedirectRefused
 from shared.remote.exchange import Exchange, read_excerpt, translate_errors
@@ -113,11 +113,12 @@ class RemoteClient:
         target = await self._gate.check(url)
         idle, pace = self._deadlines.idle, Pace(self._deadlines.least, target.url)
         asked = self._redirects.follow("GET", target, headers=headers, secrets=secrets)
-        with translate_errors(target.url):
-            async with AsyncExitStack() as stack:
+        async with AsyncExitStack() as stack:
+            with translate_errors(target.url):
                 async with asyncio.timeout(idle.total_seconds()):
                     answer = await stack.enter_async_context(asked)
-                return await read_document(answer, target.url, most=most, idle=idle, pace=pace)
+            body = await RemoteStream(answer, idle=idle, pace=pace).whole(most)
+            return RemoteDocument(answer.status, answer.headers, body)
 
     @asynccontextmanager
     async def get(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import timedelta
 
 from aiohttp import ClientResponse
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from shared.remote.errors import AnswerTooLarge
 from shared.remote.exchange import read_excerpt, translate_errors
 from shared.remote.pace import Pace
 
@@ -43,6 +45,16 @@ class RemoteStream:
         """Give the body, at most 256 KiB at a time. Raises RemoteError, also for a body that is cut."""
         while chunk := await self._receive():
             yield chunk
+
+    async def whole(self, most: int) -> bytes:
+        """Give the body at once. Raises AnswerTooLarge after ``most`` bytes, and what ``chunks`` raises."""
+        body = bytearray()
+        async with aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > most:
+                    raise AnswerTooLarge(self.url, most)
+        return bytes(body)
 
     async def excerpt(self) -> bytes:
         """Give the beginning of the body instead: 4 KiB at most, or what comes within 5 seconds."""
