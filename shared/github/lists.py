@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from shared.github.answers import Asset, Label, Milestone, Release, Repository
 from shared.github.origin import Origin, author_of
-from shared.github.statistics import ObjectType, Subject, Tally, Unmappable
+from shared.github.statistics import ObjectType, Tally, Unmappable
 from shared.github.texts import NO_UPLOADS, TextFormatter, without_nul
 from shared.gitlab.record_json import day, moment
 from shared.gitlab.records import LabelRecord, LinkRecord, MilestoneRecord, ProjectRecord, ReleaseRecord
@@ -76,11 +76,7 @@ def map_project(
 
 def map_labels(page: Iterable[Raw], origin: Origin, tally: Tally) -> Iterator[LabelRecord]:
     """Map a page of ``/labels``."""
-    for raw in page:
-        subject = Subject(ObjectType.LABEL, raw, {"title": "name"})
-        record = tally.attempt(subject, partial(_label, raw, origin))
-        if record is not None:
-            yield record
+    return tally.attempt_each(ObjectType.LABEL, page, {"title": "name"}, partial(_label, origin=origin))
 
 
 def _label(raw: Raw, origin: Origin) -> LabelRecord:
@@ -113,11 +109,8 @@ def _checked_name(text: str, attribute: str) -> str:
 
 def map_milestones(page: Iterable[Raw], origin: Origin, tally: Tally) -> Iterator[MilestoneRecord]:
     """Map a page of ``/milestones?state=all``."""
-    for raw in page:
-        subject = Subject(ObjectType.MILESTONE, raw, {"iid": "number", "title": "title"})
-        record = tally.attempt(subject, partial(_milestone, raw, origin))
-        if record is not None:
-            yield record
+    names = {"iid": "number", "title": "title"}
+    return tally.attempt_each(ObjectType.MILESTONE, page, names, partial(_milestone, origin=origin))
 
 
 def _milestone(raw: Raw, origin: Origin) -> MilestoneRecord:
@@ -147,11 +140,8 @@ class ReleaseMapper:
         self, page: Iterable[Raw], tally: Tally, *, uploads: Mapping[str, str] = NO_UPLOADS
     ) -> Iterator[ReleaseRecord]:
         """Map a page of ``/releases``, with drafts where GitHub shows them."""
-        for raw in page:
-            subject = Subject(ObjectType.RELEASE, raw, {"tag": "tag_name"})
-            record = tally.attempt(subject, partial(self._release, raw, uploads))
-            if record is not None:
-                yield record
+        release = partial(self._release, uploads=uploads)
+        return tally.attempt_each(ObjectType.RELEASE, page, {"tag": "tag_name"}, release)
 
     def _release(self, raw: Raw, uploads: Mapping[str, str]) -> ReleaseRecord:
         release = msgspec.json.decode(raw, type=Release)

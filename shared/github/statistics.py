@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Generic, TypeVar
 
 import msgspec
@@ -124,6 +125,15 @@ class Tally:
             self.imported[subject.kind] += 1
             return record
         return None
+
+    def attempt_each(
+        self, kind: ObjectType, page: Iterable[Raw], names: Mapping[str, str], work: Callable[[Raw], T]
+    ) -> Iterator[T]:
+        """Give what the objects of a page are mapped to, but for those that cannot be; see ``attempt``."""
+        for raw in page:
+            record = self.attempt(Subject(kind, raw, names), partial(work, raw))
+            if record is not None:
+                yield record
 
     def _fail(self, subject: Subject, exception_class: str, message: str) -> None:
         self.fetched[subject.kind] += subject.kind not in _VALID_ONLY
