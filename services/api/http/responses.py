@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from secrets import token_hex
 
 import msgspec
 from aiohttp import web
 
+from shared.gitlab import record_json
 from shared.jobs.models import Job
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -58,7 +59,7 @@ def job_header(job: Job) -> dict[str, str]:
 
 def timestamp(moment: datetime) -> str:
     """Format a time as GitLab does: UTC, with milliseconds."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return record_json.moment(moment)
 
 
 def is_safe_id(given: str) -> bool:
