@@ -13,7 +13,7 @@ COLUMNS = ("start", "name", "lead", "object_id", "position", "size", "raw_size",
 
 TOTALS = ("layout", "body_size", "body_raw_size", "body_crc32", "entries", "document")
 """The columns that the row of a snapshot has for its body."""
-BODY = "s.layout, s.body_size, s.body_raw_size, s.body_crc32, s.entries, s.document"
+BODY = ", ".join(f"s.{column}" for column in TOTALS)
 """SQL for these of a snapshot ``s``, of which ``body_of`` makes the body."""
 
 

@@ -42,8 +42,8 @@ _ANSWERED = {"Content-Type": "ResponseContentType", "Content-Disposition": "Resp
 """What names the headers of an answer in a presigned address."""
 _DEFAULT_REGION = "us-east-1"
 _SESSION = get_session()
-_SESSION.register_component("data_loader", Loader(file_loader=UndocumentedDescriptions()))
 """Keeps the description of S3, megabytes of JSON, for all clients: the second costs a tenth of the first."""
+_SESSION.register_component("data_loader", Loader(file_loader=UndocumentedDescriptions()))
 
 
 @asynccontextmanager
