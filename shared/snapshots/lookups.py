@@ -38,13 +38,8 @@ async def read_entries(db: Database, snapshot_id: int, *, folder: str = "") -> A
 
 async def find_entry(db: Database, snapshot_id: int, name: str) -> PlacedEntry | None:
     """Find one entry by its name."""
-    return (await find_entries(db, snapshot_id, [name])).get(name)
-
-
-async def find_entries(db: Database, snapshot_id: int, names: Sequence[str]) -> dict[str, PlacedEntry]:
-    """Find entries by their names, by one statement."""
-    rows = await db.fetch(f"{PLACED} WHERE e.snapshot_id = $1 AND e.name = ANY ($2)", snapshot_id, names)
-    return {row["name"]: placed_entry(row) for row in rows}
+    row = await db.fetchrow(f"{PLACED} WHERE e.snapshot_id = $1 AND e.name = $2", snapshot_id, name)
+    return placed_entry(row) if row else None
 
 
 async def find_with_relations(db: Database, snapshot_id: int, names: Sequence[str]) -> list[PlacedEntry]:
