@@ -15,7 +15,7 @@ from functools import partial
 
 from aio_pika import Connection, DeliveryMode, ExchangeType
 from aio_pika import Message as Outgoing
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, HeadersType
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue, HeadersType
 from aiormq.exceptions import (
     AMQPError,
     ChannelClosed,
@@ -42,7 +42,7 @@ _USER = "guest"
 _CLOSE_DEADLINE = timedelta(seconds=5)
 # RabbitMQ's guide to heartbeats names 5 to 20 seconds; aiormq would take 60 and wait for three.
 _HEARTBEAT_SECONDS = 15
-_Declaration = Callable[..., Awaitable[None]]
+_Declaration = Callable[..., Awaitable[object]]
 """Creates what a queue, given as ``queue``, needs on a channel."""
 _LOST = (AMQPError, ChannelInvalidStateError, PAMQPException, OSError)
 
@@ -149,11 +149,11 @@ class Link:
         }
         await channel.declare_queue(self.name(queue), durable=True, arguments=arguments)
 
-    async def declare_dead(self, channel: AbstractChannel, queue: str) -> None:
-        """Create the queue of the dead letters of ``queue``, where it is missing."""
+    async def declare_dead(self, channel: AbstractChannel, queue: str) -> AbstractQueue:
+        """Create the queue of the dead letters of ``queue``, where it is missing, and give it."""
         # RabbitMQ 4 drops a message at its 20th return where no limit is set; each look returns all.
         unlimited: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
-        await channel.declare_queue(self.dead_name(queue), durable=True, arguments=unlimited)
+        return await channel.declare_queue(self.dead_name(queue), durable=True, arguments=unlimited)
 
     async def declare_topic(self, channel: AbstractChannel, topic: str) -> None:
         """Create the exchange of ``topic``, where it is missing."""
@@ -250,7 +250,7 @@ class Link:
             return False
 
     async def _channel(
-        self, what: str, declare: Callable[[AbstractChannel], Awaitable[None]]
+        self, what: str, declare: Callable[[AbstractChannel], Awaitable[object]]
     ) -> AbstractChannel:
         """Give the channel to publish on, after ``declare`` has run there for ``what``."""
         async with self._declaring:

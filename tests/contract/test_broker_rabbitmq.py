@@ -3,7 +3,7 @@ import logging
 import time
 import traceback
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import cast
 from urllib.parse import urlsplit
@@ -325,3 +325,18 @@ async def test_a_dead_letter_of_unknown_age_is_kept_for_one_more_term(
     [letter] = [letter async for letter in broker.dead_letters(QUEUE)]
     assert (letter.message.message_id, letter.reason) == ("old", "by an earlier version")
     assert await broker.remove_dead_letters(QUEUE, older_than=timedelta(0)) == 1
+
+
+async def test_processes_that_start_at_once_look_for_dead_letters_in_queues_that_are_new(
+    rabbitmq_url: str, queue_prefix: str
+) -> None:
+    """RabbitMQ ends the connection of whoever gets from a queue that another process is still declaring."""
+    async with AsyncExitStack() as stack:
+        brokers = [
+            await stack.enter_async_context(rabbitmq_broker(rabbitmq_url, prefix=queue_prefix))
+            for _ in range(2)
+        ]
+        for _ in range(20):
+            queue = uuid4().hex
+            removed = [broker.remove_dead_letters(queue, older_than=timedelta(0)) for broker in brokers]
+            assert await asyncio.gather(*removed) == [0, 0]
