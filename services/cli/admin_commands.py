@@ -56,6 +56,7 @@ class QueueName(Enum):
     REMOTE_IMPORT = "remote_import"
     SMALL_IMPORT = "small_import"
     GIT_IMPORT = "git_import"
+    GITHUB_IMPORT = "github_import"
     COMMANDS = "commands"
 
 

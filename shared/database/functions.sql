@@ -206,7 +206,7 @@ $$;
 
 -- The kind that users are told, as JobKind.shown has it.
 CREATE OR REPLACE FUNCTION shown_kind(kind text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN kind IN ('remote_import', 'small_import', 'git_import') THEN 'import' ELSE kind END
+    SELECT CASE WHEN kind IN ('remote_import', 'small_import', 'git_import', 'github_import') THEN 'import' ELSE kind END
 $$;
 
 -- A job tells of its progress once in five seconds at most.

@@ -200,7 +200,7 @@ CREATE TABLE segments (
 );
 
 
--- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0079_overwrites_left, 0083_git_imports
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0079_overwrites_left, 0083_git_imports, 0084_github_imports
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     kind             text NOT NULL,
@@ -231,7 +231,7 @@ CREATE TABLE jobs (
     CONSTRAINT jobs_pkey PRIMARY KEY (id),
     CONSTRAINT jobs_check CHECK ((state = 'running') = (lease_expires_at IS NOT NULL)),
     CONSTRAINT jobs_check1 CHECK ((state IN ('finished', 'failed', 'canceled')) = (finished_at IS NOT NULL)),
-    CONSTRAINT jobs_kind_check CHECK (kind IN ('import', 'export', 'relation_import', 'upload', 'remote_import', 'small_import', 'git_import')),
+    CONSTRAINT jobs_kind_check CHECK (kind IN ('import', 'export', 'relation_import', 'upload', 'remote_import', 'small_import', 'git_import', 'github_import')),
     CONSTRAINT jobs_state_check CHECK (state IN ('queued', 'running', 'finished', 'failed', 'canceled')),
     CONSTRAINT jobs_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id) ON DELETE SET NULL,
     CONSTRAINT jobs_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES jobs(id) ON DELETE SET NULL,

@@ -16,7 +16,8 @@ class JobKind(Enum):
     """What a job does, by which slots; the value is also the name of its queue.
 
     The archive of a remote import comes from a server elsewhere. That of a small one has few bytes, and does
-    not wait behind large ones. A git import has no archive, but a repository elsewhere.
+    not wait behind large ones. A git import has no archive, but a repository elsewhere; a GitHub import has
+    all that GitHub has of a repository.
     """
 
     IMPORT = "import"
@@ -26,6 +27,7 @@ class JobKind(Enum):
     REMOTE_IMPORT = "remote_import"
     SMALL_IMPORT = "small_import"
     GIT_IMPORT = "git_import"
+    GITHUB_IMPORT = "github_import"
 
     @property
     def shown(self) -> str:
@@ -34,7 +36,13 @@ class JobKind(Enum):
         return name
 
 
-IMPORTS = (JobKind.IMPORT, JobKind.REMOTE_IMPORT, JobKind.SMALL_IMPORT, JobKind.GIT_IMPORT)
+IMPORTS = (
+    JobKind.IMPORT,
+    JobKind.REMOTE_IMPORT,
+    JobKind.SMALL_IMPORT,
+    JobKind.GIT_IMPORT,
+    JobKind.GITHUB_IMPORT,
+)
 """The kinds that are shown as imports."""
 
 
@@ -61,15 +69,18 @@ class JobState(Enum):
 
 
 class SourceForm(Enum):
-    """What is at the URL of a source: an archive, or a repository, which git's smart HTTP gives."""
+    """What is at the URL of a source: an archive, a repository of git's smart HTTP, or a GitHub's API."""
 
     ARCHIVE = "archive"
     GIT = "git"
+    GITHUB = "github"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteSource:
     """The URL of what is fetched. It is a secret: its holder may read there.
+
+    For a GitHub it is what ``shared/github/address.py`` writes: where its API is, and a token.
 
     The job's row holds it, sealed as ``sealed_orders.py`` does it, for as long as the job may be retried.
     """
@@ -79,8 +90,41 @@ class RemoteSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GitHubStages:
+    """What is imported of a repository of GitHub only where it is asked for: GitLab's ``optional_stages``.
+
+    ``single_endpoint_notes_import`` asks for the comments on lines of each pull request by themselves.
+    ``attachments_import`` makes uploads of the files in texts, ``collaborators_import`` members of those who
+    have a role in the repository. ``release_assets_import``, which GitLab does not have, makes uploads of the
+    files of releases; without it they are links.
+    """
+
+    single_endpoint_notes_import: bool = False
+    attachments_import: bool = False
+    collaborators_import: bool = False
+    release_assets_import: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitHubOrder:
+    """Which repository of a GitHub is imported. It is no secret, and stays with the job when it has ended.
+
+    ``full_name`` is ``owner/repo``, as GitHub told it when the import was ordered. ``repository_id`` is its
+    number, by which it is asked for, so that a new name does no harm. ``page_size`` is GitLab's
+    ``pagination_limit``: how many items a page has, 1 to 100.
+    """
+
+    full_name: str
+    repository_id: int
+    stages: GitHubStages = field(default_factory=GitHubStages)
+    page_size: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOrder:
     """The order of an import; its archive is the object of the job's row, or ``source``.
+
+    ``github`` says which repository of the GitHub that ``source`` is; it is None for other sources.
 
     ``replaces`` is the full path of the project that is replaced at the end (overwrite), if any.
     ``override_params`` win over the archive's project attributes.
@@ -89,6 +133,7 @@ class ImportOrder:
     override_params: Mapping[str, object] = field(default_factory=dict)
     replaces: str | None = None
     source: RemoteSource | None = None
+    github: GitHubOrder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,13 @@ def import_type(job: Job | None) -> str | None:
     """Return GitLab's name of the source of an import."""
     if job is None:
         return None
-    return "git" if job.kind is JobKind.GIT_IMPORT else "gitlab_project"
+    match job.kind:
+        case JobKind.GIT_IMPORT:
+            return "git"
+        case JobKind.GITHUB_IMPORT:
+            return "github"
+        case _:
+            return "gitlab_project"
 
 
 def import_error(job: Job | None, *, maintains: bool) -> str | None:

@@ -53,6 +53,7 @@ ORDERS: dict[JobKind, JobOrder] = {
     JobKind.REMOTE_IMPORT: ImportOrder(source=RemoteSource(url="sealed")),
     JobKind.SMALL_IMPORT: ImportOrder(),
     JobKind.GIT_IMPORT: ImportOrder(source=RemoteSource(url="sealed", form=SourceForm.GIT)),
+    JobKind.GITHUB_IMPORT: ImportOrder(source=RemoteSource(url="sealed", form=SourceForm.GITHUB)),
 }
 UPLOAD = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
 AT_ONCE = timedelta(0)

@@ -6,7 +6,15 @@ import asyncpg
 
 from shared.database.migrate import migrate, migrations
 from shared.jobs import store
-from shared.jobs.models import ImportOrder, JobKind, RemoteSource, SourceForm, UploadOrder, UploadTarget
+from shared.jobs.models import (
+    GitHubOrder,
+    ImportOrder,
+    JobKind,
+    RemoteSource,
+    SourceForm,
+    UploadOrder,
+    UploadTarget,
+)
 from tests.support.jobs import migrated, queued
 
 _CATALOGUE = """
@@ -123,3 +131,23 @@ async def test_a_git_import_that_is_queued_becomes_a_remote_one_on_the_way_down(
     assert job.kind is JobKind.GIT_IMPORT
     assert row is not None
     assert tuple(row) == ("remote_import", "queued", None)
+
+
+async def test_a_github_import_that_is_queued_becomes_one_of_git_that_can_be_read_on_the_way_down(
+    empty_database_url: str,
+) -> None:
+    order = ImportOrder(
+        source=RemoteSource(url="sealed", form=SourceForm.GITHUB),
+        github=GitHubOrder(full_name="octo/hello", repository_id=7),
+    )
+    await migrate(empty_database_url)
+    async with migrated(empty_database_url) as pool:
+        job = await store.enqueue(pool, order, project_id=1, user_id=1, correlation_id="c")
+        await pool.execute("UPDATE jobs SET published_at = now()")
+
+        await migrate(empty_database_url, to=83)
+
+        row = await pool.fetchrow("SELECT kind, state, published_at, payload #>> '{source,form}' FROM jobs")
+    assert job.kind is JobKind.GITHUB_IMPORT
+    assert row is not None
+    assert tuple(row) == ("git_import", "queued", None, "git")
