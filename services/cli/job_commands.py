@@ -10,8 +10,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from services.cli.options import DAY, URL, Json, Seconds, Token, Url
+from services.cli.options import DAY, Json, Seconds
 from services.cli.project_commands import with_client
+from services.cli.server import Server, on_server
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -46,6 +47,7 @@ OfUser: TypeAlias = Annotated[str | None, typer.Option(help="Only jobs of this u
 
 
 @app.command()
+@on_server
 def jobs(  # noqa: PLR0913  # the options of a command
     *,
     state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
@@ -56,8 +58,7 @@ def jobs(  # noqa: PLR0913  # the options of a command
     mine: Annotated[bool, typer.Option("--mine", help="Only your own jobs.")] = False,
     since: Annotated[datetime | None, typer.Option(help="Only jobs created after this time (UTC).")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of jobs.")] = 20,
-    token: Token = "",
-    url: Url = URL,
+    server: Server,
     json: Json = False,
 ) -> None:
     """List jobs, the newest first.
@@ -75,30 +76,29 @@ def jobs(  # noqa: PLR0913  # the options of a command
         "mine": "true" if mine else None,
         "created_after": f"{since.isoformat()}Z" if since else None,
     }
-    with_client(
-        lambda client: list_jobs(client, limit=limit, filters=filters), url=url, token=token, json=json
-    )
+    with_client(lambda client: list_jobs(client, limit=limit, filters=filters), server, json=json)
 
 
 @app.command()
-def cancel(job: JobNumber, *, token: Token = "", url: Url = URL, json: Json = False) -> None:
+@on_server
+def cancel(job: JobNumber, *, server: Server, json: Json = False) -> None:
     """Cancel a job that has not ended.
 
     Keys with --json: job (as in GET /api/crossdock/v1/jobs/:id), error, error_code.
     """
     from services.cli.job_operations import cancel as move
 
-    with_client(lambda client: move(client, job), url=url, token=token, json=json)
+    with_client(lambda client: move(client, job), server, json=json)
 
 
 @app.command()
+@on_server
 def retry(
     job: JobNumber,
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the new job ends.")] = False,
     timeout: Seconds = DAY,
-    token: Token = "",
-    url: Url = URL,
+    server: Server,
     json: Json = False,
 ) -> None:
     """Retry a failed or canceled job as a new job.
@@ -108,10 +108,11 @@ def retry(
     from services.cli.job_operations import retry as move
 
     within = timedelta(seconds=timeout) if wait else None
-    with_client(lambda client: move(client, job, within=within), url=url, token=token, json=json)
+    with_client(lambda client: move(client, job, within=within), server, json=json)
 
 
 @app.command()
+@on_server
 def retry_failed(  # noqa: PLR0913  # the options of a command
     *,
     kind: OfKind = None,
@@ -123,8 +124,7 @@ def retry_failed(  # noqa: PLR0913  # the options of a command
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of jobs.")] = 1000,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which jobs they are.")] = False,
-    token: Token = "",
-    url: Url = URL,
+    server: Server,
     json: Json = False,
 ) -> None:
     """Retry failed jobs of all users, the newest first, as an administrator.
@@ -144,7 +144,6 @@ def retry_failed(  # noqa: PLR0913  # the options of a command
     }
     with_client(
         lambda client: retry_all(client, limit=limit, dry_run=dry_run, filters=filters),
-        url=url,
-        token=token,
+        server,
         json=json,
     )

@@ -12,6 +12,7 @@ from yarl import URL
 from services.cli.errors import JobFailed, UsageError
 from services.cli.http import api_url, attempts, exchange, open_session, retry_if_transient
 from services.cli.proxies import find_proxy
+from services.cli.server import Server
 from shared.manifest.format import signed_text
 from shared.manifest.reader import ManifestReader
 from shared.signing.signer import has_signed
@@ -31,15 +32,14 @@ class SignatureWrong(JobFailed):
 class ManifestSource:
     """A manifest, its signature and the public keys: each the path of a file, or a URL.
 
-    Without a ``signature`` it is beside the manifest: at FILE.sig, or at URL/signature. The ``token`` is sent
-    to ``server`` and to nobody else.
+    Without a ``signature`` it is beside the manifest: at FILE.sig, or at URL/signature. The token of
+    ``server`` is sent there and to nobody else.
     """
 
     manifest: str
     signature: str | None
     public_key: str | None
-    server: str
-    token: str
+    server: Server
 
     async def load(self, *, most: int) -> ManifestReader:
         """Read a manifest of at most ``most`` files, and check its signature, if there is a key.
@@ -84,9 +84,10 @@ class ManifestSource:
             for piece in _read_file(Path(source)):
                 yield piece
             return
-        own = api_url(self.server).removesuffix("api/v4")
+        own = api_url(self.server.url).removesuffix("api/v4")
+        token = self.server.find_token() if source.startswith(own) else ""
         async with (
-            open_session(self.token if source.startswith(own) else "", find_proxy(URL(source))) as session,
+            open_session(token, find_proxy(URL(source))) as session,
             exchange(session, "GET", source) as response,
         ):
             async for piece in response.content.iter_chunked(_CHUNK):

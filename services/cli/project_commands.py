@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from services.cli.errors import UsageError
-from services.cli.options import DAY, URL, Json, Seconds, Token, Url
+from services.cli.options import DAY, Json, Seconds
+from services.cli.server import Server, on_server
 
 if TYPE_CHECKING:
     from services.cli.client import GitLabClient
@@ -21,23 +21,20 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 
-_LONGEST_TOKEN = 64 * 1024
-"""Bytes that are read of a file with a token."""
-
 ProjectArgument: TypeAlias = Annotated[
     str, typer.Argument(help="Project id, or group/name.", show_default=False)
 ]
 
 
 @app.command(name="import")
+@on_server
 def import_(  # noqa: PLR0913  # the options of a command
     file: Annotated[
         Path, typer.Argument(help="An archive that ends in .gz, - for stdin.", show_default=False)
     ],
     *,
     path: Annotated[str, typer.Option(help="group/name of the new project.", show_default=False)],
-    token: Token = "",
-    url: Url = URL,
+    server: Server,
     name: Annotated[str | None, typer.Option(help="Name of the project; its path by default.")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a project that has this path.")
@@ -64,18 +61,18 @@ def import_(  # noqa: PLR0913  # the options of a command
         within = timedelta(seconds=timeout) if wait else None
         return await imports.import_project(client, file, to, within=within)
 
-    with_client(work, url=url, token=token, json=json)
+    with_client(work, server, json=json)
 
 
 @app.command()
-def import_git(  # noqa: PLR0913  # the options of a command
+@on_server
+def import_git(
     repository: Annotated[
         str, typer.Argument(metavar="ADDRESS", help="https://host/group/name.git", show_default=False)
     ],
     *,
     path: Annotated[str, typer.Option(help="group/name of the new project.", show_default=False)],
-    token: Token = "",
-    url: Url = URL,
+    server: Server,
     name: Annotated[str | None, typer.Option(help="Name of the project; its path by default.")] = None,
     credentials: Annotated[
         Path | None,
@@ -99,18 +96,18 @@ def import_git(  # noqa: PLR0913  # the options of a command
         address = imports.with_credentials(repository, credentials)
         return await imports.import_repository(client, address, to, within=within)
 
-    with_client(work, url=url, token=token, json=json)
+    with_client(work, server, json=json)
 
 
 @app.command()
+@on_server
 def export(
     project: ProjectArgument,
     *,
     output: Annotated[
         str, typer.Option("--output", "-o", help="File to write, - for stdout.", show_default=False)
     ],
-    token: Token = "",
-    url: Url = URL,
+    server: Server,
     description: Annotated[str | None, typer.Option(help="Description to write into the archive.")] = None,
     resume: Annotated[bool, typer.Option(help="Continue a partial download of the same command.")] = True,
     timeout: Seconds = DAY,
@@ -136,10 +133,11 @@ def export(
             client, project, target, description=description, within=within, resume=resume
         )
 
-    with_client(work, url=url, token=token, json=json and output != "-")
+    with_client(work, server, json=json and output != "-")
 
 
 @app.command()
+@on_server
 def status(
     project: Annotated[
         str | None, typer.Argument(help="A project's id, or group/name.", show_default=False)
@@ -149,8 +147,7 @@ def status(
     failures: Annotated[
         bool, typer.Option("--failures", help="List all failed relations, not only 100 (Crossdock).")
     ] = False,
-    token: Token = "",
-    url: Url = URL,
+    server: Server,
     json: Json = False,
 ) -> None:
     """Show the state of a project's import and export, or of one job.
@@ -168,11 +165,12 @@ def status(
             return await job_operations.job_status(client, job, all_failures=failures)
         return await imports.status(client, project or "", all_failures=failures)
 
-    with_client(work, url=url, token=token, json=json)
+    with_client(work, server, json=json)
 
 
 @app.command()
-def verify(  # noqa: PLR0913  # the options of a command
+@on_server
+def verify(
     file: Annotated[Path, typer.Argument(help="An archive, - for stdin.", show_default=False)],
     *,
     manifest: Annotated[
@@ -193,8 +191,7 @@ def verify(  # noqa: PLR0913  # the options of a command
     for_gitlab: Annotated[
         bool, typer.Option("--for-gitlab", help="Fail unless all records are as GitLab writes them.")
     ] = False,
-    token: Token = "",
-    url: Url = URL,
+    server: Server,
     json: Json = False,
 ) -> None:
     """Check an archive as an import would, without a server.
@@ -221,7 +218,7 @@ def verify(  # noqa: PLR0913  # the options of a command
     if manifest is None and (public_key or signature):
         raise UsageError("--public-key and --signature are for a --manifest")
     source = manifest and ManifestSource(
-        manifest=manifest, signature=signature, public_key=public_key, server=url, token=find_token(token)
+        manifest=manifest, signature=signature, public_key=public_key, server=server
     )
 
     async def result() -> Result:
@@ -234,7 +231,8 @@ def verify(  # noqa: PLR0913  # the options of a command
 
 
 @app.command()
-def push(  # noqa: PLR0913  # the options of a command
+@on_server
+def push(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="An unpacked archive.", show_default=False)],
     project: ProjectArgument,
     *,
@@ -248,8 +246,7 @@ def push(  # noqa: PLR0913  # the options of a command
         bool, typer.Option("--strict", help="Do not commit if lines would be left out.")
     ] = False,
     parallel: Annotated[int, typer.Option(min=1, max=32, help="Number of requests to send at a time.")] = 4,
-    token: Token = "",
-    url: Url = URL,
+    server: Server,
     json: Json = False,
 ) -> None:
     """Replace the content of an existing project by an unpacked archive.
@@ -264,49 +261,19 @@ def push(  # noqa: PLR0913  # the options of a command
     options = pushing.PushOptions(from_current=from_current, force=force, strict=strict, parallel=parallel)
 
     async def work() -> Result:
-        async with connect(url, check_token(token), project) as client:
+        async with connect(server.url, server.required_token(), project) as client:
             return await pushing.push(client, folder, options)
 
     run(work(), json=json)
 
 
-def find_token(token: str) -> str:
-    """Return the token that is given, else that in the file of CROSSDOCK_TOKEN_FILE, else an empty one.
-
-    It has no surrounding whitespace. Raises UsageError.
-    """
-    path = os.environ.get("CROSSDOCK_TOKEN_FILE")
-    if token.strip() or not path:
-        return token.strip()
-    try:
-        with Path(path).open() as file:
-            token = file.read(_LONGEST_TOKEN).strip()
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read the file of CROSSDOCK_TOKEN_FILE: {error}") from None
-    if not token:
-        raise UsageError("the file of CROSSDOCK_TOKEN_FILE has no token")
-    return token
-
-
-def check_token(token: str) -> str:
-    """Return the token that was found. Raises UsageError if there is none, or if it cannot be a token."""
-    token = find_token(token)
-    if not token:
-        raise UsageError("no token: set CROSSDOCK_TOKEN or give --token")
-    if not token.isprintable():
-        raise UsageError("the token has control characters in it, which no token has")
-    return token
-
-
-def with_client(
-    work: Callable[[GitLabClient], Awaitable[Result]], *, url: str, token: str, json: bool
-) -> None:
+def with_client(work: Callable[[GitLabClient], Awaitable[Result]], server: Server, *, json: bool) -> None:
     """Run ``work`` with a client of the server and print its result."""
     from services.cli.client import connect
     from services.cli.output import run
 
     async def result() -> Result:
-        async with connect(url, check_token(token)) as client:
+        async with connect(server.url, server.required_token()) as client:
             return await work(client)
 
     run(result(), json=json)

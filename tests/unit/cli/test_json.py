@@ -144,7 +144,7 @@ def test_wrong_usage_gives_its_sentence_and_its_code(
     monkeypatch.delenv("CROSSDOCK_TOKEN", raising=False)
     assert run(monkeypatch, "status", "1", "--json") == 2
     assert json.loads(capsys.readouterr().out) == {
-        "error": "no token: set CROSSDOCK_TOKEN or give --token",
+        "error": "no token: run crossdock login, set CROSSDOCK_TOKEN or give --token",
         "error_code": "usage",
     }
 

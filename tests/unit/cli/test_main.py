@@ -10,7 +10,7 @@ from services.cli.__main__ import main
 from services.cli.configuration import settings
 from services.cli.errors import CommandError, JobFailed, RefusedByServer, ServerUnreachable, UsageError
 from services.cli.imports import check_archive, overrides
-from services.cli.project_commands import check_token
+from services.cli.server import find_server
 
 NOT_FOR_HELP = ("aiohttp", "asyncpg", "pydantic", "msgspec", "structlog", "rich")
 
@@ -44,14 +44,17 @@ def test_each_end_of_a_command_has_its_exit_code() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["status", "1"], "crossdock: no token: set CROSSDOCK_TOKEN or give --token"),
+        (["status", "1"], "crossdock: no token: run crossdock login, set CROSSDOCK_TOKEN or give"),
         (
             ["import", "a.gz", "--path", "a", "--override", "x", "--token", "t"],
             "crossdock: --override takes key=value, not 'x'",
         ),
         (["status", "1", "--token", "t", "--url", "x"], "crossdock: 'x' is no URL: it has to begin with"),
         (["status", "1", "--token", "t\nX: y"], "crossdock: the token has control characters in it"),
-        (["status", "1", "--token", "\n"], "crossdock: no token: set CROSSDOCK_TOKEN or give --token"),
+        (
+            ["status", "1", "--token", "\n"],
+            "crossdock: no token: run crossdock login, set CROSSDOCK_TOKEN or give --token",
+        ),
         (
             ["status", "1", "--token", "t", "--url", "http://host:port"],
             "crossdock: 'http://host:port' is no URL",
@@ -71,7 +74,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
 
 @pytest.mark.parametrize("token", ["secret\n", " secret\r\n"])
 def test_what_a_file_has_around_a_token_is_no_part_of_it(token: str) -> None:
-    assert check_token(token) == "secret"
+    assert find_server(token=token).required_token() == "secret"
 
 
 def test_a_missing_option_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:

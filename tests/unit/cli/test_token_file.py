@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.errors import UsageError
-from services.cli.project_commands import check_token
+from services.cli.server import find_server
 from tests.support.command import run_beside
 from tests.support.gitlab_stub import Script, exported, imported
 
@@ -29,11 +29,11 @@ async def test_the_token_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("file")
 def test_a_token_that_is_given_goes_before_that_of_a_file() -> None:
-    assert check_token("given") == "given"
+    assert find_server(token="given").required_token() == "given"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff"])
 def test_a_file_without_a_token_is_a_usage_error(file: Path, content: bytes | None) -> None:
     file.unlink() if content is None else file.write_bytes(content)
     with pytest.raises(UsageError, match="CROSSDOCK_TOKEN_FILE"):
-        check_token("")
+        find_server().required_token()
