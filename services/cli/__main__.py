@@ -22,7 +22,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import admin_commands, job_commands, project_commands
+from services.cli import admin_commands, job_commands, profile_commands, project_commands
 from services.cli.errors import CommandError, UsageError
 from services.cli.options import Json
 from shared.errors import CrossdockError, Fault
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(project_commands.app)
 app.add_typer(job_commands.app)
+app.add_typer(profile_commands.app)
 app.add_typer(admin_commands.app, name="admin")
 app.add_typer(admin_commands.dead_letters, name="dead-letters")
 
