@@ -31,6 +31,8 @@ class CrossdockError(Exception):
     sentence: ClassVar[str] = ""
     wait: int | None = None
     """Seconds after which a retry may help, where they are known."""
+    counts: bool = True
+    """Whether the attempt that ends by it is one of those that a job has: not where it got further before."""
 
     @property
     def shown(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from math import ceil
 
 from yarl import URL
 
@@ -65,6 +66,7 @@ class RateLimited(RemoteError):
     def __init__(self, url: URL, until: datetime) -> None:
         super().__init__(url, f"takes no more requests of the token until {until:%Y-%m-%d %H:%M:%S} UTC")
         self.until = until
+        self.wait = max(1, ceil((until - datetime.now(UTC)).total_seconds()))
 
 
 class PageMalformed(RemoteError):

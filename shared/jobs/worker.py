@@ -42,8 +42,8 @@ from shared.tracing.context import continue_trace
 _log = structlog.get_logger()
 _BEAT_AT_MOST = timedelta(seconds=2)
 _LONGEST_DELAY = timedelta(minutes=5)
-_LONGEST_WAIT = timedelta(hours=1)
-"""The longest pause that another server may ask for."""
+_LONGEST_WAIT = timedelta(hours=1, seconds=10)
+"""The longest pause that another server may ask for: an hour, and what its clock may differ by."""
 
 _MOST_DOUBLINGS = 16
 _IDLE = timedelta(seconds=30)
@@ -374,6 +374,8 @@ class Worker:
         is_away = isinstance(known, StorageError) and self._storage.away_since is not None
         if (is_away or known.is_outage) and not self._is_overdue(job):
             return await self._postpone(job, lease, known, keeps_place=is_away)
+        if known.retryable and not known.counts:
+            return await self._wait(job, lease, known)
         if known.retryable and job.attempt < job.max_attempts:
             return await self._retry(job, lease, error, known)
         _log.warning("job_failed", exc_info=_trace(error), error=describe(error), code=known.code)
@@ -401,9 +403,19 @@ class Worker:
         )
         return AttemptEnd.POSTPONED
 
-    async def _retry(self, job: Job, lease: Lease, error: Exception, known: CrossdockError) -> AttemptEnd:
+    async def _wait(self, job: Job, lease: Lease, known: CrossdockError) -> AttemptEnd:
+        """Queue the job again, which got further in this attempt, for when the other server goes on."""
+        delay = self._retry_delay(job, known)
+        _log.info("job_waits", error=describe(known), code=known.code, delay=delay.total_seconds())
+        await store.postpone(self._pool, lease, error=known.shown, code=known.code, delay=delay)
+        return AttemptEnd.POSTPONED
+
+    def _retry_delay(self, job: Job, known: CrossdockError) -> timedelta:
         asked = min(timedelta(seconds=known.wait or 0), _LONGEST_WAIT)
-        delay = max(self._pause(job.attempt - 1, longest=_LONGEST_DELAY), asked)
+        return max(self._pause(job.attempt - 1, longest=_LONGEST_DELAY), asked)
+
+    async def _retry(self, job: Job, lease: Lease, error: Exception, known: CrossdockError) -> AttemptEnd:
+        delay = self._retry_delay(job, known)
         _log.warning(
             "job_retried",
             exc_info=_trace(error),

@@ -133,6 +133,25 @@ async def test_a_retry_waits_for_as_long_as_the_other_server_asks_and_an_hour_at
     assert await pool.fetchval(between, job.id, *(timedelta(minutes=each) for each in minutes))
 
 
+@pytest.mark.parametrize("max_attempts", [1, 5])
+async def test_an_attempt_that_got_further_before_it_has_to_wait_is_none_of_those_that_count(
+    pool: Pool, broker: MemoryBroker, max_attempts: int
+) -> None:
+    limited = RepositoryLimited("", wait=1200)
+    limited.counts = False
+    job = await _announced(pool, broker, max_attempts=max_attempts)
+    async with _running(_worker(pool, broker, ScriptedWork(pool, limited))):
+        await until_row(pool, "SELECT error_code = 'git_rate_limited' FROM jobs WHERE id = $1", job.id)
+    row = await pool.fetchrow(
+        """SELECT state, attempt, errors -> 0 -> 'counts' AS counts, worker,
+                  not_before BETWEEN now() + interval '19 minutes' AND now() + interval '21 minutes' AS waits
+           FROM jobs WHERE id = $1""",
+        job.id,
+    )
+    assert row is not None
+    assert (row["state"], row["attempt"], row["counts"], row["waits"]) == ("queued", 0, False, True)
+
+
 async def test_the_last_attempt_fails_the_job(pool: Pool, broker: MemoryBroker) -> None:
     work = ScriptedWork(pool, *(StorageError("down") for _ in range(9)))
     job = await _announced(pool, broker, max_attempts=2)
