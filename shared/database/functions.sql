@@ -1,4 +1,4 @@
--- Version 7, for migration 81 and newer.
+-- Version 8, for migration 85 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -350,6 +350,17 @@ END
 $$;
 CREATE OR REPLACE TRIGGER write_last_word AFTER DELETE ON jobs
     FOR EACH ROW EXECUTE FUNCTION write_last_word();
+
+-- What an import from GitHub has fetched goes with its end, whatever that is and whoever makes it.
+CREATE OR REPLACE FUNCTION delete_github_pages() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM github_pages WHERE job_id = NEW.id;
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE TRIGGER delete_github_pages AFTER UPDATE OF state ON jobs
+    FOR EACH ROW WHEN (NEW.kind = 'github_import' AND OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL)
+    EXECUTE FUNCTION delete_github_pages();
 
 
 -- Deliveries to webhooks ----------------------------------------------------------------------------------

@@ -265,6 +265,8 @@ CREATE UNIQUE INDEX jobs_relation_import ON jobs (project_id)
 CREATE INDEX jobs_running ON jobs (kind, COALESCE(user_id, 0::bigint))
     WHERE state = 'running';
 CREATE INDEX jobs_snapshot ON jobs (snapshot_id);
+CREATE TRIGGER delete_github_pages AFTER UPDATE OF state ON jobs
+    FOR EACH ROW WHEN (new.kind = 'github_import' AND old.finished_at IS NULL AND new.finished_at IS NOT NULL) EXECUTE FUNCTION delete_github_pages();
 CREATE TRIGGER write_event_of_deleted_job AFTER DELETE ON jobs
     FOR EACH ROW WHEN (old.finished_at IS NULL) EXECUTE FUNCTION write_event_of_deleted_job();
 CREATE TRIGGER write_job_event AFTER INSERT OR UPDATE OF state, progress ON jobs
@@ -617,6 +619,24 @@ CREATE TABLE last_words (
     CONSTRAINT last_words_pkey PRIMARY KEY (job_id)
 );
 CREATE INDEX last_words_age ON last_words (created_at);
+
+
+-- 0085_github_pages
+CREATE TABLE github_pages (
+    job_id  bigint NOT NULL,
+    list    text COLLATE "C" NOT NULL,
+    page    integer NOT NULL,
+    cursor  text NOT NULL,
+    next    text,
+    etag    text,
+    items   integer NOT NULL,
+    size    integer NOT NULL,
+    fetched jsonb NOT NULL,
+    error   text,
+    body    bytea,
+    CONSTRAINT github_pages_pkey PRIMARY KEY (job_id, list, page),
+    CONSTRAINT github_pages_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE
+);
 
 
 -- made by migrate itself

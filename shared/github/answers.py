@@ -31,14 +31,25 @@ class User(Struct, frozen=True):
     email: str | None = None
 
 
+class Permissions(Struct, frozen=True):
+    """What the token may do in a repository."""
+
+    push: bool = False
+
+
 class Repository(Struct, frozen=True):
-    """``/repos/:owner/:repo``, and ``/repositories/:id``."""
+    """``/repos/:owner/:repo``, and ``/repositories/:id``; permissions come where there is a token."""
 
     id: int
     full_name: str
     description: str | None = None
     private: bool = False
     default_branch: str | None = None
+    html_url: str = ""
+    clone_url: str = ""
+    has_issues: bool = True
+    has_wiki: bool = False
+    permissions: Permissions = Permissions()
 
 
 class Label(Struct, frozen=True):

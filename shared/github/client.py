@@ -72,12 +72,14 @@ class GitHubClient:
         *,
         token: str,
         largest: int = LARGEST,
+        page_size: int = PAGE,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._remote = remote
         self._api = api
         self._token = token
         self._largest = largest
+        self._page_size = page_size
         self._clock = clock
         self.quota: Quota | None = None
         if not _TOKEN.fullmatch(token):
@@ -100,11 +102,14 @@ class GitHubClient:
         known = seen or {}
         following: str | None = cursor or path
         while following:
-            is_first = following is path
-            url = self._url(path).update_query(per_page=PAGE) if is_first else self._url_of(following)
+            url = self._url_of(self.cursor_of(path) if following is path else following)
             page = await self._page(url, known.get(following))
             yield page
             following = page.next
+
+    def cursor_of(self, path: str) -> str:
+        """Give the cursor of the first page of a list."""
+        return self._url(path).update_query(per_page=self._page_size).raw_path_qs
 
     async def _page(self, url: URL, seen: Seen | None) -> Page:
         answer = await self._get(url, etag=seen.etag if seen else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic
@@ -16,6 +17,7 @@ class Phase(Enum):
     """The phases of an attempt, in their order."""
 
     PREPARING = "preparing"  # opens what it reads
+    FETCHING = "fetching"  # gets and keeps what is read afterwards
     READING = "reading"  # takes an archive apart and stores what is in it
     WRITING = "writing"  # stores what is left, or writes an archive
     COMMITTING = "committing"  # makes the result visible
@@ -61,7 +63,8 @@ class Progress:
 
     ``bytes_total`` is 0 where it is unknown. ``planned_bytes`` are those of ``bytes_done`` that nobody has
     moved, as they are of a plan. ``other_bytes`` are those of none of these counts, such as of records that
-    were there before; no report has them.
+    were there before; no report has them. ``stats`` are what GitLab counts of an import from GitHub, None of
+    others, and ``requests_left`` what is left of the limit of its requests, None where none is known.
     """
 
     other_bytes: int = 0
@@ -72,6 +75,8 @@ class Progress:
     relations: dict[str, RelationProgress] = field(default_factory=dict)
     notes: Counter[Note] = field(default_factory=Counter)
     phases: list[PhaseProgress] = field(default_factory=list)
+    stats: Mapping[str, Mapping[str, int]] | None = None
+    requests_left: int | None = None
 
     def relation(self, name: str) -> RelationProgress:
         """Give the counts of a relation: of the first 200 with plain names of up to 100 characters.
@@ -103,7 +108,8 @@ class Progress:
 
     def report(self) -> dict[str, object]:
         """Give the counts for the job's row."""
-        return {
+        github = {} if self.stats is None else {"stats": self.stats, "requests_left": self.requests_left}
+        return github | {
             "bytes_done": self.bytes_done,
             "bytes_total": self.bytes_total,
             "entries": self.entries,

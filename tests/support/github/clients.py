@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import json
 from yarl import URL
 
-from shared.github.client import LARGEST, GitHubClient
+from shared.github.client import LARGEST, PAGE, GitHubClient
 from shared.remote.addresses import Policy
 from shared.remote.client import Deadlines, RemoteClient
 from shared.remote.resolver import TableResolver
@@ -29,11 +29,14 @@ def github_client(
     *,
     token: str = TOKEN,
     largest: int = LARGEST,
+    page_size: int = PAGE,
     clock: Callable[[], datetime] | None = None,
 ) -> GitHubClient:
     """Give a client of a GitHub."""
     told: dict[str, Any] = {} if clock is None else {"clock": clock}
-    return GitHubClient(remote_client(), URL(github.site.api), token=token, largest=largest, **told)
+    return GitHubClient(
+        remote_client(), URL(github.site.api), token=token, largest=largest, page_size=page_size, **told
+    )
 
 
 async def listed(client: GitHubClient, path: str, **more: Any) -> list[Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 from tests.support.github.records import Asset, Label, Milestone, Release, Stamp, User
 from tests.support.github.repositories import Branch, Collaborator, Protection, Repository
@@ -96,7 +97,9 @@ class RepositoryRendering:
 
     def _whole(self, repository: Repository) -> Json:
         parent = repository.fork_of and self.repository(repository.fork_of, is_full=False)
-        return {"subscribers_count": 0, "network_count": 0} | ({"parent": parent} if parent else {})
+        mine = {"permissions": dict.fromkeys(_PERMISSIONS, True)}
+        counts = {"subscribers_count": 0, "network_count": 0}
+        return counts | mine | ({"parent": parent} if parent else {})
 
     def label(self, repository: Repository, label: Label) -> Json:
         return {
@@ -143,7 +146,7 @@ class RepositoryRendering:
         }  # fmt: skip
 
     def branch(self, repository: Repository, branch: Branch) -> Json:
-        base = f"{self.address(repository)}/branches/{branch.name}"
+        base = f"{self.address(repository)}/branches/{quote(branch.name)}"
         protection = branch.protection
         checks = {"enforcement_level": "off", **_checks(protection.contexts if protection else ())}
         return {
@@ -153,7 +156,7 @@ class RepositoryRendering:
         }  # fmt: skip
 
     def protection(self, repository: Repository, branch: Branch, protection: Protection) -> Json:
-        base = f"{self.address(repository)}/branches/{branch.name}/protection"
+        base = f"{self.address(repository)}/branches/{quote(branch.name)}/protection"
         reviews = {
             "url": f"{base}/required_pull_request_reviews", "dismiss_stale_reviews": False,
             "require_code_owner_reviews": False, "required_approving_review_count": 1,

@@ -1,0 +1,127 @@
+"""The lists that are asked of GitHub for one repository, and what their items count as.
+
+Paths are below the repository's. Names are those that rows of ``github_pages`` have.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from shared.github.answers import UNREADABLE, is_given
+from shared.github.statistics import ObjectType, object_type_of
+from shared.github.timeline_answers import TIMELINE_KINDS
+
+Count = Callable[[Iterable[Raw]], Counter[ObjectType]]
+
+
+def _nothing(_items: Iterable[Raw]) -> Counter[ObjectType]:
+    return Counter()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteList:
+    """A list, or a record, which is taken for a list of one; ``count`` says what its items are."""
+
+    name: str
+    path: str
+    count: Count = _nothing
+    is_record: bool = False
+
+
+class Peek(Struct):
+    """What is looked at of an item before it is mapped."""
+
+    number: int = 0
+    name: str = ""
+    event: str = ""
+    updated_at: str = ""
+    pull_request: Raw | UnsetType = UNSET
+    pull_request_url: str = ""
+
+
+def peek(item: Raw) -> Peek:
+    """Look at an item; at one that cannot be read, nothing is seen."""
+    try:
+        return msgspec.json.decode(item, type=Peek)
+    except UNREADABLE:
+        return Peek()
+
+
+def is_pull_request(item: Raw) -> bool:
+    """Tell whether an item of the list of issues is one."""
+    return is_given(peek(item).pull_request)
+
+
+def _all_are(kind: ObjectType) -> Count:
+    def count(items: Iterable[Raw]) -> Counter[ObjectType]:
+        return Counter({kind: sum(1 for _ in items)})
+
+    return count
+
+
+def _issues(items: Iterable[Raw]) -> Counter[ObjectType]:
+    return Counter({ObjectType.ISSUE: sum(not is_pull_request(item) for item in items)})
+
+
+def _events(items: Iterable[Raw]) -> Counter[ObjectType]:
+    events = (peek(item).event for item in items)
+    return Counter(object_type_of(event) for event in events if event in TIMELINE_KINDS)
+
+
+REPOSITORY = RemoteList("repository", "", is_record=True)
+LABELS = RemoteList("labels", "/labels", _all_are(ObjectType.LABEL))
+MILESTONES = RemoteList("milestones", "/milestones?state=all", _all_are(ObjectType.MILESTONE))
+RELEASES = RemoteList("releases", "/releases", _all_are(ObjectType.RELEASE))
+PULLS = RemoteList("pulls", "/pulls?state=all&sort=created&direction=asc", _all_are(ObjectType.PULL_REQUEST))
+COLLABORATORS = RemoteList("collaborators", "/collaborators?affiliation=direct")
+OUTSIDE = RemoteList("outside_collaborators", "/collaborators?affiliation=outside")
+ISSUES = RemoteList("issues", "/issues?state=all&sort=created&direction=asc", _issues)
+REVIEW_COMMENTS = RemoteList(
+    "review_comments", "/pulls/comments?sort=updated&direction=asc", _all_are(ObjectType.DIFF_NOTE)
+)
+BRANCHES = RemoteList("branches", "/branches?protected=true", _all_are(ObjectType.PROTECTED_BRANCH))
+
+
+def timeline_of(number: int) -> RemoteList:
+    """Give the timeline of an issue or a pull request, which has its comments, reviews and events."""
+    return RemoteList(f"issues/{number}/timeline", f"/issues/{number}/timeline", _events)
+
+
+def comments_of(number: int) -> RemoteList:
+    """Give the comments of an issue or a pull request by themselves, where its timeline cannot be had."""
+    return RemoteList(f"issues/{number}/comments", f"/issues/{number}/comments", _all_are(ObjectType.NOTE))
+
+
+def reviews_of(number: int) -> RemoteList:
+    """Give the reviews of a pull request by themselves, where its timeline cannot be had."""
+    name = f"pulls/{number}/reviews"
+    return RemoteList(name, f"/{name}", _all_are(ObjectType.PULL_REQUEST_REVIEW))
+
+
+def review_comments_of(number: int) -> RemoteList:
+    """Give the comments on lines of a pull request."""
+    name = f"pulls/{number}/comments"
+    return RemoteList(name, f"/{name}", _all_are(ObjectType.DIFF_NOTE))
+
+
+def protection_of(place: int, branch: str = "") -> RemoteList:
+    """Give the protection of the branch that is the ``place``-th of its list: names may be of any length."""
+    path = f"/branches/{quote(branch, safe='')}/protection"
+    return RemoteList(f"protections/{place}", path, is_record=True)
+
+
+def pull_number(item: Raw) -> int:
+    """Give the number of the pull request that a comment on a line belongs to, 0 where it cannot be read."""
+    number = peek(item).pull_request_url.rpartition("/")[2]
+    return int(number) if number.isascii() and number.isdecimal() else 0
+
+
+def branch_name(item: Raw) -> str:
+    """Give the name of a branch."""
+    return peek(item).name

@@ -1,0 +1,156 @@
+"""The pages that an import from GitHub has fetched, as rows: it goes on behind the last one of each list.
+
+They go when the job ends, whichever way (``delete_github_pages`` in ``functions.sql``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import msgspec
+from isal import isal_zlib
+from msgspec import Raw
+
+from shared.database.pool import Pool, Row
+from shared.errors import LeaseLost
+from shared.github.statistics import ObjectType
+from shared.jobs.models import Lease
+from shared.shielding import work_through
+
+_LEVEL = 1
+_AT_ONCE = 2
+"""Bodies that are read by one statement: of most lists there is one, and none is asked for behind it."""
+
+# Whoever ends the job waits for the row, and deletes the page with the others, or this finds it ended.
+_ADD = """WITH held AS (
+    SELECT id FROM jobs WHERE id = $1 AND lease = $2 AND state = 'running' FOR NO KEY UPDATE)
+INSERT INTO github_pages (job_id, page, cursor, next, etag, fetched, error, list, items, size, body)
+SELECT held.id, $3, $4, CASE WHEN rank = 1 THEN $5 END, CASE WHEN rank = 1 THEN $6 END,
+       CASE WHEN rank = 1 THEN $7::jsonb ELSE '{}' END, CASE WHEN rank = 1 THEN $8 END,
+       list, items, size, body
+FROM held, unnest($9::text[], $10::int[], $11::int[], $12::bytea[])
+    WITH ORDINALITY AS each (list, items, size, body, rank)"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedPage:
+    """One page of a list, the ``number``-th from 0; ``cursor`` is what it was asked by, empty for the first.
+
+    ``next`` is the cursor of the next page. ``fetched`` counts what is in it. ``error`` says why the list
+    ends here, though it has not come to its end. ``parts`` are items that are kept as pages of other lists.
+    """
+
+    list: str
+    number: int
+    cursor: str = ""
+    next: str | None = None
+    etag: str | None = None
+    items: Sequence[Raw] = ()
+    fetched: Mapping[ObjectType, int] = field(default_factory=dict)
+    error: str | None = None
+    parts: Mapping[str, Sequence[Raw]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a list has come: its pages, the cursor of the next one, and the error that has ended it."""
+
+    pages: int = 0
+    next: str | None = None
+    error: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing more is to be fetched of it."""
+        return self.pages > 0 and (self.next is None or self.error is not None)
+
+
+class PageStore:
+    """The pages of one job. ``size`` is the bytes of all of them, as GitHub gave them."""
+
+    def __init__(self, pool: Pool, lease: Lease) -> None:
+        self._pool = pool
+        self._lease = lease
+        self.fetched: Counter[ObjectType] = Counter()
+        self.size = 0
+
+    async def load(self) -> None:
+        """Read what attempts before have counted."""
+        rows = await self._pool.fetch(
+            """SELECT key, sum(value::bigint)::bigint AS count
+               FROM github_pages, jsonb_each_text(fetched) WHERE job_id = $1 GROUP BY key""",
+            self._lease.job_id,
+        )
+        self.fetched = Counter({ObjectType(row["key"]): row["count"] for row in rows})
+        self.size = await self._pool.fetchval(
+            "SELECT coalesce(sum(size), 0) FROM github_pages WHERE job_id = $1", self._lease.job_id
+        )
+
+    async def add(self, page: FetchedPage) -> None:
+        """Keep a page. Raises LeaseLost where the job is another's by now, or has ended."""
+        lists = {page.list: page.items, **page.parts}
+        bodies = [_joined(items) for items in lists.values()]
+        packed = [None if len(body) == len(b"[]") else await work_through(body, _compress) for body in bodies]
+        sizes = [len(body) for body in bodies]
+        fetched = {kind.value: count for kind, count in page.fetched.items()}
+        status = await self._pool.execute(
+            _ADD, self._lease.job_id, self._lease.token, page.number, page.cursor, page.next, page.etag,
+            fetched, page.error, list(lists), [len(items) for items in lists.values()], sizes, packed,
+        )  # fmt: skip
+        if status.endswith(" 0"):
+            raise LeaseLost(self._lease.job_id)
+        self.fetched.update(page.fetched)
+        self.size += sum(sizes)
+
+    async def reached(self, lists: Iterable[str]) -> dict[str, Reached]:
+        """Tell how far lists have come; one of which there is nothing is not in the answer."""
+        rows = await self._pool.fetch(
+            """SELECT DISTINCT ON (list) list, page, next, error FROM github_pages
+               WHERE job_id = $1 AND list = ANY($2) ORDER BY list, page DESC""",
+            self._lease.job_id, list(lists),
+        )  # fmt: skip
+        return {row["list"]: Reached(row["page"] + 1, row["next"], row["error"]) for row in rows}
+
+    async def pages(self, name: str) -> AsyncGenerator[Sequence[Raw], None]:
+        """Give the items of a list, page by page, of which two are in memory at once."""
+        last = -1
+        while rows := await self._read(name, behind=last):
+            for row in rows:
+                yield await _items(row)
+            if len(rows) < _AT_ONCE:
+                return
+            last = rows[-1]["page"]
+
+    async def first(self, name: str) -> Raw | None:
+        """Give the first item of a list."""
+        async with aclosing(self.pages(name)) as pages:
+            async for items in pages:
+                if items:
+                    return items[0]
+        return None
+
+    async def _read(self, name: str, *, behind: int) -> Sequence[Row]:
+        return await self._pool.fetch(
+            """SELECT page, body FROM github_pages
+               WHERE job_id = $1 AND list = $2 AND page > $3 ORDER BY page LIMIT $4""",
+            self._lease.job_id, name, behind, _AT_ONCE,
+        )  # fmt: skip
+
+
+def _joined(items: Sequence[Raw]) -> bytes:
+    return b"".join((b"[", b",".join(map(bytes, items)), b"]"))
+
+
+def _compress(body: bytes) -> bytes:
+    return bytes(isal_zlib.compress(body, _LEVEL))
+
+
+async def _items(row: Row) -> Sequence[Raw]:
+    return () if row["body"] is None else await work_through(row["body"], _unpack)
+
+
+def _unpack(body: bytes) -> Sequence[Raw]:
+    return msgspec.json.decode(isal_zlib.decompress(body), type=tuple[Raw, ...])
