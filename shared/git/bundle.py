@@ -1,8 +1,7 @@
 """Verifies a git bundle as it streams by (gitformat-bundle(5), gitformat-pack(5)).
 
 It proves that git can read the header, and that the pack is complete and unchanged, by the checksum at its
-end. Of the objects in the pack those are looked at which come before the first delta, until all that
-references name were found.
+end. Its commits and tags are looked at until all were found to which the references lead.
 """
 
 from __future__ import annotations
@@ -11,13 +10,15 @@ import hashlib
 
 from shared.errors import ArchiveError
 from shared.git.bundle_header import BundleHeader, InvalidBundle, Reference
-from shared.git.pack_objects import PACK_HEADER, PackObjects, PackUnreadable, TipLooker
+from shared.git.history import HistoryLooker
+from shared.git.pack_objects import PACK_HEADER, PackObjects, PackUnreadable
 
 MOST_TIPS = 100_000
 """Objects of references that are looked for in the pack; where there are more, none is."""
 
+_HEAD, _BRANCHES = b"HEAD", b"refs/heads/"
 _PACK_VERSIONS = (2, 3)
-_LINES_OF_OBJECT = 2
+_LINES_OF_OBJECT = 4
 _INFLATED_OF_LINE = 4096
 """What an object is worth in lines, by the time that it takes, and how many bytes that come of it are one."""
 
@@ -25,9 +26,10 @@ _INFLATED_OF_LINE = 4096
 class IncompleteBundle(ArchiveError):
     """The bundle is whole, but lacks objects that it needs, so that nobody can clone it.
 
-    It has prerequisites (``git bundle create FILE A..B``), references and no object at all, or no delta, and
-    not the objects of its references. A commit whose parent is missing, as in the bundle of a shallow clone,
-    is not found out, nor what is missing in a pack with deltas: that takes unpacking it.
+    It has prerequisites (``git bundle create FILE A..B``), references and no object at all, or lacks what its
+    references name or commits that these lead to, as the bundle of a shallow clone does. That files are
+    missing is not found out, nor is a commit where the history is so long, or has so many deltas whose bases
+    are far away, that one pass cannot tell.
     """
 
     code = "incomplete_bundle"
@@ -41,9 +43,9 @@ class IncompleteBundle(ArchiveError):
 class BundleVerifier:
     """Takes one bundle in order, in pieces of any size; raises InvalidBundle as soon as it cannot be one.
 
-    Holds no more than a line of the header, or of the pack the checksum's length, and 100 bytes for each
-    object that references name, 10 MB at most, until these are found. Its results are complete after
-    ``close``: ``references`` is a count, ``head`` is the object id of HEAD where that is listed.
+    Holds no more than a line of the header, or of the pack the checksum's length, and what HistoryLooker
+    holds, 60 MiB at most, until all is found. Its results are complete after ``close``: ``references`` is a
+    count, ``head`` is the object id of HEAD where that is listed.
     """
 
     def __init__(self, name: str) -> None:
@@ -52,7 +54,8 @@ class BundleVerifier:
         self._name = name
         self._header = BundleHeader(name)
         self._pack: _Pack | None = None
-        self._tips: set[bytes] = set()
+        self._commits: set[bytes] = set()
+        self._others: set[bytes] = set()
 
     def check_complete(self) -> None:
         """Raise IncompleteBundle where a clone of the bundle must fail, after ``close``."""
@@ -66,7 +69,8 @@ class BundleVerifier:
             raise IncompleteBundle(self._name, f"it has references, {self.references} of them, and no object")
         if self._pack and self._pack.missing:
             raise IncompleteBundle(
-                self._name, f"objects that its references name are not in it, {self._pack.missing} of them"
+                self._name,
+                f"it lacks commits or tags that its references lead to, {self._pack.missing} at least",
             )
 
     @property
@@ -111,28 +115,36 @@ class BundleVerifier:
         for reference in self._header.feed(data):
             self._keep(reference)
         if self._header.pack is not None:
-            tips = self._tips if len(self._tips) <= MOST_TIPS else set()
-            self._pack = _Pack(self._name, object_format=self.object_format, tips=tips)
+            self._pack = _Pack(self._name, object_format=self.object_format, history=self._history())
+            self._commits, self._others = set(), set()
             self._pack.feed(self._header.pack)
 
     def _keep(self, reference: Reference) -> None:
         self.references += 1
-        if reference.name == b"HEAD":
+        if reference.name == _HEAD:
             self.head = reference.object_id
-        if len(self._tips) <= MOST_TIPS:
-            self._tips.add(bytes.fromhex(reference.object_id))
+        if len(self._commits) + len(self._others) <= MOST_TIPS:
+            is_branch = reference.name == _HEAD or reference.name.startswith(_BRANCHES)
+            tips = self._commits if is_branch else self._others
+            tips.add(bytes.fromhex(reference.object_id))
+
+    def _history(self) -> HistoryLooker:
+        if len(self._commits) + len(self._others) > MOST_TIPS:
+            return HistoryLooker(self.object_format, commits=(), others=())
+        others = self._others - self._commits
+        return HistoryLooker(self.object_format, commits=self._commits, others=others)
 
 
 class _Pack:
     """The pack, which ends with the checksum of everything before that, and the look at its objects."""
 
-    def __init__(self, name: str, *, object_format: str, tips: set[bytes]) -> None:
+    def __init__(self, name: str, *, object_format: str, history: HistoryLooker) -> None:
         self._name = name
         self._checksum = hashlib.new(object_format, usedforsecurity=False)
         self._begun = b""
         self._end = b""
-        self._tips = TipLooker(object_format, tips)
-        self._pack = PackObjects(object_format, self._tips)
+        self._history = history
+        self._pack = PackObjects(object_format, history)
         self._looks = True
         self.objects = 0
 
@@ -142,9 +154,9 @@ class _Pack:
 
     @property
     def missing(self) -> int:
-        """How many objects of references are not there, as far as one pass can tell."""
+        """How many objects are not there to which references lead, as far as one pass can tell."""
         is_known = self._looks and self._pack.is_over
-        return self._tips.missing if is_known else 0
+        return self._history.missing if is_known else 0
 
     def feed(self, data: bytes | memoryview) -> None:
         view, kept = memoryview(data), self._checksum.digest_size
@@ -176,5 +188,5 @@ class _Pack:
             self._pack.feed(view)
         except PackUnreadable:
             self._looks = False
-        if self._tips.is_decided:
+        if self._history.is_decided:
             self._looks = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from shared.git.pack_objects import ObjectKind, ObjectLooker
+from shared.git.pack_objects import ObjectHead, ObjectKind, ObjectLooker
 
 MOST_POINTERS = 500_000
 """Objects that are remembered at once, at 150 bytes of memory each."""
@@ -33,9 +33,10 @@ class PointerLooker(ObjectLooker):
         self.overflowed = False
         self._text: bytearray | None = None
 
-    def begin(self, kind: ObjectKind, size: int) -> Callable[[bytes], None] | None:
+    def begin(self, head: ObjectHead) -> Callable[[bytes], None] | None:
         """See ObjectLooker."""
-        self._text = bytearray() if kind is ObjectKind.BLOB and _SHORTEST <= size < _LONGEST else None
+        may_be_one = head.kind is ObjectKind.BLOB and _SHORTEST <= head.size < _LONGEST
+        self._text = bytearray() if may_be_one else None
         return None if self._text is None else self._text.extend
 
     def end(self) -> None:

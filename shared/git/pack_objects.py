@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from enum import Enum
 from struct import Struct
+from typing import NamedTuple
 
 from isal import isal_zlib
 
@@ -46,12 +47,29 @@ class ObjectKind(Enum):
         """Whether it is a delta: what it is, and its id, shows only once its base is known."""
         return self in (ObjectKind.OFS_DELTA, ObjectKind.REF_DELTA)
 
+    @property
+    def word(self) -> bytes:
+        """What an object of this kind begins with where it is named by its hash."""
+        return self.name.lower().encode()
+
+
+class ObjectHead(NamedTuple):
+    """What is known of an object before its bytes: its kind, their number, and where it begins in the pack.
+
+    ``base`` is where the base of a delta begins, None where that is not told.
+    """
+
+    kind: ObjectKind
+    size: int
+    at: int
+    base: int | None = None
+
 
 class ObjectLooker:
     """Is told of each object; the methods do nothing here."""
 
-    def begin(self, kind: ObjectKind, size: int) -> Callable[[bytes], None] | None:  # noqa: ARG002
-        """Begin an object of ``size`` bytes; give what takes its bytes, or None where they do not matter."""
+    def begin(self, head: ObjectHead) -> Callable[[bytes], None] | None:  # noqa: ARG002
+        """Begin an object; give what takes its bytes, or None where they do not matter."""
         return None
 
     def end(self) -> None:
@@ -71,6 +89,8 @@ class PackObjects:
         self._looker = looker
         self._held = b""
         self._announced: int | None = None
+        self._at = 0
+        self._behind = 0
         self.seen = 0
         self._left = 0
         self.inflated = 0
@@ -90,7 +110,16 @@ class PackObjects:
             step = self._read_body if self._inflate else self._read_head
             used, more = step(view[at:])
             at += used
+            self._at += used
+        self._behind += len(view) - at if self.is_over else 0
         self._held = b"" if self.is_over else bytes(view[at:])
+
+    def close(self) -> None:
+        """End the pack. Raises PackUnreadable where it has other objects than it announces."""
+        if not self.is_over:
+            raise self._unreadable("is not there")
+        if self._behind != self._base:
+            raise self._unreadable("was not announced")
 
     def _read_head(self, view: memoryview) -> tuple[int, bool]:
         """Read the head of the pack or of an object; give how long it is, and whether it was whole."""
@@ -114,14 +143,15 @@ class PackObjects:
             kind = ObjectKind(head[0] >> 4 & 7)
         except ValueError:
             raise self._unreadable("is of an unknown kind") from None
-        end = size_ends
+        end, base = size_ends, None
         if kind is ObjectKind.OFS_DELTA:
             end = _end_of_number(head, size_ends)
+            base = self._at - _distance(head[size_ends:end])
         elif kind is ObjectKind.REF_DELTA:
             end = size_ends + self._base if len(head) >= size_ends + self._base else 0
         if end:
             self._left = _size(head[:size_ends])
-            self._take = self._looker.begin(kind, self._left)
+            self._take = self._looker.begin(ObjectHead(kind, self._left, self._at, base))
             self._inflate = isal_zlib.decompressobj()
         return end
 
@@ -165,45 +195,17 @@ def _end_of_number(data: bytes, at: int) -> int:
     return 0
 
 
+def _distance(number: bytes) -> int:
+    """Read how far before a delta its base begins; there each byte but the last counts one more."""
+    distance = -1
+    for byte in number:
+        distance = distance + 1 << 7 | byte & _SEVEN
+    return distance
+
+
 def _size(head: bytes) -> int:
     size, shift = head[0] & _FOUR, 4
     for byte in head[1:]:
         size |= (byte & _SEVEN) << shift
         shift += 7
     return min(size, (1 << _MOST_SHIFTS) - 1)
-
-
-class TipLooker(ObjectLooker):
-    """Looks for the objects that references name, among those that are whole.
-
-    ``is_decided`` once all were found, or a delta came before that: what a delta stands for shows only with
-    its base, which one pass does not keep. Where all objects came and it is not decided, ``missing`` is how
-    many are not there. Memory: 100 bytes for each that is still looked for.
-    """
-
-    def __init__(self, object_format: str, tips: set[bytes]) -> None:
-        self._format = object_format
-        self._tips = tips
-        self._has_deltas = False
-        self._digest = hashlib.new(object_format, usedforsecurity=False)
-
-    @property
-    def missing(self) -> int:
-        """How many were not found by now."""
-        return len(self._tips)
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether looking on changes nothing."""
-        return self._has_deltas or not self._tips
-
-    def begin(self, kind: ObjectKind, size: int) -> Callable[[bytes], None] | None:
-        """See ObjectLooker."""
-        self._has_deltas = self._has_deltas or kind.is_delta
-        named = f"{kind.name.lower()} {size}\0".encode()
-        self._digest = hashlib.new(self._format, named, usedforsecurity=False)
-        return None if self.is_decided else self._digest.update
-
-    def end(self) -> None:
-        """See ObjectLooker."""
-        self._tips.discard(self._digest.digest())
