@@ -18,6 +18,7 @@ from shared.projects import content
 from shared.records.features import read_features
 from shared.remote.errors import BlockedUrl, StatusRefused
 from shared.restore.archive_events import archive_events
+from shared.restore.entries import verifier_of, verifier_of_git
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failure_writer import FailureWriter
 from shared.restore.git_events import GitSource, RepositoryOpener
@@ -79,8 +80,9 @@ class Importer:
             self._pool, self._store, lease, project_id=job.project_id, packed_up_to=self._packed_up_to
         ) as writer:
             restorer = Restorer(
-                writer, limits=limits, budget=budget, failures=failures, progress=progress, yielder=yielder
-            )
+                writer, limits=limits, budget=budget, failures=failures, progress=progress, yielder=yielder,
+                verifiers=verifier_of_git if isinstance(source, GitSource) else verifier_of,
+            )  # fmt: skip
             reading = Reading(
                 limits=limits, budget=budget, failures=failures, progress=progress, yielder=yielder
             )

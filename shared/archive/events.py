@@ -2,7 +2,8 @@
 
 An entry is ``EntryStarted``, any number of ``EntryData``, ``EntryEnded``; the last one is followed by one
 ``ArchiveEnded``. Until that comes, nothing is confirmed: checksums are at the end of a stream. What is not of
-the archive's content is told between entries: ``EntryWithdrawn``, ``EntryDropped``, ``EntryLeftOut``.
+the archive's content is told between entries: ``EntryWithdrawn``, ``EntryDropped``, ``EntryLeftOut``. What is
+no archive may end an entry by ``EntryAbandoned``.
 """
 
 from __future__ import annotations
@@ -49,6 +50,11 @@ class EntryEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryAbandoned:
+    """The rest of the entry cannot be had, so that it is left out; the source has told why."""
+
+
+@dataclass(frozen=True, slots=True)
 class EntryWithdrawn:
     """The file of that name, which was told before, is not of the content.
 
@@ -89,4 +95,4 @@ class ArchiveEnded:
 
 
 TarEvent: TypeAlias = EntryStarted | EntryData | EntryEnded | EntryWithdrawn | EntryDropped | EntryLeftOut
-ArchiveEvent: TypeAlias = TarEvent | ArchiveEnded
+ArchiveEvent: TypeAlias = TarEvent | EntryAbandoned | ArchiveEnded

@@ -105,6 +105,33 @@ class RepositoryShallow(RepositoryError):
         super().__init__("the repository there is a shallow clone, which lacks history: fetch --unshallow it")
 
 
+class RepositoryIncomplete(RepositoryError):
+    """The repository lacks commits or tags that its own references lead to: git fsck there tells which."""
+
+    code = "git_incomplete"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("the repository there is incomplete, so that nobody could clone its copy", reason)
+
+
+class RepositoryDamaged(RepositoryError):
+    """The pack that the git server gave is damaged: its checksum or an object is wrong."""
+
+    code = "git_damaged"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("the git server gave a damaged repository", reason)
+
+
+class LfsObjectShort(RepositoryError):
+    """An LFS object has fewer bytes than its pointer says."""
+
+    code = "git_lfs_short"
+
+    def __init__(self, lacks: int) -> None:
+        super().__init__(f"it has {lacks} bytes fewer than its pointer says")
+
+
 class TooManyRemoteReferences(RepositoryError):
     """The repository has more branches, tags and other references than are taken."""
 

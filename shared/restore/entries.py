@@ -14,12 +14,19 @@ from shared.gitlab.lfs import LfsIndex, check_oid
 from shared.gitlab.project_json import ProjectDocument
 from shared.gitlab.version import VersionFile
 from shared.restore.failures import Failure
-from shared.restore.verifiers import BundleFile, NullVerifier, TolerantVerifier, Verifier, file_failure
+from shared.restore.verifiers import (
+    BundleFile,
+    NullVerifier,
+    RepositoryFile,
+    TolerantVerifier,
+    Verifier,
+    file_failure,
+)
 from shared.shielding import on_thread
 
 _LFS, _LFS_RESTORER = "lfs_objects", "LfsRestorer#restore"
 _SNIPPETS, _SNIPPET_RESTORER = "snippets", "SnippetRepoRestorer#restore"
-_REPOSITORY_RESTORER = "RepoRestorer#restore"
+_WIKI, _REPOSITORY_RESTORER = "wiki", "RepoRestorer#restore"
 
 
 def _snippet(name: str) -> Verifier:
@@ -31,6 +38,11 @@ def _repository(relation: str) -> Callable[[str], Verifier]:
     return partial(BundleFile, relation=relation, source=_REPOSITORY_RESTORER)
 
 
+def _wiki(name: str) -> Verifier:
+    check = BundleFile(name, relation=_WIKI, source=_REPOSITORY_RESTORER)
+    return TolerantVerifier(check, relation=_WIKI, source=_REPOSITORY_RESTORER)
+
+
 def _lfs(check: Verifier) -> Verifier:
     return TolerantVerifier(check, relation=_LFS, source=_LFS_RESTORER)
 
@@ -39,11 +51,12 @@ _VERIFIERS: Mapping[FileKind, Callable[[str], Verifier]] = {
     FileKind.VERSION: lambda _: VersionFile(),
     FileKind.PROJECT: ProjectDocument,
     FileKind.REPOSITORY: _repository("repository"),
-    FileKind.WIKI: _repository("wiki"),
+    FileKind.WIKI: _repository(_WIKI),
     FileKind.DESIGN: _repository("design"),
     FileKind.SNIPPET: _snippet,
     FileKind.LFS_INDEX: lambda name: _lfs(LfsIndex(name)),
 }
+_OF_GIT_SERVERS = {**_VERIFIERS, FileKind.REPOSITORY: RepositoryFile, FileKind.WIKI: _wiki}
 _OF_KINDS = {
     FileKind.SNIPPET: (_SNIPPETS, _SNIPPET_RESTORER),
     FileKind.LFS_OBJECT: (_LFS, _LFS_RESTORER),
@@ -54,8 +67,17 @@ _DOCUMENTS = frozenset({FileKind.PROJECT, FileKind.LFS_INDEX})
 
 
 def verifier_of(name: str) -> Verifier:
-    """Make the verifier of a file."""
-    make = _VERIFIERS.get(kind_of(name))
+    """Make the verifier of a file of an archive."""
+    return _make(_VERIFIERS, name)
+
+
+def verifier_of_git(name: str) -> Verifier:
+    """Make the verifier of a file that was made of what a git server gives: the wiki may be left out."""
+    return _make(_OF_GIT_SERVERS, name)
+
+
+def _make(verifiers: Mapping[FileKind, Callable[[str], Verifier]], name: str) -> Verifier:
+    make = verifiers.get(kind_of(name))
     return make(name) if make else NullVerifier()
 
 
@@ -89,16 +111,19 @@ def lfs_index_of(verifier: Verifier) -> LfsIndex | None:
     return check if isinstance(check, LfsIndex) else None
 
 
-def lfs_differences(index: LfsIndex, there: AbstractSet[bytes]) -> Iterator[Failure]:
+def lfs_differences(
+    index: LfsIndex, there: AbstractSet[bytes], *, kept: AbstractSet[bytes]
+) -> Iterator[Failure]:
     """Give a failure for each LFS object that is in the index alone, or in the archive alone.
 
-    ``there`` are the digests of those in the archive. An index that is unusable names nothing.
+    ``there`` are the digests of those in the archive, ``kept`` those that were not left out, of which that
+    is told. An index that is unusable names nothing.
     """
     if index.named is None:
         return
     for digest in sorted(index.named - there):
         yield lfs_object_failure(f"LFS object {digest.hex()} is in the index and not in the archive")
-    for digest in sorted(there - index.named):
+    for digest in sorted(kept - index.named):
         yield lfs_object_failure(
             f"LFS object {digest.hex()} is in the archive and not in its index, so that no GitLab imports it"
         )
@@ -107,6 +132,11 @@ def lfs_differences(index: LfsIndex, there: AbstractSet[bytes]) -> Iterator[Fail
 def lfs_object_failure(message: str) -> Failure:
     """Give the failure of an LFS object that is left out, or not as it is listed."""
     return file_failure(message, relation=_LFS, source=_LFS_RESTORER)
+
+
+def wiki_failure(message: str) -> Failure:
+    """Give the failure of a wiki that is left out."""
+    return file_failure(message, relation=_WIKI, source=_REPOSITORY_RESTORER)
 
 
 async def close_verifier(verifier: Verifier) -> Failure | None:

@@ -27,6 +27,11 @@ class FailureWriter:
         self._waiting: list[Failure] = []
         self._limited = LimitedFailures(self._keep, self._withdraw)
 
+    @property
+    def count(self) -> int:
+        """See FailureLog."""
+        return self._limited.count
+
     async def add(self, failure: Failure) -> None:
         """See FailureLog."""
         await self._limited.add(failure)

@@ -40,6 +40,10 @@ class TooManyFailures(ArchiveError):
 class FailureLog(Protocol):
     """Records failures, up to a limit."""
 
+    @property
+    def count(self) -> int:
+        """How many there are by now."""
+
     async def add(self, failure: Failure) -> None:
         """Record a failure. Raises TooManyFailures."""
 

@@ -50,6 +50,9 @@ class EntryReceiver(Protocol):
     async def close(self) -> None:
         """End the entry: it is stored, or left out and a failure recorded. Raises ArchiveError."""
 
+    async def abort(self) -> None:
+        """Leave the entry out."""
+
 
 class _FileReceiver:
     """EntryReceiver of a file, which is verified while it is written, and hashed once for all who ask."""
@@ -87,6 +90,9 @@ class _FileReceiver:
             await self._failures.add(failure)
         else:
             await self._sink.commit(sha256)
+
+    async def abort(self) -> None:
+        await self._sink.abort()
 
 
 class EntryIntake:

@@ -84,6 +84,9 @@ class RelationReceiver:
         await self._take(self._splitter.close())
         await self._sink.commit()
 
+    async def abort(self) -> None:
+        """Leave the relation out: what is not committed has no entry."""
+
     async def _take(self, lines: Iterator[Line]) -> None:
         looked = _Looked()
         while not looked.ended:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, assert_never
 
 from shared.archive.budget import Budget, Work
 from shared.archive.events import (
     ArchiveEnded,
     ArchiveEvent,
+    EntryAbandoned,
     EntryData,
     EntryDropped,
     EntryEnded,
@@ -26,6 +28,7 @@ from shared.restore.entries import lfs_differences, lfs_index_of, unusable_failu
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FailureLog
 from shared.restore.intake import KEEPING, EntryIntake, EntryReceiver, EntryWriter
+from shared.restore.verifiers import Verifier
 
 _LONGEST_COMPONENT = 255
 _LONGEST_CHARACTER = 4
@@ -50,8 +53,8 @@ class ArchiveContentWriter(EntryWriter, Protocol):
 class Restorer:
     """The state of one import between events: the entry that is open, and which required files have come.
 
-    Memory beside that of an open entry: 100 bytes for each directory, and for each LFS object that is there
-    or named in the index.
+    ``verifiers`` makes the verifier of a file by its name. Memory beside that of an open entry: 100 bytes for
+    each directory, and for each LFS object that is there or named in the index.
     """
 
     def __init__(
@@ -63,8 +66,10 @@ class Restorer:
         failures: FailureLog,
         progress: Progress,
         yielder: EventLoopYielder,
+        verifiers: Callable[[str], Verifier] = verifier_of,
     ) -> None:
         self._writer = writer
+        self._verifiers = verifiers
         self._intake = EntryIntake(writer, limits=limits, budget=budget, failures=failures, yielder=yielder)
         self._budget = budget
         self._failures = failures
@@ -73,7 +78,9 @@ class Restorer:
         self._open: EntryReceiver | None = None
         self._project: ProjectDocument | None = None
         self._lfs_index: LfsIndex | None = None
+        self._lfs_object: bytes | None = None  # the open entry's
         self._lfs_objects: set[bytes] = set()
+        self._lfs_left_out: set[bytes] = set()
         self._version = False
         self._tree = False
         self._groups = False
@@ -87,6 +94,8 @@ class Restorer:
                 await self._receive(data)
             case EntryEnded():
                 await self._end()
+            case EntryAbandoned():
+                await self._abandon()
             case EntryWithdrawn():
                 await self._withdraw(event)
             case EntryDropped():
@@ -122,9 +131,19 @@ class Restorer:
 
     async def _end(self) -> None:
         if self._open:
+            before = self._failures.count
             await self._open.close()
             self._open = None
+            if self._lfs_object and self._failures.count > before:
+                self._lfs_left_out.add(self._lfs_object)
         self._progress.entries += 1
+
+    async def _abandon(self) -> None:
+        if self._open:
+            await self._open.abort()
+            self._open = None
+        if self._lfs_object:
+            self._lfs_objects.discard(self._lfs_object)
 
     async def _withdraw(self, entry: EntryWithdrawn) -> None:
         """Take a file back, with all that was told of it: counts, failures of lines, attributes."""
@@ -138,12 +157,13 @@ class Restorer:
 
     async def _receiver(self, entry: EntryStarted) -> EntryReceiver:
         self._version = self._version or entry.name == VERSION
-        relation, verifier = relation_of(entry.name), verifier_of(entry.name)
+        relation, verifier = relation_of(entry.name), self._verifiers(entry.name)
         if isinstance(verifier, ProjectDocument):
             self._project = verifier
         self._lfs_index = lfs_index_of(verifier) or self._lfs_index
-        if digest := digest_of(lfs_oid_of(entry.name)):
-            self._lfs_objects.add(digest)
+        self._lfs_object = digest_of(lfs_oid_of(entry.name))
+        if self._lfs_object:
+            self._lfs_objects.add(self._lfs_object)
         count = RelationProgress() if relation is None else self._progress.relation(relation)
         return await self._intake.open(
             entry.name, entry.mtime, size=entry.size, verifier=verifier, count=count
@@ -167,7 +187,8 @@ class Restorer:
             of_group = ", this is the export of a group: export its projects one by one"
             raise NotAProject(f"Invalid file ({PROJECT} is missing{of_group if self._groups else ''})")
         if self._lfs_index is not None:
-            for failure in lfs_differences(self._lfs_index, self._lfs_objects):
+            there = self._lfs_objects
+            for failure in lfs_differences(self._lfs_index, there, kept=there - self._lfs_left_out):
                 await self._failures.add(failure)
         return self.project
 

@@ -1,7 +1,7 @@
 """Verifiers check single files while their bytes stream by.
 
-``feed`` takes the bytes, ``close`` ends them. Both raise an ArchiveError where the whole import must stop;
-``close`` gives a Failure where only this file is left out.
+``feed`` takes the bytes, ``close`` ends them. Both raise an ArchiveError, or of a git server's repository a
+RepositoryError, where the whole import must stop; ``close`` gives a Failure where only this file is left out.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Protocol
 
 from shared.errors import ArchiveError
 from shared.git.bundle import BundleVerifier, IncompleteBundle
+from shared.git.bundle_header import InvalidBundle
+from shared.git.errors import RepositoryDamaged, RepositoryIncomplete
 from shared.restore.failures import Failure
 
 _ERROR = "Gitlab::ImportExport::Error"
@@ -78,6 +80,40 @@ class BundleFile:
         except IncompleteBundle as error:
             return file_failure(str(error), relation=self._relation, source=self._source)
         return None
+
+
+class RepositoryFile:
+    """The repository of a git server, which is all there is: without it, the import stops."""
+
+    def __init__(self, name: str) -> None:
+        self._verifier = BundleVerifier(name)
+
+    @property
+    def parses(self) -> bool:
+        """See BundleFile."""
+        return self._verifier.in_header
+
+    @property
+    def work(self) -> int:
+        """See BundleFile."""
+        return self._verifier.work
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes. Raises RepositoryDamaged."""
+        try:
+            self._verifier.feed(data)
+        except InvalidBundle as error:
+            raise RepositoryDamaged(error.reason) from None
+
+    def close(self) -> None:
+        """End the bundle. Raises RepositoryDamaged and RepositoryIncomplete."""
+        try:
+            self._verifier.close()
+            self._verifier.check_complete()
+        except InvalidBundle as error:
+            raise RepositoryDamaged(error.reason) from None
+        except IncompleteBundle as error:
+            raise RepositoryIncomplete(error.reason) from None
 
 
 def file_failure(message: str, *, relation: str, source: str) -> Failure:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -25,6 +27,7 @@ from shared.jobs.models import ImportOrder, Job, RemoteSource, SourceForm
 from shared.jobs.progress import Progress
 from shared.jobs.sealed_orders import OrderSealer
 from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.remote.errors import StatusFailing
 from shared.settings.application import ApplicationSettings
 from shared.settings.environment import Settings
 from tests.support.git import add_references, git, make_repository, references
@@ -32,13 +35,14 @@ from tests.support.git_http import GitHttp
 from tests.support.git_lfs import GitLfs, oid_of, pointer
 from tests.support.jobs import claimed
 from tests.support.projects import Dock, Imported, files, project
-from tests.support.remote import SECRET, Servers, names
+from tests.support.remote import SECRET, Handler, Servers, names
 from tests.support.sealing import sealer
 from tests.support.waiting import until_row
 from tests.support.workers import at_work
 
 FAILED = "Error importing repository  into ann/p - "
 LARGE = b"large " * 1000
+RESULT = "application/x-git-upload-pack-result"
 
 
 @pytest.fixture
@@ -301,7 +305,7 @@ async def test_a_pack_that_was_changed_on_its_way_leaves_nothing(
         pack = bytearray(b"".join(PackReader().feed(await served.body(request))))
         pack[-1 if of_trailer else 40] ^= 1
         body = packet(b"packfile\n") + packet(b"\1" + pack) + b"0000"
-        return web.Response(body=body, content_type="application/x-git-upload-pack-result")
+        return web.Response(body=body, content_type=RESULT)
 
     imported = await run(dock, await servers.http(spoiled))
     assert imported.error is not None
@@ -329,10 +333,177 @@ async def test_a_cut_is_tried_again_with_the_address_that_was_kept(
         if request.method != "POST" or b"command=fetch" not in await request.read():
             return await served.handle(request)
         whole = await served.body(request)
-        return web.Response(body=whole[:-30], content_type="application/x-git-upload-pack-result")
+        return web.Response(body=whole[:-30], content_type=RESULT)
 
     job = await ordered(dock, await servers.http(cutting), user=f"git:{SECRET}@")
     with pytest.raises(CrossdockError) as raised:
         await dock.importer.run(job, await claimed(dock.pool, job), Progress())
     assert (raised.value.code, raised.value.retryable) == ("git_cut", True)
     assert SECRET not in str(raised.value)
+
+
+def fetching(served: GitHttp, change: Callable[[bytes], bytes], *, path: str = "/one.git/") -> Handler:
+    """A server that changes the packs of one repository."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        is_fetch = request.method == "POST" and b"command=fetch" in await request.read()
+        if not is_fetch or not request.path.startswith(path):
+            return await served.handle(request)
+        pack = change(b"".join(PackReader().feed(await served.body(request))))
+        framed = b"".join(packet(b"\1" + pack[at : at + 60_000]) for at in range(0, len(pack), 60_000))
+        body = packet(b"packfile\n") + framed + b"0000"
+        return web.Response(body=body, content_type=RESULT)
+
+    return handler
+
+
+def without_last_object(pack: bytes) -> bytes:
+    """The pack with one more object announced than it has; its checksum is right."""
+    body = pack[:8] + (int.from_bytes(pack[8:12], "big") + 1).to_bytes(4, "big") + pack[12:-20]
+    return body + hashlib.sha1(body, usedforsecurity=False).digest()
+
+
+def with_more(pack: bytes) -> bytes:
+    """The pack with bytes behind its last object; its checksum is right."""
+    body = pack[:-20] + b"more"
+    return body + hashlib.sha1(body, usedforsecurity=False).digest()
+
+
+def shallow_pack(folder: Path) -> Callable[[bytes], bytes]:
+    """The pack of a shallow clone, by a server that does not say that it is one."""
+    git(folder, "clone", "-q", "--bare", "--depth=1", f"file://{folder}/one.git", "shallow.git")
+    git(folder / "shallow.git", "repack", "-adq")
+    (path,) = (folder / "shallow.git" / "objects" / "pack").glob("*.pack")
+    return lambda _: path.read_bytes()
+
+
+@pytest.mark.parametrize("packed_up_to", [0, 1_000_000])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (None, "the repository there is incomplete, so that nobody could clone its copy: it lacks commits"),
+        (without_last_object, "the git server gave a damaged repository: object 6 of the pack "),
+        (with_more, "the git server gave a damaged repository: object 6 of the pack was not announced"),
+        (lambda pack: pack[:-1] + b"?", "the git server gave a damaged repository: its pack is cut off or"),
+    ],
+)
+async def test_a_repository_that_is_not_whole_fails_the_import(
+    dock: Dock,
+    servers: Servers,
+    root: Path,
+    change: Callable[[bytes], bytes] | None,
+    told: str,
+    packed_up_to: int,
+) -> None:
+    make_repository(root)
+    dock.packed_up_to = packed_up_to
+    handler = fetching(GitHttp(root), change or shallow_pack(root))
+    imported = await run(dock, await servers.http(handler))
+    assert imported.error is not None
+    assert imported.error.startswith(f"{FAILED}{told}")
+    assert await dock.pool.fetchval("SELECT snapshot_id FROM projects") is None
+
+
+async def test_a_repository_that_says_that_it_is_shallow_fails_the_import(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    make_repository(root, "whole.git")
+    git(root, "clone", "-q", "--bare", "--depth=1", f"file://{root}/whole.git", "one.git")
+    imported = await run(dock, await servers.http(GitHttp(root).handle))
+    assert imported.error is not None
+    assert imported.error.startswith(f"{FAILED}the repository there is a shallow clone")
+
+
+@pytest.mark.parametrize("packed_up_to", [0, 1_000_000])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda pack: pack[:-1] + b"?", "its pack is cut off or damaged"),
+        (None, "it lacks commits or tags that its references lead to"),
+    ],
+)
+async def test_a_wiki_that_is_not_whole_is_left_out_and_told(
+    dock: Dock,
+    servers: Servers,
+    root: Path,
+    change: Callable[[bytes], bytes] | None,
+    told: str,
+    packed_up_to: int,
+) -> None:
+    make_repository(root)
+    make_repository(root, "one.wiki.git")
+    dock.packed_up_to = packed_up_to
+    handler = fetching(GitHttp(root), change or shallow_pack(root), path="/one.wiki.git/")
+    imported = await run(dock, await servers.http(handler))
+    (failure,) = await dock.failures(imported)
+    assert (imported.error, failure.relation) == (None, "wiki")
+    assert told in (failure.exception_message or "")
+    out = await exported(dock)
+    assert ("project.bundle" in out, "project.wiki.bundle" in out) == (True, False)
+
+
+@pytest.mark.parametrize("packed_up_to", [0, 1_000_000])
+async def test_a_wiki_whose_server_breaks_the_protocol_is_left_out_and_told(
+    dock: Dock, servers: Servers, root: Path, packed_up_to: int
+) -> None:
+    make_repository(root)
+    make_repository(root, "one.wiki.git", files={"a.bin": os.urandom(100_000)})
+    dock.packed_up_to = packed_up_to
+    served = GitHttp(root)
+
+    async def breaking(request: web.Request) -> web.StreamResponse:
+        if "wiki" not in request.path or b"command=fetch" not in await request.read():
+            return await served.handle(request)
+        whole = await served.body(request)
+        body = whole[: len(whole) // 2 // 4 * 4]
+        return web.Response(body=body + b"none" * 20_000, content_type=RESULT)
+
+    imported = await run(dock, await servers.http(breaking))
+    (failure,) = await dock.failures(imported)
+    assert (imported.error, failure.relation) == (None, "wiki")
+    out = await exported(dock)
+    assert ("project.bundle" in out, "project.wiki.bundle" in out) == (True, False)
+
+
+@pytest.mark.parametrize("packed_up_to", [0, 1_000_000])
+async def test_an_lfs_object_that_is_shorter_than_its_pointer_says_is_left_out(
+    dock: Dock, servers: Servers, root: Path, packed_up_to: int
+) -> None:
+    """Its name may be right: the size, by which it is laid out, is what the pointer lies about."""
+    long = pointer(LARGE).replace(b"size 6000", b"size 6001")
+    make_repository(root, files={"a": long, "b": pointer(b"small")})
+    dock.packed_up_to = packed_up_to
+    lfs = GitLfs(GitHttp(root), {oid_of(LARGE): LARGE, oid_of(b"small"): b"small"})
+    imported = await run(dock, await servers.http(lfs.handle))
+    (failure,) = await dock.failures(imported)
+    assert imported.error is None
+    assert failure.exception_message == (
+        f"LFS object {oid_of(LARGE)}: it has 1 bytes fewer than its pointer says"
+    )
+    out = await exported(dock)
+    assert json.loads(out["lfs-objects.json"]) == {oid_of(b"small"): [0]}
+    assert out[f"lfs-objects/{oid_of(b'small')}"] == b"small"
+    await dock.collect()
+    assert files(await dock.run_export()) == out
+
+
+@pytest.mark.parametrize("part", ["lfs", "wiki"])
+async def test_what_never_comes_is_left_out_by_the_last_attempt_alone(
+    dock: Dock, servers: Servers, root: Path, part: str
+) -> None:
+    make_repository(root, files={"a": pointer(LARGE)})
+    make_repository(root, "one.wiki.git")
+    lfs = GitLfs(GitHttp(root), {oid_of(LARGE): LARGE})
+
+    async def failing(request: web.Request) -> web.StreamResponse:
+        is_part = "/object/" in request.path if part == "lfs" else ".wiki.git" in request.path
+        return web.Response(status=503) if is_part else await lfs.handle(request)
+
+    port = await servers.http(failing)
+    first, last = await ordered(dock, port), await ordered(dock, port)
+    with pytest.raises(StatusFailing):
+        await dock.importer.run(first, await claimed(dock.pool, first), Progress())
+    imported = await dock.attempt(replace(last, attempt=last.max_attempts))
+    (failure,) = await dock.failures(imported)
+    assert (imported.error, failure.relation) == (None, {"lfs": "lfs_objects"}.get(part, part))
+    assert "503" in (failure.exception_message or "")

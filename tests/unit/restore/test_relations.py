@@ -27,6 +27,10 @@ class Kept:
         self.lines: list[bytes] = []
         self.failed: list[int | None] = []
 
+    @property
+    def count(self) -> int:
+        return len(self.failed)
+
     async def write(self, lines: Sequence[bytes], *, records: bool = True) -> None:
         self.lines += lines
 
