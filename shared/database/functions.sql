@@ -1,4 +1,4 @@
--- Version 8, for migration 85 and newer.
+-- Version 9, for migration 90 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -74,6 +74,17 @@ END
 $$;
 CREATE OR REPLACE TRIGGER place_project BEFORE INSERT OR UPDATE OF namespace_id, path ON projects
     FOR EACH ROW EXECUTE FUNCTION place_project();
+
+-- Marks a project as changed: by its content, which is another snapshot, or by what it is. By the clock, and not
+-- by the beginning of the transaction: whoever has read a time must not miss a change that is committed later.
+CREATE OR REPLACE FUNCTION touch_project() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.last_activity_at = clock_timestamp();
+    RETURN NEW;
+END
+$$;
+CREATE OR REPLACE TRIGGER touch_project BEFORE UPDATE ON projects
+    FOR EACH ROW WHEN (OLD IS DISTINCT FROM NEW) EXECUTE FUNCTION touch_project();
 
 
 -- Garbage -------------------------------------------------------------------------------------------------

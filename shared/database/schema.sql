@@ -68,19 +68,20 @@ CREATE TRIGGER place_namespace BEFORE INSERT OR UPDATE OF parent_id, path, name 
     FOR EACH ROW EXECUTE FUNCTION place_namespace();
 
 
--- 0002_projects, 0003_snapshots, 0007_project_archived, 0066_plans
+-- 0002_projects, 0003_snapshots, 0007_project_archived, 0066_plans, 0090_last_activity
 CREATE TABLE projects (
-    id           bigint GENERATED ALWAYS AS IDENTITY,
-    namespace_id bigint NOT NULL,
-    creator_id   bigint,
-    path         text NOT NULL,
-    name         text NOT NULL,
-    description  text,
-    visibility   smallint NOT NULL DEFAULT 0,
-    overrides    jsonb NOT NULL DEFAULT '{}',
-    created_at   timestamptz NOT NULL DEFAULT now(),
-    snapshot_id  bigint,
-    archived     boolean NOT NULL DEFAULT false,
+    id               bigint GENERATED ALWAYS AS IDENTITY,
+    namespace_id     bigint NOT NULL,
+    creator_id       bigint,
+    path             text NOT NULL,
+    name             text NOT NULL,
+    description      text,
+    visibility       smallint NOT NULL DEFAULT 0,
+    overrides        jsonb NOT NULL DEFAULT '{}',
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    snapshot_id      bigint,
+    archived         boolean NOT NULL DEFAULT false,
+    last_activity_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT projects_pkey PRIMARY KEY (id),
     CONSTRAINT projects_visibility_check CHECK (visibility IN (0, 10, 20)),
     CONSTRAINT projects_creator_id_fkey FOREIGN KEY (creator_id) REFERENCES users(id) ON DELETE SET NULL,
@@ -92,6 +93,8 @@ CREATE UNIQUE INDEX projects_path ON projects (namespace_id, lower(path));
 CREATE INDEX projects_snapshot ON projects (snapshot_id);
 CREATE TRIGGER place_project BEFORE INSERT OR UPDATE OF namespace_id, path ON projects
     FOR EACH ROW EXECUTE FUNCTION place_project();
+CREATE TRIGGER touch_project BEFORE UPDATE ON projects
+    FOR EACH ROW WHEN (old.* IS DISTINCT FROM new.*) EXECUTE FUNCTION touch_project();
 
 
 -- 0002_projects, 0007_project_archived, 0031_what_a_project_hides

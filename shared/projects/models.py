@@ -12,7 +12,10 @@ from shared.gitlab.visibility import Visibility
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project with its namespace; ``overrides`` win over the attributes of its archive."""
+    """A project with its namespace; ``overrides`` win over the attributes of its archive.
+
+    The last activity is the last change of its content or of what it is.
+    """
 
     id: int
     creator_id: int | None
@@ -23,6 +26,7 @@ class Project:
     archived: bool
     overrides: Mapping[str, object]
     created_at: datetime
+    last_activity_at: datetime
     namespace: Namespace
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from asyncpg import ForeignKeyViolationError, UniqueViolationError
@@ -21,7 +22,17 @@ from shared.projects.models import Project
 
 _LARGEST_ID = 2**63 - 1
 _FIELDS = "p.*, " + ", ".join(f"n.{column} AS namespace_{column}" for column in COLUMNS)
-_COLUMNS = ("id", "creator_id", "path", "name", "description", "archived", "overrides", "created_at")
+_COLUMNS = (
+    "id",
+    "creator_id",
+    "path",
+    "name",
+    "description",
+    "archived",
+    "overrides",
+    "created_at",
+    "last_activity_at",
+)
 # The jobs first: one that is about to end has locked itself, and then needs the project.
 _DELETE = """WITH locked AS MATERIALIZED (
     SELECT id FROM jobs WHERE project_id = $1 AND finished_at IS NULL ORDER BY id FOR UPDATE)
@@ -82,6 +93,7 @@ class ProjectOrder(Enum):
     NAME = "name"
     PATH = "path"
     CREATED_AT = "created_at"
+    LAST_ACTIVITY_AT = "last_activity_at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +101,8 @@ class ProjectQuery:
     """Which visible projects to list: those where the user has at least the level ``minimum``.
 
     With ``namespace_id`` only those of that namespace, and with ``below`` also those of its descendants.
-    ``order`` is a column of projects.
+    ``order`` is a column of projects. ``changed_after`` and ``changed_before`` bound the last activity, and
+    are no part of what matches.
     """
 
     minimum: AccessLevel = AccessLevel.NONE
@@ -98,6 +111,8 @@ class ProjectQuery:
     visibility: Visibility | None = None
     namespace_id: int | None = None
     below: bool = False
+    changed_after: datetime | None = None
+    changed_before: datetime | None = None
     order: ProjectOrder = ProjectOrder.ID
     ascending: bool = False
     limit: int = 20
@@ -240,15 +255,18 @@ async def list_projects(db: Database, user: User | None, query: ProjectQuery) ->
           AND ($5::text IS NULL OR p.path ILIKE $5 OR p.name ILIKE $5)
           AND ($6::bigint IS NULL OR n.id IN (SELECT id FROM inside))
           AND ($8::boolean IS NULL OR p.archived = $8)
-          AND ($9::smallint IS NULL OR p.visibility = $9)"""  # noqa: S608  # fixed texts only
+          AND ($9::smallint IS NULL OR p.visibility = $9)
+          AND ($10::timestamptz IS NULL OR p.last_activity_at > $10)
+          AND ($11::timestamptz IS NULL OR p.last_activity_at < $11)"""  # noqa: S608  # fixed texts only
     values = (
         user.id if user else 0, max(query.minimum, 1), not query.minimum,
         Visibility.PRIVATE if user and user.is_admin else lowest_visible(signed_in=user is not None),
         contains(query.search),
         query.namespace_id, query.below, query.archived, query.visibility,
+        query.changed_after, query.changed_before,
     )  # fmt: skip
     direction = "ASC" if query.ascending else "DESC"
-    order = f" ORDER BY p.{query.order.value} {direction}, p.id {direction} LIMIT $10 OFFSET $11"
+    order = f" ORDER BY p.{query.order.value} {direction}, p.id {direction} LIMIT $12 OFFSET $13"
     rows = await db.fetch(condition % _FIELDS + order, *values, query.limit, query.offset)
     return Found([_project(row) for row in rows], await db.fetchval(condition % "count(*)", *values))
 

@@ -116,7 +116,7 @@ def simple_project(project: Project, *, external_url: str) -> dict[str, object]:
         "http_url_to_repo": f"{web_url}.git",
         "web_url": web_url,
         "avatar_url": None,
-        "last_activity_at": timestamp(project.created_at),
+        "last_activity_at": timestamp(project.last_activity_at),
         "namespace": _namespace_of_project(project.namespace, external_url=external_url),
     }
 

@@ -10,7 +10,8 @@ from shared.gitlab.visibility import Visibility
 from shared.projects.content import project_content
 from shared.projects.models import Project
 from tests.support.api import EXTERNAL_URL, Answer, Api
-from tests.support.waiting import begun_and_waiting
+from tests.support.snapshots import Pusher
+from tests.support.waiting import begun_and_waiting, until
 
 
 async def _put(api: Api, address: str, by: str, **values: Any) -> Answer:
@@ -168,7 +169,7 @@ async def test_projects_are_filtered_and_sorted(api: Api, ann: User) -> None:
     for query, names in (
         ("order_by=name&sort=asc", ["a", "b"]),
         ("order_by=path", ["b", "a"]),
-        ("order_by=last_activity_at", ["a", "b"]),
+        ("order_by=star_count", ["a", "b"]),
         ("visibility=public", ["a"]),
         ("min_access_level=50", ["a", "b"]),
     ):
@@ -178,3 +179,43 @@ async def test_projects_are_filtered_and_sorted(api: Api, ann: User) -> None:
     assert wrong.body == {
         "error": "order_by does not have a valid value, min_access_level does not have a valid value"
     }
+
+
+async def test_the_last_activity_is_the_last_change_of_content_or_attributes(api: Api, ann: User) -> None:
+    first = await api.project(ann, "first")
+    await api.project(ann, "second")
+    made = await _activity(api, first.id)
+    await _put(api, f"/projects/{first.id}", "ann", description="new")
+    described = await _activity(api, first.id)
+    assert made < described
+    await _put(api, f"/projects/{first.id}", "ann", description="new")
+    assert await _activity(api, first.id) == described  # nothing has changed
+    await Pusher(api, first, ann).pushed(project=b"{}")
+    assert described < await _activity(api, first.id)
+
+
+async def test_projects_are_filtered_and_sorted_by_their_last_activity(api: Api, ann: User) -> None:
+    first = await api.project(ann, "first")
+    await api.project(ann, "second")
+    between = await _activity(api, (await api.project(ann, "third")).id)
+    await api.pool.execute("DELETE FROM projects WHERE path = 'third'")
+    await until(
+        lambda: api.pool.fetchval(
+            "SELECT clock_timestamp() > $1::text::timestamptz + interval '1 ms'", between
+        )
+    )
+    await _put(api, f"/projects/{first.id}", "ann", description="new")
+    for query, names in (
+        ("order_by=last_activity_at", ["first", "second"]),
+        ("order_by=updated_at&sort=asc", ["second", "first"]),
+        ("last_activity_after={}", ["first"]),
+        ("last_activity_before={}", ["second"]),
+    ):
+        listed = await api.get(f"/projects?{query.format(between)}", by="ann")
+        assert [each["path"] for each in listed.body] == names
+    wrong = await api.get("/projects?last_activity_after=yesterday", by="ann")
+    assert wrong.body == {"error": "last_activity_after is invalid"}
+
+
+async def _activity(api: Api, project: int) -> str:
+    return str((await api.get(f"/projects/{project}", by="ann")).body["last_activity_at"])

@@ -18,8 +18,8 @@ from shared.projects.store import ProjectOrder, ProjectQuery
 from shared.usecases.groups import GroupRequest
 from shared.usecases.projects import ProjectRequest, check_attributes
 
-_ORDERS = {order.value: order for order in ProjectOrder}
-_SORTED_AS_CREATED = ("updated_at", "last_activity_at", "star_count", "similarity")
+_ORDERS = {order.value: order for order in ProjectOrder} | {"updated_at": ProjectOrder.LAST_ACTIVITY_AT}
+_SORTED_AS_CREATED = ("star_count", "similarity")
 """Sort orders of GitLab whose values do not exist here. Lists are in the order of creation then."""
 
 
@@ -82,6 +82,8 @@ def read_project_query(given: Mapping[str, object], page: Page, *, namespace_id:
         visibility=reader.visibility(),
         namespace_id=namespace_id,
         below=reader.boolean("include_subgroups") or False,
+        changed_after=reader.moment("last_activity_after"),
+        changed_before=reader.moment("last_activity_before"),
         order=_ORDERS.get(order, ProjectOrder.ID),
         ascending=reader.choice("sort", ("asc", "desc")) == "asc",
         limit=page.size,
