@@ -141,7 +141,7 @@ CREATE INDEX objects_touched ON objects (touched_at);
 CREATE TRIGGER suspect_new_objects AFTER INSERT ON objects REFERENCING NEW TABLE AS made FOR EACH STATEMENT EXECUTE FUNCTION suspect_new_objects();
 
 
--- 0003_snapshots, 0017_pushes, 0031_what_a_project_hides, 0065_runs, 0066_plans, 0072_manifests
+-- 0003_snapshots, 0017_pushes, 0031_what_a_project_hides, 0065_runs, 0066_plans, 0072_manifests, 0086_snapshot_people
 CREATE TABLE snapshots (
     id             bigint GENERATED ALWAYS AS IDENTITY,
     project_id     bigint,
@@ -157,6 +157,7 @@ CREATE TABLE snapshots (
     document       bytea,
     read_until     timestamptz,
     content_sha256 bytea,
+    people         bigint,
     CONSTRAINT snapshots_pkey PRIMARY KEY (id),
     CONSTRAINT snapshots_part_of_fkey FOREIGN KEY (part_of) REFERENCES snapshots(id) ON DELETE CASCADE,
     CONSTRAINT snapshots_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE SET NULL
@@ -639,6 +640,37 @@ CREATE TABLE github_pages (
     body    bytea,
     CONSTRAINT github_pages_pkey PRIMARY KEY (job_id, list, page),
     CONSTRAINT github_pages_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE
+);
+
+
+-- 0086_snapshot_people
+CREATE TABLE snapshot_people (
+    snapshot_id  bigint NOT NULL,
+    source_id    bigint NOT NULL,
+    username     text,
+    name         text,
+    public_email text,
+    records      jsonb NOT NULL,
+    CONSTRAINT snapshot_people_pkey PRIMARY KEY (snapshot_id, source_id),
+    CONSTRAINT snapshot_people_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
+);
+
+
+-- 0087_people_maps, 0088_people_maps_of_projects
+CREATE TABLE people_maps (
+    id           bigint GENERATED ALWAYS AS IDENTITY,
+    namespace_id bigint,
+    project_id   bigint,
+    people       text NOT NULL,
+    rows         integer NOT NULL,
+    author       text NOT NULL,
+    updated_at   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT people_maps_pkey PRIMARY KEY (id),
+    CONSTRAINT people_maps_namespace_id_key UNIQUE (namespace_id),
+    CONSTRAINT people_maps_project_id_key UNIQUE (project_id),
+    CONSTRAINT people_maps_check CHECK (num_nonnulls(project_id, namespace_id) = 1),
+    CONSTRAINT people_maps_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES namespaces(id) ON DELETE CASCADE,
+    CONSTRAINT people_maps_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE
 );
 
 

@@ -1,0 +1,2 @@
+DROP TABLE snapshot_people;
+ALTER TABLE snapshots DROP COLUMN people;

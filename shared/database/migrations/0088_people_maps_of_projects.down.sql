@@ -1,0 +1,1 @@
+ALTER TABLE people_maps DROP CONSTRAINT people_maps_project_id_fkey;
