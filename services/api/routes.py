@@ -15,6 +15,7 @@ from services.api.crossdock import (
     jobs,
     limits,
     manifests,
+    people,
     snapshot_entries,
     snapshots,
     webhooks,
@@ -121,6 +122,14 @@ def _webhook_routes(above: str, handlers: webhooks.WebhookHandlers) -> list[Rout
     ]
 
 
+def _people_map_routes(above: str, handlers: people.PeopleMapHandlers) -> list[Route]:
+    return [
+        _route("GET", f"{above}/:id/people", handlers.show),
+        _route("PUT", f"{above}/:id/people", handlers.replace),
+        _route("DELETE", f"{above}/:id/people", handlers.delete),
+    ]
+
+
 ROUTES = [
     _route("GET", "/-/health", health.health, PUBLIC),
     _route("GET", "/-/liveness", health.liveness, PUBLIC),
@@ -206,6 +215,9 @@ ROUTES = [
     _route("GET", "/api/crossdock/v1/signing-keys", manifests.keys, PUBLIC),
     _route("GET", "/api/crossdock/v1/projects/:id/export/manifest", manifests.show),
     _route("GET", "/api/crossdock/v1/projects/:id/export/manifest/signature", manifests.sign),
+    _route("GET", "/api/crossdock/v1/projects/:id/users", people.index),
+    *_people_map_routes("/api/crossdock/v1/projects", people.OF_PROJECT),
+    *_people_map_routes("/api/crossdock/v1/namespaces", people.OF_NAMESPACE),
     *_snapshot_routes("/api/crossdock/v1/projects/:id/snapshots"),
     *_webhook_routes("/api/crossdock/v1/projects/:id/webhooks", webhooks.OF_PROJECT),
     *_webhook_routes("/api/crossdock/v1/webhooks", webhooks.OF_ALL),

@@ -36,6 +36,7 @@ from shared.usecases.job_queue import JobQueue
 from shared.usecases.jobs import Jobs
 from shared.usecases.manifests import Manifests
 from shared.usecases.members import Members, SourceKind
+from shared.usecases.people import People
 from shared.usecases.projects import Projects
 from shared.usecases.push_content import PushContent, PushRules
 from shared.usecases.pushes import Pushes
@@ -101,6 +102,7 @@ class UseCases:
     imports: Imports
     jobs: Jobs
     manifests: Manifests
+    people: People
     project_members: Members
     projects: Projects
     pushes: Pushes
@@ -158,11 +160,12 @@ def make_use_cases(  # the ports, and what they are configured with
         imports=imports,
         jobs=jobs,
         manifests=Manifests(pool, exports, signer=config.signer),
+        people=People(pool, store, limits=_pass_limits(config, places)),
         project_members=Members(pool, SourceKind.PROJECT),
         projects=Projects(pool, repositories=repositories),
         pushes=_make_pushes(pool, store, config, blocks=blocks, documents=Documents(places.documents)),
         queue=queue,
-        records=_make_records(pool, store, config, places=places),
+        records=Records(pool, store, limits=_pass_limits(config, places)),
         relation_exports=RelationExports(pool, store, blocks=blocks, settings=settings),
         relation_imports=relation_imports,
         remote_imports=RemoteImports(pool, queue, imports=imports, sources=_make_sources(store, config)),
@@ -212,9 +215,8 @@ def _make_exports(
     return Exports(pool, store, queue, blocks=blocks, settings=settings, limits=limits, redirects=redirects)
 
 
-def _make_records(pool: Pool, store: ObjectStore, config: UseCaseConfig, *, places: ApiPlaces) -> Records:
-    passes = PassLimits(lists=places.passes, singles=places.lookups, longest=config.longest_pass)
-    return Records(pool, store, limits=passes)
+def _pass_limits(config: UseCaseConfig, places: ApiPlaces) -> PassLimits:
+    return PassLimits(lists=places.passes, singles=places.lookups, longest=config.longest_pass)
 
 
 def _make_pushes(

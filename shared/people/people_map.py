@@ -71,14 +71,25 @@ class PeopleMap:
 
         With ``import_type`` rows of that type count, and those without one.
         """
+        found = self.rows_of(id, username, public_email, import_type)
+        persons = {Person(row.gitlab_username, row.gitlab_public_email) for row in found}
+        return persons.pop() if len(persons) == 1 else None
+
+    def rows_of(
+        self,
+        id: int | str | None,  # noqa: A002  # the same
+        username: str | None,
+        public_email: str | None,
+        import_type: str | None = None,
+    ) -> Sequence[Row]:
+        """Give the rows of an account: none, one, or several that only their origins tell apart."""
         found = self._by_id.get(str(id), ()) if id is not None else ()
         found = _of_type(found, import_type)
         if not found and username:
             found = _of_type(self._by_username.get(username.lower(), ()), import_type)
         if not found and public_email:
             found = self._by_email.get(public_email.lower(), ())
-        persons = {Person(row.gitlab_username, row.gitlab_public_email) for row in found}
-        return persons.pop() if len(persons) == 1 else None
+        return found
 
     @property
     def digest(self) -> bytes:

@@ -320,3 +320,12 @@ class SnapshotConflict(Conflict):
     def __init__(self, cause: CrossdockError) -> None:
         super().__init__(str(cause))
         self.code = cause.code
+
+
+class PeopleMapMissing(Missing):
+    """Neither the project nor a namespace above it has a map of people."""
+
+    code = "people_map_missing"
+
+    def __init__(self) -> None:
+        super().__init__("There is no map of people")

@@ -218,6 +218,10 @@ TABLE: dict[str, list[Expectation | Entry]] = {
     "POST /api/crossdock/v1/jobs/{id}/retry": [job()],
     "GET /api/crossdock/v1/projects/{id}/export/manifest": [MAINTAINS_WHAT_IS_NOT_THERE],
     "GET /api/crossdock/v1/projects/{id}/export/manifest/signature": [MAINTAINS_WHAT_IS_NOT_THERE],
+    "GET /api/crossdock/v1/projects/{id}/users": [MAINTAINS_SIGNED_IN],
+    "GET /api/crossdock/v1/projects/{id}/people": [HOOKS],
+    "PUT /api/crossdock/v1/projects/{id}/people": [MAINTAINS_SIGNED_IN],
+    "DELETE /api/crossdock/v1/projects/{id}/people": [HOOKS],
     "GET /api/crossdock/v1/projects/{id}/webhooks": [MAINTAINS_SIGNED_IN],
     "POST /api/crossdock/v1/projects/{id}/webhooks": [MAINTAINS_SIGNED_IN],
     "GET /api/crossdock/v1/projects/{id}/webhooks/{webhook_id}": [HOOKS],
@@ -236,7 +240,7 @@ SNAPSHOTS = "/api/crossdock/v1/projects/{id}/snapshots"
 OF_NO_PROJECT = re.compile(
     r"\S+ (/-/.*|/api/(openapi|asyncapi)\.json|/api/docs.*|/problems.*|/api/v3\{rest\}|/users/sign_(in|out)"
     r"|/api/v4/(version|metadata|user|application|namespaces|groups|users|personal_access_tokens)(/.*|$)"
-    r"|/api/crossdock/v1/(limits|signing-keys|webhooks.*))"
+    r"|/api/crossdock/v1/(limits|signing-keys|webhooks.*|namespaces.*))"
 )
 TESTED_ELSEWHERE = {
     "GET /api/v4/projects": "test_api_projects.py",
