@@ -16,6 +16,10 @@ _HEAD = b"HEAD"
 _TAKEN = (b"refs/heads/", b"refs/tags/")
 _PULLS = b"refs/pull/"
 _PULL = re.compile(rb"refs/pull/([0-9]{1,18})/head")
+_BRANCH = re.compile(
+    rb"(?!.*(?:\.\.|//|/\.|@\{|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\./][^\x00-\x20\x7f~^:?*\[\\]{0,999}"
+)
+"""What git takes for the name of a branch, but for some that nobody has."""
 
 
 class ReferenceSelection:
@@ -32,6 +36,7 @@ class ReferenceSelection:
         self._target: bytes | None = None
         self._default = b""
         self._lines = bytearray()
+        self._names: set[int] = set()  # hashes of all names, where branches may be made
 
     @property
     def prefixes(self) -> tuple[bytes, ...]:
@@ -61,7 +66,26 @@ class ReferenceSelection:
             self._lines += line
         self._wants.add(bytes.fromhex(reference.object_id.decode()))
         self._count += 1
+        if self._pulls:
+            self._names.add(hash(name))
         self._check()
+
+    def make_branch(self, name: str, object_id: str) -> bool:
+        """Make a branch of a commit that is taken anyway, where none has its name; tell whether it is made.
+
+        Raises TooManyRemoteReferences.
+        """
+        full = b"refs/heads/" + name.encode()
+        if hash(full) in self._names:
+            return False
+        try:
+            is_taken = bytes.fromhex(object_id) in self._wants
+        except ValueError:
+            is_taken = False
+        if not is_taken or not _BRANCH.fullmatch(name.encode()) or name.endswith(("/", ".")):
+            return False
+        self.add(RemoteReference(full, object_id.lower().encode()))
+        return True
 
     def header(self, object_format: str) -> bytes:
         """Make the header of the bundle (gitformat-bundle(5)), in version 3 where its hash is not SHA-1."""

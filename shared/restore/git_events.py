@@ -6,7 +6,7 @@ pointers of LFS while they pass. Memory: the references, and the blob size up to
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
@@ -43,7 +43,8 @@ class GitSource:
 
     ``attributes`` are those of the project, ``mtime`` is that of all files. A bundle of up to
     ``packed_up_to`` bytes is held, as its size has to be known before its first byte. Where the attempt
-    ``is_last``, the wiki and LFS objects are left out whatever keeps them from coming.
+    ``is_last``, the wiki and LFS objects are left out whatever keeps them from coming. With ``make_branches``
+    pull requests of GitHub come, too; it is called with all references, before they are fetched.
     """
 
     client: RemoteClient
@@ -52,33 +53,47 @@ class GitSource:
     mtime: int
     packed_up_to: int
     is_last: bool = False
+    make_branches: Callable[[ReferenceSelection], Awaitable[None]] | None = None
+    has_wiki: bool = True
 
     async def events(self, reading: Reading) -> AsyncGenerator[ArchiveEvent, None]:
         """Give the events. Raises RepositoryError, RemoteError, BlockedUrl and ArchiveError."""
+        for event in self.head(project_attributes(b"{}", self.attributes)):
+            yield event
+        async with aclosing(self.repositories(reading)) as events:
+            async for event in events:
+                yield event
+
+    def head(self, document: bytes) -> Iterable[ArchiveEvent]:
+        """Give what every archive begins with; ``document`` has the attributes of the project."""
         for name in (TREE, PROJECT.rpartition("/")[0]):
             yield EntryStarted(name, TarEntryKind.DIRECTORY, 0, self.mtime)
             yield EntryEnded()
-        document = project_attributes(b"{}", self.attributes)
         for name, data in ((VERSION, FORMAT_VERSION), (PROJECT, document)):
-            for event in self._file(name, data):
-                yield event
+            yield from self._file(name, data)
+
+    async def repositories(self, reading: Reading) -> AsyncGenerator[ArchiveEvent, None]:
+        """Give the repository, its LFS objects and its wiki. Raises as ``events`` does."""
         repository = RemoteRepository(self.client, self.url, count=reading.count)
         async with aclosing(self._repository(repository, reading)) as events:
             async for event in events:
                 yield event
-        async with aclosing(self._wiki(repository.wiki(), reading)) as events:
-            async for event in events:
-                yield event
+        if self.has_wiki:
+            async with aclosing(self._wiki(repository.wiki(), reading)) as events:
+                async for event in events:
+                    yield event
 
     async def _repository(
         self, repository: RemoteRepository, reading: Reading
     ) -> AsyncGenerator[ArchiveEvent, None]:
-        chosen, pointers = ReferenceSelection(), PointerLooker()
+        chosen, pointers = ReferenceSelection(pulls=self.make_branches is not None), PointerLooker()
         server = await repository.find(chosen)
+        if self.make_branches:
+            await self.make_branches(chosen)
         if not chosen.is_empty:
             objects = PackObjects(server.object_format, pointers)
             pieces = _bundle(repository, chosen, server.object_format, objects=objects)
-            async with aclosing(self._blob(REPOSITORY, pieces, reading)) as events:
+            async with aclosing(self.unsized(REPOSITORY, pieces, reading)) as events:
                 async for event in events:
                     yield event
         if pointers.overflowed:
@@ -108,7 +123,7 @@ class GitSource:
             return
         if not chosen.is_empty:
             pieces = _bundle(repository, chosen, server.object_format)
-            wiki = tolerance.events(self._blob(WIKI, pieces, reading), wiki_failure)
+            wiki = tolerance.events(self.unsized(WIKI, pieces, reading), wiki_failure)
             async with aclosing(wiki) as events:
                 async for event in events:
                     yield event
@@ -122,7 +137,7 @@ class GitSource:
             yield EntryData(data[at : at + _PIECE])
         yield EntryEnded()
 
-    async def _blob(
+    async def unsized(
         self, name: str, pieces: AsyncGenerator[bytes, None], reading: Reading
     ) -> AsyncGenerator[ArchiveEvent, None]:
         """Give a file of unknown size: of one that is not packed, no more is told than that."""

@@ -18,8 +18,9 @@ _CHUNK = 64 * 1024
 class GitHttp:
     """Serves all repositories below ``root`` by smart HTTP; its method ``handle`` is an aiohttp handler.
 
-    Where there is a ``token``, it is the password that every request needs. A server that is not
-    ``modern`` knows nothing of version 2. ``asked`` has the method, the path and the status of each request.
+    Where there is a ``token``, it is the password that every request needs, or the user, as at GitHub.
+    A server that is not ``modern`` knows nothing of version 2. ``asked`` has the method, the path and the
+    status of each request.
     """
 
     def __init__(self, root: Path, *, token: str | None = None, modern: bool = True) -> None:
@@ -36,8 +37,9 @@ class GitHttp:
 
     def _permits(self, request: web.Request) -> bool:
         given = request.headers.get("Authorization", "")
+        pairs = (f"git:{self._token}", f"oauth2:{self._token}", f"{self._token}:")
         return self._token is None or given in {
-            f"Basic {b64encode(f'{user}:{self._token}'.encode()).decode()}" for user in ("git", "oauth2")
+            f"Basic {b64encode(pair.encode()).decode()}" for pair in pairs
         }
 
     async def _refuse(self) -> web.Response:

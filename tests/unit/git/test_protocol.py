@@ -218,6 +218,42 @@ def test_pull_requests_get_gitlabs_names_where_they_are_wanted() -> None:
     assert b"refs/pull/" in chosen.prefixes
 
 
+def test_a_branch_is_made_of_a_commit_that_comes_where_none_has_its_name() -> None:
+    chosen = selected(MAIN, RemoteReference(b"refs/pull/7/head", TWO), pulls=True)
+    assert chosen.make_branch("github/fork/ann/patch-1", TWO.decode())
+    assert chosen.header("sha1").endswith(b"\n" + TWO + b" refs/heads/github/fork/ann/patch-1\n\n")
+    assert not chosen.make_branch("github/fork/ann/patch-1", TWO.decode())
+    assert not chosen.make_branch("main", TWO.decode())
+    assert not chosen.make_branch("other", "3" * 40)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "a b",
+        "a\nb",
+        "a..b",
+        "a//b",
+        "/a",
+        "a/",
+        "a.",
+        ".a",
+        "a/.b",
+        "a.lock",
+        "a~1",
+        "a^",
+        "a:b",
+        "a*",
+        "x" * 1001,
+    ],
+)
+def test_no_branch_is_made_of_a_name_that_git_refuses(name: str) -> None:
+    chosen = selected(MAIN, pulls=True)
+    assert not chosen.make_branch(name, ONE.decode())
+    assert not chosen.make_branch("good", "no commit")
+
+
 def test_references_are_bounded_in_number_and_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "MOST_REFERENCES", 2)
     two = [MAIN, RemoteReference(b"refs/heads/a", ONE)]
