@@ -1,15 +1,18 @@
-"""Imports an archive, or a repository, in one pass into a new snapshot of the project."""
+"""Imports an archive, a repository, or all of one at a GitHub, in one pass into a new snapshot."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from typing import TypeAlias
 
 from shared.archive.budget import Budget
 from shared.archive.errors import ArchiveTooLarge
 from shared.archive.events import ArchiveEvent
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
+from shared.github_import.opener import GitHubOpener
+from shared.github_import.source import GitHubSource
 from shared.gitlab.project_json import ProjectAttributes
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, JobKind, Lease, Outcome, SourceForm
@@ -31,6 +34,10 @@ from shared.snapshots.contents import make_manifest_digest
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore
 
+_ELSEWHERE = (JobKind.GIT_IMPORT, JobKind.GITHUB_IMPORT)
+
+_Source: TypeAlias = OpenArchive | GitSource | GitHubSource
+
 
 class Importer:
     """Imports archives and repositories, one or several at a time, each in flat memory."""
@@ -42,6 +49,7 @@ class Importer:
         *,
         sources: ArchiveOpener,
         repositories: RepositoryOpener,
+        hubs: GitHubOpener,
         limits: LimitsProvider,
         packed_up_to: int,
     ) -> None:
@@ -49,29 +57,31 @@ class Importer:
         self._store = store
         self._sources = sources
         self._repositories = repositories
+        self._hubs = hubs
         self._limits = limits
         self._packed_up_to = packed_up_to
 
     async def run(self, job: Job, lease: Lease, progress: Progress) -> None:
         """Do the job and mark it finished. Raises the error that stopped it. May be repeated."""
         progress.begin(Phase.PREPARING)
-        async with self._open(job) as source:
-            if not isinstance(source, GitSource):
+        async with self._open(job, lease, progress) as source:
+            if not isinstance(source, (GitSource, GitHubSource)):
                 progress.bytes_total = source.size or 0
             await self._import(job, lease, progress, source=source)
 
     @asynccontextmanager
-    async def _open(self, job: Job) -> AsyncIterator[OpenArchive | GitSource]:
+    async def _open(self, job: Job, lease: Lease, progress: Progress) -> AsyncIterator[_Source]:
         source = job.order.source if isinstance(job.order, ImportOrder) else None
-        if source is not None and source.form is SourceForm.GIT:
-            yield await self._repositories.open(job, source)
-            return
-        async with self._sources.open(job) as archive:
-            yield archive
+        match source and source.form:
+            case SourceForm.GIT if source is not None:
+                yield await self._repositories.open(job, source)
+            case SourceForm.GITHUB:
+                yield await self._hubs.open(job, lease, progress)
+            case _:
+                async with self._sources.open(job) as archive:
+                    yield archive
 
-    async def _import(
-        self, job: Job, lease: Lease, progress: Progress, *, source: OpenArchive | GitSource
-    ) -> None:
+    async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: _Source) -> None:
         limits = await self._limits()
         budget = Budget(limits.prices)
         failures = FailureWriter(self._pool, lease)
@@ -93,7 +103,7 @@ class Importer:
                 progress.begin(Phase.WRITING)
                 await writer.close()
             progress.begin(Phase.COMMITTING)
-            outcome = None if isinstance(source, GitSource) else source.outcome
+            outcome = None if isinstance(source, (GitSource, GitHubSource)) else source.outcome
             await self._finish(job, lease, writer, attributes, progress=progress, outcome=outcome)
 
     async def _restore(
@@ -140,19 +150,19 @@ class Importer:
     async def explain(self, job: Job, error: CrossdockError) -> str:
         """Return the text of ``import_error`` in GitLab's form, which has two blanks instead of a URL."""
         path = (await content.project_content(self._pool, job.project_id)).full_path
-        reason = _reason_of_git(error) if job.kind is JobKind.GIT_IMPORT else _reason(error)
+        reason = _reason_elsewhere(error) if job.kind in _ELSEWHERE else _reason(error)
         return f"Error importing repository  into {path} - {reason}"
 
 
-def _events(source: OpenArchive | GitSource, reading: Reading) -> AsyncGenerator[ArchiveEvent, None]:
-    if isinstance(source, GitSource):
+def _events(source: _Source, reading: Reading) -> AsyncGenerator[ArchiveEvent, None]:
+    if isinstance(source, (GitSource, GitHubSource)):
         return source.events(reading)
     return archive_events(
         source, reading.limits, budget=reading.budget, progress=reading.progress, yielder=reading.yielder
     )
 
 
-def _reason_of_git(error: CrossdockError) -> str:
+def _reason_elsewhere(error: CrossdockError) -> str:
     return f"Import url is blocked: {error}" if isinstance(error, BlockedUrl) else error.shown
 
 

@@ -8,6 +8,7 @@ from services.importer.importer import Importer
 from services.importer.relation_importer import RelationImporter
 from services.process.ports import Ports
 from services.process.worker import make_worker, serve_workers
+from shared.github_import.opener import GitHubOpener
 from shared.jobs.models import JobKind
 from shared.jobs.opened_work import OpenedWork
 from shared.jobs.sealed_orders import OrderSealer
@@ -30,6 +31,7 @@ def make_importers(ports: Ports, settings: Settings) -> list[Worker]:
         ports.store,
         sources=sources,
         repositories=_repositories(ports, settings, packed_up_to=packed_up_to),
+        hubs=_hubs(ports, settings, packed_up_to=packed_up_to),
         limits=limits,
         packed_up_to=packed_up_to,
     )
@@ -41,6 +43,7 @@ def make_importers(ports: Ports, settings: Settings) -> list[Worker]:
             (JobKind.REMOTE_IMPORT, whole),
             (JobKind.SMALL_IMPORT, whole),
             (JobKind.GIT_IMPORT, whole),
+            (JobKind.GITHUB_IMPORT, whole),
             (JobKind.RELATION_IMPORT, single),
         )
     ]
@@ -62,6 +65,17 @@ def _repositories(ports: Ports, settings: Settings, *, packed_up_to: int) -> Rep
         remote=remote_import_policy(settings),
         defaults=default_settings(settings),
         packed_up_to=packed_up_to,
+    )
+
+
+def _hubs(ports: Ports, settings: Settings, *, packed_up_to: int) -> GitHubOpener:
+    return GitHubOpener(
+        ports.pool,
+        remote=remote_import_policy(settings),
+        defaults=default_settings(settings),
+        limits=_limits(ports, settings),
+        packed_up_to=packed_up_to,
+        base_url=settings.base_url,
     )
 
 

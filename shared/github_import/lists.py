@@ -37,6 +37,7 @@ class RemoteList:
 class Peek(Struct):
     """What is looked at of an item before it is mapped."""
 
+    id: int = 0
     number: int = 0
     name: str = ""
     event: str = ""
@@ -125,3 +126,33 @@ def pull_number(item: Raw) -> int:
 def branch_name(item: Raw) -> str:
     """Give the name of a branch."""
     return peek(item).name
+
+
+_SUBJECTS = {
+    LABELS.name: ObjectType.LABEL,
+    MILESTONES.name: ObjectType.MILESTONE,
+    RELEASES.name: ObjectType.RELEASE,
+    PULLS.name: ObjectType.PULL_REQUEST,
+    COLLABORATORS.name: ObjectType.COLLABORATOR,
+    OUTSIDE.name: ObjectType.COLLABORATOR,
+    ISSUES.name: ObjectType.ISSUE,
+    REVIEW_COMMENTS.name: ObjectType.DIFF_NOTE,
+    BRANCHES.name: ObjectType.PROTECTED_BRANCH,
+}
+_SUBJECTS_OF_PARTS = {
+    "timeline": ObjectType.ISSUE_EVENT,
+    "comments": ObjectType.NOTE,
+    "reviews": ObjectType.PULL_REQUEST_REVIEW,
+}
+
+
+def subject_of(name: str) -> tuple[ObjectType, dict[str, int | str]]:
+    """Give what a list is of that GitHub did not give whole, and how that is identified."""
+    if name in _SUBJECTS:
+        return _SUBJECTS[name], {}
+    of, number, *part = name.split("/")
+    if of == "protections":
+        return ObjectType.PROTECTED_BRANCH, {}
+    if of == "pulls" and part == ["comments"]:
+        return ObjectType.DIFF_NOTE, {"noteable_iid": int(number)}
+    return _SUBJECTS_OF_PARTS[part[0]], {"noteable_iid": int(number)}

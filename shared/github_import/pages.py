@@ -23,6 +23,7 @@ from shared.shielding import work_through
 _LEVEL = 1
 _AT_ONCE = 2
 """Bodies that are read by one statement: of most lists there is one, and none is asked for behind it."""
+_ERRORS_AT_ONCE = 500
 
 # Whoever ends the job waits for the row, and deletes the page with the others, or this finds it ended.
 _ADD = """WITH held AS (
@@ -66,6 +67,14 @@ class Reached:
     def is_whole(self) -> bool:
         """Whether nothing more is to be fetched of it."""
         return self.pages > 0 and (self.next is None or self.error is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The items of a list, and the error that has ended it, if one has."""
+
+    items: Sequence[Raw]
+    error: str | None
 
 
 class PageStore:
@@ -132,9 +141,38 @@ class PageStore:
                     return items[0]
         return None
 
+    async def whole(self, name: str, *, most: int) -> Whole:
+        """Give a list at once, and no more pages of it than begin within ``most`` bytes."""
+        items: list[Raw] = []
+        size, last = 0, -1
+        while rows := await self._read(name, behind=last):
+            for row in rows:
+                if size > most:
+                    return Whole(items, f"over the limit of {most} bytes")
+                items += await _items(row)
+                size += row["size"]
+                if row["error"] is not None:
+                    return Whole(items, row["error"])
+            if len(rows) < _AT_ONCE:
+                break
+            last = rows[-1]["page"]
+        return Whole(items, None)
+
+    async def errors(self) -> AsyncGenerator[tuple[str, str], None]:
+        """Give the lists that an error has ended, with that, some at a time."""
+        last = ""
+        while rows := await self._pool.fetch(
+            """SELECT list, error FROM github_pages
+               WHERE job_id = $1 AND list > $2 AND error IS NOT NULL ORDER BY list LIMIT $3""",
+            self._lease.job_id, last, _ERRORS_AT_ONCE,
+        ):  # fmt: skip
+            for row in rows:
+                yield row["list"], row["error"]
+            last = rows[-1]["list"]
+
     async def _read(self, name: str, *, behind: int) -> Sequence[Row]:
         return await self._pool.fetch(
-            """SELECT page, body FROM github_pages
+            """SELECT page, size, error, body FROM github_pages
                WHERE job_id = $1 AND list = $2 AND page > $3 ORDER BY page LIMIT $4""",
             self._lease.job_id, name, behind, _AT_ONCE,
         )  # fmt: skip

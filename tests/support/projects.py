@@ -25,6 +25,7 @@ from shared.errors import CrossdockError
 from shared.exports import archives
 from shared.exports.archive_reader import ArchiveReader
 from shared.exports.archives import FinishedArchive
+from shared.github_import.opener import GitHubOpener
 from shared.jobs import store as jobs
 from shared.jobs.failed_relations import FailedRelation, list_in_order
 from shared.jobs.models import (
@@ -56,6 +57,7 @@ Files = Sequence[tuple[str, bytes]]
 
 VERSION = ("VERSION", b"0.2.4")
 PROJECT = ("tree/project.json", b"{}")
+BASE_URL = "https://dock.example"
 MINIMAL: Files = (VERSION, PROJECT)
 
 
@@ -127,6 +129,14 @@ class Dock:
             sources=self._sources,
             repositories=RepositoryOpener(
                 self.pool, remote=self.remote, defaults=self.settings, packed_up_to=self.packed_up_to
+            ),
+            hubs=GitHubOpener(
+                self.pool,
+                remote=self.remote,
+                defaults=self.settings,
+                limits=self.limits_now,
+                packed_up_to=self.packed_up_to,
+                base_url=BASE_URL,
             ),
             limits=self.limits_now,
             packed_up_to=self.packed_up_to,

@@ -16,6 +16,7 @@ from shared.accounts.tokens import create_token
 from shared.archive.limits import Limits
 from shared.exports import archives
 from shared.exports.archives import ArchivePlan
+from shared.github_import.opener import GitHubOpener
 from shared.jobs import outbox
 from shared.jobs import store as jobs
 from shared.jobs.expiry import AddressExpiry
@@ -85,9 +86,18 @@ async def _working(api: Api) -> AsyncIterator[Worker]:
 
     sources = ArchiveOpener(api.pool, api.store, remote=remote, defaults=settings)
     repositories = RepositoryOpener(api.pool, remote=remote, defaults=settings, packed_up_to=1024)
-    work = Importer(
-        api.pool, api.store, sources=sources, repositories=repositories, limits=limits, packed_up_to=1024
+    hubs = GitHubOpener(
+        api.pool,
+        remote=remote,
+        defaults=settings,
+        limits=limits,
+        packed_up_to=1024,
+        base_url="http://dock.test",
     )
+    work = Importer(
+        api.pool, api.store, sources=sources, repositories=repositories, hubs=hubs, limits=limits,
+        packed_up_to=1024,
+    )  # fmt: skip
     held = WorkerLimits(concurrency=1, ttl=timedelta(seconds=1), drain=timedelta(seconds=10))
     worker = Worker(api.pool, api.broker, kind=JobKind.REMOTE_IMPORT, work=work, name="host:1", limits=held)
     task = asyncio.create_task(worker.run())

@@ -1,0 +1,137 @@
+"""Opens a repository of a GitHub: fetches what attempts before have not, and makes a source of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yarl import URL
+
+from shared.database.pool import Pool
+from shared.github.address import ApiAddress
+from shared.github.answers import Repository
+from shared.github.client import GitHubClient
+from shared.github.origin import Origin, People
+from shared.github_import.fetcher import Fetcher, FetchLimits
+from shared.github_import.pages import PageStore
+from shared.github_import.people import MappedPeople
+from shared.github_import.source import GitHubSource
+from shared.gitlab.visibility import Visibility
+from shared.jobs.models import ImportOrder, Job, Lease
+from shared.jobs.progress import Phase, Progress
+from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.people.people_map import PeopleMap
+from shared.projects.content import ProjectGone
+from shared.remote.client import RemoteClient
+from shared.remote.errors import BlockedUrl, Reason
+from shared.restore.git_events import GitSource
+from shared.settings.application import ApplicationSettings
+from shared.settings.archive_limits import LimitsProvider
+from shared.settings.store import application_settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the repository goes."""
+
+    full_path: str
+    created_at: int
+    visibility: Visibility
+    may_have_members: bool
+
+
+class GitHubOpener:
+    """Opens the repositories of jobs. Addresses are checked again, by the current settings.
+
+    ``base_url`` is that of this server, where links of texts lead to.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        remote: RemoteImportPolicy,
+        defaults: ApplicationSettings,
+        limits: LimitsProvider,
+        packed_up_to: int,
+        base_url: str,
+    ) -> None:
+        self._pool = pool
+        self._remote = remote
+        self._defaults = defaults
+        self._limits = limits
+        self._packed_up_to = packed_up_to
+        self._base_url = base_url
+
+    async def open(self, job: Job, lease: Lease, progress: Progress) -> GitHubSource:
+        """Fetch, and make the source. Raises ProjectGone, and what ``Fetcher.fetch`` raises."""
+        order = job.order
+        assert isinstance(order, ImportOrder)  # noqa: S101  # this worker claims no other kind
+        assert order.source is not None  # noqa: S101  # as well
+        assert order.github is not None  # noqa: S101  # as well
+        remote = self._remote.client(await application_settings(self._pool, self._defaults))
+        address = ApiAddress.read(order.source.url)
+        client = GitHubClient(remote, address.api, token=address.token, page_size=order.github.page_size)
+        place = await self._place(job.project_id)
+        pages = PageStore(self._pool, lease)
+        limits = FetchLimits(
+            size=(await self._limits()).decompressed, may_have_members=place.may_have_members
+        )
+        progress.begin(Phase.FETCHING)
+        fetcher = Fetcher(client, pages, order.github, limits=limits, progress=progress)
+        repository = await fetcher.fetch()
+        return GitHubSource(
+            git=self._git(job, remote, address, repository, place),
+            pages=pages,
+            repository=repository,
+            origin=self._origin(job, repository, place, people=MappedPeople(PeopleMap())),
+            visibility=place.visibility,
+        )
+
+    def _git(
+        self, job: Job, remote: RemoteClient, address: ApiAddress, repository: Repository, place: _Place
+    ) -> GitSource:
+        return GitSource(
+            client=remote,
+            url=_with_token(repository.clone_url, address),
+            attributes={},
+            mtime=place.created_at,
+            packed_up_to=self._packed_up_to,
+            is_last=job.attempt >= job.max_attempts,
+            has_wiki=repository.has_wiki,
+        )
+
+    def _origin(self, job: Job, repository: Repository, place: _Place, *, people: People) -> Origin:
+        return Origin(
+            repository_id=repository.id,
+            full_name=repository.full_name,
+            web_url=repository.html_url.removesuffix(f"/{repository.full_name}"),
+            project_url=f"{self._base_url}/{place.full_path}",
+            people=people,
+            now=job.created_at,
+        )
+
+    async def _place(self, project_id: int) -> _Place:
+        row = await self._pool.fetchrow(
+            """SELECT n.full_path || '/' || p.path AS full_path, p.created_at, n.kind, n.visibility
+               FROM projects p JOIN namespaces n ON n.id = p.namespace_id WHERE p.id = $1""",
+            project_id,
+        )
+        if row is None:
+            raise ProjectGone(project_id)
+        return _Place(
+            full_path=row["full_path"],
+            created_at=int(row["created_at"].timestamp()),
+            visibility=Visibility(row["visibility"]),
+            may_have_members=row["kind"] == "group",
+        )
+
+
+def _with_token(clone_url: str, address: ApiAddress) -> str:
+    """Give the address of the repository with the token as its user, as GitHub takes it.
+
+    A server whose API is asked by TLS gets the token by nothing else.
+    """
+    url = URL(clone_url)
+    if address.api.scheme == "https" and url.scheme != "https":
+        raise BlockedUrl(Reason.URI_INVALID)
+    return str(url.with_user(address.token).with_password(""))

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stamina
+from yarl import URL
+
+from services.cli.gitlab_shape import ShapeInspection
+from services.cli.verification import verify
+from shared.archive.limits import Limits
+from shared.errors import CrossdockError
+from shared.github.address import ApiAddress
+from shared.github.errors import RateLimited
+from shared.jobs import store as jobs
+from shared.jobs.models import GitHubOrder, GitHubStages, ImportOrder, Job, RemoteSource, SourceForm
+from shared.jobs.progress import Progress
+from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.remote.resolver import TableResolver
+from shared.settings.application import ApplicationSettings
+from tests.support.git import git, references
+from tests.support.git_http import GitHttp
+from tests.support.github.cloned import cloned_everything, with_commits
+from tests.support.github.github import HOSTS, TOKEN, GitHub
+from tests.support.github.repositories import Repository
+from tests.support.jobs import claimed
+from tests.support.projects import BASE_URL, Dock, Imported, files
+from tests.support.remote import Servers
+
+FAILED = "Error importing repository  into ann/p - "
+
+
+@pytest.fixture(autouse=True)
+def _impatient() -> Iterator[None]:
+    """Tries follow each other at once, and are no more than they are."""
+    with stamina.set_testing(True, attempts=100, cap=True):
+        yield
+
+
+class Hub:
+    """A GitHub and an importer; git serves its repositories, which lie below ``root``."""
+
+    def __init__(self, dock: Dock, github: GitHub, root: Path) -> None:
+        self.dock, self.github, self.root = dock, github, root
+
+    def everything(self) -> Repository:
+        return cloned_everything(self.github, self.root)
+
+    def repository(self, **files: bytes) -> Repository:
+        """A repository with commits, and nothing else yet."""
+        made = self.github.repository("octo/one")
+        with_commits(made, self.root, files)
+        return made
+
+    async def ordered(self, repository: Repository, *, token: str = TOKEN, **stages: bool) -> Job:
+        address = ApiAddress(URL(self.github.site.api), token)
+        order = ImportOrder(
+            source=RemoteSource(url=address.write(), form=SourceForm.GITHUB),
+            github=GitHubOrder(
+                full_name=repository.path, repository_id=repository.stamp.id, stages=GitHubStages(**stages)
+            ),
+        )
+        return await jobs.enqueue(self.dock.pool, order, project_id=1, user_id=1, correlation_id="c")
+
+    async def run(self, repository: Repository, **more: Any) -> Imported:
+        return await self.dock.attempt(await self.ordered(repository, **more))
+
+    async def whole(self, repository: Repository, **more: Any) -> dict[str, bytes]:
+        """Import without an error or a failure, and export: the files."""
+        imported = await self.run(repository, **more)
+        assert (imported.error, await self.dock.failures(imported)) == (None, [])
+        return files(await self.dock.run_export())
+
+
+@pytest.fixture
+async def hub(dock: Dock, github: GitHub, tmp_path: Path) -> AsyncIterator[Hub]:
+    """A GitHub that the importer may ask, by http."""
+    dock.settings = ApplicationSettings(outbound_local_requests_allowlist=("127.0.0.2", *HOSTS))
+    dock.remote = RemoteImportPolicy(schemes=("http",), resolver=TableResolver(HOSTS))
+    root = tmp_path / "served"
+    async with AsyncExitStack() as stack:
+        port = await Servers(stack).http(GitHttp(root, token=TOKEN).handle)
+        github.git = f"http://github.test:{port}"
+        yield Hub(dock, github, root)
+
+
+def records(out: dict[str, bytes], relation: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out[f"tree/project/{relation}.ndjson"].splitlines()]
+
+
+def cloned(folder: Path, bundle: bytes) -> Path:
+    """What git makes of a bundle; its objects are checked."""
+    (folder / "b.bundle").write_bytes(bundle)
+    copy = folder / "copy.git"
+    git(folder, "clone", "-q", "--mirror", "b.bundle", str(copy))
+    git(copy, "fsck", "--strict")
+    return copy
+
+
+async def test_all_that_a_repository_has_becomes_an_archive_as_gitlab_writes_it(
+    hub: Hub, tmp_path: Path
+) -> None:
+    imported = await hub.run(hub.everything())
+    assert (imported.error, await hub.dock.failures(imported)) == (None, [])
+    packed = tmp_path / "out.tar.gz"
+    packed.write_bytes(await hub.dock.run_export())
+    told = await verify(packed, limits=Limits(), strict=True, shape=ShapeInspection(Limits()))
+    assert told.for_gitlab
+    assert (told.for_gitlab.faults, told.error, told.failure_count) == ([], None, 0)
+    assert {name: count.lines for name, count in told.relations.items()} == {
+        "issues": 2, "labels": 2, "merge_requests": 4, "milestones": 2, "project_members": 0,
+        "protected_branches": 2, "releases": 2,
+    }  # fmt: skip
+
+
+async def test_the_repository_comes_with_the_heads_of_pull_requests_and_branches_of_open_ones(
+    hub: Hub, tmp_path: Path
+) -> None:
+    repository = hub.everything()
+    out = await hub.whole(repository)
+    copy = cloned(tmp_path, out["project.bundle"])
+    source = references(hub.root / "octo/everything.git")
+    heads = {f"refs/merge-requests/{each.number}/head": each.head.sha for each in repository.pulls}
+    made = {
+        f"refs/heads/github/fork/ann/{each.head.ref}": each.head.sha
+        for each in repository.pulls
+        if each.state == "open"
+    }
+    kept = {name: sha for name, sha in source.items() if not name.startswith("refs/pull/")}
+    assert references(copy) == kept | heads | made
+    assert len(made) == 2
+    assert "project.wiki.bundle" in out
+
+
+async def test_what_was_counted_stays_with_the_job(hub: Hub) -> None:
+    imported = await hub.run(hub.everything())
+    stats = imported.progress.stats
+    assert stats is not None
+    assert stats["fetched"] == stats["imported"] == {
+        "diff_note": 4, "issue": 2, "issue_event": 27, "label": 2, "milestone": 2, "note": 2,
+        "protected_branch": 2, "pull_request": 4, "pull_request_merged_by": 1, "pull_request_review": 2,
+        "release": 2,
+    }  # fmt: skip
+    row = await hub.dock.pool.fetchrow(
+        "SELECT progress, state, payload::text AS payload FROM jobs WHERE id = $1", imported.job.id
+    )
+    assert row is not None
+    assert (row["progress"]["stats"], row["state"]) == (stats, "finished")
+    assert TOKEN not in row["payload"]
+    assert '"octo/everything"' in row["payload"]
+    assert await hub.dock.pool.fetchval("SELECT count(*) FROM github_pages") == 0
+
+
+async def test_description_and_visibility_are_those_of_the_repository(hub: Hub) -> None:
+    repository = hub.repository()
+    repository.description, repository.is_private = "About <this>", True
+    repository.branch("main")
+    out = await hub.whole(repository)
+    document = json.loads(out["tree/project.json"])
+    assert (document["description"], document["visibility_level"]) == ("About <this>", 0)
+    assert document["default_branch"] == "main"
+    row = await hub.dock.pool.fetchrow("SELECT description, visibility FROM projects")
+    assert row is not None
+    assert tuple(row) == ("About <this>", 0)
+
+
+async def test_links_to_issues_lead_to_the_project(hub: Hub) -> None:
+    repository = hub.repository()
+    repository.issue("One", body=f"See {hub.github.site.web}/octo/one/pull/7")
+    (issue,) = records(await hub.whole(repository), "issues")
+    assert issue["description"] == f"See {BASE_URL}/ann/p/-/merge_requests/7"
+
+
+async def test_an_object_that_cannot_be_imported_is_a_failed_relation_and_the_rest_goes_on(hub: Hub) -> None:
+    repository = hub.repository()
+    repository.issue("Gone").comment("lost")
+    repository.issue("There").comment("kept")
+    repository.label("a,b")
+    hub.github.fail("issues/1/timeline", 410, message="This issue was deleted")
+    imported = await hub.run(repository)
+    failures = await hub.dock.failures(imported)
+    assert imported.error is None
+    assert Counter(each.relation for each in failures) == {"label": 1, "issue_event": 1}
+    out = files(await hub.dock.run_export())
+    assert [each["title"] for each in records(out, "issues")] == ["Gone", "There"]
+    assert imported.progress.stats == {
+        "fetched": {"issue": 2, "note": 1}, "imported": {"issue": 2, "note": 1}
+    }  # fmt: skip
+
+
+async def test_the_comments_of_a_timeline_that_cannot_be_had_are_not_lost(hub: Hub) -> None:
+    repository = hub.repository()
+    repository.issue("Broken").comment("one").comment("two")
+    hub.github.fail("issues/1/timeline", times=100)
+    imported = await hub.run(repository)
+    assert [each.relation for each in await hub.dock.failures(imported)] == ["issue_event"]
+    (issue,) = records(files(await hub.dock.run_export()), "issues")
+    assert [note["note"].rpartition("\n")[2] for note in issue["notes"]] == ["one", "two"]
+
+
+async def test_an_import_that_has_to_wait_goes_on_and_has_nothing_twice(hub: Hub) -> None:
+    repository = hub.everything()
+    job = await hub.ordered(repository)
+    assert hub.github.limit
+    for left in (3, 5, 4):
+        hub.github.limit.remaining = 50 + left
+        lease = await claimed(hub.dock.pool, job)
+        with pytest.raises(RateLimited):
+            await hub.dock.importer.run(job, lease, Progress())
+        await jobs.postpone(hub.dock.pool, lease, error="limit", code="github_limit", delay=None)
+    hub.github.limit.remaining = 5000
+    imported = await hub.dock.attempt(job)
+    assert imported.error is None
+    assert max(Counter(each.path for each in hub.github.asked if "api" in each.host).values()) == 1
+    assert imported.progress.stats is not None
+    assert imported.progress.stats["imported"]["issue_event"] == 27
+    out = files(await hub.dock.run_export())
+    assert [each["iid"] for each in records(out, "issues")] == [1, 2]
+
+
+async def test_members_are_those_who_were_given_a_role_here(hub: Hub) -> None:
+    repository = hub.everything()
+    await hub.dock.pool.execute(
+        "UPDATE projects SET namespace_id = (SELECT namespace_id FROM projects LIMIT 1)"
+    )
+    imported = await hub.run(repository, collaborators_import=True)
+    assert await hub.dock.failures(imported) == []
+    out = files(await hub.dock.run_export())
+    assert records(out, "project_members") == []  # of a personal namespace
+
+
+async def test_members_come_into_a_project_of_a_group(hub: Hub) -> None:
+    await hub.dock.pool.execute(
+        """WITH made AS (INSERT INTO namespaces (kind, path, name, full_path, full_name)
+                         VALUES ('group', 'g', 'G', 'g', 'G') RETURNING id)
+           UPDATE projects SET namespace_id = (SELECT id FROM made)"""
+    )
+    imported = await hub.run(hub.everything(), collaborators_import=True)
+    (failure,) = await hub.dock.failures(imported)
+    assert failure.relation == "collaborator"
+    out = files(await hub.dock.run_export())
+    levels = {each["user"]["username"]: each["access_level"] for each in records(out, "project_members")}
+    assert levels == {"triage": 20, "write": 30, "maintain": 40, "admin": 50}
+
+
+@pytest.mark.parametrize(
+    ("token", "told"),
+    [("wrong", "does not accept the token"), ("ghp_\u00e9", "does not accept the token")],
+)
+async def test_why_it_failed_is_told_without_the_token(hub: Hub, token: str, told: str) -> None:
+    imported = await hub.run(hub.repository(), token=token)
+    assert imported.error is not None
+    assert imported.error.startswith(FAILED)
+    assert told in imported.error
+    assert token not in imported.error
+    assert await hub.dock.pool.fetchval("SELECT count(*) FROM github_pages") == 0
+
+
+async def test_the_rules_for_addresses_hold_when_it_is_fetched(hub: Hub) -> None:
+    hub.dock.settings = ApplicationSettings()
+    imported = await hub.run(hub.repository())
+    assert imported.error == f"{FAILED}Import url is blocked: Requests to loopback addresses are not allowed"
+
+
+async def test_an_empty_repository_is_a_project_all_the_same(hub: Hub) -> None:
+    repository = hub.github.repository("octo/none")
+    folder = hub.root / "octo/none.git"
+    folder.mkdir(parents=True)
+    git(folder, "init", "-q", "--bare")
+    out = await hub.whole(repository)
+    assert "project.bundle" not in out
+    assert out["tree/project/issues.ndjson"] == b""
+
+
+async def test_a_repository_that_git_does_not_give_ends_the_attempt(hub: Hub) -> None:
+    job = await hub.ordered(hub.github.repository("octo/gone"))
+    with pytest.raises(CrossdockError) as raised:
+        await hub.dock.importer.run(job, await claimed(hub.dock.pool, job), Progress())
+    assert raised.value.code == "git_not_found"
