@@ -180,6 +180,7 @@ ROUTES = [
     _route("POST", "/api/v4/projects/:id/unarchive", projects.unarchive),
     *_member_routes("/api/v4/projects", members.OF_PROJECT),
     _route("GET", "/api/v4/projects/:id/import", imports.show),
+    _route("POST", "/api/v4/projects/:id/import/git", imports.create_from_git),
     _route("GET", "/api/v4/projects/:id/relation-imports", imports.relation_imports),
     _route("POST", "/api/v4/projects/:id/export", exports.create),
     _route("GET", "/api/v4/projects/:id/export", exports.show),

@@ -62,6 +62,16 @@ def without_credentials(url: URL) -> URL:
     return url.with_user(None)
 
 
+def with_credentials(text: str, user: str | None, password: str | None) -> str:
+    """Give the URL with this user and password instead of its own; what is no URL stays as it is."""
+    if user is None and password is None:
+        return text
+    try:
+        return str(_split(text).with_user(user or "").with_password(password))
+    except (BlockedUrl, ValueError):
+        return text
+
+
 def authorization(url: URL) -> dict[str, str]:
     """Give the header with the user and password of ``url``: Basic, RFC 7617, in UTF-8."""
     if url.raw_user is None and url.raw_password is None:

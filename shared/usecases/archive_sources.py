@@ -16,7 +16,7 @@ from shared.storage.errors import KeyInvalid
 from shared.usecases.errors import ArchiveTaken, ImportTooLarge, StoredArchiveRefused
 from shared.usecases.imports import Archive, ArchiveClaim, require_archive_name
 from shared.usecases.remote_archives import RemoteArchives
-from shared.usecases.remote_repositories import RemoteRepositories
+from shared.usecases.remote_repositories import RemoteRepositories, name_field
 
 INCOMING = "incoming"
 """The first part of the keys under which other systems store archives; their broker user is the second."""
@@ -69,7 +69,9 @@ class ArchiveFinder:
             case S3Object():
                 return _claim_remote(Archive(source=await self._remote.find_s3(source, settings)))
             case GitUrl(url):
-                return _claim_remote(Archive(source=await self._repositories.find(url, settings)))
+                with name_field():
+                    repository = await self._repositories.find(url, settings)
+                return _claim_remote(Archive(source=repository))
             case StoredKey():
                 return await self._find_stored(source, limit=settings.max_import_size * MIB)
             case _:

@@ -151,6 +151,43 @@ class RemoteRepositoryRefused(Unprocessable):
         self.code = cause.code if cause else self.code
 
 
+class RepositoryUrlRefused(Unprocessable):
+    """Requests to the address of the repository are not permitted; the message says why."""
+
+    code = "repository_url_refused"
+
+    def __init__(self, cause: CrossdockError) -> None:
+        super().__init__(f"Import url is blocked: {cause}")
+        self.code = cause.code
+
+
+class ImportRunning(Conflict):
+    """An import of the project has not ended: wait for its end."""
+
+    code = "import_running"
+
+    def __init__(self) -> None:
+        super().__init__("Import already in progress")
+
+
+class RepositoryThere(Conflict):
+    """The project has a repository already, which an import does not replace."""
+
+    code = "repository_there"
+
+    def __init__(self) -> None:
+        super().__init__("Project already has a repository")
+
+
+class ContentThere(Conflict):
+    """The project has no repository, but other content, which the import would replace."""
+
+    code = "content_there"
+
+    def __init__(self) -> None:
+        super().__init__("Project already has other content than a repository")
+
+
 class StoredArchiveRefused(Invalid):
     """The object storage has no archive with this key."""
 

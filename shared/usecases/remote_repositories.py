@@ -28,13 +28,22 @@ class RemoteRepositories:
     async def find(self, url: str, settings: ApplicationSettings) -> RemoteSource:
         """Check that a repository is at ``url`` and may be read; return it as the source of an import.
 
-        Raises FieldsInvalid, in GitLab's words, for an address that is blocked, and RemoteRepositoryRefused.
+        Raises BlockedUrl and RemoteRepositoryRefused.
         """
         with _refuse():
             remote = RemoteRepository(self._remote.client(settings), url, count=_count_nothing)
             async with asyncio.timeout(DEADLINE.total_seconds()):
                 await remote.check()
         return RemoteSource(url=url, form=SourceForm.GIT)
+
+
+@contextmanager
+def name_field() -> Iterator[None]:
+    """Tell of an address that is blocked as GitLab does of an attribute. Raises FieldsInvalid."""
+    try:
+        yield
+    except BlockedUrl as error:
+        raise FieldsInvalid({"import_url": [f"is blocked: {error}"]}, cause=error) from None
 
 
 def _count_nothing(_received: int) -> None:
@@ -45,8 +54,6 @@ def _count_nothing(_received: int) -> None:
 def _refuse() -> Iterator[None]:
     try:
         yield
-    except BlockedUrl as error:
-        raise FieldsInvalid({"import_url": [f"is blocked: {error}"]}, cause=error) from None
     except (RepositoryError, RemoteError) as error:
         raise RemoteRepositoryRefused(error.shown, cause=error) from None
     except TimeoutError:

@@ -17,6 +17,7 @@ from shared.accounts.memberships import add_member, add_project_member
 from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.namespaces import create_group
 from shared.accounts.tokens import create_token, find_by_token
+from shared.git.packet_lines import FLUSH, packet
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Outcome, RelationImportOrder, UploadOutcome, UploadTarget
 from shared.outbound.remote_imports import RemoteImportPolicy
@@ -64,7 +65,8 @@ _CONTENT: dict[str, list[object]] = {
 class World:
     """The application, its administrator, and the ids of what there is, by kind.
 
-    What is ``kept`` is for reading, and what is ``changed`` for all else. ``files`` is a server of archives.
+    What is ``kept`` is for reading, and what is ``changed`` for all else. ``files`` is a server of archives,
+    and of repositories.
     """
 
     api: Api
@@ -155,7 +157,10 @@ async def world(url: str, folder: Path, *, background: Background) -> AsyncItera
         yield World(api, background, root, await _new_token(api, root), files, kept, changed)
 
 
-async def _answer_as_file(_request: web.Request) -> web.Response:
+async def _answer_as_file(request: web.Request) -> web.Response:
+    if request.path.endswith("/info/refs"):
+        body = packet(b"version 2\n") + FLUSH
+        return web.Response(body=body, content_type="application/x-git-upload-pack-advertisement")
     return web.Response(headers=_FILE)
 
 

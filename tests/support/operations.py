@@ -39,6 +39,10 @@ def _remote_import(world: World) -> Parts:
     return {"body": {"path": world.new_name(), "url": f"{world.files}/a.tar.gz"}}
 
 
+def _git_import(world: World) -> Parts:
+    return {"ids": {"id": world.new_project()}, "body": {"import_url": f"{world.files}/x.git"}}
+
+
 def _s3_import(world: World) -> Parts:
     keys = ("region", "bucket_name", "file_key", "access_key_id", "secret_access_key")
     return {"body": {"path": world.new_name(), **dict.fromkeys(keys, "us-east-1")}}
@@ -103,6 +107,7 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "importRelation": _relation_import,
     "importRemoteProject": _remote_import,
     "importS3Project": _s3_import,
+    "importFromGit": _git_import,
     "exportProject": lambda _: {"body": {"description": "d"}},
     "exportRelations": lambda _: {"body": {"batched": False}},
     "downloadRelation": lambda _: _RELATION,

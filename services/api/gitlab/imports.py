@@ -14,6 +14,7 @@ from services.api.gitlab.requests.imports import (
     read_s3,
     read_upload,
 )
+from services.api.gitlab.requests.projects import read_git_import
 from services.api.gitlab.upload_forms import receive_upload
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller, require_caller
@@ -50,6 +51,15 @@ async def _create_remote(
     import_request, source = read(await parameters(request))
     imports = use_cases(request).remote_imports
     return _import_answer(await imports.schedule(caller, import_request, source, origin=origin_of(request)))
+
+
+async def create_from_git(request: web.Request) -> web.Response:
+    """POST /projects/:id/import/git."""
+    caller, url = require_caller(request), read_git_import(await parameters(request))
+    imports = use_cases(request).git_imports
+    return _import_answer(
+        await imports.fill(caller, request.match_info["id"], url, origin=origin_of(request))
+    )
 
 
 def _import_answer(scheduled: ScheduledJob) -> web.Response:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from shared.accounts.models import AccessLevel
 from shared.jobs.models import ImportOrder, JobKind, RemoteSource, SourceForm
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
@@ -183,3 +185,114 @@ async def test_a_taken_path_is_refused_and_no_job_is_left(api: Api, address: str
 async def test_strangers_are_asked_who_they_are(api: Api) -> None:
     answer = await api.post("/projects", json={"name": "p", "import_url": "https://nowhere.test"})
     assert answer.status == 401
+
+
+async def fill(api: Api, number: object, url: object, *, by: str | None = "ann", **more: object) -> Answer:
+    return await api.post(f"/projects/{number}/import/git", by=by, json={"import_url": url} | more)
+
+
+async def emptied(api: Api) -> int:
+    """A project without content."""
+    number: int = (await api.post("/projects", by="ann", json={"name": "Empty"})).body["id"]
+    return number
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_an_empty_project_is_filled(api: Api, address: str, *, apart: bool) -> None:
+    number = await emptied(api)
+    bare = address.replace(f"git:{SECRET}@", "")
+    beside = {"import_url_user": "git", "import_url_password": SECRET}
+    answer = await fill(api, number, bare if apart else address, **(beside if apart else {}))
+    assert (answer.status, answer.body["id"]) == (201, number)
+    assert (answer.body["import_status"], answer.body["import_type"]) == ("scheduled", "git")
+    project = await store.find_by_id(api.pool, number)
+    assert project is not None
+    job = await api.newest(project, JobKind.GIT_IMPORT)
+    assert opened(job) == ImportOrder(source=RemoteSource(url=address, form=SourceForm.GIT))
+    assert answer.headers["X-Crossdock-Job"] == str(job.id)
+    assert SECRET not in json.dumps(answer.body) + await api.pool.fetchval("SELECT jobs::text FROM jobs")
+
+
+async def test_a_project_whose_import_failed_is_filled_and_one_that_is_imported_is_not(
+    api: Api, address: str
+) -> None:
+    number = (await create(api, address)).body["id"]
+    running = await fill(api, number, address)
+    assert (running.status, running.body) == (409, {"message": "Import already in progress"})
+    await api.pool.execute("UPDATE jobs SET state = 'failed', finished_at = now()")
+    assert (await fill(api, number, address)).status == 201
+    assert await api.pool.fetchval("SELECT count(*) FROM jobs") == 2
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("project.bundle", "Project already has a repository"),
+        ("VERSION", "Project already has other content than a repository"),
+    ],
+)
+async def test_a_project_that_has_content_is_not_filled(
+    api: Api, address: str, entry: str, told: str
+) -> None:
+    number = await emptied(api)
+    await api.pool.execute(
+        """WITH made AS (INSERT INTO snapshots (project_id, committed_at) VALUES ($1, now()) RETURNING id),
+           named AS (INSERT INTO entries
+                         (snapshot_id, name, kind, mtime, position, stored_size, raw_size, crc32)
+                     SELECT id, $2, 'blob', 0, 0, 0, 0, 0 FROM made)
+           UPDATE projects SET snapshot_id = made.id FROM made""",
+        number, entry,
+    )  # fmt: skip
+    answer = await fill(api, number, address)
+    assert (answer.status, answer.body) == (409, {"message": told})
+
+
+async def test_of_two_at_once_one_fills(api: Api, address: str) -> None:
+    number = await emptied(api)
+    answers = await asyncio.gather(*(fill(api, number, address) for _ in range(4)))
+    assert sorted(answer.status for answer in answers) == [201, 409, 409, 409]
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("", "Import url is blocked: Only allowed schemes are https, http"),
+        ("nothing at all", "Import url is blocked: Only allowed schemes are https, http"),
+        ("http://", "Import url is blocked: URI is invalid"),
+        ("http://127.0.0.1/x.git", "Import url is blocked: Requests to localhost are not allowed"),
+    ],
+)
+async def test_an_address_that_is_none_fills_nothing(api: Api, url: str, told: str) -> None:
+    number = await emptied(api)
+    for beside in ({}, {"import_url_user": "git", "import_url_password": SECRET}):
+        answer = await fill(api, number, url, **beside)
+        assert (answer.status, answer.body) == (422, {"message": told})
+    assert await api.pool.fetchval("SELECT count(*) FROM jobs") == 0
+
+
+async def test_a_repository_that_cannot_be_read_fills_nothing(api: Api, address: str) -> None:
+    answer = await fill(api, await emptied(api), address.replace(SECRET, "wrong"))
+    assert answer.status == 422
+    assert answer.body["message"].startswith(f"{UNABLE} (the git server refuses the credentials")
+
+
+async def test_maintainers_fill_projects_and_nobody_else_does(api: Api, address: str) -> None:
+    number = await emptied(api)
+    project = await store.find_by_id(api.pool, number)
+    assert project is not None
+    await api.user("eve")
+    await api.member("bob", project, AccessLevel.MAINTAINER)
+    await api.member("carol", project, AccessLevel.DEVELOPER)
+    statuses = [(await fill(api, number, address, by=by)).status for by in (None, "eve", "carol", "bob")]
+    assert statuses == [401, 404, 403, 201]
+
+
+async def test_the_address_is_wanted(api: Api) -> None:
+    answer = await api.post(f"/projects/{await emptied(api)}/import/git", by="ann", json={})
+    assert (answer.status, answer.body) == (400, {"error": "import_url is missing"})
+
+
+@pytest.mark.parametrize("api", [{"import_sources": ("gitlab_project",)}], indirect=True)
+async def test_nothing_is_filled_where_administrators_say_so(api: Api) -> None:
+    answer = await fill(api, await emptied(api), "https://nowhere.test/x.git")
+    assert (answer.status, answer.body) == (403, {"message": "403 Forbidden"})

@@ -249,6 +249,7 @@ TESTED_ELSEWHERE = {
     "POST /api/v4/projects/import/authorize": "test_api_imports.py",
     "POST /api/v4/projects/import-relation": "test_api_relation_imports.py",
     "POST /api/v4/projects/import-relation/authorize": "test_api_relation_imports.py",
+    "POST /api/v4/projects/{id}/import/git": "test_api_git_imports.py",
     "POST /api/v4/projects/remote-import": "test_api_remote_imports.py",
     "POST /api/v4/projects/remote-import-s3": "test_api_remote_imports_s3.py",
     "GET /api/crossdock/v1/events": "test_event_streams.py",

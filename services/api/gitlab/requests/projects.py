@@ -15,6 +15,7 @@ from shared.gitlab.visibility import Visibility
 from shared.projects.changes import ProjectChanges
 from shared.projects.rules import path_of_name
 from shared.projects.store import ProjectOrder, ProjectQuery
+from shared.remote.urls import with_credentials
 from shared.usecases.groups import GroupRequest
 from shared.usecases.projects import ProjectRequest, check_attributes
 
@@ -52,6 +53,16 @@ def read_import_url(given: Mapping[str, object]) -> str | None:
     url = reader.text("import_url")
     reader.finish()
     return (url or "").strip() or None
+
+
+def read_git_import(given: Mapping[str, object]) -> str:
+    """Read the address of a repository, with the credentials beside it. Raises ParametersInvalid."""
+    reader = ParameterReader(given)
+    reader.require("import_url")
+    url = (reader.text("import_url") or "").strip()
+    user, password = (reader.text(f"import_url_{each}") for each in ("user", "password"))
+    reader.finish()
+    return with_credentials(url, user, password)
 
 
 def read_project_changes(given: Mapping[str, object]) -> ProjectChanges:
