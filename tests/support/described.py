@@ -21,6 +21,8 @@ from shared.git.packet_lines import FLUSH, packet
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Outcome, RelationImportOrder, UploadOutcome, UploadTarget
 from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.people.people_map import PeopleMap, Row
+from shared.projects.people_maps import MapOwner, set_map
 from shared.pushes import store
 from shared.webhooks import store as webhooks
 from shared.webhooks.sealed_webhooks import WebhookSealer
@@ -43,7 +45,7 @@ _PROGRESS = {
 _OUTCOME = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
 _MILESTONE = {"iid": 1, "title": "one", "state": "active", "due_date": "2027-01-31"}
 _ISSUABLE = {
-    "iid": 1, "title": "first", "state": "opened", "created_at": "2026-01-31T12:00:00.000Z",
+    "iid": 1, "title": "first", "state": "opened", "author_id": 7, "created_at": "2026-01-31T12:00:00.000Z",
     "milestone": _MILESTONE, "label_links": [{"label": {"title": "bug"}}],
 }  # fmt: skip
 _CONTENT: dict[str, list[object]] = {
@@ -89,6 +91,13 @@ class World:
     def new_group(self) -> int:
         """The id of a new group."""
         return self.background.run(create_group(self.api.pool, self.new_name(), name=self.new_name())).id
+
+    def with_map(self, kind: str) -> int:
+        """The id of a new project or group with a map of people."""
+        number = self.new_project() if kind == "projects" else self.new_group()
+        owner = MapOwner(project_id=number) if kind == "projects" else MapOwner(namespace_id=number)
+        self.background.run(_map_people(self.api, owner))
+        return number
 
     def new_job(self) -> int:
         """The id of a new job, which waits."""
@@ -211,6 +220,11 @@ async def _join(api: Api, ids: dict[str, int], kind: str, *, user_id: int) -> No
         await add_member(api.pool, user_id, namespace_id=ids[kind], level=AccessLevel.GUEST)
 
 
+async def _map_people(api: Api, owner: MapOwner) -> None:
+    people = PeopleMap((Row(source_user_identifier="7", gitlab_username="jane"),))
+    await set_map(api.pool, owner, people, author="root")
+
+
 async def _filled(api: Api, root: User, name: str) -> dict[str, int]:
     """Make one of everything, the project and the group with content, and give the ids."""
     group = await create_group(api.pool, f"{name}-group", name=name)
@@ -230,6 +244,8 @@ async def _filled(api: Api, root: User, name: str) -> dict[str, int]:
         "personal_access_tokens": token.id, "snapshots": await _new_snapshot(api, made.id), **hooks,
         **{f"deliveries of {name}": await _delivery(api, hooks[name]) for name in hooks},
     }  # fmt: skip
+    await _map_people(api, MapOwner(project_id=made.id))
+    await _map_people(api, MapOwner(namespace_id=group.id))
     for kind in ("projects", "groups"):
         await _join(api, ids, kind, user_id=user.id)
     return ids

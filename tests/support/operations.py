@@ -98,6 +98,9 @@ _ENTRIES = (
 )  # fmt: skip
 _REMOVED = ("Project", "Relation", "Repository", "Wiki", "Design", "Upload", "LfsIndex", "LfsObject", "File")
 _HOOK: Parts = {"body": {"url": "http://files.test/hook"}}
+_PEOPLE: Parts = {
+    "body": {"people": '[{"source_user_identifier": 7, "gitlab_username": "jane"}]', "dry_run": False}
+}
 _OWN_FORM = {"Origin": EXTERNAL_URL}
 _LEVEL: Parts = {"body": {"access_level": 20}}
 _RELATION: Parts = {"query": {"relation": "issues"}}
@@ -135,6 +138,9 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "createProjectWebhook": lambda _: _HOOK,
     "deleteWebhook": lambda world: {"ids": {"webhook_id": world.new_webhook(of_project=False)}},
     "deleteProjectWebhook": lambda world: {"ids": {"webhook_id": world.new_webhook(of_project=True)}},
+    **dict.fromkeys(("setProjectPeople", "setNamespacePeople"), lambda _: _PEOPLE),
+    "deleteProjectPeople": lambda world: {"ids": {"id": world.with_map("projects")}},
+    "deleteNamespacePeople": lambda world: {"ids": {"id": world.with_map("groups")}},
     "openSnapshot": _to_open,
     "commitSnapshot": _opened,
     "discardSnapshot": _opened,
