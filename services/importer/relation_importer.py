@@ -73,9 +73,9 @@ class RelationImporter:
             merge = _Merge(writer, order.relation, limits=await self._limits(), failures=failures)
             if base is not None:
                 await appending.share(
-                    self._pool, lease, base=base, snapshot_id=writer.snapshot_id, but=merge.name
+                    self._pool, lease, base=base, snapshot_id=writer.snapshot_id, but=[merge.name]
                 )
-                await writer.share_body(base, but=merge.name)
+                await writer.share_body(base, but=[merge.name])
                 await merge.keep(self._pool, self._store, base, progress=progress)
             progress.begin(Phase.READING)
             async with failures.flush_after():

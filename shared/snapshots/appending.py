@@ -115,8 +115,8 @@ def _columns(rows: Sequence[Values], width: int) -> list[list[object]]:
     return [[row[column] for row in rows] for column in range(width)]
 
 
-async def share(pool: Pool, lease: Lease, *, base: int, snapshot_id: int, but: str) -> None:
-    """Copy all rows of ``base``, except those of entry ``but``, to an open snapshot; no bytes are copied.
+async def share(pool: Pool, lease: Lease, *, base: int, snapshot_id: int, but: Sequence[str]) -> None:
+    """Copy all rows of ``base``, except those of entries ``but``, to an open snapshot; no bytes are copied.
 
     Raises SnapshotGone where ``base`` was collected meanwhile, and LeaseLost as ``append_for_job`` does.
     """
@@ -124,19 +124,26 @@ async def share(pool: Pool, lease: Lease, *, base: int, snapshot_id: int, but: s
         await copy_rows(pool, base=base, snapshot_id=snapshot_id, but=but)
     except ForeignKeyViolationError as error:
         raise LeaseLost(lease.job_id) from error
-    # Each table was copied as it was at its own moment. A snapshot never changes, so it was complete at both
-    # where it still exists now.
+    await require_base(pool, base)
+
+
+async def require_base(pool: Pool, base: int) -> None:
+    """Raise SnapshotGone where a snapshot whose rows were copied was collected meanwhile.
+
+    Each table was copied as it was at its own moment. A snapshot never changes, so it was complete at all of
+    them where it still exists now.
+    """
     if not await pool.fetchval("SELECT true FROM snapshots WHERE id = $1", base):
         raise SnapshotGone(base)
 
 
-async def copy_rows(db: Database, *, base: int, snapshot_id: int, but: str = "") -> None:
-    """Copy all rows of ``base``, except those of entry ``but``, to the snapshot."""
+async def copy_rows(db: Database, *, base: int, snapshot_id: int, but: Sequence[str] = ()) -> None:
+    """Copy all rows of ``base``, except those of the entries ``but``, to the snapshot."""
     for table, columns in (("entries", ENTRY), ("segments", SEGMENT)):
         named = ", ".join(columns)
         await db.execute(
             f"""INSERT INTO {table} (snapshot_id, {named})
-                SELECT $2, {named} FROM {table} WHERE snapshot_id = $1 AND name <> $3""",  # noqa: S608  # fixed texts
-            base, snapshot_id, but, timeout=_SHARING.total_seconds(),
+                SELECT $2, {named} FROM {table} WHERE snapshot_id = $1 AND name <> ALL ($3)""",  # noqa: S608  # fixed texts
+            base, snapshot_id, list(but), timeout=_SHARING.total_seconds(),
         )  # fmt: skip
     await copy_packed_files(db, base=base, snapshot_id=snapshot_id)

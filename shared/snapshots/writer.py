@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -94,8 +94,8 @@ class SnapshotWriter:
             )
         await self._rows.flush()
 
-    async def share_body(self, base: int, *, but: str) -> None:
-        """Lay out the body of ``base`` first, without entry ``but``.
+    async def share_body(self, base: int, *, but: Collection[str]) -> None:
+        """Lay out the body of ``base`` first, without the entries ``but``.
 
         Where that body has no layout, or another version's, this one gets none: its first export makes it.
         """
@@ -105,13 +105,13 @@ class SnapshotWriter:
             return
         self._document = bytearray(body.document or b"")
         self._entries_of_base = body.entries
-        replaced = False
+        replaced = set[str]()
         async for placed in runs.read_runs(self._pool, base):
-            if placed.run.name == but:
-                replaced = True
+            if (name := placed.run.name) in but:
+                replaced.add(name or "")
             else:
                 await self._layout.copy(placed.run)
-        self._entries_of_base -= replaced
+        self._entries_of_base -= len(replaced)
 
     def _keep_document(self, stored: bytes) -> None:
         if self._document is not None:

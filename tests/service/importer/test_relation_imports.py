@@ -166,7 +166,7 @@ async def test_what_a_content_that_is_gone_shared_is_not_taken_for_whole(dock: D
     lease = await claimed(dock.pool, await dock.order_relation(project()))
     mine = await lifecycle.open_snapshot(dock.pool, lease, project_id=1)
     with pytest.raises(SnapshotGone):
-        await appending.share(dock.pool, lease, base=10**6, snapshot_id=mine, but=ISSUES)
+        await appending.share(dock.pool, lease, base=10**6, snapshot_id=mine, but=[ISSUES])
 
 
 async def test_who_has_lost_the_job_shares_nothing(dock: Dock) -> None:
@@ -177,7 +177,7 @@ async def test_who_has_lost_the_job_shares_nothing(dock: Dock) -> None:
     mine = await lifecycle.open_snapshot(dock.pool, lease, project_id=1)
     await dock.pool.execute("DELETE FROM snapshots WHERE id = $1", mine)
     with pytest.raises(LeaseLost):
-        await appending.share(dock.pool, lease, base=base, snapshot_id=mine, but=ISSUES)
+        await appending.share(dock.pool, lease, base=base, snapshot_id=mine, but=[ISSUES])
 
 
 async def test_null_lines_stay_and_none_are_added(dock: Dock) -> None:

@@ -164,8 +164,8 @@ async def test_an_entry_that_replaces_another_leaves_the_rest_of_the_body(
     [named] = [name for kind, name, _ in base_entries if name.endswith("/r")]
     base = await _snapshot(pool, store, base_entries)
     async with _written(pool, store) as writer:
-        await appending.copy_rows(pool, base=base, snapshot_id=writer.snapshot_id, but=named)
-        await writer.share_body(base, but=named)
+        await appending.copy_rows(pool, base=base, snapshot_id=writer.snapshot_id, but=[named])
+        await writer.share_body(base, but=[named])
         await _write(writer, "relation", named, b"[]\n")
     kept = [(name, data) for name, data in _expected(base_entries) if name != named]
     assert await _members(pool, store, writer.snapshot_id) == [*kept, (named, b"[]\n")]
@@ -176,7 +176,7 @@ async def test_a_body_of_another_layout_is_not_shared(pool: Pool, store: Filesys
     base = await _snapshot(pool, store, [("blob", "a", b"1")])
     await pool.execute("UPDATE snapshots SET layout = 0")
     async with _written(pool, store) as writer:
-        await writer.share_body(base, but="r")
+        await writer.share_body(base, but=["r"])
         await _write(writer, "relation", "r", b"{}\n")
     assert await runs.find_body(pool, writer.snapshot_id) is None
 
