@@ -12,6 +12,7 @@ from typing import Any, Optional, TypedDict
 import msgspec
 
 from shared.errors import Unprocessable
+from shared.people.decoding import is_built
 from shared.people.people_map import LONGEST
 
 MOST = 100_000
@@ -67,11 +68,6 @@ NESTED = (
 
 _OBJECTS = frozenset(NESTED)
 _LARGEST_ID = 2**63 - 1
-_MOST_OBJECTS = 100_000
-"""Objects of a line that are built at a time, of some 200 bytes each; others are searched for ids alone."""
-
-_SHORT = 32 * 1024
-_NO_OPENING = bytes(set(range(256)) - set(b"{["))
 # In valid JSON a quote within a text has a backslash before it: what matches is the name of a member.
 _ID = re.compile(rb'(?<!\\)"(?:%s)"\s*:\s*(\d{1,19})(?![\d.eE])' % "|".join(REFERENCES).encode())
 
@@ -124,15 +120,15 @@ _Node: Any = TypedDict(
 
 
 class Appearances:
-    """Counts who appears in lines. Memory: 50 MiB for the most people, and 30 MiB for a line."""
+    """Counts who appears in lines. Memory: 50 MiB for the most people, and 60 MiB for a line."""
 
     def __init__(self) -> None:
         self.people: dict[int, Appearance] = {}
         self._decoder: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(_Node)
 
     def read(self, line: bytes, relation: str) -> None:
-        """Count a record of a relation. Raises TooManyPeople."""
-        if len(line) > _SHORT and len(line.translate(None, _NO_OPENING)) > _MOST_OBJECTS:
+        """Count a record of a relation; one of too many parts is searched for ids. Raises TooManyPeople."""
+        if not is_built(line):
             self._search(line, relation)
             return
         try:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.gitlab.relations import RELATIONS
-from shared.people import appearances
+from shared.people import appearances, decoding
 from shared.people.appearances import NESTED, REFERENCES, Appearance, Appearances, TooManyPeople
 
 _COPIES = {"epic", "merge_request"}
@@ -71,7 +71,7 @@ def test_what_no_account_has_as_its_id_is_nobody(number: int) -> None:
 def test_a_line_of_very_many_objects_is_searched_and_none_of_them_is_built(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(appearances, "_MOST_OBJECTS", 10)
+    monkeypatch.setattr(decoding, "MOST_OBJECTS", 10)
     notes = [{"author_id": 2, "note": "n" * 4000} for _ in range(11)]
     assert counts({"author_id": 1, "notes": notes}) == {1: {"issues": 1}, 2: {"issues": 1}}
 
