@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.settings.application import GIT, GITLAB_PROJECT, ApplicationSettings
+from shared.settings.application import GIT, GITHUB, GITLAB_PROJECT, ApplicationSettings
 from shared.settings.environment import Settings
 
 
@@ -15,6 +15,7 @@ def default_settings(settings: Settings) -> ApplicationSettings:
         max_import_remote_file_size=settings.max_import_remote_file_size,
         max_decompressed_archive_size=settings.max_decompressed_archive_size,
         project_import_limit=settings.project_import_limit,
+        github_import_limit=settings.github_import_limit,
         project_export_limit=settings.project_export_limit,
         project_download_export_limit=settings.project_download_export_limit,
         allow_local_requests_from_web_hooks_and_services=(
@@ -29,5 +30,9 @@ def default_settings(settings: Settings) -> ApplicationSettings:
 
 
 def _import_sources(settings: Settings) -> tuple[str, ...]:
-    enabled = {GITLAB_PROJECT: settings.gitlab_project_import_enabled, GIT: settings.git_import_enabled}
+    enabled = {
+        GITLAB_PROJECT: settings.gitlab_project_import_enabled,
+        GIT: settings.git_import_enabled,
+        GITHUB: settings.github_import_enabled,
+    }
     return tuple(name for name, is_enabled in enabled.items() if is_enabled)

@@ -100,10 +100,12 @@ class Settings(BaseSettings):
     max_import_remote_file_size: int = Field(default=10240, ge=0)
     max_decompressed_archive_size: int = Field(default=25600, ge=0)
     project_import_limit: int = Field(default=6, ge=0)
+    github_import_limit: int = Field(default=6, ge=0)
     project_export_limit: int = Field(default=6, ge=0)
     project_download_export_limit: int = Field(default=1, ge=0)
     gitlab_project_import_enabled: bool = True
     git_import_enabled: bool = True
+    github_import_enabled: bool = True
     project_export_enabled: bool = True
     bulk_import_enabled: bool = False
     allow_local_requests_from_web_hooks_and_services: bool = False

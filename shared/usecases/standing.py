@@ -26,6 +26,7 @@ class UserLimits:
     settings: ApplicationSettings
     archive: Limits
     imports: RateLimitUsage
+    github_imports: RateLimitUsage
     exports: RateLimitUsage
     own_projects: int
     longest_pass: timedelta
@@ -51,6 +52,9 @@ class UserLimitsReader:
                 settings=settings,
                 archive=self.archive_limits,
                 imports=await read_usage(db, "project_import", user.id, limit=settings.project_import_limit),
+                github_imports=await read_usage(
+                    db, "github_import", user.id, limit=settings.github_import_limit
+                ),
                 exports=await read_usage(db, "project_export", user.id, limit=settings.project_export_limit),
                 own_projects=await count_own(db, user.id),
                 longest_pass=self._longest_pass,

@@ -19,6 +19,7 @@ from tests.support.system import System, answers, environment
 
 _UNLIMITED = {
     "CROSSDOCK_PROJECT_IMPORT_LIMIT": "0",
+    "CROSSDOCK_GITHUB_IMPORT_LIMIT": "0",
     "CROSSDOCK_PROJECT_EXPORT_LIMIT": "0",
     "CROSSDOCK_PROJECT_DOWNLOAD_EXPORT_LIMIT": "0",
 }

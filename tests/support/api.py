@@ -49,7 +49,12 @@ from tests.support.jobs import claimed
 from tests.support.sealing import KEY, sealer
 
 EXTERNAL_URL = "https://gitlab.example.com"
-UNLIMITED = {"project_import_limit": 0, "project_export_limit": 0, "project_download_export_limit": 0}
+UNLIMITED = {
+    "project_import_limit": 0,
+    "github_import_limit": 0,
+    "project_export_limit": 0,
+    "project_download_export_limit": 0,
+}
 ARCHIVE = bytes(range(256)) * 40
 
 

@@ -94,6 +94,7 @@ def _imports(found: UserLimits) -> dict[str, object]:
         "upload_size": _size(settings.max_import_size),
         "remote_size": _size(settings.max_import_remote_file_size),
         "rate": _rate(found.imports),
+        "github_rate": _rate(found.github_imports),
         "retry_seconds": int(RETRIED_WITHIN.total_seconds()),
     }
 

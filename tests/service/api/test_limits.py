@@ -53,6 +53,7 @@ SHOWN: dict[str, tuple[float, str, float]] = {
     "max_import_remote_file_size": (25, "imports.remote_size", 25 * MIB),
     "max_decompressed_archive_size": (26, "archive.decompressed_size", 26 * MIB),
     "project_import_limit": (27, "imports.rate.per_minute", 27),
+    "github_import_limit": (58, "imports.github_rate.per_minute", 58),
     "project_export_limit": (28, "exports.rate.per_minute", 28),
     "project_download_export_limit": (29, "exports.downloads_per_minute_and_project", 29),
     "max_archive_entries": (30, "archive.entries", 30),

@@ -12,7 +12,7 @@ from shared.usecases.errors import FieldsInvalid
 
 _NUMBERS = (
     "max_import_size", "max_export_size", "max_import_remote_file_size", "max_decompressed_archive_size",
-    "project_import_limit", "project_export_limit", "project_download_export_limit",
+    "project_import_limit", "github_import_limit", "project_export_limit", "project_download_export_limit",
 )  # fmt: skip
 _RETENTION = "export_retention"
 _LONGEST_RETENTION = 10 * 365 * 24
