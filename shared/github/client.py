@@ -10,7 +10,8 @@ import stamina
 from msgspec import Raw
 from yarl import URL
 
-from shared.github.errors import RateLimited, TokenRefused
+from shared.github.answers import Repository
+from shared.github.errors import PageMalformed, RateLimited, TokenRefused
 from shared.github.pages import (
     NOT_MODIFIED,
     Endpoint,
@@ -38,7 +39,8 @@ TRIES = 4
 """How often a request is sent whose answer is 5xx or cut: GitHub's are now and then, and the next is good."""
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,1024}")
+_FULL_NAME = re.compile(r"[\w.-]{1,100}/[\w.-]{1,100}", re.ASCII)
 _HOSTS = ("github.com", "www.github.com", "api.github.com")
 
 
@@ -83,13 +85,22 @@ class GitHubClient:
         self._clock = clock
         self.quota: Quota | None = None
         if not _TOKEN.fullmatch(token):
-            raise TokenRefused(api.origin(), status=401, reason="it has characters that no token has")
+            reason = "no token of GitHub's has such characters, or so many"
+            raise TokenRefused(api.origin(), status=401, reason=reason)
 
     async def record(self, path: str) -> Raw:
         """Give one record, as it came, at a path below the API's, with its escapes."""
         url = self._url(path)
         answer = await self._get(url)
         return decode(answer.body, Raw, self._endpoint(url))
+
+    async def repository(self, number: int) -> Repository:
+        """Give a repository by its number. Raises PageMalformed, also for a name that none has at GitHub."""
+        url = self._url(f"/repositories/{number}")
+        found = decode((await self._get(url)).body, Repository, self._endpoint(url))
+        if not _FULL_NAME.fullmatch(found.full_name):
+            raise PageMalformed(self._api.origin(), url.path)
+        return found
 
     async def pages(
         self, path: str, *, cursor: str | None = None, seen: Mapping[str, Seen] | None = None

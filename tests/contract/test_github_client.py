@@ -377,6 +377,24 @@ async def test_a_record_is_given_as_it_came(github: GitHub, repository: Reposito
     assert msgspec.json.decode(record)["full_name"] == "octo/one"
 
 
+async def test_a_repository_is_given_by_its_number(github: GitHub, repository: Repository) -> None:
+    found = await github_client(github).repository(repository.stamp.id)
+    assert (found.id, found.full_name, found.private) == (repository.stamp.id, "octo/one", False)
+
+
+@pytest.mark.parametrize("name", ["no-owner", "../../etc", "o/r\\u0000", "a/b/c", "o/" + "x" * 101])
+async def test_a_repository_has_a_name_of_githubs(servers: Servers, name: str) -> None:
+    port = await servers.http(answering(f'{{"id": 1, "full_name": "{name}"}}'))
+    with pytest.raises(PageMalformed):
+        await client_at(port).repository(1)
+
+
+@pytest.mark.parametrize("token", ["", "a b", "a\r\nX: y", "x" * 1025])
+def test_what_can_be_no_token_is_refused_unsent(token: str) -> None:
+    with pytest.raises(TokenRefused):
+        client_at(1, token=token)
+
+
 def test_all_that_github_refuses_has_a_status_and_a_reason() -> None:
     for kind in (TokenRefused, ScopeMissing, RecordMissing):
         assert issubclass(kind, GitHubRefused)
