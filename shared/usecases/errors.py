@@ -12,6 +12,7 @@ from shared.errors import (
     Missing,
     NotAllowed,
     TooLarge,
+    TooMany,
     Unprocessable,
 )
 
@@ -186,6 +187,90 @@ class ContentThere(Conflict):
 
     def __init__(self) -> None:
         super().__init__("Project already has other content than a repository")
+
+
+class GitHubBlocked(Invalid):
+    """Requests to the GitHub at ``github_hostname`` are not permitted, or it is no address."""
+
+    code = "github_blocked"
+
+    def __init__(self, address: str, *, cause: CrossdockError | None = None) -> None:
+        super().__init__(f"Invalid URL: {address}")
+        self.code = cause.code if cause else self.code
+
+
+class GitHubImportRefused(Unprocessable):
+    """The repository of GitHub cannot be imported, or not to this place; the message says why."""
+
+    code = "github_import_refused"
+
+    def __init__(self, reason: str, *, cause: CrossdockError | None = None) -> None:
+        super().__init__(reason)
+        self.code = cause.code if cause else self.code
+
+
+class TargetNamespaceMissing(GitHubImportRefused):
+    """There is no namespace with this full path, or the user may not see it."""
+
+    code = "target_namespace_missing"
+
+    def __init__(self) -> None:
+        super().__init__("Namespace or group to import repository into does not exist.")
+
+
+class TargetNamespaceRefused(GitHubImportRefused):
+    """The user is not a maintainer of the namespace, which imports require."""
+
+    code = "target_namespace_refused"
+
+    def __init__(self) -> None:
+        super().__init__("You are not allowed to import projects in this namespace.")
+
+
+class GitHubImportsDisabled(Denied):
+    """Imports from GitHub are switched off in the application settings."""
+
+    code = "github_imports_disabled"
+
+    def __init__(self) -> None:
+        super().__init__("github import source is disabled")
+
+
+class GitHubLimited(TooMany):
+    """GitHub takes no more requests of the token for now."""
+
+    code = "github_limited"
+
+    def __init__(self, *, wait: int) -> None:
+        super().__init__("Too Many Requests", wait=wait)
+
+
+class GitHubImportNotFound(NotFound):
+    """The newest import of the project is none from GitHub, or the user may not see the project."""
+
+    code = "github_import_not_found"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.args = ("Not found",)
+
+
+class OwnerRequired(Denied):
+    """The user may see the project, and does not own it."""
+
+    code = "owner_required"
+
+    def __init__(self) -> None:
+        super().__init__("Unauthorized access")
+
+
+class ImportEnded(Invalid):
+    """The import has ended, so that it cannot be canceled; the message says how."""
+
+    code = "import_ended"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The import cannot be canceled because it is {status}")
 
 
 class StoredArchiveRefused(Invalid):
