@@ -30,6 +30,8 @@ from shared.usecases.documents import Documents
 from shared.usecases.events import Events
 from shared.usecases.exports import Exports
 from shared.usecases.git_imports import GitImports
+from shared.usecases.github_imports import GitHubImports
+from shared.usecases.github_repositories import GitHubRepositories
 from shared.usecases.groups import Groups
 from shared.usecases.imports import Imports
 from shared.usecases.job_queue import JobQueue
@@ -97,6 +99,7 @@ class UseCases:
     events: Events
     exports: Exports
     git_imports: GitImports
+    github_imports: GitHubImports
     group_members: Members
     groups: Groups
     imports: Imports
@@ -155,6 +158,7 @@ def make_use_cases(  # the ports, and what they are configured with
         events=Events(pool),
         exports=exports,
         git_imports=_make_git_imports(pool, queue, config, settings=settings, repositories=repositories),
+        github_imports=_make_github_imports(pool, queue, config, imports=imports, settings=settings),
         group_members=Members(pool, SourceKind.GROUP),
         groups=Groups(pool, limit=config.groups_limit),
         imports=imports,
@@ -171,21 +175,21 @@ def make_use_cases(  # the ports, and what they are configured with
         remote_imports=RemoteImports(pool, queue, imports=imports, sources=_make_sources(store, config)),
         repositories=repositories,
         settings=settings,
-        standings=UserLimitsReader(
-            pool, settings=settings, limits=config.limits, longest_pass=config.longest_pass
-        ),
+        standings=_make_standings(pool, config, settings=settings),
         tokens=Tokens(pool, lookup, limit=config.tokens_limit),
         uploads=Uploads(pool, store),
         users=Users(pool),
-        webhooks=Webhooks(
-            pool, sealer=sealer, settings=settings, outbound=config.outbound, limit=config.webhooks_limit
-        ),
+        webhooks=_make_webhooks(pool, config, sealer=sealer, settings=settings),
     )
 
 
 def _make_sources(store: ObjectStore, config: UseCaseConfig) -> ArchiveFinder:
-    repositories = RemoteRepositories(config.outbound)
-    return ArchiveFinder(store, RemoteArchives(config.outbound), repositories=repositories)
+    return ArchiveFinder(
+        store,
+        RemoteArchives(config.outbound),
+        repositories=RemoteRepositories(config.outbound),
+        github=GitHubRepositories(config.outbound),
+    )
 
 
 def _make_git_imports(
@@ -199,6 +203,24 @@ def _make_git_imports(
     projects = Projects(pool, repositories=repositories)
     remotes = RemoteRepositories(config.outbound)
     return GitImports(pool, queue, projects=projects, settings=settings, repositories=remotes)
+
+
+def _make_github_imports(
+    pool: Pool, queue: JobQueue, config: UseCaseConfig, *, imports: Imports, settings: InstanceSettings
+) -> GitHubImports:
+    repositories = GitHubRepositories(config.outbound)
+    return GitHubImports(pool, queue, imports=imports, settings=settings, repositories=repositories)
+
+
+def _make_standings(pool: Pool, config: UseCaseConfig, *, settings: InstanceSettings) -> UserLimitsReader:
+    return UserLimitsReader(pool, settings=settings, limits=config.limits, longest_pass=config.longest_pass)
+
+
+def _make_webhooks(
+    pool: Pool, config: UseCaseConfig, *, sealer: Sealer, settings: InstanceSettings
+) -> Webhooks:
+    limit = config.webhooks_limit
+    return Webhooks(pool, sealer=sealer, settings=settings, outbound=config.outbound, limit=limit)
 
 
 def _make_exports(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.accounts.models import User
@@ -23,8 +23,8 @@ _REPLACEMENT = f"""(SELECT r.id FROM projects r JOIN jobs j ON j.project_id = r.
     ORDER BY j.id DESC LIMIT 1)"""  # noqa: S608  # fixed texts
 """SQL for the newest project of an import that is to replace project ``p``, and has not done so yet."""
 
-_NEWEST = f"""(WITH newest AS (SELECT {JOB} FROM jobs WHERE project_id = %s AND kind IN {_KINDS}
-                               ORDER BY id DESC LIMIT 1)
+_NEWEST = f"""(WITH newest AS (SELECT {JOB}, progress->'stats' AS stats FROM jobs
+                               WHERE project_id = %s AND kind IN {_KINDS} ORDER BY id DESC LIMIT 1)
     SELECT jsonb_build_object('job', to_jsonb(newest), 'failed', (
         SELECT jsonb_agg(f) FROM (SELECT * FROM failed_relations
             WHERE job_id = newest.id AND lease = newest.lease ORDER BY id DESC LIMIT {_MOST_FAILURES}) f))
@@ -35,11 +35,15 @@ _OF_PATH = _NEWEST % f"coalesce({_REPLACEMENT}, p.id)"
 
 @dataclass(frozen=True, slots=True)
 class FoundImport:
-    """A project, the newest import with its last 100 failures, the newest first, and the project of that."""
+    """A project, the newest import with its last 100 failures, the newest first, and its counts.
+
+    ``stats`` are those of an import from GitHub, once its worker has told some.
+    """
 
     reached: ReachedProject
     job: Job | None
     failed: Sequence[FailedRelation]
+    stats: Mapping[str, object] | None
 
 
 async def find_import(db: Database, user: User | None, reference: str) -> FoundImport | None:
@@ -54,7 +58,6 @@ async def find_import(db: Database, user: User | None, reference: str) -> FoundI
         return None
     found = reached.row["newest_import"]
     if found is None:
-        return FoundImport(reached, None, [])
-    return FoundImport(
-        reached, job_of_document(found["job"]), failed_relations.of_documents(found["failed"] or [])
-    )
+        return FoundImport(reached, None, [], None)
+    failed = failed_relations.of_documents(found["failed"] or [])
+    return FoundImport(reached, job_of_document(found["job"]), failed, found["job"]["stats"])

@@ -159,6 +159,15 @@ async def find_visible_group(db: Database, user: User | None, reference: str) ->
     return VisibleNamespace(group, level)
 
 
+async def find_visible_namespace(db: Database, user: User, full_path: str) -> VisibleNamespace | None:
+    """Return the namespace with this full path; None if there is none that the user may see."""
+    namespace = await find_namespace_by_path(db, full_path)
+    if namespace is None:
+        return None
+    level = await find_namespace_level(db, user, namespace)
+    return VisibleNamespace(namespace, level) if is_visible(user, namespace, level) else None
+
+
 async def find_member_namespace(db: Database, user: User, reference: str) -> VisibleNamespace:
     """Return the namespace with this id or full path, in which the user wants to create something.
 

@@ -9,11 +9,12 @@ from shared.database.pool import Connection
 from shared.errors import Denied, ObjectMissing
 from shared.ledger import objects
 from shared.remote.presigned import S3Object
-from shared.settings.application import GIT, GITLAB_PROJECT, ApplicationSettings
+from shared.settings.application import GIT, GITHUB, GITLAB_PROJECT, ApplicationSettings
 from shared.settings.environment import MIB
 from shared.storage.base import ObjectStore
 from shared.storage.errors import KeyInvalid
 from shared.usecases.errors import ArchiveTaken, ImportTooLarge, StoredArchiveRefused
+from shared.usecases.github_repositories import GitHubRepositories, GitHubSource
 from shared.usecases.imports import Archive, ArchiveClaim, require_archive_name
 from shared.usecases.remote_archives import RemoteArchives
 from shared.usecases.remote_repositories import RemoteRepositories, name_field
@@ -44,24 +45,31 @@ class StoredKey:
     sender: str
 
 
-ArchiveSource: TypeAlias = RemoteUrl | S3Object | StoredKey | GitUrl
+ArchiveSource: TypeAlias = RemoteUrl | S3Object | StoredKey | GitUrl | GitHubSource
 
 
 class ArchiveFinder:
     """Checks whether archives exist and may be imported. It changes nothing."""
 
     def __init__(
-        self, store: ObjectStore, remote: RemoteArchives, *, repositories: RemoteRepositories
+        self,
+        store: ObjectStore,
+        remote: RemoteArchives,
+        *,
+        repositories: RemoteRepositories,
+        github: GitHubRepositories,
     ) -> None:
         self._store = store
         self._remote = remote
         self._repositories = repositories
+        self._github = github
 
     async def find(self, source: ArchiveSource, settings: ApplicationSettings) -> ArchiveClaim:
         """Check the archive, and return a function that claims it within the transaction of its import.
 
         Raises RemoteArchiveRefused, NoArchive, Denied, StoredArchiveRefused and ImportTooLarge, and for a
-        repository FieldsInvalid and RemoteRepositoryRefused. The function raises ArchiveTaken.
+        repository FieldsInvalid and RemoteRepositoryRefused, or what ``GitHubRepositories`` raises. The
+        function raises ArchiveTaken.
         """
         match source:
             case RemoteUrl(url):
@@ -72,6 +80,10 @@ class ArchiveFinder:
                 with name_field():
                     repository = await self._repositories.find(url, settings)
                 return _claim_remote(Archive(source=repository))
+            case GitHubSource():
+                api = await self._github.find_api(source.address, settings)
+                found = await self._github.find(source, api, settings)
+                return _claim_remote(Archive(source=found.source, github=found.order))
             case StoredKey():
                 return await self._find_stored(source, limit=settings.max_import_size * MIB)
             case _:
@@ -100,7 +112,13 @@ class ArchiveFinder:
 
 def import_source(source: ArchiveSource) -> str:
     """Give the name by which administrators switch imports of this source off."""
-    return GIT if isinstance(source, GitUrl) else GITLAB_PROJECT
+    match source:
+        case GitUrl():
+            return GIT
+        case GitHubSource():
+            return GITHUB
+        case _:
+            return GITLAB_PROJECT
 
 
 def _claim_remote(archive: Archive) -> ArchiveClaim:

@@ -16,12 +16,12 @@ from shared.accounts.rate_limits import Quota, RateLimits
 from shared.database.pool import Connection, Database, Pool
 from shared.database.transactions import transaction
 from shared.jobs.failed_relations import FailedRelation
-from shared.jobs.models import ImportOrder, Job, RemoteSource
+from shared.jobs.models import GitHubOrder, ImportOrder, Job, RemoteSource
 from shared.projects import store
 from shared.projects.models import Project
 from shared.projects.rules import NameRefused, check_description, check_name, check_path
 from shared.projects.store import NameTaken, NewProject, ProjectLimitReached
-from shared.settings.application import GITLAB_PROJECT, ApplicationSettings
+from shared.settings.application import GITHUB, GITLAB_PROJECT, ApplicationSettings
 from shared.statuses.imports import find_import
 from shared.usecases.access import (
     VisibleNamespace,
@@ -55,10 +55,14 @@ class ImportRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """The archive of an import: an object in our object storage, or a remote source. One of both is set."""
+    """The archive of an import: an object in our object storage, or a remote source. One of both is set.
+
+    ``github`` says which repository it is, where the source is a GitHub.
+    """
 
     object_id: int | None = None
     source: RemoteSource | None = None
+    github: GitHubOrder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +93,13 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class ImportStatus:
-    """A project, its newest import with its last failures, and the user's access level."""
+    """A project, its newest import with its last failures and its counts, and the user's access level."""
 
     project: Project
     job: Job | None
     failed: Sequence[FailedRelation]
     level: AccessLevel
+    stats: Mapping[str, object] | None
 
 
 ArchiveClaim: TypeAlias = Callable[[Connection], Awaitable[Archive]]
@@ -130,8 +135,13 @@ class Imports:
         settings = settings or await self._settings.current()
         if source not in settings.import_sources:
             raise ImportsDisabled
-        limit = settings.project_import_limit if counts else 0
-        return Admission(settings, await self._limits.count("project_import", user.id, limit=limit))
+        return Admission(settings, await self.count(user, settings, source) if counts else None)
+
+    async def count(self, user: User, settings: ApplicationSettings, source: str) -> Quota | None:
+        """Count an import; those from GitHub have a limit of their own. Raises RateLimited."""
+        if source == GITHUB:
+            return await self._limits.count("github_import", user.id, limit=settings.github_import_limit)
+        return await self._limits.count("project_import", user.id, limit=settings.project_import_limit)
 
     async def uncount(self, quota: Quota | None) -> None:
         """Undo the count of an import whose parameters were invalid."""
@@ -195,6 +205,7 @@ class Imports:
             override_params=request.override_params,
             replaces=to.replaces.full_path if to.replaces else None,
             source=archive.source,
+            github=archive.github,
         )
         job = await self._queue.enqueue(
             db, order, project=project, user=actor, origin=origin, object_id=archive.object_id
@@ -210,12 +221,12 @@ class Imports:
         """
         require_user(actor)
         found = await find_import(self._pool, actor, reference)
-        reached, job, failed = (found.reached, found.job, found.failed) if found else (None, None, [])
-        visible = await require_reached(self._pool, actor, reference, reached)
-        project = visible.project
+        visible = await require_reached(self._pool, actor, reference, found.reached if found else None)
+        assert found is not None  # noqa: S101  # ``require_reached`` raises
+        project, job = visible.project, found.job
         if job is not None and job.project_id != project.id:
             project = await store.find_by_id(self._pool, job.project_id) or project
-        return ImportStatus(project, job, failed, visible.level)
+        return ImportStatus(project, job, found.failed, visible.level, found.stats)
 
     async def _find_permitted_namespace(self, actor: User, reference: str | None) -> Namespace:
         if reference is None:

@@ -24,7 +24,7 @@ from shared.ledger import objects
 from shared.projects import store
 from shared.projects.models import Project
 from shared.sealing.errors import SecretUnreadable
-from shared.settings.application import GIT, GITLAB_PROJECT
+from shared.settings.application import GIT, GITHUB, GITLAB_PROJECT
 from shared.snapshots import lifecycle
 from shared.usecases.errors import NotFound, NotRetriable, RelationImportRunning, RetryGone
 from shared.usecases.exports import ExportableProject, Exports
@@ -82,8 +82,7 @@ class Retries:
             case UploadOrder():
                 return await self._upload(actor, job, project, origin=origin, counts=counts)
             case ImportOrder() | RelationImportOrder():
-                source = GIT if job.kind is JobKind.GIT_IMPORT else GITLAB_PROJECT
-                await self._imports.admit(actor, counts=counts, source=source)
+                await self._imports.admit(actor, counts=counts, source=_source_of(job))
                 return await self._import(actor, job, project, origin=origin)
             case UnknownOrder():
                 raise NotRetriable(_UNKNOWN)
@@ -135,6 +134,17 @@ class Retries:
                 )
             except RelationImportRunning:
                 raise NotRetriable(_RELATION_RUNNING) from None
+
+
+def _source_of(job: Job) -> str:
+    """Give the name by which administrators switch imports of the job's source off."""
+    match job.kind:
+        case JobKind.GIT_IMPORT:
+            return GIT
+        case JobKind.GITHUB_IMPORT:
+            return GITHUB
+        case _:
+            return GITLAB_PROJECT
 
 
 async def _require_place(db: Connection, job: Job, project: Project) -> None:
