@@ -22,6 +22,7 @@ from services.api.crossdock import (
 )
 from services.api.gitlab import (
     exports,
+    github_imports,
     groups,
     health,
     imports,
@@ -33,6 +34,7 @@ from services.api.gitlab import (
     repository,
     users,
 )
+from services.api.gitlab.github_errors import render_github_error
 from services.api.http.endpoint import BodyKind, Endpoint
 from services.api.pages import documentation, download, problems, sign_in
 from shared.accounts.models import Scope
@@ -54,6 +56,7 @@ READS_USERS = Endpoint(scopes=(Scope.READ_USER,))
 OF_ANY_TOKEN = Endpoint(any_scope=True)
 UPLOAD = Endpoint(body=BodyKind.UPLOAD)
 CONTENT = Endpoint(body=BodyKind.CONTENT)
+GITHUB_IMPORT = Endpoint(errors=render_github_error)
 SHOWS_SECRET = Endpoint(keeps_answer=False)
 SIGN_IN = Endpoint(identifies=False, errors=sign_in.render_sign_in_error)
 DOWNLOAD_PAGE = Endpoint(identifies=False, errors=download.render_download_error)
@@ -173,6 +176,9 @@ ROUTES = [
     _route("POST", "/api/v4/projects/import-relation/authorize", imports.authorize),
     _route("POST", "/api/v4/projects/remote-import", imports.create_remote),
     _route("POST", "/api/v4/projects/remote-import-s3", imports.create_from_s3),
+    _route("POST", "/api/v4/import/github", github_imports.create, GITHUB_IMPORT),
+    _route("POST", "/api/v4/import/github/cancel", github_imports.cancel),
+    _route("POST", "/api/v4/import/github/gists", github_imports.create_gists),
     _route("GET", "/api/v4/projects/:id", projects.show),
     _route("PUT", "/api/v4/projects/:id", projects.update),
     _route("DELETE", "/api/v4/projects/:id", projects.delete),

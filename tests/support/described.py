@@ -19,7 +19,18 @@ from shared.accounts.namespaces import create_group
 from shared.accounts.tokens import create_token, find_by_token
 from shared.git.packet_lines import FLUSH, packet
 from shared.jobs import store as jobs
-from shared.jobs.models import ExportOrder, Job, Outcome, RelationImportOrder, UploadOutcome, UploadTarget
+from shared.jobs.models import (
+    ExportOrder,
+    GitHubOrder,
+    ImportOrder,
+    Job,
+    Outcome,
+    RelationImportOrder,
+    RemoteSource,
+    SourceForm,
+    UploadOutcome,
+    UploadTarget,
+)
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.people.people_map import PeopleMap, Row
 from shared.projects.people_maps import MapOwner, set_map
@@ -68,7 +79,7 @@ class World:
     """The application, its administrator, and the ids of what there is, by kind.
 
     What is ``kept`` is for reading, and what is ``changed`` for all else. ``files`` is a server of archives,
-    and of repositories.
+    of repositories, and a GitHub whose repositories are one and the same.
     """
 
     api: Api
@@ -102,6 +113,10 @@ class World:
     def new_job(self) -> int:
         """The id of a new job, which waits."""
         return self.background.run(_new_job(self.api, self.root, self.new_name())).id
+
+    def new_github_import(self) -> int:
+        """The id of a new project, whose import from GitHub waits."""
+        return self.background.run(_new_github_import(self.api, self.root, self.new_name())).project_id
 
     def failed_job(self) -> int:
         """The id of a job that failed."""
@@ -170,11 +185,19 @@ async def _answer_as_file(request: web.Request) -> web.Response:
     if request.path.endswith("/info/refs"):
         body = packet(b"version 2\n") + FLUSH
         return web.Response(body=body, content_type="application/x-git-upload-pack-advertisement")
+    if request.path.startswith("/api/v3/repositories/"):
+        return web.json_response({"id": 7, "full_name": "octo/hello"})
     return web.Response(headers=_FILE)
 
 
 async def _new_job(api: Api, root: User, name: str) -> Job:
     return await api.job(await api.project(root, name), root)
+
+
+async def _new_github_import(api: Api, root: User, name: str) -> Job:
+    source = RemoteSource(url="sealed", form=SourceForm.GITHUB)
+    order = ImportOrder(source=source, github=GitHubOrder(full_name="octo/hello", repository_id=7))
+    return await api.job(await api.project(root, name), root, order)
 
 
 async def _new_token(api: Api, root: User) -> str:

@@ -48,6 +48,11 @@ def _s3_import(world: World) -> Parts:
     return {"body": {"path": world.new_name(), **dict.fromkeys(keys, "us-east-1")}}
 
 
+def _github_import(world: World) -> Parts:
+    given = {"personal_access_token": "ghp_1", "repo_id": 7, "target_namespace": "root"}
+    return {"body": given | {"new_name": world.new_name(), "github_hostname": world.files}}
+
+
 def _new_member(world: World) -> Parts:
     return {"body": {"user_id": world.new_user(), "access_level": 10}}
 
@@ -111,6 +116,8 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "importRemoteProject": _remote_import,
     "importS3Project": _s3_import,
     "importFromGit": _git_import,
+    "importGitHubRepository": _github_import,
+    "cancelGitHubImport": lambda world: {"body": {"project_id": world.new_github_import()}},
     "exportProject": lambda _: {"body": {"description": "d"}},
     "exportRelations": lambda _: {"body": {"batched": False}},
     "downloadRelation": lambda _: _RELATION,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from services.api.http.responses import timestamp
 from shared.accounts.models import AccessLevel, Namespace, NamespaceKind, User
 from shared.jobs.failed_relations import FailedRelation
-from shared.jobs.models import Job, JobKind, JobState, RelationImportOrder
+from shared.jobs.models import ImportOrder, Job, JobKind, JobState, RelationImportOrder
 from shared.projects.models import Project
 from shared.snapshots.statistics import Statistics
 from shared.usecases.imports import ScheduledJob
@@ -30,6 +30,7 @@ _RELATION_STATUS = {
     JobState.FAILED: "failed",
     JobState.CANCELED: "failed",  # GitLab knows no other end
 }
+_NO_STATS: Mapping[str, object] = {"fetched": {}, "imported": {}}
 _FINISHED = 1
 _SHORT = 8
 _MASKED_ERROR = "Ask a maintainer to check the import status for more details."
@@ -50,7 +51,12 @@ def identity(project: Project) -> dict[str, object]:
 
 
 def import_status(
-    project: Project, job: Job | None, failed: Sequence[FailedRelation], *, maintains: bool
+    project: Project,
+    job: Job | None,
+    failed: Sequence[FailedRelation],
+    *,
+    maintains: bool,
+    stats: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """Make the status of an import. Only maintainers of the project see why it failed."""
     return identity(project) | {
@@ -59,7 +65,28 @@ def import_status(
         "correlation_id": job.correlation_id if job else None,
         "failed_relations": [failed_relation(failure, maintains=maintains) for failure in failed],
         "import_error": import_error(job, maintains=maintains),
-        "stats": None,
+        "stats": stats or _NO_STATS if job and job.kind is JobKind.GITHUB_IMPORT else None,
+    }
+
+
+def github_import(project: Project, job: Job) -> dict[str, object]:
+    """Make a project that is imported from GitHub."""
+    order = job.order
+    assert isinstance(order, ImportOrder)  # noqa: S101  # of this kind of job
+    assert order.github is not None  # noqa: S101  # it has its source
+    source, status = order.github.full_name, _IMPORT_STATUS[job.state]
+    return {
+        "id": project.id,
+        "name": project.name,
+        "full_path": f"/{project.full_path}",
+        "full_name": project.full_name,
+        "refs_url": f"/{project.full_path}/refs",
+        "forked": False,
+        "import_source": source,
+        "import_status": status,
+        "human_import_status_name": status,
+        "provider_link": f"/{source}",
+        "relation_type": None,
     }
 
 
@@ -211,8 +238,11 @@ def project_details(details: ProjectDetails, *, external_url: str) -> dict[str, 
     entity |= {"default_branch": details.default_branch, "empty_repo": details.is_empty}
     if details.statistics is not None:
         entity["statistics"] = _statistics(details.statistics)
+    # GitLab shows maintainers the address without its credentials. Here all of it is sealed.
+    address = {"import_url": None} if maintains else {}
     return (
         entity
+        | address
         | {key: imported[key] for key in ("import_status", "import_type")}
         | {"import_error": import_error(details.imported, maintains=maintains)}
     )

@@ -14,7 +14,7 @@ from shared.accounts.errors import ScopeInsufficient, TokenUnusable, UsernameTak
 from shared.accounts.members import AlreadyMember
 from shared.accounts.rate_limits import RateLimited
 from shared.admission import ShareUsed
-from shared.usecases.errors import FieldsInvalid, NoArchive, NotAuthorized, NotFound
+from shared.usecases.errors import FieldsInvalid, NoArchive, NotAuthorized, NotFound, OwnerRequired
 
 
 def render_gitlab_error(_request: web.Request, error: errors.CrossdockError) -> web.Response:
@@ -59,7 +59,7 @@ def text_of(error: errors.CrossdockError) -> str:
             return "Username has already been taken"
         case AlreadyMember():
             return "Member already exists"
-        case NotAuthorized():
+        case NotAuthorized() | OwnerRequired():
             return str(error)
         case http.ForeignForm():
             return "403 Forbidden"

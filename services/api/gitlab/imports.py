@@ -86,7 +86,8 @@ async def show(request: web.Request) -> web.Response:
     """GET /projects/:id/import."""
     found = await use_cases(request).imports.status(find_caller(request), request.match_info["id"])
     maintains = found.level >= AccessLevel.MAINTAINER
-    return json_response(import_status(found.project, found.job, found.failed, maintains=maintains))
+    entity = import_status(found.project, found.job, found.failed, maintains=maintains, stats=found.stats)
+    return json_response(entity)
 
 
 async def relation_imports(request: web.Request) -> web.Response:

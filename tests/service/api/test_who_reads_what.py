@@ -252,6 +252,7 @@ TESTED_ELSEWHERE = {
     "POST /api/v4/projects/{id}/import/git": "test_api_git_imports.py",
     "POST /api/v4/projects/remote-import": "test_api_remote_imports.py",
     "POST /api/v4/projects/remote-import-s3": "test_api_remote_imports_s3.py",
+    **{f"POST /api/v4/import/github{end}": "github/test_imports.py" for end in ("", "/cancel", "/gists")},
     "GET /api/crossdock/v1/events": "test_event_streams.py",
     "GET /api/crossdock/v1/jobs": "test_crossdock_lists.py",
     "POST /api/crossdock/v1/jobs/retry": "test_bulk_retries.py",
