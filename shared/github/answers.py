@@ -81,6 +81,7 @@ class Milestone(Struct, frozen=True):
 class Asset(Struct, frozen=True):
     """A file of a release."""
 
+    id: int
     name: str
     browser_download_url: str
     created_at: datetime

@@ -150,6 +150,7 @@ class ReleaseMapper:
             raise Unmappable("Tag has already been taken")
         author = author_of(release.author)
         text = self._texts.format(release.body or "", author, uploads=uploads)
+        text = "\n\n".join(filter(None, (text, _files(release.assets, uploads))))
         record = ReleaseRecord(
             tag=tag,
             description=text or f"Release for tag {tag}",
@@ -159,10 +160,20 @@ class ReleaseMapper:
             updated_at=moment(release.created_at),
             name=without_nul(release.name or "") or tag,
             released_at=moment(release.published_at or self._origin.now),
-            links=_links(release.assets),
+            links=_links(each for each in release.assets if each.browser_download_url not in uploads),
         )
         self._tags.add(tag)
         return record
+
+
+def _files(assets: Iterable[Asset], uploads: Mapping[str, str]) -> str:
+    """List the files of a release that are uploads: its links have to lead to another server."""
+    there = [asset for asset in assets if asset.browser_download_url in uploads]
+    return "\n".join(f"* [{_escaped(asset.name)}]({uploads[asset.browser_download_url]})" for asset in there)
+
+
+def _escaped(name: str) -> str:
+    return re.sub(r"([\\\[\]])", r"\\\1", without_nul(name))
 
 
 def _links(assets: Iterable[Asset]) -> list[LinkRecord]:

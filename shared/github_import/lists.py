@@ -146,6 +146,17 @@ _SUBJECTS_OF_PARTS = {
 }
 
 
+def attachment_type(name: str) -> ObjectType | None:
+    """Give what files count as that the texts of a list name; None for a list without texts."""
+    of_list = {
+        RELEASES.name: ObjectType.RELEASE_ATTACHMENT,
+        ISSUES.name: ObjectType.ISSUE_ATTACHMENT,
+        PULLS.name: ObjectType.MERGE_REQUEST_ATTACHMENT,
+    }
+    is_part = name.startswith(("issues/", "pulls/"))
+    return ObjectType.NOTE_ATTACHMENT if is_part else of_list.get(name)
+
+
 def subject_of(name: str) -> tuple[ObjectType, dict[str, int | str]]:
     """Give what a list is of that GitHub did not give whole, and how that is identified."""
     if name in _SUBJECTS:

@@ -15,11 +15,13 @@ from shared.github_import.fetcher import Fetcher, FetchLimits
 from shared.github_import.pages import PageStore
 from shared.github_import.people import MappedPeople
 from shared.github_import.source import GitHubSource
+from shared.github_import.uploads import UploadEvents
 from shared.gitlab.visibility import Visibility
 from shared.jobs.models import ImportOrder, Job, Lease
 from shared.jobs.progress import Phase, Progress
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.people.people_map import PeopleMap
+from shared.projects import people_maps
 from shared.projects.content import ProjectGone
 from shared.remote.client import RemoteClient
 from shared.remote.errors import BlockedUrl, Reason
@@ -79,13 +81,19 @@ class GitHubOpener:
         progress.begin(Phase.FETCHING)
         fetcher = Fetcher(client, pages, order.github, limits=limits, progress=progress)
         repository = await fetcher.fetch()
+        origin = self._origin(job, repository, place, people=await self._people(job.project_id))
         return GitHubSource(
             git=self._git(job, remote, address, repository, place),
             pages=pages,
             repository=repository,
-            origin=self._origin(job, repository, place, people=MappedPeople(PeopleMap())),
+            origin=origin,
             visibility=place.visibility,
+            uploads=UploadEvents(pages, origin, remote=remote, address=address, stages=order.github.stages),
         )
+
+    async def _people(self, project_id: int) -> MappedPeople:
+        stored = await people_maps.find_map_for(self._pool, project_id)
+        return MappedPeople(PeopleMap() if stored is None else stored.people)
 
     def _git(
         self, job: Job, remote: RemoteClient, address: ApiAddress, repository: Repository, place: _Place

@@ -170,6 +170,19 @@ class PageStore:
                 yield row["list"], row["error"]
             last = rows[-1]["list"]
 
+    async def every(self) -> AsyncGenerator[tuple[str, Sequence[Raw]], None]:
+        """Give the names and the items of all pages, in the order of names."""
+        place: tuple[str, int] | None = ("", -1)
+        while place is not None:
+            rows = await self._pool.fetch(
+                """SELECT list, page, body FROM github_pages
+                   WHERE job_id = $1 AND (list, page) > ($2, $3) ORDER BY list, page LIMIT $4""",
+                self._lease.job_id, *place, _AT_ONCE,
+            )  # fmt: skip
+            for row in rows:
+                yield row["list"], await _items(row)
+            place = (rows[-1]["list"], rows[-1]["page"]) if rows else None
+
     async def _read(self, name: str, *, behind: int) -> Sequence[Row]:
         return await self._pool.fetch(
             """SELECT page, size, error, body FROM github_pages

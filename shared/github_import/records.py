@@ -19,6 +19,7 @@ from shared.github.statistics import Mapped, MappingFailure, Tally
 from shared.github_import import lists
 from shared.github_import.lists import is_pull_request, peek
 from shared.github_import.pages import PageStore
+from shared.github_import.uploads import Uploads
 from shared.gitlab.record_json import record_line
 from shared.restore.failures import Failure
 from shared.restore.reading import Reading
@@ -45,10 +46,11 @@ class RelationLines:
     request with all of its answers.
     """
 
-    def __init__(self, pages: PageStore, origin: Origin, reading: Reading) -> None:
+    def __init__(self, pages: PageStore, origin: Origin, reading: Reading, uploads: Uploads) -> None:
         self._pages = pages
         self._origin = origin
         self._reading = reading
+        self._uploads = uploads
         self._catalogue = Catalogue()
         self._total = Tally()
 
@@ -61,6 +63,10 @@ class RelationLines:
         yield "protected_branches", self._protected_branches(repository)
         yield "issues", self._issues()
         yield "merge_requests", self._merge_requests()
+
+    async def count_others(self, tally: Tally) -> None:
+        """Count what was imported beside the records."""
+        await self._count(tally)
 
     async def complete(self) -> None:
         """Tell of the lists that GitHub did not give whole, and count what there is."""
@@ -98,7 +104,8 @@ class RelationLines:
         async for items in self._items(lists.RELEASES.name):
             for item in items:
                 tally = Tally()
-                for line in map(record_line, mapper.map([item], tally)):
+                uploads = self._uploads.of_release(item)
+                for line in map(record_line, mapper.map([item], tally, uploads=uploads)):
                     yield line
                 await self._count(tally)
 
@@ -129,8 +136,10 @@ class RelationLines:
                 if is_pull_request(item):
                     continue
                 timeline, comments, _ = await self._activity(peek(item).number)
-                work = partial(mapper.map, item, timeline, comments=comments)
-                line = await self._line(work, [item, *timeline, *comments])
+                every = [item, *timeline, *comments]
+                uploads = self._uploads.of(every)
+                work = partial(mapper.map, item, timeline, comments=comments, uploads=uploads)
+                line = await self._line(work, every)
                 if line is not None:
                     yield line
 
@@ -145,7 +154,8 @@ class RelationLines:
                     item, timeline, _unique(on_lines.items), comments=comments, reviews=reviews
                 )
                 every = [item, *timeline, *on_lines.items, *comments, *reviews]
-                line = await self._line(partial(mapper.map, answers), every)
+                work = partial(mapper.map, answers, uploads=self._uploads.of(every))
+                line = await self._line(work, every)
                 if line is not None:
                     yield line
 

@@ -17,6 +17,7 @@ from shared.github.origin import Origin
 from shared.github_import import lists
 from shared.github_import.pages import PageStore
 from shared.github_import.records import Lines, RelationLines
+from shared.github_import.uploads import UploadEvents
 from shared.gitlab.layout import relation_file
 from shared.gitlab.record_json import escaped
 from shared.gitlab.visibility import Visibility
@@ -38,17 +39,23 @@ class GitHubSource:
     repository: Repository
     origin: Origin
     visibility: Visibility
+    uploads: UploadEvents
 
     async def events(self, reading: Reading) -> AsyncGenerator[ArchiveEvent, None]:
         """Give the events. Raises RepositoryError, RemoteError, BlockedUrl and ArchiveError."""
         reading.budget.earn(self.pages.size)
-        records = RelationLines(self.pages, self.origin, reading)
+        files = self.uploads
+        records = RelationLines(self.pages, self.origin, reading, files.uploads)
         for event in self.git.head(await self._document(records)):
             yield event
         git = replace(self.git, make_branches=self._make_branches)
         async with aclosing(git.repositories(reading)) as events:
             async for event in events:
                 yield event
+        async with aclosing(files.events(self.git, reading)) as events:
+            async for event in events:
+                yield event
+        await records.count_others(files.tally)
         for name, lines in records.relations(self.repository):
             async with aclosing(self._relation(name, lines)) as events:
                 async for event in events:

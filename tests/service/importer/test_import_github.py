@@ -21,6 +21,9 @@ from shared.jobs import store as jobs
 from shared.jobs.models import GitHubOrder, GitHubStages, ImportOrder, Job, RemoteSource, SourceForm
 from shared.jobs.progress import Progress
 from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.people.people_map import PeopleMap, Row
+from shared.projects import people_maps
+from shared.projects.people_maps import MapOwner
 from shared.remote.resolver import TableResolver
 from shared.settings.application import ApplicationSettings
 from tests.support.git import git, references
@@ -282,3 +285,107 @@ async def test_a_repository_that_git_does_not_give_ends_the_attempt(hub: Hub) ->
     with pytest.raises(CrossdockError) as raised:
         await hub.dock.importer.run(job, await claimed(hub.dock.pool, job), Progress())
     assert raised.value.code == "git_not_found"
+
+
+def uploads(out: dict[str, bytes]) -> dict[str, bytes]:
+    """The uploads, by their names behind the secret."""
+    return {name.split("/")[2]: data for name, data in out.items() if name.startswith("uploads/") and data}
+
+
+def _with_files(hub: Hub) -> Repository:
+    """A repository with a file in a text of each kind, one of them in two."""
+    github, repository = hub.github, hub.repository()
+    picture = github.attachment("/user-attachments/assets/0b1c", b"picture")
+    notes = github.attachment("/octo/one/files/1/notes.txt", b"notes", "text/plain")
+    repository.issue("One", body=f"![x]({picture})").comment(f"again {picture} and [notes]({notes})")
+    repository.pull("Two", body=f"![x]({picture})").review("COMMENTED").remark(f"see {notes}")
+    octo = github.user("octo")
+    repository.release("v1", by=octo, body=f"With {picture}").asset("a.bin", b"binary")
+    return repository
+
+
+async def test_files_in_texts_become_uploads_where_that_is_wanted(hub: Hub) -> None:
+    imported = await hub.run(_with_files(hub), attachments_import=True)
+    assert (imported.error, await hub.dock.failures(imported)) == (None, [])
+    out = files(await hub.dock.run_export())
+    assert uploads(out) == {"0b1c.png": b"picture", "notes.txt": b"notes"}
+    (issue,), (request,) = records(out, "issues"), records(out, "merge_requests")
+    (release,) = records(out, "releases")
+    (path,) = (f"/{name}" for name in out if name.endswith("/0b1c.png"))
+    assert f"![x]({path})" in issue["description"]
+    assert f"![x]({path})" in request["description"]
+    assert f"again {path} and [notes](/uploads/" in issue["notes"][0]["note"]
+    assert "see /uploads/" in request["notes"][0]["note"]
+    assert release["description"].endswith(f"With {path}")
+    assert [each["name"] for each in release["links"]] == ["a.bin"]
+    stats = imported.progress.stats
+    assert stats is not None
+    counts = {name: count for name, count in stats["imported"].items() if "attachment" in name}
+    assert counts == {
+        "issue_attachment": 1, "merge_request_attachment": 1, "note_attachment": 3, "release_attachment": 1,
+    }  # fmt: skip
+    assert stats["fetched"] == stats["imported"]
+
+
+async def test_files_stay_where_they_are_unless_they_are_wanted(hub: Hub) -> None:
+    out = await hub.whole(_with_files(hub))
+    assert uploads(out) == {}
+    (issue,) = records(out, "issues")
+    assert f"{hub.github.site.web}/user-attachments/assets/0b1c" in issue["description"]
+
+
+async def test_files_of_releases_become_uploads_where_that_is_wanted(hub: Hub) -> None:
+    out = await hub.whole(_with_files(hub), release_assets_import=True)
+    assert uploads(out) == {"a.bin": b"binary"}
+    (release,) = records(out, "releases")
+    assert release["links"] == []
+    assert "\n\n* [a.bin](/uploads/" in release["description"]
+
+
+@pytest.mark.parametrize("status", [403, 404, 410, 429, 502])
+async def test_a_file_that_cannot_be_had_is_a_failure_and_its_address_stays(hub: Hub, status: int) -> None:
+    repository = hub.repository()
+    picture = hub.github.attachment("/user-attachments/assets/0b1c", b"picture")
+    repository.issue("One", body=f"![x]({picture})")
+    hub.github.fail("user-attachments", status, times=100)
+    imported = await hub.run(repository, attachments_import=True)
+    (failure,) = await hub.dock.failures(imported)
+    assert (imported.error, failure.relation) == (None, "issue_attachment")
+    named = await hub.dock.pool.fetchval("SELECT external_identifiers FROM failed_relations")
+    assert named == {"attachment_url": picture}
+    out = files(await hub.dock.run_export())
+    (issue,) = records(out, "issues")
+    assert issue["description"].endswith(f"![x]({picture})")
+    assert uploads(out) == {}
+
+
+@pytest.mark.parametrize("packed_up_to", [0, 1_000_000])
+async def test_a_file_that_breaks_off_is_a_failure_and_no_upload(hub: Hub, packed_up_to: int) -> None:
+    hub.dock.packed_up_to = packed_up_to
+    repository = hub.repository()
+    picture = hub.github.attachment("/user-attachments/assets/0b1c", b"picture" * 1000)
+    repository.issue("One", body=f"![x]({picture})")
+    hub.github.cut("/stored/attachments", after=100, times=100)
+    imported = await hub.run(repository, attachments_import=True)
+    assert [each.relation for each in await hub.dock.failures(imported)] == ["issue_attachment"]
+    assert uploads(files(await hub.dock.run_export())) == {}
+
+
+async def test_the_token_goes_to_github_and_to_nobody_who_is_named_in_a_text(hub: Hub) -> None:
+    repository = hub.repository()
+    picture = hub.github.attachment("/user-attachments/assets/0b1c", b"picture")
+    repository.issue("One", body=f"{picture} https://user-images.githubusercontent.com/1/2-3.png")
+    await hub.run(repository, attachments_import=True)
+    hosts = {each.host.partition(":")[0] for each in hub.github.asked if "Authorization" in each.headers}
+    assert hosts == {"api.github.test", "github.test"}
+
+
+async def test_people_of_the_map_of_the_project_are_the_authors(hub: Hub) -> None:
+    octo = hub.github.user("octo")
+    repository = hub.repository()
+    repository.issue("Mapped", by=octo, body="Hello").comment("Not mapped", by=hub.github.user("eve"))
+    row = Row(import_type="github", source_user_identifier=str(octo.id), gitlab_username="octavia")
+    await people_maps.set_map(hub.dock.pool, MapOwner(project_id=1), PeopleMap((row,)), author="ann")
+    (issue,) = records(await hub.whole(repository), "issues")
+    assert issue["description"] == "Hello"
+    assert issue["notes"][0]["note"] == "*Created by: eve*\n\nNot mapped"

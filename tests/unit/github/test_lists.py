@@ -80,7 +80,7 @@ def test_a_failed_milestone_is_told_by_number_and_title() -> None:
 
 
 def test_a_release_has_its_text_and_its_files_as_links() -> None:
-    file = {"name": "a.zip", "browser_download_url": "https://x.example/a.zip"} | {
+    file = {"id": 1, "name": "a.zip", "browser_download_url": "https://x.example/a.zip"} | {
         "created_at": AT, "updated_at": AT,
     }  # fmt: skip
     [told] = releases(release("v1.0", assets=[file, file]))
@@ -134,3 +134,20 @@ def test_the_catalogue_finds_labels_and_milestones() -> None:
 def test_members_that_are_not_mapped_are_ignored() -> None:
     read = msgspec.json.decode(raw({"id": 7, "full_name": "octo/hello", "owner": ANN}), type=Repository)
     assert read == Repository(7, "octo/hello")
+
+
+def test_files_of_a_release_that_are_uploads_are_listed_in_its_text_and_are_no_links() -> None:
+    address = "https://x.example/a.zip"
+    file = {
+        "id": 1,
+        "name": "a [b]\\.zip",
+        "browser_download_url": address,
+        "created_at": AT,
+        "updated_at": AT,
+    }
+    other = file | {"name": "c.zip", "browser_download_url": "https://x.example/c.zip"}
+    uploads = {address: "/uploads/1/a.zip"}
+    mapper = ReleaseMapper(ORIGIN, set())
+    (record,) = mapper.map([release(body="Text", assets=[file, other])], Tally(), uploads=uploads)
+    assert record.description.endswith("Text\n\n* [a \\[b\\]\\\\.zip](/uploads/1/a.zip)")
+    assert [link.name for link in record.links] == ["c.zip"]

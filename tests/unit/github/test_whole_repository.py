@@ -41,6 +41,7 @@ from tests.support.github_answers import (
 )
 
 ASSET = {
+    "id": 1,
     "name": "a.zip",
     "browser_download_url": "https://x.example/a.zip",
     "created_at": AT,
