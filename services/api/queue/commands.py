@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.api.gitlab.requests.exports import read_order
+from services.api.gitlab.requests.github_imports import read_github_source
 from services.api.gitlab.requests.imports import read_import, read_remote, read_s3
 from services.api.http.parameters import ParameterReader
 from services.api.queue.models import Command, Effect
@@ -15,11 +16,14 @@ from shared.usecases.imports import ImportRequest, ScheduledJob
 from shared.usecases.jobs import Jobs
 from shared.usecases.remote_imports import RemoteImports
 
-_SOURCES = ("url", "s3", "key", "git")
+_SOURCES = ("url", "s3", "key", "git", "github")
 
 
 class ImportCommand:
-    """``import.requested``: imports an archive from a URL, a bucket or our storage, or a repository."""
+    """``import.requested``: imports an archive from a URL, a bucket or our storage, or a repository.
+
+    Of GitHub it takes the issues and pull requests as well.
+    """
 
     def __init__(self, imports: RemoteImports) -> None:
         self._imports = imports
@@ -52,6 +56,8 @@ def _read_import(given: Mapping[str, object], *, sender: str) -> tuple[ImportReq
             return read_s3({**rest, **bucket})
         case "git":
             return _read_git(ParameterReader(rest), source)
+        case "github":
+            return _read_github(ParameterReader(rest), source)
         case _:
             return _read_stored(ParameterReader(rest), source, sender=sender)
 
@@ -74,6 +80,17 @@ def _read_git(reader: ParameterReader, source: Mapping[str, object]) -> tuple[Im
     url = ParameterReader(own.mapping("git"), prefix="source[git]").text("url") or ""
     reader.problems += own.problems
     return read_import(reader), GitUrl(url)
+
+
+def _read_github(
+    reader: ParameterReader, source: Mapping[str, object]
+) -> tuple[ImportRequest, ArchiveSource]:
+    reader.require("path", or_null=True)
+    own = ParameterReader(source, prefix="source")
+    inner = ParameterReader(own.mapping("github"), prefix="source[github]")
+    repository = read_github_source(inner)
+    reader.problems += own.problems or inner.problems
+    return read_import(reader), repository
 
 
 class ExportCommand:

@@ -11,9 +11,17 @@ from shared.broker.base import MAX_BODY_BYTES, Message
 from shared.logs import describe
 from shared.remote.masking import mask_url
 
-_ADDRESSES = frozenset({"url"})
+_ADDRESSES = frozenset({"url", "github_hostname"})
 _SECRETS = frozenset(
-    {"access_key_id", "secret_access_key", "session_token", "private_token", "access_token", "password"}
+    {
+        "access_key_id",
+        "secret_access_key",
+        "session_token",
+        "private_token",
+        "access_token",
+        "password",
+        "personal_access_token",
+    }
 )
 _HIDDEN = "*****"
 _log = structlog.get_logger()

@@ -95,10 +95,10 @@ def test_what_is_no_pair_is_no_setting(setting: str, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("kind", "data", "status", "reason"),
     [
-        ("import.requested", {}, 400, "source must have exactly one of url, s3, key, git"),
+        ("import.requested", {}, 400, "source must have exactly one of url, s3, key, git, github"),
         (
             "import.requested", {"path": "p", "source": {"url": "https://x", "key": "k"}}, 400,
-            "source must have exactly one of url, s3, key, git",
+            "source must have exactly one of url, s3, key, git, github",
         ),
         ("import.requested", {"source": {"url": "https://x"}}, 400, "path is missing"),
         (

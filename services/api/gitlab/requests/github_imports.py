@@ -18,11 +18,9 @@ _LARGEST_PAGE = 100
 def read_github_import(given: Mapping[str, object]) -> GitHubImportRequest:
     """Read a request for an import. Raises ParametersInvalid."""
     reader = ParameterReader(given)
-    reader.require(TOKEN, or_null=True)
-    reader.require("repo_id", or_null=True)
+    source = read_github_source(reader)
     namespace = _required_text(reader, given, "target_namespace")
     name = reader.text("new_name")
-    source = read_github_source(reader)
     reader.finish()
     return GitHubImportRequest(source=source, namespace=namespace, name=(name or "").strip() or None)
 
@@ -33,6 +31,8 @@ def read_github_source(reader: ParameterReader) -> GitHubSource:
     A request may say what GitLab does where GitHub is slow (``timeout_strategy``): here that is one and the
     same, as a job goes on where it was.
     """
+    reader.require(TOKEN, or_null=True)
+    reader.require("repo_id", or_null=True)
     token, repository_id = reader.text(TOKEN) or "", reader.integer("repo_id", default=0)
     address = reader.text("github_hostname")
     stages = read_stages(reader.mapping("optional_stages"))
