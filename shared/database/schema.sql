@@ -674,6 +674,18 @@ CREATE TABLE people_maps (
 );
 
 
+-- 0091_mapped_snapshots
+CREATE TABLE mapped_snapshots (
+    base_id     bigint NOT NULL,
+    digest      bytea NOT NULL,
+    snapshot_id bigint NOT NULL,
+    CONSTRAINT mapped_snapshots_pkey PRIMARY KEY (base_id),
+    CONSTRAINT mapped_snapshots_base_id_fkey FOREIGN KEY (base_id) REFERENCES snapshots(id) ON DELETE CASCADE,
+    CONSTRAINT mapped_snapshots_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
+);
+CREATE INDEX mapped_snapshots_snapshot ON mapped_snapshots (snapshot_id);
+
+
 -- made by migrate itself
 CREATE TABLE schema_migrations (
     number     integer NOT NULL,

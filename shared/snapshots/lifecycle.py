@@ -122,6 +122,11 @@ async def pin(pool: Pool, lease: Lease) -> Pinned | None:
     return Pinned(row["pinned"], body_runs.body_of(row)) if row["pinned"] is not None else None
 
 
+async def name_exported(db: Connection, job_id: int, snapshot_id: int) -> None:
+    """Have an export that ends name the snapshot that it has exported, in place of the pinned one."""
+    await db.execute("UPDATE jobs SET snapshot_id = $2 WHERE id = $1", job_id, snapshot_id)
+
+
 async def current(db: Database, project_id: int) -> int | None:
     """Give the project's current snapshot; None where it has no content."""
     snapshot_id: int | None = await db.fetchval("SELECT snapshot_id FROM projects WHERE id = $1", project_id)
