@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 
 from services.exporter.composer import ArchiveComposer
 from services.exporter.file_name import file_name
+from services.exporter.people_mapper import PeopleMapper
 from services.exporter.planner import ArchivePlanner
 from shared.assembly.blocks import BlockReader
 from shared.database.pool import Connection, Pool
@@ -24,6 +25,7 @@ from shared.settings.store import SettingsProvider
 from shared.snapshots import lifecycle, lookups
 from shared.snapshots.contents import OF_HEAD
 from shared.snapshots.laying_out import body_of
+from shared.snapshots.lifecycle import Pinned
 from shared.snapshots.models import Body, PlacedEntry
 from shared.storage.base import ObjectStore
 
@@ -59,6 +61,7 @@ class Exporter:
     ) -> None:
         self._pool = pool
         self._store = store
+        self._people = PeopleMapper(pool, store)
         self._planner = ArchivePlanner(pool, store, blocks)
         self._settings = settings
         self._announce = announce
@@ -79,8 +82,19 @@ class Exporter:
         """Plan the archive and end the job. Return the job of its upload, if there is one."""
         progress.begin(Phase.PREPARING)
         pinned = await lifecycle.pin(self._pool, lease)
-        snapshot_id = None if pinned is None else pinned.snapshot_id
         content = await project_content(self._pool, job.project_id)
+        async with self._people.mapped(pinned, content, job, lease, progress) as exported:
+            mapped = None if exported is pinned or exported is None else exported.snapshot_id
+            async with self._planned(job, progress, content, exported) as plan:
+                progress.begin(Phase.COMMITTING)
+                return await self._record(job, lease, plan, content, progress=progress, mapped=mapped)
+
+    @asynccontextmanager
+    async def _planned(
+        self, job: Job, progress: Progress, content: ProjectContent, pinned: Pinned | None
+    ) -> AsyncIterator[ArchivePlan]:
+        """Give the archive of a snapshot; record it before the block ends."""
+        snapshot_id = None if pinned is None else pinned.snapshot_id
         body = None if pinned is None else await body_of(self._pool, pinned)
         stored = {} if snapshot_id is None else await self._stored(snapshot_id)
         progress.begin(Phase.WRITING)
@@ -90,8 +104,7 @@ class Exporter:
                 await require_objects(self._pool, self._store, snapshot_id)
             _count(progress, plan, body, stored)
             async with self._composed(plan, progress) as made:
-                progress.begin(Phase.COMMITTING)
-                return await self._record(job, lease, made, content, progress=progress)
+                yield made
 
     def _composed(self, plan: ArchivePlan, progress: Progress) -> AbstractAsyncContextManager[ArchivePlan]:
         return nullcontext(plan) if self._composer is None else self._composer.compose(plan, progress)
@@ -102,14 +115,26 @@ class Exporter:
         return {each.entry.name: each for each in found}
 
     async def _record(
-        self, job: Job, lease: Lease, plan: ArchivePlan, content: ProjectContent, *, progress: Progress
+        self,
+        job: Job,
+        lease: Lease,
+        plan: ArchivePlan,
+        content: ProjectContent,
+        *,
+        progress: Progress,
+        mapped: int | None,
     ) -> Job | None:
-        """Record the archive for its user, and end the job in the same transaction."""
+        """Record the archive for its user, and end the job in the same transaction.
+
+        ``mapped`` is the snapshot, where a map of people had another one exported than the pinned one.
+        """
         retention = (await self._settings()).retention
         name = file_name(content.full_path, datetime.now(UTC))
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
             await archives.keep_newest(db, job, plan, file_name=name, retention=retention)
+            if mapped is not None:
+                await lifecycle.name_exported(db, job.id, mapped)
             return await _end(db, job, lease, progress=progress)
 
     async def explain(self, job: Job, error: CrossdockError) -> str:

@@ -13,6 +13,7 @@ from shared.database.pool import Connection, Database, Row
 from shared.errors import CrossdockError, Fault
 from shared.gitlab.visibility import VISIBILITIES, Visibility
 from shared.projects import access
+from shared.projects.people_maps import COUNTING
 from shared.projects.store import NameTaken, lock_path
 
 _WORDS = {str(int(visibility)): visibility.word for visibility in Visibility}
@@ -47,20 +48,24 @@ class OverwriteRefused(CrossdockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectContent:
-    """``overrides`` win over the archive's attributes; ``attributes`` are used where there is no archive."""
+    """``overrides`` win over the archive's attributes; ``attributes`` are used where there is no archive.
+
+    ``people_map_id`` is the number of the map of people that counts for the project, if there is one.
+    """
 
     full_path: str
     created_at: datetime
     overrides: Mapping[str, object]
     attributes: Mapping[str, object]
+    people_map_id: int | None = None
 
 
 async def project_content(db: Database, project_id: int) -> ProjectContent:
     """Read the attributes that an export needs. Raises ProjectGone."""
     row = await db.fetchrow(
-        """SELECT n.full_path || '/' || p.path AS full_path,
-                  p.created_at, p.overrides, p.description, p.visibility
-           FROM projects p JOIN namespaces n ON n.id = p.namespace_id WHERE p.id = $1""",
+        f"""SELECT n.full_path || '/' || p.path AS full_path, p.created_at, p.overrides, p.description,
+                   p.visibility, {COUNTING} AS people_map_id
+            FROM projects p JOIN namespaces n ON n.id = p.namespace_id WHERE p.id = $1""",  # noqa: S608  # fixed texts
         project_id,
     )
     if row is None:
@@ -70,6 +75,7 @@ async def project_content(db: Database, project_id: int) -> ProjectContent:
         created_at=row["created_at"],
         overrides=row["overrides"],
         attributes={"description": row["description"], "visibility_level": row["visibility"]},
+        people_map_id=row["people_map_id"],
     )
 
 

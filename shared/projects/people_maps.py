@@ -16,6 +16,14 @@ from shared.people.people_map import PeopleMap
 
 _FOUND = """SELECT m.*, n.full_path FROM people_maps m
             LEFT JOIN namespaces n ON n.id = m.namespace_id"""
+COUNTING = """(
+    WITH RECURSIVE line AS (
+        SELECT id, parent_id, 1 AS distance FROM namespaces WHERE id = p.namespace_id
+        UNION ALL SELECT n.id, n.parent_id, distance + 1
+        FROM namespaces n JOIN line ON n.id = line.parent_id)
+    SELECT m.id FROM people_maps m LEFT JOIN line ON line.id = m.namespace_id
+    WHERE m.project_id = p.id OR line.id IS NOT NULL ORDER BY coalesce(distance, 0) LIMIT 1)"""
+"""SQL for the number of the map that counts for project ``p``: its own, or that of the nearest namespace."""
 _rows = msgspec.json.Decoder(list[people_map.Row])
 
 
@@ -74,16 +82,15 @@ async def find_map(db: Database, owner: MapOwner) -> StoredMap | None:
 async def find_map_for(db: Database, project_id: int) -> StoredMap | None:
     """Find the map that counts for a project: its own, or that of the nearest namespace above."""
     row = await db.fetchrow(
-        f"""WITH RECURSIVE line AS (
-                SELECT n.id, n.parent_id, 1 AS distance
-                FROM projects p JOIN namespaces n ON n.id = p.namespace_id WHERE p.id = $1
-                UNION ALL SELECT n.id, n.parent_id, distance + 1
-                FROM namespaces n JOIN line ON n.id = line.parent_id)
-            {_FOUND} LEFT JOIN line ON line.id = m.namespace_id
-            WHERE m.project_id = $1 OR line.id IS NOT NULL
-            ORDER BY coalesce(distance, 0) LIMIT 1""",  # noqa: S608  # fixed texts
+        f"{_FOUND} WHERE m.id = (SELECT {COUNTING} FROM projects p WHERE p.id = $1)",  # noqa: S608  # fixed texts
         project_id,
     )
+    return _stored(row) if row else None
+
+
+async def find_numbered_map(db: Database, map_id: int) -> StoredMap | None:
+    """Find a map by its number."""
+    row = await db.fetchrow(f"{_FOUND} WHERE m.id = $1", map_id)
     return _stored(row) if row else None
 
 
