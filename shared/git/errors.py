@@ -75,6 +75,7 @@ class ServerRefused(RepositoryError):
 
     def __init__(self, told: str) -> None:
         super().__init__("the git server says", told)
+        self.told = told
 
 
 class ProtocolBroken(RepositoryError):

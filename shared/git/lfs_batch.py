@@ -75,6 +75,7 @@ class LfsServer:
 
     def __init__(self, client: RemoteClient, repository: RemoteRepository) -> None:
         self._client = client
+        self.mask = repository.mask
         self._secrets = repository.secrets
         base = repository.base
         self._api = f"{base if base.endswith('.git') else f'{base}.git'}/info/lfs/objects/batch"
@@ -108,7 +109,7 @@ class LfsServer:
         action = found.actions.download if found and found.actions else None
         if action is None:
             error = found.error if found else None
-            said = f": {error.code} {readable(error.message.encode())}".rstrip() if error else ""
+            said = f": {error.code} {self.mask(readable(error.message.encode()))}".rstrip() if error else ""
             return LfsPlace(error=f"the server does not have it{said}")
         return LfsPlace(action.href, self._headers(action))
 

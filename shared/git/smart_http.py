@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import NoReturn
 
 import msgspec
@@ -16,6 +16,7 @@ from shared.git.errors import (
     RepositoryLimited,
     RepositoryNotFound,
     RepositoryUnauthenticated,
+    ServerRefused,
 )
 from shared.git.protocol import (
     SERVICE,
@@ -28,10 +29,11 @@ from shared.git.protocol import (
 )
 from shared.git.selection import ReferenceSelection
 from shared.remote.client import RemoteClient
+from shared.remote.credentials import authorization
 from shared.remote.errors import RedirectRefused, bad_status
 from shared.remote.masking import mask_text
 from shared.remote.stream import RemoteStream
-from shared.remote.urls import authorization, without_credentials
+from shared.remote.urls import without_credentials
 
 _HEADERS = {"User-Agent": "git/2.39 (crossdock)", "Git-Protocol": "version=2"}
 """Some servers tell browsers from git by this beginning of the name."""
@@ -55,12 +57,10 @@ class RemoteRepository:
     def __init__(self, client: RemoteClient, url: str, *, count: Callable[[int], None]) -> None:
         self._client = client
         self._count = count
-        given = client.parse(url)
+        self._given = given = client.parse(url)
         self._secrets = authorization(given)
         self._base = str(without_credentials(given).with_query(None)).rstrip("/")
         self._capabilities: Capabilities | None = None
-        self.progress = ""
-        """What the server told last of its work on the pack."""
 
     @property
     def base(self) -> str:
@@ -78,16 +78,22 @@ class RemoteRepository:
             self._client, f"{self._base.removesuffix('.git')}.wiki.git", count=self._count
         )
         wiki._secrets = self._secrets
+        wiki._given = self._given
         return wiki
+
+    def mask(self, told: str) -> str:
+        """Hide what a text of the server repeats of the address that was given, with its credentials."""
+        return mask_text(told, self._given)
 
     async def check(self) -> None:
         """Check that a repository is there and may be read; its references are not read to their end."""
         reader = AdvertisementReader()
-        async with self._advertisement() as answer, aclosing(answer.chunks()) as chunks:
-            async for chunk in chunks:
-                if any(reader.feed(chunk)) or reader.capabilities:
-                    return
-        reader.close()
+        with self._masking():
+            async with self._advertisement() as answer, aclosing(answer.chunks()) as chunks:
+                async for chunk in chunks:
+                    if any(reader.feed(chunk)) or reader.capabilities:
+                        return
+            reader.close()
 
     async def find(self, selection: ReferenceSelection) -> Capabilities:
         """Fill ``selection`` with the references of the repository."""
@@ -115,8 +121,8 @@ class RemoteRepository:
         ):
             async for chunk in chunks:
                 self._count(len(chunk))
-                data = b"".join(reader.feed(chunk))
-                self.progress = reader.progress
+                with self._masking():
+                    data = b"".join(reader.feed(chunk))
                 if data:
                     yield data
         reader.close()
@@ -130,8 +136,17 @@ class RemoteRepository:
         async with aclosing(answer.chunks()) as chunks:
             async for chunk in chunks:
                 self._count(len(chunk))
-                for reference in feed(chunk):
-                    selection.add(reference)
+                with self._masking():
+                    for reference in feed(chunk):
+                        selection.add(reference)
+
+    @contextmanager
+    def _masking(self) -> Iterator[None]:
+        """Mask what the server says where it ends by an error of its own words."""
+        try:
+            yield
+        except ServerRefused as error:
+            raise ServerRefused(self.mask(error.told)) from None
 
     @asynccontextmanager
     async def _advertisement(self) -> AsyncIterator[RemoteStream]:
@@ -163,10 +178,10 @@ class RemoteRepository:
         if answer.status != _OK:
             await self._refuse(answer)
         if answer.headers.get("Content-Type", "") != _type(kind):
-            raise NoRepository(readable(answer.headers.get("Content-Type", "none").encode()))
+            raise NoRepository(self.mask(readable(answer.headers.get("Content-Type", "none").encode())))
 
     async def _refuse(self, answer: RemoteStream) -> NoReturn:
-        told, wait = _told(await answer.excerpt(), answer.url), _wait(answer)
+        told, wait = self.mask(_told(await answer.excerpt(), answer.url)), _wait(answer)
         match answer.status:
             case 401:
                 raise RepositoryUnauthenticated(told, has_credentials=bool(self._secrets))

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from yarl import URL
 
 from shared.remote.addresses import Address, Policy, unmap_ipv4
+from shared.remote.credentials import authorization
 from shared.remote.errors import BlockedUrl, Reason
 from shared.remote.resolver import Resolver
-from shared.remote.urls import authorization, parse, without_credentials
+from shared.remote.urls import parse, without_credentials
 
 _LONGEST_HOST = 1024
 

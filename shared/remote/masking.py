@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from yarl import URL
 
+from shared.remote.credentials import authorization
+
 _HIDDEN = "*****"
 _URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
 _SHORTEST = 4
@@ -37,7 +39,8 @@ def mask_url(url: str | URL) -> str:
 def mask_text(text: str, url: URL) -> str:
     """Mask the URLs in a text of the server that was asked for ``url``, and what of that URL it repeats.
 
-    That is its user, its password, its path and the values of its query, decoded or as they were sent.
+    That is its user, its password, both as Basic has them, its path and the values of its query, decoded or
+    as they were sent.
     """
     masked = _URL.sub(lambda found: mask_url(found[0]), text)
     for secret in sorted(_secrets(url), key=len, reverse=True):
@@ -46,7 +49,8 @@ def mask_text(text: str, url: URL) -> str:
 
 
 def _secrets(url: URL) -> Iterator[str]:
-    credentials = (url.user, url.password, url.raw_user, url.raw_password, url.raw_query_string)
+    basic = (each.removeprefix("Basic ") for each in authorization(url).values())
+    credentials = (url.user, url.password, url.raw_user, url.raw_password, url.raw_query_string, *basic)
     names = (url.path, url.raw_path, *url.path.split("/"), *url.raw_path.split("/"))
     for shortest, parts in ((_SHORTEST, (*credentials, *url.query.values())), (_SHORTEST_NAME, names)):
         yield from (part for part in parts if part and len(part) >= shortest)

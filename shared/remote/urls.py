@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Sequence
 from ipaddress import ip_address
 
@@ -70,11 +69,3 @@ def with_credentials(text: str, user: str | None, password: str | None) -> str:
         return str(_split(text).with_user(user or "").with_password(password))
     except (BlockedUrl, ValueError):
         return text
-
-
-def authorization(url: URL) -> dict[str, str]:
-    """Give the header with the user and password of ``url``: Basic, RFC 7617, in UTF-8."""
-    if url.raw_user is None and url.raw_password is None:
-        return {}
-    pair = f"{url.user or ''}:{url.password or ''}".encode()
-    return {"Authorization": f"Basic {b64encode(pair).decode()}"}

@@ -35,9 +35,9 @@ class LfsEvents:
         for some in _some_at_a_time(pointers):
             for each, place in zip(some, await self._locate(some), strict=True):
                 if why := place.error or self._refusal(each):
-                    await self._reading.failures.add(_failure(each, why))
+                    await self._reading.failures.add(self._failure(each, why))
                     continue
-                object_ = self._tolerance.events(self._object(each, place), partial(_failure, each))
+                object_ = self._tolerance.events(self._object(each, place), partial(self._failure, each))
                 async with aclosing(object_) as events:
                     async for event in events:
                         yield event
@@ -72,9 +72,8 @@ class LfsEvents:
             if self._reading.failures.count == before:  # or its bytes are others than its name says
                 self.kept.append(wanted.oid)
 
-
-def _failure(wanted: LfsObject, why: str) -> Failure:
-    return lfs_object_failure(f"LFS object {wanted.oid.hex()}: {why}")
+    def _failure(self, wanted: LfsObject, why: str) -> Failure:
+        return lfs_object_failure(f"LFS object {wanted.oid.hex()}: {self._server.mask(why)}")
 
 
 def _some_at_a_time(pointers: Mapping[bytes, int]) -> Iterator[Sequence[LfsObject]]:

@@ -288,3 +288,54 @@ def test_user_and_password_may_be_escaped() -> None:
     remote = RemoteRepository(client_of(), "https://a%40b:p%2Fw@files.test/x/y.git/?q=1#f", count=print)
     assert remote.base == "https://files.test/x/y.git"
     assert remote.secrets == {"Authorization": f"Basic {b64encode(b'a@b:p/w').decode()}"}
+
+
+BASIC = b64encode(f"git:{SECRET}".encode()).decode()
+ECHO = f"no {SECRET}, no {BASIC}, no http://git:{SECRET}@files.test/private-name.git?token=other-{SECRET}"
+
+
+def echoing(kind: str) -> Handler:
+    """A server that repeats what it was sent."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        as_packet = packet(f"ERR {ECHO}\n".encode())
+        match kind:
+            case "page":
+                return web.Response(status=403, text=ECHO)
+            case "json":
+                return web.json_response({"message": ECHO}, status=429)
+            case "type":
+                return web.Response(body=b"", headers={"Content-Type": f"text/{BASIC}; charset={SECRET}"})
+            case "location":
+                there = f"ftp://git:{SECRET}@files.test/x/info/refs?token={SECRET}"
+                return web.Response(status=302, headers={"Location": there})
+            case "advertisement":
+                return web.Response(body=as_packet, headers={"Content-Type": ADVERTISEMENT})
+            case _:
+                body = packet(b"NAK\n") + packet(b"\3" + ECHO.encode()) if kind == "band" else as_packet
+                return await _serving(body)(request)
+
+    return handler
+
+
+@pytest.mark.parametrize("kind", ["page", "json", "type", "location", "advertisement", "band", "pack"])
+async def test_nothing_that_a_server_says_repeats_the_credentials(servers: Servers, kind: str) -> None:
+    port = await servers.http(echoing(kind))
+    url = f"http://git:{SECRET}@files.test:{port}/private-name.git?token=other-{SECRET}"
+    with pytest.raises(CrossdockError) as raised:
+        await received(url)
+    for secret in (SECRET, BASIC, "private-name"):
+        assert secret not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["advertisement", "page"])
+async def test_nor_does_the_check_before_an_import(servers: Servers, kind: str) -> None:
+    port = await servers.http(echoing(kind))
+    remote = RemoteRepository(
+        client_of(), f"http://git:{SECRET}@files.test:{port}/private-name.git", count=lambda _: None
+    )
+    for asked in (remote.check, remote.wiki().check):
+        with pytest.raises(CrossdockError) as raised:
+            await asked()
+        assert SECRET not in str(raised.value)
+        assert BASIC not in str(raised.value)

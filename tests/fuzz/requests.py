@@ -25,9 +25,10 @@ from shared.broker.base import MAX_BODY_BYTES, Message
 from shared.errors import ArchiveError, Refusal
 from shared.projects import rules
 from shared.remote.addresses import reason_against
+from shared.remote.credentials import authorization
 from shared.remote.errors import BlockedUrl
 from shared.remote.masking import mask_url
-from shared.remote.urls import authorization, parse, without_credentials
+from shared.remote.urls import parse, without_credentials
 from shared.usecases.errors import EntryNameInvalid
 from tests.support.archives import assert_normalised, pieces
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -507,3 +508,26 @@ async def test_what_never_comes_is_left_out_by_the_last_attempt_alone(
     (failure,) = await dock.failures(imported)
     assert (imported.error, failure.relation) == (None, {"lfs": "lfs_objects"}.get(part, part))
     assert "503" in (failure.exception_message or "")
+
+
+async def test_what_an_lfs_server_repeats_of_the_credentials_is_told_to_nobody(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    basic = b64encode(f"git:{SECRET}".encode()).decode()
+    make_repository(root, files={"a": pointer(LARGE), "b": pointer(b"small")})
+    lfs = GitLfs(GitHttp(root, token=SECRET), {oid_of(LARGE): LARGE})
+
+    async def echoing(request: web.Request) -> web.StreamResponse:
+        if "/object/" in request.path:
+            return web.json_response({"error": {"code": 403, "message": f"not by {SECRET}"}}, status=403)
+        answer = await lfs.handle(request)
+        if request.path.endswith("/batch"):
+            assert isinstance(answer, web.Response)
+            return web.json_response(text=(answer.text or "").replace("does not", f"({basic}, {SECRET})"))
+        return answer
+
+    imported = await run(dock, await servers.http(echoing), user=f"git:{SECRET}@")
+    told = [each.exception_message or "" for each in await dock.failures(imported)]
+    assert (imported.error, len(told)) == (None, 2)
+    assert any("403" in each for each in told)
+    assert not any(secret in each for each in told for secret in (SECRET, basic))

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 from yarl import URL
 
+from shared.remote.credentials import authorization
 from shared.remote.errors import BlockedUrl
 from shared.remote.masking import mask_url
-from shared.remote.urls import authorization, parse, without_credentials
+from shared.remote.urls import parse, without_credentials
 
 _BOTH = ("http", "https")
 
