@@ -91,7 +91,7 @@ class Importer:
         ) as writer:
             restorer = Restorer(
                 writer, limits=limits, budget=budget, failures=failures, progress=progress, yielder=yielder,
-                verifiers=verifier_of_git if isinstance(source, GitSource) else verifier_of,
+                verifiers=verifier_of_git if isinstance(source, (GitSource, GitHubSource)) else verifier_of,
             )  # fmt: skip
             reading = Reading(
                 limits=limits, budget=budget, failures=failures, progress=progress, yielder=yielder

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 _MORE, _SEVEN = 0x80, 0x7F
+_LONGEST_NUMBER = 10
 _COPY = 0x80
 _OFFSET_BYTES, _SIZE_BYTES = 4, 3
 _WHOLE = 0x10000
 """What a size of 0 in a copy stands for."""
+
+_MOST_STEPS = 256
+"""Instructions of one delta: a commit that changes in more places is none that git stores as one."""
 
 
 class _Malformed(Exception):
@@ -20,13 +24,14 @@ def apply_delta(base: bytes, delta: bytes, *, longest: int) -> bytes | None:
         made_size, at = _number(delta, at)
         if size != len(base) or made_size > longest:
             return None
-        made = bytearray()
-        while at < len(delta) and len(made) <= made_size:
+        made, steps = bytearray(), 0
+        while at < len(delta) and len(made) <= made_size and steps < _MOST_STEPS:
             piece, at = _step(base, delta, at)
             made += piece
+            steps += 1
     except (IndexError, _Malformed):
         return None
-    return bytes(made) if len(made) == made_size else None
+    return bytes(made) if len(made) == made_size and at == len(delta) else None
 
 
 def _step(base: bytes, delta: bytes, at: int) -> tuple[bytes, int]:
@@ -60,10 +65,9 @@ def _little(bits: int, data: bytes, at: int, places: range) -> tuple[int, int]:
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
     """Read a number of seven bits a byte; a longer one than any size is none."""
-    value = shift = 0
-    while True:
-        byte, at = data[at], at + 1
-        value |= (byte & _SEVEN) << shift
-        shift += 7
-        if not byte & _MORE:
-            return value, at
+    value = 0
+    for place in range(_LONGEST_NUMBER):
+        value |= (data[at + place] & _SEVEN) << 7 * place
+        if not data[at + place] & _MORE:
+            return value, at + place + 1
+    raise _Malformed

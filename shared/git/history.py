@@ -19,10 +19,17 @@ MOST_TEXT = 16 * 1024 * 1024
 _LONGEST_TEXT = 64 * 1024
 """Bytes of one commit or tag that are looked at; what it names stands at its beginning."""
 
+_LONGEST_DELTA = 16 * 1024
+"""Bytes of what a delta stands for: a few bytes of one may stand for many."""
+
+MOST_NEEDS = 4 * MOST_OBJECTS
+"""Parents of commits and targets of tags that are remembered."""
+
 _OWN_COST = 200
 _MOST_UNKNOWN = 1000
-_COMMIT = re.compile(rb"tree [0-9a-f]+\n((?:parent [0-9a-f]+\n)*)")
-_TAG = re.compile(rb"object ([0-9a-f]+)\ntype (?:commit|tag)\n")
+_ID = rb"(?:[0-9a-f]{64}|[0-9a-f]{40})"
+_COMMIT = re.compile(rb"tree %b\n((?:parent %b\n){0,128})" % (_ID, _ID))
+_TAG = re.compile(rb"object (%b)\ntype (?:commit|tag)\n" % _ID)
 _HISTORY = (ObjectKind.COMMIT, ObjectKind.TAG)
 
 
@@ -67,7 +74,7 @@ class HistoryLooker(ObjectLooker):
 
     @property
     def _gives_up(self) -> bool:
-        return len(self._graph) > MOST_OBJECTS or self._unknown > _MOST_UNKNOWN
+        return self._graph.is_full or self._unknown > _MOST_UNKNOWN
 
     def begin(self, head: ObjectHead) -> Callable[[bytes], None] | None:
         """See ObjectLooker."""
@@ -89,7 +96,7 @@ class HistoryLooker(ObjectLooker):
             return
         text = bytes(self._text)
         if self._base is not None:
-            text = apply_delta(self._base, text, longest=_LONGEST_TEXT) or b""
+            text = apply_delta(self._base, text, longest=_LONGEST_DELTA) or b""
             if not text:
                 self._pass_over(may_be_history=True)
                 return
@@ -103,7 +110,7 @@ class HistoryLooker(ObjectLooker):
             self._pass_over(may_be_history=True)
             return None, None
         kind, base = self._texts.find(head.base)
-        if base is not None and head.size <= _LONGEST_TEXT:
+        if base is not None and head.size <= _LONGEST_DELTA:
             return kind, base
         self._pass_over(may_be_history=kind is not None or self._texts.may_have_had(head.base))
         return None, None
@@ -126,7 +133,7 @@ class HistoryLooker(ObjectLooker):
 
     def _find(self, object_id: bytes, kind: ObjectKind, text: bytes) -> None:
         self._others.discard(object_id)
-        if kind in _HISTORY and len(self._graph) <= MOST_OBJECTS:
+        if kind in _HISTORY and not self._graph.is_full:
             self._graph.add(object_id, _named_in(kind, text))
             self._texts.keep(self._at, kind, text)
 
@@ -148,8 +155,10 @@ class _Graph:
         self._needing, self._needed = array("I"), array("I")
         self._missing = 0
 
-    def __len__(self) -> int:
-        return len(self._numbers)
+    @property
+    def is_full(self) -> bool:
+        """Whether there is more than is remembered."""
+        return len(self._numbers) > MOST_OBJECTS or len(self._needed) > MOST_NEEDS
 
     @property
     def is_closed(self) -> bool:

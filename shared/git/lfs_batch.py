@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 
 import msgspec
 from yarl import URL
@@ -23,6 +24,7 @@ AT_ONCE = 100
 _LONGEST_ANSWER = 4 * 1024 * 1024
 _TYPE = "application/vnd.git-lfs+json"
 _NAME, _VALUE = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}"), re.compile(r"[\x20-\x7e]{0,8000}")
+_MOST_HEADERS = 20
 _OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "range", "if-range"})
 """Headers that a server may not set for a download, as they are the client's own."""
 
@@ -120,6 +122,7 @@ class LfsServer:
             for name, value in action.header.items()
             if _NAME.fullmatch(name) and _VALUE.fullmatch(value) and name.lower() not in _OURS
         }
+        given = dict(islice(given.items(), _MOST_HEADERS))
         if any(name.lower() == "authorization" for name in given):
             return given
         return {**(self._secrets if _origin(action.href) == _origin(self._api) else {}), **given}

@@ -21,7 +21,11 @@ OBJECT_FORMATS = {"sha1": 40, "sha256": 64}
 _AGENT = b"agent=crossdock"
 _DATA, _PROGRESS, _ERROR = 1, 2, 3
 _LONGEST_TEXT = 300
+_LEAST_PACKET = 5
 _LONGEST_CAPABILITIES = 64 * 1024
+MOST_PROGRESS = 16 * 1024 * 1024
+"""Bytes beside its pack that a server may tell: of the largest repositories, git tells some 100 KiB."""
+
 _ID = rb"(?:[0-9a-f]{40}|[0-9a-f]{64})"
 _REFERENCE = re.compile(rb"(%b) ([^\x00-\x20\x7f]{1,4096})" % _ID)
 _LISTED = re.compile(rb"(?:(%b)|unborn) ([^\x00-\x20\x7f]{1,4096})((?: [^ ]+)*)" % _ID)
@@ -211,11 +215,11 @@ class _Section(Enum):
 class PackReader:
     """Takes the answer to ``fetch``, in order, in pieces of any size. It holds a packet.
 
-    ``progress`` is the last line that the server has told of its work, 300 characters at most.
+    What the server tells of its work is let pass.
     """
 
     def __init__(self) -> None:
-        self.progress = ""
+        self._beside = 0
         self._packets = PacketReader()
         self._section = _Section.HEAD
 
@@ -248,14 +252,19 @@ class PackReader:
             self._section = _Section.ENDED
             return
         band, data = (each[0], each[1:]) if isinstance(each, bytes) and each else (0, b"")
-        if band == _DATA:
+        if band == _DATA and data:
             yield data
-        elif band == _PROGRESS:
-            self.progress = readable(re.split(rb"[\r\n]+", data.rstrip())[-1]) or self.progress
+        elif band in (_DATA, _PROGRESS):  # without data, a sign of life
+            self._let_pass(data)
         elif band == _ERROR:
             raise ServerRefused(readable(data))
         else:
             raise ProtocolBroken("its pack comes by an unknown band")
+
+    def _let_pass(self, data: bytes) -> None:
+        self._beside += len(data) + _LEAST_PACKET
+        if self._beside > MOST_PROGRESS:
+            raise ProtocolBroken("it tells of its work without end")
 
 
 def _common(server: Capabilities) -> list[bytes]:

@@ -34,6 +34,7 @@ from shared.remote.errors import RedirectRefused, bad_status
 from shared.remote.masking import mask_text
 from shared.remote.stream import RemoteStream
 from shared.remote.urls import without_credentials
+from shared.shielding import on_thread
 
 _HEADERS = {"User-Agent": "git/2.39 (crossdock)", "Git-Protocol": "version=2"}
 """Some servers tell browsers from git by this beginning of the name."""
@@ -106,6 +107,7 @@ class RemoteRepository:
             async with self._post(protocol.ls_refs(server, selection.prefixes)) as answer:
                 await self._receive(answer, listed.feed, selection)
             listed.close()
+        await on_thread(selection.check)
         return server
 
     async def pack(self, selection: ReferenceSelection) -> AsyncGenerator[bytes, None]:

@@ -26,7 +26,7 @@ from shared.shielding import on_thread
 
 _LFS, _LFS_RESTORER = "lfs_objects", "LfsRestorer#restore"
 _SNIPPETS, _SNIPPET_RESTORER = "snippets", "SnippetRepoRestorer#restore"
-_WIKI, _REPOSITORY_RESTORER = "wiki", "RepoRestorer#restore"
+_REPOSITORY, _WIKI, _REPOSITORY_RESTORER = "repository", "wiki", "RepoRestorer#restore"
 
 
 def _snippet(name: str) -> Verifier:
@@ -50,7 +50,7 @@ def _lfs(check: Verifier) -> Verifier:
 _VERIFIERS: Mapping[FileKind, Callable[[str], Verifier]] = {
     FileKind.VERSION: lambda _: VersionFile(),
     FileKind.PROJECT: ProjectDocument,
-    FileKind.REPOSITORY: _repository("repository"),
+    FileKind.REPOSITORY: _repository(_REPOSITORY),
     FileKind.WIKI: _repository(_WIKI),
     FileKind.DESIGN: _repository("design"),
     FileKind.SNIPPET: _snippet,
@@ -132,6 +132,12 @@ def lfs_differences(
 def lfs_object_failure(message: str) -> Failure:
     """Give the failure of an LFS object that is left out, or not as it is listed."""
     return file_failure(message, relation=_LFS, source=_LFS_RESTORER)
+
+
+def reference_failure(count: int) -> Failure:
+    """Give the failure of branches and tags that are left out, as git does."""
+    message = f"branches and tags with names that git does not take, {count} of them"
+    return file_failure(message, relation=_REPOSITORY, source=_REPOSITORY_RESTORER)
 
 
 def wiki_failure(message: str) -> Failure:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Itera
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
+from shared.archive.budget import Budget, Work
 from shared.archive.errors import ArchiveTooLarge
 from shared.archive.events import ArchiveEvent, EntryData, EntryEnded, EntryStarted, TarEntryKind
 from shared.database.pool import Pool
@@ -26,7 +27,7 @@ from shared.jobs.models import Job, RemoteSource
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import content
 from shared.remote.client import RemoteClient
-from shared.restore.entries import lfs_object_failure, wiki_failure
+from shared.restore.entries import lfs_object_failure, reference_failure, wiki_failure
 from shared.restore.lfs_events import LfsEvents
 from shared.restore.reading import Reading
 from shared.restore.tolerance import SERVER_ERRORS, Tolerance, may_pass
@@ -35,6 +36,8 @@ from shared.settings.store import application_settings
 from shared.shielding import on_thread
 
 _PIECE = 256 * 1024
+_LINES_OF_OBJECT = 2
+"""What an object is worth in lines, by the time that it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +91,12 @@ class GitSource:
     ) -> AsyncGenerator[ArchiveEvent, None]:
         chosen, pointers = ReferenceSelection(pulls=self.make_branches is not None), PointerLooker()
         server = await repository.find(chosen)
+        if chosen.refused:
+            await reading.failures.add(reference_failure(chosen.refused))
         if self.make_branches:
             await self.make_branches(chosen)
         if not chosen.is_empty:
-            objects = PackObjects(server.object_format, pointers)
+            objects = _LookedAt(PackObjects(server.object_format, pointers), reading.budget)
             pieces = _bundle(repository, chosen, server.object_format, objects=objects)
             async with aclosing(self.unsized(REPOSITORY, pieces, reading)) as events:
                 async for event in events:
@@ -164,22 +169,44 @@ async def _bundle(
     chosen: ReferenceSelection,
     object_format: str,
     *,
-    objects: PackObjects | None = None,
+    objects: _LookedAt | None = None,
 ) -> AsyncGenerator[bytes, None]:
-    """Give the bundle, at most 256 KiB at a time; ``objects`` looks at its pack. Raises RepositoryDamaged."""
+    """Give the bundle, at most 256 KiB at a time; ``objects`` looks at its pack.
+
+    Raises RepositoryDamaged and ArchiveCostsTooMuch.
+    """
     header = chosen.header(object_format)
     for at in range(0, len(header), _PIECE):
         yield header[at : at + _PIECE]
     async with aclosing(repository.pack(chosen)) as pieces:
         async for piece in pieces:
             if objects:
-                with _told_as_damage():
-                    await on_thread(objects.feed, piece)
+                await objects.feed(piece)
             for at in range(0, len(piece), _PIECE):
                 yield piece[at : at + _PIECE]
     if objects:
+        objects.close()
+
+
+class _LookedAt:
+    """The objects of a pack, of which ``budget`` pays what it costs to inflate them."""
+
+    def __init__(self, objects: PackObjects, budget: Budget) -> None:
+        self._objects = objects
+        self._budget = budget
+
+    async def feed(self, piece: bytes) -> None:
+        """Take the next bytes, which may be up to 300 MiB when they are inflated, 1 MiB at a time."""
+        seen, inflated = self._objects.seen, self._objects.inflated
         with _told_as_damage():
-            objects.close()
+            await on_thread(self._objects.feed, piece)
+        self._budget.spend(Work.LINES, _LINES_OF_OBJECT * (self._objects.seen - seen))
+        self._budget.spend(Work.BYTES, self._objects.inflated - inflated)
+
+    def close(self) -> None:
+        """End the pack."""
+        with _told_as_damage():
+            self._objects.close()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from shared.git.bundle_header import BundleHeader
 from shared.git.errors import RepositoryError
+from shared.git.history import HistoryLooker
 from shared.git.lfs_pointers import PointerLooker
 from shared.git.pack_objects import PackObjects, PackUnreadable
 from shared.git.protocol import (
@@ -67,12 +68,15 @@ def _pack(pieces: Iterator[bytes]) -> object:
     reader = PackReader()
     pack = b"".join(data for piece in pieces for data in reader.feed(piece))
     reader.close()
-    return pack, reader.progress
+    return pack
 
 
 def _objects(pieces: Iterator[bytes]) -> object:
-    looker = PointerLooker()
-    objects = PackObjects("sha1", looker)
-    for piece in pieces:
-        objects.feed(piece)
-    return objects.seen, objects.inflated, objects.is_over, looker.found
+    data = list(pieces)
+    pointers = PointerLooker()
+    history = HistoryLooker("sha1", commits=[bytes(20)], others=[b"1" * 20])
+    for looker in (pointers, history):
+        objects = PackObjects("sha1", looker)
+        for piece in data:
+            objects.feed(piece)
+    return objects.seen, objects.inflated, objects.is_over, pointers.found, history.missing

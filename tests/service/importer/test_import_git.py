@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -16,7 +17,7 @@ from aiohttp import web
 from services.cli.verification import verify
 from services.importer.wiring import make_importers
 from services.process.ports import Ports
-from shared.archive.limits import Limits
+from shared.archive.limits import Limits, Prices
 from shared.broker.memory import MemoryBroker
 from shared.database.pool import session
 from shared.errors import CrossdockError
@@ -531,3 +532,75 @@ async def test_what_an_lfs_server_repeats_of_the_credentials_is_told_to_nobody(
     assert (imported.error, len(told)) == (None, 2)
     assert any("403" in each for each in told)
     assert not any(secret in each for each in told for secret in (SECRET, basic))
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("http://127.0.0.3/object", "Requests to loopback addresses are not allowed"),
+        ("http://169.254.169.254/latest/meta-data", "Requests to the link local network are not allowed"),
+        ("file:///etc/passwd", "Only allowed schemes are http"),
+        ("/object", "Only allowed schemes are http"),
+        ("redirect", "Requests to the link local network are not allowed"),
+    ],
+)
+async def test_an_lfs_server_leads_to_no_address_that_is_not_permitted(
+    dock: Dock, servers: Servers, root: Path, place: str, told: str
+) -> None:
+    make_repository(root, files={"a": pointer(LARGE)})
+    served = GitHttp(root)
+
+    async def leading(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/batch"):
+            href = f"http://{request.host}/away" if place == "redirect" else place
+            found = {"oid": oid_of(LARGE), "actions": {"download": {"href": href}}}
+            return web.json_response({"objects": [found]})
+        if request.path == "/away":
+            return web.Response(status=302, headers={"Location": "http://169.254.169.254/"})
+        return await served.handle(request)
+
+    imported = await run(dock, await servers.http(leading))
+    (failure,) = await dock.failures(imported)
+    assert (imported.error, failure.exception_message) == (None, f"LFS object {oid_of(LARGE)}: {told}")
+
+
+@pytest.mark.parametrize("gift", [0, 1024 * 1024])
+async def test_a_pack_pays_for_what_it_is_when_it_is_inflated(
+    dock: Dock, servers: Servers, root: Path, gift: int
+) -> None:
+    make_repository(root)
+    dock.limits = replace(Limits(), prices=Prices(gift=gift, ratio=100))
+    packed = entry_of(bytes(10_000_000))
+    whole = b"PACK" + (2).to_bytes(4, "big") + (1).to_bytes(4, "big") + packed
+    whole += hashlib.sha1(whole, usedforsecurity=False).digest()
+    imported = await run(dock, await servers.http(fetching(GitHttp(root), lambda _: whole)))
+    assert imported.error is not None
+    assert ("unpacked" in imported.error or "cost" in imported.error) is not bool(gift)
+
+
+def entry_of(data: bytes) -> bytes:
+    """A blob as it lies in a pack."""
+    size, head = len(data) >> 4, bytearray([0x30 | len(data) & 15 | 0x80])
+    while size > 127:
+        head.append(size & 127 | 128)
+        size >>= 7
+    return bytes([*head, size]) + zlib.compress(data)
+
+
+async def test_names_that_git_does_not_take_are_left_out_and_told(
+    dock: Dock, servers: Servers, root: Path, tmp_path: Path
+) -> None:
+    source = make_repository(root)
+    served = GitHttp(root)
+    line = packet(git(source, "rev-parse", "main").encode() + b" refs/heads/../../evil\n")
+
+    async def odd(request: web.Request) -> web.StreamResponse:
+        if request.method != "POST" or b"command=ls-refs" not in await request.read():
+            return await served.handle(request)
+        return web.Response(body=line + await served.body(request), content_type=RESULT)
+
+    imported = await run(dock, await servers.http(odd))
+    (failure,) = await dock.failures(imported)
+    assert (imported.error, failure.relation) == (None, "repository")
+    assert failure.exception_message == "branches and tags with names that git does not take, 1 of them"
+    assert references(cloned(tmp_path, (await exported(dock))["project.bundle"])) == references(source)

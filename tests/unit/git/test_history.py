@@ -213,7 +213,28 @@ def test_git_and_we_make_the_same_of_a_delta() -> None:
         b"\4\5\x91\2\5",
         b"\4\1\xff",
         b"\x80" * 2000,
+        b"\4\1\1xy",
     ],
 )
 def test_what_is_no_delta_makes_nothing(given: bytes) -> None:
     assert apply_delta(b"base", given, longest=100) is None
+
+
+def test_the_work_of_a_delta_is_bounded_by_its_steps() -> None:
+    step = b"\x90\1"
+    assert apply_delta(b"base", delta(b"base", *[step] * 256, makes=256), longest=1000) == b"b" * 256
+    assert apply_delta(b"base", delta(b"base", *[step] * 257, makes=257), longest=1000) is None
+
+
+def test_parents_are_bounded_in_a_commit_and_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = commit(b"many", *[id_of(FIRST)] * 128, b"1" * 20)
+    packed = pack(entry(many, 1), entry(FIRST, 1))
+    assert missing(packed, [id_of(many)]) == 0
+    monkeypatch.setattr(history, "MOST_NEEDS", 1)
+    assert missing(pack(entry(THIRD, 1), entry(SECOND, 1)), [id_of(THIRD)]) == 0
+
+
+@pytest.mark.parametrize("parent", [b"abc", b"4" * 41, b"G" * 40, b""])
+def test_a_parent_that_is_no_id_is_let_be(parent: bytes) -> None:
+    odd = TREE + b"parent " + parent + b"\n\nodd"
+    assert missing(pack(entry(odd, 1)), [id_of(odd)]) == 0

@@ -73,6 +73,13 @@ async def test_headers_that_are_the_clients_own_or_none_are_left_out(servers: Se
     assert place.headers == {"X-Good": "d"}
 
 
+async def test_headers_are_bounded(servers: Servers) -> None:
+    place, _, _ = await located(
+        servers, at("http://other.test/object", {f"X-{number}": "a" for number in range(1000)})
+    )
+    assert len(place.headers) == 20
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [

@@ -46,11 +46,11 @@ def listed(*lines: bytes, end: bytes = b"0000", cut: int = 65536) -> list[Remote
     return found
 
 
-def packed(data: bytes, cut: int = 65536) -> tuple[bytes, str]:
+def packed(data: bytes, cut: int = 65536) -> bytes:
     reader = PackReader()
     pieces = [each for at in range(0, len(data), cut) for each in reader.feed(data[at : at + cut])]
     reader.close()
-    return b"".join(pieces), reader.progress
+    return b"".join(pieces)
 
 
 @pytest.mark.parametrize("cut", CUTS)
@@ -141,10 +141,19 @@ def test_an_unknown_hash_is_refused() -> None:
 
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("head", [b"packfile\n", b"NAK\n"])
-def test_a_pack_comes_out_of_its_band_and_progress_out_of_another(head: bytes, cut: int) -> None:
+def test_a_pack_comes_out_of_its_band_and_what_else_is_told_passes(head: bytes, cut: int) -> None:
     bands = (b"\2Counting objects: 1", b"\1PA", b"\2Counting: 2\rCounting: 3, done.\n", b"\1", b"\1CK")
     data = packet(head) + b"".join(map(packet, bands)) + b"0000"
-    assert packed(data, cut) == (b"PACK", "Counting: 3, done.")
+    assert packed(data, cut) == b"PACK"
+
+
+@pytest.mark.parametrize("told", [b"\2" + b"x" * 1000, b"\2", b"\1"])
+def test_what_is_told_beside_a_pack_is_bounded(monkeypatch: pytest.MonkeyPatch, told: bytes) -> None:
+    monkeypatch.setattr(protocol, "MOST_PROGRESS", 10 * (len(told) + 4))
+    data = packet(b"packfile\n") + packet(told) * 10
+    assert packed(data + packet(b"\1PACK") + b"0000") == b"PACK"
+    with pytest.raises(ProtocolBroken, match="without end"):
+        packed(data + packet(told))
 
 
 def test_the_servers_own_errors_are_told_as_a_line() -> None:
@@ -263,3 +272,40 @@ def test_references_are_bounded_in_number_and_in_bytes(monkeypatch: pytest.Monke
     monkeypatch.setattr(selection, "LONGEST_HEADER", 100)
     with pytest.raises(TooManyRemoteReferences, match="MiB of names"):
         selected(*two)
+
+
+def test_listed_references_are_bounded_whether_they_are_taken_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "MOST_LISTED", 2)
+    other = RemoteReference(b"refs/changes/1", ONE)
+    selected(other, other)
+    with pytest.raises(TooManyRemoteReferences, match="2 that it lists"):
+        selected(other, other, other)
+
+
+@pytest.mark.parametrize(
+    "name", [b"a..b", b"a//b", b".a", b"a/", b"../../x", b"a.lock", b"a~1", b"a@{0}", b"x" * 1001, b""]
+)
+def test_names_that_git_does_not_take_are_left_out_and_counted(name: bytes) -> None:
+    chosen = selected(MAIN, *(RemoteReference(kind + name, TWO) for kind in (b"refs/heads/", b"refs/tags/")))
+    assert chosen.refused == 2
+    assert list(chosen.wants()) == [ONE]
+    assert name not in chosen.header("sha1") or not name
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [b"refs/heads/a", b"refs/heads/a"],
+        [b"refs/heads/main", b"refs/heads/main"],
+        [b"refs/heads/a", b"refs/heads/a-b", b"refs/heads/a/b/c"],
+        [b"refs/heads/main/x"],
+    ],
+)
+def test_references_that_no_repository_can_have_at_once_are_refused(names: list[bytes]) -> None:
+    head = RemoteReference(b"HEAD", ONE, b"refs/heads/main")
+    good = (RemoteReference(name, ONE) for name in (b"refs/heads/a-b", b"refs/tags/a", b"refs/tags/main"))
+    selected(head, MAIN, *good).check()
+    with pytest.raises(ProtocolBroken):
+        selected(head, MAIN, *(RemoteReference(name, ONE) for name in names)).check()
+    with pytest.raises(ProtocolBroken):
+        selected(head, head)
