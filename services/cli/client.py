@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
@@ -54,6 +54,13 @@ class RelationFailure(msgspec.Struct, frozen=True):
     line_number: int | None = None
 
 
+class ObjectStats(msgspec.Struct, frozen=True):
+    """How many objects of each type an import from GitHub has fetched and imported."""
+
+    fetched: Mapping[str, int] = {}
+    imported: Mapping[str, int] = {}
+
+
 class ImportStatusAnswer(msgspec.Struct, frozen=True):
     """GitLab's ProjectImportStatus, reduced to the fields that the command line uses."""
 
@@ -62,6 +69,7 @@ class ImportStatusAnswer(msgspec.Struct, frozen=True):
     import_status: str
     import_error: str | None = None
     failed_relations: list[RelationFailure] = []
+    stats: ObjectStats | None = None
 
 
 class ExportStatusAnswer(msgspec.Struct, frozen=True):
@@ -94,6 +102,23 @@ class ImportRequest:
         fields = {key: value for key, value in given.items() if value is not None}
         overrides = {f"override_params[{key}]": value for key, value in (self.overrides or {}).items()}
         return fields | ({"overwrite": "true"} if self.overwrite else {}) | overrides
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitHubImportRequest:
+    """GitLab's parameters of an import from GitHub. ``github_hostname`` is None for github.com."""
+
+    personal_access_token: str = field(repr=False)
+    repo_id: int
+    target_namespace: str
+    new_name: str
+    github_hostname: str | None
+    optional_stages: Mapping[str, bool]
+
+    def body(self) -> dict[str, object]:
+        """Return the body of the request."""
+        every = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return {name: value for name, value in every if value is not None}
 
 
 class _Watched(io.BufferedReader):
@@ -129,6 +154,16 @@ class ScheduledImport:
 
 class _Namespace(msgspec.Struct, frozen=True):
     id: int
+
+
+class _User(msgspec.Struct, frozen=True):
+    username: str
+
+
+class _GitHubImport(msgspec.Struct, frozen=True):
+    id: int
+    full_path: str
+    import_status: str
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -191,6 +226,20 @@ class GitLabClient:
             "POST", "/projects", ImportStatusAnswer, on=on, json=body, headers=headers
         )
         return ScheduledImport(answer.body, answer.job)
+
+    async def own_namespace(self) -> str:
+        """Return the path of the user's own namespace."""
+        return (await self._json_api.call("GET", "/user", _User)).body.username
+
+    async def import_from_github(self, request: GitHubImportRequest) -> ScheduledImport:
+        """Create a project of a repository of GitHub; return the import that the server scheduled."""
+        on, headers = await self._effective_once()
+        answer = await self._json_api.call(
+            "POST", "/import/github", _GitHubImport, on=on, json=request.body(), headers=headers
+        )
+        made = answer.body
+        status = ImportStatusAnswer(made.id, made.full_path.strip("/"), made.import_status)
+        return ScheduledImport(status, answer.job)
 
     async def _effective_once(self) -> tuple[RetryRule, dict[str, str]]:
         """Return the retry rule of a POST, and the headers that make retries safe.

@@ -89,6 +89,17 @@ class RefusedByServer(CommandError):
         self.retry_after = retry_after
 
 
+class RefusedByGitHub(CommandError):
+    """GitHub refused to tell of the repository."""
+
+    code = "refused_by_github"
+    fault = Fault.CLIENT
+    exit_code = 3
+
+    def __init__(self, cause: RefusedByServer) -> None:
+        super().__init__(str(cause).replace("the server", "GitHub", 1))
+
+
 class ServerUnreachable(CommandError):
     """The server gave no answer: no connection, a lost connection, or a server error (5xx)."""
 

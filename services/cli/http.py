@@ -45,7 +45,7 @@ _CONFLICT, _TOO_MANY_REQUESTS = 409, 429
 _SERVER_ERROR = 500
 _ERROR_BYTES = 64 * 1024
 _PROBLEM = "application/problem+json"
-_MESSAGES = ("message", "error_description", "error", "detail")
+_MESSAGES = ("message", "error_description", "error", "errors", "detail")
 
 RetryRule: TypeAlias = Callable[[Exception], bool | float]
 """Returns for an error whether to retry, or the seconds to wait before the retry."""
@@ -161,7 +161,7 @@ def _code(problem: Mapping[str, object]) -> str | None:
 
 
 def _message(answer: Mapping[str, object]) -> str:
-    """Return the message: GitLab has three names for it and may nest it; RFC 9457 has ``detail``."""
+    """Return the message: GitLab has four names for it and may nest it; RFC 9457 has ``detail``."""
     found = next(filter(None, map(answer.get, _MESSAGES)), "")
     return found if isinstance(found, str) else _nested(found)
 

@@ -14,13 +14,19 @@ from services.cli.client import (
     GitLabClient,
     ImportRequest,
     ImportStatusAnswer,
-    ProjectReference,
     ScheduledImport,
 )
 from services.cli.errors import CommandError, RefusedByServer, UsageError, attach_document
 from services.cli.job_operations import newest_error_code, newest_failures
 from services.cli.polling import JobProgressReader, import_states, limit_wait
-from services.cli.results import ExportState, ImportResult, ImportState, StatusResult, list_failures
+from services.cli.results import (
+    ExportState,
+    ImportResult,
+    ImportState,
+    StatusResult,
+    list_failures,
+    project_of_import,
+)
 from services.cli.terminal import say, show_job, show_transfer
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
@@ -120,7 +126,7 @@ async def status(client: GitLabClient, project: str, *, all_failures: bool) -> S
     imported = await client.import_status(project)
     failed = await newest_failures(client, imported.id) if all_failures else imported.failed_relations
     return StatusResult(
-        project=ProjectReference(imported.id, imported.path_with_namespace),
+        project=project_of_import(imported),
         import_=ImportState(
             state=imported.import_status,
             error=imported.import_error,
@@ -142,7 +148,7 @@ async def _export_state(client: GitLabClient, project: int) -> str | None:
 
 def _imported(status: ImportStatusAnswer, job: int | None, error: CommandError | None = None) -> ImportResult:
     return ImportResult(
-        project=ProjectReference(status.id, status.path_with_namespace),
+        project=project_of_import(status),
         job=job,
         state=status.import_status,
         error=str(error) if error else None,

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from services.cli.client import ProjectReference, RelationFailure
+from services.cli.client import ImportStatusAnswer, ObjectStats, ProjectReference, RelationFailure
 from services.cli.crossdock_api import JobAnswer, RefusedJobAnswer, RelationCounts, RetriedJobAnswer
 from services.cli.terminal import print_result, print_table, say
 
@@ -45,6 +45,25 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
     def show(self) -> None:
         """See Result."""
         print_result(f"{self.project.path_with_namespace} (id {self.project.id}): {self.state}")
+
+
+class GitHubImportResult(ImportResult, frozen=True, kw_only=True):
+    """``crossdock import-github``; ``stats`` are null before a worker has counted anything."""
+
+    stats: ObjectStats | None = None
+
+    def show(self) -> None:
+        """See Result."""
+        super().show()
+        known = self.stats or ObjectStats()
+        rows = [(name, count, known.imported.get(name, 0)) for name, count in known.fetched.items()]
+        if rows:
+            print_table("Objects", ("type", "fetched", "imported"), rows)
+
+
+def project_of_import(status: ImportStatusAnswer) -> ProjectReference:
+    """Return the project of an import."""
+    return ProjectReference(status.id, status.path_with_namespace)
 
 
 class ExportResult(msgspec.Struct, frozen=True, kw_only=True):

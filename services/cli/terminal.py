@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import msgspec
@@ -30,6 +30,7 @@ ByteReporter: TypeAlias = Callable[[int, int | None], None]
 """Receives the bytes done and the total, which is None while unknown."""
 
 _PLAIN_INTERVAL = 10.0
+_MOST_TYPES = 4
 
 
 def replace_unprintable(text: object) -> str:
@@ -114,7 +115,35 @@ class Measure:
         return ", ".join(words)
 
 
-JobReporter: TypeAlias = Callable[[str, Measure | None], None]
+@dataclass(frozen=True, slots=True)
+class ObjectCounts:
+    """The objects of an import from GitHub, by type; until when it waits for GitHub, if it does."""
+
+    fetched: Mapping[str, int]
+    imported: Mapping[str, int]
+    waits_until: datetime | None = None
+
+    @property
+    def done(self) -> int:
+        """How many are imported."""
+        return sum(self.imported.values())
+
+    @property
+    def total(self) -> int:
+        """How many there are, as far as is known."""
+        return sum(self.fetched.values())
+
+    def __str__(self) -> str:
+        """Return what is known as text."""
+        most = sorted(self.fetched, key=self.fetched.__getitem__, reverse=True)[:_MOST_TYPES]
+        types = ", ".join(f"{name} {self.imported.get(name, 0):,}/{self.fetched[name]:,}" for name in most)
+        words = f"{self.done:,} of {self.total:,} objects" + (f" ({types})" if types else "")
+        if self.waits_until is None:
+            return words
+        return f"{words}, GitHub takes no more requests until {self.waits_until:%H:%M:%S} UTC"
+
+
+JobReporter: TypeAlias = Callable[[str, Measure | ObjectCounts | None], None]
 """Receives the state of a job, and its progress, which is None while unknown."""
 
 
@@ -133,7 +162,7 @@ def _spinner(label: str, console: Console) -> Iterator[JobReporter]:
     with Progress(*plain, console=console) as progress:
         task = progress.add_task(label, total=None, measure="")
 
-        def show(state: str, measure: Measure | None) -> None:
+        def show(state: str, measure: Measure | ObjectCounts | None) -> None:
             told = f"{label}: {replace_unprintable(state)}"
             if measure is None:
                 progress.update(task, description=told)
@@ -150,7 +179,7 @@ def _spinner(label: str, console: Console) -> Iterator[JobReporter]:
 def _changes(label: str) -> Iterator[JobReporter]:
     last, said = "", time.monotonic()
 
-    def show(state: str, measure: Measure | None) -> None:
+    def show(state: str, measure: Measure | ObjectCounts | None) -> None:
         nonlocal last, said
         due = measure is not None and time.monotonic() - said >= _PLAIN_INTERVAL
         if state != last or due:

@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
 
 from services.cli import terminal
-from services.cli.terminal import Measure, print_table, replace_unprintable, show_job, show_transfer
+from services.cli.terminal import (
+    Measure,
+    ObjectCounts,
+    print_table,
+    replace_unprintable,
+    show_job,
+    show_transfer,
+)
 
 
 def test_what_comes_from_an_archive_cannot_drive_the_terminal() -> None:
@@ -58,6 +66,16 @@ def test_how_far_a_job_is_is_told_with_its_state_and_then_as_often_as_a_transfer
 
 def test_what_is_not_known_of_a_job_is_not_told() -> None:
     assert str(Measure(done=500, total=None, lines=0, rate=None, remaining=None)) == "500 bytes"
+
+
+def test_the_objects_of_github_are_told_with_those_of_most_types_and_until_when_it_waits() -> None:
+    fetched = {"issue": 1200, "label": 3, "note": 9000, "release": 1, "milestone": 2}
+    counts = ObjectCounts(fetched, {"issue": 7, "note": 8000}, datetime(2026, 11, 28, 1, 2, 3, tzinfo=UTC))
+    assert str(counts) == (
+        "8,007 of 10,206 objects (note 8,000/9,000, issue 7/1,200, label 0/3, milestone 0/2), "
+        "GitHub takes no more requests until 01:02:03 UTC"
+    )
+    assert str(ObjectCounts({}, {})) == "0 of 0 objects"
 
 
 def on_a_terminal(measure: Measure | None, monkeypatch: pytest.MonkeyPatch) -> str:
