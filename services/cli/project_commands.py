@@ -101,6 +101,68 @@ def import_git(
 
 @app.command()
 @on_server
+def import_github(  # noqa: PLR0913  # the options of a command
+    repository: Annotated[
+        str, typer.Argument(metavar="OWNER/REPO", help="A repository, or its number.", show_default=False)
+    ],
+    *,
+    path: Annotated[str, typer.Option(help="group/name of the new project.", show_default=False)],
+    server: Server,
+    credentials: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file with a token of GitHub.", show_default=False)
+    ] = None,
+    credentials_command: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="A command that prints one: gh auth token.", show_default=False),
+    ] = None,
+    enterprise: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="An Enterprise Server, not github.com.", show_default=False),
+    ] = None,
+    attachments: Annotated[bool, typer.Option("--attachments", help="Import the files in texts.")] = False,
+    collaborators: Annotated[
+        bool, typer.Option("--collaborators", help="Make members of collaborators.")
+    ] = False,
+    release_assets: Annotated[
+        bool, typer.Option("--release-assets", help="Import the files of releases (Crossdock).")
+    ] = False,
+    single_endpoint_notes: Annotated[
+        bool,
+        typer.Option("--single-endpoint-notes", help="Ask for comments on lines by pull request."),
+    ] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until the import ends.")] = True,
+    timeout: Seconds = DAY,
+    json: Json = False,
+) -> None:
+    """Import a repository of GitHub as a new project: the server fetches it, with issues and pull requests.
+
+    The token is sent to GitHub, for the number of the repository, and to the server, which reads with it.
+    Without an option, it comes from GH_TOKEN or GITHUB_TOKEN, or for an Enterprise Server from
+    GH_ENTERPRISE_TOKEN or GITHUB_ENTERPRISE_TOKEN.
+
+    Keys with --json: project (id, path_with_namespace), job (its number, null at a GitLab), state, error,
+    error_code (null where a GitLab's import failed), failed_relations (relation_name, line_number,
+    exception_class, exception_message), stats (fetched and imported, by type; null before the first).
+    """
+    from services.cli import github_imports as github
+
+    async def work(client: GitLabClient) -> Result:
+        token = github.find_token(credentials, credentials_command, enterprise=enterprise)
+        wanted = github.GitHubRepository(name=repository, enterprise=enterprise, token=token)
+        stages = {
+            "attachments_import": attachments,
+            "collaborators_import": collaborators,
+            "release_assets_import": release_assets,
+            "single_endpoint_notes_import": single_endpoint_notes,
+        }
+        within = timedelta(seconds=timeout) if wait else None
+        return await github.import_from_github(client, wanted, path, stages=stages, within=within)
+
+    with_client(work, server, json=json)
+
+
+@app.command()
+@on_server
 def export(
     project: ProjectArgument,
     *,

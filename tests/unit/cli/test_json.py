@@ -259,6 +259,7 @@ def test_the_version_is_a_document_too(
     [
         (project_commands.import_, results.ImportResult),
         (project_commands.import_git, results.ImportResult),
+        (project_commands.import_github, results.GitHubImportResult),
         (project_commands.export, results.ExportResult),
         (project_commands.status, results.StatusResult),
         (project_commands.verify, results.VerificationResult),
