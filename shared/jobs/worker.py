@@ -40,7 +40,9 @@ from shared.logs import describe
 from shared.tracing.context import continue_trace
 
 _log = structlog.get_logger()
-_BEAT_AT_MOST = timedelta(seconds=2)
+_BEAT_AT_MOST = timedelta(seconds=1)
+"""A canceled job goes on until the next heartbeat."""
+
 _LONGEST_DELAY = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=1, seconds=10)
 """The longest pause that another server may ask for: an hour, and what its clock may differ by."""

@@ -1,25 +1,38 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import stamina
+from aiohttp import web
 from yarl import URL
 
 from services.cli.gitlab_shape import ShapeInspection
 from services.cli.verification import verify
 from shared.archive.limits import Limits
+from shared.broker.memory import MemoryBroker
 from shared.errors import CrossdockError
 from shared.github.address import ApiAddress
 from shared.github.errors import RateLimited
 from shared.jobs import store as jobs
-from shared.jobs.models import GitHubOrder, GitHubStages, ImportOrder, Job, RemoteSource, SourceForm
+from shared.jobs.models import (
+    GitHubOrder,
+    GitHubStages,
+    ImportOrder,
+    Job,
+    JobKind,
+    RemoteSource,
+    SourceForm,
+)
 from shared.jobs.progress import Progress
+from shared.jobs.worker import Worker, WorkerLimits
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.people.people_map import PeopleMap, Row
 from shared.projects import people_maps
@@ -30,10 +43,12 @@ from tests.support.git import git, references
 from tests.support.git_http import GitHttp
 from tests.support.github.cloned import cloned_everything, with_commits
 from tests.support.github.github import HOSTS, TOKEN, GitHub
+from tests.support.github.limits import Hold
 from tests.support.github.repositories import Repository
 from tests.support.jobs import claimed
 from tests.support.projects import BASE_URL, Dock, Imported, files
 from tests.support.remote import Servers
+from tests.support.workers import at_work
 
 FAILED = "Error importing repository  into ann/p - "
 
@@ -50,6 +65,20 @@ class Hub:
 
     def __init__(self, dock: Dock, github: GitHub, root: Path) -> None:
         self.dock, self.github, self.root = dock, github, root
+        self.git = GitHttp(root, token=TOKEN)
+        self.holds: list[Hold] = []
+
+    def hold(self, pattern: str) -> Hold:
+        """Have the API, or git, give no answer to requests that match."""
+        self.holds.append(self.github.hold(pattern))
+        return self.holds[-1]
+
+    async def handle_git(self, request: web.Request) -> web.StreamResponse:
+        """Answer as git does, unless the request is held."""
+        for hold in self.holds:
+            if hold.applies(request):
+                await hold.keep()
+        return await self.git.handle(request)
 
     def everything(self) -> Repository:
         return cloned_everything(self.github, self.root)
@@ -81,15 +110,28 @@ class Hub:
 
 
 @pytest.fixture
-async def hub(dock: Dock, github: GitHub, tmp_path: Path) -> AsyncIterator[Hub]:
+async def hub(dock: Dock, github: GitHub, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hub]:
     """A GitHub that the importer may ask, by http."""
     dock.settings = ApplicationSettings(outbound_local_requests_allowlist=("127.0.0.2", *HOSTS))
     dock.remote = RemoteImportPolicy(schemes=("http",), resolver=TableResolver(HOSTS))
-    root = tmp_path / "served"
+    root = tmp_path_factory.mktemp("served")
     async with AsyncExitStack() as stack:
-        port = await Servers(stack).http(GitHttp(root, token=TOKEN).handle)
+        hub = Hub(dock, github, root)
+        port = await Servers(stack).http(hub.handle_git)
         github.git = f"http://github.test:{port}"
-        yield Hub(dock, github, root)
+        yield hub
+
+
+@asynccontextmanager
+async def working(hub: Hub) -> AsyncIterator[None]:
+    """A worker of imports from GitHub, with the leases that services have."""
+    limits = WorkerLimits(concurrency=1, ttl=timedelta(seconds=30), drain=timedelta(seconds=10))
+    worker = Worker(
+        hub.dock.pool, MemoryBroker(), kind=JobKind.GITHUB_IMPORT, work=hub.dock.importer, name="host:1",
+        limits=limits,
+    )  # fmt: skip
+    async with at_work([worker]):
+        yield
 
 
 def records(out: dict[str, bytes], relation: str) -> list[dict[str, Any]]:
@@ -389,3 +431,35 @@ async def test_people_of_the_map_of_the_project_are_the_authors(hub: Hub) -> Non
     (issue,) = records(await hub.whole(repository), "issues")
     assert issue["description"] == "Hello"
     assert issue["notes"][0]["note"] == "*Created by: eve*\n\nNot mapped"
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        "/labels",
+        "/issues/2/timeline",
+        "/branches/main/protection",
+        "/info/refs",
+        "/git-upload-pack",
+        "/stored/attachments",
+    ],
+)
+async def test_a_canceled_import_ends_within_two_seconds_and_leaves_nothing(hub: Hub, held: str) -> None:
+    pool, hold = hub.dock.pool, hub.hold(held)
+    repository = hub.everything()
+    picture = hub.github.attachment("/user-attachments/assets/0b1c", b"picture")
+    repository.issue("One", body=f"![x]({picture})")
+    async with working(hub):
+        job = await hub.ordered(repository, attachments_import=True)
+        async with asyncio.timeout(30):
+            await hold.reached.wait()
+        assert await jobs.cancel(pool, job.id)
+        async with asyncio.timeout(2):
+            await hold.left.wait()
+    assert await pool.fetchval("SELECT count(*) FROM github_pages") == 0
+    await hub.dock.collect()
+    assert hub.dock.stored() == []
+    assert await hub.dock.snapshots() == []
+    row = await pool.fetchrow("SELECT state, (SELECT snapshot_id FROM projects) AS snapshot FROM jobs")
+    assert row is not None
+    assert tuple(row) == ("canceled", None)

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp.test_utils import TestServer
 
 from tests.support.github.description import Description
-from tests.support.github.limits import Asked, Fault, Limit, Token
+from tests.support.github.limits import Asked, Fault, Hold, Limit, Token
 from tests.support.github.records import Asset, User
 from tests.support.github.rendering import Site
 from tests.support.github.repositories import Repository
@@ -44,6 +44,7 @@ class GitHub:
         self.prefix = "/api/v3" if enterprise else ""
         self.limit: Limit | None = None if enterprise else Limit()
         self.faults: list[Fault] = []
+        self.holds: list[Hold] = []
         self.violations: list[str] = []
         self.asked: deque[Asked] = deque(maxlen=_REMEMBERED)
         self.statuses: Counter[int] = Counter()
@@ -112,6 +113,11 @@ class GitHub:
         """Answer the next request that matches by the secondary limit."""
         headers = {} if seconds is None else {"Retry-After": str(seconds)}
         self.fail(pattern, status, message="You have exceeded a secondary rate limit.", headers=headers)
+
+    def hold(self, pattern: str) -> Hold:
+        """Give no answer to requests that match."""
+        self.holds.append(Hold(pattern))
+        return self.holds[-1]
 
     def cut(self, pattern: str, *, after: int, times: int = 1) -> None:
         """Break the next answers that match off after so many bytes of their bodies."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -91,6 +92,26 @@ class Fault:
             page = "<html><title>Unicorn!</title></html>"
             return web.Response(status=self.status, text=page, content_type="text/html", headers=self.headers)
         return problem(self.status, self.message, self.headers)
+
+
+@dataclass(slots=True)
+class Hold:
+    """A request whose path and query match gets no answer: ``reached`` tells of it, ``left`` of its end."""
+
+    pattern: str
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def applies(self, request: web.Request) -> bool:
+        return re.search(self.pattern, request.path_qs) is not None
+
+    async def keep(self) -> None:
+        """Keep a request for as long as its client waits."""
+        self.reached.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.left.set()
 
 
 def problem(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -65,8 +65,11 @@ class Server:
 
     @web.middleware
     async def _spoil(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Keep the request, and let go wrong what is to."""
+        """Remember the request, and let go wrong what is to."""
         self.github.asked.append(Asked(request.host, request.path_qs, dict(request.headers)))
+        for hold in self.github.holds:
+            if hold.applies(request):
+                await hold.keep()
         fault = next((each for each in self.github.faults if each.applies(request)), None)
         is_cut = fault is not None and fault.cut_after is not None
         answer = fault.answer() if fault and not is_cut else await handler(request)
