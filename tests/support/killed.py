@@ -10,11 +10,16 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from functools import wraps
+from itertools import count
 from typing import Any, NoReturn
 
 from services.cli.__main__ import main as crossdock
 from services.exporter.exporter import Exporter
 from services.importer.importer import Importer
+from shared.git.smart_http import RemoteRepository
+from shared.github_import.fetcher import Fetcher
+from shared.github_import.pages import PageStore
+from shared.github_import.uploads import UploadEvents
 from shared.jobs import claims, store
 from shared.remote.client import RemoteClient
 from shared.snapshots.pack import Pack
@@ -23,6 +28,8 @@ from shared.usecases.job_queue import JobQueue
 from tests.support.preloaded import CrossdockProcess
 
 POINT = "KILLED_AT"
+
+_PAGES = 10
 
 Wrapped = Callable[..., Any]
 
@@ -118,6 +125,27 @@ def _after_upload() -> None:
     _after(RemoteClient, "send")
 
 
+def _mid_pages() -> None:
+    """Once ten pages of a GitHub are kept."""
+    pages = count(1)
+    _after(PageStore, "add", when=lambda _: next(pages) == _PAGES)
+
+
+def _pages_are_whole() -> None:
+    """Once all pages of a GitHub are kept."""
+    _after(Fetcher, "fetch")
+
+
+def _mid_repository() -> None:
+    """Once a repository elsewhere has told its references."""
+    _after(RemoteRepository, "find")
+
+
+def _mid_files() -> None:
+    """Before the first file of a GitHub is fetched."""
+    _before(UploadEvents, "_file")
+
+
 POINTS: dict[str, Callable[[], None]] = {
     "after claim": _after_claim,
     "mid relation": _mid_relation,
@@ -126,6 +154,10 @@ POINTS: dict[str, Callable[[], None]] = {
     "before commit": _before_commit,
     "after commit": _after_commit,
     "before wake-up": _before_wake_up,
+    "mid pages": _mid_pages,
+    "pages are whole": _pages_are_whole,
+    "mid repository": _mid_repository,
+    "mid files": _mid_files,
     "mid upload": _mid_upload,
     "after upload": _after_upload,
 }

@@ -99,6 +99,14 @@ class Hub:
         )
         return await jobs.enqueue(self.dock.pool, order, project_id=1, user_id=1, correlation_id="c")
 
+    async def move_to_group(self) -> None:
+        """Give the project to a group, which has members."""
+        await self.dock.pool.execute(
+            """WITH made AS (INSERT INTO namespaces (kind, path, name, full_path, full_name)
+                             VALUES ('group', 'g', 'G', 'g', 'G') RETURNING id)
+               UPDATE projects SET namespace_id = (SELECT id FROM made)"""
+        )
+
     async def run(self, repository: Repository, **more: Any) -> Imported:
         return await self.dock.attempt(await self.ordered(repository, **more))
 
@@ -147,10 +155,22 @@ def cloned(folder: Path, bundle: bytes) -> Path:
     return copy
 
 
+def commits(repository: Path) -> list[str]:
+    """All commits that references lead to: tree, parents, people, times and messages."""
+    told = git(repository, "log", "--all", "--format=%H %T %P %an %ae %at %cn %ce %ct %B")
+    return sorted(told.splitlines())
+
+
 async def test_all_that_a_repository_has_becomes_an_archive_as_gitlab_writes_it(
     hub: Hub, tmp_path: Path
 ) -> None:
-    imported = await hub.run(hub.everything())
+    await hub.move_to_group()
+    repository = hub.everything()
+    repository.collaborators = [each for each in repository.collaborators if each.role != "auditor"]
+    picture = hub.github.attachment("/user-attachments/assets/0b1c", b"picture")
+    repository.issue("With a picture", body=f"![x]({picture})")
+    wanted = {"attachments_import": True, "collaborators_import": True, "release_assets_import": True}
+    imported = await hub.run(repository, **wanted)
     assert (imported.error, await hub.dock.failures(imported)) == (None, [])
     packed = tmp_path / "out.tar.gz"
     packed.write_bytes(await hub.dock.run_export())
@@ -158,7 +178,7 @@ async def test_all_that_a_repository_has_becomes_an_archive_as_gitlab_writes_it(
     assert told.for_gitlab
     assert (told.for_gitlab.faults, told.error, told.failure_count) == ([], None, 0)
     assert {name: count.lines for name, count in told.relations.items()} == {
-        "issues": 2, "labels": 2, "merge_requests": 4, "milestones": 2, "project_members": 0,
+        "issues": 3, "labels": 2, "merge_requests": 4, "milestones": 2, "project_members": 4,
         "protected_branches": 2, "releases": 2,
     }  # fmt: skip
 
@@ -179,6 +199,7 @@ async def test_the_repository_comes_with_the_heads_of_pull_requests_and_branches
     kept = {name: sha for name, sha in source.items() if not name.startswith("refs/pull/")}
     assert references(copy) == kept | heads | made
     assert len(made) == 2
+    assert commits(copy) == commits(hub.root / "octo/everything.git")
     assert "project.wiki.bundle" in out
 
 
@@ -268,23 +289,15 @@ async def test_an_import_that_has_to_wait_goes_on_and_has_nothing_twice(hub: Hub
     assert [each["iid"] for each in records(out, "issues")] == [1, 2]
 
 
-async def test_members_are_those_who_were_given_a_role_here(hub: Hub) -> None:
-    repository = hub.everything()
-    await hub.dock.pool.execute(
-        "UPDATE projects SET namespace_id = (SELECT namespace_id FROM projects LIMIT 1)"
-    )
-    imported = await hub.run(repository, collaborators_import=True)
+async def test_a_project_of_a_personal_namespace_gets_no_members(hub: Hub) -> None:
+    imported = await hub.run(hub.everything(), collaborators_import=True)
     assert await hub.dock.failures(imported) == []
     out = files(await hub.dock.run_export())
-    assert records(out, "project_members") == []  # of a personal namespace
+    assert records(out, "project_members") == []
 
 
 async def test_members_come_into_a_project_of_a_group(hub: Hub) -> None:
-    await hub.dock.pool.execute(
-        """WITH made AS (INSERT INTO namespaces (kind, path, name, full_path, full_name)
-                         VALUES ('group', 'g', 'G', 'g', 'G') RETURNING id)
-           UPDATE projects SET namespace_id = (SELECT id FROM made)"""
-    )
+    await hub.move_to_group()
     imported = await hub.run(hub.everything(), collaborators_import=True)
     (failure,) = await hub.dock.failures(imported)
     assert failure.relation == "collaborator"

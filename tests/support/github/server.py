@@ -192,8 +192,12 @@ class Server:
         return web.Response(status=302, headers={"Location": there})
 
     def _stored(self, request: web.Request) -> web.Response:
-        """Answer the bytes of a file at its signed address; who sends a token there is refused, as by S3."""
-        if "Authorization" in request.headers or "signature" not in request.query:
+        """Answer the bytes of a file at its signed address; who sends a token there is refused, as by S3.
+
+        An Enterprise Server has its files itself.
+        """
+        is_refused = "Authorization" in request.headers and not self.github.enterprise
+        if is_refused or "signature" not in request.query:
             return web.Response(status=400)
         kind, key = request.match_info["kind"], request.match_info["key"]
         found = self.github.attachments.get(f"/{key}") if kind == "attachments" else self._released(key)
