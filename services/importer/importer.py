@@ -18,7 +18,9 @@ from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, JobKind, Lease, Outcome, SourceForm
 from shared.jobs.progress import Phase, Progress
 from shared.projects import content
+from shared.projects.imported_members import add_imported_members
 from shared.records.features import read_features
+from shared.records.members import read_members
 from shared.remote.errors import BlockedUrl, StatusRefused
 from shared.restore.archive_events import archive_events
 from shared.restore.entries import verifier_of, verifier_of_git
@@ -129,6 +131,7 @@ class Importer:
         snapshot_id = writer.snapshot_id
         features = await read_features(self._pool, self._store, snapshot_id)
         content_sha256 = await make_manifest_digest(self._pool, snapshot_id)
+        members = await read_members(self._pool, self._store, snapshot_id) if order.import_members else []
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
             await lifecycle.commit(
@@ -145,6 +148,8 @@ class Importer:
             if order.replaces:
                 path = order.replaces.rpartition("/")[2]
                 await content.take_place(db, job.project_id, path=path, user_id=job.user_id)
+            if members and job.user_id is not None:
+                await add_imported_members(db, job.project_id, members, user_id=job.user_id)
             await jobs.finish(db, lease, progress=progress.report(), outcome=outcome)
 
     async def explain(self, job: Job, error: CrossdockError) -> str:

@@ -128,12 +128,14 @@ class ImportOrder:
 
     ``replaces`` is the full path of the project that is replaced at the end (overwrite), if any.
     ``override_params`` win over the archive's project attributes.
+    With ``import_members`` the members of the archive who are users here become members of the project.
     """
 
     override_params: Mapping[str, object] = field(default_factory=dict)
     replaces: str | None = None
     source: RemoteSource | None = None
     github: GitHubOrder | None = None
+    import_members: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
