@@ -23,4 +23,4 @@ class MappedPeople:
         found = self.people.find(
             id=user.id, username=user.login, public_email=user.email, import_type=IMPORT_TYPE
         )
-        return None if found is None else Person(found.username, found.public_email or None)
+        return None if found is None else Person(found.username or user.login, found.public_email or None)

@@ -18,5 +18,6 @@ class PeopleMapInvalid(Invalid):
     def __init__(self, problems: Sequence[str]) -> None:
         more = len(problems) - TOLD
         told = [*problems[:TOLD], *([f"and {more} more"] if more > 0 else [])]
-        super().__init__(f"the map of people is not valid: {'; '.join(told)}")
+        self.told = "; ".join(told)
+        super().__init__(f"the map of people is not valid: {self.told}")
         self.problems = tuple(problems)

@@ -13,8 +13,10 @@ from shared.database.transactions import transaction
 from shared.gitlab.visibility import Visibility
 from shared.jobs import store as jobs
 from shared.jobs.models import IMPORTS, ImportOrder, JobKind
+from shared.people.people_map import PeopleMap
 from shared.projects import store
 from shared.projects.content import without_nul
+from shared.projects.people_maps import MapOwner, set_map
 from shared.projects.rules import NameRefused, check_description, check_name, check_path
 from shared.projects.store import NameTaken, NewProject, ProjectLimitReached
 from shared.settings.application import GITHUB
@@ -46,12 +48,13 @@ from shared.usecases.settings import InstanceSettings
 class GitHubImportRequest:
     """An import to schedule, into the namespace with the full path ``namespace``.
 
-    Without a ``name`` the project has that of the repository.
+    Without a ``name`` the project has that of the repository. ``people`` becomes its map of people.
     """
 
     source: GitHubSource
     namespace: str
     name: str | None
+    people: PeopleMap | None = None
 
 
 class GitHubImports:
@@ -88,7 +91,8 @@ class GitHubImports:
         if GITHUB not in settings.import_sources:
             raise GitHubImportsDisabled
         found = await self._repositories.find(request.source, api, settings)
-        scheduled = await self._insert(user, _new_project(user, namespace, request, found), found, origin)
+        new = _new_project(user, namespace, request, found)
+        scheduled = await self._insert(user, new, found, origin, people=request.people)
         self._queue.announce(scheduled.job)
         return scheduled
 
@@ -101,12 +105,20 @@ class GitHubImports:
         return found.namespace
 
     async def _insert(
-        self, user: User, new: NewProject, found: GitHubRepository, origin: JobOrigin
+        self,
+        user: User,
+        new: NewProject,
+        found: GitHubRepository,
+        origin: JobOrigin,
+        *,
+        people: PeopleMap | None,
     ) -> ScheduledJob:
         order = ImportOrder(source=found.source, github=found.order)
         with _translate_errors():
             async with transaction(self._pool) as db:
                 project = await store.create_within_limit(db, new)
+                if people is not None:
+                    await set_map(db, MapOwner(project_id=project.id), people, author=user.username)
                 job = await self._queue.enqueue(db, order, project=project, user=user, origin=origin)
         return ScheduledJob(project, job)
 

@@ -17,8 +17,10 @@ from shared.database.pool import Connection, Database, Pool
 from shared.database.transactions import transaction
 from shared.jobs.failed_relations import FailedRelation
 from shared.jobs.models import GitHubOrder, ImportOrder, Job, RemoteSource
-from shared.projects import store
+from shared.people.people_map import PeopleMap
+from shared.projects import people_maps, store
 from shared.projects.models import Project
+from shared.projects.people_maps import MapOwner
 from shared.projects.rules import NameRefused, check_description, check_name, check_path
 from shared.projects.store import NameTaken, NewProject, ProjectLimitReached
 from shared.settings.application import GITHUB, GITLAB_PROJECT, ApplicationSettings
@@ -44,13 +46,19 @@ from shared.usecases.settings import InstanceSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
-    """An import to schedule. ``namespace`` is an id or a full path; None means the user's own namespace."""
+    """An import to schedule. ``namespace`` is an id or a full path; None means the user's own namespace.
+
+    ``people`` becomes the map of people of the project. With ``import_members`` the members of the archive
+    who are users here become members of the project.
+    """
 
     path: str
     name: str | None
     namespace: str | None
     overwrite: bool
     override_params: Mapping[str, object]
+    people: PeopleMap | None = None
+    import_members: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +214,11 @@ class Imports:
             replaces=to.replaces.full_path if to.replaces else None,
             source=archive.source,
             github=archive.github,
+            import_members=request.import_members,
         )
+        if request.people is not None:
+            owner = MapOwner(project_id=project.id)
+            await people_maps.set_map(db, owner, request.people, author=actor.username)
         job = await self._queue.enqueue(
             db, order, project=project, user=actor, origin=origin, object_id=archive.object_id
         )

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from services.api.crossdock.cursors import cursor_page_of, split_page
 from services.api.crossdock.people_entities import map_entity, preview_entity, row_of_user, user_entity
+from services.api.gitlab.requests.people import read_people
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller
 from services.api.http.errors import ParametersInvalid
@@ -20,7 +21,6 @@ from services.api.http.streams import send_pieces
 from services.api.use_cases import use_cases
 from shared.people import writing
 from shared.people.people_map import PeopleMap
-from shared.people.reading import read_json, read_text
 from shared.projects.people_maps import MapOwner
 
 _FORMATS = ("json", "csv")
@@ -94,7 +94,7 @@ class PeopleMapHandlers:
         """PUT .../people: sets the map; with ``dry_run`` it only tells what the map would do."""
         uses, owner = use_cases(request).people, await self._owner(request)
         given = await parameters(request)
-        people, is_dry = read_people(given), _is_dry(given)
+        people, is_dry = _people(given), _is_dry(given)
         if is_dry and owner.project_id is not None:
             preview = await uses.preview(owner, people, holder=holder_of(request))
             return json_response(preview_entity(people, preview))
@@ -114,12 +114,12 @@ class PeopleMapHandlers:
         return await find(find_caller(request), reference)
 
 
-def read_people(given: Mapping[str, object]) -> PeopleMap:
-    """Read the parameter ``people``: CSV, or rows. Raises ParametersInvalid and PeopleMapInvalid."""
-    value = given.get("people")
-    if value is None:
+def _people(given: Mapping[str, object]) -> PeopleMap:
+    """Read the map. Raises ParametersInvalid and PeopleMapInvalid."""
+    people = read_people(given)
+    if people is None:
         raise ParametersInvalid("people is missing")
-    return read_text(value) if isinstance(value, str) else read_json(value)
+    return people
 
 
 def _is_dry(given: Mapping[str, object]) -> bool:

@@ -23,6 +23,9 @@ MULTIPART = "multipart/form-data"
 LARGEST_FIELD = 64 * 1024
 LARGEST_FIELDS = 1024 * 1024
 MOST_PARTS = 1000
+LARGE_FIELDS = frozenset({"people"})
+"""Fields that may come as a file too, and be as long as all fields together."""
+
 _LONGEST_HELD = 64 * 1024
 """Bytes of what comes before the first boundary, and of the head of a part."""
 
@@ -172,7 +175,7 @@ def file_name(part: MultipartSegment) -> str | None:
 
 
 class FieldCollector:
-    """Collects the text fields of a form, and skips parts with a file name.
+    """Collects the text fields of a form, and skips other parts with a file name.
 
     The value of the field ``unread``, which should have been a file, is skipped as well.
     """
@@ -188,7 +191,8 @@ class FieldCollector:
         """Handle the next event. Raises ParametersInvalid if a field, or all of them, are too long."""
         match event:
             case MultipartSegment():
-                self._name = event.name if file_name(event) is None else None
+                is_field = file_name(event) is None or event.name in LARGE_FIELDS
+                self._name = event.name if is_field else None
             case None:
                 self._end()
             case chunk if self._name not in (None, self._unread):
@@ -197,7 +201,7 @@ class FieldCollector:
     def _add(self, chunk: bytes | bytearray) -> None:
         self._value += chunk
         self._total += len(chunk)
-        if len(self._value) > LARGEST_FIELD:
+        if len(self._value) > LARGEST_FIELD and self._name not in LARGE_FIELDS:
             raise ParametersInvalid(f"{self._name} is too long (at most {LARGEST_FIELD} bytes)")
         if self._total > LARGEST_FIELDS:
             raise ParametersInvalid(f"the fields are too long (at most {LARGEST_FIELDS} bytes in all)")

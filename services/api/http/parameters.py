@@ -48,6 +48,11 @@ class ParameterReader:
     def _label(self, name: str) -> str:
         return f"{self._prefix}[{name}]" if self._prefix else name
 
+    @property
+    def given(self) -> Mapping[str, object]:
+        """What is given, as it came."""
+        return self._given
+
     def problem(self, name: str, what: str) -> None:
         """Add a problem of a parameter."""
         self.problems.append(f"{self._label(name)} {what}")

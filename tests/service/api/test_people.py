@@ -7,19 +7,22 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import aiohttp
 import pytest
 
+from services.api.http.form_data import LARGEST_FIELD
 from services.api.http.places import PlaceNumbers
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
 from shared.admission import Holder, PlaceRules
+from shared.jobs import store as jobs
 from shared.people import appearances
 from shared.people.reading import COLUMNS
 from shared.projects.models import Project
 from tests.support.api import Answer, Api
 from tests.support.imported import imported
-from tests.support.projects import ndjson
+from tests.support.projects import Dock, ndjson
 from tests.support.projects import project as packed_project
 
 MEMBER = {
@@ -238,3 +241,55 @@ async def test_a_map_goes_with_its_project(api: Api, made: Project) -> None:
     await put(api, made, [JANE])
     await api.pool.execute("DELETE FROM projects WHERE id = $1", made.id)
     assert await api.pool.fetchval("SELECT count(*) FROM people_maps") == 0
+
+
+def upload(path: str, **fields: Any) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    form.add_field("path", path)
+    form.add_field("file", PACKED, filename="a.tar.gz")
+    for name, value in fields.items():
+        form.add_field(name, *value[:1], **dict(value[1:]))
+    return form
+
+
+async def test_a_map_comes_with_an_import_as_a_field_or_a_file(api: Api, ann: User) -> None:
+    many = "\n".join([HEADER, *(f",,{n},,,u{n}," for n in range(9000))])
+    assert len(many) > LARGEST_FIELD
+    for path, more in (("a", [many]), ("b", [many, ("filename", "people.csv")])):
+        answer = await api.post("/projects/import", by="ann", data=upload(path, people=more))
+        assert answer.status == 201
+        url = f"/api/crossdock/v1/projects/{answer.body['id']}/people"
+        assert (await api.call("GET", url, by="ann")).body["rows"] == 9000
+
+
+async def test_a_map_with_problems_refuses_the_import_and_nothing_is_made(api: Api, ann: User) -> None:
+    answer = await api.post(
+        "/projects/import", by="ann", data=upload("a", people=[f"{HEADER}\n,,7,,,@jane,"])
+    )
+    assert (answer.status, answer.body) == (
+        400, {"error": "people is invalid: row 2, GitLab username: it is not a user name"}
+    )  # fmt: skip
+    assert await api.pool.fetchval("SELECT count(*) FROM projects") == 0
+
+
+async def test_an_import_asks_for_members_in_its_order(api: Api, ann: User) -> None:
+    for path, more in (("a", {}), ("b", {"import_members": ["true"]})):
+        answer = await api.post("/projects/import", by="ann", data=upload(path, **more))
+        order = await api.pool.fetchval("SELECT payload FROM jobs WHERE project_id = $1", answer.body["id"])
+        assert order["import_members"] is (path == "b")
+
+
+async def test_an_import_that_replaces_a_project_keeps_its_map_unless_it_has_one(api: Api, ann: User) -> None:
+    made = await imported(api, ann, PACKED)
+    await put(api, made, [JANE])
+    dock = Dock(api.pool, api.folder)
+    for rows, name in ((None, "jane.doe"), ([JANE | {"gitlab_username": "new"}], "new")):
+        more = {} if rows is None else {"people": [json.dumps(rows)]}
+        answer = await api.post(
+            "/projects/import", by="ann", data=upload("project", overwrite=["true"], **more)
+        )
+        job = await jobs.find(api.pool, int(answer.headers["X-Crossdock-Job"]))
+        assert job is not None
+        await dock.attempt(job)
+        url = f"/api/crossdock/v1/projects/{answer.body['id']}/people"
+        assert (await api.call("GET", url, by="ann")).body["people"][0]["gitlab_username"] == name

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.github.answers import User
-from shared.github.mapped_people import MappedPeople
 from shared.github.origin import Person as GitHubPerson
+from shared.github_import.people import MappedPeople
 from shared.people import reading, writing
 from shared.people.errors import TOLD, PeopleMapInvalid
 from shared.people.people_map import LONGEST, MOST_ROWS, PeopleMap, Person, Row
@@ -139,11 +139,12 @@ def test_an_id_of_two_origins_is_somebody_only_where_they_agree_or_one_is_meant(
     assert people.find(id=1, import_type="github") == Person("a", "")
 
 
-def test_an_account_of_github_is_found_by_the_map_and_else_by_its_public_e_mail() -> None:
-    people = MappedPeople(PeopleMap((JANE,)))
+def test_an_account_of_github_is_found_by_the_map() -> None:
+    by_email = Row(source_user_identifier="9", gitlab_public_email="k@example.com")
+    people = MappedPeople(PeopleMap((JANE, by_email)))
     assert people.find(User(7, "j")) == GitHubPerson("jane", "jane@example.com")
-    assert people.find(User(8, "k", email="k@example.com")) == GitHubPerson("k", "k@example.com")
-    assert people.find(User(8, "k")) is None
+    assert people.find(User(9, "k")) == GitHubPerson("k", "k@example.com")
+    assert people.find(User(8, "l")) is None
 
 
 def test_the_digest_is_that_of_the_rows() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
+from services.api.gitlab.requests.people import read_people_of
 from services.api.http.parameters import ParameterReader, boolean
 from shared.jobs.models import GitHubStages
 from shared.usecases.github_imports import GitHubImportRequest
@@ -20,9 +21,11 @@ def read_github_import(given: Mapping[str, object]) -> GitHubImportRequest:
     reader = ParameterReader(given)
     source = read_github_source(reader)
     namespace = _required_text(reader, given, "target_namespace")
-    name = reader.text("new_name")
+    name, people = reader.text("new_name"), read_people_of(reader)
     reader.finish()
-    return GitHubImportRequest(source=source, namespace=namespace, name=(name or "").strip() or None)
+    return GitHubImportRequest(
+        source=source, namespace=namespace, name=(name or "").strip() or None, people=people
+    )
 
 
 def read_github_source(reader: ParameterReader) -> GitHubSource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.api.gitlab.requests.override_params import override_params
+from services.api.gitlab.requests.people import read_people_of
 from services.api.gitlab.upload_forms import UploadForm
 from services.api.http.parameters import ParameterReader
 from shared.remote.presigned import S3Object
@@ -71,9 +72,17 @@ def read_import(reader: ParameterReader) -> ImportRequest:
     namespace = _namespace_reference(reader)
     overwrite = reader.boolean("overwrite", default=False)
     overrides = override_params(reader.mapping("override_params"), problems=reader.problems)
+    people = read_people_of(reader)
+    members = reader.boolean("import_members", default=False)
     reader.finish()
     return ImportRequest(
-        path=path, name=name, namespace=namespace, overwrite=bool(overwrite), override_params=overrides
+        path=path,
+        name=name,
+        namespace=namespace,
+        overwrite=bool(overwrite),
+        override_params=overrides,
+        people=people,
+        import_members=bool(members),
     )
 
 
