@@ -19,6 +19,7 @@ from shared.database.notifications import woken
 from shared.database.pool import Connection, Pool
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
+from shared.github_import.expiry import PageExpiry
 from shared.idempotency.expiry import AnswerExpiry
 from shared.jobs.expiry import AddressExpiry, JobExpiry
 from shared.jobs.models import JobKind
@@ -78,6 +79,7 @@ def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float]
         AddressExpiry(ports.pool, kept=RETRIED_WITHIN).forget_addresses,
         OverwriteExpiry(ports.pool, kept=timedelta(minutes=settings.overwrite_retention)).delete_left,
         JobExpiry(ports.pool, retention=kept).remove_jobs,
+        PageExpiry(ports.pool, retention=kept).remove_pages,
         AnswerExpiry(ports.pool).remove_answers,
         events.remove_events,
         events.remove_commands,

@@ -362,10 +362,16 @@ $$;
 CREATE OR REPLACE TRIGGER write_last_word AFTER DELETE ON jobs
     FOR EACH ROW EXECUTE FUNCTION write_last_word();
 
--- What an import from GitHub has fetched goes with its end, whatever that is and whoever makes it.
+-- What an import from GitHub has fetched goes with its end, whatever that is and whoever makes it. Where the next
+-- import is to ask by it, it stays when the import has finished, and takes the place of what was kept before.
 CREATE OR REPLACE FUNCTION delete_github_pages() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    DELETE FROM github_pages WHERE job_id = NEW.id;
+    IF NEW.state = 'finished' AND NEW.payload #>> '{github,keeps_pages}' = 'true' THEN
+        DELETE FROM github_pages p USING jobs j
+        WHERE j.id = p.job_id AND j.project_id = NEW.project_id AND j.id <> NEW.id AND j.finished_at IS NOT NULL;
+    ELSE
+        DELETE FROM github_pages WHERE job_id = NEW.id;
+    END IF;
     RETURN NULL;
 END
 $$;

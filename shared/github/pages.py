@@ -64,10 +64,14 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of a page that was read before: its tag, and the cursor of the page after it."""
+    """What is known of a page that was read before: its tag, and the cursor of the page after it.
+
+    The last page has none; only one that is not full may be seen, as the successor that a full one may get
+    shows in the Link header alone, which the tag does not cover.
+    """
 
     etag: str
-    next: str
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ own is told when it is mapped, and the rest is fetched; what ends all of it, end
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from shared.github.errors import PageMalformed, RecordMissing, ScopeMissing
 from shared.github.pages import Page
 from shared.github_import import lists
 from shared.github_import.lists import RemoteList, is_pull_request, peek
-from shared.github_import.pages import FetchedPage, PageStore, Reached
+from shared.github_import.pages import FetchedPage, PageStore, Reached, SeenPage
 from shared.jobs.models import GitHubOrder
 from shared.jobs.progress import Progress
 from shared.remote.errors import AnswerTooLarge, RemoteError, StatusFailing
@@ -35,7 +35,14 @@ _OWN = (RecordMissing, ScopeMissing, AnswerTooLarge)
 _FAILING = (StatusFailing, PageMalformed)
 """What may be of one list, or of all of GitHub."""
 
-_NOTHING = Reached()
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a list: how far it has come, and the pages of an earlier import by their cursors."""
+
+    reached: Reached
+    seen: Mapping[str, SeenPage]
+
 
 _Keep = Callable[[RemoteList, Page, int, str], FetchedPage]
 """Makes the page that is kept of one that came, its number and its cursor."""
@@ -110,58 +117,74 @@ class Fetcher:
     async def _list(
         self,
         wanted: RemoteList,
-        reached: Reached | None = None,
+        known: _Known | None = None,
         *,
         keep: _Keep | None = None,
         of_all: bool = False,
     ) -> None:
-        """Fetch the rest of a list; ``reached`` is how far it has come, where that is known.
+        """Fetch the rest of a list; what is ``known`` of it is read where it is not given.
 
         What ends this list alone is kept as its error, unless it is one ``of_all``.
         """
-        if reached is None:
-            reached = await self._reached(wanted)
-        if reached.is_whole:
+        if known is None:
+            known = (await self._known([wanted]))[wanted.name]
+        if known.reached.is_whole:
             return
         try:
-            await self._rest(wanted, reached, keep or _as_it_came)
+            await self._rest(wanted, known, keep or _as_it_came)
         except _OWN as error:
             if of_all:
                 raise
             await self._end(wanted, error)
 
-    async def _rest(self, wanted: RemoteList, reached: Reached, keep: _Keep) -> None:
-        number, cursor = reached.pages, reached.next
+    async def _rest(self, wanted: RemoteList, known: _Known, keep: _Keep) -> None:
+        number, cursor = known.reached.pages, known.reached.next
         while number == 0 or cursor:
-            async with aclosing(self._come(wanted, cursor)) as pages:
+            async with aclosing(self._come(wanted, cursor, known.seen)) as pages:
                 async for page in pages:
-                    fetched = keep(wanted, page, number, cursor or "")
-                    await self._keep(fetched)
+                    if page.is_changed:
+                        fetched = keep(wanted, page, number, cursor or "")
+                        await self._keep(fetched)
+                    else:
+                        fetched = _unchanged(wanted, page, number, cursor or "")
+                        await self._keep(fetched, same=known.seen[fetched.cursor], parts=wanted.parts)
                     number, cursor = number + 1, fetched.next
 
-    async def _come(self, wanted: RemoteList, cursor: str | None) -> AsyncGenerator[Page, None]:
+    async def _come(
+        self, wanted: RemoteList, cursor: str | None, seen: Mapping[str, SeenPage]
+    ) -> AsyncGenerator[Page, None]:
         path = f"{self._base}{wanted.path}"
         if wanted.is_record:
             yield Page((await self._client.record(path),), None, None)
             return
-        async with aclosing(self._client.pages(path, cursor=cursor)) as pages:
+        known = {at or path: page.seen for at, page in seen.items()}
+        async with aclosing(self._client.pages(path, cursor=cursor, seen=known)) as pages:
             async for page in pages:
                 yield page
 
     async def _end(self, wanted: RemoteList, error: RemoteError) -> None:
         """Keep why a list has no more."""
-        reached = await self._reached(wanted)
+        reached = (await self._known([wanted]))[wanted.name].reached
         cursor = reached.next or ""
         await self._keep(
             FetchedPage(list=wanted.name, number=reached.pages, cursor=cursor, error=error.shown)
         )
 
-    async def _reached(self, wanted: RemoteList) -> Reached:
-        return (await self._pages.reached([wanted.name])).get(wanted.name, _NOTHING)
+    async def _known(self, wanted: Iterable[RemoteList]) -> dict[str, _Known]:
+        names = [each.name for each in wanted]
+        reached = await self._pages.reached(names)
+        seen = await self._pages.seen(names, page_size=self._order.page_size)
+        return {name: _Known(reached.get(name, Reached()), seen.get(name, {})) for name in names}
 
-    async def _keep(self, page: FetchedPage) -> None:
+    async def _keep(
+        self, page: FetchedPage, *, same: SeenPage | None = None, parts: str | None = None
+    ) -> None:
+        """Keep a page, or a copy of one that is the ``same`` as it was."""
         before = self._pages.size
-        await self._pages.add(page)
+        if same is None:
+            await self._pages.add(page)
+        else:
+            await self._pages.copy(page, of=same.number, parts=parts)
         self._has_kept = True
         self._progress.bytes_done += self._pages.size - before
         self._tell()
@@ -213,33 +236,30 @@ class Fetcher:
 
     async def _issues(self, items: Sequence[Raw]) -> None:
         numbers = [peek(item).number for item in items if not is_pull_request(item)]
-        reached = await self._pages.reached(lists.timeline_of(number).name for number in numbers)
+        known = await self._known(lists.timeline_of(number) for number in numbers)
         for number in numbers:
             timeline = lists.timeline_of(number)
-            await self._timeline(
-                timeline, reached.get(timeline.name, _NOTHING), spare=[lists.comments_of(number)]
-            )
+            await self._timeline(timeline, known[timeline.name], spare=[lists.comments_of(number)])
 
     async def _pulls(self, items: Sequence[Raw]) -> None:
         numbers = [peek(item).number for item in items]
         timelines = {number: lists.timeline_of(number) for number in numbers}
         comments = {number: lists.review_comments_of(number) for number in numbers}
-        wanted = [each.name for each in (*timelines.values(), *comments.values())]
-        reached = await self._pages.reached(wanted)
+        known = await self._known([*timelines.values(), *comments.values()])
         for number in numbers:
             spare = [lists.comments_of(number), lists.reviews_of(number)]
             timeline = timelines[number]
-            await self._timeline(timeline, reached.get(timeline.name, _NOTHING), spare=spare)
+            await self._timeline(timeline, known[timeline.name], spare=spare)
             if self._order.stages.single_endpoint_notes_import:
-                await self._list(comments[number], reached.get(comments[number].name, _NOTHING))
+                await self._list(comments[number], known[comments[number].name])
 
-    async def _timeline(self, timeline: RemoteList, reached: Reached, *, spare: Sequence[RemoteList]) -> None:
+    async def _timeline(self, timeline: RemoteList, known: _Known, *, spare: Sequence[RemoteList]) -> None:
         """Fetch a timeline; where GitHub fails at this one, the ``spare`` lists have a part of it.
 
         They come first: the error of the timeline says that they are there.
         """
         try:
-            await self._list(timeline, reached)
+            await self._list(timeline, known)
         except _FAILING as error:
             await self._require_github()
             for each in spare:
@@ -265,9 +285,9 @@ class Fetcher:
             async for items in pages:
                 names = [lists.branch_name(item) for item in items]
                 wanted = [lists.protection_of(place + at, name) for at, name in enumerate(names)]
-                reached = await self._pages.reached(each.name for each in wanted)
+                known = await self._known(wanted)
                 for each in wanted:
-                    await self._list(each, reached.get(each.name, _NOTHING))
+                    await self._list(each, known[each.name])
                 place += len(items)
 
 
@@ -281,3 +301,7 @@ def _as_it_came(wanted: RemoteList, page: Page, number: int, cursor: str) -> Fet
         items=page.items,
         fetched=wanted.count(page.items),
     )
+
+
+def _unchanged(wanted: RemoteList, page: Page, number: int, cursor: str) -> FetchedPage:
+    return FetchedPage(list=wanted.name, number=number, cursor=cursor, next=page.next)

@@ -26,12 +26,16 @@ def _nothing(_items: Iterable[Raw]) -> Counter[ObjectType]:
 
 @dataclass(frozen=True, slots=True)
 class RemoteList:
-    """A list, or a record, which is taken for a list of one; ``count`` says what its items are."""
+    """A list, or a record, which is taken for a list of one; ``count`` says what its items are.
+
+    ``parts`` is the pattern of the names of other lists that its items are kept as, if they are.
+    """
 
     name: str
     path: str
     count: Count = _nothing
     is_record: bool = False
+    parts: str | None = None
 
 
 class Peek(Struct):
@@ -84,7 +88,10 @@ COLLABORATORS = RemoteList("collaborators", "/collaborators?affiliation=direct")
 OUTSIDE = RemoteList("outside_collaborators", "/collaborators?affiliation=outside")
 ISSUES = RemoteList("issues", "/issues?state=all&sort=created&direction=asc", _issues)
 REVIEW_COMMENTS = RemoteList(
-    "review_comments", "/pulls/comments?sort=updated&direction=asc", _all_are(ObjectType.DIFF_NOTE)
+    "review_comments",
+    "/pulls/comments?sort=updated&direction=asc",
+    _all_are(ObjectType.DIFF_NOTE),
+    parts="^pulls/[0-9]+/comments$",
 )
 BRANCHES = RemoteList("branches", "/branches?protected=true", _all_are(ObjectType.PROTECTED_BRANCH))
 

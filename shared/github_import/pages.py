@@ -1,6 +1,7 @@
 """The pages that an import from GitHub has fetched, as rows: it goes on behind the last one of each list.
 
-They go when the job ends, whichever way (``delete_github_pages`` in ``functions.sql``).
+They go when the job ends, whichever way (``delete_github_pages`` in ``functions.sql``); those that are kept
+for the next import of the repository go with it, or with time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from msgspec import Raw
 
 from shared.database.pool import Pool, Row
 from shared.errors import LeaseLost
+from shared.github.pages import Seen
 from shared.github.statistics import ObjectType
 from shared.jobs.models import Lease
 from shared.shielding import work_through
@@ -34,6 +36,21 @@ SELECT held.id, $3, $4, CASE WHEN rank = 1 THEN $5 END, CASE WHEN rank = 1 THEN 
        list, items, size, body
 FROM held, unnest($9::text[], $10::int[], $11::int[], $12::bytea[])
     WITH ORDINALITY AS each (list, items, size, body, rank)"""
+
+
+# The pages of the last import of the same repository that has kept them.
+_EARLIER = """SELECT before.id FROM jobs now JOIN jobs before ON before.project_id = now.project_id
+    AND before.payload #> '{github,repository_id}' = now.payload #> '{github,repository_id}'
+WHERE now.id = $1 AND before.id < now.id AND before.kind = now.kind AND before.state = 'finished'
+    AND EXISTS (SELECT FROM github_pages WHERE job_id = before.id) ORDER BY before.id DESC LIMIT 1"""
+
+# The page itself, and, with a pattern for their names, the pages of other lists that have its items.
+_COPY = """WITH held AS (
+    SELECT id FROM jobs WHERE id = $1 AND lease = $2 AND state = 'running' FOR NO KEY UPDATE)
+INSERT INTO github_pages (job_id, page, cursor, next, etag, fetched, error, list, items, size, body)
+SELECT held.id, $3, $4, CASE WHEN list = $7 THEN $5 END, etag, fetched, NULL, list, items, size, body
+FROM held, github_pages WHERE job_id = $6 AND page = $8 AND (list = $7 OR list ~ $9)
+RETURNING fetched, size"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +94,14 @@ class Whole:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class SeenPage:
+    """A page that an earlier import has kept: its number there, and what it is asked for by."""
+
+    number: int
+    seen: Seen
+
+
 class PageStore:
     """The pages of one job. ``size`` is the bytes of all of them, as GitHub gave them."""
 
@@ -85,9 +110,10 @@ class PageStore:
         self._lease = lease
         self.fetched: Counter[ObjectType] = Counter()
         self.size = 0
+        self._earlier: int | None = None
 
     async def load(self) -> None:
-        """Read what attempts before have counted."""
+        """Read what attempts before have counted, and find what an earlier import has kept."""
         rows = await self._pool.fetch(
             """SELECT key, sum(value::bigint)::bigint AS count
                FROM github_pages, jsonb_each_text(fetched) WHERE job_id = $1 GROUP BY key""",
@@ -95,8 +121,9 @@ class PageStore:
         )
         self.fetched = Counter({ObjectType(row["key"]): row["count"] for row in rows})
         self.size = await self._pool.fetchval(
-            "SELECT coalesce(sum(size), 0) FROM github_pages WHERE job_id = $1", self._lease.job_id
+            "SELECT coalesce(sum(size), 0)::bigint FROM github_pages WHERE job_id = $1", self._lease.job_id
         )
+        self._earlier = await self._pool.fetchval(_EARLIER, self._lease.job_id)
 
     async def add(self, page: FetchedPage) -> None:
         """Keep a page. Raises LeaseLost where the job is another's by now, or has ended."""
@@ -104,15 +131,47 @@ class PageStore:
         bodies = [_joined(items) for items in lists.values()]
         packed = [None if len(body) == len(b"[]") else await work_through(body, _compress) for body in bodies]
         sizes = [len(body) for body in bodies]
+        counts = [sum(map(len, lists.values())), *(len(items) for items in page.parts.values())]
         fetched = {kind.value: count for kind, count in page.fetched.items()}
         status = await self._pool.execute(
             _ADD, self._lease.job_id, self._lease.token, page.number, page.cursor, page.next, page.etag,
-            fetched, page.error, list(lists), [len(items) for items in lists.values()], sizes, packed,
+            fetched, page.error, list(lists), counts, sizes, packed,
         )  # fmt: skip
         if status.endswith(" 0"):
             raise LeaseLost(self._lease.job_id)
         self.fetched.update(page.fetched)
         self.size += sum(sizes)
+
+    async def seen(self, lists: Iterable[str], *, page_size: int) -> dict[str, dict[str, SeenPage]]:
+        """Give the pages of lists that an earlier import has kept, by their cursors, empty for the first."""
+        found: dict[str, dict[str, SeenPage]] = {}
+        if self._earlier is None:
+            return found
+        rows = await self._pool.fetch(
+            """SELECT list, page, cursor, next, etag FROM github_pages
+               WHERE job_id = $1 AND list = ANY($2) AND etag IS NOT NULL AND error IS NULL
+               AND (next IS NOT NULL OR items < $3)""",
+            self._earlier, list(lists), page_size,
+        )  # fmt: skip
+        for row in rows:
+            page = SeenPage(row["page"], Seen(row["etag"], row["next"]))
+            found.setdefault(row["list"], {})[row["cursor"]] = page
+        return found
+
+    async def copy(self, page: FetchedPage, *, of: int, parts: str | None = None) -> None:
+        """Keep a page that is as the one of the number ``of`` was, with the ``parts`` of such names.
+
+        Raises LeaseLost as ``add`` does.
+        """
+        rows = await self._pool.fetch(
+            _COPY, self._lease.job_id, self._lease.token, page.number, page.cursor, page.next, self._earlier,
+            page.list, of, parts,
+        )  # fmt: skip
+        if not rows:
+            raise LeaseLost(self._lease.job_id)
+        for row in rows:
+            self.fetched.update({ObjectType(name): count for name, count in row["fetched"].items()})
+            self.size += row["size"]
 
     async def reached(self, lists: Iterable[str]) -> dict[str, Reached]:
         """Tell how far lists have come; one of which there is nothing is not in the answer."""

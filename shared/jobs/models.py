@@ -111,13 +111,16 @@ class GitHubOrder:
 
     ``full_name`` is ``owner/repo``, as GitHub told it when the import was ordered. ``repository_id`` is its
     number, by which it is asked for, so that a new name does no harm. ``page_size`` is GitLab's
-    ``pagination_limit``: how many items a page has, 1 to 100.
+    ``pagination_limit``: how many items a page has, 1 to 100. With ``keeps_pages`` what was fetched stays
+    when the import has finished, so that the next one of the same repository into the same project asks only
+    for what has changed.
     """
 
     full_name: str
     repository_id: int
     stages: GitHubStages = field(default_factory=GitHubStages)
     page_size: int = 100
+    keeps_pages: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

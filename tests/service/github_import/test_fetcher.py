@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import quote
 
 import msgspec
@@ -12,16 +13,26 @@ from shared.database.pool import Pool
 from shared.errors import CrossdockError, LeaseLost
 from shared.github.errors import RateLimited, RecordMissing, TokenRefused
 from shared.github_import import fetcher as fetching
+from shared.github_import.expiry import PageExpiry
 from shared.github_import.fetcher import Fetcher, FetchLimits
 from shared.github_import.pages import PageStore
 from shared.jobs import store
-from shared.jobs.models import GitHubOrder, GitHubStages, Lease
+from shared.jobs.models import (
+    GitHubOrder,
+    GitHubStages,
+    ImportOrder,
+    Lease,
+    RemoteSource,
+    SourceForm,
+)
 from shared.jobs.progress import Progress
 from shared.remote.errors import StatusFailing
 from tests.support.github.clients import github_client
 from tests.support.github.github import GitHub
+from tests.support.github.records import Stamp
 from tests.support.github.repositories import Protection, Repository
 from tests.support.github.samples import everything
+from tests.support.jobs import claimed
 
 LIMITS = FetchLimits(size=0, may_have_members=True)
 
@@ -235,3 +246,100 @@ async def test_nothing_is_kept_for_a_job_that_has_ended_and_what_was_kept_goes(
     with pytest.raises(LeaseLost):
         await attempts.fetch()
     assert await pool.fetchval("SELECT count(*) FROM github_pages") == 0
+
+
+class Updates:
+    """Imports of one repository into one project, of which each keeps its pages for the next."""
+
+    def __init__(self, pool: Pool, github: GitHub, repository: Repository) -> None:
+        self._pool, self._github = pool, github
+        self.order = GitHubOrder(
+            full_name=repository.path, repository_id=repository.stamp.id, keeps_pages=True
+        )
+
+    async def run(self) -> Attempts:
+        """One import to its end; what it cost of the limit is in ``cost``."""
+        order = ImportOrder(source=RemoteSource(url="sealed", form=SourceForm.GITHUB), github=self.order)
+        job = await store.enqueue(self._pool, order, project_id=1, user_id=1, correlation_id="c")
+        lease = await claimed(self._pool, job)
+        attempts = Attempts(self._pool, lease, self._github, self._github.repositories["octo/one"])
+        attempts.order = self.order
+        await attempts.fetch()
+        await store.finish(self._pool, lease, progress={})
+        return attempts
+
+
+@pytest.fixture
+def updates(pool: Pool, github: GitHub, repository: Repository) -> Updates:
+    return Updates(pool, github, repository)
+
+
+async def test_a_later_import_asks_only_for_what_has_changed(
+    updates: Updates, github: GitHub, repository: Repository, pool: Pool
+) -> None:
+    for number in range(150):
+        repository.issue(str(number)).comment(f"of {number}")
+    for number in range(5):
+        pull = repository.pull(str(number)).review("COMMENTED")
+        pull.remark("A line").remark("Another")
+    first = await updates.run()
+    assert github.limit
+    left, unchanged = github.limit.remaining, github.statuses[304]
+    repository.issues[120].comment("later")
+    second = await updates.run()
+    # The repository, the page of issues that counts one more comment, and the timeline that has it.
+    assert left - github.limit.remaining == 3
+    assert github.statuses[304] - unchanged > 150
+    assert [each["body"] for each in await second.kept("issues/121/timeline")] == ["of 120", "later"]
+    assert [each["body"] for each in await second.kept("issues/7/timeline")] == ["of 6"]
+    assert [each["body"] for each in await second.kept("pulls/153/comments")] == ["A line", "Another"]
+    assert first.progress.stats is not None
+    assert second.progress.stats is not None
+    assert second.progress.stats["fetched"] == {**first.progress.stats["fetched"], "note": 151}
+    assert await pool.fetchval("SELECT count(DISTINCT job_id) FROM github_pages") == 1
+
+
+async def test_an_import_of_another_repository_asks_for_all(
+    updates: Updates, github: GitHub, repository: Repository
+) -> None:
+    repository.issue("One")
+    await updates.run()
+    github.repositories["octo/one"].stamp = Stamp.fresh()
+    updates.order = replace(updates.order, repository_id=repository.stamp.id)
+    await updates.run()
+    assert github.statuses[304] == 0
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_a_last_page_that_is_full_is_asked_for_again(
+    updates: Updates, repository: Repository, *, full: bool
+) -> None:
+    for number in range(3 if full else 2):
+        repository.label(str(number))
+    updates.order = replace(updates.order, page_size=3)
+    await updates.run()
+    repository.label("new")
+    again = await updates.run()
+    assert [each["name"] for each in await again.kept("labels")][-1] == "new"
+
+
+async def test_pages_that_were_kept_go_with_time(
+    updates: Updates, pool: Pool, repository: Repository
+) -> None:
+    repository.issue("One")
+    await updates.run()
+    expiry = PageExpiry(pool, retention=timedelta(days=30))
+    assert await expiry.remove_pages() == 0
+    await pool.execute("UPDATE jobs SET finished_at = now() - interval '31 days'")
+    assert await expiry.remove_pages() > 5
+    assert await pool.fetchval("SELECT count(*) FROM github_pages") == 0
+
+
+async def test_an_import_that_keeps_nothing_leaves_what_another_has_kept(
+    updates: Updates, pool: Pool
+) -> None:
+    await updates.run()
+    kept = await pool.fetchval("SELECT count(*) FROM github_pages")
+    updates.order = replace(updates.order, keeps_pages=False)
+    await updates.run()
+    assert await pool.fetchval("SELECT count(*) FROM github_pages") == kept
