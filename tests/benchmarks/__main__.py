@@ -19,6 +19,7 @@ from tests.benchmarks.measures import (
     codec,
     download,
     files,
+    hub,
     idle,
     index,
     many,
@@ -50,6 +51,7 @@ _SHORT: dict[str, Measure] = {
 _LONG: dict[str, Measure] = {
     "workers": workers.measure,
     "index": index.measure,
+    "github": hub.measure,
     "codec": codec.measure,
     "price": price.measure,
 }
