@@ -67,12 +67,12 @@ async def received(url: str) -> Received:
 async def test_what_git_serves_becomes_a_bundle_that_git_clones(tmp_path: Path, servers: Servers) -> None:
     for object_format in ("sha1", "sha256"):
         source = make_repository(tmp_path / object_format, object_format=object_format)
-        for modern in (True, False):
-            served = GitHttp(source.parent, modern=modern)
+        for version in (2, 1, 0):
+            served = GitHttp(source.parent, version=version)
             got = await received(f"http://files.test:{await servers.http(served.handle)}/one.git")
-            assert len(served.asked) == (3 if modern else 2)
+            assert len(served.asked) == (3 if version == 2 else 2)
             (tmp_path / "b.bundle").write_bytes(got.bundle)
-            copy = tmp_path / f"{object_format}-{modern}.git"
+            copy = tmp_path / f"{object_format}-{version}.git"
             # Where all is well: verified against an empty repository, cloned whole, and its objects checked.
             git(tmp_path, "init", "-q", "--bare", f"--object-format={object_format}", f"{copy}.empty")
             git(Path(f"{copy}.empty"), "bundle", "verify", "-q", str(tmp_path / "b.bundle"))
@@ -85,8 +85,8 @@ async def test_what_git_serves_becomes_a_bundle_that_git_clones(tmp_path: Path, 
 
 async def test_an_empty_repository_has_no_bundle(tmp_path: Path, servers: Servers) -> None:
     git(tmp_path, "init", "-q", "--bare", "empty.git")
-    for modern in (True, False):
-        port = await servers.http(GitHttp(tmp_path, modern=modern).handle)
+    for version in (2, 1, 0):
+        port = await servers.http(GitHttp(tmp_path, version=version).handle)
         assert (await received(f"http://files.test:{port}/empty.git")).selection.is_empty
 
 
@@ -102,8 +102,8 @@ async def test_a_hundred_thousand_references_pass(tmp_path: Path, servers: Serve
 async def test_a_shallow_repository_is_refused_in_each_version(tmp_path: Path, servers: Servers) -> None:
     source = make_repository(tmp_path)
     git(tmp_path, "clone", "-q", "--bare", "--depth=1", f"file://{source}", "shallow.git")
-    for modern in (True, False):
-        port = await servers.http(GitHttp(tmp_path, modern=modern).handle)
+    for version in (2, 1, 0):
+        port = await servers.http(GitHttp(tmp_path, version=version).handle)
         with pytest.raises(RepositoryShallow):
             await received(f"http://files.test:{port}/shallow.git")
 

@@ -19,14 +19,14 @@ class GitHttp:
     """Serves all repositories below ``root`` by smart HTTP; its method ``handle`` is an aiohttp handler.
 
     Where there is a ``token``, it is the password that every request needs, or the user, as at GitHub.
-    A server that is not ``modern`` knows nothing of version 2. ``asked`` has the method, the path and the
-    status of each request.
+    It speaks ``version`` of the protocol, or what it is asked for where that is 2. ``asked`` has the method,
+    the path and the status of each request.
     """
 
-    def __init__(self, root: Path, *, token: str | None = None, modern: bool = True) -> None:
+    def __init__(self, root: Path, *, token: str | None = None, version: int = 2) -> None:
         self._root = root
         self._token = token
-        self._modern = modern
+        self._version = version
         self.asked: list[tuple[str, str, int]] = []
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -72,7 +72,8 @@ class GitHttp:
         )  # fmt: skip
 
     def _environment(self, request: web.Request, length: int) -> dict[str, str]:
-        version = {"GIT_PROTOCOL": request.headers.get("Git-Protocol", "")} if self._modern else {}
+        asked = request.headers.get("Git-Protocol", "") if self._version == 2 else f"version={self._version}"
+        version = {"GIT_PROTOCOL": asked} if self._version else {}
         return {
             **ENVIRONMENT, **version,
             "GIT_PROJECT_ROOT": str(self._root), "GIT_HTTP_EXPORT_ALL": "1",

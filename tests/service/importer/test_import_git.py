@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -35,9 +36,10 @@ from shared.settings.environment import Settings
 from tests.support.git import add_references, git, make_repository, references
 from tests.support.git_http import GitHttp
 from tests.support.git_lfs import GitLfs, oid_of, pointer
-from tests.support.jobs import claimed
+from tests.support.git_stages import STAGES, StagedGit
+from tests.support.jobs import claimed, state_of
 from tests.support.projects import Dock, Imported, files, project
-from tests.support.remote import SECRET, Handler, Servers, names
+from tests.support.remote import PATIENT, SECRET, Handler, Servers, names
 from tests.support.sealing import sealer
 from tests.support.waiting import until_row
 from tests.support.workers import at_work
@@ -604,3 +606,41 @@ async def test_names_that_git_does_not_take_are_left_out_and_told(
     assert (imported.error, failure.relation) == (None, "repository")
     assert failure.exception_message == "branches and tags with names that git does not take, 1 of them"
     assert references(cloned(tmp_path, (await exported(dock))["project.bundle"])) == references(source)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_a_cancelled_import_lets_its_server_go_at_every_stage_and_leaves_nothing(
+    dock: Dock, servers: Servers, root: Path, database_url: str, stage: str
+) -> None:
+    """The worker learns of it by its next heartbeat, two seconds later at most."""
+    make_repository(root, files={"a": pointer(LARGE)})
+    make_repository(root, "one.wiki.git")
+    reached, left = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        reached.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+
+    served = StagedGit(GitHttp(root), {oid_of(LARGE): LARGE}, happens=hang)
+    served.stage = stage
+    url = f"http://127.0.0.2:{await servers.http(served.handle)}/one.git"
+    order = OrderSealer(sealer()).seal(
+        ImportOrder(source=RemoteSource(url=url, form=SourceForm.GIT)), project_id=1
+    )
+    job = await jobs.enqueue(dock.pool, order, project_id=1, user_id=1, correlation_id="c")
+    settings = Settings(
+        allow_local_requests_from_web_hooks_and_services=True, allow_http_remote_imports=True,
+        drain_seconds=0, pack_blob_size=100,
+    )  # fmt: skip
+    ports = Ports(dock.pool, dock.store, MemoryBroker(), partial(session, database_url), sealer())
+    async with at_work(make_importers(ports, settings)):
+        await asyncio.wait_for(reached.wait(), PATIENT.total_seconds())
+        assert await jobs.cancel(dock.pool, job.id)
+        await asyncio.wait_for(left.wait(), PATIENT.total_seconds())
+    assert await state_of(dock.pool, job.id) == "canceled"
+    await dock.collect()
+    assert (await dock.snapshots(), dock.stored("packs"), dock.stored("blobs")) == ([], [], [])
+    assert await dock.pool.fetchval("SELECT snapshot_id FROM projects") is None
