@@ -6,8 +6,8 @@ import asyncio
 import base64
 import os
 import re
-from collections.abc import Callable
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Protocol
 
 from aiohttp import ClientResponse
 
@@ -29,14 +29,59 @@ class ArchiveSuperseded(CommandError):
     code = "download_superseded"
 
 
+class ArchiveSink(Protocol):
+    """Takes the bytes of one archive, in order."""
+
+    async def write(self, data: bytes) -> None:
+        """Take the next bytes; may wait for earlier ones to be stored."""
+
+    async def start_over(self) -> None:
+        """Forget all bytes, as others come instead. Raises JobFailed where that is not possible."""
+
+    async def end(self) -> None:
+        """All bytes have come. Whether they are right is not known yet."""
+
+
+class FileSink:
+    """ArchiveSink that writes to a file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    async def write(self, data: bytes) -> None:
+        """See ArchiveSink."""
+        self._file.write(data)
+
+    async def start_over(self) -> None:
+        """See ArchiveSink."""
+        if not self._file.seekable():
+            raise JobFailed("the connection broke, and what was written already cannot be taken back")
+        self._file.seek(0)
+        self._file.truncate()
+
+    async def end(self) -> None:
+        """See ArchiveSink."""
+        self._file.flush()
+
+    def begun(self) -> Iterator[bytes]:
+        """Give what the file has, less its last byte, which is dropped.
+
+        So there is always a rest to request, and its response has the digest, if there is one.
+        """
+        self._file.truncate(self._file.seek(0, os.SEEK_END) - 1)
+        self._file.seek(0)
+        while chunk := self._file.read(_CHUNK):
+            yield chunk
+
+
 class ArchiveDownload:
-    """The download of one archive into ``file``, of which ``done`` bytes have arrived.
+    """The download of one archive into ``sink``, of which ``done`` bytes have arrived.
 
     It calls ``name`` with the validator of the archive (RFC 9110, 8.8) before it writes the first byte.
     """
 
-    def __init__(self, file: BinaryIO, *, name: Callable[[str | None], None] = lambda _: None) -> None:
-        self._file = file
+    def __init__(self, sink: ArchiveSink, *, name: Callable[[str | None], None] = lambda _: None) -> None:
+        self._sink = sink
         self._name = name
         self._report: ByteReporter = lambda _done, _total: None
         self._check = ArchiveCheck()
@@ -48,19 +93,15 @@ class ArchiveDownload:
         self._furthest = 0
         self.done = 0
 
-    async def resume_from_file(self, validator: str | None, report: ByteReporter) -> None:
-        """Check the bytes that the file has of the archive with this ``validator``, to continue after them.
+    async def resume(self, validator: str | None, begun: Iterator[bytes], report: ByteReporter) -> None:
+        """Check the bytes that the sink has of the archive with this ``validator``, to continue after them.
 
-        The last byte is dropped: so there is always a rest to request, and its response has the digest, if
-        there is one. Raises DownloadCorrupted.
+        Raises DownloadCorrupted.
         """
-        size = self._file.seek(0, os.SEEK_END) - 1
-        self._file.truncate(size)
-        self._file.seek(0)
-        while chunk := self._file.read(_CHUNK):
+        for chunk in begun:
             self._check.take(chunk)
             self.done += len(chunk)
-            report(self.done, size)
+            report(self.done, None)
             await asyncio.sleep(0)  # lets Ctrl-C interrupt
         self._validator = validator
         self._furthest = self.done
@@ -81,15 +122,15 @@ class ArchiveDownload:
             async for attempt in attempts(retry_if_transient):
                 with attempt:
                     await self._fetch(client, project)
-        self._file.flush()
+        await self._sink.end()
         return self._verified()
 
     async def _fetch(self, client: GitLabClient, project: str | int) -> None:
         try:
             async with client.archive(project, self._range()) as response:
-                self._begin(response)
+                await self._begin(response)
                 async for chunk in response.content.iter_chunked(_CHUNK):
-                    self._take(chunk)
+                    await self._take(chunk)
                 self._complete = True
         except ServerUnreachable:
             if self.done <= self._furthest:
@@ -106,14 +147,14 @@ class ArchiveDownload:
             return {}
         return {"Range": f"bytes={self.done}-", "If-Range": self._validator}
 
-    def _begin(self, response: ClientResponse) -> None:
+    async def _begin(self, response: ClientResponse) -> None:
         """Prepare for the body that the headers announce."""
         if response.status == _PARTIAL:
             self._go_on(response)
         elif self._only_rest:
             raise ArchiveSuperseded("the server has another archive by now")
         else:
-            self._start_over()
+            await self._start_over()
             self._total = response.content_length
             self._validator, self._promised = _validator(response), None
             self._name(self._validator)
@@ -132,18 +173,15 @@ class ArchiveDownload:
             raise DownloadCorrupted(f"asked for the rest of {self._validator}, the server sent {etag}")
         self._total = int(match[2])
 
-    def _start_over(self) -> None:
+    async def _start_over(self) -> None:
         if not self.done:
             return
-        if not self._file.seekable():
-            raise JobFailed("the connection broke, and what was written already cannot be taken back")
-        self._file.seek(0)
-        self._file.truncate()
+        await self._sink.start_over()
         self._check = ArchiveCheck()
         self.done = 0
 
-    def _take(self, chunk: bytes) -> None:
-        self._file.write(chunk)
+    async def _take(self, chunk: bytes) -> None:
+        await self._sink.write(chunk)
         self._check.take(chunk)
         self.done += len(chunk)
         self._report(self.done, self._total)

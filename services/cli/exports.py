@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from services.cli.client import ExportStatusAnswer, GitLabClient, ProjectReference
-from services.cli.download import ArchiveDownload, ArchiveSuperseded
+from services.cli.download import ArchiveDownload, ArchiveSuperseded, FileSink
 from services.cli.errors import CommandError, attach_document, utf8
 from services.cli.partial_file import PartialFile, open_partial_file
 from services.cli.polling import JobProgressReader, export_states, limit_wait
@@ -35,12 +35,12 @@ async def export_project(
     """
     command = _ExportCommand(client, project, description, within)
     if target is None:
-        return await command.fetch(ArchiveDownload(sys.stdout.buffer))
+        return await command.fetch(ArchiveDownload(FileSink(sys.stdout.buffer)))
     with open_partial_file(target, "\n".join((client.api, str(project), description or ""))) as part:
         finished = await command.finish(part) if resume and part.is_begun else None
         if finished is None:
             part.empty()
-            finished = await command.fetch(ArchiveDownload(part.file, name=part.name))
+            finished = await command.fetch(ArchiveDownload(FileSink(part.file), name=part.name))
     return replace(finished, file=utf8(target))
 
 
@@ -72,9 +72,10 @@ class _ExportCommand:
     async def finish(self, part: PartialFile) -> ExportResult | None:
         """Download the rest of a partial file; None if the server no longer has that archive."""
         made = _exported(await self.client.export_status(self.project), None)
-        archive = ArchiveDownload(part.file, name=part.name)
+        sink = FileSink(part.file)
+        archive = ArchiveDownload(sink, name=part.name)
         with show_transfer("Reading what is there") as report:
-            await archive.resume_from_file(part.validator, report)
+            await archive.resume(part.validator, sink.begun(), report)
         try:
             with attach_document(lambda error: _failed(made, error)), _rest(archive) as report:
                 digest = await archive.finish(self.client, self.project, report)

@@ -22,7 +22,7 @@ from yarl import URL
 
 from services.api.wiring import make_api_app, make_root
 from services.cli.client import connect
-from services.cli.download import ArchiveDownload
+from services.cli.download import ArchiveDownload, FileSink
 from services.exporter.wiring import make_exporters
 from services.process.monitoring import open_monitor
 from services.process.ports import Ports
@@ -193,9 +193,10 @@ async def test_the_command_line_downloads_the_archive_and_the_rest_of_one(redire
     expected, names = await _streamed(redirecting), list[str | None]()
     whole, rest = BytesIO(), BytesIO(expected[:1_000_000])
     async with connect(str(redirecting.url), TOKEN) as client:
-        await ArchiveDownload(whole, name=names.append).run(client, 1, lambda _done, _total: None)
-        download = ArchiveDownload(rest)
-        await download.resume_from_file(names[0], lambda _done, _total: None)
+        await ArchiveDownload(FileSink(whole), name=names.append).run(client, 1, lambda _done, _total: None)
+        sink = FileSink(rest)
+        download = ArchiveDownload(sink)
+        await download.resume(names[0], sink.begun(), lambda _done, _total: None)
         await download.finish(client, 1, lambda _done, _total: None)
     assert whole.getvalue() == rest.getvalue() == expected
 

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from services.cli.archive_check import DownloadCorrupted
-from services.cli.download import ArchiveDownload
+from services.cli.download import ArchiveDownload, FileSink
 from services.cli.errors import JobFailed, RefusedByServer, ServerUnreachable
 from services.cli.http import ATTEMPTS
 from tests.support.gitlab_stub import Script, answer, archive
@@ -25,7 +25,7 @@ def digest(data: bytes) -> str:
 async def fetch(script: Script, file: io.BytesIO | None = None) -> bytes:
     file = file or io.BytesIO()
     async with script.client() as client:
-        found = await ArchiveDownload(file).run(client, 7, lambda _done, _total: None)
+        found = await ArchiveDownload(FileSink(file)).run(client, 7, lambda _done, _total: None)
     assert found == hashlib.sha256(file.getvalue()).hexdigest()
     return file.getvalue()
 
