@@ -24,6 +24,7 @@ import typer
 
 from services.cli import admin_commands, job_commands, profile_commands, project_commands
 from services.cli.errors import CommandError, UsageError
+from services.cli.fleet import commands as fleet_commands
 from services.cli.options import Json
 from shared.errors import CrossdockError, Fault
 
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(project_commands.app)
+app.add_typer(fleet_commands.app)
 app.add_typer(job_commands.app)
 app.add_typer(profile_commands.app)
 app.add_typer(admin_commands.app, name="admin")

@@ -116,7 +116,7 @@ class JobClient:
 
     def list(self, *, limit: int, filters: Mapping[str, str]) -> AsyncIterator[JobAnswer]:
         """Yield the newest jobs that match the filters, at most ``limit``."""
-        return self._json_api.items("/jobs", JobAnswer, limit=limit, **filters)
+        return self._json_api.items("/jobs", JobAnswer, limit=limit, query=filters)
 
     async def newest_import(self, project: int) -> JobAnswer | None:
         """Return the newest import of a project, None if it has none."""

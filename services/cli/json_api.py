@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 import msgspec
 from aiohttp import ClientResponse
+from yarl import URL
 
 from services.cli.errors import UnintelligibleAnswer
 from services.cli.http import RetryRule, Session, attempts, exchange, retry_if_transient
@@ -21,11 +23,11 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[_T]):
-    """A decoded answer. ``job`` is the number in X-Crossdock-Job, ``cursor`` that of the next page."""
+    """A decoded answer, the job that X-Crossdock-Job names, and the query of the page that follows."""
 
     body: _T
     job: int | None
-    cursor: str | None
+    following: Mapping[str, str] | None
 
 
 class JsonApi:
@@ -63,22 +65,28 @@ class JsonApi:
             raise UnintelligibleAnswer(
                 f"{response.url.origin()} gave no answer of this API: {error}"
             ) from error
-        return Answer(decoded, _job(response), _cursor(response))
+        return Answer(decoded, _job(response), _following(response))
 
     async def items(
-        self, path: str, item: type[_T], *, limit: int | None = None, **query: str
+        self,
+        path: str,
+        item: type[_T],
+        *,
+        limit: int | None = None,
+        query: Mapping[str, str] = MappingProxyType({}),
     ) -> AsyncGenerator[_T, None]:
         """Yield the items of a list, at most ``limit``, page by page."""
-        given, cursor = 0, None
+        given, following = 0, dict[str, str]()
         while True:
             size = _PAGE if limit is None else min(_PAGE, limit - given)
-            params = query | {"per_page": str(size)} | ({"cursor": cursor} if cursor else {})
+            params = {**query, **following, "per_page": str(size)}
             page = await self.call("GET", path, list[item], params=params)  # type: ignore[valid-type]  # a type at run time
             for each in page.body[:size]:
                 yield each
-            given, cursor = given + len(page.body), page.cursor
-            if cursor is None or (limit is not None and given >= limit):
+            given += len(page.body)
+            if page.following is None or (limit is not None and given >= limit):
                 return
+            following = dict(page.following)
 
 
 def _job(response: ClientResponse) -> int | None:
@@ -86,8 +94,8 @@ def _job(response: ClientResponse) -> int | None:
     return int(value) if value.isascii() and value.isdecimal() else None
 
 
-def _cursor(response: ClientResponse) -> str | None:
-    """Return only the cursor of the Link header: the token must not go to another server in a link."""
-    following: Mapping[str, object] = response.links.get("next", {})
-    url = following.get("url")
-    return getattr(url, "query", {}).get("cursor")
+def _following(response: ClientResponse) -> Mapping[str, str] | None:
+    """Return only the query of the next page in Link: the token must not go to another server in a link."""
+    link: Mapping[str, object] = response.links.get("next", {})
+    url = link.get("url")
+    return dict(url.query) if isinstance(url, URL) else None
