@@ -1,0 +1,180 @@
+"""What a place keeps: archives, each with a record beside it, and a catalogue of all records.
+
+    projects/HOST/GROUP/PROJECT/20270131T020000Z.tar.gz    an archive
+    projects/HOST/GROUP/PROJECT/20270131T020000Z.json      its record: an archive counts once that is there
+    catalogue.ndjson                                       all records, a line each, the newest last
+    runs/20270131T020000Z.json                             what a run has done, and what it could not do
+
+The records are the truth. The catalogue spares reading each of them: it is written at the end of a run, and
+what is not in it, as a run was ended by force, is read from its record.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+import msgspec
+
+from services.cli.errors import CommandError
+from shared.errors import ObjectMissing
+from shared.storage.base import ObjectStore
+
+FORMAT = 1
+_CATALOGUE = "catalogue.ndjson"
+_PROJECTS = "projects/"
+_ARCHIVE, _RECORD = ".tar.gz", ".json"
+_STAMP = "%Y%m%dT%H%M%SZ"
+_LONGEST_RECORD = 64 * 1024
+
+
+class CatalogueInvalid(CommandError):
+    """A record or the catalogue is not of this form, or of a newer one."""
+
+    code = "catalogue_invalid"
+
+
+class ArchiveRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An archive that is kept.
+
+    ``source`` is the address of the server, ``group`` the one that was backed up, None for none. ``time`` is
+    when the export began, ``last_activity_at`` what the server told before that. ``file`` is the archive's
+    key.
+    """
+
+    format: int = FORMAT
+    source: str
+    project_id: int
+    project: str
+    group: str | None = None
+    time: datetime
+    last_activity_at: datetime | None = None
+    file: str
+    bytes: int
+    sha256: str
+
+
+class Catalogue:
+    """The archives of a place. Memory: about a kilobyte for each."""
+
+    def __init__(self, records: Iterable[ArchiveRecord], *, unrecorded: Iterable[str] = ()) -> None:
+        self._by_file = {record.file: record for record in records}
+        self.unrecorded = sorted(unrecorded)
+        """Archives without a record: of runs that were ended by force, or that are running now."""
+
+    def __iter__(self) -> Iterator[ArchiveRecord]:
+        """The records, the oldest first."""
+        return iter(sorted(self._by_file.values(), key=lambda record: (record.time, record.file)))
+
+    def __len__(self) -> int:
+        return len(self._by_file)
+
+    def add(self, record: ArchiveRecord) -> None:
+        """Take a new record."""
+        self._by_file[record.file] = record
+
+    def remove(self, record: ArchiveRecord) -> None:
+        """Forget a record."""
+        del self._by_file[record.file]
+
+    def by_project(self) -> Mapping[tuple[str, str], list[ArchiveRecord]]:
+        """The records of each project of each source, the oldest first."""
+        found: dict[tuple[str, str], list[ArchiveRecord]] = defaultdict(list)
+        for record in self:
+            found[record.source, record.project].append(record)
+        return found
+
+
+def archive_key(source: str, project: str, time: datetime) -> str:
+    """Give the key of an archive. A name that begins with a dot, as keys may not, begins with ``%2E``."""
+    host = source.partition("://")[2].replace("/", "_")
+    names = ("%2E" + name[1:] if name.startswith(".") else name for name in (host, *project.split("/")))
+    return f"{_PROJECTS}{'/'.join(names)}/{time.astimezone(UTC).strftime(_STAMP)}{_ARCHIVE}"
+
+
+def record_key(archive: str) -> str:
+    """Give the key of the record of an archive."""
+    return archive.removesuffix(_ARCHIVE) + _RECORD
+
+
+async def read_catalogue(store: ObjectStore) -> Catalogue:
+    """Find out what a place keeps: what it lists, with what is known of it. Raises CatalogueInvalid.
+
+    Whatever the catalogue says, an archive that is not listed is not there.
+    """
+    archives, records = set[str](), set[str]()
+    async with aclosing(store.list(_PROJECTS)) as listed:
+        async for found in listed:
+            (archives if found.key.endswith(_ARCHIVE) else records).add(found.key)
+    known = {record.file: record async for record in _catalogued(store)}
+    recorded = {archive for archive in archives if record_key(archive) in records}
+    for archive in sorted(recorded - known.keys()):
+        known[archive] = await _read_record(store, record_key(archive))
+    return Catalogue((known[archive] for archive in recorded), unrecorded=archives - recorded)
+
+
+async def _catalogued(store: ObjectStore) -> AsyncGenerator[ArchiveRecord, None]:
+    rest = b""
+    try:
+        async with aclosing(store.read(_CATALOGUE)) as pieces:
+            async for piece in pieces:
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    yield _decode(line, _CATALOGUE)
+    except ObjectMissing:
+        return
+    if rest:
+        yield _decode(rest, _CATALOGUE)
+
+
+async def _read_record(store: ObjectStore, key: str) -> ArchiveRecord:
+    read = bytearray()
+    async with aclosing(store.read(key)) as pieces:
+        async for piece in pieces:
+            read += piece
+            if len(read) > _LONGEST_RECORD:
+                raise CatalogueInvalid(f"{key} is longer than a record")
+    return _decode(bytes(read), key)
+
+
+def _decode(text: bytes, key: str) -> ArchiveRecord:
+    try:
+        record = msgspec.json.decode(text, type=ArchiveRecord)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise CatalogueInvalid(f"{key} is no record of an archive: {error}") from None
+    if record.format > FORMAT:
+        raise CatalogueInvalid(f"{key} is of format {record.format}: a newer crossdock wrote it")
+    return record
+
+
+async def write_record(store: ObjectStore, record: ArchiveRecord) -> None:
+    """Keep the record of an archive, which counts from now on."""
+    await put(store, record_key(record.file), msgspec.json.encode(record))
+
+
+async def write_catalogue(store: ObjectStore, catalogue: Catalogue) -> None:
+    """Keep the catalogue in place of the earlier one."""
+    async with store.create(_CATALOGUE) as writer:
+        for record in catalogue:
+            await writer.write(msgspec.json.encode(record) + b"\n")
+        await writer.commit()
+
+
+async def write_run(store: ObjectStore, started: datetime, report: object) -> None:
+    """Keep the report of a run."""
+    await put(store, f"runs/{started.astimezone(UTC).strftime(_STAMP)}.json", msgspec.json.encode(report))
+
+
+async def put(store: ObjectStore, key: str, data: bytes) -> None:
+    """Write a small object."""
+    async with store.create(key) as writer:
+        await writer.write(data)
+        await writer.commit()
+
+
+async def forget(store: ObjectStore, record: ArchiveRecord) -> None:
+    """Delete an archive. Its record goes first: an archive never counts without its bytes."""
+    await store.delete([record_key(record.file)])
+    await store.delete([record.file])
