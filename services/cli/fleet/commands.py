@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from services.cli.errors import UsageError
-from services.cli.options import Json
+from services.cli.options import DAY, Json, Seconds
 from services.cli.server import Server, on_server
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ Match: TypeAlias = Annotated[
 ChangedSince: TypeAlias = Annotated[
     datetime | None, typer.Option(help="Only those with activity after this time (UTC).")
 ]
+
+Parallel: TypeAlias = Annotated[int, typer.Option(min=1, max=32, help="Number of projects at a time.")]
 
 
 @app.command()
@@ -57,6 +59,69 @@ def projects(
 
     async def work(client: GitLabClient) -> Result:
         return await list_projects(client, selection, csv=csv)
+
+    with_client(work, server, json=json)
+
+
+@app.command()
+@on_server
+def backup(  # noqa: PLR0913  # the options of a command
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[PROJECT]...", help="Ids, or group/name.")
+    ] = None,
+    *,
+    to: Annotated[
+        str, typer.Option(metavar="DIR|s3://BUCKET/PREFIX", help="Where to keep them.", show_default=False)
+    ],
+    everything: Annotated[bool, typer.Option("--all", help="All projects that you may export.")] = False,
+    group: Group = None,
+    file: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="A file with a project a line.")
+    ] = None,
+    match: Match = None,
+    changed_since: ChangedSince = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also those that have not changed since their last backup.")
+    ] = False,
+    max_age: Annotated[
+        int | None, typer.Option(min=1, metavar="DAYS", help="Also those whose last backup is older.")
+    ] = None,
+    parallel: Parallel = 4,
+    timeout: Seconds = DAY,
+    server: Server,
+    json: Json = False,
+) -> None:
+    """Export projects, and keep their archives in a folder or a bucket.
+
+    Archives stream to where they are kept. What the server tells unchanged is skipped, and so is what an
+    earlier run has done before it was cut off: run it again. DIR/catalogue.ndjson lists all archives.
+
+    Examples: crossdock backup --all --to /srv/backups,
+    crossdock backup --group platform --to s3://backups/gitlab --profile gitlab
+
+    With --json: a document a project (project, state: done, skipped or failed, bytes, seconds, file, why,
+    error_code), then one of all: done, skipped, failed (counts), bytes, seconds, failures.
+    """
+    from datetime import timedelta
+
+    from services.cli.fleet.backup import Backup, BackupOptions
+    from services.cli.fleet.places import open_place
+    from services.cli.fleet.runner import end
+    from services.cli.project_commands import with_client
+
+    selection = select(
+        names=names, everything=everything, group=group, file=file, match=match, changed_since=changed_since
+    )
+    options = BackupOptions(
+        parallel=parallel,
+        within=timedelta(seconds=timeout),
+        force=force,
+        max_age=None if max_age is None else timedelta(days=max_age),
+    )
+
+    async def work(client: GitLabClient) -> Result:
+        async with open_place(to) as store:
+            return end(await Backup(client, store, options, group=group).run(selection, json=json), json=json)
 
     with_client(work, server, json=json)
 

@@ -1,0 +1,169 @@
+"""Backs projects up: exports them, and streams their archives to where they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from services.cli.client import GitLabClient
+from services.cli.download import ArchiveDownload
+from services.cli.fleet.catalogue import (
+    ArchiveRecord,
+    Catalogue,
+    archive_key,
+    read_catalogue,
+    write_catalogue,
+    write_record,
+    write_run,
+)
+from services.cli.fleet.runner import Outcome, RunReport, State, run_each
+from services.cli.fleet.screen import TaskReporter, show_many
+from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
+from services.cli.polling import export_states, limit_wait
+from shared.storage.base import ObjectStore, ObjectWriter
+
+_SETTLED = timedelta(hours=1)
+"""How long a GitLab may tell of no further activity: it writes the time once an hour."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupOptions:
+    """How projects are backed up, ``parallel`` at a time; each export may take the time ``within``.
+
+    Without ``force`` those that have not changed are skipped, unless their archive is older than ``max_age``.
+    """
+
+    parallel: int
+    within: timedelta
+    force: bool = False
+    max_age: timedelta | None = None
+
+
+class StoreSink:
+    """ArchiveSink that writes an object, which is there once it is committed. Use it as ``async with``."""
+
+    def __init__(self, store: ObjectStore, key: str) -> None:
+        self._store = store
+        self._key = key
+        self._resources = AsyncExitStack()
+        self._writer: ObjectWriter | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._resources.aclose()
+
+    async def write(self, data: bytes) -> None:
+        """See ArchiveSink."""
+        await (await self._open()).write(data)
+
+    async def start_over(self) -> None:
+        """See ArchiveSink."""
+        await self._resources.aclose()
+        self._writer = None
+
+    async def end(self) -> None:
+        """See ArchiveSink."""
+
+    async def commit(self) -> int:
+        """Make the object visible, and give its size in bytes."""
+        return await (await self._open()).commit()
+
+    async def _open(self) -> ObjectWriter:
+        if self._writer is None:
+            self._writer = await self._resources.enter_async_context(self._store.create(self._key))
+        return self._writer
+
+
+class Backup:
+    """Backs the projects of one server up into one place."""
+
+    def __init__(
+        self, client: GitLabClient, store: ObjectStore, options: BackupOptions, *, group: str | None
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._options = options
+        self._group = group
+        self._source = client.api.removesuffix("/api/v4")
+        self._catalogue = Catalogue([])
+        self._newest: dict[tuple[str, str], ArchiveRecord] = {}
+        self._settled = _SETTLED
+
+    async def run(self, selection: Selection, *, json: bool) -> RunReport:
+        """Back the selected projects up. Raises CommandError where that cannot begin.
+
+        The catalogue is written also where the run is cut off: what is recorded is not done again.
+        """
+        started = datetime.now(UTC)
+        self._settled = timedelta(0) if await self._client.is_crossdock() else _SETTLED
+        projects = [project async for project in ProjectFinder(self._client).find(selection)]
+        self._catalogue = await read_catalogue(self._store)
+        self._newest = {key: records[-1] for key, records in self._catalogue.by_project().items()}
+        try:
+            report = await self._each(projects, json=json)
+        finally:
+            await write_catalogue(self._store, self._catalogue)
+        await write_run(self._store, started, report)
+        return report
+
+    async def _each(self, projects: Sequence[ProjectAnswer], *, json: bool) -> RunReport:
+        with show_many("Backing up", len(projects)) as screen:
+            return await run_each(
+                projects,
+                self._back_up,
+                name=lambda project: project.path_with_namespace,
+                parallel=self._options.parallel,
+                screen=screen,
+                json=json,
+            )
+
+    async def _back_up(self, project: ProjectAnswer, report: TaskReporter) -> Outcome:
+        path, time = project.path_with_namespace, datetime.now(UTC)
+        last = self._newest.get((self._source, path))
+        if last is not None and not self._options.force and self._is_current(last, project, time):
+            return Outcome(project=path, state=State.SKIPPED, file=last.file, why="unchanged")
+        await self._export(project, report)
+        record = await self._fetch(project, time, report)
+        await write_record(self._store, record)
+        self._catalogue.add(record)
+        return Outcome(project=path, state=State.DONE, file=record.file, bytes=record.bytes)
+
+    def _is_current(self, last: ArchiveRecord, project: ProjectAnswer, now: datetime) -> bool:
+        """Tell whether the last archive has all that there is, as far as the server tells."""
+        changed = project.last_activity_at
+        if changed is None or last.project_id != project.id or last.last_activity_at != changed:
+            return False
+        is_settled = last.time >= changed + self._settled
+        too_old = self._options.max_age is not None and now - last.time > self._options.max_age
+        return is_settled and not too_old
+
+    async def _export(self, project: ProjectAnswer, report: TaskReporter) -> None:
+        async with limit_wait(self._options.within, f"the export of {project.path_with_namespace}"):
+            job = await self._client.schedule_export(project.id)
+            async for status in export_states(self._client, project.id, job):
+                report(status.export_status, 0, None)
+
+    async def _fetch(self, project: ProjectAnswer, time: datetime, report: TaskReporter) -> ArchiveRecord:
+        key = archive_key(self._source, project.path_with_namespace, time)
+        async with StoreSink(self._store, key) as sink:
+            download = ArchiveDownload(sink)
+            sha256 = await download.run(
+                self._client, project.id, lambda done, total: report("downloading", done, total)
+            )
+            size = await sink.commit()
+        return ArchiveRecord(
+            source=self._source,
+            project_id=project.id,
+            project=project.path_with_namespace,
+            group=self._group,
+            time=time,
+            last_activity_at=project.last_activity_at,
+            file=key,
+            bytes=size,
+            sha256=sha256,
+        )
