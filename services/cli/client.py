@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -192,6 +192,17 @@ class GitLabClient:
         async for attempt in attempts(on):
             with attempt, _Watched(archive, report) as file:
                 return await self._post_import(file, archive.name, upload, headers)
+        raise AssertionError("the last attempt raises")
+
+    async def import_again(
+        self, read: Callable[[], AsyncGenerator[bytes, None]], upload: ImportRequest
+    ) -> ScheduledImport:
+        """Upload what ``read`` gives, which is called again for each attempt; and see ``import_file``."""
+        on, headers = await self._effective_once()
+        async for attempt in attempts(on):
+            with attempt:
+                async with aclosing(read()) as pieces:
+                    return await self._post_import(pieces, _NAME, upload, headers)
         raise AssertionError("the last attempt raises")
 
     async def _import_stream(

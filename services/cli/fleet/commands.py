@@ -126,6 +126,60 @@ def backup(  # noqa: PLR0913  # the options of a command
     with_client(work, server, json=json)
 
 
+@app.command()
+@on_server
+def restore(  # noqa: PLR0913  # the options of a command
+    place: Annotated[
+        str,
+        typer.Argument(metavar="DIR|s3://BUCKET/PREFIX", help="Where archives are kept.", show_default=False),
+    ],
+    *,
+    into: Annotated[str, typer.Option(metavar="GROUP", help="Where to put them.", show_default=False)],
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Only projects whose path was like this.")
+    ] = None,
+    at: Annotated[datetime | None, typer.Option(help="As they were at this time (UTC).")] = None,
+    source: Annotated[str | None, typer.Option(metavar="URL", help="Only those of this server.")] = None,
+    strip: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="NAMES", help="Drop so many names of each path, as tar does."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace projects that are there.")] = False,
+    parallel: Parallel = 4,
+    timeout: Seconds = DAY,
+    server: Server,
+    json: Json = False,
+) -> None:
+    """Import the newest archive of each project that backup has kept.
+
+    Projects keep their full path below GROUP, less the group that was backed up; groups that are missing are
+    made. What is there is skipped, what an earlier run has begun is followed: run it again after a fault.
+
+    Example: crossdock restore /srv/backups --into restored --only 'platform/*' --at 2027-01-30
+
+    Documents with --json: as those of backup.
+    """
+    from datetime import UTC, timedelta
+
+    from services.cli.fleet.catalogue import read_catalogue
+    from services.cli.fleet.places import open_place
+    from services.cli.fleet.restore import Restore, RestoreOptions, choose
+    from services.cli.fleet.runner import end
+    from services.cli.project_commands import with_client
+
+    options = RestoreOptions(
+        into=into, parallel=parallel, within=timedelta(seconds=timeout), strip=strip, overwrite=overwrite
+    )
+
+    async def work(client: GitLabClient) -> Result:
+        async with open_place(place) as store:
+            catalogue = await read_catalogue(store)
+            chosen = choose(catalogue, only=only or (), at=at and at.replace(tzinfo=UTC), source=source)
+            return end(await Restore(client, store, options).run(chosen, json=json), json=json)
+
+    with_client(work, server, json=json)
+
+
 def select(
     *,
     names: list[str] | None = None,

@@ -1,0 +1,90 @@
+"""Many projects, from and to a real Crossdock of either form, in a folder and in a bucket of real S3."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+
+from services.cli.demo.contents import differences, read_contents
+from tests.e2e.test_cli import CommandLine
+from tests.support.buckets import made_bucket
+from tests.support.samples.table import archive
+from tests.support.seaweedfs import S3Server
+from tests.support.system import System
+
+SAMPLES = ("every_relation", "many_records", "small")
+
+
+@pytest.fixture
+async def command(system: System, s3_server: S3Server, tmp_path: Path) -> CommandLine:
+    await made_bucket(s3_server)
+    return CommandLine(
+        {
+            "CROSSDOCK_URL": system.url,
+            "CROSSDOCK_TOKEN": system.token,
+            "CROSSDOCK_CONFIG": str(tmp_path / "none.toml"),
+            "AWS_ENDPOINT_URL_S3": s3_server.endpoint,
+            "AWS_ACCESS_KEY_ID": s3_server.access_key,
+            "AWS_SECRET_ACCESS_KEY": s3_server.secret_key,
+        }
+    )
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request: pytest.FixtureRequest, s3_server: S3Server, tmp_path: Path) -> str:
+    if request.param == "folder":
+        return str(tmp_path / "kept")
+    return f"s3://{s3_server.bucket}/fleet-{uuid4().hex}"
+
+
+def documents(command: CommandLine, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
+    done = command(*arguments, "--json", code=code)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_group_is_backed_up_and_restored_and_a_second_run_moves_only_what_changed(
+    system: System, command: CommandLine, place: str, tmp_path: Path
+) -> None:
+    group = f"g{uuid4().hex[:8]}"
+    paths = [f"{group}/{name}" for name in SAMPLES[:2]] + [f"{group}/below/{SAMPLES[2]}"]
+    _make_group(system, group)
+    _make_group(system, f"{group}/below")
+    for path, name in zip(paths, SAMPLES, strict=True):
+        command("import", str(archive(name)), "--path", path)
+
+    *each, summary = documents(command, "backup", "--group", group, "--to", place)
+    assert (summary["done"], summary["skipped"], summary["failed"]) == (3, 0, 0)
+    assert {one["project"] for one in each} == set(paths)
+    command("import", str(archive("small")), "--path", paths[0], "--overwrite")
+    *each, summary = documents(command, "backup", "--group", group, "--to", place)
+    assert {one["project"]: one["state"] for one in each} == {
+        paths[0]: "done", paths[1]: "skipped", paths[2]: "skipped",
+    }  # fmt: skip
+
+    *each, summary = documents(command, "restore", place, "--into", f"{group}-again")
+    assert (summary["done"], summary["failed"]) == (3, 0)
+    expected = ("small", SAMPLES[1], SAMPLES[2])
+    for path, name in zip(paths, expected, strict=True):
+        restored = path.replace(group, f"{group}-again", 1)
+        command("export", restored, "-o", str(tmp_path / "out.tar.gz"))
+        before, after = read_contents(archive(name)), read_contents(tmp_path / "out.tar.gz")
+        assert list(differences(before, after, failed=())) == []
+    *each, summary = documents(command, "restore", place, "--into", f"{group}-again")
+    assert (summary["done"], summary["skipped"]) == (0, 3)
+
+
+def _make_group(system: System, path: str) -> None:
+    """Make a group, in one that is there."""
+    above, _, name = path.rpartition("/")
+    headers = {"PRIVATE-TOKEN": system.token}
+    body: dict[str, Any] = {"name": name, "path": name}
+    if above:
+        found = requests.get(f"{system.url}/api/v4/groups/{above}", headers=headers, timeout=30)
+        body["parent_id"] = found.json()["id"]
+    made = requests.post(f"{system.url}/api/v4/groups", headers=headers, json=body, timeout=30)
+    assert made.status_code == 201, made.text
