@@ -94,6 +94,15 @@ def archive_key(source: str, project: str, time: datetime) -> str:
     return f"{_PROJECTS}{'/'.join(names)}/{time.astimezone(UTC).strftime(_STAMP)}{_ARCHIVE}"
 
 
+def time_of(archive: str) -> datetime:
+    """Give the time in the key of an archive; that of a key of another form is the newest there is."""
+    stamp = archive.rpartition("/")[2].removesuffix(_ARCHIVE)
+    try:
+        return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
 def record_key(archive: str) -> str:
     """Give the key of the record of an archive."""
     return archive.removesuffix(_ARCHIVE) + _RECORD

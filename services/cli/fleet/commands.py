@@ -30,6 +30,11 @@ ChangedSince: TypeAlias = Annotated[
     datetime | None, typer.Option(help="Only those with activity after this time (UTC).")
 ]
 
+Place: TypeAlias = Annotated[
+    str,
+    typer.Argument(metavar="DIR|s3://BUCKET/PREFIX", help="Where archives are kept.", show_default=False),
+]
+Kept: TypeAlias = Annotated[int, typer.Option(min=0, show_default=False)]
 Parallel: TypeAlias = Annotated[int, typer.Option(min=1, max=32, help="Number of projects at a time.")]
 
 
@@ -129,10 +134,7 @@ def backup(  # noqa: PLR0913  # the options of a command
 @app.command()
 @on_server
 def restore(  # noqa: PLR0913  # the options of a command
-    place: Annotated[
-        str,
-        typer.Argument(metavar="DIR|s3://BUCKET/PREFIX", help="Where archives are kept.", show_default=False),
-    ],
+    place: Place,
     *,
     into: Annotated[str, typer.Option(metavar="GROUP", help="Where to put them.", show_default=False)],
     only: Annotated[
@@ -178,6 +180,91 @@ def restore(  # noqa: PLR0913  # the options of a command
             return end(await Restore(client, store, options).run(chosen, json=json), json=json)
 
     with_client(work, server, json=json)
+
+
+@app.command()
+def prune(  # the options of a command
+    place: Place,
+    *,
+    keep_last: Kept = 0,
+    keep_daily: Kept = 0,
+    keep_weekly: Kept = 0,
+    keep_monthly: Kept = 0,
+    keep_yearly: Kept = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which they are.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove old archives of each project that backup has kept.
+
+    Kept are so many of the newest, and the newest of so many days, weeks, months and years that have one (in
+    UTC); the newest of a project always stays. What dead runs left without a record goes after two days.
+
+    Example: crossdock prune /srv/backups --keep-daily 7 --keep-weekly 4 --keep-monthly 12 --dry-run
+
+    Keys with --json: dry_run, kept (a count), removed (files), bytes.
+    """
+    from datetime import UTC
+
+    from services.cli.fleet import prune as pruning
+    from services.cli.fleet.places import open_place
+    from services.cli.output import run
+
+    policy = pruning.Policy(
+        last=keep_last, daily=keep_daily, weekly=keep_weekly, monthly=keep_monthly, yearly=keep_yearly
+    )
+
+    async def work() -> Result:
+        async with open_place(place) as store:
+            return await pruning.prune(store, policy, now=datetime.now(UTC), dry_run=dry_run)
+
+    run(work(), json=json)
+
+
+@app.command()
+def check(
+    place: Place,
+    *,
+    read_data: Annotated[bool, typer.Option("--read-data", help="Read all archives.")] = False,
+    read_data_subset: Annotated[
+        str | None, typer.Option(metavar="PERCENT", help="Read so many of them, at random: 5%.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Hold the archives that backup has kept against their records.
+
+    Each has its size; those that are read have their digest and gzip's own checksum too.
+
+    Example: crossdock check s3://backups/gitlab --read-data-subset 5%
+
+    Documents with --json: as those of backup; project is the file.
+    """
+    from services.cli.fleet.catalogue import read_catalogue
+    from services.cli.fleet.check import Check
+    from services.cli.fleet.places import open_place
+    from services.cli.fleet.runner import end
+    from services.cli.output import run
+
+    share = 1.0 if read_data else _share(read_data_subset)
+
+    async def work() -> Result:
+        async with open_place(place) as store:
+            report = await Check(store, share=share).run(await read_catalogue(store), json=json)
+            return end(report, json=json)
+
+    run(work(), json=json)
+
+
+def _share(percent: str | None) -> float:
+    """Read ``5%``. Raises UsageError."""
+    if percent is None:
+        return 0.0
+    try:
+        share = float(percent.removesuffix("%")) / 100
+    except ValueError:
+        share = -1
+    if not (percent.endswith("%") and 0 < share <= 1):
+        raise UsageError(f"--read-data-subset takes a percentage such as 5%, not {percent!r}")
+    return share
 
 
 def select(
