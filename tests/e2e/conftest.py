@@ -16,6 +16,8 @@ from shared.database.migrate import migrate
 from tests.support.background import background
 from tests.support.buckets import made_bucket
 from tests.support.certificates import certificate
+from tests.support.github.description import Description
+from tests.support.github.hub import Hub, served_hub
 from tests.support.gitlab import GitLab
 from tests.support.ports import free_ports
 from tests.support.postgres import PostgresServer
@@ -58,6 +60,14 @@ def remote_s3(s3_server: S3Server, keys: tuple[Path, Path], elsewhere: dict[str,
     with background() as loop, loop.opened(tls_front(keys, port=port, before=before)):
         loop.run(made_bucket(s3_server))
         yield s3_server
+
+
+@pytest.fixture
+def hub(keys: tuple[Path, Path], github_description: Description, tmp_path: Path) -> Iterator[Hub]:
+    """A GitHub with a repository that has one of everything."""
+    with background() as loop, loop.opened(served_hub(github_description, keys, tmp_path / "hub")) as served:
+        yield served
+    assert served.github.violations == []
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -35,10 +36,19 @@ class GitHub:
 
     Answers are held to the ``description``, unless that is None; ``violations`` are those that were not as it
     has them.
+    It speaks TLS where ``tls`` is given, on 127.0.0.1.
     ``git`` is where ``clone_url`` points: to the web host, unless something else serves the repositories.
     """
 
-    def __init__(self, description: Description | None, *, enterprise: str = "") -> None:
+    def __init__(
+        self,
+        description: Description | None,
+        *,
+        enterprise: str = "",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._tls = tls
+        self._scheme = "https" if tls else "http"
         self.description = description
         self.enterprise = enterprise
         self.prefix = "/api/v3" if enterprise else ""
@@ -59,14 +69,14 @@ class GitHub:
     @property
     def site(self) -> Site:
         """Where it is; its port is known once it is served."""
-        web = f"http://{self.enterprise or WEB_HOST}:{self.port}"
-        api = f"http://{self.enterprise or API_HOST}:{self.port}{self.prefix}"
+        web = f"{self._scheme}://{self.enterprise or WEB_HOST}:{self.port}"
+        api = f"{self._scheme}://{self.enterprise or API_HOST}:{self.port}{self.prefix}"
         return Site(api, web, self.git or web)
 
     @property
     def objects(self) -> str:
         """Where the bytes of files are."""
-        return f"http://{self.enterprise or OBJECTS_HOST}:{self.port}"
+        return f"{self._scheme}://{self.enterprise or OBJECTS_HOST}:{self.port}"
 
     @property
     def requests(self) -> int:
@@ -126,8 +136,9 @@ class GitHub:
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[GitHub]:
         """Listen on a free port of ``ADDRESS``, to which ``HOSTS`` lead."""
-        server = TestServer(Server(self).app(), host=ADDRESS)
-        await server.start_server()
+        host = "127.0.0.1" if self._tls else ADDRESS
+        server = TestServer(Server(self).app(), host=host, scheme=self._scheme)
+        await server.start_server(ssl=self._tls)
         self.port = server.port or 0
         try:
             yield self

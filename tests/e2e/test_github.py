@@ -1,0 +1,48 @@
+"""The way from GitHub to an archive of GitLab, by the commands that README.md has for it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.support.github.hub import Hub
+from tests.support.preloaded import completed
+from tests.support.system import System
+
+ROOT = Path(__file__).parents[2]
+STAGES = ("--attachments", "--release-assets")
+
+
+def _commands() -> list[str]:
+    """The commands of crossdock in the section, in their order."""
+    text = (ROOT / "README.md").read_text()
+    section = text.partition("## From GitHub to a GitLab archive")[2].partition("\n## ")[0]
+    return re.findall(r"^       crossdock (.+)$", section, re.MULTILINE)
+
+
+def test_the_way_from_github_to_an_archive_is_as_readme_says(
+    system: System, hub: Hub, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    hub.repository.release("v3", by=hub.repository.owner).asset("tool.bin", b"a tool", "application/zip")
+    picture = hub.github.attachment("/user-attachments/assets/0b1c", b"a picture")
+    hub.repository.issues[0].body = f"![x]({picture})"
+    environment = {
+        "CROSSDOCK_URL": system.url,
+        "CROSSDOCK_TOKEN": system.token,
+        "GH_ENTERPRISE_TOKEN": hub.token,
+        "SSL_CERT_FILE": str(keys[1]),
+        "PYTHONPATH": str(ROOT),
+    }
+    shown = []
+    for words in map(str.split, _commands()):
+        if words[0] == "import-github":
+            assert set(STAGES) <= set(words)
+            words = [*words, "--enterprise", hub.address]  # noqa: PLW2901  # github.com is not for tests
+        given = [word.replace("octo/hello-world", "octo/everything") for word in words]
+        done = completed(given, cwd=tmp_path, env=environment)
+        assert done.returncode == 0, done.stderr.decode()
+        shown.append(done.stdout.decode() + done.stderr.decode())
+    assert "pull_request  4  4" in shown[0]
+    assert "issue_attachment  1  1" in shown[0]
+    assert (tmp_path / "hello-world.tar.gz").exists()
+    assert hub.token not in "".join(shown)
