@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import Raw
 
-from shared.archive.errors import ArchiveTooLarge
+from shared.archive.errors import LimitExceeded
 from shared.github.answers import Repository
 from shared.github.client import GitHubClient
 from shared.github.errors import PageMalformed, RecordMissing, ScopeMissing
@@ -50,9 +50,13 @@ _Keep = Callable[[RemoteList, Page, int, str], FetchedPage]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchLimits:
-    """``size`` bounds the bytes of all pages, 0 does not. Personal namespaces have no members."""
+    """``size`` bounds the bytes of all pages, 0 does not, and ``pages`` their number.
+
+    Personal namespaces have no members.
+    """
 
     size: int
+    pages: int
     may_have_members: bool
 
 
@@ -77,7 +81,7 @@ class Fetcher:
         self._has_kept = False
 
     async def fetch(self) -> Repository:
-        """Fetch what is not there yet. Raises RemoteError, BlockedUrl, ArchiveTooLarge and LeaseLost.
+        """Fetch what is not there yet. Raises RemoteError, BlockedUrl, LimitExceeded and LeaseLost.
 
         The attempt does not count where it has kept a page before an error that may pass.
         """
@@ -188,8 +192,14 @@ class Fetcher:
         self._has_kept = True
         self._progress.bytes_done += self._pages.size - before
         self._tell()
-        if self._limits.size and self._pages.size > self._limits.size:
-            raise ArchiveTooLarge(page.list, limit=self._limits.size)
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        size, pages = self._limits.size, self._limits.pages
+        if size and self._pages.size > size:
+            raise LimitExceeded(f"GitHub's answers are over the limit of {size} bytes", limit=size)
+        if self._pages.count > pages:
+            raise LimitExceeded(f"GitHub's answers are over the limit of {pages} pages", limit=pages)
 
     def _tell(self) -> None:
         """Tell of what has been fetched, and what is left of the limit of requests."""
@@ -235,14 +245,14 @@ class Fetcher:
                 await fetch(items)
 
     async def _issues(self, items: Sequence[Raw]) -> None:
-        numbers = [peek(item).number for item in items if not is_pull_request(item)]
+        numbers = _once(peek(item).number for item in items if not is_pull_request(item))
         known = await self._known(lists.timeline_of(number) for number in numbers)
         for number in numbers:
             timeline = lists.timeline_of(number)
             await self._timeline(timeline, known[timeline.name], spare=[lists.comments_of(number)])
 
     async def _pulls(self, items: Sequence[Raw]) -> None:
-        numbers = [peek(item).number for item in items]
+        numbers = _once(peek(item).number for item in items)
         timelines = {number: lists.timeline_of(number) for number in numbers}
         comments = {number: lists.review_comments_of(number) for number in numbers}
         known = await self._known([*timelines.values(), *comments.values()])
@@ -289,6 +299,10 @@ class Fetcher:
                 for each in wanted:
                     await self._list(each, known[each.name])
                 place += len(items)
+
+
+def _once(numbers: Iterable[int]) -> Sequence[int]:
+    return tuple(dict.fromkeys(numbers))
 
 
 def _as_it_came(wanted: RemoteList, page: Page, number: int, cursor: str) -> FetchedPage:

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import quote
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from shared.github.answers import UNREADABLE, is_given
 from shared.github.statistics import ObjectType, object_type_of
 from shared.github.timeline_answers import TIMELINE_KINDS
+
+_MOST_DIGITS = 18
 
 Count = Callable[[Iterable[Raw]], Counter[ObjectType]]
 
@@ -38,11 +41,14 @@ class RemoteList:
     parts: str | None = None
 
 
+_Number = Annotated[int, Meta(ge=0, le=2**62)]
+
+
 class Peek(Struct):
     """What is looked at of an item before it is mapped."""
 
-    id: int = 0
-    number: int = 0
+    id: _Number = 0
+    number: _Number = 0
     name: str = ""
     event: str = ""
     updated_at: str = ""
@@ -127,7 +133,8 @@ def protection_of(place: int, branch: str = "") -> RemoteList:
 def pull_number(item: Raw) -> int:
     """Give the number of the pull request that a comment on a line belongs to, 0 where it cannot be read."""
     number = peek(item).pull_request_url.rpartition("/")[2]
-    return int(number) if number.isascii() and number.isdecimal() else 0
+    is_one = number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS
+    return int(number) if is_one else 0
 
 
 def branch_name(item: Raw) -> str:

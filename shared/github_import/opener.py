@@ -75,8 +75,11 @@ class GitHubOpener:
         client = GitHubClient(remote, address.api, token=address.token, page_size=order.github.page_size)
         place = await self._place(job.project_id)
         pages = PageStore(self._pool, lease)
+        of_archives = await self._limits()
         limits = FetchLimits(
-            size=(await self._limits()).decompressed, may_have_members=place.may_have_members
+            size=of_archives.decompressed,
+            pages=of_archives.entries,
+            may_have_members=place.may_have_members,
         )
         progress.begin(Phase.FETCHING)
         fetcher = Fetcher(client, pages, order.github, limits=limits, progress=progress)

@@ -103,13 +103,13 @@ class SeenPage:
 
 
 class PageStore:
-    """The pages of one job. ``size`` is the bytes of all of them, as GitHub gave them."""
+    """The pages of one job: ``count`` of them, of ``size`` bytes in all, as GitHub gave them."""
 
     def __init__(self, pool: Pool, lease: Lease) -> None:
         self._pool = pool
         self._lease = lease
         self.fetched: Counter[ObjectType] = Counter()
-        self.size = 0
+        self.count = self.size = 0
         self._earlier: int | None = None
 
     async def load(self) -> None:
@@ -120,8 +120,9 @@ class PageStore:
             self._lease.job_id,
         )
         self.fetched = Counter({ObjectType(row["key"]): row["count"] for row in rows})
-        self.size = await self._pool.fetchval(
-            "SELECT coalesce(sum(size), 0)::bigint FROM github_pages WHERE job_id = $1", self._lease.job_id
+        [(self.count, self.size)] = await self._pool.fetch(
+            "SELECT count(*), coalesce(sum(size), 0)::bigint FROM github_pages WHERE job_id = $1",
+            self._lease.job_id,
         )
         self._earlier = await self._pool.fetchval(_EARLIER, self._lease.job_id)
 
@@ -140,6 +141,7 @@ class PageStore:
         if status.endswith(" 0"):
             raise LeaseLost(self._lease.job_id)
         self.fetched.update(page.fetched)
+        self.count += len(lists)
         self.size += sum(sizes)
 
     async def seen(self, lists: Iterable[str], *, page_size: int) -> dict[str, dict[str, SeenPage]]:
@@ -169,6 +171,7 @@ class PageStore:
         )  # fmt: skip
         if not rows:
             raise LeaseLost(self._lease.job_id)
+        self.count += len(rows)
         for row in rows:
             self.fetched.update({ObjectType(name): count for name, count in row["fetched"].items()})
             self.size += row["size"]

@@ -20,6 +20,7 @@ from shared.github_import import lists
 from shared.github_import.lists import is_pull_request, peek
 from shared.github_import.pages import PageStore
 from shared.github_import.uploads import Uploads
+from shared.gitlab.iids import Iids
 from shared.gitlab.record_json import record_line
 from shared.restore.failures import Failure
 from shared.restore.reading import Reading
@@ -42,8 +43,8 @@ Record = TypeVar("Record", bound=Struct)
 class RelationLines:
     """Gives the lines of each relation, in an order in which each knows what it refers to.
 
-    What cannot be mapped is a failure of ``reading``. Memory: labels and milestones, and one issue or pull
-    request with all of its answers.
+    What cannot be mapped is a failure of ``reading``; what a list has twice, as it changed meanwhile, comes
+    once. Memory: labels and milestones, 16 MiB of numbers, and one issue or pull request with its answers.
     """
 
     def __init__(self, pages: PageStore, origin: Origin, reading: Reading, uploads: Uploads) -> None:
@@ -130,12 +131,13 @@ class RelationLines:
             await self._count(tally)
 
     async def _issues(self) -> Lines:
-        mapper = IssueMapper(self._origin, self._catalogue)
+        mapper, known = IssueMapper(self._origin, self._catalogue), Iids()
         async for items in self._items(lists.ISSUES.name):
             for item in items:
-                if is_pull_request(item):
+                number = peek(item).number
+                if is_pull_request(item) or not _is_new(number, known):
                     continue
-                timeline, comments, _ = await self._activity(peek(item).number)
+                timeline, comments, _ = await self._activity(number)
                 every = [item, *timeline, *comments]
                 uploads = self._uploads.of(every)
                 work = partial(mapper.map, item, timeline, comments=comments, uploads=uploads)
@@ -144,10 +146,12 @@ class RelationLines:
                     yield line
 
     async def _merge_requests(self) -> Lines:
-        mapper = PullRequestMapper(self._origin, self._catalogue)
+        mapper, known = PullRequestMapper(self._origin, self._catalogue), Iids()
         async for items in self._items(lists.PULLS.name):
             for item in items:
                 number = peek(item).number
+                if not _is_new(number, known):
+                    continue
                 timeline, comments, reviews = await self._activity(number)
                 on_lines = await self._pages.whole(lists.review_comments_of(number).name, most=MOST)
                 answers = PullRequestAnswers(
@@ -208,6 +212,11 @@ class RelationLines:
                 external_identifiers=failure.external_identifiers,
             )
         )
+
+
+def _is_new(number: int, known: Iids) -> bool:
+    """Tell whether a number comes for the first time; 0 is that of what cannot be read: each is a failure."""
+    return number == 0 or known.add(number)
 
 
 def _as_line(work: Callable[[], Mapped[Record]]) -> tuple[bytes | None, Tally]:

@@ -14,6 +14,7 @@ from shared.github.answers import UNREADABLE, PullRequest, Repository
 from shared.github.lists import map_project
 from shared.github.merge_requests import branch_to_make
 from shared.github.origin import Origin
+from shared.github.statistics import ObjectType, Tally
 from shared.github_import import lists
 from shared.github_import.pages import PageStore
 from shared.github_import.records import Lines, RelationLines
@@ -48,13 +49,19 @@ class GitHubSource:
         records = RelationLines(self.pages, self.origin, reading, files.uploads)
         for event in self.git.head(await self._document(records)):
             yield event
-        git = replace(self.git, make_branches=self._make_branches)
+        beside = Tally()
+
+        def count_lfs(wanted: int, kept: int) -> None:
+            beside.fetched[ObjectType.LFS_OBJECT], beside.imported[ObjectType.LFS_OBJECT] = wanted, kept
+
+        git = replace(self.git, make_branches=self._make_branches, count_lfs=count_lfs)
         async with aclosing(git.repositories(reading)) as events:
             async for event in events:
                 yield event
         async with aclosing(files.events(self.git, reading)) as events:
             async for event in events:
                 yield event
+        await records.count_others(beside)
         await records.count_others(files.tally)
         for name, lines in records.relations(self.repository):
             async with aclosing(self._relation(name, lines)) as events:

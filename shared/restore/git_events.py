@@ -48,6 +48,7 @@ class GitSource:
     ``packed_up_to`` bytes is held, as its size has to be known before its first byte. Where the attempt
     ``is_last``, the wiki and LFS objects are left out whatever keeps them from coming. With ``make_branches``
     pull requests of GitHub come, too; it is called with all references, before they are fetched.
+    ``count_lfs`` is called with the numbers of LFS objects that are wanted and that are kept.
     """
 
     client: RemoteClient
@@ -58,6 +59,7 @@ class GitSource:
     is_last: bool = False
     make_branches: Callable[[ReferenceSelection], Awaitable[None]] | None = None
     has_wiki: bool = True
+    count_lfs: Callable[[int, int], None] | None = None
 
     async def events(self, reading: Reading) -> AsyncGenerator[ArchiveEvent, None]:
         """Give the events. Raises RepositoryError, RemoteError, BlockedUrl and ArchiveError."""
@@ -109,6 +111,8 @@ class GitSource:
         async with aclosing(lfs.events(pointers.found)) as events:
             async for event in events:
                 yield event
+        if self.count_lfs:
+            self.count_lfs(len(pointers.found), len(lfs.kept))
         listed = ",".join(f'"{oid.hex()}":[0]' for oid in lfs.kept)  # each of the project's repository
         for event in self._file(LFS_INDEX, f"{{{listed}}}".encode()):
             yield event

@@ -152,6 +152,7 @@ async def _ordered(pool: Pool, order: JobOrder) -> Job:
 
 async def _end(pool: Pool, job: Job, lease: Lease) -> None:
     progress = Progress(bytes_done=1, bytes_total=2, entries=3, relations={"issues": RelationProgress(4, 5)})
+    progress.stats, progress.requests_left = {"fetched": {"issue": 2}, "imported": {"issue": 1}}, 4000
     await jobs.heartbeat(pool, lease, ttl=MINUTE, progress=progress.report())
     outcome = Outcome(upload=UPLOAD) if job.kind is JobKind.UPLOAD else None
     if job.kind is JobKind.EXPORT:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from shared.archive.errors import ArchiveTooLarge
+from shared.archive.errors import LimitExceeded
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, LeaseLost
 from shared.github.errors import RateLimited, RecordMissing, TokenRefused
@@ -34,7 +34,7 @@ from tests.support.github.repositories import Protection, Repository
 from tests.support.github.samples import everything
 from tests.support.jobs import claimed
 
-LIMITS = FetchLimits(size=0, may_have_members=True)
+LIMITS = FetchLimits(size=0, pages=100_000, may_have_members=True)
 
 
 class Attempts:
@@ -232,8 +232,31 @@ async def test_more_bytes_than_an_archive_may_have_are_refused(
 ) -> None:
     repository.issue("Long", body="x" * 20_000)
     attempts.limits = replace(LIMITS, size=20_000)
-    with pytest.raises(ArchiveTooLarge):
+    with pytest.raises(LimitExceeded, match="20000 bytes"):
         await attempts.fetch()
+
+
+async def test_more_pages_than_an_archive_may_have_entries_are_refused(
+    attempts: Attempts, repository: Repository
+) -> None:
+    for number in range(20):
+        repository.label(str(number))
+    attempts.order = replace(attempts.order, page_size=1)
+    attempts.limits = replace(LIMITS, pages=10)
+    with pytest.raises(LimitExceeded, match="10 pages"):
+        await attempts.fetch()
+    assert attempts.pages.count == 11
+
+
+async def test_a_number_that_is_none_is_asked_for_by_nobody_and_the_rest_goes_on(
+    attempts: Attempts, repository: Repository, github: GitHub
+) -> None:
+    """GitHub's description allows it, and an index of Postgres takes no name of any length."""
+    repository.issue("One").number = 10**3000
+    repository.issue("Two").comment("here")
+    await attempts.fetch()
+    assert [each["body"] for each in await attempts.kept("issues/2/timeline")] == ["here"]
+    assert max(len(each.path) for each in github.asked) < 500
 
 
 async def test_nothing_is_kept_for_a_job_that_has_ended_and_what_was_kept_goes(

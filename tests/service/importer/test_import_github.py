@@ -32,6 +32,7 @@ from shared.jobs.models import (
     SourceForm,
 )
 from shared.jobs.progress import Progress
+from shared.jobs.requeue import Requeue
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.people.people_map import PeopleMap, Row
@@ -41,13 +42,15 @@ from shared.remote.resolver import TableResolver
 from shared.settings.application import ApplicationSettings
 from tests.support.git import git, references
 from tests.support.git_http import GitHttp
+from tests.support.git_lfs import GitLfs, oid_of, pointer
 from tests.support.github.cloned import cloned_everything, with_commits
 from tests.support.github.github import HOSTS, TOKEN, GitHub
 from tests.support.github.limits import Hold
 from tests.support.github.repositories import Repository
 from tests.support.jobs import claimed
 from tests.support.projects import BASE_URL, Dock, Imported, files
-from tests.support.remote import Servers
+from tests.support.remote import Handler, Servers
+from tests.support.waiting import until_row
 from tests.support.workers import at_work
 
 FAILED = "Error importing repository  into ann/p - "
@@ -66,6 +69,8 @@ class Hub:
     def __init__(self, dock: Dock, github: GitHub, root: Path) -> None:
         self.dock, self.github, self.root = dock, github, root
         self.git = GitHttp(root, token=TOKEN)
+        self.answer: Handler = self.git.handle
+        self.broker = MemoryBroker()
         self.holds: list[Hold] = []
 
     def hold(self, pattern: str) -> Hold:
@@ -78,7 +83,7 @@ class Hub:
         for hold in self.holds:
             if hold.applies(request):
                 await hold.keep()
-        return await self.git.handle(request)
+        return await self.answer(request)
 
     def everything(self) -> Repository:
         return cloned_everything(self.github, self.root)
@@ -135,7 +140,7 @@ async def working(hub: Hub) -> AsyncIterator[None]:
     """A worker of imports from GitHub, with the leases that services have."""
     limits = WorkerLimits(concurrency=1, ttl=timedelta(seconds=30), drain=timedelta(seconds=10))
     worker = Worker(
-        hub.dock.pool, MemoryBroker(), kind=JobKind.GITHUB_IMPORT, work=hub.dock.importer, name="host:1",
+        hub.dock.pool, hub.broker, kind=JobKind.GITHUB_IMPORT, work=hub.dock.importer, name="host:1",
         limits=limits,
     )  # fmt: skip
     async with at_work([worker]):
@@ -220,6 +225,48 @@ async def test_what_was_counted_stays_with_the_job(hub: Hub) -> None:
     assert TOKEN not in row["payload"]
     assert '"octo/everything"' in row["payload"]
     assert await hub.dock.pool.fetchval("SELECT count(*) FROM github_pages") == 0
+
+
+async def test_an_issue_that_a_list_has_twice_comes_once(hub: Hub) -> None:
+    """A list that is read page by page may change meanwhile."""
+    repository = hub.repository()
+    first = repository.issue("One").comment("once")
+    repository.pull("Two")
+    repository.issues = [*repository.issues, first]
+    out = await hub.whole(repository)
+    assert [each["title"] for each in records(out, "issues")] == ["One"]
+    assert len(records(out, "merge_requests")) == 1
+
+
+async def test_lfs_objects_are_counted(hub: Hub) -> None:
+    repository = hub.repository(**{"a.bin": pointer(b"large"), "b.bin": pointer(b"gone")})
+    lfs = GitLfs(hub.git, {oid_of(b"large"): b"large"})
+    hub.answer = lfs.handle
+    imported = await hub.run(repository)
+    assert imported.progress.stats is not None
+    counts = {name: count["lfs_object"] for name, count in imported.progress.stats.items()}
+    assert counts == {"fetched": 2, "imported": 1}
+    assert [each.relation for each in await hub.dock.failures(imported)] == ["lfs_objects"]
+
+
+async def test_a_job_that_waits_for_the_limit_goes_on_by_itself(hub: Hub) -> None:
+    pool, limit = hub.dock.pool, hub.github.limit
+    assert limit
+    limit.remaining = 60
+    async with working(hub):
+        job = await hub.ordered(hub.everything())
+        await until_row(pool, "SELECT error_code = 'github_limit' FROM jobs WHERE id = $1", job.id)
+        waiting = await pool.fetchrow("SELECT state, attempt, worker, not_before - now() AS wait FROM jobs")
+        assert waiting is not None
+        assert (waiting["state"], waiting["attempt"]) == ("queued", 0)
+        assert timedelta(minutes=58) < waiting["wait"] < timedelta(minutes=61)
+        limit.remaining = 5000
+        await pool.execute("UPDATE jobs SET not_before = now()")
+        await Requeue(pool, hub.broker).publish()
+        await until_row(pool, "SELECT state = 'finished' FROM jobs WHERE id = $1", job.id)
+    progress = await pool.fetchval("SELECT progress FROM jobs")
+    assert progress["stats"]["imported"]["issue"] == 2
+    assert progress["requests_left"] > 4900
 
 
 async def test_description_and_visibility_are_those_of_the_repository(hub: Hub) -> None:
