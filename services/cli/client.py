@@ -89,6 +89,8 @@ class ImportRequest:
     name: str | None = None
     overwrite: bool = False
     overrides: Mapping[str, str] | None = None
+    people: str | None = None
+    import_members: bool = False
 
     @classmethod
     def to(cls, full_path: str, *, name: str | None, overwrite: bool, overrides: Mapping[str, str]) -> Self:
@@ -98,7 +100,10 @@ class ImportRequest:
 
     def fields(self) -> dict[str, str]:
         """Return the fields of the form."""
-        given = {"path": self.path, "namespace": self.namespace, "name": self.name}
+        given = {
+            "path": self.path, "namespace": self.namespace, "name": self.name, "people": self.people,
+            "import_members": "true" if self.import_members else None,
+        }  # fmt: skip
         fields = {key: value for key, value in given.items() if value is not None}
         overrides = {f"override_params[{key}]": value for key, value in (self.overrides or {}).items()}
         return fields | ({"overwrite": "true"} if self.overwrite else {}) | overrides

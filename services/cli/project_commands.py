@@ -1,10 +1,11 @@
-"""Commands on projects: import, export, status, verify, push."""
+"""Commands on projects: import, export, status, people, verify, push."""
 
 # ruff: noqa: PLC0415  # a command imports what it needs when it runs: --help stays quick
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 
+PeopleOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Who people are elsewhere: CSV or JSON.", show_default=False),
+]
 ProjectArgument: TypeAlias = Annotated[
     str, typer.Argument(help="Project id, or group/name.", show_default=False)
 ]
@@ -42,6 +47,10 @@ def import_(  # noqa: PLR0913  # the options of a command
     override: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Replace an attribute of the project.")
     ] = None,
+    people: PeopleOption = None,
+    members: Annotated[
+        bool, typer.Option("--members", help="Make users members who were members of the archive.")
+    ] = False,
     wait: Annotated[bool, typer.Option(help="Wait until the import ends.")] = True,
     timeout: Seconds = DAY,
     json: Json = False,
@@ -55,9 +64,13 @@ def import_(  # noqa: PLR0913  # the options of a command
     exception_class, exception_message).
     """
     from services.cli import imports
+    from services.cli.people import read_map
+
+    text = None if people is None else read_map(people)
 
     async def work(client: GitLabClient) -> Result:
         to = imports.import_request(path, name=name, overwrite=overwrite, override=override or ())
+        to = replace(to, people=text, import_members=members)
         within = timedelta(seconds=timeout) if wait else None
         return await imports.import_project(client, file, to, within=within)
 
@@ -226,6 +239,60 @@ def status(
         if job is not None:
             return await job_operations.job_status(client, job, all_failures=failures)
         return await imports.status(client, project or "", all_failures=failures)
+
+    with_client(work, server, json=json)
+
+
+@app.command()
+@on_server
+def people(
+    project: ProjectArgument,
+    *,
+    server: Server,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Print a CSV to be filled in, and given as a map.")
+    ] = False,
+    map_: Annotated[
+        Path | None,
+        typer.Option(
+            "--map", metavar="FILE", help="Set this map, - for stdin: CSV or JSON.", show_default=False
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what --map would do.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the map.")] = False,
+    namespace: Annotated[
+        bool, typer.Option("--namespace", help="PROJECT is a namespace; the map is for all of its projects.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show who appears in a project, or say who that is at the GitLab that its exports are for.
+
+    A map has the columns of GitLab's placeholder reassignment.
+
+    Keys with --json: rows (of the map), mapped, unmapped, unused_rows (null but with --dry-run), users (id,
+    username, name, public_email, records, mapped_to; 100 at most with --dry-run).
+    """
+    from services.cli.people import PeopleClient, PeopleResult, read_map
+
+    if sum((csv, map_ is not None, delete)) > 1 or (csv and json):
+        raise UsageError("one of --csv, --map and --delete can be given, and --csv without --json")
+    if dry_run and map_ is None:
+        raise UsageError("--dry-run is for --map")
+    if namespace and not (csv or map_ or delete):
+        raise UsageError("--namespace is for --csv, --map and --delete")
+
+    text = None if map_ is None else read_map(map_)
+
+    async def work(client: GitLabClient) -> Result:
+        known = PeopleClient(client, project, of_namespace=namespace)
+        if text is not None:
+            return await known.set_map(text, dry_run=dry_run)
+        if delete:
+            return await known.delete_map()
+        if not csv:
+            return await known.list()
+        await known.write_csv(of_map=namespace)
+        return PeopleResult()
 
     with_client(work, server, json=json)
 

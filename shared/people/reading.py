@@ -27,7 +27,7 @@ COLUMNS = {
 """GitLab's columns, by the members of a row, in GitLab's order."""
 
 _NEEDED = tuple(member for member in COLUMNS if member not in ("source_user_name", "source_username"))
-_FORMULA = re.compile(r"'(?=[=+\-@;\t\r])")
+_FORMULA = re.compile(r"'(?=[=+\-@;])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _HALF = re.compile(r"[\ud800-\udfff]")
 _USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")

@@ -11,8 +11,9 @@ from shared.people.people_map import Row
 from shared.people.reading import COLUMNS
 
 # A spreadsheet computes what begins so. GitLab guards its files by the same quote.
-_FORMULA = re.compile(r"[=+\-@;\t\r]")
-_BREAK = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
+_FORMULA = re.compile(r"[=+\-@;]")
+# Names are those of any archive: they may drive a terminal, or begin a row of their own.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def header() -> bytes:
@@ -21,12 +22,12 @@ def header() -> bytes:
 
 
 def line(row: Row) -> bytes:
-    """Give the line of a row. Line breaks in its values become blanks."""
+    """Give the line of a row. Line breaks and control characters in its values become blanks."""
     return _line(_cell(getattr(row, member)) for member in COLUMNS)
 
 
 def _cell(value: str) -> str:
-    text = _BREAK.sub(" ", value)
+    text = _CONTROL.sub(" ", value)
     return f"'{text}" if _FORMULA.match(text) else text
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.cli import admin_commands, admin_results, job_commands, project_commands, push, results
+from services.cli import admin_commands, admin_results, job_commands, people, project_commands, push, results
 from services.cli.__main__ import version as version_command
 from tests.support.command import documented, run, run_beside
 from tests.support.gitlab_stub import (
@@ -262,6 +262,7 @@ def test_the_version_is_a_document_too(
         (project_commands.import_github, results.GitHubImportResult),
         (project_commands.export, results.ExportResult),
         (project_commands.status, results.StatusResult),
+        (project_commands.people, people.PeopleResult),
         (project_commands.verify, results.VerificationResult),
         (project_commands.push, push.PushResult),
         (job_commands.jobs, results.JobList),
