@@ -7,6 +7,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import NoReturn
 
 import msgspec
+from isal import igzip
 from yarl import URL
 
 from shared.git import protocol
@@ -38,6 +39,12 @@ from shared.shielding import on_thread
 
 _HEADERS = {"User-Agent": "git/2.39 (crossdock)", "Git-Protocol": "version=2"}
 """Some servers tell browsers from git by this beginning of the name."""
+
+_PACKED = {"Accept-Encoding": "gzip"}
+"""For lists of references; a pack is compressed as it is."""
+
+_UNPACKED = 1024
+"""Bytes of a request from which on git sends it by gzip."""
 
 _ADVERTISEMENT = "/info/refs"
 _OK = 200
@@ -90,7 +97,7 @@ class RemoteRepository:
         """Check that a repository is there and may be read; its references are not read to their end."""
         reader = AdvertisementReader()
         with self._masking():
-            async with self._advertisement() as answer, aclosing(answer.chunks()) as chunks:
+            async with self._advertisement() as answer, aclosing(answer.decoded(self._count)) as chunks:
                 async for chunk in chunks:
                     if any(reader.feed(chunk)) or reader.capabilities:
                         return
@@ -104,7 +111,8 @@ class RemoteRepository:
         self._capabilities = server = reader.close()
         if server.version == 2:  # noqa: PLR2004  # of the protocol
             listed = ReferencesReader(server.object_format)
-            async with self._post(protocol.ls_refs(server, selection.prefixes)) as answer:
+            asked = protocol.ls_refs(server, selection.prefixes)
+            async with self._post(asked, headers=_PACKED) as answer:
                 await self._receive(answer, listed.feed, selection)
             listed.close()
         await on_thread(selection.check)
@@ -135,9 +143,8 @@ class RemoteRepository:
         feed: Callable[[bytes], Iterator[RemoteReference]],
         selection: ReferenceSelection,
     ) -> None:
-        async with aclosing(answer.chunks()) as chunks:
+        async with aclosing(answer.decoded(self._count)) as chunks:
             async for chunk in chunks:
-                self._count(len(chunk))
                 with self._masking():
                     for reference in feed(chunk):
                         selection.add(reference)
@@ -153,16 +160,22 @@ class RemoteRepository:
     @asynccontextmanager
     async def _advertisement(self) -> AsyncIterator[RemoteStream]:
         asked = f"{self._base}{_ADVERTISEMENT}?service={SERVICE}"
-        async with self._client.ask(asked, headers=_HEADERS, secrets=self._secrets) as answer:
+        headers = {**_HEADERS, **_PACKED}
+        async with self._client.ask(asked, headers=headers, secrets=self._secrets) as answer:
             await self._require(answer, "advertisement")
             self._follow(answer.url)
             yield answer
 
     @asynccontextmanager
-    async def _post(self, body: bytes) -> AsyncIterator[RemoteStream]:
-        headers = {**_HEADERS, "Content-Type": _type("request"), "Accept": _type("result")}
+    async def _post(
+        self, body: bytes, *, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[RemoteStream]:
+        sent = {**_HEADERS, "Content-Type": _type("request"), "Accept": _type("result"), **(headers or {})}
+        if len(body) > _UNPACKED:
+            body = await on_thread(igzip.compress, body)
+            sent["Content-Encoding"] = "gzip"
         asked = f"{self._base}/{SERVICE}"
-        async with self._client.ask(asked, headers=headers, secrets=self._secrets, body=body) as answer:
+        async with self._client.ask(asked, headers=sent, secrets=self._secrets, body=body) as answer:
             await self._require(answer, "result")
             yield answer
 

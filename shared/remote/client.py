@@ -15,6 +15,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from shared.remote.addresses import Policy
+from shared.remote.connections import KeptConnections
 from shared.remote.document import RemoteDocument
 from shared.remote.download import RemoteDownload
 from shared.remote.errors import AnswerEarly, RedirectRefused
@@ -69,6 +70,7 @@ class RemoteAnswer:
 class RemoteClient:
     """Sends requests that one policy permits. It holds no resources: make one for each policy.
 
+    ``keeping`` gives one that holds connections for a block.
     Every URL is checked first, and again at each redirect. All methods raise BlockedUrl and RemoteError.
     Certificates are verified by ``tls``, or by the system's store.
     """
@@ -80,11 +82,25 @@ class RemoteClient:
         *,
         tls: ssl.SSLContext | None = None,
         deadlines: Deadlines | None = None,
+        kept: KeptConnections | None = None,
     ) -> None:
         self._gate = Gate(policy, resolver)
         self._deadlines = deadlines or Deadlines()
-        self._exchange = Exchange(tls, self._deadlines.opening)
+        self._exchange = Exchange(tls, self._deadlines.opening, kept)
         self._redirects = Redirects(self._gate, self._exchange)
+        self._like_this = partial(RemoteClient, policy, resolver, tls=tls, deadlines=deadlines)
+
+    @asynccontextmanager
+    async def keeping(self) -> AsyncIterator[RemoteClient]:
+        """Give a client for a block that keeps connections: one each for 4 servers, for 4 seconds at most.
+
+        Each request is checked all the same, and goes by one of them only where the addresses are the same.
+        """
+        kept = KeptConnections()
+        try:
+            yield self._like_this(kept=kept)
+        finally:
+            await kept.close()
 
     def parse(self, url: str) -> URL:
         """Parse a URL as requests do, without resolving its host. Raises BlockedUrl."""

@@ -6,8 +6,9 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from socket import AF_INET, AF_INET6, AI_NUMERICHOST, AddressFamily
 
 from aiohttp import (
@@ -21,6 +22,7 @@ from aiohttp import (
     ClientSession,
     ClientSSLError,
     ClientTimeout,
+    DummyCookieJar,
     InvalidURL,
     TCPConnector,
 )
@@ -29,6 +31,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from shared.remote.addresses import Address
+from shared.remote.connections import IDLE, KeptConnections
 from shared.remote.errors import (
     AnswerMalformed,
     BlockedUrl,
@@ -45,10 +48,16 @@ _HEADERS = {"User-Agent": "crossdock", "Accept": "*/*", "Accept-Encoding": "iden
 
 
 class Exchange:
-    """Sends requests, each on a connection of its own, which is made within ``opening``, TLS included."""
+    """Sends requests, each on a connection of its own, or on one that is ``kept``.
 
-    def __init__(self, tls: ssl.SSLContext | None, opening: timedelta) -> None:
+    A connection is made within ``opening``, TLS included.
+    """
+
+    def __init__(
+        self, tls: ssl.SSLContext | None, opening: timedelta, kept: KeptConnections | None = None
+    ) -> None:
         self._tls = tls
+        self._kept = kept
         self._timeout = ClientTimeout(total=None, sock_connect=opening.total_seconds())
 
     @asynccontextmanager
@@ -66,19 +75,36 @@ class Exchange:
         """
         merged = CIMultiDict(_HEADERS)
         merged.update(headers)
-        async with (
-            self._session(target) as session,
-            session.request(method, target.url, headers=merged, data=body, allow_redirects=False) as answer,
-        ):
+        async with AsyncExitStack() as stack:
+            session, is_used = await stack.enter_async_context(self._lent(target))
+            asked = partial(session.request, method, target.url, headers=merged, allow_redirects=False)
+            try:
+                answer = await stack.enter_async_context(asked(data=body))
+            except Unreachable:
+                if not is_used or body is not None:
+                    raise
+                # The server may have closed it meanwhile; aiohttp has dropped it, and makes another one.
+                answer = await stack.enter_async_context(asked())
             yield answer
 
-    def _session(self, target: Target) -> ClientSession:
-        """Make a session for one target: a shared one would reuse connections, unchecked, and cookies."""
+    @asynccontextmanager
+    async def _lent(self, target: Target) -> AsyncIterator[tuple[ClientSession, bool]]:
+        if self._kept is None:
+            async with self._session(target, keeps=False) as session:
+                yield session, False
+            return
+        async with self._kept.lend(target, partial(self._session, target, keeps=True)) as (session, is_used):
+            yield session, is_used
+
+    def _session(self, target: Target, *, keeps: bool) -> ClientSession:
+        """Make a session for one target: one for others too would reuse connections that were not checked."""
+        more = {"keepalive_timeout": IDLE.total_seconds()} if keeps else {"force_close": True}
         connector = TCPConnector(
-            resolver=_Checked(target.addresses), use_dns_cache=False, force_close=True, ssl=self._tls or True
+            resolver=_Checked(target.addresses), use_dns_cache=False, ssl=self._tls or True, limit=1, **more
         )
         return ClientSession(
             connector=connector,
+            cookie_jar=DummyCookieJar(),
             timeout=self._timeout,
             auto_decompress=False,
             trust_env=False,

@@ -79,35 +79,35 @@ class GitSource:
 
     async def repositories(self, reading: Reading) -> AsyncGenerator[ArchiveEvent, None]:
         """Give the repository, its LFS objects and its wiki. Raises as ``events`` does."""
-        repository = RemoteRepository(self.client, self.url, count=reading.count)
-        async with aclosing(self._repository(repository, reading)) as events:
-            async for event in events:
-                yield event
-        if self.has_wiki:
-            async with aclosing(self._wiki(repository.wiki(), reading)) as events:
+        async with self.client.keeping() as client:
+            repository = RemoteRepository(client, self.url, count=reading.count)
+            async with aclosing(self._repository(repository, reading, client=client)) as events:
                 async for event in events:
                     yield event
+            if self.has_wiki:
+                async with aclosing(self._wiki(repository.wiki(), reading)) as events:
+                    async for event in events:
+                        yield event
 
     async def _repository(
-        self, repository: RemoteRepository, reading: Reading
+        self, repository: RemoteRepository, reading: Reading, *, client: RemoteClient
     ) -> AsyncGenerator[ArchiveEvent, None]:
         chosen, pointers = ReferenceSelection(pulls=self.make_branches is not None), PointerLooker()
-        server = await repository.find(chosen)
+        object_format = (await repository.find(chosen)).object_format
         if chosen.refused:
             await reading.failures.add(reference_failure(chosen.refused))
         if self.make_branches:
             await self.make_branches(chosen)
         if not chosen.is_empty:
-            objects = _LookedAt(PackObjects(server.object_format, pointers), reading.budget)
-            pieces = _bundle(repository, chosen, server.object_format, objects=objects)
+            objects = _LookedAt(PackObjects(object_format, pointers), reading.budget)
+            pieces = _bundle(repository, chosen, object_format, objects=objects)
             async with aclosing(self.unsized(REPOSITORY, pieces, reading)) as events:
                 async for event in events:
                     yield event
         if pointers.overflowed:
             await reading.failures.add(lfs_object_failure(f"only the first {MOST_POINTERS} are looked for"))
-        lfs = LfsEvents(
-            LfsServer(self.client, repository), reading, self._tolerance(reading), mtime=self.mtime
-        )
+        server = LfsServer(client, repository)
+        lfs = LfsEvents(server, reading, self._tolerance(reading), mtime=self.mtime)
         async with aclosing(lfs.events(pointers.found)) as events:
             async for event in events:
                 yield event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -339,3 +340,29 @@ async def test_nor_does_the_check_before_an_import(servers: Servers, kind: str) 
             await asked()
         assert SECRET not in str(raised.value)
         assert BASIC not in str(raised.value)
+
+
+async def test_lists_are_asked_for_by_gzip_and_large_requests_are_sent_by_it(
+    tmp_path: Path, servers: Servers
+) -> None:
+    source = make_repository(tmp_path, files={f"f{number}": b"%d" % number for number in range(30)})
+    for number in range(30):
+        git(source, "branch", f"b{number}", f"main~{number}")
+    served, seen = GitHttp(tmp_path), []
+
+    async def packing(request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        encoding = request.headers.get("Content-Encoding", "")
+        seen.append((request.method, request.headers["Accept-Encoding"], encoding))
+        answer = await served.body(request)
+        if b"command=fetch" in body or encoding:
+            return web.Response(body=answer, headers={"Content-Type": RESULT})
+        kind = ADVERTISEMENT if request.method == "GET" else RESULT
+        headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
+        return web.Response(body=gzip.compress(answer), headers=headers)
+
+    got = await received(f"http://files.test:{await servers.http(packing, inflates=False)}/one.git")
+    (tmp_path / "b.bundle").write_bytes(got.bundle)
+    git(tmp_path, "clone", "-q", "--mirror", "b.bundle", "copy.git")
+    assert references(tmp_path / "copy.git") == references(source)
+    assert seen == [("GET", "gzip", ""), ("POST", "gzip", ""), ("POST", "identity", "gzip")]

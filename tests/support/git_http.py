@@ -13,6 +13,7 @@ from tests.support.git import ENVIRONMENT
 from tests.support.prerequisites import program
 
 _CHUNK = 64 * 1024
+_GZIP = b"\x1f\x8b"
 
 
 class GitHttp:
@@ -67,11 +68,13 @@ class GitHttp:
     async def _start(self, request: web.Request) -> Process:
         return await asyncio.create_subprocess_exec(
             program("git"), "-c", "safe.directory=*", "http-backend",
-            env=self._environment(request, len(await request.read())),
+            env=self._environment(request, await request.read()),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
 
-    def _environment(self, request: web.Request, length: int) -> dict[str, str]:
+    def _environment(self, request: web.Request, body: bytes) -> dict[str, str]:
+        # aiohttp may have inflated the body.
+        encoding = request.headers.get("Content-Encoding", "") if body.startswith(_GZIP) else ""
         asked = request.headers.get("Git-Protocol", "") if self._version == 2 else f"version={self._version}"
         version = {"GIT_PROTOCOL": asked} if self._version else {}
         return {
@@ -79,8 +82,8 @@ class GitHttp:
             "GIT_PROJECT_ROOT": str(self._root), "GIT_HTTP_EXPORT_ALL": "1",
             "REQUEST_METHOD": request.method, "PATH_INFO": request.path,
             "QUERY_STRING": request.query_string, "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(length), "REMOTE_ADDR": request.remote or "",
-            "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
+            "CONTENT_LENGTH": str(len(body)), "REMOTE_ADDR": request.remote or "",
+            "HTTP_CONTENT_ENCODING": encoding,
         }  # fmt: skip
 
     async def _answer(self, request: web.Request, output: asyncio.StreamReader) -> web.StreamResponse:

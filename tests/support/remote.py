@@ -45,13 +45,18 @@ class Servers:
         self._stack = stack
 
     async def http(
-        self, handler: Handler, *, host: str = "127.0.0.2", tls: ssl.SSLContext | None = None
+        self,
+        handler: Handler,
+        *,
+        host: str = "127.0.0.2",
+        tls: ssl.SSLContext | None = None,
+        inflates: bool = True,
     ) -> int:
         """An aiohttp server, all of whose paths are ``handler``; gives its port."""
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/{path:.*}", handler)
         server = TestServer(app, host=host, scheme="https" if tls else "http")
-        await server.start_server(ssl=tls)
+        await server.start_server(ssl=tls, auto_decompress=inflates)
         self._stack.push_async_callback(cut, server.port or 0)
         self._stack.push_async_callback(server.close)
         return server.port or 0

@@ -644,3 +644,20 @@ async def test_a_cancelled_import_lets_its_server_go_at_every_stage_and_leaves_n
     await dock.collect()
     assert (await dock.snapshots(), dock.stored("packs"), dock.stored("blobs")) == ([], [], [])
     assert await dock.pool.fetchval("SELECT snapshot_id FROM projects") is None
+
+
+async def test_repository_wiki_and_lfs_objects_come_by_one_connection(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    make_repository(root, files={"a": pointer(LARGE), "b": pointer(b"small")})
+    make_repository(root, "one.wiki.git")
+    lfs, seen = GitLfs(GitHttp(root), {oid_of(each): each for each in (LARGE, b"small")}), []
+
+    async def watched(request: web.Request) -> web.StreamResponse:
+        seen.append(request.transport)
+        return await lfs.handle(request)
+
+    imported = await run(dock, await servers.http(watched))
+    assert (imported.error, await dock.failures(imported)) == (None, [])
+    assert len(seen) == 9
+    assert all(each is seen[0] for each in seen)
