@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import stamina
 from msgspec import Raw
@@ -37,6 +38,8 @@ LARGEST = 32 * 1024 * 1024
 """Bytes of an answer, at most: 100 comments of 65,536 characters of four bytes each have 26 million."""
 TRIES = 4
 """How often a request is sent whose answer is 5xx or cut: GitHub's are now and then, and the next is good."""
+
+T = TypeVar("T")
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _TOKEN = re.compile(r"[\x21-\x7e]{1,1024}")
@@ -101,6 +104,10 @@ class GitHubClient:
         if not _FULL_NAME.fullmatch(found.full_name):
             raise PageMalformed(self._api.origin(), url.path)
         return found
+
+    def read(self, record: Raw, kind: type[T], path: str) -> T:
+        """Read a record that was given at a path. Raises PageMalformed."""
+        return decode(record, kind, self._endpoint(self._url(path)))
 
     async def pages(
         self, path: str, *, cursor: str | None = None, seen: Mapping[str, Seen] | None = None

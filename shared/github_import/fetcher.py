@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from contextlib import aclosing
 from dataclasses import dataclass
 
-import msgspec
 from msgspec import Raw
 
 from shared.archive.errors import LimitExceeded
@@ -97,9 +96,15 @@ class Fetcher:
 
     async def _repository(self) -> Repository:
         """Fetch the record of the repository, without which nothing goes on."""
-        await self._list(lists.REPOSITORY, of_all=True)
+        await self._list(lists.REPOSITORY, keep=self._readable, of_all=True)
         record = await self._pages.first(lists.REPOSITORY.name)
-        return msgspec.json.decode(record or b"", type=Repository)
+        assert record is not None  # noqa: S101  # it was kept
+        return self._client.read(record, Repository, self._base)
+
+    def _readable(self, wanted: RemoteList, page: Page, number: int, cursor: str) -> FetchedPage:
+        """Keep the record of the repository, if it is one. Raises PageMalformed."""
+        self._client.read(page.items[0], Repository, self._base)
+        return _as_it_came(wanted, page, number, cursor)
 
     async def _lists(self, repository: Repository) -> None:
         stages = self._order.stages

@@ -103,7 +103,7 @@ class GitHubOpener:
     ) -> GitSource:
         return GitSource(
             client=remote,
-            url=_with_token(repository.clone_url, address),
+            url=_with_token(remote.parse(repository.clone_url), address),
             attributes={},
             mtime=place.created_at,
             packed_up_to=self._packed_up_to,
@@ -137,12 +137,11 @@ class GitHubOpener:
         )
 
 
-def _with_token(clone_url: str, address: ApiAddress) -> str:
+def _with_token(url: URL, address: ApiAddress) -> str:
     """Give the address of the repository with the token as its user, as GitHub takes it.
 
     A server whose API is asked by TLS gets the token by nothing else.
     """
-    url = URL(clone_url)
     if address.api.scheme == "https" and url.scheme != "https":
         raise BlockedUrl(Reason.URI_INVALID)
     return str(url.with_user(address.token).with_password(""))

@@ -136,7 +136,7 @@ class PageStore:
         fetched = {kind.value: count for kind, count in page.fetched.items()}
         status = await self._pool.execute(
             _ADD, self._lease.job_id, self._lease.token, page.number, page.cursor, page.next, page.etag,
-            fetched, page.error, list(lists), counts, sizes, packed,
+            fetched, page.error and page.error.replace("\0", "\\0"), list(lists), counts, sizes, packed,
         )  # fmt: skip
         if status.endswith(" 0"):
             raise LeaseLost(self._lease.job_id)

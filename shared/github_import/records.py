@@ -16,6 +16,7 @@ from shared.github.lists import Catalogue, ReleaseMapper, map_labels, map_milest
 from shared.github.merge_requests import PullRequestAnswers, PullRequestMapper
 from shared.github.origin import Origin
 from shared.github.statistics import Mapped, MappingFailure, Tally
+from shared.github.texts import without_nul
 from shared.github_import import lists
 from shared.github_import.lists import is_pull_request, peek
 from shared.github_import.pages import PageStore
@@ -209,7 +210,10 @@ class RelationLines:
                 exception_class=failure.exception_class,
                 message=failure.message,
                 source=_SOURCE,
-                external_identifiers=failure.external_identifiers,
+                external_identifiers={
+                    name: without_nul(value) if isinstance(value, str) else value
+                    for name, value in failure.external_identifiers.items()
+                },
             )
         )
 

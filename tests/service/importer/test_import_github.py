@@ -3,152 +3,33 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import stamina
-from aiohttp import web
-from yarl import URL
 
 from services.cli.gitlab_shape import ShapeInspection
 from services.cli.verification import verify
 from shared.archive.limits import Limits
-from shared.broker.memory import MemoryBroker
 from shared.errors import CrossdockError
-from shared.github.address import ApiAddress
 from shared.github.errors import RateLimited
 from shared.jobs import store as jobs
-from shared.jobs.models import (
-    GitHubOrder,
-    GitHubStages,
-    ImportOrder,
-    Job,
-    JobKind,
-    RemoteSource,
-    SourceForm,
-)
 from shared.jobs.progress import Progress
 from shared.jobs.requeue import Requeue
-from shared.jobs.worker import Worker, WorkerLimits
-from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.people.people_map import PeopleMap, Row
 from shared.projects import people_maps
 from shared.projects.people_maps import MapOwner
-from shared.remote.resolver import TableResolver
 from shared.settings.application import ApplicationSettings
 from tests.support.git import git, references
-from tests.support.git_http import GitHttp
 from tests.support.git_lfs import GitLfs, oid_of, pointer
-from tests.support.github.cloned import cloned_everything, with_commits
-from tests.support.github.github import HOSTS, TOKEN, GitHub
-from tests.support.github.limits import Hold
+from tests.support.github.docked import GitHubDock, records, working
+from tests.support.github.github import TOKEN
 from tests.support.github.repositories import Repository
 from tests.support.jobs import claimed
-from tests.support.projects import BASE_URL, Dock, Imported, files
-from tests.support.remote import Handler, Servers
+from tests.support.projects import BASE_URL, files
 from tests.support.waiting import until_row
-from tests.support.workers import at_work
 
 FAILED = "Error importing repository  into ann/p - "
-
-
-@pytest.fixture(autouse=True)
-def _impatient() -> Iterator[None]:
-    """Tries follow each other at once, and are no more than they are."""
-    with stamina.set_testing(True, attempts=100, cap=True):
-        yield
-
-
-class Hub:
-    """A GitHub and an importer; git serves its repositories, which lie below ``root``."""
-
-    def __init__(self, dock: Dock, github: GitHub, root: Path) -> None:
-        self.dock, self.github, self.root = dock, github, root
-        self.git = GitHttp(root, token=TOKEN)
-        self.answer: Handler = self.git.handle
-        self.broker = MemoryBroker()
-        self.holds: list[Hold] = []
-
-    def hold(self, pattern: str) -> Hold:
-        """Have the API, or git, give no answer to requests that match."""
-        self.holds.append(self.github.hold(pattern))
-        return self.holds[-1]
-
-    async def handle_git(self, request: web.Request) -> web.StreamResponse:
-        """Answer as git does, unless the request is held."""
-        for hold in self.holds:
-            if hold.applies(request):
-                await hold.keep()
-        return await self.answer(request)
-
-    def everything(self) -> Repository:
-        return cloned_everything(self.github, self.root)
-
-    def repository(self, **files: bytes) -> Repository:
-        """A repository with commits, and nothing else yet."""
-        made = self.github.repository("octo/one")
-        with_commits(made, self.root, files)
-        return made
-
-    async def ordered(self, repository: Repository, *, token: str = TOKEN, **stages: bool) -> Job:
-        address = ApiAddress(URL(self.github.site.api), token)
-        order = ImportOrder(
-            source=RemoteSource(url=address.write(), form=SourceForm.GITHUB),
-            github=GitHubOrder(
-                full_name=repository.path, repository_id=repository.stamp.id, stages=GitHubStages(**stages)
-            ),
-        )
-        return await jobs.enqueue(self.dock.pool, order, project_id=1, user_id=1, correlation_id="c")
-
-    async def move_to_group(self) -> None:
-        """Give the project to a group, which has members."""
-        await self.dock.pool.execute(
-            """WITH made AS (INSERT INTO namespaces (kind, path, name, full_path, full_name)
-                             VALUES ('group', 'g', 'G', 'g', 'G') RETURNING id)
-               UPDATE projects SET namespace_id = (SELECT id FROM made)"""
-        )
-
-    async def run(self, repository: Repository, **more: Any) -> Imported:
-        return await self.dock.attempt(await self.ordered(repository, **more))
-
-    async def whole(self, repository: Repository, **more: Any) -> dict[str, bytes]:
-        """Import without an error or a failure, and export: the files."""
-        imported = await self.run(repository, **more)
-        assert (imported.error, await self.dock.failures(imported)) == (None, [])
-        return files(await self.dock.run_export())
-
-
-@pytest.fixture
-async def hub(dock: Dock, github: GitHub, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hub]:
-    """A GitHub that the importer may ask, by http."""
-    dock.settings = ApplicationSettings(outbound_local_requests_allowlist=("127.0.0.2", *HOSTS))
-    dock.remote = RemoteImportPolicy(schemes=("http",), resolver=TableResolver(HOSTS))
-    root = tmp_path_factory.mktemp("served")
-    async with AsyncExitStack() as stack:
-        hub = Hub(dock, github, root)
-        port = await Servers(stack).http(hub.handle_git)
-        github.git = f"http://github.test:{port}"
-        yield hub
-
-
-@asynccontextmanager
-async def working(hub: Hub) -> AsyncIterator[None]:
-    """A worker of imports from GitHub, with the leases that services have."""
-    limits = WorkerLimits(concurrency=1, ttl=timedelta(seconds=30), drain=timedelta(seconds=10))
-    worker = Worker(
-        hub.dock.pool, hub.broker, kind=JobKind.GITHUB_IMPORT, work=hub.dock.importer, name="host:1",
-        limits=limits,
-    )  # fmt: skip
-    async with at_work([worker]):
-        yield
-
-
-def records(out: dict[str, bytes], relation: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in out[f"tree/project/{relation}.ndjson"].splitlines()]
 
 
 def cloned(folder: Path, bundle: bytes) -> Path:
@@ -167,7 +48,7 @@ def commits(repository: Path) -> list[str]:
 
 
 async def test_all_that_a_repository_has_becomes_an_archive_as_gitlab_writes_it(
-    hub: Hub, tmp_path: Path
+    hub: GitHubDock, tmp_path: Path
 ) -> None:
     await hub.move_to_group()
     repository = hub.everything()
@@ -189,7 +70,7 @@ async def test_all_that_a_repository_has_becomes_an_archive_as_gitlab_writes_it(
 
 
 async def test_the_repository_comes_with_the_heads_of_pull_requests_and_branches_of_open_ones(
-    hub: Hub, tmp_path: Path
+    hub: GitHubDock, tmp_path: Path
 ) -> None:
     repository = hub.everything()
     out = await hub.whole(repository)
@@ -208,7 +89,7 @@ async def test_the_repository_comes_with_the_heads_of_pull_requests_and_branches
     assert "project.wiki.bundle" in out
 
 
-async def test_what_was_counted_stays_with_the_job(hub: Hub) -> None:
+async def test_what_was_counted_stays_with_the_job(hub: GitHubDock) -> None:
     imported = await hub.run(hub.everything())
     stats = imported.progress.stats
     assert stats is not None
@@ -227,7 +108,7 @@ async def test_what_was_counted_stays_with_the_job(hub: Hub) -> None:
     assert await hub.dock.pool.fetchval("SELECT count(*) FROM github_pages") == 0
 
 
-async def test_an_issue_that_a_list_has_twice_comes_once(hub: Hub) -> None:
+async def test_an_issue_that_a_list_has_twice_comes_once(hub: GitHubDock) -> None:
     """A list that is read page by page may change meanwhile."""
     repository = hub.repository()
     first = repository.issue("One").comment("once")
@@ -238,7 +119,7 @@ async def test_an_issue_that_a_list_has_twice_comes_once(hub: Hub) -> None:
     assert len(records(out, "merge_requests")) == 1
 
 
-async def test_lfs_objects_are_counted(hub: Hub) -> None:
+async def test_lfs_objects_are_counted(hub: GitHubDock) -> None:
     repository = hub.repository(**{"a.bin": pointer(b"large"), "b.bin": pointer(b"gone")})
     lfs = GitLfs(hub.git, {oid_of(b"large"): b"large"})
     hub.answer = lfs.handle
@@ -249,7 +130,7 @@ async def test_lfs_objects_are_counted(hub: Hub) -> None:
     assert [each.relation for each in await hub.dock.failures(imported)] == ["lfs_objects"]
 
 
-async def test_a_job_that_waits_for_the_limit_goes_on_by_itself(hub: Hub) -> None:
+async def test_a_job_that_waits_for_the_limit_goes_on_by_itself(hub: GitHubDock) -> None:
     pool, limit = hub.dock.pool, hub.github.limit
     assert limit
     limit.remaining = 60
@@ -269,7 +150,7 @@ async def test_a_job_that_waits_for_the_limit_goes_on_by_itself(hub: Hub) -> Non
     assert progress["requests_left"] > 4900
 
 
-async def test_description_and_visibility_are_those_of_the_repository(hub: Hub) -> None:
+async def test_description_and_visibility_are_those_of_the_repository(hub: GitHubDock) -> None:
     repository = hub.repository()
     repository.description, repository.is_private = "About <this>", True
     repository.branch("main")
@@ -282,14 +163,16 @@ async def test_description_and_visibility_are_those_of_the_repository(hub: Hub) 
     assert tuple(row) == ("About <this>", 0)
 
 
-async def test_links_to_issues_lead_to_the_project(hub: Hub) -> None:
+async def test_links_to_issues_lead_to_the_project(hub: GitHubDock) -> None:
     repository = hub.repository()
     repository.issue("One", body=f"See {hub.github.site.web}/octo/one/pull/7")
     (issue,) = records(await hub.whole(repository), "issues")
     assert issue["description"] == f"See {BASE_URL}/ann/p/-/merge_requests/7"
 
 
-async def test_an_object_that_cannot_be_imported_is_a_failed_relation_and_the_rest_goes_on(hub: Hub) -> None:
+async def test_an_object_that_cannot_be_imported_is_a_failed_relation_and_the_rest_goes_on(
+    hub: GitHubDock,
+) -> None:
     repository = hub.repository()
     repository.issue("Gone").comment("lost")
     repository.issue("There").comment("kept")
@@ -306,7 +189,7 @@ async def test_an_object_that_cannot_be_imported_is_a_failed_relation_and_the_re
     }  # fmt: skip
 
 
-async def test_the_comments_of_a_timeline_that_cannot_be_had_are_not_lost(hub: Hub) -> None:
+async def test_the_comments_of_a_timeline_that_cannot_be_had_are_not_lost(hub: GitHubDock) -> None:
     repository = hub.repository()
     repository.issue("Broken").comment("one").comment("two")
     hub.github.fail("issues/1/timeline", times=100)
@@ -316,7 +199,7 @@ async def test_the_comments_of_a_timeline_that_cannot_be_had_are_not_lost(hub: H
     assert [note["note"].rpartition("\n")[2] for note in issue["notes"]] == ["one", "two"]
 
 
-async def test_an_import_that_has_to_wait_goes_on_and_has_nothing_twice(hub: Hub) -> None:
+async def test_an_import_that_has_to_wait_goes_on_and_has_nothing_twice(hub: GitHubDock) -> None:
     repository = hub.everything()
     job = await hub.ordered(repository)
     assert hub.github.limit
@@ -336,14 +219,14 @@ async def test_an_import_that_has_to_wait_goes_on_and_has_nothing_twice(hub: Hub
     assert [each["iid"] for each in records(out, "issues")] == [1, 2]
 
 
-async def test_a_project_of_a_personal_namespace_gets_no_members(hub: Hub) -> None:
+async def test_a_project_of_a_personal_namespace_gets_no_members(hub: GitHubDock) -> None:
     imported = await hub.run(hub.everything(), collaborators_import=True)
     assert await hub.dock.failures(imported) == []
     out = files(await hub.dock.run_export())
     assert records(out, "project_members") == []
 
 
-async def test_members_come_into_a_project_of_a_group(hub: Hub) -> None:
+async def test_members_come_into_a_project_of_a_group(hub: GitHubDock) -> None:
     await hub.move_to_group()
     imported = await hub.run(hub.everything(), collaborators_import=True)
     (failure,) = await hub.dock.failures(imported)
@@ -357,7 +240,7 @@ async def test_members_come_into_a_project_of_a_group(hub: Hub) -> None:
     ("token", "told"),
     [("wrong", "does not accept the token"), ("ghp_\u00e9", "does not accept the token")],
 )
-async def test_why_it_failed_is_told_without_the_token(hub: Hub, token: str, told: str) -> None:
+async def test_why_it_failed_is_told_without_the_token(hub: GitHubDock, token: str, told: str) -> None:
     imported = await hub.run(hub.repository(), token=token)
     assert imported.error is not None
     assert imported.error.startswith(FAILED)
@@ -366,13 +249,13 @@ async def test_why_it_failed_is_told_without_the_token(hub: Hub, token: str, tol
     assert await hub.dock.pool.fetchval("SELECT count(*) FROM github_pages") == 0
 
 
-async def test_the_rules_for_addresses_hold_when_it_is_fetched(hub: Hub) -> None:
+async def test_the_rules_for_addresses_hold_when_it_is_fetched(hub: GitHubDock) -> None:
     hub.dock.settings = ApplicationSettings()
     imported = await hub.run(hub.repository())
     assert imported.error == f"{FAILED}Import url is blocked: Requests to loopback addresses are not allowed"
 
 
-async def test_an_empty_repository_is_a_project_all_the_same(hub: Hub) -> None:
+async def test_an_empty_repository_is_a_project_all_the_same(hub: GitHubDock) -> None:
     repository = hub.github.repository("octo/none")
     folder = hub.root / "octo/none.git"
     folder.mkdir(parents=True)
@@ -382,7 +265,7 @@ async def test_an_empty_repository_is_a_project_all_the_same(hub: Hub) -> None:
     assert out["tree/project/issues.ndjson"] == b""
 
 
-async def test_a_repository_that_git_does_not_give_ends_the_attempt(hub: Hub) -> None:
+async def test_a_repository_that_git_does_not_give_ends_the_attempt(hub: GitHubDock) -> None:
     job = await hub.ordered(hub.github.repository("octo/gone"))
     with pytest.raises(CrossdockError) as raised:
         await hub.dock.importer.run(job, await claimed(hub.dock.pool, job), Progress())
@@ -394,7 +277,7 @@ def uploads(out: dict[str, bytes]) -> dict[str, bytes]:
     return {name.split("/")[2]: data for name, data in out.items() if name.startswith("uploads/") and data}
 
 
-def _with_files(hub: Hub) -> Repository:
+def _with_files(hub: GitHubDock) -> Repository:
     """A repository with a file in a text of each kind, one of them in two."""
     github, repository = hub.github, hub.repository()
     picture = github.attachment("/user-attachments/assets/0b1c", b"picture")
@@ -406,7 +289,7 @@ def _with_files(hub: Hub) -> Repository:
     return repository
 
 
-async def test_files_in_texts_become_uploads_where_that_is_wanted(hub: Hub) -> None:
+async def test_files_in_texts_become_uploads_where_that_is_wanted(hub: GitHubDock) -> None:
     imported = await hub.run(_with_files(hub), attachments_import=True)
     assert (imported.error, await hub.dock.failures(imported)) == (None, [])
     out = files(await hub.dock.run_export())
@@ -429,14 +312,14 @@ async def test_files_in_texts_become_uploads_where_that_is_wanted(hub: Hub) -> N
     assert stats["fetched"] == stats["imported"]
 
 
-async def test_files_stay_where_they_are_unless_they_are_wanted(hub: Hub) -> None:
+async def test_files_stay_where_they_are_unless_they_are_wanted(hub: GitHubDock) -> None:
     out = await hub.whole(_with_files(hub))
     assert uploads(out) == {}
     (issue,) = records(out, "issues")
     assert f"{hub.github.site.web}/user-attachments/assets/0b1c" in issue["description"]
 
 
-async def test_files_of_releases_become_uploads_where_that_is_wanted(hub: Hub) -> None:
+async def test_files_of_releases_become_uploads_where_that_is_wanted(hub: GitHubDock) -> None:
     out = await hub.whole(_with_files(hub), release_assets_import=True)
     assert uploads(out) == {"a.bin": b"binary"}
     (release,) = records(out, "releases")
@@ -445,7 +328,9 @@ async def test_files_of_releases_become_uploads_where_that_is_wanted(hub: Hub) -
 
 
 @pytest.mark.parametrize("status", [403, 404, 410, 429, 502])
-async def test_a_file_that_cannot_be_had_is_a_failure_and_its_address_stays(hub: Hub, status: int) -> None:
+async def test_a_file_that_cannot_be_had_is_a_failure_and_its_address_stays(
+    hub: GitHubDock, status: int
+) -> None:
     repository = hub.repository()
     picture = hub.github.attachment("/user-attachments/assets/0b1c", b"picture")
     repository.issue("One", body=f"![x]({picture})")
@@ -462,7 +347,7 @@ async def test_a_file_that_cannot_be_had_is_a_failure_and_its_address_stays(hub:
 
 
 @pytest.mark.parametrize("packed_up_to", [0, 1_000_000])
-async def test_a_file_that_breaks_off_is_a_failure_and_no_upload(hub: Hub, packed_up_to: int) -> None:
+async def test_a_file_that_breaks_off_is_a_failure_and_no_upload(hub: GitHubDock, packed_up_to: int) -> None:
     hub.dock.packed_up_to = packed_up_to
     repository = hub.repository()
     picture = hub.github.attachment("/user-attachments/assets/0b1c", b"picture" * 1000)
@@ -473,7 +358,7 @@ async def test_a_file_that_breaks_off_is_a_failure_and_no_upload(hub: Hub, packe
     assert uploads(files(await hub.dock.run_export())) == {}
 
 
-async def test_the_token_goes_to_github_and_to_nobody_who_is_named_in_a_text(hub: Hub) -> None:
+async def test_the_token_goes_to_github_and_to_nobody_who_is_named_in_a_text(hub: GitHubDock) -> None:
     repository = hub.repository()
     picture = hub.github.attachment("/user-attachments/assets/0b1c", b"picture")
     repository.issue("One", body=f"{picture} https://user-images.githubusercontent.com/1/2-3.png")
@@ -482,7 +367,7 @@ async def test_the_token_goes_to_github_and_to_nobody_who_is_named_in_a_text(hub
     assert hosts == {"api.github.test", "github.test"}
 
 
-async def test_people_of_the_map_of_the_project_are_the_authors(hub: Hub) -> None:
+async def test_people_of_the_map_of_the_project_are_the_authors(hub: GitHubDock) -> None:
     octo = hub.github.user("octo")
     repository = hub.repository()
     repository.issue("Mapped", by=octo, body="Hello").comment("Not mapped", by=hub.github.user("eve"))
@@ -504,7 +389,9 @@ async def test_people_of_the_map_of_the_project_are_the_authors(hub: Hub) -> Non
         "/stored/attachments",
     ],
 )
-async def test_a_canceled_import_ends_by_its_next_heartbeat_and_leaves_nothing(hub: Hub, held: str) -> None:
+async def test_a_canceled_import_ends_by_its_next_heartbeat_and_leaves_nothing(
+    hub: GitHubDock, held: str
+) -> None:
     """That is a second on a machine that has time for it; the silent server is waited for 60."""
     pool, hold = hub.dock.pool, hub.hold(held)
     repository = hub.everything()

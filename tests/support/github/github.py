@@ -124,6 +124,10 @@ class GitHub:
         headers = {} if seconds is None else {"Retry-After": str(seconds)}
         self.fail(pattern, status, message="You have exceeded a secondary rate limit.", headers=headers)
 
+    def say(self, pattern: str, body: bytes, *, times: int = 100) -> None:
+        """Answer requests that match with these bytes, whatever they are."""
+        self.faults.append(Fault(pattern, times, body=body))
+
     def hold(self, pattern: str) -> Hold:
         """Give no answer to requests that match."""
         self.holds.append(Hold(pattern))

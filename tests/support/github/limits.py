@@ -71,7 +71,7 @@ class Fault:
     """What happens to requests whose path and query match, ``times`` times.
 
     ``cut_after`` is after how many bytes of its body a good answer breaks off; else it is an error, JSON
-    where it has a ``message``, and the HTML of a proxy where not.
+    where it has a ``message``, and the HTML of a proxy where not. ``body`` is in place of a good answer.
     """
 
     pattern: str
@@ -80,6 +80,7 @@ class Fault:
     message: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_after: int | None = None
+    body: bytes | None = None
 
     def applies(self, request: web.Request) -> bool:
         """Tell whether it happens to this request, and count that."""
@@ -88,6 +89,8 @@ class Fault:
         return is_due
 
     def answer(self) -> web.Response:
+        if self.body is not None:
+            return web.Response(body=self.body, content_type="application/json")
         if not self.message:
             page = "<html><title>Unicorn!</title></html>"
             return web.Response(status=self.status, text=page, content_type="text/html", headers=self.headers)
