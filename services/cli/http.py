@@ -114,7 +114,7 @@ async def exchange(
     """Send one request and yield the response, whose body is not read yet.
 
     Raises RefusedByServer (4xx) and ServerUnreachable (5xx, no connection, or a connection lost in the
-    block).
+    block), and the CommandError by which the body of the request ended.
     """
     try:
         address = URL(url, encoded=True)  # %2F in a project's path stays as it is
@@ -123,6 +123,8 @@ async def exchange(
                 raise await _refusal(response)
             yield response
     except (ClientError, TimeoutError) as error:
+        if isinstance(error.__cause__, CommandError):  # of what gave the body, and not of the server
+            raise error.__cause__ from None
         raise _unreachable(url, error) from error
 
 

@@ -19,10 +19,10 @@ from services.cli.fleet.catalogue import (
     write_record,
     write_run,
 )
-from services.cli.fleet.runner import Outcome, RunReport, State, run_each
+from services.cli.fleet.exporting import export
+from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter, show_many
 from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
-from services.cli.polling import export_states, limit_wait
 from shared.storage.base import ObjectStore, ObjectWriter
 
 _SETTLED = timedelta(hours=1)
@@ -94,7 +94,7 @@ class Backup:
         self._newest: dict[tuple[str, str], ArchiveRecord] = {}
         self._settled = _SETTLED
 
-    async def run(self, selection: Selection, *, json: bool) -> RunReport:
+    async def run(self, selection: Selection, *, json: bool) -> Run:
         """Back the selected projects up. Raises CommandError where that cannot begin.
 
         The catalogue is written also where the run is cut off: what is recorded is not done again.
@@ -105,13 +105,13 @@ class Backup:
         self._catalogue = await read_catalogue(self._store)
         self._newest = {key: records[-1] for key, records in self._catalogue.by_project().items()}
         try:
-            report = await self._each(projects, json=json)
+            run = await self._each(projects, json=json)
         finally:
             await write_catalogue(self._store, self._catalogue)
-        await write_run(self._store, started, report)
-        return report
+        await write_run(self._store, started, run.report)
+        return run
 
-    async def _each(self, projects: Sequence[ProjectAnswer], *, json: bool) -> RunReport:
+    async def _each(self, projects: Sequence[ProjectAnswer], *, json: bool) -> Run:
         with show_many("Backing up", len(projects)) as screen:
             return await run_each(
                 projects,
@@ -127,7 +127,7 @@ class Backup:
         last = self._newest.get((self._source, path))
         if last is not None and not self._options.force and self._is_current(last, project, time):
             return Outcome(project=path, state=State.SKIPPED, file=last.file, why="unchanged")
-        await self._export(project, report)
+        await export(self._client, project, report, within=self._options.within)
         record = await self._fetch(project, time, report)
         await write_record(self._store, record)
         self._catalogue.add(record)
@@ -141,12 +141,6 @@ class Backup:
         is_settled = last.time >= changed + self._settled
         too_old = self._options.max_age is not None and now - last.time > self._options.max_age
         return is_settled and not too_old
-
-    async def _export(self, project: ProjectAnswer, report: TaskReporter) -> None:
-        async with limit_wait(self._options.within, f"the export of {project.path_with_namespace}"):
-            job = await self._client.schedule_export(project.id)
-            async for status in export_states(self._client, project.id, job):
-                report(status.export_status, 0, None)
 
     async def _fetch(self, project: ProjectAnswer, time: datetime, report: TaskReporter) -> ArchiveRecord:
         key = archive_key(self._source, project.path_with_namespace, time)

@@ -6,11 +6,9 @@ import random
 from collections.abc import Sequence
 from contextlib import aclosing
 
-import msgspec
-
 from services.cli.archive_check import ArchiveCheck, DownloadCorrupted
 from services.cli.fleet.catalogue import ArchiveRecord, Catalogue
-from services.cli.fleet.runner import Outcome, RunReport, State, run_each
+from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter, show_many
 from services.cli.terminal import say
 from shared.storage.base import ObjectStore
@@ -25,7 +23,7 @@ class Check:
         self._store = store
         self._share = share
 
-    async def run(self, catalogue: Catalogue, *, json: bool) -> RunReport:
+    async def run(self, catalogue: Catalogue, *, json: bool) -> Run:
         """Check what is kept. Archives without a record are told, and are no failure: they do not count."""
         records = [*catalogue]
         read = _some(records, self._share)
@@ -36,10 +34,9 @@ class Check:
             return await self._check(record, report, read=record.file in read)
 
         with show_many("Checking", len(records)) as screen:
-            report = await run_each(
+            return await run_each(
                 records, check, name=lambda record: record.file, parallel=_PARALLEL, screen=screen, json=json
             )
-        return msgspec.structs.replace(report, bytes=sum(each.bytes for each in records if each.file in read))
 
     async def _check(self, record: ArchiveRecord, report: TaskReporter, *, read: bool) -> Outcome:
         size = (await self._store.stat(record.file)).size

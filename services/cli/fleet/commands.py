@@ -248,8 +248,7 @@ def check(
 
     async def work() -> Result:
         async with open_place(place) as store:
-            report = await Check(store, share=share).run(await read_catalogue(store), json=json)
-            return end(report, json=json)
+            return end(await Check(store, share=share).run(await read_catalogue(store), json=json), json=json)
 
     run(work(), json=json)
 

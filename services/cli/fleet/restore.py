@@ -10,17 +10,13 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from services.cli.archive_check import DownloadCorrupted
-from services.cli.client import GitLabClient, ImportRequest, ImportStatusAnswer
-from services.cli.errors import RefusedByServer, UsageError
+from services.cli.client import GitLabClient
+from services.cli.errors import UsageError
 from services.cli.fleet.catalogue import ArchiveRecord, Catalogue
-from services.cli.fleet.groups import Groups
-from services.cli.fleet.runner import Outcome, RunReport, State, run_each
+from services.cli.fleet.importing import Importing
+from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter, show_many
-from services.cli.polling import import_states, limit_wait
 from shared.storage.base import ObjectStore
-
-_NOT_FOUND = 404
-_UNDER_WAY = frozenset({"scheduled", "started"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +75,11 @@ class Restore:
     """Restores archives of one place into one server."""
 
     def __init__(self, client: GitLabClient, store: ObjectStore, options: RestoreOptions) -> None:
-        self._client = client
         self._store = store
         self._options = options
-        self._groups = Groups(client)
+        self._importing = Importing(client, within=options.within, overwrite=options.overwrite)
 
-    async def run(self, records: Iterable[ArchiveRecord], *, json: bool) -> RunReport:
+    async def run(self, records: Iterable[ArchiveRecord], *, json: bool) -> Run:
         """Restore archives. What an earlier run has restored is skipped; what it has begun is followed."""
         chosen = list(records)
         targets = [self._options.target(record) for record in chosen]
@@ -103,25 +98,17 @@ class Restore:
 
     async def _restore(self, record: ArchiveRecord, report: TaskReporter) -> Outcome:
         target = self._options.target(record)
-        present = await self._find(target)
-        if present is not None and present.import_status in _UNDER_WAY:
-            return _done(target, record, await self._follow(present, report), sent=0)
-        may_replace = self._options.overwrite or (present is not None and _has_failed(present))
-        if present is not None and not may_replace:
+        imported = await self._importing.run(target, lambda: self._read(record, report), report)
+        if imported is None:
             return Outcome(project=target, state=State.SKIPPED, file=record.file, why="it is there")
-        await self._groups.ensure(target.rpartition("/")[0])
-        request = ImportRequest.to(target, name=None, overwrite=present is not None, overrides={})
-        scheduled = await self._client.import_again(lambda: self._read(record, report), request)
-        status = await self._follow(scheduled.status, report, job=scheduled.job)
-        return _done(target, record, status, sent=record.bytes)
-
-    async def _find(self, target: str) -> ImportStatusAnswer | None:
-        try:
-            return await self._client.import_status(target)
-        except RefusedByServer as error:
-            if error.status != _NOT_FOUND:
-                raise
-            return None
+        failed = len(imported.status.failed_relations)
+        return Outcome(
+            project=target,
+            state=State.DONE,
+            bytes=record.bytes if imported.sent else 0,
+            file=record.file,
+            why=f"{failed} relations left out" if failed else None,
+        )
 
     async def _read(self, record: ArchiveRecord, report: TaskReporter) -> AsyncGenerator[bytes, None]:
         """Give the archive; its last piece only once the digest of all is right. Raises DownloadCorrupted."""
@@ -136,22 +123,3 @@ class Restore:
         if digest.hexdigest() != record.sha256:
             raise DownloadCorrupted(f"{record.file} is damaged: its SHA-256 is {digest.hexdigest()}")
         yield held
-
-    async def _follow(
-        self, status: ImportStatusAnswer, report: TaskReporter, *, job: int | None = None
-    ) -> ImportStatusAnswer:
-        newest = status
-        async with limit_wait(self._options.within, f"the import of {status.path_with_namespace}"):
-            async for newest in import_states(self._client, status.id, job):
-                report(newest.import_status, 0, None)
-        return newest
-
-
-def _has_failed(status: ImportStatusAnswer) -> bool:
-    return status.import_status in {"failed", "canceled"}
-
-
-def _done(target: str, record: ArchiveRecord, status: ImportStatusAnswer, *, sent: int) -> Outcome:
-    failed = len(status.failed_relations)
-    why = f"{failed} relations left out" if failed else None
-    return Outcome(project=target, state=State.DONE, bytes=sent, file=record.file, why=why)

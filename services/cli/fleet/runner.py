@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeVar
 
@@ -58,6 +59,14 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
             print_table("Failed", ("project", "code", "why"), lines, stderr=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What came of each, in the order in which they ended, and of all."""
+
+    outcomes: Sequence[Outcome]
+    report: RunReport
+
+
 class ProjectsFailed(JobFailed):
     """Some of the projects failed; the others are done."""
 
@@ -79,7 +88,7 @@ async def run_each(
     parallel: int,
     screen: Screen,
     json: bool,
-) -> RunReport:
+) -> Run:
     """Do the work with each project, ``parallel`` of them at a time, and print a document of each as JSON.
 
     A project that fails does not end the others. What is no error of ours, or of the system, ends all.
@@ -98,7 +107,7 @@ async def run_each(
     async with asyncio.TaskGroup() as tasks:
         for _ in range(min(parallel, len(projects))):
             tasks.create_task(take(waiting))
-    return summarize(outcomes, seconds=time.monotonic() - began)
+    return Run(outcomes, _summarize(outcomes, seconds=time.monotonic() - began))
 
 
 async def _attempt(project: T, work: Work[T], report: TaskReporter, *, name: str) -> Outcome:
@@ -111,7 +120,7 @@ async def _attempt(project: T, work: Work[T], report: TaskReporter, *, name: str
     return msgspec.structs.replace(outcome, seconds=round(time.monotonic() - began, 3))
 
 
-def summarize(outcomes: Sequence[Outcome], *, seconds: float) -> RunReport:
+def _summarize(outcomes: Sequence[Outcome], *, seconds: float) -> RunReport:
     """Count what came of all."""
     count = {state: sum(each.state is state for each in outcomes) for state in State}
     failures = [each for each in outcomes if each.state is State.FAILED]
@@ -125,8 +134,9 @@ def summarize(outcomes: Sequence[Outcome], *, seconds: float) -> RunReport:
     )
 
 
-def end(report: RunReport, *, json: bool) -> RunReport:
+def end(run: Run, *, json: bool) -> RunReport:
     """Give the report of a run, or raise ProjectsFailed with it where any failed."""
+    report = run.report
     if not report.failed:
         return report
     if not json:

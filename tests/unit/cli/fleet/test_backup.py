@@ -22,7 +22,8 @@ OPTIONS = BackupOptions(parallel=2, within=timedelta(minutes=1))
 
 async def back_up(gitlab: FleetGitLab, place: Path, options: BackupOptions = OPTIONS) -> RunReport:
     async with gitlab.serve() as url, connect(url, "t") as client:
-        return await Backup(client, FilesystemStore(place), options, group=None).run(Selection(), json=False)
+        backup = Backup(client, FilesystemStore(place), options, group=None)
+        return (await backup.run(Selection(), json=False)).report
 
 
 def kept(place: Path) -> list[str]:
