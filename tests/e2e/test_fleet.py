@@ -88,3 +88,63 @@ def _make_group(system: System, path: str) -> None:
         body["parent_id"] = found.json()["id"]
     made = requests.post(f"{system.url}/api/v4/groups", headers=headers, json=body, timeout=30)
     assert made.status_code == 201, made.text
+
+
+@pytest.fixture
+def between(
+    standalone_system: System, distributed_system: System, tmp_path: Path
+) -> tuple[CommandLine, System, System]:
+    """A command that knows both forms by profiles, ``one`` and ``other``; its environment names neither."""
+    config = str(tmp_path / "config.toml")
+    command = CommandLine({"CROSSDOCK_CONFIG": config, "CROSSDOCK_TOKEN": "of-another"})
+    for name, system in (("one", standalone_system), ("other", distributed_system)):
+        (tmp_path / name).write_text(system.token)
+        command("login", name, system.url, "--token-file", str(tmp_path / name))
+    return command, standalone_system, distributed_system
+
+
+def test_a_group_is_copied_from_one_server_to_another_and_counted_on_both(
+    between: tuple[CommandLine, System, System], tmp_path: Path
+) -> None:
+    command, one, _ = between
+    group = f"g{uuid4().hex[:8]}"
+    paths = [f"{group}/{SAMPLES[0]}", f"{group}/below/{SAMPLES[1]}"]
+    for made in (group, f"{group}/below"):
+        _make_group(one, made)
+    for path, name in zip(paths, SAMPLES, strict=False):
+        command("import", str(archive(name)), "--path", path, "--profile", "one")
+    given = ("copy", "--group", f"one:{group}", f"other:{group}-copy")
+    [plan] = documents(command, *given, "--dry-run")
+    assert {each["project"]: each["action"] for each in plan["projects"]} == dict.fromkeys(paths, "copy")
+    assert [each["bytes"] > 0 for each in plan["projects"]] == [True, False]  # of files; the other has lines
+
+    *each, summary = documents(command, *given, "--report", str(tmp_path / "report.csv"))
+    assert (summary["done"], summary["failed"]) == (2, 0)
+    for outcome in each:
+        assert outcome["target"] == outcome["project"].replace(group, f"{group}-copy", 1)
+        assert outcome["source_counts"] == outcome["target_counts"]
+        assert outcome["source_counts"]["issues"]
+    assert (tmp_path / "report.csv").read_text().count("\n") == 3
+    for path, name in zip(paths, SAMPLES, strict=False):
+        copied = path.replace(group, f"{group}-copy", 1)
+        command("export", copied, "-o", str(tmp_path / "out.tar.gz"), "--profile", "other")
+        before, after = read_contents(archive(name)), read_contents(tmp_path / "out.tar.gz")
+        assert list(differences(before, after, failed=())) == []
+    *each, summary = documents(command, *given)
+    assert (summary["done"], summary["skipped"]) == (0, 2)
+    command("copy", f"one:{paths[0]}", f"other:{group}-alone")
+    command("status", f"{group}-alone/{SAMPLES[0]}", "--profile", "other")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("one:a", "two:b", "other:c"),
+        ("other:c",),
+        ("one:a", "other:c", "--group", "one:g"),
+        ("a", "other:c"),
+        ("one:a", "other:"),
+    ],
+)
+def test_what_copies_nothing_or_from_two_servers_is_refused(given: tuple[str, ...], tmp_path: Path) -> None:
+    CommandLine({"CROSSDOCK_CONFIG": str(tmp_path / "none.toml")})("copy", *given, code=2)

@@ -266,6 +266,55 @@ def _share(percent: str | None) -> float:
     return share
 
 
+@app.command()
+def copy(  # noqa: PLR0913  # the options of a command
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="[SRC:PROJECT]... DST:GROUP", help="SRC and DST are profiles of login."),
+    ],
+    *,
+    group: Annotated[
+        str | None, typer.Option(metavar="SRC:GROUP", help="All projects of this group and below.")
+    ] = None,
+    match: Match = None,
+    changed_since: ChangedSince = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace projects that are there.")] = False,
+    counts: Annotated[bool, typer.Option(help="Count records on both sides afterwards.")] = True,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what came of each, as CSV or JSON.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+    parallel: Parallel = 4,
+    timeout: Seconds = DAY,
+    json: Json = False,
+) -> None:
+    """Copy projects from one server to another, each a GitLab or a Crossdock.
+
+    Archives go through memory alone, from the download into the upload. With --group projects keep their path
+    below it, and missing groups are made. What is there is skipped, what an earlier run began is followed.
+
+    Examples: crossdock copy gitlab:platform/api vault:backup,
+    crossdock copy --group gitlab:platform vault:platform --report copied.csv
+
+    With --json: a document a project (as those of backup, with target, source_counts, target_counts,
+    differences), then one of all. With --dry-run: projects (project, target, action, bytes).
+    """
+    from services.cli.fleet.copy_command import run_copy
+
+    run_copy(
+        names,
+        group=group,
+        selection=select(match=match, changed_since=changed_since),
+        overwrite=overwrite,
+        counts=counts,
+        file=report,
+        dry_run=dry_run,
+        parallel=parallel,
+        seconds=timeout,
+        json=json,
+    )
+
+
 def select(
     *,
     names: list[str] | None = None,

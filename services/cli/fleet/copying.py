@@ -1,0 +1,181 @@
+"""Copies projects from one server to another: exports there, imports here, through memory alone."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from services.cli.client import GitLabClient
+from services.cli.errors import UsageError
+from services.cli.fleet.counts import count_records, differences
+from services.cli.fleet.exporting import export
+from services.cli.fleet.importing import Importing
+from services.cli.fleet.pipe import stream_archive
+from services.cli.fleet.runner import Outcome, Run, State, run_each
+from services.cli.fleet.screen import TaskReporter, show_many
+from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
+from services.cli.json_api import JsonApi
+from services.cli.terminal import print_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyOptions:
+    """How projects are copied below the group ``into``, ``parallel`` at a time, each step within a time.
+
+    ``group`` is the one that is copied: what is below it keeps its path; without one, projects keep their
+    name alone. Projects that are there are skipped unless they may be replaced (``overwrite``).
+    """
+
+    into: str
+    group: str | None
+    parallel: int
+    within: timedelta
+    overwrite: bool = False
+    counts: bool = True
+
+    def target(self, project: ProjectAnswer) -> str:
+        """Give the full path of the copy."""
+        names = project.path_with_namespace.split("/")
+        kept = len(self.group.strip("/").split("/")) if self.group else len(names) - 1
+        return "/".join((self.into.strip("/"), *names[kept:]))
+
+
+class CopyOutcome(Outcome, frozen=True, kw_only=True):
+    """What came of one project, and the counts of its records on both sides; null where they are unknown."""
+
+    target: str
+    source_counts: Mapping[str, int | None] | None = None
+    target_counts: Mapping[str, int | None] | None = None
+    differences: Sequence[str] = ()
+
+
+class PlannedCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a copy would do with a project; ``bytes`` by the source's statistics, null if it tells none."""
+
+    project: str
+    target: str
+    action: str
+    bytes: int | None
+
+
+class CopyPlan(msgspec.Struct, frozen=True):
+    """``crossdock copy --dry-run``."""
+
+    projects: Sequence[PlannedCopy]
+
+    def show(self) -> None:
+        """See Result."""
+        rows = [(each.project, each.target, each.action, each.bytes or "-") for each in self.projects]
+        print_table("Plan", ("project", "becomes", "action", "bytes"), rows)
+
+
+class _Statistics(msgspec.Struct, frozen=True):
+    storage_size: int | None = None
+
+
+class _Sized(msgspec.Struct, frozen=True):
+    statistics: _Statistics | None = None
+
+
+class Copying:
+    """Copies the projects of one server into another."""
+
+    def __init__(self, source: GitLabClient, target: GitLabClient, options: CopyOptions) -> None:
+        self._source = source
+        self._target = target
+        self._options = options
+        self._importing = Importing(target, within=options.within, overwrite=options.overwrite)
+
+    async def select(self, selection: Selection) -> list[ProjectAnswer]:
+        """Find the projects. Raises UsageError where two of them would become one."""
+        projects = [project async for project in ProjectFinder(self._source).find(selection)]
+        targets = [self._options.target(project).lower() for project in projects]
+        for target in targets:
+            if targets.count(target) > 1:
+                raise UsageError(f"several projects would become {target}: copy them by --group")
+        return projects
+
+    async def plan(self, projects: Sequence[ProjectAnswer]) -> CopyPlan:
+        """Say what would be done. Nothing is changed."""
+        return CopyPlan([await self._plan(project) for project in projects])
+
+    async def _plan(self, project: ProjectAnswer) -> PlannedCopy:
+        target = self._options.target(project)
+        present = await self._importing.find(target)
+        if present is None:
+            action = "copy"
+        elif self._options.overwrite:
+            action = "replace"
+        else:
+            action = f"skip: it is there ({present.import_status})"
+        path = f"/projects/{project.id}?statistics=true"
+        sized = (await JsonApi(self._source.session, self._source.api).call("GET", path, _Sized)).body
+        size = sized.statistics.storage_size if sized.statistics else None
+        return PlannedCopy(project=project.path_with_namespace, target=target, action=action, bytes=size)
+
+    async def run(self, projects: Sequence[ProjectAnswer], *, json: bool) -> Run:
+        """Copy the projects. What an earlier run has copied is skipped, what it has begun is followed."""
+        with show_many("Copying", len(projects)) as screen:
+            return await run_each(
+                projects,
+                self._copy,
+                name=lambda project: project.path_with_namespace,
+                parallel=self._options.parallel,
+                screen=screen,
+                json=json,
+            )
+
+    async def _copy(self, project: ProjectAnswer, report: TaskReporter) -> Outcome:
+        path, target, sent = project.path_with_namespace, self._options.target(project), 0
+
+        def count(state: str, done: int, total: int | None) -> None:
+            nonlocal sent
+            sent = max(sent, done)
+            report(state, done, total)
+
+        imported = await self._importing.run(
+            target,
+            lambda: stream_archive(self._source, project, count),
+            report,
+            prepare=lambda: export(self._source, project, report, within=self._options.within),
+        )
+        if imported is None:
+            return CopyOutcome(project=path, target=target, state=State.SKIPPED, why="it is there")
+        source, here = await self._count(project.id, imported.status.id)
+        differing = [] if source is None or here is None else differences(source, here)
+        failed = len(imported.status.failed_relations)
+        told = [*differing, *([f"{failed} relations left out"] if failed else [])]
+        return CopyOutcome(
+            project=path, target=target, state=State.DONE, bytes=sent, why="; ".join(told) or None,
+            source_counts=source, target_counts=here, differences=differing,
+        )  # fmt: skip
+
+    async def _count(
+        self, source: int, target: int
+    ) -> tuple[Mapping[str, int | None] | None, Mapping[str, int | None] | None]:
+        if not self._options.counts:
+            return None, None
+        return await count_records(self._source, source), await count_records(self._target, target)
+
+
+def write_report(file: Path, outcomes: Sequence[Outcome]) -> None:
+    """Write what came of each, as CSV where the file ends in .csv, else as JSON. Raises UsageError."""
+    try:
+        if file.suffix != ".csv":
+            file.write_bytes(msgspec.json.format(msgspec.json.encode(list(outcomes))))
+            return
+        with file.open("w", newline="", encoding="utf-8") as opened:
+            writer = csv.writer(opened)
+            writer.writerow(("project", "target", "state", "bytes", "seconds", "why", "error_code"))
+            for each in outcomes:
+                target = each.target if isinstance(each, CopyOutcome) else ""
+                row = (each.project, target, each.state.value, each.bytes, each.seconds, each.why or "",
+                       each.error_code or "")  # fmt: skip
+                writer.writerow(row)
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error}") from None
