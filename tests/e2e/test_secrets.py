@@ -20,6 +20,12 @@ from shared.database.pool import database
 from shared.sealing.canary import check_keys
 from shared.storage.s3 import s3_store
 from tests.support.buckets import made_bucket
+from tests.support.git_http import GitHttp
+from tests.support.github.cloned import cloned_everything
+from tests.support.github.description import Description
+from tests.support.github.github import ADDRESS, GitHub
+from tests.support.github.limits import Token
+from tests.support.github.served import served_beside
 from tests.support.gitlab import GitLab
 from tests.support.hooks import HookReceiver, hooked
 from tests.support.objects import put, s3_config
@@ -174,6 +180,47 @@ async def test_what_is_secret_is_in_no_log_no_answer_and_no_row(world: World) ->
     assert world.canaries.found_in(logs) == []
     assert world.canaries.found_in("".join(shown)) == []
     assert world.canaries.found_in(rows) == []
+
+
+async def test_a_token_of_github_is_in_no_log_no_answer_and_no_row(
+    world: World, github_description: Description, tmp_path: Path
+) -> None:
+    token, wrong = world.canaries.new(), world.canaries.new()
+    async with (
+        GitHub(github_description, enterprise=ADDRESS).serve() as github,
+        served_beside(github, GitHttp(tmp_path / "served", token=token).handle),
+    ):
+        github.tokens = {token: Token(github.me)}
+        repository = cloned_everything(github, tmp_path / "served")
+        repository.issues[0].body = github.attachment("/user-attachments/assets/0b1c", b"picture")
+        given = {
+            "personal_access_token": token,
+            "repo_id": repository.stamp.id,
+            "target_namespace": "root",
+            "github_hostname": github.site.web,
+            "optional_stages": {"attachments_import": True},
+        }
+        github.fail("/milestones", 404, message=f"{token} sees nothing here")
+        made = await world.gitlab.call("POST", "/import/github", json=given)
+        status = await world.gitlab.imported(made.body["id"])
+        refused = [
+            await world.gitlab.call("POST", "/import/github", json=given | more)
+            for more in (
+                {"personal_access_token": wrong},
+                {"new_name": "b", "github_hostname": f"http://{wrong}:{wrong}@{ADDRESS}/?{wrong}"},
+                {"repo_id": 1},
+                {"repo_id": token},
+            )
+        ]
+    assert status["import_status"] == "finished", status
+    assert [answer.status for answer in refused] == [422, 400, 422, 400]
+    shown = [
+        (await world.ask("GET", f"/api/{path}"))[1]
+        for path in (f"v4/projects/{made.body['id']}", "crossdock/v1/jobs", "crossdock/v1/jobs/1/failures")
+    ]
+    rows = await rows_of(world.system.database_url)
+    for text in (world.logs(), "".join(shown), repr([status, made, refused]), rows):
+        assert world.canaries.found_in(text) == []
 
 
 async def test_what_postgres_quotes_of_a_row_that_it_refuses_is_in_no_log(world: World) -> None:

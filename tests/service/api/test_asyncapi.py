@@ -56,6 +56,7 @@ ORDERS: dict[JobKind, JobOrder] = {
     JobKind.GITHUB_IMPORT: ImportOrder(source=RemoteSource(url="sealed", form=SourceForm.GITHUB)),
 }
 UPLOAD = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
+STATS = {"fetched": {"issue": 2}, "imported": {"issue": 1}}
 AT_ONCE = timedelta(0)
 
 
@@ -152,7 +153,7 @@ async def _ordered(pool: Pool, order: JobOrder) -> Job:
 
 async def _end(pool: Pool, job: Job, lease: Lease) -> None:
     progress = Progress(bytes_done=1, bytes_total=2, entries=3, relations={"issues": RelationProgress(4, 5)})
-    progress.stats, progress.requests_left = {"fetched": {"issue": 2}, "imported": {"issue": 1}}, 4000
+    progress.stats, progress.requests_left = STATS, 4000
     await jobs.heartbeat(pool, lease, ttl=MINUTE, progress=progress.report())
     outcome = Outcome(upload=UPLOAD) if job.kind is JobKind.UPLOAD else None
     if job.kind is JobKind.EXPORT:
@@ -174,6 +175,17 @@ async def test_every_event_is_as_described(pool: Pool, kind: JobKind) -> None:
         message = to_message(cloud_event(event, source=EXTERNAL_URL), correlation_id="c")
         assert problems(STRICT, message, channel["messages"]["jobEvent"]) == []
         assert message.headers["cloudEvents_type"] == f"com.crossdock.{event.name}.v1"
+
+
+async def test_events_of_an_import_from_github_carry_its_counts(pool: Pool) -> None:
+    job = await _ordered(pool, ORDERS[JobKind.GITHUB_IMPORT])
+    await _end(pool, job, await claimed(pool, job))
+    found = await events.list_unpublished(pool, limit=100)
+    told = {event.name: event.data["progress"] for event in found}
+    for name in ("import.progress", "import.finished"):
+        progress = told[name]
+        assert isinstance(progress, dict)
+        assert (progress["stats"], progress["requests_left"]) == (STATS, 4000)
 
 
 def _answer(name: str) -> Any:
@@ -202,6 +214,11 @@ async def test_every_answer_is_as_described(api: Api) -> None:
     [
         ("import.requested", "importRequested", {"path": "p", "source": {"url": "https://x.test/a.tar.gz"}}),
         ("import.requested", "importRequested", {"path": "p", "source": {"key": "incoming/forge/a.tar.gz"}}),
+        (
+            "import.requested",
+            "importRequested",
+            {"path": "p", "source": {"github": {"personal_access_token": "t", "repo_id": 7}}},
+        ),
         ("export.requested", "exportRequested", {"project": 1, "upload": {"url": "https://x.test"}}),
         ("job.cancel", "jobCancel", {"job": 1}),
     ],

@@ -129,6 +129,23 @@ async def test_another_users_namespace_and_one_that_is_not_there_are_refused(
     assert [answer.body for answer in answers] == [{"errors": NOT_ALLOWED}, {"errors": MISSING}]
 
 
+async def test_a_bot_creates_no_project_in_a_namespace_of_its_own(
+    api: Api, github: GitHub, repository: Repository
+) -> None:
+    await api.pool.execute("UPDATE users SET bot = true")
+    answer = await create(api, asking(github, repository))
+    assert (answer.status, answer.body) == (422, {"errors": NOT_ALLOWED})
+
+
+async def test_a_description_that_no_project_may_have_is_refused(
+    api: Api, github: GitHub, repository: Repository
+) -> None:
+    repository.description = "x" * 2001
+    answer = await create(api, asking(github, repository))
+    told = {"errors": "Description is too long (maximum is 2000 characters)"}
+    assert (answer.status, answer.body) == (422, told)
+
+
 async def test_a_description_keeps_what_can_be_stored(
     api: Api, github: GitHub, repository: Repository
 ) -> None:

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from aiohttp import web
 
+from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.remote.resolver import TableResolver
+from shared.settings.application import ApplicationSettings
 from shared.usecases import github_repositories
+from shared.usecases.errors import GitHubImportRefused
+from shared.usecases.github_repositories import GitHubRepositories
 from tests.support.api import Api
 from tests.support.github.github import TOKEN, GitHub
 from tests.support.github.imports import asking, create, projects
@@ -200,6 +207,19 @@ async def test_a_github_that_takes_no_more_requests_says_when_it_does(
     assert (answer.status, answer.body) == (429, {"error": "Too Many Requests"})
     assert 60 < int(answer.headers["Retry-After"]) <= 77
     assert await projects(api) == 0
+
+
+async def test_a_name_server_that_does_not_answer_in_time_is_given_up_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Silent(TableResolver):
+        async def resolve(self, host: str) -> Any:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(github_repositories, "DEADLINE", github_repositories.DEADLINE / 200)
+    repositories = GitHubRepositories(RemoteImportPolicy(resolver=Silent({})))
+    with pytest.raises(GitHubImportRefused, match="it did not answer within"):
+        await repositories.find_api("https://github.example.test", ApplicationSettings())
 
 
 async def test_a_github_that_does_not_answer_in_time_is_refused(
