@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from shared.accounts.models import AccessLevel, User
+from shared.accounts.namespaces import find_namespace_by_path
 from shared.admission import Holder, end_after
 from shared.database.pool import Pool
 from shared.database.transactions import current, transaction
@@ -21,7 +22,12 @@ from shared.snapshots import lifecycle, people
 from shared.snapshots.people import SourceUser
 from shared.snapshots.reading import keep_for_reading
 from shared.storage.base import ObjectStore
-from shared.usecases.access import find_maintained_project, find_member_namespace, require_user
+from shared.usecases.access import (
+    find_maintained_project,
+    find_member_namespace,
+    find_namespace_level,
+    require_user,
+)
 from shared.usecases.errors import PeopleMapMissing
 
 _AT_ONCE = 1000
@@ -56,6 +62,14 @@ class MapPreview:
     unmapped: int
     unused_rows: int
     users: Sequence[MappedUser]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMap:
+    """A map, and whether its rows may be shown."""
+
+    stored: StoredMap
+    is_whole: bool
 
 
 class People:
@@ -131,8 +145,20 @@ class People:
         finally:
             places.release(holder)
 
-    async def find_map(self, owner: MapOwner) -> StoredMap:
-        """Return the map that counts for a project, or that of a namespace. Raises PeopleMapMissing."""
+    async def find_map(self, actor: User | None, owner: MapOwner) -> ShownMap:
+        """Return the map that counts for a project, or that of a namespace. Raises PeopleMapMissing.
+
+        Who manages a project in a namespace does not see the people of its other projects.
+        """
+        found = await self._find_map(owner)
+        is_whole = owner.project_id is None or found.namespace is None
+        if not is_whole:
+            namespace = await find_namespace_by_path(self._pool, found.namespace or "")
+            level = await find_namespace_level(self._pool, actor, namespace) if namespace else None
+            is_whole = level is AccessLevel.OWNER
+        return ShownMap(found, is_whole)
+
+    async def _find_map(self, owner: MapOwner) -> StoredMap:
         db = current(self._pool)
         if owner.project_id is None:
             found = await people_maps.find_map(db, owner)

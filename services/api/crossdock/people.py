@@ -19,6 +19,7 @@ from services.api.http.places import holder_of
 from services.api.http.responses import json_response
 from services.api.http.streams import send_pieces
 from services.api.use_cases import use_cases
+from shared.errors import Denied
 from shared.people import writing
 from shared.people.people_map import PeopleMap
 from shared.projects.people_maps import MapOwner
@@ -84,9 +85,12 @@ class PeopleMapHandlers:
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """GET and HEAD .../people: of a project its own, or that of a namespace above it."""
-        found = await use_cases(request).people.find_map(await self._owner(request))
+        uses, owner = use_cases(request).people, await self._owner(request)
+        found = await uses.find_map(find_caller(request), owner)
         if _wants_csv(request):
-            body = writing.header() + b"".join(map(writing.line, found.people.rows))
+            if not found.is_whole:
+                raise Denied
+            body = writing.header() + b"".join(map(writing.line, found.stored.people.rows))
             return web.Response(body=body, headers=_CSV)
         return json_response(map_entity(found))
 
@@ -100,8 +104,9 @@ class PeopleMapHandlers:
             return json_response(preview_entity(people, preview))
         if is_dry:
             return json_response({"rows": len(people.rows)})
-        await uses.set_map(find_caller(request), owner, people)
-        return json_response(map_entity(await uses.find_map(owner)))
+        caller = find_caller(request)
+        await uses.set_map(caller, owner, people)
+        return json_response(map_entity(await uses.find_map(caller, owner)))
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE .../people: a project has the map of its namespace then, if there is one."""

@@ -6,8 +6,7 @@ from msgspec.structs import asdict
 
 from services.api.http.responses import timestamp
 from shared.people.people_map import PeopleMap, Person, Row
-from shared.projects.people_maps import StoredMap
-from shared.usecases.people import MappedUser, MapPreview
+from shared.usecases.people import MappedUser, MapPreview, ShownMap
 
 
 def user_entity(mapped: MappedUser) -> dict[str, object]:
@@ -39,14 +38,15 @@ def row_of_user(mapped: MappedUser) -> Row:
     )
 
 
-def map_entity(stored: StoredMap) -> dict[str, object]:
-    """Describe a map with its rows."""
+def map_entity(shown: ShownMap) -> dict[str, object]:
+    """Describe a map with its rows, where they may be shown."""
+    stored = shown.stored
     return {
         "rows": len(stored.people.rows),
         "namespace": stored.namespace,
         "author": stored.author,
         "updated_at": timestamp(stored.updated_at),
-        "people": [asdict(row) for row in stored.people.rows],
+        "people": [asdict(row) for row in stored.people.rows] if shown.is_whole else None,
     }
 
 

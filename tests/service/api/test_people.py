@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -12,14 +13,17 @@ import pytest
 
 from services.api.http.form_data import LARGEST_FIELD
 from services.api.http.places import PlaceNumbers
-from shared.accounts.memberships import add_member
+from shared.accounts.memberships import add_member, add_project_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group
 from shared.admission import Holder, PlaceRules
 from shared.jobs import store as jobs
 from shared.people import appearances
+from shared.people.people_map import PeopleMap, Row
 from shared.people.reading import COLUMNS
+from shared.projects import people_maps
 from shared.projects.models import Project
+from shared.projects.people_maps import MapOwner
 from tests.support.api import Answer, Api
 from tests.support.imported import imported
 from tests.support.projects import Dock, ndjson
@@ -217,6 +221,45 @@ async def test_the_nearest_map_counts(api: Api, ann: User) -> None:
     assert (await ask(api, "GET", made, "people")).body["namespace"] is None
     await ask(api, "DELETE", made, "people")
     assert (await ask(api, "GET", made, "people")).body["namespace"] == "outer/inner"
+
+
+async def test_who_manages_a_project_does_not_see_all_people_of_its_namespace(api: Api, ann: User) -> None:
+    group = await create_group(api.pool, "group", name="group")
+    made = await imported(api, ann, PACKED)
+    await api.pool.execute("UPDATE projects SET namespace_id = $1 WHERE id = $2", group.id, made.id)
+    await add_project_member(api.pool, ann.id, project_id=made.id, level=AccessLevel.MAINTAINER)
+    other = JANE | {
+        "source_user_identifier": "99",
+        "gitlab_username": "x",
+        "gitlab_public_email": "x@example.org",
+    }
+    rows = PeopleMap(tuple(Row(**each) for each in (JANE, other)))
+    await people_maps.set_map(api.pool, MapOwner(namespace_id=group.id), rows, author="root")
+    shown = await ask(api, "GET", made, "people")
+    assert (shown.body["rows"], shown.body["namespace"], shown.body["people"]) == (2, "group", None)
+    assert (await ask(api, "GET", made, "people?format=csv")).status == 403
+    listed = await ask(api, "GET", made, "users")
+    assert "x@example.org" not in json.dumps(listed.body)
+    assert listed.body[0]["mapped_to"]["public_email"] == "jane@example.org"
+    await add_member(api.pool, ann.id, namespace_id=group.id, level=AccessLevel.OWNER)
+    assert len((await ask(api, "GET", made, "people")).body["people"]) == 2
+
+
+async def test_of_maps_that_are_set_at_the_same_time_one_stands(api: Api, made: Project) -> None:
+    given = [[JANE | {"gitlab_username": f"j{number}"}] for number in range(8)]
+    answers = await asyncio.gather(*(put(api, made, each) for each in given))
+    assert [answer.status for answer in answers] == [200] * 8
+    assert (await ask(api, "GET", made, "people")).body["people"][0]["gitlab_username"] in {
+        each[0]["gitlab_username"] for each in given
+    }
+    assert await api.pool.fetchval("SELECT count(*) FROM people_maps") == 1
+
+
+async def test_a_map_of_a_project_that_goes_meanwhile_is_refused(api: Api, made: Project, ann: User) -> None:
+    owner = await api.uses.people.find_project(ann, str(made.id))
+    await api.pool.execute("DELETE FROM projects WHERE id = $1", made.id)
+    with pytest.raises(people_maps.MapOwnerGone):
+        await api.uses.people.set_map(ann, owner, PeopleMap())
 
 
 async def test_the_map_of_a_namespace_is_for_its_owners(api: Api, ann: User) -> None:
