@@ -143,8 +143,7 @@ class PeopleMapper:
         return known
 
     async def _share(self, writer: SnapshotWriter, base: int, but: list[str]) -> None:
-        await appending.copy_rows(self._pool, base=base, snapshot_id=writer.snapshot_id, but=but)
-        await appending.require_base(self._pool, base)
+        await appending.share_apart(self._pool, base=base, snapshot_id=writer.snapshot_id, but=but)
         await writer.share_body(base, but=but)
 
 

@@ -124,15 +124,21 @@ async def share(pool: Pool, lease: Lease, *, base: int, snapshot_id: int, but: S
         await copy_rows(pool, base=base, snapshot_id=snapshot_id, but=but)
     except ForeignKeyViolationError as error:
         raise LeaseLost(lease.job_id) from error
-    await require_base(pool, base)
+    await _require_base(pool, base)
 
 
-async def require_base(pool: Pool, base: int) -> None:
-    """Raise SnapshotGone where a snapshot whose rows were copied was collected meanwhile.
+async def share_apart(pool: Pool, *, base: int, snapshot_id: int, but: Sequence[str]) -> None:
+    """Do the same for a snapshot that is no job's. Raises SnapshotGone where either was collected."""
+    try:
+        await copy_rows(pool, base=base, snapshot_id=snapshot_id, but=but)
+    except ForeignKeyViolationError as error:
+        raise SnapshotGone(snapshot_id) from error
+    await _require_base(pool, base)
 
-    Each table was copied as it was at its own moment. A snapshot never changes, so it was complete at all of
-    them where it still exists now.
-    """
+
+async def _require_base(pool: Pool, base: int) -> None:
+    # Each table was copied as it was at its own moment. A snapshot never changes, so it was complete at both
+    # where it still exists now.
     if not await pool.fetchval("SELECT true FROM snapshots WHERE id = $1", base):
         raise SnapshotGone(base)
 

@@ -17,8 +17,11 @@ from shared.jobs.progress import Progress
 from shared.ledger.collector import Collector
 from shared.people import appearances
 from shared.people.people_map import PeopleMap, Row
+from shared.projects.content import ProjectGone
 from shared.projects.people_maps import MapOwner, delete_map, set_map
 from shared.snapshots.contents import make_manifest_digest
+from shared.snapshots.errors import SnapshotGone
+from shared.snapshots.mapped import open_mapped
 from tests.support.counting import CountingStore
 from tests.support.described_contents import content_of, digest_of
 from tests.support.jobs import claimed
@@ -207,6 +210,47 @@ async def test_an_attempt_that_was_overtaken_makes_nothing_that_others_find(
     assert await dock.pool.fetchval("SELECT count(*) FROM mapped_snapshots") == 0
     await dock.pool.execute("UPDATE snapshots SET read_until = now() - interval '1 minute'")
     assert await Collector(dock.pool, dock.store, grace=timedelta(0)).collect_snapshots() == 1
+
+
+@pytest.mark.parametrize("gone", ["project", "snapshot"])
+async def test_what_goes_while_a_snapshot_is_mapped_is_told(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    await imported(dock)
+    await map_people(dock, JANE)
+    job = await dock.order_export()
+    lease = await claimed(dock.pool, job)
+
+    async def deleted(pool: Pool, snapshot_id: int) -> bytes:
+        await pool.execute("DELETE FROM snapshots WHERE id = $1", snapshot_id)
+        return b""
+
+    async def opened(pool: Pool, *, project_id: int) -> object:
+        await pool.execute("DELETE FROM projects WHERE id = $1", project_id)
+        return await open_mapped(pool, project_id=project_id)
+
+    if gone == "snapshot":
+        monkeypatch.setattr(people_mapper, "make_manifest_digest", deleted)
+    else:
+        monkeypatch.setattr(people_mapper, "open_mapped", opened)
+    with pytest.raises(SnapshotGone if gone == "snapshot" else ProjectGone):
+        await dock.exporter.run(job, lease, Progress())
+
+
+async def test_a_map_that_changes_during_an_export_counts_from_the_next_one_on(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await imported(dock)
+    await map_people(dock, JANE)
+
+    async def changed(pool: Pool, snapshot_id: int) -> bytes:
+        await set_map(pool, PROJECT, PeopleMap((JO,)), author="ann")
+        return await make_manifest_digest(pool, snapshot_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(people_mapper, "make_manifest_digest", changed)
+        assert users(await dock.run_export())[0] == (7, "jane.doe", "jane@example.org")
+    assert users(await dock.run_export())[-1] == (8, "jo", "jo@example.org")
 
 
 async def test_exports_at_the_same_time_make_a_snapshot_each_and_one_is_kept(dock: Dock) -> None:
