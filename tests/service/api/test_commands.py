@@ -22,6 +22,7 @@ from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, ImportOrder, JobKind, RemoteSource, SourceForm, UploadTarget
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
+from shared.projects.people_maps import find_map_for
 from tests.support.api import ARCHIVE, Api
 from tests.support.commands import KEY, SOURCE, Forge, anns_project, command, forge, jobs_of, put
 from tests.support.git import make_repository
@@ -54,6 +55,24 @@ async def test_an_object_of_our_store_is_imported(other: Forge) -> None:
     }  # fmt: skip
     key = await other.api.pool.fetchval("SELECT key FROM objects WHERE id = $1", job.object_id)
     assert (key, project.name) == (KEY, "New")
+
+
+async def test_a_map_of_people_comes_with_an_import(other: Forge) -> None:
+    rows = [{"source_user_identifier": 7, "gitlab_username": "jane"}]
+    source = await put(other.api)
+    refused = await other.ask("import.requested", {"path": "fresh", "source": source, "people": [{}, 7]})
+    assert "people is invalid: row 2: it is not an object" in str(refused.data)
+    answer = await other.ask(
+        "import.requested", {"path": "fresh", "source": source, "people": rows, "import_members": True},
+        number="2",
+    )  # fmt: skip
+    assert answer.accepted, answer.data
+    stored = await find_map_for(other.api.pool, answer.data["project"]["id"])
+    assert stored is not None
+    assert (stored.people.rows[0].gitlab_username, stored.author) == ("jane", "ann")
+    job = await jobs.find(other.api.pool, answer.data["job"]["id"])
+    assert job is not None
+    assert job.order == ImportOrder(import_members=True)
 
 
 async def test_a_worker_is_told_of_the_job(other: Forge) -> None:

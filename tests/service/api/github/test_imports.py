@@ -9,6 +9,7 @@ from shared.accounts.namespaces import create_group
 from shared.github.address import ApiAddress
 from shared.gitlab.visibility import Visibility
 from shared.jobs.models import GitHubOrder, GitHubStages, ImportOrder, RemoteSource, SourceForm
+from shared.projects.people_maps import find_map_for
 from tests.support.api import Api
 from tests.support.github.github import TOKEN, GitHub
 from tests.support.github.imports import asking, create, entity, job_of, projects
@@ -68,6 +69,16 @@ async def test_stages_and_the_size_of_pages_are_ordered(
     assert isinstance(order, ImportOrder)
     assert order.github is not None
     assert (order.github.stages, order.github.page_size) == (stages, page_size)
+
+
+async def test_a_map_of_people_comes_with_it(api: Api, github: GitHub, repository: Repository) -> None:
+    rows = [{"source_user_identifier": 7, "gitlab_username": "jane"}]
+    refused = await create(api, asking(github, repository, people="no map"))
+    assert (refused.status, refused.body["error"][:19]) == (400, "people is invalid: ")
+    answer = await create(api, asking(github, repository, people=rows))
+    stored = await find_map_for(api.pool, answer.body["id"])
+    assert stored is not None
+    assert stored.people.rows[0].gitlab_username == "jane"
 
 
 async def test_a_new_name_is_name_and_path(api: Api, github: GitHub, repository: Repository) -> None:
