@@ -8,8 +8,9 @@ from typing import TypeVar
 from uuid import uuid4
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from services.cli.client import GitLabClient, ProjectReference, RelationFailure
+from services.cli.client import GitLabClient, ObjectStats, ProjectReference, RelationFailure
 from services.cli.http import retry_if_keyed
 from services.cli.json_api import JsonApi
 
@@ -26,7 +27,10 @@ class RelationCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """The progress that the worker of a job wrote last. ``bytes_total`` is 0 if unknown."""
+    """The progress that the worker of a job wrote last. ``bytes_total`` is 0 if unknown.
+
+    Only imports from GitHub have ``stats``, and ``requests_left``, which is None if unknown.
+    """
 
     bytes_done: int = 0
     bytes_total: int = 0
@@ -35,6 +39,8 @@ class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
     entries: int = 0
     relations: Mapping[str, RelationCounts] = {}
     notes: Mapping[str, int] = {}
+    stats: ObjectStats | UnsetType = UNSET
+    requests_left: int | UnsetType | None = UNSET
 
 
 class AttemptErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TypeVar
 
+from msgspec import UNSET
+
 from services.cli.client import ExportStatusAnswer, GitLabClient, ImportStatusAnswer
 from services.cli.crossdock_api import JobAnswer, JobClient, JobProgress
 from services.cli.errors import CommandError, JobFailed, RefusedByServer, ServerJobFailed, WaitTimedOut
-from services.cli.terminal import Measure
+from services.cli.terminal import Measure, ObjectCounts
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=3)
 """Pauses between two polls; each pause is 1.5 times the pause before."""
@@ -114,7 +116,7 @@ class JobProgressReader:
         self._jobs = JobClient(client)
         self._job = job
 
-    async def measure(self) -> Measure | None:
+    async def measure(self) -> Measure | ObjectCounts | None:
         """Return the progress, None if unknown. An error is no reason to stop waiting for the job."""
         if self._job is None:
             return None
@@ -124,8 +126,10 @@ class JobProgressReader:
             return None
 
 
-def to_measure(progress: JobProgress) -> Measure | None:
+def to_measure(progress: JobProgress) -> Measure | ObjectCounts | None:
     """Convert a job's progress; None before its worker wrote any."""
+    if progress.stats is not UNSET:
+        return ObjectCounts(progress.stats.fetched, progress.stats.imported)
     if not progress.bytes_done and not progress.bytes_total:
         return None
     return Measure(

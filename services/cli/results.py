@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 import msgspec
+from msgspec import UNSET
 
 from services.cli.client import ImportStatusAnswer, ObjectStats, ProjectReference, RelationFailure
 from services.cli.crossdock_api import JobAnswer, RefusedJobAnswer, RelationCounts, RetriedJobAnswer
@@ -55,10 +56,14 @@ class GitHubImportResult(ImportResult, frozen=True, kw_only=True):
     def show(self) -> None:
         """See Result."""
         super().show()
-        known = self.stats or ObjectStats()
-        rows = [(name, count, known.imported.get(name, 0)) for name, count in known.fetched.items()]
-        if rows:
-            print_table("Objects", ("type", "fetched", "imported"), rows)
+        show_stats(self.stats or ObjectStats())
+
+
+def show_stats(stats: ObjectStats) -> None:
+    """Print how many objects of each type were fetched and imported, if there were any."""
+    rows = [(name, count, stats.imported.get(name, 0)) for name, count in stats.fetched.items()]
+    if rows:
+        print_table("Objects", ("type", "fetched", "imported"), rows)
 
 
 def project_of_import(status: ImportStatusAnswer) -> ProjectReference:
@@ -143,6 +148,8 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
         relations = [(name, each.lines, each.failed) for name, each in job.progress.relations.items()]
         if relations:
             print_table("Relations", ("relation", "lines", "failed"), relations)
+        if job.progress.stats is not UNSET:
+            show_stats(job.progress.stats)
         show_notes(job.progress.notes)
         list_failures(self.failed_relations or ())
 

@@ -15,9 +15,9 @@ from services.cli.job_commands import Kind, State
 from services.cli.job_operations import cancel, job_status, list_jobs, retry, retry_failed
 from services.cli.polling import JobProgressReader
 from services.cli.results import JobResult
-from services.cli.terminal import Measure
+from services.cli.terminal import Measure, ObjectCounts
 from shared.jobs.models import JobKind, JobState
-from tests.support.command import run, run_beside
+from tests.support.command import documented, run, run_beside
 from tests.support.gitlab_stub import Answer, Script, answer, archive, crossdock, exported, imported, job
 
 SOON = timedelta(minutes=1)
@@ -116,6 +116,30 @@ async def test_how_far_a_job_is_comes_from_its_progress() -> None:
     async with script.client() as client:
         measure = await JobProgressReader(client, 5).measure()
     assert measure == Measure(done=500, total=1000, lines=42, rate=100, remaining=5)
+
+
+async def test_how_far_an_import_from_github_is_comes_from_its_counts() -> None:
+    progress = {"stats": {"fetched": {"issue": 2}, "imported": {"issue": 1}}, "requests_left": None}
+    script = Script(answer(job("running", progress=progress)))
+    async with script.client() as client:
+        measure = await JobProgressReader(client, 5).measure()
+    assert measure == ObjectCounts({"issue": 2}, {"issue": 1})
+
+
+@pytest.mark.parametrize(
+    "counts", [{}, {"stats": {"fetched": {"issue": 2}, "imported": {"issue": 1}}, "requests_left": 7}]
+)
+async def test_the_counts_of_a_job_are_shown_where_it_has_some(
+    counts: dict[str, object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, document = await documented(
+        Script(answer(job("running", progress=counts))), monkeypatch, capsys, "status", "--job", "5"
+    )
+    told = {name: document["job"]["progress"].get(name) for name in ("stats", "requests_left")}
+    assert (code, {name: value for name, value in told.items() if value is not None}) == (0, counts)
+    async with Script(answer(job("running", progress=counts))).server() as url:
+        assert await run_beside(monkeypatch, "status", "--job", "5", "--url", url, "--token", "t") == 0
+    assert ("issue  2  1" in capsys.readouterr().out) == bool(counts)
 
 
 @pytest.mark.parametrize(
