@@ -66,7 +66,6 @@ NESTED = (
 )
 """What is nested in records and names accounts, or has within itself what does."""
 
-_OBJECTS = frozenset(NESTED)
 _LARGEST_ID = 2**63 - 1
 # In valid JSON a quote within a text has a backslash before it: what matches is the name of a member.
 _ID = re.compile(rb'(?<!\\)"(?:%s)"\s*:\s*(\d{1,19})(?![\d.eE])' % "|".join(REFERENCES).encode())
@@ -139,27 +138,32 @@ class Appearances:
         self._count(node, relation)
 
     def _search(self, line: bytes, relation: str) -> None:
-        self._add({int(found[1]) for found in _ID.finditer(line)}, relation)
+        for number in {int(found[1]) for found in _ID.finditer(line)}:
+            self._add(number, relation)
 
     def _count(self, record: dict[str, Any], relation: str) -> None:
+        # One loop, as a call for each object would take as long as decoding them.
         waiting = [(relation, record)]
-        while waiting:
-            kind, node = waiting.pop()
-            ids = set()
+        for kind, node in waiting:
+            seen: tuple[int, ...] = ()
             for name, value in node.items():
                 if type(value) is int:
-                    ids.add(value)
+                    if value not in seen:
+                        seen = (*seen, value)
+                        self._add(value, kind)
                 elif type(value) is list:
-                    waiting.extend([(name, each) for each in value])
-                elif value is not None and name in _OBJECTS:
+                    waiting += [(name, each) for each in value]
+                elif name == "author":
+                    self._take_author(node)
+                elif name == "user":
+                    self._take_account(value or {})
+                elif value is not None:
                     waiting.append((name, value))
-            self._add(ids, kind)
-            self._take_names(node)
 
-    def _add(self, ids: set[int], kind: str) -> None:
-        for number in ids:
-            if (person := self._person(number)) is not None:
-                person.records[kind] = person.records.get(kind, 0) + 1
+    def _add(self, number: int, kind: str) -> None:
+        person = self.people.get(number) or self._person(number)
+        if person is not None:
+            person.records[kind] = person.records.get(kind, 0) + 1
 
     def _person(self, number: int) -> Appearance | None:
         """Give the person with that id; None where no account has such an id."""
@@ -172,14 +176,18 @@ class Appearances:
             found = self.people[number] = Appearance()
         return found
 
-    def _take_names(self, node: dict[str, Any]) -> None:
-        if (account := node.get("user")) and (person := self._person(account.get("id") or 0)):
+    def _take_account(self, account: dict[str, Any]) -> None:
+        person = self._person(account.get("id") or 0)
+        if person is not None:
             person.username = _short(account.get("username")) or person.username
             person.name = _short(account.get("name")) or person.name
             email = account.get("public_email") or account.get("email")
             person.public_email = _short(email) or person.public_email
-        if (author := node.get("author")) and (person := self._person(node.get("author_id") or 0)):
-            person.name = person.name or _short(author.get("name"))
+
+    def _take_author(self, node: dict[str, Any]) -> None:
+        person = self._person(node.get("author_id") or 0)
+        if person is not None and person.name is None and node["author"]:
+            person.name = _short(node["author"].get("name"))
 
 
 def _short(text: str | None) -> str | None:
