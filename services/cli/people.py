@@ -44,6 +44,7 @@ class PeopleResult(msgspec.Struct, frozen=True, kw_only=True):
 
     rows: int | None = None
     mapped: int | None = None
+    without_email: int | None = None
     unmapped: int | None = None
     unused_rows: int | None = None
     users: Sequence[SourceUserAnswer] = ()
@@ -59,6 +60,8 @@ class PeopleResult(msgspec.Struct, frozen=True, kw_only=True):
             counts = "" if self.mapped is None else f", {self.mapped} people mapped, {self.unmapped} not"
             unused = f", {self.unused_rows} rows name nobody" if self.unused_rows else ""
             print_result(f"{self.rows} rows{counts}{unused}")
+        if self.without_email:
+            say(f"{self.without_email} people are mapped without an e-mail: a GitLab does not find them")
 
 
 def _row(user: SourceUserAnswer) -> tuple[object, ...]:

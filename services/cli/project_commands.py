@@ -269,8 +269,8 @@ def people(
 
     A map has the columns of GitLab's placeholder reassignment.
 
-    Keys with --json: rows (of the map), mapped, unmapped, unused_rows (null but with --dry-run), users (id,
-    username, name, public_email, records, mapped_to; 100 at most with --dry-run).
+    Keys with --json: rows (of the map), mapped, without_email, unmapped, unused_rows (null but with
+    --dry-run), users (id, username, name, public_email, records, mapped_to; 100 at most with --dry-run).
     """
     from services.cli.people import PeopleClient, PeopleResult, read_map
 

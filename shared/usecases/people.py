@@ -42,6 +42,11 @@ class MappedUser:
     user: SourceUser
     person: Person | None
 
+    @property
+    def public_email(self) -> str | None:
+        """The e-mail that exports have: that of the map, or else the one that the records tell."""
+        return (self.person and self.person.public_email) or self.user.public_email
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectPeople:
@@ -55,10 +60,12 @@ class ProjectPeople:
 class MapPreview:
     """What a map does to a project: how many people it maps, how many not, and rows that name nobody there.
 
-    ``users`` are the first of those people.
+    ``without_email`` are those who are mapped and have no e-mail: a GitLab does not find them. ``users`` are
+    the first of all people.
     """
 
     mapped: int
+    without_email: int
     unmapped: int
     unused_rows: int
     users: Sequence[MappedUser]
@@ -111,21 +118,30 @@ class People:
         snapshot_id = await lifecycle.current(self._pool, owner.project_id or 0)
         async with keep_for_reading(self._pool, snapshot_id):
             if snapshot_id is None:
-                return MapPreview(mapped=0, unmapped=0, unused_rows=len(given.rows), users=())
+                return MapPreview(
+                    mapped=0, without_email=0, unmapped=0, unused_rows=len(given.rows), users=()
+                )
             total = await self._ensure(snapshot_id, holder)
             return await self._preview(snapshot_id, given, total)
 
     async def _preview(self, snapshot_id: int, given: PeopleMap, total: int) -> MapPreview:
         shown: list[MappedUser] = []
-        mapped, used = 0, set[Row]()
+        mapped, without_email, used = 0, 0, set[Row]()
         async for page in self._pages(snapshot_id):
             for each in _mapped(page, given):
                 mapped += each.person is not None
+                without_email += each.person is not None and not each.public_email
                 shown += [each] if len(shown) < SHOWN else []
                 user = each.user
                 used.update(given.rows_of(user.id, user.username, user.public_email))
         unused = len(given.rows) - len(used)
-        return MapPreview(mapped=mapped, unmapped=total - mapped, unused_rows=unused, users=shown)
+        return MapPreview(
+            mapped=mapped,
+            without_email=without_email,
+            unmapped=total - mapped,
+            unused_rows=unused,
+            users=shown,
+        )
 
     async def _pages(self, snapshot_id: int) -> AsyncGenerator[list[SourceUser], None]:
         after = 0

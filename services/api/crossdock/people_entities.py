@@ -55,6 +55,7 @@ def preview_entity(people: PeopleMap, preview: MapPreview) -> dict[str, object]:
     return {
         "rows": len(people.rows),
         "mapped": preview.mapped,
+        "without_email": preview.without_email,
         "unmapped": preview.unmapped,
         "unused_rows": preview.unused_rows,
         "users": [user_entity(each) for each in preview.users],

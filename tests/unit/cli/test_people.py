@@ -74,10 +74,14 @@ async def test_a_map_is_set(
 async def test_a_dry_run_tells_the_counts(
     table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script = Script(answer({"rows": 3, "mapped": 2, "unmapped": 5, "unused_rows": 1, "users": [JANE]}))
+    script = Script(
+        answer({"rows": 3, "mapped": 2, "without_email": 1, "unmapped": 5, "unused_rows": 1, "users": [JANE]})
+    )
     assert await shown(script, monkeypatch, "group/one", "--map", str(table), "--dry-run") == 0
     assert json.loads(script.asked[0].body)["dry_run"] is True
-    assert "3 rows, 2 people mapped, 5 not, 1 rows name nobody" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "3 rows, 2 people mapped, 5 not, 1 rows name nobody" in told.out
+    assert "1 people are mapped without an e-mail" in told.err
 
 
 async def test_the_map_of_a_namespace_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
