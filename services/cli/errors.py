@@ -109,6 +109,12 @@ class ServerUnreachable(CommandError):
     exit_code = 4
 
 
+class ServerAbsent(ServerUnreachable):
+    """The server has never answered: it is not there, or the address is another one."""
+
+    retryable = False
+
+
 class TlsFailed(ServerUnreachable):
     """No encrypted connection comes about with the server as it is: a retry would end the same way."""
 

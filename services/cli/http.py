@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -25,6 +26,7 @@ from services.cli.errors import (
     CommandError,
     ProxyRefused,
     RefusedByServer,
+    ServerAbsent,
     ServerUnreachable,
     UsageError,
 )
@@ -41,6 +43,9 @@ UNSAID_WAIT = timedelta(seconds=60)
 """The wait after a 429 without Retry-After: GitLab counts requests by the minute."""
 
 _TIMEOUT = ClientTimeout(total=None, sock_connect=30, sock_read=300)
+
+ABSENT_AFTER = timedelta(seconds=4)
+"""How long a server that has never answered is tried: one that is not there is told within five seconds."""
 _CONFLICT, _TOO_MANY_REQUESTS = 409, 429
 _SERVER_ERROR = 500
 _ERROR_BYTES = 64 * 1024
@@ -77,12 +82,22 @@ class Session:
     def __init__(self, session: ClientSession, token: str) -> None:
         self._session = session
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._begun = time.monotonic()
+        self.has_answered = False
+        """Whether the server has answered any request."""
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the server has not answered for so long that it is not there."""
+        return not self.has_answered and time.monotonic() - self._begun >= ABSENT_AFTER.total_seconds()
 
     def request(
         self, method: str, url: URL, *, headers: Mapping[str, str] | None = None, **options: object
     ) -> AbstractAsyncContextManager[ClientResponse]:
         """Send a request. ``options`` are aiohttp's."""
         named = self._headers | dict(headers or {})
+        if not self.has_answered:
+            options["timeout"] = ClientTimeout(sock_connect=ABSENT_AFTER.total_seconds(), sock_read=300)
         return self._session.request(method, url, headers=named, **options)  # type: ignore[arg-type]  # by keyword
 
 
@@ -119,13 +134,15 @@ async def exchange(
     try:
         address = URL(url, encoded=True)  # %2F in a project's path stays as it is
         async with session.request(method, address, **options) as response:
+            session.has_answered = True
             if not response.ok:
                 raise await _refusal(response)
             yield response
     except (ClientError, TimeoutError) as error:
         if isinstance(error.__cause__, CommandError):  # of what gave the body, and not of the server
             raise error.__cause__ from None
-        raise _unreachable(url, error) from error
+        unreachable = _unreachable(url, error)
+        raise (ServerAbsent(str(unreachable)) if session.is_absent else unreachable) from error
 
 
 def _unreachable(url: str, error: Exception) -> ServerUnreachable:

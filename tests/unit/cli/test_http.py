@@ -3,9 +3,11 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from services.cli.errors import CommandError, RefusedByServer, ServerUnreachable, UsageError
+from services.cli.client import connect
+from services.cli.errors import CommandError, RefusedByServer, ServerAbsent, ServerUnreachable, UsageError
 from services.cli.http import ATTEMPTS, api_url, retry_if_limited, retry_if_transient
 from tests.support.gitlab_stub import Answer, Script, answer, imported, problem
+from tests.support.ports import free_ports
 
 
 @pytest.mark.parametrize(
@@ -138,3 +140,27 @@ async def test_the_token_does_not_follow_a_redirect_to_another_host() -> None:
             await client.import_status(7)
     assert "Authorization" in script.asked[0].headers
     assert "Authorization" not in elsewhere.asked[0].headers
+
+
+async def test_a_server_that_has_never_answered_is_not_tried_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (port,) = free_ports(1)
+    async with connect(f"http://127.0.0.1:{port}", "t") as client:
+        with pytest.raises(ServerUnreachable) as early:
+            await client.import_status("a")
+        assert early.value.retryable
+        monkeypatch.setattr(client.session, "_begun", client.session._begun - 5)
+        with pytest.raises(ServerAbsent) as late:
+            await client.import_status("a")
+    assert not late.value.retryable
+
+
+async def test_a_server_that_has_answered_once_is_tried_for_as_long_as_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = Script(imported("finished"))
+    async with script.server() as url, connect(url, "t") as client:
+        await client.import_status("a")
+        monkeypatch.setattr(client.session, "_begun", client.session._begun - 60)
+        assert not client.session.is_absent
