@@ -29,11 +29,31 @@ from services.cli.options import Json
 from shared.errors import CrossdockError, Fault
 
 app = typer.Typer(
-    help="Move whole software projects in and out as GitLab-compatible archives.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001  # typer calls it with the option
+    if asked:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"crossdock {installed('crossdock')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Move whole software projects in and out as GitLab-compatible archives."""
+
+
 app.add_typer(project_commands.app)
 app.add_typer(fleet_commands.app)
 app.add_typer(job_commands.app)

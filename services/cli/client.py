@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -107,6 +108,11 @@ class ImportRequest:
         fields = {key: value for key, value in given.items() if value is not None}
         overrides = {f"override_params[{key}]": value for key, value in (self.overrides or {}).items()}
         return fields | ({"overwrite": "true"} if self.overwrite else {}) | overrides
+
+    def body(self) -> dict[str, object]:
+        """Return the same as members of a JSON document."""
+        flat = dataclasses.replace(self, overrides=None).fields()
+        return {**flat, **({"override_params": dict(self.overrides)} if self.overrides else {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +234,14 @@ class GitLabClient:
         form.add_field("file", file, filename=utf8(name), content_type="application/gzip")
         answer = await self._json_api.call_once(
             "POST", "/projects/import", ImportStatusAnswer, data=form, headers=headers
+        )
+        return ScheduledImport(answer.body, answer.job)
+
+    async def import_remote(self, path: str, body: Mapping[str, object]) -> ScheduledImport:
+        """Have the server fetch an archive: ``path`` and ``body`` are of one of its remote imports."""
+        on, headers = await self._effective_once()
+        answer = await self._json_api.call(
+            "POST", path, ImportStatusAnswer, on=on, json=dict(body), headers=headers
         )
         return ScheduledImport(answer.body, answer.job)
 

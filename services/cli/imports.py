@@ -19,6 +19,7 @@ from services.cli.client import (
 from services.cli.errors import CommandError, RefusedByServer, UsageError, attach_document
 from services.cli.job_operations import newest_error_code, newest_failures
 from services.cli.polling import JobProgressReader, import_states, limit_wait
+from services.cli.remote_source import RemoteSource
 from services.cli.results import (
     ExportState,
     ImportResult,
@@ -60,6 +61,17 @@ async def import_project(
 ) -> ImportResult:
     """Upload ``archive``, and wait for its import at most ``within``, if that is given."""
     scheduled = await upload(client, archive, to)
+    status = scheduled.status
+    if within is not None:
+        status = await follow_import(client, scheduled, within=within)
+    return _imported(status, scheduled.job)
+
+
+async def import_remote(
+    client: GitLabClient, source: RemoteSource, to: ImportRequest, *, within: timedelta | None
+) -> ImportResult:
+    """Have the server fetch an archive, and wait for its import at most ``within``, if that is given."""
+    scheduled = await client.import_remote(source.path, {**source.body, **to.body()})
     status = scheduled.status
     if within is not None:
         status = await follow_import(client, scheduled, within=within)

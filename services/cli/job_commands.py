@@ -93,6 +93,19 @@ def cancel(job: JobNumber, *, server: Server, json: Json = False) -> None:
 
 @app.command()
 @on_server
+def wait(job: JobNumber, *, timeout: Seconds = DAY, server: Server, json: Json = False) -> None:
+    """Wait until a job ends. The exit code is 1 where it fails or is canceled.
+
+    Keys with --json: job (as in GET /api/crossdock/v1/jobs/:id), error, error_code.
+    """
+    from services.cli.job_operations import wait as follow
+
+    within = timedelta(seconds=timeout)
+    with_client(lambda client: follow(client, job, within=within), server, json=json)
+
+
+@app.command()
+@on_server
 def retry(
     job: JobNumber,
     *,

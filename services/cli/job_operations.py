@@ -56,6 +56,12 @@ async def cancel(client: GitLabClient, job: int) -> JobResult:
     return JobResult(job=await JobClient(client).cancel(job))
 
 
+async def wait(client: GitLabClient, job: int, *, within: timedelta) -> JobResult:
+    """Wait for a job at most ``within``. Raises ServerJobFailed where it does not finish."""
+    jobs = JobClient(client)
+    return JobResult(job=await _follow(jobs, await jobs.find(job), within))
+
+
 async def retry(client: GitLabClient, job: int, *, within: timedelta | None) -> JobResult:
     """Retry a job, and wait for the new one at most ``within``, if that is given."""
     jobs = JobClient(client)

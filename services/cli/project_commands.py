@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -35,7 +36,12 @@ ProjectArgument: TypeAlias = Annotated[
 @on_server
 def import_(  # noqa: PLR0913  # the options of a command
     file: Annotated[
-        Path, typer.Argument(help="An archive that ends in .gz, - for stdin.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="FILE|URL|s3://BUCKET/KEY",
+            help="An archive that ends in .gz, - for stdin; or where the server fetches it from.",
+            show_default=False,
+        ),
     ],
     *,
     path: Annotated[str, typer.Option(help="group/name of the new project.", show_default=False)],
@@ -55,9 +61,12 @@ def import_(  # noqa: PLR0913  # the options of a command
     timeout: Seconds = DAY,
     json: Json = False,
 ) -> None:
-    """Upload an archive as a new project.
+    """Import an archive as a new project.
 
-    Standard input and FIFOs are sent as they come, and only once: a connection that breaks ends the command.
+    A file is uploaded. Standard input and FIFOs are sent as they come, and only once: a connection that
+    breaks ends the command. What is at an https:// address, or in a bucket, is fetched by the server; for a
+    bucket the keys and the region are those of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, and
+    are sent to it.
 
     Keys with --json: project (id, path_with_namespace), job (its number, null at a GitLab), state, error,
     error_code (null where a GitLab's import failed), failed_relations (relation_name, line_number,
@@ -65,6 +74,7 @@ def import_(  # noqa: PLR0913  # the options of a command
     """
     from services.cli import imports
     from services.cli.people import read_map
+    from services.cli.remote_source import remote_source
 
     text = None if people is None else read_map(people)
 
@@ -72,7 +82,9 @@ def import_(  # noqa: PLR0913  # the options of a command
         to = imports.import_request(path, name=name, overwrite=overwrite, override=override or ())
         to = replace(to, people=text, import_members=members)
         within = timedelta(seconds=timeout) if wait else None
-        return await imports.import_project(client, file, to, within=within)
+        if source := remote_source(file):
+            return await imports.import_remote(client, source, to, within=within)
+        return await imports.import_project(client, Path(file), to, within=within)
 
     with_client(work, server, json=json)
 
@@ -202,6 +214,8 @@ def export(
     async def work(client: GitLabClient) -> Result:
         if json and output == "-":
             raise UsageError("--json and --output - would both write to stdout: name a file")
+        if output == "-" and sys.stdout.isatty():
+            raise UsageError("standard output is a terminal: an archive would go there; name a file")
         target = None if output == "-" else Path(output)
         within = timedelta(seconds=timeout)
         return await export_project(

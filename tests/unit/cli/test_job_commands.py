@@ -12,7 +12,7 @@ from services.cli import exports, imports
 from services.cli.client import ImportRequest
 from services.cli.errors import JobFailed, RefusedByServer
 from services.cli.job_commands import Kind, State
-from services.cli.job_operations import cancel, job_status, list_jobs, retry, retry_failed
+from services.cli.job_operations import cancel, job_status, list_jobs, retry, retry_failed, wait
 from services.cli.polling import JobProgressReader
 from services.cli.results import JobResult
 from services.cli.terminal import Measure, ObjectCounts
@@ -309,3 +309,19 @@ async def test_a_dry_run_shows_which_jobs_would_be_retried(
     async with Script(_page([9, 8], None)).server() as url:
         assert await run_beside(monkeypatch, "retry-failed", "--dry-run", "--url", url, "--token", "t") == 0
     assert "2 jobs would be retried: 9, 8" in capsys.readouterr().out
+
+
+async def test_a_job_is_waited_for_until_it_ends() -> None:
+    script = Script(answer(job("queued")), answer(job("running")), answer(job("finished")))
+    async with script.client() as client:
+        assert (await wait(client, 5, within=SOON)).job.state == "finished"
+    assert {each.target for each in script.asked} == {f"{OWN}/jobs/5"}
+
+
+async def test_a_job_that_fails_ends_the_wait_with_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script(answer(job("failed")), answer(job("failed")))
+    async with script.server() as url:
+        assert await run_beside(monkeypatch, "wait", "1", "--json", "--url", url, "--token", "t") == 1
+    assert json.loads(capsys.readouterr().out)["job"]["state"] == "failed"

@@ -114,3 +114,19 @@ def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("CROSSDOCK_PORT", "1")
     assert settings(port=2).port == 2
     assert settings(port=None).port == 1
+
+
+@pytest.mark.parametrize("asked", ["--version", "-h"])
+def test_the_usual_short_questions_are_answered(
+    asked: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert crossdock(monkeypatch, asked) == 0
+    assert "crossdock" in capsys.readouterr().out
+
+
+def test_an_archive_is_not_written_to_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert crossdock(monkeypatch, "export", "a", "-o", "-", "--token", "t") == 2
+    assert "is a terminal" in capsys.readouterr().err
