@@ -38,9 +38,14 @@ FROM held, unnest($9::text[], $10::int[], $11::int[], $12::bytea[])
     WITH ORDINALITY AS each (list, items, size, body, rank)"""
 
 
-# The pages of the last import of the same repository that has kept them.
-_EARLIER = """SELECT before.id FROM jobs now JOIN jobs before ON before.project_id = now.project_id
+# The last import of the same repository that has kept its pages, into the project or one that it replaces.
+_EARLIER = """SELECT before.id FROM jobs now
+LEFT JOIN projects replaced ON replaced.id <> now.project_id
+    AND lower(replaced.path) = lower(substring(now.payload ->> 'replaces' FROM '[^/]*$'))
+    AND replaced.namespace_id = (SELECT namespace_id FROM projects WHERE id = now.project_id)
+JOIN jobs before ON before.project_id IN (now.project_id, replaced.id)
     AND before.payload #> '{github,repository_id}' = now.payload #> '{github,repository_id}'
+    AND before.payload #> '{github,api}' = now.payload #> '{github,api}'
 WHERE now.id = $1 AND before.id < now.id AND before.kind = now.kind AND before.state = 'finished'
     AND EXISTS (SELECT FROM github_pages WHERE job_id = before.id) ORDER BY before.id DESC LIMIT 1"""
 

@@ -110,14 +110,15 @@ class GitHubOrder:
     """Which repository of a GitHub is imported. It is no secret, and stays with the job when it has ended.
 
     ``full_name`` is ``owner/repo``, as GitHub told it when the import was ordered. ``repository_id`` is its
-    number, by which it is asked for, so that a new name does no harm. ``page_size`` is GitLab's
-    ``pagination_limit``: how many items a page has, 1 to 100. With ``keeps_pages`` what was fetched stays
-    when the import has finished, so that the next one of the same repository into the same project asks only
-    for what has changed.
+    number, by which it is asked for, so that a new name does no harm, and ``api`` is where. ``page_size`` is
+    GitLab's ``pagination_limit``: how many items a page has, 1 to 100. With ``keeps_pages`` what was fetched
+    stays when the import has finished, so that the next one of the same repository into the same project, or
+    in its place, asks only for what has changed.
     """
 
     full_name: str
     repository_id: int
+    api: str = ""
     stages: GitHubStages = field(default_factory=GitHubStages)
     page_size: int = 100
     keeps_pages: bool = False

@@ -44,6 +44,7 @@ class GitHubSource:
     """A repository of a GitHub, by its number, and the token to read it with.
 
     ``address`` is that of the GitHub's web site, None for github.com. ``page_size`` is that of lists.
+    ``keeps_pages`` is as in the order of the job.
     """
 
     address: str | None
@@ -51,6 +52,7 @@ class GitHubSource:
     token: str = field(repr=False)
     stages: GitHubStages = field(default_factory=GitHubStages)
     page_size: int = 100
+    keeps_pages: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +98,10 @@ class GitHubRepositories:
             order=GitHubOrder(
                 full_name=described.full_name,
                 repository_id=source.repository_id,
+                api=str(api),
                 stages=source.stages,
                 page_size=source.page_size,
+                keeps_pages=source.keeps_pages,
             ),
         )
 

@@ -378,6 +378,33 @@ async def test_people_of_the_map_of_the_project_are_the_authors(hub: GitHubDock)
     assert issue["notes"][0]["note"] == "*Created by: eve*\n\nNot mapped"
 
 
+async def test_an_import_that_overwrites_another_of_the_repository_asks_only_for_what_has_changed(
+    hub: GitHubDock,
+) -> None:
+    repository = hub.everything()
+    first = await hub.dock.attempt(await hub.ordered(repository, keeps_pages=True))
+    assert first.error is None
+    before = records(files(await hub.dock.run_export()), "issues")
+    repository.issues[0].comment("later")
+    limit = hub.github.limit
+    assert limit
+    left = limit.remaining
+    project = await hub.dock.add_project("new")
+    order = await hub.ordered(repository, project_id=project, replaces="ann/p", keeps_pages=True)
+    again = await hub.dock.attempt(order)
+    assert (again.error, await hub.dock.failures(again)) == (None, [])
+    # The page of issues, the timelines of the issue and of one that mentions it; the rest has no tags: the
+    # repository, and two protections.
+    assert left - limit.remaining == 6
+    out = files(await hub.dock.run_export(project_id=project))
+    issues = records(out, "issues")
+    assert issues[0]["notes"][-1]["note"].endswith("later")
+    assert issues[1]["notes"] == before[1]["notes"]
+    assert len(records(out, "merge_requests")) == 4
+    kept = await hub.dock.pool.fetchval("SELECT array_agg(DISTINCT job_id) FROM github_pages")
+    assert kept == [again.job.id]
+
+
 @pytest.mark.parametrize(
     "held",
     [

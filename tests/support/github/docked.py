@@ -71,15 +71,30 @@ class GitHubDock:
         with_commits(made, self.root, files)
         return made
 
-    async def ordered(self, repository: Repository, *, token: str = TOKEN, **stages: bool) -> Job:
+    async def ordered(
+        self,
+        repository: Repository,
+        *,
+        token: str = TOKEN,
+        project_id: int = 1,
+        replaces: str | None = None,
+        keeps_pages: bool = False,
+        **stages: bool,
+    ) -> Job:
+        """Enqueue an import of a repository."""
         address = ApiAddress(URL(self.github.site.api), token)
         order = ImportOrder(
             source=RemoteSource(url=address.write(), form=SourceForm.GITHUB),
             github=GitHubOrder(
-                full_name=repository.path, repository_id=repository.stamp.id, stages=GitHubStages(**stages)
+                full_name=repository.path,
+                repository_id=repository.stamp.id,
+                api=self.github.site.api,
+                stages=GitHubStages(**stages),
+                keeps_pages=keeps_pages,
             ),
+            replaces=replaces,
         )
-        return await jobs.enqueue(self.dock.pool, order, project_id=1, user_id=1, correlation_id="c")
+        return await jobs.enqueue(self.dock.pool, order, project_id=project_id, user_id=1, correlation_id="c")
 
     async def move_to_group(self) -> None:
         """Give the project to a group, which has members."""

@@ -46,6 +46,7 @@ def read_github_source(reader: ParameterReader) -> GitHubSource:
         token=token,
         stages=stages,
         page_size=_page_size(reader),
+        keeps_pages=reader.boolean("keep_pages", default=False) or False,
     )
 
 

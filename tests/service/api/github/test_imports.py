@@ -29,7 +29,7 @@ async def test_a_project_is_created_and_its_import_ordered(
     job = await job_of(api, answer)
     url = ApiAddress(URL(github.site.api), TOKEN).write()
     source = RemoteSource(url=url, form=SourceForm.GITHUB)
-    order = GitHubOrder(full_name="octo/Hello.World", repository_id=repository.stamp.id)
+    order = GitHubOrder(full_name="octo/Hello.World", repository_id=repository.stamp.id, api=github.site.api)
     assert opened(job) == ImportOrder(source=source, github=order)
     assert answer.headers["X-Crossdock-Job"] == str(job.id)
     project = (await api.get(f"/projects/{job.project_id}", by="ann")).body
@@ -79,6 +79,16 @@ async def test_a_map_of_people_comes_with_it(api: Api, github: GitHub, repositor
     stored = await find_map_for(api.pool, answer.body["id"])
     assert stored is not None
     assert stored.people.rows[0].gitlab_username == "jane"
+
+
+@pytest.mark.parametrize(("given", "keeps"), [({}, False), ({"keep_pages": "true"}, True)])
+async def test_what_github_answers_is_kept_where_that_is_wanted(
+    api: Api, github: GitHub, repository: Repository, given: dict[str, object], *, keeps: bool
+) -> None:
+    order = opened(await job_of(api, await create(api, asking(github, repository, **given))))
+    assert isinstance(order, ImportOrder)
+    assert order.github is not None
+    assert order.github.keeps_pages is keeps
 
 
 async def test_a_new_name_is_name_and_path(api: Api, github: GitHub, repository: Repository) -> None:
