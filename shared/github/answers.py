@@ -188,16 +188,20 @@ class ReviewComment(Struct, frozen=True):
 
 
 class Collaborator(Struct, frozen=True):
-    """Who was given a role in the repository; organisations have roles of their own."""
+    """Who was given a role in the repository; organisations have roles of their own.
+
+    The public e-mail is not in GitHub's list: it comes where an account is asked for by itself.
+    """
 
     id: int
     login: str
     role_name: str
+    email: str | None = None
 
     @property
     def user(self) -> User:
         """The account."""
-        return User(self.id, self.login)
+        return User(self.id, self.login, email=self.email)
 
 
 class Enabled(Struct, frozen=True):

@@ -113,6 +113,7 @@ class Fetcher:
         if stages.collaborators_import and self._limits.may_have_members and repository.permissions.push:
             await self._list(lists.COLLABORATORS)
             await self._list(lists.OUTSIDE)
+            await self._of_each(lists.COLLABORATORS, self._accounts)
         if repository.has_issues:
             await self._list(lists.ISSUES)
         if not stages.single_endpoint_notes_import:
@@ -162,7 +163,7 @@ class Fetcher:
     async def _come(
         self, wanted: RemoteList, cursor: str | None, seen: Mapping[str, SeenPage]
     ) -> AsyncGenerator[Page, None]:
-        path = f"{self._base}{wanted.path}"
+        path = f"{self._base if wanted.is_of_repository else ''}{wanted.path}"
         if wanted.is_record:
             yield Page((await self._client.record(path),), None, None)
             return
@@ -248,6 +249,12 @@ class Fetcher:
         async with aclosing(self._pages.pages(of.name)) as pages:
             async for items in pages:
                 await fetch(items)
+
+    async def _accounts(self, collaborators: Sequence[Raw]) -> None:
+        wanted = {each.name: each for each in map(lists.account_of, collaborators)}
+        known = await self._known(wanted.values())
+        for name, account in wanted.items():
+            await self._list(account, known[name])
 
     async def _issues(self, items: Sequence[Raw]) -> None:
         numbers = _once(peek(item).number for item in items if not is_pull_request(item))

@@ -31,6 +31,7 @@ def _nothing(_items: Iterable[Raw]) -> Counter[ObjectType]:
 class RemoteList:
     """A list, or a record, which is taken for a list of one; ``count`` says what its items are.
 
+    One that is not of the repository has the whole path.
     ``parts`` is the pattern of the names of other lists that its items are kept as, if they are.
     """
 
@@ -38,6 +39,7 @@ class RemoteList:
     path: str
     count: Count = _nothing
     is_record: bool = False
+    is_of_repository: bool = True
     parts: str | None = None
 
 
@@ -49,6 +51,7 @@ class Peek(Struct):
 
     id: _Number = 0
     number: _Number = 0
+    login: str = ""
     name: str = ""
     event: str = ""
     updated_at: str = ""
@@ -124,6 +127,13 @@ def review_comments_of(number: int) -> RemoteList:
     return RemoteList(name, f"/{name}", _all_are(ObjectType.DIFF_NOTE))
 
 
+def account_of(collaborator: Raw) -> RemoteList:
+    """Give the account of a collaborator, which tells the public e-mail."""
+    seen = peek(collaborator)
+    path = f"/users/{quote(seen.login, safe='')}"
+    return RemoteList(f"accounts/{seen.id}", path, is_record=True, is_of_repository=False)
+
+
 def protection_of(place: int, branch: str = "") -> RemoteList:
     """Give the protection of the branch that is the ``place``-th of its list: names may be of any length."""
     path = f"/branches/{quote(branch, safe='')}/protection"
@@ -178,6 +188,8 @@ def subject_of(name: str) -> tuple[ObjectType, dict[str, int | str]]:
     of, number, *part = name.split("/")
     if of == "protections":
         return ObjectType.PROTECTED_BRANCH, {}
+    if of == "accounts":
+        return ObjectType.COLLABORATOR, {"id": int(number)}
     if of == "pulls" and part == ["comments"]:
         return ObjectType.DIFF_NOTE, {"noteable_iid": int(number)}
     return _SUBJECTS_OF_PARTS[part[0]], {"noteable_iid": int(number)}

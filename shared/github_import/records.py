@@ -7,10 +7,11 @@ from contextlib import aclosing
 from functools import partial
 from typing import TypeVar
 
+import msgspec
 from msgspec import Raw, Struct
 
 from shared.github.access import map_collaborators, map_protected_branch, must_resolve_discussions
-from shared.github.answers import Repository
+from shared.github.answers import UNREADABLE, Repository
 from shared.github.issues import IssueMapper
 from shared.github.lists import Catalogue, ReleaseMapper, map_labels, map_milestones
 from shared.github.merge_requests import PullRequestAnswers, PullRequestMapper
@@ -115,9 +116,20 @@ class RelationLines:
         outside = [peek(item).id async for items in self._items(lists.OUTSIDE.name) for item in items]
         async for items in self._items(lists.COLLABORATORS.name):
             tally = Tally()
-            for record in map_collaborators(items, self._origin, tally, outside=frozenset(outside)):
+            people = [await self._with_email(item) for item in items]
+            for record in map_collaborators(people, self._origin, tally, outside=frozenset(outside)):
                 yield record_line(record)
             await self._count(tally)
+
+    async def _with_email(self, collaborator: Raw) -> Raw:
+        """Give a collaborator with the public e-mail, by which alone a GitLab finds a person."""
+        account = await self._pages.first(lists.account_of(collaborator).name)
+        try:
+            members = msgspec.json.decode(collaborator, type=dict[str, Raw])
+            told = msgspec.json.decode(account or b"{}", type=dict[str, Raw])
+        except UNREADABLE:  # a failure when it is mapped
+            return collaborator
+        return Raw(msgspec.json.encode(members | {"email": told.get("email", Raw(b"null"))}))
 
     async def _protected_branches(self, repository: Repository) -> Lines:
         async for place, name in self._branches():

@@ -228,12 +228,16 @@ async def test_a_project_of_a_personal_namespace_gets_no_members(hub: GitHubDock
 
 async def test_members_come_into_a_project_of_a_group(hub: GitHubDock) -> None:
     await hub.move_to_group()
+    hub.github.user("write", email="write@example.com")
     imported = await hub.run(hub.everything(), collaborators_import=True)
     (failure,) = await hub.dock.failures(imported)
     assert failure.relation == "collaborator"
     out = files(await hub.dock.run_export())
     levels = {each["user"]["username"]: each["access_level"] for each in records(out, "project_members")}
     assert levels == {"triage": 20, "write": 30, "maintain": 40, "admin": 50}
+    users = [each["user"] for each in records(out, "project_members")]
+    emails = {each["username"]: each["public_email"] for each in users}
+    assert emails == dict.fromkeys(levels) | {"write": "write@example.com"}
 
 
 @pytest.mark.parametrize(
