@@ -24,7 +24,7 @@ from shared.people.people_map import PeopleMap
 from shared.projects import people_maps
 from shared.projects.content import ProjectGone
 from shared.remote.client import RemoteClient
-from shared.remote.errors import BlockedUrl, Reason
+from shared.remote.errors import SchemeRefused
 from shared.restore.git_events import GitSource
 from shared.settings.application import ApplicationSettings
 from shared.settings.archive_limits import LimitsProvider
@@ -84,7 +84,9 @@ class GitHubOpener:
         progress.begin(Phase.FETCHING)
         fetcher = Fetcher(client, pages, order.github, limits=limits, progress=progress)
         repository = await fetcher.fetch()
-        origin = self._origin(job, repository, place, people=await self._people(job.project_id))
+        web = str(_trusted(remote.parse(repository.html_url), address).origin())
+        people = await self._people(job.project_id)
+        origin = self._origin(job, repository, place, web=web, people=people)
         return GitHubSource(
             git=self._git(job, remote, address, repository, place),
             pages=pages,
@@ -111,11 +113,11 @@ class GitHubOpener:
             has_wiki=repository.has_wiki,
         )
 
-    def _origin(self, job: Job, repository: Repository, place: _Place, *, people: People) -> Origin:
+    def _origin(self, job: Job, repository: Repository, place: _Place, *, web: str, people: People) -> Origin:
         return Origin(
             repository_id=repository.id,
             full_name=repository.full_name,
-            web_url=repository.html_url.removesuffix(f"/{repository.full_name}"),
+            web_url=web,
             project_url=f"{self._base_url}/{place.full_path}",
             people=people,
             now=job.created_at,
@@ -137,11 +139,13 @@ class GitHubOpener:
         )
 
 
-def _with_token(url: URL, address: ApiAddress) -> str:
-    """Give the address of the repository with the token as its user, as GitHub takes it.
-
-    A server whose API is asked by TLS gets the token by nothing else.
-    """
+def _trusted(url: URL, address: ApiAddress) -> URL:
+    """Give an address that gets the token: by TLS where the API is asked by that. Raises BlockedUrl."""
     if address.api.scheme == "https" and url.scheme != "https":
-        raise BlockedUrl(Reason.URI_INVALID)
-    return str(url.with_user(address.token).with_password(""))
+        raise SchemeRefused(("https",))
+    return url
+
+
+def _with_token(url: URL, address: ApiAddress) -> str:
+    """Give the address of the repository with the token as its user, as GitHub takes it."""
+    return str(_trusted(url, address).with_user(address.token).with_password(""))

@@ -53,5 +53,5 @@ async def test_answers_of_any_form_are_known_errors_or_failures(
 async def test_a_repository_of_any_form_is_a_known_error(hub: GitHubDock, body: bytes) -> None:
     repository = hub.everything()
     hub.github.say(f"^/repositories/{repository.stamp.id}$", body)
-    imported = await hub.run(repository)
+    imported = await hub.run(repository, attachments_import=True)
     assert imported.error is not None
