@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +16,7 @@ from shared.github.errors import RateLimited, RecordMissing, TokenRefused
 from shared.github_import import fetcher as fetching
 from shared.github_import.expiry import PageExpiry
 from shared.github_import.fetcher import Fetcher, FetchLimits
-from shared.github_import.pages import PageStore
+from shared.github_import.pages import FetchedPage, PageStore
 from shared.jobs import store
 from shared.jobs.models import (
     GitHubOrder,
@@ -33,6 +34,7 @@ from tests.support.github.records import Stamp
 from tests.support.github.repositories import Protection, Repository
 from tests.support.github.samples import everything
 from tests.support.jobs import claimed
+from tests.support.waiting import until_locked
 
 LIMITS = FetchLimits(size=0, pages=100_000, may_have_members=True)
 
@@ -268,6 +270,19 @@ async def test_nothing_is_kept_for_a_job_that_has_ended_and_what_was_kept_goes(
     assert await pool.fetchval("SELECT count(*) FROM github_pages") == 0
     with pytest.raises(LeaseLost):
         await attempts.fetch()
+    assert await pool.fetchval("SELECT count(*) FROM github_pages") == 0
+
+
+async def test_a_page_that_comes_while_its_job_is_canceled_is_not_kept(pool: Pool, lease: Lease) -> None:
+    """Without the lock it would be committed behind the deletion, and stay."""
+    page = FetchedPage(list="labels", number=0, items=[msgspec.Raw(b"{}")])
+    async with pool.acquire() as db:
+        async with db.transaction():
+            assert await store.cancel(db, lease.job_id)
+            adding = asyncio.create_task(PageStore(pool, lease).add(page))
+            await until_locked(pool)
+        with pytest.raises(LeaseLost):
+            await adding
     assert await pool.fetchval("SELECT count(*) FROM github_pages") == 0
 
 
