@@ -21,6 +21,9 @@ from shared.gitlab.record_json import day, moment
 from shared.gitlab.records import LabelRecord, LinkRecord, MilestoneRecord, ProjectRecord, ReleaseRecord
 from shared.gitlab.visibility import Visibility
 
+MOST = 20_000
+"""Labels, and milestones, that issues may refer to."""
+
 _LONGEST_NAME = 255
 _COLOR = re.compile(r"[0-9a-fA-F]{3}|[0-9a-fA-F]{6}")
 
@@ -29,7 +32,7 @@ _COLOR = re.compile(r"[0-9a-fA-F]{3}|[0-9a-fA-F]{6}")
 class Catalogue:
     """The labels by name and the milestones by number and title, to which issues refer.
 
-    It holds all of a repository: about a kilobyte for each; what many repositories have is hundreds.
+    It holds the first 20,000 of each, in about a kilobyte for one; what many repositories have is hundreds.
     """
 
     labels: dict[str, LabelRecord] = field(default_factory=dict)
@@ -48,13 +51,19 @@ class Catalogue:
         """Give the milestone that has this title now."""
         return self.titles.get(without_nul(title).strip())
 
-    def add_label(self, label: LabelRecord) -> None:
-        """Take a label that was mapped."""
-        self.labels[label.title] = label
+    def add_label(self, label: LabelRecord) -> bool:
+        """Take a label that was mapped; tell whether there was place for it."""
+        has_place = len(self.labels) < MOST
+        if has_place:
+            self.labels[label.title] = label
+        return has_place
 
-    def add_milestone(self, milestone: MilestoneRecord) -> None:
-        """Take a milestone that was mapped."""
-        self.milestones[milestone.iid] = self.titles[milestone.title] = milestone
+    def add_milestone(self, milestone: MilestoneRecord) -> bool:
+        """Take a milestone that was mapped; tell whether there was place for it."""
+        has_place = len(self.milestones) < MOST
+        if has_place:
+            self.milestones[milestone.iid] = self.titles[milestone.title] = milestone
+        return has_place
 
 
 def map_project(

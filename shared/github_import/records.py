@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TypeVar
@@ -13,10 +13,11 @@ from msgspec import Raw, Struct
 from shared.github.access import map_collaborators, map_protected_branch, must_resolve_discussions
 from shared.github.answers import UNREADABLE, Repository
 from shared.github.issues import IssueMapper
+from shared.github.lists import MOST as MOST_NAMED
 from shared.github.lists import Catalogue, ReleaseMapper, map_labels, map_milestones
 from shared.github.merge_requests import PullRequestAnswers, PullRequestMapper
 from shared.github.origin import Origin
-from shared.github.statistics import Mapped, MappingFailure, Tally
+from shared.github.statistics import Mapped, MappingFailure, ObjectType, Tally
 from shared.github.texts import without_nul
 from shared.github_import import lists
 from shared.github_import.lists import is_pull_request, peek
@@ -90,7 +91,8 @@ class RelationLines:
         async for items in self._items(lists.LABELS.name):
             tally = Tally()
             for record in map_labels(items, self._origin, tally):
-                self._catalogue.add_label(record)
+                if not self._catalogue.add_label(record):
+                    await self._fail(_unlinked(ObjectType.LABEL, {"title": record.title}))
                 yield record_line(record)
             await self._count(tally)
 
@@ -98,7 +100,8 @@ class RelationLines:
         async for items in self._items(lists.MILESTONES.name):
             tally = Tally()
             for record in map_milestones(items, self._origin, tally):
-                self._catalogue.add_milestone(record)
+                if not self._catalogue.add_milestone(record):
+                    await self._fail(_unlinked(ObjectType.MILESTONE, {"iid": record.iid}))
                 yield record_line(record)
             await self._count(tally)
 
@@ -228,6 +231,12 @@ class RelationLines:
                 },
             )
         )
+
+
+def _unlinked(kind: ObjectType, identifiers: Mapping[str, int | str]) -> MappingFailure:
+    return MappingFailure(
+        kind, identifiers, _ERROR, f"nothing refers to it: it is behind the first {MOST_NAMED}"
+    )
 
 
 def _is_new(number: int, known: Iids) -> bool:

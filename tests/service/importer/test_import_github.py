@@ -119,6 +119,22 @@ async def test_an_issue_that_a_list_has_twice_comes_once(hub: GitHubDock) -> Non
     assert len(records(out, "merge_requests")) == 1
 
 
+async def test_labels_and_milestones_that_are_too_many_are_there_and_referred_to_by_nothing(
+    hub: GitHubDock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.github.lists.MOST", 1)
+    repository = hub.repository()
+    repository.issue("One", labels=["a", "b"], milestone=repository.milestone("1"))
+    repository.milestone("2")
+    imported = await hub.run(repository)
+    failures = await hub.dock.failures(imported)
+    assert [each.relation for each in failures] == ["label", "milestone"]
+    out = files(await hub.dock.run_export())
+    assert (len(records(out, "labels")), len(records(out, "milestones"))) == (2, 2)
+    (issue,) = records(out, "issues")
+    assert [link["label"]["title"] for link in issue["label_links"]] == ["a"]
+
+
 async def test_lfs_objects_are_counted(hub: GitHubDock) -> None:
     repository = hub.repository(**{"a.bin": pointer(b"large"), "b.bin": pointer(b"gone")})
     lfs = GitLfs(hub.git, {oid_of(b"large"): b"large"})
