@@ -150,8 +150,8 @@ async def test_a_job_that_waits_for_the_limit_goes_on_by_itself(hub: GitHubDock)
     pool, limit = hub.dock.pool, hub.github.limit
     assert limit
     limit.remaining = 60
+    job = await hub.ordered(hub.everything())
     async with working(hub):
-        job = await hub.ordered(hub.everything())
         await until_row(pool, "SELECT error_code = 'github_limit' FROM jobs WHERE id = $1", job.id)
         waiting = await pool.fetchrow("SELECT state, attempt, worker, not_before - now() AS wait FROM jobs")
         assert waiting is not None
@@ -444,8 +444,8 @@ async def test_a_canceled_import_ends_by_its_next_heartbeat_and_leaves_nothing(
     repository = hub.everything()
     picture = hub.github.attachment("/user-attachments/assets/0b1c", b"picture")
     repository.issue("One", body=f"![x]({picture})")
-    async with working(hub):
-        job = await hub.ordered(repository, attachments_import=True)
+    job = await hub.ordered(repository, attachments_import=True)
+    async with working(hub):  # it looks for a job at its start, and is woken by nobody later
         async with asyncio.timeout(30):
             await hold.reached.wait()
         assert await jobs.cancel(pool, job.id)
