@@ -28,6 +28,7 @@ from tests.benchmarks.measures import (
     polling,
     price,
     reimport,
+    repository,
     simulated,
     tiny,
     workers,
@@ -52,6 +53,7 @@ _LONG: dict[str, Measure] = {
     "workers": workers.measure,
     "index": index.measure,
     "github": hub.measure,
+    "repository": repository.measure,
     "codec": codec.measure,
     "price": price.measure,
 }
