@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from shared.accounts.models import AccessLevel
+from shared.jobs.models import ImportOrder, JobKind
 from shared.projects import store
 from tests.support.api import Api
 from tests.support.github.github import TOKEN, GitHub
@@ -55,6 +56,15 @@ async def test_a_project_that_is_no_import_from_github_is_not_found(api: Api) ->
     for number in (empty, 10**17, 0, "", None):
         answer = await cancel(api, number)
         assert (answer.status, answer.body) == (404, {"message": "404 Not found"})
+
+
+async def test_an_import_of_another_kind_is_not_canceled(api: Api) -> None:
+    user = await api.user("eve")
+    project = await api.project(user)
+    job = await api.job(project, user, ImportOrder())
+    answer = await cancel(api, project.id, by="eve")
+    assert (answer.status, answer.body) == (404, {"message": "404 Not found"})
+    assert (await api.newest(project, JobKind.IMPORT)).state is job.state
 
 
 @pytest.mark.parametrize(
