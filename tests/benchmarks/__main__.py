@@ -19,7 +19,7 @@ from tests.benchmarks.measures import (
     codec,
     download,
     files,
-    hub,
+    github,
     idle,
     index,
     many,
@@ -52,7 +52,7 @@ _SHORT: dict[str, Measure] = {
 _LONG: dict[str, Measure] = {
     "workers": workers.measure,
     "index": index.measure,
-    "github": hub.measure,
+    "github": github.measure,
     "repository": repository.measure,
     "codec": codec.measure,
     "price": price.measure,
