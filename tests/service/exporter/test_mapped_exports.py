@@ -272,3 +272,28 @@ async def test_a_project_of_too_many_people_is_not_exported_with_a_map(
     monkeypatch.setattr(appearances, "MOST", 1)
     with pytest.raises(CrossdockError, match="over 1 people"):
         await dock.run_export()
+
+
+async def test_an_attempt_that_is_canceled_half_way_leaves_nothing_and_the_next_maps(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await imported(dock)
+    await map_people(dock, JANE)
+    job = await dock.order_export()
+    lease, reached = await claimed(dock.pool, job), asyncio.Event()
+
+    async def stuck(*_: object) -> bytes:
+        reached.set()
+        await asyncio.Event().wait()
+        return b""
+
+    with monkeypatch.context() as patched:
+        patched.setattr(people_mapper, "make_manifest_digest", stuck)
+        attempt = asyncio.create_task(dock.exporter.run(job, lease, Progress()))
+        await reached.wait()
+        attempt.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await attempt
+    assert users(await dock.exported(job, lease))[0] == (7, "jane.doe", "jane@example.org")
+    await dock.pool.execute("UPDATE snapshots SET read_until = now() - interval '1 minute'")
+    assert await Collector(dock.pool, dock.store, grace=timedelta(0)).collect_snapshots() == 1
