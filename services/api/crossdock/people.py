@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from services.api.gitlab.requests.people import read_people
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller
 from services.api.http.errors import ParametersInvalid
+from services.api.http.large_fields import read_fields
 from services.api.http.parameters import ParameterReader
 from services.api.http.places import holder_of
 from services.api.http.responses import json_response
@@ -90,15 +92,14 @@ class PeopleMapHandlers:
         if _wants_csv(request):
             if not found.is_whole:
                 raise Denied
-            body = writing.header() + b"".join(map(writing.line, found.stored.people.rows))
-            return web.Response(body=body, headers=_CSV)
+            return web.Response(body=await asyncio.to_thread(_csv, found.stored.people), headers=_CSV)
         return json_response(map_entity(found))
 
     async def replace(self, request: web.Request) -> web.Response:
         """PUT .../people: sets the map; with ``dry_run`` it only tells what the map would do."""
         uses, owner = use_cases(request).people, await self._owner(request)
         given = await parameters(request)
-        people, is_dry = _people(given), _is_dry(given)
+        people, is_dry = await read_fields(_people, given, given), _is_dry(given)
         if is_dry and owner.project_id is not None:
             preview = await uses.preview(owner, people, holder=holder_of(request))
             return json_response(preview_entity(people, preview))
@@ -117,6 +118,10 @@ class PeopleMapHandlers:
         uses, reference = use_cases(request).people, request.match_info["id"]
         find = uses.find_project if self.of_project else uses.find_namespace
         return await find(find_caller(request), reference)
+
+
+def _csv(people: PeopleMap) -> bytes:
+    return writing.header() + b"".join(map(writing.line, people.rows))
 
 
 def _people(given: Mapping[str, object]) -> PeopleMap:

@@ -13,6 +13,7 @@ from services.api.gitlab.requests.github_imports import (
 )
 from services.api.http.bodies import parameters
 from services.api.http.caller import require_caller
+from services.api.http.large_fields import read_fields
 from services.api.http.responses import job_header, json_response
 from services.api.use_cases import use_cases
 from shared.errors import Denied
@@ -20,7 +21,8 @@ from shared.errors import Denied
 
 async def create(request: web.Request) -> web.Response:
     """POST /import/github."""
-    caller, wanted = require_caller(request), read_github_import(await parameters(request))
+    caller, given = require_caller(request), await parameters(request)
+    wanted = await read_fields(read_github_import, given, given)
     imports = use_cases(request).github_imports
     scheduled = await imports.create(caller, wanted, origin=origin_of(request))
     entity = github_import(scheduled.project, scheduled.job)

@@ -18,6 +18,7 @@ from services.api.gitlab.requests.projects import read_git_import
 from services.api.gitlab.upload_forms import receive_upload
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller, require_caller
+from services.api.http.large_fields import read_fields
 from services.api.http.responses import job_header, json_response
 from services.api.use_cases import use_cases
 from shared.accounts.models import AccessLevel
@@ -48,7 +49,8 @@ async def _create_remote(
     request: web.Request, read: Callable[[Mapping[str, object]], tuple[ImportRequest, ArchiveSource]]
 ) -> web.Response:
     caller = require_caller(request)
-    import_request, source = read(await parameters(request))
+    given = await parameters(request)
+    import_request, source = await read_fields(read, given, given)
     imports = use_cases(request).remote_imports
     return _import_answer(await imports.schedule(caller, import_request, source, origin=origin_of(request)))
 

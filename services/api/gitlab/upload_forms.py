@@ -17,6 +17,7 @@ from services.api.http.caller import find_caller, require_caller, require_token,
 from services.api.http.endpoint import is_upload
 from services.api.http.errors import ParametersInvalid
 from services.api.http.form_data import FieldCollector, FormEvent, file_name, form_parser
+from services.api.http.large_fields import read_fields
 from services.api.http.nesting import nest
 from services.api.http.parameters import text
 from services.api.http.responses import CONTENT_DIGEST
@@ -58,7 +59,7 @@ async def receive_upload(
         try:
             form = await stack.enter_async_context(_receive(request))
             await _apply_sudo(request, form.fields)
-            result = read(form)
+            result = await read_fields(read, form, form.fields)
         except ParametersInvalid:
             await use_cases(request).imports.uncount(_quota(admission, refusal))
             raise

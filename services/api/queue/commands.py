@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from services.api.gitlab.requests.exports import read_order
 from services.api.gitlab.requests.github_imports import read_github_source
 from services.api.gitlab.requests.imports import read_import, read_remote, read_s3
+from services.api.http.large_fields import read_fields
 from services.api.http.parameters import ParameterReader
 from services.api.queue.models import Command, Effect
 from shared.database.pool import Connection
@@ -30,7 +32,8 @@ class ImportCommand:
 
     async def check(self, command: Command) -> Effect:
         """Check the parameters, the rate limit, the archive and the destination."""
-        request, source = _read_import(command.event.data, sender=command.sender)
+        given = command.event.data
+        request, source = await read_fields(partial(_read_import, sender=command.sender), given, given)
         ready = await self._imports.prepare(command.actor, request, source)
 
         async def insert(db: Connection) -> ScheduledJob:
