@@ -147,6 +147,8 @@ class PackObjects:
         if kind is ObjectKind.OFS_DELTA:
             end = _end_of_number(head, size_ends)
             base = self._at - _distance(head[size_ends:end])
+            if end and not PACK_HEADER.size <= base < self._at:
+                raise self._unreadable("is a delta of nothing")
         elif kind is ObjectKind.REF_DELTA:
             end = size_ends + self._base if len(head) >= size_ends + self._base else 0
         if end:

@@ -63,7 +63,7 @@ def read(data: bytes, looker: ObjectLooker, *, cut: int = 65536) -> PackObjects:
 def test_all_objects_are_read_at_every_cut(cut: int) -> None:
     large = hashlib.sha256(b"x").digest() * 10_000 if cut > 7 else b"y" * 1000
     entries = [
-        entry(b"tree", 1), entry(b""), entry(large), entry(b"delta", 6, base=b"\x81\x01"),
+        entry(b"tree", 1), entry(b""), entry(large), entry(b"delta", 6, base=b"\x01"),
         entry(b"delta", 7, base=bytes(20)), entry(bytes(3_000_000) if cut > 7 else b"z", 2),
     ]  # fmt: skip
     looker = Looker()
@@ -101,6 +101,8 @@ def test_a_pack_of_git_is_read_whole(tmp_path: Path, object_format: str) -> None
         (entry(b"xyz", size=2), "has another size"),
         (entry(b"xyz", size=4), "has another size"),
         (entry(bytes(2_000_000), size=2), "has another size"),
+        (entry(b"x", 6, base=b"\0"), "object 2 of the pack is a delta of nothing"),
+        (entry(b"x", 6, base=bytes([len(entry(b"good")) + 1])), "is a delta of nothing"),
     ],
 )
 def test_what_is_no_object_is_refused(data: bytes, reason: str) -> None:
