@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from array import array
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from shared.git.deltas import apply_delta
@@ -203,7 +204,7 @@ class _Texts:
     """Commits and tags by where they begin, of which the oldest go where there are too many."""
 
     def __init__(self) -> None:
-        self._texts: dict[int, tuple[ObjectKind, bytes]] = {}
+        self._texts: OrderedDict[int, tuple[ObjectKind, bytes]] = OrderedDict()
         self._size = 0
         self._dropped_up_to = 0
 
@@ -221,6 +222,6 @@ class _Texts:
         self._texts[at] = kind, text
         self._size += len(text) + _OWN_COST
         while self._size > MOST_TEXT:
-            oldest = next(iter(self._texts))
-            self._size -= len(self._texts.pop(oldest)[1]) + _OWN_COST
+            oldest, (_, gone) = self._texts.popitem(last=False)
+            self._size -= len(gone) + _OWN_COST
             self._dropped_up_to = max(self._dropped_up_to, oldest)
