@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from shared.github.answers import UNREADABLE, is_given
+from shared.github.answers import UNREADABLE, Repository, is_given
 from shared.github.statistics import ObjectType, object_type_of
 from shared.github.timeline_answers import TIMELINE_KINDS
 
@@ -31,7 +31,8 @@ def _nothing(_items: Iterable[Raw]) -> Counter[ObjectType]:
 class RemoteList:
     """A list, or a record, which is taken for a list of one; ``count`` says what its items are.
 
-    One that is not of the repository has the whole path.
+    One that is not of the repository has the whole path. A record has to be of the ``form``, if it is to be
+    kept.
     ``parts`` is the pattern of the names of other lists that its items are kept as, if they are.
     """
 
@@ -40,6 +41,7 @@ class RemoteList:
     count: Count = _nothing
     is_record: bool = False
     is_of_repository: bool = True
+    form: type[Any] = Raw
     parts: str | None = None
 
 
@@ -88,7 +90,7 @@ def _events(items: Iterable[Raw]) -> Counter[ObjectType]:
     return Counter(object_type_of(event) for event in events if event in TIMELINE_KINDS)
 
 
-REPOSITORY = RemoteList("repository", "", is_record=True)
+REPOSITORY = RemoteList("repository", "", is_record=True, form=Repository)
 LABELS = RemoteList("labels", "/labels", _all_are(ObjectType.LABEL))
 MILESTONES = RemoteList("milestones", "/milestones?state=all", _all_are(ObjectType.MILESTONE))
 RELEASES = RemoteList("releases", "/releases", _all_are(ObjectType.RELEASE))

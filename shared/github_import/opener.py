@@ -11,7 +11,8 @@ from shared.github.address import ApiAddress
 from shared.github.answers import Repository
 from shared.github.client import GitHubClient
 from shared.github.origin import Origin, People
-from shared.github_import.fetcher import Fetcher, FetchLimits
+from shared.github_import.fetcher import Fetcher
+from shared.github_import.list_fetcher import FetchLimits
 from shared.github_import.pages import PageStore
 from shared.github_import.people import MappedPeople
 from shared.github_import.source import GitHubSource

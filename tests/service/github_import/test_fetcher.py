@@ -13,9 +13,10 @@ from shared.archive.errors import LimitExceeded
 from shared.database.pool import Pool
 from shared.errors import CrossdockError, LeaseLost
 from shared.github.errors import RateLimited, RecordMissing, TokenRefused
-from shared.github_import import fetcher as fetching
+from shared.github_import import list_fetcher
 from shared.github_import.expiry import PageExpiry
-from shared.github_import.fetcher import Fetcher, FetchLimits
+from shared.github_import.fetcher import Fetcher
+from shared.github_import.list_fetcher import FetchLimits
 from shared.github_import.pages import FetchedPage, PageStore
 from shared.jobs import store
 from shared.jobs.models import (
@@ -145,7 +146,7 @@ async def test_the_comments_that_github_cuts_off_its_list_are_all_there(
     attempts: Attempts, github: GitHub, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.support.github.lists.BULK", 4)
-    monkeypatch.setattr(fetching, "CUT", 4)
+    monkeypatch.setattr(list_fetcher, "CUT", 4)
     attempts.order = replace(attempts.order, page_size=3)
     for number in range(3):
         pull = repository.pull(str(number)).review("COMMENTED")
