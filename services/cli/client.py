@@ -117,7 +117,10 @@ class ImportRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitHubImportRequest:
-    """GitLab's parameters of an import from GitHub. ``github_hostname`` is None for github.com."""
+    """GitLab's parameters of an import from GitHub, and Crossdock's ``people``, a map as CSV or JSON.
+
+    ``github_hostname`` is None for github.com.
+    """
 
     personal_access_token: str = field(repr=False)
     repo_id: int
@@ -125,6 +128,7 @@ class GitHubImportRequest:
     new_name: str
     github_hostname: str | None
     optional_stages: Mapping[str, bool]
+    people: str | None = None
 
     def body(self) -> dict[str, object]:
         """Return the body of the request."""

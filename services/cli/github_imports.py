@@ -77,6 +77,7 @@ async def import_from_github(
     *,
     stages: Mapping[str, bool],
     within: timedelta | None,
+    people: str | None = None,
 ) -> GitHubImportResult:
     """Import the repository as the project ``path``, and wait at most ``within``, if that is given."""
     namespace, _, name = path.strip("/").rpartition("/")
@@ -87,6 +88,7 @@ async def import_from_github(
         new_name=name,
         github_hostname=repository.enterprise,
         optional_stages={stage: True for stage, is_wanted in stages.items() if is_wanted},
+        people=people,
     )
     scheduled = await client.import_from_github(request)
     if within is None:

@@ -155,6 +155,7 @@ def import_github(  # noqa: PLR0913  # the options of a command
         bool,
         typer.Option("--single-endpoint-notes", help="Ask for comments on lines by pull request."),
     ] = False,
+    people: PeopleOption = None,
     wait: Annotated[bool, typer.Option(help="Wait until the import ends.")] = True,
     timeout: Seconds = DAY,
     json: Json = False,
@@ -170,6 +171,9 @@ def import_github(  # noqa: PLR0913  # the options of a command
     exception_class, exception_message), stats (fetched and imported, by type; null before the first).
     """
     from services.cli import github_imports as github
+    from services.cli.people import read_map
+
+    text = None if people is None else read_map(people)
 
     async def work(client: GitLabClient) -> Result:
         token = github.find_token(credentials, credentials_command, enterprise=enterprise)
@@ -181,7 +185,9 @@ def import_github(  # noqa: PLR0913  # the options of a command
             "single_endpoint_notes_import": single_endpoint_notes,
         }
         within = timedelta(seconds=timeout) if wait else None
-        return await github.import_from_github(client, wanted, path, stages=stages, within=within)
+        return await github.import_from_github(
+            client, wanted, path, stages=stages, within=within, people=text
+        )
 
     with_client(work, server, json=json)
 

@@ -123,3 +123,16 @@ async def test_an_import_takes_a_map_and_members_along(
         assert code == 0
         form = b"".join(asked.body for asked in script.asked)
         assert (b"a,b\n1,2\n" in form, b'name="import_members"' in form) == (sent, sent)
+
+
+async def test_an_import_from_github_takes_a_map_along(
+    table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp_s3cret")
+    made = {"id": 7, "full_path": "/group/one", "import_status": "scheduled"}
+    script = Script(answer(), answer(made, 201), imported("finished"))
+    code, _ = await documented(
+        script, monkeypatch, capsys, "import-github", "4711", "--path", "group/one", "--people", str(table)
+    )
+    assert code == 0
+    assert json.loads(script.asked[1].body)["people"] == "a,b\n1,2\n"
