@@ -95,7 +95,10 @@ async def find_numbered_map(db: Database, map_id: int) -> StoredMap | None:
 
 
 async def set_map(db: Database, owner: MapOwner, people: PeopleMap, *, author: str) -> None:
-    """Set the map of a project or namespace, in place of any other. Raises MapOwnerGone."""
+    """Set the map of a project or namespace, in place of any other. Raises MapOwnerGone.
+
+    It changes what is exported, and so counts as an activity of each project.
+    """
     try:
         await db.execute(
             f"""INSERT INTO people_maps ({owner.column}, people, rows, author) VALUES ($1, $2, $3, $4)
@@ -105,6 +108,7 @@ async def set_map(db: Database, owner: MapOwner, people: PeopleMap, *, author: s
         )  # fmt: skip
     except ForeignKeyViolationError:
         raise MapOwnerGone from None
+    await _note_activity(db, owner)
 
 
 async def delete_map(db: Database, owner: MapOwner) -> bool:
@@ -113,7 +117,23 @@ async def delete_map(db: Database, owner: MapOwner) -> bool:
         f"DELETE FROM people_maps WHERE {owner.column} = $1 RETURNING true",  # noqa: S608  # fixed texts
         owner.id,
     )
+    if deleted:
+        await _note_activity(db, owner)
     return bool(deleted)
+
+
+async def _note_activity(db: Database, owner: MapOwner) -> None:
+    # Locked in one order, as others may do the same for a namespace above.
+    await db.execute(
+        """WITH RECURSIVE below AS (
+               SELECT id FROM namespaces WHERE id = $2
+               UNION ALL SELECT n.id FROM namespaces n JOIN below ON n.parent_id = below.id),
+           concerned AS (
+               SELECT id FROM projects WHERE id = $1 OR namespace_id IN (SELECT id FROM below)
+               ORDER BY id FOR NO KEY UPDATE)
+           UPDATE projects SET last_activity_at = clock_timestamp() WHERE id IN (SELECT id FROM concerned)""",
+        owner.project_id, owner.namespace_id,
+    )  # fmt: skip
 
 
 async def leave_map(db: Database, project_id: int, *, to: int) -> None:

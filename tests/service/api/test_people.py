@@ -5,7 +5,8 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -242,6 +243,28 @@ async def test_who_manages_a_project_does_not_see_all_people_of_its_namespace(ap
     assert listed.body[0]["mapped_to"]["public_email"] == "jane@example.org"
     await add_member(api.pool, ann.id, namespace_id=group.id, level=AccessLevel.OWNER)
     assert len((await ask(api, "GET", made, "people")).body["people"]) == 2
+
+
+async def test_a_map_is_an_activity_of_each_project_that_it_counts_for(api: Api, ann: User) -> None:
+    outer = await create_group(api.pool, "outer", name="outer")
+    inner = await create_group(api.pool, "inner", name="inner", parent=outer)
+    made, other = await imported(api, ann, PACKED), await api.project(ann, "other")
+    await api.pool.execute("UPDATE projects SET namespace_id = $1 WHERE id = $2", inner.id, made.id)
+    untouched = await active(api, other)
+    owners = MapOwner(project_id=made.id), MapOwner(namespace_id=outer.id)
+    for owner in owners:
+        for change in (
+            partial(people_maps.set_map, people=PeopleMap(), author="ann"), people_maps.delete_map
+        ):  # fmt: skip
+            before = await active(api, made)
+            await change(api.pool, owner)
+            assert await active(api, made) > before
+    assert await active(api, other) == untouched
+
+
+async def active(api: Api, made: Project) -> datetime:
+    moment: datetime = await api.pool.fetchval("SELECT last_activity_at FROM projects WHERE id = $1", made.id)
+    return moment
 
 
 async def test_of_maps_that_are_set_at_the_same_time_one_stands(api: Api, made: Project) -> None:
