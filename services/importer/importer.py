@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from typing import TypeAlias
+from dataclasses import dataclass
 
 from shared.archive.budget import Budget
 from shared.archive.errors import ArchiveTooLarge
@@ -12,7 +12,6 @@ from shared.archive.events import ArchiveEvent
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.github_import.opener import GitHubOpener
-from shared.github_import.source import GitHubSource
 from shared.gitlab.project_json import ProjectAttributes
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, JobKind, Lease, Outcome, SourceForm
@@ -26,10 +25,11 @@ from shared.restore.archive_events import archive_events
 from shared.restore.entries import verifier_of, verifier_of_git
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failure_writer import FailureWriter
-from shared.restore.git_events import GitSource, RepositoryOpener
+from shared.restore.git_events import RepositoryOpener
 from shared.restore.reading import Reading
 from shared.restore.restorer import Restorer
 from shared.restore.sources import ArchiveOpener, OpenArchive
+from shared.restore.verifiers import Verifier
 from shared.settings.archive_limits import LimitsProvider
 from shared.snapshots import lifecycle
 from shared.snapshots.contents import make_manifest_digest
@@ -38,7 +38,18 @@ from shared.storage.base import ObjectStore
 
 _ELSEWHERE = (JobKind.GIT_IMPORT, JobKind.GITHUB_IMPORT)
 
-_Source: TypeAlias = OpenArchive | GitSource | GitHubSource
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """What is imported: its events, and what makes the verifiers of its files.
+
+    ``size`` is that of an archive, None if unknown; ``outcome`` is asked for behind the last event.
+    """
+
+    events: Callable[[Reading], AsyncGenerator[ArchiveEvent, None]]
+    verifiers: Callable[[str], Verifier] = verifier_of_git
+    size: int | None = None
+    outcome: Callable[[], Outcome | None] = lambda: None
 
 
 class Importer:
@@ -67,8 +78,7 @@ class Importer:
         """Do the job and mark it finished. Raises the error that stopped it. May be repeated."""
         progress.begin(Phase.PREPARING)
         async with self._open(job, lease, progress) as source:
-            if not isinstance(source, (GitSource, GitHubSource)):
-                progress.bytes_total = source.size or 0
+            progress.bytes_total = source.size or 0
             await self._import(job, lease, progress, source=source)
 
     @asynccontextmanager
@@ -76,12 +86,12 @@ class Importer:
         source = job.order.source if isinstance(job.order, ImportOrder) else None
         match source and source.form:
             case SourceForm.GIT if source is not None:
-                yield await self._repositories.open(job, source)
+                yield _Source(events=(await self._repositories.open(job, source)).events)
             case SourceForm.GITHUB:
-                yield await self._hubs.open(job, lease, progress)
+                yield _Source(events=(await self._hubs.open(job, lease, progress)).events)
             case _:
                 async with self._sources.open(job) as archive:
-                    yield archive
+                    yield _of_archive(archive)
 
     async def _import(self, job: Job, lease: Lease, progress: Progress, *, source: _Source) -> None:
         limits = await self._limits()
@@ -93,20 +103,19 @@ class Importer:
         ) as writer:
             restorer = Restorer(
                 writer, limits=limits, budget=budget, failures=failures, progress=progress, yielder=yielder,
-                verifiers=verifier_of_git if isinstance(source, (GitSource, GitHubSource)) else verifier_of,
+                verifiers=source.verifiers,
             )  # fmt: skip
             reading = Reading(
                 limits=limits, budget=budget, failures=failures, progress=progress, yielder=yielder
             )
             progress.begin(Phase.READING)
             async with failures.flush_after():
-                await self._restore(_events(source, reading), restorer, yielder=yielder)
+                await self._restore(source.events(reading), restorer, yielder=yielder)
                 attributes = await restorer.complete()
                 progress.begin(Phase.WRITING)
                 await writer.close()
             progress.begin(Phase.COMMITTING)
-            outcome = None if isinstance(source, (GitSource, GitHubSource)) else source.outcome
-            await self._finish(job, lease, writer, attributes, progress=progress, outcome=outcome)
+            await self._finish(job, lease, writer, attributes, progress=progress, outcome=source.outcome())
 
     async def _restore(
         self, events: AsyncGenerator[ArchiveEvent, None], restorer: Restorer, *, yielder: EventLoopYielder
@@ -159,12 +168,17 @@ class Importer:
         return f"Error importing repository  into {path} - {reason}"
 
 
-def _events(source: _Source, reading: Reading) -> AsyncGenerator[ArchiveEvent, None]:
-    if isinstance(source, (GitSource, GitHubSource)):
-        return source.events(reading)
-    return archive_events(
-        source, reading.limits, budget=reading.budget, progress=reading.progress, yielder=reading.yielder
-    )
+def _of_archive(archive: OpenArchive) -> _Source:
+    def events(reading: Reading) -> AsyncGenerator[ArchiveEvent, None]:
+        return archive_events(
+            archive,
+            reading.limits,
+            budget=reading.budget,
+            progress=reading.progress,
+            yielder=reading.yielder,
+        )
+
+    return _Source(events=events, verifiers=verifier_of, size=archive.size, outcome=lambda: archive.outcome)
 
 
 def _reason_elsewhere(error: CrossdockError) -> str:
