@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -46,6 +47,8 @@ class FleetGitLab:
         self.projects = {path: FleetProject(number, path) for number, path in enumerate(paths, 1)}
         self.exports: Counter[str] = Counter()
         self.downloads: Counter[str] = Counter()
+        self.signature: bytes | None = None
+        self.broken_manifest: bytes | None = None
         self._revision = revision
         self._port = free_ports(1)[0]  # the same one each time: it is a part of what is recorded
 
@@ -54,6 +57,9 @@ class FleetGitLab:
         """Give the URL while it runs."""
         app = web.Application()
         app.router.add_get("/api/v4/version", self._version)
+        manifest = "/api/crossdock/v1/projects/{id}/export/manifest"
+        app.router.add_get(manifest, self._manifest)
+        app.router.add_get(f"{manifest}/signature", self._sign)
         app.router.add_get("/api/v4/user", self._user)
         app.router.add_get("/api/v4/projects", self._index)
         app.router.add_get("/api/v4/projects/{id}", self._show)
@@ -89,6 +95,17 @@ class FleetGitLab:
             return web.json_response({"message": "403 Forbidden"}, status=403)
         project.state = "finished"
         return web.json_response({"message": "202 Accepted"}, status=202)
+
+    async def _manifest(self, request: web.Request) -> web.Response:
+        data = b'{"of":"' + self._find(request).path.encode() + b'"}'
+        etag = hashlib.sha256(data if self.broken_manifest is None else self.broken_manifest).hexdigest()
+        return web.Response(body=data, headers={"ETag": f'"{etag}"'})
+
+    async def _sign(self, _: web.Request) -> web.Response:
+        if self.signature is None:
+            body = {"code": "signing_off", "detail": "no key"}
+            return web.json_response(body, status=404, content_type="application/problem+json")
+        return web.Response(body=self.signature)
 
     async def _status(self, request: web.Request) -> web.Response:
         return web.json_response(self._find(request).entity())

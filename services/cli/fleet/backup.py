@@ -20,6 +20,7 @@ from services.cli.fleet.catalogue import (
     write_run,
 )
 from services.cli.fleet.exporting import export
+from services.cli.fleet.manifests import keep_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter, show_many
 from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
@@ -92,7 +93,7 @@ class Backup:
         self._source = client.api.removesuffix("/api/v4")
         self._catalogue = Catalogue([])
         self._newest: dict[tuple[str, str], ArchiveRecord] = {}
-        self._settled = _SETTLED
+        self._is_crossdock = False
 
     async def run(self, selection: Selection, *, json: bool) -> Run:
         """Back the selected projects up. Raises CommandError where that cannot begin.
@@ -100,7 +101,7 @@ class Backup:
         The catalogue is written also where the run is cut off: what is recorded is not done again.
         """
         started = datetime.now(UTC)
-        self._settled = timedelta(0) if await self._client.is_crossdock() else _SETTLED
+        self._is_crossdock = await self._client.is_crossdock()
         projects = [project async for project in ProjectFinder(self._client).find(selection)]
         self._catalogue = await read_catalogue(self._store)
         self._newest = {key: records[-1] for key, records in self._catalogue.by_project().items()}
@@ -138,7 +139,7 @@ class Backup:
         changed = project.last_activity_at
         if changed is None or last.project_id != project.id or last.last_activity_at != changed:
             return False
-        is_settled = last.time >= changed + self._settled
+        is_settled = self._is_crossdock or last.time >= changed + _SETTLED
         too_old = self._options.max_age is not None and now - last.time > self._options.max_age
         return is_settled and not too_old
 
@@ -150,6 +151,9 @@ class Backup:
                 self._client, project.id, lambda done, total: report("downloading", done, total)
             )
             size = await sink.commit()
+        manifest = None
+        if self._is_crossdock:
+            manifest = await keep_manifest(self._client, project.id, self._store, key)
         return ArchiveRecord(
             source=self._source,
             project_id=project.id,
@@ -160,4 +164,5 @@ class Backup:
             file=key,
             bytes=size,
             sha256=sha256,
+            manifest=manifest,
         )

@@ -2,6 +2,7 @@
 
     projects/HOST/GROUP/PROJECT/20270131T020000Z.tar.gz    an archive
     projects/HOST/GROUP/PROJECT/20270131T020000Z.json      its record: an archive counts once that is there
+    the same with .manifest.json and .manifest.json.sig    its manifest, and who signed it, of a Crossdock
     catalogue.ndjson                                       all records, a line each, the newest last
     runs/20270131T020000Z.json                             what a run has done, and what it could not do
 
@@ -41,7 +42,7 @@ class ArchiveRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     ``source`` is the address of the server, ``group`` the one that was backed up, None for none. ``time`` is
     when the export began, ``last_activity_at`` what the server told before that. ``file`` is the archive's
-    key.
+    key, ``manifest`` the SHA-256 of its manifest in hexadecimal, None for none.
     """
 
     format: int = FORMAT
@@ -54,6 +55,7 @@ class ArchiveRecord(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     bytes: int
     sha256: str
+    manifest: str | None = None
 
 
 class Catalogue:
@@ -106,6 +108,16 @@ def time_of(archive: str) -> datetime:
 def record_key(archive: str) -> str:
     """Give the key of the record of an archive."""
     return archive.removesuffix(_ARCHIVE) + _RECORD
+
+
+def manifest_key(archive: str) -> str:
+    """Give the key of the manifest of an archive."""
+    return archive.removesuffix(_ARCHIVE) + ".manifest.json"
+
+
+def signature_key(archive: str) -> str:
+    """Give the key of the signature of the manifest of an archive."""
+    return manifest_key(archive) + ".sig"
 
 
 async def read_catalogue(store: ObjectStore) -> Catalogue:
@@ -186,4 +198,4 @@ async def put(store: ObjectStore, key: str, data: bytes) -> None:
 async def forget(store: ObjectStore, record: ArchiveRecord) -> None:
     """Delete an archive. Its record goes first: an archive never counts without its bytes."""
     await store.delete([record_key(record.file)])
-    await store.delete([record.file])
+    await store.delete([record.file, manifest_key(record.file), signature_key(record.file)])

@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from services.cli.archive_check import ArchiveCheck, DownloadCorrupted
 from services.cli.fleet.catalogue import ArchiveRecord, Catalogue
+from services.cli.fleet.manifests import check_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter, show_many
 from services.cli.terminal import say
@@ -42,6 +43,7 @@ class Check:
         size = (await self._store.stat(record.file)).size
         if size != record.bytes:
             raise DownloadCorrupted(f"it has {size} bytes instead of {record.bytes}")
+        await check_manifest(self._store, record)
         if read:
             await self._read(record, report)
         return Outcome(project=record.file, state=State.DONE, bytes=record.bytes if read else 0)
