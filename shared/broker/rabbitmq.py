@@ -296,12 +296,21 @@ class RabbitMQBroker:
             async with translate_errors(action, self._link.deadline):
                 dead = await self._link.declare_dead(channel, queue)
             # Of a queue that another process declares at this moment, RabbitMQ knows the count, but a get
-            # would end the connection (INTERNAL_ERROR, noproc): an empty queue is not asked.
-            for _ in range(dead.declaration_result.message_count or 0):
+            # would end the connection (INTERNAL_ERROR, noproc): at the first look the count is trusted. Later
+            # ones get, as the count lacks for a moment what was given back.
+            is_first = queue not in self._link.with_dead
+            self._link.with_dead.add(queue)
+            if is_first and not dead.declaration_result.message_count:
+                return
+            given, present = 0, 1
+            while given < present:
                 async with translate_errors(action, self._link.deadline):
                     incoming = await dead.get(fail=False)
                 if incoming is None:
                     return
+                if not given:
+                    present += incoming.message_count or 0
+                given += 1
                 yield incoming
 
     async def check(self) -> None:

@@ -107,6 +107,8 @@ class Link:
         self._declaring = asyncio.Lock()
         self._publishing: AbstractChannel | None = None
         self._declared: set[str] = set()
+        self.with_dead: set[str] = set()
+        """Queues whose dead letters have been asked for, or buried, by this process."""
 
     def name(self, queue: str) -> str:
         """Give the name of ``queue`` on the broker."""
@@ -187,6 +189,7 @@ class Link:
         outgoing = self._outgoing(message, {REASON_HEADER: reason[:MAX_REASON_CHARACTERS]})
         outgoing.timestamp = datetime.now(UTC)
         await self._send(queue, outgoing, self.dead_name(queue), self.declare_dead)
+        self.with_dead.add(queue)
 
     async def _send(self, queue: str, outgoing: Outgoing, routing_key: str, declare: _Declaration) -> None:
         async with translate_errors(f"publish to {queue}", self.deadline):
