@@ -91,26 +91,24 @@ def _make_group(system: System, path: str) -> None:
 
 
 @pytest.fixture
-def between(
-    standalone_system: System, distributed_system: System, tmp_path: Path
-) -> tuple[CommandLine, System, System]:
-    """A command that knows both forms by profiles, ``one`` and ``other``; its environment names neither."""
+def copying(system: System, tmp_path: Path) -> CommandLine:
+    """A command that knows the server by two profiles; its environment names neither."""
     config = str(tmp_path / "config.toml")
     command = CommandLine({"CROSSDOCK_CONFIG": config, "CROSSDOCK_TOKEN": "of-another"})
-    for name, system in (("one", standalone_system), ("other", distributed_system)):
-        (tmp_path / name).write_text(system.token)
-        command("login", name, system.url, "--token-file", str(tmp_path / name))
-    return command, standalone_system, distributed_system
+    (tmp_path / "token").write_text(system.token)
+    for name in ("one", "other"):
+        command("login", name, system.url, "--token-file", str(tmp_path / "token"))
+    return command
 
 
 def test_a_group_is_copied_from_one_server_to_another_and_counted_on_both(
-    between: tuple[CommandLine, System, System], tmp_path: Path
+    system: System, copying: CommandLine, tmp_path: Path
 ) -> None:
-    command, one, _ = between
+    command = copying
     group = f"g{uuid4().hex[:8]}"
     paths = [f"{group}/{SAMPLES[0]}", f"{group}/below/{SAMPLES[1]}"]
     for made in (group, f"{group}/below"):
-        _make_group(one, made)
+        _make_group(system, made)
     for path, name in zip(paths, SAMPLES, strict=False):
         command("import", str(archive(name)), "--path", path, "--profile", "one")
     given = ("copy", "--group", f"one:{group}", f"other:{group}-copy")

@@ -3,7 +3,7 @@
     projects/HOST/GROUP/PROJECT/20270131T020000Z.tar.gz    an archive
     projects/HOST/GROUP/PROJECT/20270131T020000Z.json      its record: an archive counts once that is there
     the same with .manifest.json and .manifest.json.sig    its manifest, and who signed it, of a Crossdock
-    catalogue.ndjson                                       all records, a line each, the newest last
+    catalogue.jsonl                                       all records, a line each, the newest last
     runs/20270131T020000Z.json                             what a run has done, and what it could not do
 
 The records are the truth. The catalogue spares reading each of them: it is written at the end of a run, and
@@ -24,7 +24,7 @@ from shared.errors import ObjectMissing
 from shared.storage.base import ObjectStore
 
 FORMAT = 1
-_CATALOGUE = "catalogue.ndjson"
+_CATALOGUE = "catalogue.jsonl"
 _PROJECTS = "projects/"
 _ARCHIVE, _RECORD = ".tar.gz", ".json"
 _STAMP = "%Y%m%dT%H%M%SZ"

@@ -99,7 +99,7 @@ def backup(  # noqa: PLR0913  # the options of a command
     """Export projects, and keep their archives in a folder or a bucket.
 
     Archives stream to where they are kept. What the server tells unchanged is skipped, and so is what an
-    earlier run has done before it was cut off: run it again. DIR/catalogue.ndjson lists all archives.
+    earlier run has done before it was cut off: run it again. DIR/catalogue.jsonl lists all archives.
 
     Examples: crossdock backup --all --to /srv/backups,
     crossdock backup --group platform --to s3://backups/gitlab --profile gitlab

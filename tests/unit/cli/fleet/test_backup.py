@@ -33,7 +33,7 @@ def kept(place: Path) -> list[str]:
 
 
 def catalogue(place: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (place / "catalogue.ndjson").read_text().splitlines()]
+    return [json.loads(line) for line in (place / "catalogue.jsonl").read_text().splitlines()]
 
 
 async def test_each_project_is_kept_with_its_record_and_what_it_is_of(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ async def test_each_project_is_kept_with_its_record_and_what_it_is_of(tmp_path: 
         host = each["source"].removeprefix("http://")
         assert each["file"].startswith(f"projects/{host}/{each['project']}/")
     assert kept(tmp_path) == sorted(
-        ["catalogue.ndjson"] + [each["file"] for each in records]
+        ["catalogue.jsonl"] + [each["file"] for each in records]
         + [each["file"].replace(".tar.gz", ".json") for each in records]
     )  # fmt: skip
 
@@ -111,7 +111,7 @@ async def test_a_project_that_fails_leaves_nothing_and_does_not_end_the_others(
 async def test_what_a_run_has_recorded_counts_without_its_catalogue(tmp_path: Path) -> None:
     gitlab = FleetGitLab("a/b", "a/c")
     await back_up(gitlab, tmp_path)
-    (tmp_path / "catalogue.ndjson").unlink()
+    (tmp_path / "catalogue.jsonl").unlink()
     assert (await back_up(gitlab, tmp_path)).skipped == 2
     assert len(catalogue(tmp_path)) == 2
 
@@ -163,7 +163,7 @@ async def test_an_address_that_names_no_bucket_is_refused(
 async def test_a_catalogue_of_a_newer_version_is_not_written_over(tmp_path: Path) -> None:
     gitlab = FleetGitLab("a/b")
     await back_up(gitlab, tmp_path)
-    file = tmp_path / "catalogue.ndjson"
+    file = tmp_path / "catalogue.jsonl"
     file.write_text(file.read_text().replace('"format":1', '"format":2'))
     with pytest.raises(Exception, match="newer crossdock"):
         await back_up(gitlab, tmp_path)
