@@ -77,7 +77,8 @@ class PruneResult(msgspec.Struct, frozen=True, kw_only=True):
 
     def show(self) -> None:
         """See Result."""
-        print_table("", ("file",), [(file,) for file in self.removed])
+        if self.removed:
+            print_table("", ("file",), [(file,) for file in self.removed])
         verb = "would be removed" if self.dry_run else "removed"
         print_result(f"{len(self.removed)} archives {verb}, {self.bytes} bytes; {self.kept} kept")
 
