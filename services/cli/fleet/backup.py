@@ -22,7 +22,7 @@ from services.cli.fleet.catalogue import (
 from services.cli.fleet.exporting import export
 from services.cli.fleet.manifests import keep_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
-from services.cli.fleet.screen import TaskReporter, show_many
+from services.cli.fleet.screen import TaskReporter
 from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
 from shared.storage.base import ObjectStore, ObjectWriter
 
@@ -113,15 +113,14 @@ class Backup:
         return run
 
     async def _each(self, projects: Sequence[ProjectAnswer], *, json: bool) -> Run:
-        with show_many("Backing up", len(projects)) as screen:
-            return await run_each(
-                projects,
-                self._back_up,
-                name=lambda project: project.path_with_namespace,
-                parallel=self._options.parallel,
-                screen=screen,
-                json=json,
-            )
+        return await run_each(
+            projects,
+            self._back_up,
+            verb="Backing up",
+            name=lambda project: project.path_with_namespace,
+            parallel=self._options.parallel,
+            json=json,
+        )
 
     async def _back_up(self, project: ProjectAnswer, report: TaskReporter) -> Outcome:
         path, time = project.path_with_namespace, datetime.now(UTC)

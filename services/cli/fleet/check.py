@@ -10,7 +10,7 @@ from services.cli.archive_check import ArchiveCheck, DownloadCorrupted
 from services.cli.fleet.catalogue import ArchiveRecord, Catalogue
 from services.cli.fleet.manifests import check_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
-from services.cli.fleet.screen import TaskReporter, show_many
+from services.cli.fleet.screen import TaskReporter
 from services.cli.terminal import say
 from shared.storage.base import ObjectStore
 
@@ -34,10 +34,9 @@ class Check:
         async def check(record: ArchiveRecord, report: TaskReporter) -> Outcome:
             return await self._check(record, report, read=record.file in read)
 
-        with show_many("Checking", len(records)) as screen:
-            return await run_each(
-                records, check, name=lambda record: record.file, parallel=_PARALLEL, screen=screen, json=json
-            )
+        return await run_each(
+            records, check, verb="Checking", name=lambda record: record.file, parallel=_PARALLEL, json=json
+        )
 
     async def _check(self, record: ArchiveRecord, report: TaskReporter, *, read: bool) -> Outcome:
         size = (await self._store.stat(record.file)).size

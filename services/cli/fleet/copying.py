@@ -17,7 +17,7 @@ from services.cli.fleet.exporting import export
 from services.cli.fleet.importing import Importing
 from services.cli.fleet.pipe import stream_archive
 from services.cli.fleet.runner import Outcome, Run, State, run_each
-from services.cli.fleet.screen import TaskReporter, show_many
+from services.cli.fleet.screen import TaskReporter
 from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
 from services.cli.json_api import JsonApi
 from services.cli.terminal import print_table
@@ -120,15 +120,14 @@ class Copying:
 
     async def run(self, projects: Sequence[ProjectAnswer], *, json: bool) -> Run:
         """Copy the projects. What an earlier run has copied is skipped, what it has begun is followed."""
-        with show_many("Copying", len(projects)) as screen:
-            return await run_each(
-                projects,
-                self._copy,
-                name=lambda project: project.path_with_namespace,
-                parallel=self._options.parallel,
-                screen=screen,
-                json=json,
-            )
+        return await run_each(
+            projects,
+            self._copy,
+            verb="Copying",
+            name=lambda project: project.path_with_namespace,
+            parallel=self._options.parallel,
+            json=json,
+        )
 
     async def _copy(self, project: ProjectAnswer, report: TaskReporter) -> Outcome:
         path, target, sent = project.path_with_namespace, self._options.target(project), 0

@@ -15,7 +15,7 @@ from services.cli.errors import UsageError
 from services.cli.fleet.catalogue import ArchiveRecord, Catalogue
 from services.cli.fleet.importing import Importing
 from services.cli.fleet.runner import Outcome, Run, State, run_each
-from services.cli.fleet.screen import TaskReporter, show_many
+from services.cli.fleet.screen import TaskReporter
 from shared.storage.base import ObjectStore
 
 
@@ -86,15 +86,14 @@ class Restore:
         twice = {target for target in targets if targets.count(target) > 1}
         if twice:
             raise UsageError(f"several projects would become {min(twice)}: use --only or another --strip")
-        with show_many("Restoring", len(chosen)) as screen:
-            return await run_each(
-                chosen,
-                self._restore,
-                name=self._options.target,
-                parallel=self._options.parallel,
-                screen=screen,
-                json=json,
-            )
+        return await run_each(
+            chosen,
+            self._restore,
+            verb="Restoring",
+            name=self._options.target,
+            parallel=self._options.parallel,
+            json=json,
+        )
 
     async def _restore(self, record: ArchiveRecord, report: TaskReporter) -> Outcome:
         target = self._options.target(record)

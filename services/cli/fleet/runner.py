@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from services.cli.errors import CommandError, JobFailed
-from services.cli.fleet.screen import Screen, TaskReporter
+from services.cli.fleet.screen import Screen, TaskReporter, show_many
 from services.cli.terminal import print_json, print_table
 from shared.errors import CrossdockError
 
@@ -84,18 +84,20 @@ async def run_each(
     projects: Sequence[T],
     work: Work[T],
     *,
+    verb: str,
     name: Callable[[T], str],
     parallel: int,
-    screen: Screen,
     json: bool,
 ) -> Run:
     """Do the work with each project, ``parallel`` of them at a time, and print a document of each as JSON.
+
+    Meanwhile the screen shows them, and the ``verb`` that says what is done: ``Backing up``.
 
     A project that fails does not end the others. What is no error of ours, or of the system, ends all.
     """
     began, waiting, outcomes = time.monotonic(), iter(projects), list[Outcome]()
 
-    async def take(turn: Iterator[T]) -> None:
+    async def take(turn: Iterator[T], screen: Screen) -> None:
         for project in turn:
             with screen.task(name(project)) as report:
                 outcome = await _attempt(project, work, report, name=name(project))
@@ -104,9 +106,10 @@ async def run_each(
             if json:
                 print_json(outcome)
 
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(min(parallel, len(projects))):
-            tasks.create_task(take(waiting))
+    with show_many(verb, len(projects)) as screen:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(min(parallel, len(projects))):
+                tasks.create_task(take(waiting, screen))
     return Run(outcomes, _summarize(outcomes, seconds=time.monotonic() - began))
 
 
