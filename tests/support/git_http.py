@@ -9,11 +9,19 @@ from pathlib import Path
 
 from aiohttp import web
 
+from shared.shielding import to_the_end
 from tests.support.git import ENVIRONMENT
 from tests.support.prerequisites import program
 
 _CHUNK = 64 * 1024
 _GZIP = b"\x1f\x8b"
+
+
+async def _ended(process: Process) -> None:
+    """Stop ``process`` where its client went first, and read its output to the end, so that its pipe closes."""
+    if process.returncode is None and process.stdout is not None and not process.stdout.at_eof():
+        process.kill()
+    await to_the_end(process.communicate())
 
 
 class GitHttp:
@@ -50,7 +58,10 @@ class GitHttp:
     async def body(self, request: web.Request) -> bytes:
         """Give the body of git's answer, for a server that spoils it."""
         process = await self._start(request)
-        output, _ = await process.communicate(await request.read())
+        try:
+            output, _ = await process.communicate(await request.read())
+        finally:
+            await _ended(process)
         return output.partition(b"\r\n\r\n")[2]
 
     async def _run(self, request: web.Request) -> web.StreamResponse:
@@ -62,8 +73,7 @@ class GitHttp:
             process.stdin.close()
             return await self._answer(request, process.stdout)
         finally:
-            if process.returncode is None:
-                await process.wait()
+            await _ended(process)
 
     async def _start(self, request: web.Request) -> Process:
         return await asyncio.create_subprocess_exec(
