@@ -10,7 +10,12 @@ from typing import Self
 
 from services.cli.client import GitLabClient
 from services.cli.download import ArchiveDownload
-from services.cli.fleet.catalogue import (
+from services.cli.fleet.exporting import export
+from services.cli.fleet.manifests import keep_manifest
+from services.cli.fleet.runner import Outcome, Run, State, run_each
+from services.cli.fleet.screen import TaskReporter
+from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
+from shared.catalogue.archives import (
     ArchiveRecord,
     Catalogue,
     archive_key,
@@ -19,11 +24,6 @@ from services.cli.fleet.catalogue import (
     write_record,
     write_run,
 )
-from services.cli.fleet.exporting import export
-from services.cli.fleet.manifests import keep_manifest
-from services.cli.fleet.runner import Outcome, Run, State, run_each
-from services.cli.fleet.screen import TaskReporter
-from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
 from shared.storage.base import ObjectStore, ObjectWriter
 
 _SETTLED = timedelta(hours=1)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from services.cli.archive_check import ArchiveCheck, DownloadCorrupted
-from services.cli.fleet.catalogue import ArchiveRecord, Catalogue
 from services.cli.fleet.manifests import check_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
 from services.cli.terminal import say
+from shared.catalogue.archives import ArchiveRecord, Catalogue
 from shared.storage.base import ObjectStore
 
 _PARALLEL = 4

@@ -163,11 +163,11 @@ def restore(  # noqa: PLR0913  # the options of a command
     """
     from datetime import UTC, timedelta
 
-    from services.cli.fleet.catalogue import read_catalogue
     from services.cli.fleet.places import open_place
     from services.cli.fleet.restore import Restore, RestoreOptions, choose
     from services.cli.fleet.runner import end
     from services.cli.project_commands import with_client
+    from shared.catalogue.archives import read_catalogue
 
     options = RestoreOptions(
         into=into, parallel=parallel, within=timedelta(seconds=timeout), strip=strip, overwrite=overwrite
@@ -209,7 +209,7 @@ def prune(  # the options of a command
     from services.cli.fleet.places import open_place
     from services.cli.output import run
 
-    policy = pruning.Policy(
+    policy = pruning.read_policy(
         last=keep_last, daily=keep_daily, weekly=keep_weekly, monthly=keep_monthly, yearly=keep_yearly
     )
 
@@ -238,11 +238,11 @@ def check(
 
     Documents with --json: as those of backup; project is the file.
     """
-    from services.cli.fleet.catalogue import read_catalogue
     from services.cli.fleet.check import Check
     from services.cli.fleet.places import open_place
     from services.cli.fleet.runner import end
     from services.cli.output import run
+    from shared.catalogue.archives import read_catalogue
 
     share = 1.0 if read_data else _share(read_data_subset)
 

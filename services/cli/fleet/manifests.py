@@ -9,8 +9,8 @@ from urllib.parse import quote
 from services.cli.archive_check import DownloadCorrupted
 from services.cli.client import GitLabClient
 from services.cli.errors import RefusedByServer
-from services.cli.fleet.catalogue import ArchiveRecord, manifest_key, put, signature_key
 from services.cli.http import attempts, exchange, retry_if_transient
+from shared.catalogue.archives import ArchiveRecord, manifest_key, put, signature_key
 from shared.storage.base import ObjectStore
 
 _CHUNK = 256 * 1024

@@ -1,15 +1,15 @@
-"""Which archives of a project are kept, and which may go."""
+"""Removes the archives of a place that nobody wants to keep."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from services.cli.errors import UsageError
-from services.cli.fleet.catalogue import (
+from services.cli.terminal import print_result, print_table
+from shared.catalogue.archives import (
     ArchiveRecord,
     Catalogue,
     forget,
@@ -17,54 +17,19 @@ from services.cli.fleet.catalogue import (
     time_of,
     write_catalogue,
 )
-from services.cli.terminal import print_result, print_table
+from shared.catalogue.retention import Policy
 from shared.storage.base import ObjectStore
 
 _LEFT_OVER = timedelta(days=2)
 """How old an archive without a record has to be before it is taken for what a dead run left."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How many of the newest archives of a project are kept; then of how many days, weeks, months, years.
-
-    The newest archive of each day counts, in UTC, of as many days as have one, and so on (restic's rule). The
-    newest of all always stays.
-    """
-
-    last: int = 0
-    daily: int = 0
-    weekly: int = 0
-    monthly: int = 0
-    yearly: int = 0
-
-    def __post_init__(self) -> None:
-        if not any((self.last, self.daily, self.weekly, self.monthly, self.yearly)):
-            raise UsageError("say what to keep: --keep-last, --keep-daily, --keep-weekly, ...")
-
-    def keep(self, records: Sequence[ArchiveRecord]) -> set[str]:
-        """Give the files of those that are kept, of the archives of one project, the oldest first."""
-        newest = [*reversed(records)]
-        kept = {newest[0].file} | {record.file for record in newest[: self.last]}
-        for count, period in (
-            (self.daily, "%Y-%m-%d"),
-            (self.weekly, "%G-%V"),
-            (self.monthly, "%Y-%m"),
-            (self.yearly, "%Y"),
-        ):
-            kept |= _newest_of_each(newest, count, period)
-        return kept
-
-
-def _newest_of_each(newest: Iterable[ArchiveRecord], count: int, form: str) -> set[str]:
-    """Give the newest of each of ``count`` periods, which the ``form`` of strftime tells apart."""
-    found: dict[str, str] = {}
-    for record in newest:
-        period = record.time.strftime(form)
-        if period not in found and len(found) == count:
-            break
-        found.setdefault(period, record.file)
-    return set(found.values())
+def read_policy(*, last: int, daily: int, weekly: int, monthly: int, yearly: int) -> Policy:
+    """Give the policy of the options. Raises UsageError where they keep nothing."""
+    policy = Policy(last=last, daily=daily, weekly=weekly, monthly=monthly, yearly=yearly)
+    if policy.is_empty:
+        raise UsageError("say what to keep: --keep-last, --keep-daily, --keep-weekly, ...")
+    return policy
 
 
 class PruneResult(msgspec.Struct, frozen=True, kw_only=True):

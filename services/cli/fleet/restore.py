@@ -12,10 +12,10 @@ from fnmatch import fnmatchcase
 from services.cli.archive_check import DownloadCorrupted
 from services.cli.client import GitLabClient
 from services.cli.errors import UsageError
-from services.cli.fleet.catalogue import ArchiveRecord, Catalogue
 from services.cli.fleet.importing import Importing
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
+from shared.catalogue.archives import ArchiveRecord, Catalogue
 from shared.storage.base import ObjectStore
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from services.cli.errors import UsageError
-from services.cli.fleet.catalogue import (
+from services.cli.fleet.prune import prune, read_policy
+from services.cli.fleet.restore import RestoreOptions, choose
+from shared.catalogue.archives import (
     ArchiveRecord,
     Catalogue,
     archive_key,
@@ -17,8 +19,7 @@ from services.cli.fleet.catalogue import (
     read_catalogue,
     write_record,
 )
-from services.cli.fleet.prune import Policy, prune
-from services.cli.fleet.restore import RestoreOptions, choose
+from shared.catalogue.retention import Policy
 from shared.storage.filesystem import FilesystemStore
 from tests.support.command import run_beside
 from tests.support.projects import project
@@ -74,7 +75,7 @@ def test_the_newest_of_a_project_always_stays() -> None:
 
 def test_a_policy_that_keeps_nothing_is_refused() -> None:
     with pytest.raises(UsageError, match="--keep-last"):
-        Policy()
+        read_policy(last=0, daily=0, weekly=0, monthly=0, yearly=0)
 
 
 def archives(folder: Path) -> set[str]:

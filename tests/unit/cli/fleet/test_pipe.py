@@ -13,10 +13,10 @@ from aiohttp import web
 from services.cli.archive_check import DownloadCorrupted
 from services.cli.client import connect
 from services.cli.errors import RefusedByServer
-from services.cli.fleet.catalogue import ArchiveRecord, archive_key, put
 from services.cli.fleet.pipe import stream_archive
 from services.cli.fleet.restore import Restore, RestoreOptions
 from services.cli.fleet.selection import ProjectAnswer
+from shared.catalogue.archives import ArchiveRecord, archive_key, put
 from shared.storage.filesystem import FilesystemStore
 from tests.support.gitlab_fleet import FleetGitLab
 from tests.support.gitlab_stub import Script, answer, crossdock

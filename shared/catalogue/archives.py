@@ -19,8 +19,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from services.cli.errors import CommandError
-from shared.errors import ObjectMissing
+from shared.errors import CrossdockError, Fault, ObjectMissing
 from shared.storage.base import ObjectStore
 
 FORMAT = 1
@@ -31,10 +30,11 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 _LONGEST_RECORD = 64 * 1024
 
 
-class CatalogueInvalid(CommandError):
+class CatalogueInvalid(CrossdockError):
     """A record or the catalogue is not of this form, or of a newer one."""
 
     code = "catalogue_invalid"
+    fault = Fault.REMOTE
 
 
 class ArchiveRecord(msgspec.Struct, frozen=True, kw_only=True):
