@@ -18,7 +18,7 @@ _GZIP = b"\x1f\x8b"
 
 
 async def _ended(process: Process) -> None:
-    """Stop ``process`` where its client went first, and read its output to the end, so that its pipe closes."""
+    """Stop ``process`` where its client went first, and read its output to the end, so its pipe closes."""
     if process.returncode is None and process.stdout is not None and not process.stdout.at_eof():
         process.kill()
     await to_the_end(process.communicate())
