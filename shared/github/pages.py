@@ -23,7 +23,8 @@ from shared.github.errors import (
     TokenRefused,
 )
 from shared.remote.document import RemoteDocument
-from shared.remote.errors import AnswerMalformed, RemoteError, bad_status
+from shared.remote.errors import RemoteError, bad_status
+from shared.remote.links import next_page
 from shared.remote.masking import mask_text
 
 KEPT = 50
@@ -42,9 +43,6 @@ _UNTOLD = timedelta(minutes=1)
 _LONGEST = timedelta(hours=1) + _AFTER_RESET
 """GitHub counts by the hour: whoever names a later time is not believed."""
 
-_LINK = re.compile(r"<([^<>]*)>([^<>]*)")
-_NEXT = re.compile(r";\s*rel=\"?next\"?(?=[\s;,]|$)", re.IGNORECASE)
-_ADDRESS = re.compile(r"[\x21-\x7e]+")
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,200}"')
 _NUMBER = re.compile(r"\d{1,12}", re.ASCII)
 _SCOPES = re.compile(r"[\w:, ;=/-]{1,200}", re.ASCII)
@@ -137,12 +135,12 @@ def page_of(answer: RemoteDocument, endpoint: Endpoint) -> Page:
     """Read a page. Raises PageMalformed, and AnswerMalformed where the next one is on another host."""
     items = decode(answer.body, tuple[Raw, ...], endpoint)
     etag = answer.headers.get("ETag", "")
-    return Page(items, next_cursor(answer.headers, endpoint), etag if _ETAG.fullmatch(etag) else None)
+    return Page(items, next_page(answer.headers, endpoint.url), etag if _ETAG.fullmatch(etag) else None)
 
 
 def unchanged_page(answer: RemoteDocument, endpoint: Endpoint, seen: Seen) -> Page:
     """Make the page of a 304, which need not repeat tag and links."""
-    following = next_cursor(answer.headers, endpoint) or seen.next
+    following = next_page(answer.headers, endpoint.url) or seen.next
     return Page((), following, seen.etag, is_changed=False)
 
 
@@ -152,29 +150,6 @@ def decode(body: bytes, kind: type[T], endpoint: Endpoint) -> T:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise PageMalformed(endpoint.url, endpoint.path) from None
-
-
-def next_cursor(headers: Mapping[str, str], endpoint: Endpoint) -> str | None:
-    """Give path and query of the next page, by the Link header; None after the last.
-
-    Raises AnswerMalformed where that is on another host, or no address.
-    """
-    links = _LINK.findall(headers.get("Link", ""))
-    target = next((target for target, attributes in links if _NEXT.search(attributes)), None)
-    if target is None:
-        return None
-    try:
-        url = endpoint.url.join(URL(target, encoded=True))
-        is_ours = _host(url) == _host(endpoint.url) and url.user is None and _ADDRESS.fullmatch(target)
-    except (ValueError, IndexError):  # yarl raises IndexError for brackets in the user's name
-        is_ours = None
-    if not is_ours:
-        raise AnswerMalformed(endpoint.url, "the next page is on another host")
-    return url.raw_path_qs
-
-
-def _host(url: URL) -> tuple[str, str | None, int | None]:
-    return url.scheme, url.raw_host, url.port
 
 
 def _limited_until(answer: RemoteDocument, reason: str, now: datetime) -> datetime | None:

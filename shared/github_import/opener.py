@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from yarl import URL
 
 from shared.database.pool import Pool
-from shared.github.address import ApiAddress
 from shared.github.answers import Repository
 from shared.github.client import GitHubClient
 from shared.github.origin import Origin, People
@@ -24,6 +23,7 @@ from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.people.people_map import PeopleMap
 from shared.projects import people_maps
 from shared.projects.content import ProjectGone
+from shared.remote.api_address import ApiAddress
 from shared.remote.client import RemoteClient
 from shared.remote.errors import SchemeRefused
 from shared.restore.git_events import GitSource

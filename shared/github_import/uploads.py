@@ -19,7 +19,6 @@ from msgspec import Raw
 from yarl import URL
 
 from shared.archive.events import ArchiveEvent
-from shared.github.address import ApiAddress
 from shared.github.answers import UNREADABLE, Asset, Release
 from shared.github.attachments import AttachmentFinder
 from shared.github.origin import Origin
@@ -30,6 +29,7 @@ from shared.github_import.lists import is_pull_request
 from shared.github_import.pages import PageStore
 from shared.gitlab.layout import FileKind, file_name
 from shared.jobs.models import GitHubStages
+from shared.remote.api_address import ApiAddress
 from shared.remote.client import RemoteClient
 from shared.remote.errors import RemoteError, bad_status
 from shared.remote.stream import RemoteStream

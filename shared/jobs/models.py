@@ -80,7 +80,7 @@ class SourceForm(Enum):
 class RemoteSource:
     """The URL of what is fetched. It is a secret: its holder may read there.
 
-    For a GitHub it is what ``shared/github/address.py`` writes: where its API is, and a token.
+    For a GitHub it is what ``shared/remote/api_address.py`` writes: where its API is, and a token.
 
     The job's row holds it, sealed as ``sealed_orders.py`` does it, for as long as the job may be retried.
     """

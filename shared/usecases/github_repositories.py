@@ -13,12 +13,12 @@ from math import ceil
 from yarl import URL
 
 from shared.errors import CrossdockError
-from shared.github.address import ApiAddress
 from shared.github.answers import Repository
 from shared.github.client import GitHubClient, api_of
 from shared.github.errors import GitHubRefused, RateLimited, ScopeMissing, TokenRefused
 from shared.jobs.models import GitHubOrder, GitHubStages, RemoteSource, SourceForm
 from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.remote.api_address import ApiAddress
 from shared.remote.client import RemoteClient
 from shared.remote.errors import BlockedUrl, Reason, RemoteError, StatusRefused
 from shared.remote.masking import mask_url

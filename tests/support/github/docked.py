@@ -14,7 +14,6 @@ from aiohttp import web
 from yarl import URL
 
 from shared.broker.memory import MemoryBroker
-from shared.github.address import ApiAddress
 from shared.jobs import store as jobs
 from shared.jobs.models import (
     GitHubOrder,
@@ -27,6 +26,7 @@ from shared.jobs.models import (
 )
 from shared.jobs.worker import Worker, WorkerLimits
 from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.remote.api_address import ApiAddress
 from shared.remote.resolver import TableResolver
 from shared.settings.application import ApplicationSettings
 from tests.support.git_http import GitHttp

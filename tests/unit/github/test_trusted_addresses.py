@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from yarl import URL
 
-from shared.github.address import ApiAddress
 from shared.github_import.opener import _trusted, _with_token
+from shared.remote.api_address import ApiAddress
 from shared.remote.errors import SchemeRefused
 
 SAFE = ApiAddress(URL("https://api.github.com"), "s3cret")

@@ -6,10 +6,10 @@ from yarl import URL
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel
 from shared.accounts.namespaces import create_group
-from shared.github.address import ApiAddress
 from shared.gitlab.visibility import Visibility
 from shared.jobs.models import GitHubOrder, GitHubStages, ImportOrder, RemoteSource, SourceForm
 from shared.projects.people_maps import find_map_for
+from shared.remote.api_address import ApiAddress
 from tests.support.api import Api
 from tests.support.github.github import TOKEN, GitHub
 from tests.support.github.imports import asking, create, entity, job_of, projects

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from yarl import URL
 
-from shared.github.address import ApiAddress
 from shared.jobs.sealed_orders import is_clear
+from shared.remote.api_address import ApiAddress
 
 
 @pytest.mark.parametrize("api", ["https://api.github.com", "http://github.example.test:8080/api/v3"])

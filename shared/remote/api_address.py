@@ -1,4 +1,4 @@
-"""The address of a GitHub's API with a token: one text, so that an order seals and opens both at once.
+"""The address of a server's API with a token: one text, so that an order seals and opens both at once.
 
 It is a URL whose user is the token: ``https://ghp_...@api.github.com``.
 """
@@ -12,7 +12,7 @@ from yarl import URL
 
 @dataclass(frozen=True, slots=True)
 class ApiAddress:
-    """Where the API of a GitHub is, as ``client.api_of`` gives it, and the token to ask it with."""
+    """Where the API of a server is, and the token to ask it with."""
 
     api: URL
     token: str = field(repr=False)
