@@ -46,17 +46,20 @@ class Events:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def follow_job(self, actor: User | None, job_id: int | None, *, after: int) -> EventSource | None:
+    async def follow_job(
+        self, actor: User | None, job_id: int | None, *, after: int, until_now: bool = False
+    ) -> EventSource | None:
         """Return a stream of one job's events until its end; None if no event can follow the event ``after``.
 
-        The events of a job that went with its project can be read as long as they are kept.
+        With ``until_now`` it has the events that there are, and ends. The events of a job that went with its
+        project can be read as long as they are kept.
 
         Raises Unauthenticated and NotFound.
         """
         found, has_ended = await self._find(actor, job_id)
         if has_ended and not await list_of_job(self._pool, found, after=after, limit=1):
             return None
-        return self._follow_until_end(found, after=after)
+        return self._follow_until_end(found, after=after, until_now=until_now)
 
     async def _find(self, actor: User | None, job_id: int | None) -> tuple[int, bool]:
         """Return the id of a job, and whether it has ended. Raises Unauthenticated and NotFound."""
@@ -87,7 +90,7 @@ class Events:
         user = require_user(actor)
         return self._follow_maintained(user, after=await highest_id(self._pool) if after is None else after)
 
-    async def _follow_until_end(self, job_id: int, *, after: int) -> EventSource:
+    async def _follow_until_end(self, job_id: int, *, after: int, until_now: bool) -> EventSource:
         async def read(after: int) -> list[Event]:
             return await list_of_job(self._pool, job_id, after=after, limit=AT_ONCE)
 
@@ -95,6 +98,8 @@ class Events:
             async for seen in source:
                 yield seen
                 if seen.events and _ends(seen.events[-1]):
+                    return
+                if until_now and len(seen.events) < AT_ONCE:
                     return
 
     async def _follow_maintained(self, user: User, *, after: int) -> EventSource:

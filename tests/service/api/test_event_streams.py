@@ -103,6 +103,23 @@ async def test_a_job_is_followed_from_its_beginning_to_its_end(api: Api, ann: Us
         assert stream.response.headers["Cache-Control"] == "no-store"
 
 
+async def test_a_stream_that_does_not_follow_ends_with_the_events_that_there_are(
+    api: Api, ann: User, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "AT_ONCE", 1)  # so that what there is comes in several batches
+    job = await api.job(project, ann)
+    await api.started(job)
+    path = f"/api/crossdock/v1/jobs/{job.id}/events?follow=false"
+    async with following(api, path, by="ann") as stream:
+        assert names(await stream.rest()) == ["export.queued", "export.started"]
+
+
+async def test_whether_to_follow_is_a_boolean(api: Api, ann: User, project: Project) -> None:
+    job = await api.job(project, ann)
+    answer = await api.call("GET", f"/api/crossdock/v1/jobs/{job.id}/events?follow=later", by="ann")
+    assert (answer.status, json.loads(answer.body)["detail"]) == (400, "follow is invalid")
+
+
 async def test_an_event_of_a_stream_is_the_cloud_event_that_is_published(
     api: Api, ann: User, project: Project
 ) -> None:
