@@ -22,6 +22,7 @@ from shared.remote.errors import bad_status
 from shared.remote.masking import mask_url
 from shared.remote.reasons import reason_of
 from shared.remote.urls import parse
+from shared.remote.waits import told_wait
 from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.reading import keep_for_reading
 
@@ -138,7 +139,8 @@ class Uploader:
             )
         if answer.status not in _OK:
             url = parse(target.url, SCHEMES)
-            raise bad_status(url, answer.status, reason_of(answer.excerpt, url))
+            reason = reason_of(answer.excerpt, url)
+            raise bad_status(url, answer.status, reason, wait=told_wait(answer.headers))
         return answer.status
 
     async def explain(self, job: Job, error: CrossdockError) -> str:  # noqa: ARG002  # the port's

@@ -25,6 +25,7 @@ from shared.remote.errors import (
 from shared.remote.exchange import read_excerpt, translate_errors
 from shared.remote.pace import Pace
 from shared.remote.reasons import reason_of
+from shared.remote.waits import told_wait
 
 CHUNK = 256 * 1024
 _BREAKS = 5
@@ -172,4 +173,5 @@ class RemoteDownload:
     async def _unusable(self, answer: ClientResponse) -> RemoteError:
         if answer.status == _OK:
             return AnswerMalformed(self._url, "ranges are ignored")
-        return bad_status(self._url, answer.status, reason_of(await read_excerpt(answer), self._url))
+        reason = reason_of(await read_excerpt(answer), self._url)
+        return bad_status(self._url, answer.status, reason, wait=told_wait(answer.headers))

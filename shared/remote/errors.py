@@ -202,10 +202,12 @@ _PASSING = frozenset({408, 429})
 _SERVER_ERROR = 500
 
 
-def bad_status(url: URL, status: int, reason: str = "") -> StatusRefused:
-    """Make the error for a status, by which a retry helps or not."""
+def bad_status(url: URL, status: int, reason: str = "", *, wait: int | None = None) -> StatusRefused:
+    """Make the error for a status, by which a retry helps or not, and after how many seconds."""
     passing = status in _PASSING or status >= _SERVER_ERROR
-    return (StatusFailing if passing else StatusRefused)(url, status, reason)
+    error = (StatusFailing if passing else StatusRefused)(url, status, reason)
+    error.wait = wait
+    return error
 
 
 def _phrase(status: int) -> str:

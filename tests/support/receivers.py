@@ -51,6 +51,7 @@ class Receiver:
         if self.meanwhile:
             await self.meanwhile()
         headers = {"Location": f"{self.url}/elsewhere"} if status in range(300, 400) else {}
+        headers |= {"Retry-After": "70"} if status == 429 else {}
         return web.Response(status=status, headers=headers)
 
 

@@ -148,7 +148,7 @@ async def test_any_2xx_is_success(open_dock: Dock, status: int) -> None:
     assert (outcome.status, outcome.error) == (status, None)
 
 
-@pytest.mark.parametrize("fault", [503, 429, 0])
+@pytest.mark.parametrize("fault", [503, 0])
 async def test_a_fault_that_passes_costs_an_attempt_and_the_next_sends_all_of_it(
     open_dock: Dock, fault: int
 ) -> None:
@@ -159,6 +159,14 @@ async def test_a_fault_that_passes_costs_an_attempt_and_the_next_sends_all_of_it
     assert report.job.attempt == 2
     outcome = await _outcome(open_dock, upload.id)
     assert (outcome.status, outcome.attempts, outcome.error) == (200, 2, None)
+
+
+async def test_a_target_that_takes_no_more_requests_says_when_the_next_attempt_may_begin(
+    open_dock: Dock,
+) -> None:
+    async with receiving(429) as receiver:
+        refusal = await _refused(open_dock, _target(receiver), StatusRefused)
+    assert (refusal.retryable, refusal.wait) == (True, 70)
 
 
 async def test_a_fault_that_stays_fails_the_upload_after_five_requests(open_dock: Dock) -> None:

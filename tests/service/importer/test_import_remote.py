@@ -165,13 +165,13 @@ async def test_a_server_that_fails_for_now_is_tried_again_with_the_address_that_
     dock: Dock, servers: Servers
 ) -> None:
     async def failing(_: web.Request) -> web.Response:
-        return web.Response(status=503)
+        return web.Response(status=503, headers={"Retry-After": "70"})
 
     job = await ordered(dock, await servers.http(failing))
     lease = await claimed(dock.pool, job)
     with pytest.raises(StatusFailing) as raised:
         await dock.importer.run(job, lease, Progress())
-    assert raised.value.retryable
+    assert (raised.value.retryable, raised.value.wait) == (True, 70)
     assert SECRET not in str(raised.value)
     await jobs.retry(dock.pool, lease, code="storage", error=str(raised.value), delay=timedelta(0))
     assert await is_kept(dock, job)
