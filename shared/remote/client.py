@@ -167,6 +167,18 @@ class RemoteClient:
             excerpt = await read_excerpt(answer)
             return RemoteAnswer(answer.status, answer.reason or "", answer.headers, excerpt)
 
+    async def submit(  # a request and its bound
+        self, url: str, *, headers: Mapping[str, str], body: AsyncIterator[bytes], length: int, most: int
+    ) -> RemoteDocument:
+        """Send ``length`` bytes by POST as ``send`` does, and give the whole answer. Raises AnswerTooLarge.
+
+        At most ``most`` bytes of the answer are taken.
+        """
+        async with self._sent("POST", url, headers=headers, body=body, length=length) as answer:
+            pace = Pace(self._deadlines.least, answer.url)
+            told = await RemoteStream(answer, idle=self._deadlines.idle, pace=pace).whole(most)
+            return RemoteDocument(answer.status, answer.headers, told)
+
     @asynccontextmanager
     async def ask(
         self, url: str, *, headers: Mapping[str, str], secrets: Mapping[str, str], body: bytes | None = None

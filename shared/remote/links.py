@@ -19,8 +19,7 @@ def next_page(headers: Mapping[str, str], url: URL) -> str | None:
 
     Raises AnswerMalformed where that is on another host, or no address.
     """
-    links = _LINK.findall(headers.get("Link", ""))
-    target = next((target for target, attributes in links if _NEXT.search(attributes)), None)
+    target = _next(headers)
     if target is None:
         return None
     try:
@@ -31,6 +30,28 @@ def next_page(headers: Mapping[str, str], url: URL) -> str | None:
     if not is_ours:
         raise AnswerMalformed(url, "the next page is on another host")
     return found.raw_path_qs
+
+
+def next_query(headers: Mapping[str, str], url: URL) -> str | None:
+    """Give the query of the next page of a list, which is to be asked for where this one was.
+
+    A server that has several names writes addresses with one of them. Raises AnswerMalformed for no address.
+    """
+    target = _next(headers)
+    if target is None:
+        return None
+    try:
+        query = URL(target, encoded=True).raw_query_string if _ADDRESS.fullmatch(target) else ""
+    except (ValueError, IndexError):
+        query = ""
+    if not query:
+        raise AnswerMalformed(url, "the next page has no query")
+    return query
+
+
+def _next(headers: Mapping[str, str]) -> str | None:
+    links = _LINK.findall(headers.get("Link", ""))
+    return next((target for target, attributes in links if _NEXT.search(attributes)), None)
 
 
 def _host(url: URL) -> tuple[str, str | None, int | None]:

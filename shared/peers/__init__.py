@@ -1,0 +1,1 @@
+"""A client of a peer, which is another GitLab or Crossdock: its projects, exports and imports."""
