@@ -17,7 +17,7 @@ from aiohttp import ClientResponse, FormData
 from yarl import URL
 
 from services.cli.archive_source import find_size, read_stream
-from services.cli.errors import utf8
+from services.cli.errors import UsageError, utf8
 from services.cli.http import (
     RetryRule,
     Session,
@@ -175,6 +175,10 @@ class _User(msgspec.Struct, frozen=True):
     username: str
 
 
+class _UserId(msgspec.Struct, frozen=True):
+    id: int
+
+
 class _GitHubImport(msgspec.Struct, frozen=True):
     id: int
     full_path: str
@@ -264,6 +268,17 @@ class GitLabClient:
     async def own_namespace(self) -> str:
         """Return the path of the user's own namespace."""
         return (await self._json_api.call("GET", "/user", _User)).body.username
+
+    async def own_id(self) -> int:
+        """Return the id of the user."""
+        return (await self._json_api.call("GET", "/user", _UserId)).body.id
+
+    async def user_id(self, username: str) -> int:
+        """Return the id of another user. Raises UsageError where there is none, or none that is shown."""
+        found = await self._json_api.call("GET", "/users", list[_UserId], params={"username": username})
+        if not found.body:
+            raise UsageError(f"there is no user {username!r}")
+        return found.body[0].id
 
     async def import_from_github(self, request: GitHubImportRequest) -> ScheduledImport:
         """Create a project of a repository of GitHub; return the import that the server scheduled."""

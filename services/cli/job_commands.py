@@ -6,13 +6,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from services.cli.options import DAY, Json, Seconds
 from services.cli.project_commands import with_client
 from services.cli.server import Server, on_server
+
+if TYPE_CHECKING:
+    from services.cli.client import GitLabClient
+    from services.cli.results import Result
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -58,14 +62,21 @@ def jobs(  # noqa: PLR0913  # the options of a command
     mine: Annotated[bool, typer.Option("--mine", help="Only your own jobs.")] = False,
     since: Annotated[datetime | None, typer.Option(help="Only jobs created after this time (UTC).")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of jobs.")] = 20,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Then show what changes, until Ctrl-C.")
+    ] = False,
     server: Server,
     json: Json = False,
 ) -> None:
     """List jobs, the newest first.
 
-    Keys with --json: jobs (each as in GET /api/crossdock/v1/jobs/:id; progress has no relations).
+    With --watch, the jobs of projects of which you are a maintainer stay on the screen and change there;
+    without a terminal, each move of a job is a line.
+
+    Keys with --json: jobs (each as in GET /api/crossdock/v1/jobs/:id; progress has no relations). With
+    --watch instead a line for each event, as in GET /api/crossdock/v1/events.
     """
-    from services.cli.job_operations import list_jobs
+    from services.cli import job_operations
 
     filters = {
         "state": state and state.value,
@@ -76,7 +87,34 @@ def jobs(  # noqa: PLR0913  # the options of a command
         "mine": "true" if mine else None,
         "created_after": f"{since.isoformat()}Z" if since else None,
     }
-    with_client(lambda client: list_jobs(client, limit=limit, filters=filters), server, json=json)
+
+    async def work(client: GitLabClient) -> Result | None:
+        if not watch:
+            return await job_operations.list_jobs(client, limit=limit, filters=filters)
+        from services.cli.job_watch import watch as show
+
+        await show(client, filters, limit=limit, json=json)
+        return None
+
+    with_client(work, server, json=json)
+
+
+@app.command()
+@on_server
+def logs(
+    job: JobNumber,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
+    server: Server,
+    json: Json = False,
+) -> None:
+    """Show what a job went through: when it began, its attempts and their errors, how far it is, its end.
+
+    Keys with --json: a line for each event, as in GET /api/crossdock/v1/jobs/:id/events.
+    """
+    from services.cli.job_watch import print_events
+
+    with_client(lambda client: print_events(client, job, follow=follow, json=json), server, json=json)
 
 
 @app.command()

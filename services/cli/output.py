@@ -12,14 +12,19 @@ from services.cli.terminal import print_json
 from shared.errors import CrossdockError
 
 
-def run(work: Coroutine[Any, Any, Result], *, json: bool) -> None:
-    """Run ``work`` and print its result. For an error, print its document and raise it again."""
+def run(work: Coroutine[Any, Any, Result | None], *, json: bool) -> None:
+    """Run ``work`` and print its result; None is of a command that has printed all as it came.
+
+    For an error, print its document and raise it again.
+    """
     try:
         done = asyncio.run(work)
     except (CrossdockError, OSError) as error:
         if json:
             print_json(_known(error))
         raise
+    if done is None:
+        return
     if json:
         print_json(done)
     else:

@@ -416,12 +416,14 @@ def push(
     run(work(), json=json)
 
 
-def with_client(work: Callable[[GitLabClient], Awaitable[Result]], server: Server, *, json: bool) -> None:
+def with_client(
+    work: Callable[[GitLabClient], Awaitable[Result | None]], server: Server, *, json: bool
+) -> None:
     """Run ``work`` with a client of the server and print its result."""
     from services.cli.client import connect
     from services.cli.output import run
 
-    async def result() -> Result:
+    async def result() -> Result | None:
         async with connect(server.url, server.required_token()) as client:
             return await work(client)
 

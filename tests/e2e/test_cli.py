@@ -272,3 +272,32 @@ def test_the_demo_is_exact_and_leaves_nothing(short_path: Path, archive: Path) -
     assert list(short_path.iterdir()) == []
     running = (str(each.info["cmdline"]) for each in psutil.process_iter(["cmdline"]))
     assert [line for line in running if short_path.name in line] == []
+
+
+def test_jobs_are_watched_while_they_change_and_their_logs_read_afterwards(
+    crossdock: CommandLine, standalone_system: System, archive: Path
+) -> None:
+    environment = WITHOUT_OURS | {
+        "CROSSDOCK_URL": standalone_system.url, "CROSSDOCK_TOKEN": standalone_system.token,
+    }  # fmt: skip
+    watching = command("jobs", "--watch", "--kind", "import", "--mine")
+    with subprocess.Popen(watching, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as watch:
+        assert watch.stdout is not None
+        crossdock("import", str(archive), "--path", "root/seen-first")
+        lines = iter(watch.stdout.readline, "")
+        assert any("root/seen-first" in line for line in lines)  # the list, or the first event after it
+        done = json.loads(crossdock("import", str(archive), "--path", "root/watched", "--json").stdout)
+        moves = [line.split()[3] for line in iter_until(lines, "import.finished  root/watched")]
+        watch.terminate()
+    assert moves[-3:] == ["import.queued", "import.started", "import.finished"]
+    printed = crossdock("logs", str(done["job"])).stdout.decode().splitlines()
+    assert [line.split()[3] for line in printed] == moves[-3:]
+
+
+def iter_until(lines: Iterator[str], text: str) -> Iterator[str]:
+    """The lines of root/watched up to the one with ``text``."""
+    for line in lines:
+        if "root/watched" in line:
+            yield line
+        if text in line:
+            return

@@ -282,7 +282,7 @@ def test_the_help_of_a_command_names_the_keys_of_its_document(
     command: object, document: type[msgspec.Struct]
 ) -> None:
     told = re.search(
-        r"Keys with --json: (.*?)\.(?: With --job.*)?$", " ".join((command.__doc__ or "").split())
+        r"Keys with --json: (.*?)\.(?: With --(?:job|watch) .*)?$", " ".join((command.__doc__ or "").split())
     )
     assert told
     keys = re.sub(r"\([^)]*\)", "", told[1]).replace(" ", "").split(",")
