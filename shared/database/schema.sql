@@ -686,6 +686,18 @@ CREATE TABLE mapped_snapshots (
 CREATE INDEX mapped_snapshots_snapshot ON mapped_snapshots (snapshot_id);
 
 
+-- 0092_selected_snapshots
+CREATE TABLE selected_snapshots (
+    base_id     bigint NOT NULL,
+    digest      bytea NOT NULL,
+    snapshot_id bigint NOT NULL,
+    CONSTRAINT selected_snapshots_pkey PRIMARY KEY (base_id),
+    CONSTRAINT selected_snapshots_base_id_fkey FOREIGN KEY (base_id) REFERENCES snapshots(id) ON DELETE CASCADE,
+    CONSTRAINT selected_snapshots_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
+);
+CREATE INDEX selected_snapshots_snapshot ON selected_snapshots (snapshot_id);
+
+
 -- made by migrate itself
 CREATE TABLE schema_migrations (
     number     integer NOT NULL,
