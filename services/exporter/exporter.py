@@ -10,12 +10,14 @@ from services.exporter.composer import ArchiveComposer
 from services.exporter.file_name import file_name
 from services.exporter.people_mapper import PeopleMapper
 from services.exporter.planner import ArchivePlanner
+from services.exporter.relation_selector import RelationSelector
 from shared.assembly.blocks import BlockReader
 from shared.database.pool import Connection, Pool
 from shared.errors import CrossdockError, Fault
 from shared.exports import archives
 from shared.exports.archives import ArchivePlan
 from shared.gitlab.layout import relation_of
+from shared.gitlab.relation_selection import RelationSelection
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Lease, UploadOrder
 from shared.jobs.progress import Phase, Progress
@@ -62,6 +64,7 @@ class Exporter:
         self._pool = pool
         self._store = store
         self._people = PeopleMapper(pool, store)
+        self._selector = RelationSelector(pool)
         self._planner = ArchivePlanner(pool, store, blocks)
         self._settings = settings
         self._announce = announce
@@ -83,11 +86,14 @@ class Exporter:
         progress.begin(Phase.PREPARING)
         pinned = await lifecycle.pin(self._pool, lease)
         content = await project_content(self._pool, job.project_id)
-        async with self._people.mapped(pinned, content, job, lease, progress) as exported:
-            mapped = None if exported is pinned or exported is None else exported.snapshot_id
-            async with self._planned(job, progress, content, exported) as plan:
-                progress.begin(Phase.COMMITTING)
-                return await self._record(job, lease, plan, content, progress=progress, mapped=mapped)
+        async with (
+            self._people.mapped(pinned, content, job, lease, progress) as mapped,
+            self._selector.selected(mapped, _selection(job), job, lease, progress) as exported,
+            self._planned(job, progress, content, exported) as plan,
+        ):
+            progress.begin(Phase.COMMITTING)
+            made = None if exported is pinned or exported is None else exported.snapshot_id
+            return await self._record(job, lease, plan, content, progress=progress, made=made)
 
     @asynccontextmanager
     async def _planned(
@@ -122,24 +128,28 @@ class Exporter:
         content: ProjectContent,
         *,
         progress: Progress,
-        mapped: int | None,
+        made: int | None,
     ) -> Job | None:
         """Record the archive for its user, and end the job in the same transaction.
 
-        ``mapped`` is the snapshot, where a map of people had another one exported than the pinned one.
+        ``made`` is the snapshot, where a map of people or a selection has had another one made.
         """
         retention = (await self._settings()).retention
         name = file_name(content.full_path, datetime.now(UTC))
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
             await archives.keep_newest(db, job, plan, file_name=name, retention=retention)
-            if mapped is not None:
-                await lifecycle.name_exported(db, job.id, mapped)
+            if made is not None:
+                await lifecycle.name_exported(db, job.id, made)
             return await _end(db, job, lease, progress=progress)
 
     async def explain(self, job: Job, error: CrossdockError) -> str:
         """Return the error message for the job's row. GitLab's API shows no errors of exports."""
         return f"Error exporting project {job.project_id} - {error.shown}"
+
+
+def _selection(job: Job) -> RelationSelection | None:
+    return job.order.selection if isinstance(job.order, ExportOrder) else None
 
 
 def _overrides(job: Job, content: ProjectContent) -> dict[str, object]:

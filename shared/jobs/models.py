@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Literal, TypeAlias
 
+from shared.gitlab.relation_selection import RelationSelection
+
 WORKER_LOST = "worker_lost"
 """The error code of a job whose worker stopped sending heartbeats, for an unknown reason."""
 
@@ -155,10 +157,11 @@ class UploadTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOrder:
-    """The order of an export. ``description`` wins over the project's."""
+    """The order of an export. ``description`` wins over the project's; ``selection`` is what is exported."""
 
     description: str | None = None
     upload: UploadTarget | None = None
+    selection: RelationSelection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

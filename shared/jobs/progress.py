@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic
@@ -42,6 +42,40 @@ class RelationProgress:
 
 
 @dataclass(slots=True)
+class LeftOut:
+    """The files of a relation that were left out by choice, and their bytes."""
+
+    files: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class SelectionProgress:
+    """What a selection of relations leaves out, by relation, and who of the others refers to that.
+
+    ``missed`` has pairs: a relation that is there, and one that it refers to.
+    """
+
+    left_out: dict[str, LeftOut] = field(default_factory=dict)
+    missed: Sequence[tuple[str, str]] = ()
+
+    def of(self, relation: str) -> LeftOut:
+        """Give the counts of a relation: of as many as ``Progress.relation`` gives any of."""
+        if len(self.left_out) >= _MOST_RELATIONS or not _RELATION.fullmatch(relation):
+            return LeftOut()
+        return self.left_out.setdefault(relation, LeftOut())
+
+    def report(self) -> dict[str, object]:
+        """Give the counts for the job's row."""
+        return {
+            "left_out": {
+                name: {"files": count.files, "bytes": count.bytes} for name, count in self.left_out.items()
+            },
+            "missed": [{"relation": relation, "refers_to": needed} for relation, needed in self.missed],
+        }
+
+
+@dataclass(slots=True)
 class PhaseProgress:
     """When a phase began and ended, by the monotonic clock of the process, and the archive's bytes in it."""
 
@@ -65,6 +99,7 @@ class Progress:
     moved, as they are of a plan. ``other_bytes`` are those of none of these counts, such as of records that
     were there before; no report has them. ``stats`` are what GitLab counts of an import from GitHub, None of
     others, and ``requests_left`` what is left of the limit of its requests, None where none is known.
+    ``selection`` is what was left out by choice, None where all is taken.
     """
 
     other_bytes: int = 0
@@ -77,6 +112,7 @@ class Progress:
     phases: list[PhaseProgress] = field(default_factory=list)
     stats: Mapping[str, Mapping[str, int]] | None = None
     requests_left: int | None = None
+    selection: SelectionProgress | None = None
 
     def relation(self, name: str) -> RelationProgress:
         """Give the counts of a relation: of the first 200 with plain names of up to 100 characters.
@@ -109,17 +145,22 @@ class Progress:
     def report(self) -> dict[str, object]:
         """Give the counts for the job's row."""
         github = {} if self.stats is None else {"stats": self.stats, "requests_left": self.requests_left}
-        return github | {
-            "bytes_done": self.bytes_done,
-            "bytes_total": self.bytes_total,
-            "entries": self.entries,
-            "relations": {
-                name: {"bytes": count.bytes, "lines": count.lines, "failed": count.failed}
-                for name, count in self.relations.items()
-            },
-            "notes": {note.value: count for note, count in self.notes.items()},
-            "phases": [self._phase(each) for each in self.phases],
-        }
+        selected = {} if self.selection is None else {"selection": self.selection.report()}
+        return (
+            github
+            | selected
+            | {
+                "bytes_done": self.bytes_done,
+                "bytes_total": self.bytes_total,
+                "entries": self.entries,
+                "relations": {
+                    name: {"bytes": count.bytes, "lines": count.lines, "failed": count.failed}
+                    for name, count in self.relations.items()
+                },
+                "notes": {note.value: count for note, count in self.notes.items()},
+                "phases": [self._phase(each) for each in self.phases],
+            }
+        )
 
     def _phase(self, each: PhaseProgress) -> dict[str, object]:
         after = self.bytes_done if each.ended is None else each.bytes_after

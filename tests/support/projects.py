@@ -26,6 +26,7 @@ from shared.exports import archives
 from shared.exports.archive_reader import ArchiveReader
 from shared.exports.archives import FinishedArchive
 from shared.github_import.opener import GitHubOpener
+from shared.gitlab.relation_selection import RelationSelection
 from shared.jobs import store as jobs
 from shared.jobs.failed_relations import FailedRelation, list_in_order
 from shared.jobs.models import (
@@ -238,18 +239,26 @@ class Dock:
         user_id: int = 1,
         description: str | None = None,
         upload: UploadTarget | None = None,
+        selection: RelationSelection | None = None,
     ) -> Job:
         """Enqueue."""
-        order = ExportOrder(description=description, upload=upload)
+        order = ExportOrder(description=description, upload=upload, selection=selection)
         return await jobs.enqueue(
             self.pool, order, project_id=project_id, user_id=user_id, correlation_id="c"
         )
 
     async def run_export(
-        self, *, project_id: int = 1, user_id: int = 1, description: str | None = None
+        self,
+        *,
+        project_id: int = 1,
+        user_id: int = 1,
+        description: str | None = None,
+        selection: RelationSelection | None = None,
     ) -> bytes:
         """Export to the end, and give the archive."""
-        job = await self.order_export(project_id=project_id, user_id=user_id, description=description)
+        job = await self.order_export(
+            project_id=project_id, user_id=user_id, description=description, selection=selection
+        )
         return await self.exported(job, await claimed(self.pool, job))
 
     async def exported(self, job: Job, lease: Lease) -> bytes:
