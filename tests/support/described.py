@@ -52,6 +52,10 @@ _PROGRESS = {
     "bytes_total": 7,
     "entries": 1,
     "relations": {"issues": {"lines": 1, "failed": 0}},
+    "selection": {
+        "left_out": {"uploads": {"files": 2, "bytes": 5}},
+        "missed": [{"relation": "issues", "refers_to": "uploads"}],
+    },
 }
 _OUTCOME = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
 _MILESTONE = {"iid": 1, "title": "one", "state": "active", "due_date": "2027-01-31"}

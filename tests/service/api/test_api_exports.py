@@ -6,6 +6,7 @@ import pytest
 
 from shared.accounts.models import AccessLevel
 from shared.broker.base import Message
+from shared.gitlab.relation_selection import RelationSelection
 from shared.gitlab.visibility import Visibility
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, JobKind, UploadOrder, UploadTarget
@@ -107,6 +108,67 @@ async def test_the_description_is_ordered_in_every_encoding(api: Api, body: dict
 
     assert answer.status == 202
     assert opened(await api.newest(project, JobKind.EXPORT)) == ExportOrder(description="Foo")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"json": {"relations": ["issues", "design", "issues"]}},
+        {"data": [("relations[]", "issues"), ("relations[]", "design")]},
+        {"params": [("relations[]", "design"), ("relations[]", "issues")]},
+        {"data": {"relations": "issues, design_repository"}},
+        {"json": {"relations": ["issues", "design"], "excluded_relations": ""}},
+    ],
+)
+async def test_relations_are_ordered_in_every_encoding(api: Api, body: dict[str, object]) -> None:
+    project = await api.project(await api.user("ann"))
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann", **body)
+
+    assert answer.status == 202
+    selection = RelationSelection(relations=("design_repository", "issues"))
+    assert opened(await api.newest(project, JobKind.EXPORT)) == ExportOrder(selection=selection)
+
+
+async def test_relations_that_are_excluded_are_ordered(api: Api) -> None:
+    project = await api.project(await api.user("ann"))
+
+    await api.post(f"/projects/{project.id}/export", by="ann", json={"excluded_relations": ["uploads"]})
+
+    selection = RelationSelection(excluded_relations=("uploads",))
+    assert opened(await api.newest(project, JobKind.EXPORT)) == ExportOrder(selection=selection)
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (
+            {"relations": ["issues", "isues"]},
+            "relations does not have a valid value: isues (possible are labels, ",
+        ),
+        (
+            {"excluded_relations": "x" * 200},
+            f"excluded_relations does not have a valid value: {'x' * 100} (pos",
+        ),
+        ({"relations": ["self"]}, "relations does not have a valid value: self ("),
+        ({"relations": []}, "relations is empty"),
+        ({"relations": {"issues": True}}, "relations is invalid"),
+        ({"excluded_relations": [None]}, "excluded_relations is invalid"),
+        (
+            {"relations": ["issues"], "excluded_relations": ["labels"]},
+            "relations, excluded_relations are mutually exclusive",
+        ),
+    ],
+)
+async def test_a_selection_that_cannot_be_meant_is_refused(
+    api: Api, body: dict[str, object], problem: str
+) -> None:
+    project = await api.project(await api.user("ann"))
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann", json=body)
+
+    assert answer.status == 400
+    assert answer.body["error"].startswith(problem)
 
 
 async def test_a_multipart_form_without_a_file_is_a_body_like_others(api: Api) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from aiohttp import web
 
+from services.api.gitlab.requests.selection import read_selection
 from services.api.http.parameters import ParameterReader
 from services.api.http.ranges import wants_range
 from shared.gitlab.portable_relations import PORTABLE_RELATIONS
@@ -32,9 +33,10 @@ def read_order(given: Mapping[str, object]) -> ExportOrder:
     url = (upload.text("url") or "").strip()
     method: Literal["PUT", "POST"] = "POST" if upload.choice("http_method", _METHODS) == "POST" else "PUT"
     reader.problems += upload.problems
+    selection = read_selection(reader)
     reader.finish()
     target = UploadTarget(url=url, method=method) if url else None
-    return ExportOrder(description=description or None, upload=target)
+    return ExportOrder(description=description or None, upload=target, selection=selection)
 
 
 def read_batched(given: Mapping[str, object]) -> bool:
