@@ -23,6 +23,7 @@ from shared.restore.archive_events import archive_events
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import Failure, LimitedFailures, is_of_lines
 from shared.restore.restorer import Restorer
+from shared.snapshots.quarantine import QuarantinedLine
 
 
 class ManifestMismatch(JobFailed):
@@ -243,6 +244,8 @@ class _Lines:
     """A LineSink that keeps nothing: the restorer counts the lines."""
 
     async def write(self, lines: Sequence[bytes], *, records: bool = True) -> None: ...
+
+    async def refuse(self, lines: Sequence[QuarantinedLine]) -> None: ...
 
     async def commit(self) -> None: ...
 

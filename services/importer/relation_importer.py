@@ -33,7 +33,7 @@ from shared.restore.relations import RelationReceiver
 from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.settings.archive_limits import LimitsProvider
 from shared.shielding import work_through
-from shared.snapshots import appending, lifecycle
+from shared.snapshots import appending, lifecycle, quarantine
 from shared.snapshots.contents import make_manifest_digest
 from shared.snapshots.sinks import RelationSink
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
@@ -93,6 +93,7 @@ class RelationImporter:
         content_sha256 = await make_manifest_digest(self._pool, snapshot_id)
         async with self._pool.acquire() as db, db.transaction():
             await jobs.hold(db, lease)
+            await quarantine.settle(db, snapshot_id)
             await lifecycle.commit_on_base(
                 db,
                 base=base,

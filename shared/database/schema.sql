@@ -698,6 +698,21 @@ CREATE TABLE selected_snapshots (
 CREATE INDEX selected_snapshots_snapshot ON selected_snapshots (snapshot_id);
 
 
+-- 0093_quarantine
+CREATE TABLE quarantined_lines (
+    snapshot_id bigint NOT NULL,
+    id          bigint NOT NULL,
+    name        text COLLATE "C" NOT NULL,
+    line        bigint NOT NULL,
+    code        text NOT NULL,
+    reason      text NOT NULL,
+    size        bigint NOT NULL,
+    bytes       bytea,
+    CONSTRAINT quarantined_lines_pkey PRIMARY KEY (snapshot_id, id),
+    CONSTRAINT quarantined_lines_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
+);
+
+
 -- made by migrate itself
 CREATE TABLE schema_migrations (
     number     integer NOT NULL,

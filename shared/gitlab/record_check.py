@@ -37,6 +37,20 @@ class RefusedLine:
     message: str
     external_identifiers: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def code(self) -> str:
+        """The kind of the reason, as a word that does not change."""
+        return _CODES[self.exception_class]
+
+
+_CODES = {
+    "ActiveRecord::RecordInvalid": "invalid",
+    "EncodingError": "not_utf8",
+    "Gitlab::ImportExport::Error": "too_long",
+    "JSON::NestingError": "too_deep",
+    "JSON::ParserError": "not_json",
+    "TypeError": "not_an_object",
+}
 
 Verdict = Record | NullLine | RefusedLine
 

@@ -21,11 +21,12 @@ from shared.archive.limits import Limits
 from shared.database.pool import Connection, Pool
 from shared.pushes import store
 from shared.pushes.store import Push, PushGone
-from shared.snapshots import appending
+from shared.snapshots import appending, quarantine
 from shared.snapshots.body import NoBody
 from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import BodyRun, Entry, Segment
 from shared.snapshots.packed_files import PackedFiles, PackedFilesWriter, add_packed_files
+from shared.snapshots.quarantine import QuarantinedLine
 from shared.snapshots.reading import KEPT, keep_prolonged
 from shared.snapshots.rows import Rows
 from shared.snapshots.writer import SnapshotWriter, write_into
@@ -119,12 +120,14 @@ async def _append(
     entries: Sequence[Entry],
     segments: Sequence[Segment],
     runs: Sequence[BodyRun],
+    quarantined: Sequence[QuarantinedLine],
     withdrawn: Sequence[str],
 ) -> None:
     try:
         await appending.append(
-            pool, snapshot_id=part, entries=entries, segments=segments, runs=runs, withdrawn=withdrawn
-        )
+            pool, snapshot_id=part, entries=entries, segments=segments, runs=runs, quarantined=quarantined,
+            withdrawn=withdrawn,
+        )  # fmt: skip
     except SnapshotGone as error:
         raise PushGone(push.id) from error
 
@@ -141,7 +144,8 @@ async def commit_part(
     """Make the entries of a complete part, at least one, those of the push, in place of earlier ones.
 
     ``name`` is the last of them, for messages. ``attributes`` replace those of the push where they are given.
-    Raises PushGone, PushCommitted, FileAndDirectory, TooManyEntries and ArchiveTooLarge, and changes nothing.
+    Raises PushGone, PushCommitted, FileAndDirectory, TooManyEntries, ArchiveTooLarge and QuarantineFull, and
+    changes nothing.
     """
     number, push = part.writer.snapshot_id, part.push
     async with pool.acquire() as db, db.transaction():
@@ -183,6 +187,8 @@ async def _move(db: Connection, part: int, push: Push) -> Moved:
     await db.execute(
         "UPDATE segments SET snapshot_id = $2 WHERE snapshot_id = $1", part, push.id, timeout=seconds
     )
+    if await quarantine.move(db, base=part, snapshot_id=push.id):
+        await quarantine.settle(db, push.id)
     moved = Moved(**row)
     if not moved.entries:
         raise PushGone(push.id)
@@ -230,10 +236,11 @@ async def _remove(db: Connection, push: Push, names: str, given: int | list[str]
             {_SUMS} FROM gone""",  # noqa: S608  # fixed texts
         push.id, given, timeout=seconds,
     )  # fmt: skip
-    await db.execute(
-        f"DELETE FROM segments WHERE snapshot_id = $1 AND name = ANY({names})",  # noqa: S608  # fixed texts
-        push.id, given, timeout=seconds,
-    )  # fmt: skip
+    for table in ("segments", "quarantined_lines"):
+        await db.execute(
+            f"DELETE FROM {table} WHERE snapshot_id = $1 AND name = ANY({names})",  # noqa: S608  # fixed texts
+            push.id, given, timeout=seconds,
+        )  # fmt: skip
     return Moved(**row)
 
 

@@ -14,6 +14,7 @@ from shared.jobs.progress import RelationProgress
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import Failure, FailureLog
 from shared.shielding import INLINE, on_thread
+from shared.snapshots.quarantine import LONGEST_LINE, QuarantinedLine
 from shared.snapshots.sinks import LineSink
 
 _AT_ONCE = 1000
@@ -29,6 +30,7 @@ class _Looked:
 
     runs: list[tuple[bool, list[bytes]]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    refused: list[QuarantinedLine] = field(default_factory=list)
     ended: bool = False
 
     def keep(self, line: bytes, *, is_record: bool) -> None:
@@ -105,6 +107,8 @@ class RelationReceiver:
         self._count.failed += len(looked.failures)
         for failure in looked.failures:
             await self._failures.add(failure)
+        if looked.refused:
+            await self._sink.refuse(looked.refused)
 
     def _look_at(self, lines: Iterator[Line]) -> _Looked:
         """Check the next lines."""
@@ -131,6 +135,7 @@ class RelationReceiver:
                 looked.keep(line, is_record=False)
             case RefusedLine():
                 looked.failures.append(self._failure(verdict))
+                looked.refused.append(self._quarantined(line, verdict))
         self._line += 1
 
     def _judge(self, line: bytes | OverlongLine, *, is_whole: bool) -> Verdict:
@@ -147,4 +152,17 @@ class RelationReceiver:
             exception_class=refused.exception_class,
             message=refused.message,
             external_identifiers=refused.external_identifiers,
+        )
+
+    def _quarantined(self, line: bytes | OverlongLine, refused: RefusedLine) -> QuarantinedLine:
+        data = None if isinstance(line, OverlongLine) else line.removesuffix(b"\n")
+        size = line.length if isinstance(line, OverlongLine) else len(data or b"")
+        return QuarantinedLine(
+            relation=self._relation,
+            line=self._line,
+            code=refused.code,
+            reason=refused.message,
+            size=size,
+            # A long line is let go here: a thousand of them may be refused before any is written.
+            data=data if size <= LONGEST_LINE else None,
         )

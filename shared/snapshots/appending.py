@@ -14,11 +14,13 @@ from asyncpg import ForeignKeyViolationError
 from shared.database.pool import Connection, Database, Pool
 from shared.errors import LeaseLost
 from shared.jobs.models import Lease
+from shared.snapshots import quarantine
 from shared.snapshots import runs as body_runs
 from shared.snapshots.columns import ENTRY, SEGMENT, Values, row_of_entry, row_of_segment
 from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.models import BodyRun, Entry, Segment
 from shared.snapshots.packed_files import copy_packed_files
+from shared.snapshots.quarantine import QuarantinedLine
 
 _SHARING = timedelta(minutes=10)
 """How long copying the rows of a snapshot may take; it may have millions of entries."""
@@ -47,13 +49,15 @@ async def append_for_job(
     entries: Sequence[Entry],
     segments: Sequence[Segment],
     runs: Sequence[BodyRun] = (),
+    quarantined: Sequence[QuarantinedLine] = (),
     withdrawn: Sequence[str] = (),
 ) -> None:
     """Append rows to the open snapshot of a job. Raises LeaseLost where another attempt has deleted it."""
     try:
         await append(
-            pool, snapshot_id=snapshot_id, entries=entries, segments=segments, runs=runs, withdrawn=withdrawn
-        )
+            pool, snapshot_id=snapshot_id, entries=entries, segments=segments, runs=runs,
+            quarantined=quarantined, withdrawn=withdrawn,
+        )  # fmt: skip
     except SnapshotGone as error:
         raise LeaseLost(lease.job_id) from error
 
@@ -65,6 +69,7 @@ async def append(
     entries: Sequence[Entry],
     segments: Sequence[Segment],
     runs: Sequence[BodyRun] = (),
+    quarantined: Sequence[QuarantinedLine] = (),
     withdrawn: Sequence[str] = (),
 ) -> None:
     """Append rows to a snapshot, all or none. Raises SnapshotGone.
@@ -75,7 +80,7 @@ async def append(
     rows_of_entries = [row_of_entry(entry) for entry in entries]
     rows_of_segments = [row_of_segment(segment) for segment in segments]
     try:
-        if len(entries) + len(segments) + len(runs) <= _FEW and not withdrawn:
+        if len(entries) + len(segments) + len(runs) <= _FEW and not withdrawn and not quarantined:
             columns = (
                 *_columns(rows_of_entries, len(ENTRY)),
                 *_columns(rows_of_segments, len(SEGMENT)),
@@ -88,13 +93,14 @@ async def append(
             await _copy(db, "entries", ENTRY, snapshot_id, rows_of_entries)
             await _copy(db, "segments", SEGMENT, snapshot_id, rows_of_segments)
             await body_runs.copy_runs(db, snapshot_id, runs)
+            await quarantine.add(db, snapshot_id, quarantined)
     except ForeignKeyViolationError as error:
         raise SnapshotGone(snapshot_id) from error
 
 
 async def _delete(db: Connection, snapshot_id: int, names: Sequence[str]) -> None:
     if names:
-        for table in ("entries", "segments"):
+        for table in ("entries", "segments", "quarantined_lines"):
             await db.execute(
                 f"DELETE FROM {table} WHERE snapshot_id = $1 AND name = ANY($2)",  # noqa: S608  # fixed texts
                 snapshot_id, names,
@@ -118,10 +124,13 @@ def _columns(rows: Sequence[Values], width: int) -> list[list[object]]:
 async def share(pool: Pool, lease: Lease, *, base: int, snapshot_id: int, but: Sequence[str]) -> None:
     """Copy all rows of ``base``, except those of entries ``but``, to an open snapshot; no bytes are copied.
 
+    All of the quarantine is copied.
+
     Raises SnapshotGone where ``base`` was collected meanwhile, and LeaseLost as ``append_for_job`` does.
     """
     try:
         await copy_rows(pool, base=base, snapshot_id=snapshot_id, but=but)
+        await quarantine.share(pool, base=base, snapshot_id=snapshot_id)
     except ForeignKeyViolationError as error:
         raise LeaseLost(lease.job_id) from error
     await _require_base(pool, base)

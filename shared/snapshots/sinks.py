@@ -18,6 +18,7 @@ from shared.shielding import work_through
 from shared.snapshots.body import BodyWriter, Header, NoBody, Place
 from shared.snapshots.models import Entry, EntryKind, Segment
 from shared.snapshots.pack import Pack
+from shared.snapshots.quarantine import QuarantinedLine
 from shared.snapshots.rows import Rows
 from shared.storage.base import ObjectStore
 
@@ -33,6 +34,9 @@ class LineSink(Protocol):
 
     async def write(self, lines: Sequence[bytes], *, records: bool = True) -> None:
         """Take whole lines; only ``records`` are counted."""
+
+    async def refuse(self, lines: Sequence[QuarantinedLine]) -> None:
+        """Put lines into the quarantine."""
 
     async def commit(self) -> None:
         """End the relation, and write its entry."""
@@ -64,6 +68,11 @@ class RelationSink:
             self._waiting.append(line)
             self._waiting_size += len(line)
             self._waiting_records += records
+
+    async def refuse(self, lines: Sequence[QuarantinedLine]) -> None:
+        """See LineSink."""
+        for line in lines:
+            await self._rows.quarantine(line)
 
     async def commit(self) -> None:
         """Write the entry; without it the relation has none."""

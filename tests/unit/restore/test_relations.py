@@ -15,6 +15,7 @@ from shared.restore import relations
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import Failure
 from shared.restore.relations import RelationReceiver
+from shared.snapshots.quarantine import QuarantinedLine
 
 DEPTH = 3
 SHALLOW, DEEP = b'{"a":[[1]]}\n', b'{"a":[[[1]]]}\n'
@@ -33,6 +34,8 @@ class Kept:
 
     async def write(self, lines: Sequence[bytes], *, records: bool = True) -> None:
         self.lines += lines
+
+    async def refuse(self, lines: Sequence[QuarantinedLine]) -> None: ...
 
     async def commit(self) -> None: ...
 
