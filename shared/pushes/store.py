@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from shared.database.pool import Connection, Database, Pool, Row
 from shared.errors import CrossdockError, Fault
 from shared.gitlab.features import ProjectFeatures
-from shared.snapshots import appending, lifecycle
+from shared.snapshots import appending, lifecycle, quarantine
 
 MOST_OPEN = 20
 """Pushes of one project that may be open at a time; each may name millions of entries."""
@@ -128,6 +128,7 @@ async def open_push(db: Connection, project_id: int, *, with_content: bool, idle
     )
     if with_content and base is not None:
         await appending.copy_rows(db, base=base, snapshot_id=snapshot_id)
+        await quarantine.share(db, base=base, snapshot_id=snapshot_id)
     await db.execute(
         """INSERT INTO pushes (snapshot_id, base_id, expires_at, entries, raw_size)
            SELECT $1, $2, now() + $3, count(*), coalesce(sum(raw_size), 0)
