@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
-from socket import AF_INET, AF_INET6, AI_NUMERICHOST, AddressFamily
+from socket import AddressFamily
 
 from aiohttp import (
     ClientConnectorCertificateError,
@@ -31,6 +31,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from shared.remote.addresses import Address
+from shared.remote.checked_names import resolved
 from shared.remote.connections import IDLE, KeptConnections
 from shared.remote.errors import (
     AnswerMalformed,
@@ -130,17 +131,7 @@ class _Checked(AbstractResolver):
         port: int = 0,
         family: AddressFamily = AddressFamily.AF_UNSPEC,  # noqa: ARG002  # the connector always says UNSPEC
     ) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address),
-                port=port,
-                family=AF_INET6 if address.version == 6 else AF_INET,  # noqa: PLR2004  # of IP
-                proto=0,
-                flags=AI_NUMERICHOST,
-            )
-            for address in self._addresses
-        ]
+        return resolved(host, port, self._addresses)
 
     async def close(self) -> None:
         """Close nothing."""

@@ -44,6 +44,17 @@ class OperationRefused(OperationFailed):
     sentence = "the object storage refused an operation"
 
 
+class KeysMissing(StorageError):
+    """The bucket of a user would be opened with the keys of the service: a bug of the caller."""
+
+    code = "storage_keys_missing"
+    fault: ClassVar[Fault] = Fault.US
+    retryable = False
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__(f"the bucket {bucket!r} is opened without keys of its own")
+
+
 class RangeOutside(StorageError):
     """The requested range is not within the object; lengths in bytes."""
 

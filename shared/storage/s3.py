@@ -24,8 +24,8 @@ from botocore.loaders import Loader
 
 from shared.storage.base import Composed, ObjectInfo, check_key
 from shared.storage.composition import Piece
-from shared.storage.errors import OperationFailed
-from shared.storage.s3_bucket import S3Bucket, S3Config, refusal, translate_errors
+from shared.storage.errors import KeysMissing, OperationFailed
+from shared.storage.s3_bucket import Outside, S3Bucket, S3Config, refusal, translate_errors
 from shared.storage.s3_composer import S3Composer
 from shared.storage.s3_correlation import name_request
 from shared.storage.s3_descriptions import UndocumentedDescriptions
@@ -48,7 +48,12 @@ _SESSION.register_component("data_loader", Loader(file_loader=UndocumentedDescri
 
 @asynccontextmanager
 async def s3_store(config: S3Config) -> AsyncIterator[S3Store]:
-    """Open a store with connections of its own; leave the block once no writer and no read is open."""
+    """Open a store with connections of its own; leave the block once no writer and no read is open.
+
+    Raises KeysMissing for a bucket outside whose keys are not given.
+    """
+    if config.outside is not None and not (config.access_key and config.secret_key):
+        raise KeysMissing(config.bucket)
     async with _SESSION.create_client(
         "s3",
         endpoint_url=config.endpoint_url,
@@ -76,7 +81,17 @@ def _client_config(config: S3Config) -> AioConfig:
         retries={"mode": "standard", "total_max_attempts": config.attempts},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
+        **_outside(config.outside),
     )
+
+
+def _outside(outside: Outside | None) -> dict[str, Any]:
+    """Give what keeps the environment of the process from a bucket of a user: proxies, and endpoints."""
+    if outside is None:
+        return {}
+    checked = {"resolver": outside.resolver, "use_dns_cache": False}
+    trusted = {} if outside.tls is None else {"ssl_context": outside.tls}
+    return {"connector_args": checked | trusted, "proxies": {}, "ignore_configured_endpoint_urls": True}
 
 
 class S3Store:

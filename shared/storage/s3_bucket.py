@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
@@ -23,10 +25,24 @@ HEADS_IN_FLIGHT = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """How the bucket of a user is connected to: the environment of the process has no say in it.
+
+    ``resolver`` gives the addresses of each name, and refuses those that may not be connected to. It is not
+    asked for an address that stands in the endpoint itself: who opens the bucket checks that. Certificates
+    are verified by ``tls``, or by the system's store.
+    """
+
+    resolver: AbstractResolver
+    tls: ssl.SSLContext | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class S3Config:
     """The address of the bucket, and the limits of its use; sizes in bytes.
 
-    Without keys the usual chain of AWS finds them (environment, profile, role of the pod).
+    Without keys the usual chain of AWS finds them (environment, profile, role of the pod), but never for a
+    bucket that is ``outside``.
     ``addressing_style`` ``auto`` puts the bucket into the path where there is an ``endpoint_url``.
     """
 
@@ -37,6 +53,7 @@ class S3Config:
     access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
     addressing_style: Literal["auto", "path", "virtual"] = "auto"
+    outside: Outside | None = None
 
     parts: PartSizes = field(default_factory=PartSizes)
     """The size of each part of an object; their sum bounds the object."""

@@ -1,6 +1,7 @@
 """Asks S3 by presigned addresses, which cost a fourth of a call of the client in processor time.
 
-Each request is made once. Where it does not succeed, for whatever reason, the caller makes the same call by
+Each request is made once, and follows no redirect, which could lead anywhere. Where it does not succeed, for
+whatever reason, the caller makes the same call by
 the client, which tries again, and knows what an error means.
 """
 
@@ -19,7 +20,7 @@ import structlog
 from botocore.exceptions import BotoCoreError
 from yarl import URL
 
-from shared.storage.s3_bucket import S3Bucket
+from shared.storage.s3_bucket import S3Bucket, S3Config
 from shared.storage.s3_correlation import with_correlation_id
 from shared.storage.s3_part import Part
 
@@ -57,7 +58,7 @@ class S3Presigned:
         try:
             async with self._heads, self._deadline():
                 url = await self._address("head_object", key)
-                async with self._session.head(url, headers=_named()) as answer:
+                async with self._session.head(url, headers=_named(), allow_redirects=False) as answer:
                     return answer.content_length if answer.status == HTTPStatus.OK else None
         except _ERRORS:
             return None
@@ -70,7 +71,7 @@ class S3Presigned:
         try:
             async with self._deadline():
                 url = await self._address("get_object", key)
-                answer = await self._session.get(url, headers=_named(conditions))
+                answer = await self._session.get(url, headers=_named(conditions), allow_redirects=False)
         except _ERRORS:
             return None
         if answer.status in _FOUND:
@@ -93,7 +94,8 @@ class S3Presigned:
         try:
             async with self._deadline():
                 url = await self._address(operation, key, **parameters)
-                async with self._session.put(url, headers=headers, data=body) as answer:
+                sending = self._session.put(url, headers=headers, data=body, allow_redirects=False)
+                async with sending as answer:
                     self._learn(answer.status)
                     return answer.headers.get("ETag") if answer.status == HTTPStatus.OK else None
         except _ERRORS:
@@ -124,6 +126,16 @@ def _proxy_for(url: str) -> str | None:
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
 
+def _connector(config: S3Config) -> aiohttp.TCPConnector:
+    limit = config.connections + config.heads_in_flight
+    if config.outside is None:
+        return aiohttp.TCPConnector(limit=limit)
+    outside = config.outside
+    return aiohttp.TCPConnector(
+        limit=limit, resolver=outside.resolver, use_dns_cache=False, ssl=outside.tls or True
+    )
+
+
 @asynccontextmanager
 async def s3_presigned(bucket: S3Bucket) -> AsyncIterator[S3Presigned]:
     """Open connections beside those of the client."""
@@ -134,10 +146,10 @@ async def s3_presigned(bucket: S3Bucket) -> AsyncIterator[S3Presigned]:
         sock_read=config.read_timeout.total_seconds(),
     )
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=config.connections + config.heads_in_flight),
+        connector=_connector(config),
         timeout=timeout,
         read_bufsize=_BUFFER,
         auto_decompress=False,
-        proxy=_proxy_for(bucket.client.meta.endpoint_url),
+        proxy=None if config.outside else _proxy_for(bucket.client.meta.endpoint_url),
     ) as session:
         yield S3Presigned(bucket, session)
