@@ -17,6 +17,7 @@ from shared.broker.expiry import DeadLetterExpiry
 from shared.database.leadership import Leadership
 from shared.database.notifications import woken
 from shared.database.pool import Connection, Pool
+from shared.destinations.sealed_credentials import DestinationSecrets
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
 from shared.github_import.expiry import PageExpiry
@@ -50,7 +51,7 @@ _DEAD_LETTERS = timedelta(minutes=10)
 
 def make_resealer(pool: Pool, sealer: Sealer) -> Resealer:
     """Make what seals the secrets of all tables anew."""
-    return Resealer(pool, sealer, [JobSecrets(), WebhookSecrets()])
+    return Resealer(pool, sealer, [JobSecrets(), WebhookSecrets(), DestinationSecrets()])
 
 
 def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> Sweeper:

@@ -713,6 +713,22 @@ CREATE TABLE quarantined_lines (
 );
 
 
+-- 0094_destinations
+CREATE TABLE destinations (
+    id                 bigint GENERATED ALWAYS AS IDENTITY,
+    user_id            bigint NOT NULL,
+    name               text NOT NULL,
+    kind               text NOT NULL,
+    settings           jsonb NOT NULL,
+    sealed_credentials bytea NOT NULL,
+    created_at         timestamptz NOT NULL DEFAULT now(),
+    updated_at         timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT destinations_pkey PRIMARY KEY (id),
+    CONSTRAINT destinations_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX destinations_name ON destinations (user_id, lower(name));
+
+
 -- made by migrate itself
 CREATE TABLE schema_migrations (
     number     integer NOT NULL,

@@ -24,16 +24,22 @@ _TEXT = len(_FORMAT) + ID_BYTES + _NONCE_BYTES
 
 @dataclass(frozen=True, slots=True)
 class SealContext:
-    """The purpose of a secret, and the project that owns it; None stands for all projects together."""
+    """The purpose of a secret, and the project or the user that owns it; neither is all projects together."""
 
     purpose: str
     project_id: int | None
+    user_id: int | None = None
 
     @property
     def associated_data(self) -> bytes:
         """The bytes that the seal covers beside the secret, known before its row has an id."""
-        owner = "all projects" if self.project_id is None else f"project {self.project_id}"
-        return f"{self.purpose}|{owner}".encode()
+        return f"{self.purpose}|{self._owner}".encode()
+
+    @property
+    def _owner(self) -> str:
+        if self.user_id is not None:
+            return f"user {self.user_id}"
+        return "all projects" if self.project_id is None else f"project {self.project_id}"
 
 
 def key_id_of(sealed: bytes) -> str:

@@ -1,0 +1,1 @@
+"""Destinations: where a user has archives sent, and the credentials for that."""

@@ -1,0 +1,64 @@
+"""Credentials of destinations: sealed in their row, and opened by who sends there alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from shared.database.pool import Database
+from shared.destinations.models import BucketCredentials, Destination
+from shared.sealing.sealer import SealContext, Sealer
+from shared.sealing.tables import AT_ONCE, StoredSecret
+
+PURPOSE = "destination.credentials"
+
+
+class CredentialSealer:
+    """Seals the credentials of a user's destinations, and opens them."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    def seal(self, credentials: BucketCredentials, *, user_id: int) -> bytes:
+        """Seal credentials of the user."""
+        return self._sealer.seal(msgspec.json.encode(credentials), _context(user_id))
+
+    def open(self, destination: Destination) -> BucketCredentials:
+        """Open the credentials of a destination. Raises SecretUnreadable."""
+        text = self._sealer.open(destination.sealed_credentials, _context(destination.user_id))
+        return msgspec.json.decode(text, type=BucketCredentials)
+
+
+def _context(user_id: int) -> SealContext:
+    return SealContext(PURPOSE, None, user_id=user_id)
+
+
+class DestinationSecrets:
+    """The credentials of destinations, as a SecretTable."""
+
+    async def read(self, db: Database, *, behind: int, only_clear: bool) -> Sequence[StoredSecret]:
+        """See SecretTable; no version has written them in clear."""
+        if only_clear:
+            return []
+        rows = await db.fetch(
+            """SELECT id, user_id, sealed_credentials FROM destinations WHERE id > $1 ORDER BY id LIMIT $2""",
+            behind, AT_ONCE,
+        )  # fmt: skip
+        return [
+            StoredSecret(
+                id=row["id"],
+                place="credentials",
+                context=_context(row["user_id"]),
+                clear=None,
+                sealed=row["sealed_credentials"],
+            )
+            for row in rows
+        ]
+
+    async def replace(self, db: Database, secret: StoredSecret, sealed: bytes) -> None:
+        """See SecretTable."""
+        await db.execute(
+            "UPDATE destinations SET sealed_credentials = $2 WHERE id = $1 AND sealed_credentials = $3",
+            secret.id, sealed, secret.sealed,
+        )  # fmt: skip
