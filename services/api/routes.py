@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler
 
 from services.api.crossdock import (
     bulk_retries,
+    destinations,
     events,
     failures,
     jobs,
@@ -125,6 +126,17 @@ def _webhook_routes(above: str, handlers: webhooks.WebhookHandlers) -> list[Rout
     ]
 
 
+def _destination_routes(above: str) -> list[Route]:
+    return [
+        _route("GET", above, destinations.index),
+        _route("POST", above, destinations.create),
+        _route("GET", f"{above}/:destination_id", destinations.show),
+        _route("PUT", f"{above}/:destination_id", destinations.update),
+        _route("DELETE", f"{above}/:destination_id", destinations.delete),
+        _route("POST", f"{above}/:destination_id/test", destinations.test),
+    ]
+
+
 def _people_map_routes(above: str, handlers: people.PeopleMapHandlers) -> list[Route]:
     return [
         _route("GET", f"{above}/:id/people", handlers.show),
@@ -228,6 +240,7 @@ ROUTES = [
     *_snapshot_routes("/api/crossdock/v1/projects/:id/snapshots"),
     *_webhook_routes("/api/crossdock/v1/projects/:id/webhooks", webhooks.OF_PROJECT),
     *_webhook_routes("/api/crossdock/v1/webhooks", webhooks.OF_ALL),
+    *_destination_routes("/api/crossdock/v1/destinations"),
     _route("*", "/api/v3:rest", instance.old_version),
     _route("GET", "/users/sign_in", sign_in.show, SIGN_IN),
     _route("POST", "/users/sign_in", sign_in.sign_in, SIGN_IN),

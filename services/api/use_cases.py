@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -13,6 +14,7 @@ from shared.accounts.rate_limits import OnQuota, RateLimits
 from shared.archive.limits import Limits
 from shared.assembly.blocks import BlockReader
 from shared.database.pool import Pool
+from shared.destinations.buckets import Buckets, OpenStore, OutsideRules
 from shared.exports.redirects import ArchiveRedirects
 from shared.jobs.announcer import Announcer
 from shared.outbound.remote_imports import RemoteImportPolicy
@@ -22,10 +24,12 @@ from shared.settings.application import ApplicationSettings
 from shared.settings.archive_limits import current_limits
 from shared.signing.signer import Signer
 from shared.storage.base import ObjectStore
+from shared.storage.s3_bucket import S3Config
 from shared.usecases.archive_sources import ArchiveFinder
 from shared.usecases.browser_sessions import BrowserSessions
 from shared.usecases.bulk_retries import BulkRetries
 from shared.usecases.commits import Commits
+from shared.usecases.destinations import Destinations
 from shared.usecases.documents import Documents
 from shared.usecases.events import Events
 from shared.usecases.exports import Exports
@@ -59,6 +63,11 @@ from shared.usecases.users import Users
 from shared.usecases.webhooks import Webhooks
 
 
+def _no_store(config: S3Config) -> AbstractAsyncContextManager[ObjectStore]:
+    """Open no bucket: the adapter comes from wiring."""
+    raise TypeError(config)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseCaseConfig:
     """The configuration of the use cases.
@@ -72,6 +81,7 @@ class UseCaseConfig:
     A pass over the records of a relation ends after ``longest_pass``. In a minute, ``failed_sign_ins`` may
     fail from one address, or for one account. ``signer`` signs manifests, if there is one.
     Downloads of exports that are objects are redirected to the store if ``redirects_downloads``.
+    A user has at most ``destinations_limit`` destinations, whose buckets ``open_store`` opens.
     """
 
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
@@ -88,6 +98,8 @@ class UseCaseConfig:
     failed_sign_ins: int = 60
     signer: Signer | None = None
     redirects_downloads: bool = False
+    open_store: OpenStore = field(default=_no_store)
+    destinations_limit: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +108,7 @@ class UseCases:
 
     browser_sessions: BrowserSessions
     bulk_retries: BulkRetries
+    destinations: Destinations
     events: Events
     exports: Exports
     git_imports: GitImports
@@ -155,6 +168,7 @@ def make_use_cases(  # the ports, and what they are configured with
     return UseCases(
         browser_sessions=BrowserSessions(pool, limits, lookup=lookup, failures=config.failed_sign_ins),
         bulk_retries=BulkRetries(pool, jobs),
+        destinations=_make_destinations(pool, config, sealer=sealer, settings=settings),
         events=Events(pool),
         exports=exports,
         git_imports=_make_git_imports(pool, queue, config, settings=settings, repositories=repositories),
@@ -214,6 +228,14 @@ def _make_github_imports(
 
 def _make_standings(pool: Pool, config: UseCaseConfig, *, settings: InstanceSettings) -> UserLimitsReader:
     return UserLimitsReader(pool, settings=settings, limits=config.limits, longest_pass=config.longest_pass)
+
+
+def _make_destinations(
+    pool: Pool, config: UseCaseConfig, *, sealer: Sealer, settings: InstanceSettings
+) -> Destinations:
+    outside = OutsideRules(resolver=config.outbound.resolver, tls=config.outbound.tls)
+    buckets = Buckets(config.open_store, settings.current, outside)
+    return Destinations(pool, buckets, sealer=sealer, limit=config.destinations_limit)
 
 
 def _make_webhooks(

@@ -44,6 +44,7 @@ from shared.settings.archive_limits import archive_limits
 from shared.settings.defaults import default_settings
 from shared.settings.environment import MIB, Settings
 from shared.signing.signer import Signer, parse_signer
+from shared.storage.s3 import s3_store
 from shared.storage.s3_bucket import HEADS_IN_FLIGHT
 from shared.tracing.base import Tracer
 from shared.usecases.push_content import PushRules
@@ -108,6 +109,8 @@ def _use_case_config(settings: Settings) -> UseCaseConfig:
         longest_pass=timedelta(seconds=settings.record_pass_seconds),
         signer=_signer(settings),
         redirects_downloads=settings.export_redirect,
+        open_store=s3_store,
+        destinations_limit=settings.destinations_limit,
     )
 
 

@@ -451,3 +451,12 @@ class PeopleMapMissing(Missing):
 
     def __init__(self) -> None:
         super().__init__("There is no map of people")
+
+
+class DestinationFailed(Unprocessable):
+    """The destination does not take or give back a small object; the message has what its server said."""
+
+    code = "destination_failed"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the destination does not work: {reason}")

@@ -44,6 +44,7 @@ from shared.projects import store
 from shared.projects.models import Project
 from shared.settings.application import ApplicationSettings
 from shared.signing.signer import parse_signer
+from shared.storage.s3 import s3_store
 from tests.support.counting import CountingStore
 from tests.support.jobs import claimed
 from tests.support.sealing import KEY, sealer
@@ -182,6 +183,7 @@ async def running_api(
     longest_stream: timedelta = timedelta(minutes=1),
     idempotency_keys_limit: int = 10_000,
     webhooks_limit: int = 100,
+    destinations_limit: int = 100,
     places: PlaceNumbers | None = None,
     listener: Mapping[str, Any] | None = None,
     longest_pass: timedelta = timedelta(seconds=10),
@@ -218,7 +220,9 @@ async def running_api(
                     failed_sign_ins=failed_sign_ins,
                     small_import=small_import,
                     webhooks_limit=webhooks_limit,
+                    destinations_limit=destinations_limit,
                     signer=parse_signer(signing_keys),
+                    open_store=s3_store,
                 ),
             ),
             readiness=readiness,

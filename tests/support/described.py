@@ -17,6 +17,9 @@ from shared.accounts.memberships import add_member, add_project_member
 from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.namespaces import create_group
 from shared.accounts.tokens import create_token, find_by_token
+from shared.destinations import store as destinations
+from shared.destinations.models import BucketCredentials, BucketSettings, DestinationKind
+from shared.destinations.sealed_credentials import CredentialSealer
 from shared.git.packet_lines import FLUSH, packet
 from shared.jobs import store as jobs
 from shared.jobs.models import (
@@ -136,6 +139,10 @@ class World:
         """The id of a new webhook of the project that is changed, or of all projects."""
         return self.background.run(_new_hook(self.api, self.changed["projects"] if of_project else None))
 
+    def new_destination(self) -> int:
+        """The id of a new destination."""
+        return self.background.run(new_destination(self.api, self.root.id, self.new_name()))
+
     def new_user(self) -> int:
         """The id of a new user."""
         return self.background.run(self.api.user(self.new_name())).id
@@ -235,6 +242,21 @@ async def _new_hook(api: Api, project_id: int | None) -> int:
     return made.id
 
 
+async def new_destination(api: Api, user_id: int, name: str) -> int:
+    """Make a destination of the user, and give its id."""
+    keys = BucketCredentials(access_key_id="key", secret_access_key="secret")
+    made = await destinations.create(
+        api.pool,
+        user_id=user_id,
+        name=name,
+        kind=DestinationKind.S3,
+        settings=BucketSettings(bucket="bucket", endpoint="http://files.test"),
+        sealed_credentials=CredentialSealer(sealer()).seal(keys, user_id=user_id),
+        limit=1000,
+    )
+    return made.id
+
+
 async def _delivery(api: Api, webhook_id: int) -> int:
     found = await webhooks.list_deliveries(api.pool, webhook_id, state=None, below=None, limit=1)
     return found[0].id
@@ -269,6 +291,7 @@ async def _filled(api: Api, root: User, name: str) -> dict[str, int]:
     ids = {
         "projects": made.id, "groups": group.id, "namespaces": group.id, "jobs": job.id, "users": user.id,
         "personal_access_tokens": token.id, "snapshots": await _new_snapshot(api, made.id), **hooks,
+        "destinations": await new_destination(api, root.id, name),
         **{f"deliveries of {name}": await _delivery(api, hooks[name]) for name in hooks},
     }  # fmt: skip
     await _map_people(api, MapOwner(project_id=made.id))

@@ -103,6 +103,20 @@ _ENTRIES = (
 )  # fmt: skip
 _REMOVED = ("Project", "Relation", "Repository", "Wiki", "Design", "Upload", "LfsIndex", "LfsObject", "File")
 _HOOK: Parts = {"body": {"url": "http://files.test/hook"}}
+_KEYS = {"access_key_id": "key", "secret_access_key": "secret"}
+
+
+def _new_destination(world: World) -> Parts:
+    settings = {
+        "kind": "s3",
+        "endpoint": world.files,
+        "bucket": "bucket",
+        "prefix": "kept",
+        "path_style": True,
+    }
+    return {"body": {"name": world.new_name(), "region": "us-east-1", **settings, **_KEYS}}
+
+
 _PEOPLE: Parts = {
     "body": {"people": '[{"source_user_identifier": 7, "gitlab_username": "jane"}]', "dry_run": False}
 }
@@ -145,6 +159,9 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "createProjectWebhook": lambda _: _HOOK,
     "deleteWebhook": lambda world: {"ids": {"webhook_id": world.new_webhook(of_project=False)}},
     "deleteProjectWebhook": lambda world: {"ids": {"webhook_id": world.new_webhook(of_project=True)}},
+    "createDestination": _new_destination,
+    "changeDestination": lambda world: {"body": {"name": world.new_name()}},
+    "deleteDestination": lambda world: {"ids": {"destination_id": world.new_destination()}},
     **dict.fromkeys(("setProjectPeople", "setNamespacePeople"), lambda _: _PEOPLE),
     "deleteProjectPeople": lambda world: {"ids": {"id": world.with_map("projects")}},
     "deleteNamespacePeople": lambda world: {"ids": {"id": world.with_map("groups")}},
@@ -191,6 +208,7 @@ def _ids(world: World, path: str, *, reading: bool) -> dict[str, Any]:
         "id": ids.get(kind), "user_id": ids["users"], "branch": "main", "tag": "v1", "namespace": "root",
         "project": "kept", "file": "start.js", "issue_iid": 1, "merge_request_iid": 1, "name": "bug",
         "tag_name": "v1", "snapshot_id": ids["snapshots"], "relation": "issues", "secret": "secret",
+        "destination_id": ids["destinations"],
         "code": "not_found", "webhook_id": ids[hooks], "delivery_id": ids[f"deliveries of {hooks}"],
         "oid": _OID, **dict.fromkeys(("milestone_id", "snippet_id"), (ids["projects"] << 32) + 1),
     }  # fmt: skip

@@ -30,6 +30,7 @@ async def show(request: web.Request) -> web.Response:
     bounds = request.app[BOUNDS]
     own = {
         "webhooks": {"limit": uses.webhooks.limit, "senders": bounds.webhook_senders},
+        "destinations": {"limit": uses.destinations.limit},
         "connections": _connections(request),
         "places": _places(request),
     }

@@ -256,6 +256,17 @@ TESTED_ELSEWHERE = {
     "GET /api/crossdock/v1/events": "test_event_streams.py",
     "GET /api/crossdock/v1/jobs": "test_crossdock_lists.py",
     "POST /api/crossdock/v1/jobs/retry": "test_bulk_retries.py",
+    **{
+        f"{method} /api/crossdock/v1/destinations{end}": "test_destinations.py"
+        for method, end in (
+            ("GET", ""),
+            ("POST", ""),
+            ("GET", "/{destination_id}"),
+            ("PUT", "/{destination_id}"),
+            ("DELETE", "/{destination_id}"),
+            ("POST", "/{destination_id}/test"),
+        )
+    },
     "GET /{id}/download_export": "test_api_web_pages.py",
 }
 """Routes without a project in their address, and the pages of browsers: where it is tested who gets what."""

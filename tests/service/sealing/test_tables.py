@@ -92,7 +92,9 @@ async def test_a_webhook_that_is_in_clear_waits_until_it_is_sealed(pool: Pool) -
 
 async def test_a_secret_that_changes_while_it_is_sealed_is_not_overwritten(pool: Pool) -> None:
     tables = make_resealer(pool, OLD)._tables
-    read = [(table, (await table.read(pool, behind=0, only_clear=True))[0]) for table in tables]
+    found = [(table, await table.read(pool, behind=0, only_clear=True)) for table in tables]
+    read = [(table, secrets[0]) for table, secrets in found if secrets]
+    assert len(read) == len(("jobs", "webhooks"))  # no version had other secrets in clear
     await pool.execute("UPDATE webhooks SET url = 'https://new.example.com'")
     await pool.execute("""UPDATE jobs SET payload = '{"source": {"url": "https://new.example.com"}}'""")
     for table, secret in read:

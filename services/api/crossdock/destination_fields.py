@@ -1,0 +1,107 @@
+"""Parses requests that create or change a destination."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from services.api.http.parameters import ParameterReader
+from shared.destinations.models import BucketCredentials, DestinationKind
+from shared.storage.base import check_key
+from shared.storage.errors import KeyInvalid
+from shared.usecases.destinations import DestinationFields
+
+LONGEST_NAME = 255
+LONGEST_ENDPOINT = 2048
+LONGEST_PREFIX = 400
+LONGEST_KEY = 1024
+"""Characters of an access key, and of its secret."""
+
+KINDS = {kind.value for kind in DestinationKind}
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REGION = re.compile(r"[a-z0-9-]{1,64}")
+
+
+def read(given: Mapping[str, object], *, is_new: bool) -> DestinationFields:
+    """Read and check the fields, but not whether the endpoint is permitted. Raises ParametersInvalid."""
+    reader = ParameterReader(given)
+    if is_new:
+        for name in ("kind", "name", "bucket", "access_key_id", "secret_access_key"):
+            reader.require(name)
+    reader.choice("kind", KINDS)
+    fields = DestinationFields(
+        name=read_name(reader), settings=_settings(reader, is_new=is_new), credentials=_credentials(reader)
+    )
+    reader.finish()
+    return fields
+
+
+def read_name(reader: ParameterReader) -> str | None:
+    """Read the name of a destination, or of a schedule."""
+    name = reader.text("name")
+    if name is not None and not 0 < len(name.strip()) <= LONGEST_NAME:
+        reader.problem("name", f"must have 1 to {LONGEST_NAME} characters")
+    return None if name is None else name.strip()
+
+
+def _settings(reader: ParameterReader, *, is_new: bool) -> dict[str, object]:
+    """Read the settings that are given; of a new destination, with what follows from them."""
+    found: dict[str, object] = {}
+    _read_matching(reader, "bucket", _BUCKET, "is no name of a bucket: 3 to 63 of a-z, 0-9, - and .", found)
+    _read_matching(reader, "region", _REGION, "is no region: 1 to 64 of a-z, 0-9 and -", found)
+    if "endpoint" in reader.given:
+        found["endpoint"] = _endpoint(reader)
+    if "prefix" in reader.given:
+        found["prefix"] = _prefix(reader)
+    path_style = reader.boolean("path_style")
+    if path_style is None and (is_new or found.get("endpoint")):
+        path_style = found.get("endpoint") is not None  # as the tools of AWS have it
+    return found if path_style is None else found | {"path_style": path_style}
+
+
+def _read_matching(
+    reader: ParameterReader, name: str, pattern: re.Pattern[str], problem: str, found: dict[str, object]
+) -> None:
+    text = reader.text(name)
+    if text is None:
+        return
+    if not pattern.fullmatch(text):
+        reader.problem(name, problem)
+    found[name] = text
+
+
+def _endpoint(reader: ParameterReader) -> str | None:
+    text = reader.text("endpoint") or None
+    if text is not None and len(text) > LONGEST_ENDPOINT:
+        reader.problem("endpoint", f"is too long (maximum is {LONGEST_ENDPOINT} characters)")
+    if text is not None and ("@" in text or "?" in text or "#" in text):
+        reader.problem("endpoint", "must have a scheme, a host and a path at most")
+    return text and text.rstrip("/")
+
+
+def _prefix(reader: ParameterReader) -> str:
+    text = (reader.text("prefix") or "").strip("/")
+    if not text:
+        return ""
+    if len(text) > LONGEST_PREFIX:
+        reader.problem("prefix", f"is too long (maximum is {LONGEST_PREFIX} characters)")
+        return ""
+    try:
+        return check_key(text) + "/"
+    except KeyInvalid:
+        reader.problem("prefix", "must be names of printable ASCII, none of which begins with a dot")
+        return ""
+
+
+def _credentials(reader: ParameterReader) -> BucketCredentials | None:
+    given = {name: reader.text(name) for name in ("access_key_id", "secret_access_key")}
+    if not any(given.values()):
+        return None
+    for name, text in given.items():
+        if text is None:
+            reader.problem(name, "is missing")
+        elif not (0 < len(text) <= LONGEST_KEY and text.isascii() and text.isprintable()):
+            reader.problem(name, f"must have 1 to {LONGEST_KEY} printable characters")
+    return BucketCredentials(
+        access_key_id=given["access_key_id"] or "", secret_access_key=given["secret_access_key"] or ""
+    )

@@ -1,0 +1,82 @@
+"""Destinations: where the archives of a user's schedules go."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from services.api.crossdock import destination_fields
+from services.api.crossdock.cursors import cursor_page_of, split_page
+from services.api.http.bodies import parameters
+from services.api.http.caller import find_caller
+from services.api.http.parameters import integer
+from services.api.http.responses import external_url, json_response, timestamp
+from services.api.use_cases import use_cases
+from shared.destinations.models import Destination
+
+
+async def index(request: web.Request) -> web.Response:
+    """GET /api/crossdock/v1/destinations, the oldest first; administrators see those of all users."""
+    cut = cursor_page_of(request)
+    found = await use_cases(request).destinations.list(
+        find_caller(request), behind=cut.behind, limit=cut.size + 1
+    )
+    shown, headers = split_page(request, cut, found, number=lambda each: each.id)
+    return json_response([destination_entity(each) for each in shown], headers=headers)
+
+
+async def create(request: web.Request) -> web.Response:
+    """POST /api/crossdock/v1/destinations."""
+    caller = find_caller(request)
+    fields = destination_fields.read(await parameters(request), is_new=True)
+    made = await use_cases(request).destinations.create(caller, fields)
+    location = {"Location": f"{external_url(request)}{request.path}/{made.id}"}
+    return json_response(destination_entity(made), status=201, headers=location)
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /api/crossdock/v1/destinations/:destination_id."""
+    return json_response(destination_entity(await _destination(request)))
+
+
+async def update(request: web.Request) -> web.Response:
+    """PUT /api/crossdock/v1/destinations/:destination_id: changes the given fields."""
+    destination = await _destination(request)
+    fields = destination_fields.read(await parameters(request), is_new=False)
+    return json_response(
+        destination_entity(await use_cases(request).destinations.change(destination, fields))
+    )
+
+
+async def delete(request: web.Request) -> web.Response:
+    """DELETE /api/crossdock/v1/destinations/:destination_id: what was sent there stays."""
+    await use_cases(request).destinations.delete(await _destination(request))
+    return web.Response(status=204)
+
+
+async def test(request: web.Request) -> web.Response:
+    """POST /api/crossdock/v1/destinations/:destination_id/test: writes and deletes a small object."""
+    await use_cases(request).destinations.test(await _destination(request))
+    return web.Response(status=204)
+
+
+async def _destination(request: web.Request) -> Destination:
+    number = integer(request.match_info["destination_id"]) or 0
+    return await use_cases(request).destinations.show(find_caller(request), number)
+
+
+def destination_entity(destination: Destination) -> dict[str, object]:
+    """Make a destination, without its credentials."""
+    settings = destination.settings
+    return {
+        "id": destination.id,
+        "user_id": destination.user_id,
+        "name": destination.name,
+        "kind": destination.kind.value,
+        "endpoint": settings.endpoint,
+        "region": settings.region,
+        "bucket": settings.bucket,
+        "prefix": settings.prefix,
+        "path_style": settings.path_style,
+        "created_at": timestamp(destination.created_at),
+        "updated_at": timestamp(destination.updated_at),
+    }
