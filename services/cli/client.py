@@ -160,6 +160,14 @@ async def _watched_stream(archive: Path, report: ByteReporter) -> AsyncGenerator
 
 
 @dataclass(frozen=True, slots=True)
+class UploadTarget:
+    """Where the server sends an archive to, with PUT or POST. Whoever has the URL may write there."""
+
+    url: str = field(repr=False)
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduledImport:
     """An import that the server scheduled. ``job`` is its number, None at a GitLab."""
 
@@ -308,13 +316,18 @@ class GitLabClient:
         """Return the state of the newest import of a project."""
         return (await self._json_api.call("GET", f"{_project(project)}/import", ImportStatusAnswer)).body
 
-    async def schedule_export(self, project: str | int, description: str | None = None) -> int | None:
+    async def schedule_export(
+        self, project: str | int, description: str | None = None, *, upload: UploadTarget | None = None
+    ) -> int | None:
         """Start an export; ``description`` replaces the project's in the archive.
 
-        Return the number of the job, None at a GitLab.
+        The server sends the archive to ``upload``, if that is given. Return the number of the job, None at a
+        GitLab.
         """
         on, headers = await self._effective_once()
-        body = {} if description is None else {"description": description}
+        body: dict[str, object] = {} if description is None else {"description": description}
+        if upload is not None:
+            body["upload"] = {"url": upload.url, "http_method": upload.method}
         path = f"{_project(project)}/export"
         answer = await self._json_api.call("POST", path, dict[str, object], on=on, json=body, headers=headers)
         return answer.job

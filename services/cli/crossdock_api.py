@@ -17,6 +17,9 @@ from services.cli.json_api import JsonApi
 _NULL = msgspec.Raw(b"null")
 _T = TypeVar("_T")
 
+_UPLOADS = 100
+"""Uploads of a project among which that of an export is looked for."""
+
 
 class RelationCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of a relation: its bytes, its records (``lines``) and the lines that are not records."""
@@ -54,6 +57,13 @@ class AttemptErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
     times: int = 1
 
 
+class ArchiveAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The archive of a job; ``sha256`` is None until somebody has read it whole."""
+
+    size: int | None = None
+    sha256: str | None = None
+
+
 class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A job in the form of the API. Fields that the command line only passes on stay undecoded."""
 
@@ -77,6 +87,7 @@ class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
     progress: JobProgress
     timings: msgspec.Raw = _NULL
     outcome: msgspec.Raw = _NULL
+    archive: ArchiveAnswer | None = None
 
 
 class RetriedJobAnswer(msgspec.Struct, frozen=True):
@@ -128,6 +139,12 @@ class JobClient:
         """Return the newest import of a project, None if it has none."""
         filters = {"project": str(project), "kind": "import"}
         return next(iter([job async for job in self.list(limit=1, filters=filters)]), None)
+
+    async def upload_of(self, export: int, project: int) -> JobAnswer | None:
+        """Return the upload that an export has queued, of the newest of its project; None if it has none."""
+        filters = {"project": str(project), "kind": "upload"}
+        uploads = [job async for job in self.list(limit=_UPLOADS, filters=filters)]
+        return next((job for job in uploads if job.parent_id == export), None)
 
     def failures(self, job: int) -> AsyncIterator[RelationFailure]:
         """Yield every record that an import left out, at most 100,000."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from services.cli.client import ExportStatusAnswer, GitLabClient, ProjectReference
+from services.cli.client import ExportStatusAnswer, GitLabClient, ProjectReference, UploadTarget
 from services.cli.download import ArchiveDownload, ArchiveSuperseded, FileSink
 from services.cli.errors import CommandError, attach_document, utf8
 from services.cli.partial_file import PartialFile, open_partial_file
@@ -19,24 +19,27 @@ from services.cli.results import ExportResult
 from services.cli.terminal import ByteReporter, say, show_job, show_transfer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """What the archive is like, and how long the command waits for it."""
+
+    description: str | None
+    within: timedelta
+
+
 async def export_project(
-    client: GitLabClient,
-    project: str | int,
-    target: Path | None,
-    *,
-    description: str | None,
-    within: timedelta,
-    resume: bool,
+    client: GitLabClient, project: str | int, target: Path | None, options: ExportOptions, *, resume: bool
 ) -> ExportResult:
     """Export the project and download its archive to ``target``, or to stdout.
 
     With ``resume``, download only the rest of an archive instead, if an earlier run of the same command left
     a partial file and the server still has that archive.
     """
-    command = _ExportCommand(client, project, description, within)
+    command = _ExportCommand(client, project, options)
     if target is None:
         return await command.fetch(ArchiveDownload(FileSink(sys.stdout.buffer)))
-    with open_partial_file(target, "\n".join((client.api, str(project), description or ""))) as part:
+    named = "\n".join((client.api, str(project), options.description or ""))
+    with open_partial_file(target, named) as part:
         finished = await command.finish(part) if resume and part.is_begun else None
         if finished is None:
             part.empty()
@@ -44,30 +47,33 @@ async def export_project(
     return replace(finished, file=utf8(target))
 
 
+async def follow_export(
+    client: GitLabClient, project: str | int, options: ExportOptions, *, upload: UploadTarget | None = None
+) -> ExportResult:
+    """Start an export, which goes to ``upload`` if that is given, and wait for its end. Raises JobFailed."""
+    made = ExportResult(project=None, job=None, state="none")
+    with attach_document(lambda error: _failed(made, error)), show_job("Exporting") as show:
+        async with limit_wait(options.within, f"the export of {project}"):
+            job = await client.schedule_export(project, options.description, upload=upload)
+            made, reader = replace(made, job=job), JobProgressReader(client, job)
+            async for status in export_states(client, project, job):
+                made = _exported(status, job)
+                show(made.state, await reader.measure())
+    return made
+
+
 @dataclass(frozen=True, slots=True)
 class _ExportCommand:
     client: GitLabClient
     project: str | int
-    description: str | None
-    within: timedelta
+    options: ExportOptions
 
     async def fetch(self, archive: ArchiveDownload) -> ExportResult:
         """Start a new export, wait for it and download its archive."""
-        made = await self._make()
+        made = await follow_export(self.client, self.project, self.options)
         with attach_document(lambda error: _failed(made, error)), show_transfer("Downloading") as report:
             digest = await archive.run(self.client, self.project, report)
         return replace(made, bytes=archive.done, sha256=digest)
-
-    async def _make(self) -> ExportResult:
-        made = ExportResult(project=None, job=None, state="none")
-        with attach_document(lambda error: _failed(made, error)), show_job("Exporting") as show:
-            async with limit_wait(self.within, f"the export of {self.project}"):
-                job = await self.client.schedule_export(self.project, self.description)
-                made, reader = replace(made, job=job), JobProgressReader(self.client, job)
-                async for status in export_states(self.client, self.project, job):
-                    made = _exported(status, job)
-                    show(made.state, await reader.measure())
-        return made
 
     async def finish(self, part: PartialFile) -> ExportResult | None:
         """Download the rest of a partial file; None if the server no longer has that archive."""

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -30,6 +31,13 @@ PeopleOption: TypeAlias = Annotated[
 ProjectArgument: TypeAlias = Annotated[
     str, typer.Argument(help="Project id, or group/name.", show_default=False)
 ]
+
+
+class UploadMethod(Enum):
+    """Methods by which a server sends an archive."""
+
+    PUT = "PUT"
+    POST = "POST"
 
 
 @app.command(name="import")
@@ -194,39 +202,54 @@ def import_github(  # noqa: PLR0913  # the options of a command
 
 @app.command()
 @on_server
-def export(
+def export(  # noqa: PLR0913  # the options of a command
     project: ProjectArgument,
     *,
     output: Annotated[
-        str, typer.Option("--output", "-o", help="File to write, - for stdout.", show_default=False)
-    ],
+        str | None, typer.Option("--output", "-o", help="File to write, - for stdout.", show_default=False)
+    ] = None,
+    upload_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL|@FILE", help="Have the server send the archive there instead.", show_default=False
+        ),
+    ] = None,
+    method: Annotated[UploadMethod, typer.Option(help="How the server sends it.")] = UploadMethod.PUT,
     server: Server,
     description: Annotated[str | None, typer.Option(help="Description to write into the archive.")] = None,
     resume: Annotated[bool, typer.Option(help="Continue a partial download of the same command.")] = True,
     timeout: Seconds = DAY,
     json: Json = False,
 ) -> None:
-    """Export a project and download its archive.
+    """Export a project, and download its archive or have the server send it to an address.
 
     If the connection is lost for good, or after Ctrl-C, the partial download is kept beside FILE as
     FILE.<etag>-<command>.part. The same command then downloads the rest of that archive, as long as the
     server has it, instead of making a new export.
 
+    Whoever has the address of an upload may write there: @FILE keeps it out of the list of processes. A
+    Crossdock tells how the upload ended, a GitLab does not.
+
     Keys with --json: project (id, path_with_namespace), job (its number, null at a GitLab or after a partial
-    download), state, error, error_code (null where a GitLab's export failed), file, bytes, sha256.
+    download), state, error, error_code (null where a GitLab's export failed), file (null of an upload),
+    bytes, sha256 (null where the server does not tell them).
     """
-    from services.cli.exports import export_project
+    from services.cli.exports import ExportOptions, export_project
+    from services.cli.upload_target import export_to, upload_target
+
+    if (output is None) == (upload_url is None):
+        raise UsageError("say where the archive goes: --output or --upload-url, one of them")
 
     async def work(client: GitLabClient) -> Result:
+        options = ExportOptions(description=description, within=timedelta(seconds=timeout))
+        if upload_url is not None:
+            return await export_to(client, project, upload_target(upload_url, method.value), options)
         if json and output == "-":
             raise UsageError("--json and --output - would both write to stdout: name a file")
         if output == "-" and sys.stdout.isatty():
             raise UsageError("standard output is a terminal: an archive would go there; name a file")
-        target = None if output == "-" else Path(output)
-        within = timedelta(seconds=timeout)
-        return await export_project(
-            client, project, target, description=description, within=within, resume=resume
-        )
+        target = None if output in {None, "-"} else Path(str(output))
+        return await export_project(client, project, target, options, resume=resume)
 
     with_client(work, server, json=json and output != "-")
 

@@ -20,8 +20,10 @@ from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import differences, read_contents
 from services.cli.errors import ServerUnreachable
 from services.cli.partial_file import open_partial_file
+from tests.support.background import background
 from tests.support.preloaded import completed
 from tests.support.projects import project
+from tests.support.receivers import receiving
 from tests.support.samples.table import archive as sample
 from tests.support.system import System, answers
 
@@ -272,6 +274,21 @@ def test_the_demo_is_exact_and_leaves_nothing(short_path: Path, archive: Path) -
     assert list(short_path.iterdir()) == []
     running = (str(each.info["cmdline"]) for each in psutil.process_iter(["cmdline"]))
     assert [line for line in running if short_path.name in line] == []
+
+
+def test_an_export_is_sent_to_an_address_and_its_digest_told(
+    crossdock: CommandLine, archive: Path, tmp_path: Path
+) -> None:
+    crossdock("import", str(archive), "--path", "root/sent")
+    with background() as loop, loop.opened(receiving()) as receiver:
+        (tmp_path / "address").write_text(f"{receiver.url}/up?signature=s3cret")
+        address = f"@{tmp_path / 'address'}"
+        done = crossdock("export", "root/sent", "--upload-url", address, "--method", "POST", "--json")
+    (taken,) = receiver.taken
+    told = json.loads(done.stdout)
+    assert (taken.method, taken.target) == ("POST", "/up?signature=s3cret")
+    assert (told["bytes"], told["sha256"]) == (len(taken.body), hashlib.sha256(taken.body).hexdigest())
+    assert b"s3cret" not in done.stderr + done.stdout
 
 
 def test_jobs_are_watched_while_they_change_and_their_logs_read_afterwards(

@@ -17,7 +17,7 @@ from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import Contents, differences, read_contents
 from services.cli.demo.server import temporary_standalone
 from services.cli.errors import JobFailed, UsageError
-from services.cli.exports import export_project
+from services.cli.exports import ExportOptions, export_project
 from services.cli.terminal import print_table, say
 
 _WITHIN = timedelta(hours=24)
@@ -83,9 +83,8 @@ async def _move(client: GitLabClient, source: Path, target: Path) -> _RoundTrip:
     scheduled = await imports.upload(client, source, ImportRequest(_PROJECT))
     imported = await imports.follow_import(client, scheduled, within=_WITHIN)
     between = time.monotonic()
-    exported = await export_project(
-        client, imported.id, target, description=None, within=_WITHIN, resume=False
-    )
+    options = ExportOptions(description=None, within=_WITHIN)
+    exported = await export_project(client, imported.id, target, options, resume=False)
     return _RoundTrip(imported, between - started, time.monotonic() - between, exported.sha256)
 
 

@@ -16,7 +16,7 @@ from aiohttp import web
 from services.cli.archive_check import DownloadCorrupted
 from services.cli.client import GitLabClient
 from services.cli.errors import JobFailed, RefusedByServer, ServerUnreachable
-from services.cli.exports import export_project
+from services.cli.exports import ExportOptions, export_project
 from services.cli.http import ATTEMPTS
 from services.cli.results import ExportResult
 from tests.support.gitlab_stub import Answer, Script, answer, archive, exported
@@ -54,8 +54,8 @@ def target(tmp_path: Path) -> Path:
 async def export(
     client: GitLabClient, target: Path, *, description: str | None = None, resume: bool = True
 ) -> ExportResult:
-    within = timedelta(minutes=1)
-    return await export_project(client, 7, target, description=description, within=within, resume=resume)
+    options = ExportOptions(description=description, within=timedelta(minutes=1))
+    return await export_project(client, 7, target, options, resume=resume)
 
 
 async def leave_a_part(client: GitLabClient, target: Path) -> Path:
@@ -152,8 +152,9 @@ async def test_an_export_with_another_description_is_a_new_one(target: Path) -> 
 
 async def test_the_time_to_wait_counts_from_the_first_try_to_make_an_export(target: Path) -> None:
     async with Script(answer(), *[answer(status=429)] * ATTEMPTS).client() as client:
+        options = ExportOptions(description=None, within=timedelta())
         with pytest.raises(JobFailed, match="gave up waiting for the export of 7"):
-            await export_project(client, 7, target, description=None, within=timedelta(), resume=True)
+            await export_project(client, 7, target, options, resume=True)
 
 
 async def test_a_part_with_wrong_bytes_is_not_kept(target: Path) -> None:

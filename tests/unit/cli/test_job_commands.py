@@ -192,7 +192,8 @@ async def test_a_gitlab_is_asked_for_nothing_of_ours(made: Path, tmp_path: Path)
     async with script.client() as client:
         await imports.import_project(client, made, ImportRequest("one"), within=SOON)
         target = tmp_path / "out.tar.gz"
-        await exports.export_project(client, 7, target, description=None, within=SOON, resume=True)
+        options = exports.ExportOptions(description=None, within=SOON)
+        await exports.export_project(client, 7, target, options, resume=True)
         await imports.status(client, "7", all_failures=False)
     assert [asked.target for asked in script.asked if not asked.target.startswith("/api/v4/")] == []
 
