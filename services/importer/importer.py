@@ -13,6 +13,7 @@ from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.github_import.opener import GitHubOpener
 from shared.gitlab.project_json import ProjectAttributes
+from shared.gitlab.relation_selection import RelationSelection
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, JobKind, Lease, Outcome, SourceForm
 from shared.jobs.progress import Phase, Progress
@@ -28,6 +29,7 @@ from shared.restore.failure_writer import FailureWriter
 from shared.restore.git_events import RepositoryOpener
 from shared.restore.reading import Reading
 from shared.restore.restorer import Restorer
+from shared.restore.selection import select_events
 from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.restore.verifiers import Verifier
 from shared.settings.archive_limits import LimitsProvider
@@ -110,7 +112,10 @@ class Importer:
             )
             progress.begin(Phase.READING)
             async with failures.flush_after():
-                await self._restore(source.events(reading), restorer, yielder=yielder)
+                events = source.events(reading)
+                if selection := _selection(job):
+                    events = select_events(events, selection, progress)
+                await self._restore(events, restorer, yielder=yielder)
                 attributes = await restorer.complete()
                 progress.begin(Phase.WRITING)
                 await writer.close()
@@ -166,6 +171,10 @@ class Importer:
         path = (await content.project_content(self._pool, job.project_id)).full_path
         reason = _reason_elsewhere(error) if job.kind in _ELSEWHERE else _reason(error)
         return f"Error importing repository  into {path} - {reason}"
+
+
+def _selection(job: Job) -> RelationSelection | None:
+    return job.order.selection if isinstance(job.order, ImportOrder) else None
 
 
 def _of_archive(archive: OpenArchive) -> _Source:

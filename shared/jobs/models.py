@@ -135,6 +135,7 @@ class ImportOrder:
     ``replaces`` is the full path of the project that is replaced at the end (overwrite), if any.
     ``override_params`` win over the archive's project attributes.
     With ``import_members`` the members of the archive who are users here become members of the project.
+    ``selection`` is what is imported of the archive; the rest is left out by choice.
     """
 
     override_params: Mapping[str, object] = field(default_factory=dict)
@@ -142,6 +143,7 @@ class ImportOrder:
     source: RemoteSource | None = None
     github: GitHubOrder | None = None
     import_members: bool = False
+    selection: RelationSelection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

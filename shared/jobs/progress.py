@@ -144,23 +144,22 @@ class Progress:
 
     def report(self) -> dict[str, object]:
         """Give the counts for the job's row."""
-        github = {} if self.stats is None else {"stats": self.stats, "requests_left": self.requests_left}
-        selected = {} if self.selection is None else {"selection": self.selection.report()}
-        return (
-            github
-            | selected
-            | {
-                "bytes_done": self.bytes_done,
-                "bytes_total": self.bytes_total,
-                "entries": self.entries,
-                "relations": {
-                    name: {"bytes": count.bytes, "lines": count.lines, "failed": count.failed}
-                    for name, count in self.relations.items()
-                },
-                "notes": {note.value: count for note, count in self.notes.items()},
-                "phases": [self._phase(each) for each in self.phases],
-            }
-        )
+        own: dict[str, object] = {}
+        if self.stats is not None:
+            own |= {"stats": self.stats, "requests_left": self.requests_left}
+        if self.selection is not None:
+            own["selection"] = self.selection.report()
+        return own | {
+            "bytes_done": self.bytes_done,
+            "bytes_total": self.bytes_total,
+            "entries": self.entries,
+            "relations": {
+                name: {"bytes": count.bytes, "lines": count.lines, "failed": count.failed}
+                for name, count in self.relations.items()
+            },
+            "notes": {note.value: count for note, count in self.notes.items()},
+            "phases": [self._phase(each) for each in self.phases],
+        }
 
     def _phase(self, each: PhaseProgress) -> dict[str, object]:
         after = self.bytes_done if each.ended is None else each.bytes_after

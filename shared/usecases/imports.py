@@ -15,6 +15,7 @@ from shared.accounts.namespaces import personal_namespace
 from shared.accounts.rate_limits import Quota, RateLimits
 from shared.database.pool import Connection, Database, Pool
 from shared.database.transactions import transaction
+from shared.gitlab.relation_selection import RelationSelection
 from shared.jobs.failed_relations import FailedRelation
 from shared.jobs.models import GitHubOrder, ImportOrder, Job, RemoteSource
 from shared.people.people_map import PeopleMap
@@ -49,7 +50,7 @@ class ImportRequest:
     """An import to schedule. ``namespace`` is an id or a full path; None means the user's own namespace.
 
     ``people`` becomes the map of people of the project. With ``import_members`` the members of the archive
-    who are users here become members of the project.
+    who are users here become members of the project. ``selection`` is what is imported of the archive.
     """
 
     path: str
@@ -59,6 +60,7 @@ class ImportRequest:
     override_params: Mapping[str, object]
     people: PeopleMap | None = None
     import_members: bool = False
+    selection: RelationSelection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +217,7 @@ class Imports:
             source=archive.source,
             github=archive.github,
             import_members=request.import_members,
+            selection=request.selection,
         )
         if request.people is not None:
             owner = MapOwner(project_id=project.id)

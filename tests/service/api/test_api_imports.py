@@ -7,6 +7,7 @@ import pytest
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import create_group
+from shared.gitlab.relation_selection import RelationSelection
 from shared.jobs.models import ImportOrder, JobKind
 from shared.projects import store
 from shared.projects.models import Project
@@ -267,6 +268,20 @@ async def test_override_params_are_ordered_and_not_shown_yet(api: Api) -> None:
         "topics": ["a", "b"],
     }
     assert answer.body["description"] is None
+
+
+@pytest.mark.usefixtures("ann")
+async def test_relations_of_an_import_are_ordered(api: Api) -> None:
+    answer = await send_file(api, relations="issues,design")
+    expected = RelationSelection(relations=("design_repository", "issues"))
+    assert (await order_of(api, answer)).selection == expected
+
+
+@pytest.mark.usefixtures("ann")
+async def test_a_relation_that_does_not_exist_is_refused_and_leaves_nothing(api: Api) -> None:
+    answer = await send_file(api, excluded_relations="isues")
+    assert answer.body["error"].startswith("excluded_relations does not have a valid value: isues (possible")
+    assert await left_by(api, answer) == (400, 0, 0)
 
 
 @pytest.mark.usefixtures("ann")

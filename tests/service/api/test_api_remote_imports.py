@@ -12,6 +12,7 @@ import pytest
 from aiohttp import FormData, web
 
 from shared.accounts.models import User
+from shared.gitlab.relation_selection import RelationSelection
 from shared.jobs.models import ImportOrder, JobKind
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
@@ -98,8 +99,9 @@ async def test_imports_from_elsewhere_are_forbidden_where_imports_are(api: Api, 
 
 
 async def test_a_remote_import_is_ordered_and_no_object_is_made(api: Api, servers: Servers) -> None:
-    answer = await ask_server(api, servers, answering(GZIP))
+    answer = await ask_server(api, servers, answering(GZIP), relations=["issues"])
 
+    assert (await order_of(api, answer)).selection == RelationSelection(relations=("issues",))
     assert answer.body["path_with_namespace"] == "ann/remote"
     assert (answer.body["import_status"], answer.body["import_type"]) == ("scheduled", "gitlab_project")
     source = (await order_of(api, answer)).source

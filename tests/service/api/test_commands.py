@@ -18,6 +18,7 @@ from shared.broker.base import Message
 from shared.database.pool import Database
 from shared.errors import BrokerError
 from shared.events import store as events
+from shared.gitlab.relation_selection import RelationSelection
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, ImportOrder, JobKind, RemoteSource, SourceForm, UploadTarget
 from shared.outbound.remote_imports import RemoteImportPolicy
@@ -57,13 +58,14 @@ async def test_an_object_of_our_store_is_imported(other: Forge) -> None:
     assert (key, project.name) == (KEY, "New")
 
 
-async def test_a_map_of_people_comes_with_an_import(other: Forge) -> None:
+async def test_a_map_of_people_and_a_selection_come_with_an_import(other: Forge) -> None:
     rows = [{"source_user_identifier": 7, "gitlab_username": "jane"}]
     source = await put(other.api)
     refused = await other.ask("import.requested", {"path": "fresh", "source": source, "people": [{}, 7]})
     assert "people is invalid: row 2: it is not an object" in str(refused.data)
     answer = await other.ask(
-        "import.requested", {"path": "fresh", "source": source, "people": rows, "import_members": True},
+        "import.requested",
+        {"path": "fresh", "source": source, "people": rows, "import_members": True, "relations": ["uploads"]},
         number="2",
     )  # fmt: skip
     assert answer.accepted, answer.data
@@ -72,7 +74,8 @@ async def test_a_map_of_people_comes_with_an_import(other: Forge) -> None:
     assert (stored.people.rows[0].gitlab_username, stored.author) == ("jane", "ann")
     job = await jobs.find(other.api.pool, answer.data["job"]["id"])
     assert job is not None
-    assert job.order == ImportOrder(import_members=True)
+    chosen = RelationSelection(relations=("uploads",))
+    assert job.order == ImportOrder(import_members=True, selection=chosen)
 
 
 async def test_a_worker_is_told_of_the_job(other: Forge) -> None:
@@ -181,12 +184,18 @@ async def test_an_export_is_made_with_what_was_asked_for(other: Forge, open_api:
     user = await open_api.user("root", is_admin=True)
     project = await open_api.project(user)
     upload = {"url": "https://s3.example.com/x", "http_method": "POST"}
-    given = {"project": project.full_path, "description": "d", "upload": upload}
+    given = {
+        "project": project.full_path,
+        "description": "d",
+        "upload": upload,
+        "excluded_relations": "uploads",
+    }
     answer = await other.ask("export.requested", given, actor="root")
     assert answer.accepted, answer.data
     job = await open_api.newest(project, JobKind.EXPORT)
     target = UploadTarget(url="https://s3.example.com/x", method="POST")
-    assert opened(job) == ExportOrder(description="d", upload=target)
+    selection = RelationSelection(excluded_relations=("uploads",))
+    assert opened(job) == ExportOrder(description="d", upload=target, selection=selection)
     assert answer.data["job"]["id"] == job.id
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from services.api.gitlab.requests.override_params import override_params
 from services.api.gitlab.requests.people import read_people_of
+from services.api.gitlab.requests.selection import read_selection
 from services.api.gitlab.upload_forms import UploadForm
 from services.api.http.parameters import ParameterReader
 from shared.remote.presigned import S3Object
@@ -74,6 +75,7 @@ def read_import(reader: ParameterReader) -> ImportRequest:
     overrides = override_params(reader.mapping("override_params"), problems=reader.problems)
     people = read_people_of(reader)
     members = reader.boolean("import_members", default=False)
+    selection = read_selection(reader)
     reader.finish()
     return ImportRequest(
         path=path,
@@ -83,6 +85,7 @@ def read_import(reader: ParameterReader) -> ImportRequest:
         override_params=overrides,
         people=people,
         import_members=bool(members),
+        selection=selection,
     )
 
 
