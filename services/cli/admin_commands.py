@@ -57,6 +57,7 @@ class QueueName(Enum):
     SMALL_IMPORT = "small_import"
     GIT_IMPORT = "git_import"
     GITHUB_IMPORT = "github_import"
+    PEER_IMPORT = "peer_import"
     COMMANDS = "commands"
 
 

@@ -1,4 +1,4 @@
-"""Imports an archive, a repository, or all of one at a GitHub, in one pass into a new snapshot."""
+"""Imports an archive, also one that a peer makes, a repository, or all of one at a GitHub, in one pass."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from shared.gitlab.relation_selection import RelationSelection
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, JobKind, Lease, Outcome, SourceForm
 from shared.jobs.progress import Phase, Progress
+from shared.peer_transfers.opener import PeerOpener
 from shared.projects import content
 from shared.projects.imported_members import add_imported_members
 from shared.records.features import read_features
@@ -38,7 +39,7 @@ from shared.snapshots.contents import make_manifest_digest
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore
 
-_ELSEWHERE = (JobKind.GIT_IMPORT, JobKind.GITHUB_IMPORT)
+_ELSEWHERE = (JobKind.GIT_IMPORT, JobKind.GITHUB_IMPORT, JobKind.PEER_IMPORT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ class Importer:
         sources: ArchiveOpener,
         repositories: RepositoryOpener,
         hubs: GitHubOpener,
+        peers: PeerOpener,
         limits: LimitsProvider,
         packed_up_to: int,
     ) -> None:
@@ -73,6 +75,7 @@ class Importer:
         self._sources = sources
         self._repositories = repositories
         self._hubs = hubs
+        self._peers = peers
         self._limits = limits
         self._packed_up_to = packed_up_to
 
@@ -91,6 +94,9 @@ class Importer:
                 yield _Source(events=(await self._repositories.open(job, source)).events)
             case SourceForm.GITHUB:
                 yield _Source(events=(await self._hubs.open(job, lease, progress)).events)
+            case SourceForm.PEER:
+                async with self._peers.open(job, lease, progress) as archive:
+                    yield _of_archive(archive)
             case _:
                 async with self._sources.open(job) as archive:
                     yield _of_archive(archive)

@@ -14,6 +14,7 @@ from shared.jobs.opened_work import OpenedWork
 from shared.jobs.sealed_orders import OrderSealer
 from shared.jobs.worker import Worker
 from shared.outbound.remote_imports import remote_import_policy
+from shared.peer_transfers.opener import PeerOpener
 from shared.restore.git_events import RepositoryOpener
 from shared.restore.sources import ArchiveOpener
 from shared.settings.archive_limits import LimitsProvider, archive_limits, current_limits
@@ -32,6 +33,9 @@ def make_importers(ports: Ports, settings: Settings) -> list[Worker]:
         sources=sources,
         repositories=_repositories(ports, settings, packed_up_to=packed_up_to),
         hubs=_hubs(ports, settings, packed_up_to=packed_up_to),
+        peers=PeerOpener(
+            ports.pool, remote=remote_import_policy(settings), defaults=default_settings(settings)
+        ),
         limits=limits,
         packed_up_to=packed_up_to,
     )
@@ -44,6 +48,7 @@ def make_importers(ports: Ports, settings: Settings) -> list[Worker]:
             (JobKind.SMALL_IMPORT, whole),
             (JobKind.GIT_IMPORT, whole),
             (JobKind.GITHUB_IMPORT, whole),
+            (JobKind.PEER_IMPORT, whole),
             (JobKind.RELATION_IMPORT, single),
         )
     ]

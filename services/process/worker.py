@@ -59,7 +59,7 @@ def _slots(settings: Settings, kind: JobKind) -> int:
     match kind:
         case JobKind.UPLOAD:
             return settings.upload_concurrency
-        case JobKind.REMOTE_IMPORT | JobKind.GIT_IMPORT | JobKind.GITHUB_IMPORT:
+        case JobKind.REMOTE_IMPORT | JobKind.GIT_IMPORT | JobKind.GITHUB_IMPORT | JobKind.PEER_IMPORT:
             return settings.remote_import_concurrency
         case JobKind.SMALL_IMPORT | JobKind.EXPORT:  # an export moves no bytes
             return settings.small_job_concurrency

@@ -19,7 +19,7 @@ class JobKind(Enum):
 
     The archive of a remote import comes from a server elsewhere. That of a small one has few bytes, and does
     not wait behind large ones. A git import has no archive, but a repository elsewhere; a GitHub import has
-    all that GitHub has of a repository.
+    all that GitHub has of a repository. A peer import has another GitLab or Crossdock make its archive.
     """
 
     IMPORT = "import"
@@ -30,6 +30,7 @@ class JobKind(Enum):
     SMALL_IMPORT = "small_import"
     GIT_IMPORT = "git_import"
     GITHUB_IMPORT = "github_import"
+    PEER_IMPORT = "peer_import"
 
     @property
     def shown(self) -> str:
@@ -44,6 +45,7 @@ IMPORTS = (
     JobKind.SMALL_IMPORT,
     JobKind.GIT_IMPORT,
     JobKind.GITHUB_IMPORT,
+    JobKind.PEER_IMPORT,
 )
 """The kinds that are shown as imports."""
 
@@ -71,18 +73,22 @@ class JobState(Enum):
 
 
 class SourceForm(Enum):
-    """What is at the URL of a source: an archive, a repository of git's smart HTTP, or a GitHub's API."""
+    """What is at the URL of a source: an archive, a repository of git's smart HTTP, or an API.
+
+    The API is that of a GitHub, or of a peer, which is a GitLab or another Crossdock.
+    """
 
     ARCHIVE = "archive"
     GIT = "git"
     GITHUB = "github"
+    PEER = "peer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteSource:
     """The URL of what is fetched. It is a secret: its holder may read there.
 
-    For a GitHub it is what ``shared/remote/api_address.py`` writes: where its API is, and a token.
+    For a GitHub and a peer it is what ``shared/remote/api_address.py`` writes: where the API is, and a token.
 
     The job's row holds it, sealed as ``sealed_orders.py`` does it, for as long as the job may be retried.
     """
@@ -127,10 +133,24 @@ class GitHubOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeerOrder:
+    """Which project of a peer is imported. It is no secret, and stays with the job when it has ended.
+
+    ``full_path`` is its path when the import was ordered. ``project_id`` is its number, by which it is asked
+    for, so that a new path does no harm, and ``api`` is where.
+    """
+
+    full_path: str
+    project_id: int
+    api: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOrder:
     """The order of an import; its archive is the object of the job's row, or ``source``.
 
-    ``github`` says which repository of the GitHub that ``source`` is; it is None for other sources.
+    ``github`` says which repository of the GitHub that ``source`` is, and ``peer`` which project of the peer;
+    they are None for other sources.
 
     ``replaces`` is the full path of the project that is replaced at the end (overwrite), if any.
     ``override_params`` win over the archive's project attributes.
@@ -142,6 +162,7 @@ class ImportOrder:
     replaces: str | None = None
     source: RemoteSource | None = None
     github: GitHubOrder | None = None
+    peer: PeerOrder | None = None
     import_members: bool = False
     selection: RelationSelection | None = None
 

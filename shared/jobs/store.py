@@ -42,12 +42,14 @@ _ORDERS: dict[JobKind, type[JobOrder]] = {
     JobKind.SMALL_IMPORT: ImportOrder,
     JobKind.GIT_IMPORT: ImportOrder,
     JobKind.GITHUB_IMPORT: ImportOrder,
+    JobKind.PEER_IMPORT: ImportOrder,
 }
 _KINDS_BY_NAME = {kind.value: kind for kind in JobKind}
 _KINDS_BY_FORM = {
     SourceForm.ARCHIVE: JobKind.REMOTE_IMPORT,
     SourceForm.GIT: JobKind.GIT_IMPORT,
     SourceForm.GITHUB: JobKind.GITHUB_IMPORT,
+    SourceForm.PEER: JobKind.PEER_IMPORT,
 }
 ADDRESS = "coalesce(payload #>> '{source,url}', payload #>> '{upload,url}')"
 """SQL for the address in an order, sealed; the index jobs_addresses has the jobs where it is not null."""

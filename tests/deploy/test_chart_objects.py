@@ -267,6 +267,7 @@ async def test_keda_counts_the_jobs_of_the_kind_that_wants_most_that_are_queued_
         ("importer", "small_import", "SMALL_JOB"),
         ("importer", "git_import", "REMOTE_IMPORT"),
         ("importer", "github_import", "REMOTE_IMPORT"),
+        ("importer", "peer_import", "REMOTE_IMPORT"),
     ],
 )
 async def test_keda_reckons_with_as_many_jobs_of_a_kind_as_a_worker_has_slots_for(

@@ -44,6 +44,7 @@ from shared.ledger.collector import Collector
 from shared.metrics.blocks import BlockMetrics
 from shared.outbound.policy import outbound_policy
 from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.peer_transfers.opener import PeerOpener
 from shared.remote.client import RemoteClient
 from shared.remote.resolver import SystemResolver
 from shared.restore.git_events import RepositoryOpener
@@ -139,6 +140,7 @@ class Dock:
                 packed_up_to=self.packed_up_to,
                 base_url=BASE_URL,
             ),
+            peers=PeerOpener(self.pool, remote=self.remote, defaults=self.settings),
             limits=self.limits_now,
             packed_up_to=self.packed_up_to,
         )

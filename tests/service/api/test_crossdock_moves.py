@@ -37,6 +37,7 @@ from shared.jobs.worker import Worker, WorkerLimits
 from shared.ledger import objects
 from shared.ledger.collector import Collector
 from shared.outbound.remote_imports import RemoteImportPolicy
+from shared.peer_transfers.opener import PeerOpener
 from shared.restore.git_events import RepositoryOpener
 from shared.restore.sources import ArchiveOpener
 from shared.settings.application import ApplicationSettings
@@ -95,8 +96,8 @@ async def _working(api: Api) -> AsyncIterator[Worker]:
         base_url="http://dock.test",
     )
     work = Importer(
-        api.pool, api.store, sources=sources, repositories=repositories, hubs=hubs, limits=limits,
-        packed_up_to=1024,
+        api.pool, api.store, sources=sources, repositories=repositories, hubs=hubs,
+        peers=PeerOpener(api.pool, remote=remote, defaults=settings), limits=limits, packed_up_to=1024,
     )  # fmt: skip
     held = WorkerLimits(concurrency=1, ttl=timedelta(seconds=1), drain=timedelta(seconds=10))
     worker = Worker(api.pool, api.broker, kind=JobKind.REMOTE_IMPORT, work=work, name="host:1", limits=held)

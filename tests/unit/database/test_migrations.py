@@ -10,6 +10,7 @@ from shared.jobs.models import (
     GitHubOrder,
     ImportOrder,
     JobKind,
+    PeerOrder,
     RemoteSource,
     SourceForm,
     UploadOrder,
@@ -149,5 +150,25 @@ async def test_a_github_import_that_is_queued_becomes_one_of_git_that_can_be_rea
 
         row = await pool.fetchrow("SELECT kind, state, published_at, payload #>> '{source,form}' FROM jobs")
     assert job.kind is JobKind.GITHUB_IMPORT
+    assert row is not None
+    assert tuple(row) == ("git_import", "queued", None, "git")
+
+
+async def test_an_import_from_a_peer_becomes_one_that_can_be_read_on_the_way_down(
+    empty_database_url: str,
+) -> None:
+    order = ImportOrder(
+        source=RemoteSource(url="sealed", form=SourceForm.PEER),
+        peer=PeerOrder(full_path="acme/one", project_id=7),
+    )
+    await migrate(empty_database_url)
+    async with migrated(empty_database_url) as pool:
+        job = await store.enqueue(pool, order, project_id=1, user_id=1, correlation_id="c")
+        await pool.execute("UPDATE jobs SET published_at = now()")
+
+        await migrate(empty_database_url, to=94)
+
+        row = await pool.fetchrow("SELECT kind, state, published_at, payload #>> '{source,form}' FROM jobs")
+    assert job.kind is JobKind.PEER_IMPORT
     assert row is not None
     assert tuple(row) == ("git_import", "queued", None, "git")
