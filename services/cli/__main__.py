@@ -25,10 +25,12 @@ import typer
 from services.cli import admin_commands, job_commands, profile_commands, project_commands
 from services.cli.errors import CommandError, UsageError
 from services.cli.fleet import commands as fleet_commands
+from services.cli.help import GroupedHelp
 from services.cli.options import Json
 from shared.errors import CrossdockError, Fault
 
 app = typer.Typer(
+    cls=GroupedHelp,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -39,8 +39,6 @@ def login(
     Without a file or a command the token is asked for, or is read from standard input, and is kept in the
     configuration, which only you may read. It is tried first. The first profile is the default one.
 
-    Example: pass show vault | crossdock login vault https://vault.example.com
-
     Keys with --json: profile, url, user, file (the configuration).
     """
     from services.cli import login as login_

@@ -51,8 +51,6 @@ def projects(
 ) -> None:
     """List projects: of a group, or all that you may export.
 
-    Example: crossdock projects --group platform --match 'platform/*/api' --csv
-
     Keys with --json: projects (id, path_with_namespace, last_activity_at, archived, visibility).
     """
     from services.cli.fleet.listing import list_projects
@@ -100,9 +98,6 @@ def backup(  # noqa: PLR0913  # the options of a command
 
     Archives stream to where they are kept. What the server tells unchanged is skipped, and so is what an
     earlier run has done before it was cut off: run it again. DIR/catalogue.jsonl lists all archives.
-
-    Examples: crossdock backup --all --to /srv/backups,
-    crossdock backup --group platform --to s3://backups/gitlab --profile gitlab
 
     With --json: a document a project (project, state: done, skipped or failed, bytes, seconds, file, why,
     error_code), then one of all: done, skipped, failed (counts), bytes, seconds, failures.
@@ -157,8 +152,6 @@ def restore(  # noqa: PLR0913  # the options of a command
     Projects keep their full path below GROUP, less the group that was backed up; groups that are missing are
     made. What is there is skipped, what an earlier run has begun is followed: run it again after a fault.
 
-    Example: crossdock restore /srv/backups --into restored --only 'platform/*' --at 2027-01-30
-
     Documents with --json: as those of backup.
     """
     from datetime import UTC, timedelta
@@ -199,8 +192,6 @@ def prune(  # the options of a command
     Kept are so many of the newest, and the newest of so many days, weeks, months and years that have one (in
     UTC); the newest of a project always stays. What dead runs left without a record goes after two days.
 
-    Example: crossdock prune /srv/backups --keep-daily 7 --keep-weekly 4 --keep-monthly 12 --dry-run
-
     Keys with --json: dry_run, kept (a count), removed (files), bytes.
     """
     from datetime import UTC
@@ -233,8 +224,6 @@ def check(
     """Hold the archives that backup has kept against their records.
 
     Each has its size; those that are read have their digest and gzip's own checksum too.
-
-    Example: crossdock check s3://backups/gitlab --read-data-subset 5%
 
     Documents with --json: as those of backup; project is the file.
     """
@@ -292,9 +281,6 @@ def copy(  # noqa: PLR0913  # the options of a command
 
     Archives go through memory alone, from the download into the upload. With --group projects keep their path
     below it, and missing groups are made. What is there is skipped, what an earlier run began is followed.
-
-    Examples: crossdock copy gitlab:platform/api vault:backup,
-    crossdock copy --group gitlab:platform vault:platform --report copied.csv
 
     With --json: a document a project (as those of backup, with target, source_counts, target_counts,
     differences), then one of all. With --dry-run: projects (project, target, action, bytes).
