@@ -31,6 +31,7 @@ from services.cli.http import (
 from services.cli.json_api import JsonApi
 from services.cli.proxies import find_proxy
 from services.cli.terminal import ByteReporter
+from shared.gitlab.relation_selection import RelationSelection
 
 _NAME = "project_export.tar.gz"
 """The file name of an archive that comes from a stream without one: GitLab wants one that ends in .gz."""
@@ -81,6 +82,15 @@ class ExportStatusAnswer(msgspec.Struct, frozen=True):
     export_status: str
 
 
+def _parameters(selection: RelationSelection | None) -> dict[str, str]:
+    """Return the parameters of a selection, with names between commas, as forms and JSON may have them."""
+    if selection is None:
+        return {}
+    if selection.relations is not None:
+        return {"relations": ",".join(selection.relations)}
+    return {"excluded_relations": ",".join(selection.excluded_relations)}
+
+
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
     """The parameters of an import. Without a ``namespace`` the project goes to the user's own."""
@@ -92,6 +102,7 @@ class ImportRequest:
     overrides: Mapping[str, str] | None = None
     people: str | None = None
     import_members: bool = False
+    selection: RelationSelection | None = None
 
     @classmethod
     def to(cls, full_path: str, *, name: str | None, overwrite: bool, overrides: Mapping[str, str]) -> Self:
@@ -107,7 +118,8 @@ class ImportRequest:
         }  # fmt: skip
         fields = {key: value for key, value in given.items() if value is not None}
         overrides = {f"override_params[{key}]": value for key, value in (self.overrides or {}).items()}
-        return fields | ({"overwrite": "true"} if self.overwrite else {}) | overrides
+        selection = _parameters(self.selection)
+        return fields | ({"overwrite": "true"} if self.overwrite else {}) | selection | overrides
 
     def body(self) -> dict[str, object]:
         """Return the same as members of a JSON document."""
@@ -317,15 +329,21 @@ class GitLabClient:
         return (await self._json_api.call("GET", f"{_project(project)}/import", ImportStatusAnswer)).body
 
     async def schedule_export(
-        self, project: str | int, description: str | None = None, *, upload: UploadTarget | None = None
+        self,
+        project: str | int,
+        description: str | None = None,
+        *,
+        upload: UploadTarget | None = None,
+        selection: RelationSelection | None = None,
     ) -> int | None:
         """Start an export; ``description`` replaces the project's in the archive.
 
-        The server sends the archive to ``upload``, if that is given. Return the number of the job, None at a
-        GitLab.
+        The server sends the archive to ``upload``, if that is given. A GitLab passes over ``selection``.
+        Return the number of the job, None at a GitLab.
         """
         on, headers = await self._effective_once()
         body: dict[str, object] = {} if description is None else {"description": description}
+        body |= _parameters(selection)
         if upload is not None:
             body["upload"] = {"url": upload.url, "http_method": upload.method}
         path = f"{_project(project)}/export"

@@ -29,10 +29,32 @@ class RelationCounts(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
 
 
+class LeftOutAnswer(msgspec.Struct, frozen=True):
+    """The files of a relation that were left out by choice, and their bytes."""
+
+    files: int
+    bytes: int
+
+
+class MissedAnswer(msgspec.Struct, frozen=True):
+    """A relation that refers to one that was left out by choice."""
+
+    relation: str
+    refers_to: str
+
+
+class SelectionAnswer(msgspec.Struct, frozen=True):
+    """What was left out by choice, by relation, and who of the others refers to that."""
+
+    left_out: Mapping[str, LeftOutAnswer] = {}
+    missed: Sequence[MissedAnswer] = ()
+
+
 class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
     """The progress that the worker of a job wrote last. ``bytes_total`` is 0 if unknown.
 
-    Only imports from GitHub have ``stats``, and ``requests_left``, which is None if unknown.
+    Only imports from GitHub have ``stats``, and ``requests_left``, which is None if unknown. Only jobs with a
+    selection of relations have a ``selection``.
     """
 
     bytes_done: int = 0
@@ -44,6 +66,7 @@ class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
     notes: Mapping[str, int] = {}
     stats: ObjectStats | UnsetType = UNSET
     requests_left: int | UnsetType | None = UNSET
+    selection: SelectionAnswer | UnsetType = UNSET
 
 
 class AttemptErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):

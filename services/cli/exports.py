@@ -15,8 +15,10 @@ from services.cli.download import ArchiveDownload, ArchiveSuperseded, FileSink
 from services.cli.errors import CommandError, attach_document, utf8
 from services.cli.partial_file import PartialFile, open_partial_file
 from services.cli.polling import JobProgressReader, export_states, limit_wait
+from services.cli.relations import require_selecting, tell_missed
 from services.cli.results import ExportResult
 from services.cli.terminal import ByteReporter, say, show_job, show_transfer
+from shared.gitlab.relation_selection import RelationSelection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,12 @@ class ExportOptions:
 
     description: str | None
     within: timedelta
+    selection: RelationSelection | None = None
+
+    @property
+    def named(self) -> str:
+        """What tells the archive from others of the project."""
+        return f"{self.description or ''}{f' {self.selection}' if self.selection else ''}"
 
 
 async def export_project(
@@ -38,7 +46,7 @@ async def export_project(
     command = _ExportCommand(client, project, options)
     if target is None:
         return await command.fetch(ArchiveDownload(FileSink(sys.stdout.buffer)))
-    named = "\n".join((client.api, str(project), options.description or ""))
+    named = "\n".join((client.api, str(project), options.named))
     with open_partial_file(target, named) as part:
         finished = await command.finish(part) if resume and part.is_begun else None
         if finished is None:
@@ -50,15 +58,22 @@ async def export_project(
 async def follow_export(
     client: GitLabClient, project: str | int, options: ExportOptions, *, upload: UploadTarget | None = None
 ) -> ExportResult:
-    """Start an export, which goes to ``upload`` if that is given, and wait for its end. Raises JobFailed."""
+    """Start an export, which goes to ``upload`` if that is given, and wait for its end.
+
+    Raises JobFailed, and SelectionUnsupported.
+    """
+    await require_selecting(client, options.selection)
     made = ExportResult(project=None, job=None, state="none")
     with attach_document(lambda error: _failed(made, error)), show_job("Exporting") as show:
         async with limit_wait(options.within, f"the export of {project}"):
-            job = await client.schedule_export(project, options.description, upload=upload)
+            job = await client.schedule_export(
+                project, options.description, upload=upload, selection=options.selection
+            )
             made, reader = replace(made, job=job), JobProgressReader(client, job)
             async for status in export_states(client, project, job):
                 made = _exported(status, job)
                 show(made.state, await reader.measure())
+        await tell_missed(client, job, options.selection)
     return made
 
 

@@ -19,6 +19,7 @@ from services.cli.client import (
 from services.cli.errors import CommandError, RefusedByServer, UsageError, attach_document
 from services.cli.job_operations import newest_error_code, newest_failures
 from services.cli.polling import JobProgressReader, import_states, limit_wait
+from services.cli.relations import require_selecting, tell_missed
 from services.cli.remote_source import RemoteSource
 from services.cli.results import (
     ExportState,
@@ -29,6 +30,7 @@ from services.cli.results import (
     project_of_import,
 )
 from services.cli.terminal import say, show_job, show_transfer
+from shared.gitlab.relation_selection import RelationSelection
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
 _LONGEST_CREDENTIALS = 64 * 1024
@@ -60,10 +62,11 @@ async def import_project(
     client: GitLabClient, archive: Path, to: ImportRequest, *, within: timedelta | None
 ) -> ImportResult:
     """Upload ``archive``, and wait for its import at most ``within``, if that is given."""
+    await require_selecting(client, to.selection)
     scheduled = await upload(client, archive, to)
     status = scheduled.status
     if within is not None:
-        status = await follow_import(client, scheduled, within=within)
+        status = await follow_import(client, scheduled, within=within, selection=to.selection)
     return _imported(status, scheduled.job)
 
 
@@ -71,10 +74,11 @@ async def import_remote(
     client: GitLabClient, source: RemoteSource, to: ImportRequest, *, within: timedelta | None
 ) -> ImportResult:
     """Have the server fetch an archive, and wait for its import at most ``within``, if that is given."""
+    await require_selecting(client, to.selection)
     scheduled = await client.import_remote(source.path, {**source.body, **to.body()})
     status = scheduled.status
     if within is not None:
-        status = await follow_import(client, scheduled, within=within)
+        status = await follow_import(client, scheduled, within=within, selection=to.selection)
     return _imported(status, scheduled.job)
 
 
@@ -110,7 +114,11 @@ async def upload(client: GitLabClient, archive: Path, to: ImportRequest) -> Sche
 
 
 async def follow_import(
-    client: GitLabClient, scheduled: ScheduledImport, *, within: timedelta
+    client: GitLabClient,
+    scheduled: ScheduledImport,
+    *,
+    within: timedelta,
+    selection: RelationSelection | None = None,
 ) -> ImportStatusAnswer:
     """Wait for the import, and list the records that it left out."""
     started = time.monotonic()
@@ -123,6 +131,7 @@ async def follow_import(
         async with limit_wait(within, f"the import of {first.path_with_namespace}"):
             async for status in import_states(client, first.id, scheduled.job):
                 show(status.import_status, await reader.measure())
+        await tell_missed(client, scheduled.job, selection)
     list_failures(status.failed_relations)
     failed = len(status.failed_relations)
     rest = f", {failed}{'+' if failed >= 100 else ''} relations failed" if failed else ""  # noqa: PLR2004  # GitLab's cap

@@ -14,5 +14,13 @@ Data: TypeAlias = Annotated[
 Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON document, and nothing else, on stdout.")
 ]
+Relations: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME,...", help="Only these relations (Crossdock).", show_default=False),
+]
+ExcludedRelations: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME,...", help="All relations but these (Crossdock).", show_default=False),
+]
 
 DAY = 24 * 3600

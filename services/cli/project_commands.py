@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from services.cli.errors import UsageError
-from services.cli.options import DAY, Json, Seconds
+from services.cli.options import DAY, ExcludedRelations, Json, Relations, Seconds
 from services.cli.server import Server, on_server
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def import_(  # noqa: PLR0913  # the options of a command
     members: Annotated[
         bool, typer.Option("--members", help="Make users members who were members of the archive.")
     ] = False,
+    relations: Relations = None,
+    excluded_relations: ExcludedRelations = None,
     wait: Annotated[bool, typer.Option(help="Wait until the import ends.")] = True,
     timeout: Seconds = DAY,
     json: Json = False,
@@ -76,19 +78,24 @@ def import_(  # noqa: PLR0913  # the options of a command
     bucket the keys and the region are those of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, and
     are sent to it.
 
+    Relations are those of GitLab's records (issues, merge_requests, ...), and for files repository,
+    wiki_repository, design_repository, snippets_repository, uploads and lfs_objects.
+
     Keys with --json: project (id, path_with_namespace), job (its number, null at a GitLab), state, error,
     error_code (null where a GitLab's import failed), failed_relations (relation_name, line_number,
     exception_class, exception_message).
     """
     from services.cli import imports
     from services.cli.people import read_map
+    from services.cli.relations import read_selection
     from services.cli.remote_source import remote_source
 
     text = None if people is None else read_map(people)
+    selection = read_selection(relations, excluded_relations)
 
     async def work(client: GitLabClient) -> Result:
         to = imports.import_request(path, name=name, overwrite=overwrite, override=override or ())
-        to = replace(to, people=text, import_members=members)
+        to = replace(to, people=text, import_members=members, selection=selection)
         within = timedelta(seconds=timeout) if wait else None
         if source := remote_source(file):
             return await imports.import_remote(client, source, to, within=within)
@@ -217,6 +224,8 @@ def export(  # noqa: PLR0913  # the options of a command
     method: Annotated[UploadMethod, typer.Option(help="How the server sends it.")] = UploadMethod.PUT,
     server: Server,
     description: Annotated[str | None, typer.Option(help="Description to write into the archive.")] = None,
+    relations: Relations = None,
+    excluded_relations: ExcludedRelations = None,
     resume: Annotated[bool, typer.Option(help="Continue a partial download of the same command.")] = True,
     timeout: Seconds = DAY,
     json: Json = False,
@@ -227,6 +236,8 @@ def export(  # noqa: PLR0913  # the options of a command
     FILE.<etag>-<command>.part. The same command then downloads the rest of that archive, as long as the
     server has it, instead of making a new export.
 
+    Relations are named as those of import. What refers to something that is left out is said.
+
     Whoever has the address of an upload may write there: @FILE keeps it out of the list of processes. A
     Crossdock tells how the upload ended, a GitLab does not.
 
@@ -235,13 +246,17 @@ def export(  # noqa: PLR0913  # the options of a command
     bytes, sha256 (null where the server does not tell them).
     """
     from services.cli.exports import ExportOptions, export_project
+    from services.cli.relations import read_selection
     from services.cli.upload_target import export_to, upload_target
 
     if (output is None) == (upload_url is None):
         raise UsageError("say where the archive goes: --output or --upload-url, one of them")
+    selection = read_selection(relations, excluded_relations)
 
     async def work(client: GitLabClient) -> Result:
-        options = ExportOptions(description=description, within=timedelta(seconds=timeout))
+        options = ExportOptions(
+            description=description, within=timedelta(seconds=timeout), selection=selection
+        )
         if upload_url is not None:
             return await export_to(client, project, upload_target(upload_url, method.value), options)
         if json and output == "-":

@@ -10,7 +10,13 @@ import msgspec
 from msgspec import UNSET
 
 from services.cli.client import ImportStatusAnswer, ObjectStats, ProjectReference, RelationFailure
-from services.cli.crossdock_api import JobAnswer, RefusedJobAnswer, RelationCounts, RetriedJobAnswer
+from services.cli.crossdock_api import (
+    JobAnswer,
+    RefusedJobAnswer,
+    RelationCounts,
+    RetriedJobAnswer,
+    SelectionAnswer,
+)
 from services.cli.terminal import print_result, print_table, say
 
 _NOTES = {
@@ -151,6 +157,8 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
         if job.progress.stats is not UNSET:
             show_stats(job.progress.stats)
         show_notes(job.progress.notes)
+        if job.progress.selection is not UNSET:
+            show_selection(job.progress.selection)
         list_failures(self.failed_relations or ())
 
 
@@ -225,6 +233,15 @@ def show_notes(notes: Mapping[str, int]) -> None:
         print_table(
             "Notes", ("note", "files"), [(_NOTES.get(name, name), count) for name, count in notes.items()]
         )
+
+
+def show_selection(selection: SelectionAnswer) -> None:
+    """Show what was left out by choice, and what refers to it."""
+    left_out = [(name, each.files, each.bytes) for name, each in selection.left_out.items()]
+    print_table("Left out by choice", ("relation", "files", "bytes"), left_out)
+    if selection.missed:
+        missed = [(each.relation, each.refers_to) for each in selection.missed]
+        print_table("References to what is left out", ("relation", "refers to"), missed)
 
 
 def _or_dash(value: object) -> object:
