@@ -16,10 +16,12 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import msgspec
 
 from shared.errors import CrossdockError, Fault, ObjectMissing
+from shared.gitlab.relation_selection import RelationSelection
 from shared.storage.base import ObjectStore
 
 FORMAT = 1
@@ -28,6 +30,10 @@ _PROJECTS = "projects/"
 _ARCHIVE, _RECORD = ".tar.gz", ".json"
 _STAMP = "%Y%m%dT%H%M%SZ"
 _LONGEST_RECORD = 64 * 1024
+
+
+Series: TypeAlias = tuple[str, str, RelationSelection | None]
+"""What archives have in common of which one takes the place of another: source, project and selection."""
 
 
 class CatalogueInvalid(CrossdockError):
@@ -42,7 +48,8 @@ class ArchiveRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     ``source`` is the address of the server, ``group`` the one that was backed up, None for none. ``time`` is
     when the export began, ``last_activity_at`` what the server told before that. ``file`` is the archive's
-    key, ``manifest`` the SHA-256 of its manifest in hexadecimal, None for none.
+    key, ``manifest`` the SHA-256 of its manifest in hexadecimal, None for none. ``selection`` is what of the
+    project is in the archive, None where all is.
     """
 
     format: int = FORMAT
@@ -56,6 +63,7 @@ class ArchiveRecord(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     sha256: str
     manifest: str | None = None
+    selection: RelationSelection | None = None
 
 
 class Catalogue:
@@ -81,11 +89,14 @@ class Catalogue:
         """Forget a record."""
         del self._by_file[record.file]
 
-    def by_project(self) -> Mapping[tuple[str, str], list[ArchiveRecord]]:
-        """The records of each project of each source, the oldest first."""
-        found: dict[tuple[str, str], list[ArchiveRecord]] = defaultdict(list)
+    def by_project(self) -> Mapping[Series, list[ArchiveRecord]]:
+        """The records of each project of each source with each selection, the oldest first.
+
+        Archives of a selection stand for no whole ones: they are compared, and kept, by themselves.
+        """
+        found: dict[Series, list[ArchiveRecord]] = defaultdict(list)
         for record in self:
-            found[record.source, record.project].append(record)
+            found[record.source, record.project, record.selection].append(record)
         return found
 
 

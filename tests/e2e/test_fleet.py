@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tarfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,9 +12,17 @@ from uuid import uuid4
 import pytest
 import requests
 
+from services.cli.client import connect
 from services.cli.demo.contents import differences, read_contents
+from services.cli.fleet.copying import Copying, CopyOptions
+from services.cli.fleet.counts import count_records
+from services.cli.fleet.selection import Selection
+from services.cli.relations import SelectionUnsupported
+from shared.gitlab.relation_selection import RelationSelection
 from tests.e2e.test_cli import CommandLine
 from tests.support.buckets import made_bucket
+from tests.support.gitlab_fleet import FleetGitLab
+from tests.support.projects import ndjson, project
 from tests.support.samples.table import archive
 from tests.support.seaweedfs import S3Server
 from tests.support.system import System
@@ -132,6 +142,68 @@ def test_a_group_is_copied_from_one_server_to_another_and_counted_on_both(
     assert (summary["done"], summary["skipped"]) == (0, 2)
     command("copy", f"one:{paths[0]}", f"other:{group}-alone")
     command("status", f"{group}-alone/{SAMPLES[0]}", "--profile", "other")
+
+
+def test_some_relations_are_backed_up_restored_and_copied(
+    system: System, command: CommandLine, copying: CommandLine, tmp_path: Path
+) -> None:
+    group, place = f"g{uuid4().hex[:8]}", str(tmp_path / "kept")
+    _make_group(system, group)
+    command("import", str(archive("every_relation")), "--path", f"{group}/one")
+    chosen, only = (
+        ("--relations", "issues,labels"),
+        {"tree/project/issues.ndjson", "tree/project/labels.ndjson"},
+    )
+    assert documents(command, "backup", "--group", group, "--to", place)[-1]["done"] == 1
+    for done, skipped in ((1, 0), (0, 1)):
+        summary = documents(command, "backup", "--group", group, "--to", place, *chosen)[-1]
+        assert (summary["done"], summary["skipped"]) == (done, skipped)
+
+    into = f"{group}-some"
+    documents(command, "restore", place, "--into", into, *chosen)
+    documents(copying, "copy", f"one:{group}/one", f"other:{group}-copy", *chosen)
+    for path in (f"{into}/one", f"{group}-copy/one"):
+        command("export", path, "-o", str(tmp_path / "out.tar.gz"))
+        with tarfile.open(tmp_path / "out.tar.gz") as tar:
+            names = {name.removeprefix("./") for name in tar.getnames()}
+        assert {name for name in names if name.endswith(".ndjson")} == only
+        assert not [name for name in names if name.startswith(("uploads/", "lfs-objects/", "project.bundle"))]
+    documents(command, "restore", place, "--into", f"{group}-whole")
+    command("export", f"{group}-whole/one", "-o", str(tmp_path / "whole.tar.gz"))
+    before, after = read_contents(archive("every_relation")), read_contents(tmp_path / "whole.tar.gz")
+    assert list(differences(before, after, failed=())) == []
+
+
+async def test_what_a_gitlab_cannot_select_is_selected_by_the_target_of_a_copy(system: System) -> None:
+    gitlab = FleetGitLab("a/b")
+    gitlab.projects["a/b"].archive = project(
+        labels=ndjson(b'{"title":"bug"}'), issues=ndjson(b'{"title":"one"}')
+    )
+    chosen = RelationSelection(relations=("labels",))
+    options = CopyOptions(
+        into=f"g{uuid4().hex[:8]}",
+        group=None,
+        parallel=1,
+        within=timedelta(minutes=5),
+        counts=False,
+        relations=chosen,
+    )
+    async with (
+        gitlab.serve() as url,
+        connect(url, "t") as source,
+        connect(system.url, system.token) as target,
+        connect(url, "t") as other,
+    ):
+        copying = Copying(source, target, options)
+        run = await copying.run(await copying.select(Selection()), json=False)
+        assert (run.report.done, run.report.failed) == (1, 0)
+        assert await count_records(target, (await target.import_status(f"{options.into}/b")).id, chosen) == {
+            "labels": 1
+        }
+        copied = await count_records(target, (await target.import_status(f"{options.into}/b")).id)
+        assert copied["issues"] == 0
+        with pytest.raises(SelectionUnsupported):
+            await Copying(source, other, options).select(Selection())
 
 
 @pytest.mark.parametrize(

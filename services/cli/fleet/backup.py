@@ -15,15 +15,18 @@ from services.cli.fleet.manifests import keep_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
 from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
+from services.cli.relations import require_selecting
 from shared.catalogue.archives import (
     ArchiveRecord,
     Catalogue,
+    Series,
     archive_key,
     read_catalogue,
     write_catalogue,
     write_record,
     write_run,
 )
+from shared.gitlab.relation_selection import RelationSelection
 from shared.storage.base import ObjectStore, ObjectWriter
 
 _SETTLED = timedelta(hours=1)
@@ -35,12 +38,14 @@ class BackupOptions:
     """How projects are backed up, ``parallel`` at a time; each export may take the time ``within``.
 
     Without ``force`` those that have not changed are skipped, unless their archive is older than ``max_age``.
+    ``relations`` is what is exported of each, None for all of it.
     """
 
     parallel: int
     within: timedelta
     force: bool = False
     max_age: timedelta | None = None
+    relations: RelationSelection | None = None
 
 
 class StoreSink:
@@ -92,7 +97,7 @@ class Backup:
         self._group = group
         self._source = client.api.removesuffix("/api/v4")
         self._catalogue = Catalogue([])
-        self._newest: dict[tuple[str, str], ArchiveRecord] = {}
+        self._newest: dict[Series, ArchiveRecord] = {}
         self._is_crossdock = False
 
     async def run(self, selection: Selection, *, json: bool) -> Run:
@@ -101,6 +106,7 @@ class Backup:
         The catalogue is written also where the run is cut off: what is recorded is not done again.
         """
         started = datetime.now(UTC)
+        await require_selecting(self._client, self._options.relations)
         self._is_crossdock = await self._client.is_crossdock()
         projects = [project async for project in ProjectFinder(self._client).find(selection)]
         self._catalogue = await read_catalogue(self._store)
@@ -124,14 +130,18 @@ class Backup:
 
     async def _back_up(self, project: ProjectAnswer, report: TaskReporter) -> Outcome:
         path, time = project.path_with_namespace, datetime.now(UTC)
-        last = self._newest.get((self._source, path))
+        last = self._newest.get((self._source, path, self._options.relations))
         if last is not None and not self._options.force and self._is_current(last, project, time):
             return Outcome(project=path, state=State.SKIPPED, file=last.file, why="unchanged")
-        await export(self._client, project, report, within=self._options.within)
+        options = self._options
+        missed = await export(
+            self._client, project, report, within=options.within, selection=options.relations
+        )
         record = await self._fetch(project, time, report)
         await write_record(self._store, record)
         self._catalogue.add(record)
-        return Outcome(project=path, state=State.DONE, file=record.file, bytes=record.bytes)
+        why = "; ".join(missed) or None
+        return Outcome(project=path, state=State.DONE, file=record.file, bytes=record.bytes, why=why)
 
     def _is_current(self, last: ArchiveRecord, project: ProjectAnswer, now: datetime) -> bool:
         """Tell whether the last archive has all that there is, as far as the server tells."""
@@ -164,4 +174,5 @@ class Backup:
             bytes=size,
             sha256=sha256,
             manifest=manifest,
+            selection=self._options.relations,
         )

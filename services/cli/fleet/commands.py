@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from services.cli.errors import UsageError
-from services.cli.options import DAY, Json, Seconds
+from services.cli.options import DAY, ExcludedRelations, Json, Relations, Seconds
 from services.cli.server import Server, on_server
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def backup(  # noqa: PLR0913  # the options of a command
     max_age: Annotated[
         int | None, typer.Option(min=1, metavar="DAYS", help="Also those whose last backup is older.")
     ] = None,
+    relations: Relations = None,
+    excluded_relations: ExcludedRelations = None,
     parallel: Parallel = 4,
     timeout: Seconds = DAY,
     server: Server,
@@ -99,6 +101,9 @@ def backup(  # noqa: PLR0913  # the options of a command
     Archives stream to where they are kept. What the server tells unchanged is skipped, and so is what an
     earlier run has done before it was cut off: run it again. DIR/catalogue.jsonl lists all archives.
 
+    Archives of some relations are kept beside whole ones, and neither counts for the other. Relations are
+    named as those of import; a GitLab cannot select them.
+
     With --json: a document a project (project, state: done, skipped or failed, bytes, seconds, file, why,
     error_code), then one of all: done, skipped, failed (counts), bytes, seconds, failures.
     """
@@ -108,6 +113,7 @@ def backup(  # noqa: PLR0913  # the options of a command
     from services.cli.fleet.places import open_place
     from services.cli.fleet.runner import end
     from services.cli.project_commands import with_client
+    from services.cli.relations import read_selection
 
     selection = select(
         names=names, everything=everything, group=group, file=file, match=match, changed_since=changed_since
@@ -117,6 +123,7 @@ def backup(  # noqa: PLR0913  # the options of a command
         within=timedelta(seconds=timeout),
         force=force,
         max_age=None if max_age is None else timedelta(days=max_age),
+        relations=read_selection(relations, excluded_relations),
     )
 
     async def work(client: GitLabClient) -> Result:
@@ -142,12 +149,14 @@ def restore(  # noqa: PLR0913  # the options of a command
         typer.Option(min=0, metavar="NAMES", help="Drop so many names of each path, as tar does."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace projects that are there.")] = False,
+    relations: Relations = None,
+    excluded_relations: ExcludedRelations = None,
     parallel: Parallel = 4,
     timeout: Seconds = DAY,
     server: Server,
     json: Json = False,
 ) -> None:
-    """Import the newest archive of each project that backup has kept.
+    """Import the newest archive of each project that backup has kept, a whole one where there is any.
 
     Projects keep their full path below GROUP, less the group that was backed up; groups that are missing are
     made. What is there is skipped, what an earlier run has begun is followed: run it again after a fault.
@@ -160,10 +169,16 @@ def restore(  # noqa: PLR0913  # the options of a command
     from services.cli.fleet.restore import Restore, RestoreOptions, choose
     from services.cli.fleet.runner import end
     from services.cli.project_commands import with_client
+    from services.cli.relations import read_selection
     from shared.catalogue.archives import read_catalogue
 
     options = RestoreOptions(
-        into=into, parallel=parallel, within=timedelta(seconds=timeout), strip=strip, overwrite=overwrite
+        into=into,
+        parallel=parallel,
+        within=timedelta(seconds=timeout),
+        strip=strip,
+        overwrite=overwrite,
+        relations=read_selection(relations, excluded_relations),
     )
 
     async def work(client: GitLabClient) -> Result:
@@ -273,6 +288,8 @@ def copy(  # noqa: PLR0913  # the options of a command
         Path | None, typer.Option(metavar="FILE", help="Write what came of each, as CSV or JSON.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+    relations: Relations = None,
+    excluded_relations: ExcludedRelations = None,
     parallel: Parallel = 4,
     timeout: Seconds = DAY,
     json: Json = False,
@@ -282,10 +299,14 @@ def copy(  # noqa: PLR0913  # the options of a command
     Archives go through memory alone, from the download into the upload. With --group projects keep their path
     below it, and missing groups are made. What is there is skipped, what an earlier run began is followed.
 
+    Relations are selected by the source, or by the target where that is a GitLab: one of both has to be a
+    Crossdock.
+
     With --json: a document a project (as those of backup, with target, source_counts, target_counts,
     differences), then one of all. With --dry-run: projects (project, target, action, bytes).
     """
     from services.cli.fleet.copy_command import run_copy
+    from services.cli.relations import read_selection
 
     run_copy(
         names,
@@ -293,6 +314,7 @@ def copy(  # noqa: PLR0913  # the options of a command
         selection=select(match=match, changed_since=changed_since),
         overwrite=overwrite,
         counts=counts,
+        relations=read_selection(relations, excluded_relations),
         file=report,
         dry_run=dry_run,
         parallel=parallel,

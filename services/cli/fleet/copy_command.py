@@ -16,6 +16,7 @@ from services.cli.fleet.selection import Selection
 from services.cli.output import run
 from services.cli.results import Result
 from services.cli.server import find_server
+from shared.gitlab.relation_selection import RelationSelection
 
 
 def split(name: str) -> tuple[str, str]:
@@ -42,6 +43,7 @@ def run_copy(  # noqa: PLR0913  # the options of the command
     selection: Selection,
     overwrite: bool,
     counts: bool,
+    relations: RelationSelection | None,
     file: Path | None,
     dry_run: bool,
     parallel: int,
@@ -58,6 +60,7 @@ def run_copy(  # noqa: PLR0913  # the options of the command
         within=timedelta(seconds=seconds),
         overwrite=overwrite,
         counts=counts,
+        relations=relations,
     )
 
     async def work() -> Result:

@@ -20,7 +20,9 @@ from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
 from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
 from services.cli.json_api import JsonApi
+from services.cli.relations import require_selecting
 from services.cli.terminal import print_table
+from shared.gitlab.relation_selection import RelationSelection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class CopyOptions:
 
     ``group`` is the one that is copied: what is below it keeps its path; without one, projects keep their
     name alone. Projects that are there are skipped unless they may be replaced (``overwrite``).
+    ``relations`` is what is copied of each, None for all of it.
     """
 
     into: str
@@ -37,6 +40,7 @@ class CopyOptions:
     within: timedelta
     overwrite: bool = False
     counts: bool = True
+    relations: RelationSelection | None = None
 
     def target(self, project: ProjectAnswer) -> str:
         """Give the full path of the copy."""
@@ -89,16 +93,32 @@ class Copying:
         self._source = source
         self._target = target
         self._options = options
+        self._exported = options.relations  # what the source selects; where it cannot, the target does
         self._importing = Importing(target, within=options.within, overwrite=options.overwrite)
 
     async def select(self, selection: Selection) -> list[ProjectAnswer]:
-        """Find the projects. Raises UsageError where two of them would become one."""
+        """Find the projects. Raises UsageError where two of them would become one.
+
+        Raises SelectionUnsupported where there is a selection of relations, and neither server can select.
+        """
+        await self._select_relations()
         projects = [project async for project in ProjectFinder(self._source).find(selection)]
         targets = [self._options.target(project).lower() for project in projects]
         for target in targets:
             if targets.count(target) > 1:
                 raise UsageError(f"several projects would become {target}: copy them by --group")
         return projects
+
+    async def _select_relations(self) -> None:
+        """Have the target select relations where the source cannot: it costs no more than their way."""
+        options = self._options
+        if options.relations is None or await self._source.is_crossdock():
+            return
+        await require_selecting(self._target, options.relations)
+        self._exported = None
+        self._importing = Importing(
+            self._target, within=options.within, overwrite=options.overwrite, selection=options.relations
+        )
 
     async def plan(self, projects: Sequence[ProjectAnswer]) -> CopyPlan:
         """Say what would be done. Nothing is changed."""
@@ -131,24 +151,29 @@ class Copying:
 
     async def _copy(self, project: ProjectAnswer, report: TaskReporter) -> Outcome:
         path, target, sent = project.path_with_namespace, self._options.target(project), 0
+        missed: Sequence[str] = ()
 
         def count(state: str, done: int, total: int | None) -> None:
             nonlocal sent
             sent = max(sent, done)
             report(state, done, total)
 
+        async def prepare() -> None:
+            nonlocal missed
+            within = self._options.within
+            missed = await export(self._source, project, report, within=within, selection=self._exported)
+
         imported = await self._importing.run(
-            target,
-            lambda: stream_archive(self._source, project, count),
-            report,
-            prepare=lambda: export(self._source, project, report, within=self._options.within),
+            target, lambda: stream_archive(self._source, project, count), report, prepare=prepare
         )
         if imported is None:
             return CopyOutcome(project=path, target=target, state=State.SKIPPED, why="it is there")
         source, here = await self._count(project.id, imported.status.id)
         differing = [] if source is None or here is None else differences(source, here)
         failed = len(imported.status.failed_relations)
-        told = [*differing, *([f"{failed} relations left out"] if failed else [])]
+        told = [
+            *differing, *([f"{failed} relations left out"] if failed else []), *missed, *imported.missed
+        ]  # fmt: skip
         return CopyOutcome(
             project=path, target=target, state=State.DONE, bytes=sent, why="; ".join(told) or None,
             source_counts=source, target_counts=here, differences=differing,
@@ -159,7 +184,10 @@ class Copying:
     ) -> tuple[Mapping[str, int | None] | None, Mapping[str, int | None] | None]:
         if not self._options.counts:
             return None, None
-        return await count_records(self._source, source), await count_records(self._target, target)
+        only = self._options.relations
+        return await count_records(self._source, source, only), await count_records(
+            self._target, target, only
+        )
 
 
 def write_report(file: Path, outcomes: Sequence[Outcome]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from services.cli.client import GitLabClient
 from services.cli.errors import RefusedByServer
 from services.cli.http import attempts, exchange, retry_if_transient
+from shared.gitlab.relation_selection import RelationSelection
 
 _LISTS = {
     "issues": "issues?scope=all&state=all",
@@ -18,15 +19,23 @@ _LISTS = {
     "branches": "repository/branches",
     "tags": "repository/tags",
 }
+_OF_REPOSITORY = frozenset({"branches", "tags"})
 _REFUSED = frozenset({403, 404})
 
 
-async def count_records(client: GitLabClient, project: int) -> Mapping[str, int | None]:
-    """Count by X-Total. None for what the user may not see, and for more than 10,000 at a GitLab.
+async def count_records(
+    client: GitLabClient, project: int, selection: RelationSelection | None = None
+) -> Mapping[str, int | None]:
+    """Count what the selection takes by X-Total.
 
-    Raises RefusedByServer and ServerUnreachable.
+    None for what the user may not see, and for more than 10,000 at a GitLab. Raises RefusedByServer and
+    ServerUnreachable.
     """
-    return {name: await _count(client, f"/projects/{project}/{path}") for name, path in _LISTS.items()}
+    return {
+        name: await _count(client, f"/projects/{project}/{path}")
+        for name, path in _LISTS.items()
+        if selection is None or selection.keeps("repository" if name in _OF_REPOSITORY else name)
+    }
 
 
 async def _count(client: GitLabClient, path: str) -> int | None:

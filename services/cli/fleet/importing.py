@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from services.cli.client import GitLabClient, ImportRequest, ImportStatusAnswer
@@ -11,6 +11,8 @@ from services.cli.errors import RefusedByServer
 from services.cli.fleet.groups import Groups
 from services.cli.fleet.screen import TaskReporter
 from services.cli.polling import import_states, limit_wait
+from services.cli.relations import find_missed
+from shared.gitlab.relation_selection import RelationSelection
 
 _NOT_FOUND = 404
 _UNDER_WAY = frozenset({"scheduled", "started"})
@@ -23,19 +25,34 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A project that was imported; ``sent`` is False where an earlier run had sent its archive."""
+    """A project that was imported; ``sent`` is False where an earlier run had sent its archive.
+
+    ``missed`` says what of a selection refers to what was left out.
+    """
 
     status: ImportStatusAnswer
     sent: bool
+    missed: Sequence[str] = ()
 
 
 class Importing:
-    """Imports archives into one server, each within a time; projects that are there may be replaced."""
+    """Imports archives into one server, each within a time; projects that are there may be replaced.
 
-    def __init__(self, client: GitLabClient, *, within: timedelta, overwrite: bool) -> None:
+    ``selection`` is what is imported of each, None for all of it.
+    """
+
+    def __init__(
+        self,
+        client: GitLabClient,
+        *,
+        within: timedelta,
+        overwrite: bool,
+        selection: RelationSelection | None = None,
+    ) -> None:
         self._client = client
         self._within = within
         self._overwrite = overwrite
+        self._selection = selection
         self._groups = Groups(client)
 
     async def run(
@@ -60,8 +77,11 @@ class Importing:
         await prepare()
         await self._groups.ensure(target.rpartition("/")[0])
         request = ImportRequest.to(target, name=None, overwrite=present is not None, overrides={})
+        request = replace(request, selection=self._selection)
         scheduled = await self._client.import_again(read, request)
-        return Imported(await self._follow(scheduled.status, report, job=scheduled.job), sent=True)
+        status = await self._follow(scheduled.status, report, job=scheduled.job)
+        missed = await find_missed(self._client, scheduled.job, self._selection)
+        return Imported(status, sent=True, missed=missed)
 
     async def find(self, target: str) -> ImportStatusAnswer | None:
         """Find a project with the state of its import; None for none."""

@@ -15,7 +15,9 @@ from services.cli.errors import UsageError
 from services.cli.fleet.importing import Importing
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
+from services.cli.relations import describe, require_selecting
 from shared.catalogue.archives import ArchiveRecord, Catalogue
+from shared.gitlab.relation_selection import RelationSelection
 from shared.storage.base import ObjectStore
 
 
@@ -24,7 +26,8 @@ class RestoreOptions:
     """How projects are restored, ``parallel`` at a time, each within a time, below the group ``into``.
 
     Of the full path of each, the first ``strip`` names are dropped; None: those of the group that was backed
-    up. A project that is there is skipped unless it may be replaced (``overwrite``).
+    up. A project that is there is skipped unless it may be replaced (``overwrite``). ``relations`` is what is
+    imported of each archive, None for all of it.
     """
 
     into: str
@@ -32,6 +35,7 @@ class RestoreOptions:
     within: timedelta
     strip: int | None = None
     overwrite: bool = False
+    relations: RelationSelection | None = None
 
     def target(self, record: ArchiveRecord) -> str:
         """Give the full path of the project that an archive becomes. Raises UsageError."""
@@ -49,14 +53,18 @@ class RestoreOptions:
 def choose(
     catalogue: Catalogue, *, only: Sequence[str], at: datetime | None, source: str | None
 ) -> list[ArchiveRecord]:
-    """Choose the newest archive of each project, not newer than ``at``.
+    """Choose the newest archive of each project, not newer than ``at``: a whole one, where there is any.
 
     ``only`` are patterns of full paths, of which one has to match. Raises UsageError where there is none, or
     where they are of several servers and ``source`` does not say of which.
     """
-    groups = catalogue.by_project().values()
-    fitting = ([each for each in group if at is None or each.time <= at] for group in groups)
-    chosen = [group[-1] for group in fitting if group and _is_wanted(group[-1], only, source)]
+    newest: dict[tuple[str, str], ArchiveRecord] = {}
+    for record in catalogue:
+        if (at is None or record.time <= at) and _is_wanted(record, only, source):
+            known = newest.get((record.source, record.project))
+            if known is None or known.selection is not None or record.selection is None:
+                newest[record.source, record.project] = record
+    chosen = list(newest.values())
     if not chosen:
         raise UsageError("no archive is like that")
     sources = sorted({record.source for record in chosen})
@@ -77,10 +85,17 @@ class Restore:
     def __init__(self, client: GitLabClient, store: ObjectStore, options: RestoreOptions) -> None:
         self._store = store
         self._options = options
-        self._importing = Importing(client, within=options.within, overwrite=options.overwrite)
+        self._client = client
+        self._importing = Importing(
+            client, within=options.within, overwrite=options.overwrite, selection=options.relations
+        )
 
     async def run(self, records: Iterable[ArchiveRecord], *, json: bool) -> Run:
-        """Restore archives. What an earlier run has restored is skipped; what it has begun is followed."""
+        """Restore archives. What an earlier run has restored is skipped; what it has begun is followed.
+
+        Raises SelectionUnsupported where there is a selection and the server is a GitLab.
+        """
+        await require_selecting(self._client, self._options.relations)
         chosen = list(records)
         targets = [self._options.target(record) for record in chosen]
         twice = {target for target in targets if targets.count(target) > 1}
@@ -101,12 +116,17 @@ class Restore:
         if imported is None:
             return Outcome(project=target, state=State.SKIPPED, file=record.file, why="it is there")
         failed = len(imported.status.failed_relations)
+        told = [
+            *([f"{failed} relations left out"] if failed else []),
+            *imported.missed,
+            *([describe(record.selection)] if record.selection else []),
+        ]
         return Outcome(
             project=target,
             state=State.DONE,
             bytes=record.bytes if imported.sent else 0,
             file=record.file,
-            why=f"{failed} relations left out" if failed else None,
+            why="; ".join(told) or None,
         )
 
     async def _read(self, record: ArchiveRecord, report: TaskReporter) -> AsyncGenerator[bytes, None]:

@@ -13,6 +13,8 @@ from services.cli.client import connect
 from services.cli.fleet.backup import Backup, BackupOptions
 from services.cli.fleet.runner import RunReport
 from services.cli.fleet.selection import Selection
+from services.cli.relations import SelectionUnsupported
+from shared.gitlab.relation_selection import RelationSelection
 from shared.storage.filesystem import FilesystemStore
 from tests.support.command import run_beside
 from tests.support.gitlab_fleet import FleetGitLab
@@ -83,6 +85,13 @@ async def test_force_and_age_export_what_has_not_changed(tmp_path: Path) -> None
     await back_up(gitlab, tmp_path, replace(OPTIONS, force=True))
     await back_up(gitlab, tmp_path, replace(OPTIONS, max_age=timedelta(0)))
     assert gitlab.exports["a/b"] == 3
+
+
+async def test_a_gitlab_is_told_before_a_backup_of_some_relations_begins(tmp_path: Path) -> None:
+    gitlab = FleetGitLab("a/b")
+    with pytest.raises(SelectionUnsupported):
+        await back_up(gitlab, tmp_path, replace(OPTIONS, relations=RelationSelection(relations=("issues",))))
+    assert not gitlab.exports
 
 
 async def test_another_project_of_the_same_path_is_not_taken_for_the_one_before(tmp_path: Path) -> None:

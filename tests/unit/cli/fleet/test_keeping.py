@@ -20,6 +20,7 @@ from shared.catalogue.archives import (
     write_record,
 )
 from shared.catalogue.retention import Policy
+from shared.gitlab.relation_selection import RelationSelection
 from shared.storage.filesystem import FilesystemStore
 from tests.support.command import run_beside
 from tests.support.projects import project
@@ -137,6 +138,24 @@ def test_the_newest_archive_of_a_time_is_chosen() -> None:
     assert [(each.project, each.time) for each in chosen] == [("a/b", NOON - timedelta(days=2))]
     with pytest.raises(UsageError, match="no archive"):
         choose(catalogue, only=(), at=NOON - timedelta(days=9), source=None)
+
+
+ISSUES = RelationSelection(relations=("issues",))
+
+
+def test_a_whole_archive_is_chosen_before_a_newer_one_of_some_relations() -> None:
+    whole, partial = record(NOON - timedelta(days=2)), record(NOON, selection=ISSUES)
+    assert choose(Catalogue([whole, partial]), only=(), at=None, source=None) == [whole]
+    older = record(NOON - timedelta(days=1), selection=ISSUES)
+    assert choose(Catalogue([older, partial]), only=(), at=None, source=None) == [partial]
+
+
+async def test_archives_of_some_relations_are_kept_beside_whole_ones(tmp_path: Path) -> None:
+    whole, partial = record(NOON - timedelta(days=2)), record(NOON, selection=ISSUES)
+    older = record(NOON - timedelta(days=1), selection=ISSUES)
+    store = await kept(tmp_path, whole, partial, older)
+    assert (await prune(store, Policy(last=1), now=NOON, dry_run=False)).removed == [older.file]
+    assert {*await read_catalogue(store)} == {whole, partial}
 
 
 def test_archives_of_two_servers_are_not_mixed() -> None:
