@@ -15,6 +15,7 @@ from shared.archive.limits import Limits
 from shared.assembly.blocks import BlockReader
 from shared.database.pool import Pool
 from shared.destinations.buckets import Buckets, OpenStore, OutsideRules
+from shared.destinations.peers import PeerServers
 from shared.exports.redirects import ArchiveRedirects
 from shared.jobs.announcer import Announcer
 from shared.outbound.remote_imports import RemoteImportPolicy
@@ -235,7 +236,8 @@ def _make_destinations(
 ) -> Destinations:
     outside = OutsideRules(resolver=config.outbound.resolver, tls=config.outbound.tls)
     buckets = Buckets(config.open_store, settings.current, outside)
-    return Destinations(pool, buckets, sealer=sealer, limit=config.destinations_limit)
+    peers = PeerServers(config.outbound, settings.current)
+    return Destinations(pool, buckets, peers, sealer=sealer, limit=config.destinations_limit)
 
 
 def _make_webhooks(

@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import TypeAlias
 
 
 class DestinationKind(Enum):
     """What is at a destination."""
 
     S3 = "s3"
+    GITLAB = "gitlab"
+    CROSSDOCK = "crossdock"
+
+
+PEERS = (DestinationKind.GITLAB, DestinationKind.CROSSDOCK)
+"""The kinds that are servers with GitLab's API: projects go there, and may come from there as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +44,30 @@ class BucketCredentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeerSettings:
+    """A GitLab, or another Crossdock, whose web site is at ``url``.
+
+    Projects go below the group with the full path ``namespace``; without one, into the namespace of the
+    token's user. With ``overwrite`` they take the place of projects that are there.
+    """
+
+    url: str
+    namespace: str | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerCredentials:
+    """The token of a user there."""
+
+    token: str = field(repr=False)
+
+
+DestinationSettings: TypeAlias = BucketSettings | PeerSettings
+DestinationCredentials: TypeAlias = BucketCredentials | PeerCredentials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
     """A destination of the user ``user_id``. Its credentials are sealed, and shown to nobody."""
 
@@ -44,7 +75,7 @@ class Destination:
     user_id: int
     name: str
     kind: DestinationKind
-    settings: BucketSettings
+    settings: DestinationSettings
     sealed_credentials: bytes = field(repr=False)
     created_at: datetime
     updated_at: datetime

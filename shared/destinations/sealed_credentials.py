@@ -7,7 +7,13 @@ from collections.abc import Sequence
 import msgspec
 
 from shared.database.pool import Database
-from shared.destinations.models import BucketCredentials, Destination
+from shared.destinations.models import (
+    PEERS,
+    BucketCredentials,
+    Destination,
+    DestinationCredentials,
+    PeerCredentials,
+)
 from shared.sealing.sealer import SealContext, Sealer
 from shared.sealing.tables import AT_ONCE, StoredSecret
 
@@ -20,14 +26,21 @@ class CredentialSealer:
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
 
-    def seal(self, credentials: BucketCredentials, *, user_id: int) -> bytes:
+    def seal(self, credentials: DestinationCredentials, *, user_id: int) -> bytes:
         """Seal credentials of the user."""
         return self._sealer.seal(msgspec.json.encode(credentials), _context(user_id))
 
     def open(self, destination: Destination) -> BucketCredentials:
-        """Open the credentials of a destination. Raises SecretUnreadable."""
-        text = self._sealer.open(destination.sealed_credentials, _context(destination.user_id))
-        return msgspec.json.decode(text, type=BucketCredentials)
+        """Open the keys of a bucket. Raises SecretUnreadable."""
+        return msgspec.json.decode(self._open(destination), type=BucketCredentials)
+
+    def open_token(self, destination: Destination) -> PeerCredentials:
+        """Open the token for a peer. Raises SecretUnreadable."""
+        assert destination.kind in PEERS  # noqa: S101  # who calls has looked
+        return msgspec.json.decode(self._open(destination), type=PeerCredentials)
+
+    def _open(self, destination: Destination) -> bytes:
+        return self._sealer.open(destination.sealed_credentials, _context(destination.user_id))
 
 
 def _context(user_id: int) -> SealContext:

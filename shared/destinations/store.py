@@ -8,7 +8,14 @@ import msgspec
 from asyncpg import UniqueViolationError
 
 from shared.database.pool import Database, Row
-from shared.destinations.models import BucketSettings, Destination, DestinationKind
+from shared.destinations.models import (
+    PEERS,
+    BucketSettings,
+    Destination,
+    DestinationKind,
+    DestinationSettings,
+    PeerSettings,
+)
 from shared.errors import Conflict
 
 _COLUMNS = "id, user_id, name, kind, settings, sealed_credentials, created_at, updated_at"
@@ -38,7 +45,7 @@ async def create(
     user_id: int,
     name: str,
     kind: DestinationKind,
-    settings: BucketSettings,
+    settings: DestinationSettings,
     sealed_credentials: bytes,
     limit: int,
 ) -> Destination:
@@ -80,7 +87,7 @@ async def list_of(
 
 
 async def change(
-    db: Database, destination_id: int, *, name: str, settings: BucketSettings, sealed_credentials: bytes
+    db: Database, destination_id: int, *, name: str, settings: DestinationSettings, sealed_credentials: bytes
 ) -> Destination | None:
     """Change a destination; None where it is gone. Raises DestinationNameTaken."""
     try:
@@ -100,12 +107,14 @@ async def delete(db: Database, destination_id: int) -> None:
 
 
 def _destination(row: Row) -> Destination:
+    kind = DestinationKind(row["kind"])
+    form: type[DestinationSettings] = PeerSettings if kind in PEERS else BucketSettings
     return Destination(
         id=row["id"],
         user_id=row["user_id"],
         name=row["name"],
-        kind=DestinationKind(row["kind"]),
-        settings=msgspec.convert(row["settings"], BucketSettings),
+        kind=kind,
+        settings=msgspec.convert(row["settings"], form),
         sealed_credentials=row["sealed_credentials"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

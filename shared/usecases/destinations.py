@@ -16,10 +16,19 @@ from shared.database.pool import Pool
 from shared.database.transactions import current, transaction
 from shared.destinations import store
 from shared.destinations.buckets import Buckets
-from shared.destinations.models import BucketCredentials, BucketSettings, Destination, DestinationKind
+from shared.destinations.models import (
+    PEERS,
+    BucketSettings,
+    Destination,
+    DestinationCredentials,
+    DestinationKind,
+    DestinationSettings,
+    PeerSettings,
+)
+from shared.destinations.peers import PeerIdentity, PeerServers
 from shared.destinations.sealed_credentials import CredentialSealer
 from shared.errors import StorageError
-from shared.remote.errors import BlockedUrl
+from shared.remote.errors import BlockedUrl, RemoteError
 from shared.sealing.sealer import Sealer
 from shared.storage.base import ObjectStore
 from shared.usecases.access import require_user
@@ -28,6 +37,9 @@ from shared.usecases.errors import DestinationFailed, FieldsInvalid, NotFound
 TEST_WITHIN = timedelta(seconds=30)
 """How long the test of a destination may take."""
 
+_ENOUGH = frozenset({"api", "granular"})
+"""Scopes of which one may suffice to export and import: what granular ones permit, no peer tells."""
+
 _PROBE = b"Crossdock wrote this to see whether it may."
 
 
@@ -35,17 +47,21 @@ _PROBE = b"Crossdock wrote this to see whether it may."
 class DestinationFields:
     """The fields of a destination to set. None, or a setting that is not given, leaves it as it is."""
 
+    kind: DestinationKind
     name: str | None
     settings: Mapping[str, Any]
-    credentials: BucketCredentials | None = field(repr=False)
+    credentials: DestinationCredentials | None = field(repr=False)
 
 
 class Destinations:
     """Manages destinations, of which a user has at most ``limit``, and sees no others."""
 
-    def __init__(self, pool: Pool, buckets: Buckets, *, sealer: Sealer, limit: int) -> None:
+    def __init__(
+        self, pool: Pool, buckets: Buckets, peers: PeerServers, *, sealer: Sealer, limit: int
+    ) -> None:
         self._pool = pool
         self._buckets = buckets
+        self._peers = peers
         self._sealer = CredentialSealer(sealer)
         self.limit = limit
 
@@ -65,10 +81,11 @@ class Destinations:
     async def create(self, actor: User | None, fields: DestinationFields) -> Destination:
         """Create a destination of the actor, whose fields are complete.
 
-        Raises FieldsInvalid for its endpoint, DestinationNameTaken and TooManyDestinations.
+        Raises FieldsInvalid for its address, DestinationNameTaken and TooManyDestinations.
         """
         user = require_user(actor)
-        settings = BucketSettings(**fields.settings)
+        made = PeerSettings if fields.kind in PEERS else BucketSettings
+        settings: DestinationSettings = made(**fields.settings)
         await self._check(settings)
         assert fields.name is not None and fields.credentials is not None  # noqa: S101, PT018  # as said
         async with transaction(self._pool) as db:
@@ -76,21 +93,23 @@ class Destinations:
                 db,
                 user_id=user.id,
                 name=fields.name,
-                kind=DestinationKind.S3,
+                kind=fields.kind,
                 settings=settings,
                 sealed_credentials=self._sealer.seal(fields.credentials, user_id=user.id),
                 limit=self.limit,
             )
 
     async def change(self, destination: Destination, fields: DestinationFields) -> Destination:
-        """Change a destination. Another endpoint needs the credentials again: the old one's stay its own.
+        """Change a destination. Another address needs the credentials again: the old one's stay its own.
 
         Raises FieldsInvalid, DestinationNameTaken and NotFound.
         """
         settings = replace(destination.settings, **fields.settings)
-        if settings.endpoint != destination.settings.endpoint:
+        if _address(settings) != _address(destination.settings):
             if fields.credentials is None:
-                raise FieldsInvalid({"endpoint": ["is another one: give the credentials as well"]})
+                raise FieldsInvalid(
+                    {_address_field(settings): ["is another one: give the credentials as well"]}
+                )
             await self._check(settings)
         sealed = destination.sealed_credentials
         if fields.credentials is not None:
@@ -112,28 +131,54 @@ class Destinations:
         async with transaction(self._pool) as db:
             await store.delete(db, destination.id)
 
-    async def test(self, destination: Destination) -> None:
-        """Write, read and delete a small object. Raises DestinationFailed, with what the server said."""
-        credentials = self._sealer.open(destination)
+    async def test(self, destination: Destination) -> PeerIdentity | None:
+        """Write, read and delete a small object; ask a peer who the token is, and whether it may do enough.
+
+        Raises DestinationFailed, with what the server said.
+        """
+        settings = destination.settings
         try:
-            async with (
-                asyncio.timeout(TEST_WITHIN.total_seconds()),
-                self._buckets.open(destination.settings, credentials) as bucket,
-            ):
-                await _probe(bucket)
+            async with asyncio.timeout(TEST_WITHIN.total_seconds()):
+                if isinstance(settings, PeerSettings):
+                    return await self._identify(destination, settings)
+                async with self._buckets.open(settings, self._sealer.open(destination)) as bucket:
+                    await _probe(bucket)
+                return None
         except BlockedUrl as error:
-            raise DestinationFailed(f"its endpoint is blocked: {error.reason}") from None
-        except StorageError as error:
+            raise DestinationFailed(f"its {_address_field(settings)} is blocked: {error.reason}") from None
+        except (StorageError, RemoteError) as error:
             raise DestinationFailed(str(error)) from None
         except TimeoutError:
             seconds = int(TEST_WITHIN.total_seconds())
             raise DestinationFailed(f"it has not answered within {seconds} seconds") from None
 
-    async def _check(self, settings: BucketSettings) -> None:
+    async def _identify(self, destination: Destination, settings: PeerSettings) -> PeerIdentity:
+        found = await self._peers.identify(settings, self._sealer.open_token(destination))
+        is_crossdock = destination.kind is DestinationKind.CROSSDOCK
+        if found.version.is_crossdock is not is_crossdock:
+            raise DestinationFailed(f"it is a {'GitLab' if is_crossdock else 'Crossdock'}")
+        scopes = found.token.scopes if found.token else ()
+        if scopes and not _ENOUGH.intersection(scopes):
+            raise DestinationFailed(f"the token needs the scope api, and has {', '.join(scopes)}")
+        return found
+
+    async def _check(self, settings: DestinationSettings) -> None:
         try:
-            await self._buckets.check(settings)
+            if isinstance(settings, PeerSettings):
+                await self._peers.check(settings)
+            else:
+                await self._buckets.check(settings)
         except BlockedUrl as error:
-            raise FieldsInvalid({"endpoint": [f"is blocked: {error.reason}"]}, cause=error) from None
+            reasons = {_address_field(settings): [f"is blocked: {error.reason}"]}
+            raise FieldsInvalid(reasons, cause=error) from None
+
+
+def _address(settings: DestinationSettings) -> str | None:
+    return settings.url if isinstance(settings, PeerSettings) else settings.endpoint
+
+
+def _address_field(settings: DestinationSettings) -> str:
+    return "url" if isinstance(settings, PeerSettings) else "endpoint"
 
 
 async def _probe(bucket: ObjectStore) -> None:

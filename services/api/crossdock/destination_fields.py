@@ -6,7 +6,13 @@ import re
 from collections.abc import Mapping
 
 from services.api.http.parameters import ParameterReader
-from shared.destinations.models import BucketCredentials, DestinationKind
+from shared.destinations.models import (
+    PEERS,
+    BucketCredentials,
+    DestinationCredentials,
+    DestinationKind,
+    PeerCredentials,
+)
 from shared.storage.base import check_key
 from shared.storage.errors import KeyInvalid
 from shared.usecases.destinations import DestinationFields
@@ -18,22 +24,42 @@ LONGEST_KEY = 1024
 """Characters of an access key, and of its secret."""
 
 KINDS = {kind.value for kind in DestinationKind}
+_NEEDED_OF_BUCKET = ("bucket", "access_key_id", "secret_access_key")
+_NEEDED_OF_PEER = ("url", "token")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_TOKEN = re.compile(rf"[\x21-\x7e]{{1,{LONGEST_KEY}}}")
+_FULL_PATH = re.compile(r"[\w.-]{1,255}(/[\w.-]{1,255}){0,20}", re.ASCII)
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
 
 
-def read(given: Mapping[str, object], *, is_new: bool) -> DestinationFields:
-    """Read and check the fields, but not whether the endpoint is permitted. Raises ParametersInvalid."""
+def read_new(given: Mapping[str, object]) -> DestinationFields:
+    """Read the fields of a new destination, as ``read`` does."""
     reader = ParameterReader(given)
-    if is_new:
-        for name in ("kind", "name", "bucket", "access_key_id", "secret_access_key"):
-            reader.require(name)
-    reader.choice("kind", KINDS)
-    fields = DestinationFields(
-        name=read_name(reader), settings=_settings(reader, is_new=is_new), credentials=_credentials(reader)
-    )
+    reader.require("kind")
+    reader.require("name")
+    kind = DestinationKind(reader.choice("kind", KINDS) or DestinationKind.S3.value)
+    for name in _NEEDED_OF_PEER if kind in PEERS else _NEEDED_OF_BUCKET:
+        reader.require(name)
+    return _read(reader, kind, is_new=True)
+
+
+def read(given: Mapping[str, object], kind: DestinationKind) -> DestinationFields:
+    """Read and check the fields of a change, but not whether the address is permitted.
+
+    Raises ParametersInvalid.
+    """
+    reader = ParameterReader(given)
+    if reader.choice("kind", KINDS) not in (None, kind.value):
+        reader.problem("kind", "cannot be changed")
+    return _read(reader, kind, is_new=False)
+
+
+def _read(reader: ParameterReader, kind: DestinationKind, *, is_new: bool) -> DestinationFields:
+    is_peer, name = kind in PEERS, read_name(reader)
+    settings = _peer_settings(reader) if is_peer else _settings(reader, is_new=is_new)
+    credentials: DestinationCredentials | None = _token(reader) if is_peer else _credentials(reader)
     reader.finish()
-    return fields
+    return DestinationFields(kind=kind, name=name, settings=settings, credentials=credentials)
 
 
 def read_name(reader: ParameterReader) -> str | None:
@@ -72,11 +98,7 @@ def _read_matching(
 
 def _endpoint(reader: ParameterReader) -> str | None:
     text = reader.text("endpoint") or None
-    if text is not None and len(text) > LONGEST_ENDPOINT:
-        reader.problem("endpoint", f"is too long (maximum is {LONGEST_ENDPOINT} characters)")
-    if text is not None and ("@" in text or "?" in text or "#" in text):
-        reader.problem("endpoint", "must have a scheme, a host and a path at most")
-    return text and text.rstrip("/")
+    return text and _web_address(reader, "endpoint", text)
 
 
 def _prefix(reader: ParameterReader) -> str:
@@ -91,6 +113,36 @@ def _prefix(reader: ParameterReader) -> str:
     except KeyInvalid:
         reader.problem("prefix", "must be names of printable ASCII, none of which begins with a dot")
         return ""
+
+
+def _peer_settings(reader: ParameterReader) -> dict[str, object]:
+    """Read the settings of a peer that are given."""
+    found: dict[str, object] = {}
+    if (url := reader.text("url")) is not None:
+        found["url"] = _web_address(reader, "url", url)
+    if "namespace" in reader.given:
+        namespace = (reader.text("namespace") or "").strip("/") or None
+        if namespace is not None and not _FULL_PATH.fullmatch(namespace):
+            reader.problem("namespace", "is no full path of a group")
+        found["namespace"] = namespace
+    if (overwrite := reader.boolean("overwrite")) is not None:
+        found["overwrite"] = overwrite
+    return found
+
+
+def _web_address(reader: ParameterReader, name: str, text: str) -> str:
+    if len(text) > LONGEST_ENDPOINT:
+        reader.problem(name, f"is too long (maximum is {LONGEST_ENDPOINT} characters)")
+    if "@" in text or "?" in text or "#" in text:
+        reader.problem(name, "must have a scheme, a host and a path at most")
+    return text.rstrip("/")
+
+
+def _token(reader: ParameterReader) -> PeerCredentials | None:
+    token = reader.text("token")
+    if token is not None and not _TOKEN.fullmatch(token):
+        reader.problem("token", f"must have 1 to {LONGEST_KEY} printable characters")
+    return None if token is None else PeerCredentials(token=token)
 
 
 def _credentials(reader: ParameterReader) -> BucketCredentials | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from aiohttp import web
 
 from services.api.crossdock import destination_fields
@@ -12,6 +14,7 @@ from services.api.http.parameters import integer
 from services.api.http.responses import external_url, json_response, timestamp
 from services.api.use_cases import use_cases
 from shared.destinations.models import Destination
+from shared.destinations.peers import PeerIdentity
 
 
 async def index(request: web.Request) -> web.Response:
@@ -27,7 +30,7 @@ async def index(request: web.Request) -> web.Response:
 async def create(request: web.Request) -> web.Response:
     """POST /api/crossdock/v1/destinations."""
     caller = find_caller(request)
-    fields = destination_fields.read(await parameters(request), is_new=True)
+    fields = destination_fields.read_new(await parameters(request))
     made = await use_cases(request).destinations.create(caller, fields)
     location = {"Location": f"{external_url(request)}{request.path}/{made.id}"}
     return json_response(destination_entity(made), status=201, headers=location)
@@ -41,7 +44,7 @@ async def show(request: web.Request) -> web.Response:
 async def update(request: web.Request) -> web.Response:
     """PUT /api/crossdock/v1/destinations/:destination_id: changes the given fields."""
     destination = await _destination(request)
-    fields = destination_fields.read(await parameters(request), is_new=False)
+    fields = destination_fields.read(await parameters(request), destination.kind)
     return json_response(
         destination_entity(await use_cases(request).destinations.change(destination, fields))
     )
@@ -54,9 +57,12 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def test(request: web.Request) -> web.Response:
-    """POST /api/crossdock/v1/destinations/:destination_id/test: writes and deletes a small object."""
-    await use_cases(request).destinations.test(await _destination(request))
-    return web.Response(status=204)
+    """POST /api/crossdock/v1/destinations/:destination_id/test: writes and deletes a small object.
+
+    A peer says who its token is.
+    """
+    told = await use_cases(request).destinations.test(await _destination(request))
+    return web.Response(status=204) if told is None else json_response(_identity_entity(told))
 
 
 async def _destination(request: web.Request) -> Destination:
@@ -66,17 +72,25 @@ async def _destination(request: web.Request) -> Destination:
 
 def destination_entity(destination: Destination) -> dict[str, object]:
     """Make a destination, without its credentials."""
-    settings = destination.settings
     return {
         "id": destination.id,
         "user_id": destination.user_id,
         "name": destination.name,
         "kind": destination.kind.value,
-        "endpoint": settings.endpoint,
-        "region": settings.region,
-        "bucket": settings.bucket,
-        "prefix": settings.prefix,
-        "path_style": settings.path_style,
+        **asdict(destination.settings),
         "created_at": timestamp(destination.created_at),
         "updated_at": timestamp(destination.updated_at),
+    }
+
+
+def _identity_entity(told: PeerIdentity) -> dict[str, object]:
+    """Make what a peer says of itself and of the token."""
+    token = told.token
+    return {
+        "version": told.version.version,
+        "username": told.user.username,
+        "is_admin": told.user.is_admin,
+        "token": token.name if token else None,
+        "scopes": list(token.scopes) if token else None,
+        "expires_at": token.expires_at if token else None,
     }

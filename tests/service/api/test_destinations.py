@@ -11,7 +11,7 @@ from yarl import URL
 
 from shared.accounts.models import User
 from shared.destinations import store
-from shared.destinations.models import BucketCredentials
+from shared.destinations.models import BucketCredentials, BucketSettings
 from shared.destinations.sealed_credentials import CredentialSealer, DestinationSecrets
 from shared.errors import StorageError
 from shared.outbound.remote_imports import RemoteImportPolicy
@@ -256,6 +256,7 @@ async def test_the_keys_of_the_service_never_open_the_bucket_of_a_user(
     number = (await made(api, **in_bucket(s3_server))).body["id"]
     found = await store.find(api.pool, number)
     assert found is not None
+    assert isinstance(found.settings, BucketSettings)
     empty = BucketCredentials(access_key_id="", secret_access_key="")
     with pytest.raises(StorageError, match="without keys of its own"):
         async with api.uses.destinations._buckets.open(found.settings, empty):

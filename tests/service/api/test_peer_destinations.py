@@ -1,0 +1,154 @@
+"""Destinations that are a GitLab or another Crossdock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.accounts.models import User
+from shared.destinations import store
+from shared.destinations.models import PeerCredentials
+from shared.destinations.sealed_credentials import CredentialSealer
+from shared.outbound.remote_imports import RemoteImportPolicy
+from tests.support.api import Answer, Api, running_api
+from tests.support.peers import ADDRESS, TOKEN, PeerGitLab
+from tests.support.sealing import sealer
+from tests.support.secrets import columns_with
+
+HERE = "/api/crossdock/v1/destinations"
+ALLOWED: dict[str, Any] = {"outbound_local_requests_allowlist": (ADDRESS,)}
+
+
+@pytest.fixture
+async def api(database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    remote = RemoteImportPolicy(schemes=("http", "https"))
+    async with running_api(database_url, tmp_path / "objects", remote=remote, **ALLOWED) as running:
+        yield running
+
+
+@pytest.fixture
+async def gitlab() -> AsyncIterator[PeerGitLab]:
+    async with PeerGitLab("acme/one").serve() as serving:
+        yield serving
+
+
+def refusal(answer: Answer) -> Any:
+    return json.loads(answer.body)
+
+
+async def made(api: Api, address: str, **fields: Any) -> Answer:
+    given = {"name": "there", "kind": "gitlab", "url": address, "token": TOKEN} | fields
+    return await api.call("POST", HERE, by="ann", json=given)
+
+
+async def asked(api: Api, address: str, **fields: Any) -> Answer:
+    answer = await made(api, address, **fields)
+    assert answer.status == 201, answer.body
+    return await api.call("POST", f"{HERE}/{answer.body['id']}/test", by="ann")
+
+
+async def test_a_peer_is_shown_and_changed_without_its_token(api: Api, ann: User, gitlab: PeerGitLab) -> None:
+    answer = await made(api, f"{gitlab.url}/", namespace="/acme/vault/", overwrite=True)
+    assert (answer.status, answer.body["user_id"]) == (201, ann.id)
+    told = {name: answer.body[name] for name in ("kind", "url", "namespace", "overwrite")}
+    assert told == {"kind": "gitlab", "url": gitlab.url, "namespace": "acme/vault", "overwrite": True}
+    assert TOKEN not in str(answer.body)
+    here = f"{HERE}/{answer.body['id']}"
+    changed = await api.call("PUT", here, by="ann", json={"namespace": "", "overwrite": False})
+    assert (changed.body["namespace"], changed.body["overwrite"]) == (None, False)
+    assert (await api.call("GET", here, by="ann")).body == changed.body
+
+
+async def test_nothing_in_the_database_has_the_token_in_clear(
+    api: Api, ann: User, gitlab: PeerGitLab
+) -> None:
+    number = (await made(api, gitlab.url)).body["id"]
+    assert await columns_with(api.pool, TOKEN) == []
+    found = await store.find(api.pool, number)
+    assert found is not None
+    assert CredentialSealer(sealer()).open_token(found) == PeerCredentials(token=TOKEN)
+    assert TOKEN not in repr(PeerCredentials(token=TOKEN))
+
+
+async def test_a_test_says_who_the_token_is(api: Api, ann: User, gitlab: PeerGitLab) -> None:
+    answer = await asked(api, gitlab.url)
+    assert answer.status == 200
+    assert answer.body == {
+        "version": "18.9.0", "username": "root", "is_admin": False, "token": "vault", "scopes": ["api"],
+        "expires_at": "2027-01-01",
+    }  # fmt: skip
+
+
+async def test_a_token_that_does_not_know_its_scopes_may_suffice(
+    api: Api, ann: User, gitlab: PeerGitLab
+) -> None:
+    gitlab.fail("GET /personal_access_tokens/self", 404)
+    answer = await asked(api, gitlab.url)
+    assert (answer.status, answer.body["scopes"]) == (200, None)
+
+
+async def test_a_token_with_too_small_a_scope_is_told(api: Api, ann: User, gitlab: PeerGitLab) -> None:
+    gitlab.scopes = ["read_api", "read_repository"]
+    answer = await asked(api, gitlab.url)
+    assert (answer.status, refusal(answer)["code"]) == (422, "destination_failed")
+    assert refusal(answer)["detail"].endswith("needs the scope api, and has read_api, read_repository")
+
+
+async def test_a_token_that_the_peer_refuses_is_told_without_it(
+    api: Api, ann: User, gitlab: PeerGitLab
+) -> None:
+    answer = await asked(api, gitlab.url, token="glpat-unknown")
+    assert answer.status == 422
+    assert "does not accept the token (401: 401 Unauthorized)" in refusal(answer)["detail"]
+    assert "glpat-unknown" not in refusal(answer)["detail"]
+
+
+async def test_a_peer_of_the_other_kind_is_told(api: Api, ann: User, gitlab: PeerGitLab) -> None:
+    answer = await asked(api, gitlab.url, kind="crossdock")
+    assert (answer.status, refusal(answer)["detail"]) == (
+        422, "the destination does not work: it is a GitLab",
+    )  # fmt: skip
+
+
+async def test_a_peer_that_does_not_answer_is_told(api: Api, ann: User) -> None:
+    answer = await asked(api, f"http://{ADDRESS}:1")
+    assert (answer.status, "cannot be reached" in refusal(answer)["detail"]) == (422, True)
+
+
+async def test_a_token_is_not_taken_to_another_server(api: Api, ann: User, gitlab: PeerGitLab) -> None:
+    here = f"{HERE}/{(await made(api, gitlab.url)).body['id']}"
+    moved = {"url": f"http://{ADDRESS}:1"}
+    refused = await api.call("PUT", here, by="ann", json=moved)
+    assert (refused.status, "url is another one" in refusal(refused)["detail"]) == (400, True)
+    assert (await api.call("PUT", here, by="ann", json=moved | {"token": "new"})).status == 200
+
+
+async def test_a_kind_stays_as_it_is(api: Api, ann: User, gitlab: PeerGitLab) -> None:
+    here = f"{HERE}/{(await made(api, gitlab.url)).body['id']}"
+    refused = await api.call("PUT", here, by="ann", json={"kind": "s3"})
+    assert (refused.status, "kind cannot be changed" in refusal(refused)["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"url": None}, "url is missing"),
+        ({"token": None}, "token is missing"),
+        ({"token": "a b"}, "token must have 1 to 1024 printable characters"),
+        ({"token": "x" * 1025}, "token must have 1 to 1024 printable characters"),
+        ({"url": "http://u:p@127.0.0.2"}, "url must have a scheme, a host and a path at most"),
+        ({"url": "https://x/" + "y" * 2048}, "url is too long (maximum is 2048 characters)"),
+        ({"url": "http://10.0.0.1"}, "url is blocked: Requests to the local network are not allowed"),
+        ({"url": "ftp://127.0.0.2"}, "url is blocked: Only allowed schemes are http, https"),
+        ({"namespace": "a//b"}, "namespace is no full path of a group"),
+        ({"overwrite": "maybe"}, "overwrite is invalid"),
+    ],
+)
+async def test_a_wrong_field_is_named(api: Api, ann: User, fields: dict[str, object], problem: str) -> None:
+    answer = await made(api, f"http://{ADDRESS}:1", **fields)
+    assert answer.status == 400
+    assert problem in refusal(answer)["detail"]
