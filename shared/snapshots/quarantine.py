@@ -36,7 +36,8 @@ class QuarantineFull(ArchiveError):
 class QuarantinedLine:
     """A refused line without its newline: its number from 0 on, and why, as a code and in words.
 
-    ``size`` is in bytes; ``data`` is None where they were too many. Postgres gives the ``id``.
+    ``size`` is in bytes; ``data`` is None where they were too many, or are not read. Postgres gives the
+    ``id``, and tells whether the bytes are there.
     """
 
     id: int = 0
@@ -46,6 +47,7 @@ class QuarantinedLine:
     reason: str
     size: int
     data: bytes | None
+    has_bytes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +95,13 @@ def _row(line: QuarantinedLine) -> tuple[object, ...]:
     return relation_file(line.relation), line.line, line.code, reason, line.size, line.data
 
 
-async def share(db: Database, *, base: int, snapshot_id: int) -> None:
-    """Copy the lines of ``base`` to an open snapshot. They keep their ids."""
+async def share(db: Database, *, base: int, snapshot_id: int, but: Sequence[int] = ()) -> None:
+    """Copy the lines of ``base``, except those with the ids ``but``, to a snapshot. They keep their ids."""
     named = ", ".join(("id", *_COLUMNS))
     await db.execute(
         f"""INSERT INTO quarantined_lines (snapshot_id, {named})
-            SELECT $2, {named} FROM quarantined_lines WHERE snapshot_id = $1""",  # noqa: S608  # fixed texts
-        base, snapshot_id,
+            SELECT $2, {named} FROM quarantined_lines WHERE snapshot_id = $1 AND id <> ALL ($3)""",  # noqa: S608  # fixed texts
+        base, snapshot_id, but,
     )  # fmt: skip
 
 
@@ -143,15 +145,43 @@ async def count(db: Database, snapshot_id: int) -> int:
 
 
 async def list_lines(
-    db: Database, snapshot_id: int, *, after: int, limit: int, relation: str | None = None
+    db: Database,
+    snapshot_id: int,
+    *,
+    after: int,
+    limit: int,
+    relation: str | None = None,
+    with_bytes: bool = False,
 ) -> list[QuarantinedLine]:
     """List up to ``limit`` lines, of one relation or of all, by ascending id from behind ``after`` on."""
     rows = await db.fetch(
-        """SELECT * FROM quarantined_lines WHERE snapshot_id = $1 AND id > $2
-           AND ($3::text IS NULL OR name = $3) ORDER BY id LIMIT $4""",
-        snapshot_id, after, relation and relation_file(relation), limit,
+        """SELECT id, name, line, code, reason, size, CASE WHEN $5 THEN bytes END AS bytes,
+                  bytes IS NOT NULL AS has_bytes
+           FROM quarantined_lines WHERE snapshot_id = $1 AND id > $2 AND ($3::text IS NULL OR name = $3)
+           ORDER BY id LIMIT $4""",
+        snapshot_id, after, relation and relation_file(relation), limit, with_bytes,
     )  # fmt: skip
     return [_line(row) for row in rows]
+
+
+async def find_lines(db: Database, snapshot_id: int, ids: Sequence[int]) -> list[QuarantinedLine]:
+    """Find lines by their ids, without their bytes, by ascending id."""
+    rows = await db.fetch(
+        """SELECT id, name, line, code, reason, size, NULL::bytea AS bytes, bytes IS NOT NULL AS has_bytes
+           FROM quarantined_lines WHERE snapshot_id = $1 AND id = ANY ($2) ORDER BY id""",
+        snapshot_id, ids,
+    )  # fmt: skip
+    return [_line(row) for row in rows]
+
+
+async def replace_lines(db: Connection, snapshot_id: int, lines: Sequence[QuarantinedLine]) -> None:
+    """Give lines, by their ids, other bytes and reasons, as far as they are still there."""
+    bound = QuarantineBound()
+    await db.executemany(
+        """UPDATE quarantined_lines SET code = $3, reason = $4, size = $5, bytes = $6
+           WHERE snapshot_id = $1 AND id = $2""",
+        [(snapshot_id, each.id, *_row(bound.keep(each))[2:]) for each in lines],
+    )
 
 
 async def read_lines(
@@ -159,7 +189,9 @@ async def read_lines(
 ) -> AsyncGenerator[list[QuarantinedLine], None]:
     """Give all lines, of one relation or of all, by ascending id, a hundred at a time: 32 MiB at most."""
     after = 0
-    while found := await list_lines(db, snapshot_id, after=after, limit=_AT_ONCE, relation=relation):
+    while found := await list_lines(
+        db, snapshot_id, after=after, limit=_AT_ONCE, relation=relation, with_bytes=True
+    ):
         yield found
         after = found[-1].id
 
@@ -173,6 +205,7 @@ def _line(row: Row) -> QuarantinedLine:
         reason=row["reason"],
         size=row["size"],
         data=row["bytes"],
+        has_bytes=row["has_bytes"],
     )
 
 
