@@ -17,6 +17,7 @@ from services.api.crossdock import (
     limits,
     manifests,
     people,
+    quarantine,
     snapshot_entries,
     snapshots,
     webhooks,
@@ -145,6 +146,16 @@ def _people_map_routes(above: str, handlers: people.PeopleMapHandlers) -> list[R
     ]
 
 
+def _quarantine_routes(above: str) -> list[Route]:
+    return [
+        _route("GET", above, quarantine.show),
+        _route("POST", above, quarantine.repair, CONTENT),
+        _route("DELETE", above, quarantine.discard),
+        _route("GET", f"{above}/lines", quarantine.lines),
+        _route("DELETE", f"{above}/lines/:line_id", quarantine.discard_line),
+    ]
+
+
 ROUTES = [
     _route("GET", "/-/health", health.health, PUBLIC),
     _route("GET", "/-/liveness", health.liveness, PUBLIC),
@@ -237,6 +248,7 @@ ROUTES = [
     _route("GET", "/api/crossdock/v1/projects/:id/users", people.index),
     *_people_map_routes("/api/crossdock/v1/projects", people.OF_PROJECT),
     *_people_map_routes("/api/crossdock/v1/namespaces", people.OF_NAMESPACE),
+    *_quarantine_routes("/api/crossdock/v1/projects/:id/quarantine"),
     *_snapshot_routes("/api/crossdock/v1/projects/:id/snapshots"),
     *_webhook_routes("/api/crossdock/v1/projects/:id/webhooks", webhooks.OF_PROJECT),
     *_webhook_routes("/api/crossdock/v1/webhooks", webhooks.OF_ALL),

@@ -47,6 +47,8 @@ from shared.usecases.people import People
 from shared.usecases.projects import Projects
 from shared.usecases.push_content import PushContent, PushRules
 from shared.usecases.pushes import Pushes
+from shared.usecases.quarantine import Quarantine
+from shared.usecases.quarantine_repairs import QuarantineRepairs
 from shared.usecases.records import Records
 from shared.usecases.relation_exports import RelationExports
 from shared.usecases.relation_imports import RelationImports
@@ -123,6 +125,8 @@ class UseCases:
     project_members: Members
     projects: Projects
     pushes: Pushes
+    quarantine: Quarantine
+    quarantine_repairs: QuarantineRepairs
     queue: JobQueue
     records: Records
     relation_exports: RelationExports
@@ -183,6 +187,8 @@ def make_use_cases(  # the ports, and what they are configured with
         project_members=Members(pool, SourceKind.PROJECT),
         projects=Projects(pool, repositories=repositories),
         pushes=_make_pushes(pool, store, config, blocks=blocks, documents=Documents(places.documents)),
+        quarantine=Quarantine(pool),
+        quarantine_repairs=_make_repairs(pool, store, config, documents=Documents(places.documents)),
         queue=queue,
         records=Records(pool, store, limits=_pass_limits(config, places)),
         relation_exports=RelationExports(pool, store, blocks=blocks, settings=settings),
@@ -272,3 +278,10 @@ def _make_pushes(
     content = PushContent(pool, store, limits=limits, rules=config.pushes, documents=documents)
     commits = Commits(pool, store, blocks=blocks, documents=documents)
     return Pushes(pool, content=content, commits=commits, idle=config.pushes.idle)
+
+
+def _make_repairs(
+    pool: Pool, store: ObjectStore, config: UseCaseConfig, *, documents: Documents
+) -> QuarantineRepairs:
+    limits = partial(current_limits, pool, config.limits, defaults=config.defaults)
+    return QuarantineRepairs(pool, store, limits=limits, documents=documents)

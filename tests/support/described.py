@@ -131,6 +131,10 @@ class World:
         self.background.run(self.api.pool.execute(_FAILED, number))
         return number
 
+    def refused_line(self) -> int:
+        """The id of a line that was refused of the project that is changed."""
+        return self.background.run(_refused_line(self.api, self.changed["projects"]))
+
     def new_snapshot(self, *names: str) -> int:
         """The number of an open snapshot of the project that is changed, with empty files of these names."""
         return self.background.run(_new_snapshot(self.api, self.changed["projects"], names))
@@ -226,6 +230,16 @@ async def _new_snapshot(api: Api, project_id: int, names: Sequence[str] = ()) ->
             "INSERT INTO entries (snapshot_id, name, kind, mtime) VALUES ($1, $2, $3, $4)", rows
         )
     return opened.id
+
+
+async def _refused_line(api: Api, project_id: int) -> int:
+    number: int = await api.pool.fetchval(
+        """INSERT INTO quarantined_lines (snapshot_id, name, line, code, reason, size, bytes)
+           SELECT snapshot_id, 'tree/project/issues.ndjson', 1, 'not_json', 'unexpected end', 1, '{'
+           FROM projects WHERE id = $1 RETURNING id""",
+        project_id,
+    )
+    return number
 
 
 async def _new_hook(api: Api, project_id: int | None) -> int:

@@ -165,6 +165,8 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     **dict.fromkeys(("setProjectPeople", "setNamespacePeople"), lambda _: _PEOPLE),
     "deleteProjectPeople": lambda world: {"ids": {"id": world.with_map("projects")}},
     "deleteNamespacePeople": lambda world: {"ids": {"id": world.with_map("groups")}},
+    "repairQuarantine": lambda world: {"body": b'{"id":%d,"record":{"title":"t"}}' % world.refused_line()},
+    "discardQuarantinedLine": lambda world: {"ids": {"line_id": world.refused_line()}},
     "openSnapshot": _to_open,
     "commitSnapshot": _opened,
     "discardSnapshot": _opened,
