@@ -30,14 +30,10 @@ from services.cli.errors import (
     ServerUnreachable,
     UsageError,
 )
+from services.cli.rate_limits import LONGEST_WAIT, Throttle, seconds_to_retry
+from services.cli.retries import retries
 from services.cli.terminal import say
 from services.cli.tls_failures import tls_failure
-
-ATTEMPTS = 8
-"""Attempts at one request: about half a minute in all, if the server sends no Retry-After."""
-
-LONGEST_WAIT = timedelta(minutes=10)
-"""The longest Retry-After that the command waits for."""
 
 UNSAID_WAIT = timedelta(seconds=60)
 """The wait after a 429 without Retry-After: GitLab counts requests by the minute."""
@@ -83,6 +79,7 @@ class Session:
         self._session = session
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._begun = time.monotonic()
+        self.throttle = Throttle()
         self.has_answered = False
         """Whether the server has answered any request."""
 
@@ -133,8 +130,10 @@ async def exchange(
     """
     try:
         address = URL(url, encoded=True)  # %2F in a project's path stays as it is
+        await session.throttle.wait()
         async with session.request(method, address, **options) as response:
             session.has_answered = True
+            session.throttle.note(response.headers)
             if not response.ok:
                 raise await _refusal(response)
             yield response
@@ -161,7 +160,9 @@ async def _refusal(response: ClientResponse) -> CommandError:
     if response.status >= _SERVER_ERROR:
         return ServerUnreachable(f"{response.url.origin()} failed: {message} (HTTP {response.status})")
     code = _code(answer) if response.content_type == _PROBLEM else None
-    return RefusedByServer(response.status, message, code=code, retry_after=_retry_after(response))
+    return RefusedByServer(
+        response.status, message, code=code, retry_after=seconds_to_retry(response.headers)
+    )
 
 
 def _object(body: bytes) -> Mapping[str, object]:
@@ -197,12 +198,6 @@ def _nested(value: object) -> str:
             return str(value)
 
 
-def _retry_after(response: ClientResponse) -> float | None:
-    """Return Retry-After in seconds; a date (RFC 9110, 10.2.3) is rare and counts as no value."""
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else None
-
-
 def retry_if_limited(error: Exception) -> bool | float:
     """Retry only a 429, after the time that the server names: the server has not begun the request."""
     if not isinstance(error, RefusedByServer) or error.status != _TOO_MANY_REQUESTS:
@@ -226,5 +221,5 @@ def retry_if_keyed(error: Exception) -> bool | float:
 def attempts(on: RetryRule) -> AsyncIterator[stamina.Attempt]:
     """Yield attempts, with growing pauses between them from half a second to 20 seconds."""
     return stamina.retry_context(
-        on, attempts=ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=20
+        on, attempts=retries.get() + 1, timeout=None, wait_initial=0.5, wait_max=20
     ).__aiter__()

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from services.cli.errors import UsageError
+from services.cli.retries import ATTEMPTS, Retries
+from services.cli.retries import retries as configured
 
 if TYPE_CHECKING:
     from services.cli.profiles import Profile
@@ -112,14 +114,17 @@ def on_server(command: Callable[..., None]) -> Callable[..., None]:
         token: str,
         token_command: str | None,
         profile: str | None,
+        retries: int,
         **options: Any,  # noqa: ANN401  # the command's own
     ) -> None:
+        configured.set(retries)
         command(*args, server=find_server(url, token, token_command, profile), **options)
 
     signature = inspect.signature(command, eval_str=True)
     own = [each for each in signature.parameters.values() if each.name != "server"]
     named = [_option("token", _Token, ""), _option("token_command", _TokenCommand),
-             _option("url", _Url), _option("profile", _ProfileName)]  # fmt: skip
+             _option("url", _Url), _option("profile", _ProfileName),
+             _option("retries", Retries, ATTEMPTS - 1)]  # fmt: skip
     parameters = [*own, *named]
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # PEP 362
     run.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": None}

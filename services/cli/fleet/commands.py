@@ -12,6 +12,8 @@ import typer
 
 from services.cli.errors import UsageError
 from services.cli.options import DAY, ExcludedRelations, Json, Relations, Seconds
+from services.cli.retries import ATTEMPTS, Retries
+from services.cli.retries import retries as configured
 from services.cli.server import Server, on_server
 
 if TYPE_CHECKING:
@@ -292,6 +294,7 @@ def copy(  # noqa: PLR0913  # the options of a command
     excluded_relations: ExcludedRelations = None,
     parallel: Parallel = 4,
     timeout: Seconds = DAY,
+    retries: Retries = ATTEMPTS - 1,
     json: Json = False,
 ) -> None:
     """Copy projects from one server to another, each a GitLab or a Crossdock.
@@ -308,6 +311,7 @@ def copy(  # noqa: PLR0913  # the options of a command
     from services.cli.fleet.copy_command import run_copy
     from services.cli.relations import read_selection
 
+    configured.set(retries)
     run_copy(
         names,
         group=group,

@@ -11,7 +11,7 @@ import pytest
 from services.cli.archive_check import DownloadCorrupted
 from services.cli.download import ArchiveDownload, FileSink
 from services.cli.errors import JobFailed, RefusedByServer, ServerUnreachable
-from services.cli.http import ATTEMPTS
+from services.cli.retries import ATTEMPTS
 from tests.support.gitlab_stub import Script, answer, archive
 
 DATA, OTHER = (gzip.compress(Random(seed).randbytes(251_000), mtime=0) for seed in (1, 2))  # noqa: S311  # the same every time

@@ -17,8 +17,8 @@ from services.cli.archive_check import DownloadCorrupted
 from services.cli.client import GitLabClient
 from services.cli.errors import JobFailed, RefusedByServer, ServerUnreachable
 from services.cli.exports import ExportOptions, export_project
-from services.cli.http import ATTEMPTS
 from services.cli.results import ExportResult
+from services.cli.retries import ATTEMPTS
 from tests.support.gitlab_stub import Answer, Script, answer, archive, exported
 from tests.support.waiting import until
 

@@ -5,7 +5,8 @@ from aiohttp import web
 
 from services.cli.client import connect
 from services.cli.errors import CommandError, RefusedByServer, ServerAbsent, ServerUnreachable, UsageError
-from services.cli.http import ATTEMPTS, api_url, retry_if_limited, retry_if_transient
+from services.cli.http import api_url, retry_if_limited, retry_if_transient
+from services.cli.retries import ATTEMPTS
 from tests.support.gitlab_stub import Answer, Script, answer, imported, problem
 from tests.support.ports import free_ports
 

@@ -14,8 +14,8 @@ from services.cli import event_stream
 from services.cli.client import GitLabClient
 from services.cli.errors import RefusedByServer, ServerUnreachable, UnintelligibleAnswer
 from services.cli.event_stream import Event, EventStream
-from services.cli.http import ATTEMPTS
 from services.cli.job_watch import JobFilter, LiveTable, print_events, watch
+from services.cli.retries import ATTEMPTS
 from tests.support.gitlab_stub import Answer, Script, answer, job
 
 BEGUN = b"retry: 2000\n\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.cli import output, results
-from services.cli.http import ATTEMPTS
+from services.cli.retries import ATTEMPTS
 from tests.support.command import documented
 from tests.support.gitlab_stub import Answer, Script, answer, crossdock, exported, imported, job, problem
 

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from services.cli.client import connect
 from services.cli.errors import ServerUnreachable, TlsFailed
-from services.cli.http import ATTEMPTS
+from services.cli.retries import ATTEMPTS
 from tests.support.certificates import certificate
 from tests.support.gitlab_stub import Script, imported
 from tests.support.tls_front import cut, server_context
