@@ -18,6 +18,7 @@ from services.api.crossdock import (
     manifests,
     people,
     quarantine,
+    schedules,
     snapshot_entries,
     snapshots,
     webhooks,
@@ -138,6 +139,18 @@ def _destination_routes(above: str) -> list[Route]:
     ]
 
 
+def _schedule_routes(above: str) -> list[Route]:
+    return [
+        _route("GET", above, schedules.index),
+        _route("POST", above, schedules.create),
+        _route("GET", f"{above}/:schedule_id", schedules.show),
+        _route("PUT", f"{above}/:schedule_id", schedules.update),
+        _route("DELETE", f"{above}/:schedule_id", schedules.delete),
+        _route("POST", f"{above}/:schedule_id/pause", schedules.pause),
+        _route("POST", f"{above}/:schedule_id/resume", schedules.resume),
+    ]
+
+
 def _people_map_routes(above: str, handlers: people.PeopleMapHandlers) -> list[Route]:
     return [
         _route("GET", f"{above}/:id/people", handlers.show),
@@ -253,6 +266,7 @@ ROUTES = [
     *_webhook_routes("/api/crossdock/v1/projects/:id/webhooks", webhooks.OF_PROJECT),
     *_webhook_routes("/api/crossdock/v1/webhooks", webhooks.OF_ALL),
     *_destination_routes("/api/crossdock/v1/destinations"),
+    *_schedule_routes("/api/crossdock/v1/schedules"),
     _route("*", "/api/v3:rest", instance.old_version),
     _route("GET", "/users/sign_in", sign_in.show, SIGN_IN),
     _route("POST", "/users/sign_in", sign_in.sign_in, SIGN_IN),

@@ -57,6 +57,7 @@ from shared.usecases.remote_imports import RemoteImports
 from shared.usecases.remote_repositories import RemoteRepositories
 from shared.usecases.repository import Repositories
 from shared.usecases.retries import Retries
+from shared.usecases.schedules import Schedules
 from shared.usecases.settings import InstanceSettings
 from shared.usecases.standing import UserLimitsReader
 from shared.usecases.token_lookup import TokenLookup, TokenMemory
@@ -84,7 +85,8 @@ class UseCaseConfig:
     A pass over the records of a relation ends after ``longest_pass``. In a minute, ``failed_sign_ins`` may
     fail from one address, or for one account. ``signer`` signs manifests, if there is one.
     Downloads of exports that are objects are redirected to the store if ``redirects_downloads``.
-    A user has at most ``destinations_limit`` destinations, whose buckets ``open_store`` opens.
+    A user has at most ``destinations_limit`` destinations, whose buckets ``open_store`` opens, and
+    ``schedules_limit`` schedules.
     """
 
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
@@ -103,6 +105,7 @@ class UseCaseConfig:
     redirects_downloads: bool = False
     open_store: OpenStore = field(default=_no_store)
     destinations_limit: int = 100
+    schedules_limit: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,7 @@ class UseCases:
     relation_imports: RelationImports
     remote_imports: RemoteImports
     repositories: Repositories
+    schedules: Schedules
     settings: InstanceSettings
     standings: UserLimitsReader
     tokens: Tokens
@@ -195,6 +199,7 @@ def make_use_cases(  # the ports, and what they are configured with
         relation_imports=relation_imports,
         remote_imports=RemoteImports(pool, queue, imports=imports, sources=_make_sources(store, config)),
         repositories=repositories,
+        schedules=Schedules(pool, limit=config.schedules_limit),
         settings=settings,
         standings=_make_standings(pool, config, settings=settings),
         tokens=Tokens(pool, lookup, limit=config.tokens_limit),

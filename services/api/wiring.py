@@ -111,6 +111,7 @@ def _use_case_config(settings: Settings) -> UseCaseConfig:
         redirects_downloads=settings.export_redirect,
         open_store=s3_store,
         destinations_limit=settings.destinations_limit,
+        schedules_limit=settings.schedules_limit,
     )
 
 

@@ -204,7 +204,7 @@ CREATE TABLE segments (
 );
 
 
--- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0079_overwrites_left, 0083_git_imports, 0084_github_imports, 0095_peer_imports
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0079_overwrites_left, 0083_git_imports, 0084_github_imports, 0095_peer_imports, 0096_schedules
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     kind             text NOT NULL,
@@ -235,7 +235,7 @@ CREATE TABLE jobs (
     CONSTRAINT jobs_pkey PRIMARY KEY (id),
     CONSTRAINT jobs_check CHECK ((state = 'running') = (lease_expires_at IS NOT NULL)),
     CONSTRAINT jobs_check1 CHECK ((state IN ('finished', 'failed', 'canceled')) = (finished_at IS NOT NULL)),
-    CONSTRAINT jobs_kind_check CHECK (kind IN ('import', 'export', 'relation_import', 'upload', 'remote_import', 'small_import', 'git_import', 'github_import', 'peer_import')),
+    CONSTRAINT jobs_kind_check CHECK (kind IN ('import', 'export', 'relation_import', 'upload', 'remote_import', 'small_import', 'git_import', 'github_import', 'peer_import', 'backup')),
     CONSTRAINT jobs_state_check CHECK (state IN ('queued', 'running', 'finished', 'failed', 'canceled')),
     CONSTRAINT jobs_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id) ON DELETE SET NULL,
     CONSTRAINT jobs_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES jobs(id) ON DELETE SET NULL,
@@ -740,6 +740,109 @@ CREATE TABLE peer_transfers (
     CONSTRAINT peer_transfers_pkey PRIMARY KEY (job_id),
     CONSTRAINT peer_transfers_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE
 );
+
+
+-- 0096_schedules
+CREATE TABLE schedules (
+    id             bigint GENERATED ALWAYS AS IDENTITY,
+    user_id        bigint NOT NULL,
+    destination_id bigint NOT NULL,
+    name           text NOT NULL,
+    cron           text NOT NULL,
+    time_zone      text NOT NULL,
+    selection      jsonb NOT NULL,
+    retention      jsonb NOT NULL,
+    next_run_at    timestamptz,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    updated_at     timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT schedules_pkey PRIMARY KEY (id),
+    CONSTRAINT schedules_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id),
+    CONSTRAINT schedules_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE INDEX schedules_destination ON schedules (destination_id);
+CREATE INDEX schedules_due ON schedules (next_run_at)
+    WHERE next_run_at IS NOT NULL;
+CREATE UNIQUE INDEX schedules_name ON schedules (user_id, lower(name));
+
+
+-- 0096_schedules
+CREATE TABLE schedule_runs (
+    id          bigint GENERATED ALWAYS AS IDENTITY,
+    schedule_id bigint NOT NULL,
+    due_at      timestamptz NOT NULL,
+    cause       text NOT NULL,
+    missed      integer NOT NULL DEFAULT 0,
+    state       text NOT NULL DEFAULT 'queued',
+    is_canceled boolean NOT NULL DEFAULT false,
+    error       text,
+    error_code  text,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    started_at  timestamptz,
+    finished_at timestamptz,
+    CONSTRAINT schedule_runs_pkey PRIMARY KEY (id),
+    CONSTRAINT schedule_runs_schedule_id_due_at_key UNIQUE (schedule_id, due_at),
+    CONSTRAINT schedule_runs_check CHECK ((state IN ('finished', 'partial', 'failed', 'canceled')) = (finished_at IS NOT NULL)),
+    CONSTRAINT schedule_runs_state_check CHECK (state IN ('queued', 'running', 'closing', 'finished', 'partial', 'failed', 'canceled')),
+    CONSTRAINT schedule_runs_schedule_id_fkey FOREIGN KEY (schedule_id) REFERENCES schedules(id) ON DELETE CASCADE
+);
+CREATE INDEX schedule_runs_finished ON schedule_runs (finished_at)
+    WHERE finished_at IS NOT NULL;
+CREATE UNIQUE INDEX schedule_runs_open ON schedule_runs (schedule_id)
+    WHERE finished_at IS NULL;
+
+
+-- 0096_schedules
+CREATE TABLE run_projects (
+    id              bigint GENERATED ALWAYS AS IDENTITY,
+    run_id          bigint NOT NULL,
+    project_id      bigint,
+    path            text NOT NULL,
+    state           text NOT NULL DEFAULT 'waiting',
+    job_id          bigint,
+    why             text,
+    code            text,
+    file            text,
+    size            bigint,
+    sha256          bytea,
+    manifest_sha256 bytea,
+    finished_at     timestamptz,
+    CONSTRAINT run_projects_pkey PRIMARY KEY (id),
+    CONSTRAINT run_projects_run_id_path_key UNIQUE (run_id, path),
+    CONSTRAINT run_projects_state_check CHECK (state IN ('waiting', 'queued', 'done', 'skipped', 'failed', 'canceled')),
+    CONSTRAINT run_projects_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE SET NULL,
+    CONSTRAINT run_projects_run_id_fkey FOREIGN KEY (run_id) REFERENCES schedule_runs(id) ON DELETE CASCADE
+);
+CREATE INDEX run_projects_job ON run_projects (job_id)
+    WHERE job_id IS NOT NULL;
+CREATE INDEX run_projects_state ON run_projects (run_id, state, id);
+
+
+-- 0096_schedules
+CREATE TABLE backups (
+    id               bigint GENERATED ALWAYS AS IDENTITY,
+    destination_id   bigint NOT NULL,
+    schedule_id      bigint,
+    run_project_id   bigint,
+    project_id       bigint NOT NULL,
+    path             text NOT NULL,
+    file             text NOT NULL,
+    made_at          timestamptz NOT NULL,
+    last_activity_at timestamptz,
+    size             bigint,
+    sha256           bytea,
+    manifest_sha256  bytea,
+    stored_at        timestamptz,
+    CONSTRAINT backups_pkey PRIMARY KEY (id),
+    CONSTRAINT backups_destination_id_file_key UNIQUE (destination_id, file),
+    CONSTRAINT backups_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id) ON DELETE CASCADE,
+    CONSTRAINT backups_run_project_id_fkey FOREIGN KEY (run_project_id) REFERENCES run_projects(id) ON DELETE SET NULL,
+    CONSTRAINT backups_schedule_id_fkey FOREIGN KEY (schedule_id) REFERENCES schedules(id) ON DELETE SET NULL
+);
+CREATE INDEX backups_on_their_way ON backups (schedule_id)
+    WHERE stored_at IS NULL;
+CREATE INDEX backups_project ON backups (schedule_id, project_id, made_at);
+CREATE INDEX backups_run_project ON backups (run_project_id)
+    WHERE run_project_id IS NOT NULL;
 
 
 -- made by migrate itself

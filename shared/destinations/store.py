@@ -101,11 +101,6 @@ async def change(
     return None if row is None else _destination(row)
 
 
-async def delete(db: Database, destination_id: int) -> None:
-    """Delete a destination, with its credentials."""
-    await db.execute("DELETE FROM destinations WHERE id = $1", destination_id)
-
-
 def _destination(row: Row) -> Destination:
     kind = DestinationKind(row["kind"])
     form: type[DestinationSettings] = PeerSettings if kind in PEERS else BucketSettings

@@ -143,6 +143,7 @@ class Settings(BaseSettings):
     idempotency_keys_limit: int = Field(default=10_000, ge=1)
     webhooks_limit: int = Field(default=100, ge=1, le=10_000, description="of one project")
     destinations_limit: int = Field(default=100, ge=1, le=10_000, description="of one user")
+    schedules_limit: int = Field(default=100, ge=1, le=10_000, description="of one user")
 
     # Other systems, by queue.
     command_actors: str = Field(

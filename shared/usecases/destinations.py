@@ -29,6 +29,7 @@ from shared.destinations.peers import PeerIdentity, PeerServers
 from shared.destinations.sealed_credentials import CredentialSealer
 from shared.errors import StorageError
 from shared.remote.errors import BlockedUrl, RemoteError
+from shared.schedules.store import delete_destination
 from shared.sealing.sealer import Sealer
 from shared.storage.base import ObjectStore
 from shared.usecases.access import require_user
@@ -127,9 +128,9 @@ class Destinations:
         return changed
 
     async def delete(self, destination: Destination) -> None:
-        """Delete a destination. What was sent there stays there."""
+        """Delete a destination. What was sent there stays there. Raises DestinationInUse."""
         async with transaction(self._pool) as db:
-            await store.delete(db, destination.id)
+            await delete_destination(db, destination.id)
 
     async def test(self, destination: Destination) -> PeerIdentity | None:
         """Write, read and delete a small object; ask a peer who the token is, and whether it may do enough.

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from shared.accounts.memberships import add_member, add_project_member
 from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.namespaces import create_group
 from shared.accounts.tokens import create_token, find_by_token
+from shared.catalogue.retention import Policy
 from shared.destinations import store as destinations
 from shared.destinations.models import BucketCredentials, BucketSettings, DestinationKind
 from shared.destinations.sealed_credentials import CredentialSealer
@@ -38,6 +39,9 @@ from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.people.people_map import PeopleMap, Row
 from shared.projects.people_maps import MapOwner, set_map
 from shared.pushes import store
+from shared.schedules import store as schedules
+from shared.schedules.models import ScheduleOrder, Selection
+from shared.schedules.timetable import Timetable
 from shared.webhooks import store as webhooks
 from shared.webhooks.sealed_webhooks import WebhookSealer
 from tests.support.api import Api, running_api
@@ -146,6 +150,13 @@ class World:
     def new_destination(self) -> int:
         """The id of a new destination."""
         return self.background.run(new_destination(self.api, self.root.id, self.new_name()))
+
+    def new_schedule(self) -> int:
+        """The id of a new schedule."""
+        number = self.changed["destinations"]
+        return self.background.run(
+            new_schedule(self.api, self.root.id, self.new_name(), destination_id=number)
+        )
 
     def new_user(self) -> int:
         """The id of a new user."""
@@ -271,6 +282,21 @@ async def new_destination(api: Api, user_id: int, name: str) -> int:
     return made.id
 
 
+async def new_schedule(api: Api, user_id: int, name: str, *, destination_id: int) -> int:
+    """Make a schedule of the user, and give its id."""
+    order = ScheduleOrder(
+        name=name,
+        destination_id=destination_id,
+        timetable=Timetable("0 2 * * *"),
+        selection=Selection(projects=["1"]),
+        retention=Policy(daily=7),
+    )
+    made = await schedules.create(
+        api.pool, order, user_id=user_id, next_run_at=datetime(2100, 1, 1, tzinfo=UTC), limit=1000
+    )
+    return made.id
+
+
 async def _delivery(api: Api, webhook_id: int) -> int:
     found = await webhooks.list_deliveries(api.pool, webhook_id, state=None, below=None, limit=1)
     return found[0].id
@@ -305,7 +331,8 @@ async def _filled(api: Api, root: User, name: str) -> dict[str, int]:
     ids = {
         "projects": made.id, "groups": group.id, "namespaces": group.id, "jobs": job.id, "users": user.id,
         "personal_access_tokens": token.id, "snapshots": await _new_snapshot(api, made.id), **hooks,
-        "destinations": await new_destination(api, root.id, name),
+        "destinations": (destination := await new_destination(api, root.id, name)),
+        "schedules": await new_schedule(api, root.id, name, destination_id=destination),
         **{f"deliveries of {name}": await _delivery(api, hooks[name]) for name in hooks},
     }  # fmt: skip
     await _map_people(api, MapOwner(project_id=made.id))

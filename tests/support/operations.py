@@ -117,6 +117,11 @@ def _new_destination(world: World) -> Parts:
     return {"body": {"name": world.new_name(), "region": "us-east-1", **settings, **_KEYS}}
 
 
+def _new_schedule(world: World) -> Parts:
+    where = {"destination_id": world.changed["destinations"], "cron": "0 2 * * *", "projects": ["1"]}
+    return {"body": {"name": world.new_name(), **where}}
+
+
 _PEOPLE: Parts = {
     "body": {"people": '[{"source_user_identifier": 7, "gitlab_username": "jane"}]', "dry_run": False}
 }
@@ -160,6 +165,9 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "deleteWebhook": lambda world: {"ids": {"webhook_id": world.new_webhook(of_project=False)}},
     "deleteProjectWebhook": lambda world: {"ids": {"webhook_id": world.new_webhook(of_project=True)}},
     "createDestination": _new_destination,
+    "createSchedule": _new_schedule,
+    "changeSchedule": lambda world: {"body": {"name": world.new_name()}},
+    "deleteSchedule": lambda world: {"ids": {"schedule_id": world.new_schedule()}},
     "changeDestination": lambda world: {"body": {"name": world.new_name()}},
     "deleteDestination": lambda world: {"ids": {"destination_id": world.new_destination()}},
     **dict.fromkeys(("setProjectPeople", "setNamespacePeople"), lambda _: _PEOPLE),
@@ -210,7 +218,7 @@ def _ids(world: World, path: str, *, reading: bool) -> dict[str, Any]:
         "id": ids.get(kind), "user_id": ids["users"], "branch": "main", "tag": "v1", "namespace": "root",
         "project": "kept", "file": "start.js", "issue_iid": 1, "merge_request_iid": 1, "name": "bug",
         "tag_name": "v1", "snapshot_id": ids["snapshots"], "relation": "issues", "secret": "secret",
-        "destination_id": ids["destinations"],
+        "destination_id": ids["destinations"], "schedule_id": ids["schedules"],
         "code": "not_found", "webhook_id": ids[hooks], "delivery_id": ids[f"deliveries of {hooks}"],
         "oid": _OID, **dict.fromkeys(("milestone_id", "snippet_id"), (ids["projects"] << 32) + 1),
     }  # fmt: skip

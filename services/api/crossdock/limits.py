@@ -31,6 +31,7 @@ async def show(request: web.Request) -> web.Response:
     own = {
         "webhooks": {"limit": uses.webhooks.limit, "senders": bounds.webhook_senders},
         "destinations": {"limit": uses.destinations.limit},
+        "schedules": {"limit": uses.schedules.limit},
         "connections": _connections(request),
         "places": _places(request),
     }

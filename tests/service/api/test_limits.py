@@ -74,6 +74,7 @@ SHOWN: dict[str, tuple[float, str, float]] = {
     "idempotency_keys_limit": (45, "idempotency_keys.limit", 45),
     "webhooks_limit": (46, "webhooks.limit", 46),
     "destinations_limit": (62, "destinations.limit", 62),
+    "schedules_limit": (63, "schedules.limit", 63),
     "event_retention": (47, "events.retention_seconds", 47 * HOUR),
     "dead_letter_retention": (48, "commands.dead_letter_seconds", 48 * HOUR),
     "job_attempts": (49, "jobs.attempts", 49),

@@ -272,6 +272,18 @@ TESTED_ELSEWHERE = {
             ("POST", "/{destination_id}/test"),
         )
     },
+    **{
+        f"{method} /api/crossdock/v1/schedules{end}": "test_schedules.py"
+        for method, end in (
+            ("GET", ""),
+            ("POST", ""),
+            ("GET", "/{schedule_id}"),
+            ("PUT", "/{schedule_id}"),
+            ("DELETE", "/{schedule_id}"),
+            ("POST", "/{schedule_id}/pause"),
+            ("POST", "/{schedule_id}/resume"),
+        )
+    },
     "GET /{id}/download_export": "test_api_web_pages.py",
 }
 """Routes without a project in their address, and the pages of browsers: where it is tested who gets what."""
