@@ -17,8 +17,9 @@ from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool
 from shared.exports import archives
 from shared.exports.archive_items import Placed, planned_items
-from shared.exports.archives import FinishedArchive
+from shared.exports.archives import ArchivePlan, FinishedArchive
 from shared.exports.digests import hash_beside
+from shared.ledger import objects
 from shared.logs import describe
 from shared.snapshots import runs
 from shared.snapshots.errors import SnapshotGone
@@ -48,6 +49,20 @@ class ArchiveReader:
             return pieces
         return hash_beside(pieces, archive.size, record=partial(self._record, archive))
 
+    async def read_plan(self, plan: ArchivePlan) -> AsyncGenerator[bytes, None]:
+        """Give an archive that has no row, while all that the plan names is kept.
+
+        Raises StorageError, and SnapshotGone rather than end early.
+        """
+        missing = plan.size
+        items = cut_placed(self._items_of_plan(plan), start=0, length=plan.size)
+        async with aclosing(read_items(self._blocks, items)) as pieces:
+            async for piece in pieces:
+                missing -= len(piece)
+                yield piece
+        if missing:
+            raise SnapshotGone(plan.snapshot_id or 0)
+
     async def _record(self, archive: FinishedArchive, sha256: bytes) -> None:
         """Record the digest. A database that is away costs the digest, not the archive."""
         try:
@@ -72,6 +87,16 @@ class ArchiveReader:
             return
         head = ObjectRange(archive.key, 0, archive.head_size) if archive.head is None else archive.head
         async for placed in planned_items(self._pool, archive, head, start=start):
+            yield placed
+
+    async def _items_of_plan(self, plan: ArchivePlan) -> AsyncGenerator[Placed, None]:
+        head: bytes | ObjectRange = plan.head or b""
+        if plan.object_id is not None:
+            stored = await objects.find_stored(self._pool, plan.object_id)
+            if stored is None:
+                raise SnapshotGone(plan.snapshot_id or 0)
+            head = ObjectRange(stored.key, 0, stored.size)
+        async for placed in planned_items(self._pool, plan, head):
             yield placed
 
     async def first_key(self, archive: FinishedArchive) -> str | None:
