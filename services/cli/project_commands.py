@@ -1,4 +1,4 @@
-"""Commands on projects: import, export, status, people, verify, push."""
+"""Commands on projects: import, export, status, quarantine, people, verify, push."""
 
 # ruff: noqa: PLC0415  # a command imports what it needs when it runs: --help stays quick
 
@@ -297,6 +297,67 @@ def status(
         if job is not None:
             return await job_operations.job_status(client, job, all_failures=failures)
         return await imports.status(client, project or "", all_failures=failures)
+
+    with_client(work, server, json=json)
+
+
+@app.command()
+@on_server
+def quarantine(
+    project: ProjectArgument,
+    *,
+    server: Server,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Download the lines as NDJSON, - for stdout.",
+            show_default=False,
+        ),
+    ] = None,
+    import_: Annotated[
+        Path | None,
+        typer.Option(
+            "--import", metavar="FILE", help="Import repaired lines, - for stdin.", show_default=False
+        ),
+    ] = None,
+    discard: Annotated[bool, typer.Option("--discard", help="Delete the lines.")] = False,
+    relation: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The lines of this relation alone.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show the lines that were refused of a project, or repair them (Crossdock).
+
+    A download has each line as text in "record", or in "record_base64" where it is not UTF-8, with its id and
+    the reason. Change the record and import the file: lines that are records now become content, the others
+    stay, and the exit code is 1.
+
+    Keys with --json: lines, bytes, not_kept, relations (relation, lines, bytes, not_kept, codes), file (null
+    without --output), refused_lines (id, relation, line, code, reason, bytes, kept; 1000 at most). With
+    --import these are instead: imported, relations (number by name), refused, unknown, lines (as
+    refused_lines), error, error_code.
+    """
+    from services.cli.quarantine import QuarantineClient
+
+    if sum((output is not None, import_ is not None, discard)) > 1:
+        raise UsageError("one of --output, --import and --discard can be given")
+    if relation is not None and import_ is not None:
+        raise UsageError("--relation is not for --import: the lines say whose they are")
+    if json and output == "-":
+        raise UsageError("--json and --output - would both write to stdout: name a file")
+
+    async def work(client: GitLabClient) -> Result | None:
+        known = QuarantineClient(client, project, relation=relation)
+        if import_ is not None:
+            return await known.repair(import_)
+        if discard:
+            return await known.discard()
+        if output is None:
+            return await known.list()
+        return await known.download(None if output == "-" else Path(output))
 
     with_client(work, server, json=json)
 

@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from shared.snapshots.quarantine import QuarantinedLine
 from shared.usecases import quarantine_repairs
 from tests.support.api import Answer, Api
 from tests.support.archives import file, packed
+from tests.support.command import run_beside
 from tests.support.imported import imported
 from tests.support.projects import Dock, files, ndjson, project
 from tests.support.snapshots import Pusher, detail, pusher
@@ -294,3 +296,15 @@ async def test_more_repaired_lines_than_a_request_may_have_are_refused(
     answer = await made.ask("POST", data=repaired(lines, "x" * 20, "x" * 11))
     assert answer.status == 413
     assert await made.read("&relation=issues") == lines
+
+
+async def test_the_command_line_downloads_lines_and_imports_them_repaired(
+    made: Imported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "lines.ndjson"
+    server = ("--url", str(made.api.url), "--token", made.api.tokens["ann"])
+    assert await run_beside(monkeypatch, "quarantine", "ann/project", "-o", str(file), *server) == 0
+    file.write_bytes(file.read_bytes().replace(b'{\\"iid\\":3}', b'{\\"iid\\":3,\\"title\\":\\"c\\"}'))
+    assert await run_beside(monkeypatch, "quarantine", "ann/project", "--import", str(file), *server) == 1
+    assert (await issues_of(made)).splitlines()[-1] == b'{"iid":3,"title":"c"}'
+    assert [each["code"] for each in await made.read()] == ["not_json", "not_utf8"]
