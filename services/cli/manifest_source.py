@@ -70,28 +70,43 @@ class ManifestSource:
             raise SignatureWrong(f"no key of {public_key} has signed {self.manifest}")
 
     async def _read_all(self, source: str, *, most: int) -> bytes:
-        """Read at most ``most`` bytes and one, so that what is longer is not what it should be."""
-        found = b""
-        async with aclosing(self._pieces(source)) as pieces:
-            async for piece in pieces:
-                found += piece
-                if len(found) > most:
-                    break
-        return found[: most + 1]
+        return await _read_all(self._pieces(source), most=most)
 
-    async def _pieces(self, source: str) -> AsyncGenerator[bytes, None]:
-        if not _is_url(source):
-            for piece in _read_file(Path(source)):
-                yield piece
-            return
+    def _pieces(self, source: str) -> AsyncGenerator[bytes, None]:
         own = api_url(self.server.url).removesuffix("api/v4")
-        token = self.server.find_token() if source.startswith(own) else ""
-        async with (
-            open_session(token, find_proxy(URL(source))) as session,
-            exchange(session, "GET", source) as response,
-        ):
-            async for piece in response.content.iter_chunked(_CHUNK):
-                yield piece
+        return _pieces(source, self.server.find_token() if source.startswith(own) else "")
+
+
+async def read_public_keys(source: str) -> bytes:
+    """Read public keys from a file, or from a URL, to which no token is sent.
+
+    Raises UsageError, RefusedByServer and ServerUnreachable.
+    """
+    return await _read_all(_pieces(source, ""), most=_LONGEST_KEYS)
+
+
+async def _read_all(pieces: AsyncGenerator[bytes, None], *, most: int) -> bytes:
+    """Read at most ``most`` bytes and one, so that what is longer is not what it should be."""
+    found = b""
+    async with aclosing(pieces):
+        async for piece in pieces:
+            found += piece
+            if len(found) > most:
+                break
+    return found[: most + 1]
+
+
+async def _pieces(source: str, token: str) -> AsyncGenerator[bytes, None]:
+    if not _is_url(source):
+        for piece in _read_file(Path(source)):
+            yield piece
+        return
+    async with (
+        open_session(token, find_proxy(URL(source))) as session,
+        exchange(session, "GET", source) as response,
+    ):
+        async for piece in response.content.iter_chunked(_CHUNK):
+            yield piece
 
 
 def _is_url(source: str) -> bool:

@@ -50,6 +50,11 @@ def _pem(key: Ed25519PrivateKey) -> bytes:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
+def split_keys(public_keys: bytes) -> list[bytes]:
+    """Give public keys one by one, each as its PEM."""
+    return _PEM.findall(public_keys)
+
+
 def has_signed(public_keys: bytes, data: bytes, signature: bytes) -> bool:
     """Tell whether one of the keys has signed the data. Raises PublicKeyInvalid."""
     return any(_verify(key, data, signature) for key in _load(public_keys))
@@ -57,7 +62,7 @@ def has_signed(public_keys: bytes, data: bytes, signature: bytes) -> bool:
 
 def _load(pem: bytes) -> list[Ed25519PublicKey]:
     try:
-        found = [load_pem_public_key(each) for each in _PEM.findall(pem)]
+        found = [load_pem_public_key(each) for each in split_keys(pem)]
     except ValueError:
         raise PublicKeyInvalid from None
     keys = [key for key in found if isinstance(key, Ed25519PublicKey)]
