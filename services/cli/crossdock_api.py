@@ -110,6 +110,7 @@ class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
     progress: JobProgress
     timings: msgspec.Raw = _NULL
     outcome: msgspec.Raw = _NULL
+    content_sha256: str | None = None
     archive: ArchiveAnswer | None = None
 
 

@@ -48,8 +48,9 @@ class ArchiveRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     ``source`` is the address of the server, ``group`` the one that was backed up, None for none. ``time`` is
     when the export began, ``last_activity_at`` what the server told before that. ``file`` is the archive's
-    key, ``manifest`` the SHA-256 of its manifest in hexadecimal, None for none. ``selection`` is what of the
-    project is in the archive, None where all is.
+    key, ``manifest`` the SHA-256 of its manifest in hexadecimal, ``signature`` that by which the server has
+    signed it, in hexadecimal; None for none. ``selection`` is what of the project is in the archive, None
+    where all is.
     """
 
     format: int = FORMAT
@@ -63,6 +64,7 @@ class ArchiveRecord(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     sha256: str
     manifest: str | None = None
+    signature: str | None = None
     selection: RelationSelection | None = None
 
 
@@ -148,17 +150,27 @@ async def read_catalogue(store: ObjectStore) -> Catalogue:
 
 
 async def _catalogued(store: ObjectStore) -> AsyncGenerator[ArchiveRecord, None]:
-    rest = b""
+    rest, number = b"", 0
     try:
         async with aclosing(store.read(_CATALOGUE)) as pieces:
             async for piece in pieces:
                 *lines, rest = (rest + piece).split(b"\n")
                 for line in lines:
-                    yield _decode(line, _CATALOGUE)
+                    number += 1
+                    yield _decode_line(line, number)
+                if len(rest) > _LONGEST_RECORD:
+                    break
     except ObjectMissing:
         return
     if rest:
-        yield _decode(rest, _CATALOGUE)
+        yield _decode_line(rest, number + 1)
+
+
+def _decode_line(line: bytes, number: int) -> ArchiveRecord:
+    try:
+        return _decode(line, f"line {number} of {_CATALOGUE}")
+    except CatalogueInvalid as error:
+        raise CatalogueInvalid(f"{error}; delete {_CATALOGUE}, and it is made anew of the records") from None
 
 
 async def _read_record(store: ObjectStore, key: str) -> ArchiveRecord:
@@ -175,7 +187,7 @@ def _decode(text: bytes, key: str) -> ArchiveRecord:
     try:
         record = msgspec.json.decode(text, type=ArchiveRecord)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise CatalogueInvalid(f"{key} is no record of an archive: {error}") from None
+        raise CatalogueInvalid(f"{key} is cut, or no record of an archive: {error}") from None
     if record.format > FORMAT:
         raise CatalogueInvalid(f"{key} is of format {record.format}: a newer crossdock wrote it")
     return record

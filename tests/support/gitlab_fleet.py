@@ -13,6 +13,9 @@ from urllib.parse import unquote
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from shared.manifest.format import signed_text
+from shared.signing.signer import Signer
+from tests.support.described_contents import manifest_of
 from tests.support.ports import free_ports
 from tests.support.projects import project as archive_of
 
@@ -47,7 +50,10 @@ class FleetGitLab:
         self.projects = {path: FleetProject(number, path) for number, path in enumerate(paths, 1)}
         self.exports: Counter[str] = Counter()
         self.downloads: Counter[str] = Counter()
-        self.signature: bytes | None = None
+        self.signer: Signer | None = None
+        """Who signs manifests, as the server says; nobody by default."""
+        self.forger: Signer | None = None
+        """Who signs them in truth, where that is another."""
         self.broken_manifest: bytes | None = None
         self._revision = revision
         self._port = free_ports(1)[0]  # the same one each time: it is a part of what is recorded
@@ -60,6 +66,7 @@ class FleetGitLab:
         manifest = "/api/crossdock/v1/projects/{id}/export/manifest"
         app.router.add_get(manifest, self._manifest)
         app.router.add_get(f"{manifest}/signature", self._sign)
+        app.router.add_get("/api/crossdock/v1/signing-keys", self._keys)
         app.router.add_get("/api/v4/user", self._user)
         app.router.add_get("/api/v4/projects", self._index)
         app.router.add_get("/api/v4/projects/{id}", self._show)
@@ -97,15 +104,19 @@ class FleetGitLab:
         return web.json_response({"message": "202 Accepted"}, status=202)
 
     async def _manifest(self, request: web.Request) -> web.Response:
-        data = b'{"of":"' + self._find(request).path.encode() + b'"}'
+        data = manifest_of(self._find(request).archive).encode()
         etag = hashlib.sha256(data if self.broken_manifest is None else self.broken_manifest).hexdigest()
         return web.Response(body=data, headers={"ETag": f'"{etag}"'})
 
-    async def _sign(self, _: web.Request) -> web.Response:
-        if self.signature is None:
-            body = {"code": "signing_off", "detail": "no key"}
-            return web.json_response(body, status=404, content_type="application/problem+json")
-        return web.Response(body=self.signature)
+    async def _sign(self, request: web.Request) -> web.Response:
+        signer = self.forger or self.signer
+        if signer is None:
+            return _signing_off()
+        digest = hashlib.sha256(manifest_of(self._find(request).archive).encode()).digest()
+        return web.Response(body=signer.sign(signed_text(digest)))
+
+    async def _keys(self, _: web.Request) -> web.Response:
+        return _signing_off() if self.signer is None else web.Response(body=self.signer.public_keys)
 
     async def _status(self, request: web.Request) -> web.Response:
         return web.json_response(self._find(request).entity())
@@ -117,3 +128,8 @@ class FleetGitLab:
         if project.broken == "bytes":
             data = data[:-8] + bytes(8)
         return web.Response(body=data, headers={"ETag": f'"{project.id}"'}, content_type="application/gzip")
+
+
+def _signing_off() -> web.Response:
+    body = {"code": "signing_off", "detail": "no key"}
+    return web.json_response(body, status=404, content_type="application/problem+json")

@@ -11,10 +11,11 @@ from typing import Self
 from services.cli.client import GitLabClient
 from services.cli.download import ArchiveDownload
 from services.cli.fleet.exporting import export
-from services.cli.fleet.manifests import keep_manifest
+from services.cli.fleet.manifests import KeptManifest, keep_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
 from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
+from services.cli.known_keys import Trust, meet_server
 from services.cli.relations import require_selecting
 from shared.catalogue.archives import (
     ArchiveRecord,
@@ -99,6 +100,7 @@ class Backup:
         self._catalogue = Catalogue([])
         self._newest: dict[Series, ArchiveRecord] = {}
         self._is_crossdock = False
+        self._keys: bytes | None = None
 
     async def run(self, selection: Selection, *, json: bool) -> Run:
         """Back the selected projects up. Raises CommandError where that cannot begin.
@@ -108,6 +110,8 @@ class Backup:
         started = datetime.now(UTC)
         await require_selecting(self._client, self._options.relations)
         self._is_crossdock = await self._client.is_crossdock()
+        if self._is_crossdock:
+            self._keys = await meet_server(self._client, self._source, now=started)
         projects = [project async for project in ProjectFinder(self._client).find(selection)]
         self._catalogue = await read_catalogue(self._store)
         self._newest = {key: records[-1] for key, records in self._catalogue.by_project().items()}
@@ -160,9 +164,7 @@ class Backup:
                 self._client, project.id, lambda done, total: report("downloading", done, total)
             )
             size = await sink.commit()
-        manifest = None
-        if self._is_crossdock:
-            manifest = await keep_manifest(self._client, project.id, self._store, key)
+        manifest = await self._keep_manifest(project, key, time)
         return ArchiveRecord(
             source=self._source,
             project_id=project.id,
@@ -173,6 +175,15 @@ class Backup:
             file=key,
             bytes=size,
             sha256=sha256,
-            manifest=manifest,
+            manifest=manifest.sha256.hex() if manifest else None,
+            signature=manifest.signature.hex() if manifest and manifest.signature else None,
             selection=self._options.relations,
         )
+
+    async def _keep_manifest(self, project: ProjectAnswer, key: str, time: datetime) -> KeptManifest | None:
+        """Keep the manifest of a Crossdock's archive. Raises SignatureWrong, as ``check`` would."""
+        if not self._is_crossdock:
+            return None
+        kept = await keep_manifest(self._client, project.id, self._store, key)
+        Trust(self._keys).verify(self._source, time=time, manifest=kept.sha256, signature=kept.signature)
+        return kept

@@ -6,11 +6,13 @@ import random
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from services.cli.archive_check import ArchiveCheck, DownloadCorrupted
-from services.cli.fleet.manifests import check_manifest
+from services.cli.fleet.inspection import ArchiveDamaged, ArchiveInspection
+from services.cli.fleet.manifests import ManifestPlaces, check_manifest, load_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
+from services.cli.known_keys import Trust
 from services.cli.terminal import say
+from shared.archive.limits import Limits
 from shared.catalogue.archives import ArchiveRecord, Catalogue
 from shared.storage.base import ObjectStore
 
@@ -18,11 +20,17 @@ _PARALLEL = 4
 
 
 class Check:
-    """Checks the archives of one place; a ``share`` of them, 0 to 1, are read, at random."""
+    """Checks the archives of one place; a ``share`` of them, 0 to 1, are read, at random.
 
-    def __init__(self, store: ObjectStore, *, share: float) -> None:
+    ``trust`` says by whose keys manifests are verified.
+    """
+
+    def __init__(self, store: ObjectStore, *, share: float, trust: Trust, limits: Limits) -> None:
         self._store = store
         self._share = share
+        self._trust = trust
+        self._limits = limits
+        self._places = ManifestPlaces()
 
     async def run(self, catalogue: Catalogue, *, json: bool) -> Run:
         """Check what is kept. Archives without a record are told, and are no failure: they do not count."""
@@ -30,6 +38,9 @@ class Check:
         read = _some(records, self._share)
         for file in catalogue.unrecorded:
             say(f"{file}: without a record, of a run that was ended or is running")
+        for source in sorted({each.source for each in records if each.signature}):
+            if not self._trust.knows(source):
+                say(f"No public key of {source} is known: signatures of its manifests are not verified")
 
         async def check(record: ArchiveRecord, report: TaskReporter) -> Outcome:
             return await self._check(record, report, read=record.file in read)
@@ -41,23 +52,24 @@ class Check:
     async def _check(self, record: ArchiveRecord, report: TaskReporter, *, read: bool) -> Outcome:
         size = (await self._store.stat(record.file)).size
         if size != record.bytes:
-            raise DownloadCorrupted(f"it has {size} bytes instead of {record.bytes}")
-        await check_manifest(self._store, record)
-        if read:
+            raise ArchiveDamaged(f"it is damaged: it has {size} bytes instead of {record.bytes}")
+        if not read:
+            await check_manifest(self._store, record, self._trust)
+            return Outcome(project=record.file, state=State.DONE)
+        async with self._places.hold(self._store, record):
             await self._read(record, report)
-        return Outcome(project=record.file, state=State.DONE, bytes=record.bytes if read else 0)
+        return Outcome(project=record.file, state=State.DONE, bytes=record.bytes)
 
     async def _read(self, record: ArchiveRecord, report: TaskReporter) -> None:
-        """Read an archive: by its digest, and by gzip's own checksum."""
-        found, done = ArchiveCheck(), 0
+        """Read an archive, and hold it against its record and its manifest."""
+        manifest = await load_manifest(self._store, record, self._trust, most=self._limits.entries)
+        inspection, done = ArchiveInspection(record, manifest, limits=self._limits), 0
         async with aclosing(self._store.read(record.file)) as pieces:
             async for piece in pieces:
-                found.take(piece)
+                await inspection.take(piece)
                 done += len(piece)
                 report("reading", done, record.bytes)
-        found.end()
-        if found.sha256.hex() != record.sha256:
-            raise DownloadCorrupted(f"its SHA-256 is {found.sha256.hex()} instead of {record.sha256}")
+        inspection.end()
 
 
 def _some(records: Sequence[ArchiveRecord], share: float) -> set[str]:

@@ -36,6 +36,14 @@ Place: TypeAlias = Annotated[
     str,
     typer.Argument(metavar="DIR|s3://BUCKET/PREFIX", help="Where archives are kept.", show_default=False),
 ]
+PublicKey: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|URL",
+        help="Require signatures by one of these keys (PEM), not by those known since a backup.",
+        show_default=False,
+    ),
+]
 Kept: TypeAlias = Annotated[int, typer.Option(min=0, show_default=False)]
 Parallel: TypeAlias = Annotated[int, typer.Option(min=1, max=32, help="Number of projects at a time.")]
 
@@ -151,6 +159,7 @@ def restore(  # noqa: PLR0913  # the options of a command
         typer.Option(min=0, metavar="NAMES", help="Drop so many names of each path, as tar does."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace projects that are there.")] = False,
+    public_key: PublicKey = None,
     relations: Relations = None,
     excluded_relations: ExcludedRelations = None,
     parallel: Parallel = 4,
@@ -163,16 +172,23 @@ def restore(  # noqa: PLR0913  # the options of a command
     Projects keep their full path below GROUP, less the group that was backed up; groups that are missing are
     made. What is there is skipped, what an earlier run has begun is followed: run it again after a fault.
 
+    Bytes that are not those that were backed up, or whose files are not those of a Crossdock's manifest,
+    break the request off, and nothing is imported. What a Crossdock has made of an archive is held against
+    the manifest, too.
+
     Documents with --json: as those of backup.
     """
     from datetime import UTC, timedelta
 
+    from services.cli.configuration import settings
     from services.cli.fleet.places import open_place
     from services.cli.fleet.restore import Restore, RestoreOptions, choose
     from services.cli.fleet.runner import end
+    from services.cli.known_keys import load_trust
     from services.cli.project_commands import with_client
     from services.cli.relations import read_selection
     from shared.catalogue.archives import read_catalogue
+    from shared.settings.archive_limits import archive_limits
 
     options = RestoreOptions(
         into=into,
@@ -187,7 +203,10 @@ def restore(  # noqa: PLR0913  # the options of a command
         async with open_place(place) as store:
             catalogue = await read_catalogue(store)
             chosen = choose(catalogue, only=only or (), at=at and at.replace(tzinfo=UTC), source=source)
-            return end(await Restore(client, store, options).run(chosen, json=json), json=json)
+            restoring = Restore(
+                client, store, options, trust=await load_trust(public_key), limits=archive_limits(settings())
+            )
+            return end(await restoring.run(chosen, json=json), json=json)
 
     with_client(work, server, json=json)
 
@@ -236,25 +255,33 @@ def check(
     read_data_subset: Annotated[
         str | None, typer.Option(metavar="PERCENT", help="Read so many of them, at random: 5%.")
     ] = None,
+    public_key: PublicKey = None,
     json: Json = False,
 ) -> None:
-    """Hold the archives that backup has kept against their records.
+    """Hold the archives that backup has kept against their records and their manifests.
 
-    Each has its size; those that are read have their digest and gzip's own checksum too.
+    Each has its size, and its manifest the digest and the signature; of those that are read, the bytes have
+    their digest, and the files those of the manifest. A Crossdock that signs is known from the first backup
+    of it on.
 
     Documents with --json: as those of backup; project is the file.
     """
+    from services.cli.configuration import settings
     from services.cli.fleet.check import Check
     from services.cli.fleet.places import open_place
     from services.cli.fleet.runner import end
+    from services.cli.known_keys import load_trust
     from services.cli.output import run
     from shared.catalogue.archives import read_catalogue
+    from shared.settings.archive_limits import archive_limits
 
     share = 1.0 if read_data else _share(read_data_subset)
 
     async def work() -> Result:
+        trust, limits = await load_trust(public_key), archive_limits(settings())
         async with open_place(place) as store:
-            return end(await Check(store, share=share).run(await read_catalogue(store), json=json), json=json)
+            check = Check(store, share=share, trust=trust, limits=limits)
+            return end(await check.run(await read_catalogue(store), json=json), json=json)
 
     run(work(), json=json)
 

@@ -27,12 +27,13 @@ async def _nothing() -> None:
 class Imported:
     """A project that was imported; ``sent`` is False where an earlier run had sent its archive.
 
-    ``missed`` says what of a selection refers to what was left out.
+    ``missed`` says what of a selection refers to what was left out. ``job`` is its number, None at a GitLab.
     """
 
     status: ImportStatusAnswer
     sent: bool
     missed: Sequence[str] = ()
+    job: int | None = None
 
 
 class Importing:
@@ -81,7 +82,7 @@ class Importing:
         scheduled = await self._client.import_again(read, request)
         status = await self._follow(scheduled.status, report, job=scheduled.job)
         missed = await find_missed(self._client, scheduled.job, self._selection)
-        return Imported(status, sent=True, missed=missed)
+        return Imported(status, sent=True, missed=missed, job=scheduled.job)
 
     async def find(self, target: str) -> ImportStatusAnswer | None:
         """Find a project with the state of its import; None for none."""

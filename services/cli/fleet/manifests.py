@@ -2,25 +2,71 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from services.cli.archive_check import DownloadCorrupted
 from services.cli.client import GitLabClient
-from services.cli.errors import RefusedByServer
+from services.cli.errors import JobFailed, RefusedByServer
 from services.cli.http import attempts, exchange, retry_if_transient
+from services.cli.known_keys import Trust
 from shared.catalogue.archives import ArchiveRecord, manifest_key, put, signature_key
+from shared.errors import ObjectMissing
+from shared.gitlab.layout import PROJECT, VERSION
+from shared.manifest.errors import ManifestInvalid
+from shared.manifest.format import BEGIN, BETWEEN, END, encode_files
+from shared.manifest.reader import ManifestReader
 from shared.storage.base import ObjectStore
+
+OF_EXPORT = (VERSION, PROJECT)
+"""Files that each export makes itself, so that they are no content."""
 
 _CHUNK = 256 * 1024
 _LONGEST_SIGNATURE = 64
+_LARGE = 16 * 1024 * 1024
+"""Bytes of a manifest of some 100,000 files."""
+
 _UNSIGNED = "signing_off"
 """The code of the answer of a Crossdock that has no key for signatures."""
 
 
-async def keep_manifest(client: GitLabClient, project: int, store: ObjectStore, archive: str) -> str:
-    """Keep the manifest of the newest export of a project beside its ``archive``; give its SHA-256 in hex.
+class ManifestDamaged(JobFailed):
+    """The manifest that is kept of an archive is not the one that its record names."""
+
+    code = "manifest_damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptManifest:
+    """The SHA-256 of a manifest, and its signature, None where the server does not sign."""
+
+    sha256: bytes
+    signature: bytes | None
+
+
+class ManifestPlaces:
+    """Lets one large manifest at a time be in memory, in some twice as many bytes as it has."""
+
+    def __init__(self) -> None:
+        self._large = asyncio.Lock()
+
+    @asynccontextmanager
+    async def hold(self, store: ObjectStore, record: ArchiveRecord) -> AsyncIterator[None]:
+        """Hold the manifest of an archive within the block: a small one beside others."""
+        size = 0
+        if record.manifest is not None:
+            with suppress(ObjectMissing):  # who reads it tells that
+                size = (await store.stat(manifest_key(record.file))).size
+        async with self._large if size > _LARGE else nullcontext():
+            yield
+
+
+async def keep_manifest(client: GitLabClient, project: int, store: ObjectStore, archive: str) -> KeptManifest:
+    """Keep the manifest of the newest export of a project beside its ``archive``, with its signature.
 
     Raises RefusedByServer, ServerUnreachable and DownloadCorrupted.
     """
@@ -32,10 +78,10 @@ async def keep_manifest(client: GitLabClient, project: int, store: ObjectStore, 
     signature = await _signature(client, f"{url}/signature")
     if signature is not None:
         await put(store, signature_key(archive), signature)
-    return digest
+    return KeptManifest(digest, signature)
 
 
-async def _keep(client: GitLabClient, url: str, store: ObjectStore, key: str) -> str:
+async def _keep(client: GitLabClient, url: str, store: ObjectStore, key: str) -> bytes:
     digest = hashlib.sha256()
     async with exchange(client.session, "GET", url) as response, store.create(key) as writer:
         async for chunk in response.content.iter_chunked(_CHUNK):
@@ -44,7 +90,7 @@ async def _keep(client: GitLabClient, url: str, store: ObjectStore, key: str) ->
         if response.headers.get("ETag", "").strip('"') != digest.hexdigest():
             raise DownloadCorrupted("the manifest is not what its ETag says")
         await writer.commit()
-    return digest.hexdigest()
+    return digest.digest()
 
 
 async def _signature(client: GitLabClient, url: str) -> bytes | None:
@@ -59,13 +105,62 @@ async def _signature(client: GitLabClient, url: str) -> bytes | None:
     return None
 
 
-async def check_manifest(store: ObjectStore, record: ArchiveRecord) -> None:
-    """Hold the manifest that is kept against its digest. Raises DownloadCorrupted and StorageError."""
+async def check_manifest(store: ObjectStore, record: ArchiveRecord, trust: Trust) -> None:
+    """Hold the manifest that is kept against its record and its signature.
+
+    Raises ManifestDamaged, SignatureWrong, PublicKeyInvalid and StorageError.
+    """
     if record.manifest is None:
+        trust.verify(record.source, time=record.time, manifest=None, signature=None)
         return
+    await _read(store, record, trust, None)
+
+
+async def load_manifest(
+    store: ObjectStore, record: ArchiveRecord, trust: Trust, *, most: int
+) -> ManifestReader | None:
+    """Do the same, and give the manifest, of at most ``most`` files; None where none is kept.
+
+    Raises ManifestInvalid besides.
+    """
+    if record.manifest is None:
+        trust.verify(record.source, time=record.time, manifest=None, signature=None)
+        return None
+    reader = ManifestReader(most=most)
+    await _read(store, record, trust, reader)
+    reader.close()
+    return reader
+
+
+async def _read(
+    store: ObjectStore, record: ArchiveRecord, trust: Trust, reader: ManifestReader | None
+) -> None:
+    """Read the manifest into ``reader``, whose files count once this has returned."""
     digest = hashlib.sha256()
-    async with aclosing(store.read(manifest_key(record.file))) as pieces:
-        async for piece in pieces:
-            digest.update(piece)
+    try:
+        async with aclosing(store.read(manifest_key(record.file))) as pieces:
+            async for piece in pieces:
+                digest.update(piece)
+                if reader is not None:
+                    reader.feed(piece)
+    except ObjectMissing:
+        raise ManifestDamaged("its manifest is gone") from None
+    except ManifestInvalid as error:
+        raise ManifestDamaged(f"its manifest is damaged: {error}") from None
     if digest.hexdigest() != record.manifest:
-        raise DownloadCorrupted(f"the SHA-256 of its manifest is {digest.hexdigest()}, not {record.manifest}")
+        raise ManifestDamaged(
+            f"its manifest is damaged: the SHA-256 is {digest.hexdigest()} instead of {record.manifest}"
+        )
+    signature = None if record.signature is None else bytes.fromhex(record.signature)
+    trust.verify(record.source, time=record.time, manifest=digest.digest(), signature=signature)
+
+
+def content_digest(manifest: ManifestReader) -> str:
+    """Give the digest of the content: of the manifest without what each export makes itself."""
+    digest, before = hashlib.sha256(BEGIN), b""
+    for file in manifest.files.values():
+        if file.name not in OF_EXPORT:
+            digest.update(before + encode_files([file]))
+            before = BETWEEN
+    digest.update(END)
+    return digest.hexdigest()

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from services.cli.archive_check import DownloadCorrupted
 from services.cli.client import GitLabClient
-from services.cli.errors import UsageError
-from services.cli.fleet.importing import Importing
+from services.cli.crossdock_api import JobClient
+from services.cli.errors import JobFailed, UsageError
+from services.cli.fleet.importing import Imported, Importing
+from services.cli.fleet.inspection import ArchiveInspection
+from services.cli.fleet.manifests import ManifestPlaces, content_digest, load_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
+from services.cli.known_keys import Trust
 from services.cli.relations import describe, require_selecting
+from shared.archive.limits import Limits
 from shared.catalogue.archives import ArchiveRecord, Catalogue
 from shared.gitlab.relation_selection import RelationSelection
+from shared.manifest.reader import ManifestReader
 from shared.storage.base import ObjectStore
+
+
+class RestoredOtherwise(JobFailed):
+    """The server has made other content of an archive than its manifest says."""
+
+    code = "restored_otherwise"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +90,21 @@ def _is_wanted(record: ArchiveRecord, only: Sequence[str], source: str | None) -
 
 
 class Restore:
-    """Restores archives of one place into one server."""
+    """Restores archives of one place into one server. ``trust`` says by whose keys manifests are verified."""
 
-    def __init__(self, client: GitLabClient, store: ObjectStore, options: RestoreOptions) -> None:
+    def __init__(
+        self,
+        client: GitLabClient,
+        store: ObjectStore,
+        options: RestoreOptions,
+        *,
+        trust: Trust,
+        limits: Limits,
+    ) -> None:
         self._store = store
+        self._trust = trust
+        self._limits = limits
+        self._places = ManifestPlaces()
         self._options = options
         self._client = client
         self._importing = Importing(
@@ -112,7 +133,8 @@ class Restore:
 
     async def _restore(self, record: ArchiveRecord, report: TaskReporter) -> Outcome:
         target = self._options.target(record)
-        imported = await self._importing.run(target, lambda: self._read(record, report), report)
+        async with self._places.hold(self._store, record):
+            imported = await self._import(record, target, report)
         if imported is None:
             return Outcome(project=target, state=State.SKIPPED, file=record.file, why="it is there")
         failed = len(imported.status.failed_relations)
@@ -129,16 +151,45 @@ class Restore:
             why="; ".join(told) or None,
         )
 
-    async def _read(self, record: ArchiveRecord, report: TaskReporter) -> AsyncGenerator[bytes, None]:
-        """Give the archive; its last piece only once the digest of all is right. Raises DownloadCorrupted."""
-        digest, held, done = hashlib.sha256(), b"", 0
+    async def _import(self, record: ArchiveRecord, target: str, report: TaskReporter) -> Imported | None:
+        manifest = await load_manifest(self._store, record, self._trust, most=self._limits.entries)
+        imported = await self._importing.run(target, lambda: self._read(record, manifest, report), report)
+        if imported is not None:
+            await self._compare(record, manifest, imported)
+        return imported
+
+    async def _read(
+        self, record: ArchiveRecord, manifest: ManifestReader | None, report: TaskReporter
+    ) -> AsyncGenerator[bytes, None]:
+        """Give the archive; its last piece only once all is known to be what was backed up.
+
+        Raises ArchiveDamaged and ArchiveReplaced: the request breaks off then, and nothing is imported.
+        """
+        inspection, held, done = ArchiveInspection(record, manifest, limits=self._limits), b"", 0
         async with aclosing(self._store.read(record.file)) as pieces:
             async for piece in pieces:
                 if held:
                     yield held
-                digest.update(piece)
+                await inspection.take(piece)
                 held, done = piece, done + len(piece)
                 report("uploading", done, record.bytes)
-        if digest.hexdigest() != record.sha256:
-            raise DownloadCorrupted(f"{record.file} is damaged: its SHA-256 is {digest.hexdigest()}")
+        inspection.end()
         yield held
+
+    async def _compare(
+        self, record: ArchiveRecord, manifest: ManifestReader | None, imported: Imported
+    ) -> None:
+        """Hold what a Crossdock has kept of an archive against its manifest. Raises RestoredOtherwise.
+
+        Lines that were left out, by the import or by choice, make other content, and are told anyway.
+        """
+        if manifest is None or imported.job is None or imported.status.failed_relations:
+            return
+        if self._options.relations is not None:
+            return
+        kept = (await JobClient(self._client).find(imported.job)).content_sha256
+        if kept is not None and kept != content_digest(manifest):
+            raise RestoredOtherwise(
+                f"what was imported is not what the manifest of {record.file} says: {kept} instead of "
+                f"{content_digest(manifest)}"
+            )

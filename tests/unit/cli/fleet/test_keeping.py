@@ -120,7 +120,7 @@ async def test_damage_is_found_by_size_and_by_what_is_read(
     capsys.readouterr()
     assert await run_beside(monkeypatch, "check", str(tmp_path), "--read-data-subset", "5%", "--json") == 1
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert told["failures"][0]["error_code"] == "download_corrupted"
+    assert told["failures"][0]["error_code"] == "archive_damaged"
     await put(store, whole.file, data[:-1])
     assert await run_beside(monkeypatch, "check", str(tmp_path)) == 1
     assert f"it has {len(data) - 1} bytes instead of {len(data)}" in capsys.readouterr().err

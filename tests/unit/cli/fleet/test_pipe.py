@@ -16,6 +16,8 @@ from services.cli.errors import RefusedByServer
 from services.cli.fleet.pipe import stream_archive
 from services.cli.fleet.restore import Restore, RestoreOptions
 from services.cli.fleet.selection import ProjectAnswer
+from services.cli.known_keys import Trust
+from shared.archive.limits import Limits
 from shared.catalogue.archives import ArchiveRecord, archive_key, put
 from shared.storage.filesystem import FilesystemStore
 from tests.support.gitlab_fleet import FleetGitLab
@@ -85,7 +87,8 @@ async def test_a_damaged_archive_that_is_kept_is_told_once_and_never_imported(tm
     script = Script(not_found, answer({"id": 1}), crossdock(), answer({"id": 1}, 201))
     async with script.client() as client:
         options = RestoreOptions(into="into", parallel=1, within=timedelta(minutes=1))
-        run = await Restore(client, store, options).run([record], json=False)
+        restore = Restore(client, store, options, trust=Trust(), limits=Limits())
+        run = await restore.run([record], json=False)
     [failure] = run.report.failures
-    assert failure.error_code == "download_corrupted"
+    assert failure.error_code == "archive_damaged"
     assert [each.target for each in script.asked if each.method == "POST"] == []
