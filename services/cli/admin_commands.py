@@ -58,6 +58,7 @@ class QueueName(Enum):
     GIT_IMPORT = "git_import"
     GITHUB_IMPORT = "github_import"
     PEER_IMPORT = "peer_import"
+    PEER_EXPORT = "peer_export"
     COMMANDS = "commands"
 
 

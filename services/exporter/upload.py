@@ -133,7 +133,7 @@ class Uploader:
     ) -> int:
         client = await self._connect()
         pieces = self._reader.read(archive, 0, archive.size)
-        async with aclosing(pieces), aclosing(_count(pieces, progress)) as body:
+        async with aclosing(pieces), aclosing(count_pieces(pieces, progress)) as body:
             answer = await client.send(
                 target.method, target.url, headers=headers, body=body, length=archive.size
             )
@@ -159,7 +159,9 @@ async def _kept(pool: Pool, archive: FinishedArchive) -> AsyncIterator[None]:
         yield
 
 
-async def _count(pieces: AsyncGenerator[bytes, None], progress: Progress) -> AsyncGenerator[bytes, None]:
+async def count_pieces(
+    pieces: AsyncGenerator[bytes, None], progress: Progress
+) -> AsyncGenerator[bytes, None]:
     """Yield the pieces, and count each once the next one is requested."""
     async for piece in pieces:
         yield piece

@@ -7,6 +7,8 @@ from functools import partial
 from services.exporter.archive_seal import ArchiveSeal
 from services.exporter.composer import ArchiveComposer
 from services.exporter.exporter import Exporter
+from services.exporter.peer_export import PeerExporter
+from services.exporter.project_planner import ProjectPlanner
 from services.exporter.upload import Uploader
 from services.process.ports import Ports
 from services.process.worker import Background, make_worker, serve_workers
@@ -16,13 +18,14 @@ from shared.jobs.opened_work import OpenedWork
 from shared.jobs.outbox import announce
 from shared.jobs.sealed_orders import OrderSealer
 from shared.outbound.policy import outbound_clients
+from shared.outbound.remote_imports import remote_import_policy
 from shared.settings.defaults import default_settings
 from shared.settings.environment import Settings
 from shared.settings.store import application_settings
 
 
 def make_exporters(ports: Ports, settings: Settings) -> list[Background]:
-    """Make the workers for exports and for uploads: neither takes the slots of the other.
+    """Make the workers for exports, for uploads and for what goes to peers: none takes the slots of another.
 
     The exporter does not open the address of an upload; it passes that on as it is sealed. Beside them, what
     reads archives for their SHA-256, where the settings want it.
@@ -38,10 +41,18 @@ def make_exporters(ports: Ports, settings: Settings) -> list[Background]:
         composer=ArchiveComposer(ports.pool, ports.store) if settings.export_redirect else None,
     )
     uploader = Uploader(ports.pool, reader, outbound_clients(ports.pool, settings))
-    opened = OpenedWork(uploader, OrderSealer(ports.sealer))
+    peers = PeerExporter(
+        ports.pool,
+        ProjectPlanner(ports.pool, ports.store, ports.blocks),
+        reader,
+        remote=remote_import_policy(settings),
+        defaults=default_settings(settings),
+    )
+    sealer = OrderSealer(ports.sealer)
     return [
         make_worker(ports, settings, JobKind.EXPORT, seal.watch(exporter)),
-        make_worker(ports, settings, JobKind.UPLOAD, seal.watch(opened)),
+        make_worker(ports, settings, JobKind.UPLOAD, seal.watch(OpenedWork(uploader, sealer))),
+        make_worker(ports, settings, JobKind.PEER_EXPORT, seal.watch(OpenedWork(peers, sealer))),
         *([seal] if settings.export_seal else []),
     ]
 

@@ -23,7 +23,7 @@ from shared.jobs.traced_work import TracedWork
 from shared.jobs.worker import Work, Worker, WorkerLimits
 from shared.settings.environment import Settings
 
-_OF_EXPORTS = (JobKind.EXPORT, JobKind.UPLOAD)
+_OF_EXPORTS = (JobKind.EXPORT, JobKind.UPLOAD, JobKind.PEER_EXPORT)
 
 
 class Background(Protocol):
@@ -57,7 +57,7 @@ def worker_limits(settings: Settings, kind: JobKind) -> WorkerLimits:
 def _slots(settings: Settings, kind: JobKind) -> int:
     """Return how many jobs of a kind a process does at once."""
     match kind:
-        case JobKind.UPLOAD:
+        case JobKind.UPLOAD | JobKind.PEER_EXPORT:
             return settings.upload_concurrency
         case JobKind.REMOTE_IMPORT | JobKind.GIT_IMPORT | JobKind.GITHUB_IMPORT | JobKind.PEER_IMPORT:
             return settings.remote_import_concurrency

@@ -1,4 +1,4 @@
--- Version 10, for migration 90 and newer.
+-- Version 11, for migration 90 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -218,7 +218,7 @@ $$;
 -- The kind that users are told, as JobKind.shown has it.
 CREATE OR REPLACE FUNCTION shown_kind(kind text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN kind IN ('remote_import', 'small_import', 'git_import', 'github_import', 'peer_import')
-                THEN 'import' ELSE kind END
+                THEN 'import' WHEN kind = 'peer_export' THEN 'upload' ELSE kind END
 $$;
 
 -- A job tells of its progress once in five seconds at most.

@@ -204,7 +204,7 @@ CREATE TABLE segments (
 );
 
 
--- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0079_overwrites_left, 0083_git_imports, 0084_github_imports, 0095_peer_imports, 0096_schedules
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0079_overwrites_left, 0083_git_imports, 0084_github_imports, 0095_peer_imports, 0096_schedules, 0097_peer_exports
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     kind             text NOT NULL,
@@ -235,7 +235,7 @@ CREATE TABLE jobs (
     CONSTRAINT jobs_pkey PRIMARY KEY (id),
     CONSTRAINT jobs_check CHECK ((state = 'running') = (lease_expires_at IS NOT NULL)),
     CONSTRAINT jobs_check1 CHECK ((state IN ('finished', 'failed', 'canceled')) = (finished_at IS NOT NULL)),
-    CONSTRAINT jobs_kind_check CHECK (kind IN ('import', 'export', 'relation_import', 'upload', 'remote_import', 'small_import', 'git_import', 'github_import', 'peer_import', 'backup')),
+    CONSTRAINT jobs_kind_check CHECK (kind IN ('import', 'export', 'relation_import', 'upload', 'remote_import', 'small_import', 'git_import', 'github_import', 'peer_import', 'backup', 'peer_export')),
     CONSTRAINT jobs_state_check CHECK (state IN ('queued', 'running', 'finished', 'failed', 'canceled')),
     CONSTRAINT jobs_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id) ON DELETE SET NULL,
     CONSTRAINT jobs_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES jobs(id) ON DELETE SET NULL,
@@ -729,7 +729,7 @@ CREATE TABLE destinations (
 CREATE UNIQUE INDEX destinations_name ON destinations (user_id, lower(name));
 
 
--- 0095_peer_imports
+-- 0095_peer_imports, 0097_peer_exports
 CREATE TABLE peer_transfers (
     job_id    bigint NOT NULL,
     begun_at  timestamptz NOT NULL DEFAULT now(),
@@ -737,6 +737,7 @@ CREATE TABLE peer_transfers (
     asked_at  timestamptz,
     asks      integer NOT NULL DEFAULT 0,
     remote_id bigint,
+    size      bigint NOT NULL DEFAULT 0,
     CONSTRAINT peer_transfers_pkey PRIMARY KEY (job_id),
     CONSTRAINT peer_transfers_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE
 );

@@ -19,7 +19,8 @@ class JobKind(Enum):
 
     The archive of a remote import comes from a server elsewhere. That of a small one has few bytes, and does
     not wait behind large ones. A git import has no archive, but a repository elsewhere; a GitHub import has
-    all that GitHub has of a repository. A peer import has another GitLab or Crossdock make its archive.
+    all that GitHub has of a repository. A peer import has another GitLab or Crossdock make its archive, and a
+    peer export sends one there.
     """
 
     IMPORT = "import"
@@ -31,11 +32,13 @@ class JobKind(Enum):
     GIT_IMPORT = "git_import"
     GITHUB_IMPORT = "github_import"
     PEER_IMPORT = "peer_import"
+    PEER_EXPORT = "peer_export"
 
     @property
     def shown(self) -> str:
-        """The kind that users are told: an import is one whatever its archive."""
-        name: str = (JobKind.IMPORT if self in IMPORTS else self).value
+        """The kind that users are told: an import whatever its archive, an upload wherever that goes."""
+        kind = JobKind.IMPORT if self in IMPORTS else JobKind.UPLOAD if self is JobKind.PEER_EXPORT else self
+        name: str = kind.value
         return name
 
 
@@ -204,12 +207,31 @@ class UploadOrder:
     upload: UploadTarget | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerExportOrder:
+    """The order to send the project to a peer, which imports it as ``path`` in ``namespace``.
+
+    Without a namespace that is the one of the token's user. ``upload`` is where the API is, with the token,
+    as ``shared/remote/api_address.py`` writes it; it is None once it is forgotten. ``api`` is the same
+    without the token.
+    """
+
+    path: str
+    namespace: str | None = None
+    overwrite: bool = False
+    selection: RelationSelection | None = None
+    api: str = ""
+    upload: UploadTarget | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class UnknownOrder:
     """The order of a job of an unknown kind, which is not read."""
 
 
-JobOrder: TypeAlias = ImportOrder | ExportOrder | RelationImportOrder | UploadOrder | UnknownOrder
+JobOrder: TypeAlias = (
+    ImportOrder | ExportOrder | RelationImportOrder | UploadOrder | PeerExportOrder | UnknownOrder
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

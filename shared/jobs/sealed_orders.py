@@ -15,6 +15,7 @@ from shared.jobs.models import (
     ImportOrder,
     Job,
     JobOrder,
+    PeerExportOrder,
     RelationImportOrder,
     UnknownOrder,
     UploadOrder,
@@ -70,7 +71,7 @@ def _change_address(order: JobOrder, change: Callable[[str, str], str]) -> JobOr
         case ImportOrder():
             source = order.source
             return replace(order, source=source and replace(source, url=change("source", source.url)))
-        case ExportOrder() | UploadOrder():
+        case ExportOrder() | UploadOrder() | PeerExportOrder():
             upload = order.upload
             return replace(order, upload=upload and replace(upload, url=change("upload", upload.url)))
         case RelationImportOrder() | UnknownOrder():

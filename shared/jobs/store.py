@@ -24,6 +24,7 @@ from shared.jobs.models import (
     JobState,
     Lease,
     Outcome,
+    PeerExportOrder,
     RelationImportOrder,
     SourceForm,
     UnknownKind,
@@ -43,6 +44,7 @@ _ORDERS: dict[JobKind, type[JobOrder]] = {
     JobKind.GIT_IMPORT: ImportOrder,
     JobKind.GITHUB_IMPORT: ImportOrder,
     JobKind.PEER_IMPORT: ImportOrder,
+    JobKind.PEER_EXPORT: PeerExportOrder,
 }
 _KINDS_BY_NAME = {kind.value: kind for kind in JobKind}
 _KINDS_BY_FORM = {
@@ -130,6 +132,8 @@ def kind_of(order: JobOrder) -> JobKind:
             return JobKind.RELATION_IMPORT
         case UploadOrder():
             return JobKind.UPLOAD
+        case PeerExportOrder():
+            return JobKind.PEER_EXPORT
         case UnknownOrder():
             raise TypeError(order)
         case _:

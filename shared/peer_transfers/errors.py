@@ -30,6 +30,24 @@ class PeerOverdue(RemoteError):
         super().__init__(url, f"has not come to an end within {limit / timedelta(hours=1):g} hours")
 
 
+class PeerPathTaken(RemoteError):
+    """The peer has a project at the path to which one is sent, and it is not to be overwritten."""
+
+    code = "peer_path_taken"
+
+    def __init__(self, url: URL, path: str) -> None:
+        super().__init__(url, f"has a project {path} already, and the order does not say to overwrite it")
+
+
+class PeerImportFailed(RemoteError):
+    """The import at the peer did not come to a good end; the message has what the peer says."""
+
+    code = "peer_import_failed"
+
+    def __init__(self, url: URL, status: str, reason: str) -> None:
+        super().__init__(url, f"has not imported the project, its import is {status}: {reason}")
+
+
 class PeerExportFailed(RemoteError):
     """The peer could not export the project, or lost the archive, each time that it was asked to."""
 

@@ -11,7 +11,7 @@ from shared.jobs.models import Lease
 
 _HELD = """WITH held AS (
     SELECT id FROM jobs WHERE id = $1 AND lease = $2 AND state = 'running' FOR NO KEY UPDATE)"""
-_READ = "RETURNING begun_at, heard_at, asked_at, asks, remote_id, now() AS now"
+_READ = "RETURNING begun_at, heard_at, asked_at, asks, remote_id, size, now() AS now"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,8 @@ class Transfer:
     """What the row of a job says, and ``now``, by the database's clock.
 
     The peer has last answered at ``heard_at``. It was asked for an export ``asks`` times, the last time at
-    ``asked_at``, which is None where it is to be asked anew. ``remote_id`` is the project that it makes.
+    ``asked_at``, which is None where it is to be asked anew. Of what goes there, an archive of ``size`` bytes
+    was sent at ``asked_at``, and ``remote_id`` is the project that the peer makes of it.
     """
 
     begun_at: datetime
@@ -27,6 +28,7 @@ class Transfer:
     asked_at: datetime | None
     asks: int
     remote_id: int | None
+    size: int
     now: datetime
 
     @property
@@ -66,11 +68,21 @@ class Transfers:
         """Note that the peer has no export any more, and is to be asked anew."""
         return await self._change("heard_at = now(), asked_at = NULL")
 
-    async def _change(self, change: str) -> Transfer:
-        return await self._write(f"UPDATE peer_transfers t SET {change} FROM held WHERE t.job_id = held.id")  # noqa: S608  # fixed texts
+    async def send(self, size: int) -> Transfer:
+        """Note that an archive of ``size`` bytes is sent now."""
+        return await self._change("heard_at = now(), asked_at = now(), asks = asks + 1, size = $3", size)
 
-    async def _write(self, statement: str) -> Transfer:
-        row = await self._db.fetchrow(f"{_HELD} {statement} {_READ}", self._lease.job_id, self._lease.token)
+    async def arrive(self, remote_id: int) -> Transfer:
+        """Note that the peer has the archive, and makes this project of it."""
+        return await self._change("heard_at = now(), remote_id = $3", remote_id)
+
+    async def _change(self, change: str, *values: int) -> Transfer:
+        statement = f"UPDATE peer_transfers t SET {change} FROM held WHERE t.job_id = held.id"  # noqa: S608  # fixed texts
+        return await self._write(statement, *values)
+
+    async def _write(self, statement: str, *values: int) -> Transfer:
+        lease = self._lease
+        row = await self._db.fetchrow(f"{_HELD} {statement} {_READ}", lease.job_id, lease.token, *values)
         if row is None:
             raise LeaseLost(self._lease.job_id)
         return Transfer(**row)

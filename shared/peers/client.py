@@ -13,7 +13,7 @@ from yarl import URL
 from shared.peers.answers import PeerExport, PeerImport, PeerProject, PeerToken, PeerUser, PeerVersion
 from shared.peers.errors import PeerListTooLong, PeerRecordMissing, PeerTokenRefused
 from shared.peers.import_form import ImportForm
-from shared.peers.statuses import check_status, decode, refusal
+from shared.peers.statuses import check_status, decode, refusal, shown
 from shared.remote.api_address import ApiAddress
 from shared.remote.client import RemoteClient
 from shared.remote.document import RemoteDocument
@@ -137,6 +137,10 @@ class PeerClient:
     async def import_(self, reference: int | str) -> PeerImport:
         """Give the status of the newest import of a project."""
         return await self._get(f"/projects/{_part(reference)}/import", PeerImport)
+
+    def shown(self, text: str) -> str:
+        """Give a text of the peer as it may be shown: one line, 300 characters at most, without the token."""
+        return shown(text, self._api, token=self._token)
 
     @property
     def _secrets(self) -> dict[str, str]:

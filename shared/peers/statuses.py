@@ -74,7 +74,7 @@ def reason_of(body: bytes, url: URL, *, token: str) -> str:
 
 def shown(text: str, url: URL, *, token: str) -> str:
     """Give a text of the peer in one line, at most 300 characters, without the token and addresses."""
-    masked = mask_text(text.replace(token, "*****"), url)
+    masked = mask_text(text.replace(token, "*****"), url.origin())  # words of the path are GitLab's
     printable = "".join(each if each.isprintable() else " " for each in masked)
     return " ".join(printable.split())[:LONGEST_REASON]
 

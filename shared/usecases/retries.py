@@ -16,6 +16,7 @@ from shared.jobs.models import (
     JobKind,
     JobOrder,
     JobState,
+    PeerExportOrder,
     RelationImportOrder,
     UnknownOrder,
     UploadOrder,
@@ -84,6 +85,8 @@ class Retries:
             case ImportOrder() | RelationImportOrder():
                 await self._imports.admit(actor, counts=counts, source=_source_of(job))
                 return await self._import(actor, job, project, origin=origin)
+            case PeerExportOrder():
+                return await self._peer_export(actor, job, project, origin=origin, counts=counts)
             case UnknownOrder():
                 raise NotRetriable(_UNKNOWN)
             case order:
@@ -114,6 +117,15 @@ class Retries:
         if again is None:
             raise RetryGone(_EXPORT_GONE)
         return again.job
+
+    async def _peer_export(
+        self, actor: User, job: Job, project: Project, *, origin: JobOrigin, counts: bool
+    ) -> Job:
+        exportable = ExportableProject(project, actor, await self._exports.require_enabled())
+        if counts:
+            await self._exports.count(exportable)
+        async with transaction(self._pool) as db:
+            return await self._queue.enqueue(db, job.order, project=project, user=actor, origin=origin)
 
     async def _import(self, actor: User, job: Job, project: Project, *, origin: JobOrigin) -> Job:
         async with transaction(self._pool) as db:

@@ -15,6 +15,8 @@ from typing import Any
 
 from services.exporter.composer import ArchiveComposer
 from services.exporter.exporter import Exporter
+from services.exporter.peer_export import PeerExporter
+from services.exporter.project_planner import ProjectPlanner
 from services.exporter.upload import Uploader
 from services.importer.importer import Importer
 from services.importer.relation_importer import RelationImporter
@@ -171,6 +173,17 @@ class Dock:
     def uploader(self) -> Uploader:
         """An uploader with the settings as they are now."""
         return Uploader(self.pool, ArchiveReader(self.pool, self.blocks), self._connect)
+
+    @property
+    def peer_exporter(self) -> PeerExporter:
+        """What sends projects to peers, with the settings as they are now."""
+        return PeerExporter(
+            self.pool,
+            ProjectPlanner(self.pool, self.store, self.blocks),
+            ArchiveReader(self.pool, self.blocks),
+            remote=self.remote,
+            defaults=self.settings,
+        )
 
     async def _wake_nobody(self, job: Job) -> None:
         """The tests claim each job themselves."""

@@ -6,15 +6,20 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 import pytest
+from yarl import URL
 
-from shared.jobs.models import JobKind
+from shared.jobs import store as jobs
+from shared.jobs.models import JobKind, PeerExportOrder, UploadTarget
+from shared.jobs.sealed_orders import OrderSealer
 from shared.peers.client import PeerClient, api_of
 from shared.peers.errors import PeerLimited, PeerRefused, PeerTokenRefused
 from shared.remote.addresses import Policy
 from shared.remote.api_address import ApiAddress
 from tests.support.api import Api, running_api
+from tests.support.jobs import claimed
 from tests.support.projects import project
 from tests.support.remote import client_of
+from tests.support.sealing import opened, sealer
 
 LOCAL = Policy(schemes=("http",), allow_local=True)
 ARCHIVE = project()
@@ -75,6 +80,24 @@ async def test_the_limit_of_imports_says_when_the_next_is_taken(peer: PeerClient
     with pytest.raises(PeerLimited) as caught:
         await peer.start_import({"path": "two"}, pieces(ARCHIVE), size=len(ARCHIVE))
     assert 1 <= (caught.value.wait or 0) <= 60
+
+
+async def test_a_project_that_was_not_sent_to_a_peer_is_sent_by_a_retry(api: Api) -> None:
+    """The address that is sealed in the row of the failed job is in that of the new one, sealed as well."""
+    bob = await api.user("bob")
+    project_id = (await api.project(bob)).id
+    target = UploadTarget(url=ApiAddress(URL("https://gitlab.test/api/v4"), "glpat-x").write())
+    order = PeerExportOrder(path="one", namespace="vault", upload=target)
+    sealed = OrderSealer(sealer()).seal(order, project_id=project_id)
+    job = await jobs.enqueue(
+        api.pool, sealed, project_id=project_id, user_id=bob.id, correlation_id="c", max_attempts=1
+    )
+    await jobs.fail(api.pool, await claimed(api.pool, job), error="no", code="peer_refused")
+    answer = await api.call("POST", f"/api/crossdock/v1/jobs/{job.id}/retry", by="bob")
+    assert (answer.status, answer.body["kind"]) == (201, "upload")
+    again = await jobs.find(api.pool, answer.body["id"])
+    assert again is not None
+    assert (again.kind, opened(again)) == (JobKind.PEER_EXPORT, order)
 
 
 async def test_an_unknown_token_is_refused(api: Api) -> None:

@@ -27,6 +27,7 @@ from shared.jobs.models import (
     JobOrder,
     Lease,
     Outcome,
+    PeerExportOrder,
     RelationImportOrder,
     RemoteSource,
     SourceForm,
@@ -54,6 +55,7 @@ ORDERS: dict[JobKind, JobOrder] = {
     JobKind.SMALL_IMPORT: ImportOrder(),
     JobKind.GIT_IMPORT: ImportOrder(source=RemoteSource(url="sealed", form=SourceForm.GIT)),
     JobKind.GITHUB_IMPORT: ImportOrder(source=RemoteSource(url="sealed", form=SourceForm.GITHUB)),
+    JobKind.PEER_EXPORT: PeerExportOrder(path="one"),
     JobKind.PEER_IMPORT: ImportOrder(source=RemoteSource(url="sealed", form=SourceForm.PEER)),
 }
 UPLOAD = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
