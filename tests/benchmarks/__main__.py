@@ -19,6 +19,7 @@ from tests.benchmarks.measures import (
     codec,
     download,
     files,
+    fleet,
     github,
     idle,
     index,
@@ -52,6 +53,7 @@ _SHORT: dict[str, Measure] = {
 _LONG: dict[str, Measure] = {
     "workers": workers.measure,
     "index": index.measure,
+    "fleet": fleet.measure,
     "github": github.measure,
     "repository": repository.measure,
     "codec": codec.measure,

@@ -20,6 +20,7 @@ class Options:
     pairs: int = 2
     files: int = 10_000
     jobs: int = 60
+    projects: int = 500
     seconds: float = 8
     entries: int = 1_000_000
     gib: int = 100
@@ -59,6 +60,7 @@ def _parser(known: dict[str, bool]) -> argparse.ArgumentParser:
     add("--pairs", type=int, help="how often ours and theirs are measured, in turn (2)")
     add("--files", type=int, help="small files in an archive (10000)")
     add("--jobs", type=int, help="tiny jobs (60)")
+    add("--projects", type=int, help="projects of a fleet (500)")
     add("--seconds", type=float, help="how long rates are measured (8)")
     add("--entries", type=int, help="entries of a simulated index (1000000)")
     add("--gib", type=int, help="GiB of a simulated project (100)")
