@@ -93,7 +93,7 @@ def read_known_keys() -> dict[str, KnownSource]:
     try:
         with path.open("rb") as file:
             return msgspec.json.decode(file.read(_LONGEST_FILE), type=dict[str, KnownSource])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, msgspec.MsgspecError) as error:
         raise UsageError(f"cannot read {path}: {error}") from None
@@ -108,8 +108,7 @@ async def meet_server(client: GitLabClient, source: str, *, now: datetime) -> by
     found, all_known = await _fetch_keys(client), read_known_keys()
     known = all_known.get(source)
     if known is None and found is not None:
-        say(f"The keys by which {source} signs are kept in {known_keys_path()}")
-        _write({**all_known, source: KnownSource(now, found.decode())})
+        _keep_at_first_use({**all_known, source: KnownSource(now, found.decode())}, source)
     if known is None or (found is not None and found.decode() == known.keys):
         return found
     if found is None or not set(split_keys(found)) & set(split_keys(known.keys.encode())):
@@ -117,6 +116,16 @@ async def meet_server(client: GitLabClient, source: str, *, now: datetime) -> by
         raise SigningKeyChanged(f"{source} {what}; if that is meant, take it out of {known_keys_path()}")
     _write({**all_known, source: KnownSource(known.since, found.decode())})
     return found
+
+
+def _keep_at_first_use(known: Mapping[str, KnownSource], source: str) -> None:
+    """Keep the keys of one more server. Where the file cannot be written, nothing is known of it later."""
+    try:
+        _write(known)
+    except UsageError as error:
+        say(f"The keys by which {source} signs are not kept: {error}")
+    else:
+        say(f"The keys by which {source} signs are kept in {known_keys_path()}")
 
 
 async def _fetch_keys(client: GitLabClient) -> bytes | None:

@@ -213,6 +213,14 @@ async def test_a_key_that_comes_beside_a_known_one_is_known_from_then_on(kept: K
     assert (await kept.back_up()).failed == 0
 
 
+async def test_keys_that_cannot_be_kept_do_not_stop_a_backup(kept: Kept) -> None:
+    known_keys_path().unlink()
+    (kept.place / "file").touch()
+    kept.monkeypatch.setenv("CROSSDOCK_CONFIG", str(kept.place / "file" / "config.toml"))
+    assert (await kept.back_up()).failed == 0
+    assert "are not kept: cannot write" in kept.capsys.readouterr().err
+
+
 async def test_a_manifest_that_another_has_signed_is_not_taken(kept: Kept) -> None:
     kept.gitlab.forger = signer(OTHER_KEY)
     report = await kept.back_up()
