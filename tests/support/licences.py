@@ -42,8 +42,16 @@ def licence_of(package: Distribution) -> str:
     if expression := metadata["License-Expression"]:
         return str(expression)
     found = [match[1] for each in metadata.get_all("Classifier", []) if (match := _CLASSIFIER.match(each))]
-    words = str(metadata["License"] or "").strip().partition("\n")[0]
+    words = str(metadata["License"] or "").strip().partition("\n")[0] or _title(package)
     return " / ".join(found) or words or "not declared"
+
+
+def _title(package: Distribution) -> str:
+    """Give the first line of the file that a package declares its licence to be."""
+    for name in package.metadata.get_all("License-File", []):
+        if text := package.read_text(f"licenses/{name}"):
+            return text.strip().partition("\n")[0]
+    return ""
 
 
 if __name__ == "__main__":
