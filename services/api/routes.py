@@ -16,6 +16,7 @@ from services.api.crossdock import (
     jobs,
     limits,
     manifests,
+    peer_transfers,
     people,
     quarantine,
     schedules,
@@ -136,6 +137,8 @@ def _destination_routes(above: str) -> list[Route]:
         _route("PUT", f"{above}/:destination_id", destinations.update),
         _route("DELETE", f"{above}/:destination_id", destinations.delete),
         _route("POST", f"{above}/:destination_id/test", destinations.test),
+        _route("POST", f"{above}/:destination_id/import", peer_transfers.fetch),
+        _route("POST", f"{above}/:destination_id/export", peer_transfers.send),
     ]
 
 

@@ -43,6 +43,7 @@ from shared.usecases.job_queue import JobQueue
 from shared.usecases.jobs import Jobs
 from shared.usecases.manifests import Manifests
 from shared.usecases.members import Members, SourceKind
+from shared.usecases.peer_transfers import PeerTransfers
 from shared.usecases.people import People
 from shared.usecases.projects import Projects
 from shared.usecases.push_content import PushContent, PushRules
@@ -124,6 +125,7 @@ class UseCases:
     imports: Imports
     jobs: Jobs
     manifests: Manifests
+    peer_transfers: PeerTransfers
     people: People
     project_members: Members
     projects: Projects
@@ -187,6 +189,14 @@ def make_use_cases(  # the ports, and what they are configured with
         imports=imports,
         jobs=jobs,
         manifests=Manifests(pool, exports, signer=config.signer),
+        peer_transfers=PeerTransfers(
+            pool,
+            queue,
+            imports=imports,
+            exports=exports,
+            servers=PeerServers(config.outbound, settings.current),
+            sealer=sealer,
+        ),
         people=People(pool, store, limits=_pass_limits(config, places)),
         project_members=Members(pool, SourceKind.PROJECT),
         projects=Projects(pool, repositories=repositories),

@@ -453,6 +453,30 @@ class PeopleMapMissing(Missing):
         super().__init__("There is no map of people")
 
 
+class DestinationNotPeer(Unprocessable):
+    """The destination is a bucket: projects are fetched from, and sent to, a GitLab or a Crossdock."""
+
+    code = "destination_not_peer"
+
+    def __init__(self) -> None:
+        super().__init__("the destination is no GitLab and no Crossdock")
+
+
+class PeerRequestFailed(Unprocessable):
+    """The GitLab or Crossdock of the destination did not do what it was asked; the message has its words."""
+
+    code = "peer_request_failed"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the destination does not work: {reason}")
+
+
+class PeerBusy(TooMany):
+    """The GitLab or Crossdock of the destination takes no more requests for a while."""
+
+    code = "peer_busy"
+
+
 class DestinationFailed(Unprocessable):
     """The destination does not take or give back a small object; the message has what its server said."""
 

@@ -17,7 +17,7 @@ from shared.database.pool import Connection, Database, Pool
 from shared.database.transactions import transaction
 from shared.gitlab.relation_selection import RelationSelection
 from shared.jobs.failed_relations import FailedRelation
-from shared.jobs.models import GitHubOrder, ImportOrder, Job, RemoteSource
+from shared.jobs.models import GitHubOrder, ImportOrder, Job, PeerOrder, RemoteSource
 from shared.people.people_map import PeopleMap
 from shared.projects import people_maps, store
 from shared.projects.models import Project
@@ -67,12 +67,14 @@ class ImportRequest:
 class Archive:
     """The archive of an import: an object in our object storage, or a remote source. One of both is set.
 
-    ``github`` says which repository it is, where the source is a GitHub.
+    ``github`` says which repository it is, where the source is a GitHub, and ``peer`` which project, where it
+    is a peer.
     """
 
     object_id: int | None = None
     source: RemoteSource | None = None
     github: GitHubOrder | None = None
+    peer: PeerOrder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +218,7 @@ class Imports:
             replaces=to.replaces.full_path if to.replaces else None,
             source=archive.source,
             github=archive.github,
+            peer=archive.peer,
             import_members=request.import_members,
             selection=request.selection,
         )

@@ -121,13 +121,18 @@ def _peer_settings(reader: ParameterReader) -> dict[str, object]:
     if (url := reader.text("url")) is not None:
         found["url"] = _web_address(reader, "url", url)
     if "namespace" in reader.given:
-        namespace = (reader.text("namespace") or "").strip("/") or None
-        if namespace is not None and not _FULL_PATH.fullmatch(namespace):
-            reader.problem("namespace", "is no full path of a group")
-        found["namespace"] = namespace
+        found["namespace"] = read_namespace(reader)
     if (overwrite := reader.boolean("overwrite")) is not None:
         found["overwrite"] = overwrite
     return found
+
+
+def read_namespace(reader: ParameterReader) -> str | None:
+    """Read the full path of a group at a peer; None for none."""
+    namespace = (reader.text("namespace") or "").strip("/") or None
+    if namespace is not None and not _FULL_PATH.fullmatch(namespace):
+        reader.problem("namespace", "is no full path of a group")
+    return namespace
 
 
 def _web_address(reader: ParameterReader, name: str, text: str) -> str:

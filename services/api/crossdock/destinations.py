@@ -9,12 +9,13 @@ from aiohttp import web
 from services.api.crossdock import destination_fields
 from services.api.crossdock.cursors import cursor_page_of, split_page
 from services.api.http.bodies import parameters
-from services.api.http.caller import find_caller
+from services.api.http.caller import find_caller, require_caller
 from services.api.http.parameters import integer
 from services.api.http.responses import external_url, json_response, timestamp
 from services.api.use_cases import use_cases
 from shared.destinations.models import Destination
 from shared.destinations.peers import PeerIdentity
+from shared.errors import Denied
 
 
 async def index(request: web.Request) -> web.Response:
@@ -68,6 +69,17 @@ async def test(request: web.Request) -> web.Response:
 async def _destination(request: web.Request) -> Destination:
     number = integer(request.match_info["destination_id"]) or 0
     return await use_cases(request).destinations.show(find_caller(request), number)
+
+
+async def find_own(request: web.Request) -> Destination:
+    """Return the destination of the address, whose user the caller is: a token is that user's own.
+
+    Raises NotFound and Denied.
+    """
+    destination = await _destination(request)
+    if destination.user_id != require_caller(request).id:
+        raise Denied
+    return destination
 
 
 def destination_entity(destination: Destination) -> dict[str, object]:

@@ -75,6 +75,11 @@ async def retry(request: web.Request) -> web.Response:
     """POST /api/crossdock/v1/jobs/:id/retry: responds with the new job."""
     caller, job_id = find_caller(request), integer(request.match_info["id"])
     made = await use_cases(request).jobs.retry(caller, job_id, origin=origin_of(request))
+    return answer_made(request, made)
+
+
+def answer_made(request: web.Request, made: ReportedJob) -> web.Response:
+    """Answer with a job that was made."""
     return _answer(request, made, status=201, headers=job_header(made.report.job))
 
 

@@ -13,10 +13,12 @@ from shared.accounts.models import User
 from shared.destinations import store
 from shared.destinations.models import PeerCredentials
 from shared.destinations.sealed_credentials import CredentialSealer
+from shared.jobs import store as jobs
+from shared.jobs.models import ImportOrder, PeerExportOrder, PeerOrder, RemoteSource, SourceForm
 from shared.outbound.remote_imports import RemoteImportPolicy
 from tests.support.api import Answer, Api, running_api
 from tests.support.peers import ADDRESS, TOKEN, PeerGitLab
-from tests.support.sealing import sealer
+from tests.support.sealing import opened, sealer
 from tests.support.secrets import columns_with
 
 HERE = "/api/crossdock/v1/destinations"
@@ -117,6 +119,93 @@ async def test_a_peer_of_the_other_kind_is_told(api: Api, ann: User, gitlab: Pee
 async def test_a_peer_that_does_not_answer_is_told(api: Api, ann: User) -> None:
     answer = await asked(api, f"http://{ADDRESS}:1")
     assert (answer.status, "cannot be reached" in refusal(answer)["detail"]) == (422, True)
+
+
+async def test_a_project_of_a_peer_is_imported_by_a_job(api: Api, ann: User, gitlab: PeerGitLab) -> None:
+    number = (await made(api, gitlab.url)).body["id"]
+    here = f"{HERE}/{number}/import"
+    answer = await api.call("POST", here, by="ann", json={"project": "acme/one", "namespace": "ann"})
+    assert (answer.status, answer.body["kind"], answer.body["state"]) == (201, "import", "queued")
+    job = await jobs.find(api.pool, answer.body["id"])
+    assert job is not None
+    order = opened(job)
+    assert isinstance(order, ImportOrder)
+    assert order.source == RemoteSource(url=gitlab.address.write(), form=SourceForm.PEER)
+    assert order.peer == PeerOrder(full_path="acme/one", project_id=1, api=f"{gitlab.url}/api/v4")
+    assert await columns_with(api.pool, TOKEN) == []
+    assert (await api.get("/projects/ann%2Fone/import", by="ann")).body["import_status"] == "scheduled"
+
+
+async def test_a_project_is_sent_to_a_peer_by_a_job(api: Api, ann: User, gitlab: PeerGitLab) -> None:
+    project = await api.project(ann)
+    number = (await made(api, gitlab.url, namespace="vault")).body["id"]
+    here = f"{HERE}/{number}/export"
+    answer = await api.call("POST", here, by="ann", json={"project": project.id, "overwrite": True})
+    assert (answer.status, answer.body["kind"], answer.body["state"]) == (201, "upload", "queued")
+    job = await jobs.find(api.pool, answer.body["id"])
+    assert job is not None
+    order = opened(job)
+    assert isinstance(order, PeerExportOrder)
+    assert (order.path, order.namespace, order.overwrite) == ("project", "vault", True)
+    assert await columns_with(api.pool, TOKEN) == []
+
+
+async def test_what_a_peer_refuses_is_told_before_there_is_a_job(
+    api: Api, ann: User, gitlab: PeerGitLab
+) -> None:
+    here = f"{HERE}/{(await made(api, gitlab.url)).body['id']}/import"
+    missing = await api.call("POST", here, by="ann", json={"project": "acme/none"})
+    assert (missing.status, refusal(missing)["code"]) == (422, "peer_request_failed")
+    assert "404 Project Not Found" in refusal(missing)["detail"]
+    gitlab.fail("GET /projects/.*", 429, headers={"Retry-After": "17"})
+    busy = await api.call("POST", here, by="ann", json={"project": "acme/one"})
+    assert (busy.status, refusal(busy)["code"], busy.headers["Retry-After"]) == (429, "peer_busy", "17")
+    assert await api.pool.fetchval("SELECT count(*) FROM jobs") == 0
+
+
+async def test_nobody_uses_the_token_of_another(api: Api, ann: User, gitlab: PeerGitLab) -> None:
+    await api.user("bob")
+    await api.user("root", is_admin=True)
+    here = f"{HERE}/{(await made(api, gitlab.url)).body['id']}"
+    for verb in ("import", "export"):
+        asked_by = {
+            by: await api.call("POST", f"{here}/{verb}", by=by, json={"project": "x"})
+            for by in ("bob", "root")
+        }
+        assert {by: answer.status for by, answer in asked_by.items()} == {"bob": 404, "root": 403}
+        assert (await api.call("POST", f"{here}/{verb}", json={"project": "x"})).status == 401
+
+
+async def test_nobody_sends_what_they_may_not_export(api: Api, ann: User, gitlab: PeerGitLab) -> None:
+    hidden = await api.project(await api.user("bob"))
+    here = f"{HERE}/{(await made(api, gitlab.url)).body['id']}/export"
+    assert (await api.call("POST", here, by="ann", json={"project": hidden.id})).status == 404
+
+
+async def test_a_bucket_is_no_peer(api: Api, ann: User, gitlab: PeerGitLab) -> None:
+    bucket = {"name": "b", "kind": "s3", "bucket": "bucket", "access_key_id": "a", "secret_access_key": "s"}
+    number = (await api.call("POST", HERE, by="ann", json=bucket)).body["id"]
+    answer = await api.call("POST", f"{HERE}/{number}/import", by="ann", json={"project": "acme/one"})
+    assert (answer.status, refusal(answer)["code"]) == (422, "destination_not_peer")
+
+
+@pytest.mark.parametrize(
+    ("verb", "fields", "problem"),
+    [
+        ("import", {}, "project is missing"),
+        ("export", {}, "project is missing"),
+        ("export", {"project": "ann/project", "namespace": "a b"}, "namespace is no full path of a group"),
+        ("export", {"project": "ann/project", "path": "-x"}, "path can only include"),
+    ],
+)
+async def test_a_wrong_parameter_is_named(
+    api: Api, ann: User, gitlab: PeerGitLab, verb: str, fields: dict[str, object], problem: str
+) -> None:
+    await api.project(ann)
+    number = (await made(api, gitlab.url)).body["id"]
+    answer = await api.call("POST", f"{HERE}/{number}/{verb}", by="ann", json=fields)
+    assert answer.status == 400
+    assert problem in refusal(answer)["detail"]
 
 
 async def test_a_token_is_not_taken_to_another_server(api: Api, ann: User, gitlab: PeerGitLab) -> None:

@@ -273,6 +273,10 @@ TESTED_ELSEWHERE = {
         )
     },
     **{
+        f"POST /api/crossdock/v1/destinations/{{destination_id}}/{verb}": "test_peer_destinations.py"
+        for verb in ("import", "export")
+    },
+    **{
         f"{method} /api/crossdock/v1/schedules{end}": "test_schedules.py"
         for method, end in (
             ("GET", ""),
