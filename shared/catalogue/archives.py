@@ -6,6 +6,9 @@
     catalogue.jsonl                                       all records, a line each, the newest last
     runs/20270131T020000Z.json                             what a run has done, and what it could not do
 
+Archives and manifests that are encrypted have .age behind their names. Records, with names and sizes, are not
+encrypted, nor are signatures.
+
 The records are the truth. The catalogue spares reading each of them: it is written at the end of a run, and
 what is not in it, as a run was ended by force, is read from its record.
 """
@@ -20,6 +23,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from shared.catalogue.objects import ENCRYPTED, Stored
 from shared.errors import CrossdockError, Fault, ObjectMissing
 from shared.gitlab.relation_selection import RelationSelection
 from shared.storage.base import ObjectStore
@@ -28,6 +32,8 @@ FORMAT = 1
 _CATALOGUE = "catalogue.jsonl"
 _PROJECTS = "projects/"
 _ARCHIVE, _RECORD = ".tar.gz", ".json"
+_ARCHIVES = (_ARCHIVE, _ARCHIVE + ENCRYPTED)
+_MANIFEST = ".manifest.json"
 _STAMP = "%Y%m%dT%H%M%SZ"
 _LONGEST_RECORD = 64 * 1024
 
@@ -43,6 +49,18 @@ class CatalogueInvalid(CrossdockError):
     fault = Fault.REMOTE
 
 
+class Encryption(msgspec.Struct, frozen=True, kw_only=True):
+    """For whom an archive is encrypted, as an age file; the bytes and the SHA-256 of that.
+
+    ``manifest`` is the SHA-256 of the encrypted manifest, None where there is none.
+    """
+
+    recipients: tuple[str, ...]
+    bytes: int
+    sha256: str
+    manifest: str | None = None
+
+
 class ArchiveRecord(msgspec.Struct, frozen=True, kw_only=True):
     """An archive that is kept.
 
@@ -50,7 +68,8 @@ class ArchiveRecord(msgspec.Struct, frozen=True, kw_only=True):
     when the export began, ``last_activity_at`` what the server told before that. ``file`` is the archive's
     key, ``manifest`` the SHA-256 of its manifest in hexadecimal, ``signature`` that by which the server has
     signed it, in hexadecimal; None for none. ``selection`` is what of the project is in the archive, None
-    where all is.
+    where all is. ``bytes`` and ``sha256`` are of the archive itself; ``encryption`` tells what is stored
+    instead, None where that is the archive.
     """
 
     format: int = FORMAT
@@ -66,6 +85,19 @@ class ArchiveRecord(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str | None = None
     signature: str | None = None
     selection: RelationSelection | None = None
+    encryption: Encryption | None = None
+
+    @property
+    def stored(self) -> Stored:
+        """What lies under the key ``file``."""
+        if self.encryption is None:
+            return Stored(self.bytes, self.sha256)
+        return Stored(self.encryption.bytes, self.encryption.sha256)
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """For whom it is encrypted; none where it is not."""
+        return self.encryption.recipients if self.encryption else ()
 
 
 class Catalogue:
@@ -102,16 +134,25 @@ class Catalogue:
         return found
 
 
-def archive_key(source: str, project: str, time: datetime) -> str:
+def archive_key(source: str, project: str, time: datetime, *, is_encrypted: bool = False) -> str:
     """Give the key of an archive. A name that begins with a dot, as keys may not, begins with ``%2E``."""
     host = source.partition("://")[2].replace("/", "_")
     names = ("%2E" + name[1:] if name.startswith(".") else name for name in (host, *project.split("/")))
-    return f"{_PROJECTS}{'/'.join(names)}/{time.astimezone(UTC).strftime(_STAMP)}{_ARCHIVE}"
+    stamp = time.astimezone(UTC).strftime(_STAMP)
+    return f"{_PROJECTS}{'/'.join(names)}/{stamp}{_ARCHIVE}{_suffix(is_encrypted)}"
+
+
+def _suffix(is_encrypted: bool) -> str:  # noqa: FBT001  # of one meaning
+    return ENCRYPTED if is_encrypted else ""
+
+
+def _stem(archive: str) -> str:
+    return archive.removesuffix(ENCRYPTED).removesuffix(_ARCHIVE)
 
 
 def time_of(archive: str) -> datetime:
     """Give the time in the key of an archive; that of a key of another form is the newest there is."""
-    stamp = archive.rpartition("/")[2].removesuffix(_ARCHIVE)
+    stamp = _stem(archive.rpartition("/")[2])
     try:
         return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
     except ValueError:
@@ -120,17 +161,17 @@ def time_of(archive: str) -> datetime:
 
 def record_key(archive: str) -> str:
     """Give the key of the record of an archive."""
-    return archive.removesuffix(_ARCHIVE) + _RECORD
+    return _stem(archive) + _RECORD
 
 
 def manifest_key(archive: str) -> str:
-    """Give the key of the manifest of an archive."""
-    return archive.removesuffix(_ARCHIVE) + ".manifest.json"
+    """Give the key of the manifest of an archive, which is encrypted where that is."""
+    return f"{_stem(archive)}{_MANIFEST}{_suffix(archive.endswith(ENCRYPTED))}"
 
 
 def signature_key(archive: str) -> str:
     """Give the key of the signature of the manifest of an archive."""
-    return manifest_key(archive) + ".sig"
+    return f"{_stem(archive)}{_MANIFEST}.sig"
 
 
 async def read_catalogue(store: ObjectStore) -> Catalogue:
@@ -141,7 +182,7 @@ async def read_catalogue(store: ObjectStore) -> Catalogue:
     archives, records = set[str](), set[str]()
     async with aclosing(store.list(_PROJECTS)) as listed:
         async for found in listed:
-            (archives if found.key.endswith(_ARCHIVE) else records).add(found.key)
+            (archives if found.key.endswith(_ARCHIVES) else records).add(found.key)
     known = {record.file: record async for record in _catalogued(store)}
     recorded = {archive for archive in archives if record_key(archive) in records}
     for archive in sorted(recorded - known.keys()):
