@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 import requests
+from pyrage import x25519
 
 from services.cli.client import connect
 from services.cli.demo.contents import differences, read_contents
@@ -86,6 +87,26 @@ def test_a_group_is_backed_up_and_restored_and_a_second_run_moves_only_what_chan
         assert list(differences(before, after, failed=())) == []
     *each, summary = documents(command, "restore", place, "--into", f"{group}-again")
     assert (summary["done"], summary["skipped"]) == (0, 3)
+
+
+def test_what_is_encrypted_for_a_key_is_checked_and_restored_with_it(
+    system: System, command: CommandLine, place: str, tmp_path: Path
+) -> None:
+    owner, group = x25519.Identity.generate(), f"g{uuid4().hex[:8]}"
+    (tmp_path / "key").write_text(str(owner))
+    _make_group(system, group)
+    command("import", str(archive("every_relation")), "--path", f"{group}/one")
+    given = ("backup", "--group", group, "--to", place, "--recipient", str(owner.to_public()))
+    [one, _] = documents(command, *given)
+    assert one["file"].endswith(".tar.gz.age")
+    identity = ("--identity", str(tmp_path / "key"))
+    assert documents(command, "check", place, "--read-data", *identity)[-1]["failed"] == 0
+    assert documents(command, "check", place, "--read-data")[-1]["failed"] == 0
+    command("restore", place, "--into", f"{group}-again", code=2)
+    assert documents(command, "restore", place, "--into", f"{group}-again", *identity)[-1]["done"] == 1
+    command("export", f"{group}-again/one", "-o", str(tmp_path / "out.tar.gz"))
+    before, after = read_contents(archive("every_relation")), read_contents(tmp_path / "out.tar.gz")
+    assert list(differences(before, after, failed=())) == []
 
 
 def _make_group(system: System, path: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
+from services.cli.age_keys import EncryptFor
 from services.cli.client import GitLabClient
 from services.cli.download import ArchiveDownload
 from services.cli.fleet.exporting import export
@@ -17,9 +18,11 @@ from services.cli.fleet.screen import TaskReporter
 from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
 from services.cli.known_keys import Trust, meet_server
 from services.cli.relations import require_selecting
+from shared.age.keys import Recipients
 from shared.catalogue.archives import (
     ArchiveRecord,
     Catalogue,
+    Encryption,
     Series,
     archive_key,
     read_catalogue,
@@ -27,8 +30,9 @@ from shared.catalogue.archives import (
     write_record,
     write_run,
 )
+from shared.catalogue.objects import KeptWriter, Stored, create_object
 from shared.gitlab.relation_selection import RelationSelection
-from shared.storage.base import ObjectStore, ObjectWriter
+from shared.storage.base import ObjectStore
 
 _SETTLED = timedelta(hours=1)
 """How long a GitLab may tell of no further activity: it writes the time once an hour."""
@@ -39,7 +43,8 @@ class BackupOptions:
     """How projects are backed up, ``parallel`` at a time; each export may take the time ``within``.
 
     Without ``force`` those that have not changed are skipped, unless their archive is older than ``max_age``.
-    ``relations`` is what is exported of each, None for all of it.
+    ``relations`` is what is exported of each, None for all of it. What is kept is encrypted ``encrypt_for``
+    recipients, if there are any; what was kept for others has to be made anew.
     """
 
     parallel: int
@@ -47,16 +52,18 @@ class BackupOptions:
     force: bool = False
     max_age: timedelta | None = None
     relations: RelationSelection | None = None
+    encrypt_for: EncryptFor = field(default_factory=EncryptFor)
 
 
 class StoreSink:
     """ArchiveSink that writes an object, which is there once it is committed. Use it as ``async with``."""
 
-    def __init__(self, store: ObjectStore, key: str) -> None:
+    def __init__(self, store: ObjectStore, key: str, recipients: Recipients) -> None:
         self._store = store
         self._key = key
+        self._recipients = recipients
         self._resources = AsyncExitStack()
-        self._writer: ObjectWriter | None = None
+        self._writer: KeptWriter | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,13 +83,14 @@ class StoreSink:
     async def end(self) -> None:
         """See ArchiveSink."""
 
-    async def commit(self) -> int:
-        """Make the object visible, and give its size in bytes."""
+    async def commit(self) -> Stored:
+        """Make the object visible, and give what is stored."""
         return await (await self._open()).commit()
 
-    async def _open(self) -> ObjectWriter:
+    async def _open(self) -> KeptWriter:
         if self._writer is None:
-            self._writer = await self._resources.enter_async_context(self._store.create(self._key))
+            opened = create_object(self._store, self._key, self._recipients)
+            self._writer = await self._resources.enter_async_context(opened)
         return self._writer
 
 
@@ -152,18 +160,21 @@ class Backup:
         changed = project.last_activity_at
         if changed is None or last.project_id != project.id or last.last_activity_at != changed:
             return False
+        if last.recipients != self._options.encrypt_for.names:
+            return False
         is_settled = self._is_crossdock or last.time >= changed + _SETTLED
         too_old = self._options.max_age is not None and now - last.time > self._options.max_age
         return is_settled and not too_old
 
     async def _fetch(self, project: ProjectAnswer, time: datetime, report: TaskReporter) -> ArchiveRecord:
-        key = archive_key(self._source, project.path_with_namespace, time)
-        async with StoreSink(self._store, key) as sink:
+        recipients = self._options.encrypt_for.recipients
+        key = archive_key(self._source, project.path_with_namespace, time, is_encrypted=bool(recipients))
+        async with StoreSink(self._store, key, recipients) as sink:
             download = ArchiveDownload(sink)
             sha256 = await download.run(
                 self._client, project.id, lambda done, total: report("downloading", done, total)
             )
-            size = await sink.commit()
+            stored = await sink.commit()
         manifest = await self._keep_manifest(project, key, time)
         return ArchiveRecord(
             source=self._source,
@@ -173,17 +184,30 @@ class Backup:
             time=time,
             last_activity_at=project.last_activity_at,
             file=key,
-            bytes=size,
+            bytes=download.done,
             sha256=sha256,
             manifest=manifest.sha256.hex() if manifest else None,
             signature=manifest.signature.hex() if manifest and manifest.signature else None,
             selection=self._options.relations,
+            encryption=self._encryption(stored, manifest),
+        )
+
+    def _encryption(self, stored: Stored, manifest: KeptManifest | None) -> Encryption | None:
+        names = self._options.encrypt_for.names
+        if not names:
+            return None
+        return Encryption(
+            recipients=names,
+            bytes=stored.bytes,
+            sha256=stored.sha256,
+            manifest=manifest.stored.sha256 if manifest else None,
         )
 
     async def _keep_manifest(self, project: ProjectAnswer, key: str, time: datetime) -> KeptManifest | None:
         """Keep the manifest of a Crossdock's archive. Raises SignatureWrong, as ``check`` would."""
         if not self._is_crossdock:
             return None
-        kept = await keep_manifest(self._client, project.id, self._store, key)
+        recipients = self._options.encrypt_for.recipients
+        kept = await keep_manifest(self._client, project.id, self._store, key, recipients)
         Trust(self._keys).verify(self._source, time=time, manifest=kept.sha256, signature=kept.signature)
         return kept

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from services.cli.fleet.inspection import ArchiveDamaged, ArchiveInspection
+from services.cli.fleet.inspection import ArchiveDamaged, ArchiveInspection, read_archive
 from services.cli.fleet.manifests import ManifestPlaces, check_manifest, load_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
 from services.cli.known_keys import Trust
 from services.cli.terminal import say
+from shared.age.keys import Identities
 from shared.archive.limits import Limits
 from shared.catalogue.archives import ArchiveRecord, Catalogue
+from shared.shielding import work_through
 from shared.storage.base import ObjectStore
 
 _PARALLEL = 4
@@ -22,14 +25,24 @@ _PARALLEL = 4
 class Check:
     """Checks the archives of one place; a ``share`` of them, 0 to 1, are read, at random.
 
-    ``trust`` says by whose keys manifests are verified.
+    ``trust`` says by whose keys manifests are verified. Of what is encrypted, only what is stored is checked
+    without ``identities``.
     """
 
-    def __init__(self, store: ObjectStore, *, share: float, trust: Trust, limits: Limits) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        share: float,
+        trust: Trust,
+        limits: Limits,
+        identities: Identities = (),
+    ) -> None:
         self._store = store
         self._share = share
         self._trust = trust
         self._limits = limits
+        self._identities = identities
         self._places = ManifestPlaces()
 
     async def run(self, catalogue: Catalogue, *, json: bool) -> Run:
@@ -42,6 +55,9 @@ class Check:
             if not self._trust.knows(source):
                 say(f"No public key of {source} is known: signatures of its manifests are not verified")
 
+        if not self._identities and (count := sum(each.encryption is not None for each in records)):
+            say(f"{count} archives are encrypted: without --identity only what is stored of them is checked")
+
         async def check(record: ArchiveRecord, report: TaskReporter) -> Outcome:
             return await self._check(record, report, read=record.file in read)
 
@@ -51,25 +67,44 @@ class Check:
 
     async def _check(self, record: ArchiveRecord, report: TaskReporter, *, read: bool) -> Outcome:
         size = (await self._store.stat(record.file)).size
-        if size != record.bytes:
-            raise ArchiveDamaged(f"it is damaged: it has {size} bytes instead of {record.bytes}")
+        if size != record.stored.bytes:
+            raise ArchiveDamaged(f"it is damaged: it has {size} bytes instead of {record.stored.bytes}")
         if not read:
-            await check_manifest(self._store, record, self._trust)
+            await check_manifest(self._store, record, self._trust, self._identities)
             return Outcome(project=record.file, state=State.DONE)
-        async with self._places.hold(self._store, record):
-            await self._read(record, report)
+        if record.encryption is not None and not self._identities:
+            await check_manifest(self._store, record, self._trust)
+            await self._read_stored(record, report)
+        else:
+            async with self._places.hold(self._store, record):
+                await self._read(record, report)
         return Outcome(project=record.file, state=State.DONE, bytes=record.bytes)
 
     async def _read(self, record: ArchiveRecord, report: TaskReporter) -> None:
         """Read an archive, and hold it against its record and its manifest."""
-        manifest = await load_manifest(self._store, record, self._trust, most=self._limits.entries)
+        most = self._limits.entries
+        manifest = await load_manifest(self._store, record, self._trust, self._identities, most=most)
         inspection, done = ArchiveInspection(record, manifest, limits=self._limits), 0
-        async with aclosing(self._store.read(record.file)) as pieces:
+        async with aclosing(read_archive(self._store, record, self._identities)) as pieces:
             async for piece in pieces:
                 await inspection.take(piece)
                 done += len(piece)
                 report("reading", done, record.bytes)
         inspection.end()
+
+    async def _read_stored(self, record: ArchiveRecord, report: TaskReporter) -> None:
+        """Hold the bytes of what is encrypted against its record."""
+        digest, done = hashlib.sha256(), 0
+        async with aclosing(self._store.read(record.file)) as pieces:
+            async for piece in pieces:
+                await work_through(piece, digest.update)
+                done += len(piece)
+                report("reading", done, record.stored.bytes)
+        if digest.hexdigest() != record.stored.sha256:
+            raise ArchiveDamaged(
+                f"it is damaged: the SHA-256 of what is stored is {digest.hexdigest()} instead of "
+                f"{record.stored.sha256}"
+            )
 
 
 def _some(records: Sequence[ArchiveRecord], share: float) -> set[str]:

@@ -36,6 +36,12 @@ Place: TypeAlias = Annotated[
     str,
     typer.Argument(metavar="DIR|s3://BUCKET/PREFIX", help="Where archives are kept.", show_default=False),
 ]
+IdentityFiles: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--identity", metavar="FILE", help="Keys of age, or one of SSH, that decrypt.", show_default=False
+    ),
+]
 PublicKey: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -99,6 +105,14 @@ def backup(  # noqa: PLR0913  # the options of a command
     max_age: Annotated[
         int | None, typer.Option(min=1, metavar="DAYS", help="Also those whose last backup is older.")
     ] = None,
+    recipient: Annotated[
+        list[str] | None,
+        typer.Option(metavar="age1...", help="Encrypt for this key of age or SSH.", show_default=False),
+    ] = None,
+    recipients_file: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Encrypt for the keys in it, one a line.", show_default=False),
+    ] = None,
     relations: Relations = None,
     excluded_relations: ExcludedRelations = None,
     parallel: Parallel = 4,
@@ -114,11 +128,15 @@ def backup(  # noqa: PLR0913  # the options of a command
     Archives of some relations are kept beside whole ones, and neither counts for the other. Relations are
     named as those of import; a GitLab cannot select them.
 
+    With recipients, archives and manifests leave as age files, which the owners of these keys can decrypt:
+    nobody else, and not this command. Records, with the names of projects, are not encrypted.
+
     With --json: a document a project (project, state: done, skipped or failed, bytes, seconds, file, why,
     error_code), then one of all: done, skipped, failed (counts), bytes, seconds, failures.
     """
     from datetime import timedelta
 
+    from services.cli.age_keys import read_recipients
     from services.cli.fleet.backup import Backup, BackupOptions
     from services.cli.fleet.places import open_place
     from services.cli.fleet.runner import end
@@ -134,6 +152,7 @@ def backup(  # noqa: PLR0913  # the options of a command
         force=force,
         max_age=None if max_age is None else timedelta(days=max_age),
         relations=read_selection(relations, excluded_relations),
+        encrypt_for=read_recipients(recipient, recipients_file),
     )
 
     async def work(client: GitLabClient) -> Result:
@@ -160,6 +179,7 @@ def restore(  # noqa: PLR0913  # the options of a command
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace projects that are there.")] = False,
     public_key: PublicKey = None,
+    identity: IdentityFiles = None,
     relations: Relations = None,
     excluded_relations: ExcludedRelations = None,
     parallel: Parallel = 4,
@@ -180,6 +200,7 @@ def restore(  # noqa: PLR0913  # the options of a command
     """
     from datetime import UTC, timedelta
 
+    from services.cli.age_keys import read_identities
     from services.cli.configuration import settings
     from services.cli.fleet.places import open_place
     from services.cli.fleet.restore import Restore, RestoreOptions, choose
@@ -199,12 +220,19 @@ def restore(  # noqa: PLR0913  # the options of a command
         relations=read_selection(relations, excluded_relations),
     )
 
+    identities = read_identities(identity)
+
     async def work(client: GitLabClient) -> Result:
         async with open_place(place) as store:
             catalogue = await read_catalogue(store)
             chosen = choose(catalogue, only=only or (), at=at and at.replace(tzinfo=UTC), source=source)
             restoring = Restore(
-                client, store, options, trust=await load_trust(public_key), limits=archive_limits(settings())
+                client,
+                store,
+                options,
+                trust=await load_trust(public_key),
+                limits=archive_limits(settings()),
+                identities=identities,
             )
             return end(await restoring.run(chosen, json=json), json=json)
 
@@ -256,6 +284,7 @@ def check(
         str | None, typer.Option(metavar="PERCENT", help="Read so many of them, at random: 5%.")
     ] = None,
     public_key: PublicKey = None,
+    identity: IdentityFiles = None,
     json: Json = False,
 ) -> None:
     """Hold the archives that backup has kept against their records and their manifests.
@@ -266,6 +295,7 @@ def check(
 
     Documents with --json: as those of backup; project is the file.
     """
+    from services.cli.age_keys import read_identities
     from services.cli.configuration import settings
     from services.cli.fleet.check import Check
     from services.cli.fleet.places import open_place
@@ -276,11 +306,12 @@ def check(
     from shared.settings.archive_limits import archive_limits
 
     share = 1.0 if read_data else _share(read_data_subset)
+    identities = read_identities(identity)
 
     async def work() -> Result:
         trust, limits = await load_trust(public_key), archive_limits(settings())
         async with open_place(place) as store:
-            check = Check(store, share=share, trust=trust, limits=limits)
+            check = Check(store, share=share, trust=trust, limits=limits, identities=identities)
             return end(await check.run(await read_catalogue(store), json=json), json=json)
 
     run(work(), json=json)

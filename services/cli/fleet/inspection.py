@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from services.cli.errors import JobFailed
 from services.cli.manifest_comparison import ArchiveComparison
+from shared.age.errors import EncryptedDamaged
+from shared.age.keys import Identities
 from shared.archive.gzip_reader import GzipReader
 from shared.archive.limits import Limits
 from shared.archive.reader import ArchiveReader
 from shared.catalogue.archives import ArchiveRecord
+from shared.catalogue.objects import read_object
 from shared.errors import ArchiveError
 from shared.manifest.reader import ManifestReader
 from shared.restore.archive_events import NAME_RULES
 from shared.shielding import on_thread
+from shared.storage.base import ObjectStore
 
 _NAMED = 3
 """Files that a message names of those that differ."""
@@ -98,3 +104,15 @@ class ArchiveInspection:
             for kind, files in kinds.items()
             if files.count
         )
+
+
+async def read_archive(
+    store: ObjectStore, record: ArchiveRecord, identities: Identities
+) -> AsyncGenerator[bytes, None]:
+    """Give an archive, decrypted where it is encrypted. Raises ArchiveDamaged, NotDecrypted, StorageError."""
+    try:
+        async with aclosing(read_object(store, record.file, identities)) as pieces:
+            async for piece in pieces:
+                yield piece
+    except EncryptedDamaged as error:
+        raise ArchiveDamaged(f"it is damaged: {error}") from None

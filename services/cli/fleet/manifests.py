@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -14,7 +14,10 @@ from services.cli.client import GitLabClient
 from services.cli.errors import JobFailed, RefusedByServer
 from services.cli.http import attempts, exchange, retry_if_transient
 from services.cli.known_keys import Trust
+from shared.age.errors import EncryptedDamaged
+from shared.age.keys import Identities, Recipients
 from shared.catalogue.archives import ArchiveRecord, manifest_key, put, signature_key
+from shared.catalogue.objects import Stored, create_object, read_object
 from shared.errors import ObjectMissing
 from shared.gitlab.layout import PROJECT, VERSION
 from shared.manifest.errors import ManifestInvalid
@@ -42,10 +45,14 @@ class ManifestDamaged(JobFailed):
 
 @dataclass(frozen=True, slots=True)
 class KeptManifest:
-    """The SHA-256 of a manifest, and its signature, None where the server does not sign."""
+    """The SHA-256 of a manifest, and its signature, None where the server does not sign.
+
+    ``stored`` is what lies in the place.
+    """
 
     sha256: bytes
     signature: bytes | None
+    stored: Stored
 
 
 class ManifestPlaces:
@@ -65,32 +72,39 @@ class ManifestPlaces:
             yield
 
 
-async def keep_manifest(client: GitLabClient, project: int, store: ObjectStore, archive: str) -> KeptManifest:
+async def keep_manifest(
+    client: GitLabClient, project: int, store: ObjectStore, archive: str, recipients: Recipients = ()
+) -> KeptManifest:
     """Keep the manifest of the newest export of a project beside its ``archive``, with its signature.
 
-    Raises RefusedByServer, ServerUnreachable and DownloadCorrupted.
+    It is encrypted where there are recipients, as it has the names of all files. Raises RefusedByServer,
+    ServerUnreachable and DownloadCorrupted.
     """
     base = client.api.removesuffix("/api/v4")
     url = f"{base}/api/crossdock/v1/projects/{quote(str(project))}/export/manifest"
     async for attempt in attempts(retry_if_transient):
         with attempt:
-            digest = await _keep(client, url, store, manifest_key(archive))
+            digest, stored = await _keep(client, url, store, manifest_key(archive), recipients)
     signature = await _signature(client, f"{url}/signature")
     if signature is not None:
         await put(store, signature_key(archive), signature)
-    return KeptManifest(digest, signature)
+    return KeptManifest(digest, signature, stored)
 
 
-async def _keep(client: GitLabClient, url: str, store: ObjectStore, key: str) -> bytes:
+async def _keep(
+    client: GitLabClient, url: str, store: ObjectStore, key: str, recipients: Recipients
+) -> tuple[bytes, Stored]:
     digest = hashlib.sha256()
-    async with exchange(client.session, "GET", url) as response, store.create(key) as writer:
+    async with (
+        exchange(client.session, "GET", url) as response,
+        create_object(store, key, recipients) as writer,
+    ):
         async for chunk in response.content.iter_chunked(_CHUNK):
             digest.update(chunk)
             await writer.write(chunk)
         if response.headers.get("ETag", "").strip('"') != digest.hexdigest():
             raise DownloadCorrupted("the manifest is not what its ETag says")
-        await writer.commit()
-    return digest.digest()
+        return digest.digest(), await writer.commit()
 
 
 async def _signature(client: GitLabClient, url: str) -> bytes | None:
@@ -105,54 +119,66 @@ async def _signature(client: GitLabClient, url: str) -> bytes | None:
     return None
 
 
-async def check_manifest(store: ObjectStore, record: ArchiveRecord, trust: Trust) -> None:
+async def check_manifest(
+    store: ObjectStore, record: ArchiveRecord, trust: Trust, identities: Identities = ()
+) -> None:
     """Hold the manifest that is kept against its record and its signature.
 
-    Raises ManifestDamaged, SignatureWrong, PublicKeyInvalid and StorageError.
+    Of an encrypted one without identities, that is what is stored. Raises ManifestDamaged, SignatureWrong,
+    PublicKeyInvalid and StorageError.
     """
-    if record.manifest is None:
-        trust.verify(record.source, time=record.time, manifest=None, signature=None)
-        return
-    await _read(store, record, trust, None)
+    _verify(record, trust)
+    if record.encryption is not None and not identities:
+        await _hold(store.read(manifest_key(record.file)), record.encryption.manifest)
+    else:
+        await _hold(read_object(store, manifest_key(record.file), identities), record.manifest)
 
 
 async def load_manifest(
-    store: ObjectStore, record: ArchiveRecord, trust: Trust, *, most: int
+    store: ObjectStore, record: ArchiveRecord, trust: Trust, identities: Identities = (), *, most: int
 ) -> ManifestReader | None:
     """Do the same, and give the manifest, of at most ``most`` files; None where none is kept.
 
-    Raises ManifestInvalid besides.
+    Raises NotDecrypted besides.
     """
+    _verify(record, trust)
     if record.manifest is None:
-        trust.verify(record.source, time=record.time, manifest=None, signature=None)
         return None
     reader = ManifestReader(most=most)
-    await _read(store, record, trust, reader)
+    await _hold(read_object(store, manifest_key(record.file), identities), record.manifest, reader)
     reader.close()
     return reader
 
 
-async def _read(
-    store: ObjectStore, record: ArchiveRecord, trust: Trust, reader: ManifestReader | None
+def _verify(record: ArchiveRecord, trust: Trust) -> None:
+    """Verify the signature of the manifest that the record names."""
+    manifest, signature = (
+        None if each is None else bytes.fromhex(each) for each in (record.manifest, record.signature)
+    )
+    trust.verify(record.source, time=record.time, manifest=manifest, signature=signature)
+
+
+async def _hold(
+    pieces: AsyncGenerator[bytes, None], expected: str | None, reader: ManifestReader | None = None
 ) -> None:
-    """Read the manifest into ``reader``, whose files count once this has returned."""
+    """Hold bytes against a SHA-256, and feed them to ``reader``, whose files count once this has returned."""
+    if expected is None:
+        return
     digest = hashlib.sha256()
     try:
-        async with aclosing(store.read(manifest_key(record.file))) as pieces:
+        async with aclosing(pieces):
             async for piece in pieces:
                 digest.update(piece)
                 if reader is not None:
                     reader.feed(piece)
     except ObjectMissing:
         raise ManifestDamaged("its manifest is gone") from None
-    except ManifestInvalid as error:
+    except (ManifestInvalid, EncryptedDamaged) as error:
         raise ManifestDamaged(f"its manifest is damaged: {error}") from None
-    if digest.hexdigest() != record.manifest:
+    if digest.hexdigest() != expected:
         raise ManifestDamaged(
-            f"its manifest is damaged: the SHA-256 is {digest.hexdigest()} instead of {record.manifest}"
+            f"its manifest is damaged: the SHA-256 is {digest.hexdigest()} instead of {expected}"
         )
-    signature = None if record.signature is None else bytes.fromhex(record.signature)
-    trust.verify(record.source, time=record.time, manifest=digest.digest(), signature=signature)
 
 
 def content_digest(manifest: ManifestReader) -> str:

@@ -12,12 +12,13 @@ from services.cli.client import GitLabClient
 from services.cli.crossdock_api import JobClient
 from services.cli.errors import JobFailed, UsageError
 from services.cli.fleet.importing import Imported, Importing
-from services.cli.fleet.inspection import ArchiveInspection
+from services.cli.fleet.inspection import ArchiveInspection, read_archive
 from services.cli.fleet.manifests import ManifestPlaces, content_digest, load_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
 from services.cli.known_keys import Trust
 from services.cli.relations import describe, require_selecting
+from shared.age.keys import Identities
 from shared.archive.limits import Limits
 from shared.catalogue.archives import ArchiveRecord, Catalogue
 from shared.gitlab.relation_selection import RelationSelection
@@ -90,7 +91,10 @@ def _is_wanted(record: ArchiveRecord, only: Sequence[str], source: str | None) -
 
 
 class Restore:
-    """Restores archives of one place into one server. ``trust`` says by whose keys manifests are verified."""
+    """Restores archives of one place into one server.
+
+    ``trust`` says by whose keys manifests are verified; ``identities`` decrypt what is encrypted.
+    """
 
     def __init__(
         self,
@@ -100,10 +104,12 @@ class Restore:
         *,
         trust: Trust,
         limits: Limits,
+        identities: Identities = (),
     ) -> None:
         self._store = store
         self._trust = trust
         self._limits = limits
+        self._identities = identities
         self._places = ManifestPlaces()
         self._options = options
         self._client = client
@@ -118,6 +124,8 @@ class Restore:
         """
         await require_selecting(self._client, self._options.relations)
         chosen = list(records)
+        if not self._identities and any(record.encryption for record in chosen):
+            raise UsageError("archives are encrypted: name the file of an --identity")
         targets = [self._options.target(record) for record in chosen]
         twice = {target for target in targets if targets.count(target) > 1}
         if twice:
@@ -152,7 +160,8 @@ class Restore:
         )
 
     async def _import(self, record: ArchiveRecord, target: str, report: TaskReporter) -> Imported | None:
-        manifest = await load_manifest(self._store, record, self._trust, most=self._limits.entries)
+        most = self._limits.entries
+        manifest = await load_manifest(self._store, record, self._trust, self._identities, most=most)
         imported = await self._importing.run(target, lambda: self._read(record, manifest, report), report)
         if imported is not None:
             await self._compare(record, manifest, imported)
@@ -166,7 +175,7 @@ class Restore:
         Raises ArchiveDamaged and ArchiveReplaced: the request breaks off then, and nothing is imported.
         """
         inspection, held, done = ArchiveInspection(record, manifest, limits=self._limits), b"", 0
-        async with aclosing(self._store.read(record.file)) as pieces:
+        async with aclosing(read_archive(self._store, record, self._identities)) as pieces:
             async for piece in pieces:
                 if held:
                     yield held
