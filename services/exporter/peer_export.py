@@ -98,6 +98,7 @@ class PeerExporter:
         found = await place.find(transfer)
         if found is not None:
             return await transfers.arrive(found)
+        await place.make_groups()
         async with self._planner.plan(job, lease, progress, selection=place.order.selection) as plan:
             size = plan.archive.size
             await transfers.send(size)
@@ -150,6 +151,11 @@ class _Place:
         if transfer.asked_at is None:
             raise PeerPathTaken(self.api, path)
         return found.id
+
+    async def make_groups(self) -> None:
+        """Make the groups that are missing there, where the order says so."""
+        if self.order.makes_groups and self.order.namespace is not None:
+            await self._peer.make_groups(self.order.namespace)
 
     async def send(self, archive: AsyncGenerator[bytes, None], *, size: int) -> int:
         """Send the archive; give the project that the peer makes of it."""

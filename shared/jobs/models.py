@@ -211,14 +211,16 @@ class UploadOrder:
 class PeerExportOrder:
     """The order to send the project to a peer, which imports it as ``path`` in ``namespace``.
 
-    Without a namespace that is the one of the token's user. ``upload`` is where the API is, with the token,
-    as ``shared/remote/api_address.py`` writes it; it is None once it is forgotten. ``api`` is the same
-    without the token.
+    Without a namespace that is the one of the token's user. With ``makes_groups`` the namespace is a group,
+    which the job makes there where it is missing, with those above it. ``upload`` is where the API is, with
+    the token, as ``shared/remote/api_address.py`` writes it; it is None once it is forgotten. ``api`` is the
+    same without the token.
     """
 
     path: str
     namespace: str | None = None
     overwrite: bool = False
+    makes_groups: bool = False
     selection: RelationSelection | None = None
     api: str = ""
     upload: UploadTarget | None = None

@@ -34,6 +34,12 @@ class PeerVersion(msgspec.Struct, frozen=True):
         return self.revision == "crossdock"
 
 
+class PeerGroup(msgspec.Struct, frozen=True):
+    """A group of a peer, or the namespace of a user there."""
+
+    id: int
+
+
 class PeerProject(msgspec.Struct, frozen=True):
     """A project of a peer."""
 

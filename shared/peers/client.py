@@ -8,9 +8,18 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TypeVar
 from urllib.parse import quote
 
+import msgspec
 from yarl import URL
 
-from shared.peers.answers import PeerExport, PeerImport, PeerProject, PeerToken, PeerUser, PeerVersion
+from shared.peers.answers import (
+    PeerExport,
+    PeerGroup,
+    PeerImport,
+    PeerProject,
+    PeerToken,
+    PeerUser,
+    PeerVersion,
+)
 from shared.peers.errors import PeerListTooLong, PeerRecordMissing, PeerTokenRefused
 from shared.peers.import_form import ImportForm
 from shared.peers.statuses import check_status, decode, refusal, shown
@@ -133,6 +142,29 @@ class PeerClient:
             )
         check_status(answer, url, token=self._token)
         return decode(answer.body, PeerImport, url)
+
+    async def make_groups(self, path: str) -> None:
+        """Have a group with this full path: those that are missing are made, for their members alone.
+
+        Made twice at once, one of both is refused: then it is there, and the next attempt finds it.
+        """
+        above: PeerGroup | None = None
+        names = path.strip("/").split("/")
+        for depth in range(1, len(names) + 1):
+            above = await self._group("/".join(names[:depth]), above)
+
+    async def _group(self, path: str, above: PeerGroup | None) -> PeerGroup:
+        try:
+            return await self._get(f"/namespaces/{_part(path)}", PeerGroup)
+        except PeerRecordMissing:
+            name = path.rpartition("/")[2]
+            body: dict[str, object] = {"name": name, "path": name, "visibility": "private"}
+            if above is not None:
+                body["parent_id"] = above.id
+            url = self._url("/groups")
+            answer = await self._post(url, msgspec.json.encode(body))
+            check_status(answer, url, token=self._token)
+            return decode(answer.body, PeerGroup, url)
 
     async def import_(self, reference: int | str) -> PeerImport:
         """Give the status of the newest import of a project."""

@@ -149,6 +149,21 @@ async def test_an_archive_is_sent_as_a_form_and_its_import_is_followed(
     assert (await peer.import_("vault/one")).import_error == "no such luck"
 
 
+async def test_groups_that_are_missing_are_made_from_above(gitlab: PeerGitLab, peer: PeerClient) -> None:
+    await peer.make_groups("vault/acme/sub")
+    assert list(gitlab.groups) == ["vault", "vault/acme", "vault/acme/sub"]
+    await peer.make_groups("vault/acme/sub")
+    assert gitlab.asked["POST /groups"] == 2
+
+
+async def test_a_group_that_the_peer_does_not_let_be_made_is_told(
+    gitlab: PeerGitLab, peer: PeerClient
+) -> None:
+    gitlab.fail("POST /groups", 403, message="403 Forbidden")
+    with pytest.raises(PeerForbidden, match="/api/v4/groups"):
+        await peer.make_groups("acme")
+
+
 _DOWNLOAD = "GET .*/download"
 
 

@@ -87,6 +87,7 @@ class PeerGitLab:
         self.import_failures: list[dict[str, object]] = []
         self.asked: Counter[str] = Counter()
         self.scopes = ["api"]
+        self.groups: dict[str, int] = {"vault": 500}
         self.page = 100
         self.port = 0
         self._revision = revision
@@ -125,6 +126,8 @@ class PeerGitLab:
             ("GET", "/projects", self._index),
             ("GET", "/groups/{id}/projects", self._index),
             ("POST", "/projects/import", self._import),
+            ("GET", "/namespaces/{id}", self._namespace),
+            ("POST", "/groups", self._make_group),
             ("GET", "/projects/{id}", self._show),
             ("POST", "/projects/{id}/export", self._export),
             ("GET", "/projects/{id}/export", self._status),
@@ -210,6 +213,20 @@ class PeerGitLab:
             raise _missing("404 Not found or has expired")
         headers = {"ETag": f'"{project.id}"'}
         return web.Response(body=project.archive, headers=headers, content_type="application/octet-stream")
+
+    async def _namespace(self, request: web.Request) -> web.Response:
+        path = unquote(request.match_info["id"])
+        if path not in self.groups:
+            raise _missing("404 Namespace Not Found")
+        return web.json_response({"id": self.groups[path], "full_path": path})
+
+    async def _make_group(self, request: web.Request) -> web.Response:
+        given = await request.json()
+        above = next((path for path, number in self.groups.items() if number == given.get("parent_id")), "")
+        path = f"{above}/{given['path']}".strip("/")
+        assert given["visibility"] == "private"
+        self.groups[path] = 500 + len(self.groups)
+        return web.json_response({"id": self.groups[path], "full_path": path}, status=201)
 
     async def _import(self, request: web.Request) -> web.Response:
         fields, archive = {}, b""

@@ -113,6 +113,13 @@ async def test_without_a_namespace_it_goes_to_that_of_the_user_there(dock: Dock,
     assert "root/p" in str(await expected(dock, await ordered(dock, gitlab, namespace=None), PeerPathTaken))
 
 
+async def test_groups_are_made_there_where_the_order_says_so(dock: Dock, gitlab: PeerGitLab) -> None:
+    job = await ordered(dock, gitlab, namespace="vault/acme", makes_groups=True)
+    assert await attempt(dock, job) is None
+    assert "vault/acme" in gitlab.groups
+    assert gitlab.imports[0].path == "vault/acme/p"
+
+
 async def test_what_the_peer_left_out_is_told_as_failures_of_the_job(dock: Dock, gitlab: PeerGitLab) -> None:
     gitlab.import_failures = [
         {"relation_name": "issues", "exception_class": "E", "exception_message": "odd"}, {"id": 7},
