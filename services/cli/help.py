@@ -22,6 +22,10 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "crossdock export platform/one --upload-url @presigned.txt",
         ),
         "status": ("crossdock status platform/one", "crossdock status --job 7 --failures"),
+        "quarantine": (
+            "crossdock quarantine platform/one -o refused.ndjson",
+            "crossdock quarantine platform/one --import repaired.ndjson",
+        ),
         "people": (
             "crossdock people platform/one --csv > people.csv",
             "crossdock people platform/one --map people.csv --dry-run",

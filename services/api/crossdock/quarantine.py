@@ -21,6 +21,7 @@ from services.api.http.responses import json_response
 from services.api.http.streams import send_pieces
 from services.api.use_cases import use_cases
 from shared.gitlab.json_document import DOCUMENT_LIMIT
+from shared.gitlab.layout import RELATION_SUFFIX
 from shared.gitlab.lines import BlankLines, LineSplitter, OverlongLine
 from shared.snapshots.quarantine import QuarantinedLine, QuarantinedRelation
 from shared.usecases.errors import NotFound
@@ -30,7 +31,10 @@ NDJSON = "application/x-ndjson"
 _FORMATS = ("json", "ndjson")
 _NULL = msgspec.Raw(b"null")
 _VARY = {"Vary": "Origin, Accept"}
-_FILE = {"Content-Type": NDJSON, "Content-Disposition": 'attachment; filename="quarantine.ndjson"'}
+_FILE = {
+    "Content-Type": NDJSON,
+    "Content-Disposition": f'attachment; filename="quarantine{RELATION_SUFFIX}"',
+}
 
 
 async def show(request: web.Request) -> web.StreamResponse:
