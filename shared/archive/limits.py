@@ -11,7 +11,7 @@ MIB = 1024 * 1024
 class Prices:
     """What reading costs, in bytes sent; the bytes of ``gift`` need not be sent.
 
-    - ``line``: for each line that is parsed, blank ones too
+    - ``line``: for each line that is parsed, blank ones too; twice for one that is refused
     - ``entry``: for each tar header, PAX record, stretch of a sparse file, directory that only other names
       imply, and file that replaces an earlier one; twice more for a file that is kept, that cannot be kept,
       or is taken back, and six times for a relation

@@ -111,6 +111,8 @@ async def _delete(db: Connection, snapshot_id: int, names: Sequence[str]) -> Non
 async def _copy(
     db: Connection, table: str, columns: Sequence[str], snapshot_id: int, rows: Sequence[Values]
 ) -> None:
+    if not rows:
+        return
     await db.copy_records_to_table(
         table, columns=("snapshot_id", *columns), records=((snapshot_id, *row) for row in rows)
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from shared.database.pool import Connection, Database, Row
 from shared.errors import ArchiveError
@@ -32,21 +34,20 @@ class QuarantineFull(ArchiveError):
         super().__init__(f"over the limit of {MOST_LINES} refused lines")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantinedLine:
+class QuarantinedLine(NamedTuple):
     """A refused line without its newline: its number from 0 on, and why, as a code and in words.
 
     ``size`` is in bytes; ``data`` is None where they were too many, or are not read. Postgres gives the
     ``id``, and tells whether the bytes are there.
     """
 
-    id: int = 0
     relation: str
     line: int
     code: str
     reason: str
     size: int
     data: bytes | None
+    id: int = 0
     has_bytes: bool = False
 
 
@@ -70,12 +71,15 @@ class QuarantineBound:
     def __init__(self) -> None:
         self._left = MOST_BYTES
 
-    def keep(self, line: QuarantinedLine) -> QuarantinedLine:
-        """Give the line, or without its bytes where they are too many."""
+    def keep(self, lines: Sequence[QuarantinedLine]) -> list[QuarantinedLine]:
+        """Give the lines, without their bytes where these are too many."""
+        return [self._keep(line) for line in lines]
+
+    def _keep(self, line: QuarantinedLine) -> QuarantinedLine:
         if line.data is None:
             return line
         if line.size > LONGEST_LINE or line.size > self._left:
-            return replace(line, data=None)
+            return line._replace(data=None)
         self._left -= line.size
         return line
 
@@ -92,7 +96,10 @@ async def add(db: Connection, snapshot_id: int, lines: Sequence[QuarantinedLine]
 
 def _row(line: QuarantinedLine) -> tuple[object, ...]:
     reason = line.reason.replace("\0", "\\u0000")[:_LONGEST_REASON]
-    return relation_file(line.relation), line.line, line.code, reason, line.size, line.data
+    return _file_of(line.relation), line.line, line.code, reason, line.size, line.data
+
+
+_file_of = lru_cache(maxsize=64)(relation_file)
 
 
 async def share(db: Database, *, base: int, snapshot_id: int, but: Sequence[int] = ()) -> None:
@@ -180,7 +187,7 @@ async def replace_lines(db: Connection, snapshot_id: int, lines: Sequence[Quaran
     await db.executemany(
         """UPDATE quarantined_lines SET code = $3, reason = $4, size = $5, bytes = $6
            WHERE snapshot_id = $1 AND id = $2""",
-        [(snapshot_id, each.id, *_row(bound.keep(each))[2:]) for each in lines],
+        [(snapshot_id, each.id, *_row(each)[2:]) for each in bound.keep(lines)],
     )
 
 

@@ -11,7 +11,7 @@ from shared.snapshots.quarantine import LONGEST_LINE, QuarantineBound, Quarantin
 
 _BATCH = 1000
 _BATCH_BYTES = LONGEST_LINE
-"""Bytes of refused lines that wait, and one more line at most."""
+"""Bytes of refused lines that wait, besides those that come last."""
 
 
 class WriteRows(Protocol):
@@ -60,11 +60,11 @@ class Rows:
             self._runs.append(row)
         await self._flush_if_due()
 
-    async def quarantine(self, line: QuarantinedLine) -> None:
-        """Take a refused line. Raises what ``write`` raises."""
-        kept = self._quarantine.keep(line)
-        self._quarantined.append(kept)
-        self._quarantined_bytes += len(kept.data or b"")
+    async def quarantine(self, lines: Sequence[QuarantinedLine]) -> None:
+        """Take refused lines. Raises what ``write`` raises."""
+        kept = self._quarantine.keep(lines)
+        self._quarantined += kept
+        self._quarantined_bytes += sum(len(line.data or b"") for line in kept)
         await self._flush_if_due()
 
     async def withdraw(self, name: str) -> None:

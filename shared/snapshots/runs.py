@@ -27,6 +27,8 @@ class PlacedRun:
 
 async def copy_runs(db: Connection, snapshot_id: int, runs: Sequence[BodyRun]) -> None:
     """Append runs to a snapshot."""
+    if not runs:
+        return
     await db.copy_records_to_table(
         "runs",
         columns=("snapshot_id", *COLUMNS),

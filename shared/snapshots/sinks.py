@@ -71,8 +71,7 @@ class RelationSink:
 
     async def refuse(self, lines: Sequence[QuarantinedLine]) -> None:
         """See LineSink."""
-        for line in lines:
-            await self._rows.quarantine(line)
+        await self._rows.quarantine(lines)
 
     async def commit(self) -> None:
         """Write the entry; without it the relation has none."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from shared.admission import Holder
 from shared.archive.budget import Budget
@@ -85,7 +85,7 @@ class _Judged:
 
     def refuse(self, line: QuarantinedLine, code: str, reason: str) -> None:
         """Refuse a line, which is not among the good ones."""
-        self.refused.append(replace(line, code=code, reason=reason))
+        self.refused.append(line._replace(code=code, reason=reason))
 
 
 _ByRelation = Mapping[str, _Judged]
@@ -196,7 +196,7 @@ def _by_relation(
     lines: dict[str, list[QuarantinedLine]] = {}
     for line in found:
         data = given[line.id].removesuffix(b"\n")
-        lines.setdefault(line.relation, []).append(replace(line, data=data, size=len(data)))
+        lines.setdefault(line.relation, []).append(line._replace(data=data, size=len(data)))
     return lines
 
 
