@@ -50,11 +50,21 @@ class SelectionAnswer(msgspec.Struct, frozen=True):
     missed: Sequence[MissedAnswer] = ()
 
 
+class PartCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many files of a part an archive announces, and how many came; ``partial`` if there may be more."""
+
+    announced: int
+    came: int
+    missing: int
+    unannounced: int
+    partial: bool
+
+
 class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
     """The progress that the worker of a job wrote last. ``bytes_total`` is 0 if unknown.
 
     Only imports from GitHub have ``stats``, and ``requests_left``, which is None if unknown. Only jobs with a
-    selection of relations have a ``selection``.
+    selection of relations have a ``selection``, and only imports that have read all have ``contents``.
     """
 
     bytes_done: int = 0
@@ -67,6 +77,7 @@ class JobProgress(msgspec.Struct, frozen=True, kw_only=True):
     stats: ObjectStats | UnsetType = UNSET
     requests_left: int | UnsetType | None = UNSET
     selection: SelectionAnswer | UnsetType = UNSET
+    contents: Mapping[str, PartCounts] | UnsetType = UNSET
 
 
 class AttemptErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):

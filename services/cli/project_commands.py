@@ -451,9 +451,10 @@ def verify(
 
     Keys with --json: file, bytes, sha256, error, error_code, entries, relations (by name: bytes, lines,
     failed), blobs (name, bytes; 1000 at most), blob_count, blob_bytes, notes (counts, by what an import goes
-    on after), failed_relations (1000 at most), failure_count, manifest (sha256, signed, and of missing,
-    extra, differing: count, names; 1000 at most), for_gitlab (null without that option; count, faults: field,
-    message, relation and line from 0, both null for the project itself; 1000 at most).
+    on after), contents (by part: announced, came, missing, unannounced, partial), failed_relations (1000 at
+    most), failure_count, manifest (sha256, signed, and of missing, extra, differing: count, names; 1000 at
+    most), for_gitlab (null without that option; count, faults: field, message, relation and line from 0, both
+    null for the project itself; 1000 at most).
     """
     from services.cli.configuration import settings
     from services.cli.gitlab_shape import ShapeInspection

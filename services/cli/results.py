@@ -12,6 +12,7 @@ from msgspec import UNSET
 from services.cli.client import ImportStatusAnswer, ObjectStats, ProjectReference, RelationFailure
 from services.cli.crossdock_api import (
     JobAnswer,
+    PartCounts,
     RefusedJobAnswer,
     RelationCounts,
     RetriedJobAnswer,
@@ -159,6 +160,8 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
         show_notes(job.progress.notes)
         if job.progress.selection is not UNSET:
             show_selection(job.progress.selection)
+        if job.progress.contents is not UNSET:
+            show_contents(job.progress.contents)
         list_failures(self.failed_relations or ())
 
 
@@ -244,6 +247,16 @@ def show_selection(selection: SelectionAnswer) -> None:
         print_table("References to what is left out", ("relation", "refers to"), missed)
 
 
+def show_contents(contents: Mapping[str, PartCounts]) -> None:
+    """Show what an archive announces, and what of it came."""
+    rows = [
+        (name, f"{each.announced}{'+' if each.partial else ''}", each.came, each.missing, each.unannounced)
+        for name, each in contents.items()
+    ]
+    if rows:
+        print_table("Contents", ("part", "announced", "came", "missing", "unannounced"), rows)
+
+
 def _or_dash(value: object) -> object:
     return "-" if value is None else value
 
@@ -321,9 +334,9 @@ class ShapeReport(msgspec.Struct, frozen=True):
 class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     """``crossdock verify``: the first 1000 ``blobs`` and ``failed_relations``, the first 200 ``relations``.
 
-    ``notes`` counts what an import goes on after, as in ``progress`` of a job. ``sha256`` is null for what is
-    no project, and ``manifest`` if there is none to compare with; both are if the archive was not read to its
-    end. ``for_gitlab`` is null without that option.
+    ``notes`` counts what an import goes on after, as in ``progress`` of a job. ``contents``, as there, and
+    ``sha256`` are null for what is no project, and ``manifest`` if there is none to compare with; all are if
+    the archive was not read to its end. ``for_gitlab`` is null without that option.
     """
 
     file: str
@@ -337,6 +350,7 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     blob_count: int
     blob_bytes: int
     notes: Mapping[str, int]
+    contents: Mapping[str, PartCounts] | None = None
     failed_relations: Sequence[RelationFailure]
     failure_count: int
     manifest: ManifestComparison | None = None
@@ -350,6 +364,7 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
         if self.blob_count > len(self.blobs):
             print_result(f"and {self.blob_count - len(self.blobs)} more, {self.blob_bytes} bytes in all")
         show_notes(self.notes)
+        show_contents(self.contents or {})
         print_result(f"sha256 {self.sha256}")
         if self.manifest:
             self.manifest.show()

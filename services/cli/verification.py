@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+import msgspec
+
 from services.cli.archive_source import find_size, read_stream
 from services.cli.client import RelationFailure
-from services.cli.crossdock_api import RelationCounts
+from services.cli.crossdock_api import PartCounts, RelationCounts
 from services.cli.errors import JobFailed, utf8
 from services.cli.gitlab_shape import ShapeInspection
 from services.cli.manifest_comparison import ArchiveComparison
@@ -199,11 +201,18 @@ class _ArchiveInspector:
             blob_count=len(self._sizes),
             blob_bytes=sum(self._sizes.values()),
             notes={note.value: count for note, count in self._progress.notes.items()},
+            contents=_contents(self._progress),
             failed_relations=[_shown(failure) for failure in self._failures],
             failure_count=self.failure_count,
             manifest=self._comparison.result if self._comparison else None,
             for_gitlab=self._shape.result if self._shape else None,
         )
+
+
+def _contents(progress: Progress) -> Mapping[str, PartCounts] | None:
+    if progress.contents is None:
+        return None
+    return {name: msgspec.convert(each.report(), PartCounts) for name, each in progress.contents.items()}
 
 
 def _shown(failure: Failure) -> RelationFailure:

@@ -14,15 +14,17 @@ from shared.gitlab.relations import MAX_LENGTH, REQUIRED
 _LONG_TEXT = 64 * 1024
 _NO_LIMITS: Mapping[str, int] = {}
 _NULL = Raw(b"null")
+_EMPTY_LIST = len(b"[]")
 _QUOTE = ord('"')
 _VISIBLE = frozenset(range(0x21, 0x7F)) - frozenset(b'"\\')
 _INTEGER = re.compile(rb"[0-9]{1,18}")
 
 
 class RecordAttributes(msgspec.Struct, gc=False):
-    """Views into the line; the class for each relation adds its required attributes to the common ``iid``."""
+    """Views into the line; the class for each relation adds its required attributes to the common ones."""
 
     iid: Raw | UnsetType = UNSET
+    designs: Raw | UnsetType = UNSET
 
 
 def decoder(relation: str) -> msgspec.json.Decoder[RecordAttributes]:
@@ -40,6 +42,12 @@ def identifiers(record: RecordAttributes) -> dict[str, int]:
     """Give what GitLab calls external identifiers: the iid, where there is one."""
     iid = record.iid
     return {"iid": int(bytes(iid))} if iid is not UNSET and _INTEGER.fullmatch(iid) else {}
+
+
+def has_designs(record: RecordAttributes) -> bool:
+    """Tell whether there are designs: a list that is not empty."""
+    designs = record.designs
+    return designs is not UNSET and len(designs) > _EMPTY_LIST and bytes(designs).lstrip(b"[ ")[:1] == b"{"
 
 
 def faults(record: RecordAttributes, *, relation: str) -> list[str]:

@@ -16,12 +16,14 @@ from typing import TypeVar
 import msgspec
 
 from shared.gitlab import nesting
-from shared.gitlab.record_attributes import RecordAttributes, decoder, faults, identifiers
+from shared.gitlab.record_attributes import RecordAttributes, decoder, faults, has_designs, identifiers
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The line is a record."""
+    """The line is a record, perhaps of an issue with designs."""
+
+    has_designs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ _CODES = {
 
 Verdict = Record | NullLine | RefusedLine
 
-_RECORD, _NULL = Record(), NullLine()
+_RECORD, _WITH_DESIGNS, _NULL = Record(), Record(has_designs=True), NullLine()
 _ANYTHING = msgspec.json.Decoder(msgspec.Raw)
 _KINDS = {"array": "an array", "bool": "a boolean", "float": "a number", "int": "a number", "str": "a string"}
 _SLICE = 256 * 1024
@@ -101,7 +103,7 @@ def _judge(line: bytes, record: RecordAttributes, *, relation: str) -> Verdict:
     if found and not _EMPTY_OBJECT.fullmatch(line):
         message = f"Validation failed: {', '.join(found)}"
         return RefusedLine("ActiveRecord::RecordInvalid", message, identifiers(record))
-    return _RECORD
+    return _WITH_DESIGNS if has_designs(record) else _RECORD
 
 
 def _decode(line: bytes, into: msgspec.json.Decoder[_T]) -> _T:

@@ -75,6 +75,31 @@ class SelectionProgress:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartProgress:
+    """How many files of a part an archive announces, and how many came.
+
+    Of those that are announced ``missing`` did not come; of those that came ``unannounced`` are named by
+    nothing. With ``is_partial`` there may be more of both, as there were too many names to look for.
+    """
+
+    announced: int = 0
+    came: int = 0
+    missing: int = 0
+    unannounced: int = 0
+    is_partial: bool = False
+
+    def report(self) -> dict[str, object]:
+        """Give the counts for the job's row."""
+        return {
+            "announced": self.announced,
+            "came": self.came,
+            "missing": self.missing,
+            "unannounced": self.unannounced,
+            "partial": self.is_partial,
+        }
+
+
 @dataclass(slots=True)
 class PhaseProgress:
     """When a phase began and ended, by the monotonic clock of the process, and the archive's bytes in it."""
@@ -99,7 +124,8 @@ class Progress:
     moved, as they are of a plan. ``other_bytes`` are those of none of these counts, such as of records that
     were there before; no report has them. ``stats`` are what GitLab counts of an import from GitHub, None of
     others, and ``requests_left`` what is left of the limit of its requests, None where none is known.
-    ``selection`` is what was left out by choice, None where all is taken.
+    ``selection`` is what was left out by choice, None where all is taken. ``contents`` compares what an
+    archive announces with what came, by part, once all has come; None before.
     """
 
     other_bytes: int = 0
@@ -113,6 +139,7 @@ class Progress:
     stats: Mapping[str, Mapping[str, int]] | None = None
     requests_left: int | None = None
     selection: SelectionProgress | None = None
+    contents: Mapping[str, PartProgress] | None = None
 
     def relation(self, name: str) -> RelationProgress:
         """Give the counts of a relation: of the first 200 with plain names of up to 100 characters.
@@ -149,6 +176,8 @@ class Progress:
             own |= {"stats": self.stats, "requests_left": self.requests_left}
         if self.selection is not None:
             own["selection"] = self.selection.report()
+        if self.contents is not None:
+            own["contents"] = {name: each.report() for name, each in self.contents.items()}
         return own | {
             "bytes_done": self.bytes_done,
             "bytes_total": self.bytes_total,

@@ -9,7 +9,7 @@ from functools import partial
 from shared.archive.errors import quote_name
 from shared.archive.events import EntryLeftOut
 from shared.errors import ArchiveError
-from shared.gitlab.layout import FileKind, kind_of
+from shared.gitlab.layout import DESIGN, FileKind, kind_of
 from shared.gitlab.lfs import LfsIndex, check_oid
 from shared.gitlab.project_json import ProjectDocument
 from shared.gitlab.version import VersionFile
@@ -63,6 +63,7 @@ _OF_KINDS = {
     FileKind.UPLOAD: ("uploads", "UploadsRestorer#restore"),
     FileKind.AVATAR: ("avatar", "AvatarRestorer#restore"),
 }
+_RESTORERS = dict(_OF_KINDS.values())
 _DOCUMENTS = frozenset({FileKind.PROJECT, FileKind.LFS_INDEX})
 
 
@@ -127,6 +128,24 @@ def lfs_differences(
         yield lfs_object_failure(
             f"LFS object {digest.hex()} is in the archive and not in its index, so that no GitLab imports it"
         )
+
+
+def missing_file_failure(name: str, place: tuple[str, int], *, relation: str) -> Failure:
+    """Give the failure of a file that a record refers to: a line of a relation, and the file is not there."""
+    message = f"line {place[1]} of {place[0]} refers to {name}, which is not in the archive"
+    return file_failure(message, relation=relation, source=_RESTORERS[relation])
+
+
+def missing_files_failure(count: int, *, relation: str) -> Failure:
+    """Give the failure that stands for further such files."""
+    message = f"{count} more files that records refer to are not in the archive"
+    return file_failure(message, relation=relation, source=_RESTORERS[relation])
+
+
+def missing_design_failure() -> Failure:
+    """Give the failure of designs that records have and whose repository is not there."""
+    message = f"issues have designs, and {DESIGN} is not in the archive"
+    return file_failure(message, relation="design", source="DesignRepoRestorer#restore")
 
 
 def lfs_object_failure(message: str) -> Failure:

@@ -16,7 +16,7 @@ from shared.jobs.progress import RelationProgress
 from shared.restore.entries import close_verifier, lfs_failure
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FailureLog
-from shared.restore.relations import RelationReceiver
+from shared.restore.relations import RecordInspector, RelationReceiver
 from shared.restore.verifiers import Verifier
 from shared.shielding import work_through
 from shared.snapshots.sinks import BlobSink, LineSink
@@ -117,9 +117,18 @@ class EntryIntake:
         self._yielder = yielder
 
     async def open(  # what is known of an entry before its bytes
-        self, name: str, mtime: int, *, size: int, verifier: Verifier, count: RelationProgress
+        self,
+        name: str,
+        mtime: int,
+        *,
+        size: int,
+        verifier: Verifier,
+        count: RelationProgress,
+        inspector: RecordInspector | None = None,
     ) -> EntryReceiver:
         """Open an entry. ``verifier`` checks a file; the lines of a relation are counted in ``count``.
+
+        ``inspector`` looks into its records.
 
         Raises ArchiveCostsTooMuch.
         """
@@ -130,7 +139,7 @@ class EntryIntake:
             sink = await self._writer.blob(name, mtime, size=size, sha256=digest_of(oid))
             return _FileReceiver(sink, verifier, oid=oid, failures=self._failures, budget=self._budget)
         self._budget.spend(Work.ENTRIES, RELATION)
-        return RelationReceiver(
+        receiver = RelationReceiver(
             relation,
             self._writer.relation(name, mtime),
             limits=self._limits,
@@ -139,3 +148,5 @@ class EntryIntake:
             count=count,
             yielder=self._yielder,
         )
+        receiver.inspect_by(inspector)
+        return receiver

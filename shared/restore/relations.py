@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from shared.archive.budget import Budget, Work
 from shared.archive.limits import Limits
@@ -22,6 +23,20 @@ _AT_ONCE = 1000
 
 RecordPredicate = Callable[[bytes], bool]
 """Tells whether a checked record is to be kept."""
+
+
+class RecordInspector(Protocol):
+    """Looks into checked records, perhaps on a thread."""
+
+    @property
+    def mark(self) -> bytes:
+        """What a record of interest has in its bytes."""
+
+    def note_designs(self) -> None:
+        """Take note that a record has designs."""
+
+    def take(self, record: bytes, number: int) -> None:
+        """Look into a record, that of the line with this number."""
 
 
 @dataclass(slots=True)
@@ -62,11 +77,17 @@ class RelationReceiver:
         self._count = count
         self._yielder = yielder
         self._predicate = predicate
+        self._inspector: RecordInspector | None = None
+        self._has_marks = False
         self._splitter = LineSplitter(limits.line)
         self._line = 0
         self._begun = 0
         self._short = 0
         self._is_continued = False
+
+    def inspect_by(self, inspector: RecordInspector | None) -> None:
+        """Let an inspector look into each record that is kept, from now on."""
+        self._inspector = inspector
 
     async def write(self, data: bytes) -> None:
         """Take the next bytes. Raises ArchiveCostsTooMuch before it looks at a line of them."""
@@ -79,6 +100,8 @@ class RelationReceiver:
         self._short = WINDOW if marks.densest <= self._limits.depth else 0
         self._is_continued = self._splitter.waiting > 0
         self._begun += len(data)
+        # Looked for in all of the piece at once: most lines have none.
+        self._has_marks = self._inspector is not None and self._inspector.mark in data
         await self._take(self._splitter.feed(data))
 
     async def close(self) -> None:
@@ -104,6 +127,7 @@ class RelationReceiver:
         for are_records, lines in looked.runs:
             self._count.lines += len(lines) if are_records else 0
             await self._sink.write(lines, records=are_records)
+        self._budget.spend(Work.LINES, len(looked.failures))  # each is two rows
         self._count.failed += len(looked.failures)
         for failure in looked.failures:
             await self._failures.add(failure)
@@ -131,12 +155,21 @@ class RelationReceiver:
             case Record() if isinstance(line, bytes):
                 if self._predicate is None or self._predicate(line):
                     looked.keep(line, is_record=True)
+                    self._inspect(line, verdict, is_whole=not is_continued)
             case NullLine() if isinstance(line, bytes) and self._predicate is None:
                 looked.keep(line, is_record=False)
             case RefusedLine():
                 looked.failures.append(self._failure(verdict))
                 looked.refused.append(self._quarantined(line, verdict))
         self._line += 1
+
+    def _inspect(self, line: bytes, record: Record, *, is_whole: bool) -> None:
+        if self._inspector is None:
+            return
+        if record.has_designs:
+            self._inspector.note_designs()
+        if self._has_marks or not is_whole:
+            self._inspector.take(line, self._line)
 
     def _judge(self, line: bytes | OverlongLine, *, is_whole: bool) -> Verdict:
         if isinstance(line, OverlongLine):

@@ -20,14 +20,14 @@ from shared.archive.events import (
 )
 from shared.archive.limits import Limits
 from shared.errors import ArchiveError
-from shared.gitlab.layout import GROUPS, PROJECT, TREE, VERSION, lfs_oid_of, relation_of
-from shared.gitlab.lfs import LfsIndex, digest_of
+from shared.gitlab.layout import GROUPS, PROJECT, TREE, VERSION, relation_of
 from shared.gitlab.project_json import ProjectAttributes, ProjectDocument
 from shared.jobs.progress import Note, Progress, RelationProgress
-from shared.restore.entries import lfs_differences, lfs_index_of, unusable_failure, verifier_of
+from shared.restore.entries import unusable_failure, verifier_of
 from shared.restore.event_loop import EventLoopYielder
 from shared.restore.failures import FailureLog
 from shared.restore.intake import KEEPING, EntryIntake, EntryReceiver, EntryWriter
+from shared.restore.inventory import Inventory
 from shared.restore.verifiers import Verifier
 
 _LONGEST_COMPONENT = 255
@@ -54,7 +54,7 @@ class Restorer:
     """The state of one import between events: the entry that is open, and which required files have come.
 
     ``verifiers`` makes the verifier of a file by its name. Memory beside that of an open entry: 100 bytes for
-    each directory, and for each LFS object that is there or named in the index.
+    each directory, and that of the inventory.
     """
 
     def __init__(
@@ -77,10 +77,7 @@ class Restorer:
         self._directories: set[int] = set()  # hashes of names
         self._open: EntryReceiver | None = None
         self._project: ProjectDocument | None = None
-        self._lfs_index: LfsIndex | None = None
-        self._lfs_object: bytes | None = None  # the open entry's
-        self._lfs_objects: set[bytes] = set()
-        self._lfs_left_out: set[bytes] = set()
+        self._inventory = Inventory()
         self._version = False
         self._tree = False
         self._groups = False
@@ -134,16 +131,14 @@ class Restorer:
             before = self._failures.count
             await self._open.close()
             self._open = None
-            if self._lfs_object and self._failures.count > before:
-                self._lfs_left_out.add(self._lfs_object)
+            self._inventory.end(is_left_out=self._failures.count > before)
         self._progress.entries += 1
 
     async def _abandon(self) -> None:
         if self._open:
             await self._open.abort()
             self._open = None
-        if self._lfs_object:
-            self._lfs_objects.discard(self._lfs_object)
+        self._inventory.abandon()
 
     async def _withdraw(self, entry: EntryWithdrawn) -> None:
         """Take a file back, with all that was told of it: counts, failures of lines, attributes."""
@@ -153,6 +148,7 @@ class Restorer:
         if relation := relation_of(entry.name):
             self._progress.withdraw_relation(relation)
             await self._failures.withdraw(relation)
+        self._inventory.withdraw(entry.name)
         await self._writer.withdraw(entry.name)
 
     async def _receiver(self, entry: EntryStarted) -> EntryReceiver:
@@ -160,13 +156,11 @@ class Restorer:
         relation, verifier = relation_of(entry.name), self._verifiers(entry.name)
         if isinstance(verifier, ProjectDocument):
             self._project = verifier
-        self._lfs_index = lfs_index_of(verifier) or self._lfs_index
-        self._lfs_object = digest_of(lfs_oid_of(entry.name))
-        if self._lfs_object:
-            self._lfs_objects.add(self._lfs_object)
+        self._inventory.begin(entry.name, verifier)
+        inspector = None if relation is None else self._inventory.inspector(relation)
         count = RelationProgress() if relation is None else self._progress.relation(relation)
         return await self._intake.open(
-            entry.name, entry.mtime, size=entry.size, verifier=verifier, count=count
+            entry.name, entry.mtime, size=entry.size, verifier=verifier, count=count, inspector=inspector
         )
 
     @property
@@ -186,10 +180,11 @@ class Restorer:
         if self.project is None:
             of_group = ", this is the export of a group: export its projects one by one"
             raise NotAProject(f"Invalid file ({PROJECT} is missing{of_group if self._groups else ''})")
-        if self._lfs_index is not None:
-            there = self._lfs_objects
-            for failure in lfs_differences(self._lfs_index, there, kept=there - self._lfs_left_out):
-                await self._failures.add(failure)
+        left_out = self._progress.selection.left_out if self._progress.selection else ()
+        comparison = self._inventory.compare(but=left_out)
+        self._progress.contents = comparison.counts
+        for failure in comparison.failures():
+            await self._failures.add(failure)
         return self.project
 
 

@@ -63,6 +63,7 @@ _PROGRESS = {
         "left_out": {"uploads": {"files": 2, "bytes": 5}},
         "missed": [{"relation": "issues", "refers_to": "uploads"}],
     },
+    "contents": {"uploads": {"announced": 2, "came": 1, "missing": 1, "unannounced": 0, "partial": False}},
 }
 _OUTCOME = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
 _MILESTONE = {"iid": 1, "title": "one", "state": "active", "due_date": "2027-01-31"}

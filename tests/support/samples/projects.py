@@ -65,6 +65,10 @@ def labels(data: bytes) -> bytes:
     return small({"tree/project/labels.ndjson": data})
 
 
+_SNIPPET = hashlib.sha256(b"A snippet2024-01-02 03:04:05 UTC2024-02-03 04:05:06 UTC").hexdigest()
+"""The name of the repository of the one snippet: its title and its times in whole seconds."""
+
+
 def every_relation() -> dict[str, bytes]:
     """Files of a project that has records in every relation, all bundles, uploads and LFS objects."""
     objects = [b"a large file", bytes(range(256)) * 8]
@@ -79,7 +83,7 @@ def every_relation() -> dict[str, bytes]:
         "project.bundle": BUNDLE,
         "project.wiki.bundle": BUNDLE,
         "project.design.bundle": BUNDLE,
-        "snippets/snippet.bundle": BUNDLE,
+        f"snippets/{_SNIPPET}.bundle": BUNDLE,
         "avatar/logo.png": b"\x89PNG\r\n",
         f"uploads/{'a' * 32}/文件 (1).png": bytes(1000),
         f"uploads/{'b' * 32}/empty": b"",
