@@ -91,7 +91,8 @@ class Importer:
         source = job.order.source if isinstance(job.order, ImportOrder) else None
         match source and source.form:
             case SourceForm.GIT if source is not None:
-                yield _Source(events=(await self._repositories.open(job, source)).events)
+                repository = await self._repositories.open(job, source)
+                yield _Source(events=repository.selecting(_selection(job)).events)
             case SourceForm.GITHUB:
                 yield _Source(events=(await self._hubs.open(job, lease, progress)).events)
             case SourceForm.PEER:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.archive.budget import Budget, Work
 from shared.archive.errors import ArchiveTooLarge
@@ -22,6 +22,7 @@ from shared.git.selection import ReferenceSelection
 from shared.git.smart_http import RemoteRepository
 from shared.gitlab.layout import LFS_INDEX, PROJECT, REPOSITORY, TREE, VERSION, WIKI
 from shared.gitlab.project_json import project_attributes
+from shared.gitlab.relation_selection import RelationSelection
 from shared.gitlab.version import FORMAT_VERSION
 from shared.jobs.models import Job, RemoteSource
 from shared.outbound.remote_imports import RemoteImportPolicy
@@ -48,7 +49,8 @@ class GitSource:
     ``packed_up_to`` bytes is held, as its size has to be known before its first byte. Where the attempt
     ``is_last``, the wiki and LFS objects are left out whatever keeps them from coming. With ``make_branches``
     pull requests of GitHub come, too; it is called with all references, before they are fetched.
-    ``count_lfs`` is called with the numbers of LFS objects that are wanted and that are kept.
+    ``count_lfs`` is called with the numbers of LFS objects that are wanted and that are kept. Without
+    ``has_wiki`` and ``has_lfs`` these are not asked for.
     """
 
     client: RemoteClient
@@ -59,7 +61,18 @@ class GitSource:
     is_last: bool = False
     make_branches: Callable[[ReferenceSelection], Awaitable[None]] | None = None
     has_wiki: bool = True
+    has_lfs: bool = True
     count_lfs: Callable[[int, int], None] | None = None
+
+    def selecting(self, selection: RelationSelection | None) -> GitSource:
+        """Give the same without what a selection leaves out, as far as it is fetched by itself."""
+        if selection is None:
+            return self
+        return replace(
+            self,
+            has_wiki=self.has_wiki and selection.keeps("wiki_repository"),
+            has_lfs=self.has_lfs and selection.keeps("lfs_objects"),
+        )
 
     async def events(self, reading: Reading) -> AsyncGenerator[ArchiveEvent, None]:
         """Give the events. Raises RepositoryError, RemoteError, BlockedUrl and ArchiveError."""
@@ -108,7 +121,7 @@ class GitSource:
             await reading.failures.add(lfs_object_failure(f"only the first {MOST_POINTERS} are looked for"))
         server = LfsServer(client, repository)
         lfs = LfsEvents(server, reading, self._tolerance(reading), mtime=self.mtime)
-        async with aclosing(lfs.events(pointers.found)) as events:
+        async with aclosing(lfs.events(pointers.found if self.has_lfs else {})) as events:
             async for event in events:
                 yield event
         if self.count_lfs:

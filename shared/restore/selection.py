@@ -15,7 +15,7 @@ from shared.archive.events import (
     TarEntryKind,
 )
 from shared.gitlab.relation_selection import RelationSelection, missed_references, selectable_of
-from shared.jobs.progress import Progress, SelectionProgress
+from shared.jobs.progress import LeftOut, Progress, SelectionProgress
 
 _MOST = 1000
 """Relations that are remembered: an archive may make up a name for each of its files."""
@@ -42,7 +42,8 @@ class _Passing:
 
     def __init__(self, selection: RelationSelection) -> None:
         self._selection = selection
-        self._is_open = True
+        self._left_out: LeftOut | None = None  # the open entry's relation, where that is left out
+        self._taken: str | None = None  # the same, where it is taken
         self._kept: set[str] = set()
         self.progress = SelectionProgress()
 
@@ -50,31 +51,35 @@ class _Passing:
         """Tell whether an event passes."""
         match event:
             case EntryStarted():
-                self._is_open = self._begin(event)
-                return self._is_open
-            case EntryData():
-                return self._is_open
+                self._begin(event)
+                return self._left_out is None
+            case EntryData(data):
+                self._count(data)
+                return self._left_out is None
             case EntryEnded() | EntryAbandoned():
-                was_open, self._is_open = self._is_open, True
-                return was_open
+                taken, self._left_out = self._left_out is None, None
+                return taken
             case EntryWithdrawn(name):
                 return self._selection.leaves_out(name) is None
             case _:
                 return True
 
-    def _begin(self, entry: EntryStarted) -> bool:
+    def _begin(self, entry: EntryStarted) -> None:
         is_file = entry.kind is TarEntryKind.FILE
         name = entry.name if is_file else f"{entry.name}/"
-        left_out = self._selection.leaves_out(name)
-        if left_out is None:
-            if entry.size and (relation := selectable_of(name)) and len(self._kept) < _MOST:
-                self._kept.add(relation)
-            return True
-        if is_file:
-            count = self.progress.of(left_out)
-            count.files += 1
-            count.bytes += entry.size
-        return False
+        relation = self._selection.leaves_out(name)
+        self._taken = selectable_of(name) if relation is None else None
+        self._left_out = None
+        if relation is not None:
+            self._left_out = self.progress.of(relation) if is_file else LeftOut()
+            self._left_out.files += is_file
+
+    def _count(self, data: bytes) -> None:
+        """Count the bytes of what is left out; what is taken is there with its first one."""
+        if self._left_out is not None:
+            self._left_out.bytes += len(data)
+        elif self._taken is not None and len(self._kept) < _MOST:
+            self._kept.add(self._taken)
 
     def end(self) -> None:
         """Tell what is missed by what was taken."""

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -25,6 +26,7 @@ from shared.errors import CrossdockError
 from shared.git.errors import RepositoryLimited
 from shared.git.packet_lines import packet
 from shared.git.protocol import PackReader
+from shared.gitlab.relation_selection import RelationSelection
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Job, RemoteSource, SourceForm
 from shared.jobs.progress import Progress
@@ -64,13 +66,20 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "served"
 
 
-async def ordered(dock: Dock, port: int, *, name: str = "one.git", user: str = "") -> Job:
+async def ordered(
+    dock: Dock,
+    port: int,
+    *,
+    name: str = "one.git",
+    user: str = "",
+    selection: RelationSelection | None = None,
+) -> Job:
     source = RemoteSource(url=f"http://{user}files.test:{port}/{name}", form=SourceForm.GIT)
-    order = ImportOrder(source=source)
+    order = ImportOrder(source=source, selection=selection)
     return await jobs.enqueue(dock.pool, order, project_id=1, user_id=1, correlation_id="c")
 
 
-async def run(dock: Dock, port: int, **more: str) -> Imported:
+async def run(dock: Dock, port: int, **more: Any) -> Imported:
     return await dock.attempt(await ordered(dock, port, **more))
 
 
@@ -104,6 +113,21 @@ async def test_a_repository_elsewhere_becomes_a_project_whose_bundle_is_cloned(
     assert "project.wiki.bundle" not in out
     assert imported.progress.bytes_done > len(out["project.bundle"]) - 1000
     assert await dock.failures(imported) == []
+
+
+async def test_a_wiki_and_lfs_objects_that_are_left_out_by_choice_are_not_asked_for(
+    dock: Dock, servers: Servers, root: Path
+) -> None:
+    make_repository(root, files={"large.bin": pointer(LARGE)})
+    make_repository(root, "one.wiki.git", files={"home.md": b"# Home\n"})
+    served = GitHttp(root)
+    lfs = GitLfs(served, {oid_of(LARGE): LARGE})
+    chosen = RelationSelection(excluded_relations=("wiki_repository", "lfs_objects"))
+    imported = await run(dock, await servers.http(lfs.handle), selection=chosen)
+    assert (imported.error, await dock.failures(imported)) == (None, [])
+    assert not [path for _, path, _ in served.asked if "wiki" in path]
+    assert not lfs.fetched
+    assert "project.bundle" in await exported(dock)
 
 
 async def test_an_export_of_it_is_an_archive_that_is_imported_again(
