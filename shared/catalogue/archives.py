@@ -115,6 +115,11 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self._by_file)
 
+    def has_time(self, source: str, project: str, time: datetime) -> bool:
+        """Tell whether a project has an archive whose key has this time, encrypted or not."""
+        keys = (archive_key(source, project, time, is_encrypted=each) for each in (False, True))
+        return any(key in self._by_file for key in keys)
+
     def add(self, record: ArchiveRecord) -> None:
         """Take a new record."""
         self._by_file[record.file] = record

@@ -34,6 +34,7 @@ from shared.catalogue.objects import KeptWriter, Stored, create_object
 from shared.gitlab.relation_selection import RelationSelection
 from shared.storage.base import ObjectStore
 
+_A_SECOND = timedelta(seconds=1)
 _SETTLED = timedelta(hours=1)
 """How long a GitLab may tell of no further activity: it writes the time once an hour."""
 
@@ -141,7 +142,8 @@ class Backup:
         )
 
     async def _back_up(self, project: ProjectAnswer, report: TaskReporter) -> Outcome:
-        path, time = project.path_with_namespace, datetime.now(UTC)
+        path = project.path_with_namespace
+        time = self._free_time(path)
         last = self._newest.get((self._source, path, self._options.relations))
         if last is not None and not self._options.force and self._is_current(last, project, time):
             return Outcome(project=path, state=State.SKIPPED, file=last.file, why="unchanged")
@@ -154,6 +156,13 @@ class Backup:
         self._catalogue.add(record)
         why = "; ".join(missed) or None
         return Outcome(project=path, state=State.DONE, file=record.file, bytes=record.bytes, why=why)
+
+    def _free_time(self, path: str) -> datetime:
+        """Give the time of a new archive: the next second that no archive of the project has in its name."""
+        time = datetime.now(UTC)
+        while self._catalogue.has_time(self._source, path, time):
+            time += _A_SECOND
+        return time
 
     def _is_current(self, last: ArchiveRecord, project: ProjectAnswer, now: datetime) -> bool:
         """Tell whether the last archive has all that there is, as far as the server tells."""

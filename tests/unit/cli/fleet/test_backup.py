@@ -89,6 +89,13 @@ async def test_force_and_age_export_what_has_not_changed(tmp_path: Path) -> None
     assert gitlab.exports["a/b"] == 3
 
 
+async def test_archives_of_one_second_do_not_replace_each_other(tmp_path: Path) -> None:
+    gitlab = FleetGitLab("a/b")
+    for _ in range(4):
+        await back_up(gitlab, tmp_path, replace(OPTIONS, force=True))
+    assert len(catalogue(tmp_path)) == 4
+
+
 async def test_a_gitlab_is_told_before_a_backup_of_some_relations_begins(tmp_path: Path) -> None:
     gitlab = FleetGitLab("a/b")
     with pytest.raises(SelectionUnsupported):
