@@ -16,7 +16,7 @@ from functools import partial
 from asyncpg import ForeignKeyViolationError
 
 from shared.database.pool import Connection, Database, Pool
-from shared.gitlab.relation_selection import FILES, SELECTABLE, RelationSelection, files_of, selectable_of
+from shared.gitlab.relation_selection import SELECTABLE, RelationSelection, files_of, selectable_of
 from shared.snapshots import runs
 from shared.snapshots.body import LAYOUT, BodyWriter
 from shared.snapshots.columns import ENTRY, SEGMENT
@@ -130,25 +130,39 @@ async def copy_selected(pool: Pool, *, base: int, snapshot_id: int, left_out: Se
 async def lay_out_selected(pool: Pool, *, base: int, snapshot_id: int, left_out: Sequence[str]) -> Body:
     """Lay out the body of a snapshot that was copied from ``base``.
 
-    Relations are runs of their own, so that the others are taken as they are. Files share runs with the rest:
-    where such are left out, all that is kept is laid out anew by its entries. Raises SnapshotGone.
+    Relations and large files are runs of their own, so that the others are taken as they are. Where anything
+    is left out that shares a run with the rest, all that is kept is laid out anew by its entries. Raises
+    SnapshotGone.
     """
     body = await runs.find_body(pool, base)
-    if body is None or body.layout != LAYOUT or any(relation in FILES for relation in left_out):
-        made = await body_of(pool, Pinned(snapshot_id, None))
-        return replace(made, document=body.document if body else None)
-    return await _copy_body(pool, body, base=base, snapshot_id=snapshot_id, left_out=left_out)
+    names = [file for relation in left_out for file in files_of(relation)]
+    if body is not None and body.layout == LAYOUT and await _have_own_runs(pool, base, names):
+        return await _copy_body(pool, body, base=base, snapshot_id=snapshot_id, names=names)
+    made = await body_of(pool, Pinned(snapshot_id, None))
+    return replace(made, document=body.document if body else None)
 
 
-async def _copy_body(pool: Pool, body: Body, *, base: int, snapshot_id: int, left_out: Sequence[str]) -> Body:
-    names = {file for relation in left_out for file in files_of(relation)}
+async def _have_own_runs(db: Database, snapshot_id: int, names: Sequence[str]) -> bool:
+    """Tell whether each of the files has a run that is nothing else; what is in folders may share some."""
+    if any(name.endswith("/") for name in names):
+        return False
+    return not await db.fetchval(
+        """SELECT EXISTS (
+               SELECT FROM entries e WHERE snapshot_id = $1 AND name = ANY ($2)
+               AND NOT EXISTS (SELECT FROM runs r WHERE r.snapshot_id = $1 AND r.name = e.name))""",
+        snapshot_id, names,
+    )  # fmt: skip
+
+
+async def _copy_body(pool: Pool, body: Body, *, base: int, snapshot_id: int, names: Sequence[str]) -> Body:
     waiting: list[BodyRun] = []
     layout = BodyWriter(partial(_append, pool, snapshot_id, waiting))
     async with aclosing(runs.read_runs(pool, base)) as placed:
         async for each in placed:
             if each.run.name not in names:
                 await layout.copy(each.run)
-    made = await layout.finish(entries=body.entries - len(left_out), document=body.document)
+    entries = await pool.fetchval("SELECT count(*) FROM entries WHERE snapshot_id = $1", snapshot_id)
+    made = await layout.finish(entries=entries, document=body.document)
     await _write(pool, snapshot_id, waiting)
     return made
 

@@ -118,6 +118,31 @@ async def test_a_selection_moves_no_byte(
     assert dock.stored() == before
 
 
+@pytest.mark.parametrize(("packed_up_to", "laid_out_anew"), [(10, False), (1024, True)])
+async def test_what_has_runs_of_its_own_is_left_out_without_another_layout(
+    dock: Dock, packed_up_to: int, *, laid_out_anew: bool
+) -> None:
+    dock.packed_up_to = packed_up_to
+    await dock.run_import(RICH)
+    whole, _ = await exported(dock, None)
+    chosen, _ = await exported(dock, but("repository", "labels"))
+    before, after = await _runs(dock, whole), await _runs(dock, chosen)
+    gone = {"project.bundle", "tree/project/labels.ndjson"}
+    assert (after != [run for run in before if run[0] not in gone]) is laid_out_anew
+    expected = files(await dock.archive(whole))
+    assert files(await dock.archive(chosen)) == {
+        name: data for name, data in expected.items() if name not in gone
+    }
+
+
+async def _runs(dock: Dock, found: FinishedArchive) -> list[tuple[object, ...]]:
+    rows = await dock.pool.fetch(
+        "SELECT name, object_id, position, size FROM runs WHERE snapshot_id = $1 ORDER BY start",
+        found.snapshot_id,
+    )
+    return [tuple(row) for row in rows]
+
+
 async def test_two_selections_never_share_an_entity_tag_nor_a_manifest(dock: Dock) -> None:
     await dock.run_import(RICH)
     seen = set()
