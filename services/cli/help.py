@@ -23,8 +23,8 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         ),
         "status": ("crossdock status platform/one", "crossdock status --job 7 --failures"),
         "quarantine": (
-            "crossdock quarantine platform/one -o refused.ndjson",
-            "crossdock quarantine platform/one --import repaired.ndjson",
+            "crossdock quarantine platform/one -o refused.jsonl",
+            "crossdock quarantine platform/one --import repaired.jsonl",
         ),
         "people": (
             "crossdock people platform/one --csv > people.csv",
