@@ -54,6 +54,14 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "crossdock copy --group gitlab:platform vault:platform --report copied.csv",
         ),
     },
+    "Schedules": {
+        "destinations": (
+            "crossdock destinations create-gitlab forge https://gitlab.example.com --token-of token.txt",
+            "crossdock destinations test forge",
+            "crossdock destinations import forge platform/api --namespace vault --wait",
+            "crossdock destinations export forge platform/api --namespace mirrors",
+        ),
+    },
     "Jobs": {
         "jobs": ("crossdock jobs --state failed --kind import", "crossdock jobs --watch --mine"),
         "logs": ("crossdock logs 7 --follow",),
