@@ -59,6 +59,7 @@ class QueueName(Enum):
     GITHUB_IMPORT = "github_import"
     PEER_IMPORT = "peer_import"
     PEER_EXPORT = "peer_export"
+    BACKUP = "backup"
     COMMANDS = "commands"
 
 

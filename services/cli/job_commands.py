@@ -30,6 +30,7 @@ class Kind(Enum):
     EXPORT = "export"
     RELATION_IMPORT = "relation_import"
     UPLOAD = "upload"
+    BACKUP = "backup"
 
 
 class State(Enum):

@@ -23,7 +23,7 @@ from shared.jobs.traced_work import TracedWork
 from shared.jobs.worker import Work, Worker, WorkerLimits
 from shared.settings.environment import Settings
 
-_OF_EXPORTS = (JobKind.EXPORT, JobKind.UPLOAD, JobKind.PEER_EXPORT)
+_OF_EXPORTS = (JobKind.EXPORT, JobKind.UPLOAD, JobKind.PEER_EXPORT, JobKind.BACKUP)
 
 
 class Background(Protocol):
@@ -60,6 +60,8 @@ def _slots(settings: Settings, kind: JobKind) -> int:
         case JobKind.UPLOAD | JobKind.PEER_EXPORT:
             return settings.upload_concurrency
         case JobKind.REMOTE_IMPORT | JobKind.GIT_IMPORT | JobKind.GITHUB_IMPORT | JobKind.PEER_IMPORT:
+            return settings.remote_import_concurrency
+        case JobKind.BACKUP:  # it mostly waits for a server elsewhere, too
             return settings.remote_import_concurrency
         case JobKind.SMALL_IMPORT | JobKind.EXPORT:  # an export moves no bytes
             return settings.small_job_concurrency

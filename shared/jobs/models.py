@@ -33,6 +33,7 @@ class JobKind(Enum):
     GITHUB_IMPORT = "github_import"
     PEER_IMPORT = "peer_import"
     PEER_EXPORT = "peer_export"
+    BACKUP = "backup"
 
     @property
     def shown(self) -> str:
@@ -226,13 +227,30 @@ class PeerExportOrder:
     upload: UploadTarget | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupOrder:
+    """The order to send an archive of the project to a destination, for the row ``run_project_id`` of a run.
+
+    ``last_activity_at`` is what the project had before the job was queued: the archive has at least that.
+    """
+
+    run_project_id: int
+    last_activity_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class UnknownOrder:
     """The order of a job of an unknown kind, which is not read."""
 
 
 JobOrder: TypeAlias = (
-    ImportOrder | ExportOrder | RelationImportOrder | UploadOrder | PeerExportOrder | UnknownOrder
+    ImportOrder
+    | ExportOrder
+    | RelationImportOrder
+    | UploadOrder
+    | PeerExportOrder
+    | BackupOrder
+    | UnknownOrder
 )
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from shared.jobs.models import (
+    BackupOrder,
     ExportOrder,
     ImportOrder,
     Job,
@@ -74,7 +75,7 @@ def _change_address(order: JobOrder, change: Callable[[str, str], str]) -> JobOr
         case ExportOrder() | UploadOrder() | PeerExportOrder():
             upload = order.upload
             return replace(order, upload=upload and replace(upload, url=change("upload", upload.url)))
-        case RelationImportOrder() | UnknownOrder():
+        case RelationImportOrder() | BackupOrder() | UnknownOrder():
             return order
         case _:
             assert_never(order)

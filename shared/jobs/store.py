@@ -15,6 +15,7 @@ from shared.database.pool import Database, Row
 from shared.errors import LeaseLost
 from shared.jobs.models import (
     AttemptError,
+    BackupOrder,
     ExportOrder,
     ImportOrder,
     Job,
@@ -39,6 +40,7 @@ _ORDERS: dict[JobKind, type[JobOrder]] = {
     JobKind.EXPORT: ExportOrder,
     JobKind.RELATION_IMPORT: RelationImportOrder,
     JobKind.UPLOAD: UploadOrder,
+    JobKind.BACKUP: BackupOrder,
     JobKind.REMOTE_IMPORT: ImportOrder,
     JobKind.SMALL_IMPORT: ImportOrder,
     JobKind.GIT_IMPORT: ImportOrder,
@@ -134,6 +136,8 @@ def kind_of(order: JobOrder) -> JobKind:
             return JobKind.UPLOAD
         case PeerExportOrder():
             return JobKind.PEER_EXPORT
+        case BackupOrder():
+            return JobKind.BACKUP
         case UnknownOrder():
             raise TypeError(order)
         case _:

@@ -50,7 +50,8 @@ _LONGEST_WAIT = timedelta(hours=1, seconds=10)
 _MOST_DOUBLINGS = 16
 _IDLE = timedelta(seconds=30)
 """How long a worker waits for a wake-up before it looks for a job by itself."""
-_REPORTS_PER_TTL = 3
+_REPORTS_PER_TTL = 2
+"""One that is lost costs little: until the next one a user's share may be that of fewer slots."""
 _PATIENCE = timedelta(minutes=1)
 """How long a worker tries to consume at its start; later it tries for ever."""
 

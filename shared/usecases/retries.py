@@ -10,6 +10,7 @@ from shared.database.transactions import transaction
 from shared.jobs import store as jobs
 from shared.jobs.models import (
     IMPORTS,
+    BackupOrder,
     ExportOrder,
     ImportOrder,
     Job,
@@ -38,6 +39,7 @@ _RETRIED = frozenset({JobState.FAILED, JobState.CANCELED})
 _KEPT_HOURS = int(objects.RETRIED_WITHIN.total_seconds() // 3600)
 _NOT_FAILED = "only a job that failed or was canceled can be retried"
 _UNKNOWN = "only a newer version of the service knows jobs of its kind"
+_BACKUP = "it belongs to the run of a schedule: run that again"
 _NEWER = "the project has a newer import, and only its newest can be retried"
 _CONTENT = "the project has content by now, which an import would replace"
 _IMPORTING = "the project is being imported"
@@ -87,6 +89,8 @@ class Retries:
                 return await self._import(actor, job, project, origin=origin)
             case PeerExportOrder():
                 return await self._peer_export(actor, job, project, origin=origin, counts=counts)
+            case BackupOrder():
+                raise NotRetriable(_BACKUP)
             case UnknownOrder():
                 raise NotRetriable(_UNKNOWN)
             case order:

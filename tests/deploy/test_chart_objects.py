@@ -264,6 +264,7 @@ async def test_keda_counts_the_jobs_of_the_kind_that_wants_most_that_are_queued_
         ("exporter", "upload", "UPLOAD"),
         ("exporter", "peer_export", "UPLOAD"),
         ("exporter", "export", "SMALL_JOB"),
+        ("exporter", "backup", "REMOTE_IMPORT"),
         ("importer", "remote_import", "REMOTE_IMPORT"),
         ("importer", "small_import", "SMALL_JOB"),
         ("importer", "git_import", "REMOTE_IMPORT"),

@@ -132,12 +132,12 @@ def test_workers_take_their_limits_from_the_settings() -> None:
     assert hours == {
         JobKind.IMPORT: 2, JobKind.RELATION_IMPORT: 2, JobKind.REMOTE_IMPORT: 2, JobKind.SMALL_IMPORT: 2,
         JobKind.GIT_IMPORT: 2, JobKind.GITHUB_IMPORT: 2, JobKind.PEER_IMPORT: 2, JobKind.EXPORT: 1,
-        JobKind.UPLOAD: 1, JobKind.PEER_EXPORT: 1,
+        JobKind.UPLOAD: 1, JobKind.PEER_EXPORT: 1, JobKind.BACKUP: 1,
     }  # fmt: skip
     assert slots == {
         JobKind.IMPORT: 3, JobKind.RELATION_IMPORT: 3, JobKind.REMOTE_IMPORT: 9, JobKind.SMALL_IMPORT: 11,
         JobKind.GIT_IMPORT: 9, JobKind.GITHUB_IMPORT: 9, JobKind.PEER_IMPORT: 9, JobKind.EXPORT: 11,
-        JobKind.UPLOAD: 7, JobKind.PEER_EXPORT: 7,
+        JobKind.UPLOAD: 7, JobKind.PEER_EXPORT: 7, JobKind.BACKUP: 9,
     }  # fmt: skip
     assert limits.deadlines.idle == timedelta(minutes=5)
     assert limits.shares == Shares(percent=50, weights={"ann": 3, "bob": 0.5})
