@@ -1,4 +1,4 @@
--- Version 11, for migration 90 and newer.
+-- Version 12, for migration 96 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -266,7 +266,7 @@ $$;
 -- finding failures.
 CREATE OR REPLACE FUNCTION failures_of_job(job jobs) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT count(*) FROM failed_relations WHERE job_id = job.id AND lease = job.lease
-    HAVING job.kind NOT IN ('export', 'upload') AND job.finished_at IS NOT NULL
+    HAVING job.kind NOT IN ('export', 'upload', 'peer_export', 'backup') AND job.finished_at IS NOT NULL
 $$;
 
 -- The public JSON of an event: the schema JobEvent in services/api/asyncapi describes it, for the queue, for
@@ -379,6 +379,47 @@ $$;
 CREATE OR REPLACE TRIGGER delete_github_pages AFTER UPDATE OF state ON jobs
     FOR EACH ROW WHEN (NEW.kind = 'github_import' AND OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL)
     EXECUTE FUNCTION delete_github_pages();
+
+
+-- Events of runs ------------------------------------------------------------------------------------------
+
+-- The public JSON of the event of a run: the schema RunEvent describes it.
+CREATE OR REPLACE FUNCTION data_of_run_event(run schedule_runs) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object(
+        'run', jsonb_build_object(
+            'id', run.id,
+            'state', run.state,
+            'cause', run.cause,
+            'due_at', run.due_at,
+            'missed', run.missed,
+            'started_at', run.started_at,
+            'finished_at', run.finished_at,
+            'projects', (SELECT coalesce(jsonb_object_agg(state, number), '{}') FROM (
+                SELECT state, count(*) AS number FROM run_projects WHERE run_id = run.id GROUP BY state) counted)),
+        'schedule', jsonb_build_object('id', s.id, 'name', s.name, 'destination_id', s.destination_id),
+        'user_id', s.user_id,
+        'error', run.error,
+        'error_code', run.error_code)
+    FROM schedules s WHERE s.id = run.schedule_id
+$$;
+
+-- A run is of no project and has no job. Its events have its number below zero in place of a job's, by which they
+-- are delivered in their order, and go to who hears of all projects.
+CREATE OR REPLACE FUNCTION write_run_event() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    happened text := CASE NEW.state WHEN 'running' THEN 'started' WHEN 'partial' THEN 'finished' ELSE NEW.state END;
+    described jsonb := data_of_run_event(NEW);
+BEGIN
+    IF happened IN ('started', 'finished', 'failed', 'canceled') THEN
+        INSERT INTO events (name, job_id, project_id, subject, correlation_id, data)
+        VALUES ('run.' || happened, -NEW.id, 0, described #>> '{schedule,name}', 'run-' || NEW.id, described);
+        PERFORM pg_notify('crossdock_events', '');
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE TRIGGER write_run_event AFTER UPDATE OF state ON schedule_runs
+    FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION write_run_event();
 
 
 -- Deliveries to webhooks ----------------------------------------------------------------------------------

@@ -790,6 +790,8 @@ CREATE INDEX schedule_runs_finished ON schedule_runs (finished_at)
     WHERE finished_at IS NOT NULL;
 CREATE UNIQUE INDEX schedule_runs_open ON schedule_runs (schedule_id)
     WHERE finished_at IS NULL;
+CREATE TRIGGER write_run_event AFTER UPDATE OF state ON schedule_runs
+    FOR EACH ROW WHEN (old.state <> new.state) EXECUTE FUNCTION write_run_event();
 
 
 -- 0096_schedules
@@ -818,7 +820,7 @@ CREATE INDEX run_projects_job ON run_projects (job_id)
 CREATE INDEX run_projects_state ON run_projects (run_id, state, id);
 
 
--- 0096_schedules
+-- 0096_schedules, 0098_signed_backups
 CREATE TABLE backups (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     destination_id   bigint NOT NULL,
@@ -833,6 +835,7 @@ CREATE TABLE backups (
     sha256           bytea,
     manifest_sha256  bytea,
     stored_at        timestamptz,
+    signature        bytea,
     CONSTRAINT backups_pkey PRIMARY KEY (id),
     CONSTRAINT backups_destination_id_file_key UNIQUE (destination_id, file),
     CONSTRAINT backups_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id) ON DELETE CASCADE,
@@ -844,17 +847,6 @@ CREATE INDEX backups_on_their_way ON backups (schedule_id)
 CREATE INDEX backups_project ON backups (schedule_id, project_id, made_at);
 CREATE INDEX backups_run_project ON backups (run_project_id)
     WHERE run_project_id IS NOT NULL;
-
-
--- 0098_named_snapshots
-CREATE TABLE named_snapshots (
-    base_id     bigint NOT NULL,
-    snapshot_id bigint,
-    CONSTRAINT named_snapshots_pkey PRIMARY KEY (base_id),
-    CONSTRAINT named_snapshots_base_id_fkey FOREIGN KEY (base_id) REFERENCES snapshots(id) ON DELETE CASCADE,
-    CONSTRAINT named_snapshots_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
-);
-CREATE INDEX named_snapshots_snapshot ON named_snapshots (snapshot_id);
 
 
 -- made by migrate itself

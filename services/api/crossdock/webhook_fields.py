@@ -17,7 +17,7 @@ _MOVES = ("queued", "started", "retried", "finished", "failed", "canceled")
 DEFAULT_EVENTS = tuple(f"*.{move}" for move in _MOVES)
 """All events of all jobs but progress."""
 
-_KINDS = ("*", *(kind.shown for kind in JobKind))
+_KINDS = ("*", "run", *(kind.shown for kind in JobKind))
 EVENTS = frozenset(
     {"*", *(f"{kind}.{move}" for kind in _KINDS for move in ("*", "progress", *_MOVES))} - {"*.*"}
 )

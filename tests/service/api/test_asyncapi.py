@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from shared.exports import archives
 from shared.exports.archives import ArchivePlan
 from shared.jobs import store as jobs
 from shared.jobs.models import (
+    BackupOrder,
     ExportOrder,
     ImportOrder,
     Job,
@@ -57,6 +58,7 @@ ORDERS: dict[JobKind, JobOrder] = {
     JobKind.GITHUB_IMPORT: ImportOrder(source=RemoteSource(url="sealed", form=SourceForm.GITHUB)),
     JobKind.PEER_EXPORT: PeerExportOrder(path="one"),
     JobKind.PEER_IMPORT: ImportOrder(source=RemoteSource(url="sealed", form=SourceForm.PEER)),
+    JobKind.BACKUP: BackupOrder(run_project_id=1, last_activity_at=datetime(2027, 1, 31, tzinfo=UTC)),
 }
 UPLOAD = UploadOutcome(url="https://s3.example.com/x", status=200, attempts=1, bytes=7, error=None)
 STATS = {"fetched": {"issue": 2}, "imported": {"issue": 1}}
@@ -115,7 +117,7 @@ def test_the_exchanges_are_those_of_the_installation() -> None:
 
 def test_every_command_has_its_channel() -> None:
     addresses = {channel["address"] for channel in DOCUMENT["channels"].values()}
-    assert addresses == {"{kind}.{happening}", None, *COMMANDS}
+    assert addresses == {"{kind}.{happening}", "run.{happening}", None, *COMMANDS}
 
 
 def test_every_kind_of_job_is_described() -> None:
