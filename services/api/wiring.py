@@ -33,6 +33,7 @@ from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
 from services.process.monitoring import Monitor, make_connection_limits, open_monitor
 from services.process.ports import open_ports, patiently, require_keys
+from services.process.signing import make_signer
 from services.process.tracing import open_tracer
 from shared.accounts.users import ensure_root
 from shared.admission import PlaceRules
@@ -43,7 +44,6 @@ from shared.outbound.remote_imports import remote_import_policy
 from shared.settings.archive_limits import archive_limits
 from shared.settings.defaults import default_settings
 from shared.settings.environment import MIB, Settings
-from shared.signing.signer import Signer, parse_signer
 from shared.storage.s3 import s3_store
 from shared.storage.s3_bucket import HEADS_IN_FLIGHT
 from shared.tracing.base import Tracer
@@ -107,18 +107,12 @@ def _use_case_config(settings: Settings) -> UseCaseConfig:
         ),
         failed_sign_ins=settings.failed_sign_ins,
         longest_pass=timedelta(seconds=settings.record_pass_seconds),
-        signer=_signer(settings),
+        signer=make_signer(settings),
         redirects_downloads=settings.export_redirect,
         open_store=s3_store,
         destinations_limit=settings.destinations_limit,
         schedules_limit=settings.schedules_limit,
     )
-
-
-def _signer(settings: Settings) -> Signer | None:
-    """Make the signer of the key in the settings, if there is one. Raises SigningKeyInvalid."""
-    given = settings.signing_key
-    return None if given is None else parse_signer(given.get_secret_value())
 
 
 def _metrics(monitor: Monitor) -> ApiMetrics:

@@ -19,12 +19,14 @@ from shared.database.check import DatabaseDown
 from shared.database.leadership import SessionFactory
 from shared.database.outages import DATABASE_ERRORS, is_outage
 from shared.database.pool import Pool, database, session
+from shared.destinations.buckets import OpenStore
 from shared.errors import BrokerError
 from shared.jobs.metrics import JobMetrics
 from shared.jobs.storage_gate import StorageGate
 from shared.metrics.blocks import BlockMetrics
 from shared.metrics.places import PlaceMetrics
 from shared.metrics.scrub import ScrubMetrics
+from shared.schedules.metrics import RunMetrics
 from shared.sealing.canary import check_keys
 from shared.sealing.kept_keys import read_or_make_keys
 from shared.sealing.keys import parse_keys
@@ -61,7 +63,10 @@ class Ports:
     place_metrics: PlaceMetrics = field(default_factory=PlaceMetrics)
     block_metrics: BlockMetrics = field(default_factory=BlockMetrics)
     scrub_metrics: ScrubMetrics = field(default_factory=ScrubMetrics)
+    run_metrics: RunMetrics = field(default_factory=RunMetrics)
     tracer: Tracer = OFF
+    open_bucket: OpenStore = s3_store
+    """Opens the bucket of a user."""
 
     @property
     def blocks(self) -> BlockReader:
