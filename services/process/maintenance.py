@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from services.process.buckets import make_buckets
 from services.process.ports import Ports
+from services.process.run_keeper import RunKeeper
 from services.process.sweeper import Sweeper, at_intervals
 from shared.accounts.expiry import Expiry
 from shared.admission import PlaceRules, Places
@@ -32,9 +34,13 @@ from shared.ledger.collector import Collector
 from shared.ledger.objects import RETRIED_WITHIN
 from shared.outbound.policy import outbound_clients
 from shared.projects.overwrites import OverwriteExpiry
+from shared.schedules.places import SchedulePlaces
 from shared.sealing.sealer import Sealer
 from shared.sealing.tables import Resealer
+from shared.settings.defaults import default_settings
 from shared.settings.environment import KIB, Settings
+from shared.usecases.runs import ExportableProjects
+from shared.usecases.settings import InstanceSettings
 from shared.webhooks.expiry import DeliveryExpiry
 from shared.webhooks.secrets_of_webhooks import WebhookSecrets
 from shared.webhooks.sender import WebhookSender
@@ -132,6 +138,21 @@ def make_scrub(ports: Ports, settings: Settings) -> Scrub | None:
     )
 
 
+def make_run_keeper(ports: Ports, settings: Settings) -> RunKeeper:
+    """Make what keeps the runs of schedules going."""
+    current = InstanceSettings(ports.pool, default_settings(settings))
+    return RunKeeper(
+        ports.pool,
+        ports.broker,
+        ExportableProjects(ports.pool, current),
+        SchedulePlaces(ports.pool, make_buckets(ports, settings), ports.sealer),
+        source=settings.base_url,
+        attempts=settings.job_attempts,
+        every=timedelta(seconds=settings.sweep_seconds),
+        metrics=ports.run_metrics,
+    )
+
+
 class Maintenance:
     """What the leader does. It is made once, as it keeps what it knows from one leadership to the next."""
 
@@ -140,13 +161,18 @@ class Maintenance:
         self._relay = Relay(ports.broker, source=settings.base_url)
         self._sender = make_webhook_sender(ports, settings)
         self._scrub = make_scrub(ports, settings)
+        self._runs = make_run_keeper(ports, settings)
 
     async def lead(self, session: Connection) -> None:
-        """Sweep, relay events, send webhooks and scrub until cancelled. Raises what ends the session."""
+        """Sweep, relay events, send webhooks, keep runs and scrub until cancelled.
+
+        Raises what ends the session.
+        """
         async with woken(session, CHANNEL) as news, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._relay.run(session))
             tasks.create_task(self._sweeper.run())
             tasks.create_task(self._sender.run(news))
+            tasks.create_task(self._runs.run())
             if self._scrub:
                 tasks.create_task(self._scrub.run())
 

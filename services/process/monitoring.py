@@ -29,6 +29,7 @@ from shared.metrics.places import PlaceMetrics
 from shared.metrics.registry import make_registry
 from shared.metrics.scrub import ScrubMetrics
 from shared.metrics.storage import StorageMetrics
+from shared.schedules.metrics import RunMetrics
 from shared.settings.environment import Settings
 from shared.storage.base import ObjectStore
 from shared.storage.observed import ObservedStore
@@ -65,6 +66,7 @@ async def open_monitor(ports: Ports, settings: Settings, *, service: str) -> Asy
         webhook_metrics=WebhookMetrics(registry),
         place_metrics=PlaceMetrics(registry),
         block_metrics=BlockMetrics(registry),
+        run_metrics=RunMetrics(registry),
         scrub_metrics=ScrubMetrics(registry, (kind.value for kind in FindingKind)),
     )
     monitor = Monitor(counted, registry, Readiness())

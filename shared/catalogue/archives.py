@@ -16,7 +16,7 @@ what is not in it, as a run was ended by force, is read from its record.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -250,6 +250,60 @@ async def write_catalogue(store: ObjectStore, catalogue: Catalogue) -> None:
         for record in catalogue:
             await writer.write(msgspec.json.encode(record) + b"\n")
         await writer.commit()
+
+
+async def amend_catalogue(
+    store: ObjectStore, added: AsyncIterator[ArchiveRecord], removed: Collection[str]
+) -> None:
+    """Keep the catalogue without the archives ``removed``, and with those ``added``.
+
+    Memory: a line, however many there are. Lines that are none are left out, as the records are the truth. Of
+    two who do this at once one is lost: what it has added is read from its records.
+    """
+    async with store.create(_CATALOGUE) as writer:
+        async with aclosing(_lines(store)) as lines:
+            async for line in lines:
+                file = _file_of(line)
+                if file is not None and file not in removed:
+                    await writer.write(line + b"\n")
+        async for record in added:
+            await writer.write(msgspec.json.encode(record) + b"\n")
+        await writer.commit()
+
+
+async def _lines(store: ObjectStore) -> AsyncGenerator[bytes, None]:
+    """Give the lines of the catalogue, but for one that is longer than a record."""
+    rest = b""
+    try:
+        async with aclosing(store.read(_CATALOGUE)) as pieces:
+            async for piece in pieces:
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    yield line
+                rest = rest[: _LONGEST_RECORD + 1]
+    except ObjectMissing:
+        return
+    if rest:
+        yield rest
+
+
+class _Named(msgspec.Struct, frozen=True):
+    file: str
+
+
+def _file_of(line: bytes) -> str | None:
+    if len(line) > _LONGEST_RECORD:
+        return None
+    try:
+        return msgspec.json.decode(line, type=_Named).file
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+async def forget_files(store: ObjectStore, files: Sequence[str]) -> None:
+    """Delete archives by their keys. Their records go first: an archive never counts without its bytes."""
+    await store.delete([record_key(file) for file in files])
+    await store.delete([key for file in files for key in (file, manifest_key(file), signature_key(file))])
 
 
 async def write_run(store: ObjectStore, started: datetime, report: object) -> None:

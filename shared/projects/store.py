@@ -271,6 +271,28 @@ async def list_projects(db: Database, user: User | None, query: ProjectQuery) ->
     return Found([_project(row) for row in rows], await db.fetchval(condition % "count(*)", *values))
 
 
+async def list_maintained(
+    db: Database, user: User, *, below: int | None, behind: int, limit: int
+) -> list[tuple[int, str]]:
+    """List projects that the user maintains, or all for an administrator: ids over ``behind``, and paths.
+
+    ``below``: only those of this namespace and of its descendants.
+    """
+    rows = await db.fetch(
+        f"""{MEMBER_OF}, inside AS (
+            SELECT id FROM namespaces WHERE id = $4
+            UNION ALL SELECT n.id FROM namespaces n JOIN inside i ON n.parent_id = i.id)
+        SELECT p.id, n.full_path || '/' || p.path AS full_path {_FROM}
+        WHERE p.id > $5 AND ($4::bigint IS NULL OR n.id IN (SELECT id FROM inside))
+          AND ($3 OR n.id IN (SELECT id FROM mine)
+               OR EXISTS (SELECT FROM live_memberships m
+                          WHERE m.project_id = p.id AND m.user_id = $1 AND m.access_level >= $2))
+        ORDER BY p.id LIMIT $6""",  # noqa: S608  # fixed texts
+        user.id, AccessLevel.MAINTAINER, user.is_admin, below, behind, limit,
+    )  # fmt: skip
+    return [(row["id"], row["full_path"]) for row in rows]
+
+
 async def lock(db: Connection, project_id: int) -> bool:
     """Lock the project's row for the rest of the transaction; give False where it is deleted."""
     return bool(await db.fetchval("SELECT true FROM projects WHERE id = $1 FOR NO KEY UPDATE", project_id))

@@ -453,6 +453,15 @@ class PeopleMapMissing(Missing):
         super().__init__("There is no map of people")
 
 
+class RunTooLarge(Unprocessable):
+    """The schedule selects more projects than one run may have: divide it."""
+
+    code = "run_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the schedule selects more than {limit} projects")
+
+
 class DestinationNotPeer(Unprocessable):
     """The destination is a bucket: projects are fetched from, and sent to, a GitLab or a Crossdock."""
 

@@ -39,6 +39,7 @@ from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.people.people_map import PeopleMap, Row
 from shared.projects.people_maps import MapOwner, set_map
 from shared.pushes import store
+from shared.schedules import runs
 from shared.schedules import store as schedules
 from shared.schedules.models import ScheduleOrder, Selection
 from shared.schedules.timetable import Timetable
@@ -298,6 +299,14 @@ async def new_schedule(api: Api, user_id: int, name: str, *, destination_id: int
     return made.id
 
 
+async def _new_run(api: Api, schedule_id: int) -> int:
+    """Make a run with a project, and give its id."""
+    async with api.pool.acquire() as db, db.transaction():
+        made = await runs.request(db, schedule_id)
+        await runs.fill(db, made.id, [{"project_id": 1, "path": "root/kept"}])
+    return made.id
+
+
 async def _delivery(api: Api, webhook_id: int) -> int:
     found = await webhooks.list_deliveries(api.pool, webhook_id, state=None, below=None, limit=1)
     return found[0].id
@@ -333,7 +342,8 @@ async def _filled(api: Api, root: User, name: str) -> dict[str, int]:
         "projects": made.id, "groups": group.id, "namespaces": group.id, "jobs": job.id, "users": user.id,
         "personal_access_tokens": token.id, "snapshots": await _new_snapshot(api, made.id), **hooks,
         "destinations": (destination := await new_destination(api, root.id, name)),
-        "schedules": await new_schedule(api, root.id, name, destination_id=destination),
+        "schedules": (schedule := await new_schedule(api, root.id, name, destination_id=destination)),
+        "runs": await _new_run(api, schedule),
         **{f"deliveries of {name}": await _delivery(api, hooks[name]) for name in hooks},
     }  # fmt: skip
     await _map_people(api, MapOwner(project_id=made.id))
