@@ -19,6 +19,7 @@ from services.api.crossdock import (
     peer_transfers,
     people,
     quarantine,
+    runs,
     schedules,
     snapshot_entries,
     snapshots,
@@ -151,6 +152,8 @@ def _schedule_routes(above: str) -> list[Route]:
         _route("DELETE", f"{above}/:schedule_id", schedules.delete),
         _route("POST", f"{above}/:schedule_id/pause", schedules.pause),
         _route("POST", f"{above}/:schedule_id/resume", schedules.resume),
+        _route("POST", f"{above}/:schedule_id/run", runs.create),
+        _route("GET", f"{above}/:schedule_id/runs", runs.index),
     ]
 
 
@@ -270,6 +273,9 @@ ROUTES = [
     *_webhook_routes("/api/crossdock/v1/webhooks", webhooks.OF_ALL),
     *_destination_routes("/api/crossdock/v1/destinations"),
     *_schedule_routes("/api/crossdock/v1/schedules"),
+    _route("GET", "/api/crossdock/v1/runs/:run_id", runs.show),
+    _route("GET", "/api/crossdock/v1/runs/:run_id/projects", runs.projects),
+    _route("POST", "/api/crossdock/v1/runs/:run_id/cancel", runs.cancel),
     _route("*", "/api/v3:rest", instance.old_version),
     _route("GET", "/users/sign_in", sign_in.show, SIGN_IN),
     _route("POST", "/users/sign_in", sign_in.sign_in, SIGN_IN),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import partial
 
@@ -58,6 +58,7 @@ from shared.usecases.remote_imports import RemoteImports
 from shared.usecases.remote_repositories import RemoteRepositories
 from shared.usecases.repository import Repositories
 from shared.usecases.retries import Retries
+from shared.usecases.runs import Runs
 from shared.usecases.schedules import Schedules
 from shared.usecases.settings import InstanceSettings
 from shared.usecases.standing import UserLimitsReader
@@ -110,12 +111,23 @@ class UseCaseConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UseCases:
+class OwnUseCases:
+    """One instance of use cases that GitLab does not have: of scheduled backups, people and refused lines."""
+
+    destinations: Destinations
+    people: People
+    quarantine: Quarantine
+    quarantine_repairs: QuarantineRepairs
+    runs: Runs
+    schedules: Schedules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases(OwnUseCases):
     """One instance of each use case."""
 
     browser_sessions: BrowserSessions
     bulk_retries: BulkRetries
-    destinations: Destinations
     events: Events
     exports: Exports
     git_imports: GitImports
@@ -126,19 +138,15 @@ class UseCases:
     jobs: Jobs
     manifests: Manifests
     peer_transfers: PeerTransfers
-    people: People
     project_members: Members
     projects: Projects
     pushes: Pushes
-    quarantine: Quarantine
-    quarantine_repairs: QuarantineRepairs
     queue: JobQueue
     records: Records
     relation_exports: RelationExports
     relation_imports: RelationImports
     remote_imports: RemoteImports
     repositories: Repositories
-    schedules: Schedules
     settings: InstanceSettings
     standings: UserLimitsReader
     tokens: Tokens
@@ -176,10 +184,11 @@ def make_use_cases(  # the ports, and what they are configured with
     lookup = TokenLookup(pool, places.tokens, memory=config.token_memory)
     retries = Retries(pool, queue, exports=exports, imports=imports, relation_imports=relation_imports)
     jobs = Jobs(pool, queue, retries=retries)
+    own = _make_own(pool, store, config, places=places, sealer=sealer, settings=settings)
     return UseCases(
+        **{each.name: getattr(own, each.name) for each in fields(own)},
         browser_sessions=BrowserSessions(pool, limits, lookup=lookup, failures=config.failed_sign_ins),
         bulk_retries=BulkRetries(pool, jobs),
-        destinations=_make_destinations(pool, config, sealer=sealer, settings=settings),
         events=Events(pool),
         exports=exports,
         git_imports=_make_git_imports(pool, queue, config, settings=settings, repositories=repositories),
@@ -189,27 +198,16 @@ def make_use_cases(  # the ports, and what they are configured with
         imports=imports,
         jobs=jobs,
         manifests=Manifests(pool, exports, signer=config.signer),
-        peer_transfers=PeerTransfers(
-            pool,
-            queue,
-            imports=imports,
-            exports=exports,
-            servers=PeerServers(config.outbound, settings.current),
-            sealer=sealer,
-        ),
-        people=People(pool, store, limits=_pass_limits(config, places)),
+        peer_transfers=_make_transfers(pool, queue, config, exports=exports, imports=imports, sealer=sealer),
         project_members=Members(pool, SourceKind.PROJECT),
         projects=Projects(pool, repositories=repositories),
         pushes=_make_pushes(pool, store, config, blocks=blocks, documents=Documents(places.documents)),
-        quarantine=Quarantine(pool),
-        quarantine_repairs=_make_repairs(pool, store, config, documents=Documents(places.documents)),
         queue=queue,
         records=Records(pool, store, limits=_pass_limits(config, places)),
         relation_exports=RelationExports(pool, store, blocks=blocks, settings=settings),
         relation_imports=relation_imports,
         remote_imports=RemoteImports(pool, queue, imports=imports, sources=_make_sources(store, config)),
         repositories=repositories,
-        schedules=Schedules(pool, limit=config.schedules_limit),
         settings=settings,
         standings=_make_standings(pool, config, settings=settings),
         tokens=Tokens(pool, lookup, limit=config.tokens_limit),
@@ -217,6 +215,13 @@ def make_use_cases(  # the ports, and what they are configured with
         users=Users(pool),
         webhooks=_make_webhooks(pool, config, sealer=sealer, settings=settings),
     )
+
+
+def _make_transfers(
+    pool: Pool, queue: JobQueue, config: UseCaseConfig, *, exports: Exports, imports: Imports, sealer: Sealer
+) -> PeerTransfers:
+    servers = PeerServers(config.outbound, InstanceSettings(pool, config.defaults).current)
+    return PeerTransfers(pool, queue, imports=imports, exports=exports, servers=servers, sealer=sealer)
 
 
 def _make_sources(store: ObjectStore, config: UseCaseConfig) -> ArchiveFinder:
@@ -250,6 +255,26 @@ def _make_github_imports(
 
 def _make_standings(pool: Pool, config: UseCaseConfig, *, settings: InstanceSettings) -> UserLimitsReader:
     return UserLimitsReader(pool, settings=settings, limits=config.limits, longest_pass=config.longest_pass)
+
+
+def _make_own(
+    pool: Pool,
+    store: ObjectStore,
+    config: UseCaseConfig,
+    *,
+    places: ApiPlaces,
+    sealer: Sealer,
+    settings: InstanceSettings,
+) -> OwnUseCases:
+    schedules = Schedules(pool, limit=config.schedules_limit)
+    return OwnUseCases(
+        destinations=_make_destinations(pool, config, sealer=sealer, settings=settings),
+        people=People(pool, store, limits=_pass_limits(config, places)),
+        quarantine=Quarantine(pool),
+        quarantine_repairs=_make_repairs(pool, store, config, documents=Documents(places.documents)),
+        runs=Runs(pool, schedules),
+        schedules=schedules,
+    )
 
 
 def _make_destinations(

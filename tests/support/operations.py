@@ -167,6 +167,7 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "createDestination": _new_destination,
     "createSchedule": _new_schedule,
     "changeSchedule": lambda world: {"body": {"name": world.new_name()}},
+    "runSchedule": lambda world: {"ids": {"schedule_id": world.new_schedule()}},
     "deleteSchedule": lambda world: {"ids": {"schedule_id": world.new_schedule()}},
     "changeDestination": lambda world: {"body": {"name": world.new_name()}},
     "deleteDestination": lambda world: {"ids": {"destination_id": world.new_destination()}},
@@ -218,7 +219,7 @@ def _ids(world: World, path: str, *, reading: bool) -> dict[str, Any]:
         "id": ids.get(kind), "user_id": ids["users"], "branch": "main", "tag": "v1", "namespace": "root",
         "project": "kept", "file": "start.js", "issue_iid": 1, "merge_request_iid": 1, "name": "bug",
         "tag_name": "v1", "snapshot_id": ids["snapshots"], "relation": "issues", "secret": "secret",
-        "destination_id": ids["destinations"], "schedule_id": ids["schedules"],
+        "destination_id": ids["destinations"], "schedule_id": ids["schedules"], "run_id": ids["runs"],
         "code": "not_found", "webhook_id": ids[hooks], "delivery_id": ids[f"deliveries of {hooks}"],
         "oid": _OID, **dict.fromkeys(("milestone_id", "snippet_id"), (ids["projects"] << 32) + 1),
     }  # fmt: skip

@@ -288,6 +288,16 @@ TESTED_ELSEWHERE = {
             ("POST", "/{schedule_id}/resume"),
         )
     },
+    **dict.fromkeys(
+        (
+            "POST /api/crossdock/v1/schedules/{schedule_id}/run",
+            "GET /api/crossdock/v1/schedules/{schedule_id}/runs",
+            "GET /api/crossdock/v1/runs/{run_id}",
+            "GET /api/crossdock/v1/runs/{run_id}/projects",
+            "POST /api/crossdock/v1/runs/{run_id}/cancel",
+        ),
+        "../schedules/test_runs.py",
+    ),
     "GET /{id}/download_export": "test_api_web_pages.py",
 }
 """Routes without a project in their address, and the pages of browsers: where it is tested who gets what."""
