@@ -40,6 +40,15 @@ def _names(given: Iterable[str]) -> list[str]:
     return [name.strip() for each in given for name in each.split(",") if name.strip()]
 
 
+def both(first: RelationSelection | None, other: RelationSelection | None) -> RelationSelection | None:
+    """Give the selection of what both take."""
+    if first is None or other is None:
+        return first or other
+    return RelationSelection(
+        relations=tuple(sorted(name for name in SELECTABLE if first.keeps(name) and other.keeps(name)))
+    )
+
+
 def describe(selection: RelationSelection) -> str:
     """Say what an archive of a selection has."""
     if selection.relations is not None:

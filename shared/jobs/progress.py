@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic
@@ -53,11 +53,13 @@ class LeftOut:
 class SelectionProgress:
     """What a selection of relations leaves out, by relation, and who of the others refers to that.
 
-    ``missed`` has pairs: a relation that is there, and one that it refers to.
+    ``missed`` has pairs: a relation that is there, and one that it refers to. ``excluded`` are all known ones
+    that are not taken, whether anything of them has come or not; no report has them.
     """
 
     left_out: dict[str, LeftOut] = field(default_factory=dict)
     missed: Sequence[tuple[str, str]] = ()
+    excluded: Collection[str] = ()
 
     def of(self, relation: str) -> LeftOut:
         """Give the counts of a relation: of as many as ``Progress.relation`` gives any of."""

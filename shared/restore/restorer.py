@@ -180,8 +180,8 @@ class Restorer:
         if self.project is None:
             of_group = ", this is the export of a group: export its projects one by one"
             raise NotAProject(f"Invalid file ({PROJECT} is missing{of_group if self._groups else ''})")
-        left_out = self._progress.selection.left_out if self._progress.selection else ()
-        comparison = self._inventory.compare(but=left_out)
+        excluded = self._progress.selection.excluded if self._progress.selection else ()
+        comparison = self._inventory.compare(but=excluded)
         self._progress.contents = comparison.counts
         for failure in comparison.failures():
             await self._failures.add(failure)

@@ -14,7 +14,7 @@ from shared.archive.events import (
     EntryWithdrawn,
     TarEntryKind,
 )
-from shared.gitlab.relation_selection import RelationSelection, missed_references, selectable_of
+from shared.gitlab.relation_selection import SELECTABLE, RelationSelection, missed_references, selectable_of
 from shared.jobs.progress import LeftOut, Progress, SelectionProgress
 
 _MOST = 1000
@@ -45,7 +45,8 @@ class _Passing:
         self._left_out: LeftOut | None = None  # the open entry's relation, where that is left out
         self._taken: str | None = None  # the same, where it is taken
         self._kept: set[str] = set()
-        self.progress = SelectionProgress()
+        excluded = [name for name in SELECTABLE if not selection.keeps(name)]
+        self.progress = SelectionProgress(excluded=excluded)
 
     def takes(self, event: ArchiveEvent) -> bool:
         """Tell whether an event passes."""

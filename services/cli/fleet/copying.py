@@ -93,7 +93,8 @@ class Copying:
         self._source = source
         self._target = target
         self._options = options
-        self._exported = options.relations  # what the source selects; where it cannot, the target does
+        # What the source selects, and what the target does: both, so that neither misses what is left out.
+        self._exported = self._imported = options.relations
         self._importing = Importing(target, within=options.within, overwrite=options.overwrite)
 
     async def select(self, selection: Selection) -> list[ProjectAnswer]:
@@ -110,15 +111,14 @@ class Copying:
         return projects
 
     async def _select_relations(self) -> None:
-        """Have the target select relations where the source cannot: it costs no more than their way."""
-        options = self._options
-        if options.relations is None or await self._source.is_crossdock():
+        """Have at least one of both servers select relations. Raises SelectionUnsupported."""
+        if self._options.relations is None:
             return
-        await require_selecting(self._target, options.relations)
-        self._exported = None
-        self._importing = Importing(
-            self._target, within=options.within, overwrite=options.overwrite, selection=options.relations
-        )
+        if not await self._source.is_crossdock():
+            await require_selecting(self._target, self._options.relations)
+            self._exported = None
+        elif not await self._target.is_crossdock():
+            self._imported = None
 
     async def plan(self, projects: Sequence[ProjectAnswer]) -> CopyPlan:
         """Say what would be done. Nothing is changed."""
@@ -164,7 +164,11 @@ class Copying:
             missed = await export(self._source, project, report, within=within, selection=self._exported)
 
         imported = await self._importing.run(
-            target, lambda: stream_archive(self._source, project, count), report, prepare=prepare
+            target,
+            lambda: stream_archive(self._source, project, count),
+            report,
+            prepare=prepare,
+            selection=self._imported,
         )
         if imported is None:
             return CopyOutcome(project=path, target=target, state=State.SKIPPED, why="it is there")

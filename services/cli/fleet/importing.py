@@ -37,10 +37,7 @@ class Imported:
 
 
 class Importing:
-    """Imports archives into one server, each within a time; projects that are there may be replaced.
-
-    ``selection`` is what is imported of each, None for all of it.
-    """
+    """Imports archives into one server, each within a time; projects that are there may be replaced."""
 
     def __init__(
         self,
@@ -48,12 +45,10 @@ class Importing:
         *,
         within: timedelta,
         overwrite: bool,
-        selection: RelationSelection | None = None,
     ) -> None:
         self._client = client
         self._within = within
         self._overwrite = overwrite
-        self._selection = selection
         self._groups = Groups(client)
 
     async def run(
@@ -63,12 +58,13 @@ class Importing:
         report: TaskReporter,
         *,
         prepare: Callable[[], Awaitable[None]] = _nothing,
+        selection: RelationSelection | None = None,
     ) -> Imported | None:
         """Import the archive that ``read`` gives, from its beginning at each call, as the project ``target``.
 
         None where a project is there that may not be replaced. An import that is under way is followed, one
-        that has failed is done again. ``prepare`` is called before an archive is sent, and only then. Raises
-        CommandError.
+        that has failed is done again. ``prepare`` is called before an archive is sent, and only then.
+        ``selection`` is what is imported, None for all of it. Raises CommandError.
         """
         present = await self.find(target)
         if present is not None and present.import_status in _UNDER_WAY:
@@ -78,10 +74,10 @@ class Importing:
         await prepare()
         await self._groups.ensure(target.rpartition("/")[0])
         request = ImportRequest.to(target, name=None, overwrite=present is not None, overrides={})
-        request = replace(request, selection=self._selection)
+        request = replace(request, selection=selection)
         scheduled = await self._client.import_again(read, request)
         status = await self._follow(scheduled.status, report, job=scheduled.job)
-        missed = await find_missed(self._client, scheduled.job, self._selection)
+        missed = await find_missed(self._client, scheduled.job, selection)
         return Imported(status, sent=True, missed=missed, job=scheduled.job)
 
     async def find(self, target: str) -> ImportStatusAnswer | None:

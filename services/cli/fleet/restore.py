@@ -17,7 +17,7 @@ from services.cli.fleet.manifests import ManifestPlaces, content_digest, load_ma
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
 from services.cli.known_keys import Trust
-from services.cli.relations import describe, require_selecting
+from services.cli.relations import both, describe, require_selecting
 from shared.age.keys import Identities
 from shared.archive.limits import Limits
 from shared.catalogue.archives import ArchiveRecord, Catalogue
@@ -113,9 +113,8 @@ class Restore:
         self._places = ManifestPlaces()
         self._options = options
         self._client = client
-        self._importing = Importing(
-            client, within=options.within, overwrite=options.overwrite, selection=options.relations
-        )
+        self._is_crossdock = False
+        self._importing = Importing(client, within=options.within, overwrite=options.overwrite)
 
     async def run(self, records: Iterable[ArchiveRecord], *, json: bool) -> Run:
         """Restore archives. What an earlier run has restored is skipped; what it has begun is followed.
@@ -124,6 +123,8 @@ class Restore:
         """
         await require_selecting(self._client, self._options.relations)
         chosen = list(records)
+        if any(record.selection for record in chosen):
+            self._is_crossdock = await self._client.is_crossdock()
         if not self._identities and any(record.encryption for record in chosen):
             raise UsageError("archives are encrypted: name the file of an --identity")
         targets = [self._options.target(record) for record in chosen]
@@ -162,10 +163,20 @@ class Restore:
     async def _import(self, record: ArchiveRecord, target: str, report: TaskReporter) -> Imported | None:
         most = self._limits.entries
         manifest = await load_manifest(self._store, record, self._trust, self._identities, most=most)
-        imported = await self._importing.run(target, lambda: self._read(record, manifest, report), report)
+        imported = await self._importing.run(
+            target,
+            lambda: self._read(record, manifest, report),
+            report,
+            selection=self._selection(record),
+        )
         if imported is not None:
             await self._compare(record, manifest, imported)
         return imported
+
+    def _selection(self, record: ArchiveRecord) -> RelationSelection | None:
+        """Give what is imported. What the archive is without by choice, a Crossdock does not miss then."""
+        of_archive = record.selection if self._is_crossdock else None
+        return both(self._options.relations, of_archive)
 
     async def _read(
         self, record: ArchiveRecord, manifest: ManifestReader | None, report: TaskReporter

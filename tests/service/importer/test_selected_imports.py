@@ -86,6 +86,18 @@ async def test_what_is_left_out_is_counted_and_who_refers_to_it_is_told(dock: Do
     }
 
 
+async def test_what_was_left_out_of_the_archive_already_is_not_missing_where_it_is_left_out_again(
+    dock: Dock,
+) -> None:
+    issue = b'{"title":"a","description":"![x](/uploads/00112233445566778899aabbccddeeff/x.png)"}'
+    partial = archive([("VERSION", b"0.2.4"), ("tree/project.json", b"{}"),
+                       ("tree/project/issues.ndjson", ndjson(issue))])  # fmt: skip
+    whole = await dock.run_import(partial)
+    assert [each.relation for each in await dock.failures(whole)] == ["uploads"]
+    chosen = await dock.run_import(partial, selection=but("uploads"))
+    assert await dock.failures(chosen) == []
+
+
 async def test_what_is_left_out_is_not_stored(dock: Dock) -> None:
     await dock.run_import(WHOLE, selection=but("uploads"))
     assert dock.stored("blobs") == []

@@ -12,7 +12,7 @@ import pytest
 from services.cli.errors import UsageError
 from services.cli.exports import ExportOptions, export_project
 from services.cli.imports import import_project, import_request
-from services.cli.relations import SelectionUnsupported, read_selection
+from services.cli.relations import SelectionUnsupported, both, read_selection
 from shared.gitlab.relation_selection import RelationSelection
 from tests.support.gitlab_stub import Answer, Script, answer, crossdock, exported, imported, job
 from tests.support.projects import project
@@ -56,6 +56,14 @@ def test_what_cannot_be_meant_is_wrong_usage(
 ) -> None:
     with pytest.raises(UsageError, match=problem):
         read_selection(only, but)
+
+
+def test_what_both_of_two_selections_take() -> None:
+    but = RelationSelection(excluded_relations=("uploads",))
+    assert both(None, None) is None
+    assert both(ISSUES, None) == both(None, ISSUES) == both(ISSUES, but) == ISSUES
+    taken = both(but, RelationSelection(relations=("issues", "uploads")))
+    assert taken == ISSUES
 
 
 def finished(**progress: object) -> Answer:
