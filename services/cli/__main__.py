@@ -22,7 +22,13 @@ from typing import Annotated
 
 import typer
 
-from services.cli import admin_commands, job_commands, profile_commands, project_commands
+from services.cli import (
+    admin_commands,
+    destination_commands,
+    job_commands,
+    profile_commands,
+    project_commands,
+)
 from services.cli.errors import CommandError, UsageError
 from services.cli.fleet import commands as fleet_commands
 from services.cli.help import GroupedHelp
@@ -60,6 +66,7 @@ app.add_typer(project_commands.app)
 app.add_typer(fleet_commands.app)
 app.add_typer(job_commands.app)
 app.add_typer(profile_commands.app)
+app.add_typer(destination_commands.app, name="destinations")
 app.add_typer(admin_commands.app, name="admin")
 app.add_typer(admin_commands.dead_letters, name="dead-letters")
 

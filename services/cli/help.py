@@ -23,8 +23,8 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         ),
         "status": ("crossdock status platform/one", "crossdock status --job 7 --failures"),
         "quarantine": (
-            "crossdock quarantine platform/one -o refused.ndjson",
-            "crossdock quarantine platform/one --import repaired.ndjson",
+            "crossdock quarantine platform/one -o refused.jsonl",
+            "crossdock quarantine platform/one --import repaired.jsonl",
         ),
         "people": (
             "crossdock people platform/one --csv > people.csv",
@@ -52,6 +52,14 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "crossdock copy gitlab:platform/api vault:backup",
             "crossdock copy --group gitlab:platform vault:platform --dry-run",
             "crossdock copy --group gitlab:platform vault:platform --report copied.csv",
+        ),
+    },
+    "Schedules": {
+        "destinations": (
+            "crossdock destinations create-gitlab forge https://gitlab.example.com --token-of token.txt",
+            "crossdock destinations test forge",
+            "crossdock destinations import forge platform/api --namespace vault --wait",
+            "crossdock destinations export forge platform/api --namespace mirrors",
         ),
     },
     "Jobs": {

@@ -59,14 +59,14 @@ async def cancel(client: GitLabClient, job: int) -> JobResult:
 async def wait(client: GitLabClient, job: int, *, within: timedelta) -> JobResult:
     """Wait for a job at most ``within``. Raises ServerJobFailed where it does not finish."""
     jobs = JobClient(client)
-    return JobResult(job=await _follow(jobs, await jobs.find(job), within))
+    return JobResult(job=await follow(jobs, await jobs.find(job), within))
 
 
 async def retry(client: GitLabClient, job: int, *, within: timedelta | None) -> JobResult:
     """Retry a job, and wait for the new one at most ``within``, if that is given."""
     jobs = JobClient(client)
     made = await jobs.retry(job)
-    return JobResult(job=made if within is None else await _follow(jobs, made, within))
+    return JobResult(job=made if within is None else await follow(jobs, made, within))
 
 
 async def retry_failed(
@@ -90,7 +90,8 @@ async def retry_failed(
     )
 
 
-async def _follow(jobs: JobClient, job: JobAnswer, within: timedelta) -> JobAnswer:
+async def follow(jobs: JobClient, job: JobAnswer, within: timedelta) -> JobAnswer:
+    """Show a job until it ends, at most ``within``. Raises ServerJobFailed where it does not finish."""
     seen = job
     with (
         attach_document(lambda error: JobResult(job=seen, error=str(error), error_code=error.error_code)),

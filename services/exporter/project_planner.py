@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from dataclasses import dataclass
 
 from services.exporter.composer import ArchiveComposer
+from services.exporter.lfs_namer import LfsNamer
 from services.exporter.people_mapper import PeopleMapper
 from services.exporter.planner import ArchivePlanner
 from services.exporter.relation_selector import RelationSelector
@@ -32,7 +33,7 @@ _MADE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectPlan:
-    """The archive of a project. ``made`` is its snapshot where a map of people or a selection made it."""
+    """The archive of a project. ``made`` is its snapshot where an export made it."""
 
     archive: ArchivePlan
     content: ProjectContent
@@ -47,6 +48,7 @@ class ProjectPlanner:
     ) -> None:
         self._pool = pool
         self._store = store
+        self._namer = LfsNamer(pool, store, blocks)
         self._people = PeopleMapper(pool, store)
         self._selector = RelationSelector(pool)
         self._planner = ArchivePlanner(pool, store, blocks)
@@ -71,7 +73,8 @@ class ProjectPlanner:
         content = await project_content(self._pool, job.project_id)
         overrides = dict(content.overrides) | ({"description": description} if description else {})
         async with (
-            self._people.mapped(pinned, content, job, lease, progress) as mapped,
+            self._namer.named(pinned, job, lease) as named,
+            self._people.mapped(named, content, job, lease, progress) as mapped,
             self._selector.selected(mapped, selection, job, lease, progress) as exported,
             self._planned(progress, content, exported, overrides=overrides) as archive,
         ):

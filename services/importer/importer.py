@@ -34,7 +34,7 @@ from shared.restore.selection import select_events
 from shared.restore.sources import ArchiveOpener, OpenArchive
 from shared.restore.verifiers import Verifier
 from shared.settings.archive_limits import LimitsProvider
-from shared.snapshots import lifecycle
+from shared.snapshots import lifecycle, named
 from shared.snapshots.contents import make_manifest_digest
 from shared.snapshots.writer import SnapshotWriter, write_snapshot
 from shared.storage.base import ObjectStore
@@ -166,6 +166,8 @@ class Importer:
                 visibility=attributes.visibility_level,
                 overrides=order.override_params,
             )
+            if _names_all_lfs_objects(progress):
+                await named.note_whole(db, snapshot_id)
             if order.replaces:
                 path = order.replaces.rpartition("/")[2]
                 await content.take_place(db, job.project_id, path=path, user_id=job.user_id)
@@ -182,6 +184,12 @@ class Importer:
 
 def _selection(job: Job) -> RelationSelection | None:
     return job.order.selection if isinstance(job.order, ImportOrder) else None
+
+
+def _names_all_lfs_objects(progress: Progress) -> bool:
+    """Tell whether the archive has LFS objects, and an index that names all, which no export has to read."""
+    found = (progress.contents or {}).get("lfs_objects")
+    return found is not None and found.came > 0 and not found.unannounced
 
 
 def _of_archive(archive: OpenArchive) -> _Source:

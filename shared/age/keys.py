@@ -23,6 +23,7 @@ MOST = 100
 """Recipients of a file: each has some 150 bytes in its header, and is tried by who decrypts it."""
 
 _PEM = b"-----BEGIN"
+_IDENTITY = "AGE-SECRET-KEY-"
 _LONGEST_SHOWN = 80
 
 
@@ -39,6 +40,8 @@ def parse_recipients(given: Sequence[str]) -> list[Recipient]:
 
 
 def _recipient(text: str) -> Recipient:
+    if text.upper().startswith(_IDENTITY):
+        raise RecipientInvalid("a recipient is a secret key: give the public one, which begins with age1")
     kind = ssh if text.startswith("ssh-") else x25519
     try:
         return Recipient(kind.Recipient.from_str(text))

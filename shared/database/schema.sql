@@ -849,6 +849,17 @@ CREATE INDEX backups_run_project ON backups (run_project_id)
     WHERE run_project_id IS NOT NULL;
 
 
+-- 0099_named_snapshots
+CREATE TABLE named_snapshots (
+    base_id     bigint NOT NULL,
+    snapshot_id bigint,
+    CONSTRAINT named_snapshots_pkey PRIMARY KEY (base_id),
+    CONSTRAINT named_snapshots_base_id_fkey FOREIGN KEY (base_id) REFERENCES snapshots(id) ON DELETE CASCADE,
+    CONSTRAINT named_snapshots_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
+);
+CREATE INDEX named_snapshots_snapshot ON named_snapshots (snapshot_id);
+
+
 -- made by migrate itself
 CREATE TABLE schema_migrations (
     number     integer NOT NULL,

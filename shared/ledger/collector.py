@@ -24,6 +24,7 @@ AND (read_until IS NULL OR read_until < now())
 AND NOT EXISTS (SELECT FROM archives WHERE snapshot_id = s.id)
 AND NOT EXISTS (SELECT FROM mapped_snapshots WHERE snapshot_id = s.id)
 AND NOT EXISTS (SELECT FROM selected_snapshots WHERE snapshot_id = s.id)
+AND NOT EXISTS (SELECT FROM named_snapshots WHERE snapshot_id = s.id)
 AND NOT EXISTS (SELECT FROM relation_exports WHERE snapshot_id = s.id AND expires_at > now())
 AND (project_id IS NULL
      OR NOT EXISTS (SELECT FROM pushes WHERE expires_at > now()

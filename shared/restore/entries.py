@@ -126,7 +126,7 @@ def lfs_differences(
         yield lfs_object_failure(f"LFS object {digest.hex()} is in the index and not in the archive")
     for digest in sorted(kept - index.named):
         yield lfs_object_failure(
-            f"LFS object {digest.hex()} is in the archive and not in its index, so that no GitLab imports it"
+            f"LFS object {digest.hex()} is in the archive and not in its index: exports name it"
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shared.database.pool import Connection, Database, Pool
 from shared.errors import LeaseLost
 from shared.gitlab.features import NAMES, ProjectFeatures
+from shared.gitlab.layout import LFS_INDEX
 from shared.gitlab.visibility import Visibility
 from shared.jobs.models import Lease
 from shared.snapshots import runs as body_runs
@@ -30,10 +31,14 @@ class CurrentContent:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A snapshot that an export reads, with its body where that is laid out."""
+    """A snapshot that an export reads, with its body where that is laid out.
+
+    ``has_lfs_index`` says whether it has an index of LFS objects, as far as that was looked up.
+    """
 
     snapshot_id: int
     body: Body | None
+    has_lfs_index: bool = False
 
 
 async def open_snapshot(pool: Pool, lease: Lease, *, project_id: int) -> int:
@@ -113,13 +118,16 @@ async def pin(pool: Pool, lease: Lease) -> Pinned | None:
                 UPDATE jobs SET snapshot_id = coalesce(
                     snapshot_id, (SELECT p.snapshot_id FROM projects p WHERE p.id = project_id))
                 WHERE id = $1 AND lease = $2 AND state = 'running' RETURNING snapshot_id AS id)
-            SELECT pinned.id AS pinned, {body_runs.BODY}
+            SELECT pinned.id AS pinned, {body_runs.BODY},
+                   EXISTS (SELECT FROM entries WHERE snapshot_id = pinned.id AND name = $3) AS has_lfs_index
             FROM pinned LEFT JOIN snapshots s ON s.id = pinned.id""",  # noqa: S608  # fixed texts
-        lease.job_id, lease.token,
+        lease.job_id, lease.token, LFS_INDEX,
     )  # fmt: skip
     if row is None:
         raise LeaseLost(lease.job_id)
-    return Pinned(row["pinned"], body_runs.body_of(row)) if row["pinned"] is not None else None
+    if row["pinned"] is None:
+        return None
+    return Pinned(row["pinned"], body_runs.body_of(row), has_lfs_index=row["has_lfs_index"])
 
 
 async def name_exported(db: Connection, job_id: int, snapshot_id: int) -> None:

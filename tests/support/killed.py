@@ -15,12 +15,14 @@ from typing import Any, NoReturn
 
 from services.cli.__main__ import main as crossdock
 from services.exporter.exporter import Exporter
+from services.exporter.peer_export import PeerExporter
 from services.importer.importer import Importer
 from shared.git.smart_http import RemoteRepository
 from shared.github_import.fetcher import Fetcher
 from shared.github_import.pages import PageStore
 from shared.github_import.uploads import UploadEvents
 from shared.jobs import claims, store
+from shared.peer_transfers.transfers import Transfers
 from shared.remote.client import RemoteClient
 from shared.snapshots.pack import Pack
 from shared.snapshots.sinks import LargeBlob, RelationSink
@@ -101,7 +103,7 @@ def _before_wake_up() -> None:
 
 def _after_commit() -> None:
     """Once the job's end is committed, before its worker goes on."""
-    for work in (Importer, Exporter):
+    for work in (Importer, Exporter, PeerExporter):
         _after(work, "run")
 
 
@@ -123,6 +125,26 @@ async def _first_of(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 def _after_upload() -> None:
     """Once the target of an upload has answered, before the job's end is written."""
     _after(RemoteClient, "send")
+
+
+def _export_asked() -> None:
+    """Once a peer was asked to export a project."""
+    _after(Transfers, "ask")
+
+
+def _mid_submission() -> None:
+    """Once the first piece of an archive has been sent to a peer."""
+    submit = RemoteClient.submit
+
+    async def submitted(self: RemoteClient, *args: Any, body: AsyncIterator[bytes], **more: Any) -> Any:
+        return await submit(self, *args, body=_first_of(body), **more)
+
+    RemoteClient.submit = submitted  # type: ignore[method-assign]  # this process only
+
+
+def _after_submission() -> None:
+    """Once a peer has answered that it imports an archive, before its number is written."""
+    _after(RemoteClient, "submit")
 
 
 def _mid_pages() -> None:
@@ -158,6 +180,9 @@ POINTS: dict[str, Callable[[], None]] = {
     "pages are whole": _pages_are_whole,
     "mid repository": _mid_repository,
     "mid files": _mid_files,
+    "export asked": _export_asked,
+    "mid submission": _mid_submission,
+    "after submission": _after_submission,
     "mid upload": _mid_upload,
     "after upload": _after_upload,
 }

@@ -283,7 +283,7 @@ async def test_lfs_objects_that_only_the_index_or_only_the_archive_has_are_told(
     assert [told(each) for each in await dock.failures(imported)] == [
         ("lfs_objects", None, f"LFS object {oids[0]} is in the index and not in the archive"),
         ("lfs_objects", None,
-         f"LFS object {oids[1]} is in the archive and not in its index, so that no GitLab imports it"),
+         f"LFS object {oids[1]} is in the archive and not in its index: exports name it"),
     ]  # fmt: skip
     assert {*dict((both, unnamed))} <= files(await dock.run_export()).keys()
     assert "would leave out 2 records" in str(await verified_strictly(tmp_path / "a.tar.gz", data))

@@ -11,7 +11,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.cli import admin_commands, admin_results, job_commands, people, project_commands, push, results
+from services.cli import (
+    admin_commands,
+    admin_results,
+    destination_commands,
+    destinations,
+    job_commands,
+    people,
+    project_commands,
+    push,
+    results,
+)
 from services.cli.__main__ import version as version_command
 from tests.support.command import documented, run, run_beside
 from tests.support.gitlab_stub import (
@@ -268,6 +278,14 @@ def test_the_version_is_a_document_too(
         (job_commands.jobs, results.JobList),
         (job_commands.cancel, results.JobResult),
         (job_commands.retry, results.JobResult),
+        (destination_commands.list_, destinations.DestinationList),
+        (destination_commands.create_gitlab, destinations.DestinationResult),
+        (destination_commands.create_crossdock, destinations.DestinationResult),
+        (destination_commands.create_s3, destinations.DestinationResult),
+        (destination_commands.try_, destinations.DestinationTest),
+        (destination_commands.delete, destinations.DestinationResult),
+        (destination_commands.import_, results.JobResult),
+        (destination_commands.export, results.JobResult),
         (version_command, results.VersionResult),
         (admin_commands.create_user, admin_results.UserResult),
         (admin_commands.create_token, admin_results.TokenResult),
