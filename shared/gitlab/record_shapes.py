@@ -1,4 +1,4 @@
-"""The shape of GitLab's records, read from ``record_shapes.toml``, and what of a line differs from it.
+"""The shape of GitLab's records, read from ``record_shapes.toml``, and what of a line differs, or is refused.
 
 A line that differs may still be imported: GitLab drops attributes that it does not know, and sets those that
 are missing where it can. Whoever makes records for a GitLab wants to know.
@@ -16,6 +16,7 @@ from importlib.resources import files
 import msgspec
 from msgspec import Raw
 
+from shared.gitlab.import_rules import Effect, broken_rules
 from shared.gitlab.nesting import depth_over
 from shared.gitlab.relations import RELATIONS, SINGLE
 
@@ -48,6 +49,7 @@ class ShapeFault:
 
     field: str
     message: str
+    effect: Effect = Effect.DIFFERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,12 @@ def shape_faults(line: bytes, relation: str, *, depth: int) -> Iterator[ShapeFau
     A line that is no JSON, or no record, is a fault too: the first ends GitLab's import.
     """
     if nested := depth_over(line, depth):
-        yield ShapeFault("", f"nests {nested} deep, over the limit of {depth}")
+        yield ShapeFault("", f"nests {nested} deep, over the limit of {depth}", Effect.FAILS_IMPORT)
         return
     try:
         yield from _line(line, relation)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        yield ShapeFault("", f"is not JSON: {error}")
+        yield ShapeFault("", f"is not JSON: {error}", Effect.FAILS_IMPORT)
 
 
 def _line(line: bytes, relation: str) -> Iterator[ShapeFault]:
@@ -89,7 +91,7 @@ def _line(line: bytes, relation: str) -> Iterator[ShapeFault]:
     if code == "o":
         yield from _record(value, relation, "")
     elif code != "n" or relation not in _NULLABLE:
-        yield ShapeFault("", f"is {_WORDS[code]}, not an object")
+        yield ShapeFault("", f"is {_WORDS[code]}, not an object", Effect.DROPS_RECORD)
 
 
 def project_faults(document: bytes, *, depth: int) -> Iterator[ShapeFault]:
@@ -100,13 +102,16 @@ def project_faults(document: bytes, *, depth: int) -> Iterator[ShapeFault]:
 def _record(value: Raw, kind: str, path: str) -> Iterator[ShapeFault]:
     members = msgspec.json.decode(value, type=dict[str, Raw])
     shape = _shapes()[kind]
-    for name in sorted(shape.always - members.keys()):
+    broken = dict(broken_rules(kind, members))
+    effect = Effect.DROPS_NESTED if path else Effect.DROPS_RECORD
+    yield from (ShapeFault(path + name, message, effect) for name, message in broken.items())
+    for name in sorted(shape.always - members.keys() - broken.keys()):
         yield ShapeFault(path + name, "is missing")
     for name, member in members.items():
         attribute = shape.attributes.get(name)
         if attribute is None:
-            yield ShapeFault(path + name[:_LONGEST_NAME], f"is no attribute of {kind}")
-        else:
+            yield ShapeFault(path + name[:_LONGEST_NAME], f"is no attribute of {kind}", Effect.IGNORES)
+        elif name not in broken:
             yield from _value(member, name, path + name, attribute)
 
 

@@ -59,7 +59,7 @@ def test_the_name_of_such_an_attribute_is_cut() -> None:
     [
         (1, "is an integer, not a string"),
         (1.5, "is a fraction, not a string"),
-        (None, "is null, not a string"),
+        (None, "can't be blank"),
         (True, "is a boolean, not a string"),
         ([], "is a list, not a string"),
         ({}, "is an object, not a string"),
@@ -95,7 +95,7 @@ def test_a_word_that_gitlab_does_not_know_is_told() -> None:
 
 
 def test_what_is_nested_is_held_against_its_own_shape() -> None:
-    events = {"resource_label_events": [EVENT, {**EVENT, "label": {**LABEL, "title": 1}}]}
+    events = {"title": "t", "resource_label_events": [EVENT, {**EVENT, "label": {**LABEL, "title": 1}}]}
     told = [each for each in faults(events, "issues") if each[1] != "is missing"]
     assert told == [("resource_label_events[1].label.title", "is an integer, not a string")]
 
