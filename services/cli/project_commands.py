@@ -454,7 +454,8 @@ def verify(
     on after), contents (by part: announced, came, missing, unannounced, partial), failed_relations (1000 at
     most), failure_count, manifest (sha256, signed, and of missing, extra, differing: count, names; 1000 at
     most), for_gitlab (null without that option; count, faults: field, message, relation and line from 0, both
-    null for the project itself; 1000 at most).
+    null for the project itself, number, effect: fails_import, drops_record, drops_nested, renumbers, ignores
+    or differs; 1000 at most; partial: relations whose numbers are not all compared).
     """
     from services.cli.configuration import settings
     from services.cli.gitlab_shape import ShapeInspection

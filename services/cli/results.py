@@ -26,6 +26,15 @@ _NOTES = {
     "long_names": "names over 255 bytes, which Linux cannot unpack",
 }
 
+_EFFECTS = {
+    "fails_import": "fails the import",
+    "drops_record": "leaves the record out",
+    "drops_nested": "leaves this part out",
+    "renumbers": "gives one of them another number",
+    "ignores": "does not read it",
+    "differs": "-",
+}
+
 MOST_LISTED = 1000
 """The number of blobs, failures and names of each kind that are listed; the others are only counted."""
 
@@ -305,30 +314,48 @@ class ManifestComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShapeFaultResult(msgspec.Struct, frozen=True):
-    """What is not as GitLab writes it; ``relation`` and ``line`` are null for the project itself."""
+    """What is not as GitLab writes it; ``relation`` and ``line`` are null for the project itself.
+
+    ``number`` is the iid of the record, if it has one, and ``effect`` what GitLab's import does with it.
+    """
 
     relation: str | None
     line: int | None
     field: str
     message: str
+    number: int | None = None
+    effect: str = "differs"
 
 
 class ShapeReport(msgspec.Struct, frozen=True):
-    """How many faults there are, and the first 1000."""
+    """How many faults there are, and the first 1000.
+
+    ``partial`` names relations whose numbers are too far apart for all to be compared.
+    """
 
     count: int
     faults: Sequence[ShapeFaultResult]
+    partial: Sequence[str] = ()
 
     def list_faults(self) -> None:
         """Show the faults on stderr, and how many there are."""
         if self.count:
             rows = [
-                (_or_dash(each.relation), _or_dash(each.line), each.field or "-", each.message)
+                (
+                    _or_dash(each.relation),
+                    _or_dash(each.line),
+                    each.field or "-",
+                    each.message,
+                    _or_dash(each.number),
+                    _EFFECTS.get(each.effect, each.effect),
+                )
                 for each in self.faults
             ]
-            table = "Not as GitLab writes it"
-            print_table(table, ("relation", "line", "field", "what is wrong"), rows, stderr=True)
+            columns = ("relation", "line", "field", "what is wrong", "number", "what a GitLab does")
+            print_table("Not as GitLab writes it", columns, rows, stderr=True)
             say(f"{self.count} differences from what GitLab writes")
+        if self.partial:
+            say(f"Numbers are too far apart to compare all of them in: {', '.join(self.partial)}")
 
 
 class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from services.cli.gitlab_shape import ShapeInspection
 from services.cli.results import MOST_LISTED, ShapeFaultResult, ShapeReport
 from services.cli.verification import ShapeMismatch, verify
 from shared.archive.limits import Limits
+from shared.gitlab import iids
 from tests.support.command import run
 from tests.support.projects import VERSION, archive, project
 from tests.support.samples.relations import line
@@ -116,3 +117,41 @@ def test_people_see_what_differs(
     assert f"labels  0  color  {OF_COLOR}" in told
     assert "1 differences from what GitLab writes" in told
     assert f"{file} is not as GitLab writes archives" in told
+
+
+async def test_what_a_gitlab_would_refuse_is_told_with_number_and_effect(file: Path) -> None:
+    first = line({"title": "t", "iid": 7, "timelogs": [{"time_spent": None}]}) + b"\n"
+    told = await inspected(file, project(issues=first + line({"title": "u", "iid": 7}) + b"\n"))
+    refused = [each for each in told.faults if each.effect.startswith("drops")]
+    assert refused == [
+        ShapeFaultResult("issues", 0, "timelogs[0].time_spent", "can't be blank", 7, "drops_nested"),
+        ShapeFaultResult("issues", 1, "iid", "7 was there before", 7, "drops_record"),
+    ]
+
+
+async def test_a_record_that_is_left_out_takes_no_number(file: Path) -> None:
+    records = line({"title": None, "iid": 7}) + b"\n" + line({"title": "t", "iid": 7}) + b"\n"
+    told = await inspected(file, project(issues=records))
+    assert [each.line for each in told.faults if each.effect == "drops_record"] == [0]
+
+
+async def test_numbers_of_a_file_that_another_replaces_are_forgotten(file: Path) -> None:
+    name = "tree/project/issues.ndjson"
+    record = line({"title": "t", "iid": 7}) + b"\n"
+    told = await inspected(file, project((name, record), (name, record)))
+    assert [each for each in told.faults if each.field == "iid"] == []
+
+
+async def test_what_ends_an_import_of_gitlabs_is_told(file: Path) -> None:
+    told = await inspected(file, project(labels=GOOD + b"\n" + b"{\n"))
+    assert [(each.line, each.effect) for each in told.faults] == [(1, "fails_import"), (2, "fails_import")]
+
+
+async def test_relations_whose_numbers_are_not_all_compared_are_named(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(iids, "MOST_PAGES", 1)
+    told = await inspected(file, project(milestones=b'{"title":"t","iid":1}\n{"title":"u","iid":1000000}\n'))
+    assert told.partial == ("milestones",)
+    told.list_faults()
+    assert "Numbers are too far apart to compare all of them in: milestones" in capsys.readouterr().err
