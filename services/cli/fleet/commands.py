@@ -364,7 +364,8 @@ def copy(  # noqa: PLR0913  # the options of a command
     Crossdock.
 
     With --json: a document a project (as those of backup, with target, source_counts, target_counts,
-    differences), then one of all. With --dry-run: projects (project, target, action, bytes).
+    differences), then one of all. With --dry-run: projects (project, target, action, bytes, fits), limits,
+    warnings.
     """
     from services.cli.fleet.copy_command import run_copy
     from services.cli.relations import read_selection

@@ -14,14 +14,15 @@ from services.cli.client import GitLabClient
 from services.cli.errors import UsageError
 from services.cli.fleet.counts import count_records, differences
 from services.cli.fleet.exporting import export
-from services.cli.fleet.importing import Importing
+from services.cli.fleet.importing import Importing, refuse_doubles
+from services.cli.fleet.limits import TargetLimits, find_limits
 from services.cli.fleet.pipe import stream_archive
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
 from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
 from services.cli.json_api import JsonApi
 from services.cli.relations import require_selecting
-from services.cli.terminal import print_table
+from services.cli.terminal import print_table, say
 from shared.gitlab.relation_selection import RelationSelection
 
 
@@ -58,24 +59,41 @@ class CopyOutcome(Outcome, frozen=True, kw_only=True):
     differences: Sequence[str] = ()
 
 
+_COPY = "copy"
+
+
 class PlannedCopy(msgspec.Struct, frozen=True, kw_only=True):
-    """What a copy would do with a project; ``bytes`` by the source's statistics, null if it tells none."""
+    """What a copy would do with a project; ``bytes`` by the source's statistics, null if it tells none.
+
+    ``fits`` is whether so many bytes are taken, null where that is not known; an archive may be smaller.
+    """
 
     project: str
     target: str
     action: str
     bytes: int | None
+    fits: bool | None
+
+
+_FITS = {True: "yes", False: "over the limit, unless it is packed smaller", None: "-"}
 
 
 class CopyPlan(msgspec.Struct, frozen=True):
     """``crossdock copy --dry-run``."""
 
     projects: Sequence[PlannedCopy]
+    limits: TargetLimits
+    warnings: Sequence[str]
 
     def show(self) -> None:
         """See Result."""
-        rows = [(each.project, each.target, each.action, each.bytes or "-") for each in self.projects]
-        print_table("Plan", ("project", "becomes", "action", "bytes"), rows)
+        rows = [
+            (each.project, each.target, each.action, each.bytes or "-", _FITS[each.fits])
+            for each in self.projects
+        ]
+        print_table("Plan", ("project", "becomes", "action", "bytes", "fits"), rows)
+        for warning in self.warnings:
+            say(f"Note: {warning}")
 
 
 class _Statistics(msgspec.Struct, frozen=True):
@@ -104,10 +122,7 @@ class Copying:
         """
         await self._select_relations()
         projects = [project async for project in ProjectFinder(self._source).find(selection)]
-        targets = [self._options.target(project).lower() for project in projects]
-        for target in targets:
-            if targets.count(target) > 1:
-                raise UsageError(f"several projects would become {target}: copy them by --group")
+        refuse_doubles(map(self._options.target, projects), instead="copy them by --group")
         return projects
 
     async def _select_relations(self) -> None:
@@ -122,13 +137,16 @@ class Copying:
 
     async def plan(self, projects: Sequence[ProjectAnswer]) -> CopyPlan:
         """Say what would be done. Nothing is changed."""
-        return CopyPlan([await self._plan(project) for project in projects])
+        limits = await find_limits(self._target)
+        planned = [await self._plan(project, limits) for project in projects]
+        made = sum(each.action == _COPY for each in planned)
+        return CopyPlan(planned, limits, limits.warnings(made))
 
-    async def _plan(self, project: ProjectAnswer) -> PlannedCopy:
+    async def _plan(self, project: ProjectAnswer, limits: TargetLimits) -> PlannedCopy:
         target = self._options.target(project)
         present = await self._importing.find(target)
         if present is None:
-            action = "copy"
+            action = _COPY
         elif self._options.overwrite:
             action = "replace"
         else:
@@ -136,7 +154,10 @@ class Copying:
         path = f"/projects/{project.id}?statistics=true"
         sized = (await JsonApi(self._source.session, self._source.api).call("GET", path, _Sized)).body
         size = sized.statistics.storage_size if sized.statistics else None
-        return PlannedCopy(project=project.path_with_namespace, target=target, action=action, bytes=size)
+        return PlannedCopy(
+            project=project.path_with_namespace, target=target, action=action, bytes=size,
+            fits=limits.fits(size),
+        )  # fmt: skip
 
     async def run(self, projects: Sequence[ProjectAnswer], *, json: bool) -> Run:
         """Copy the projects. What an earlier run has copied is skipped, what it has begun is followed."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from services.cli.client import GitLabClient, ImportRequest, ImportStatusAnswer
-from services.cli.errors import RefusedByServer
+from services.cli.errors import RefusedByServer, UsageError
 from services.cli.fleet.groups import Groups
 from services.cli.fleet.screen import TaskReporter
 from services.cli.polling import import_states, limit_wait
@@ -17,6 +18,13 @@ from shared.gitlab.relation_selection import RelationSelection
 _NOT_FOUND = 404
 _UNDER_WAY = frozenset({"scheduled", "started"})
 _FAILED = frozenset({"failed", "canceled"})
+
+
+def refuse_doubles(targets: Iterable[str], *, instead: str) -> None:
+    """Raise UsageError where two projects would get the same path, for which case does not matter."""
+    twice = [target for target, count in Counter(map(str.lower, targets)).items() if count > 1]
+    if twice:
+        raise UsageError(f"several projects would become {min(twice)}: {instead}")
 
 
 async def _nothing() -> None:

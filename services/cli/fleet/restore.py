@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from services.cli.client import GitLabClient
 from services.cli.crossdock_api import JobClient
 from services.cli.errors import JobFailed, UsageError
-from services.cli.fleet.importing import Imported, Importing
+from services.cli.fleet.importing import Imported, Importing, refuse_doubles
 from services.cli.fleet.inspection import ArchiveInspection, read_archive
 from services.cli.fleet.manifests import ManifestPlaces, content_digest, load_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
@@ -127,10 +127,7 @@ class Restore:
             self._is_crossdock = await self._client.is_crossdock()
         if not self._identities and any(record.encryption for record in chosen):
             raise UsageError("archives are encrypted: name the file of an --identity")
-        targets = [self._options.target(record) for record in chosen]
-        twice = {target for target in targets if targets.count(target) > 1}
-        if twice:
-            raise UsageError(f"several projects would become {min(twice)}: use --only or another --strip")
+        refuse_doubles(map(self._options.target, chosen), instead="use --only or another --strip")
         return await run_each(
             chosen,
             self._restore,
