@@ -743,7 +743,7 @@ CREATE TABLE peer_transfers (
 );
 
 
--- 0096_schedules
+-- 0096_schedules, 0100_peer_schedules
 CREATE TABLE schedules (
     id             bigint GENERATED ALWAYS AS IDENTITY,
     user_id        bigint NOT NULL,
@@ -756,6 +756,7 @@ CREATE TABLE schedules (
     next_run_at    timestamptz,
     created_at     timestamptz NOT NULL DEFAULT now(),
     updated_at     timestamptz NOT NULL DEFAULT now(),
+    into_group     text,
     CONSTRAINT schedules_pkey PRIMARY KEY (id),
     CONSTRAINT schedules_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id),
     CONSTRAINT schedules_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
@@ -794,21 +795,23 @@ CREATE TRIGGER write_run_event AFTER UPDATE OF state ON schedule_runs
     FOR EACH ROW WHEN (old.state <> new.state) EXECUTE FUNCTION write_run_event();
 
 
--- 0096_schedules
+-- 0096_schedules, 0100_peer_schedules
 CREATE TABLE run_projects (
-    id              bigint GENERATED ALWAYS AS IDENTITY,
-    run_id          bigint NOT NULL,
-    project_id      bigint,
-    path            text NOT NULL,
-    state           text NOT NULL DEFAULT 'waiting',
-    job_id          bigint,
-    why             text,
-    code            text,
-    file            text,
-    size            bigint,
-    sha256          bytea,
-    manifest_sha256 bytea,
-    finished_at     timestamptz,
+    id               bigint GENERATED ALWAYS AS IDENTITY,
+    run_id           bigint NOT NULL,
+    project_id       bigint,
+    path             text NOT NULL,
+    state            text NOT NULL DEFAULT 'waiting',
+    job_id           bigint,
+    why              text,
+    code             text,
+    file             text,
+    size             bigint,
+    sha256           bytea,
+    manifest_sha256  bytea,
+    finished_at      timestamptz,
+    remote_id        bigint,
+    last_activity_at timestamptz,
     CONSTRAINT run_projects_pkey PRIMARY KEY (id),
     CONSTRAINT run_projects_run_id_path_key UNIQUE (run_id, path),
     CONSTRAINT run_projects_state_check CHECK (state IN ('waiting', 'queued', 'done', 'skipped', 'failed', 'canceled')),
@@ -858,6 +861,19 @@ CREATE TABLE named_snapshots (
     CONSTRAINT named_snapshots_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE CASCADE
 );
 CREATE INDEX named_snapshots_snapshot ON named_snapshots (snapshot_id);
+
+
+-- 0100_peer_schedules
+CREATE TABLE peer_copies (
+    schedule_id      bigint NOT NULL,
+    source_id        bigint NOT NULL,
+    path             text NOT NULL,
+    remote_id        bigint,
+    last_activity_at timestamptz,
+    asked_at         timestamptz NOT NULL,
+    CONSTRAINT peer_copies_pkey PRIMARY KEY (schedule_id, source_id),
+    CONSTRAINT peer_copies_schedule_id_fkey FOREIGN KEY (schedule_id) REFERENCES schedules(id) ON DELETE CASCADE
+);
 
 
 -- made by migrate itself

@@ -30,13 +30,18 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleOrder:
-    """What a schedule is to do: all of it that its user says."""
+    """What a schedule is to do: all of it that its user says.
+
+    With ``into`` projects of the destination, which is a peer, are fetched into the group of that full path
+    here; the selection is of projects there. Without it, projects of this server go to the destination.
+    """
 
     name: str
     destination_id: int
     timetable: Timetable
     selection: Selection
     retention: Policy
+    into: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,3 +130,5 @@ class RunProject:
     sha256: str | None
     manifest_sha256: str | None
     finished_at: datetime | None
+    remote_id: int | None
+    last_activity_at: datetime | None

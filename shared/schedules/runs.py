@@ -25,7 +25,10 @@ _PLAIN = (
 _RUN = """r.*, (SELECT coalesce(jsonb_object_agg(state, number), '{}') FROM (
     SELECT state, count(*) AS number FROM run_projects WHERE run_id = r.id GROUP BY state) counted
     ) AS counts"""
-_OF_PROJECT = ("id", "run_id", "project_id", "path", "job_id", "why", "code", "file", "size", "finished_at")
+_OF_PROJECT = (
+    "id", "run_id", "project_id", "path", "job_id", "why", "code", "file", "size", "finished_at", "remote_id",
+    "last_activity_at",
+)  # fmt: skip
 _ENDED = [each.value for each in (RunState.FINISHED, RunState.PARTIAL, RunState.FAILED, RunState.CANCELED)]
 ENDS = frozenset(map(RunState, _ENDED))
 """The states of a run that has ended."""
@@ -141,10 +144,13 @@ async def fill(db: Connection, run_id: int, found: Sequence[Mapping[str, Any]]) 
     if not started:
         return False
     await db.execute(
-        """INSERT INTO run_projects (run_id, project_id, path, state, why, code, finished_at)
-           SELECT $1, project_id, path, CASE WHEN code IS NULL THEN 'waiting' ELSE 'failed' END, why, code,
+        """INSERT INTO run_projects (run_id, project_id, remote_id, last_activity_at, path, state, why, code,
+                                     finished_at)
+           SELECT $1, project_id, remote_id, last_activity_at, path,
+               CASE WHEN code IS NULL THEN 'waiting' ELSE 'failed' END, why, code,
                CASE WHEN code IS NOT NULL THEN now() END
-           FROM jsonb_to_recordset($2) AS found (project_id bigint, path text, why text, code text)
+           FROM jsonb_to_recordset($2) AS found (project_id bigint, remote_id bigint,
+               last_activity_at timestamptz, path text, why text, code text)
            ON CONFLICT DO NOTHING""",
         run_id, list(found),
     )  # fmt: skip

@@ -14,9 +14,9 @@ from shared.errors import Conflict
 from shared.schedules.models import Schedule, ScheduleOrder, Selection
 from shared.schedules.timetable import Timetable
 
-COLUMNS = """id, user_id, name, destination_id, cron, time_zone, selection, retention, next_run_at,
-    created_at, updated_at"""
-_SETS = "name, destination_id, cron, time_zone, selection, retention"
+COLUMNS = """id, user_id, name, destination_id, cron, time_zone, selection, retention, into_group,
+    next_run_at, created_at, updated_at"""
+_SETS = "name, destination_id, cron, time_zone, selection, retention, into_group"
 
 
 class TooManySchedules(Conflict):
@@ -55,6 +55,7 @@ def schedule_of(row: Row) -> Schedule:
             timetable=Timetable(row["cron"], row["time_zone"]),
             selection=msgspec.convert(row["selection"], Selection),
             retention=msgspec.convert(row["retention"], Policy),
+            into=row["into_group"],
         ),
         **{name: row[name] for name in ("id", "user_id", "next_run_at", "created_at", "updated_at")},
     )
@@ -63,7 +64,7 @@ def schedule_of(row: Row) -> Schedule:
 def _values(order: ScheduleOrder) -> tuple[object, ...]:
     return (
         order.name, order.destination_id, order.timetable.cron, order.timetable.time_zone,
-        msgspec.to_builtins(order.selection), msgspec.to_builtins(order.retention),
+        msgspec.to_builtins(order.selection), msgspec.to_builtins(order.retention), order.into,
     )  # fmt: skip
 
 
@@ -78,8 +79,8 @@ async def create(
     try:
         row = await db.fetchrow(
             f"""INSERT INTO schedules ({_SETS}, user_id, next_run_at)
-                SELECT $1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8
-                WHERE (SELECT count(*) FROM schedules WHERE user_id = $7) < $9 RETURNING {COLUMNS}""",  # noqa: S608  # fixed texts
+                SELECT $1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8, $9
+                WHERE (SELECT count(*) FROM schedules WHERE user_id = $8) < $10 RETURNING {COLUMNS}""",  # noqa: S608  # fixed texts
             *_values(order), user_id, next_run_at, limit,
         )  # fmt: skip
     except UniqueViolationError:
@@ -112,7 +113,7 @@ async def change(
     try:
         row = await db.fetchrow(
             f"""UPDATE schedules SET ({_SETS}, next_run_at, updated_at)
-                = ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, now()) WHERE id = $8 RETURNING {COLUMNS}""",  # noqa: S608  # fixed texts
+                = ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8, now()) WHERE id = $9 RETURNING {COLUMNS}""",  # noqa: S608  # fixed texts
             *_values(order), next_run_at, schedule_id,
         )  # fmt: skip
     except UniqueViolationError:

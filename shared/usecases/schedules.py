@@ -6,16 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from shared.accounts.models import User
+from shared.accounts.models import AccessLevel, User
+from shared.accounts.users import find_user_by_id
 from shared.catalogue.retention import Policy
 from shared.database.pool import Database, Pool
 from shared.database.transactions import current, transaction
 from shared.destinations import store as destinations
-from shared.destinations.models import DestinationKind
+from shared.destinations.models import PEERS
+from shared.errors import Denied
 from shared.schedules import store
 from shared.schedules.models import Schedule, ScheduleOrder, Selection
 from shared.schedules.timetable import Timetable, TimetableInvalid
-from shared.usecases.access import require_user
+from shared.usecases.access import find_visible_group, require_user
 from shared.usecases.errors import FieldsInvalid, NotFound
 
 SHOWN_AHEAD = 5
@@ -24,10 +26,15 @@ SHOWN_AHEAD = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleFields:
-    """The fields of a schedule to set. None leaves a field as it is."""
+    """The fields of a schedule to set. None leaves a field as it is.
+
+    ``fetches`` tells whether the destination was given as a source.
+    """
 
     name: str | None
     destination_id: int | None
+    fetches: bool | None
+    into: str | None
     cron: str | None
     time_zone: str | None
     selection: Selection | None
@@ -74,8 +81,10 @@ class Schedules:
             timetable=Timetable(fields.cron, fields.time_zone or "UTC"),
             selection=fields.selection or Selection(),
             retention=fields.retention or Policy(),
+            into=fields.into,
         )
         self._check(order.timetable)
+        await self._check_group(user, order)
         next_run_at = None if fields.paused else order.timetable.after(self._clock())
         async with transaction(self._pool) as db:
             await _require_destination(db, order, user_id=user.id)
@@ -92,8 +101,14 @@ class Schedules:
             ),
             selection=fields.selection or before.selection,
             retention=fields.retention or before.retention,
+            into=fields.into or before.into,
         )
+        fetches = before.into is not None
+        if fields.fetches not in (None, fetches) or (fields.into is not None and not fetches):
+            raise FieldsInvalid({"source_id": ["or destination_id: what it is cannot be changed"]})
         self._check(order.timetable)
+        if order.into != before.into:
+            await self._check_group(await self._owner(schedule), order)
         async with transaction(self._pool) as db:
             await _require_destination(db, order, user_id=schedule.user_id)
             changed = await store.change(
@@ -135,6 +150,21 @@ class Schedules:
             return schedule.next_run_at
         return order.timetable.after(self._clock())
 
+    async def _owner(self, schedule: Schedule) -> User:
+        owner = await find_user_by_id(self._pool, schedule.user_id)
+        if owner is None:
+            raise NotFound("Schedule")
+        return owner
+
+    async def _check_group(self, owner: User, order: ScheduleOrder) -> None:
+        """Raise FieldsInvalid unless the owner may replace projects in the group that projects go into."""
+        if order.into is None:
+            return
+        try:
+            (await find_visible_group(self._pool, owner, order.into)).require(AccessLevel.OWNER)
+        except (NotFound, Denied):
+            raise FieldsInvalid({"into": ["is the full path of no group that the user owns"]}) from None
+
     def _check(self, timetable: Timetable) -> None:
         try:
             timetable.check(self._clock())
@@ -146,7 +176,8 @@ async def _require_destination(db: Database, order: ScheduleOrder, *, user_id: i
     found = await destinations.find(db, order.destination_id)
     if found is None or found.user_id != user_id:
         raise FieldsInvalid({"destination_id": ["is that of no destination of the user"]})
-    if found.kind is not DestinationKind.S3:
-        raise FieldsInvalid(
-            {"destination_id": [f"is of the kind {found.kind.value}, to which none sends yet"]}
-        )
+    is_peer = found.kind in PEERS
+    if order.into is not None and not is_peer:
+        raise FieldsInvalid({"source_id": ["is that of a bucket, which has no projects"]})
+    if is_peer and not order.retention.is_empty:
+        raise FieldsInvalid({"retention": ["is for archives in buckets: a peer has projects"]})

@@ -24,21 +24,39 @@ def read(given: Mapping[str, object], *, is_new: bool) -> ScheduleFields:
     """Read and check the fields, but not the timetable. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     if is_new:
-        for name in ("name", "cron", "destination_id"):
+        for name in ("name", "cron"):
             reader.require(name)
+    reader.exclusive("source_id", "destination_id")
+    destination_id, source_id = reader.integer("destination_id"), reader.integer("source_id")
+    into = _filled(reader, "into")
+    if is_new:
+        _require_place(reader, fetches=source_id is not None)
     fields = ScheduleFields(
         name=read_name(reader),
-        destination_id=reader.integer("destination_id"),
+        destination_id=destination_id if source_id is None else source_id,
+        fetches=None if destination_id is source_id is None else source_id is not None,
+        into=None if into is None else into.strip("/"),
         cron=_filled(reader, "cron"),
         time_zone=_filled(reader, "time_zone"),
         selection=_selection(reader, is_new=is_new),
         retention=_retention(reader),
         paused=reader.boolean("paused"),
     )
-    if given.get("destination_id") == "":  # which the reader takes for none
-        reader.problem("destination_id", "is invalid")
+    for name in ("destination_id", "source_id"):
+        if given.get(name) == "":  # which the reader takes for none
+            reader.problem(name, "is invalid")
     reader.finish()
     return fields
+
+
+def _require_place(reader: ParameterReader, *, fetches: bool) -> None:
+    """Add a problem where it is not said whence or where to projects go."""
+    if fetches:
+        reader.require("into")
+    else:
+        reader.require("destination_id")
+        if reader.given.get("into") is not None:
+            reader.problem("into", "is for a source_id")
 
 
 def _filled(reader: ParameterReader, name: str) -> str | None:

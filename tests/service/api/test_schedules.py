@@ -109,12 +109,76 @@ async def test_the_destination_of_another_user_is_not_taken(api: Api, order: dic
     assert (await api.call("PUT", here, by="ann", json=other)).status == 400
 
 
-async def test_a_destination_that_is_no_bucket_is_not_taken_yet(api: Api, order: dict[str, Any]) -> None:
+async def peer_of(api: Api, order: dict[str, Any]) -> dict[str, Any]:
+    """What a new schedule needs that fetches from a GitLab into a group of ann's."""
     await api.pool.execute(
         "UPDATE destinations SET kind = 'gitlab', settings = $1", {"url": "https://x.test"}
     )
-    answer = await api.call("POST", HERE, by="ann", json=order)
-    assert "is of the kind gitlab" in refusal(answer)["detail"]
+    await api.post("/groups", by="ann", json={"name": "vault", "path": "vault"})
+    given = {**order, "source_id": order["destination_id"], "into": "/vault/"}
+    del given["destination_id"]
+    return given
+
+
+async def test_a_schedule_may_fetch_from_a_peer_into_a_group(api: Api, order: dict[str, Any]) -> None:
+    fetching = await peer_of(api, order)
+    body = (await made(api, fetching)).body
+    assert (body["source_id"], body["destination_id"], body["into"]) == (fetching["source_id"], None, "vault")
+    here = f"{HERE}/{body['id']}"
+    assert (await api.call("GET", here, by="ann")).body == body
+    renamed = await api.call("PUT", here, by="ann", json={"name": "other"})
+    assert (renamed.body["source_id"], renamed.body["into"]) == (fetching["source_id"], "vault")
+    turned = await api.call("PUT", here, by="ann", json={"destination_id": fetching["source_id"]})
+    assert (turned.status, "cannot be changed" in refusal(turned)["detail"]) == (400, True)
+
+
+async def test_a_schedule_may_send_to_a_peer(api: Api, order: dict[str, Any]) -> None:
+    await peer_of(api, order)
+    body = (await made(api, order)).body
+    assert (body["destination_id"], body["source_id"], body["into"]) == (order["destination_id"], None, None)
+    turned = await api.call("PUT", f"{HERE}/{body['id']}", by="ann", json={"into": "vault"})
+    assert (turned.status, "cannot be changed" in refusal(turned)["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"into": None}, "into is missing"),
+        ({"into": " "}, "into is blank"),
+        ({"into": "ann"}, "into is the full path of no group that the user owns"),
+        ({"into": "none/such"}, "into is the full path of no group that the user owns"),
+        ({"destination_id": 1}, "source_id, destination_id are mutually exclusive"),
+        ({"source_id": ""}, "source_id is invalid"),
+        ({"retention": {"last": 3}}, "retention is for archives in buckets"),
+    ],
+)
+async def test_a_wrong_field_of_a_schedule_that_fetches_is_named(
+    api: Api, order: dict[str, Any], fields: dict[str, Any], problem: str
+) -> None:
+    answer = await api.call("POST", HERE, by="ann", json=await peer_of(api, order) | fields)
+    assert answer.status == 400
+    assert problem in refusal(answer)["detail"]
+
+
+async def test_a_group_of_others_gets_no_projects(api: Api, order: dict[str, Any]) -> None:
+    fetching = await peer_of(api, order)
+    await api.user("bob")
+    await api.post("/groups", by="bob", json={"name": "bobs", "path": "bobs", "visibility": "public"})
+    answer = await api.call("POST", HERE, by="ann", json=fetching | {"into": "bobs"})
+    assert (answer.status, "no group that the user owns" in refusal(answer)["detail"]) == (400, True)
+
+
+async def test_a_bucket_is_no_source(api: Api, order: dict[str, Any]) -> None:
+    await api.post("/groups", by="ann", json={"name": "vault", "path": "vault"})
+    given = {**order, "source_id": order["destination_id"], "into": "vault"}
+    del given["destination_id"]
+    answer = await api.call("POST", HERE, by="ann", json=given)
+    assert (answer.status, "source_id is that of a bucket" in refusal(answer)["detail"]) == (400, True)
+
+
+async def test_into_is_for_a_source(api: Api, order: dict[str, Any]) -> None:
+    answer = await api.call("POST", HERE, by="ann", json=order | {"into": "vault"})
+    assert (answer.status, "into is for a source_id" in refusal(answer)["detail"]) == (400, True)
 
 
 async def test_names_of_one_user_differ(api: Api, order: dict[str, Any]) -> None:
