@@ -43,7 +43,7 @@ from shared.usecases.job_queue import JobQueue
 from shared.usecases.jobs import Jobs
 from shared.usecases.manifests import Manifests
 from shared.usecases.members import Members, SourceKind
-from shared.usecases.peer_transfers import PeerTransfers
+from shared.usecases.peer_transfers import PeerJobs, PeerTransfers
 from shared.usecases.people import People
 from shared.usecases.projects import Projects
 from shared.usecases.push_content import PushContent, PushRules
@@ -221,7 +221,8 @@ def _make_transfers(
     pool: Pool, queue: JobQueue, config: UseCaseConfig, *, exports: Exports, imports: Imports, sealer: Sealer
 ) -> PeerTransfers:
     servers = PeerServers(config.outbound, InstanceSettings(pool, config.defaults).current)
-    return PeerTransfers(pool, queue, imports=imports, exports=exports, servers=servers, sealer=sealer)
+    peers = PeerJobs(queue, servers, sealer=sealer)
+    return PeerTransfers(pool, queue, imports=imports, exports=exports, peers=peers)
 
 
 def _make_sources(store: ObjectStore, config: UseCaseConfig) -> ArchiveFinder:

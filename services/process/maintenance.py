@@ -12,6 +12,7 @@ from services.process.ports import Ports
 from services.process.run_keeper import RunKeeper
 from services.process.sweeper import Sweeper, at_intervals
 from shared.accounts.expiry import Expiry
+from shared.accounts.rate_limits import RateLimits
 from shared.admission import PlaceRules, Places
 from shared.audit.scrub import Scrub
 from shared.broker.base import COMMANDS
@@ -19,11 +20,13 @@ from shared.broker.expiry import DeadLetterExpiry
 from shared.database.leadership import Leadership
 from shared.database.notifications import woken
 from shared.database.pool import Connection, Pool
+from shared.destinations.peers import PeerServers
 from shared.destinations.sealed_credentials import DestinationSecrets
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
 from shared.github_import.expiry import PageExpiry
 from shared.idempotency.expiry import AnswerExpiry
+from shared.jobs.announcer import Announcer
 from shared.jobs.expiry import AddressExpiry, JobExpiry
 from shared.jobs.models import JobKind
 from shared.jobs.presence import PresenceExpiry
@@ -33,12 +36,18 @@ from shared.jobs.secrets_of_jobs import JobSecrets
 from shared.ledger.collector import Collector
 from shared.ledger.objects import RETRIED_WITHIN
 from shared.outbound.policy import outbound_clients
+from shared.outbound.remote_imports import remote_import_policy
 from shared.projects.overwrites import OverwriteExpiry
 from shared.schedules.places import SchedulePlaces
 from shared.sealing.sealer import Sealer
 from shared.sealing.tables import Resealer
 from shared.settings.defaults import default_settings
 from shared.settings.environment import KIB, Settings
+from shared.usecases.groups import Groups
+from shared.usecases.imports import Imports
+from shared.usecases.job_queue import JobQueue
+from shared.usecases.peer_runs import PeerRuns
+from shared.usecases.peer_transfers import PeerJobs
 from shared.usecases.runs import ExportableProjects
 from shared.usecases.settings import InstanceSettings
 from shared.webhooks.expiry import DeliveryExpiry
@@ -53,6 +62,7 @@ _LEFT_UPLOADS = timedelta(hours=1)
 """How often a process looks for abandoned uploads: the store has to list all uploads, which costs money."""
 
 _DEAD_LETTERS = timedelta(minutes=10)
+_PATIENCE = timedelta(seconds=10)
 
 
 def make_resealer(pool: Pool, sealer: Sealer) -> Resealer:
@@ -138,14 +148,35 @@ def make_scrub(ports: Ports, settings: Settings) -> Scrub | None:
     )
 
 
+def make_peer_runs(ports: Ports, settings: Settings, exportable: ExportableProjects) -> PeerRuns:
+    """Make what finds the projects of runs at peers. It announces no job: the keeper of runs does."""
+    current = InstanceSettings(ports.pool, default_settings(settings))
+    queue = JobQueue(
+        Announcer(ports.broker, most=1, patience=_PATIENCE),
+        sealer=ports.sealer,
+        attempts=settings.job_attempts,
+        small=0,
+    )
+    servers = PeerServers(remote_import_policy(settings), current.current)
+    return PeerRuns(
+        ports.pool,
+        PeerJobs(queue, servers, sealer=ports.sealer),
+        imports=Imports(ports.pool, queue, settings=current, limits=RateLimits(ports.pool)),
+        groups=Groups(ports.pool, limit=settings.groups_limit),
+        exportable=exportable,
+    )
+
+
 def make_run_keeper(ports: Ports, settings: Settings) -> RunKeeper:
     """Make what keeps the runs of schedules going."""
     current = InstanceSettings(ports.pool, default_settings(settings))
+    exportable = ExportableProjects(ports.pool, current)
     return RunKeeper(
         ports.pool,
         ports.broker,
-        ExportableProjects(ports.pool, current),
+        exportable,
         SchedulePlaces(ports.pool, make_buckets(ports, settings), ports.sealer),
+        make_peer_runs(ports, settings, exportable),
         source=settings.base_url,
         attempts=settings.job_attempts,
         every=timedelta(seconds=settings.sweep_seconds),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 from asyncpg import ForeignKeyViolationError
@@ -18,12 +20,13 @@ from shared.jobs.models import BackupOrder, Job
 from shared.jobs.outbox import announce
 from shared.logs import describe
 from shared.projects.models import Project
-from shared.schedules import runs, store
+from shared.schedules import peer_copies, runs, store
 from shared.schedules.closing import RunCloser
 from shared.schedules.metrics import RunMetrics
 from shared.schedules.models import ProjectState, Run, RunProject, RunState, Schedule
 from shared.schedules.places import KnownBackups, SchedulePlaces
 from shared.usecases.errors import NotFound
+from shared.usecases.peer_runs import PeerRuns
 from shared.usecases.runs import ExportableProjects
 
 WINDOW = 20
@@ -33,6 +36,11 @@ _MOST_STARTED = 100
 _MOST_OPEN = 1000
 _CLOSING_AT_ONCE = 4
 """In one round: how many runs are started, and looked at; and how many are closed at a time."""
+
+_SELECTING_AT_ONCE = 4
+_PATIENCE = timedelta(hours=1)
+_PAUSE = timedelta(minutes=1)
+"""How many peers are asked for their projects at a time; how long, and how often, one that is away."""
 
 _CLOSE_WITHIN = timedelta(minutes=30)
 _BUSY = timedelta(seconds=1)
@@ -44,12 +52,13 @@ _log = structlog.get_logger()
 class RunKeeper:
     """Keeps runs going, in rounds. All that it knows is in the database: whoever leads next goes on."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what it works with
         self,
         pool: Pool,
         broker: Broker,
         projects: ExportableProjects,
         places: SchedulePlaces,
+        peers: PeerRuns,
         *,
         source: str,
         attempts: int,
@@ -60,11 +69,14 @@ class RunKeeper:
         self._broker = broker
         self._projects = projects
         self._places = places
+        self._peers = peers
         self._closer = RunCloser(pool, source=source)
         self._attempts = attempts
         self._every = every
         self._metrics = metrics
         self._closing: dict[int, asyncio.Task[None]] = {}
+        self._selecting: dict[int, asyncio.Task[None]] = {}
+        self._later: dict[int, float] = {}
 
     async def run(self) -> None:
         """Make rounds until cancelled."""
@@ -73,7 +85,7 @@ class RunKeeper:
                 is_busy = await self._attempt()
                 await asyncio.sleep((_BUSY if is_busy else self._every).total_seconds())
         finally:
-            left = list(self._closing.values())
+            left = [*self._closing.values(), *self._selecting.values()]
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
@@ -107,8 +119,8 @@ class RunKeeper:
                 return
 
     async def close_all(self) -> None:
-        """Wait until what is being closed is."""
-        await asyncio.gather(*self._closing.values())
+        """Wait until what is being closed is, and until what is asked for at peers is there."""
+        await asyncio.gather(*self._closing.values(), *self._selecting.values())
 
     async def _advance(self, run: Run) -> None:
         schedule = await store.find(self._pool, run.schedule_id)
@@ -129,18 +141,50 @@ class RunKeeper:
         if run.is_canceled:
             await self._end(run, RunState.CANCELED)
             return
+        if schedule.order.into is not None:
+            self._select_beside(run, schedule)
+            return
         try:
             found = await self._projects.select(schedule)
         except CrossdockError as error:
             await self._end(run, RunState.FAILED, error=error)
             return
+        await self._fill(run, found)
+
+    async def _fill(self, run: Run, found: Sequence[Mapping[str, Any]]) -> None:
         async with self._pool.acquire() as db, db.transaction():
             await runs.fill(db, run.id, found)
+
+    def _select_beside(self, run: Run, schedule: Schedule) -> None:
+        """Ask a peer for its projects in a task, as it may be slow; others go on meanwhile."""
+        if run.id in self._selecting or len(self._selecting) >= _SELECTING_AT_ONCE:
+            return
+        if self._later.get(run.id, 0) > asyncio.get_running_loop().time():
+            return
+        task = asyncio.create_task(self._select(run, schedule))
+        self._selecting[run.id] = task
+        task.add_done_callback(lambda _: self._selecting.pop(run.id, None))
+
+    async def _select(self, run: Run, schedule: Schedule) -> None:
+        """Find the projects of a run at a peer. One that is away or busy is asked again for an hour."""
+        self._later.pop(run.id, None)
+        try:
+            await self._fill(run, await self._peers.select(schedule))
+        except CrossdockError as error:
+            if error.retryable and datetime.now(UTC) - run.created_at < _PATIENCE:
+                pause = error.wait or int(_PAUSE.total_seconds())
+                self._later[run.id] = asyncio.get_running_loop().time() + pause
+                _log.info("run_waits_for_peer", run_id=run.id, error=describe(error), delay=pause)
+                return
+            await self._end(run, RunState.FAILED, error=error)
+        except DATABASE_ERRORS as error:
+            _log.warning("run_not_begun", run_id=run.id, error=describe(error))
 
     async def _continue(self, run: Run, schedule: Schedule) -> None:
         if run.is_canceled:
             async with self._pool.acquire() as db, db.transaction():
                 await runs.cancel_projects(db, run.id)
+        await peer_copies.settle(self._pool, run.id)
         await runs.settle(self._pool, run.id)
         await self._queue(run, schedule)
         await runs.begin_to_close(self._pool, run.id)
@@ -154,13 +198,18 @@ class RunKeeper:
         if not waiting:
             return
         owner = await self._projects.find_owner(schedule)
+        place = await self._peers.find_place(schedule)
+        if place is not None:
+            for each in waiting:
+                await self._queue_one(each, self._peers.queue(each, schedule, place, owner))
+            return
         async with self._places.look(schedule) as known:
             for each in waiting:
-                await self._queue_one(each, owner, known)
+                await self._queue_one(each, self._skip_or_insert(each, owner, known))
 
-    async def _queue_one(self, each: RunProject, owner: User, known: KnownBackups) -> None:
+    async def _queue_one(self, each: RunProject, queueing: Awaitable[Job | None]) -> None:
         try:
-            job = await self._skip_or_insert(each, owner, known)
+            job = await queueing
         except CrossdockError as error:
             await self._fail(each, error)
         except ForeignKeyViolationError:
@@ -214,7 +263,9 @@ class RunKeeper:
             _log.warning("run_not_closed", run_id=run.id, error=describe(error))
 
     async def _close_at_bucket(self, run: Run, schedule: Schedule) -> CrossdockError | None:
-        """Close a run, and give what stopped that."""
+        """Close a run, and give what stopped that. A peer is left as its projects are."""
+        if await self._peers.find_place(schedule) is not None:
+            return None
         deadline = asyncio.timeout(_CLOSE_WITHIN.total_seconds())
         try:
             async with deadline, self._places.open(schedule) as bucket:

@@ -56,23 +56,11 @@ class Peer:
     client: PeerClient
 
 
-class PeerTransfers:
-    """Queues jobs that fetch projects from peers, and that send them there."""
+class PeerJobs:
+    """Opens destinations that are peers, and inserts jobs that send projects there."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        queue: JobQueue,
-        *,
-        imports: Imports,
-        exports: Exports,
-        servers: PeerServers,
-        sealer: Sealer,
-    ) -> None:
-        self._pool = pool
+    def __init__(self, queue: JobQueue, servers: PeerServers, *, sealer: Sealer) -> None:
         self._queue = queue
-        self._imports = imports
-        self._exports = exports
         self._servers = servers
         self._sealer = CredentialSealer(sealer)
 
@@ -89,6 +77,28 @@ class PeerTransfers:
             client = await self._servers.client(settings, credentials)
         return Peer(settings, address_of(settings, credentials), client)
 
+    async def insert(
+        self, db: Connection, project: Project, user: User, order: PeerExportOrder, *, origin: JobOrigin
+    ) -> ScheduledJob:
+        """Insert the job in the caller's transaction. The caller announces it. Raises NotFound."""
+        if not await store.lock(db, project.id):
+            raise NotFound("Project")
+        job = await self._queue.enqueue(db, order, project=project, user=user, origin=origin)
+        return ScheduledJob(project, job)
+
+
+class PeerTransfers:
+    """Queues jobs that fetch projects from peers, and that send them there."""
+
+    def __init__(
+        self, pool: Pool, queue: JobQueue, *, imports: Imports, exports: Exports, peers: PeerJobs
+    ) -> None:
+        self._pool = pool
+        self._queue = queue
+        self._imports = imports
+        self._exports = exports
+        self._peers = peers
+
     async def fetch(
         self,
         actor: User,
@@ -104,7 +114,7 @@ class PeerTransfers:
         PeerRequestFailed and PeerBusy.
         """
         await self._imports.admit(actor)
-        peer = await self.open(destination)
+        peer = await self._peers.open(destination)
         with translate_peer_errors():
             async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
                 found = await peer.client.project(reference)
@@ -125,11 +135,13 @@ class PeerTransfers:
 
         Raises RateLimited, DestinationNotPeer, FieldsInvalid, PeerRequestFailed and NotFound.
         """
-        peer = await self.open(destination)
+        peer = await self._peers.open(destination)
         order = order_of(peer, exportable.project, request)
         await self._exports.count(exportable)
         async with transaction(self._pool) as db:
-            scheduled = await self.insert(db, exportable, order, origin=origin)
+            scheduled = await self._peers.insert(
+                db, exportable.project, exportable.user, order, origin=origin
+            )
         self._queue.announce(scheduled.job)
         return await self._report(scheduled)
 
@@ -138,17 +150,6 @@ class PeerTransfers:
         if report is None:  # the project was deleted in the same moment
             raise NotFound("Job")
         return ReportedJob(report, made.project)
-
-    async def insert(
-        self, db: Connection, exportable: ExportableProject, order: PeerExportOrder, *, origin: JobOrigin
-    ) -> ScheduledJob:
-        """Insert the job in the caller's transaction. The caller announces it. Raises NotFound."""
-        if not await store.lock(db, exportable.project.id):
-            raise NotFound("Project")
-        job = await self._queue.enqueue(
-            db, order, project=exportable.project, user=exportable.user, origin=origin
-        )
-        return ScheduledJob(exportable.project, job)
 
 
 def archive_of(peer: Peer, project: PeerProject) -> Archive:
@@ -161,7 +162,9 @@ def archive_of(peer: Peer, project: PeerProject) -> Archive:
     )
 
 
-def order_of(peer: Peer, project: Project, request: SendRequest) -> PeerExportOrder:
+def order_of(
+    peer: Peer, project: Project, request: SendRequest, *, makes_groups: bool = False
+) -> PeerExportOrder:
     """Make the order to send a project to the peer. Raises FieldsInvalid for a path that none can be."""
     overwrite = peer.settings.overwrite if request.overwrite is None else request.overwrite
     try:
@@ -172,6 +175,7 @@ def order_of(peer: Peer, project: Project, request: SendRequest) -> PeerExportOr
         path=path,
         namespace=request.namespace or peer.settings.namespace,
         overwrite=overwrite,
+        makes_groups=makes_groups,
         selection=request.selection,
         api=str(peer.address.api),
         upload=UploadTarget(url=peer.address.write(), method="POST"),
