@@ -209,6 +209,7 @@ ROUTES = [
     _route("DELETE", "/api/v4/groups/:id", groups.delete),
     _route("GET", "/api/v4/groups/:id/projects", groups.projects),
     _route("GET", "/api/v4/groups/:id/subgroups", groups.subgroups),
+    _route("GET", "/api/v4/groups/:id/descendant_groups", groups.descendants),
     *_member_routes("/api/v4/groups", members.OF_GROUP),
     _route("GET", "/api/v4/projects", projects.index),
     _route("POST", "/api/v4/projects", projects.create),

@@ -27,23 +27,36 @@ MEMBER_OF = """WITH RECURSIVE mine AS (
 """SQL that defines ``mine``: the namespaces where user $1 has at least level $2, with all descendants."""
 
 
+_BELOW = """, below AS (
+    SELECT id FROM namespaces WHERE parent_id = $6
+    UNION ALL SELECT n.id FROM namespaces n JOIN below ON n.parent_id = below.id)"""
+"""SQL that defines ``below``: all descendants of namespace $6."""
+
+
 class NamespaceOrder(Enum):
     """The columns by which a list of namespaces can be sorted."""
 
     FULL_PATH = "full_path"
     NAME = "name"
+    PATH = "path"
+    ID = "id"
 
 
-_ORDERS = {NamespaceOrder.FULL_PATH: "lower(n.full_path)", NamespaceOrder.NAME: "n.name"}
+_ORDERS = {
+    NamespaceOrder.FULL_PATH: "lower(n.full_path)",
+    NamespaceOrder.NAME: "n.name",
+    NamespaceOrder.PATH: "n.path",
+    NamespaceOrder.ID: "n.id",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamespaceQuery:
     """Which namespaces to list: those of ``kind`` whose path or name contains ``search``.
 
-    With ``minimum`` only where the user has that level; with ``parent_id`` only its direct subgroups; with
-    ``top`` only groups without a parent. With ``visible`` also those of that visibility where the user is no
-    member.
+    With ``minimum`` only where the user has that level; with ``parent_id`` only its direct subgroups, and
+    with ``below`` also those at any depth; with ``top`` only groups without a parent. With ``visible`` also
+    those of that visibility where the user is no member.
     """
 
     kind: NamespaceKind | None = None
@@ -51,8 +64,10 @@ class NamespaceQuery:
     minimum: AccessLevel = AccessLevel.NONE
     visible: Visibility | None = None
     parent_id: int | None = None
+    below: bool = False
     top: bool = False
     order: NamespaceOrder = NamespaceOrder.FULL_PATH
+    descending: bool = False
     limit: int = 20
     offset: int = 0
 
@@ -117,17 +132,20 @@ async def list_namespaces(db: Database, user: User | None, query: NamespaceQuery
 
     With ``minimum`` the user's own level counts, also for an administrator. A visitor belongs to none.
     """
-    condition = f"""{MEMBER_OF} SELECT %s FROM namespaces n
+    under = "n.id IN (SELECT id FROM below)" if query.below else "n.parent_id = $6"
+    condition = f"""{MEMBER_OF}{_BELOW if query.below else ""} SELECT %s FROM namespaces n
         WHERE ($3 OR n.id IN (SELECT id FROM mine) OR n.visibility >= $8)
           AND ($4::text IS NULL OR n.kind = $4)
           AND ($5::text IS NULL OR n.path ILIKE $5 OR n.name ILIKE $5)
-          AND ($6::bigint IS NULL OR n.parent_id = $6) AND NOT ($7 AND n.parent_id IS NOT NULL)"""  # noqa: S608  # fixed texts only
+          AND ($6::bigint IS NULL OR {under}) AND NOT ($7 AND n.parent_id IS NOT NULL)"""  # noqa: S608  # fixed texts only
     values = (
         user.id if user else 0, max(query.minimum, 1), bool(user and user.is_admin and not query.minimum),
         query.kind and query.kind.value, contains(query.search), query.parent_id, query.top, query.visible,
     )  # fmt: skip
+    direction = "DESC" if query.descending else "ASC"
     rows = await db.fetch(
-        condition % "n.*" + f" ORDER BY {_ORDERS[query.order]}, n.id LIMIT $9 OFFSET $10",
+        condition % "n.*"
+        + f" ORDER BY {_ORDERS[query.order]} {direction}, n.id {direction} LIMIT $9 OFFSET $10",
         *values,
         query.limit,
         query.offset,

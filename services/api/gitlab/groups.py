@@ -34,9 +34,15 @@ async def subgroups(request: web.Request) -> web.Response:
     return await _list(request, parent_id=group.id)
 
 
-async def _list(request: web.Request, *, parent_id: int | None) -> web.Response:
+async def descendants(request: web.Request) -> web.Response:
+    """GET /groups/:id/descendant_groups."""
+    group = await use_cases(request).groups.show(find_caller(request), request.match_info["id"])
+    return await _list(request, parent_id=group.id, below=True)
+
+
+async def _list(request: web.Request, *, parent_id: int | None, below: bool = False) -> web.Response:
     page, caller = page_of(request), find_caller(request)
-    query = read_group_query(request.query, caller, page, parent_id=parent_id)
+    query = read_group_query(request.query, caller, page, parent_id=parent_id, below=below)
     found = await use_cases(request).groups.list(caller, query)
     return page_response(request, page, found, partial(group_entity, external_url=external_url(request)))
 

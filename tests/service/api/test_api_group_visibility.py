@@ -62,6 +62,8 @@ async def test_a_group_and_what_is_in_it_is_read_by_whom_it_is_visible_to(
             assert (answer.status == 200) if sees else ((answer.status, answer.body) == NOT_FOUND)
         projects = await api.get("/groups/grp/projects", by=by)
         subgroups = await api.get("/groups/grp/subgroups?all_available=true", by=by)
+        below = await api.get("/groups/grp/descendant_groups?all_available=true", by=by)
+        assert (below.status, below.body) == (subgroups.status, subgroups.body)
         if sees:
             assert ([each["path"] for each in projects.body], projects.headers["X-Total"]) == (["same"], "1")
             assert [each["path"] for each in subgroups.body] == ["sub"]

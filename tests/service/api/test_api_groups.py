@@ -95,10 +95,31 @@ async def test_what_is_in_a_group_is_listed(api: Api, grp: int) -> None:
     assert [each["full_path"] for each in subgroups.body] == ["grp/sub"]
     top = await api.get("/groups?top_level_only=true", by="ann")
     assert [each["full_path"] for each in top.body] == ["grp", "other"]
-    for path in ("projects", "subgroups"):
+    for path in ("projects", "subgroups", "descendant_groups"):
         assert (await api.get(f"/groups/4711/{path}", by="ann")).body == {"message": "404 Group Not Found"}
         answer = await api.get(f"/groups/grp/{path}")
         assert (answer.status, answer.body) == (404, {"message": "404 Group Not Found"})
+
+
+async def test_the_groups_below_a_group_are_listed_at_any_depth_and_in_any_order(api: Api, grp: int) -> None:
+    one = (await _group(api, "a", parent_id=grp, name="Second")).body["id"]
+    two = (await _group(api, "c", parent_id=one, name="Third")).body["id"]
+    three = (await _group(api, "b", parent_id=two, name="First")).body["id"]
+    await _group(api, "aside")
+
+    for query, expected in (
+        ("", [three, one, two]),
+        ("sort=desc", [two, one, three]),
+        ("order_by=path", [one, three, two]),
+        ("order_by=id&sort=desc", [three, two, one]),
+        ("order_by=similarity&search=r", [three, two]),
+    ):
+        answer = await api.get(f"/groups/grp/descendant_groups?{query}", by="ann")
+        assert [each["id"] for each in answer.body] == expected
+    page = await api.get("/groups/grp/descendant_groups?per_page=2&page=2", by="ann")
+    assert ([each["id"] for each in page.body], page.headers["X-Total"]) == ([two], "3")
+    refused = await api.get("/groups/grp/descendant_groups?order_by=x", by="ann")
+    assert (refused.status, refused.body) == (400, {"error": "order_by does not have a valid value"})
 
 
 async def test_groups_are_filtered_by_the_callers_own_level(api: Api, grp: int) -> None:

@@ -24,6 +24,14 @@ _SORTED_AS_CREATED = ("star_count", "similarity")
 """Sort orders of GitLab whose values do not exist here. Lists are in the order of creation then."""
 
 
+_GROUP_ORDERS = {
+    "name": NamespaceOrder.NAME,
+    "path": NamespaceOrder.PATH,
+    "id": NamespaceOrder.ID,
+    "similarity": NamespaceOrder.NAME,
+}
+
+
 def read_project(given: Mapping[str, object]) -> ProjectRequest:
     """Read a project to create. Name and path default to each other. Raises ParametersInvalid."""
     reader = ParameterReader(given)
@@ -139,7 +147,12 @@ def read_group_changes(given: Mapping[str, object]) -> GroupChanges:
 
 
 def read_group_query(
-    given: Mapping[str, object], caller: User | None, page: Page, *, parent_id: int | None
+    given: Mapping[str, object],
+    caller: User | None,
+    page: Page,
+    *,
+    parent_id: int | None,
+    below: bool = False,
 ) -> NamespaceQuery:
     """Read the filter of a list of groups: the caller's or all visible ones. Raises ParametersInvalid."""
     reader = ParameterReader(given)
@@ -151,8 +164,10 @@ def read_group_query(
         minimum=level,
         visible=lowest_visible(signed_in=caller is not None) if all_available else None,
         parent_id=parent_id,
+        below=below,
         top=reader.boolean("top_level_only") or False,
-        order=NamespaceOrder.NAME,
+        order=_GROUP_ORDERS[reader.choice("order_by", _GROUP_ORDERS) or "name"],
+        descending=reader.choice("sort", ("asc", "desc")) == "desc",
         limit=page.size,
         offset=page.offset,
     )
