@@ -28,6 +28,7 @@ from services.cli import (
     job_commands,
     profile_commands,
     project_commands,
+    schedule_commands,
 )
 from services.cli.errors import CommandError, UsageError
 from services.cli.fleet import commands as fleet_commands
@@ -67,6 +68,7 @@ app.add_typer(fleet_commands.app)
 app.add_typer(job_commands.app)
 app.add_typer(profile_commands.app)
 app.add_typer(destination_commands.app, name="destinations")
+app.add_typer(schedule_commands.app, name="schedules")
 app.add_typer(admin_commands.app, name="admin")
 app.add_typer(admin_commands.dead_letters, name="dead-letters")
 

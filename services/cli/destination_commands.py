@@ -126,17 +126,25 @@ def create_s3(  # the options of a command
     endpoint: Annotated[str | None, typer.Option(help="URL of a server other than AWS.")] = None,
     region: Annotated[str | None, typer.Option(help="The region.")] = None,
     prefix: Annotated[str | None, typer.Option(help="What all keys begin with.")] = None,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The keys, as in ~/.aws/credentials; - is stdin.", show_default=False
+        ),
+    ] = None,
     server: Server,
     json: Json = False,
 ) -> None:
-    """Name a bucket of S3; its keys are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the environment.
+    """Name a bucket of S3. The server seals its keys, and shows them to nobody.
+
+    Without --credentials they are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the environment.
 
     Keys with --json: destination.
     """
     from services.cli.destinations import DestinationClient, read_keys
 
     place = {"bucket": bucket, "endpoint": endpoint, "region": region, "prefix": prefix}
-    fields = {"kind": "s3", "name": name, **place, **read_keys()}
+    fields = {"kind": "s3", "name": name, **place, **read_keys(credentials)}
     with_client(lambda client: DestinationClient(client).create(fields), server, json=json)
 
 

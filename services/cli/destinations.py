@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import configparser
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 
+from services.cli.archive_source import STDIN
 from services.cli.client import GitLabClient
 from services.cli.crossdock_api import JobAnswer, JobClient
 from services.cli.errors import UsageError
@@ -19,6 +22,7 @@ from services.cli.results import JobResult
 from services.cli.terminal import print_result, print_table
 
 _KEYS = {"access_key_id": "AWS_ACCESS_KEY_ID", "secret_access_key": "AWS_SECRET_ACCESS_KEY"}
+_LONGEST_FILE = 64 * 1024
 _TOKEN = "CROSSDOCK_DESTINATION_TOKEN"  # noqa: S105  # a variable's name
 
 
@@ -157,9 +161,31 @@ def read_token(file: Path | None) -> str:
     return token
 
 
-def read_keys() -> dict[str, str]:
-    """Return the keys for a bucket, of the environment. Raises UsageError."""
-    keys = {name: os.environ.get(variable, "") for name, variable in _KEYS.items()}
+def read_keys(file: Path | None) -> dict[str, str]:
+    """Return keys for a bucket, of a file as AWS' tools have it, or of the environment. Raises UsageError.
+
+    No option takes them: everybody on the machine could read it.
+    """
+    given = os.environ if file is None else _read_profile(file)
+    keys = {name: given.get(variable) or "" for name, variable in _KEYS.items()}
     if not all(keys.values()):
-        raise UsageError(f"no keys for the bucket: set {' and '.join(_KEYS.values())}")
+        raise UsageError(
+            f"no keys for the bucket: give --credentials FILE, or set {' and '.join(_KEYS.values())}"
+        )
     return keys
+
+
+def _read_profile(file: Path) -> dict[str, str]:
+    """Read the first profile of a file; ``-`` is stdin. Names are as those of the environment."""
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        if file == STDIN:
+            text = sys.stdin.read(_LONGEST_FILE)
+        else:
+            with file.open(encoding="utf-8") as opened:
+                text = opened.read(_LONGEST_FILE)
+        parser.read_string(text if text.lstrip().startswith("[") else f"[default]\n{text}")
+    except (OSError, UnicodeDecodeError, configparser.Error):
+        raise UsageError(f"cannot read the keys of {file}: it has aws_access_key_id = ...") from None
+    first = next(iter(parser.sections()), None)
+    return {} if first is None else {name.upper(): value for name, value in parser[first].items()}

@@ -60,6 +60,12 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "crossdock destinations test forge",
             "crossdock destinations import forge platform/api --namespace vault --wait",
             "crossdock destinations export forge platform/api --namespace mirrors",
+            "crossdock destinations create-s3 vault backups --prefix nightly --credentials keys.ini",
+        ),
+        "schedules": (
+            "crossdock schedules create nightly --to vault --cron '0 2 * * *' --all --keep-daily 7",
+            "crossdock schedules run nightly --wait",
+            "crossdock schedules runs nightly",
         ),
     },
     "Jobs": {

@@ -16,6 +16,7 @@ from services.process.maintenance import make_run_keeper
 from services.process.ports import Ports
 from services.process.run_keeper import RunKeeper
 from shared.accounts.models import User
+from shared.beside import beside
 from shared.catalogue.archives import Catalogue, read_catalogue
 from shared.database.pool import session
 from shared.schedules import runs
@@ -88,6 +89,12 @@ class Vault:
                 await self.keeper.close_all()
                 await until_row(self.api.pool, _IDLE)
         return run
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Have an exporter at work, and the keeper make its rounds by itself, for a block."""
+        async with at_work(make_exporters(self.ports, self.settings)), beside(self.keeper.run()):
+            yield
 
     async def back_up(self, schedule: int) -> Run:
         """Start a run, and keep it going until it has ended."""
