@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 from shared.accounts.models import User
 from shared.database.pool import Pool
 from shared.database.transactions import transaction
 from shared.snapshots import lifecycle, quarantine
+from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.quarantine import QuarantinedLine, QuarantinedRelation
 from shared.snapshots.reading import keep_for_reading
 from shared.usecases.access import find_maintained_project, require_user
@@ -44,18 +45,25 @@ class Quarantine:
     async def read(
         self, project_id: int, *, relation: str | None
     ) -> AsyncGenerator[Sequence[QuarantinedLine], None]:
-        """Yield all lines with their bytes, some at a time, whatever becomes of the project meanwhile.
+        """Yield all lines with their bytes, some at a time, whatever becomes of the project meanwhile."""
+        async with AsyncExitStack() as stack:
+            snapshot_id = await self._keep_current(stack, project_id)
+            if snapshot_id is None:
+                return
+            lines = quarantine.read_lines(self._pool, snapshot_id, relation=relation)
+            async with aclosing(lines) as found:
+                async for some in found:
+                    yield some
 
-        Raises SnapshotGone where its content is replaced at this moment.
-        """
+    async def _keep_current(self, stack: AsyncExitStack, project_id: int) -> int | None:
+        """Keep the project's current snapshot; look it up again, once, if it is replaced meanwhile."""
         snapshot_id = await lifecycle.current(self._pool, project_id)
-        async with keep_for_reading(self._pool, snapshot_id):
-            if snapshot_id is not None:
-                async with aclosing(
-                    quarantine.read_lines(self._pool, snapshot_id, relation=relation)
-                ) as lines:
-                    async for some in lines:
-                        yield some
+        try:
+            await stack.enter_async_context(keep_for_reading(self._pool, snapshot_id))
+        except SnapshotGone:
+            snapshot_id = await lifecycle.current(self._pool, project_id)
+            await stack.enter_async_context(keep_for_reading(self._pool, snapshot_id))
+        return snapshot_id
 
     async def discard(
         self, project_id: int, *, relation: str | None = None, line_id: int | None = None

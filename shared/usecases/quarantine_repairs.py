@@ -25,6 +25,7 @@ from shared.gitlab.layout import relation_file
 from shared.gitlab.record_check import iid_of
 from shared.gitlab.relations import SINGLE
 from shared.jobs.progress import RelationProgress
+from shared.projects.content import ProjectGone
 from shared.records.features import read_features
 from shared.records.reader import find_relation, whole_relation
 from shared.restore.event_loop import EventLoopYielder
@@ -35,7 +36,7 @@ from shared.shielding import work_through
 from shared.snapshots import appending, lifecycle, quarantine
 from shared.snapshots.body import BodyWriter
 from shared.snapshots.contents import make_manifest_digest
-from shared.snapshots.errors import SnapshotOutdated
+from shared.snapshots.errors import SnapshotGone, SnapshotOutdated
 from shared.snapshots.mapped import open_mapped
 from shared.snapshots.quarantine import QuarantinedLine
 from shared.snapshots.reading import keep_for_reading, keep_prolonged
@@ -43,7 +44,13 @@ from shared.snapshots.sinks import RelationSink
 from shared.snapshots.writer import SnapshotWriter, write_into
 from shared.storage.base import ObjectStore
 from shared.usecases.documents import Documents
-from shared.usecases.errors import ContentRefused, ContentTooLarge, ImportUnfinished, SnapshotConflict
+from shared.usecases.errors import (
+    ContentRefused,
+    ContentTooLarge,
+    ImportUnfinished,
+    NotFound,
+    SnapshotConflict,
+)
 from shared.usecases.relation_imports import is_importing
 
 SHOWN = 100
@@ -107,14 +114,16 @@ class QuarantineRepairs:
     ) -> Repaired:
         """Import lines, up to 50 MiB of them. ``holder`` takes the place of a document.
 
-        Raises ContentTooLarge, ContentRefused, ImportUnfinished, SnapshotConflict, and the errors of
-        ``lines`` and of ``Documents``. Nothing has changed then.
+        Raises ContentTooLarge, ContentRefused, ImportUnfinished, SnapshotConflict, NotFound, and the errors
+        of ``lines`` and of ``Documents``. Nothing has changed then.
         """
         async with self._documents.hold(holder):
             try:
                 return await self._repair(project_id, await _collect(lines))
-            except SnapshotOutdated as error:
+            except (SnapshotOutdated, SnapshotGone) as error:
                 raise SnapshotConflict(error) from None
+            except ProjectGone:
+                raise NotFound("Project") from None
             except ArchiveTooLarge as error:
                 raise ContentTooLarge(error) from None
             except ArchiveError as error:

@@ -45,7 +45,15 @@ async def show(request: web.Request) -> web.StreamResponse:
     if not wants_lines:
         return json_response(_counts(await uses.count(project_id)), headers=_VARY)
     async with aclosing(_pieces(uses.read(project_id, relation=relation))) as pieces:
-        return await send_pieces(request, pieces, headers=_FILE | _VARY)
+        # The first one is made before the headers, as it may fail.
+        begun = _begun(await anext(pieces, b""), pieces)
+        return await send_pieces(request, begun, headers=_FILE | _VARY)
+
+
+async def _begun(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 async def lines(request: web.Request) -> web.Response:

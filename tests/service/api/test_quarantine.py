@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shared.accounts.models import User
+from shared.assembly.blocks import BlockCorrupt
 from shared.gitlab.features import FeatureLevel
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder
@@ -22,7 +23,7 @@ from tests.support.archives import file, packed
 from tests.support.command import run_beside
 from tests.support.imported import imported
 from tests.support.projects import Dock, files, ndjson, project
-from tests.support.snapshots import Pusher, detail, pusher
+from tests.support.snapshots import Pusher, collect, detail, pusher
 
 BROKEN = b'{"iid":2,'
 UNTITLED = b'{"iid":3}'
@@ -296,6 +297,49 @@ async def test_more_repaired_lines_than_a_request_may_have_are_refused(
     answer = await made.ask("POST", data=repaired(lines, "x" * 20, "x" * 11))
     assert answer.status == 413
     assert await made.read("&relation=issues") == lines
+
+
+def _first_current(monkeypatch: pytest.MonkeyPatch, snapshot_id: int) -> None:
+    """Let the first look-up of a project's snapshot find one that is gone when it is read."""
+    current = lifecycle.current
+
+    async def outdated(db: Any, project_id: int) -> int | None:
+        monkeypatch.setattr(lifecycle, "current", current)
+        return snapshot_id
+
+    monkeypatch.setattr(lifecycle, "current", outdated)
+
+
+async def test_lines_of_content_that_is_gone_are_looked_up_again(
+    made: Imported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _first_current(monkeypatch, 10**9)
+    assert len(await made.read()) == 3
+
+
+async def test_no_line_of_content_that_is_gone_is_repaired(
+    made: Imported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = repaired((await made.read())[:1], {"iid": 2, "title": "b"})
+    _first_current(monkeypatch, 10**9)
+    assert (await made.ask("POST", data=sent)).status == 409
+
+
+async def test_a_repair_that_breaks_off_leaves_nothing(
+    made: Imported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = await made.read()
+
+    async def broken(*_: object) -> bytes:
+        raise BlockCorrupt("key", 1)
+
+    monkeypatch.setattr(quarantine_repairs, "make_manifest_digest", broken)
+    answer = await made.ask("POST", data=repaired(lines[:1], {"iid": 2, "title": "b"}))
+    assert answer.status >= 500
+    await made.api.pool.execute("UPDATE snapshots SET read_until = now()")
+    await collect(made.api)
+    assert await made.read() == lines
+    assert await made.api.pool.fetchval("SELECT count(*) FROM snapshots") == 1
 
 
 async def test_the_command_line_downloads_lines_and_imports_them_repaired(
