@@ -8,6 +8,7 @@ from datetime import timedelta
 from aiohttp import web
 
 from shared.remote.client import Deadlines
+from shared.snapshots import quarantine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,11 @@ def bounds_entity(bounds: Bounds) -> dict[str, object]:
         "snapshots": {
             "open_seconds": _seconds(bounds.open_snapshot_retention),
             "archive_entries": bounds.push_entries,
+        },
+        "quarantine": {
+            "line_size": quarantine.LONGEST_LINE,
+            "size": quarantine.MOST_BYTES,
+            "lines": quarantine.MOST_LINES,
         },
         "events": {"retention_seconds": _seconds(bounds.event_retention)},
         "commands": {"dead_letter_seconds": _seconds(bounds.dead_letter_retention)},

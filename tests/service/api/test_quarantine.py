@@ -352,3 +352,8 @@ async def test_the_command_line_downloads_lines_and_imports_them_repaired(
     assert await run_beside(monkeypatch, "quarantine", "ann/project", "--import", str(file), *server) == 1
     assert (await issues_of(made)).splitlines()[-1] == b'{"iid":3,"title":"c"}'
     assert [each["code"] for each in await made.read()] == ["not_json", "not_utf8"]
+
+
+async def test_the_limits_show_how_much_is_kept(made: Imported) -> None:
+    answer = await made.api.call("GET", "/api/crossdock/v1/limits", by="ann")
+    assert answer.body["quarantine"] == {"line_size": 2**20, "size": 2**25, "lines": 100_000}
