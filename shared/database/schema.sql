@@ -743,7 +743,7 @@ CREATE TABLE peer_transfers (
 );
 
 
--- 0096_schedules, 0100_peer_schedules
+-- 0096_schedules, 0100_peer_schedules, 0101_relations_of_schedules
 CREATE TABLE schedules (
     id             bigint GENERATED ALWAYS AS IDENTITY,
     user_id        bigint NOT NULL,
@@ -757,6 +757,7 @@ CREATE TABLE schedules (
     created_at     timestamptz NOT NULL DEFAULT now(),
     updated_at     timestamptz NOT NULL DEFAULT now(),
     into_group     text,
+    relations      jsonb,
     CONSTRAINT schedules_pkey PRIMARY KEY (id),
     CONSTRAINT schedules_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id),
     CONSTRAINT schedules_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
@@ -823,7 +824,7 @@ CREATE INDEX run_projects_job ON run_projects (job_id)
 CREATE INDEX run_projects_state ON run_projects (run_id, state, id);
 
 
--- 0096_schedules, 0098_signed_backups
+-- 0096_schedules, 0098_signed_backups, 0101_relations_of_schedules
 CREATE TABLE backups (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     destination_id   bigint NOT NULL,
@@ -839,6 +840,9 @@ CREATE TABLE backups (
     manifest_sha256  bytea,
     stored_at        timestamptz,
     signature        bytea,
+    relations        jsonb,
+    recipients       text[] NOT NULL DEFAULT '{}',
+    encryption       jsonb,
     CONSTRAINT backups_pkey PRIMARY KEY (id),
     CONSTRAINT backups_destination_id_file_key UNIQUE (destination_id, file),
     CONSTRAINT backups_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id) ON DELETE CASCADE,

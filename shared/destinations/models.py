@@ -25,7 +25,8 @@ class BucketSettings:
     """A bucket of S3, or of a server with S3's protocol at ``endpoint``; without one, it is one of AWS.
 
     Keys begin with ``prefix``, which ends with a slash where it is not empty. With ``path_style`` the name of
-    the bucket is in the path of each address, and not in its host.
+    the bucket is in the path of each address, and not in its host. Archives are encrypted for the
+    ``recipients``, keys of age or SSH, if there are any.
     """
 
     bucket: str
@@ -33,6 +34,7 @@ class BucketSettings:
     endpoint: str | None = None
     prefix: str = ""
     path_style: bool = False
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

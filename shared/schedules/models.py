@@ -9,6 +9,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 
 from shared.catalogue.retention import Policy
+from shared.gitlab.relation_selection import RelationSelection
 from shared.schedules.timetable import Timetable
 
 
@@ -34,6 +35,7 @@ class ScheduleOrder:
 
     With ``into`` projects of the destination, which is a peer, are fetched into the group of that full path
     here; the selection is of projects there. Without it, projects of this server go to the destination.
+    ``relations`` is what is taken of each, None for all of it.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ScheduleOrder:
     selection: Selection
     retention: Policy
     into: str | None = None
+    relations: RelationSelection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,13 @@ from asyncpg import ForeignKeyViolationError, UniqueViolationError
 from shared.catalogue.retention import Policy
 from shared.database.pool import Database, Row
 from shared.errors import Conflict
+from shared.gitlab.relation_selection import RelationSelection
 from shared.schedules.models import Schedule, ScheduleOrder, Selection
 from shared.schedules.timetable import Timetable
 
-COLUMNS = """id, user_id, name, destination_id, cron, time_zone, selection, retention, into_group,
+COLUMNS = """id, user_id, name, destination_id, cron, time_zone, selection, retention, into_group, relations,
     next_run_at, created_at, updated_at"""
-_SETS = "name, destination_id, cron, time_zone, selection, retention, into_group"
+_SETS = "name, destination_id, cron, time_zone, selection, retention, into_group, relations"
 
 
 class TooManySchedules(Conflict):
@@ -56,6 +57,7 @@ def schedule_of(row: Row) -> Schedule:
             selection=msgspec.convert(row["selection"], Selection),
             retention=msgspec.convert(row["retention"], Policy),
             into=row["into_group"],
+            relations=msgspec.convert(row["relations"], RelationSelection | None),
         ),
         **{name: row[name] for name in ("id", "user_id", "next_run_at", "created_at", "updated_at")},
     )
@@ -65,6 +67,7 @@ def _values(order: ScheduleOrder) -> tuple[object, ...]:
     return (
         order.name, order.destination_id, order.timetable.cron, order.timetable.time_zone,
         msgspec.to_builtins(order.selection), msgspec.to_builtins(order.retention), order.into,
+        None if order.relations is None else msgspec.to_builtins(order.relations),
     )  # fmt: skip
 
 
@@ -79,8 +82,8 @@ async def create(
     try:
         row = await db.fetchrow(
             f"""INSERT INTO schedules ({_SETS}, user_id, next_run_at)
-                SELECT $1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8, $9
-                WHERE (SELECT count(*) FROM schedules WHERE user_id = $8) < $10 RETURNING {COLUMNS}""",  # noqa: S608  # fixed texts
+                SELECT $1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8::jsonb, $9, $10
+                WHERE (SELECT count(*) FROM schedules WHERE user_id = $9) < $11 RETURNING {COLUMNS}""",  # noqa: S608  # fixed texts
             *_values(order), user_id, next_run_at, limit,
         )  # fmt: skip
     except UniqueViolationError:
@@ -113,7 +116,8 @@ async def change(
     try:
         row = await db.fetchrow(
             f"""UPDATE schedules SET ({_SETS}, next_run_at, updated_at)
-                = ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8, now()) WHERE id = $9 RETURNING {COLUMNS}""",  # noqa: S608  # fixed texts
+                = ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8::jsonb, $9, now())
+                WHERE id = $10 RETURNING {COLUMNS}""",  # noqa: S608  # fixed texts
             *_values(order), next_run_at, schedule_id,
         )  # fmt: skip
     except UniqueViolationError:

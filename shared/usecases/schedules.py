@@ -14,6 +14,7 @@ from shared.database.transactions import current, transaction
 from shared.destinations import store as destinations
 from shared.destinations.models import PEERS
 from shared.errors import Denied
+from shared.gitlab.relation_selection import RelationSelection
 from shared.schedules import store
 from shared.schedules.models import Schedule, ScheduleOrder, Selection
 from shared.schedules.timetable import Timetable, TimetableInvalid
@@ -26,9 +27,10 @@ SHOWN_AHEAD = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleFields:
-    """The fields of a schedule to set. None leaves a field as it is.
+    """The fields of a schedule to set. None leaves a field as it is, but for ``relations``.
 
-    ``fetches`` tells whether the destination was given as a source.
+    ``fetches`` tells whether the destination was given as a source. Relations are set where
+    ``sets_relations``, as None of them is a setting: all.
     """
 
     name: str | None
@@ -40,6 +42,8 @@ class ScheduleFields:
     selection: Selection | None
     retention: Policy | None
     paused: bool | None
+    relations: RelationSelection | None = None
+    sets_relations: bool = False
 
 
 class Schedules:
@@ -82,6 +86,7 @@ class Schedules:
             selection=fields.selection or Selection(),
             retention=fields.retention or Policy(),
             into=fields.into,
+            relations=fields.relations,
         )
         self._check(order.timetable)
         await self._check_group(user, order)
@@ -102,6 +107,7 @@ class Schedules:
             selection=fields.selection or before.selection,
             retention=fields.retention or before.retention,
             into=fields.into or before.into,
+            relations=fields.relations if fields.sets_relations else before.relations,
         )
         fetches = before.into is not None
         if fields.fetches not in (None, fetches) or (fields.into is not None and not fetches):

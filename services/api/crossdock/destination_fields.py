@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from services.api.http import parameters
 from services.api.http.parameters import ParameterReader
+from shared.age.errors import RecipientInvalid
+from shared.age.keys import parse_recipients, split_recipients
 from shared.destinations.models import (
     PEERS,
     BucketCredentials,
@@ -79,6 +82,8 @@ def _settings(reader: ParameterReader, *, is_new: bool) -> dict[str, object]:
         found["endpoint"] = _endpoint(reader)
     if "prefix" in reader.given:
         found["prefix"] = _prefix(reader)
+    if "recipients" in reader.given:
+        found["recipients"] = _recipients(reader)
     path_style = reader.boolean("path_style")
     if path_style is None and (is_new or found.get("endpoint")):
         path_style = found.get("endpoint") is not None  # as the tools of AWS have it
@@ -113,6 +118,22 @@ def _prefix(reader: ParameterReader) -> str:
     except KeyInvalid:
         reader.problem("prefix", "must be names of printable ASCII, none of which begins with a dot")
         return ""
+
+
+def _recipients(reader: ParameterReader) -> tuple[str, ...]:
+    """Read the keys for which archives are encrypted: a list, or a text with one a line, as age has it."""
+    given = reader.given["recipients"]
+    items = given if isinstance(given, list) else [given or ""]
+    texts = [parameters.text(item) for item in items]
+    if None in texts:
+        reader.problem("recipients", "is invalid")
+        return ()
+    names = {key for each in texts for key in split_recipients(each or "")}
+    try:
+        parse_recipients(sorted(names))
+    except RecipientInvalid as error:
+        reader.problem("recipients", f"is invalid: {error}")
+    return tuple(sorted(names))
 
 
 def _peer_settings(reader: ParameterReader) -> dict[str, object]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields as fields_of
 
 from services.api.crossdock.destination_fields import read_name
+from services.api.gitlab.requests.selection import SELECTION_FIELDS, read_selection
 from services.api.http.parameters import ParameterReader, integer, text
 from shared.catalogue.retention import Policy
 from shared.schedules.models import Selection
@@ -41,6 +42,8 @@ def read(given: Mapping[str, object], *, is_new: bool) -> ScheduleFields:
         selection=_selection(reader, is_new=is_new),
         retention=_retention(reader),
         paused=reader.boolean("paused"),
+        relations=read_selection(reader),
+        sets_relations=not given.keys().isdisjoint(SELECTION_FIELDS),
     )
     for name in ("destination_id", "source_id"):
         if given.get(name) == "":  # which the reader takes for none

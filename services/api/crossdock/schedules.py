@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from aiohttp import web
@@ -88,6 +89,8 @@ def _entity(request: web.Request, schedule: Schedule) -> dict[str, object]:
         "group": selection.group,
         "patterns": list(selection.patterns),
         "all": not selection.projects and selection.group is None,
+        "relations": _listed(order.relations.relations if order.relations else None),
+        "excluded_relations": _listed(order.relations.excluded_relations if order.relations else None),
         "retention": asdict(order.retention),
         "paused": schedule.next_run_at is None,
         "next_run_at": timestamp(schedule.next_run_at) if schedule.next_run_at else None,
@@ -95,3 +98,8 @@ def _entity(request: web.Request, schedule: Schedule) -> dict[str, object]:
         "created_at": timestamp(schedule.created_at),
         "updated_at": timestamp(schedule.updated_at),
     }
+
+
+def _listed(names: Sequence[str] | None) -> list[str] | None:
+    """Give names; None for none, which an order does not tell from an empty list."""
+    return list(names) if names else None

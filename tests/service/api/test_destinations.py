@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pyrage import x25519
 from yarl import URL
 
 from shared.accounts.models import User
@@ -76,6 +77,34 @@ async def test_a_destination_is_shown_and_listed_without_its_keys(api: Api, ann:
     shown = await api.call("GET", f"{HERE}/{answer.body['id']}", by="ann")
     listed = await api.call("GET", HERE, by="ann")
     assert (shown.body, listed.body) == (answer.body, [answer.body])
+
+
+async def test_recipients_of_a_destination_are_public_settings(api: Api, ann: User) -> None:
+    keys = sorted(str(x25519.Identity.generate().to_public()) for _ in range(3))
+    answer = await made(api, recipients=[keys[1], f"# ops\n{keys[0]}\n{keys[1]}"])
+    assert answer.body["recipients"] == keys[:2]
+    here = f"{HERE}/{answer.body['id']}"
+    changed = await api.call("PUT", here, by="ann", data={"recipients[]": keys[2]})
+    assert changed.body["recipients"] == [keys[2]]
+    assert (await api.call("PUT", here, by="ann", json={"name": "n"})).body["recipients"] == [keys[2]]
+    assert (await api.call("PUT", here, by="ann", json={"recipients": []})).body["recipients"] == []
+
+
+@pytest.mark.parametrize(
+    ("recipients", "problem"),
+    [
+        (["age1x"], "recipients is invalid: 'age1x' is no recipient"),
+        (["AGE-SECRET-KEY-1X"], "recipients is invalid: a recipient is a secret key"),
+        ([None], "recipients is invalid"),
+        ([f"age1{n}" for n in range(101)], "recipients is invalid: there are 101 recipients"),
+    ],
+)
+async def test_what_is_no_recipient_is_refused(
+    api: Api, ann: User, recipients: list[object], problem: str
+) -> None:
+    answer = await api.call("POST", HERE, by="ann", json=S3 | {"recipients": recipients})
+    assert answer.status == 400
+    assert problem in refusal(answer)["detail"]
 
 
 async def test_nothing_in_the_database_has_the_keys_in_clear(api: Api, ann: User) -> None:

@@ -60,6 +60,18 @@ async def test_a_schedule_says_which_projects(
     assert (body["projects"], body["group"], body["patterns"], body["all"]) == shown
 
 
+async def test_a_schedule_says_which_relations(api: Api, order: dict[str, Any]) -> None:
+    body = (await made(api, order, relations=["issues", "design"])).body
+    assert (body["relations"], body["excluded_relations"]) == (["design_repository", "issues"], None)
+    for given, relations, excluded in (
+        ({"cron": "0 3 * * *"}, ["design_repository", "issues"], None),
+        ({"excluded_relations": ["uploads"]}, None, ["uploads"]),
+        ({"excluded_relations": []}, None, None),
+    ):
+        changed = (await api.call("PUT", f"{HERE}/{body['id']}", by="ann", json=given)).body
+        assert (changed["relations"], changed["excluded_relations"]) == (relations, excluded)
+
+
 async def test_a_schedule_is_there_for_its_user_and_administrators_alone(
     api: Api, order: dict[str, Any]
 ) -> None:
@@ -89,6 +101,7 @@ async def test_a_schedule_is_there_for_its_user_and_administrators_alone(
         ({"projects": ["x"] * 1001, "all": None}, "projects has more than 1000 items"),
         ({"patterns": [""]}, "patterns must be texts of 1 to 1024 characters"),
         ({"patterns": ["x"] * 101}, "patterns has more than 100 items"),
+        ({"relations": ["isues"]}, "relations does not have a valid value: isues"),
         ({"retention": {"hourly": 1}}, "retention[hourly] is none of last, daily"),
         ({"retention": {"daily": -1}}, "retention[daily] must be 0 to 10000"),
     ],

@@ -6,7 +6,7 @@ from services.api.http import parameters
 from services.api.http.parameters import ParameterReader
 from shared.gitlab.relation_selection import SELECTABLE, RelationSelection, canonical, unknown
 
-_ONLY, _BUT = "relations", "excluded_relations"
+SELECTION_FIELDS = _ONLY, _BUT = ("relations", "excluded_relations")
 _LONGEST_SHOWN = 100
 
 
