@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import asdict, dataclass
-from typing import TypeAlias
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, fields
 
 import structlog
 
 from services.exporter.exporter import UserGone
 from services.exporter.project_planner import ProjectPlan, ProjectPlanner
-from shared.catalogue.archives import manifest_key, put, signature_key, write_record
+from shared.age.keys import parse_recipients
+from shared.catalogue.archives import Encryption, manifest_key, put, signature_key, write_record
+from shared.catalogue.objects import Stored, create_object
 from shared.database.pool import Connection, Pool
 from shared.destinations import store as destinations
 from shared.destinations.bucket_errors import at_bucket, is_there
@@ -22,6 +23,7 @@ from shared.destinations.sealed_credentials import CredentialSealer
 from shared.errors import CrossdockError, Fault
 from shared.exports.archive_reader import ArchiveReader
 from shared.exports.digests import hash_beside
+from shared.gitlab.relation_selection import RelationSelection
 from shared.jobs import store as jobs
 from shared.jobs.models import ArchiveOutcome, BackupOrder, Job, Lease, Outcome
 from shared.jobs.progress import Phase, Progress
@@ -36,7 +38,6 @@ from shared.snapshots.contents import read_manifest
 from shared.snapshots.reading import keep_for_reading
 from shared.storage.base import ObjectStore
 
-_Write: TypeAlias = Callable[[bytes], Awaitable[None]]
 _log = structlog.get_logger()
 
 
@@ -61,13 +62,14 @@ class ManifestChanged(CrossdockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Target:
-    """The row of a run that a job is for, and the bucket that it sends to."""
+    """The row of a run that a job is for, what of the project it takes, and the bucket that it sends to."""
 
     run_project_id: int
     order: BackupOrder
     schedule_id: int
     destination: Destination
     settings: BucketSettings
+    relations: RelationSelection | None
 
 
 class BackupWork:
@@ -107,7 +109,7 @@ class BackupWork:
         credentials = self._sealer.open(target.destination)
         assert isinstance(credentials, BucketCredentials)  # noqa: S101  # of a bucket, as its settings are
         async with (
-            self._planner.plan(job, lease, progress) as plan,
+            self._planner.plan(job, lease, progress, selection=target.relations) as plan,
             keep_for_reading(self._pool, plan.archive.snapshot_id),
             self._buckets.open(target.settings, credentials) as bucket,
         ):
@@ -133,6 +135,7 @@ class BackupWork:
             schedule_id=schedule.id,
             destination=destination,
             settings=destination.settings,
+            relations=schedule.order.relations,
         )
 
     async def _find_unchanged(
@@ -148,7 +151,9 @@ class BackupWork:
         digest = plan.archive.manifest_sha256
         if last is None or digest is None or last.path != plan.content.full_path:
             return None
-        same = last.manifest_sha256 == digest and await is_there(bucket, last.file, last.size)
+        if last.relations != target.relations or last.recipients != target.settings.recipients:
+            return None
+        same = last.manifest_sha256 == digest and await is_there(bucket, last.file, last.stored_size)
         return last if same else None
 
     async def _skip(self, last: Backup, target: _Target, lease: Lease, progress: Progress) -> None:
@@ -174,11 +179,17 @@ class BackupWork:
         name = await self._reserve(plan, target, job, lease)
         progress.begin(Phase.UPLOADING)
         progress.bytes_done = progress.planned_bytes = 0
-        sha256 = await self._send_archive(bucket, plan, name.file, progress)
-        manifest, signature = await self._send_manifest(bucket, plan, name.file)
+        sha256, stored = await self._send_archive(bucket, plan, name, progress)
+        manifest, stored_manifest = await self._send_manifest(bucket, plan, name)
+        signature = await self._sign(bucket, manifest, name.file)
         progress.begin(Phase.COMMITTING)
         sent = SentArchive(
-            size=plan.archive.size, sha256=sha256, manifest_sha256=manifest, signature=signature
+            size=plan.archive.size,
+            sha256=sha256,
+            manifest_sha256=manifest,
+            signature=signature,
+            relations=target.relations,
+            encryption=_encryption(name, stored, stored_manifest),
         )
         with at_bucket():
             await write_record(bucket, _backup(plan, name, sent, target, job).record(self._source))
@@ -214,64 +225,91 @@ class BackupWork:
                 source=self._source,
                 time=job.started_at or job.created_at,
                 last_activity_at=target.order.last_activity_at,
+                recipients=target.settings.recipients,
             )
 
     async def _send_archive(
-        self, bucket: ObjectStore, plan: ProjectPlan, file: str, progress: Progress
-    ) -> bytes:
-        """Send the bytes of the archive, part by part; give their SHA-256."""
+        self, bucket: ObjectStore, plan: ProjectPlan, name: ReservedName, progress: Progress
+    ) -> tuple[bytes, Stored]:
+        """Send the bytes of the archive, part by part; give their SHA-256, and what is stored."""
         digests: list[bytes] = []
 
         async def note(digest: bytes) -> None:
             digests.append(digest)
 
+        def count(size: int) -> None:
+            progress.bytes_done += size
+
         with at_bucket():
-            await bucket.abort_uploads_of(file)  # of an attempt before, whose exporter has died
+            await bucket.abort_uploads_of(name.file)  # of an attempt before, whose exporter has died
         reading = hash_beside(self._reader.read_plan(plan.archive), plan.archive.size, record=note)
-        async with aclosing(reading) as pieces, _writer(bucket, file) as write:
-            async for piece in pieces:
-                await write(piece)
-                progress.bytes_done += len(piece)
-        return digests[0]
+        stored = await _put_pieces(bucket, name.file, reading, name.recipients, count=count)
+        return digests[0], stored
 
     async def _send_manifest(
-        self, bucket: ObjectStore, plan: ProjectPlan, archive: str
-    ) -> tuple[bytes, bytes | None]:
-        """Send the manifest, and its signature where there is a key; give the digest and the signature."""
+        self, bucket: ObjectStore, plan: ProjectPlan, name: ReservedName
+    ) -> tuple[bytes, Stored]:
+        """Send the manifest, encrypted where the archive is; give its digest, and what is stored."""
         digest, planned = hashlib.sha256(), plan.archive
-        reading = read_manifest(self._pool, planned.snapshot_id, planned.documents or ())
-        async with aclosing(reading) as pieces, _writer(bucket, manifest_key(archive)) as write:
-            async for piece in pieces:
-                digest.update(piece)
-                await write(piece)
+
+        async def hashed() -> AsyncGenerator[bytes, None]:
+            manifest = read_manifest(self._pool, planned.snapshot_id, planned.documents or ())
+            async with aclosing(manifest) as pieces:
+                async for piece in pieces:
+                    digest.update(piece)
+                    yield piece
             if planned.manifest_sha256 not in (None, digest.digest()):
                 raise ManifestChanged
+
+        stored = await _put_pieces(bucket, manifest_key(name.file), hashed(), name.recipients)
+        return digest.digest(), stored
+
+    async def _sign(self, bucket: ObjectStore, manifest: bytes, archive: str) -> bytes | None:
+        """Send the signature of the manifest, where there is a key, and give it."""
         if self._signer is None:
-            return digest.digest(), None
-        signature = self._signer.sign(signed_text(digest.digest()))
+            return None
+        signature = self._signer.sign(signed_text(manifest))
         with at_bucket():
             await put(bucket, signature_key(archive), signature)
-        return digest.digest(), signature
+        return signature
 
     async def explain(self, job: Job, error: CrossdockError) -> str:  # noqa: ARG002  # the port's
         """Return what users are told of the error, which has what the bucket's server said."""
         return error.shown
 
 
-@asynccontextmanager
-async def _writer(bucket: ObjectStore, key: str) -> AsyncIterator[_Write]:
-    """Give what writes an object, which is there once the block has ended without an error."""
-    with at_bucket():
-        writer = bucket.create(key)
-    async with writer:
+def _ignore(_: int) -> None:
+    """Nobody counts the bytes."""
 
-        async def write(piece: bytes) -> None:
+
+async def _put_pieces(
+    bucket: ObjectStore,
+    key: str,
+    pieces: AsyncGenerator[bytes, None],
+    recipients: Sequence[str],
+    *,
+    count: Callable[[int], None] = _ignore,
+) -> Stored:
+    """Write an object, encrypted where there are recipients; it is there once all of it is."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(aclosing(pieces))
+        with at_bucket():
+            opened = create_object(bucket, key, parse_recipients(recipients))
+            writer = await stack.enter_async_context(opened)
+        async for piece in pieces:
             with at_bucket():
                 await writer.write(piece)
-
-        yield write
+            count(len(piece))
         with at_bucket():
-            await writer.commit()
+            return await writer.commit()
+
+
+def _encryption(name: ReservedName, archive: Stored, manifest: Stored) -> Encryption | None:
+    if not name.recipients:
+        return None
+    return Encryption(
+        recipients=name.recipients, bytes=archive.bytes, sha256=archive.sha256, manifest=manifest.sha256
+    )
 
 
 def _backup(plan: ProjectPlan, name: ReservedName, sent: SentArchive, target: _Target, job: Job) -> Backup:
@@ -282,5 +320,5 @@ def _backup(plan: ProjectPlan, name: ReservedName, sent: SentArchive, target: _T
         file=name.file,
         made_at=name.time,
         last_activity_at=target.order.last_activity_at,
-        **asdict(sent),
+        **{each.name: getattr(sent, each.name) for each in fields(sent)},
     )

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 from asyncpg import UniqueViolationError
 
-from shared.catalogue.archives import ArchiveRecord, archive_key
+from shared.catalogue.archives import ArchiveRecord, Encryption, archive_key
 from shared.database.pool import Connection, Database, Row
 from shared.errors import CrossdockError
+from shared.gitlab.relation_selection import RelationSelection
 
 _A_SECOND = timedelta(seconds=1)
 _MOST_TRIES = 20
@@ -22,7 +24,8 @@ _MOST_TRIES = 20
 _DESTINATION = """SELECT s.destination_id FROM run_projects p JOIN schedule_runs r ON r.id = p.run_id
     JOIN schedules s ON s.id = r.schedule_id WHERE p.id = $1"""
 
-_COLUMNS = "id, project_id, path, file, made_at, last_activity_at, size, sha256, manifest_sha256, signature"
+_PLAIN = "id, project_id, path, file, made_at, last_activity_at, size, sha256, manifest_sha256, signature"
+_COLUMNS = f"{_PLAIN}, relations, encryption"
 
 
 class NoNameFree(CrossdockError):
@@ -36,7 +39,11 @@ class NoNameFree(CrossdockError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """An archive that was sent: where it is, and what it is. ``last_activity_at`` is that of its project."""
+    """An archive that was sent: where it is, and what it is. ``last_activity_at`` is that of its project.
+
+    ``relations`` is what of the project it has, None for all; ``encryption`` tells what is stored, None for
+    the archive as it is.
+    """
 
     id: int
     project_id: int
@@ -48,6 +55,18 @@ class Backup:
     sha256: bytes
     manifest_sha256: bytes | None
     signature: bytes | None
+    relations: RelationSelection | None = None
+    encryption: Encryption | None = None
+
+    @property
+    def stored_size(self) -> int:
+        """The bytes that lie in the bucket."""
+        return self.encryption.bytes if self.encryption else self.size
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """For whom it is encrypted; none where it is not."""
+        return self.encryption.recipients if self.encryption else ()
 
     def record(self, source: str) -> ArchiveRecord:
         """Give the record of the archive, of the server at ``source``."""
@@ -62,29 +81,45 @@ class Backup:
             sha256=self.sha256.hex(),
             manifest=None if self.manifest_sha256 is None else self.manifest_sha256.hex(),
             signature=None if self.signature is None else self.signature.hex(),
+            selection=self.relations,
+            encryption=self.encryption,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReservedName:
-    """The key that an archive will have, and the time that is in it."""
+    """The key that an archive will have, and the time that is in it; for whom it is encrypted, if it is.
+
+    These are as they were when the name was reserved: later attempts go on with the same.
+    """
 
     file: str
     time: datetime
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentArchive:
-    """What was sent: its size in bytes, its digest, and the digest and signature of its manifest."""
+    """What was sent: its size in bytes, its digest, and the digest and signature of its manifest.
+
+    ``relations`` is what of the project it has, None for all; ``encryption`` tells what is stored instead,
+    where it is encrypted.
+    """
 
     size: int
     sha256: bytes
     manifest_sha256: bytes | None
     signature: bytes | None
+    relations: RelationSelection | None = None
+    encryption: Encryption | None = None
 
 
 def _backup(row: Row) -> Backup:
-    return Backup(**dict(row.items()))
+    return Backup(
+        relations=msgspec.convert(row["relations"], RelationSelection | None),
+        encryption=msgspec.convert(row["encryption"], Encryption | None),
+        **{name: row[name] for name in _PLAIN.split(", ")},
+    )
 
 
 async def find_newest(
@@ -99,7 +134,7 @@ async def find_newest(
     return None if row is None else _backup(row)
 
 
-async def reserve_name(
+async def reserve_name(  # what a row is made of
     db: Connection,
     *,
     run_project_id: int,
@@ -108,18 +143,22 @@ async def reserve_name(
     source: str,
     time: datetime,
     last_activity_at: datetime,
+    recipients: tuple[str, ...] = (),
 ) -> ReservedName:
     """Reserve the name of the archive for a project of a run, the same at each call. Raises NoNameFree.
 
     Another schedule may send one of the same project and second: the next free second counts then. No name is
     used again, so that the newest one is that of the newest archive.
     """
-    row = await db.fetchrow("SELECT file, made_at FROM backups WHERE run_project_id = $1", run_project_id)
+    row = await db.fetchrow(
+        "SELECT file, made_at, recipients FROM backups WHERE run_project_id = $1", run_project_id
+    )
     if row is not None:
-        return ReservedName(file=row["file"], time=row["made_at"])
+        return ReservedName(file=row["file"], time=row["made_at"], recipients=tuple(row["recipients"]))
     for _ in range(_MOST_TRIES):
         moment = await _next_time(db, run_project_id, path, not_before=time)
-        name = ReservedName(file=archive_key(source, path, moment), time=moment)
+        file = archive_key(source, path, moment, is_encrypted=bool(recipients))
+        name = ReservedName(file=file, time=moment, recipients=recipients)
         try:
             async with db.transaction():
                 await _take(db, run_project_id, name, project_id, path, last_activity_at)
@@ -149,12 +188,16 @@ async def _take(
 ) -> None:
     await db.execute(
         """INSERT INTO backups (destination_id, schedule_id, run_project_id, project_id, path, file, made_at,
-                                last_activity_at)
-           SELECT s.destination_id, s.id, p.id, $2, $3, $4, $5, $6
+                                last_activity_at, recipients)
+           SELECT s.destination_id, s.id, p.id, $2, $3, $4, $5, $6, $7
            FROM run_projects p JOIN schedule_runs r ON r.id = p.run_id
                JOIN schedules s ON s.id = r.schedule_id WHERE p.id = $1""",
-        run_project_id, project_id, path, name.file, name.time, last_activity_at,
+        run_project_id, project_id, path, name.file, name.time, last_activity_at, list(name.recipients),
     )  # fmt: skip
+
+
+def _document(value: RelationSelection | Encryption | None) -> object:
+    return None if value is None else msgspec.to_builtins(value)
 
 
 async def record_sent(db: Connection, run_project_id: int, sent: SentArchive) -> None:
@@ -162,12 +205,13 @@ async def record_sent(db: Connection, run_project_id: int, sent: SentArchive) ->
     await db.execute(
         """WITH stored AS (
                UPDATE backups SET stored_at = now(), size = $2, sha256 = $3, manifest_sha256 = $4,
-                   signature = $5
+                   signature = $5, relations = $6::jsonb, encryption = $7::jsonb
                WHERE run_project_id = $1 RETURNING file)
            UPDATE run_projects SET state = 'done', finished_at = now(), size = $2, sha256 = $3,
                manifest_sha256 = $4, file = (SELECT file FROM stored)
            WHERE id = $1 AND finished_at IS NULL""",
         run_project_id, sent.size, sent.sha256, sent.manifest_sha256, sent.signature,
+        _document(sent.relations), _document(sent.encryption),
     )  # fmt: skip
 
 

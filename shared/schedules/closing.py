@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import structlog
 from shared.catalogue.archives import ArchiveRecord, amend_catalogue, forget_files, write_run
 from shared.database.pool import Pool
 from shared.destinations.bucket_errors import at_bucket, is_there
+from shared.gitlab.relation_selection import RelationSelection
 from shared.schedules import backups, runs
 from shared.schedules.backups import Backup
 from shared.schedules.models import ProjectState, Run, Schedule
@@ -60,7 +62,8 @@ class RunCloser:
             stored = await backups.list_stored(
                 self._pool, schedule.id, order.destination_id, project_id=project_id
             )
-            going += await self._not_kept(bucket, schedule, stored)
+            for series in _series(stored):
+                going += await self._not_kept(bucket, schedule, series)
         return going
 
     async def _not_kept(
@@ -71,7 +74,7 @@ class RunCloser:
         if not going:
             return going
         newest = stored[-1]
-        if await is_there(bucket, newest.file, newest.size):
+        if await is_there(bucket, newest.file, newest.stored_size):
             return going
         # Somebody has deleted the newest one: the older ones may be all that there is.
         _log.warning("retention_suspended", file=newest.file, schedule_id=schedule.id)
@@ -106,3 +109,11 @@ class RunCloser:
                 for each in failed
             ],
         }
+
+
+def _series(stored: Sequence[Backup]) -> Iterable[Sequence[Backup]]:
+    """Part the archives of a project by what of it they have: some relations stand for no whole project."""
+    found: dict[RelationSelection | None, list[Backup]] = defaultdict(list)
+    for each in stored:
+        found[each.relations].append(each)
+    return found.values()

@@ -52,18 +52,30 @@ class SchedulePlaces:
     @asynccontextmanager
     async def look(self, schedule: Schedule) -> AsyncIterator[KnownBackups]:
         """Give what finds archives that are still there."""
+        found = await destinations.find(self._pool, schedule.order.destination_id)
+        settings = found.settings if found else None
+        recipients = settings.recipients if isinstance(settings, BucketSettings) else ()
         async with AsyncExitStack() as stack:
-            yield KnownBackups(self._pool, self, schedule, stack)
+            yield KnownBackups(self._pool, self, schedule, stack, recipients=recipients)
 
 
 class KnownBackups:
     """Finds the archives of a schedule that have all that their projects have. It opens the bucket once."""
 
-    def __init__(self, pool: Pool, places: SchedulePlaces, schedule: Schedule, stack: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        places: SchedulePlaces,
+        schedule: Schedule,
+        stack: AsyncExitStack,
+        *,
+        recipients: tuple[str, ...],
+    ) -> None:
         self._pool = pool
         self._places = places
         self._schedule = schedule
         self._stack = stack
+        self._recipients = recipients
         self._bucket: ObjectStore | None = None
         self._is_away = False
 
@@ -80,6 +92,8 @@ class KnownBackups:
         )
         if last is None or last.path != project.full_path or last.last_activity_at is None:
             return None
+        if last.relations != self._schedule.order.relations or last.recipients != self._recipients:
+            return None
         if last.last_activity_at < project.last_activity_at or not await self._has(last):
             return None
         return last
@@ -90,7 +104,7 @@ class KnownBackups:
         try:
             if self._bucket is None:
                 self._bucket = await self._stack.enter_async_context(self._places.open(self._schedule))
-            return await is_there(self._bucket, last.file, last.size)
+            return await is_there(self._bucket, last.file, last.stored_size)
         except CrossdockError:
             self._is_away = True
             return False
