@@ -110,7 +110,7 @@ async def test_what_is_no_recipient_is_refused(
 async def test_nothing_in_the_database_has_the_keys_in_clear(api: Api, ann: User) -> None:
     number = (await made(api)).body["id"]
     assert await columns_with(api.pool, *KEYS.values()) == []
-    assert await columns_with(api.pool, "backups") == ["destinations.settings"]
+    assert "destinations.settings" in await columns_with(api.pool, "backups")
     found = await store.find(api.pool, number)
     assert found is not None
     assert CredentialSealer(sealer()).open(found) == BucketCredentials(**KEYS)
