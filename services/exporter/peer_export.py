@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 import structlog
@@ -72,7 +72,8 @@ class PeerExporter:
         transfer = await transfers.begin()
         check_time(transfer, address.api)
         with waits_in_queue(transfer):
-            place = _Place(PeerClient(remote, address), order, address.api)
+            peer = PeerClient(remote, address)
+            place = _Place(peer, order, address.api)
             if transfer.remote_id is None:
                 transfer = await self._send(job, lease, progress, place, transfers, transfer)
             made = await place.imported(transfer)
@@ -83,7 +84,7 @@ class PeerExporter:
             bytes=transfer.size,
             error=None,
         )
-        await self._finish(lease, progress, made, Outcome(upload=outcome))
+        await self._finish(lease, progress, made, Outcome(upload=outcome), shown=peer.shown)
 
     async def _send(  # what a transfer is made of
         self,
@@ -114,11 +115,19 @@ class PeerExporter:
             async for piece in counted:
                 yield piece
 
-    async def _finish(self, lease: Lease, progress: Progress, made: PeerImport, outcome: Outcome) -> None:
-        """Record what the peer left out, and end the job."""
+    async def _finish(
+        self,
+        lease: Lease,
+        progress: Progress,
+        made: PeerImport,
+        outcome: Outcome,
+        *,
+        shown: Callable[[str], str],
+    ) -> None:
+        """Record what the peer left out, and end the job. ``shown`` makes a text of the peer harmless."""
         failures = FailureWriter(self._pool, lease)
         for failure in made.failed_relations[:MOST_FAILURES]:
-            await failures.add(_failure(failure))
+            await failures.add(_failure(failure, shown))
         await failures.flush()
         await jobs.finish(self._pool, lease, progress=progress.report(), outcome=outcome)
 
@@ -183,11 +192,11 @@ class _Place:
         return f"{above}/{self.order.path}"
 
 
-def _failure(failure: PeerFailure) -> Failure:
+def _failure(failure: PeerFailure, shown: Callable[[str], str]) -> Failure:
     return Failure(
-        relation=failure.relation_name or "project",
+        relation=shown(failure.relation_name or "project"),
         line_number=None,
-        exception_class=failure.exception_class or "PeerFailure",
-        message=failure.exception_message or "the peer does not say why",
+        exception_class=shown(failure.exception_class or "PeerFailure"),
+        message=shown(failure.exception_message or "the peer does not say why"),
         source="peer",
     )

@@ -198,14 +198,23 @@ class RunKeeper:
         if not waiting:
             return
         owner = await self._projects.find_owner(schedule)
-        place = await self._peers.find_place(schedule)
-        if place is not None:
-            for each in waiting:
-                await self._queue_one(each, self._peers.queue(each, schedule, place, owner))
+        if await self._peers.has_peer(schedule):
+            await self._queue_for_peer(waiting, schedule, owner)
             return
         async with self._places.look(schedule) as known:
             for each in waiting:
                 await self._queue_one(each, self._skip_or_insert(each, owner, known))
+
+    async def _queue_for_peer(self, waiting: Sequence[RunProject], schedule: Schedule, owner: User) -> None:
+        try:
+            place = await self._peers.find_place(schedule)
+        except CrossdockError as error:  # the token cannot be read
+            for each in waiting:
+                await self._fail(each, error)
+            return
+        if place is not None:
+            for each in waiting:
+                await self._queue_one(each, self._peers.queue(each, schedule, place, owner))
 
     async def _queue_one(self, each: RunProject, queueing: Awaitable[Job | None]) -> None:
         try:
@@ -264,7 +273,7 @@ class RunKeeper:
 
     async def _close_at_bucket(self, run: Run, schedule: Schedule) -> CrossdockError | None:
         """Close a run, and give what stopped that. A peer is left as its projects are."""
-        if await self._peers.find_place(schedule) is not None:
+        if await self._peers.has_peer(schedule):
             return None
         deadline = asyncio.timeout(_CLOSE_WITHIN.total_seconds())
         try:

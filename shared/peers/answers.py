@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated, TypeAlias
 
 import msgspec
+
+Number: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+"""The number of a project or a group: one that Postgres can keep."""
+
+FullPath: TypeAlias = Annotated[
+    str, msgspec.Meta(max_length=1024, pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+){1,20}$")
+]
+"""The full path of a project, as GitLab has it: up to 20 groups above it."""
 
 
 class PeerUser(msgspec.Struct, frozen=True):
@@ -37,14 +46,14 @@ class PeerVersion(msgspec.Struct, frozen=True):
 class PeerGroup(msgspec.Struct, frozen=True):
     """A group of a peer, or the namespace of a user there."""
 
-    id: int
+    id: Number
 
 
 class PeerProject(msgspec.Struct, frozen=True):
     """A project of a peer."""
 
-    id: int
-    path_with_namespace: str
+    id: Number
+    path_with_namespace: FullPath
     last_activity_at: datetime | None = None
 
 
@@ -65,7 +74,7 @@ class PeerFailure(msgspec.Struct, frozen=True):
 class PeerImport(msgspec.Struct, frozen=True):
     """An import at the peer, in GitLab's words. Of the records that it left out GitLab tells the last 100."""
 
-    id: int
+    id: Number
     path_with_namespace: str = ""
     import_status: str = "none"
     import_error: str | None = None

@@ -86,6 +86,11 @@ class PeerRuns:
         self._groups = groups
         self._exportable = exportable
 
+    async def has_peer(self, schedule: Schedule) -> bool:
+        """Tell whether the destination of a schedule is a peer."""
+        found = await destinations.find(self._pool, schedule.order.destination_id)
+        return found is not None and isinstance(found.settings, PeerSettings)
+
     async def find_place(self, schedule: Schedule) -> PeerPlace | None:
         """Open the peer of a schedule; None where its destination is a bucket. Raises SecretUnreadable."""
         found = await destinations.find(self._pool, schedule.order.destination_id)

@@ -221,6 +221,28 @@ async def test_an_answer_of_another_form_is_told(servers: Servers, body: bytes) 
         await PeerClient(remote_client(), api).project(1)
 
 
+@pytest.mark.parametrize(
+    ("number", "path"),
+    [
+        (0, "acme/one"),
+        (2**63, "acme/one"),
+        (1, "one"),
+        (1, "acme/o\x00ne"),
+        (1, "acme/\u00fc"),
+        (1, "acme//one"),
+        (1, "/".join(["a"] * 22)),
+        (1, "acme/" + "o" * 1020),
+    ],
+)
+async def test_a_project_that_no_gitlab_has_is_told(servers: Servers, number: int, path: str) -> None:
+    async def odd(_: web.Request) -> web.Response:
+        return web.json_response({"id": number, "path_with_namespace": path})
+
+    api = ApiAddress(URL(f"http://{ADDRESS}:{await servers.http(odd)}/api/v4"), TOKEN)
+    with pytest.raises(PeerMalformed):
+        await PeerClient(remote_client(), api).project(1)
+
+
 @pytest.mark.parametrize("token", ["", "a b", "a\r\nX-Evil: 1", "ü", "x" * 1025])
 def test_a_text_that_no_token_can_be_is_never_sent(token: str) -> None:
     with pytest.raises(PeerTokenRefused):

@@ -122,7 +122,8 @@ async def test_groups_are_made_there_where_the_order_says_so(dock: Dock, gitlab:
 
 async def test_what_the_peer_left_out_is_told_as_failures_of_the_job(dock: Dock, gitlab: PeerGitLab) -> None:
     gitlab.import_failures = [
-        {"relation_name": "issues", "exception_class": "E", "exception_message": "odd"}, {"id": 7},
+        {"relation_name": "iss\0ues", "exception_class": "E\0", "exception_message": f"odd {TOKEN}\0"},
+        {"id": 7},
     ]  # fmt: skip
     job = await ordered(dock, gitlab)
     assert await attempt(dock, job) is None
@@ -130,7 +131,7 @@ async def test_what_the_peer_left_out_is_told_as_failures_of_the_job(dock: Dock,
         "SELECT relation, exception_class, exception_message FROM failed_relations WHERE job_id = $1", job.id
     )
     assert [tuple(row) for row in rows] == [
-        ("issues", "E", "odd"), ("project", "PeerFailure", "the peer does not say why"),
+        ("iss ues", "E", "odd *****"), ("project", "PeerFailure", "the peer does not say why"),
     ]  # fmt: skip
 
 

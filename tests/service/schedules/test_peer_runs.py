@@ -237,6 +237,15 @@ async def test_what_the_peer_says_of_an_import_is_why_it_failed(peer: PeerVault)
     assert "no such luck" in (found["ann/one"].why or "")
 
 
+async def test_a_token_that_cannot_be_read_any_more_fails_each_project(peer: PeerVault) -> None:
+    await imported(peer.vault.api, peer.vault.ann, ARCHIVE, path="one")
+    await peer.vault.api.pool.execute(
+        "UPDATE destinations SET sealed_credentials = $2 WHERE id = $1", peer.destination, b"unreadable"
+    )
+    run, found = await peer.run(await peer.sending())
+    assert (run.state, found["ann/one"].code) == (RunState.FAILED, "secret_unreadable")
+
+
 async def test_a_run_that_is_canceled_fetches_no_more(peer: PeerVault) -> None:
     peer.gitlab.projects["acme/one"].course = ("started",)
     number = await peer.vault.start(await peer.fetching(projects=["acme/one"]))
