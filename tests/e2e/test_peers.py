@@ -73,3 +73,36 @@ async def test_a_project_goes_to_a_peer_and_comes_back_as_it_was(
     kept = await content_of(gitlab, first, tmp_path / "first.tar.gz")
     assert await content_of(gitlab, back, tmp_path / "back.tar.gz") == kept
     assert kept["uploads/a"] == bytes(400_000)
+
+
+async def test_a_schedule_fetches_the_projects_of_a_peer(
+    system: System, gitlab: GitLab, peer: str, tmp_path: Path
+) -> None:
+    name = f"g-{uuid4().hex[:10]}"
+    for group in (name, f"{name}-vault"):
+        made = await gitlab.call("POST", "/groups", json={"name": group, "path": group})
+        assert made.status == 201, made
+    (tmp_path / "in.tar.gz").write_bytes(ARCHIVE)
+    await gitlab.import_file(tmp_path / "in.tar.gz", "one", namespace=name)
+    fields = {"name": name, "kind": "crossdock", "url": peer, "token": system.token}
+    source = (await gitlab.call("POST", f"{HERE}/destinations", json=fields)).body["id"]
+    order = {"name": name, "source_id": source, "into": f"{name}-vault", "group": name, "cron": "@yearly"}
+    schedule = await gitlab.call("POST", f"{HERE}/schedules", json=order)
+    assert schedule.status == 201, schedule
+    for state in ("done", "skipped"):
+        run = await gitlab.call("POST", f"{HERE}/schedules/{schedule.body['id']}/run")
+        assert run.status == 202, run
+        told = await run_ended(gitlab, run.body["id"])
+        assert (told["state"], told["projects"][state], told["error"]) == ("finished", 1, None)
+    fetched = await gitlab.call("GET", f"/projects/{name}-vault%2F{name}%2Fone")
+    assert fetched.status == 200
+    kept = await content_of(gitlab, fetched.body["id"], tmp_path / "fetched.tar.gz")
+    assert kept["uploads/a"] == bytes(400_000)
+
+
+async def run_ended(gitlab: GitLab, run_id: int) -> dict[str, Any]:
+    async def look() -> dict[str, Any]:
+        run: dict[str, Any] = (await gitlab.call("GET", f"{HERE}/runs/{run_id}")).body
+        return run if run["finished_at"] else {}
+
+    return await until(look)
