@@ -867,7 +867,7 @@ CREATE TABLE named_snapshots (
 CREATE INDEX named_snapshots_snapshot ON named_snapshots (snapshot_id);
 
 
--- 0100_peer_schedules
+-- 0100_peer_schedules, 0102_relations_of_peer_copies
 CREATE TABLE peer_copies (
     schedule_id      bigint NOT NULL,
     source_id        bigint NOT NULL,
@@ -875,6 +875,7 @@ CREATE TABLE peer_copies (
     remote_id        bigint,
     last_activity_at timestamptz,
     asked_at         timestamptz NOT NULL,
+    relations        jsonb,
     CONSTRAINT peer_copies_pkey PRIMARY KEY (schedule_id, source_id),
     CONSTRAINT peer_copies_schedule_id_fkey FOREIGN KEY (schedule_id) REFERENCES schedules(id) ON DELETE CASCADE
 );

@@ -128,7 +128,8 @@ class PeerRuns:
         assert each.remote_id is not None  # noqa: S101  # of each project of a peer
         target = f"{into}/{each.path}"
         last = await peer_copies.find(self._pool, schedule.id, each.remote_id)
-        is_current = last is not None and last.path == target
+        relations = schedule.order.relations
+        is_current = last is not None and last.path == target and last.relations == relations
         if is_current and last and last.has_all_until(each.last_activity_at, is_exact=place.is_exact):
             there = await projects.find_by_path(self._pool, target)
             if there is not None:
@@ -137,7 +138,9 @@ class PeerRuns:
         await self._imports.admit(owner, counts=False)
         above, _, path = target.rpartition("/")
         await self._make_groups(owner, above)
-        request = ImportRequest(path=path, name=None, namespace=above, overwrite=True, override_params={})
+        request = ImportRequest(
+            path=path, name=None, namespace=above, overwrite=True, override_params={}, selection=relations
+        )
         to = await self._imports.find_destination(owner, request)
         project = PeerProject(id=each.remote_id, path_with_namespace=each.path)
         try:
@@ -160,7 +163,8 @@ class PeerRuns:
         if await self._is_there(schedule, place, project, f"{namespace}/{project.path}"):
             await self._skip(each)
             return None
-        order = order_of(place.peer, project, SendRequest(namespace=namespace), makes_groups=True)
+        request = SendRequest(namespace=namespace, selection=schedule.order.relations)
+        order = order_of(place.peer, project, request, makes_groups=True)
         try:
             async with self._pool.acquire() as db, db.transaction():
                 await peer_copies.note_activity(db, each.id, project.last_activity_at)
@@ -174,6 +178,8 @@ class PeerRuns:
         """Tell whether the peer has all that the project has. Where it does not tell, the job finds out."""
         last = await peer_copies.find(self._pool, schedule.id, project.id)
         if last is None or last.path != target or last.remote_id is None or place.is_away:
+            return False
+        if last.relations != schedule.order.relations:
             return False
         if not last.has_all_until(project.last_activity_at, is_exact=True):
             return False

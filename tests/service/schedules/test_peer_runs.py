@@ -20,7 +20,7 @@ from shared.schedules.models import ProjectState, Run, RunProject, RunState
 from shared.schedules.runs import ENDS
 from tests.support.imported import imported
 from tests.support.peers import ADDRESS, TOKEN, PeerGitLab
-from tests.support.projects import ndjson, project
+from tests.support.projects import files, ndjson, project
 from tests.support.sealing import sealer
 from tests.support.seaweedfs import S3Server
 from tests.support.secrets import columns_with
@@ -219,6 +219,43 @@ async def test_what_has_not_changed_here_is_sent_once(peer: PeerVault) -> None:
     await peer.run(schedule)
     assert states((await peer.run(schedule))[1]) == {"ann/one": "skipped"}
     assert len(peer.gitlab.imports) == 1
+
+
+async def test_relations_that_a_schedule_names_are_sent_and_others_make_it_send_again(
+    peer: PeerVault,
+) -> None:
+    await imported(peer.vault.api, peer.vault.ann, ARCHIVE, path="one")
+    schedule = await peer.sending(relations=["issues"])
+    await peer.run(schedule)
+    assert "uploads/a" not in files(peer.gitlab.imports[0].archive)
+    assert states((await peer.run(schedule))[1]) == {"ann/one": "skipped"}
+    await peer.vault.call("PUT", f"/schedules/{schedule}", excluded_relations=[])
+    assert states((await peer.run(schedule))[1]) == {"ann/one": "done"}
+    assert "uploads/a" in files(peer.gitlab.imports[1].archive)
+
+
+async def test_relations_that_a_schedule_names_are_fetched_and_others_make_it_fetch_again(
+    peer: PeerVault,
+) -> None:
+    schedule = await peer.fetching(projects=["acme/one"], excluded_relations=["uploads"])
+    changes: list[tuple[dict[str, Any], set[str]]] = [
+        ({}, {"done"}), ({}, {"skipped"}), ({"relations": ["uploads"]}, {"done"}),
+    ]  # fmt: skip
+    for given, expected in changes:
+        if given:
+            await peer.vault.call("PUT", f"/schedules/{schedule}", **given)
+        _, found = await peer.run(schedule)
+        assert {each.state.value for each in found.values()} == expected
+        if expected == {"done"}:
+            assert await _has_uploads(peer) is bool(given)
+
+
+async def _has_uploads(peer: PeerVault) -> bool:
+    found: bool = await peer.vault.api.pool.fetchval(
+        """SELECT EXISTS (SELECT FROM entries e JOIN projects p ON p.snapshot_id = e.snapshot_id
+                          WHERE e.name LIKE 'uploads/%')"""
+    )
+    return found
 
 
 async def test_a_project_that_is_gone_there_is_sent_again(peer: PeerVault) -> None:

@@ -1,0 +1,1 @@
+ALTER TABLE peer_copies DROP COLUMN relations;
