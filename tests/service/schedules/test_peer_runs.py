@@ -16,6 +16,7 @@ from shared.destinations import store as destinations
 from shared.destinations.models import DestinationKind, PeerCredentials, PeerSettings
 from shared.destinations.sealed_credentials import CredentialSealer
 from shared.projects import store as projects
+from shared.schedules import store
 from shared.schedules.models import ProjectState, Run, RunProject, RunState
 from shared.schedules.runs import ENDS
 from tests.support.imported import imported
@@ -281,6 +282,27 @@ async def test_a_token_that_cannot_be_read_any_more_fails_each_project(peer: Pee
     )
     run, found = await peer.run(await peer.sending())
     assert (run.state, found["ann/one"].code) == (RunState.FAILED, "secret_unreadable")
+
+
+async def test_a_project_that_waits_no_more_gets_no_job_and_leaves_no_project(peer: PeerVault) -> None:
+    """A run may be canceled while the keeper queues its jobs."""
+    await imported(peer.vault.api, peer.vault.ann, ARCHIVE, path="one")
+    pool, keeper = peer.vault.api.pool, peer.vault.keeper
+    for schedule in (await peer.fetching(projects=["acme/one"]), await peer.sending()):
+        number = await peer.vault.start(schedule)
+        await keeper.make_round()
+        await keeper.close_all()
+        run = await peer.vault.find(number)
+        (each,) = await peer.vault.projects(run)
+        await peer.vault.call("POST", f"/runs/{number}/cancel")
+        before = await pool.fetchrow("SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM projects)")
+        order = await store.find(pool, schedule)
+        assert order is not None
+        place = await keeper._peers.find_place(order)
+        assert place is not None
+        assert await keeper._peers.queue(each, order, place, peer.vault.ann) is None
+        after = await pool.fetchrow("SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM projects)")
+        assert after == before
 
 
 async def test_a_run_that_is_canceled_fetches_no_more(peer: PeerVault) -> None:
