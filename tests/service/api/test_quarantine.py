@@ -296,6 +296,9 @@ async def test_more_repaired_lines_than_a_request_may_have_are_refused(
     lines = (await made.read())[:2]
     answer = await made.ask("POST", data=repaired(lines, "x" * 20, "x" * 11))
     assert answer.status == 413
+    monkeypatch.setattr(quarantine, "MOST_LINES", 1)
+    answer = await made.ask("POST", data=repaired([*lines, lines[0]], *"xyz"))
+    assert answer.status == 413
     assert await made.read("&relation=issues") == lines
 
 

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from services.exporter import lfs_namer
 from shared.errors import LeaseLost
 from shared.exports import archives
 from shared.exports.archives import FinishedArchive
@@ -84,6 +85,15 @@ async def test_other_archives_are_exported_as_they_are(
     before = await dock.snapshots()
     assert files(await dock.run_export()).get(INDEX) == index
     assert await dock.snapshots() == before
+
+
+@pytest.mark.parametrize("bound", ["_MOST_NAMES", "DOCUMENT_LIMIT"])
+async def test_an_index_that_would_be_too_long_stays_as_it_is(
+    dock: Dock, bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lfs_namer, bound, 1)
+    await dock.run_import(packed(b"{}", UNNAMED, NAMED))
+    assert await index_of(dock) == b"{}"
 
 
 async def _exported(dock: Dock) -> tuple[FinishedArchive, bytes]:

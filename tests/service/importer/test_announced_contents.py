@@ -135,6 +135,14 @@ async def test_of_many_missing_files_the_first_are_told_one_by_one(
     assert done.progress.contents == {"uploads": PartProgress(announced=4, missing=4, is_partial=True)}
 
 
+async def test_of_many_snippets_some_are_looked_for(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "MOST_SNIPPETS", 1)
+    done = await dock.run_import(project(snippets=lines(SNIPPET, SNIPPET | {"title": "u"})))
+    assert done.progress.contents == {
+        "snippets_repository": PartProgress(announced=1, missing=1, is_partial=True)
+    }
+
+
 async def test_verify_shows_the_counts_and_strictly_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
