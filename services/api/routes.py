@@ -28,6 +28,7 @@ from services.api.crossdock import (
 from services.api.gitlab import (
     exports,
     github_imports,
+    group_archives,
     groups,
     health,
     imports,
@@ -204,6 +205,7 @@ ROUTES = [
     _route("GET", "/api/v4/namespaces/:id/exists", groups.namespace_exists),
     _route("GET", "/api/v4/groups", groups.index),
     _route("POST", "/api/v4/groups", groups.create),
+    _route("POST", "/api/v4/groups/import", group_archives.create, UPLOAD),
     _route("GET", "/api/v4/groups/:id", groups.show),
     _route("PUT", "/api/v4/groups/:id", groups.update),
     _route("DELETE", "/api/v4/groups/:id", groups.delete),

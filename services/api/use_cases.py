@@ -37,6 +37,7 @@ from shared.usecases.exports import Exports
 from shared.usecases.git_imports import GitImports
 from shared.usecases.github_imports import GitHubImports
 from shared.usecases.github_repositories import GitHubRepositories
+from shared.usecases.group_archives import GroupArchives
 from shared.usecases.groups import Groups
 from shared.usecases.imports import Imports
 from shared.usecases.job_queue import JobQueue
@@ -132,6 +133,7 @@ class UseCases(OwnUseCases):
     exports: Exports
     git_imports: GitImports
     github_imports: GitHubImports
+    group_archives: GroupArchives
     group_members: Members
     groups: Groups
     imports: Imports
@@ -193,6 +195,7 @@ def make_use_cases(  # the ports, and what they are configured with
         exports=exports,
         git_imports=_make_git_imports(pool, queue, config, settings=settings, repositories=repositories),
         github_imports=_make_github_imports(pool, queue, config, imports=imports, settings=settings),
+        group_archives=GroupArchives(pool, store, limit=config.groups_limit),
         group_members=Members(pool, SourceKind.GROUP),
         groups=Groups(pool, limit=config.groups_limit),
         imports=imports,

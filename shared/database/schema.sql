@@ -881,6 +881,26 @@ CREATE TABLE peer_copies (
 );
 
 
+-- 0103_kept_groups
+CREATE TABLE group_documents (
+    namespace_id bigint NOT NULL,
+    document     bytea NOT NULL,
+    CONSTRAINT group_documents_pkey PRIMARY KEY (namespace_id),
+    CONSTRAINT group_documents_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES namespaces(id) ON DELETE CASCADE
+);
+
+
+-- 0103_kept_groups
+CREATE TABLE group_lines (
+    namespace_id bigint NOT NULL,
+    relation     text NOT NULL,
+    number       integer NOT NULL,
+    line         bytea NOT NULL,
+    CONSTRAINT group_lines_pkey PRIMARY KEY (namespace_id, relation, number),
+    CONSTRAINT group_lines_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES namespaces(id) ON DELETE CASCADE
+);
+
+
 -- made by migrate itself
 CREATE TABLE schema_migrations (
     number     integer NOT NULL,

@@ -77,6 +77,16 @@ class GroupNotSaved(Invalid):
         self.code = cause.code
 
 
+class GroupArchiveRefused(Unprocessable):
+    """The archive of groups is broken, hostile, over a limit, or none of groups; the message says why."""
+
+    code = "group_archive_refused"
+
+    def __init__(self, cause: CrossdockError) -> None:
+        super().__init__(str(cause))
+        self.code = cause.code
+
+
 class ImportNotSaved(Invalid):
     """The project of the import cannot be created; the message names the problem."""
 

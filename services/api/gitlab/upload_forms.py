@@ -57,7 +57,8 @@ async def receive_upload(
     admission, refusal = await _admit(request)
     async with AsyncExitStack() as stack:
         try:
-            form = await stack.enter_async_context(_receive(request))
+            limit = await _largest_import(request)
+            form = await stack.enter_async_context(_receive(request, limit=limit))
             await _apply_sudo(request, form.fields)
             result = await read_fields(read, form, form.fields)
         except ParametersInvalid:
@@ -68,6 +69,20 @@ async def receive_upload(
         if refusal:
             raise refusal
         yield require_caller(request), result
+
+
+@asynccontextmanager
+async def receive_form(request: web.Request, *, limit: int) -> AsyncIterator[tuple[User, UploadForm]]:
+    """Receive a form of at most ``limit`` bytes, whose file goes with the block; yield the caller and it.
+
+    Raises Unauthenticated, ImportTooLarge and ParametersInvalid.
+    """
+    require_caller(request)
+    if (request.content_length or 0) > limit:
+        raise ImportTooLarge(limit)
+    async with _receive(request, limit=limit, keeps=False) as form:
+        await _apply_sudo(request, form.fields)
+        yield require_caller(request), form
 
 
 async def _admit(request: web.Request) -> tuple[Admission | None, CrossdockError | None]:
@@ -131,8 +146,10 @@ async def _limit(body: AsyncIterator[bytes], *, limit: int) -> AsyncIterator[byt
 
 
 @asynccontextmanager
-async def _receive(request: web.Request) -> AsyncIterator[UploadForm]:
+async def _receive(request: web.Request, *, limit: int, keeps: bool = True) -> AsyncIterator[UploadForm]:
     """Receive a form with an archive in the part ``file``, which is stored, and kept unless the block raises.
+
+    Where it does not ``keep`` it, the file goes with the block.
 
     Parts may have any order. The last part of a name counts. Raises ImportTooLarge and ParametersInvalid.
     """
@@ -141,11 +158,12 @@ async def _receive(request: web.Request) -> AsyncIterator[UploadForm]:
         return
     async with use_cases(request).uploads.open() as upload:
         files, fields = _StoredParts(upload), FieldCollector(unread="file")
-        await _read(request, files, fields, limit=await _largest_import(request))
+        await _read(request, files, fields, limit=limit)
         file = upload.last
         request[CONTENT_DIGEST] = _digest(fields, (file.file_name, file.sha256) if file else None)
         yield UploadForm(nest([*request.query.items(), *fields.pairs]), file)
-        upload.keep()
+        if keeps:
+            upload.keep()
 
 
 async def content_digest(request: web.Request) -> bytes:

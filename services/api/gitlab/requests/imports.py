@@ -22,19 +22,19 @@ def read_upload(form: UploadForm) -> tuple[ImportRequest, Archive]:
     """Read the form. Raises ParametersInvalid, then NoArchive for a file that is none."""
     reader = ParameterReader(form.fields)
     reader.require("path", or_null=True)
-    _require_file(reader, form)
-    return read_import(reader), Archive(object_id=_archive_of(form))
+    require_file(reader, form)
+    return read_import(reader), Archive(object_id=archive_of(form))
 
 
 def read_relation_upload(form: UploadForm) -> RelationImportRequest:
     """Read the form. Raises ParametersInvalid, then NoArchive for a file that is none."""
     reader = ParameterReader(form.fields)
     reader.require("path")
-    _require_file(reader, form)
+    require_file(reader, form)
     reader.require("relation")
     path, relation = reader.text("path"), reader.text("relation")
     reader.finish()
-    return RelationImportRequest(path=path or "", relation=relation or "", object_id=_archive_of(form))
+    return RelationImportRequest(path=path or "", relation=relation or "", object_id=archive_of(form))
 
 
 def read_remote(given: Mapping[str, object]) -> tuple[ImportRequest, ArchiveSource]:
@@ -97,13 +97,14 @@ def _namespace_reference(reader: ParameterReader) -> str | None:
     )
 
 
-def _require_file(reader: ParameterReader, form: UploadForm) -> None:
+def require_file(reader: ParameterReader, form: UploadForm) -> None:
+    """Note a problem where the form has no file."""
     if form.file is None:
         reader.problem("file", "is invalid" if "file" in form.fields else "is missing")
 
 
-def _archive_of(form: UploadForm) -> int:
+def archive_of(form: UploadForm) -> int:
     """Return the id of the file's object. Raises NoArchive if the file's name is not that of an archive."""
-    assert form.file is not None  # noqa: S101  # ``_require_file`` has checked it
+    assert form.file is not None  # noqa: S101  # ``require_file`` has checked it
     require_archive_name(form.file.file_name)
     return form.file.object_id

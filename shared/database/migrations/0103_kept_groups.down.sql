@@ -1,0 +1,2 @@
+DROP TABLE group_lines;
+DROP TABLE group_documents;
