@@ -76,7 +76,11 @@ class PeerExporter:
             place = _Place(peer, order, address.api)
             if transfer.remote_id is None:
                 transfer = await self._send(job, lease, progress, place, transfers, transfer)
-            made = await place.imported(transfer)
+            try:
+                made = await place.imported(transfer)
+            except PeerAtWork:
+                await transfers.hear()
+                raise
         outcome = UploadOutcome(
             url=mask_url(address.api),
             status=_CREATED,

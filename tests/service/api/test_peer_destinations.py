@@ -14,9 +14,10 @@ from shared.destinations import store
 from shared.destinations.models import PeerCredentials
 from shared.destinations.sealed_credentials import CredentialSealer
 from shared.jobs import store as jobs
-from shared.jobs.models import ImportOrder, PeerExportOrder, PeerOrder, RemoteSource, SourceForm
+from shared.jobs.models import ImportOrder, JobKind, PeerExportOrder, PeerOrder, RemoteSource, SourceForm
 from shared.outbound.remote_imports import RemoteImportPolicy
 from tests.support.api import Answer, Api, running_api
+from tests.support.jobs import claimed
 from tests.support.peers import ADDRESS, TOKEN, PeerGitLab
 from tests.support.sealing import opened, sealer
 from tests.support.secrets import columns_with
@@ -134,6 +135,21 @@ async def test_a_project_of_a_peer_is_imported_by_a_job(api: Api, ann: User, git
     assert order.peer == PeerOrder(full_path="acme/one", project_id=1, api=f"{gitlab.url}/api/v4")
     assert await columns_with(api.pool, TOKEN) == []
     assert (await api.get("/projects/ann%2Fone/import", by="ann")).body["import_status"] == "scheduled"
+
+
+async def test_an_import_from_a_peer_that_failed_is_done_again_by_a_retry(
+    api: Api, ann: User, gitlab: PeerGitLab
+) -> None:
+    here = f"{HERE}/{(await made(api, gitlab.url)).body['id']}/import"
+    number = (await api.call("POST", here, by="ann", json={"project": "acme/one"})).body["id"]
+    before = await jobs.find(api.pool, number)
+    assert before is not None
+    await jobs.fail(api.pool, await claimed(api.pool, before), error="no", code="peer_refused")
+    retried = await api.call("POST", f"/api/crossdock/v1/jobs/{number}/retry", by="ann")
+    assert (retried.status, retried.body["kind"]) == (201, "import")
+    again = await jobs.find(api.pool, retried.body["id"])
+    assert again is not None
+    assert (again.kind, opened(again)) == (JobKind.PEER_IMPORT, opened(before))
 
 
 async def test_a_project_is_sent_to_a_peer_by_a_job(api: Api, ann: User, gitlab: PeerGitLab) -> None:

@@ -203,6 +203,16 @@ async def test_a_peer_that_is_away_costs_no_attempt_for_an_hour(dock: Dock, gitl
     assert (await expected(dock, job, Unreachable)).counts
 
 
+async def test_a_peer_that_still_imports_has_answered(dock: Dock, gitlab: PeerGitLab) -> None:
+    gitlab.import_course = ("started",)
+    job = await ordered(dock, gitlab)
+    await expected(dock, job, PeerAtWork)
+    await dock.pool.execute("UPDATE peer_transfers SET heard_at = heard_at - interval '2 hours'")
+    await expected(dock, job, PeerAtWork)
+    gitlab.fail("GET .*/import", 502)
+    assert not (await expected(dock, job, PeerFailing)).counts
+
+
 async def test_a_job_does_not_wait_for_a_peer_for_longer_than_a_day(dock: Dock, gitlab: PeerGitLab) -> None:
     gitlab.import_course = ("started",)
     job = await ordered(dock, gitlab)
