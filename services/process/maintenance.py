@@ -10,7 +10,7 @@ from datetime import timedelta
 from services.process.buckets import make_buckets
 from services.process.ports import Ports
 from services.process.run_keeper import RunKeeper
-from services.process.sweeper import Sweeper, at_intervals
+from services.process.sweeper import MaintenanceTask, Sweeper, at_intervals
 from shared.accounts.expiry import Expiry
 from shared.accounts.rate_limits import RateLimits
 from shared.admission import PlaceRules, Places
@@ -38,6 +38,8 @@ from shared.ledger.objects import RETRIED_WITHIN
 from shared.outbound.policy import outbound_clients
 from shared.outbound.remote_imports import remote_import_policy
 from shared.projects.overwrites import OverwriteExpiry
+from shared.schedules.ages import BackupAges
+from shared.schedules.expiry import RunExpiry
 from shared.schedules.places import SchedulePlaces
 from shared.sealing.sealer import Sealer
 from shared.sealing.tables import Resealer
@@ -97,6 +99,7 @@ def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float]
         OverwriteExpiry(ports.pool, kept=timedelta(minutes=settings.overwrite_retention)).delete_left,
         JobExpiry(ports.pool, retention=kept).remove_jobs,
         PageExpiry(ports.pool, retention=kept).remove_pages,
+        *_tasks_of_runs(ports, kept=kept),
         AnswerExpiry(ports.pool).remove_answers,
         events.remove_events,
         events.remove_commands,
@@ -111,6 +114,13 @@ def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float]
         at_intervals(dead_letters.remove_dead_letters, every=_DEAD_LETTERS, clock=clock),
     ]
     return Sweeper(tasks, every=every)
+
+
+def _tasks_of_runs(ports: Ports, *, kept: timedelta) -> list[MaintenanceTask]:
+    return [
+        RunExpiry(ports.pool, retention=kept).remove_runs,
+        BackupAges(ports.pool, ports.run_metrics).read,
+    ]
 
 
 def _dead_letter_expiry(ports: Ports, settings: Settings) -> DeadLetterExpiry:

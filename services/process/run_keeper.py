@@ -133,8 +133,6 @@ class RunKeeper:
                 await self._continue(run, schedule)
             case RunState.CLOSING:
                 self._close_beside(run, schedule)
-            case _:
-                return
 
     async def _begin(self, run: Run, schedule: Schedule) -> None:
         """Find the projects of a run, with the rights that its owner has now."""
@@ -145,11 +143,9 @@ class RunKeeper:
             self._select_beside(run, schedule)
             return
         try:
-            found = await self._projects.select(schedule)
+            await self._fill(run, await self._projects.select(schedule))
         except CrossdockError as error:
             await self._end(run, RunState.FAILED, error=error)
-            return
-        await self._fill(run, found)
 
     async def _fill(self, run: Run, found: Sequence[Mapping[str, Any]]) -> None:
         async with self._pool.acquire() as db, db.transaction():
@@ -242,13 +238,10 @@ class RunKeeper:
         """Queue a job; None where the project does not wait any more, as the run was canceled."""
         async with self._pool.acquire() as db, db.transaction():
             job = await jobs.enqueue(
-                db,
-                BackupOrder(run_project_id=each.id, last_activity_at=project.last_activity_at),
-                project_id=project.id,
-                user_id=owner.id,
-                correlation_id=f"run-{each.run_id}",
+                db, BackupOrder(run_project_id=each.id, last_activity_at=project.last_activity_at),
+                project_id=project.id, user_id=owner.id, correlation_id=f"run-{each.run_id}",
                 max_attempts=self._attempts,
-            )
+            )  # fmt: skip
             if await runs.queue_project(db, each.id, job.id):
                 return job
             await jobs.cancel(db, job.id)

@@ -796,7 +796,7 @@ CREATE TRIGGER write_run_event AFTER UPDATE OF state ON schedule_runs
     FOR EACH ROW WHEN (old.state <> new.state) EXECUTE FUNCTION write_run_event();
 
 
--- 0096_schedules, 0100_peer_schedules
+-- 0096_schedules, 0100_peer_schedules, 0104_ages_of_backups
 CREATE TABLE run_projects (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     run_id           bigint NOT NULL,
@@ -819,6 +819,8 @@ CREATE TABLE run_projects (
     CONSTRAINT run_projects_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE SET NULL,
     CONSTRAINT run_projects_run_id_fkey FOREIGN KEY (run_id) REFERENCES schedule_runs(id) ON DELETE CASCADE
 );
+CREATE INDEX run_projects_good ON run_projects (project_id, finished_at)
+    WHERE state IN ('done', 'skipped');
 CREATE INDEX run_projects_job ON run_projects (job_id)
     WHERE job_id IS NOT NULL;
 CREATE INDEX run_projects_state ON run_projects (run_id, state, id);

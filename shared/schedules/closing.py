@@ -97,11 +97,9 @@ class RunCloser:
     async def _report(self, run: Run, started: datetime) -> dict[str, Any]:
         """Make what `crossdock backup` writes of a run."""
         failed = await runs.list_projects(self._pool, run.id, state=ProjectState.FAILED, limit=_MOST_TOLD)
+        told = (ProjectState.DONE, ProjectState.SKIPPED, ProjectState.FAILED)
         return {
-            **{
-                state.value: run.counts.get(state, 0)
-                for state in (ProjectState.DONE, ProjectState.SKIPPED, ProjectState.FAILED)
-            },
+            **{state.value: run.counts.get(state, 0) for state in told},
             "bytes": await backups.bytes_of_run(self._pool, run.id),
             "seconds": (datetime.now(UTC) - started).total_seconds(),
             "failures": [

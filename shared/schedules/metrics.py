@@ -1,24 +1,82 @@
-"""Metrics of runs."""
+"""Metrics of runs and of the backups that they leave."""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry, Counter, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from shared.schedules.models import RunState
 from shared.schedules.runs import ENDS
 
 
-class RunMetrics:
-    """Counts runs of schedules; without a registry nothing reads them."""
+@dataclass(frozen=True, slots=True)
+class ScheduleAge:
+    """Of a schedule's last run: how old the oldest last backup of a project is, and how many have none."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+    schedule_id: int
+    oldest: timedelta
+    missing: int
+
+
+class RunMetrics:
+    """Counts runs of schedules; without a registry nothing reads them.
+
+    Ages are exported for ``fresh_for`` after they were set: the leader alone sets them.
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry | None = None, *, fresh_for: timedelta = timedelta(minutes=3)
+    ) -> None:
         registry = registry or CollectorRegistry()
         self._runs = Counter(
             "crossdock_runs", "Runs of schedules that have ended.", ["result"], registry=registry
         )
         for state in ENDS:
             self._runs.labels(state.value)
+        self._ages = _Ages(registry, fresh_for=fresh_for)
 
     def count_end(self, state: RunState) -> None:
         """Count a run that has ended."""
         self._runs.labels(state.value).inc()
+
+    def set_ages(self, ages: Sequence[ScheduleAge]) -> None:
+        """Set the ages of schedules."""
+        self._ages.set(ages)
+
+
+class _Ages(Collector):
+    """The ages that were set last; no series once that is too long ago."""
+
+    def __init__(self, registry: CollectorRegistry, *, fresh_for: timedelta) -> None:
+        self._fresh_for = fresh_for.total_seconds()
+        self._ages: Sequence[ScheduleAge] = ()
+        self._read_at = float("-inf")
+        registry.register(self)
+
+    def set(self, ages: Sequence[ScheduleAge]) -> None:
+        """Set the ages."""
+        self._ages, self._read_at = ages, time.monotonic()
+
+    def collect(self) -> Iterable[Metric]:
+        """Give both gauges."""
+        oldest = GaugeMetricFamily(
+            "crossdock_schedule_oldest_backup_seconds",
+            "How long ago that project of a schedule was backed up, or unchanged, for which it is longest.",
+            labels=["schedule"],
+        )
+        missing = GaugeMetricFamily(
+            "crossdock_schedule_projects_without_backup",
+            "Projects of the last run of a schedule that have never been backed up by it.",
+            labels=["schedule"],
+        )
+        if time.monotonic() - self._read_at < self._fresh_for:
+            for each in self._ages:
+                oldest.add_metric([str(each.schedule_id)], each.oldest.total_seconds())
+                missing.add_metric([str(each.schedule_id)], each.missing)
+        yield from (oldest, missing)
