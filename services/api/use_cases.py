@@ -113,7 +113,7 @@ class UseCaseConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnUseCases:
-    """One instance of use cases that GitLab does not have: of scheduled backups, people and refused lines."""
+    """One instance of use cases that GitLab does not have: of backups, people, refused lines, webhooks."""
 
     destinations: Destinations
     people: People
@@ -121,6 +121,7 @@ class OwnUseCases:
     quarantine_repairs: QuarantineRepairs
     runs: Runs
     schedules: Schedules
+    webhooks: Webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +155,6 @@ class UseCases(OwnUseCases):
     tokens: Tokens
     uploads: Uploads
     users: Users
-    webhooks: Webhooks
 
 
 USE_CASES = web.AppKey("use_cases", UseCases)
@@ -216,7 +216,6 @@ def make_use_cases(  # the ports, and what they are configured with
         tokens=Tokens(pool, lookup, limit=config.tokens_limit),
         uploads=Uploads(pool, store),
         users=Users(pool),
-        webhooks=_make_webhooks(pool, config, sealer=sealer, settings=settings),
     )
 
 
@@ -278,6 +277,7 @@ def _make_own(
         quarantine_repairs=_make_repairs(pool, store, config, documents=Documents(places.documents)),
         runs=Runs(pool, schedules),
         schedules=schedules,
+        webhooks=_make_webhooks(pool, config, sealer=sealer, settings=settings),
     )
 
 
