@@ -82,7 +82,7 @@ class ExportStatusAnswer(msgspec.Struct, frozen=True):
     export_status: str
 
 
-def _parameters(selection: RelationSelection | None) -> dict[str, str]:
+def selection_parameters(selection: RelationSelection | None) -> dict[str, str]:
     """Return the parameters of a selection, with names between commas, as forms and JSON may have them."""
     if selection is None:
         return {}
@@ -118,7 +118,7 @@ class ImportRequest:
         }  # fmt: skip
         fields = {key: value for key, value in given.items() if value is not None}
         overrides = {f"override_params[{key}]": value for key, value in (self.overrides or {}).items()}
-        selection = _parameters(self.selection)
+        selection = selection_parameters(self.selection)
         return fields | ({"overwrite": "true"} if self.overwrite else {}) | selection | overrides
 
     def body(self) -> dict[str, object]:
@@ -343,7 +343,7 @@ class GitLabClient:
         """
         on, headers = await self._effective_once()
         body: dict[str, object] = {} if description is None else {"description": description}
-        body |= _parameters(selection)
+        body |= selection_parameters(selection)
         if upload is not None:
             body["upload"] = {"url": upload.url, "http_method": upload.method}
         path = f"{_project(project)}/export"

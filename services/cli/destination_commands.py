@@ -11,7 +11,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from services.cli.options import DAY, Json, Seconds
+from services.cli.options import DAY, Json, Recipient, RecipientsFile, Seconds
 from services.cli.project_commands import with_client
 from services.cli.server import Server, on_server
 
@@ -119,13 +119,15 @@ def _create_peer(  # the options of a command
 
 @app.command()
 @on_server
-def create_s3(  # the options of a command
+def create_s3(  # noqa: PLR0913  # the options of a command
     name: _Name,
     bucket: Annotated[str, typer.Argument(metavar="BUCKET", help="Its name.", show_default=False)],
     *,
     endpoint: Annotated[str | None, typer.Option(help="URL of a server other than AWS.")] = None,
     region: Annotated[str | None, typer.Option(help="The region.")] = None,
     prefix: Annotated[str | None, typer.Option(help="What all keys begin with.")] = None,
+    recipient: Recipient = None,
+    recipients_file: RecipientsFile = None,
     credentials: Annotated[
         Path | None,
         typer.Option(
@@ -137,14 +139,17 @@ def create_s3(  # the options of a command
 ) -> None:
     """Name a bucket of S3. The server seals its keys, and shows them to nobody.
 
-    Without --credentials they are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the environment.
+    Without --credentials they are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the environment. With
+    recipients, schedules send archives and manifests as age files, which only the owners of these decrypt.
 
     Keys with --json: destination.
     """
+    from services.cli.age_keys import read_recipients
     from services.cli.destinations import DestinationClient, read_keys
 
     place = {"bucket": bucket, "endpoint": endpoint, "region": region, "prefix": prefix}
-    fields = {"kind": "s3", "name": name, **place, **read_keys(credentials)}
+    keys = list(read_recipients(recipient, recipients_file).names) or None
+    fields = {"kind": "s3", "name": name, **place, "recipients": keys, **read_keys(credentials)}
     with_client(lambda client: DestinationClient(client).create(fields), server, json=json)
 
 

@@ -22,5 +22,13 @@ ExcludedRelations: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME,...", help="All relations but these (Crossdock).", show_default=False),
 ]
+Recipient: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="age1...", help="Encrypt for this key of age or SSH.", show_default=False),
+]
+RecipientsFile: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Encrypt for the keys in it, one a line.", show_default=False),
+]
 
 DAY = 24 * 3600

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from services.cli.options import DAY, Json, Seconds
+from services.cli.options import DAY, ExcludedRelations, Json, Relations, Seconds
 from services.cli.server import Server, on_server
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def create_schedule(  # noqa: PLR0913  # the options of a command
         typer.Option(metavar="GLOB", help="Only those whose full path is like this; * takes slashes too."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All projects that you may export.")] = False,
+    relations: Relations = None,
+    excluded_relations: ExcludedRelations = None,
     keep_last: Kept = 0,
     keep_daily: Kept = 0,
     keep_weekly: Kept = 0,
@@ -85,6 +87,9 @@ def create_schedule(  # noqa: PLR0913  # the options of a command
 
     Keys with --json: schedules (id, name, destination_id, cron, time_zone, paused, next_run_at).
     """
+    from services.cli.client import selection_parameters
+    from services.cli.relations import read_selection
+
     kept = {
         "last": keep_last, "daily": keep_daily, "weekly": keep_weekly, "monthly": keep_monthly,
         "yearly": keep_yearly,
@@ -93,6 +98,7 @@ def create_schedule(  # noqa: PLR0913  # the options of a command
     fields: dict[str, object] = {
         "name": name, "cron": cron, "time_zone": time_zone, "all": everything, "retention": kept,
         **{key: value for key, value in named.items() if value},
+        **selection_parameters(read_selection(relations, excluded_relations)),
     }  # fmt: skip
     _with_schedules(lambda client: client.create_schedule(to, fields), server, json=json)
 

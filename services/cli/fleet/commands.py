@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from services.cli.errors import UsageError
-from services.cli.options import DAY, ExcludedRelations, Json, Relations, Seconds
+from services.cli.options import (
+    DAY,
+    ExcludedRelations,
+    Json,
+    Recipient,
+    RecipientsFile,
+    Relations,
+    Seconds,
+)
 from services.cli.retries import ATTEMPTS, Retries
 from services.cli.retries import retries as configured
 from services.cli.server import Server, on_server
@@ -105,14 +113,8 @@ def backup(  # noqa: PLR0913  # the options of a command
     max_age: Annotated[
         int | None, typer.Option(min=1, metavar="DAYS", help="Also those whose last backup is older.")
     ] = None,
-    recipient: Annotated[
-        list[str] | None,
-        typer.Option(metavar="age1...", help="Encrypt for this key of age or SSH.", show_default=False),
-    ] = None,
-    recipients_file: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="Encrypt for the keys in it, one a line.", show_default=False),
-    ] = None,
+    recipient: Recipient = None,
+    recipients_file: RecipientsFile = None,
     relations: Relations = None,
     excluded_relations: ExcludedRelations = None,
     parallel: Parallel = 4,

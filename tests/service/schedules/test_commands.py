@@ -17,6 +17,8 @@ from tests.support.imported import imported
 from tests.support.projects import project
 from tests.support.vault import Vault
 
+KEY_OF_AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
 Command = Callable[..., Awaitable[tuple[int, Any]]]
 
 
@@ -44,9 +46,11 @@ async def test_a_destination_is_made_tried_listed_and_deleted(
     )
     code, made = await command(
         "destinations", "create-s3", "cellar", vault.server.bucket, "--prefix", f"{vault.prefix}/more",
-        "--endpoint", vault.server.endpoint, "--credentials", str(file),
+        "--endpoint", vault.server.endpoint, "--credentials", str(file), "--recipient", KEY_OF_AGE,
     )  # fmt: skip
     assert (code, made["destination"]["prefix"]) == (0, f"{vault.prefix}/more/")
+    shown = (await vault.call("GET", f"/destinations/{made['destination']['id']}")).body
+    assert shown["recipients"] == [KEY_OF_AGE]
     assert (await command("destinations", "test", "cellar"))[0] == 0
     listed = (await command("destinations", "list"))[1]["destinations"]
     assert [each["name"] for each in listed] == ["vault", "cellar"]
@@ -60,11 +64,13 @@ async def test_a_schedule_is_made_paused_run_shown_and_deleted(vault: Vault, com
     code, made = await command(
         "schedules", "create", "nightly", "--to", "vault", "--cron", "0 2 * * *", "--time-zone",
         "Europe/Zurich", "--project", "ann/one", "--project", "no/such", "--keep-daily", "7",
+        "--excluded-relations", "uploads,issues",
     )  # fmt: skip
     assert (code, made["schedules"][0]["time_zone"]) == (0, "Europe/Zurich")
     number = made["schedules"][0]["id"]
     shown = (await vault.call("GET", f"/schedules/{number}")).body
     assert (shown["projects"], shown["retention"]["daily"]) == (["ann/one", "no/such"], 7)
+    assert shown["excluded_relations"] == ["issues", "uploads"]
     for verb, is_paused in (("pause", True), ("resume", False)):
         assert (await command("schedules", verb, "nightly"))[1]["schedules"][0]["paused"] is is_paused
 
