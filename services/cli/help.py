@@ -64,6 +64,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         ),
         "schedules": (
             "crossdock schedules create nightly --to vault --cron '0 2 * * *' --all --keep-daily 7",
+            "crossdock schedules create vault --from forge --into vault --group platform --cron '0 3 * * *'",
             "crossdock schedules run nightly --wait",
             "crossdock schedules runs nightly",
         ),

@@ -44,7 +44,8 @@ def _with_schedules(
 def list_schedules(*, server: Server, json: Json = False) -> None:
     """List your schedules; administrators see those of all users.
 
-    Keys with --json: schedules (id, name, destination_id, cron, time_zone, paused, next_run_at).
+    Keys with --json: schedules (id, name, destination_id, source_id, into, cron,
+    time_zone, paused, next_run_at).
     """
     _with_schedules(lambda client: client.list_schedules(), server, json=json)
 
@@ -54,7 +55,16 @@ def list_schedules(*, server: Server, json: Json = False) -> None:
 def create_schedule(  # noqa: PLR0913  # the options of a command
     name: Annotated[str, typer.Argument(show_default=False)],
     *,
-    to: Annotated[str, typer.Option(metavar="NAME|ID", help="The destination.", show_default=False)],
+    to: Annotated[
+        str | None, typer.Option(metavar="NAME|ID", help="The destination.", show_default=False)
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME|ID", help="A GitLab or Crossdock to fetch from, instead."),
+    ] = None,
+    into: Annotated[
+        str | None, typer.Option(metavar="GROUP", help="With --from: the group here, which you own.")
+    ] = None,
     cron: Annotated[
         str, typer.Option(help="Minute, hour, day, month, weekday; or @daily.", show_default=False)
     ],
@@ -78,14 +88,15 @@ def create_schedule(  # noqa: PLR0913  # the options of a command
     server: Server,
     json: Json = False,
 ) -> None:
-    """Have the server back projects up again and again.
+    """Have the server back projects up again and again, to a destination, or --from a GitLab --into a group.
 
     What is not kept by an option goes after each run; without one, all is kept. The newest archive of a
     project always stays.
 
     Example: crossdock schedules create nightly --to vault --cron '0 2 * * *' --all --keep-daily 7
 
-    Keys with --json: schedules (id, name, destination_id, cron, time_zone, paused, next_run_at).
+    Keys with --json: schedules (id, name, destination_id, source_id, into, cron,
+    time_zone, paused, next_run_at).
     """
     from services.cli.client import selection_parameters
     from services.cli.relations import read_selection
@@ -100,7 +111,20 @@ def create_schedule(  # noqa: PLR0913  # the options of a command
         **{key: value for key, value in named.items() if value},
         **selection_parameters(read_selection(relations, excluded_relations)),
     }  # fmt: skip
-    _with_schedules(lambda client: client.create_schedule(to, fields), server, json=json)
+    place = _place(to, source, into)
+    _with_schedules(lambda client: client.create_schedule(place, fields, into=into), server, json=json)
+
+
+def _place(to: str | None, source: str | None, into: str | None) -> str:
+    """Return the destination, or the source. Raises UsageError unless one of both is given."""
+    from services.cli.errors import UsageError
+
+    place = to if source is None else source
+    if place is None or (to is not None and source is not None):
+        raise UsageError("give --to a destination, or --from a source --into a group")
+    if (source is None) != (into is None):
+        raise UsageError("--from and --into belong together")
+    return place
 
 
 @app.command("run")

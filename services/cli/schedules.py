@@ -20,11 +20,13 @@ _ENDED = ("finished", "partial", "failed", "canceled")
 
 
 class ScheduleAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A schedule."""
+    """A schedule: what goes to a destination, or comes from a source into a group."""
 
     id: int
     name: str
-    destination_id: int
+    destination_id: int | None
+    source_id: int | None = None
+    into: str | None = None
     cron: str
     time_zone: str
     paused: bool
@@ -140,9 +142,13 @@ class ScheduleClient:
         found = self._json_api.items("/schedules", ScheduleAnswer)
         return SchedulesResult(schedules=[each async for each in found])
 
-    async def create_schedule(self, destination: str, fields: Mapping[str, object]) -> SchedulesResult:
-        """Create a schedule."""
-        given = {**fields, "destination_id": (await self._destinations.find(destination)).id}
+    async def create_schedule(
+        self, destination: str, fields: Mapping[str, object], *, into: str | None = None
+    ) -> SchedulesResult:
+        """Create a schedule; with ``into`` the destination is where projects come from."""
+        number = (await self._destinations.find(destination)).id
+        place = {"destination_id": number} if into is None else {"source_id": number, "into": into}
+        given = {**fields, **place}
         answer = await self._json_api.call_once("POST", "/schedules", ScheduleAnswer, json=given)
         return SchedulesResult(schedules=[answer.body])
 
