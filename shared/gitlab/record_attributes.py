@@ -44,10 +44,9 @@ def identifiers(record: RecordAttributes) -> dict[str, int]:
     return {"iid": int(bytes(iid))} if iid is not UNSET and _INTEGER.fullmatch(iid) else {}
 
 
-def has_designs(record: RecordAttributes) -> bool:
+def has_designs(designs: Raw) -> bool:
     """Tell whether there are designs: a list that is not empty."""
-    designs = record.designs
-    return designs is not UNSET and len(designs) > _EMPTY_LIST and bytes(designs).lstrip(b"[ ")[:1] == b"{"
+    return len(designs) > _EMPTY_LIST and bytes(designs).lstrip(b"[ ")[:1] == b"{"
 
 
 def faults(record: RecordAttributes, *, relation: str) -> list[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from shared.gitlab import nesting
 from shared.gitlab.record_attributes import RecordAttributes, decoder, faults, has_designs, identifiers
@@ -103,7 +104,7 @@ def _judge(line: bytes, record: RecordAttributes, *, relation: str) -> Verdict:
     if found and not _EMPTY_OBJECT.fullmatch(line):
         message = f"Validation failed: {', '.join(found)}"
         return RefusedLine("ActiveRecord::RecordInvalid", message, identifiers(record))
-    return _WITH_DESIGNS if has_designs(record) else _RECORD
+    return _RECORD if record.designs is UNSET or not has_designs(record.designs) else _WITH_DESIGNS
 
 
 def _decode(line: bytes, into: msgspec.json.Decoder[_T]) -> _T:

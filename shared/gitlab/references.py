@@ -15,6 +15,9 @@ from shared.gitlab.layout import FileKind, file_name, folder_of
 UPLOAD_MARK = b"](/uploads/"
 """What a record has in its bytes that refers to an upload."""
 
+WITH_MARKDOWN = frozenset({"issues", "milestones", "snippets", "releases", "merge_requests", "commit_notes"})
+"""The relations whose records, or what is nested in these, have texts in Markdown."""
+
 _UPLOADS = folder_of(FileKind.UPLOAD)
 _UPLOAD = re.compile(rb"\]\(/uploads/([0-9a-f]{10,32}/[^()\x00-\x20]{1,512}?)\)")
 """GitLab's own pattern of links in Markdown, within a JSON string."""

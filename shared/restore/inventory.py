@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from shared.gitlab.layout import FileKind, kind_of, lfs_oid_of, relation_of
 from shared.gitlab.lfs import LfsIndex, digest_of
-from shared.gitlab.references import UPLOAD_MARK, snippet_bundle, uploads_in
+from shared.gitlab.references import UPLOAD_MARK, WITH_MARKDOWN, snippet_bundle, uploads_in
 from shared.jobs.progress import PartProgress
 from shared.restore import entries
 from shared.restore.failures import Failure
@@ -131,8 +131,10 @@ class Inventory:
         if relation := relation_of(name):
             self._of.pop(relation, None)
 
-    def inspector(self, relation: str) -> RecordInspector:
-        """Give what looks into the records of a relation."""
+    def inspector(self, relation: str) -> RecordInspector | None:
+        """Give what looks into the records of a relation; None where these have no Markdown."""
+        if relation not in WITH_MARKDOWN:
+            return None
         announced = self._of.setdefault(relation, _Announced())
         return RecordInspector(relation, announced, uploads=self._for_uploads, snippets=self._for_snippets)
 

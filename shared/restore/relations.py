@@ -155,7 +155,8 @@ class RelationReceiver:
             case Record() if isinstance(line, bytes):
                 if self._predicate is None or self._predicate(line):
                     looked.keep(line, is_record=True)
-                    self._inspect(line, verdict, is_whole=not is_continued)
+                    if self._has_marks or is_continued or verdict.has_designs:
+                        self._inspect(line, verdict)
             case NullLine() if isinstance(line, bytes) and self._predicate is None:
                 looked.keep(line, is_record=False)
             case RefusedLine():
@@ -163,13 +164,12 @@ class RelationReceiver:
                 looked.refused.append(self._quarantined(line, verdict))
         self._line += 1
 
-    def _inspect(self, line: bytes, record: Record, *, is_whole: bool) -> None:
+    def _inspect(self, line: bytes, record: Record) -> None:
         if self._inspector is None:
             return
         if record.has_designs:
             self._inspector.note_designs()
-        if self._has_marks or not is_whole:
-            self._inspector.take(line, self._line)
+        self._inspector.take(line, self._line)
 
     def _judge(self, line: bytes | OverlongLine, *, is_whole: bool) -> Verdict:
         if isinstance(line, OverlongLine):

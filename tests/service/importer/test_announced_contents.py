@@ -151,3 +151,8 @@ async def test_verify_shows_the_counts_and_strictly_fails(
     assert (result.contents["uploads"].missing, result.failure_count) == (1, 1)
     result.show()
     assert "unannounced" in capsys.readouterr().out
+
+
+async def test_relations_without_markdown_are_not_looked_into(dock: Dock) -> None:
+    done = await dock.run_import(project(ci_pipelines=lines({"iid": 1, "ref": link("gone.png")})))
+    assert done.progress.contents == {}
