@@ -267,6 +267,17 @@ async def test_a_project_that_is_gone_there_is_sent_again(peer: PeerVault) -> No
     assert states((await peer.run(schedule))[1]) == {"ann/one": "done"}
 
 
+async def test_a_peer_that_does_not_tell_what_it_has_is_asked_once_and_jobs_find_out(peer: PeerVault) -> None:
+    for path in ("one", "two"):
+        await imported(peer.vault.api, peer.vault.ann, ARCHIVE, path=path)
+    schedule = await peer.sending()
+    await peer.run(schedule)
+    peer.gitlab.fail("GET /projects/100[01]", 502, times=2)
+    _, found = await peer.run(schedule)
+    assert states(found) == {"ann/one": "done", "ann/two": "done"}
+    assert peer.gitlab.asked["GET /projects/N"] == 1
+
+
 async def test_what_the_peer_says_of_an_import_is_why_it_failed(peer: PeerVault) -> None:
     await imported(peer.vault.api, peer.vault.ann, ARCHIVE, path="one")
     peer.gitlab.import_course, peer.gitlab.import_error = ("failed",), "no such luck"
