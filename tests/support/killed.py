@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any, NoReturn
 
 from services.cli.__main__ import main as crossdock
+from services.exporter import backup
 from services.exporter.exporter import Exporter
 from services.exporter.peer_export import PeerExporter
 from services.importer.importer import Importer
@@ -26,6 +27,7 @@ from shared.peer_transfers.transfers import Transfers
 from shared.remote.client import RemoteClient
 from shared.snapshots.pack import Pack
 from shared.snapshots.sinks import LargeBlob, RelationSink
+from shared.storage.s3_presigned import S3Presigned
 from shared.usecases.job_queue import JobQueue
 from tests.support.preloaded import CrossdockProcess
 
@@ -127,6 +129,16 @@ def _after_upload() -> None:
     _after(RemoteClient, "send")
 
 
+def _mid_backup() -> None:
+    """Once a part of an archive is in the bucket of a schedule."""
+    _after(S3Presigned, "upload_part")
+
+
+def _backup_recorded() -> None:
+    """Once a backup counts at its bucket, before the database knows it."""
+    _after(backup, "write_record")
+
+
 def _export_asked() -> None:
     """Once a peer was asked to export a project."""
     _after(Transfers, "ask")
@@ -185,6 +197,8 @@ POINTS: dict[str, Callable[[], None]] = {
     "after submission": _after_submission,
     "mid upload": _mid_upload,
     "after upload": _after_upload,
+    "mid backup": _mid_backup,
+    "backup recorded": _backup_recorded,
 }
 
 
