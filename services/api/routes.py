@@ -212,6 +212,8 @@ ROUTES = [
     _route("GET", "/api/v4/groups/:id/projects", groups.projects),
     _route("GET", "/api/v4/groups/:id/subgroups", groups.subgroups),
     _route("GET", "/api/v4/groups/:id/descendant_groups", groups.descendants),
+    _route("POST", "/api/v4/groups/:id/export", group_archives.ask),
+    _route("GET", "/api/v4/groups/:id/export/download", group_archives.download),
     *_member_routes("/api/v4/groups", members.OF_GROUP),
     _route("GET", "/api/v4/projects", projects.index),
     _route("POST", "/api/v4/projects", projects.create),

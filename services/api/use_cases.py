@@ -195,7 +195,9 @@ def make_use_cases(  # the ports, and what they are configured with
         exports=exports,
         git_imports=_make_git_imports(pool, queue, config, settings=settings, repositories=repositories),
         github_imports=_make_github_imports(pool, queue, config, imports=imports, settings=settings),
-        group_archives=GroupArchives(pool, store, limit=config.groups_limit),
+        group_archives=GroupArchives(
+            pool, store, limit=config.groups_limit, limits=limits, settings=settings
+        ),
         group_members=Members(pool, SourceKind.GROUP),
         groups=Groups(pool, limit=config.groups_limit),
         imports=imports,

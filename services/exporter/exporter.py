@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from services.exporter.composer import ArchiveComposer
-from services.exporter.file_name import file_name
 from services.exporter.project_planner import ProjectPlan, ProjectPlanner
 from shared.assembly.blocks import BlockReader
 from shared.database.pool import Connection, Pool
 from shared.errors import CrossdockError, Fault
 from shared.exports import archives
+from shared.gitlab.file_name import file_name
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, Lease, UploadOrder
 from shared.jobs.progress import Phase, Progress

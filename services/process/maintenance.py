@@ -25,6 +25,7 @@ from shared.destinations.sealed_credentials import DestinationSecrets
 from shared.events.expiry import EventExpiry
 from shared.events.relay import Relay
 from shared.github_import.expiry import PageExpiry
+from shared.group_archives.store import GroupExportExpiry
 from shared.idempotency.expiry import AnswerExpiry
 from shared.jobs.announcer import Announcer
 from shared.jobs.expiry import AddressExpiry, JobExpiry
@@ -94,6 +95,7 @@ def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float]
         collector.collect_objects,
         expiry.remove_sessions,
         expiry.remove_counts,
+        GroupExportExpiry(ports.pool).remove_exports,
         PresenceExpiry(ports.pool).remove_workers,
         AddressExpiry(ports.pool, kept=RETRIED_WITHIN).forget_addresses,
         OverwriteExpiry(ports.pool, kept=timedelta(minutes=settings.overwrite_retention)).delete_left,

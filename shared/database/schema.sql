@@ -903,6 +903,19 @@ CREATE TABLE group_lines (
 );
 
 
+-- 0105_group_exports
+CREATE TABLE group_exports (
+    namespace_id bigint NOT NULL,
+    user_id      bigint NOT NULL,
+    expires_at   timestamptz NOT NULL,
+    CONSTRAINT group_exports_pkey PRIMARY KEY (namespace_id, user_id),
+    CONSTRAINT group_exports_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES namespaces(id) ON DELETE CASCADE,
+    CONSTRAINT group_exports_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE INDEX group_exports_expires ON group_exports (expires_at);
+CREATE INDEX group_exports_user ON group_exports (user_id);
+
+
 -- made by migrate itself
 CREATE TABLE schema_migrations (
     number     integer NOT NULL,

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from shared.errors import ArchiveError
+from shared.errors import ArchiveError, Missing
+
+
+class GroupGone(Missing):
+    """A group was deleted while its archive was read: export what is there now."""
+
+    code = "group_gone"
+
+    def __init__(self) -> None:
+        super().__init__("The group was deleted")
 
 
 class NoGroupArchive(ArchiveError):

@@ -335,6 +335,7 @@ async def _filled(api: Api, root: User, name: str) -> dict[str, int]:
     await Dock(api.pool, api.folder).run_export(project_id=made.id, user_id=root.id)
     await api.job(made, root, RelationImportOrder(relation="issues"))
     await api.post(f"/projects/{made.id}/export_relations", by="root")
+    await api.post(f"/groups/{group.id}/export", by="root")
     user = await api.user(f"{name}-user")
     token = await find_by_token(api.pool, api.tokens[user.username])
     assert token is not None

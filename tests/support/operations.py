@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.support.api import ARCHIVE, EXTERNAL_URL
 from tests.support.described import World
+from tests.support.groups import group, group_archive
 from tests.support.projects import archive, bundle
 
 Parts = dict[str, Any]
@@ -27,6 +28,10 @@ class Request:
 
 def _import(world: World) -> Parts:
     return {"body": {"path": world.new_name(), "file": ARCHIVE}}
+
+
+def _group_import(world: World) -> Parts:
+    return {"body": {"path": world.new_name(), "name": "new", "file": group_archive([group(1)])}}
 
 
 def _relation_import(world: World) -> Parts:
@@ -144,6 +149,7 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "createProject": lambda world: {"body": {"name": world.new_name()}},
     "changeProject": lambda world: {"body": {"path": world.new_name()}},
     "deleteProject": lambda world: {"ids": {"id": world.new_project()}},
+    "importGroup": _group_import,
     "createGroup": lambda world: {"body": {"name": "new", "path": world.new_name()}},
     "changeGroup": lambda world: {"body": {"path": world.new_name()}},
     "deleteGroup": lambda world: {"ids": {"id": world.new_group()}},

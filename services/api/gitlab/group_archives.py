@@ -1,13 +1,20 @@
-"""Archives of groups: their import."""
+"""Archives of groups: their import and export."""
 
 from __future__ import annotations
+
+from contextlib import aclosing
 
 from aiohttp import web
 
 from services.api.gitlab.requests.group_archives import read_group_upload
 from services.api.gitlab.requests.imports import archive_of
 from services.api.gitlab.upload_forms import receive_form
-from services.api.http.responses import json_response
+from services.api.http.caller import find_caller
+from services.api.http.download_places import DOWNLOADS
+from services.api.http.downloads import file_headers
+from services.api.http.places import holder_of
+from services.api.http.responses import accepted_response, json_response
+from services.api.http.streams import send_pieces
 from services.api.use_cases import use_cases
 from shared.group_archives.reading import LARGEST
 
@@ -23,3 +30,19 @@ async def create(request: web.Request) -> web.Response:
     if left_out.count:
         body |= {"left_out_count": left_out.count, "left_out": left_out.reasons}
     return json_response(body, status=202)
+
+
+async def ask(request: web.Request) -> web.Response:
+    """POST /groups/:id/export."""
+    await use_cases(request).group_archives.ask(find_caller(request), request.match_info["id"])
+    return accepted_response()
+
+
+async def download(request: web.Request) -> web.StreamResponse:
+    """GET and HEAD /groups/:id/export/download. A HEAD request never counts against the rate limit."""
+    file = await use_cases(request).group_archives.download(
+        find_caller(request), request.match_info["id"], counts=request.method != "HEAD"
+    )
+    place = request.app[DOWNLOADS].hold(holder_of(request), f"group {file.group_id}")
+    async with aclosing(file.pieces) as pieces, place:
+        return await send_pieces(request, pieces, headers=file_headers(file.file_name))

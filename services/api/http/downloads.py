@@ -54,12 +54,18 @@ async def _address(request: web.Request, download: FileDownload, headers: Mappin
     return await download.presign(request.method, named)
 
 
-def _headers(download: FileDownload) -> dict[str, str]:
-    name = download.file_name
-    headers = {
+def file_headers(name: str) -> dict[str, str]:
+    """Make the headers of a file with this name."""
+    return {
         "Content-Type": "application/octet-stream",
         "Content-Disposition": f"attachment; filename=\"{name}\"; filename*=UTF-8''{quote(name, safe='')}",
         "Content-Transfer-Encoding": "binary",
+    }
+
+
+def _headers(download: FileDownload) -> dict[str, str]:
+    headers = {
+        **file_headers(download.file_name),
         "Accept-Ranges": "bytes",
         **validators(download.etag, download.modified_at),
     }

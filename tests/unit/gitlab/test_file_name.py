@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.exporter.file_name import file_name
+from shared.gitlab.file_name import file_name
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 6_789, tzinfo=UTC)
 
