@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import aclosing
 
 from aiohttp import web
@@ -13,10 +14,15 @@ from services.api.http.caller import find_caller
 from services.api.http.download_places import DOWNLOADS
 from services.api.http.downloads import file_headers
 from services.api.http.places import holder_of
-from services.api.http.responses import accepted_response, json_response
+from services.api.http.responses import accepted_response
 from services.api.http.streams import send_pieces
 from services.api.use_cases import use_cases
+from shared.group_archives.left_out import LeftOut
 from shared.group_archives.reading import LARGEST
+
+LEFT_OUT = "X-Crossdock-Left-Out"
+
+_LONGEST_HEADER = 4096
 
 
 async def create(request: web.Request) -> web.Response:
@@ -26,10 +32,15 @@ async def create(request: web.Request) -> web.Response:
         archives = use_cases(request).group_archives
         parent = await archives.find_parent(caller, wanted)
         left_out = await archives.load(caller, wanted, archive_of(form), parent=parent)
-    body: dict[str, object] = {"message": "202 Accepted"}
-    if left_out.count:
-        body |= {"left_out_count": left_out.count, "left_out": left_out.reasons}
-    return json_response(body, status=202)
+    return accepted_response(headers=_left_out_header(left_out) if left_out.count else None)
+
+
+def _left_out_header(left_out: LeftOut) -> dict[str, str]:
+    """Return the header with what was left out: ASCII, and as many reasons as clients take in a line."""
+    reasons = list(left_out.reasons)
+    while len(header := json.dumps({"count": left_out.count, "reasons": reasons})) > _LONGEST_HEADER:
+        reasons.pop()
+    return {LEFT_OUT: header}
 
 
 async def ask(request: web.Request) -> web.Response:

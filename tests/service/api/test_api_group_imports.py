@@ -6,6 +6,7 @@ from io import BytesIO
 
 import pytest
 
+from services.api.gitlab.group_archives import LEFT_OUT
 from shared.accounts.memberships import add_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import create_group, find_namespace_by_path
@@ -29,6 +30,11 @@ async def send(api: Api, archive: bytes | Part = b"", by: str | None = "ann", **
     return await api.post("/groups/import", by=by, data=BytesIO(form_body(parts)), headers=HEADERS)
 
 
+def reasons(answer: Answer) -> list[str]:
+    told: list[str] = json.loads(answer.headers[LEFT_OUT])["reasons"]
+    return told
+
+
 async def paths(api: Api) -> list[str]:
     rows = await api.pool.fetch("SELECT full_path FROM namespaces WHERE kind = 'group' ORDER BY 1")
     return [row["full_path"] for row in rows]
@@ -46,7 +52,7 @@ async def kept(api: Api) -> list[tuple[str, str, bytes]]:
 async def test_groups_are_made_from_an_archive_below_the_path_of_the_request(api: Api) -> None:
     answer = await send(api, group_archive(TREE))
 
-    assert (answer.status, answer.body) == (202, ACCEPTED)
+    assert (answer.status, answer.body, answer.headers.get(LEFT_OUT)) == (202, ACCEPTED, None)
     assert await paths(api) == ["moved", "moved/a", "moved/a/b"]
     shown = (await api.get("/groups/moved%2Fa%2Fb", by="ann")).body
     assert (shown["name"], shown["full_name"]) == ("B", "Moved / A / B")
@@ -130,8 +136,9 @@ async def test_a_group_that_is_refused_is_left_out_and_the_others_go_on(api: Api
     answer = await send(api, archive_of(files))
 
     assert await paths(api) == ["moved", "moved/good"]
-    told = "\n".join(answer.body["left_out"])
-    assert (answer.status, answer.body["left_out_count"]) == (202, len(answer.body["left_out"]))
+    left_out = json.loads(answer.headers[LEFT_OUT])
+    told = "\n".join(left_out["reasons"])
+    assert (answer.status, answer.body, left_out["count"]) == (202, ACCEPTED, len(left_out["reasons"]))
     for part in (
         "group 2: Project namespace path can only",
         "group 4: Parent group not found",
@@ -187,9 +194,23 @@ async def test_records_that_gitlab_refuses_are_left_out(api: Api) -> None:
     answer = await send(api, group_archive([group(1)], {(1, "labels"): lines}))
 
     assert await kept(api) == [("moved", "labels", b'{"title":"good"}')]
-    assert [each.partition(":")[0] for each in answer.body["left_out"]] == [
+    assert [each.partition(":")[0] for each in reasons(answer)] == [
         f"line {number} of labels of group 1" for number in (3, 4, 5, 6)
     ]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_what_is_left_out_is_told_in_a_header_that_clients_take(api: Api) -> None:
+    lines = [b"{"] * 150
+    files = [*group_files([group(1)], {(1, "labels"): lines}), ("\xfc" * 300, b"x")]
+
+    answer = await send(api, archive_of(files))
+
+    told = json.loads(answer.headers[LEFT_OUT])
+    assert len(answer.headers[LEFT_OUT]) <= 4096
+    assert told["count"] == 151
+    assert told["reasons"][0].startswith("\xfc" * 256 + ": ")
+    assert 10 < len(told["reasons"]) < 100
 
 
 @pytest.mark.usefixtures("ann")
@@ -241,9 +262,9 @@ async def test_groups_are_made_as_deep_and_with_as_long_paths_as_the_index_takes
     deep = [group(0), *(group(number, number - 1) for number in range(1, 30))]
     long = [group(0), *(group(number, number - 1, "x" * 250) for number in range(1, 20))]
 
-    assert "group 21" in (await send(api, group_archive(deep))).body["left_out"][0]
+    assert "group 21" in reasons(await send(api, group_archive(deep)))[0]
     assert len(await paths(api)) == DEEPEST + 1
-    assert "Full path is too long" in (await send(api, group_archive(long), path="long")).body["left_out"][0]
+    assert "Full path is too long" in reasons(await send(api, group_archive(long), path="long"))[0]
     assert await find_namespace_by_path(api.pool, "long/" + "/".join(["x" * 250] * 7)) is not None
 
 
@@ -253,7 +274,7 @@ async def test_groups_over_the_limit_of_their_owner_are_left_out(api: Api) -> No
     answer = await send(api, group_archive(TREE))
 
     assert await paths(api) == ["moved", "moved/a"]
-    assert answer.body["left_out"] == ["group 9: over the limit of 2 groups of one owner"]
+    assert reasons(answer) == ["group 9: over the limit of 2 groups of one owner"]
     assert (await send(api, group_archive(TREE), path="more")).status == 409
 
 
