@@ -61,6 +61,22 @@ class Api:
             name = f"team-{number}"
             self._call("POST", "/groups", json={"name": name, "path": name, "parent_id": above})
 
+    def make_group(self, path: str) -> None:
+        """Make a group at the top."""
+        self._call("POST", "/groups", json={"name": path, "path": path})
+
+    def import_group(self, archive: bytes, *, path: str, name: str) -> None:
+        """Make the groups of an archive at the top; all of it has to be taken."""
+        form = {"path": path, "name": name}
+        answer = self._call("POST", "/groups/import", data=form, files={"file": ("one.tar.gz", archive)})
+        assert answer.json() == {"message": "202 Accepted"}
+
+    def export_group(self, full_path: str) -> bytes:
+        """The archive of a group."""
+        address = f"/groups/{full_path.replace('/', '%2F')}/export"
+        self._call("POST", address)
+        return self._call("GET", f"{address}/download").content
+
     def start_import(self, full_path: str, archive: bytes) -> None:
         """Upload an archive."""
         namespace, _, path = full_path.rpartition("/")
