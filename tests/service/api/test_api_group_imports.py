@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import AsyncIterator
 from io import BytesIO
 
 import pytest
@@ -13,7 +14,7 @@ from shared.accounts.namespaces import create_group, find_namespace_by_path
 from shared.gitlab.visibility import Visibility
 from shared.group_archives.importing import DEEPEST
 from shared.group_archives.outline import MOST_GROUPS
-from shared.group_archives.reading import LARGEST, LARGEST_DOCUMENTS, LARGEST_INDEX, LIMITS
+from shared.group_archives.reading import LARGEST, LARGEST_DOCUMENTS, LARGEST_INDEX, LIMITS, MOST_LINES
 from tests.support.api import Answer, Api
 from tests.support.archives import file, header, packed
 from tests.support.forms import HEADERS, Part, form_body
@@ -28,6 +29,13 @@ async def send(api: Api, archive: bytes | Part = b"", by: str | None = "ann", **
     file = archive if isinstance(archive, Part) else Part("file", archive, "x.tar.gz")
     parts = [*(Part(name, value) for name, value in (FORM | fields).items() if value), file]
     return await api.post("/groups/import", by=by, data=BytesIO(form_body(parts)), headers=HEADERS)
+
+
+def nested(depth: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 def reasons(answer: Answer) -> list[str]:
@@ -241,12 +249,12 @@ async def test_of_two_files_of_one_name_the_last_counts(api: Api) -> None:
             422,
         ),
         (gzip.compress(file("other", bytes(LIMITS.decompressed)), 1), 422),
-        (archive_of([("tree/groups/_all.ndjson", bytes(LARGEST_INDEX + 1))]), 422),
-        (archive_of([("tree/groups/1.json", bytes(LARGEST_DOCUMENTS + 1))]), 422),
         (packed(header(b"./tree/groups/1.json", kind=b"2", link=b"/etc/passwd")), 422),
         (archive_of([("../1.json", b"{}")]), 422),
         (bytes(LARGEST), 413),
         (group_archive([group(1, description="a\0")]), 422),
+        (group_archive([group(1, odd=nested(LIMITS.depth))]), 422),
+        (group_archive([group(1)], {(1, "epics"): [b"{}"] * (MOST_LINES + 1)}), 422),
     ],
 )
 async def test_a_hostile_archive_of_groups_makes_nothing(api: Api, archive: bytes, status: int) -> None:
@@ -255,6 +263,20 @@ async def test_a_hostile_archive_of_groups_makes_nothing(api: Api, archive: byte
     assert answer.status == status
     assert await paths(api) == []
     assert await api.objects_left() == 0
+
+
+@pytest.mark.usefixtures("ann")
+@pytest.mark.parametrize(
+    ("name", "size", "what"),
+    [
+        ("tree/groups/_all.ndjson", LARGEST_INDEX, "bytes of the index"),
+        ("tree/groups/1.json", LARGEST_DOCUMENTS, "bytes of attributes"),
+    ],
+)
+async def test_what_is_held_of_an_archive_is_bounded(api: Api, name: str, size: int, what: str) -> None:
+    answer = await send(api, archive_of([(name, bytes(size + 1))]))
+
+    assert answer.body["message"].startswith(f"over the limit of {size} {what}")
 
 
 @pytest.mark.usefixtures("ann")
@@ -284,3 +306,16 @@ async def test_an_archive_that_breaks_off_among_relations_makes_no_group(api: Ap
 
     assert (await send(api, whole[:-20])).status == 422
     assert await paths(api) == []
+
+
+@pytest.mark.usefixtures("ann")
+async def test_a_form_whose_length_is_not_said_is_read_to_the_limit_alone(api: Api) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield form_body([Part("path", "p"), Part("name", "P"), Part("file", b"x", "x.tar.gz")], closed=False)
+        for _ in range(LARGEST // 2**16):
+            yield bytes(2**16)
+
+    answer = await api.post("/groups/import", by="ann", data=body(), headers=HEADERS)
+
+    assert answer.status == 413
+    assert await api.objects_left() == 0
