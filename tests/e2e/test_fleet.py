@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import tarfile
 from datetime import timedelta
@@ -153,7 +154,12 @@ def test_a_group_is_copied_from_one_server_to_another_and_counted_on_both(
         assert outcome["target"] == outcome["project"].replace(group, f"{group}-copy", 1)
         assert outcome["source_counts"] == outcome["target_counts"]
         assert outcome["source_counts"]["issues"]
-    assert (tmp_path / "report.csv").read_text().count("\n") == 3
+    with (tmp_path / "report.csv").open() as file:
+        rows = {row["project"]: row for row in csv.DictReader(file)}
+    for outcome in each:
+        for side in ("source", "target"):
+            told = int(rows[outcome["project"]][f"issues {side}"])
+            assert told == outcome[f"{side}_counts"]["issues"]
     for path, name in zip(paths, SAMPLES, strict=False):
         copied = path.replace(group, f"{group}-copy", 1)
         command("export", copied, "-o", str(tmp_path / "out.tar.gz"), "--profile", "other")

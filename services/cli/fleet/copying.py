@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -222,12 +222,23 @@ def write_report(file: Path, outcomes: Sequence[Outcome]) -> None:
             file.write_bytes(msgspec.json.format(msgspec.json.encode(list(outcomes))))
             return
         with file.open("w", newline="", encoding="utf-8") as opened:
-            writer = csv.writer(opened)
-            writer.writerow(("project", "target", "state", "bytes", "seconds", "why", "error_code"))
-            for each in outcomes:
-                target = each.target if isinstance(each, CopyOutcome) else ""
-                row = (each.project, target, each.state.value, each.bytes, each.seconds, each.why or "",
-                       each.error_code or "")  # fmt: skip
-                writer.writerow(row)
+            csv.writer(opened).writerows(_rows(outcomes))
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error}") from None
+
+
+def _rows(outcomes: Sequence[Outcome]) -> Iterator[Sequence[object]]:
+    """Give the lines of a report, with a column for what was counted on each side; blank where unknown."""
+    counted = sorted({name for each in outcomes for name in _counts(each, "source_counts")})
+    sides = [f"{name} {side}" for name in counted for side in ("source", "target")]
+    yield ("project", "target", "state", "bytes", "seconds", "why", "error_code", *sides)
+    for each in outcomes:
+        target = each.target if isinstance(each, CopyOutcome) else ""
+        source, here = _counts(each, "source_counts"), _counts(each, "target_counts")
+        counts = [side.get(name, "") for name in counted for side in (source, here)]
+        yield (each.project, target, each.state.value, each.bytes, each.seconds, each.why or "",
+               each.error_code or "", *counts)  # fmt: skip
+
+
+def _counts(outcome: Outcome, side: str) -> Mapping[str, int | None]:
+    return getattr(outcome, side, None) or {}
