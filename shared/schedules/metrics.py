@@ -24,6 +24,15 @@ class ScheduleAge:
     missing: int
 
 
+@dataclass(frozen=True, slots=True)
+class ProjectAge:
+    """Of a project in a schedule's last run: how old its newest good backup by that schedule is."""
+
+    schedule_id: int
+    path: str
+    age: timedelta
+
+
 class RunMetrics:
     """Counts runs of schedules; without a registry nothing reads them.
 
@@ -45,9 +54,9 @@ class RunMetrics:
         """Count a run that has ended."""
         self._runs.labels(state.value).inc()
 
-    def set_ages(self, ages: Sequence[ScheduleAge]) -> None:
-        """Set the ages of schedules."""
-        self._ages.set(ages)
+    def set_ages(self, ages: Sequence[ScheduleAge], projects: Sequence[ProjectAge] = ()) -> None:
+        """Set the ages of schedules and of projects."""
+        self._ages.set(ages, projects)
 
 
 class _Ages(Collector):
@@ -56,15 +65,16 @@ class _Ages(Collector):
     def __init__(self, registry: CollectorRegistry, *, fresh_for: timedelta) -> None:
         self._fresh_for = fresh_for.total_seconds()
         self._ages: Sequence[ScheduleAge] = ()
+        self._projects: Sequence[ProjectAge] = ()
         self._read_at = float("-inf")
         registry.register(self)
 
-    def set(self, ages: Sequence[ScheduleAge]) -> None:
+    def set(self, ages: Sequence[ScheduleAge], projects: Sequence[ProjectAge]) -> None:
         """Set the ages."""
-        self._ages, self._read_at = ages, time.monotonic()
+        self._ages, self._projects, self._read_at = ages, projects, time.monotonic()
 
     def collect(self) -> Iterable[Metric]:
-        """Give both gauges."""
+        """Give the gauges."""
         oldest = GaugeMetricFamily(
             "crossdock_schedule_oldest_backup_seconds",
             "How long ago that project of a schedule was backed up, or unchanged, for which it is longest.",
@@ -75,8 +85,16 @@ class _Ages(Collector):
             "Projects of the last run of a schedule that have never been backed up by it.",
             labels=["schedule"],
         )
+        of_projects = GaugeMetricFamily(
+            "crossdock_project_backup_age_seconds",
+            "How old the newest good backup of a project by a schedule is: the 1,000 oldest ones.",
+            labels=["schedule", "project"],
+        )
         if time.monotonic() - self._read_at < self._fresh_for:
+            for project in self._projects:
+                labels = [str(project.schedule_id), project.path]
+                of_projects.add_metric(labels, project.age.total_seconds())
             for each in self._ages:
                 oldest.add_metric([str(each.schedule_id)], each.oldest.total_seconds())
                 missing.add_metric([str(each.schedule_id)], each.missing)
-        yield from (oldest, missing)
+        yield from (oldest, missing, of_projects)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from shared.projects import store as projects
+from shared.schedules import ages
 from shared.schedules.ages import BackupAges
 from shared.schedules.expiry import RunExpiry
-from shared.schedules.metrics import RunMetrics, ScheduleAge
+from shared.schedules.metrics import ProjectAge, RunMetrics, ScheduleAge
 from shared.schedules.models import RunState
 from tests.support.imported import imported
 from tests.support.projects import project
@@ -50,11 +52,29 @@ async def test_the_age_of_a_schedule_is_that_of_its_oldest_good_backup(vault: Va
     await vault.finish(number)
 
     assert await BackupAges(pool, RunMetrics(registry)).read() == 1
-    age, missing = sorted(told(registry))
+    one_age, two_age, age, missing = sorted(told(registry))
+    for line, path, least in ((one_age, "ann/one", 0), (two_age, "ann/two", 2)):
+        labels = f'{{project="{path}",schedule="{schedule}"}}'
+        assert line.startswith(f"crossdock_project_backup_age_seconds{labels} ")
+        assert least * HOUR <= timedelta(seconds=float(line.rpartition(" ")[2])) < (least + 1) * HOUR
     name, _, seconds = age.partition(" ")
     assert name == f'crossdock_schedule_oldest_backup_seconds{{schedule="{schedule}"}}'
     assert 2 * HOUR <= timedelta(seconds=float(seconds)) < 3 * HOUR
     assert missing == f'crossdock_schedule_projects_without_backup{{schedule="{schedule}"}} 1.0'
+
+
+async def test_of_many_projects_those_with_the_oldest_backups_are_told(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ages, "MOST_PROJECTS", 1)
+    for path in ("one", "two"):
+        await imported(vault.api, vault.ann, project(), path=path)
+    await vault.back_up(await vault.new_schedule())
+    older = "UPDATE run_projects SET finished_at = finished_at - interval '1 hour' WHERE path = 'ann/two'"
+    await vault.api.pool.execute(older)
+    registry = CollectorRegistry()
+    await BackupAges(vault.api.pool, RunMetrics(registry)).read()
+    assert [line.count("ann/two") for line in told(registry) if "project=" in line] == [1]
 
 
 async def test_a_schedule_that_is_paused_has_no_age(vault: Vault) -> None:
@@ -69,7 +89,7 @@ async def test_a_schedule_that_is_paused_has_no_age(vault: Vault) -> None:
 def test_ages_are_told_while_they_are_fresh_and_ends_are_counted() -> None:
     registry = CollectorRegistry()
     metrics = RunMetrics(registry, fresh_for=timedelta(0))
-    metrics.set_ages([ScheduleAge(1, HOUR, 0)])
+    metrics.set_ages([ScheduleAge(1, HOUR, 0)], [ProjectAge(1, "a/b", HOUR)])
     metrics.count_end(RunState.PARTIAL)
     assert told(registry) == ['crossdock_runs_total{result="partial"} 1.0']
 
