@@ -195,9 +195,7 @@ def make_use_cases(  # the ports, and what they are configured with
         exports=exports,
         git_imports=_make_git_imports(pool, queue, config, settings=settings, repositories=repositories),
         github_imports=_make_github_imports(pool, queue, config, imports=imports, settings=settings),
-        group_archives=GroupArchives(
-            pool, store, limit=config.groups_limit, limits=limits, settings=settings
-        ),
+        group_archives=_make_group_archives(pool, store, config, limits=limits, settings=settings),
         group_members=Members(pool, SourceKind.GROUP),
         groups=Groups(pool, limit=config.groups_limit),
         imports=imports,
@@ -219,6 +217,12 @@ def make_use_cases(  # the ports, and what they are configured with
         uploads=Uploads(pool, store),
         users=Users(pool),
     )
+
+
+def _make_group_archives(
+    pool: Pool, store: ObjectStore, config: UseCaseConfig, *, limits: RateLimits, settings: InstanceSettings
+) -> GroupArchives:
+    return GroupArchives(pool, store, limit=config.groups_limit, limits=limits, settings=settings)
 
 
 def _make_transfers(

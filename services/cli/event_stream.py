@@ -100,12 +100,10 @@ class EventStream:
         before = self._position
         try:
             async with self._open() as response:
-                if response.status == _NO_CONTENT:
-                    self._has_ended = True
-                    return
-                async for fields in _blocks(response):
-                    await self._take(fields, take)
-            self._has_ended |= not self._follow
+                if has_content := response.status != _NO_CONTENT:
+                    async for fields in _blocks(response):
+                        await self._take(fields, take)
+            self._has_ended |= not (has_content and self._follow)
         except ServerUnreachable:
             if before == self._position:
                 raise

@@ -23,11 +23,9 @@ def run(work: Coroutine[Any, Any, Result | None], *, json: bool) -> None:
         if json:
             print_json(_known(error))
         raise
-    if done is None:
-        return
-    if json:
+    if json and done is not None:
         print_json(done)
-    else:
+    elif done is not None:
         done.show()
 
 

@@ -75,12 +75,8 @@ def make_resealer(pool: Pool, sealer: Sealer) -> Resealer:
 
 def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> Sweeper:
     """Make the sweeper. Its tasks for jobs come first and in each round, because users wait for jobs."""
-    requeue = Requeue(
-        ports.pool,
-        ports.broker,
-        metrics=ports.job_metrics,
-        grace=timedelta(seconds=settings.lease_seconds),
-    )
+    lease = timedelta(seconds=settings.lease_seconds)
+    requeue = Requeue(ports.pool, ports.broker, metrics=ports.job_metrics, grace=lease)
     collector = Collector(ports.pool, ports.store, grace=timedelta(seconds=settings.collect_grace_seconds))
     expiry = Expiry(ports.pool)
     retention = timedelta(hours=settings.event_retention)
