@@ -25,11 +25,11 @@ from shared.shielding import work_through
 from shared.snapshots import appending, lookups, named, runs
 from shared.snapshots.body import NoBody
 from shared.snapshots.contents import make_manifest_digest
+from shared.snapshots.derived import kept_derived, open_derived
 from shared.snapshots.laying_out import body_of
 from shared.snapshots.lifecycle import Pinned
-from shared.snapshots.mapped import open_mapped
 from shared.snapshots.models import Body, EntryKind, PlacedEntry
-from shared.snapshots.reading import keep_for_reading, keep_prolonged
+from shared.snapshots.reading import keep_prolonged
 from shared.snapshots.writer import write_into
 from shared.storage.base import ObjectStore
 
@@ -64,9 +64,8 @@ class LfsNamer:
         elif naming.snapshot_id is None:
             yield pinned
         else:
-            async with keep_for_reading(self._pool, naming.snapshot_id):
-                body = await runs.find_body(self._pool, naming.snapshot_id)
-                yield Pinned(naming.snapshot_id, body)
+            async with kept_derived(self._pool, naming.snapshot_id) as kept:
+                yield kept
 
     @asynccontextmanager
     async def _looked_at(self, pinned: Pinned, job: Job, lease: Lease) -> AsyncIterator[Pinned]:
@@ -104,7 +103,7 @@ class LfsNamer:
     async def _made(
         self, base: int, index: PlacedEntry, document: bytes, lease: Lease, *, project_id: int
     ) -> AsyncIterator[Pinned]:
-        snapshot_id, rows = await open_mapped(self._pool, project_id=project_id)
+        snapshot_id, rows = await open_derived(self._pool, project_id=project_id)
         async with keep_prolonged(self._pool, snapshot_id):
             await appending.share_apart(self._pool, base=base, snapshot_id=snapshot_id, but=[LFS_INDEX])
             # The index shares its run with other files, so that the body is laid out anew, by the entries.

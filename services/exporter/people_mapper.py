@@ -27,13 +27,14 @@ from shared.records.people import ensure_people
 from shared.records.reader import find_relation, whole_relation
 from shared.restore.event_loop import EventLoopYielder
 from shared.shielding import work_through
-from shared.snapshots import appending, runs
+from shared.snapshots import appending
 from shared.snapshots.body import BodyWriter
 from shared.snapshots.contents import make_manifest_digest
+from shared.snapshots.derived import kept_derived, open_derived
 from shared.snapshots.lifecycle import Pinned
-from shared.snapshots.mapped import commit_mapped, find_mapped, open_mapped
+from shared.snapshots.mapped import commit_mapped, find_mapped
 from shared.snapshots.people import SourceUser, list_people
-from shared.snapshots.reading import keep_for_reading, keep_prolonged
+from shared.snapshots.reading import keep_prolonged
 from shared.snapshots.writer import SnapshotWriter, write_into
 from shared.storage.base import ObjectStore
 
@@ -105,14 +106,14 @@ class PeopleMapper:
             async with self._made(base, known, digest, lease, progress, project_id=job.project_id) as made:
                 yield made
             return
-        async with keep_for_reading(self._pool, snapshot_id):
-            yield Pinned(snapshot_id, await runs.find_body(self._pool, snapshot_id))
+        async with kept_derived(self._pool, snapshot_id) as kept:
+            yield kept
 
     @asynccontextmanager
     async def _made(
         self, base: int, known: _Known, digest: bytes, lease: Lease, progress: Progress, *, project_id: int
     ) -> AsyncIterator[Pinned]:
-        snapshot_id, rows = await open_mapped(self._pool, project_id=project_id)
+        snapshot_id, rows = await open_derived(self._pool, project_id=project_id)
         async with keep_prolonged(self._pool, snapshot_id):
             layout = BodyWriter(rows.add)
             async with write_into(

@@ -10,10 +10,10 @@ from shared.gitlab.relation_selection import RelationSelection, missed_reference
 from shared.jobs import store as jobs
 from shared.jobs.models import Job, Lease
 from shared.jobs.progress import LeftOut, Progress, SelectionProgress
-from shared.snapshots import runs, selected
+from shared.snapshots import selected
+from shared.snapshots.derived import kept_derived, open_derived
 from shared.snapshots.lifecycle import Pinned
-from shared.snapshots.mapped import open_mapped
-from shared.snapshots.reading import keep_for_reading, keep_prolonged
+from shared.snapshots.reading import keep_prolonged
 from shared.snapshots.selected import LeftOutRelation
 
 
@@ -50,8 +50,8 @@ class RelationSelector:
             async with self._made(base, left_out, digest, lease, project_id=job.project_id) as made:
                 yield made
             return
-        async with keep_for_reading(self._pool, snapshot_id):
-            yield Pinned(snapshot_id, await runs.find_body(self._pool, snapshot_id))
+        async with kept_derived(self._pool, snapshot_id) as kept:
+            yield kept
 
     async def _count(
         self, pinned: Pinned, selection: RelationSelection, progress: SelectionProgress
@@ -73,7 +73,7 @@ class RelationSelector:
         project_id: int,
     ) -> AsyncIterator[Pinned]:
         names = [each.relation for each in left_out]
-        snapshot_id, _ = await open_mapped(self._pool, project_id=project_id)
+        snapshot_id, _ = await open_derived(self._pool, project_id=project_id)
         async with keep_prolonged(self._pool, snapshot_id):
             await selected.copy_selected(self._pool, base=base, snapshot_id=snapshot_id, left_out=names)
             body = await selected.lay_out_selected(

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from shared.database.pool import Connection, Database
 from shared.gitlab.layout import LFS_INDEX, FileKind, folder_of
-from shared.snapshots import runs
-from shared.snapshots.errors import SnapshotGone
+from shared.snapshots.derived import commit_derived
 from shared.snapshots.lookups import behind
 from shared.snapshots.models import Body
 
@@ -52,15 +51,7 @@ async def commit_named(
     db: Connection, *, base: int, snapshot_id: int, body: Body, content_sha256: bytes
 ) -> None:
     """Commit a snapshot that has a whole index in place of that of ``base``. Raises SnapshotGone."""
-    committed = await db.fetchval(
-        f"""UPDATE snapshots SET committed_at = now(), content_sha256 = $3,
-                features = (SELECT features FROM snapshots WHERE id = $2),
-                ({", ".join(runs.TOTALS)}) = ROW ($4, $5, $6, $7, $8, $9)
-            WHERE id = $1 RETURNING true""",  # noqa: S608  # fixed texts
-        snapshot_id, base, content_sha256, *runs.totals_of(body),
-    )  # fmt: skip
-    if not committed:
-        raise SnapshotGone(snapshot_id)
+    await commit_derived(db, base=base, snapshot_id=snapshot_id, body=body, content_sha256=content_sha256)
     await db.execute(
         """INSERT INTO named_snapshots (base_id, snapshot_id) VALUES ($1, $2)
            ON CONFLICT (base_id) DO UPDATE SET snapshot_id = excluded.snapshot_id""",

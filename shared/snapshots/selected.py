@@ -20,6 +20,7 @@ from shared.gitlab.relation_selection import SELECTABLE, RelationSelection, file
 from shared.snapshots import runs
 from shared.snapshots.body import LAYOUT, BodyWriter
 from shared.snapshots.columns import ENTRY, SEGMENT
+from shared.snapshots.derived import commit_derived
 from shared.snapshots.errors import SnapshotGone
 from shared.snapshots.laying_out import body_of
 from shared.snapshots.lifecycle import Pinned
@@ -185,15 +186,7 @@ async def commit_selected(db: Connection, *, base: int, digest: bytes, snapshot_
 
     Raises SnapshotGone.
     """
-    committed = await db.fetchval(
-        f"""UPDATE snapshots SET committed_at = now(),
-                features = (SELECT features FROM snapshots WHERE id = $2),
-                ({", ".join(runs.TOTALS)}) = ROW ($3, $4, $5, $6, $7, $8)
-            WHERE id = $1 RETURNING true""",  # noqa: S608  # fixed texts
-        snapshot_id, base, *runs.totals_of(body),
-    )  # fmt: skip
-    if not committed:
-        raise SnapshotGone(snapshot_id)
+    await commit_derived(db, base=base, snapshot_id=snapshot_id, body=body, content_sha256=None)
     await db.execute(
         """INSERT INTO selected_snapshots (base_id, digest, snapshot_id) VALUES ($1, $2, $3)
            ON CONFLICT (base_id) DO UPDATE

@@ -36,8 +36,8 @@ from shared.shielding import work_through
 from shared.snapshots import appending, lifecycle, quarantine
 from shared.snapshots.body import BodyWriter
 from shared.snapshots.contents import make_manifest_digest
+from shared.snapshots.derived import open_derived
 from shared.snapshots.errors import SnapshotGone, SnapshotOutdated
-from shared.snapshots.mapped import open_mapped
 from shared.snapshots.quarantine import QuarantinedLine
 from shared.snapshots.reading import keep_for_reading, keep_prolonged
 from shared.snapshots.sinks import RelationSink
@@ -155,7 +155,7 @@ class QuarantineRepairs:
         """Make a snapshot with the good lines, and commit it where any of them can be added."""
         names = [name for name, each in judged.items() if each.good]
         but = [relation_file(name) for name in names]
-        snapshot_id, rows = await open_mapped(self._pool, project_id=project_id)
+        snapshot_id, rows = await open_derived(self._pool, project_id=project_id)
         async with keep_prolonged(self._pool, snapshot_id):
             async with write_into(
                 self._pool, self._store, rows=rows, snapshot_id=snapshot_id, packed_up_to=0,

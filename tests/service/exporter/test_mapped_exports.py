@@ -20,8 +20,8 @@ from shared.people.people_map import PeopleMap, Row
 from shared.projects.content import ProjectGone
 from shared.projects.people_maps import MapOwner, delete_map, set_map
 from shared.snapshots.contents import make_manifest_digest
+from shared.snapshots.derived import open_derived
 from shared.snapshots.errors import SnapshotGone
-from shared.snapshots.mapped import open_mapped
 from tests.support.counting import CountingStore
 from tests.support.described_contents import content_of, digest_of
 from tests.support.jobs import claimed
@@ -227,12 +227,12 @@ async def test_what_goes_while_a_snapshot_is_mapped_is_told(
 
     async def opened(pool: Pool, *, project_id: int) -> object:
         await pool.execute("DELETE FROM projects WHERE id = $1", project_id)
-        return await open_mapped(pool, project_id=project_id)
+        return await open_derived(pool, project_id=project_id)
 
     if gone == "snapshot":
         monkeypatch.setattr(people_mapper, "make_manifest_digest", deleted)
     else:
-        monkeypatch.setattr(people_mapper, "open_mapped", opened)
+        monkeypatch.setattr(people_mapper, "open_derived", opened)
     with pytest.raises(SnapshotGone if gone == "snapshot" else ProjectGone):
         await dock.exporter.run(job, lease, Progress())
 
