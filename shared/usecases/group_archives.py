@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from shared.accounts.errors import NamespaceGone, NamespacePathTaken, VisibilityRefused
+from shared.accounts.errors import NamespaceGone
 from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.rate_limits import RateLimits
 from shared.database.pool import Pool
@@ -21,12 +21,11 @@ from shared.group_archives.outline import outlined_groups
 from shared.group_archives.reading import read_outline
 from shared.group_archives.writing import archive_pieces
 from shared.ledger import objects
-from shared.projects.rules import NameRefused
 from shared.restore.sources import StoredArchive
 from shared.storage.base import ObjectStore
 from shared.usecases.access import find_visible_group, require_user
-from shared.usecases.errors import ArchiveNotFound, FileLost, GroupArchiveRefused, GroupNotSaved, NotFound
-from shared.usecases.projects import TAKEN
+from shared.usecases.errors import ArchiveNotFound, FileLost, GroupArchiveRefused, NotFound
+from shared.usecases.groups import group_errors
 from shared.usecases.settings import InstanceSettings
 
 
@@ -138,14 +137,7 @@ class GroupArchives:
 @contextmanager
 def _translate_errors() -> Iterator[None]:
     try:
-        yield
+        with group_errors():
+            yield
     except ArchiveError as error:
         raise GroupArchiveRefused(error) from None
-    except NameRefused as error:
-        raise GroupNotSaved(error.field, str(error), cause=error) from None
-    except NamespacePathTaken as error:
-        raise GroupNotSaved("path", TAKEN, cause=error) from None
-    except NamespaceGone:
-        raise NotFound("Group") from None
-    except VisibilityRefused as error:
-        raise GroupNotSaved("visibility_level", str(error), cause=error) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from shared.accounts.errors import NamespaceGone, NamespacePathTaken, VisibilityRefused
@@ -29,6 +31,21 @@ class GroupRequest:
     description: str
     parent_id: int | None
     visibility: Visibility
+
+
+@contextmanager
+def group_errors() -> Iterator[None]:
+    """Make why a group is not inserted GroupNotSaved, or NotFound where the one above it has gone."""
+    try:
+        yield
+    except NameRefused as error:
+        raise GroupNotSaved(error.field, str(error), cause=error) from None
+    except NamespacePathTaken as error:
+        raise GroupNotSaved("path", TAKEN, cause=error) from None
+    except NamespaceGone:
+        raise NotFound("Group") from None
+    except VisibilityRefused as error:
+        raise GroupNotSaved("visibility_level", str(error), cause=error) from None
 
 
 class Groups:
@@ -67,16 +84,8 @@ class Groups:
         if request.parent_id is not None:
             above = await find_visible_group(self._pool, user, str(request.parent_id))
             parent = above.require(AccessLevel.MAINTAINER)
-        try:
+        with group_errors():
             return await self._insert(user, request, parent)
-        except NameRefused as error:
-            raise GroupNotSaved(error.field, str(error), cause=error) from None
-        except NamespacePathTaken as error:
-            raise GroupNotSaved("path", TAKEN, cause=error) from None
-        except NamespaceGone:
-            raise NotFound("Group") from None
-        except VisibilityRefused as error:
-            raise GroupNotSaved("visibility_level", str(error), cause=error) from None
 
     async def _insert(self, user: User, request: GroupRequest, parent: Namespace | None) -> Namespace:
         path, name = check_path(request.path), check_name(request.name)
