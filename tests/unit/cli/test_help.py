@@ -20,12 +20,13 @@ imports pydantic's, 0.24 s."""
 
 PROGRAM = """
 import sys
+before = set(sys.modules)
 from services.cli.__main__ import main
 try:
     main()
 except SystemExit:
     pass
-print(*sys.modules, sep="\\n", file=sys.stderr)
+print(*set(sys.modules) - before, sep="\\n", file=sys.stderr)
 """
 
 
