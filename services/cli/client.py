@@ -32,6 +32,7 @@ from services.cli.json_api import JsonApi
 from services.cli.proxies import find_proxy
 from services.cli.terminal import ByteReporter
 from shared.gitlab.relation_selection import RelationSelection
+from shared.lending import lent
 
 _NAME = "project_export.tar.gz"
 """The file name of an archive that comes from a stream without one: GitLab wants one that ends in .gz."""
@@ -240,16 +241,16 @@ class GitLabClient:
         on, headers = await self._effective_once()
         async for attempt in attempts(on):
             with attempt:
-                async with aclosing(read()) as pieces:
-                    return await self._post_import(pieces, _NAME, upload, headers)
+                async with aclosing(read()) as pieces, lent(pieces) as body:
+                    return await self._post_import(body, _NAME, upload, headers)
         raise AssertionError("the last attempt raises")
 
     async def _import_stream(
         self, archive: Path, upload: ImportRequest, report: ByteReporter, headers: Mapping[str, str]
     ) -> ScheduledImport:
         name = archive.name if archive.suffix == ".gz" else _NAME
-        async with aclosing(_watched_stream(archive, report)) as stream:
-            return await self._post_import(stream, name, upload, headers)
+        async with aclosing(_watched_stream(archive, report)) as stream, lent(stream) as body:
+            return await self._post_import(body, name, upload, headers)
 
     async def _post_import(
         self,

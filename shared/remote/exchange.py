@@ -30,6 +30,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 from yarl import URL
 
+from shared.lending import lent
 from shared.remote.addresses import Address
 from shared.remote.checked_names import resolved
 from shared.remote.connections import IDLE, KeptConnections
@@ -78,6 +79,8 @@ class Exchange:
         merged.update(headers)
         async with AsyncExitStack() as stack:
             session, is_used = await stack.enter_async_context(self._lent(target))
+            if body is not None:
+                body = await stack.enter_async_context(lent(body))
             asked = partial(session.request, method, target.url, headers=merged, allow_redirects=False)
             try:
                 answer = await stack.enter_async_context(asked(data=body))
