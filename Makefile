@@ -15,6 +15,7 @@ PORT ?= 8080
 RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
 RELEASE := .venv/release
+VENDOR := services/api/console/vendor/vendor.lock
 ATHERIS := .venv/atheris
 COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --quiet
@@ -27,14 +28,14 @@ COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-install: $(RUNTIME) ## Make .venv with what standalone and the command line need
+install: $(RUNTIME) $(VENDOR) ## Make .venv with what standalone and the command line need
 
-setup: $(DEVELOPMENT) ## Add what tests and checks need
+setup: $(DEVELOPMENT) $(VENDOR) ## Add what tests and checks need
 
-demo: $(RUNTIME) ## Import and export an archive on a standalone of its own, and compare (ARCHIVE=path to use yours)
+demo: $(RUNTIME) $(VENDOR) ## Import and export an archive on a standalone of its own, and compare (ARCHIVE=path to use yours)
 	@.venv/bin/python -m services.cli demo $(if $(ARCHIVE),--archive "$(ARCHIVE)")
 
-run: $(RUNTIME) ## Run standalone on PORT (8080), its data in crossdock-data
+run: $(RUNTIME) $(VENDOR) ## Run standalone on PORT (8080), its data in crossdock-data
 	@.venv/bin/python -m services.cli standalone --port $(PORT) --data crossdock-data
 
 check: lint format types imports ## Lint, format, types, import rules
@@ -124,14 +125,14 @@ lock: $(DEVELOPMENT) ## Pin the newest versions that pyproject.toml allows
 
 # The same versions for what needs only some of them: the images, and standalone without its tests.
 derived-locks: $(DEVELOPMENT)
-	printf 'hatchling\nuv==$(UV_VERSION)\n' | $(COMPILE) - --constraint requirements.lock --output-file deploy/build.lock
+	printf 'hatchling\nnodejs-wheel-binaries\nuv==$(UV_VERSION)\n' | $(COMPILE) - --constraint requirements.lock --output-file deploy/build.lock
 	printf 'cyclonedx-bom\npip-audit\n' | $(COMPILE) - --output-file deploy/release.lock
 	$(COMPILE) pyproject.toml --extra tracing --constraint requirements.lock --output-file deploy/runtime.lock
 	printf 'hatchling\neditables\n' | $(COMPILE) pyproject.toml - --extra embedded \
 		--constraint requirements.lock --output-file deploy/standalone.lock
 
 clean: ## Remove all that make and the tools made; crossdock-data stays
-	rm -rf .venv .bench .coverage .fuzz .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv services/api/console/vendor .bench .coverage .fuzz .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find services shared tests -name __pycache__ -type d -exec rm -rf {} +
 
 $(RUNTIME): deploy/standalone.lock pyproject.toml
@@ -149,6 +150,10 @@ $(RUNTIME): deploy/standalone.lock pyproject.toml
 $(DEVELOPMENT): $(RUNTIME) requirements.lock
 	@$(call install-lock,requirements.lock)
 	@touch $@
+
+# What browsers load of others. Where nobody has it to give, that is said in a line, and asked again next time.
+$(VENDOR): services/api/console/vendor.lock $(RUNTIME)
+	@.venv/bin/python -m services.api.console.vendoring || true
 
 # Tools of a release in an environment of their own, as they pin what tests have in other versions.
 $(RELEASE): $(DEVELOPMENT) deploy/release.lock

@@ -26,7 +26,12 @@ _UNREACHABLE = re.compile(
     r"NewConnectionError|ConnectTimeoutError|NameResolutionError|ReadTimeoutError|error sending request"
 )
 _FORBIDDEN = re.compile(r"not permitted|permission denied|must be superuser", re.IGNORECASE)
-_OF_REGISTRIES = ("PIP_", "UV_", "HTTP", "SSL_")
+_OF_REGISTRIES = ("PIP_", "UV_", "HTTP", "SSL_", "NPM_CONFIG_")
+_KEPT_OUT = [
+    rule
+    for rule in (DOCKERFILE.parent / "Dockerfile.dockerignore").read_text().splitlines()
+    if rule[:1].isalpha()
+]
 _HIDDEN = (str(ROOT), "/tmp", "/var/tmp", "/run")  # noqa: S108  # what no image has
 
 
@@ -99,6 +104,7 @@ class Images:
         self._inside("mkdir", "-p", target if is_folder else str(Path(target).parent))
         for source in step.sources:
             self._inside("cp", "-a", f"{of}/{source.strip('/')}", target)
+        self._inside("rm", "-rf", *(f"{root}{Path(step.folder, kept_out)}" for kept_out in _KEPT_OUT))
 
     def _run(self, stage: Stage, step: Run) -> None:
         root = self.place / "roots" / stage.name

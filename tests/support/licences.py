@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
+from services.api.console.vendoring import locked
 from tests.support.dockerfile import ROOT
 from tests.support.locks import pins
 
@@ -18,13 +19,23 @@ packages declare. `make licences` writes this table; `make sbom` writes the bill
 | package | version | licence |
 |---|---|---|
 """
+_BROWSERS = """
+Browsers load these, as services/api/console/vendor.lock pins them.
+
+| package | version | licence |
+|---|---|---|
+"""
 _CLASSIFIER = re.compile(r"License :: (?:OSI Approved :: )?(.+)")
 
 
 def table() -> str:
     """Make the file."""
-    rows = (f"| {name} | {version} | {licence} |" for name, version, licence in _pinned())
-    return _HEAD + "\n".join(rows) + "\n"
+    browsers = ((package.name, package.version, package.licence) for package in locked())
+    return _HEAD + _rows(_pinned()) + _BROWSERS + _rows(browsers)
+
+
+def _rows(packages: Iterable[tuple[str, str, str]]) -> str:
+    return "".join(f"| {name} | {version} | {licence} |\n" for name, version, licence in packages)
 
 
 def _pinned() -> Iterator[tuple[str, str, str]]:
