@@ -33,7 +33,7 @@ _MOST_ERRORS = 10
 
 
 def configure(log_format: str, level: str) -> None:
-    """Log lines of at least ``level`` as ``json``, or as ``text`` for people.
+    """Log lines of at least ``level`` as ``json``, as ``text``, or ``auto``: as text on a terminal alone.
 
     Lines that libraries log through ``logging`` have the same form. Below ``info`` there are none of them:
     at ``debug`` botocore logs presigned URLs, and others whole requests. Of an exception, a line has classes
@@ -43,7 +43,7 @@ def configure(log_format: str, level: str) -> None:
     renderer: tuple[Processor, ...] = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_print_outline),
     )
-    if log_format == "json":
+    if log_format == "json" or (log_format == "auto" and not sys.stderr.isatty()):
         renderer = (structlog.processors.ExceptionRenderer(_outline_of), structlog.processors.JSONRenderer())
     structlog.configure(
         processors=[*_SHARED, *renderer],

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from pydantic import ValidationError
 
 from services.cli.errors import UsageError
-from shared.settings.environment import Settings
+from shared.settings.environment import Settings, find_unknown
 
 
 def settings(**options: Any) -> Settings:  # noqa: ANN401  # whatever the settings' fields are
     """Read the settings. An option that is None keeps the value of the environment. Raises UsageError."""
+    if unknown := "; ".join(find_unknown(os.environ)):
+        raise UsageError(unknown)
     try:
         return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -15,7 +16,7 @@ from services.process.allocator import share_one_arena
 from shared.database.outages import DATABASE_ERRORS
 from shared.errors import CrossdockError
 from shared.logs import configure, log_loop_error
-from shared.settings.environment import Settings
+from shared.settings.environment import Settings, find_unknown
 
 T = TypeVar("T")
 ServiceMain = Callable[[Settings], Coroutine[Any, Any, None]]
@@ -52,6 +53,8 @@ def start(serve: ServiceMain) -> None:
             f"CROSSDOCK_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()
         )
         sys.exit(f"crossdock: {message}")
+    if unknown := "; ".join(find_unknown(os.environ)):
+        sys.exit(f"crossdock: {unknown}")
     configure(settings.log_format, settings.log_level)
     share_one_arena()
     if not _serve(serve, settings):

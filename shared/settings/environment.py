@@ -7,6 +7,9 @@ may come from a file instead: ``CROSSDOCK_ROOT_TOKEN_FILE=/run/secrets/token``.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
@@ -181,15 +184,17 @@ class Settings(BaseSettings):
     # What operators see.
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0 = off")
     tracing: bool = False
-    log_format: str = Field(default="json", pattern="^(json|text)$")
+    log_format: str = Field(
+        default="auto", pattern="^(auto|json|text)$", description="auto: text on a terminal, JSON elsewhere"
+    )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @model_validator(mode="before")
     @classmethod
     def _read_files(cls, values: dict[str, object]) -> dict[str, object]:
-        for name, field in cls.model_fields.items():
+        for name in _secrets():
             path = os.environ.get(f"{_PREFIX}{name.upper()}_FILE")
-            if path and name not in values and "SecretStr" in str(field.annotation):
+            if path and name not in values:
                 values[name] = Path(path).read_text().rstrip("\n")
         return values
 
@@ -212,3 +217,37 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """What links in answers begin with; no slash at its end."""
         return str(self.external_url or f"http://localhost:{self.port}").rstrip("/")
+
+
+COMMAND_LINE = frozenset(
+    f"{_PREFIX}{name}"
+    for name in (
+        "CONFIG", "DESTINATION_TOKEN", "PROFILE", "RETRIES", "TOKEN", "TOKEN_COMMAND", "TOKEN_FILE", "URL",
+    )
+)  # fmt: skip
+"""What the command line reads, and services pass over: both may run in one shell."""
+
+_OF_KUBERNETES = re.compile(
+    r".*(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=|\w+_PORT=(tcp|udp|sctp)://"
+)
+"""Variables that Kubernetes sets for each Service, such as one that is called crossdock."""
+
+
+def find_unknown(environment: Mapping[str, str]) -> Iterator[str]:
+    """Give a sentence for each variable with our prefix that is no setting, with the nearest one that is.
+
+    A name that is spelled wrong would keep its default without a word.
+    """
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | COMMAND_LINE
+    known |= {f"{_PREFIX}{name.upper()}_FILE" for name in _secrets()}
+    given = {name for name, value in environment.items() if not _OF_KUBERNETES.match(f"{name}={value}")}
+    for name in sorted(given - known):
+        if name.startswith(_PREFIX):
+            names = [each.removeprefix(_PREFIX) for each in known]
+            near = get_close_matches(name.removeprefix(_PREFIX), names, n=1)
+            yield f"{name} is not a setting" + (f": did you mean {_PREFIX}{near[0]}?" if near else "")
+
+
+def _secrets() -> Iterator[str]:
+    """Give the names of the fields whose values may come from files."""
+    return (name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation))

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -141,3 +144,28 @@ print("went on")
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(words, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
     assert done.stdout == "went on\n"
+
+
+def _logged(log_format: str, *, terminal: bool) -> str:
+    reading, writing = pty.openpty() if terminal else os.pipe()
+    program = _PROGRAM.format(format=log_format)
+    with os.fdopen(writing, "wb", buffering=0) as stderr:
+        subprocess.run([sys.executable, "-c", program], stderr=stderr, check=True)
+    logged = b""
+    with suppress(OSError):  # a terminal without a writer is an error to its reader
+        while piece := os.read(reading, 65536):
+            logged += piece
+    os.close(reading)
+    return logged.decode()
+
+
+@pytest.mark.parametrize(
+    ("log_format", "terminal", "is_json"),
+    [("auto", True, False), ("auto", False, True), ("json", True, True), ("text", False, False)],
+)
+def test_logs_are_text_on_a_terminal_and_json_elsewhere_unless_told(
+    log_format: str, *, terminal: bool, is_json: bool
+) -> None:
+    first = _logged(log_format, terminal=terminal).splitlines()[0]
+    assert first.startswith("{") is is_json
+    assert "failed" in first

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from services.process.ports import _s3
 from services.process.worker import worker_limits
 from shared.jobs.claims import Shares
 from shared.jobs.models import JobKind
-from shared.settings.environment import MIB, Settings
+from shared.settings.environment import COMMAND_LINE, MIB, Settings, find_unknown
 from shared.storage.s3_part_sizes import MAX_PARTS
 
-EXAMPLE = Path(__file__).parents[2] / "deploy" / "env.example"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "deploy" / "env.example"
 PREFIX = "CROSSDOCK_"
 SECRETS = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
 
@@ -105,6 +107,46 @@ def test_what_is_no_secret_is_not_read_from_a_file(tmp_path: Path, monkeypatch: 
     file.write_text("example.org")
     monkeypatch.setenv(f"{PREFIX}HOST_FILE", str(file))
     assert Settings().host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, []),
+        ({"CROSSDOCK_PORT": "1", "CROSSDOCK_ROOT_TOKEN_FILE": "/x", "CROSSDOCK_URL": "http://x"}, []),
+        ({"CROSSDOCK_HOST_FILE": "/x"}, ["CROSSDOCK_HOST_FILE is not a setting"]),
+        (
+            {"CROSSDOCK_PROJECT_IMPORTS_LIMIT": "1"},
+            ["CROSSDOCK_PROJECT_IMPORTS_LIMIT is not a setting: did you mean CROSSDOCK_PROJECT_IMPORT_LIM"],
+        ),
+        ({"CROSSDOCK_QQQQ": ""}, ["CROSSDOCK_QQQQ is not a setting"]),
+        ({"OTHER_TOKN": "1", "crossdock_x": "1"}, []),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_told_with_the_nearest_one(
+    given: dict[str, str], told: list[str]
+) -> None:
+    found = list(find_unknown(given))
+    assert [each.startswith(words) for each, words in zip(found, told, strict=True)] == [True] * len(told)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "SERVICE_HOST=10.0.0.1", "SERVICE_PORT=8080", "API_SERVICE_PORT_HTTP=8080",
+        "API_PORT=tcp://10.0.0.1:8080", "PORT_8080_TCP=tcp://10.0.0.1:8080", "PORT_8080_TCP_ADDR=10.0.0.1",
+    ],
+)  # fmt: skip
+def test_variables_that_kubernetes_sets_for_services_are_passed_over(link: str) -> None:
+    name, _, value = link.partition("=")
+    assert list(find_unknown({f"{PREFIX}{name}": value})) == []
+
+
+def test_what_the_command_line_reads_is_known_to_services() -> None:
+    files = (ROOT / "services/cli").rglob("*.py")
+    read = {name for file in files for name in re.findall(r'[$"](CROSSDOCK_[A-Z_]+)["`]', file.read_text())}
+    settings = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    assert read - settings == COMMAND_LINE
 
 
 @pytest.mark.parametrize("weights", ["ann", "ann=0", "ann=-1", "ann=x", "=1", "ann=1;bob=2"])
