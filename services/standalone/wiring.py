@@ -20,9 +20,11 @@ from services.process.worker import run_workers
 from services.standalone.data_folder import OBJECTS, owned
 from services.standalone.postgres import embedded_postgres
 from services.standalone.secrets_key import standalone_sealer
+from services.standalone.welcome import print_words, welcome
+from shared.accounts.users import make_first_root
 from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
-from shared.database.pool import database, session
+from shared.database.pool import Pool, database, session
 from shared.jobs import outbox
 from shared.jobs.requeue import Requeue
 from shared.settings.environment import MIB, Settings
@@ -59,6 +61,15 @@ async def take_over(ports: Ports) -> None:
     await delivery_queue.release_all(ports.pool)
 
 
+async def make_administrator(pool: Pool, settings: Settings) -> str | None:
+    """Ensure the administrator of the settings, or make the first user; return a token that was made."""
+    if settings.root_token is not None:
+        await make_root(pool, settings)
+        return None
+    async with pool.acquire() as db, db.transaction():
+        return await make_first_root(db)
+
+
 async def serve(settings: Settings, *, data: Path) -> None:
     """Run the api, the importer and the exporter until SIGTERM."""
     async with (
@@ -69,11 +80,12 @@ async def serve(settings: Settings, *, data: Path) -> None:
         ports = monitor.ports
         await require_keys(ports)
         await take_over(ports)
-        await make_root(ports.pool, settings)
+        token = await make_administrator(ports.pool, settings)
         workers = [*make_importers(ports, settings), *make_exporters(ports, settings)]
         app = make_api_app(monitor, settings)
         commands = make_command_consumer(app, settings, monitor=monitor)
         runner = await listen(app, settings)
+        print_words(welcome(settings, data, token))
         async with asyncio.TaskGroup() as tasks:
             consuming = tasks.create_task(commands.run())
             tasks.create_task(run_workers(workers, run_maintenance(ports, settings)))

@@ -33,9 +33,14 @@ async def create_token(
     expires_at: datetime | None = None,
 ) -> str:
     """Create a token and give its plain text, which is not stored."""
-    token = f"glpat-{secrets.token_urlsafe(24)}"
+    token = new_token()
     await _insert(db, user_id, name=name, token=token, scopes=scopes, expires_at=expires_at)
     return token
+
+
+def new_token() -> str:
+    """Give a plain text for a token: 192 random bits behind GitLab's prefix."""
+    return f"glpat-{secrets.token_urlsafe(24)}"
 
 
 async def replace_token(

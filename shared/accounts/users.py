@@ -106,3 +106,15 @@ async def ensure_root(db: Connection, token: str) -> User:
         root = await create_user(db, _ROOT, name="Administrator", is_admin=True)
     await tokens.replace_token(db, root.id, name=_ROOT, token=token, scopes=[Scope.API, Scope.SUDO])
     return root
+
+
+async def make_first_root(db: Connection) -> str | None:
+    """Make the administrator ``root`` and a token for it, where there is no user at all; return the token.
+
+    None where there is one. Call it within a transaction.
+    """
+    if await db.fetchval("SELECT EXISTS (SELECT FROM users)"):
+        return None
+    token = tokens.new_token()
+    await ensure_root(db, token)
+    return token

@@ -1,0 +1,40 @@
+"""What a standalone says when it listens: where it is, how to sign in, and where its data are."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from shared.settings.environment import Settings
+
+_WORDS = """
+Crossdock listens at {address}
+
+  {how}
+  The API is described at {address}/api/docs, and the data are in {data}.
+
+"""
+_MADE = """Sign in as root with this token. It is shown this once:
+
+      {token}
+"""
+_GIVEN = "Sign in as root with the token that CROSSDOCK_ROOT_TOKEN gives."
+_KEPT = (
+    "Sign in with a token that you have. Where root's is lost, start with CROSSDOCK_ROOT_TOKEN=... "
+    "to give it another one."
+)
+
+
+def welcome(settings: Settings, data: Path, token: str | None) -> str:
+    """Give the words. ``token`` is the one that was made for root at this start, if one was."""
+    without_new = _KEPT if settings.root_token is None else _GIVEN
+    how = without_new if token is None else _MADE.format(token=token)
+    return _WORDS.format(address=settings.base_url, how=how, data=data)
+
+
+def print_words(words: str) -> None:
+    """Print on stdout, apart from the logs; go on where nobody takes it."""
+    with suppress(OSError, ValueError):  # ValueError: the stream is closed
+        sys.stdout.write(words)
+        sys.stdout.flush()

@@ -1,0 +1,85 @@
+"""What somebody meets who starts Crossdock for the first time, with nothing prepared."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.ports import free_ports
+from tests.support.processes import ServerProcess
+from tests.support.system import answers, crossdock
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class Started:
+    """A standalone over the data of ``folder``, with few settings; it ends with ``resources``."""
+
+    def __init__(self, folder: Path, resources: ExitStack, **settings: str) -> None:
+        (port,) = free_ports(1)
+        self.url = f"http://localhost:{port}"
+        words = ("standalone", "--port", str(port), "--data", str(folder / "data"))
+        self._process: ServerProcess = crossdock(
+            *words, directory=folder / f"run-{port}", env=settings, resources=resources
+        )
+        self._process.wait_until(lambda: answers(f"{self.url}/-/readiness"))
+        self._process.wait_until(lambda: "Crossdock listens" in self.said)
+
+    @property
+    def said(self) -> str:
+        """What it has printed and logged."""
+        return self._process.log.read_text()
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does."""
+        self._process.stop(lambda pid: os.kill(pid, signal.SIGINT))
+
+    def user(self, token: str) -> Any:
+        """Who has a token."""
+        request = urllib.request.Request(f"{self.url}/api/v4/user", headers={"PRIVATE-TOKEN": token})  # noqa: S310  # our own server
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # our own server
+            return json.load(answer)
+
+
+def test_a_first_start_says_where_it_is_and_shows_a_token_once(tmp_path: Path) -> None:
+    with ExitStack() as resources:
+        first = Started(tmp_path, resources)
+        (token,) = re.findall(r"glpat-[\w-]{32}", first.said)
+        user = first.user(token)
+        first.stop()
+        again = Started(tmp_path, resources)
+        same = again.user(token)["id"]
+    assert (user["username"], user["is_admin"], same) == ("root", True, user["id"])
+    assert f"listens at {first.url}\n" in first.said
+    assert str(tmp_path / "data") in first.said
+    assert token not in again.said
+    assert "Sign in with a token that you have." in again.said
+
+
+def test_a_token_that_was_given_is_not_shown(tmp_path: Path) -> None:
+    with ExitStack() as resources:
+        started = Started(tmp_path, resources, CROSSDOCK_ROOT_TOKEN="hunter22hunter22")
+        assert started.user("hunter22hunter22")["username"] == "root"
+    assert "the token that CROSSDOCK_ROOT_TOKEN gives" in started.said
+    assert "hunter22" not in started.said
+
+
+@pytest.mark.parametrize(("command", "code"), [("standalone", 2), ("importer", 1)])
+def test_a_setting_that_is_spelled_wrong_is_refused_with_the_nearest_one(
+    command: str, code: int, tmp_path: Path
+) -> None:
+    with ExitStack() as resources:
+        process = crossdock(
+            command, directory=tmp_path, env={"CROSSDOCK_ROOT_TOKN": "hunter22"}, resources=resources
+        )
+        assert process.wait() == code
+    said = process.log.read_text()
+    assert said == "crossdock: CROSSDOCK_ROOT_TOKN is not a setting: did you mean CROSSDOCK_ROOT_TOKEN?\n"
