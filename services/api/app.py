@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -33,7 +33,10 @@ from services.api.middleware.limit_uploads import limit_uploads
 from services.api.middleware.log import METRICS, log_requests
 from services.api.middleware.outages import answer_outages
 from services.api.middleware.tracing import TRACER, trace_requests
+from services.api.middleware.unknown_parameters import QUERY_NAMES, refuse_unknown_parameters
 from services.api.pages.documentation import DOCUMENTATION, make_documentation
+from services.api.pages.openapi.document import openapi_document
+from services.api.pages.openapi.query_names import query_names
 from services.api.routes import ROUTES, Route
 from services.api.use_cases import USE_CASES, UseCaseConfig, make_use_cases
 from services.listener.at_work import mark_at_work, spare_event_streams
@@ -116,7 +119,8 @@ def make_app(
     metrics = metrics or ApiMetrics()
     on_quota = partial(rate_limit_headers.remember_quota, metrics.requests)
     middlewares = [mark_at_work, trace_requests, log_requests, tag_answers, render_errors, answer_outages,
-                   refuse_malformed, identify_caller, limit_uploads, answer_once]  # fmt: skip
+                   refuse_malformed, identify_caller, refuse_unknown_parameters, limit_uploads,
+                   answer_once]  # fmt: skip
     app = web.Application(middlewares=middlewares, client_max_size=0)
     app[EXTERNAL_URL] = config.external_url
     app[PLACES], app[LONGEST_STREAM] = make_places(config.places), config.longest_stream
@@ -144,8 +148,21 @@ def make_app(
     app.on_response_prepare.append(add_common_headers)
     app.on_response_prepare.append(rate_limit_headers.add_headers)
     app.on_response_prepare.append(partial(spare_event_streams, longest=config.longest_stream))
-    app[ENDPOINTS] = {added: route.endpoint for route in ROUTES for added in _add_route(app, route)}
+    added = {made: route for route in ROUTES for made in _add_route(app, route)}
+    app[ENDPOINTS] = {made: route.endpoint for made, route in added.items()}
+    app[QUERY_NAMES] = _query_names(added)
     return app
+
+
+def _query_names(added: Mapping[AbstractRoute, Route]) -> dict[AbstractRoute, frozenset[str]]:
+    """Return the parameters of the query that our own API knows, as its document describes them."""
+    document = openapi_document("")
+    known = {
+        made: query_names(document, route.method, route.address)
+        for made, route in added.items()
+        if _OWN_API.match(route.address)
+    }
+    return {made: names for made, names in known.items() if names is not None}
 
 
 def _announce_beside(app: web.Application, broker: Broker, config: ApiConfig) -> Announcer:

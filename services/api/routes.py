@@ -48,12 +48,16 @@ from shared.accounts.models import Scope
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route: its address as a pattern of aiohttp, its handler and its attributes."""
+    """A route: its address as a pattern of aiohttp, its handler and its attributes.
+
+    ``address`` is the address as the OpenAPI document has it.
+    """
 
     method: str
     path: str
     handler: Handler
     endpoint: Endpoint
+    address: str = ""
 
 
 API = Endpoint()
@@ -82,7 +86,7 @@ def pattern(template: str) -> str:
 
 
 def _route(method: str, template: str, handler: Handler, endpoint: Endpoint = API) -> Route:
-    return Route(method, pattern(template), handler, endpoint)
+    return Route(method, pattern(template), handler, endpoint, re.sub(r":(\w+)", r"{\1}", template))
 
 
 def _member_routes(above: str, handlers: members.MemberHandlers) -> list[Route]:
