@@ -8,8 +8,8 @@ from contextlib import aclosing
 import structlog
 from yarl import URL
 
+from services.exporter.counting import count_pieces
 from services.exporter.project_planner import ProjectPlan, ProjectPlanner
-from services.exporter.upload import count_pieces
 from shared.database.pool import Pool
 from shared.errors import CrossdockError
 from shared.exports.archive_reader import ArchiveReader

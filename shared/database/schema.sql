@@ -916,6 +916,18 @@ CREATE INDEX group_exports_expires ON group_exports (expires_at);
 CREATE INDEX group_exports_user ON group_exports (user_id);
 
 
+-- 0106_sent_parts
+CREATE TABLE sent_parts (
+    job_id bigint NOT NULL,
+    number integer NOT NULL,
+    etag   text NOT NULL,
+    CONSTRAINT sent_parts_pkey PRIMARY KEY (job_id, number),
+    CONSTRAINT sent_parts_etag_check CHECK (length(etag) >= 1 AND length(etag) <= 1024),
+    CONSTRAINT sent_parts_number_check CHECK (number >= 1 AND number <= 10000),
+    CONSTRAINT sent_parts_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE
+);
+
+
 -- made by migrate itself
 CREATE TABLE schema_migrations (
     number     integer NOT NULL,

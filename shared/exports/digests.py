@@ -1,4 +1,4 @@
-"""Takes the SHA-256 of an archive beside whoever reads it whole."""
+"""Takes the digest of an archive, or of a part of it, beside whoever reads that whole."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from contextlib import aclosing
 
 
 async def hash_beside(
-    pieces: AsyncGenerator[bytes, None], size: int, *, record: Callable[[bytes], Awaitable[None]]
+    pieces: AsyncGenerator[bytes, None],
+    size: int,
+    *,
+    record: Callable[[bytes], Awaitable[None]],
+    algorithm: str = "sha256",
 ) -> AsyncGenerator[bytes, None]:
-    """Give the pieces, which are ``size`` bytes together, and ``record`` their SHA-256.
+    """Give the pieces, which are ``size`` bytes together, and ``record`` their SHA-256 or another digest.
 
     Each piece is hashed on a thread while the caller uses it, and no other one meanwhile. The digest is
     recorded before the last piece is given: who has all of them finds it. Left early, nothing is recorded.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     hash_piece = asyncio.get_running_loop().run_in_executor
     missing = size
     async with aclosing(pieces):

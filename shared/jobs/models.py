@@ -175,11 +175,14 @@ class ImportOrder:
 class UploadTarget:
     """Where a finished export is uploaded to. The URL is a secret: its holder may write there.
 
-    The row of the export, and then that of its upload, holds it sealed as ``sealed_orders.py`` does it.
+    ``in_parts``, it is the text of all addresses of a multipart upload, as
+    ``shared/remote/part_addresses.py`` writes it. The row of the export, and then that of its upload, holds
+    it sealed as ``sealed_orders.py`` does it.
     """
 
     url: str = field(repr=False)
     method: Literal["PUT", "POST"] = "PUT"
+    in_parts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,6 +110,8 @@ class Exchange:
             connector=connector,
             cookie_jar=DummyCookieJar(),
             timeout=self._timeout,
+            # What S3 has signed without a type, by version 2, may not have one.
+            skip_auto_headers=("Content-Type",),
             auto_decompress=False,
             trust_env=False,
             middlewares=(_once,),

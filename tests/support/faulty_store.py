@@ -25,6 +25,9 @@ class Spoil(Enum):
     CUT = "the body of its answer breaks off in the middle, with the connection"
     SHORT = "its answer has half of the body, and says that this is all"
     LOSE = "answered as if its body were stored, and not passed on"
+    DAMAGE = "passed on with another last byte of its body"
+    FORGET = "passed on, and answered by 500"
+    HIDE = "answered by 200 with the document of an error, and not passed on"
 
 
 @dataclass(slots=True)
@@ -58,11 +61,14 @@ class FaultyStore:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""
         body, fault = await request.read(), self._next_fault(request)
-        if fault is Spoil.ERROR:
-            return web.Response(status=500, text=_INTERNAL_ERROR, content_type="application/xml")
+        if fault in {Spoil.ERROR, Spoil.HIDE}:
+            status = 200 if fault is Spoil.HIDE else 500
+            return web.Response(status=status, text=_INTERNAL_ERROR, content_type="application/xml")
         if fault is Spoil.LOSE:
             etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
             return web.Response(headers={"ETag": f'"{etag}"'})
+        if fault is Spoil.DAMAGE:
+            body = body[:-1] + bytes([body[-1] ^ 1])
         url = URL(f"{self.target}{request.raw_path}", encoded=True)
         async with self.session.request(
             request.method,
@@ -90,6 +96,8 @@ async def _answer(
         headers["Content-Length"] = answer.headers.get("Content-Length", "0")
     if fault is Spoil.SHORT:
         content = content[: len(content) // 2]
+    if fault is Spoil.FORGET:
+        return web.Response(status=500)
     if fault is not Spoil.CUT:
         return web.Response(status=answer.status, headers=headers, body=content)
     response = web.StreamResponse(status=answer.status, headers=headers)
