@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import asdict
 
 import structlog
 
+from services.exporter.counting import count_pieces
+from services.exporter.upload_in_parts import UploadInParts
 from shared.database.pool import Pool
-from shared.errors import CrossdockError, Fault
+from shared.errors import CrossdockError, Fault, LeaseLost
 from shared.exports import archives
 from shared.exports.archive_reader import ArchiveReader
 from shared.exports.archives import FinishedArchive
+from shared.jobs import sent_parts
 from shared.jobs import store as jobs
 from shared.jobs.models import Job, Lease, Outcome, UploadOrder, UploadOutcome, UploadTarget
 from shared.jobs.progress import Phase, Progress
 from shared.outbound.policy import SCHEMES
 from shared.remote.client import RemoteClient
-from shared.remote.errors import bad_status
+from shared.remote.errors import BlockedUrl, RemoteError, bad_status
 from shared.remote.masking import mask_url
+from shared.remote.part_addresses import PartAddresses
 from shared.remote.reasons import reason_of
 from shared.remote.urls import parse
 from shared.remote.waits import told_wait
@@ -48,7 +52,7 @@ class ArchiveGone(CrossdockError):
 
 
 class UploadTooLarge(CrossdockError):
-    """The archive exceeds the size that S3 accepts in one PUT: download it instead. Nothing was sent."""
+    """The archive exceeds the size that S3 accepts in one PUT: upload it in parts. Nothing was sent."""
 
     code = "upload_too_large"
     fault = Fault.CLIENT
@@ -56,14 +60,13 @@ class UploadTooLarge(CrossdockError):
     def __init__(self, size: int) -> None:
         super().__init__(
             f"the archive has {size} bytes, and S3 takes at most {LARGEST_PUT} in one PUT: "
-            "nothing was sent, download it instead"
+            "nothing was sent; give upload[parts] instead of upload[url], or download it"
         )
 
 
 def _headers(job: Job, archive: FinishedArchive) -> dict[str, str]:
     """Return headers that are the same in each attempt. Presigned URLs let them pass: none is S3's own."""
     return {
-        "Content-Type": "application/gzip",
         "Idempotency-Key": f'"crossdock-{job.id}-{archive.etag}"',
         "X-Crossdock-Job": str(job.id),
     }
@@ -98,26 +101,34 @@ class Uploader:
         """Send the archive once, and mark the job finished with the outcome. May be repeated.
 
         An exporter that dies between the target's answer and the end of the job leaves it to another one,
-        which sends the archive again: under the same key, by which the target can tell.
+        which sends the archive again: under the same key, by which the target can tell. In parts, it sends
+        those that are not known to have been taken.
 
-        Raises UploadTooLarge, BlockedUrl and RemoteError, which are the target's, ArchiveGone, and errors of
-        the store and the database.
+        Raises UploadTooLarge, PartsTooFew, BlockedUrl and RemoteError, which are the target's, ArchiveGone,
+        and errors of the store and the database.
         """
         assert isinstance(job.order, UploadOrder)  # noqa: S101  # this worker claims no other kind
         target = job.order.upload
         archive = await self._find(job)
         if archive is None or target is None:
             raise ArchiveGone
-        check_size(target, archive.size)
         progress.bytes_total = archive.size
-        progress.begin(Phase.UPLOADING)
+        addresses = PartAddresses.read(target.url) if target.in_parts else None
         async with _kept(self._pool, archive):
-            status = await self._send(archive, target, progress, headers=_headers(job, archive))
+            if addresses is None:
+                check_size(target, archive.size)
+                progress.begin(Phase.UPLOADING)
+                status = await self._send(archive, target, progress, headers=_headers(job, archive))
+            else:
+                status = await self._send_parts(job, lease, progress, archive=archive, addresses=addresses)
+        url = target.url if addresses is None else addresses.complete_url
         outcome = UploadOutcome(
-            url=mask_url(target.url), status=status, attempts=job.attempt, bytes=archive.size, error=None
+            url=mask_url(url), status=status, attempts=job.attempt, bytes=archive.size, error=None
         )
         _log.info("archive_uploaded", **asdict(outcome))
-        await jobs.finish(self._pool, lease, progress=progress.report(), outcome=Outcome(upload=outcome))
+        async with self._pool.acquire() as db, db.transaction():
+            await jobs.finish(db, lease, progress=progress.report(), outcome=Outcome(upload=outcome))
+            await sent_parts.remove_sent(db, job.id)
 
     async def _find(self, job: Job) -> FinishedArchive | None:
         """Find the archive that the parent of an upload has made."""
@@ -135,7 +146,11 @@ class Uploader:
         pieces = self._reader.read(archive, 0, archive.size)
         async with aclosing(pieces), aclosing(count_pieces(pieces, progress)) as body:
             answer = await client.send(
-                target.method, target.url, headers=headers, body=body, length=archive.size
+                target.method,
+                target.url,
+                headers={**headers, "Content-Type": "application/gzip"},
+                body=body,
+                length=archive.size,
             )
         if answer.status not in _OK:
             url = parse(target.url, SCHEMES)
@@ -143,9 +158,44 @@ class Uploader:
             raise bad_status(url, answer.status, reason, wait=told_wait(answer.headers))
         return answer.status
 
+    async def _send_parts(
+        self,
+        job: Job,
+        lease: Lease,
+        progress: Progress,
+        *,
+        archive: FinishedArchive,
+        addresses: PartAddresses,
+    ) -> int:
+        """Send the archive in parts. An attempt that has sent any is not one of those that the job has."""
+        upload = UploadInParts(
+            self._pool,
+            self._reader,
+            await self._connect(),
+            archive=archive,
+            addresses=addresses,
+            lease=lease,
+            progress=progress,
+        )
+        try:
+            return await upload.send(_headers(job, archive))
+        except CrossdockError as error:
+            error.counts = not upload.got_further
+            if _is_final(job, error):
+                await upload.abort()
+            raise
+
     async def explain(self, job: Job, error: CrossdockError) -> str:  # noqa: ARG002  # the port's
         """Return what users are told of the error, which shows nothing secret of the address."""
         return error.shown
+
+
+def _is_final(job: Job, error: CrossdockError) -> bool:
+    """Tell whether no attempt follows one that ended so. An outage of ours, which may be, has others."""
+    if isinstance(error, LeaseLost) or error.is_outage:
+        return False
+    is_of_target = isinstance(error, BlockedUrl | RemoteError)
+    return not error.retryable or (is_of_target and error.counts and job.attempt >= job.max_attempts)
 
 
 @asynccontextmanager
@@ -157,12 +207,3 @@ async def _kept(pool: Pool, archive: FinishedArchive) -> AsyncIterator[None]:
         except SnapshotGone:
             raise ArchiveGone from None
         yield
-
-
-async def count_pieces(
-    pieces: AsyncGenerator[bytes, None], progress: Progress
-) -> AsyncGenerator[bytes, None]:
-    """Yield the pieces, and count each once the next one is requested."""
-    async for piece in pieces:
-        yield piece
-        progress.bytes_done += len(piece)
