@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -28,6 +28,7 @@ from shared.projects.models import Project
 from shared.projects.size import project_size
 from shared.projects.store import ReachedProject
 from shared.remote.errors import BlockedUrl
+from shared.remote.part_addresses import PartAddresses
 from shared.remote.urls import parse
 from shared.settings.application import ApplicationSettings
 from shared.settings.environment import MIB
@@ -237,17 +238,23 @@ class Exports:
             yield _download(self._reader, archive, presign)
 
     async def _refuse_target(self, actor: User, project: Project, target: UploadTarget | None) -> None:
-        """Raise FieldsInvalid if the URL of the upload is invalid.
+        """Raise FieldsInvalid if an address of the upload is invalid.
 
         This resolves no host name and permits local addresses: the worker checks them when the upload begins.
         """
-        if target is None:
-            return
-        try:
-            parse(target.url, SCHEMES)
-        except BlockedUrl as error:
-            await archives.remove_archives(self._pool, project_id=project.id, user_id=actor.id)
-            raise FieldsInvalid({"url": [f"is blocked: {error.reason}"]}, cause=error) from None
+        for name, url in _addresses(target):
+            try:
+                parse(url, SCHEMES)
+            except BlockedUrl as error:
+                await archives.remove_archives(self._pool, project_id=project.id, user_id=actor.id)
+                raise FieldsInvalid({name: [f"is blocked: {error.reason}"]}, cause=error) from None
+
+
+def _addresses(target: UploadTarget | None) -> Iterable[tuple[str, str]]:
+    """Give each address of an upload behind the name of its field."""
+    if target is None:
+        return ()
+    return PartAddresses.read(target.url).named() if target.in_parts else (("url", target.url),)
 
 
 async def keep_archive(stack: AsyncExitStack, pool: Pool, archive: FinishedArchive) -> None:

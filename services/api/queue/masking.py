@@ -11,7 +11,7 @@ from shared.broker.base import MAX_BODY_BYTES, Message
 from shared.logs import describe
 from shared.remote.masking import mask_url
 
-_ADDRESSES = frozenset({"url", "github_hostname"})
+_ADDRESSES = frozenset({"url", "part_urls", "complete_url", "abort_url", "get_url", "github_hostname"})
 _SECRETS = frozenset(
     {
         "access_key_id",

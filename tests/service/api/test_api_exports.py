@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from shared.gitlab.visibility import Visibility
 from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder, Job, JobKind, UploadOrder, UploadTarget
 from shared.projects.models import Project
+from shared.remote.part_addresses import PartAddresses
 from tests.support.api import Api
 from tests.support.sealing import opened
 
@@ -272,6 +274,101 @@ async def test_an_upload_by_post_is_ordered_in_every_encoding(api: Api, body: di
     assert (answer.status, answer.body) == (202, ACCEPTED)
     expected = UploadTarget(url=ADDRESS, method="POST")
     assert opened(await api.newest(project, JobKind.EXPORT)) == ExportOrder(upload=expected)
+
+
+PART = 5 * 2**20
+PARTS: dict[str, Any] = {
+    "part_size": PART,
+    "part_urls": [f"{ADDRESS}&partNumber=1", f"{ADDRESS}&partNumber=2"],
+    "complete_url": f"{ADDRESS}&complete",
+}
+FIELD = "upload[parts][part_urls]"
+OVER = " with the other addresses, and at most 262144 are taken"
+MORE = {"abort_url": f"{ADDRESS}&abort", "get_url": f"{ADDRESS}&get"}
+
+
+@pytest.mark.parametrize("more", [{}, MORE])
+@pytest.mark.parametrize("is_form", [False, True])
+async def test_an_upload_in_parts_is_ordered_in_every_encoding(
+    api: Api, more: dict[str, str], *, is_form: bool
+) -> None:
+    project = await api.project(await api.user("ann"))
+    given = PARTS | more
+    pairs = [(f"upload[parts][{name}]", str(value)) for name, value in given.items() if name != "part_urls"]
+    urls = [("upload[parts][part_urls][]", url) for url in PARTS["part_urls"]]
+    body: dict[str, Any] = {"data": pairs + urls} if is_form else {"json": {"upload": {"parts": given}}}
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann", **body)
+
+    assert (answer.status, answer.body) == (202, ACCEPTED)
+    order = opened(await api.newest(project, JobKind.EXPORT))
+    assert isinstance(order, ExportOrder)
+    assert order.upload is not None
+    assert order.upload.in_parts
+    assert PartAddresses.read(order.upload.url) == PartAddresses(**given)
+
+
+@pytest.mark.parametrize(
+    ("upload", "problem"),
+    [
+        (
+            {"parts": {"part_size": PART}},
+            "upload[parts][part_urls] is missing, upload[parts][complete_url] is missing",
+        ),
+        ({"parts": [1]}, "upload[parts] is invalid"),
+        ({"parts": PARTS | {"part_size": "x"}}, "upload[parts][part_size] is invalid"),
+        ({"parts": PARTS | {"part_urls": "x"}}, "upload[parts][part_urls] is invalid"),
+        ({"parts": PARTS | {"part_urls": [ADDRESS, {}]}}, "upload[parts][part_urls] is invalid"),
+        ({"parts": PARTS, "url": ADDRESS}, "upload[url], upload[parts] are mutually exclusive"),
+        *(
+            (
+                {"parts": PARTS | {"part_size": size}},
+                "upload[parts][part_size] must be from 5242880 to 5368709120 bytes",
+            )
+            for size in (PART - 1, 5 * 2**30 + 1)
+        ),
+        *(
+            (
+                {"parts": PARTS | {"part_urls": urls}},
+                f"{FIELD} must have from 1 to 10000 addresses",
+            )
+            for urls in ([], ["http://h/1"] * 10_001)
+        ),
+        (
+            {"parts": PARTS | {"part_urls": ["http://h/" + "x" * 991] * 263}},
+            f"{FIELD} has {263_000 + len(PARTS['complete_url'])} bytes{OVER}",
+        ),
+    ],
+)
+async def test_parts_of_an_upload_are_refused_by_the_name_of_the_field_and_its_limit(
+    api: Api, upload: dict[str, object], problem: str
+) -> None:
+    project = await api.project(await api.user("ann"))
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann", json={"upload": upload})
+
+    assert (answer.status, answer.body) == (400, {"error": problem})
+
+
+@pytest.mark.parametrize("name", ["part_urls", "complete_url", "abort_url", "get_url"])
+async def test_each_address_of_an_upload_in_parts_is_judged(api: Api, name: str) -> None:
+    ann = await api.user("ann")
+    project = await api.project(ann)
+    await api.archive(project, ann)
+    bad = "ftp://h/x"
+    parts = PARTS | MORE | {name: [ADDRESS, bad] if name == "part_urls" else bad}
+
+    answer = await api.post(f"/projects/{project.id}/export", by="ann", json={"upload": {"parts": parts}})
+
+    problem = "is blocked: Only allowed schemes are http, https"
+    assert (answer.status, answer.body) == (400, {"message": {name: [problem]}})
+    assert await _status(api, project.id) == ("none", False)
+
+
+async def test_the_addresses_of_parts_lie_sealed_in_the_row_of_the_job(api: Api) -> None:
+    project = await api.project(await api.user("ann"))
+    await api.post(f"/projects/{project.id}/export", by="ann", json={"upload": {"parts": PARTS | MORE}})
+    assert "Amz" not in await api.pool.fetchval("SELECT payload::text FROM jobs")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/x", "http://localhost/x", "http://[::1]/x"])

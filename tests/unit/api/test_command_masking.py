@@ -12,6 +12,10 @@ DATA = {
     "path": "p",
     "private_token": CANARY,
     "upload": {"url": f"https://ann:{CANARY}@s3.test/x?X-Amz-Signature={CANARY}", "http_method": "PUT"},
+    "parts": {
+        "part_urls": [f"https://s3.test/x?X-Amz-Signature={CANARY}"],
+        **dict.fromkeys(("complete_url", "abort_url", "get_url"), f"https://s3.test/{CANARY}"),
+    },
     "source": {
         "url": f"https://files.test/a.tar.gz?token={CANARY}",
         "s3": {"region": "r", "access_key_id": CANARY, "secret_access_key": CANARY, "session_token": CANARY},

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 from aiohttp import web
 
 from services.api.gitlab.requests.selection import read_selection
+from services.api.gitlab.requests.upload_targets import read_target
 from services.api.http.parameters import ParameterReader
 from services.api.http.ranges import wants_range
 from shared.gitlab.portable_relations import PORTABLE_RELATIONS
-from shared.jobs.models import ExportOrder, UploadTarget
+from shared.jobs.models import ExportOrder
 from shared.usecases.exports import Wanted
 from shared.usecases.relation_files import RelationRequest
-
-_METHODS = ("PUT", "POST")
 
 
 def read_wanted(request: web.Request) -> Wanted:
@@ -26,16 +24,12 @@ def read_wanted(request: web.Request) -> Wanted:
 
 
 def read_order(given: Mapping[str, object]) -> ExportOrder:
-    """Read an export. A blank URL means no upload. Raises ParametersInvalid."""
+    """Read an export. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     description = reader.text("description")
-    upload = ParameterReader(reader.mapping("upload"), prefix="upload")
-    url = (upload.text("url") or "").strip()
-    method: Literal["PUT", "POST"] = "POST" if upload.choice("http_method", _METHODS) == "POST" else "PUT"
-    reader.problems += upload.problems
+    target = read_target(reader)
     selection = read_selection(reader)
     reader.finish()
-    target = UploadTarget(url=url, method=method) if url else None
     return ExportOrder(description=description or None, upload=target, selection=selection)
 
 
