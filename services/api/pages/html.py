@@ -15,8 +15,15 @@ from yarl import URL
 from services.api.http.responses import external_url
 
 _STYLE = """
+:root { color-scheme: light dark; --faint: color-mix(in srgb, currentColor 10%, transparent); }
 body { font: 1rem/1.5 sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem; }
-pre { background: #eee; padding: 1rem; overflow-x: auto; }
+body.document { max-width: 64rem; }
+pre { background: var(--faint); padding: 1rem; overflow-x: auto; }
+table { border-collapse: collapse; margin: 1rem 0; }
+caption { text-align: left; font-weight: bold; }
+th, td { text-align: left; vertical-align: top; padding: .25rem 1rem .25rem 0; }
+tr { border-bottom: 1px solid var(--faint); }
+.wide { overflow-x: auto; }
 input { font: inherit; width: 100%; box-sizing: border-box; margin: .5rem 0; }
 button { font: inherit; padding: .25rem 1rem; }
 """
@@ -24,9 +31,9 @@ _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>{style}</style></head>
-<body><h1>{title}</h1>
+<body{attributes}><main><h1>{title}</h1>
 {body}
-</body>
+</main></body>
 </html>
 """
 POLICY = (
@@ -45,7 +52,23 @@ def page(
     title: str, body: str, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """Respond with a page. ``title`` is text; ``body`` is HTML whose values are escaped already."""
-    text = _PAGE.format(title=escape(title), style=_STYLE, body=body)
+    return _respond(title, body, status=status, headers=headers)
+
+
+def document_page(title: str, body: str) -> web.Response:
+    """Respond with a page that has the width for tables."""
+    return _respond(title, body, attributes=' class="document"')
+
+
+def _respond(
+    title: str,
+    body: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    attributes: str = "",
+) -> web.Response:
+    text = _PAGE.format(title=escape(title), style=_STYLE, body=body, attributes=attributes)
     return web.Response(
         text=text, status=status, headers={**(headers or {}), **_HEADERS}, content_type="text/html"
     )
