@@ -186,6 +186,8 @@ ROUTES = [
     _route("GET", "/-/readiness", health.readiness, PUBLIC),
     _route("GET", "/api/openapi.json", documentation.document, PUBLIC),
     _route("GET", "/api/asyncapi.json", documentation.queues, PUBLIC),
+    _route("GET", "/api/asyncapi", documentation.read_queues, PUBLIC),
+    _route("GET", "/api/licences", documentation.read_licences, PUBLIC),
     _route("GET", "/api/docs", documentation.read, PUBLIC),
     _route("GET", "/api/docs/:file", documentation.file, PUBLIC),
     _route("GET", "/problems", problems.index, PUBLIC),

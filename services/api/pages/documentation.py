@@ -1,37 +1,54 @@
-"""Serves the OpenAPI and AsyncAPI documents and a page that shows them, without authentication."""
+"""Serves the OpenAPI and AsyncAPI documents and pages that show them, without authentication."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 from aiohttp import web
+from yarl import URL
 
+from services.api.console.vendoring import FOLDER
 from services.api.pages.asyncapi.document import asyncapi_document
+from services.api.pages.asyncapi.page import asyncapi_page
+from services.api.pages.html import address, document_page
+from services.api.pages.licences import licence_page
 from services.api.pages.openapi.document import openapi_document
-from services.api.pages.openapi.page import POLICY, page, page_files
+from services.api.pages.openapi.page import POLICY, PageFile, missing, page, page_files
 
 _CACHED = "public, max-age=3600"
 
 
 @dataclass(frozen=True, slots=True)
 class Documentation:
-    """The documents, and the page for browsers."""
+    """The documents, and the pages for browsers; ``files`` is what the page of OpenAPI loads."""
 
     document: bytes
     queues: bytes
     page: str
+    queues_page: str
+    licences_page: str
+    files: Mapping[str, PageFile]
 
 
 DOCUMENTATION = web.AppKey("documentation", Documentation)
 
 
-def make_documentation(external_url: str, *, broker_prefix: str = "crossdock.") -> Documentation:
-    """Make the documents for clients that reach the server by ``external_url``."""
+def make_documentation(
+    external_url: str, *, broker_prefix: str = "crossdock.", vendor: Path = FOLDER
+) -> Documentation:
+    """Make the documents for clients that reach the server by ``external_url``, which may have a path."""
+    prefix = URL(external_url).path.rstrip("/")
+    queues = asyncapi_document(external_url, prefix=broker_prefix)
     return Documentation(
         document=msgspec.json.encode(openapi_document(external_url)),
-        queues=msgspec.json.encode(asyncapi_document(external_url, prefix=broker_prefix)),
-        page=page(external_url),
+        queues=msgspec.json.encode(queues),
+        page=page(prefix),
+        queues_page=asyncapi_page(queues, prefix=prefix),
+        licences_page=licence_page(vendor),
+        files=page_files(vendor),
     )
 
 
@@ -47,13 +64,26 @@ async def queues(request: web.Request) -> web.Response:
 
 async def read(request: web.Request) -> web.Response:
     """GET /api/docs."""
+    documentation = request.app[DOCUMENTATION]
+    if not documentation.files:
+        return document_page("Crossdock API", missing(address(request, "")))
     headers = {"Content-Security-Policy": POLICY}
-    return web.Response(text=request.app[DOCUMENTATION].page, headers=headers, content_type="text/html")
+    return web.Response(text=documentation.page, headers=headers, content_type="text/html")
+
+
+async def read_queues(request: web.Request) -> web.Response:
+    """GET /api/asyncapi."""
+    return document_page("Crossdock by queue", request.app[DOCUMENTATION].queues_page)
+
+
+async def read_licences(request: web.Request) -> web.Response:
+    """GET /api/licences."""
+    return document_page("Licences", request.app[DOCUMENTATION].licences_page)
 
 
 async def file(request: web.Request) -> web.Response:
     """GET /api/docs/:file."""
-    found = page_files().get(request.match_info["file"])
+    found = request.app[DOCUMENTATION].files.get(request.match_info["file"])
     if found is None:
         raise web.HTTPNotFound
     headers = {"Cache-Control": _CACHED}

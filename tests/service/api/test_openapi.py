@@ -9,9 +9,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from services.api.pages.documentation import make_documentation
 from services.api.pages.openapi.document import openapi_document
-from services.api.pages.openapi.page import page
 from tests.support.api import EXTERNAL_URL, Api
 from tests.support.routes import routed
+from tests.support.vendored import fetched
 
 METHODS = {"get", "head", "post", "put", "patch", "delete", "options", "trace"}
 CATCH_ALL = {("*", "/api/v3{rest}"), ("GET", "/{id}/download_export")}
@@ -19,7 +19,6 @@ PAGE = {("GET", "/{namespace}/{project}/download_export")}  # the same, with the
 FILES = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
-    "favicon-32x32.png": "image/png",
     "start.js": "text/javascript",
 }
 
@@ -90,6 +89,11 @@ async def test_who_has_the_document_is_not_sent_it_again(api: Api) -> None:
     assert (again.status, again.body) == (304, b"")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _vendored() -> None:
+    fetched()
+
+
 @pytest.mark.parametrize("path", ["/api/docs", "/api/docs/"])
 async def test_the_page_loads_nothing_from_elsewhere_and_has_no_script_within(api: Api, path: str) -> None:
     answer = await api.call("GET", path)
@@ -134,7 +138,7 @@ async def test_no_other_file_is_served(api: Api, file: str) -> None:
 
 
 def test_the_page_knows_the_path_before_its_own() -> None:
-    text = page("https://example.com/a%22b/gitlab")
+    text = make_documentation("https://example.com/a%22b/gitlab").page
 
     assert 'data-document="/a&quot;b/gitlab/api/openapi.json"' in text
     assert 'src="/a&quot;b/gitlab/api/docs/start.js"' in text

@@ -243,7 +243,8 @@ SNAPSHOTS = "/api/crossdock/v1/projects/{id}/snapshots"
 """Every route from here on is for maintainers."""
 
 OF_NO_PROJECT = re.compile(
-    r"\S+ (/-/.*|/api/(openapi|asyncapi)\.json|/api/docs.*|/problems.*|/api/v3\{rest\}|/users/sign_(in|out)"
+    r"\S+ (/-/.*|/api/(openapi|asyncapi)\.json|/api/(docs.*|asyncapi|licences)"
+    r"|/problems.*|/api/v3\{rest\}|/users/sign_(in|out)"
     r"|/api/v4/(version|metadata|user|application|namespaces|groups|users|personal_access_tokens)(/.*|$)"
     r"|/api/crossdock/v1/(limits|signing-keys|webhooks.*|namespaces.*))"
 )

@@ -1,15 +1,11 @@
-"""The page that shows the document: Swagger UI from its Python package, so it works offline."""
+"""The page that shows the document: Swagger UI, whose files are fetched when Crossdock is installed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from html import escape
-from importlib.metadata import distribution
 from importlib.resources import files
 from pathlib import Path
-
-from yarl import URL
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -23,7 +19,7 @@ _PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Crossdock API</title>
-<link rel="icon" type="image/png" href="{prefix}/api/docs/favicon-32x32.png">
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="{prefix}/api/docs/swagger-ui.css">
 <script src="{prefix}/api/docs/swagger-ui-bundle.js" defer></script>
 <script src="{prefix}/api/docs/start.js" defer></script>
@@ -31,11 +27,13 @@ _PAGE = """<!DOCTYPE html>
 <body><main id="page" data-document="{prefix}/api/openapi.json"></main></body>
 </html>
 """
-_OF_SWAGGER_UI = {
-    "swagger-ui.css": "text/css",
-    "swagger-ui-bundle.js": "text/javascript",
-    "favicon-32x32.png": "image/png",
-}
+_OF_SWAGGER_UI = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
+
+_MISSING = """<p>The page needs Swagger UI, whose files are missing here: they were not to be had when
+Crossdock was installed. In a checkout, run <code>make setup</code> where npm's registry can be
+reached, and start Crossdock again.</p>
+<p>The description itself is there: <a href="{prefix}/api/openapi.json">OpenAPI 3.1</a>, which other readers
+show as well.</p>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +44,20 @@ class PageFile:
     body: bytes
 
 
-def page(external_url: str) -> str:
-    """Make the page for clients that reach the server by ``external_url``, which may have a path."""
-    return _PAGE.format(prefix=escape(URL(external_url).path.rstrip("/")))
+def page(prefix: str) -> str:
+    """Make the page for a server whose addresses begin with ``prefix``."""
+    return _PAGE.format(prefix=escape(prefix))
 
 
-@cache
-def page_files() -> dict[str, PageFile]:
-    """Return the files that the page loads, by name. Other files of the package are not served."""
-    # importlib.resources would import the package, which runs its code.
-    folder = Path(str(distribution("swagger-ui-py").locate_file("swagger_ui/static")))
-    found = {name: PageFile(kind, (folder / name).read_bytes()) for name, kind in _OF_SWAGGER_UI.items()}
+def missing(prefix: str) -> str:
+    """Say instead what is missing, and how to get it."""
+    return _MISSING.format(prefix=escape(prefix))
+
+
+def page_files(vendor: Path) -> dict[str, PageFile]:
+    """Return the files that the page loads, by name; none where the folder does not have them all."""
+    if not all((vendor / name).is_file() for name in _OF_SWAGGER_UI):
+        return {}
+    found = {name: PageFile(kind, (vendor / name).read_bytes()) for name, kind in _OF_SWAGGER_UI.items()}
     start = files(__package__).joinpath("start.js").read_bytes()
     return found | {"start.js": PageFile("text/javascript", start)}
