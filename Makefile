@@ -32,8 +32,8 @@ install: $(RUNTIME) $(VENDOR) ## Make .venv with what standalone and the command
 
 setup: $(DEVELOPMENT) $(VENDOR) ## Add what tests and checks need
 
-demo: $(RUNTIME) $(VENDOR) ## Import and export an archive on a standalone of its own, and compare (ARCHIVE=path to use yours)
-	@.venv/bin/python -m services.cli demo $(if $(ARCHIVE),--archive "$(ARCHIVE)")
+demo: $(RUNTIME) $(VENDOR) ## Import and export an archive on a standalone of its own, and compare (ARCHIVE=path for yours, KEEP=1 to leave it running)
+	@.venv/bin/python -m services.cli demo $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(if $(KEEP),--keep)
 
 run: $(RUNTIME) $(VENDOR) ## Run standalone on PORT (8080), its data in crossdock-data
 	@.venv/bin/python -m services.cli standalone --port $(PORT) --data crossdock-data

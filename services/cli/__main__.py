@@ -143,11 +143,15 @@ def demo(
     archive: Annotated[
         Path | None, typer.Option(help="An archive to use instead of a generated one.")
     ] = None,
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the standalone running, and print where it is.")
+    ] = False,
 ) -> None:
     """Import an archive into a temporary standalone, export it, and compare both archives."""
     from services.cli.demo.round_trip import run
 
-    asyncio.run(run(archive))
+    asyncio.run(run(archive, keep=keep))
 
 
 @app.command()

@@ -85,7 +85,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "logout": ("crossdock logout vault",),
         "profiles": ("crossdock profiles",),
         "standalone": ("crossdock standalone --port 8080 --data /var/lib/crossdock",),
-        "demo": ("crossdock demo", "crossdock demo --archive one_export.tar.gz"),
+        "demo": ("crossdock demo", "crossdock demo --archive one_export.tar.gz", "crossdock demo --keep"),
         "api": ("crossdock api",),
         "exporter": ("crossdock exporter",),
         "importer": ("crossdock importer",),

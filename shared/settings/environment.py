@@ -227,6 +227,9 @@ COMMAND_LINE = frozenset(
 )  # fmt: skip
 """What the command line reads, and services pass over: both may run in one shell."""
 
+_OF_BUILDS = f"{_PREFIX}BUILD_"
+"""How names begin that builds of the package read, and services pass over."""
+
 _OF_KUBERNETES = re.compile(
     r".*(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=|\w+_PORT=(tcp|udp|sctp)://"
 )
@@ -242,7 +245,7 @@ def find_unknown(environment: Mapping[str, str]) -> Iterator[str]:
     known |= {f"{_PREFIX}{name.upper()}_FILE" for name in _secrets()}
     given = {name for name, value in environment.items() if not _OF_KUBERNETES.match(f"{name}={value}")}
     for name in sorted(given - known):
-        if name.startswith(_PREFIX):
+        if name.startswith(_PREFIX) and not name.startswith(_OF_BUILDS):
             names = [each.removeprefix(_PREFIX) for each in known]
             near = get_close_matches(name.removeprefix(_PREFIX), names, n=1)
             yield f"{name} is not a setting" + (f": did you mean {_PREFIX}{near[0]}?" if near else "")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
+import subprocess
+import sys
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
@@ -44,9 +47,14 @@ class Started:
 
     def user(self, token: str) -> Any:
         """Who has a token."""
-        request = urllib.request.Request(f"{self.url}/api/v4/user", headers={"PRIVATE-TOKEN": token})  # noqa: S310  # our own server
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # our own server
-            return json.load(answer)
+        return get(f"{self.url}/api/v4/user", token)
+
+
+def get(url: str, token: str) -> Any:
+    """What is at an address of our own server."""
+    request = urllib.request.Request(url, headers={"PRIVATE-TOKEN": token})  # noqa: S310  # our own server
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  # our own server
+        return json.load(answer)
 
 
 def test_a_first_start_says_where_it_is_and_shows_a_token_once(tmp_path: Path) -> None:
@@ -83,3 +91,24 @@ def test_a_setting_that_is_spelled_wrong_is_refused_with_the_nearest_one(
         assert process.wait() == code
     said = process.log.read_text()
     assert said == "crossdock: CROSSDOCK_ROOT_TOKN is not a setting: did you mean CROSSDOCK_ROOT_TOKEN?\n"
+
+
+def test_a_demonstration_that_is_kept_goes_on_with_its_project_until_it_is_ended(tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli", "demo", "--keep"],
+        env=env, check=True, capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    pid, folder = re.findall(r"kill (\d+); rm -r (\S+)", done.stdout)[0]
+    (url,) = re.findall(r"http://127.0.0.1:\d+", done.stdout)
+    (token,) = re.findall(r"glpat-[\w-]+", done.stdout)
+    ended = os.pidfd_open(int(pid))
+    try:
+        project = get(f"{url}/api/v4/projects/root%2Fdemo", token)
+    finally:
+        os.kill(int(pid), signal.SIGTERM)
+        readable, _, _ = select.select([ended], [], [], 60)
+        os.close(ended)
+    assert (project["path_with_namespace"], project["import_status"]) == ("root/demo", "finished")
+    assert readable
+    assert Path(folder).parent == tmp_path

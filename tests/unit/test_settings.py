@@ -114,6 +114,7 @@ def test_what_is_no_secret_is_not_read_from_a_file(tmp_path: Path, monkeypatch: 
     [
         ({}, []),
         ({"CROSSDOCK_PORT": "1", "CROSSDOCK_ROOT_TOKEN_FILE": "/x", "CROSSDOCK_URL": "http://x"}, []),
+        ({"CROSSDOCK_BUILD_X": "1"}, []),
         ({"CROSSDOCK_HOST_FILE": "/x"}, ["CROSSDOCK_HOST_FILE is not a setting"]),
         (
             {"CROSSDOCK_PROJECT_IMPORTS_LIMIT": "1"},

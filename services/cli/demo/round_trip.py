@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +20,7 @@ from services.cli.demo.contents import Contents, differences, read_contents
 from services.cli.demo.server import temporary_standalone
 from services.cli.errors import JobFailed, UsageError
 from services.cli.exports import ExportOptions, export_project
-from services.cli.terminal import print_table, say
+from services.cli.terminal import print_result, print_table, say
 
 _WITHIN = timedelta(hours=24)
 _PROJECT = "demo"
@@ -26,6 +28,11 @@ _MOST_FAILURES = 100
 """GitLab's API lists no more failed relations."""
 
 _SHOWN = 10
+
+_KEPT = """
+The standalone goes on at {server.url}, with the project root/{project}.
+Sign in as root with the token {server.token}
+End it, and remove what it has: kill {server.pid}; rm -r {folder}"""
 
 
 class RoundTripDiffers(JobFailed):
@@ -48,11 +55,15 @@ class _RoundTrip:
     digest: str | None
 
 
-async def run(archive: Path | None) -> None:
-    """Import and export ``archive``, or a generated one, and print the result. Raises RoundTripDiffers."""
+async def run(archive: Path | None, *, keep: bool = False) -> None:
+    """Import and export ``archive``, or a generated one, and print the result. Raises RoundTripDiffers.
+
+    The standalone with the project is ended and removed, unless it is to be kept and all went well.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # raises, so that cleanup runs
-    with tempfile.TemporaryDirectory(prefix="crossdock-demo-") as name:
-        folder = Path(name)
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="crossdock-demo-"))
+        stack.callback(shutil.rmtree, folder)
         source = await asyncio.to_thread(_generate, folder) if archive is None else archive
         imports.check_archive(source)
         if find_size(source) is None:
@@ -61,12 +72,15 @@ async def run(archive: Path | None) -> None:
         data.mkdir()
         say("Starting standalone: embedded Postgres, in-process broker, files")
         async with (
-            temporary_standalone(data) as server,
+            temporary_standalone(data, keep=keep) as server,
             connect(server.url, server.token, directly=True) as client,
         ):
             trip = await _move(client, source, folder / "export.tar.gz")
-        say("Comparing what went in with what came out")
-        await asyncio.to_thread(_compare, source, folder / "export.tar.gz", trip)
+            say("Comparing what went in with what came out")
+            await asyncio.to_thread(_compare, source, folder / "export.tar.gz", trip)
+        if keep:
+            stack.pop_all()
+            print_result(_KEPT.format(server=server, folder=folder, project=_PROJECT))
 
 
 def _generate(folder: Path) -> Path:

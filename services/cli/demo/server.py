@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,23 +27,32 @@ _LOG_LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The URL of the standalone, and the token of its administrator."""
+    """The URL of the standalone, the token of its administrator, and its process."""
 
     url: str
     token: str
+    pid: int
 
 
 @asynccontextmanager
-async def temporary_standalone(folder: Path) -> AsyncIterator[Server]:
-    """Start a standalone on a free port, its data in ``folder``. Raises ServerUnreachable."""
+async def temporary_standalone(folder: Path, *, keep: bool = False) -> AsyncIterator[Server]:
+    """Start a standalone on a free port, its data in ``folder``. Raises ServerUnreachable.
+
+    Where it is to be kept it goes on behind the block, if that ends without an error.
+    """
     port, token = _free_port(), f"glpat-{secrets.token_urlsafe(24)}"
-    server = Server(f"http://127.0.0.1:{port}", token)
-    process = _start(folder, port, token)
-    try:
+    async with AsyncExitStack() as stack:
+        process = _start(folder, port, token)
+        stack.push_async_callback(_stopped, process, folder)
+        server = Server(f"http://127.0.0.1:{port}", token, process.pid)
         await _wait_until_ready(server.url, process, folder / "log")
         yield server
-    finally:
-        await asyncio.shield(_stop(process, folder))
+        if keep:
+            stack.pop_all()
+
+
+async def _stopped(process: subprocess.Popen[bytes], folder: Path) -> None:
+    await asyncio.shield(_stop(process, folder))
 
 
 def _free_port() -> int:
