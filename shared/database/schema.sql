@@ -204,7 +204,7 @@ CREATE TABLE segments (
 );
 
 
--- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0079_overwrites_left, 0083_git_imports, 0084_github_imports, 0095_peer_imports, 0096_schedules, 0097_peer_exports
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0079_overwrites_left, 0083_git_imports, 0084_github_imports, 0095_peer_imports, 0096_schedules, 0097_peer_exports, 0107_jobs_by_kind
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     kind             text NOT NULL,
@@ -255,6 +255,7 @@ CREATE INDEX jobs_leases ON jobs (lease_expires_at)
 CREATE INDEX jobs_object ON jobs (object_id);
 CREATE INDEX jobs_of_error ON jobs (error_code, (- id))
     WHERE error_code IS NOT NULL;
+CREATE INDEX jobs_of_kind ON jobs (kind, state, (- id));
 CREATE INDEX jobs_of_project ON jobs (project_id, (- id));
 CREATE INDEX jobs_of_user ON jobs (user_id, (- id));
 CREATE INDEX jobs_overwrites ON jobs (finished_at)

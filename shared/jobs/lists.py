@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import MEMBER_OF
 from shared.database.pool import Database
+from shared.database.search import contains
 from shared.jobs.models import JobKind, JobReport, JobState
 from shared.jobs.store import REPORTED, report_of
 
@@ -32,11 +33,14 @@ class JobQuery:
     """Which jobs to list, the newest first; a condition that is None is not applied.
 
     ``code`` is that of the error. ``not_replaced`` leaves out jobs with a later one in their place.
-    ``below`` is the id of the last job of the page before.
+    ``search`` is a part of the full path of the project, and ``namespace_id`` a namespace that the project is
+    in, at any depth. ``below`` is the id of the last job of the page before.
     """
 
     kinds: Sequence[JobKind] | None = None
-    state: JobState | None = None
+    states: Sequence[JobState] | None = None
+    search: str | None = None
+    namespace_id: int | None = None
     code: str | None = None
     not_replaced: bool = False
     project_id: int | None = None
@@ -59,7 +63,7 @@ class ListedJob:
 
 def _conditions(query: JobQuery) -> Iterator[tuple[str, object]]:
     yield "kind = ANY", query.kinds and [kind.value for kind in query.kinds]
-    yield "state =", query.state and query.state.value
+    yield "state = ANY", query.states and [state.value for state in query.states]
     yield "error_code =", query.code
     yield "project_id =", query.project_id
     yield "user_id =", query.user_id
@@ -74,7 +78,7 @@ def _newest(query: JobQuery, values: list[object], *more: str) -> str:
 
     Narrow queries sort by -id, for which there are indexes: sorted by id, Postgres may walk all jobs.
     """
-    narrow = bool(more) or any((query.project_id, query.user_id, query.state, query.code))
+    narrow = bool(more) or any((query.project_id, query.user_id, query.states, query.code))
     conditions = [*more, _NOT_REPLACED] if query.not_replaced else list(more)
     for condition, value in _conditions(query):
         if value is not None:
@@ -88,21 +92,72 @@ def _newest(query: JobQuery, values: list[object], *more: str) -> str:
     return f"SELECT * FROM jobs {where} ORDER BY {order} LIMIT {query.limit:d}"  # noqa: S608  # fixed texts
 
 
+def _newest_of_each(query: JobQuery, values: list[object]) -> str:
+    """Make the SQL for the newest jobs of some kinds and states: of each kind and state, then of these.
+
+    In one go Postgres would sort all that match: no index has several of them in the order of their ids.
+    """
+    wanted = {"state": query.states or list(JobState)} | ({"kind": query.kinds} if query.kinds else {})
+    lists, own = [], []
+    for column, members in wanted.items():
+        values.append([member.value for member in members])
+        lists.append(f"unnest(${len(values)}::text[]) AS {column}s ({column})")
+        own.append(f"{column} = {column}s.{column}")
+    newest = _newest(replace(query, kinds=None, states=None), values, *own)
+    return f"""SELECT newest.* FROM {" CROSS JOIN ".join(lists)} CROSS JOIN LATERAL ({newest}) newest
+               ORDER BY newest.id DESC LIMIT {query.limit:d}"""  # noqa: S608  # fixed texts
+
+
+def _scope(query: JobQuery, values: list[object], *, of_all: bool) -> str:
+    """Make the SQL of ``scope``, the projects whose jobs are listed: of all, or of those administered."""
+    conditions: list[str] = []
+    within = "within AS (SELECT NULL::bigint AS id)"
+    if query.namespace_id is not None:
+        values.append(query.namespace_id)
+        conditions.append("p.namespace_id IN (SELECT id FROM within)")
+        within = f"""within AS (SELECT ${len(values)}::bigint AS id
+            UNION ALL SELECT n.id FROM namespaces n JOIN within ON n.parent_id = within.id)"""  # noqa: S608  # fixed texts
+    if query.search:
+        values.append(contains(query.search))
+        conditions.append(f"n.full_path || '/' || p.path ILIKE ${len(values)}")
+    if not of_all:
+        conditions.append("p.id IN (SELECT id FROM administered)")
+    if not (query.search or query.namespace_id):
+        return f"{_ADMINISTERED}, scope AS (SELECT id FROM administered)"  # noqa: S608  # fixed texts
+    before = "WITH RECURSIVE" if of_all else f"{_ADMINISTERED},"
+    return f"""{before} {within}, scope AS (
+        SELECT p.id FROM projects p JOIN namespaces n ON n.id = p.namespace_id
+        WHERE {" AND ".join(conditions)})"""  # noqa: S608  # fixed texts
+
+
+def _newest_in_scope(query: JobQuery, values: list[object], *, administrator: User | None) -> tuple[str, str]:
+    """Make the SQL that defines the projects, and that for the newest jobs of each of them."""
+    if administrator is not None:
+        values += [administrator.id, AccessLevel.MAINTAINER]
+    before = _scope(query, values, of_all=administrator is None)
+    newest = _newest(query, values, "project_id = a.id")
+    jobs = f"""SELECT newest.* FROM scope a CROSS JOIN LATERAL ({newest}) newest
+               ORDER BY newest.id DESC LIMIT {query.limit:d}"""  # noqa: S608  # fixed texts
+    return before, jobs
+
+
+def _select_jobs(query: JobQuery, values: list[object], *, administrator: User | None) -> tuple[str, str]:
+    """Make the SQL for the jobs, and what has to stand before it."""
+    if administrator is not None or query.search or query.namespace_id is not None:
+        return _newest_in_scope(query, values, administrator=administrator)
+    is_narrow = query.project_id or query.user_id or query.code
+    if (query.kinds or query.states) and not is_narrow:
+        return "", _newest_of_each(query, values)
+    return "", _newest(query, values)
+
+
 def job_list_query(query: JobQuery, *, administrator: User | None) -> tuple[str, list[object]]:
     """Make the SQL of a list, and its values; see ``list_jobs``.
 
-    For an administrator of projects it reads the newest jobs of each of these projects, not all jobs.
+    Where it is about certain projects, it reads the newest jobs of each of these, not all jobs.
     """
     values: list[object] = []
-    before, jobs = "", ""
-    if administrator is None:
-        jobs = _newest(query, values)
-    else:
-        values += [administrator.id, AccessLevel.MAINTAINER]
-        newest = _newest(query, values, "project_id = a.id")
-        before = _ADMINISTERED
-        jobs = f"""SELECT newest.* FROM administered a CROSS JOIN LATERAL ({newest}) newest
-                   ORDER BY newest.id DESC LIMIT {query.limit:d}"""  # noqa: S608  # fixed texts
+    before, jobs = _select_jobs(query, values, administrator=administrator)
     return (
         f"""{before} SELECT {_SHOWN}, j.progress - 'relations' AS progress, now() AS read_at,
                    archive_of_job(ROW(j.*)::jobs) AS archive,

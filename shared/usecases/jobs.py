@@ -18,7 +18,7 @@ from shared.jobs.lists import JobQuery, ListedJob, list_jobs
 from shared.jobs.models import Job, JobKind, JobReport, JobState
 from shared.projects import store
 from shared.projects.models import Project
-from shared.usecases.access import find_project_level, require_user, require_visible
+from shared.usecases.access import find_member_namespace, find_project_level, require_user, require_visible
 from shared.usecases.errors import JobEnded, NotFound
 from shared.usecases.imports import ScheduledJob
 from shared.usecases.job_origin import JobOrigin
@@ -28,13 +28,16 @@ from shared.usecases.retries import Retries
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """The filter of a list. ``project`` and ``user`` are ids or names; ``mine`` selects one's own jobs.
+    """The filter of a list. ``project``, ``namespace`` and ``user`` are ids or names.
 
-    ``code`` is that of the error; ``not_replaced`` leaves out jobs with a later one in their place.
+    ``mine`` selects one's own jobs, and ``search`` is a part of a project's full path. ``code`` is that of
+    the error; ``not_replaced`` leaves out jobs with a later one in their place.
     """
 
     kinds: Sequence[JobKind] | None
-    state: JobState | None
+    states: Sequence[JobState] | None
+    search: str | None = None
+    namespace: str | None = None
     code: str | None = None
     not_replaced: bool = False
     project: str | None
@@ -67,7 +70,7 @@ class Jobs:
     ) -> Sequence[ListedJob]:
         """List jobs with an id lower than ``below``, the newest first.
 
-        Raises Unauthenticated, NotFound for the project or user of the filter, and Denied.
+        Raises Unauthenticated, NotFound for the project, namespace or user of the filter, and Denied.
         """
         user = require_user(actor)
         async with one_moment(self._pool) as db:
@@ -144,7 +147,9 @@ async def find_job(db: Database, actor: User | None, job_id: int | None) -> Repo
 async def _query(db: Database, user: User, request: JobFilter, *, below: int | None, limit: int) -> JobQuery:
     return JobQuery(
         kinds=request.kinds,
-        state=request.state,
+        states=request.states,
+        search=request.search,
+        namespace_id=await _find_namespace(db, user, request.namespace),
         code=request.code,
         not_replaced=request.not_replaced,
         project_id=(await _find_maintained(db, user, request.project)).id if request.project else None,
@@ -163,6 +168,10 @@ async def _find_maintained(db: Database, user: User, reference: str) -> Project:
     if found.level < AccessLevel.MAINTAINER:
         raise Denied
     return found.project
+
+
+async def _find_namespace(db: Database, user: User, reference: str | None) -> int | None:
+    return (await find_member_namespace(db, user, reference)).namespace.id if reference else None
 
 
 async def _user(db: Database, reference: str) -> User:

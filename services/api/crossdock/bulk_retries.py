@@ -43,7 +43,7 @@ def _filter(given: Mapping[str, object]) -> JobFilter:
     reader.finish()
     return JobFilter(
         kinds=KINDS[kind] if kind else None,
-        state=JobState.FAILED,
+        states=[JobState.FAILED],
         code=code,
         not_replaced=True,
         project=project,

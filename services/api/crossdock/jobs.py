@@ -35,16 +35,19 @@ async def index(request: web.Request) -> web.Response:
 def _filter(request: web.Request) -> JobFilter:
     """Read the filter of the list. Raises ParametersInvalid."""
     reader = ParameterReader(request.query)
-    kind, state = reader.choice("kind", KINDS), reader.choice("state", _STATES)
+    kinds, states = reader.choices("kind", KINDS), reader.choices("state", _STATES)
     mine = reader.boolean("mine", default=False)
     reader.exclusive("mine", "user")
     created = reader.moment("created_after"), reader.moment("created_before")
     finished = reader.moment("finished_after"), reader.moment("finished_before")
     project, user, code = reader.text("project"), reader.text("user"), reader.text("code")
+    search, namespace = reader.text("search"), reader.text("namespace")
     reader.finish()
     return JobFilter(
-        kinds=KINDS[kind] if kind else None,
-        state=_STATES[state] if state else None,
+        kinds=[each for kind in kinds for each in KINDS[kind]] or None,
+        states=[_STATES[state] for state in states] or None,
+        search=search,
+        namespace=namespace,
         code=code,
         project=project,
         user=user,

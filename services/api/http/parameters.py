@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from services.api.http.errors import ParametersInvalid
@@ -134,6 +134,17 @@ class ParameterReader:
             self.problem(name, "does not have a valid value")
             return None
         return value
+
+    def choices(self, name: str, values: Collection[str]) -> Sequence[str]:
+        """Read texts that are ``values``, with commas between them, each once; none if they are missing."""
+        given = self._given.get(name)
+        if given in (None, ""):
+            return ()
+        read = list(dict.fromkeys(str(given).split(",")))
+        if not set(read) <= set(values):
+            self.problem(name, "does not have a valid value")
+            return ()
+        return read
 
     def visibility(self, name: str = "visibility") -> Visibility | None:
         """Read a visibility by its word; None if it is missing."""

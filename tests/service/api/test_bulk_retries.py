@@ -60,7 +60,7 @@ async def test_a_list_by_code_reads_the_jobs_with_that_code_alone(api: Api) -> N
            FROM jobs, generate_series(1, 5000)"""
     )
     await api.pool.execute("ANALYZE jobs")
-    query, values = job_list_query(JobQuery(state=JobState.FAILED, code=AWAY), administrator=None)
+    query, values = job_list_query(JobQuery(states=[JobState.FAILED], code=AWAY), administrator=None)
     plan = "\n".join(row[0] for row in await api.pool.fetch(f"EXPLAIN {query}", *values))
     assert "jobs_of_error" in plan
 
@@ -163,7 +163,7 @@ async def test_each_retry_is_committed_by_itself_also_where_an_answer_is_to_be_k
 ) -> None:
     failed = await _failed(api, await api.user("ann"), "a")
     retries = api.uses.bulk_retries
-    wanted = JobFilter(kinds=None, state=JobState.FAILED, code=AWAY, project=None, user=None)
+    wanted = JobFilter(kinds=None, states=[JobState.FAILED], code=AWAY, project=None, user=None)
     async with postponed_commit(api.pool) as effect:
         await retries.retry(
             root, wanted, before=None, limit=5, dry_run=False, origin=JobOrigin(correlation_id="c")

@@ -144,6 +144,68 @@ async def test_filters_find_what_they_say(api: Api) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("by", ["ann", "root"])
+async def test_jobs_of_several_kinds_and_states_are_listed_in_one_order(api: Api, by: str) -> None:
+    ann = await api.user("ann")
+    await api.user("root", is_admin=True)
+    project = await api.project(ann)
+    exports = [await api.job(project, ann, ExportOrder()) for _ in range(3)]
+    imports = [await api.job(project, ann, ImportOrder()) for _ in range(3)]
+    await api.finished(exports[0])
+    await api.failed(imports[0], "broken")
+
+    both = await _ids(api, "?state=failed,finished", by=by)
+    kinds = await _ids(api, "?kind=import,export&state=queued,failed&per_page=4", by=by)
+    pages = await _all(api, "/api/crossdock/v1/jobs?kind=import,export&per_page=4", by=by)
+
+    assert both == [imports[0].id, exports[0].id]
+    assert kinds == [imports[2].id, imports[1].id, imports[0].id, exports[2].id]
+    assert [job["id"] for page in pages for job in page] == sorted(
+        (job.id for job in (*exports, *imports)), reverse=True
+    )
+
+
+@pytest.mark.parametrize("by", ["ann", "root"])
+async def test_jobs_are_found_by_a_part_of_the_path_of_their_project(api: Api, by: str) -> None:
+    ann = await api.user("ann")
+    await api.user("root", is_admin=True)
+    shop, ship = await api.project(ann, "web-shop"), await api.project(ann, "ship_1")
+    in_shop, in_ship = await api.job(shop, ann), await api.job(ship, ann, ImportOrder())
+
+    found = {
+        search: await _ids(api, f"?search={search}", by=by)
+        for search in ("SHOP", "ann/web", "sh", "p_1", "p%251", "none")
+    }
+
+    assert list(found.values()) == [
+        [in_shop.id],
+        [in_shop.id],
+        [in_ship.id, in_shop.id],
+        [in_ship.id],
+        [],
+        [],
+    ]
+    assert await _ids(api, "?search=sh&kind=export", by=by) == [in_shop.id]
+
+
+async def test_jobs_of_a_namespace_are_those_of_all_below_it(api: Api) -> None:
+    ann = await api.user("ann")
+    await api.user("eve")
+    own = await api.job(await api.project(ann), ann)
+    group = await create_group(api.pool, "group", name="group")
+    below = await create_group(api.pool, "below", name="below", parent=group)
+    await add_member(api.pool, ann.id, namespace_id=group.id, level=AccessLevel.OWNER)
+    inside = await store.create(
+        api.pool, store.NewProject(namespace_id=below.id, creator_id=ann.id, path="x", name="x")
+    )
+    other = await api.job(inside, ann)
+
+    assert await _ids(api, "?namespace=group") == [other.id]
+    assert await _ids(api, f"?namespace={below.id}&search=group") == [other.id]
+    assert await _ids(api, "?namespace=ann") == [own.id]
+    assert (await _list(api, "?namespace=group", by="eve")).status == 404
+
+
 @pytest.mark.parametrize(
     ("query", "status", "detail"),
     [
@@ -155,6 +217,9 @@ async def test_filters_find_what_they_say(api: Api) -> None:
         ("cursor=gAAAAAAAAAA", 400, "cursor is invalid"),
         ("kind=other", 400, "kind does not have a valid value"),
         ("state=other", 400, "state does not have a valid value"),
+        ("state=failed,other", 400, "state does not have a valid value"),
+        ("state=failed,", 400, "state does not have a valid value"),
+        ("namespace=none", 404, "Namespace Not Found"),
         ("created_after=yesterday", 400, "created_after is invalid"),
         ("created_after=0001-01-01T00:00:00%2B14:00", 400, "created_after is invalid"),
         ("mine=true&user=ann", 400, "mine, user are mutually exclusive"),
@@ -204,7 +269,13 @@ async def test_a_list_has_no_progress_of_relations(api: Api) -> None:
     [
         (JobQuery(), False),
         (JobQuery(), True),
-        (JobQuery(state=JobState.FAILED), True),
+        (JobQuery(states=[JobState.FAILED]), True),
+        (JobQuery(states=[JobState.FAILED, JobState.CANCELED]), True),
+        (JobQuery(kinds=[JobKind.IMPORT, JobKind.BACKUP]), True),
+        (JobQuery(kinds=[JobKind.EXPORT], states=[JobState.FAILED, JobState.FINISHED]), True),
+        (JobQuery(search="p1"), True),
+        (JobQuery(search="p1"), False),
+        (JobQuery(namespace_id=1), True),
         (JobQuery(user_id=2), True),
         (JobQuery(project_id=1, kinds=[JobKind.EXPORT]), True),
         (JobQuery(project_id=1, kinds=[JobKind.EXPORT, JobKind.UPLOAD]), True),
