@@ -1,0 +1,44 @@
+// Who is signed in, the colours, and the way out.
+import { useEffect, useRef } from "preact/hooks";
+import { html } from "../html.mjs";
+import { elsewhere } from "../place.mjs";
+import { theme } from "../preferences.mjs";
+import { signOut, user } from "../session.mjs";
+import { toastProblem } from "../toasts.mjs";
+
+const THEMES = [["system", "As the system"], ["light", "Light"], ["dark", "Dark"]];
+
+export function Account({ showKeys }) {
+  const menu = useRef(null);
+  useEffect(() => closeOutside(menu.current), []);
+  return html`<details class="account" ref=${menu}>
+    <summary>${user.value?.username ?? "Colours"}</summary>
+    <div>
+      ${user.value && html`<p>${user.value.name}${user.value.administrator ? ", administrator" : ""}</p>`}
+      <fieldset>
+        <legend>Colours</legend>
+        ${THEMES.map(
+          ([value, name]) => html`<label key=${value}>
+            <input type="radio" name="theme" checked=${theme.value === value} onChange=${() => (theme.value = value)} />${name}
+          </label>`,
+        )}
+      </fieldset>
+      <button type="button" class="plain" onClick=${() => (menu.current.removeAttribute("open"), showKeys())}>Keys</button>
+      <a href=${elsewhere("/api/docs")} target="_blank" rel="noopener">API reference</a>
+      ${user.value && html`<button type="button" class="plain" onClick=${() => signOut().catch(toastProblem)}>Sign out</button>`}
+    </div>
+  </details>`;
+}
+
+function closeOutside(menu) {
+  const close = (event) => {
+    if (event.key === "Escape" && menu.open) menu.querySelector("summary").focus();
+    if (event.key === "Escape" || (event.type === "click" && !menu.contains(event.target))) menu.open = false;
+  };
+  addEventListener("click", close);
+  addEventListener("keydown", close);
+  return () => {
+    removeEventListener("click", close);
+    removeEventListener("keydown", close);
+  };
+}

@@ -1,0 +1,76 @@
+// Small views that all pages use.
+import { now } from "../clock.mjs";
+import { ago, moment } from "../format.mjs";
+import { html } from "../html.mjs";
+import { toast } from "../toasts.mjs";
+import { STATES } from "../words.mjs";
+
+/** The state of a job: sign, word and colour. */
+export function State({ state }) {
+  const { sign, word, tone } = STATES[state] ?? { sign: "?", word: state, tone: "quiet" };
+  return html`<span class="state ${tone}"><span aria-hidden="true">${sign}</span> ${word}</span>`;
+}
+
+/** How long ago something was; the exact time shows under the pointer. */
+export function Ago({ at }) {
+  return at ? html`<time datetime=${at} title=${moment(at)}>${ago(at, now.value)}</time>` : null;
+}
+
+/** A bar. Without a value it slides, as nobody knows how much is left. */
+export function Bar({ label, value = null, max = 1, tone = "" }) {
+  const known = value === null ? {} : { value, max };
+  return html`<progress class=${tone} aria-label=${label} ...${known}></progress>`;
+}
+
+/** A box with words: "info", "warning" or "error". */
+export function Notice({ tone = "info", children }) {
+  return html`<div class="notice ${tone}" role=${tone === "error" ? "alert" : undefined}>${children}</div>`;
+}
+
+/** A command to copy. */
+export function Command({ children }) {
+  return html`<div class="command"><code>${children}</code><${Copy} text=${children} what="the command" /></div>`;
+}
+
+/** A button that copies a text. */
+export function Copy({ text, what }) {
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      toast(`Copied ${what}.`);
+    } catch {
+      toast("The browser does not allow to copy. Select the text and copy it by hand.", { isError: true });
+    }
+  };
+  return html`<button type="button" class="plain" aria-label="Copy ${what}" onClick=${copy}>Copy</button>`;
+}
+
+/** A page or a list that has nothing yet: what to do next. */
+export function Empty({ title, children }) {
+  return html`<section class="empty"><h2>${title}</h2>${children}</section>`;
+}
+
+/** Names and values, without those that are not there: [[name, value], ...]. */
+export function Facts({ facts }) {
+  const known = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return html`<dl class="facts">
+    ${known.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
+  </dl>`;
+}
+
+/** A number that matters, with a sentence below it. */
+export function Tile({ name, value, tone = "", chart = null, children }) {
+  return html`<section class="tile">
+    <h2>${name}</h2>
+    <div class="row"><strong class=${tone}>${value}</strong>${chart}</div>
+    <p>${children}</p>
+  </section>`;
+}
+
+/** A small chart of numbers over time; `label` says the same in words. */
+export function Sparkline({ values, label }) {
+  if (values.length < 2) return null;
+  const most = Math.max(...values, 1);
+  const points = values.map((value, n) => `${(n * 80) / (values.length - 1)},${22 - (value * 20) / most}`);
+  return html`<svg class="spark" viewBox="0 0 80 24" role="img" aria-label=${label}><polyline points=${points.join(" ")} /></svg>`;
+}

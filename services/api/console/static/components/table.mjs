@@ -1,0 +1,19 @@
+// A table that becomes a list of cards on phones.
+import { html } from "../html.mjs";
+
+/** `columns` are {name, cell(row), wide, end}; the first one is the heading of each card. */
+export function Table({ caption, columns, rows, idOf = (row) => row.id }) {
+  return html`<table class="cards">
+    <caption class="sr-only">${caption}</caption>
+    <thead><tr>${columns.map((each) => html`<th scope="col" key=${each.name} class=${classOf(each)}>${each.name}</th>`)}</tr></thead>
+    <tbody>
+      ${rows.map(
+        (row) => html`<tr key=${idOf(row)} data-row>
+          ${columns.map((each) => html`<td key=${each.name} data-name=${each.name} class=${classOf(each)}>${each.cell(row)}</td>`)}
+        </tr>`,
+      )}
+    </tbody>
+  </table>`;
+}
+
+const classOf = ({ wide, end }) => [wide && "grow", end && "end"].filter(Boolean).join(" ") || undefined;

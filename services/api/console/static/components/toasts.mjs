@@ -1,0 +1,14 @@
+// Messages about what somebody has just done.
+import { html } from "../html.mjs";
+import { closeToast, toasts } from "../toasts.mjs";
+
+export function Toasts() {
+  return html`<div class="toasts" role="status" aria-live="polite">
+    ${toasts.value.map(
+      (each) => html`<div key=${each.id} class="toast ${each.isError ? "error" : ""}">
+        <span>${each.text} ${each.link && html`<a href=${each.link.href}>${each.link.text}</a>`}</span>
+        <button type="button" class="plain" aria-label="Close this message" onClick=${() => closeToast(each.id)}>✕</button>
+      </div>`,
+    )}
+  </div>`;
+}
