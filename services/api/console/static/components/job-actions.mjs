@@ -1,0 +1,41 @@
+// Buttons that cancel and retry a job, each with a question first.
+import { useState } from "preact/hooks";
+import { html } from "../html.mjs";
+import { cancelJob, retryJob } from "../jobs.mjs";
+import { page } from "../place.mjs";
+import { toast } from "../toasts.mjs";
+import { kindWord } from "../words.mjs";
+import { Question } from "./dialog.mjs";
+
+/** `update` gets the job as it is afterwards. */
+export function CancelButton({ job, update }) {
+  const [asks, setAsks] = useState(false);
+  const act = async () => {
+    update(await cancelJob(job.id));
+    toast(`Job ${job.id} is canceled.`);
+  };
+  return html`
+    <button type="button" class="outline" data-action="cancel" aria-label="Cancel job ${job.id}" onClick=${() => setAsks(true)}>Cancel</button>
+    ${asks &&
+    html`<${Question} title="Cancel this ${kindWord(job.kind)}?" yes="Cancel the job" danger act=${act} close=${() => setAsks(false)}>
+      <p>${nameOf(job)} stops, and has no effect. You may retry it later.</p>
+    <//>`}
+  `;
+}
+
+export function RetryButton({ job }) {
+  const [asks, setAsks] = useState(false);
+  const act = async () => {
+    const made = await retryJob(job.id);
+    toast(`Job ${made.id} is waiting.`, { link: { href: page(`/jobs/${made.id}`), text: "Show it" } });
+  };
+  return html`
+    <button type="button" class="outline" data-action="retry" aria-label="Retry job ${job.id}" onClick=${() => setAsks(true)}>Retry</button>
+    ${asks &&
+    html`<${Question} title="Retry this ${kindWord(job.kind)}?" yes="Retry it" act=${act} close=${() => setAsks(false)}>
+      <p>A new job does again what job ${job.id} did, for ${job.project.path_with_namespace}.</p>
+    <//>`}
+  `;
+}
+
+const nameOf = (job) => `Job ${job.id}, the ${kindWord(job.kind)} of ${job.project.path_with_namespace},`;

@@ -1,0 +1,162 @@
+// The list of jobs on the home page: loaded by parts, then kept up by events.
+import { batch, signal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import { announce } from "./announce.mjs";
+import { isNews, jobIdOf, loadJob, loadJobs, merged } from "./jobs.mjs";
+import { connection, onEvent } from "./live.mjs";
+import { ENDED, kindWord, STATES } from "./words.mjs";
+
+const PART = 50;
+const PAUSE = 1000; // between looks for new jobs, and between looks at jobs that have ended
+const TOP = 240; // pixels from the top within which somebody sees new jobs come
+
+/** Use the list for filters, which are a signal of a query. */
+export function useJobList(filters) {
+  const list = useMemo(() => new JobList(), []);
+  useEffect(() => list.begin(filters.value), [filters.value]);
+  return list;
+}
+
+class JobList {
+  rows = signal(null); // [{id, job: signal}], the newest first
+  next = signal(null);
+  problem = signal(null);
+  busy = signal(false);
+  fresh = signal(0);
+
+  constructor() {
+    this.more = () => this.loadMore();
+    this.showFresh = () => this.load().then(() => scrollTo({ top: 0 }));
+  }
+
+  /** Load anew, and follow. Gives the function that ends that. */
+  begin(filters) {
+    this.filters = filters;
+    this.aborted = new AbortController();
+    this.news = new Set();
+    this.ended = new Set();
+    const stops = [onEvent((event) => this.hear(event)), this.loadWhenBack()];
+    this.load();
+    return () => {
+      this.aborted.abort();
+      clearTimeout(this.timer);
+      this.timer = null;
+      stops.forEach((stop) => stop());
+    };
+  }
+
+  /** Whoever was cut off has missed events: the list is loaded anew when the stream is back. */
+  loadWhenBack() {
+    let wasLost = false;
+    return connection.subscribe(({ state }) => {
+      if (wasLost && state === "live") this.load();
+      wasLost = state === "lost" || state === "crowded";
+    });
+  }
+
+  async load() {
+    const part = await this.part(null);
+    if (!part) return;
+    this.news.clear();
+    batch(() => {
+      this.rows.value = part.items.map((job) => this.rowOf(job));
+      this.next.value = part.next;
+      this.fresh.value = 0;
+    });
+  }
+
+  async loadMore() {
+    this.busy.value = true;
+    const part = await this.part(this.next.value);
+    this.busy.value = false;
+    if (!part) return;
+    this.rows.value = [...this.rows.value, ...part.items.map((job) => this.rowOf(job))];
+    this.next.value = part.next;
+  }
+
+  async part(cursor) {
+    try {
+      const part = await loadJobs(this.filters, { cursor, size: PART, signal: this.aborted.signal });
+      this.problem.value = null;
+      return part;
+    } catch (problem) {
+      if (problem.name !== "AbortError") this.problem.value = problem;
+      return null;
+    }
+  }
+
+  rowOf(job) {
+    const shown = this.find(job.id);
+    if (shown) shown.job.value = job;
+    return shown ?? { id: job.id, job: signal(job) };
+  }
+
+  find(id) {
+    return this.rows.value?.find((row) => row.id === id);
+  }
+
+  hear(event) {
+    const id = jobIdOf(event);
+    if (id === null || this.rows.value === null) return;
+    const row = this.find(id);
+    if (!row) {
+      this.hearOfAnother(id, event);
+      return;
+    }
+    const before = row.job.value;
+    if (!isNews(before, event)) return;
+    row.job.value = merged(before, event);
+    if (!ENDED.has(before.state) && ENDED.has(row.job.value.state)) this.hearOfEnd(row);
+  }
+
+  /** What an end brings with it, such as whether a retry may help, is in the job and not in its event. */
+  hearOfEnd({ id, job }) {
+    const { kind, project, state } = job.value;
+    announce(`The ${kindWord(kind)} of ${project.path_with_namespace} is ${STATES[state].word}.`);
+    this.ended.add(id);
+    this.soon();
+  }
+
+  hearOfAnother(id, event) {
+    const newest = this.rows.value[0]?.id ?? 0;
+    if (id < newest && !event.type?.includes(".queued.")) return; // older than what is shown
+    this.news.add(id);
+    this.soon();
+  }
+
+  soon() {
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      this.look();
+    }, PAUSE);
+  }
+
+  async look() {
+    const ended = [...this.ended].slice(0, PART);
+    this.ended.clear();
+    await Promise.all(ended.map((id) => this.refresh(id)));
+    if (this.news.size) await this.lookForNew();
+  }
+
+  async refresh(id) {
+    const job = await loadJob(id).catch(() => null); // it went with its project: its last event stands
+    const row = this.find(id);
+    if (job && row) row.job.value = job;
+  }
+
+  async lookForNew() {
+    const part = await this.part(null);
+    if (!part) return;
+    const isNew = (job) => !this.find(job.id);
+    const found = part.items.filter(isNew);
+    this.news.clear();
+    if (scrollY > TOP) {
+      this.fresh.value = found.length;
+      return;
+    }
+    batch(() => {
+      this.fresh.value = 0;
+      this.rows.value = [...found.map((job) => this.rowOf(job)), ...this.rows.value];
+    });
+  }
+}
