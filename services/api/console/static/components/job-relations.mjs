@@ -1,0 +1,24 @@
+// What an archive has, by kind: what was kept, and what was left out.
+import { count, size } from "../format.mjs";
+import { html } from "../html.mjs";
+import { sentence } from "../words.mjs";
+import { Table } from "./table.mjs";
+
+export function Relations({ job }) {
+  const rows = Object.entries(job.progress?.relations ?? {}).map(([id, counts]) => ({ id, ...counts }));
+  if (rows.length === 0) return html`<${Entries} progress=${job.progress} />`;
+  return html`<h2>What is in it</h2>
+    <${Table} caption="Kinds of records" rows=${rows} columns=${COLUMNS} />
+    <${Entries} progress=${job.progress} />`;
+}
+
+const COLUMNS = [
+  { name: "Kind", wide: true, cell: (row) => sentence(row.id) },
+  { name: "Kept", end: true, cell: (row) => count(row.lines) },
+  { name: "Left out", end: true, cell: (row) => (row.failed ? html`<a class="left-out" href="#left-out">${count(row.failed)}</a>` : "0") },
+  { name: "Size", end: true, cell: (row) => size(row.bytes) },
+];
+
+function Entries({ progress }) {
+  return progress?.entries ? html`<p class="quiet">${count(progress.entries)} files in the archive.</p>` : null;
+}

@@ -1,0 +1,135 @@
+// One job: how far it is, what is in it, what was left out, and what happened.
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { Attempts } from "../components/job-attempts.mjs";
+import { CancelButton, RetryButton } from "../components/job-actions.mjs";
+import { Failures } from "../components/job-failures.mjs";
+import { JobProgress } from "../components/job-progress.mjs";
+import { Relations } from "../components/job-relations.mjs";
+import { Steps } from "../components/job-steps.mjs";
+import { Timeline } from "../components/job-timeline.mjs";
+import { Page } from "../components/page.mjs";
+import { Ago, Command, Copy, Facts, Notice, State } from "../components/small.mjs";
+import { announce } from "../announce.mjs";
+import { duration, moment, shortDigest, size } from "../format.mjs";
+import { html } from "../html.mjs";
+import { canCancel, canRetry, isNews, jobIdOf, loadJob, merged } from "../jobs.mjs";
+import { onEvent } from "../live.mjs";
+import { elsewhere, page, problem as problemPage, projectPage } from "../place.mjs";
+import { canWrite } from "../session.mjs";
+import { ENDED, explain, kindWord, STATES } from "../words.mjs";
+
+export default function Job({ id }) {
+  const job = useSignal(null);
+  const problem = useSignal(null);
+  useEffect(() => followJob(Number(id), job, problem), [id]);
+  if (problem.value) return html`<${NotShown} id=${id} problem=${problem.value} />`;
+  if (!job.value) return html`<${Page} title="Job ${id}"><p class="quiet" aria-busy="true">Loading the job</p><//>`;
+  return html`<${Shown} job=${job.value} update=${(changed) => (job.value = changed)} />`;
+}
+
+function NotShown({ id, problem }) {
+  const words = problem.status === 404 ? "There is no such job, or it is of a project that you do not maintain." : problem.message;
+  return html`<${Page} title="Job ${id}"><${Notice} tone="error">${words} <a href=${page("/jobs")}>All jobs</a><//><//>`;
+}
+
+function Shown({ job, update }) {
+  const title = `${sentenceOf(job.kind)} of ${job.project.path_with_namespace}`;
+  const heading = html`${sentenceOf(job.kind)} of <a href=${projectPage(job.project.path_with_namespace)}>${job.project.path_with_namespace}</a> <${State} state=${job.state} />`;
+  return html`<${Page} title=${title} heading=${heading} beside=${html`<${Actions} job=${job} update=${update} />`}>
+    <p class="quiet">${asked(job)}</p>
+    ${job.state === "failed" && html`<${Why} job=${job} />`}
+    <${Steps} job=${job} />
+    ${!ENDED.has(job.state) && html`<${JobProgress} job=${job} />`}
+    <div class="columns">
+      <div>
+        <${Relations} job=${job} />
+        <${Failures} job=${job} />
+        <${Attempts} job=${job} />
+      </div>
+      <div>
+        <h2>Archive</h2>
+        <${ArchiveFacts} job=${job} />
+        <${Upload} job=${job} />
+        <h2>What happened</h2>
+        <${Timeline} id=${job.id} />
+        <h2>The same by command</h2>
+        <${Command}>crossdock logs ${job.id}${ENDED.has(job.state) ? "" : " --follow"}<//>
+      </div>
+    </div>
+  <//>`;
+}
+
+const sentenceOf = (kind) => kindWord(kind).charAt(0).toUpperCase() + kindWord(kind).slice(1);
+
+function Actions({ job, update }) {
+  return html`<div data-actions class="row">
+    ${job.archive?.download_url && html`<a role="button" href=${elsewhere(job.archive.download_url)} download>Download</a>`}
+    ${canWrite.value && canCancel(job) && html`<${CancelButton} job=${job} update=${update} />`}
+    ${canWrite.value && !canCancel(job) && canRetry(job) && html`<${RetryButton} job=${job} />`}
+  </div>`;
+}
+
+function asked(job) {
+  const who = job.user?.name ? `, asked for by ${job.user.name}` : "";
+  const waited = job.timings?.waited_seconds;
+  const worker = job.lease?.worker ? ` on worker ${job.lease.worker}` : "";
+  const attempt = job.attempt ? ` Attempt ${job.attempt} of ${job.max_attempts}${worker}.` : "";
+  return html`Job ${job.id}${who} <${Ago} at=${job.created_at} />${waited != null && `, waited ${duration(waited)}`}.${attempt}`;
+}
+
+/** What happened, what it means, what to do, and the code. */
+function Why({ job }) {
+  const { means, act, detail } = explain(job.error_code, job.error);
+  const cannot = job.can_retry === false && job.why_not_retry?.message;
+  return html`<${Notice} tone="error">
+    <p><strong>Failed.</strong> ${means}</p>
+    ${act && html`<p><strong>Do this:</strong> ${act}</p>`}
+    ${detail && html`<p class="quiet">In the words of the server: ${detail}</p>`}
+    ${cannot && html`<p>It cannot be retried: ${cannot}</p>`}
+    ${job.error_code && html`<p><a href=${problemPage(job.error_code)} target="_blank" rel="noopener">${job.error_code}</a></p>`}
+  <//>`;
+}
+
+function ArchiveFacts({ job }) {
+  const { archive = null } = job;
+  return html`<${Facts} facts=${[
+    ["Size", archive?.size != null && size(archive.size)],
+    ["SHA-256", archive?.sha256 && digest(archive.sha256, "the digest of the archive")],
+    ["Content", job.content_sha256 && digest(job.content_sha256, "the digest of the content")],
+    ["Manifest", archive?.manifest_sha256 && digest(archive.manifest_sha256, "the digest of the manifest")],
+    ["Kept until", archive?.expires_at && moment(archive.expires_at)],
+    ["Retry until", job.retry_until && moment(job.retry_until)],
+    ["Correlation id", html`${job.correlation_id} <${Copy} text=${job.correlation_id} what="the correlation id" />`],
+    ["Lease", job.lease && `number ${job.lease.number}, until ${moment(job.lease.expires_at)}`],
+  ].filter(([, value]) => value)} />`;
+}
+
+const digest = (hex, what) => html`<code title=${hex}>${shortDigest(hex)}</code> <${Copy} text=${hex} what=${what} />`;
+
+function Upload({ job }) {
+  const upload = job.outcome?.upload;
+  if (!upload) return null;
+  const told = Object.entries(upload).filter(([, value]) => value !== null && typeof value !== "object");
+  return html`<h2>Upload</h2><${Facts} facts=${told.map(([name, value]) => [name.replaceAll("_", " "), String(value)])} />`;
+}
+
+function followJob(id, job, problem) {
+  const load = async () => {
+    try {
+      job.value = await loadJob(id);
+      problem.value = null;
+    } catch (error) {
+      if (!job.value) problem.value = error;
+    }
+  };
+  load();
+  return onEvent((event) => {
+    const before = job.value;
+    if (jobIdOf(event) !== id || before === null || !isNews(before, event)) return;
+    job.value = merged(before, event);
+    if (job.value.state === before.state) return;
+    if (ENDED.has(job.value.state)) announce(`The job is ${STATES[job.value.state].word}.`);
+    load(); // relations, archive and what may be done now are in the job
+  });
+}
