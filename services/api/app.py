@@ -11,6 +11,7 @@ from functools import partial
 from aiohttp import web
 from aiohttp.web_urldispatcher import AbstractRoute
 
+from services.api.console.site import CONSOLE, make_console
 from services.api.crossdock.bounds import BOUNDS, Bounds
 from services.api.crossdock.event_stream import LONGEST_STREAM
 from services.api.crossdock.problems import render_problem
@@ -73,14 +74,16 @@ class ApiConfig:
     ``external_url`` has no slash at its end. The names of the broker's public exchanges begin with
     ``broker_prefix``. An event stream ends after ``longest_stream``. A user has at most about
     ``idempotency_keys_limit`` keys at a time. With ``hsts``, browsers are told to use https alone that long.
-    ``bounds`` are what the limits show beside what is in the rest. Up to ``wake_ups`` wake-ups of workers are
-    published at a time, each for ``wake_up_patience`` at most.
+    With ``has_console``, browsers get the web console. ``bounds`` are what the limits show beside what is in
+    the rest. Up to ``wake_ups`` wake-ups of workers are published at a time, each for ``wake_up_patience`` at
+    most.
     """
 
     external_url: str
     broker_prefix: str = "crossdock."
     longest_stream: timedelta = timedelta(minutes=15)
     idempotency_keys_limit: int = 10_000
+    has_console: bool = True
     places: PlaceNumbers = field(default_factory=PlaceNumbers)
     bodies: BodyLimits = field(default_factory=BodyLimits)
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
@@ -145,6 +148,7 @@ def make_app(
     app[METRICS], app[TRACER] = metrics.requests, tracer
     app[RENDERERS] = ((_OWN_API, render_problem), (re.compile(""), render_gitlab_error))
     app[DOCUMENTATION] = make_documentation(config.external_url, broker_prefix=config.broker_prefix)
+    app[CONSOLE] = make_console(config.external_url, is_on=config.has_console)
     app.on_response_prepare.append(add_common_headers)
     app.on_response_prepare.append(rate_limit_headers.add_headers)
     app.on_response_prepare.append(partial(spare_event_streams, longest=config.longest_stream))

@@ -8,6 +8,7 @@ from itertools import count
 
 from aiohttp.typedefs import Handler
 
+from services.api.console import handlers as console
 from services.api.crossdock import (
     bulk_retries,
     destinations,
@@ -42,7 +43,7 @@ from services.api.gitlab import (
 )
 from services.api.gitlab.github_errors import render_github_error
 from services.api.http.endpoint import BodyKind, Endpoint
-from services.api.pages import documentation, download, problems, sign_in
+from services.api.pages import documentation, download, home, problems, sign_in
 from shared.accounts.models import Scope
 
 
@@ -291,5 +292,10 @@ ROUTES = [
     _route("GET", "/users/sign_in", sign_in.show, SIGN_IN),
     _route("POST", "/users/sign_in", sign_in.sign_in, SIGN_IN),
     _route("POST", "/users/sign_out", sign_in.sign_out, SIGN_IN),
+    _route("GET", "/-/console/static:rest", console.own_file, PUBLIC),
+    _route("GET", "/-/console/vendor:rest", console.vendor_file, PUBLIC),
+    _route("GET", "/-/console:rest", console.show, PUBLIC),
+    Route("GET", "/", home.show, PUBLIC),
     Route("GET", r"/{id:(?!api/|-/)[^/]+/.+}/download_export", download.download_export, DOWNLOAD_PAGE),
+    Route("GET", r"/{project:(?!api/|-/)[^/]+(?:/[^/]+)+}", home.show_project, PUBLIC),
 ]

@@ -67,6 +67,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         broker_prefix=settings.broker_prefix,
         places=_place_numbers(settings),
         idempotency_keys_limit=settings.idempotency_keys_limit,
+        has_console=settings.console,
         bodies=_body_limits(settings),
         connections=_connection_limits(settings),
         trusted_proxies=parse_networks(settings.trusted_proxies),

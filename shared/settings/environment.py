@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     external_url: AnyHttpUrl | None = Field(default=None, description="http://localhost and the port")
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    console: bool = True
 
     # What an API does at once, and the share of one user.
     uploads_at_once: int = Field(default=32, ge=1, le=10_000)

@@ -249,6 +249,8 @@ OF_NO_PROJECT = re.compile(
     r"|/api/crossdock/v1/(limits|signing-keys|webhooks.*|namespaces.*))"
 )
 TESTED_ELSEWHERE = {
+    "GET /": "test_console.py",
+    "GET /{project}": "test_console.py",
     "GET /api/v4/projects": "test_api_projects.py",
     "POST /api/v4/projects": "test_api_projects.py",
     "POST /api/v4/projects/import": "test_api_import_refusals.py",

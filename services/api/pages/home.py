@@ -1,0 +1,64 @@
+"""What somebody sees who opens the address of the server, or that of a project."""
+
+from __future__ import annotations
+
+from html import escape
+
+from aiohttp import web
+
+from services.api.console.site import CONSOLE, PATH, Presence
+from services.api.http.errors import RouteUnknown
+from services.api.http.responses import external_url
+from services.api.pages.html import address, link, page
+
+_WHY = {
+    Presence.OFF: "The web console is switched off: CROSSDOCK_CONSOLE is false.",
+    Presence.MISSING: "The web console is not installed: its browser libraries are missing.",
+}
+_HOW = {
+    Presence.OFF: "Start Crossdock with CROSSDOCK_CONSOLE=true to switch it on.",
+    Presence.MISSING: "In a checkout, run 'make setup' and start Crossdock again.",
+}
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /: leads to the console, or says why there is none and how to get it."""
+    console = request.app[CONSOLE]
+    if console.presence is Presence.THERE:
+        return _see(request, console.home)
+    return _say(request, console.presence)
+
+
+async def show_project(request: web.Request) -> web.Response:
+    """GET /<namespace>/<project>, the ``web_url`` of a project: leads a browser to its page in the console.
+
+    Git and clients of the API get what they get at any unknown address: a page is nothing to them.
+    """
+    if request.app[CONSOLE].presence is not Presence.THERE or not _is_browser(request):
+        raise RouteUnknown
+    return _see(request, address(request, PATH + "/projects" + request.rel_url.raw_path))
+
+
+def _is_browser(request: web.Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def _see(request: web.Request, location: str) -> web.Response:
+    text = f"This is Crossdock. Its web console is at {_absolute(request, location)}\n"
+    headers = {"Location": location, "Cache-Control": "no-store"}
+    return web.Response(status=303, text=text, headers=headers)
+
+
+def _absolute(request: web.Request, path: str) -> str:
+    """Return the address of a path, which has that of the external URL already."""
+    base, own = external_url(request), address(request, "")
+    return base.removesuffix(own) + path
+
+
+def _say(request: web.Request, presence: Presence) -> web.Response:
+    why, how = _WHY[presence], _HOW[presence]
+    if not _is_browser(request):
+        documents = f"{external_url(request)}/api/docs"
+        return web.Response(text=f"This is Crossdock.\n{why}\n{how}\nThe API: {documents}\n")
+    documents = link(request, "/api/docs", "The API is described here")
+    return page("This is Crossdock", f"<p>{escape(why)}</p>\n<p>{escape(how)}</p>\n<p>{documents}.</p>")
