@@ -22,7 +22,7 @@ from shared.git.smart_http import RemoteRepository
 from shared.github_import.fetcher import Fetcher
 from shared.github_import.pages import PageStore
 from shared.github_import.uploads import UploadEvents
-from shared.jobs import claims, store
+from shared.jobs import claims, sent_parts, store
 from shared.peer_transfers.transfers import Transfers
 from shared.remote.client import RemoteClient
 from shared.snapshots.pack import Pack
@@ -129,6 +129,11 @@ def _after_upload() -> None:
     _after(RemoteClient, "send")
 
 
+def _part_kept() -> None:
+    """Once it is written down that a part of an upload was taken."""
+    _after(sent_parts, "add_sent")
+
+
 def _mid_backup() -> None:
     """Once a part of an archive is in the bucket of a schedule."""
     _after(S3Presigned, "upload_part")
@@ -197,6 +202,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "after submission": _after_submission,
     "mid upload": _mid_upload,
     "after upload": _after_upload,
+    "part kept": _part_kept,
     "mid backup": _mid_backup,
     "backup recorded": _backup_recorded,
 }
