@@ -174,10 +174,19 @@ async def _watched_stream(archive: Path, report: ByteReporter) -> AsyncGenerator
 
 @dataclass(frozen=True, slots=True)
 class UploadTarget:
-    """Where the server sends an archive to, with PUT or POST. Whoever has the URL may write there."""
+    """Where the server sends an archive to, with PUT or POST. Whoever has the URL may write there.
+
+    ``parts`` is instead of the URL: what the server takes as ``upload[parts]``.
+    """
 
     url: str = field(repr=False)
     method: str
+    parts: Mapping[str, object] | None = field(default=None, repr=False)
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What the server takes as ``upload``."""
+        return {"url": self.url, "http_method": self.method} if self.parts is None else {"parts": self.parts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +355,7 @@ class GitLabClient:
         body: dict[str, object] = {} if description is None else {"description": description}
         body |= selection_parameters(selection)
         if upload is not None:
-            body["upload"] = {"url": upload.url, "http_method": upload.method}
+            body["upload"] = upload.parameters
         path = f"{_project(project)}/export"
         answer = await self._json_api.call("POST", path, dict[str, object], on=on, json=body, headers=headers)
         return answer.job

@@ -20,6 +20,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "crossdock export platform/one -o one.tar.gz",
             "crossdock export platform/one -o - | tar -tz",
             "crossdock export platform/one --upload-url @presigned.txt",
+            "crossdock export platform/one --upload-parts @parts.json",
         ),
         "status": ("crossdock status platform/one", "crossdock status --job 7 --failures"),
         "quarantine": (

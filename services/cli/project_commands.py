@@ -221,6 +221,14 @@ def export(  # noqa: PLR0913  # the options of a command
             metavar="URL|@FILE", help="Have the server send the archive there instead.", show_default=False
         ),
     ] = None,
+    upload_parts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="@FILE",
+            help="Have a Crossdock send it in parts: FILE has JSON with the addresses.",
+            show_default=False,
+        ),
+    ] = None,
     method: Annotated[UploadMethod, typer.Option(help="How the server sends it.")] = UploadMethod.PUT,
     server: Server,
     description: Annotated[str | None, typer.Option(help="Description to write into the archive.")] = None,
@@ -239,7 +247,8 @@ def export(  # noqa: PLR0913  # the options of a command
     Relations are named as those of import. What refers to something that is left out is said.
 
     Whoever has the address of an upload may write there: @FILE keeps it out of the list of processes. A
-    Crossdock tells how the upload ended, a GitLab does not.
+    Crossdock tells how the upload ended, a GitLab does not. --upload-parts is for archives over 5 GiB: FILE
+    has part_size, part_urls, complete_url, and optionally abort_url and get_url, of a multipart upload of S3.
 
     Keys with --json: project (id, path_with_namespace), job (its number, null at a GitLab or after a partial
     download), state, error, error_code (null where a GitLab's export failed), file (null of an upload),
@@ -247,10 +256,10 @@ def export(  # noqa: PLR0913  # the options of a command
     """
     from services.cli.exports import ExportOptions, export_project
     from services.cli.relations import read_selection
-    from services.cli.upload_target import export_to, upload_target
+    from services.cli.upload_target import export_to, parts_target, upload_target
 
-    if (output is None) == (upload_url is None):
-        raise UsageError("say where the archive goes: --output or --upload-url, one of them")
+    if [output, upload_url, upload_parts].count(None) != 2:  # noqa: PLR2004  # one of three is there
+        raise UsageError("say where the archive goes: --output, --upload-url or --upload-parts, one of them")
     selection = read_selection(relations, excluded_relations)
 
     async def work(client: GitLabClient) -> Result:
@@ -259,6 +268,8 @@ def export(  # noqa: PLR0913  # the options of a command
         )
         if upload_url is not None:
             return await export_to(client, project, upload_target(upload_url, method.value), options)
+        if upload_parts is not None:
+            return await export_to(client, project, parts_target(upload_parts), options)
         if json and output == "-":
             raise UsageError("--json and --output - would both write to stdout: name a file")
         if output == "-" and sys.stdout.isatty():
