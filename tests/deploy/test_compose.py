@@ -41,7 +41,7 @@ def test_it_is_as_the_compose_specification_wants_it(tmp_path: Path) -> None:
     assert schema_check(wrong).returncode == 1
 
 
-@pytest.mark.parametrize("file", [COMPOSE, COMPOSE.parents[1] / "README.md"], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [COMPOSE, COMPOSE.parent / "README.md"], ids=lambda file: file.name)
 def test_the_token_of_root_outlives_the_command_that_starts_everything(file: Path) -> None:
     """Whoever starts it has to sign in with it, and compose needs it again to stop."""
     lines = [line.strip("# ") for line in file.read_text().splitlines()]

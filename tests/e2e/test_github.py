@@ -1,4 +1,4 @@
-"""The way from GitHub to an archive of GitLab, by the commands that README.md has for it."""
+"""The way from GitHub to an archive of GitLab, by the commands that services/cli/README.md has for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STAGES = ("--attachments", "--release-assets")
 
 def _commands() -> list[str]:
     """The commands of crossdock in the section, in their order."""
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "services/cli/README.md").read_text()
     section = text.partition("## From GitHub to a GitLab archive")[2].partition("\n## ")[0]
     return re.findall(r"^       crossdock (.+)$", section, re.MULTILINE)
 

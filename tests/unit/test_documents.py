@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     *(ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "SECURITY.md")),
+    *(ROOT / name / "README.md" for name in ("deploy", "tests/benchmarks")),
     *sorted(ROOT.glob("services/**/README.md")),
 ]
 _TOP = ("deploy/", "services/", "shared/", "tests/")
@@ -18,6 +19,8 @@ _PLACEHOLDER = "NNNN_name"
 _PATH = re.compile(r"(?<![\w./:$-])[\w.*/-]*[\w*/]")
 _TEST = re.compile(r"`(test_\w+)`")
 _DEFINED = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+_ANCHORED = re.compile(r"\]\(([^):#]*)#([^)]+)\)")
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 
 
@@ -56,6 +59,18 @@ def test_the_list_of_differences_from_gitlab_is_found_from_the_readme() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: str(each.relative_to(ROOT)))
 def test_every_file_that_a_document_names_exists(document: Path) -> None:
     assert missing(document.read_text(), document.parent) == []
+
+
+def _anchors(text: str) -> set[str]:
+    """Give the anchors of a document's headings, as GitLab and GitHub make them."""
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(text))
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: str(each.relative_to(ROOT)))
+def test_every_link_to_a_heading_leads_there(document: Path) -> None:
+    for name, anchor in _ANCHORED.findall(document.read_text()):
+        assert anchor in _anchors((document.parent / name if name else document).read_text()), (name, anchor)
 
 
 @pytest.mark.parametrize(
