@@ -147,11 +147,17 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the standalone running, and print where it is.")
     ] = False,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Only write an archive to try things with.")
+    ] = None,
 ) -> None:
     """Import an archive into a temporary standalone, export it, and compare both archives."""
-    from services.cli.demo.round_trip import run
+    from services.cli.demo.round_trip import run, write_sample
 
-    asyncio.run(run(archive, keep=keep))
+    if write is not None:
+        write_sample(write)
+    else:
+        asyncio.run(run(archive, keep=keep))
 
 
 @app.command()

@@ -86,7 +86,11 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "logout": ("crossdock logout vault",),
         "profiles": ("crossdock profiles",),
         "standalone": ("crossdock standalone --port 8080 --data /var/lib/crossdock",),
-        "demo": ("crossdock demo", "crossdock demo --archive one_export.tar.gz", "crossdock demo --keep"),
+        "demo": (
+            "crossdock demo",
+            "crossdock demo --archive one_export.tar.gz",
+            "crossdock demo --write one_export.tar.gz",
+        ),
         "api": ("crossdock api",),
         "exporter": ("crossdock exporter",),
         "importer": ("crossdock importer",),

@@ -83,6 +83,16 @@ async def run(archive: Path | None, *, keep: bool = False) -> None:
             print_result(_KEPT.format(server=server, folder=folder, project=_PROJECT))
 
 
+def write_sample(target: Path) -> None:
+    """Write the archive that the demonstration generates. Raises UsageError where it cannot be written."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="crossdock-demo-") as folder:
+            write_archive(target, Path(folder))
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}") from None
+    say(f"{target} is the archive of a small project")
+
+
 def _generate(folder: Path) -> Path:
     say("Making an archive")
     repository = folder / "repository"

@@ -8,6 +8,7 @@ import pytest
 
 from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import Contents, differences, read_contents
+from tests.support.command import run
 
 ISSUES = "tree/project/issues.ndjson"
 
@@ -106,3 +107,13 @@ def test_a_blank_line_is_no_line() -> None:
     after = Contents(lines={ISSUES: [b"1", b"2"]})
     assert before.line_count == 2
     assert list(differences(before, after, failed=())) == []
+
+
+def test_an_archive_to_try_things_with_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "one_export.tar.gz"
+    assert run(monkeypatch, "demo", "--write", str(target)) == 0
+    assert len(read_contents(target).lines[ISSUES]) > 100
+    assert run(monkeypatch, "demo", "--write", str(tmp_path / "gone" / "one.tar.gz")) == 2
+    assert "cannot write" in capsys.readouterr().err
