@@ -10,6 +10,7 @@ from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import MEMBER_OF
 from shared.database.pool import Database
 from shared.database.search import contains
+from shared.jobs.details import JobDetails, find_details
 from shared.jobs.models import JobKind, JobReport, JobState
 from shared.jobs.store import REPORTED, report_of
 
@@ -55,10 +56,11 @@ class JobQuery:
 
 @dataclass(frozen=True, slots=True)
 class ListedJob:
-    """A job and the full path of its project; its progress lacks that of relations."""
+    """A job, the full path of its project, and its details; its progress lacks that of relations."""
 
     report: JobReport
     full_path: str
+    details: JobDetails
 
 
 def _conditions(query: JobQuery) -> Iterator[tuple[str, object]]:
@@ -169,6 +171,11 @@ def job_list_query(query: JobQuery, *, administrator: User | None) -> tuple[str,
 
 
 async def list_jobs(db: Database, query: JobQuery, *, administrator: User | None) -> list[ListedJob]:
-    """List jobs of the projects that ``administrator`` maintains or owns; of all projects for None."""
+    """List jobs of the projects that ``administrator`` maintains or owns; of all projects for None.
+
+    ``db`` shows one moment to its two statements.
+    """
     sql, values = job_list_query(query, administrator=administrator)
-    return [ListedJob(report_of(row), row["full_path"]) for row in await db.fetch(sql, *values)]
+    rows = await db.fetch(sql, *values)
+    details = await find_details(db, [row["id"] for row in rows])
+    return [ListedJob(report_of(row), row["full_path"], details[row["id"]]) for row in rows]

@@ -418,6 +418,15 @@ class RetryGone(Unprocessable):
     code = "retry_gone"
 
 
+class RetryPointless(Conflict):
+    """The archive of the job gives the same error again: make a new request with another one."""
+
+    code = "retry_pointless"
+
+    def __init__(self, error: str) -> None:
+        super().__init__(f"a retry of the same archive gives the same error ({error}): upload another one")
+
+
 class EntryNameInvalid(Unprocessable):
     """The name is not valid for an entry of an archive; the message says why."""
 

@@ -13,6 +13,7 @@ from shared.database.transactions import current, transaction
 from shared.errors import Denied
 from shared.jobs import failed_relations
 from shared.jobs import store as jobs
+from shared.jobs.details import JobDetails, find_details
 from shared.jobs.failed_relations import FailedRelation
 from shared.jobs.lists import JobQuery, ListedJob, list_jobs
 from shared.jobs.models import Job, JobKind, JobReport, JobState
@@ -51,10 +52,11 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True)
 class ReportedJob:
-    """A job with its report, and its project."""
+    """A job with its report, its project, and its details."""
 
     report: JobReport
     project: Project
+    details: JobDetails
 
 
 class Jobs:
@@ -126,22 +128,31 @@ class Jobs:
             require_user(actor), found.report.job, found.project, origin=origin, counts=counts
         )
         self._queue.announce(job)
-        made = await jobs.find_report(current(self._pool), job.id)
-        if made is None:  # the project was deleted in the same moment
-            raise NotFound("Job")
-        return ReportedJob(made, found.project)
+        return await report_job(current(self._pool), job.id, found.project)
 
 
 async def find_job(db: Database, actor: User | None, job_id: int | None) -> ReportedJob:
     """Return a job, if the user is a maintainer of its project. Raises Unauthenticated and NotFound."""
     user = require_user(actor)
-    report = None if job_id is None else await jobs.find_report(db, job_id)
-    project = None if report is None else await store.find_by_id(db, report.job.project_id)
-    if report is None or project is None:
+    job = None if job_id is None else await jobs.find(db, job_id)
+    project = None if job is None else await store.find_by_id(db, job.project_id)
+    if job is None or project is None:
         raise NotFound("Job")
     if await find_project_level(db, user, project) < AccessLevel.MAINTAINER:
         raise NotFound("Job")
-    return ReportedJob(report, project)
+    return await report_job(db, job.id, project)
+
+
+async def report_job(db: Database, job_id: int, project: Project) -> ReportedJob:
+    """Return a job of the project with what is told of it. Raises NotFound.
+
+    The details come first: their last event is then none that the report does not know of.
+    """
+    details = (await find_details(db, [job_id])).get(job_id)
+    report = await jobs.find_report(db, job_id)
+    if details is None or report is None:  # the project was deleted in the same moment
+        raise NotFound("Job")
+    return ReportedJob(report, project, details)
 
 
 async def _query(db: Database, user: User, request: JobFilter, *, below: int | None, limit: int) -> JobQuery:

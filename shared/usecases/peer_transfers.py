@@ -15,7 +15,6 @@ from shared.destinations.models import Destination, PeerSettings
 from shared.destinations.peers import PeerServers, address_of
 from shared.destinations.sealed_credentials import CredentialSealer
 from shared.gitlab.relation_selection import RelationSelection
-from shared.jobs import store as jobs
 from shared.jobs.models import PeerExportOrder, PeerOrder, RemoteSource, SourceForm, UploadTarget
 from shared.peers.answers import PeerProject
 from shared.peers.client import PeerClient
@@ -31,7 +30,7 @@ from shared.usecases.exports import ExportableProject, Exports
 from shared.usecases.imports import Archive, ImportRequest, Imports, ScheduledJob
 from shared.usecases.job_origin import JobOrigin
 from shared.usecases.job_queue import JobQueue
-from shared.usecases.jobs import ReportedJob
+from shared.usecases.jobs import ReportedJob, report_job
 
 ANSWER_WITHIN = timedelta(seconds=30)
 """How long a peer may take to tell of a project."""
@@ -146,10 +145,7 @@ class PeerTransfers:
         return await self._report(scheduled)
 
     async def _report(self, made: ScheduledJob) -> ReportedJob:
-        report = await jobs.find_report(current(self._pool), made.job.id)
-        if report is None:  # the project was deleted in the same moment
-            raise NotFound("Job")
-        return ReportedJob(report, made.project)
+        return await report_job(current(self._pool), made.job.id, made.project)
 
 
 def archive_of(peer: Peer, project: PeerProject) -> Archive:

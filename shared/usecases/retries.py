@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import assert_never
 
 from shared.accounts.models import User
+from shared.archive.errors import EntryRefused
 from shared.database.pool import Connection, Pool
 from shared.database.transactions import transaction
+from shared.errors import ArchiveError, Refusal
+from shared.gitlab.iids import IidsScattered
+from shared.gitlab.json_document import InvalidDocument
+from shared.gitlab.version import VersionMismatch
 from shared.jobs import store as jobs
+from shared.jobs.details import RetryFacts
 from shared.jobs.models import (
     IMPORTS,
     BackupOrder,
@@ -25,10 +32,11 @@ from shared.jobs.models import (
 from shared.ledger import objects
 from shared.projects import store
 from shared.projects.models import Project
+from shared.restore.restorer import NotAProject
 from shared.sealing.errors import SecretUnreadable
 from shared.settings.application import GIT, GITHUB, GITLAB_PROJECT
 from shared.snapshots import lifecycle
-from shared.usecases.errors import NotFound, NotRetriable, RelationImportRunning, RetryGone
+from shared.usecases.errors import NotFound, NotRetriable, RelationImportRunning, RetryGone, RetryPointless
 from shared.usecases.exports import ExportableProject, Exports
 from shared.usecases.imports import Imports
 from shared.usecases.job_origin import JobOrigin
@@ -36,6 +44,13 @@ from shared.usecases.job_queue import JobQueue
 from shared.usecases.relation_imports import RelationImports, is_importing
 
 _RETRIED = frozenset({JobState.FAILED, JobState.CANCELED})
+_UPLOADED = (JobKind.IMPORT, JobKind.SMALL_IMPORT, JobKind.RELATION_IMPORT)
+_OF_THE_ARCHIVE = frozenset(
+    error.code
+    for error in (ArchiveError, EntryRefused, InvalidDocument, IidsScattered, NotAProject, VersionMismatch)
+)
+"""Errors that the same bytes give again. Limits are left out: an administrator may raise them."""
+
 _KEPT_HOURS = int(objects.RETRIED_WITHIN.total_seconds() // 3600)
 _NOT_FAILED = "only a job that failed or was canceled can be retried"
 _UNKNOWN = "only a newer version of the service knows jobs of its kind"
@@ -75,10 +90,8 @@ class Retries:
         The caller announces it. Raises NotRetriable if the state of the job or the project does not permit a
         retry, RetryGone if the input of the job was deleted, and the errors of a first request.
         """
-        if job.state not in _RETRIED:
-            raise NotRetriable(_NOT_FAILED)
-        if job.has_forgotten:
-            raise RetryGone(_FORGOTTEN)
+        if refusal := refusal_of_job(job):
+            raise refusal
         match self._open(job):
             case ExportOrder() as order:
                 return await self._export(actor, project, order, origin=origin, counts=counts)
@@ -89,10 +102,8 @@ class Retries:
                 return await self._import(actor, job, project, origin=origin)
             case PeerExportOrder():
                 return await self._peer_export(actor, job, project, origin=origin, counts=counts)
-            case BackupOrder():
-                raise NotRetriable(_BACKUP)
-            case UnknownOrder():
-                raise NotRetriable(_UNKNOWN)
+            case (BackupOrder() | UnknownOrder()) as order:
+                raise TypeError(order)  # ``refusal_of_job`` refuses it
             case order:
                 assert_never(order)
 
@@ -150,6 +161,63 @@ class Retries:
                 )
             except RelationImportRunning:
                 raise NotRetriable(_RELATION_RUNNING) from None
+
+
+def refusal_of_job(job: Job) -> Refusal | None:
+    """Return why a job cannot be retried, whatever has become of its project; None if nothing is known."""
+    if job.state not in _RETRIED:
+        return NotRetriable(_NOT_FAILED)
+    if isinstance(job.order, UnknownOrder):
+        return NotRetriable(_UNKNOWN)
+    if isinstance(job.order, BackupOrder):
+        return NotRetriable(_BACKUP)
+    if job.has_forgotten:
+        return RetryGone(_FORGOTTEN)
+    if job.kind in _UPLOADED and job.error_code in _OF_THE_ARCHIVE and job.state is JobState.FAILED:
+        return RetryPointless(job.error or "")
+    return None
+
+
+def find_refusal(job: Job, facts: RetryFacts) -> Refusal | None:
+    """Return why a retry of the job would be refused now; None if it would not be.
+
+    Limits, settings and rights are not looked at.
+    """
+    if refusal := refusal_of_job(job):
+        return refusal
+    if isinstance(job.order, ImportOrder | RelationImportOrder):
+        return _refusal_of_import(job, facts)
+    if isinstance(job.order, UploadOrder) and not facts.keeps_archive:
+        return RetryGone(_EXPORT_GONE)
+    return None
+
+
+def _refusal_of_import(job: Job, facts: RetryFacts) -> Refusal | None:
+    if job.kind is JobKind.RELATION_IMPORT and facts.is_importing:
+        return NotRetriable(_IMPORTING)
+    if job.kind is not JobKind.RELATION_IMPORT and facts.has_newer_import:
+        return NotRetriable(_NEWER)
+    if job.kind is not JobKind.RELATION_IMPORT and facts.has_content:
+        return NotRetriable(_CONTENT)
+    return RetryGone(_GONE) if job.kind in _UPLOADED and not facts.keeps_object else None
+
+
+def retried_until(job: Job) -> datetime | None:
+    """Return until when what a retry needs is kept; None if it needs nothing, or there can be none."""
+    needs_input = job.object_id is not None or isinstance(job.order, UploadOrder) or _has_secret(job.order)
+    if refusal_of_job(job) or job.finished_at is None or not needs_input:
+        return None
+    return job.finished_at + objects.RETRIED_WITHIN
+
+
+def _has_secret(order: JobOrder) -> bool:
+    match order:
+        case ImportOrder():
+            return order.source is not None
+        case ExportOrder() | PeerExportOrder():
+            return order.upload is not None
+        case _:
+            return False
 
 
 def _source_of(job: Job) -> str:

@@ -3,20 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 from typing import Any
 
 from services.api.http.responses import timestamp
+from shared.accounts.models import User
 from shared.events.models import LastWord
-from shared.jobs.models import AttemptError, JobReport, JobState
+from shared.jobs.details import JobDetails
+from shared.jobs.models import AttemptError, Job, JobReport, JobState
+from shared.usecases.errors import NotFound
+from shared.usecases.retries import find_refusal, retried_until
+
+_NO_RETRY = {
+    "can_retry": False,
+    "retry_until": None,
+    "why_not_retry": {"code": NotFound.code, "message": "its project was deleted"},
+}
 
 
-def job_entity(report: JobReport, *, full_path: str, shows_worker: bool) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who reads jobs, and the URL by which users reach the server."""
+
+    user: User
+    external_url: str
+
+
+def job_entity(
+    report: JobReport, details: JobDetails, *, full_path: str, viewer: Viewer
+) -> dict[str, object]:
     """Make a job. Its order is left out, because it may contain the URL of an upload.
 
     Only administrators see the worker's name, as it reveals names of hosts.
     """
+    return {
+        **_report_members(report, full_path=full_path, shows_worker=viewer.user.is_admin),
+        "user": details.user,
+        "archive": _archive(report, details, viewer),
+        "phase": _phase(report),
+        "position": details.position,
+        "failures_count": details.failures,
+        "error_details": _error(report.job.error, report.job.error_code, viewer),
+        **_retry_members(report.job, details),
+        "last_event_id": details.last_event_id,
+    }
+
+
+def _archive(report: JobReport, details: JobDetails, viewer: Viewer) -> dict[str, object] | None:
+    """Make the archive. It is downloaded by who asked for it, as long as no later one takes its place."""
+    if report.archive is None:
+        return None
+    expires_at = details.archive_expires_at
+    is_own = report.job.user_id == viewer.user.id and expires_at is not None and expires_at > report.read_at
+    address = f"/api/v4/projects/{report.job.project_id}/export/download"
+    return {
+        **report.archive,
+        "expires_at": _moment(expires_at),
+        "download_url": address if is_own and details.is_newest else None,
+    }
+
+
+def _phase(report: JobReport) -> str | None:
+    phases = _phases(report.progress)
+    return phases[-1]["name"] if phases and report.job.state is JobState.RUNNING else None
+
+
+def _error(message: object, code: object, viewer: Viewer) -> dict[str, object] | None:
+    if message is None or code is None:
+        return None
+    return {"code": code, "message": message, "url": f"{viewer.external_url}/problems/{code}"}
+
+
+def _retry_members(job: Job, details: JobDetails) -> dict[str, object]:
+    refusal, until = find_refusal(job, details.facts), retried_until(job)
+    return {
+        "can_retry": refusal is None,
+        "retry_until": None if refusal or until is None else timestamp(until),
+        "why_not_retry": refusal and {"code": refusal.code, "message": str(refusal)},
+    }
+
+
+def _report_members(report: JobReport, *, full_path: str, shows_worker: bool) -> dict[str, object]:
     job = report.job
     return {
         "id": job.id,
@@ -39,12 +108,11 @@ def job_entity(report: JobReport, *, full_path: str, shows_worker: bool) -> dict
         "progress": _progress(report),
         "timings": _timings(report),
         "outcome": report.outcome,
-        "archive": report.archive,
         "content_sha256": report.content_sha256,
     }
 
 
-def last_word_entity(word: LastWord) -> dict[str, object]:
+def last_word_entity(word: LastWord, viewer: Viewer) -> dict[str, object]:
     """Make a job that went with its project, as its events tell of it."""
     event, data = word.event, word.event.data
     job, progress = _mapping(data["job"]), _mapping(data["progress"])
@@ -71,6 +139,13 @@ def last_word_entity(word: LastWord) -> dict[str, object]:
         },
         "outcome": {"archive": archive, "upload": upload} if archive or upload else None,
         "archive": archive,
+        "user": None,
+        "phase": None,
+        "position": None,
+        "failures_count": data.get("failures"),
+        "error_details": _error(data["error"], data["error_code"], viewer),
+        **_NO_RETRY,
+        "last_event_id": None,
         "content_sha256": data.get("content_sha256"),  # of an older version there is none
     }
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from aiohttp import web
 
 from services.api.crossdock.cursors import cursor_page_of, split_page
-from services.api.crossdock.entities import job_entity, last_word_entity
+from services.api.crossdock.entities import Viewer, job_entity, last_word_entity
 from services.api.gitlab.job_origin import origin_of
 from services.api.http.caller import find_caller, require_caller
 from services.api.http.parameters import ParameterReader, integer
-from services.api.http.responses import job_header, json_response
+from services.api.http.responses import external_url, job_header, json_response
 from services.api.use_cases import use_cases
 from shared.jobs.models import JobKind, JobState
 from shared.usecases.errors import NotFound
@@ -26,8 +26,9 @@ async def index(request: web.Request) -> web.Response:
     caller, cut = require_caller(request), cursor_page_of(request)
     found = await use_cases(request).jobs.list(caller, _filter(request), below=cut.behind, limit=cut.size + 1)
     shown, headers = split_page(request, cut, found, number=lambda each: each.report.job.id)
+    viewer = _viewer(request)
     entities = [
-        job_entity(each.report, full_path=each.full_path, shows_worker=caller.is_admin) for each in shown
+        job_entity(each.report, each.details, full_path=each.full_path, viewer=viewer) for each in shown
     ]
     return json_response(entities, headers=headers)
 
@@ -65,7 +66,8 @@ async def show(request: web.Request) -> web.Response:
     try:
         return _answer(request, await use_cases(request).jobs.show(caller, job_id))
     except NotFound:
-        return json_response(last_word_entity(await use_cases(request).events.find_last_word(caller, job_id)))
+        word = await use_cases(request).events.find_last_word(caller, job_id)
+        return json_response(last_word_entity(word, _viewer(request)))
 
 
 async def cancel(request: web.Request) -> web.Response:
@@ -89,6 +91,11 @@ def answer_made(request: web.Request, made: ReportedJob) -> web.Response:
 def _answer(
     request: web.Request, found: ReportedJob, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
-    shows_worker = require_caller(request).is_admin
-    entity = job_entity(found.report, full_path=found.project.full_path, shows_worker=shows_worker)
+    entity = job_entity(
+        found.report, found.details, full_path=found.project.full_path, viewer=_viewer(request)
+    )
     return json_response(entity, status=status, headers=headers)
+
+
+def _viewer(request: web.Request) -> Viewer:
+    return Viewer(require_caller(request), external_url(request))
