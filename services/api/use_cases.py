@@ -89,7 +89,7 @@ class UseCaseConfig:
     fail from one address, or for one account. ``signer`` signs manifests, if there is one.
     Downloads of exports that are objects are redirected to the store if ``redirects_downloads``.
     A user has at most ``destinations_limit`` destinations, whose buckets ``open_store`` opens, and
-    ``schedules_limit`` schedules.
+    ``schedules_limit`` schedules. A worker that was silent for ``lease`` is not there any more.
     """
 
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
@@ -109,6 +109,7 @@ class UseCaseConfig:
     open_store: OpenStore = field(default=_no_store)
     destinations_limit: int = 100
     schedules_limit: int = 100
+    lease: timedelta = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +186,7 @@ def make_use_cases(  # the ports, and what they are configured with
     relation_imports = RelationImports(pool, queue)
     lookup = TokenLookup(pool, places.tokens, memory=config.token_memory)
     retries = Retries(pool, queue, exports=exports, imports=imports, relation_imports=relation_imports)
-    jobs = Jobs(pool, queue, retries=retries)
+    jobs = Jobs(pool, queue, retries=retries, silence=config.lease)
     own = _make_own(pool, store, config, places=places, sealer=sealer, settings=settings)
     return UseCases(
         **{each.name: getattr(own, each.name) for each in fields(own)},

@@ -113,6 +113,7 @@ def _use_case_config(settings: Settings) -> UseCaseConfig:
         open_store=s3_store,
         destinations_limit=settings.destinations_limit,
         schedules_limit=settings.schedules_limit,
+        lease=timedelta(seconds=settings.lease_seconds),
     )
 
 

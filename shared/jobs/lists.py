@@ -14,7 +14,7 @@ from shared.jobs.details import JobDetails, find_details
 from shared.jobs.models import JobKind, JobReport, JobState
 from shared.jobs.store import REPORTED, report_of
 
-_ADMINISTERED = f"""{MEMBER_OF}, administered AS (
+ADMINISTERED = f"""{MEMBER_OF}, administered AS (
     SELECT p.id FROM projects p WHERE p.namespace_id IN (SELECT id FROM mine)
     UNION SELECT m.project_id FROM live_memberships m
     WHERE m.user_id = $1 AND m.project_id IS NOT NULL AND m.access_level >= $2)"""  # noqa: S608  # fixed texts
@@ -125,8 +125,8 @@ def _scope(query: JobQuery, values: list[object], *, of_all: bool) -> str:
     if not of_all:
         conditions.append("p.id IN (SELECT id FROM administered)")
     if not (query.search or query.namespace_id):
-        return f"{_ADMINISTERED}, scope AS (SELECT id FROM administered)"  # noqa: S608  # fixed texts
-    before = "WITH RECURSIVE" if of_all else f"{_ADMINISTERED},"
+        return f"{ADMINISTERED}, scope AS (SELECT id FROM administered)"  # noqa: S608  # fixed texts
+    before = "WITH RECURSIVE" if of_all else f"{ADMINISTERED},"
     return f"""{before} {within}, scope AS (
         SELECT p.id FROM projects p JOIN namespaces n ON n.id = p.namespace_id
         WHERE {" AND ".join(conditions)})"""  # noqa: S608  # fixed texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.users import find_user_by_reference
@@ -17,6 +17,7 @@ from shared.jobs.details import JobDetails, find_details
 from shared.jobs.failed_relations import FailedRelation
 from shared.jobs.lists import JobQuery, ListedJob, list_jobs
 from shared.jobs.models import Job, JobKind, JobReport, JobState
+from shared.jobs.summaries import JobSummary, summarise
 from shared.projects import store
 from shared.projects.models import Project
 from shared.usecases.access import find_member_namespace, find_project_level, require_user, require_visible
@@ -62,10 +63,15 @@ class ReportedJob:
 class Jobs:
     """Lists, shows, cancels and retries jobs. Users see only the jobs of projects that they maintain."""
 
-    def __init__(self, pool: Pool, queue: JobQueue, *, retries: Retries) -> None:
+    def __init__(self, pool: Pool, queue: JobQueue, *, retries: Retries, silence: timedelta) -> None:
         self._pool = pool
         self._queue = queue
         self._retries = retries
+        self._silence = silence
+
+    async def summarise(self, actor: User | None, *, since: datetime) -> JobSummary:
+        """Count the jobs that wait, run, and have ended since then. Raises Unauthenticated."""
+        return await summarise(self._pool, require_user(actor), since=since, silence=self._silence)
 
     async def list(
         self, actor: User | None, request: JobFilter, *, below: int | None, limit: int

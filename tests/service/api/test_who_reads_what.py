@@ -263,6 +263,7 @@ TESTED_ELSEWHERE = {
     **{f"POST /api/v4/import/github{end}": "github/test_imports.py" for end in ("", "/cancel", "/gists")},
     "GET /api/crossdock/v1/events": "test_event_streams.py",
     "GET /api/crossdock/v1/jobs": "test_crossdock_lists.py",
+    "GET /api/crossdock/v1/jobs/summary": "test_job_summary.py",
     "POST /api/crossdock/v1/jobs/retry": "test_bulk_retries.py",
     **{
         f"{method} /api/crossdock/v1/destinations{end}": "test_destinations.py"
