@@ -112,3 +112,4 @@ def test_a_demonstration_that_is_kept_goes_on_with_its_project_until_it_is_ended
     assert (project["path_with_namespace"], project["import_status"]) == ("root/demo", "finished")
     assert readable
     assert Path(folder).parent == tmp_path
+    assert f"Sign in as root with the token {token}\n" in done.stdout

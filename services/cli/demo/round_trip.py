@@ -29,10 +29,11 @@ _MOST_FAILURES = 100
 
 _SHOWN = 10
 
-_KEPT = """
-The standalone goes on at {server.url}, with the project root/{project}.
-Sign in as root with the token {server.token}
-End it, and remove what it has: kill {server.pid}; rm -r {folder}"""
+_KEPT = (
+    "The standalone goes on at {server.url}, with the project root/{project}.",
+    "Sign in as root with the token {server.token}",
+    "End it, and remove what it has: kill {server.pid}; rm -r {folder}",
+)
 
 
 class RoundTripDiffers(JobFailed):
@@ -80,7 +81,8 @@ async def run(archive: Path | None, *, keep: bool = False) -> None:
             await asyncio.to_thread(_compare, source, folder / "export.tar.gz", trip)
         if keep:
             stack.pop_all()
-            print_result(_KEPT.format(server=server, folder=folder, project=_PROJECT))
+            for line in _KEPT:
+                print_result(line.format(server=server, folder=folder, project=_PROJECT))
 
 
 def write_sample(target: Path) -> None:
