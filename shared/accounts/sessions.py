@@ -19,17 +19,6 @@ async def create_session(db: Database, token_id: int, *, lasts: timedelta) -> st
     return secret
 
 
-async def find_session(db: Database, secret: str) -> int | None:
-    """Find a session, and give the id of its token; None where there is none or it has expired.
-
-    The caller checks whether the token is still valid.
-    """
-    token_id: int | None = await db.fetchval(
-        "SELECT token_id FROM web_sessions WHERE digest = $1 AND expires_at > now()", digest(secret)
-    )
-    return token_id
-
-
 async def end_session(db: Database, secret: str) -> None:
     """End a session; may be repeated."""
     await db.execute("DELETE FROM web_sessions WHERE digest = $1", digest(secret))

@@ -80,6 +80,19 @@ async def find_by_token(db: Database, token: str) -> AccessToken | None:
     return None if row is None else _token(row)
 
 
+async def find_by_session(db: Database, secret: str) -> AccessToken | None:
+    """Find the token of a browser's session by its secret, also an expired or revoked token.
+
+    None where there is no such session, or it has expired.
+    """
+    row = await db.fetchrow(
+        f"""SELECT {_FIELDS} JOIN web_sessions s ON s.token_id = t.id
+            WHERE s.digest = $1 AND s.expires_at > now()""",  # fixed texts only
+        digest(secret),
+    )
+    return None if row is None else _token(row)
+
+
 async def find_token(db: Database, token_id: int) -> AccessToken | None:
     """Find a token by its id, also an expired or revoked one."""
     row = await db.fetchrow(f"SELECT {_FIELDS} WHERE t.id = $1", token_id)  # fixed texts only

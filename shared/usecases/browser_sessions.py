@@ -7,7 +7,6 @@ from datetime import timedelta
 from shared.accounts import sessions
 from shared.accounts.models import AccessToken, Scope
 from shared.accounts.rate_limits import RateLimits
-from shared.accounts.tokens import find_token
 from shared.database.pool import Pool
 from shared.usecases.token_lookup import TokenLookup
 from shared.usecases.tokens import is_usable
@@ -29,10 +28,9 @@ class BrowserSessions:
         self._lookup = lookup
         self._failures = failures
 
-    async def find(self, secret: str) -> AccessToken | None:
+    async def find(self, secret: str, *, address: str) -> AccessToken | None:
         """Return the token of a session; None if the session has ended or the token is no longer valid."""
-        token_id = await sessions.find_session(self._pool, secret)
-        token = None if token_id is None else await find_token(self._pool, token_id)
+        token = await self._lookup.find_session(secret, address=address)
         return token if token is not None and is_usable(token, SCOPES) else None
 
     async def check(self, text: str, *, address: str) -> AccessToken | None:

@@ -1,17 +1,19 @@
-"""Looks tokens up, so that who guesses costs little, and keeps out nobody who has a good token."""
+"""Looks tokens and sessions up: who guesses costs little, and keeps out nobody who has a good token."""
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.accounts.models import AccessToken
-from shared.accounts.tokens import digest, find_by_token
+from shared.accounts.tokens import digest, find_by_session, find_by_token
 from shared.admission import Holder, Places
-from shared.database.pool import Pool
+from shared.database.pool import Database, Pool
+
+_Find = Callable[[Database, str], Awaitable[AccessToken | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +51,22 @@ class TokenLookup:
 
         Raises ShareUsed and PlacesTaken.
         """
+        return await self._find(text, find_by_token, address=address)
+
+    async def find_session(self, secret: str, *, address: str) -> AccessToken | None:
+        """Return the token of a browser's session, also an expired or revoked one; None without a session.
+
+        Raises ShareUsed and PlacesTaken.
+        """
+        return await self._find(secret, find_by_session, address=address)
+
+    async def _find(self, text: str, find: _Find, *, address: str) -> AccessToken | None:
         asked = digest(text)
         if asked in self._unknown:
             return None
         holder = Holder(f"token:{asked.hex()}") if asked in self._found else Holder.of_address(address)
         async with self._places.hold(holder):
-            found = await find_by_token(self._pool, text)
+            found = await find(self._pool, text)
         (self._unknown if found is None else self._found).add(asked)
         return found
 

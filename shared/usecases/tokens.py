@@ -61,6 +61,19 @@ class Tokens:
         _require_scope(found, accepted)
         return found
 
+    async def identify_session(
+        self, secret: str, accepted: Sequence[Scope], *, address: str
+    ) -> AccessToken | None:
+        """Return the token by which a browser's session was begun; None where one of both holds no more.
+
+        Raises ScopeInsufficient, and what ``TokenLookup`` raises.
+        """
+        found = await self._lookup.find_session(secret, address=address)
+        if found is None or found.revoked or found.expired:
+            return None
+        _require_scope(found, accepted)
+        return found
+
     async def impersonate(self, token: AccessToken, reference: str) -> User:
         """Return the user for whom an administrator acts. Raises Denied, ScopeInsufficient and NotFound."""
         if not token.user.is_admin:

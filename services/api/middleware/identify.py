@@ -1,4 +1,4 @@
-"""Identifies the caller of a request by a token in the headers, the query or a small body."""
+"""Identifies the caller of a request by a token in its headers, query or small body, or by a session."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from services.api.http.bodies import parameters
 from services.api.http.caller import set_caller
 from services.api.http.client import client_address
 from services.api.http.endpoint import endpoint_of, has_content
+from services.api.http.own_pages import SESSION_COOKIE, is_of_own_page
 from services.api.http.parameters import TOKEN_PARAMETERS, text
 from services.api.use_cases import use_cases
 from services.listener.at_work import READING
-from shared.accounts.models import Scope
+from shared.accounts.models import AccessToken, Scope
 from shared.errors import Unauthenticated
 
 
@@ -30,21 +31,36 @@ async def identify_caller(request: web.Request, handler: Handler) -> web.StreamR
 async def identify(request: web.Request, accepted: Sequence[Scope], *, reads_body: bool = True) -> None:
     """Set the caller of a request by its token, which needs one of the ``accepted`` scopes.
 
-    Without a token there is no caller. CI job tokens (``JOB-TOKEN``) are ignored, as no route accepts them. A
-    body with content is not read here; the handler of an upload applies the ``sudo`` of its form.
+    Without a token, the session of a browser counts where a page of ours asks, with the token by which it
+    was begun. Without both there is no caller. CI job tokens (``JOB-TOKEN``) are ignored, as no route accepts
+    them. A body with content is not read here; the handler of an upload applies the ``sudo`` of its form.
 
     Raises GitLab's errors for a token that is unknown, not valid any more, or lacks the scope.
     """
     given = await _small_body(request) if reads_body else {}
     token = _token_of_head(request) or _token_of_body(given)
     sudo = request.query.get("sudo") or request.headers.get("Sudo") or text(given.get("sudo"))
-    if not token:
-        if sudo:
-            raise Unauthenticated
-        return
     tokens = use_cases(request).tokens
-    found = await tokens.identify(token, accepted, address=client_address(request))
-    set_caller(request, found, await tokens.impersonate(found, sudo) if sudo else found.user)
+    found = await _find_token(request, token, accepted)
+    if found is not None:
+        set_caller(request, found, await tokens.impersonate(found, sudo) if sudo else found.user)
+    elif sudo:
+        raise Unauthenticated
+
+
+async def _find_token(
+    request: web.Request, text: str | None, accepted: Sequence[Scope]
+) -> AccessToken | None:
+    tokens, address = use_cases(request).tokens, client_address(request)
+    if text:
+        return await tokens.identify(text, accepted, address=address)
+    secret = _session_of(request)
+    return await tokens.identify_session(secret, accepted, address=address) if secret else None
+
+
+def _session_of(request: web.Request) -> str | None:
+    """Return the secret of the browser's session, if the request comes from a page of ours."""
+    return request.cookies.get(SESSION_COOKIE) if is_of_own_page(request) else None
 
 
 def _token_of_head(request: web.Request) -> str | None:

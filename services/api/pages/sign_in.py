@@ -11,6 +11,7 @@ from yarl import URL
 from services.api.http.bodies import parameters
 from services.api.http.client import client_address
 from services.api.http.errors import ForeignForm
+from services.api.http.own_pages import SESSION_COOKIE, is_own_origin
 from services.api.http.parameters import text
 from services.api.http.responses import external_url
 from services.api.http.status import headers_of, status_of
@@ -21,9 +22,6 @@ from shared.errors import CrossdockError
 from shared.usecases.browser_sessions import LASTS
 
 PATH = "/users/sign_in"
-COOKIE = "_crossdock_session"
-"""The cookie of a session. Only pages accept it; the API does not."""
-
 _FORM = """<p>{advice}</p>
 <form method="post" action="{action}">
 <input type="hidden" name="return_to" value="{return_to}">
@@ -53,8 +51,10 @@ async def show(request: web.Request) -> web.Response:
 
 async def find_signed_in(request: web.Request) -> AccessToken | None:
     """Return the token by which the browser signed in; None if it is not signed in."""
-    secret = request.cookies.get(COOKIE)
-    return await use_cases(request).browser_sessions.find(secret) if secret else None
+    secret = request.cookies.get(SESSION_COOKIE)
+    if not secret:
+        return None
+    return await use_cases(request).browser_sessions.find(secret, address=client_address(request))
 
 
 def _form(
@@ -79,7 +79,9 @@ async def sign_in(request: web.Request) -> web.Response:
 
 
 async def _begin(request: web.Request, token: AccessToken, path: str) -> web.Response:
-    secret = await use_cases(request).browser_sessions.begin(token, instead_of=request.cookies.get(COOKIE))
+    secret = await use_cases(request).browser_sessions.begin(
+        token, instead_of=request.cookies.get(SESSION_COOKIE)
+    )
     response = _see(request, path)
     _set_cookie(request, response, secret)
     return response
@@ -88,18 +90,23 @@ async def _begin(request: web.Request, token: AccessToken, path: str) -> web.Res
 async def sign_out(request: web.Request) -> web.Response:
     """POST /users/sign_out."""
     _require_own_form(request)
-    await use_cases(request).browser_sessions.end(request.cookies.get(COOKIE))
+    await use_cases(request).browser_sessions.end(request.cookies.get(SESSION_COOKIE))
     response = _see(request, PATH)
-    response.del_cookie(COOKIE, path="/")
+    response.del_cookie(SESSION_COOKIE, path=cookie_path(request))
     return response
+
+
+def cookie_path(request: web.Request) -> str:
+    """Return the path of the cookie: that of the external URL, as others may serve beside it."""
+    return URL(external_url(request)).path or "/"
 
 
 def _set_cookie(request: web.Request, response: web.Response, secret: str) -> None:
     response.set_cookie(
-        COOKIE,
+        SESSION_COOKIE,
         secret,
         max_age=LASTS // timedelta(seconds=1),
-        path="/",
+        path=cookie_path(request),
         httponly=True,
         secure=URL(external_url(request)).scheme == "https",
         samesite="Lax",
@@ -113,8 +120,7 @@ def _see(request: web.Request, path: str) -> web.Response:
 
 def _require_own_form(request: web.Request) -> None:
     """Raise ForeignForm unless ``Origin``, which all browsers send with forms, is this server."""
-    own = URL(external_url(request)).origin()
-    if request.headers.get("Origin") not in (str(own), f"{request.scheme}://{request.host}"):
+    if not is_own_origin(request):
         raise ForeignForm
 
 

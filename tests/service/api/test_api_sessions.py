@@ -80,15 +80,72 @@ async def test_the_cookie_is_for_this_server_alone_and_kept_by_digest(api: Api) 
     assert api.tokens["ann"] not in str(answer.headers)
 
 
+@pytest.mark.parametrize("site", [None, "same-origin", "none"])
 @pytest.mark.usefixtures("ann")
-async def test_a_session_counts_for_pages_and_not_for_the_api(api: Api) -> None:
-    headers = await _cookie(api, api.tokens["ann"])
+async def test_a_session_counts_for_reading_the_api(api: Api, site: str | None) -> None:
+    headers = await _cookie(api, api.tokens["ann"]) | ({"Sec-Fetch-Site": site} if site else {})
 
     assert await _status(api, headers) == 200
+    assert (await api.get("/user", headers=headers)).body["username"] == "ann"
+    assert (await api.get("/projects/ann%2Fproject/export/download", headers=headers)).body == ARCHIVE
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "x"])
+@pytest.mark.usefixtures("ann")
+async def test_a_session_does_not_count_for_what_another_site_reads(api: Api, site: str) -> None:
+    headers = await _cookie(api, api.tokens["ann"]) | {"Sec-Fetch-Site": site}
+
     assert (await api.get("/user", headers=headers)).status == 401
     assert (await api.get("/projects/ann%2Fproject/export/download", headers=headers)).status == 404
-    job = await api.call("GET", "/api/crossdock/v1/jobs/1", headers=headers)
-    assert job.status == 401
+
+
+OURS = {"X-Crossdock-Console": "1"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (OURS | {"Sec-Fetch-Site": "same-origin"}, 201),
+        (OURS | OWN, 201),
+        ({"Sec-Fetch-Site": "same-origin"}, 401),  # a form of a page of ours that somebody has injected
+        (OWN, 401),
+        (OURS, 401),
+        (OURS | {"Sec-Fetch-Site": "none"}, 401),
+        (OURS | OWN | {"Sec-Fetch-Site": "same-site"}, 401),
+        (OURS | {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.test"}, 401),
+        (OURS | {"Origin": "https://evil.test"}, 401),
+    ],
+)
+@pytest.mark.usefixtures("ann")
+async def test_a_session_counts_for_writes_of_our_own_pages_alone(
+    api: Api, headers: dict[str, str], status: int
+) -> None:
+    given = await _cookie(api, api.tokens["ann"]) | headers
+    answer = await api.call("POST", "/api/v4/groups", json={"name": "g", "path": "g"}, headers=given)
+    assert answer.status == status
+
+
+async def test_a_session_may_do_what_its_token_may(api: Api, ann: User) -> None:
+    reads = await create_token(api.pool, ann.id, name="reads", scopes=[Scope.READ_API])
+    given = await _cookie(api, reads) | OURS | OWN
+    assert (await api.get("/user", headers=given)).status == 200
+    refused = await api.call("POST", "/api/v4/groups", json={"name": "g", "path": "g"}, headers=given)
+    assert (refused.status, refused.body["error"]) == (403, "insufficient_scope")
+
+
+async def test_a_token_counts_before_a_session(api: Api, ann: User) -> None:
+    bob = await api.user("bob")
+    given = await _cookie(api, api.tokens["ann"]) | {"PRIVATE-TOKEN": api.tokens["bob"]}
+    assert (await api.get("/user", headers=given)).body["id"] == bob.id != ann.id
+    assert (await api.get("/user", headers=given | {"PRIVATE-TOKEN": "wrong"})).status == 401
+
+
+@pytest.mark.parametrize("cookie", ["x", "", '""', "a=b=c", "%00", "x" * 4000])
+async def test_a_cookie_of_no_session_is_nobody(api: Api, ann: User, cookie: str) -> None:
+    await api.project(ann, "public", visibility=Visibility.PUBLIC)
+    headers = {"Cookie": f"_crossdock_session={cookie}"}
+    assert (await api.get("/user", headers=headers)).status == 401
+    assert (await api.get("/projects/ann%2Fpublic", headers=headers)).status == 200
 
 
 async def test_a_session_ends_with_its_token(api: Api, ann: User) -> None:
