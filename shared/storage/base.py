@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, Self
 
 from shared.storage.composition import Piece
+from shared.storage.direct import DirectWrites
 from shared.storage.errors import KeyInvalid, RangeOutside
 
 _KEY = re.compile(r"(?=[ -\[\]-~]{1,900}\Z)[^./][^/]{0,254}(?:/[^./][^/]{0,254})*")
@@ -135,6 +136,10 @@ class ObjectStore(Protocol):
         It can be asked with ``method``, GET or HEAD, for the time ``valid``, for ranges as well, and answers
         with the ``headers`` Content-Type and Content-Disposition. Whether the object is there is not asked.
         """
+
+    @property
+    def direct(self) -> DirectWrites | None:
+        """What has others write objects by addresses; None where the store has none."""
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Delete the objects; a missing one is no error. May be repeated."""

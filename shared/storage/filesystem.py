@@ -78,6 +78,11 @@ class FilesystemStore:
         check_key(key)
         return None
 
+    @property
+    def direct(self) -> None:
+        """See ObjectStore: nobody else can write files."""
+        return None
+
     async def delete(self, keys: Iterable[str]) -> None:
         """See ObjectStore; directories that become empty go with the objects."""
         for key in keys:

@@ -9,6 +9,7 @@ from typing import Protocol, Self
 
 from shared.storage.base import Composed, ObjectInfo, ObjectStore, ObjectWriter
 from shared.storage.composition import Piece
+from shared.storage.direct import DirectWrites
 
 CountBytes = Callable[[int], None]
 """Called with the number of bytes that this process has just read or written."""
@@ -63,6 +64,11 @@ class ObservedStore:
         """See ObjectStore."""
         with self._watch("presign"):
             return await self._store.presign(key, method=method, valid=valid, headers=headers)
+
+    @property
+    def direct(self) -> DirectWrites | None:
+        """See ObjectStore; what others write is not observed."""
+        return self._store.direct
 
     async def delete(self, keys: Iterable[str]) -> None:
         """See ObjectStore."""

@@ -29,6 +29,7 @@ from shared.storage.s3_bucket import Outside, S3Bucket, S3Config, refusal, trans
 from shared.storage.s3_composer import S3Composer
 from shared.storage.s3_correlation import name_request
 from shared.storage.s3_descriptions import UndocumentedDescriptions
+from shared.storage.s3_direct import S3DirectWrites
 from shared.storage.s3_presigned import S3Presigned, s3_presigned
 from shared.storage.s3_reader import S3Reader
 from shared.storage.s3_slots import Slots
@@ -100,6 +101,7 @@ class S3Store:
     def __init__(self, bucket: S3Bucket, presigned: S3Presigned) -> None:
         self._bucket = bucket
         self._presigned = presigned
+        self._direct = S3DirectWrites(bucket)
         self._prefix = bucket.config.prefix
 
     def create(self, key: str) -> S3Writer:
@@ -131,6 +133,11 @@ class S3Store:
         named = {_ANSWERED[name]: value for name, value in headers.items()}
         with translate_errors("presign", key):
             return await self._bucket.presign("get_object", check_key(key), named, valid=valid, method=method)
+
+    @property
+    def direct(self) -> S3DirectWrites:
+        """See ObjectStore."""
+        return self._direct
 
     async def delete(self, keys: Iterable[str]) -> None:
         """See ObjectStore; a thousand keys a call."""
