@@ -1,4 +1,4 @@
--- Version 12, for migration 96 and newer.
+-- Version 13, for migration 96 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -269,6 +269,12 @@ CREATE OR REPLACE FUNCTION failures_of_job(job jobs) RETURNS bigint LANGUAGE sql
     HAVING job.kind NOT IN ('export', 'upload', 'peer_export', 'backup') AND job.finished_at IS NOT NULL
 $$;
 
+-- The progress that users are told: only a running job has a rate, and an end in sight.
+CREATE OR REPLACE FUNCTION progress_of_job(job jobs) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT CASE job.state WHEN 'running' THEN job.progress
+                          ELSE job.progress - 'rate_bytes_per_second' - 'seconds_left' END
+$$;
+
 -- The public JSON of an event: the schema JobEvent in services/api/asyncapi describes it, for the queue, for
 -- event streams and for webhooks. Members may be added; none may be renamed or removed.
 CREATE OR REPLACE FUNCTION data_of_job_event(job jobs, project_path text, error text, error_code text)
@@ -283,7 +289,7 @@ RETURNS jsonb LANGUAGE sql STABLE AS $$
             'parent_id', job.parent_id),
         'project', jsonb_build_object('id', job.project_id, 'path_with_namespace', project_path),
         'user_id', job.user_id,
-        'progress', job.progress,
+        'progress', progress_of_job(job),
         'archive', archive_of_job(job),
         'content_sha256', content_of_job(job),
         'failures', failures_of_job(job),

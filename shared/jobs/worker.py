@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,6 +33,7 @@ from shared.jobs.deadlines import AttemptClock, Deadlines
 from shared.jobs.metrics import AttemptEnd, JobMetrics
 from shared.jobs.models import Job, JobKind, JobState, Lease
 from shared.jobs.outages import known_error
+from shared.jobs.pace import Pace
 from shared.jobs.presence import Presence, keep_present
 from shared.jobs.progress import Progress
 from shared.jobs.storage_gate import StorageGate
@@ -348,19 +349,20 @@ class Worker:
         every = min(self._limits.ttl / 4, _BEAT_AT_MOST).total_seconds()
         clock = asyncio.get_running_loop().time
         until = clock() + self._limits.ttl.total_seconds()
+        pace = Pace(progress)
         attempt = AttemptClock(self._limits.deadlines, progress, check_storage=self._storage.check)
         while clock() < until:
             await asyncio.sleep(every)
             sent = clock()
-            beat = await self._beat_once(lease, progress)
+            beat = await self._beat_once(lease, progress.report() | pace.report())
             if beat is not _Beat.FAILED:
                 until = sent + self._limits.ttl.total_seconds()
             await attempt.count(is_working=beat is _Beat.WRITTEN)
         raise _LeaseUnknown(lease.job_id)
 
-    async def _beat_once(self, lease: Lease, progress: Progress) -> _Beat:
+    async def _beat_once(self, lease: Lease, progress: Mapping[str, object]) -> _Beat:
         try:
-            await store.heartbeat(self._pool, lease, ttl=self._limits.ttl, progress=progress.report())
+            await store.heartbeat(self._pool, lease, ttl=self._limits.ttl, progress=progress)
         except LockNotAvailableError:
             return _Beat.LOCKED
         except DATABASE_ERRORS as error:

@@ -13,6 +13,7 @@ from shared.accounts.models import User
 from shared.events.models import LastWord
 from shared.jobs.details import JobDetails
 from shared.jobs.models import AttemptError, Job, JobReport, JobState
+from shared.jobs.pace import RATE, SECONDS_LEFT
 from shared.usecases.errors import NotFound
 from shared.usecases.retries import find_refusal, retried_until
 
@@ -182,6 +183,8 @@ def _lease(report: JobReport, *, shows_worker: bool) -> dict[str, object] | None
 def _progress(report: JobReport) -> dict[str, object]:
     """Make the worker's counts, with the rate of the last phase that transferred bytes."""
     counts = _counts(report.progress)
+    if report.job.state is not JobState.RUNNING:  # the worker's last words on its pace are over
+        counts = {name: value for name, value in counts.items() if name not in (RATE, SECONDS_LEFT)}
     rate = _rate(_phases(report.progress))
     done, total = report.progress.get("bytes_done"), report.progress.get("bytes_total")
     remaining = None

@@ -253,6 +253,17 @@ async def test_a_running_upload_tells_what_it_has_sent_of_how_much_and_the_time_
     }  # fmt: skip
 
 
+async def test_only_a_running_job_has_a_pace(api: Api) -> None:
+    ann = await api.user("ann")
+    job = await api.job(await api.project(ann), ann)
+    pace = {"rate_bytes_per_second": 9, "seconds_left": 4}
+    lease = await api.started(job)
+    await jobs.heartbeat(api.pool, lease, ttl=timedelta(minutes=1), progress=pace)
+    assert (await _job(api, job.id)).body["progress"].items() >= pace.items()
+    await jobs.fail(api.pool, lease, error="e", code="storage")
+    assert (await _job(api, job.id)).body["progress"].keys() == {"bytes_per_second", "remaining_seconds"}
+
+
 async def _of_a_newer_version(api: Api) -> int:
     """A queued job of a kind that this version does not know."""
     ann = await api.user("ann")

@@ -182,6 +182,15 @@ async def test_progress_is_told_with_a_heartbeat_but_not_with_each(pool: Pool) -
     assert (await last(pool))["progress"] == {"entries": 1}
 
 
+async def test_only_the_events_of_a_running_job_tell_its_pace(pool: Pool) -> None:
+    lease = await claimed(pool, await queued(pool))
+    pace = {"rate_bytes_per_second": 9, "seconds_left": 4}
+    await jobs.heartbeat(pool, lease, ttl=MINUTE, progress={"entries": 1} | pace)
+    assert (await last(pool))["progress"] == {"entries": 1} | pace
+    await jobs.fail(pool, lease, code="storage", error="broken")
+    assert (await last(pool))["progress"] == {"entries": 1}
+
+
 async def test_progress_that_has_not_changed_is_not_told(pool: Pool) -> None:
     lease = await claimed(pool, await queued(pool))
     await jobs.heartbeat(pool, lease, ttl=MINUTE, progress={})
