@@ -9,7 +9,7 @@ export function Table({ caption, columns, rows, idOf = (row) => row.id }) {
     <tbody>
       ${rows.map(
         (row) => html`<tr key=${idOf(row)} data-row>
-          ${columns.map((each) => html`<td key=${each.name} data-name=${each.name} class=${classOf(each)}>${each.cell(row)}</td>`)}
+          ${columns.map((each) => html`<td key=${each.name} data-name=${each.name} class=${classOf(each)}><div>${each.cell(row)}</div></td>`)}
         </tr>`,
       )}
     </tbody>

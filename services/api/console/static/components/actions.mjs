@@ -1,0 +1,84 @@
+// Buttons that do something on the server: at once, after a question, or after a form.
+import { useState } from "preact/hooks";
+import { html } from "../html.mjs";
+import { toastProblem } from "../toasts.mjs";
+import { Dialog, Question } from "./dialog.mjs";
+
+/** A button that acts at once. An error is told in a message. */
+export function Act({ act, label, children }) {
+  const [busy, setBusy] = useState(false);
+  const click = async () => {
+    setBusy(true);
+    await act().catch(toastProblem);
+    setBusy(false);
+  };
+  return html`<button type="button" class="outline" aria-label=${label} aria-busy=${busy} disabled=${busy} onClick=${click}>${children}</button>`;
+}
+
+/** A button that asks first; `children` is the question. */
+export function Ask({ name, label, title, yes, danger = false, act, children }) {
+  const [asks, setAsks] = useState(false);
+  return html`
+    <button type="button" class="outline" aria-label=${label} onClick=${() => setAsks(true)}>${name}</button>
+    ${asks && html`<${Question} title=${title} yes=${yes} danger=${danger} act=${act} close=${() => setAsks(false)}>${children}<//>`}
+  `;
+}
+
+/** A button that opens a form. `act` gets what was filled in; `children` are its fields. */
+export function FormButton({ name, label, title, yes, main = false, act, children }) {
+  const [isOpen, setOpen] = useState(false);
+  return html`
+    <button type="button" class=${main ? "" : "outline"} aria-label=${label} onClick=${() => setOpen(true)}>${name}</button>
+    ${isOpen && html`<${FormDialog} title=${title} yes=${yes} act=${act} close=${() => setOpen(false)}>${children}<//>`}
+  `;
+}
+
+function FormDialog({ title, yes, act, close, children }) {
+  const [state, setState] = useState({ busy: false, problem: null });
+  const submit = async (event) => {
+    event.preventDefault();
+    setState({ busy: true, problem: null });
+    try {
+      await act(new FormData(event.target));
+      close();
+    } catch (problem) {
+      setState({ busy: false, problem: problem.message });
+    }
+  };
+  return html`<${Dialog} title=${title} close=${close}>
+    <form onSubmit=${submit}>
+      ${children}
+      ${state.problem && html`<div class="notice error" role="alert">${state.problem}</div>`}
+      <footer>
+        <button type="button" class="outline" onClick=${close}>Cancel</button>
+        <button type="submit" aria-busy=${state.busy} disabled=${state.busy}>${yes}</button>
+      </footer>
+    </form>
+  <//>`;
+}
+
+/** A field of a form, with a sentence about it. */
+export function Field({ name, label, help = null, ...rest }) {
+  return html`<label>${label}
+    <input name=${name} aria-describedby=${help ? `${name}-help` : undefined} ...${rest} />
+    ${help && html`<small id="${name}-help">${help}</small>`}
+  </label>`;
+}
+
+/** A choice of a form: [[value, word], ...]. */
+export function Choice({ name, label, options, chosen = null, onChange = undefined }) {
+  return html`<label>${label}
+    <select name=${name} onChange=${onChange}>
+      ${options.map(([value, word]) => html`<option key=${value} value=${value} selected=${value === chosen}>${word}</option>`)}
+    </select>
+  </label>`;
+}
+
+/** A secret that is shown this once. */
+export function Once({ title, secret, close, children }) {
+  return html`<${Dialog} title=${title} close=${close}>
+    <p>${children} It is shown this once: keep it now.</p>
+    <p><input readonly value=${secret} aria-label=${title} onFocus=${(event) => event.target.select()} autofocus /></p>
+    <footer><button type="button" onClick=${close}>I have kept it</button></footer>
+  <//>`;
+}

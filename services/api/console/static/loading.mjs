@@ -1,0 +1,84 @@
+// Data that a page loads when it opens, and again when it is told to or when it hears of news.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { getPart } from "./http.mjs";
+import { onEvent } from "./live.mjs";
+import { ENDED } from "./words.mjs";
+
+const PAUSE = 1500; // between two loads because of news
+
+/** Load a value: {value, problem, reload}. While it is loaded anew, the value before stays. */
+export function useLoaded(load, keys = []) {
+  const [state, setState] = useState({ value: null, problem: null });
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    const aborted = new AbortController();
+    load(aborted.signal).then(
+      (value) => setState({ value, problem: null }),
+      (problem) => problem.name !== "AbortError" && setState((before) => ({ ...before, problem })),
+    );
+    return () => aborted.abort();
+  }, [...keys, turn]);
+  return { ...state, reload: () => setTurn((number) => number + 1) };
+}
+
+/** Load a list by parts: {rows, next, busy, problem, more, reload}. Without an address, nothing is loaded. */
+export function useParts(address) {
+  const [list, setList] = useState({ rows: null, next: null, problem: null, busy: false });
+  const [turn, setTurn] = useState(0);
+  const load = async (before, next, signal) => {
+    try {
+      const part = await getPart(next ? `${address}${address.includes("?") ? "&" : "?"}${next}` : address, { signal });
+      setList({ rows: [...before, ...part.items], next: nextOf(part), problem: null, busy: false });
+    } catch (problem) {
+      if (problem.name !== "AbortError") setList((shown) => ({ ...shown, problem, busy: false }));
+    }
+  };
+  useEffect(() => {
+    const aborted = new AbortController();
+    if (address) load([], null, aborted.signal);
+    return () => aborted.abort();
+  }, [address, turn]);
+  const more = () => {
+    setList((shown) => ({ ...shown, busy: true }));
+    load(list.rows, list.next);
+  };
+  return { ...list, more, reload: () => setTurn((number) => number + 1) };
+}
+
+/** Our own lists go on behind a cursor, those of GitLab's API with a number. */
+function nextOf({ next, headers }) {
+  if (next) return `cursor=${encodeURIComponent(next)}`;
+  const number = headers.get("X-Next-Page");
+  return number ? `page=${number}` : null;
+}
+
+/** Whether an event tells that a job has ended. */
+export const isEnd = (event) => ENDED.has(event.data?.job?.state);
+
+/** Call `reload` soon after each event that is news, at most once in a while. */
+export function useNews(reload, isNews = isEnd) {
+  const latest = useRef(reload);
+  latest.current = reload;
+  useEffect(() => {
+    let timer = null;
+    const stop = onEvent((event) => {
+      if (!isNews(event)) return;
+      timer ??= setTimeout(() => {
+        timer = null;
+        latest.current();
+      }, PAUSE);
+    });
+    return () => (stop(), clearTimeout(timer));
+  }, []);
+}
+
+/** Call `reload` every few seconds while `isOn`, and somebody can see the page. */
+export function useTimer(reload, { seconds, isOn = true }) {
+  const latest = useRef(reload);
+  latest.current = reload;
+  useEffect(() => {
+    if (!isOn) return undefined;
+    const timer = setInterval(() => document.hidden || latest.current(), seconds * 1000);
+    return () => clearInterval(timer);
+  }, [seconds, isOn]);
+}
