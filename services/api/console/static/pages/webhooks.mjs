@@ -1,0 +1,86 @@
+// Webhooks: addresses that are told what happens to projects.
+import { useState } from "preact/hooks";
+import { Field, FormButton, Once } from "../components/actions.mjs";
+import { Listed } from "../components/loaded.mjs";
+import { Page } from "../components/page.mjs";
+import { Command, Empty, Notice } from "../components/small.mjs";
+import { Table } from "../components/table.mjs";
+import { html } from "../html.mjs";
+import { send } from "../http.mjs";
+import { useParts } from "../loading.mjs";
+import { own, page } from "../place.mjs";
+import { query, setQuery } from "../router.mjs";
+import { canWrite, isAdministrator } from "../session.mjs";
+import { addressOf, eventsWord, HookState } from "../webhooks.mjs";
+
+export default function Webhooks() {
+  const project = query.value.get("project") ?? "";
+  const mayAll = isAdministrator.value;
+  return html`<${Page} title="Webhooks">
+    <${Which} project=${project} mayAll=${mayAll} />
+    ${project || mayAll ? html`<${Hooks} key=${project} project=${project || "all"} />` : html`<${Choose} />`}
+  <//>`;
+}
+
+function Which({ project, mayAll }) {
+  const [text, setText] = useState(project);
+  const submit = (event) => {
+    event.preventDefault();
+    setQuery({ project: text.trim() });
+  };
+  return html`<form class="filters" onSubmit=${submit}>
+    <label class="search"><span class="sr-only">Of which project</span>
+      <input type="search" data-search placeholder="Path of a project" value=${text} onInput=${(event) => setText(event.target.value)} />
+    </label>
+    <button type="submit" class="outline">Show its webhooks</button>
+    ${mayAll && project && html`<a href=${page("/webhooks")}>Those of all projects</a>`}
+  </form>`;
+}
+
+function Hooks({ project }) {
+  const list = useParts(addressOf(project));
+  const [secret, setSecret] = useState(null);
+  const heading = project === "all" ? "Told of all projects" : html`Told of <code>${project}</code>`;
+  return html`<h2>${heading}</h2>
+    <${Listed} of=${list} what="the webhooks" empty=${html`<${Nothing} project=${project} />`}>
+      ${(rows) => html`<${Table} caption="Webhooks" rows=${rows} columns=${columns(project)} />`}
+    <//>
+    ${canWrite.value && html`<${Add} project=${project} done=${(made) => (setSecret(made.secret), list.reload())} />`}
+    ${secret && html`<${Once} title="Secret of the webhook" secret=${secret} close=${() => setSecret(null)}>
+      The receiver checks signatures with this secret.
+    <//>`}`;
+}
+
+const columns = (project) => [
+  {
+    name: "Address", wide: true,
+    cell: (row) => html`<a href=${page(`/webhooks/${encodeURIComponent(project)}/${row.id}`)}>${row.url}</a>${row.description && html`<small class="below">${row.description}</small>`}`,
+  },
+  { name: "Told of", cell: (row) => eventsWord(row.events) },
+  { name: "State", cell: (row) => html`<${HookState} hook=${row} />` },
+];
+
+function Add({ project, done }) {
+  const act = async (form) => {
+    const events = form.get("events").split(/[\s,]+/).filter(Boolean);
+    const given = { url: form.get("url").trim(), description: form.get("description"), ...(events.length && { events }) };
+    done(await send("POST", addressOf(project), given));
+  };
+  return html`<${FormButton} name="New webhook" title="New webhook" yes="Make it" act=${act}>
+    <${Field} name="url" label="Address" type="url" required autofocus placeholder="https://ci.example.com/crossdock" />
+    <${Field} name="events" label="Events" placeholder="import.finished, *.failed" help="Empty: all of them but progress." />
+    <${Field} name="description" label="What it is for" />
+  <//>`;
+}
+
+function Choose() {
+  return html`<${Notice}>Webhooks belong to a project. Give its path above, or open the project and go on from there.<//>`;
+}
+
+function Nothing({ project }) {
+  const address = project === "all" ? own("/webhooks") : own(`/projects/${encodeURIComponent(project)}/webhooks`);
+  return html`<${Empty} title="No webhooks yet">
+    <p>A webhook is sent a signed message when something happens, so that nobody has to ask again and again. By command:</p>
+    <${Command}>curl --header "PRIVATE-TOKEN: $CROSSDOCK_TOKEN" --json '{"url": "https://ci.example.com/crossdock"}' ${location.origin}${address}<//>
+  <//>`;
+}
