@@ -4,7 +4,22 @@ import { route } from "./router.mjs";
 export const ROUTES = [
   route("/jobs", () => import("./pages/jobs.mjs"), { nav: "/jobs" }),
   route("/jobs/:id", () => import("./pages/job.mjs"), { nav: "/jobs" }),
+  route("/schedules", () => import("./pages/schedules.mjs"), { nav: "/schedules" }),
+  route("/schedules/:id", () => import("./pages/schedule.mjs"), { nav: "/schedules" }),
+  route("/runs/:id", () => import("./pages/run.mjs"), { nav: "/schedules" }),
+  route("/webhooks", () => import("./pages/webhooks.mjs"), { nav: "/webhooks" }),
+  route("/webhooks/:project/:id", () => import("./pages/webhook.mjs"), { nav: "/webhooks" }),
+  route("/people", () => import("./pages/people.mjs"), { nav: "/people" }),
+  route("/people/:id", () => import("./pages/user.mjs"), { nav: "/people" }),
+  route("/groups/:id", () => import("./pages/group.mjs"), { nav: "/people" }),
+  route("/settings", () => import("./pages/settings.mjs"), { nav: "/settings" }),
 ];
 
 /** The navigation: address, name, and for whom it is. */
-export const NAVIGATION = [{ path: "/jobs", name: "Jobs" }];
+export const NAVIGATION = [
+  { path: "/jobs", name: "Jobs" },
+  { path: "/schedules", name: "Schedules" },
+  { path: "/webhooks", name: "Webhooks" },
+  { path: "/people", name: "People" },
+  { path: "/settings", name: "Settings", administrators: true },
+];

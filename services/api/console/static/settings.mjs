@@ -1,0 +1,40 @@
+// The settings that GitLab has too, by GitLab's names: what each means, and what it is unless somebody changes it.
+import { count } from "./format.mjs";
+
+const MIB = { unit: "MiB", none: "no limit" };
+const RATE = { unit: "a minute", none: "no limit" };
+
+export const SETTINGS = [
+  { name: "max_import_size", usual: 0, ...MIB, title: "Largest upload", means: "An archive that is uploaded may have so many MiB." },
+  { name: "max_import_remote_file_size", usual: 10240, ...MIB, title: "Largest archive from elsewhere", means: "An archive that is fetched from a URL or from S3 may have so many MiB." },
+  { name: "max_decompressed_archive_size", usual: 25600, ...MIB, title: "Largest archive, unpacked", means: "All that an archive holds may have so many MiB." },
+  { name: "max_export_size", usual: 0, ...MIB, title: "Largest export", means: "A project with more content is not exported." },
+  { name: "project_import_limit", usual: 6, ...RATE, title: "Imports", means: "Each user may begin so many imports." },
+  { name: "github_import_limit", usual: 6, ...RATE, title: "Imports from GitHub", means: "Each user may begin so many imports from GitHub. GitLab has no setting for it." },
+  { name: "project_export_limit", usual: 6, ...RATE, title: "Exports", means: "Each user may begin so many exports." },
+  { name: "project_download_export_limit", usual: 1, ...RATE, title: "Downloads", means: "Each user may begin so many downloads of one project." },
+  { name: "export_retention", usual: 24, unit: "hours", title: "Exports are kept", means: "An export can be downloaded for so many hours. GitLab has no setting for it." },
+  { name: "project_export_enabled", usual: true, title: "Exports are allowed", means: "Otherwise only administrators export projects." },
+  { name: "import_sources", usual: ["gitlab_project", "git", "github"], title: "Where projects may come from", means: "gitlab_project is an archive, git a repository, github all of a repository there." },
+  { name: "bulk_import_enabled", usual: false, title: "Direct transfer is allowed", means: "It is kept for tools that ask for it." },
+  { name: "allow_local_requests_from_web_hooks_and_services", usual: false, title: "Local addresses are allowed", means: "Whether webhooks, uploads and remote imports may ask servers of the local network. Leave it off unless you trust all users." },
+  { name: "outbound_local_requests_allowlist", usual: [], title: "Exceptions to that", means: "Hosts, addresses and networks that may be asked although they are local, one a line." },
+];
+
+/** A value in words. */
+export function told({ unit, none }, value) {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value)) return value.join(", ") || "none";
+  if (value === 0 && none) return none;
+  return unit ? `${count(value)} ${unit}` : count(value);
+}
+
+/** What the form of a setting gives, as the API takes it. */
+export function read({ usual }, form) {
+  const text = form.get("value") ?? "";
+  if (typeof usual === "boolean") return text === "true";
+  if (Array.isArray(usual)) return text.split(/[\s,]+/).filter(Boolean);
+  return Number(text);
+}
+
+export const isUsual = ({ usual }, value) => JSON.stringify(usual) === JSON.stringify(value);
