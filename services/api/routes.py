@@ -23,6 +23,7 @@ from services.api.crossdock import (
     quarantine,
     runs,
     schedules,
+    session,
     snapshot_entries,
     snapshots,
     webhooks,
@@ -70,6 +71,7 @@ UPLOAD = Endpoint(body=BodyKind.UPLOAD)
 CONTENT = Endpoint(body=BodyKind.CONTENT)
 GITHUB_IMPORT = Endpoint(errors=render_github_error)
 SHOWS_SECRET = Endpoint(keeps_answer=False)
+SIGNS_IN = Endpoint(identifies=False, keeps_answer=False)
 SIGN_IN = Endpoint(identifies=False, errors=sign_in.render_sign_in_error)
 DOWNLOAD_PAGE = Endpoint(identifies=False, errors=download.render_download_error)
 """The handler identifies the caller itself, because it accepts tokens and browser sessions."""
@@ -266,6 +268,11 @@ ROUTES = [
     _route("GET", "/api/v4/projects/:id/repository/tags", repository.tags),
     _route("GET", "/api/v4/projects/:id/repository/tags/:tag", repository.tag),
     _route("GET", "/api/crossdock/v1/limits", limits.show),
+    _route("GET", "/api/crossdock/v1/session", session.show, PUBLIC),
+    _route("POST", "/api/crossdock/v1/session", session.create, SIGNS_IN),
+    _route("DELETE", "/api/crossdock/v1/session", session.delete, PUBLIC),
+    _route("GET", "/api/crossdock/v1/sessions", session.index),
+    _route("DELETE", "/api/crossdock/v1/sessions/:session_id", session.revoke),
     _route("GET", "/api/crossdock/v1/events", events.index),
     _route("GET", "/api/crossdock/v1/jobs", jobs.index),
     _route("GET", "/api/crossdock/v1/jobs/summary", job_summary.show),

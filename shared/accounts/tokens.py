@@ -83,11 +83,15 @@ async def find_by_token(db: Database, token: str) -> AccessToken | None:
 async def find_by_session(db: Database, secret: str) -> AccessToken | None:
     """Find the token of a browser's session by its secret, also an expired or revoked token.
 
-    None where there is no such session, or it has expired.
+    None where there is no such session, or it has expired. The secret before the last renewal counts for a
+    minute. When it was used is noted once a minute.
     """
     row = await db.fetchrow(
-        f"""SELECT {_FIELDS} JOIN web_sessions s ON s.token_id = t.id
-            WHERE s.digest = $1 AND s.expires_at > now()""",  # fixed texts only
+        f"""WITH noted AS (UPDATE web_sessions SET last_used_at = now()
+                WHERE digest = $1 AND last_used_at < now() - interval '1 minute')
+            SELECT {_FIELDS} JOIN web_sessions s ON s.token_id = t.id
+            WHERE (s.digest = $1 OR (s.former = $1 AND s.renewed_at > now() - interval '1 minute'))
+                AND s.expires_at > now()""",  # noqa: S608  # fixed texts only
         digest(secret),
     )
     return None if row is None else _token(row)

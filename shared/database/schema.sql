@@ -382,14 +382,23 @@ CREATE INDEX relation_exports_snapshot ON relation_exports (snapshot_id);
 CREATE INDEX relation_exports_user ON relation_exports (user_id);
 
 
--- 0012_web_sessions
+-- 0012_web_sessions, 0108_listed_sessions
 CREATE TABLE web_sessions (
-    digest     bytea NOT NULL,
-    token_id   bigint NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    expires_at timestamptz NOT NULL,
+    digest       bytea NOT NULL,
+    token_id     bigint NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz NOT NULL,
+    id           bigint GENERATED ALWAYS AS IDENTITY,
+    last_used_at timestamptz NOT NULL DEFAULT now(),
+    renewed_at   timestamptz NOT NULL DEFAULT now(),
+    former       bytea,
+    address      text,
+    browser      text,
     CONSTRAINT web_sessions_pkey PRIMARY KEY (digest),
+    CONSTRAINT web_sessions_former_key UNIQUE (former),
+    CONSTRAINT web_sessions_id_key UNIQUE (id),
     CONSTRAINT web_sessions_digest_check CHECK (length(digest) = 32),
+    CONSTRAINT web_sessions_former_check CHECK (length(former) = 32),
     CONSTRAINT web_sessions_token_id_fkey FOREIGN KEY (token_id) REFERENCES tokens(id) ON DELETE CASCADE
 );
 CREATE INDEX web_sessions_expiry ON web_sessions (expires_at);

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.accounts import sessions
-from shared.accounts.models import AccessToken, Scope
+from shared.accounts.models import AccessToken, Scope, User
 from shared.accounts.rate_limits import RateLimits
+from shared.accounts.sessions import BrowserSession, Visitor
 from shared.database.pool import Pool
+from shared.usecases.errors import NotFound
 from shared.usecases.token_lookup import TokenLookup
 from shared.usecases.tokens import is_usable
 
@@ -16,6 +18,11 @@ SCOPES = (Scope.API, Scope.READ_API)
 
 LASTS = timedelta(hours=12)
 """The maximum duration of a session: a working day. GitLab's is a week."""
+
+RENEWED_AFTER = timedelta(hours=1)
+"""How long a session has one secret, at least."""
+
+MOST_LISTED = 100
 
 
 class BrowserSessions:
@@ -49,10 +56,27 @@ class BrowserSessions:
             await self._limits.count("web_sign_in_account", token.user.id, limit=self._failures)
         return None
 
-    async def begin(self, token: AccessToken, *, instead_of: str | None) -> str:
+    async def begin(self, token: AccessToken, visitor: Visitor, *, instead_of: str | None) -> str:
         """Begin a session, end the session ``instead_of`` if there is one, and return the new secret."""
         await self.end(instead_of)
-        return await sessions.create_session(self._pool, token.id, lasts=LASTS)
+        return await sessions.create_session(self._pool, token.id, visitor, lasts=LASTS)
+
+    async def show(self, secret: str) -> BrowserSession | None:
+        """Return a session; None if it has ended."""
+        return await sessions.find_session(self._pool, secret)
+
+    async def renew(self, secret: str) -> str | None:
+        """Give a session a new secret if it has had its own for an hour; None if it has not."""
+        return await sessions.renew_session(self._pool, secret, older=RENEWED_AFTER)
+
+    async def list(self, user: User, *, current: str) -> list[BrowserSession]:
+        """List the sessions of a user, at most 100; ``current`` is the secret of the one that asks."""
+        return await sessions.list_sessions(self._pool, user.id, current=current, limit=MOST_LISTED)
+
+    async def revoke(self, user: User, session_id: int) -> None:
+        """End one of the user's sessions. Raises NotFound."""
+        if not await sessions.end_session_of(self._pool, user.id, session_id):
+            raise NotFound("Session")
 
     async def end(self, secret: str | None) -> None:
         """End a session if it exists. May be repeated."""

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from shared.admission import ShareUsed
-from shared.errors import Conflict, Invalid, Missing, NotAllowed, Refusal, TooLarge, TooMany, Unprocessable
+from shared.errors import (
+    Conflict,
+    Invalid,
+    Missing,
+    NotAllowed,
+    Refusal,
+    TooLarge,
+    TooMany,
+    Unauthenticated,
+    Unprocessable,
+)
 
 
 class ParametersInvalid(Invalid):
@@ -97,6 +107,17 @@ class ForeignForm(Refusal):
 
     def __init__(self) -> None:
         super().__init__("Forbidden")
+
+
+class SignInRefused(Unauthenticated):
+    """The token signs nobody in: it is unknown, has ended, or has neither ``api`` nor ``read_api``."""
+
+    code = "sign_in_refused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This token is unknown, does not hold any more, or has neither of the scopes api and read_api."
+        )
 
 
 class TooManyStreams(ShareUsed):

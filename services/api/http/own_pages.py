@@ -12,9 +12,6 @@ from services.api.http.errors import ForeignForm
 from services.api.http.responses import external_url
 from services.listener.at_work import READING
 
-SESSION_COOKIE = "_crossdock_session"
-"""The cookie of a browser's session."""
-
 CONSOLE_HEADER = "X-Crossdock-Console"
 """A header of writes: no form can send it, and no script of another site without asking first."""
 

@@ -11,8 +11,9 @@ from services.api.http.bodies import parameters
 from services.api.http.caller import set_caller
 from services.api.http.client import client_address
 from services.api.http.endpoint import endpoint_of, has_content
-from services.api.http.own_pages import SESSION_COOKIE, is_of_own_page
+from services.api.http.own_pages import is_of_own_page
 from services.api.http.parameters import TOKEN_PARAMETERS, text
+from services.api.http.session_cookie import session_secret
 from services.api.use_cases import use_cases
 from services.listener.at_work import READING
 from shared.accounts.models import AccessToken, Scope
@@ -60,7 +61,7 @@ async def _find_token(
 
 def _session_of(request: web.Request) -> str | None:
     """Return the secret of the browser's session, if the request comes from a page of ours."""
-    return request.cookies.get(SESSION_COOKIE) if is_of_own_page(request) else None
+    return session_secret(request) if is_of_own_page(request) else None
 
 
 def _token_of_head(request: web.Request) -> str | None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from html import escape
 
 from aiohttp import web
-from yarl import URL
 
 from services.api.http.bodies import parameters
 from services.api.http.client import client_address
 from services.api.http.errors import ForeignForm
-from services.api.http.own_pages import SESSION_COOKIE, is_own_origin
+from services.api.http.own_pages import is_own_origin
 from services.api.http.parameters import text
 from services.api.http.responses import external_url
+from services.api.http.session_cookie import forget_session, session_secret, set_session, visitor_of
 from services.api.http.status import headers_of, status_of
 from services.api.pages.html import address, link, local_path, page
 from services.api.use_cases import use_cases
@@ -51,7 +50,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def find_signed_in(request: web.Request) -> AccessToken | None:
     """Return the token by which the browser signed in; None if it is not signed in."""
-    secret = request.cookies.get(SESSION_COOKIE)
+    secret = session_secret(request)
     if not secret:
         return None
     return await use_cases(request).browser_sessions.find(secret, address=client_address(request))
@@ -79,38 +78,20 @@ async def sign_in(request: web.Request) -> web.Response:
 
 
 async def _begin(request: web.Request, token: AccessToken, path: str) -> web.Response:
-    secret = await use_cases(request).browser_sessions.begin(
-        token, instead_of=request.cookies.get(SESSION_COOKIE)
-    )
+    sessions = use_cases(request).browser_sessions
+    secret = await sessions.begin(token, visitor_of(request), instead_of=session_secret(request))
     response = _see(request, path)
-    _set_cookie(request, response, secret)
+    set_session(request, response, secret, lasts=LASTS)
     return response
 
 
 async def sign_out(request: web.Request) -> web.Response:
     """POST /users/sign_out."""
     _require_own_form(request)
-    await use_cases(request).browser_sessions.end(request.cookies.get(SESSION_COOKIE))
+    await use_cases(request).browser_sessions.end(session_secret(request))
     response = _see(request, PATH)
-    response.del_cookie(SESSION_COOKIE, path=cookie_path(request))
+    forget_session(request, response)
     return response
-
-
-def cookie_path(request: web.Request) -> str:
-    """Return the path of the cookie: that of the external URL, as others may serve beside it."""
-    return URL(external_url(request)).path or "/"
-
-
-def _set_cookie(request: web.Request, response: web.Response, secret: str) -> None:
-    response.set_cookie(
-        SESSION_COOKIE,
-        secret,
-        max_age=LASTS // timedelta(seconds=1),
-        path=cookie_path(request),
-        httponly=True,
-        secure=URL(external_url(request)).scheme == "https",
-        samesite="Lax",
-    )
 
 
 def _see(request: web.Request, path: str) -> web.Response:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
@@ -342,3 +343,139 @@ async def test_a_body_that_is_no_form_is_refused_with_a_page(
     answer = await api.call("POST", SIGN_IN, data=BytesIO(b"x" * size), headers=headers)
     assert answer.status == status
     assert is_safe(answer)
+
+
+SESSION = "/api/crossdock/v1/session"
+SESSIONS = "/api/crossdock/v1/sessions"
+BROWSER = {"User-Agent": "Some browser"} | OURS | OWN
+
+
+async def _signed_in(api: Api, token: str) -> dict[str, str]:
+    """The headers of a page of ours that has signed in."""
+    answer = await api.call("POST", SESSION, json={"token": token}, headers=BROWSER)
+    assert answer.status == 201
+    return BROWSER | _cookie_of(answer)
+
+
+def _cookie_of(answer: Answer) -> dict[str, str]:
+    (morsel,) = SimpleCookie(answer.headers["Set-Cookie"]).values()
+    return {"Cookie": f"{morsel.key}={morsel.value}"}
+
+
+async def test_who_is_signed_in_is_told_without_an_error(api: Api, ann: User) -> None:
+    nobody = await api.call("GET", SESSION)
+    headers = await _signed_in(api, api.tokens["ann"])
+    somebody = await api.call("GET", SESSION, headers=headers)
+
+    assert (nobody.status, nobody.body["user"], nobody.body["sign_in"]["token"]) == (200, None, True)
+    assert somebody.body["user"] == {
+        "id": ann.id, "username": "ann", "name": "Ann", "administrator": False,
+    }  # fmt: skip
+    assert somebody.body["scopes"] == ["api"]
+    assert datetime.fromisoformat(somebody.body["expires_at"]) > datetime.now(UTC) + timedelta(hours=11)
+    assert [each.headers["Cache-Control"] for each in (nobody, somebody)] == ["no-store"] * 2
+    for site in ("cross-site", "same-site"):
+        assert (await api.call("GET", SESSION, headers=headers | {"Sec-Fetch-Site": site})).body[
+            "user"
+        ] is None
+
+
+async def test_a_page_signs_in_by_a_token_and_the_session_before_ends(api: Api, ann: User) -> None:
+    fixed = await _signed_in(api, api.tokens["ann"])
+    answer = await api.call("POST", SESSION, json={"token": api.tokens["ann"]}, headers=fixed)
+    assert (answer.status, answer.body["user"]["id"]) == (201, ann.id)
+    assert _cookie_of(answer)["Cookie"] != fixed["Cookie"]
+    assert (await api.get("/user", headers=fixed)).status == 401
+    assert await _sessions(api) == 1
+
+
+@pytest.mark.parametrize("token", ["", "wrong", None, 7, "\0"])
+@pytest.mark.usefixtures("ann")
+async def test_a_token_that_does_not_hold_signs_no_page_in(api: Api, token: object) -> None:
+    answer = await api.call("POST", SESSION, json={"token": token}, headers=BROWSER)
+    assert (answer.status, json.loads(answer.body)["code"]) == (401, "sign_in_refused")
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, OURS, OWN, OURS | {"Origin": "https://evil.test"}, OURS | {"Sec-Fetch-Site": "same-site"}]
+)
+@pytest.mark.usefixtures("ann")
+async def test_another_site_signs_nobody_in_or_out(api: Api, headers: dict[str, str]) -> None:
+    cookie = {"Cookie": (await _signed_in(api, api.tokens["ann"]))["Cookie"]}
+    come_in = await api.call("POST", SESSION, json={"token": api.tokens["ann"]}, headers=headers | cookie)
+    go_out = await api.call("DELETE", SESSION, headers=headers | cookie)
+    assert (come_in.status, go_out.status, await _sessions(api)) == (403, 403, 1)
+    assert json.loads(come_in.body)["code"] == "foreign_form"
+
+
+@pytest.mark.usefixtures("ann")
+async def test_a_page_signs_out_and_may_repeat_that(api: Api) -> None:
+    headers = await _signed_in(api, api.tokens["ann"])
+    answers = [await api.call("DELETE", SESSION, headers=headers) for _ in range(2)]
+    assert [answer.status for answer in answers] == [204, 204]
+    assert SimpleCookie(answers[0].headers["Set-Cookie"])["_crossdock_session"]["max-age"] == "0"
+    assert (await api.get("/user", headers=headers)).status == 401
+
+
+@pytest.mark.usefixtures("ann")
+async def test_a_secret_is_renewed_after_an_hour_and_the_former_one_counts_for_a_minute(api: Api) -> None:
+    old = await _signed_in(api, api.tokens["ann"])
+    assert "Set-Cookie" not in (await api.call("GET", SESSION, headers=old)).headers
+
+    await api.pool.execute("UPDATE web_sessions SET renewed_at = now() - interval '1 hour'")
+    new = old | _cookie_of(await api.call("GET", SESSION, headers=old))
+    assert new["Cookie"] != old["Cookie"]
+    assert [(await api.get("/user", headers=each)).status for each in (old, new)] == [200, 200]
+    again = await api.call("GET", SESSION, headers=old)  # of a tab that was slow
+    assert "Set-Cookie" not in again.headers
+
+    await api.pool.execute("UPDATE web_sessions SET renewed_at = now() - interval '61 seconds'")
+    assert [(await api.get("/user", headers=each)).status for each in (old, new)] == [401, 200]
+    assert await _sessions(api) == 1
+
+
+async def test_sessions_are_listed_and_ended_one_by_one(api: Api, ann: User) -> None:
+    await api.user("bob")
+    here, there = [await _signed_in(api, api.tokens["ann"]) for _ in range(2)]
+    others = await _signed_in(api, api.tokens["bob"])
+
+    listed = (await api.call("GET", SESSIONS, headers=here)).body
+    assert [each["current"] for each in listed].count(True) == 1
+    assert {each["browser"] for each in listed} == {"Some browser"}
+    assert len(listed) == 2
+    assert (await api.call("GET", SESSIONS, by="ann")).body[0]["current"] is False
+    (other,) = (each["id"] for each in listed if not each["current"])
+
+    assert (await api.call("DELETE", f"{SESSIONS}/{other}", headers=others)).status == 404
+    assert (await api.call("DELETE", f"{SESSIONS}/{other}", headers=here)).status == 204
+    assert (await api.call("DELETE", f"{SESSIONS}/{other}", headers=here)).status == 404
+    assert [(await api.get("/user", headers=each)).status for each in (here, there, others)] == [
+        200,
+        401,
+        200,
+    ]
+    assert (await api.call("GET", SESSIONS)).status == 401
+    assert ann.id
+
+
+@pytest.mark.usefixtures("ann")
+async def test_when_a_session_was_used_is_noted_once_a_minute(api: Api) -> None:
+    headers = await _signed_in(api, api.tokens["ann"])
+    await api.pool.execute("UPDATE web_sessions SET last_used_at = now() - interval '59 seconds'")
+    before = await api.pool.fetchval("SELECT last_used_at FROM web_sessions")
+    await api.get("/user", headers=headers)
+    same = await api.pool.fetchval("SELECT last_used_at FROM web_sessions")
+    await api.pool.execute("UPDATE web_sessions SET last_used_at = now() - interval '61 seconds'")
+    await api.get("/user", headers=headers)
+    after = await api.pool.fetchval("SELECT last_used_at FROM web_sessions")
+    assert before == same < after
+
+
+@pytest.mark.usefixtures("ann")
+async def test_what_a_browser_calls_itself_is_kept_short_and_clean(api: Api) -> None:
+    answer = await api.call(
+        "POST", SESSION, json={"token": api.tokens["ann"]}, headers=BROWSER | {"User-Agent": "x" * 1000}
+    )
+    assert answer.status == 201
+    assert await api.pool.fetchval("SELECT length(browser) FROM web_sessions") == 200

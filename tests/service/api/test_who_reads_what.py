@@ -246,7 +246,7 @@ OF_NO_PROJECT = re.compile(
     r"\S+ (/-/.*|/api/(openapi|asyncapi)\.json|/api/(docs.*|asyncapi|licences)"
     r"|/problems.*|/api/v3\{rest\}|/users/sign_(in|out)"
     r"|/api/v4/(version|metadata|user|application|namespaces|groups|users|personal_access_tokens)(/.*|$)"
-    r"|/api/crossdock/v1/(limits|signing-keys|webhooks.*|namespaces.*))"
+    r"|/api/crossdock/v1/(limits|sessions?(/.*)?|signing-keys|webhooks.*|namespaces.*))"
 )
 TESTED_ELSEWHERE = {
     "GET /": "test_console.py",
