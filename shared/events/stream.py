@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.database.pool import Database
 from shared.events.models import Event, LastWord
 from shared.events.store import event_of
 
 _TOP = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM events_id_seq"
-_BOUNDS = """SELECT pg_snapshot_xmin(s)::text::bigint AS oldest, pg_snapshot_xmax(s)::text::bigint AS next
-             FROM pg_current_snapshot() s"""
+_BOUNDS = """SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
+                    pg_current_xact_id()::text::bigint AS next"""
+"""The snapshot is of the statement's beginning, before it has a number itself.
+
+The end of a snapshot is no bound: running transactions may lie behind it, as it follows the last that ended.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +32,29 @@ class Horizon:
 
     Ids are assigned before the commit, so that a lower id may become visible after a higher one. The ids up
     to a mark are settled once every transaction has ended that had begun to write when the mark was set.
+
+    Each look takes a number of a transaction; readers that share a horizon share looks for the time that one
+    ``lasts``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, lasts: timedelta = timedelta(0)) -> None:
+        self._lasts = lasts.total_seconds()
+        self._looked = float("-inf")
+        self._lock = asyncio.Lock()
         self._mark: _Mark | None = None
         self._settled = 0
 
     async def look(self, db: Database) -> int:
         """Give the id up to which all events are visible that there will ever be; it never falls."""
-        highest = await highest_id(
-            db
-        )  # before the bounds: a transaction with an id by then had begun to write
+        clock = asyncio.get_running_loop().time
+        async with self._lock:
+            if clock() >= self._looked + self._lasts:
+                await self._look(db)
+                self._looked = clock()
+            return self._settled
+
+    async def _look(self, db: Database) -> None:
+        highest = await highest_id(db)  # before the bounds: who has an id by then had begun to write
         bounds = await db.fetchrow(_BOUNDS)
         assert bounds is not None  # noqa: S101  # a row without a table
         for mark in (self._mark, _Mark(highest, bounds["next"])):
@@ -45,7 +63,6 @@ class Horizon:
                 self._mark = None
             else:
                 self._mark = self._mark or mark
-        return self._settled
 
 
 async def highest_id(db: Database) -> int:
