@@ -79,7 +79,7 @@ def cloud_event(event: Event, *, source: str) -> CloudEvent:
     if event.traceparent:
         extensions["traceparent"] = event.traceparent
     return CloudEvent(
-        id=str(event.id),
+        id=f"{event.id}.{event.created_at.timestamp():.3f}" if event.is_live else str(event.id),
         source=source,
         type=type_of(event.name),
         subject=event.subject or None,

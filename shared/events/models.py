@@ -13,7 +13,8 @@ class Event:
 
     ``name`` is the kind of the job and what happened (``import.finished``).
 
-    ``id`` grows with every event of one job. ``subject`` is the full path that the project had then.
+    ``id`` grows with every event of one job. ``subject`` is the full path that the project had then. A live
+    one is no row: it is the progress of a running job, with the id of the job's last event.
     """
 
     id: int
@@ -25,6 +26,7 @@ class Event:
     traceparent: str | None
     data: Mapping[str, object]
     created_at: datetime
+    is_live: bool = False
 
 
 @dataclass(frozen=True, slots=True)

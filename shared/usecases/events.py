@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from shared.accounts.models import AccessLevel, User
 from shared.database.pool import Database, Pool, one_moment
+from shared.events.live_progress import LiveProgress, ProgressTeller, without_relations
 from shared.events.models import Event, LastWord
 from shared.events.stream import Horizon, find_last_word, highest_id, list_of_job, list_up_to
 from shared.jobs.states import TERMINAL
@@ -24,13 +25,20 @@ AT_ONCE = 100
 EVERY = timedelta(seconds=1)
 """The interval at which a stream polls the database, so the greatest delay of an event."""
 
+_SHARED_LOOK = timedelta(seconds=0.2)
+"""How long streams of a process share a look for what is settled, by which events may be later."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
-    """New events, and the id of the last event that was examined, after which the stream continues."""
+    """New events, and the id of the last event that was examined, after which the stream continues.
+
+    ``progress`` is that of running jobs, in events that are not stored.
+    """
 
     events: Sequence[Event]
     up_to: int
+    progress: Sequence[Event] = ()
 
 
 EventSource = AsyncGenerator[EventBatch, None]
@@ -45,6 +53,15 @@ class Events:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._live = LiveProgress(pool)
+        self._horizon = Horizon(lasts=_SHARED_LOOK)
+
+    async def find_position(self) -> int | None:
+        """Return the id of an event: what is read from now on knows of it, and of all before it.
+
+        None where that is not known yet, as transactions have not ended since the process started.
+        """
+        return await self._horizon.look(self._pool) or None
 
     async def follow_job(
         self, actor: User | None, job_id: int | None, *, after: int, until_now: bool = False
@@ -94,7 +111,8 @@ class Events:
         async def read(after: int) -> list[Event]:
             return await list_of_job(self._pool, job_id, after=after, limit=AT_ONCE)
 
-        async with aclosing(_follow(read, after=after)) as source:
+        teller = ProgressTeller(self._live, shows=lambda event: event.job_id == job_id)
+        async with aclosing(_follow(read, teller, after=after)) as source:
             async for seen in source:
                 yield seen
                 if seen.events and _ends(seen.events[-1]):
@@ -103,26 +121,38 @@ class Events:
                     return
 
     async def _follow_maintained(self, user: User, *, after: int) -> EventSource:
-        horizon = Horizon()
-
         async def read(after: int) -> list[Event]:
-            return await list_up_to(
-                self._pool, after=after, up_to=await horizon.look(self._pool), limit=AT_ONCE
-            )
+            up_to = await self._horizon.look(self._pool)
+            return await list_up_to(self._pool, after=after, up_to=up_to, limit=AT_ONCE)
 
-        async with aclosing(_follow(read, after=after)) as source:
+        teller = ProgressTeller(self._live, shows=lambda _event: True)
+        async with aclosing(_follow(read, teller, after=after)) as source:
             async for seen in source:
-                yield EventBatch(await _select_visible(self._pool, user, seen.events), seen.up_to)
+                visible = await _select_visible(self._pool, user, [*seen.events, *seen.progress])
+                yield EventBatch(
+                    [each for each in visible if not each.is_live],
+                    seen.up_to,
+                    [without_relations(each) for each in visible if each.is_live],
+                )
 
 
-async def _follow(read: ReadAfter, *, after: int) -> EventSource:
-    """Poll with ``read``; each call reads after the last event of the call before."""
+async def _follow(read: ReadAfter, teller: ProgressTeller, *, after: int) -> EventSource:
+    """Poll with ``read``; each call reads after the last event of the call before.
+
+    Progress is read before the events, and told once the stream has caught up with them, so that it is never
+    of a job whose end was told. A job of which there are events tells nothing else in that batch.
+    """
+    clock = asyncio.get_running_loop().time
+    caught_up: float | None = None
     while True:
+        progress = [] if caught_up is None else await teller.tell(since=caught_up, up_to=after)
         events = await read(after)
+        caught_up = clock() if len(events) < AT_ONCE else None
         if events:
             after = events[-1].id
-        yield EventBatch(events, after)
-        if len(events) < AT_ONCE:
+        told = {each.job_id for each in events}
+        yield EventBatch(events, after, [each for each in progress if each.job_id not in told])
+        if caught_up is not None:
             await asyncio.sleep(EVERY.total_seconds())
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from services.api.gitlab.health import HEALTH
 from services.api.http.caller import require_caller
 from services.api.http.errors import ParametersInvalid, TooManyStreams
-from services.api.http.parameters import integer
+from services.api.http.parameters import ParameterReader, integer
 from services.api.http.places import PLACES, holder_of
 from services.api.http.responses import external_url
 from shared.admission import ShareUsed
@@ -31,14 +31,29 @@ LONGEST_STREAM = web.AppKey("longest_stream", timedelta)
 
 
 def last_seen(request: web.Request) -> int | None:
-    """Read the id of the last event that the client received. Raises ParametersInvalid."""
-    given = request.headers.get("Last-Event-ID")
-    if given is None:
-        return None
-    read = integer(given)
-    if read is None or read < 0:
-        raise ParametersInvalid("Last-Event-ID is invalid")
-    return read
+    """Read the id of the last event that the client received. Raises ParametersInvalid.
+
+    A browser's first request has no such header, and ``after`` in its place; later ones have both.
+    """
+    for name, given in (("Last-Event-ID", request.headers.get("Last-Event-ID")), ("after", _after(request))):
+        if given is not None:
+            read = integer(given)
+            if read is None or read < 0:
+                raise ParametersInvalid(f"{name} is invalid")
+            return read
+    return None
+
+
+def _after(request: web.Request) -> str | None:
+    return request.query.get("after") or None
+
+
+def _as_messages(request: web.Request) -> bool:
+    """Return whether events have no names of their own: a browser needs a listener for each name."""
+    reader = ParameterReader(request.query)
+    form = reader.choice("as", ("event", "message"))
+    reader.finish()
+    return form == "message"
 
 
 async def stream(request: web.Request, source: EventSource) -> web.StreamResponse:
@@ -50,12 +65,13 @@ async def stream(request: web.Request, source: EventSource) -> web.StreamRespons
     Raises TooManyStreams for who holds its share of the streams, and PlacesTaken for others.
     """
     require_caller(request)
+    as_messages = _as_messages(request)
     response = web.StreamResponse(headers=_HEADERS)
     response.content_type = "text/event-stream"
     async with _place(request):
         await response.prepare(request)
         if request.method != "HEAD":
-            await _send(request, response, source)
+            await _send(request, response, source, as_messages=as_messages)
     return response
 
 
@@ -72,14 +88,19 @@ async def _place(request: web.Request) -> AsyncIterator[None]:
         streams.release(holder)
 
 
-async def _send(request: web.Request, response: web.StreamResponse, source: EventSource) -> None:
+async def _send(
+    request: web.Request, response: web.StreamResponse, source: EventSource, *, as_messages: bool
+) -> None:
     clock = asyncio.get_running_loop().time
     end = clock() + request.app[LONGEST_STREAM].total_seconds()
     heard = float("-inf")
     await response.write(_RETRY)
     async with aclosing(source):
         async for seen in source:
-            sent = b"".join(_frame(each, external_url(request)) for each in seen.events)
+            sent = b"".join(
+                _frame(each, external_url(request), as_message=as_messages)
+                for each in (*seen.progress, *seen.events)
+            )
             if not sent and clock() > heard + _HEARTBEAT.total_seconds():
                 sent = _HERE % seen.up_to
             if sent:
@@ -89,6 +110,9 @@ async def _send(request: web.Request, response: web.StreamResponse, source: Even
                 return
 
 
-def _frame(event: Event, source: str) -> bytes:
+def _frame(event: Event, source: str, *, as_message: bool) -> bytes:
+    """Make an event of the stream. A live one has no id, so that the reader's last id stays."""
     data = msgspec.json.encode(to_json_object(cloud_event(event, source=source)))
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, event.name.encode(), data)
+    number = b"" if event.is_live else b"id: %d\n" % event.id
+    name = b"" if as_message else b"event: %s\n" % event.name.encode()
+    return b"%s%sdata: %s\n\n" % (number, name, data)

@@ -24,13 +24,19 @@ _STATES = {state.value: state for state in JobState}
 async def index(request: web.Request) -> web.Response:
     """GET /api/crossdock/v1/jobs: the newest first."""
     caller, cut = require_caller(request), cursor_page_of(request)
+    position = await use_cases(request).events.find_position()
     found = await use_cases(request).jobs.list(caller, _filter(request), below=cut.behind, limit=cut.size + 1)
     shown, headers = split_page(request, cut, found, number=lambda each: each.report.job.id)
     viewer = _viewer(request)
     entities = [
         job_entity(each.report, each.details, full_path=each.full_path, viewer=viewer) for each in shown
     ]
-    return json_response(entities, headers=headers)
+    return json_response(entities, headers=headers | _position_header(position))
+
+
+def _position_header(position: int | None) -> dict[str, str]:
+    """Return the header with the event up to which a list is true: a stream goes on from there."""
+    return {} if position is None else {"Last-Event-ID": str(position)}
 
 
 def _filter(request: web.Request) -> JobFilter:

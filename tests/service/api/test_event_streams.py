@@ -15,8 +15,10 @@ import pytest
 from services.api.crossdock import event_stream
 from services.api.http.places import PlaceNumbers
 from shared.accounts.models import AccessLevel, User
+from shared.events.live_progress import LiveProgress, ProgressTeller
 from shared.events.stream import Horizon
 from shared.jobs import store as jobs
+from shared.jobs.models import Lease
 from shared.projects.models import Project
 from shared.usecases import events
 from tests.support.api import Api, running_api
@@ -27,10 +29,10 @@ ALL = "/api/crossdock/v1/events"
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One event as it was sent."""
+    """One event as it was sent; the id of a live one is None."""
 
-    id: int
-    event: str
+    id: int | None
+    event: str | None
     data: Any
 
 
@@ -76,7 +78,8 @@ class Stream:
             fields[name] = value
         if "data" not in fields:
             return None
-        return Sent(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+        number = fields.get("id")
+        return Sent(int(number) if number else None, fields.get("event"), json.loads(fields["data"]))
 
 
 @asynccontextmanager
@@ -89,7 +92,7 @@ async def following(api: Api, path: str, *, by: str, after: int | None = None) -
         yield Stream(response)
 
 
-def names(found: list[Sent]) -> list[str]:
+def names(found: list[Sent]) -> list[str | None]:
     return [each.event for each in found]
 
 
@@ -263,6 +266,29 @@ async def test_the_horizon_stays_before_what_is_not_settled(api: Api, ann: User,
     assert await horizon.look(api.pool) == await api.pool.fetchval("SELECT max(id) FROM events")
 
 
+async def test_the_horizon_stays_before_the_newest_transaction_of_all(
+    api: Api, ann: User, project: Project
+) -> None:
+    """A running transaction with a higher number than all that have ended is in no snapshot."""
+    horizon, order = Horizon(), (await api.job(project, ann)).order
+    settled = await api.pool.fetchval("SELECT max(id) FROM events")
+    async with api.pool.acquire() as newest, newest.transaction():
+        async with api.pool.acquire() as older, older.transaction():
+            await older.execute("UPDATE users SET name = name")
+            for db in (newest, older):
+                await jobs.enqueue(db, order, project_id=project.id, user_id=ann.id, correlation_id="c")
+        assert await api.pool.fetchval("SELECT max(id) FROM events") > settled + 1
+        assert await horizon.look(api.pool) <= settled
+
+
+async def test_readers_share_a_look_for_a_while(api: Api) -> None:
+    number = "SELECT pg_current_xact_id()::text::bigint"
+    lasting, before = Horizon(lasts=timedelta(hours=1)), await api.pool.fetchval(number)
+    for _ in range(100):
+        await lasting.look(api.pool)
+    assert await api.pool.fetchval(number) - before < 50
+
+
 @pytest.mark.parametrize("given", ["x", "-1", "1.5"])
 async def test_a_bad_last_event_id_is_refused(api: Api, ann: User, given: str) -> None:
     answer = await api.call("GET", ALL, by="ann", headers={"Last-Event-ID": given})
@@ -347,3 +373,125 @@ async def test_the_last_streams_are_for_those_who_have_none(api: Api) -> None:
 async def test_head_tells_that_there_is_a_stream(api: Api, ann: User) -> None:
     answer = await api.call("HEAD", ALL, by="ann")
     assert (answer.status, answer.body) == (200, b"")
+
+
+PACE = {"bytes_done": 7, "rate_bytes_per_second": 3, "relations": {"issues": {"lines": 1, "failed": 0}}}
+
+
+async def _beat(api: Api, lease: Lease, done: int) -> None:
+    progress = PACE | {"bytes_done": done}
+    await jobs.heartbeat(api.pool, lease, ttl=timedelta(minutes=1), progress=progress)
+
+
+async def _until_live(stream: Stream) -> Sent:
+    """The next event that is not stored."""
+    async with asyncio.timeout(SOON):
+        while (sent := await stream._next()).id is not None:
+            pass
+    return sent
+
+
+async def test_streams_tell_the_progress_of_each_second_that_is_kept_nowhere(
+    api: Api, ann: User, project: Project
+) -> None:
+    job = await api.job(project, ann)
+    lease = await api.started(job)
+    await _beat(api, lease, 1)  # the event of five seconds
+    kept = await api.pool.fetch("SELECT id FROM events ORDER BY id")
+    path = f"/api/crossdock/v1/jobs/{job.id}/events"
+    async with following(api, path, by="ann") as own, following(api, ALL, by="ann") as every:
+        await own.take(3)
+        await _beat(api, lease, 2)
+        of_job, of_all = await _until_live(own), await _until_live(every)
+        await jobs.finish(api.pool, lease, progress={})
+        assert names(await own.rest())[-1] == "export.finished"
+
+    assert (of_job.event, of_job.data["type"]) == ("export.progress", "com.crossdock.export.progress.v1")
+    assert of_job.data["data"]["progress"] == PACE | {"bytes_done": 2}
+    assert "relations" not in of_all.data["data"]["progress"]
+    assert of_all.data["data"]["progress"]["rate_bytes_per_second"] == 3
+    assert of_job.data["id"] not in {str(row["id"]) for row in kept}
+    assert await api.pool.fetchval("SELECT count(*) FROM events") == len(kept) + 1
+
+
+async def test_progress_is_seen_by_those_alone_who_administer_the_project(
+    api: Api, ann: User, project: Project
+) -> None:
+    bob = await api.user("bob")
+    lease = await api.started(await api.job(project, ann))
+    await _beat(api, lease, 1)
+    his = await api.started(await api.job(await api.project(bob), bob))
+    await _beat(api, his, 1)
+    seen = await api.pool.fetchval("SELECT max(id) FROM events")
+    async with following(api, ALL, by="bob", after=seen) as stream:
+        await _beat(api, lease, 2)
+        await _beat(api, his, 2)
+        assert (await _until_live(stream)).data["subject"] == "bob/project"
+
+
+async def test_all_streams_of_a_process_read_progress_by_one_statement(api: Api, ann: User) -> None:
+    live = LiveProgress(api.pool, every=timedelta(hours=1))
+    readings = await asyncio.gather(*(live.read() for _ in range(20)))
+    assert all(each is readings[0] for each in readings)
+    again = LiveProgress(api.pool, every=timedelta(0))
+    assert await again.read() is not await again.read()
+
+
+async def test_progress_is_never_told_of_a_job_whose_end_may_have_been_told(
+    api: Api, ann: User, project: Project
+) -> None:
+    lease = await api.started(await api.job(project, ann))
+    await _beat(api, lease, 1)
+    live = LiveProgress(api.pool, every=timedelta(hours=1))
+    reading = await live.read()
+    (event,) = reading.events
+    teller = ProgressTeller(live, shows=lambda _event: True)
+
+    assert await teller.tell(since=reading.began + 0.001, up_to=event.id) == []
+    assert await teller.tell(since=reading.began, up_to=event.id - 1) == []
+    assert await teller.tell(since=reading.began, up_to=event.id) == [event]
+    assert await teller.tell(since=reading.began, up_to=event.id) == []
+
+
+async def test_a_first_request_says_what_was_seen_in_its_address(
+    api: Api, ann: User, project: Project
+) -> None:
+    job = await api.job(project, ann)
+    (queued,) = await api.pool.fetch("SELECT id FROM events")
+    await api.finished(job)
+    path = f"/api/crossdock/v1/jobs/{job.id}/events?after={queued['id']}"
+    async with following(api, path, by="ann") as stream:
+        rest = await stream.rest()
+    assert names(rest) == ["export.started", "export.finished"]
+    async with following(api, path, by="ann", after=rest[0].id) as stream:
+        assert names(await stream.rest()) == ["export.finished"]
+    refused = await api.call("GET", f"{ALL}?after=x", by="ann")
+    assert (refused.status, json.loads(refused.body)["detail"]) == (400, "after is invalid")
+
+
+async def test_events_can_be_messages_without_a_name(api: Api, ann: User, project: Project) -> None:
+    job = await api.job(project, ann)
+    path = f"/api/crossdock/v1/jobs/{job.id}/events?follow=false&as=message"
+    async with following(api, path, by="ann") as stream:
+        (sent,) = await stream.rest()
+    assert (sent.event, sent.data["type"]) == (None, "com.crossdock.export.queued.v1")
+    refused = await api.call("GET", f"{ALL}?as=x", by="ann")
+    assert (refused.status, json.loads(refused.body)["detail"]) == (400, "as does not have a valid value")
+
+
+async def test_a_list_says_up_to_which_event_it_is_true(api: Api, ann: User, project: Project) -> None:
+    await api.job(project, ann)
+    newest = await api.pool.fetchval("SELECT max(id) FROM events")
+    async with asyncio.timeout(SOON):  # what writes beside the requests has to end
+        while await _position_of_list(api) != newest:
+            pass
+    async with api.pool.acquire() as db, db.transaction():
+        await jobs.enqueue(
+            db, (await api.job(project, ann)).order, project_id=project.id, user_id=ann.id, correlation_id="c"
+        )
+        assert await _position_of_list(api) <= newest + 1  # the committed one may count
+
+
+async def _position_of_list(api: Api) -> int:
+    listed = await api.call("GET", "/api/crossdock/v1/jobs", by="ann")
+    return int(listed.headers.get("Last-Event-ID", 0))
