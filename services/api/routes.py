@@ -28,6 +28,7 @@ from services.api.crossdock import (
     snapshots,
     webhooks,
 )
+from services.api.crossdock import projects as overviews
 from services.api.gitlab import (
     exports,
     github_imports,
@@ -283,6 +284,7 @@ ROUTES = [
     _route("POST", "/api/crossdock/v1/jobs/:id/cancel", jobs.cancel),
     _route("POST", "/api/crossdock/v1/jobs/:id/retry", jobs.retry),
     _route("GET", "/api/crossdock/v1/signing-keys", manifests.keys, PUBLIC),
+    _route("GET", "/api/crossdock/v1/projects", overviews.index),
     _route("GET", "/api/crossdock/v1/projects/:id/export/manifest", manifests.show),
     _route("GET", "/api/crossdock/v1/projects/:id/export/manifest/signature", manifests.sign),
     _route("GET", "/api/crossdock/v1/projects/:id/users", people.index),

@@ -44,6 +44,7 @@ from shared.usecases.job_queue import JobQueue
 from shared.usecases.jobs import Jobs
 from shared.usecases.manifests import Manifests
 from shared.usecases.members import Members, SourceKind
+from shared.usecases.overviews import ProjectOverviews
 from shared.usecases.peer_transfers import PeerJobs, PeerTransfers
 from shared.usecases.people import People
 from shared.usecases.projects import Projects
@@ -117,6 +118,7 @@ class OwnUseCases:
     """One instance of use cases that GitLab does not have: of backups, people, refused lines, webhooks."""
 
     destinations: Destinations
+    overviews: ProjectOverviews
     people: People
     quarantine: Quarantine
     quarantine_repairs: QuarantineRepairs
@@ -279,6 +281,7 @@ def _make_own(
     schedules = Schedules(pool, limit=config.schedules_limit)
     return OwnUseCases(
         destinations=_make_destinations(pool, config, sealer=sealer, settings=settings),
+        overviews=ProjectOverviews(pool),
         people=People(pool, store, limits=_pass_limits(config, places)),
         quarantine=Quarantine(pool),
         quarantine_repairs=_make_repairs(pool, store, config, documents=Documents(places.documents)),

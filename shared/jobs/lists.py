@@ -110,33 +110,35 @@ def _newest_of_each(query: JobQuery, values: list[object]) -> str:
                ORDER BY newest.id DESC LIMIT {query.limit:d}"""  # noqa: S608  # fixed texts
 
 
-def _scope(query: JobQuery, values: list[object], *, of_all: bool) -> str:
-    """Make the SQL of ``scope``, the projects whose jobs are listed: of all, or of those administered."""
-    conditions: list[str] = []
+def project_scope(values: list[object], *, search: str | None, namespace_id: int | None, of_all: bool) -> str:
+    """Make the SQL of ``scope``, certain projects of all, or of those that are administered.
+
+    ``search`` is a part of the full path, ``namespace_id`` a namespace that they are in, at any depth. Adds
+    its values to ``values``, of which the first two are those of ``ADMINISTERED`` unless it is ``of_all``.
+    """
+    conditions = [] if of_all else ["p.id IN (SELECT id FROM administered)"]
     within = "within AS (SELECT NULL::bigint AS id)"
-    if query.namespace_id is not None:
-        values.append(query.namespace_id)
+    if namespace_id is not None:
+        values.append(namespace_id)
         conditions.append("p.namespace_id IN (SELECT id FROM within)")
         within = f"""within AS (SELECT ${len(values)}::bigint AS id
             UNION ALL SELECT n.id FROM namespaces n JOIN within ON n.parent_id = within.id)"""  # noqa: S608  # fixed texts
-    if query.search:
-        values.append(contains(query.search))
+    if search:
+        values.append(contains(search))
         conditions.append(f"n.full_path || '/' || p.path ILIKE ${len(values)}")
-    if not of_all:
-        conditions.append("p.id IN (SELECT id FROM administered)")
-    if not (query.search or query.namespace_id):
-        return f"{ADMINISTERED}, scope AS (SELECT id FROM administered)"  # noqa: S608  # fixed texts
     before = "WITH RECURSIVE" if of_all else f"{ADMINISTERED},"
     return f"""{before} {within}, scope AS (
         SELECT p.id FROM projects p JOIN namespaces n ON n.id = p.namespace_id
-        WHERE {" AND ".join(conditions)})"""  # noqa: S608  # fixed texts
+        WHERE {" AND ".join(conditions) or "true"})"""  # noqa: S608  # fixed texts
 
 
 def _newest_in_scope(query: JobQuery, values: list[object], *, administrator: User | None) -> tuple[str, str]:
     """Make the SQL that defines the projects, and that for the newest jobs of each of them."""
     if administrator is not None:
         values += [administrator.id, AccessLevel.MAINTAINER]
-    before = _scope(query, values, of_all=administrator is None)
+    before = project_scope(
+        values, search=query.search, namespace_id=query.namespace_id, of_all=administrator is None
+    )
     newest = _newest(query, values, "project_id = a.id")
     jobs = f"""SELECT newest.* FROM scope a CROSS JOIN LATERAL ({newest}) newest
                ORDER BY newest.id DESC LIMIT {query.limit:d}"""  # noqa: S608  # fixed texts
