@@ -99,7 +99,7 @@ def test_a_demonstration_that_is_kept_goes_on_with_its_project_until_it_is_ended
         [sys.executable, "-m", "services.cli", "demo", "--keep"],
         env=env, check=True, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
-    pid, folder = re.findall(r"kill (\d+); rm -r (\S+)", done.stdout)[0]
+    (pid,), (folder,) = (re.findall(words, done.stdout) for words in (r"kill (\d+)\n", r"rm -r (\S+)\n"))
     (url,) = re.findall(r"http://127.0.0.1:\d+", done.stdout)
     (token,) = re.findall(r"glpat-[\w-]+", done.stdout)
     ended = os.pidfd_open(int(pid))

@@ -32,7 +32,8 @@ _SHOWN = 10
 _KEPT = (
     "The standalone goes on at {server.url}, with the project root/{project}.",
     "Sign in as root with the token {server.token}",
-    "End it, and remove what it has: kill {server.pid}; rm -r {folder}",
+    "End it: kill {server.pid}",
+    "Remove what it has once it has ended: rm -r {folder}",
 )
 
 
