@@ -6,9 +6,10 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.accounts.tokens import digest
+from shared.accounts.tokens import SESSION_HOLDS, digest
 from shared.database.pool import Database, Row
 
+_FIELDS = "s.id, s.created_at, s.last_used_at, s.expires_at, s.address, s.browser"
 _LONGEST_BROWSER = 200
 """Characters that are kept of what a browser calls itself."""
 
@@ -48,8 +49,8 @@ async def create_session(db: Database, token_id: int, visitor: Visitor, *, lasts
 async def find_session(db: Database, secret: str) -> BrowserSession | None:
     """Find a session by its secret; None where there is none, or it has expired."""
     row = await db.fetchrow(
-        """SELECT id, created_at, last_used_at, expires_at, address, browser, true AS is_current
-           FROM web_sessions WHERE digest = $1 AND expires_at > now()""",
+        f"""SELECT {_FIELDS}, true AS is_current
+            FROM web_sessions s WHERE {SESSION_HOLDS} AND s.expires_at > now()""",  # noqa: S608  # fixed texts only
         digest(secret),
     )
     return None if row is None else _session(row)
@@ -58,13 +59,12 @@ async def find_session(db: Database, secret: str) -> BrowserSession | None:
 async def list_sessions(db: Database, user_id: int, *, current: str, limit: int) -> list[BrowserSession]:
     """List the sessions of a user, the one that was used last first, and at most ``limit``."""
     rows = await db.fetch(
-        """SELECT s.id, s.created_at, s.last_used_at, s.expires_at, s.address, s.browser,
-               s.digest = $2 AS is_current
-           FROM web_sessions s JOIN tokens t ON t.id = s.token_id
-           WHERE t.user_id = $1 AND s.expires_at > now() AND t.revoked_at IS NULL
-               AND (t.expires_at IS NULL OR t.expires_at > now())
-           ORDER BY s.last_used_at DESC, s.id DESC LIMIT $3""",
-        user_id, digest(current), limit,
+        f"""SELECT {_FIELDS}, {SESSION_HOLDS} IS TRUE AS is_current
+            FROM web_sessions s JOIN tokens t ON t.id = s.token_id
+            WHERE t.user_id = $2 AND s.expires_at > now() AND t.revoked_at IS NULL
+                AND (t.expires_at IS NULL OR t.expires_at > now())
+            ORDER BY s.last_used_at DESC, s.id DESC LIMIT $3""",  # noqa: S608  # fixed texts only
+        digest(current), user_id, limit,
     )  # fmt: skip
     return [_session(row) for row in rows]
 
@@ -72,12 +72,15 @@ async def list_sessions(db: Database, user_id: int, *, current: str, limit: int)
 async def renew_session(db: Database, secret: str, *, older: timedelta) -> str | None:
     """Give a session that has had its secret for longer than ``older`` another one; None where it has not.
 
-    The former one counts for a minute more. Of several at once, one renews it.
+    Who comes with the former one after a minute, and the new one was never used, gets another: the answer
+    with that one was lost. Of several at once, one renews it.
     """
     new = secrets.token_urlsafe(32)
     done = await db.fetchval(
-        """UPDATE web_sessions SET digest = $2, former = digest, renewed_at = now()
-           WHERE digest = $1 AND expires_at > now() AND renewed_at <= now() - $3::interval RETURNING true""",
+        """UPDATE web_sessions SET digest = $2, former = $1, renewed_at = now(), last_used_at = now()
+           WHERE expires_at > now() AND (digest = $1 AND renewed_at <= now() - $3::interval
+               OR former = $1 AND renewed_at <= now() - interval '1 minute' AND last_used_at <= renewed_at)
+           RETURNING true""",
         digest(secret), digest(new), older,
     )  # fmt: skip
     return new if done else None

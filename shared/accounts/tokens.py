@@ -18,6 +18,13 @@ _FIELDS = f"""t.id, t.name, t.scopes, t.created_at, t.expires_at,
     {", ".join(f"u.{column} AS user_{column}" for column in _USER)}
     FROM tokens t JOIN users u ON u.id = t.user_id"""  # fixed texts only
 
+SESSION_HOLDS = """(s.digest = $1 OR (s.former = $1
+    AND (s.renewed_at > now() - interval '1 minute' OR s.last_used_at <= s.renewed_at)))"""
+"""The condition of the session ``s`` whose secret has the digest ``$1``.
+
+The secret before the last renewal counts for a minute, and until the new one is used: it may never have come.
+"""
+
 
 def digest(token: str) -> bytes:
     """Give what is stored of ``token``; it is long and random, so that no salt is needed."""
@@ -83,15 +90,15 @@ async def find_by_token(db: Database, token: str) -> AccessToken | None:
 async def find_by_session(db: Database, secret: str) -> AccessToken | None:
     """Find the token of a browser's session by its secret, also an expired or revoked token.
 
-    None where there is no such session, or it has expired. The secret before the last renewal counts for a
-    minute. When it was used is noted once a minute.
+    None where there is no such session, or it has expired. When it was used is noted once a minute, and when
+    a renewed secret is used first.
     """
     row = await db.fetchrow(
         f"""WITH noted AS (UPDATE web_sessions SET last_used_at = now()
-                WHERE digest = $1 AND last_used_at < now() - interval '1 minute')
+                WHERE digest = $1 AND (last_used_at < now() - interval '1 minute'
+                    OR (former IS NOT NULL AND last_used_at <= renewed_at)))
             SELECT {_FIELDS} JOIN web_sessions s ON s.token_id = t.id
-            WHERE (s.digest = $1 OR (s.former = $1 AND s.renewed_at > now() - interval '1 minute'))
-                AND s.expires_at > now()""",  # noqa: S608  # fixed texts only
+            WHERE {SESSION_HOLDS} AND s.expires_at > now()""",  # noqa: S608  # fixed texts only
         digest(secret),
     )
     return None if row is None else _token(row)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -433,6 +434,35 @@ async def test_a_secret_is_renewed_after_an_hour_and_the_former_one_counts_for_a
     await api.pool.execute("UPDATE web_sessions SET renewed_at = now() - interval '61 seconds'")
     assert [(await api.get("/user", headers=each)).status for each in (old, new)] == [401, 200]
     assert await _sessions(api) == 1
+
+
+@pytest.mark.usefixtures("ann")
+async def test_every_tab_is_told_who_is_signed_in_while_one_of_them_renews_the_secret(api: Api) -> None:
+    old = await _signed_in(api, api.tokens["ann"])
+    await api.pool.execute("UPDATE web_sessions SET renewed_at = now() - interval '1 hour'")
+
+    tabs = await asyncio.gather(*(api.call("GET", SESSION, headers=old) for _ in range(4)))
+
+    assert [tab.body["user"] and tab.body["user"]["username"] for tab in tabs] == ["ann"] * 4
+    assert len([tab for tab in tabs if "Set-Cookie" in tab.headers]) == 1
+    assert [each["current"] for each in (await api.call("GET", SESSIONS, headers=old)).body] == [True]
+
+
+@pytest.mark.usefixtures("ann")
+async def test_who_never_got_the_renewed_secret_stays_signed_in(api: Api) -> None:
+    old = await _signed_in(api, api.tokens["ann"])
+    await api.pool.execute("UPDATE web_sessions SET renewed_at = now() - interval '1 hour'")
+    lost = old | _cookie_of(await api.call("GET", SESSION, headers=old))
+    await api.pool.execute(
+        "UPDATE web_sessions SET renewed_at = renewed_at - interval '61 seconds',"
+        " last_used_at = last_used_at - interval '61 seconds'"
+    )
+
+    assert (await api.get("/user", headers=old)).status == 200
+    new = old | _cookie_of(await api.call("GET", SESSION, headers=old))
+    assert [(await api.get("/user", headers=each)).status for each in (lost, new)] == [401, 200]
+    await api.pool.execute("UPDATE web_sessions SET renewed_at = renewed_at - interval '61 seconds'")
+    assert [(await api.get("/user", headers=each)).status for each in (old, new)] == [401, 200]
 
 
 async def test_sessions_are_listed_and_ended_one_by_one(api: Api, ann: User) -> None:
