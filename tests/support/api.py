@@ -194,6 +194,7 @@ async def running_api(
     small_import: int = 0,
     broker: MemoryBroker | None = None,
     shows_life: bool = False,
+    external_url: str = EXTERNAL_URL,
     **config: Any,
 ) -> AsyncIterator[Api]:
     """Start the application with these application settings, else without rate limits.
@@ -210,7 +211,7 @@ async def running_api(
             broker,
             sealer=sealer(),
             config=ApiConfig(
-                external_url=EXTERNAL_URL,
+                external_url=external_url,
                 longest_stream=longest_stream,
                 idempotency_keys_limit=idempotency_keys_limit,
                 places=places or PlaceNumbers(),

@@ -1,6 +1,7 @@
 """Which requests come from our own pages, so that a browser's session may count for them.
 
 Browsers tell by ``Sec-Fetch-Site`` where a request comes from (W3C Fetch Metadata); scripts cannot set it.
+They send it to servers with TLS, and on the same machine. Other servers have ``Origin`` alone to go by.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ def is_own_origin(request: web.Request) -> bool:
 def is_of_own_page(request: web.Request) -> bool:
     """Return whether a page of ours may have sent the request.
 
-    Reading: unless the browser says that another site did, a neighbour below the same domain included; what
-    says nothing is no browser of today. Writing: with our header, and from this very origin.
+    Reading: unless the browser says that another site did, a neighbour below the same domain included.
+    Writing: with our header, and from this very origin.
     """
-    site = request.headers.get(_SITE)
-    if request.method in READING:
-        return site in (None, "same-origin", "none")
-    if CONSOLE_HEADER not in request.headers:
+    site, reads = request.headers.get(_SITE), request.method in READING
+    if not reads and CONSOLE_HEADER not in request.headers:
         return False
-    return is_own_origin(request) if site is None else site == "same-origin"
+    if site is None:
+        return is_own_origin(request) or (reads and "Origin" not in request.headers)
+    return site == "same-origin" or (reads and site == "none")
 
 
 def require_own_page(request: web.Request) -> None:

@@ -150,6 +150,38 @@ async def test_a_cookie_of_no_session_is_nobody(api: Api, ann: User, cookie: str
     assert (await api.get("/projects/ann%2Fpublic", headers=headers)).status == 200
 
 
+@pytest.mark.usefixtures("ann")
+async def test_of_two_cookies_none_counts_as_a_neighbour_may_have_set_one(api: Api) -> None:
+    await api.user("eve")
+    own, evil = [(await _cookie(api, api.tokens[name]))["Cookie"] for name in ("ann", "eve")]
+    for given in (f"{own}; {evil}", f"{evil}; {own}"):
+        assert (await api.get("/user", headers={"Cookie": given})).status == 401
+        assert (await api.call("GET", SESSION, headers={"Cookie": given})).body["user"] is None
+    assert (await api.get("/user", headers={"Cookie": f"a=1; {own}; b=2"})).body["username"] == "ann"
+
+
+@pytest.mark.parametrize("api", [{"external_url": "https://example.com/my%20tools/dock"}], indirect=True)
+async def test_the_cookie_has_the_path_of_the_external_url_as_browsers_send_it(api: Api) -> None:
+    own = {"Origin": "https://example.com"}
+    await api.user("ann")
+
+    come_in = await _post(api, SIGN_IN, headers=own, token=api.tokens["ann"])
+    go_out = await _post(api, "/users/sign_out", headers=own)
+
+    for answer in (come_in, go_out):
+        assert SimpleCookie(answer.headers["Set-Cookie"])["_crossdock_session"]["path"] == "/my%20tools/dock"
+
+
+@pytest.mark.parametrize("origin", ["https://evil.test", "https://evil.example.com", "null"])
+@pytest.mark.usefixtures("ann")
+async def test_a_session_does_not_count_for_a_script_of_another_origin_where_there_is_no_tls(
+    api: Api, origin: str
+) -> None:
+    headers = await _cookie(api, api.tokens["ann"])  # without TLS, browsers send no Sec-Fetch-Site
+    assert (await api.get("/user", headers=headers | {"Origin": origin})).status == 401
+    assert (await api.get("/user", headers=headers | OWN)).status == 200
+
+
 async def test_a_session_ends_with_its_token(api: Api, ann: User) -> None:
     short = await create_token(
         api.pool, ann.id, name="short", expires_at=datetime.now(UTC) + timedelta(hours=1)
