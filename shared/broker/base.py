@@ -183,5 +183,8 @@ class Broker(Protocol):
         It removes at most ``REMOVED_AT_ONCE``, the oldest first. May be repeated.
         """
 
+    async def version(self) -> str:
+        """Give the name and version of what carries the messages."""
+
     async def check(self) -> None:
         """Raise BrokerError where the broker cannot be used now (readiness)."""

@@ -214,5 +214,9 @@ class MemoryBroker:
             count += 1
         return count
 
+    async def version(self) -> str:
+        """See Broker."""
+        return "memory"
+
     async def check(self) -> None:
         """See Broker; memory cannot be unreachable."""

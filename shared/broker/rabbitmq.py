@@ -313,6 +313,11 @@ class RabbitMQBroker:
                 given += 1
                 yield incoming
 
+    async def version(self) -> str:
+        """See Broker: what the server says of itself when a connection is opened."""
+        async with self._link.channel("version", _CHECK_DEADLINE):
+            return self._link.product
+
     async def check(self) -> None:
         """See Broker: opens a channel, which the broker has to answer within five seconds."""
         async with self._link.channel("check", _CHECK_DEADLINE):

@@ -128,6 +128,13 @@ class Link:
             connection = self._connection
         return await connection.channel(publisher_confirms=True, on_return_raises=True)
 
+    @property
+    def product(self) -> str:
+        """The name and version of the server that is connected, or was last; "" before the first."""
+        transport = self._connection and self._connection.transport
+        told = getattr(transport and transport.connection, "server_properties", {})
+        return f"{told.get('product', '')} {told.get('version', '')}".strip()
+
     @asynccontextmanager
     async def channel(self, action: str, deadline: timedelta | None = None) -> AsyncIterator[AbstractChannel]:
         """Open a channel for the block; un-acknowledged messages on it return at the end."""

@@ -1,4 +1,5 @@
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
@@ -295,6 +296,10 @@ async def test_leaving_the_block_ends_the_iteration_for_whoever_still_waits(brok
         assert await nothing_comes(deliveries)
     async with asyncio.timeout(SOON):
         assert await asyncio.gather(*waiting) == [0, 0]
+
+
+async def test_a_broker_tells_what_it_is(broker: Broker) -> None:
+    assert re.fullmatch(r"memory|RabbitMQ [0-9.]+\S*", await broker.version())
 
 
 async def test_a_broker_at_hand_passes_its_check(broker: Broker) -> None:
