@@ -29,6 +29,7 @@ from shared.group_archives.store import GroupExportExpiry
 from shared.idempotency.expiry import AnswerExpiry
 from shared.jobs.announcer import Announcer
 from shared.jobs.expiry import AddressExpiry, JobExpiry
+from shared.jobs.maintenance import MaintenanceRecord, TaskRun
 from shared.jobs.models import JobKind
 from shared.jobs.presence import PresenceExpiry
 from shared.jobs.queue_depth import QueueDepth
@@ -84,6 +85,7 @@ def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float]
     events = EventExpiry(ports.pool, retention=retention, job_retention=kept)
     dead_letters = _dead_letter_expiry(ports, settings)
     every = timedelta(seconds=settings.sweep_seconds)
+    runs: dict[str, TaskRun] = {}
     urgent = [requeue.requeue_lost, requeue.publish, QueueDepth(ports.pool, ports.job_metrics).read]
     seldom = [
         collector.remove_expired_archives,
@@ -104,6 +106,7 @@ def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float]
         events.remove_last_words,
         DeliveryExpiry(ports.pool, retention=retention).remove_deliveries,
         make_resealer(ports.pool, ports.sealer).seal_clear,
+        MaintenanceRecord(ports.pool, runs).write_runs,
     ]
     tasks = [
         *urgent,
@@ -111,7 +114,7 @@ def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float]
         at_intervals(collector.abort_uploads, every=_LEFT_UPLOADS, clock=clock),
         at_intervals(dead_letters.remove_dead_letters, every=_DEAD_LETTERS, clock=clock),
     ]
-    return Sweeper(tasks, every=every)
+    return Sweeper(tasks, every=every, runs=runs)
 
 
 def _tasks_of_runs(ports: Ports, *, kept: timedelta) -> list[MaintenanceTask]:

@@ -539,12 +539,13 @@ CREATE TABLE job_turns (
 CREATE INDEX job_turns_newest ON job_turns (kind, last_claim);
 
 
--- 0021_fair_claims
+-- 0021_fair_claims, 0109_seen_services
 CREATE TABLE job_workers (
     kind    text NOT NULL,
     name    text NOT NULL,
     slots   integer NOT NULL,
     seen_at timestamptz NOT NULL DEFAULT now(),
+    version text,
     CONSTRAINT job_workers_pkey PRIMARY KEY (kind, name),
     CONSTRAINT job_workers_slots_check CHECK (slots > 0)
 );
@@ -935,6 +936,17 @@ CREATE TABLE sent_parts (
     CONSTRAINT sent_parts_etag_check CHECK (length(etag) >= 1 AND length(etag) <= 1024),
     CONSTRAINT sent_parts_number_check CHECK (number >= 1 AND number <= 10000),
     CONSTRAINT sent_parts_job_id_fkey FOREIGN KEY (job_id) REFERENCES jobs(id) ON DELETE CASCADE
+);
+
+
+-- 0109_seen_services
+CREATE TABLE maintenance_runs (
+    task    text NOT NULL,
+    run_at  timestamptz NOT NULL,
+    seconds real NOT NULL,
+    amount  bigint NOT NULL,
+    error   text,
+    CONSTRAINT maintenance_runs_pkey PRIMARY KEY (task)
 );
 
 

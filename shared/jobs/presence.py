@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from importlib.metadata import version
 
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Database, Pool
@@ -14,6 +15,7 @@ from shared.database.prolonging import attempted, repeated
 from shared.jobs.models import JobKind
 
 _SILENT = timedelta(days=1)
+_VERSION = version("crossdock")
 _NOT_REPORTED = "presence_not_reported"
 
 
@@ -29,9 +31,10 @@ class Presence:
 async def report(db: Database, presence: Presence) -> None:
     """Record that the worker is there now. May be repeated."""
     await db.execute(
-        """INSERT INTO job_workers (kind, name, slots) VALUES ($1, $2, $3)
-           ON CONFLICT (kind, name) DO UPDATE SET slots = excluded.slots, seen_at = now()""",
-        presence.kind.value, presence.name, presence.slots,
+        """INSERT INTO job_workers (kind, name, slots, version) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (kind, name) DO UPDATE
+           SET slots = excluded.slots, version = excluded.version, seen_at = now()""",
+        presence.kind.value, presence.name, presence.slots, _VERSION,
     )  # fmt: skip
 
 

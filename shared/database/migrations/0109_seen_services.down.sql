@@ -1,0 +1,2 @@
+DROP TABLE maintenance_runs;
+ALTER TABLE job_workers DROP COLUMN version;
