@@ -26,6 +26,7 @@ from services.api.crossdock import (
     session,
     snapshot_entries,
     snapshots,
+    system,
     webhooks,
 )
 from services.api.crossdock import projects as overviews
@@ -283,6 +284,7 @@ ROUTES = [
     _route("POST", "/api/crossdock/v1/jobs/retry", bulk_retries.create),
     _route("POST", "/api/crossdock/v1/jobs/:id/cancel", jobs.cancel),
     _route("POST", "/api/crossdock/v1/jobs/:id/retry", jobs.retry),
+    _route("GET", "/api/crossdock/v1/system", system.show),
     _route("GET", "/api/crossdock/v1/signing-keys", manifests.keys, PUBLIC),
     _route("GET", "/api/crossdock/v1/projects", overviews.index),
     _route("GET", "/api/crossdock/v1/projects/:id/export/manifest", manifests.show),

@@ -64,6 +64,7 @@ from shared.usecases.runs import Runs
 from shared.usecases.schedules import Schedules
 from shared.usecases.settings import InstanceSettings
 from shared.usecases.standing import UserLimitsReader
+from shared.usecases.system import System
 from shared.usecases.token_lookup import TokenLookup, TokenMemory
 from shared.usecases.tokens import Tokens
 from shared.usecases.uploads import Uploads
@@ -124,6 +125,7 @@ class OwnUseCases:
     quarantine_repairs: QuarantineRepairs
     runs: Runs
     schedules: Schedules
+    system: System
     webhooks: Webhooks
 
 
@@ -287,6 +289,7 @@ def _make_own(
         quarantine_repairs=_make_repairs(pool, store, config, documents=Documents(places.documents)),
         runs=Runs(pool, schedules),
         schedules=schedules,
+        system=System(pool, config.lease),
         webhooks=_make_webhooks(pool, config, sealer=sealer, settings=settings),
     )
 

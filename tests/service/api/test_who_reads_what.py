@@ -264,6 +264,7 @@ TESTED_ELSEWHERE = {
     "GET /api/crossdock/v1/events": "test_event_streams.py",
     "GET /api/crossdock/v1/jobs": "test_crossdock_lists.py",
     "GET /api/crossdock/v1/jobs/summary": "test_job_summary.py",
+    "GET /api/crossdock/v1/system": "test_system.py",
     "GET /api/crossdock/v1/projects": "test_project_overviews.py",
     "POST /api/crossdock/v1/jobs/retry": "test_bulk_retries.py",
     **{
