@@ -13,6 +13,7 @@ from aiohttp.web_urldispatcher import AbstractRoute
 
 from services.api.console.site import CONSOLE, make_console
 from services.api.crossdock.bounds import BOUNDS, Bounds
+from services.api.crossdock.dead_letters import DEAD_LETTERS
 from services.api.crossdock.event_stream import LONGEST_STREAM
 from services.api.crossdock.problems import render_problem
 from services.api.gitlab.errors import render_gitlab_error
@@ -38,6 +39,7 @@ from services.api.middleware.unknown_parameters import QUERY_NAMES, refuse_unkno
 from services.api.pages.documentation import DOCUMENTATION, make_documentation
 from services.api.pages.openapi.document import openapi_document
 from services.api.pages.openapi.query_names import query_names
+from services.api.queue.masking import without_secrets
 from services.api.routes import ROUTES, Route
 from services.api.use_cases import USE_CASES, UseCaseConfig, make_use_cases
 from services.listener.at_work import mark_at_work, spare_event_streams
@@ -58,6 +60,7 @@ from shared.metrics.blocks import BlockMetrics
 from shared.sealing.sealer import Sealer
 from shared.storage.base import ObjectStore
 from shared.tracing.base import OFF, Tracer
+from shared.usecases.dead_letters import DeadLetters
 
 _OWN_API = re.compile("/+api/+crossdock/")
 """Several slashes in a row count as one, as in the routes."""
@@ -137,6 +140,7 @@ def make_app(
         places=app[PLACES],
         on_quota=on_quota,
     )
+    app[DEAD_LETTERS] = DeadLetters(broker, without_secrets=without_secrets)
     app[HEALTH] = Health(pool, store, broker, readiness or Readiness())
     app[DOWNLOADS] = DownloadPlaces(app[PLACES], most=config.places.connections_each)
     app[BODY_LIMITS], app[TRUSTED_PROXIES] = config.bodies, config.trusted_proxies

@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 from services.api.console import handlers as console
 from services.api.crossdock import (
     bulk_retries,
+    dead_letters,
     destinations,
     events,
     failures,
@@ -285,6 +286,9 @@ ROUTES = [
     _route("POST", "/api/crossdock/v1/jobs/:id/cancel", jobs.cancel),
     _route("POST", "/api/crossdock/v1/jobs/:id/retry", jobs.retry),
     _route("GET", "/api/crossdock/v1/system", system.show),
+    _route("GET", "/api/crossdock/v1/system/dead-letters", dead_letters.index),
+    _route("POST", "/api/crossdock/v1/system/dead-letters/replay", dead_letters.replay),
+    _route("POST", "/api/crossdock/v1/system/dead-letters/discard", dead_letters.discard),
     _route("GET", "/api/crossdock/v1/signing-keys", manifests.keys, PUBLIC),
     _route("GET", "/api/crossdock/v1/projects", overviews.index),
     _route("GET", "/api/crossdock/v1/projects/:id/export/manifest", manifests.show),

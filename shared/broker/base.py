@@ -171,10 +171,17 @@ class Broker(Protocol):
         While this runs, other readers may not see those that were given here.
         """
 
-    async def replay(self, queue: str) -> int:
+    async def replay(self, queue: str, *, message_id: str | None = None) -> int:
         """Publish the current dead letters of ``queue`` again, and give how many.
 
-        Each is published before it is removed: after an error one may be there twice, and none is lost.
+        With ``message_id`` only those with this id. Each is published before it is removed: after an error
+        one may be there twice, and none is lost.
+        """
+
+    async def discard(self, queue: str, *, message_id: str | None = None) -> int:
+        """Remove the current dead letters of ``queue``, and give how many; with ``message_id`` only its own.
+
+        It removes at most ``REMOVED_AT_ONCE``, the oldest first. May be repeated.
         """
 
     async def remove_dead_letters(self, queue: str, *, older_than: timedelta) -> int:

@@ -63,6 +63,12 @@ class _Queue:
     def bury(self, waiting: _Waiting, reason: str) -> None:
         self.dead.append(_Dead(DeadLetter(waiting.message, self.name, reason), datetime.now(UTC)))
 
+    def take_dead(self, message_id: str | None, *, most: int | None = None) -> list[_Dead]:
+        """Take dead letters out, of all or of this id, ``most`` at the most, the oldest first."""
+        chosen = [each for each in self.dead if message_id in (None, each.letter.message.message_id)][:most]
+        self.dead = deque(each for each in self.dead if each not in chosen)
+        return chosen
+
     def wake(self) -> None:
         for consumer in self.consumers:
             consumer.awake.set()
@@ -198,13 +204,17 @@ class MemoryBroker:
         for each in tuple(self._queue(queue).dead):
             yield each.letter
 
-    async def replay(self, queue: str) -> int:
+    async def replay(self, queue: str, *, message_id: str | None = None) -> int:
         """See Broker."""
         source = self._queue(queue)
-        letters, source.dead = source.dead, deque()
+        letters = source.take_dead(message_id)
         for each in letters:
             source.put(_Waiting(each.letter.message))
         return len(letters)
+
+    async def discard(self, queue: str, *, message_id: str | None = None) -> int:
+        """See Broker."""
+        return len(self._queue(queue).take_dead(message_id, most=REMOVED_AT_ONCE))
 
     async def remove_dead_letters(self, queue: str, *, older_than: timedelta) -> int:
         """See Broker."""

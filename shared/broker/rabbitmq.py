@@ -263,11 +263,27 @@ class RabbitMQBroker:
             async for incoming in buried:
                 yield DeadLetter(self._link.read(incoming), queue, _reason(incoming))
 
-    async def replay(self, queue: str) -> int:
+    async def discard(self, queue: str, *, message_id: str | None = None) -> int:
         """See Broker."""
         count = 0
         async with aclosing(self._buried(queue)) as buried:
             async for incoming in buried:
+                if message_id is not None and incoming.message_id != message_id:
+                    continue
+                async with translate_errors(f"remove dead letters of {queue}", self._link.deadline):
+                    await incoming.ack()
+                count += 1
+                if count == REMOVED_AT_ONCE:
+                    break
+        return count
+
+    async def replay(self, queue: str, *, message_id: str | None = None) -> int:
+        """See Broker."""
+        count = 0
+        async with aclosing(self._buried(queue)) as buried:
+            async for incoming in buried:
+                if message_id is not None and incoming.message_id != message_id:
+                    continue
                 await self._link.publish(queue, self._link.read(incoming))
                 async with translate_errors(f"replay {queue}", self._link.deadline):
                     await incoming.ack()

@@ -252,6 +252,32 @@ async def test_replay_brings_dead_letters_back_once_and_with_all_hand_overs(brok
     assert await dead(broker, 0) == []
 
 
+async def test_one_dead_letter_is_replayed_or_discarded_by_its_id(broker: Broker) -> None:
+    await rejected(broker, 3)
+    ids = [each.message.message_id for each in await dead(broker, 3)]
+    assert None not in ids
+    assert await broker.replay(QUEUE, message_id=ids[1]) == 1
+    assert await broker.discard(QUEUE, message_id=ids[0]) == 1
+    assert await broker.discard(QUEUE, message_id="none") == 0
+    assert [each.message.message_id for each in await dead(broker, 1)] == [ids[2]]
+    async with broker.consume(QUEUE, prefetch=1) as deliveries:
+        (replayed,) = await take(deliveries, 1)
+        assert replayed.message.message_id == ids[1]
+        await replayed.ack()
+
+
+async def test_all_dead_letters_are_discarded_a_bounded_number_at_a_time(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (memory, rabbitmq):
+        monkeypatch.setattr(module, "REMOVED_AT_ONCE", 2)
+    await rejected(broker, 3)
+    assert await broker.discard(QUEUE) == 2
+    await dead(broker, 1)
+    assert await broker.discard(QUEUE) == 1
+    assert await dead(broker, 0) == []
+
+
 async def test_a_body_over_the_limit_is_refused_for_good_and_the_limit_named(broker: Broker) -> None:
     with pytest.raises(MessageTooLarge, match=str(MAX_BODY_BYTES)) as refused:
         await broker.publish(QUEUE, Message(b"x" * (MAX_BODY_BYTES + 1), "m-1"))

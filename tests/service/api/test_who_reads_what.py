@@ -265,6 +265,9 @@ TESTED_ELSEWHERE = {
     "GET /api/crossdock/v1/jobs": "test_crossdock_lists.py",
     "GET /api/crossdock/v1/jobs/summary": "test_job_summary.py",
     "GET /api/crossdock/v1/system": "test_system.py",
+    "GET /api/crossdock/v1/system/dead-letters": "test_dead_letters.py",
+    "POST /api/crossdock/v1/system/dead-letters/replay": "test_dead_letters.py",
+    "POST /api/crossdock/v1/system/dead-letters/discard": "test_dead_letters.py",
     "GET /api/crossdock/v1/projects": "test_project_overviews.py",
     "POST /api/crossdock/v1/jobs/retry": "test_bulk_retries.py",
     **{
