@@ -12,6 +12,7 @@ of up to a 640th of its object. A read holds at most 256 KiB, and as much waits 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from itertools import islice
 from typing import Any
 
 from aiobotocore.config import AioConfig
+from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
 from botocore.loaders import Loader
 
@@ -91,8 +93,18 @@ def _outside(outside: Outside | None) -> dict[str, Any]:
     if outside is None:
         return {}
     checked = {"resolver": outside.resolver, "use_dns_cache": False}
-    trusted = {} if outside.tls is None else {"ssl_context": outside.tls}
-    return {"connector_args": checked | trusted, "proxies": {}, "ignore_configured_endpoint_urls": True}
+    trusted = {} if outside.tls is None else {"http_session_cls": _trusting(outside.tls)}
+    return {"connector_args": checked, "proxies": {}, "ignore_configured_endpoint_urls": True, **trusted}
+
+
+def _trusting(tls: ssl.SSLContext) -> type[AIOHTTPSession]:
+    """Make the class of sessions that verify by ``tls``: the client has a setting for a file alone."""
+
+    class TrustingSession(AIOHTTPSession):  # type: ignore[misc]  # the package has no types
+        def _build_verify_context(self) -> ssl.SSLContext:
+            return tls
+
+    return TrustingSession
 
 
 class S3Store:
