@@ -4,6 +4,8 @@ import { route } from "./router.mjs";
 export const ROUTES = [
   route("/jobs", () => import("./pages/jobs.mjs"), { nav: "/jobs" }),
   route("/jobs/:id", () => import("./pages/job.mjs"), { nav: "/jobs" }),
+  route("/projects", () => import("./pages/projects.mjs"), { nav: "/projects" }),
+  route("/projects/*path", () => import("./pages/project.mjs"), { nav: "/projects" }),
   route("/schedules", () => import("./pages/schedules.mjs"), { nav: "/schedules" }),
   route("/schedules/:id", () => import("./pages/schedule.mjs"), { nav: "/schedules" }),
   route("/runs/:id", () => import("./pages/run.mjs"), { nav: "/schedules" }),
@@ -18,6 +20,7 @@ export const ROUTES = [
 /** The navigation: address, name, and for whom it is. */
 export const NAVIGATION = [
   { path: "/jobs", name: "Jobs" },
+  { path: "/projects", name: "Projects" },
   { path: "/schedules", name: "Schedules" },
   { path: "/webhooks", name: "Webhooks" },
   { path: "/people", name: "People" },

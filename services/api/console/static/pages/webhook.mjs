@@ -97,5 +97,5 @@ function Again({ row, address, done }) {
     toast("It is sent again.");
     done();
   };
-  return html`<${Act} act=${act} label="Send delivery ${row.id} again">Send again<//>`;
+  return html`<${Act} act=${act} label="Send again: delivery ${row.id}">Send again<//>`;
 }
