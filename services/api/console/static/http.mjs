@@ -32,6 +32,12 @@ export async function send(method, address, body = undefined) {
   return (await request(method, address, { body })).data;
 }
 
+/** Send a request that makes a job, and give the id of that: null where the server does not say. */
+export async function sendForJob(address, body) {
+  const { response } = await request("POST", address, { body });
+  return Number(response.headers.get("X-Crossdock-Job")) || null;
+}
+
 /** The cursor in a Link header. Only its query counts: its address is that of CROSSDOCK_EXTERNAL_URL. */
 export function nextCursor(link) {
   const found = /<([^>]*)>;\s*rel="?next"?/.exec(link ?? "");

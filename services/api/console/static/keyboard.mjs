@@ -26,6 +26,7 @@ let prefixed = 0;
 export function listenToKeys(show) {
   showKeys = show;
   addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && event.target.matches?.("[data-search]")) event.target.blur();
     if (isTyping(event) || letters.value === "off" || document.querySelector("dialog[open]")) return;
     if (act(event)) event.preventDefault();
   });

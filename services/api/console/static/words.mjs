@@ -105,6 +105,7 @@ const CODES = {
 
 /** What an error means and what to do: {means, act}. Without words of our own, the server's text is the meaning. */
 export function explain(code, text) {
-  const known = CODES[code];
+  const isCut = code === "archive_invalid" && /cut short|ends too early|truncated/.test(text ?? "");
+  const known = CODES[isCut ? "archive_truncated" : code];
   return known ? { means: known[0], act: known[1], detail: text } : { means: text ?? "It failed.", act: null, detail: null };
 }

@@ -11,7 +11,7 @@ const COLUMNS = [
 ];
 
 export function Attempts({ job }) {
-  if (!job.errors?.length) return null;
+  if (!job.errors?.length || (job.errors.length === 1 && job.state === "failed")) return null; // told above
   return html`<h2>Attempts that ended early</h2>
     <${Table} caption="Attempts" rows=${job.errors} columns=${COLUMNS} idOf=${(row) => `${row.attempt} ${row.at}`} />`;
 }

@@ -6,7 +6,7 @@ import { phaseWord, stepsOf } from "../words.mjs";
 export function Steps({ job }) {
   const were = job.timings?.phases ?? [];
   const steps = stepsOf(job.kind, were);
-  if (job.state === "queued" || steps.length === 0) return null;
+  if (job.state === "queued" || steps.length === 0 || (were.length === 0 && job.state !== "running")) return null;
   return html`<ol class="steps">${steps.map((name, n) => html`<${Step} key=${n} name=${name} was=${were[n]} state=${stateOf(job, n, were.length)} />`)}</ol>`;
 }
 

@@ -12,9 +12,9 @@ export function Page({ title, heading = title, beside = null, children }) {
     document.title = `${title} · Crossdock`;
   }, [title]);
   useEffect(() => {
-    if (visits.value === seen) return;
+    const isLost = visits.value > 0 && document.activeElement === document.body; // with a page that was loading
+    if (isLost || visits.value !== seen) head.current.focus({ preventScroll: true });
     seen = visits.value;
-    head.current.focus({ preventScroll: true });
   }, []);
   return html`
     <div class="head">

@@ -71,7 +71,7 @@ function Actions({ job, update }) {
 }
 
 function asked(job) {
-  const who = job.user?.name ? `, asked for by ${job.user.name}` : "";
+  const who = job.user?.name ? `, asked for by ${job.user.name}` : ", asked for";
   const waited = job.timings?.waited_seconds;
   const worker = job.lease?.worker ? ` on worker ${job.lease.worker}` : "";
   const attempt = job.attempt ? ` Attempt ${job.attempt} of ${job.max_attempts}${worker}.` : "";
