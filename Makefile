@@ -22,7 +22,7 @@ COMPILE := .venv/bin/uv pip compile --universal --generate-hashes \
 
 .DEFAULT_GOAL := help
 .PHONY: help install setup demo run check lint format types imports test unit contract service e2e deploy
-.PHONY: coverage covered fuzz figures bench soak lock derived-locks clean rabbitmq promtool codes schema
+.PHONY: coverage covered fuzz figures bench soak lock derived-locks clean rabbitmq promtool chromium codes schema
 .PHONY: licences sbom audit
 
 help: ## Show this
@@ -57,7 +57,7 @@ test: $(DEVELOPMENT)
 	$(PYTEST) $(ARGS)
 else
 # CI measures. On Python 3.11, which has only the slow tracer, that takes three quarters more processor time.
-test: check rabbitmq promtool ## Everything: checks, then all tests with real servers (ARGS=path for some, COVERAGE=yes as in CI)
+test: check rabbitmq promtool chromium ## Everything: checks, then all tests with real servers (ARGS=path for some, COVERAGE=yes as in CI)
 	@rm -rf .coverage; mkdir .coverage
 	$(if $(COVERAGE),$(MEASURED),.venv/bin/python) -m pytest $(PARALLEL)
 	$(if $(COVERAGE),@$(MAKE) --no-print-directory covered)
@@ -69,13 +69,15 @@ unit: $(DEVELOPMENT) ## The tests of one folder, in parallel (ARGS for pytest), 
 contract service e2e deploy: $(DEVELOPMENT) rabbitmq promtool
 	$(PYTEST) $(PARALLEL) tests/$@ $(ARGS)
 
+e2e: chromium
+
 contract: ## Every adapter of a port
 service: ## Services in the process of the test
 e2e: ## Crossdock in processes of its own
 deploy: ## Images, compose file, chart, locks
 
 # Tests that bound memory or time may fail while everything is measured; the table is what is asked for.
-coverage: $(DEVELOPMENT) rabbitmq promtool ## Print what all tests run of each folder, lines and branches, in all processes
+coverage: $(DEVELOPMENT) rabbitmq promtool chromium ## Print what all tests run of each folder, lines and branches, in all processes
 	@rm -rf .coverage; mkdir .coverage
 	-MEASURE_PROCESSES=yes $(MEASURED) --branch -m pytest $(PARALLEL)
 	@$(MAKE) --no-print-directory covered
@@ -177,6 +179,9 @@ rabbitmq:
 
 promtool:
 	@command -v promtool >/dev/null || { $(call install,prometheus); }
+
+chromium:
+	@command -v chromium >/dev/null || { $(call install,chromium); }
 
 # Installs a package of Debian or Ubuntu, without starting the service that it may bring.
 define install

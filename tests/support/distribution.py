@@ -6,6 +6,7 @@ import re
 
 from xdist.scheduler import LoadFileScheduling
 
+_BROWSER = "tests/e2e/browser/"
 _FORM = re.compile(r"\[(standalone|distributed)\b")
 _STANDALONE, _DISTRIBUTED = "standalone", "distributed"
 _OTHERS = {
@@ -33,4 +34,6 @@ def scope_of(nodeid: str) -> str:
     """Give the name of what a test is run with."""
     file = nodeid.partition("::")[0]
     form = _FORM.search(nodeid) if file.startswith("tests/e2e/") else None
+    if file.startswith(_BROWSER):
+        return _STANDALONE  # and so one worker starts one browser
     return form[1] if form else _OTHERS.get(file, file)
