@@ -164,6 +164,7 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "revokePersonalAccessToken": lambda world: {"ids": {"id": world.new_token_id()}},
     "revokeOwnPersonalAccessToken": lambda world: {"headers": {"PRIVATE-TOKEN": world.new_token()}},
     "cancelJob": lambda world: {"ids": {"id": world.new_job()}},
+    **dict.fromkeys(("replayDeadLetters", "discardDeadLetters"), lambda _: {"body": {"queue": "export"}}),
     "retryFailedJobs": lambda _: {"body": {"code": "storage_failed"}},
     "retryJob": lambda world: {"ids": {"id": world.failed_job()}},
     "createWebhook": lambda _: _HOOK,

@@ -7,6 +7,8 @@ import pytest
 
 from shared.accounts.models import User
 from shared.broker.base import COMMANDS, Message
+from shared.broker.memory import MemoryBroker
+from shared.errors import BrokerError
 from tests.support.api import Answer, Api
 
 PATH = "/api/crossdock/v1/system/dead-letters"
@@ -90,6 +92,17 @@ async def test_dead_letters_are_discarded_all_or_one(api: Api, root: User) -> No
     others = await _post(api, "discard", queue="export")
     assert (one.body, others.body) == ({"discarded": 1}, {"discarded": 2})
     assert (await _listed(api))["dead_letters"] == []
+
+
+async def test_a_broker_that_is_away_is_told_as_an_outage(
+    api: Api, root: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_broker: MemoryBroker, _queue: str, *, message_id: str | None) -> int:
+        assert message_id is None
+        raise BrokerError("away")
+
+    monkeypatch.setattr(MemoryBroker, "discard", away)
+    assert (await _post(api, "discard", queue="export")).status == 503
 
 
 async def test_a_queue_has_to_be_one(api: Api, root: User) -> None:
