@@ -1,4 +1,4 @@
--- Version 13, for migration 96 and newer.
+-- Version 14, for migration 110 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -101,6 +101,8 @@ CREATE OR REPLACE TRIGGER suspect_objects AFTER DELETE ON entries
 CREATE OR REPLACE TRIGGER suspect_objects AFTER DELETE ON runs
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
 CREATE OR REPLACE TRIGGER suspect_objects AFTER DELETE ON archives
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
+CREATE OR REPLACE TRIGGER suspect_objects AFTER DELETE ON upload_pieces
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
 
 -- The same for new objects, to which perhaps nothing will ever refer.

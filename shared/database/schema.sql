@@ -204,7 +204,7 @@ CREATE TABLE segments (
 );
 
 
--- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0079_overwrites_left, 0083_git_imports, 0084_github_imports, 0095_peer_imports, 0096_schedules, 0097_peer_exports, 0107_jobs_by_kind
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0079_overwrites_left, 0083_git_imports, 0084_github_imports, 0095_peer_imports, 0096_schedules, 0097_peer_exports, 0107_jobs_by_kind, 0110_resumable_uploads
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     kind             text NOT NULL,
@@ -232,6 +232,7 @@ CREATE TABLE jobs (
     error_code       text,
     parent_id        bigint,
     errors           jsonb NOT NULL DEFAULT '[]',
+    upload_id        bigint,
     CONSTRAINT jobs_pkey PRIMARY KEY (id),
     CONSTRAINT jobs_check CHECK ((state = 'running') = (lease_expires_at IS NOT NULL)),
     CONSTRAINT jobs_check1 CHECK ((state IN ('finished', 'failed', 'canceled')) = (finished_at IS NOT NULL)),
@@ -241,6 +242,7 @@ CREATE TABLE jobs (
     CONSTRAINT jobs_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES jobs(id) ON DELETE SET NULL,
     CONSTRAINT jobs_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
     CONSTRAINT jobs_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE SET NULL,
+    CONSTRAINT jobs_upload_id_fkey FOREIGN KEY (upload_id) REFERENCES uploads(id) ON DELETE SET NULL,
     CONSTRAINT jobs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL
 );
 CREATE INDEX jobs_addresses ON jobs (id)
@@ -270,6 +272,8 @@ CREATE UNIQUE INDEX jobs_relation_import ON jobs (project_id)
 CREATE INDEX jobs_running ON jobs (kind, COALESCE(user_id, 0::bigint))
     WHERE state = 'running';
 CREATE INDEX jobs_snapshot ON jobs (snapshot_id);
+CREATE INDEX jobs_upload ON jobs (upload_id)
+    WHERE upload_id IS NOT NULL;
 CREATE TRIGGER delete_github_pages AFTER UPDATE OF state ON jobs
     FOR EACH ROW WHEN (new.kind = 'github_import' AND old.finished_at IS NULL AND new.finished_at IS NOT NULL) EXECUTE FUNCTION delete_github_pages();
 CREATE TRIGGER write_event_of_deleted_job AFTER DELETE ON jobs
@@ -948,6 +952,49 @@ CREATE TABLE maintenance_runs (
     error   text,
     CONSTRAINT maintenance_runs_pkey PRIMARY KEY (task)
 );
+
+
+-- 0110_resumable_uploads
+CREATE TABLE uploads (
+    id             bigint GENERATED ALWAYS AS IDENTITY,
+    user_id        bigint,
+    size           bigint,
+    received       bigint NOT NULL DEFAULT 0,
+    metadata       text NOT NULL DEFAULT '',
+    is_partial     boolean NOT NULL DEFAULT false,
+    epoch          bigint NOT NULL DEFAULT 0,
+    writer         bigint,
+    writer_seen_at timestamptz,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    expires_at     timestamptz NOT NULL,
+    used_at        timestamptz,
+    CONSTRAINT uploads_pkey PRIMARY KEY (id),
+    CONSTRAINT uploads_check CHECK (received >= 0 AND received <= size),
+    CONSTRAINT uploads_metadata_check CHECK (length(metadata) <= 4096),
+    CONSTRAINT uploads_size_check CHECK (size >= 0),
+    CONSTRAINT uploads_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL
+);
+CREATE INDEX uploads_unused ON uploads (expires_at)
+    WHERE used_at IS NULL;
+CREATE INDEX uploads_used ON uploads (used_at)
+    WHERE used_at IS NOT NULL;
+CREATE INDEX uploads_user ON uploads (user_id, id);
+
+
+-- 0110_resumable_uploads
+CREATE TABLE upload_pieces (
+    upload_id bigint NOT NULL,
+    position  bigint NOT NULL,
+    size      bigint NOT NULL,
+    object_id bigint NOT NULL,
+    CONSTRAINT upload_pieces_pkey PRIMARY KEY (upload_id, "position"),
+    CONSTRAINT upload_pieces_position_check CHECK ("position" >= 0),
+    CONSTRAINT upload_pieces_size_check CHECK (size > 0),
+    CONSTRAINT upload_pieces_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id),
+    CONSTRAINT upload_pieces_upload_id_fkey FOREIGN KEY (upload_id) REFERENCES uploads(id) ON DELETE CASCADE
+);
+CREATE INDEX upload_pieces_object ON upload_pieces (object_id);
+CREATE TRIGGER suspect_objects AFTER DELETE ON upload_pieces REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
 
 
 -- made by migrate itself

@@ -39,6 +39,7 @@ NAMED = """
 EXISTS (SELECT FROM entries WHERE object_id = o.id)
 OR EXISTS (SELECT FROM runs WHERE object_id = o.id)
 OR EXISTS (SELECT FROM archives WHERE object_id = o.id)
+OR EXISTS (SELECT FROM upload_pieces WHERE object_id = o.id)
 """
 """The SQL condition that a row names the object ``o`` until it is deleted: a trigger notices that."""
 
