@@ -47,6 +47,7 @@ from shared.sealing.sealer import Sealer
 from shared.sealing.tables import Resealer
 from shared.settings.defaults import default_settings
 from shared.settings.environment import KIB, Settings
+from shared.uploads.expiry import UploadExpiry
 from shared.usecases.groups import Groups
 from shared.usecases.imports import Imports
 from shared.usecases.job_queue import JobQueue
@@ -93,6 +94,7 @@ def make_sweeper(ports: Ports, settings: Settings, *, clock: Callable[[], float]
         collector.collect_objects,
         expiry.remove_sessions,
         expiry.remove_counts,
+        UploadExpiry(ports.pool).remove_uploads,
         GroupExportExpiry(ports.pool).remove_exports,
         PresenceExpiry(ports.pool).remove_workers,
         AddressExpiry(ports.pool, kept=RETRIED_WITHIN).forget_addresses,

@@ -141,6 +141,8 @@ class Settings(BaseSettings):
     export_seal: bool = False
     export_redirect: bool = False
     open_snapshot_retention: int = Field(default=24, ge=1, le=87600, description="hours")
+    unused_upload_retention: int = Field(default=24, ge=1, le=8760, description="hours")
+    unused_uploads_limit: int = Field(default=100, ge=1, le=10_000, description="of one user")
     push_entries: int = Field(default=20_000, ge=1, description="of an archive that one request pushes")
     tokens_limit: int = Field(default=1000, ge=1)
     groups_limit: int = Field(default=10_000, ge=1)
