@@ -141,6 +141,7 @@ def make_app(
         on_quota=on_quota,
     )
     app[DEAD_LETTERS] = DeadLetters(broker, without_secrets=without_secrets)
+    app.on_shutdown.append(_break_off_uploads)
     app[HEALTH] = Health(pool, store, broker, readiness or Readiness())
     app[DOWNLOADS] = DownloadPlaces(app[PLACES], most=config.places.connections_each)
     app[BODY_LIMITS], app[TRUSTED_PROXIES] = config.bodies, config.trusted_proxies
@@ -182,6 +183,11 @@ def _announce_beside(app: web.Application, broker: Broker, config: ApiConfig) ->
 
     app.on_cleanup.append(close)
     return announcer
+
+
+async def _break_off_uploads(app: web.Application) -> None:
+    """Keep what uploads have sent so far: their clients go on at another process, or at the next one."""
+    app[USE_CASES].resumable_uploads.break_off()
 
 
 def show_life(app: web.Application, connect: SessionFactory) -> None:

@@ -28,9 +28,11 @@ from services.api.crossdock import (
     snapshot_entries,
     snapshots,
     system,
+    uploads,
     webhooks,
 )
 from services.api.crossdock import projects as overviews
+from services.api.crossdock.tus import render_upload_error
 from services.api.gitlab import (
     exports,
     github_imports,
@@ -72,6 +74,9 @@ READS_USERS = Endpoint(scopes=(Scope.READ_USER,))
 OF_ANY_TOKEN = Endpoint(any_scope=True)
 UPLOAD = Endpoint(body=BodyKind.UPLOAD)
 CONTENT = Endpoint(body=BodyKind.CONTENT)
+TUS = Endpoint(errors=render_upload_error)
+TUS_PIECE = Endpoint(body=BodyKind.PIECE, errors=render_upload_error)
+TUS_OPTIONS = Endpoint(identifies=False, errors=render_upload_error)
 GITHUB_IMPORT = Endpoint(errors=render_github_error)
 SHOWS_SECRET = Endpoint(keeps_answer=False)
 SIGNS_IN = Endpoint(identifies=False, keeps_answer=False)
@@ -166,6 +171,19 @@ def _schedule_routes(above: str) -> list[Route]:
         _route("POST", f"{above}/:schedule_id/resume", schedules.resume),
         _route("POST", f"{above}/:schedule_id/run", runs.create),
         _route("GET", f"{above}/:schedule_id/runs", runs.index),
+    ]
+
+
+def _upload_routes(above: str) -> list[Route]:
+    return [
+        _route("OPTIONS", above, uploads.options, TUS_OPTIONS),
+        _route("GET", above, uploads.index),
+        _route("POST", above, uploads.create, TUS_PIECE),
+        _route("OPTIONS", f"{above}/:upload_id", uploads.options, TUS_OPTIONS),
+        _route("GET", f"{above}/:upload_id", uploads.show, TUS),
+        _route("PATCH", f"{above}/:upload_id", uploads.append, TUS_PIECE),
+        _route("DELETE", f"{above}/:upload_id", uploads.delete, TUS),
+        _route("POST", f"{above}/:upload_id", uploads.override, TUS_PIECE),
     ]
 
 
@@ -302,6 +320,7 @@ ROUTES = [
     *_webhook_routes("/api/crossdock/v1/webhooks", webhooks.OF_ALL),
     *_destination_routes("/api/crossdock/v1/destinations"),
     *_schedule_routes("/api/crossdock/v1/schedules"),
+    *_upload_routes("/api/crossdock/v1/uploads"),
     _route("GET", "/api/crossdock/v1/runs/:run_id", runs.show),
     _route("GET", "/api/crossdock/v1/runs/:run_id/projects", runs.projects),
     _route("POST", "/api/crossdock/v1/runs/:run_id/cancel", runs.cancel),

@@ -59,6 +59,7 @@ from shared.usecases.remote_archives import RemoteArchives
 from shared.usecases.remote_imports import RemoteImports
 from shared.usecases.remote_repositories import RemoteRepositories
 from shared.usecases.repository import Repositories
+from shared.usecases.resumable_uploads import ResumableUploads, UploadRules
 from shared.usecases.retries import Retries
 from shared.usecases.runs import Runs
 from shared.usecases.schedules import Schedules
@@ -92,6 +93,7 @@ class UseCaseConfig:
     Downloads of exports that are objects are redirected to the store if ``redirects_downloads``.
     A user has at most ``destinations_limit`` destinations, whose buckets ``open_store`` opens, and
     ``schedules_limit`` schedules. A worker that was silent for ``lease`` is not there any more.
+    ``uploads`` are the rules of uploads that go on after a cut.
     """
 
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
@@ -112,6 +114,7 @@ class UseCaseConfig:
     destinations_limit: int = 100
     schedules_limit: int = 100
     lease: timedelta = timedelta(minutes=1)
+    uploads: UploadRules = field(default_factory=UploadRules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +157,7 @@ class UseCases(OwnUseCases):
     relation_exports: RelationExports
     relation_imports: RelationImports
     remote_imports: RemoteImports
+    resumable_uploads: ResumableUploads
     repositories: Repositories
     settings: InstanceSettings
     standings: UserLimitsReader
@@ -216,6 +220,9 @@ def make_use_cases(  # the ports, and what they are configured with
         relation_imports=relation_imports,
         remote_imports=RemoteImports(pool, queue, imports=imports, sources=_make_sources(store, config)),
         repositories=repositories,
+        resumable_uploads=ResumableUploads(
+            pool, store, imports=imports, settings=settings, rules=config.uploads
+        ),
         settings=settings,
         standings=_make_standings(pool, config, settings=settings),
         tokens=Tokens(pool, lookup, limit=config.tokens_limit),

@@ -48,6 +48,7 @@ from shared.storage.s3 import s3_store
 from shared.storage.s3_bucket import HEADS_IN_FLIGHT
 from shared.tracing.base import Tracer
 from shared.usecases.push_content import PushRules
+from shared.usecases.resumable_uploads import UploadRules
 from shared.usecases.token_lookup import TokenMemory
 
 _NOTICE = 0.2
@@ -114,6 +115,9 @@ def _use_case_config(settings: Settings) -> UseCaseConfig:
         destinations_limit=settings.destinations_limit,
         schedules_limit=settings.schedules_limit,
         lease=timedelta(seconds=settings.lease_seconds),
+        uploads=UploadRules(
+            limit=settings.unused_uploads_limit, kept=timedelta(hours=settings.unused_upload_retention)
+        ),
     )
 
 

@@ -43,6 +43,8 @@ from shared.schedules import runs
 from shared.schedules import store as schedules
 from shared.schedules.models import ScheduleOrder, Selection
 from shared.schedules.timetable import Timetable
+from shared.uploads import store as uploads
+from shared.uploads.store import NewUpload
 from shared.webhooks import store as webhooks
 from shared.webhooks.sealed_webhooks import WebhookSealer
 from tests.support.api import Api, running_api
@@ -144,6 +146,13 @@ class World:
     def new_snapshot(self, *names: str) -> int:
         """The number of an open snapshot of the project that is changed, with empty files of these names."""
         return self.background.run(_new_snapshot(self.api, self.changed["projects"], names))
+
+    def new_upload(self) -> int:
+        """The id of a new upload of 7 bytes."""
+        new = NewUpload(size=7, metadata="filename YQ==")
+        return self.background.run(
+            uploads.create(self.api.pool, new, user_id=self.root.id, kept=timedelta(days=1), limit=10_000)
+        ).id
 
     def new_webhook(self, *, of_project: bool) -> int:
         """The id of a new webhook of the project that is changed, or of all projects."""

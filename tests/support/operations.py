@@ -127,6 +127,11 @@ def _new_schedule(world: World) -> Parts:
     return {"body": {"name": world.new_name(), **where}}
 
 
+def _uploaded(world: World, headers: dict[str, str]) -> Parts:
+    return {"ids": {"upload_id": world.new_upload()}, "headers": _TUS | headers}
+
+
+_TUS = {"Tus-Resumable": "1.0.0"}
 _PEOPLE: Parts = {
     "body": {"people": '[{"source_user_identifier": 7, "gitlab_username": "jane"}]', "dry_run": False}
 }
@@ -176,6 +181,15 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "changeSchedule": lambda world: {"body": {"name": world.new_name()}},
     "runSchedule": lambda world: {"ids": {"schedule_id": world.new_schedule()}},
     "deleteSchedule": lambda world: {"ids": {"schedule_id": world.new_schedule()}},
+    "createUpload": lambda _: {"headers": _TUS | {"Upload-Length": "7"}, "body": b"archive"},
+    "getUpload": lambda world: {"ids": {"upload_id": world.new_upload()}},
+    "describeUpload": lambda world: {"ids": {"upload_id": world.new_upload()}},
+    "getUploadOffset": lambda world: _uploaded(world, {}),
+    "deleteUpload": lambda world: _uploaded(world, {}),
+    "appendToUpload": lambda world: _uploaded(world, {"Upload-Offset": "0"}) | {"body": b"archive"},
+    "overrideUpload": lambda world: (
+        _uploaded(world, {"Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}) | {"body": b"archive"}
+    ),
     "changeDestination": lambda world: {"body": {"name": world.new_name()}},
     "deleteDestination": lambda world: {"ids": {"destination_id": world.new_destination()}},
     **dict.fromkeys(("setProjectPeople", "setNamespacePeople"), lambda _: _PEOPLE),

@@ -20,6 +20,7 @@ from shared.idempotency.store import KEPT_FOR
 from shared.ledger.objects import RETRIED_WITHIN
 from shared.settings.application import GITLAB_PROJECT
 from shared.settings.environment import MIB
+from shared.usecases.resumable_uploads import UploadRules
 from shared.usecases.standing import UserLimits
 
 
@@ -32,10 +33,16 @@ async def show(request: web.Request) -> web.Response:
         "webhooks": {"limit": uses.webhooks.limit, "senders": bounds.webhook_senders},
         "destinations": {"limit": uses.destinations.limit},
         "schedules": {"limit": uses.schedules.limit},
+        "uploads": _uploads(uses.resumable_uploads.rules),
         "connections": _connections(request),
         "places": _places(request),
     }
     return json_response({**_entity(found), **bounds_entity(bounds), **own})
+
+
+def _uploads(rules: UploadRules) -> dict[str, object]:
+    """Return the limits of uploads that go on after a cut."""
+    return {"limit": rules.limit, "unused_seconds": rules.kept.total_seconds()}
 
 
 def _connections(request: web.Request) -> dict[str, object]:

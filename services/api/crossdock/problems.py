@@ -18,11 +18,16 @@ def render_problem(request: web.Request, error: CrossdockError) -> web.Response:
     ``limit`` is the name of the limit, in documents of errors that have one.
     """
     status = status_of(error)
+    return make_problem(request, error, status=status.value, title=status.phrase)
+
+
+def make_problem(request: web.Request, error: CrossdockError, *, status: int, title: str) -> web.Response:
+    """Render an error with a status that its kind does not have."""
     document = {
         "type": f"{external_url(request)}/problems/{error.code}",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": str(error) or status.phrase,
+        "title": title,
+        "status": status,
+        "detail": str(error) or title,
         "instance": request.rel_url.raw_path,
         "correlation_id": request[CORRELATION_ID],
         "code": error.code,
@@ -32,7 +37,7 @@ def render_problem(request: web.Request, error: CrossdockError) -> web.Response:
         document["limit"] = headers[LIMIT_NAME]
     return web.Response(
         body=msgspec.json.encode(document),
-        status=status.value,
+        status=status,
         headers=headers,
         content_type="application/problem+json",
     )

@@ -19,12 +19,17 @@ ErrorRenderer = Callable[[web.Request, CrossdockError], web.Response]
 """Renders an error in the form that the route's clients expect."""
 
 
+PIECE = "application/offset+octet-stream"
+"""The media type of bytes that go on where the last ones ended (tus)."""
+
+
 class BodyKind(Enum):
     """The kind of a request's body."""
 
     PARAMETERS = "parameters"  # small, and read whole
     UPLOAD = "upload"  # a form with an archive in it, read as it arrives; parameters in any other form
     CONTENT = "content"  # an entry of a snapshot, read as it arrives
+    PIECE = "piece"  # bytes of an upload, read as they arrive; parameters in any other form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +73,17 @@ def endpoint_of(request: web.Request) -> Endpoint:
 def has_content(request: web.Request) -> bool:
     """Return whether the body is content instead of parameters."""
     body = endpoint_of(request).body
-    return body is BodyKind.CONTENT or is_upload(request)
+    return body is BodyKind.CONTENT or is_upload(request) or is_piece(request)
 
 
 def is_upload(request: web.Request) -> bool:
     """Return whether the body is a form that is read as it arrives."""
     return endpoint_of(request).body is BodyKind.UPLOAD and _media_type(request) == MULTIPART
+
+
+def is_piece(request: web.Request) -> bool:
+    """Return whether the body is bytes of an upload."""
+    return endpoint_of(request).body is BodyKind.PIECE and _media_type(request) == PIECE
 
 
 def _media_type(request: web.Request) -> str:

@@ -62,6 +62,15 @@ class EncodingUnsupported(MediaTypeUnsupported):
     code = "encoding_unsupported"
 
 
+class TusVersionUnsupported(Refusal):
+    """The header ``Tus-Resumable`` is missing, or has a version other than 1.0.0."""
+
+    code = "tus_version_unsupported"
+
+    def __init__(self) -> None:
+        super().__init__("Tus-Resumable has to be 1.0.0")
+
+
 class RouteUnknown(Missing):
     """The API has no resource at this address."""
 

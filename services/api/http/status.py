@@ -8,6 +8,7 @@ from services.api.http import errors as http
 from shared import errors
 from shared.accounts.errors import TokenUnusable
 from shared.admission import PlacesTaken, ShareUsed
+from shared.uploads.models import UploadBusy
 
 _STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
@@ -25,6 +26,8 @@ _STATUSES: dict[type[BaseException], HTTPStatus] = {
     http.VersionGone: HTTPStatus.GONE,
     http.Redirected: HTTPStatus.MOVED_PERMANENTLY,
     http.ForeignForm: HTTPStatus.FORBIDDEN,
+    http.TusVersionUnsupported: HTTPStatus.PRECONDITION_FAILED,
+    UploadBusy: HTTPStatus.LOCKED,
 }
 
 _CHALLENGE = 'Bearer realm="Protected by OAuth 2.0", error="invalid_token", error_description="%s"'

@@ -75,6 +75,8 @@ SHOWN: dict[str, tuple[float, str, float]] = {
     "webhooks_limit": (46, "webhooks.limit", 46),
     "destinations_limit": (62, "destinations.limit", 62),
     "schedules_limit": (63, "schedules.limit", 63),
+    "unused_uploads_limit": (64, "uploads.limit", 64),
+    "unused_upload_retention": (65, "uploads.unused_seconds", 65 * HOUR),
     "event_retention": (47, "events.retention_seconds", 47 * HOUR),
     "dead_letter_retention": (48, "commands.dead_letter_seconds", 48 * HOUR),
     "job_attempts": (49, "jobs.attempts", 49),

@@ -57,6 +57,7 @@ CONFIG = {
 }
 schemathesis.serializer.alias("application/x-ndjson", "application/octet-stream")
 schemathesis.serializer.alias("application/gzip", "application/octet-stream")
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 DOCUMENT = closed(openapi_document(EXTERNAL_URL))
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(CONFIG))
 RESULTS: Any = SCHEMA.get_all_operations()

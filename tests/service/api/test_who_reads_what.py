@@ -307,6 +307,15 @@ TESTED_ELSEWHERE = {
         ),
         "../schedules/test_runs.py",
     ),
+    **{
+        f"{method} /api/crossdock/v1/uploads{end}": "test_resumable_uploads.py"
+        for method, end in (
+            ("OPTIONS", ""),
+            ("GET", ""),
+            ("POST", ""),
+            *((method, "/{upload_id}") for method in ("OPTIONS", "GET", "PATCH", "DELETE", "POST")),
+        )
+    },
     "GET /{id}/download_export": "test_api_web_pages.py",
 }
 """Routes without a project in their address, and the pages of browsers: where it is tested who gets what."""
