@@ -31,6 +31,7 @@ from services.api.crossdock import (
     uploads,
     webhooks,
 )
+from services.api.crossdock import imports as own_imports
 from services.api.crossdock import projects as overviews
 from services.api.crossdock.tus import render_upload_error
 from services.api.gitlab import (
@@ -321,6 +322,7 @@ ROUTES = [
     *_destination_routes("/api/crossdock/v1/destinations"),
     *_schedule_routes("/api/crossdock/v1/schedules"),
     *_upload_routes("/api/crossdock/v1/uploads"),
+    _route("POST", "/api/crossdock/v1/imports", own_imports.create),
     _route("GET", "/api/crossdock/v1/runs/:run_id", runs.show),
     _route("GET", "/api/crossdock/v1/runs/:run_id/projects", runs.projects),
     _route("POST", "/api/crossdock/v1/runs/:run_id/cancel", runs.cancel),

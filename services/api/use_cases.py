@@ -119,13 +119,14 @@ class UseCaseConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnUseCases:
-    """One instance of use cases that GitLab does not have: of backups, people, refused lines, webhooks."""
+    """One instance of use cases that GitLab does not have: of backups, people, refused lines, uploads."""
 
     destinations: Destinations
     overviews: ProjectOverviews
     people: People
     quarantine: Quarantine
     quarantine_repairs: QuarantineRepairs
+    resumable_uploads: ResumableUploads
     runs: Runs
     schedules: Schedules
     system: System
@@ -157,7 +158,6 @@ class UseCases(OwnUseCases):
     relation_exports: RelationExports
     relation_imports: RelationImports
     remote_imports: RemoteImports
-    resumable_uploads: ResumableUploads
     repositories: Repositories
     settings: InstanceSettings
     standings: UserLimitsReader
@@ -195,7 +195,7 @@ def make_use_cases(  # the ports, and what they are configured with
     lookup = TokenLookup(pool, places.tokens, memory=config.token_memory)
     retries = Retries(pool, queue, exports=exports, imports=imports, relation_imports=relation_imports)
     jobs = Jobs(pool, queue, retries=retries, silence=config.lease)
-    own = _make_own(pool, store, config, places=places, sealer=sealer, settings=settings)
+    own = _make_own(pool, store, config, places=places, sealer=sealer, settings=settings, imports=imports)
     return UseCases(
         **{each.name: getattr(own, each.name) for each in fields(own)},
         browser_sessions=BrowserSessions(pool, limits, lookup=lookup, failures=config.failed_sign_ins),
@@ -218,11 +218,8 @@ def make_use_cases(  # the ports, and what they are configured with
         records=Records(pool, store, limits=_pass_limits(config, places)),
         relation_exports=RelationExports(pool, store, blocks=blocks, settings=settings),
         relation_imports=relation_imports,
-        remote_imports=RemoteImports(pool, queue, imports=imports, sources=_make_sources(store, config)),
+        remote_imports=RemoteImports(pool, queue, imports=imports, sources=_make_sources(store, config, own)),
         repositories=repositories,
-        resumable_uploads=ResumableUploads(
-            pool, store, imports=imports, settings=settings, rules=config.uploads
-        ),
         settings=settings,
         standings=_make_standings(pool, config, settings=settings),
         tokens=Tokens(pool, lookup, limit=config.tokens_limit),
@@ -245,12 +242,13 @@ def _make_transfers(
     return PeerTransfers(pool, queue, imports=imports, exports=exports, peers=peers)
 
 
-def _make_sources(store: ObjectStore, config: UseCaseConfig) -> ArchiveFinder:
+def _make_sources(store: ObjectStore, config: UseCaseConfig, own: OwnUseCases) -> ArchiveFinder:
     return ArchiveFinder(
         store,
         RemoteArchives(config.outbound),
         repositories=RemoteRepositories(config.outbound),
         github=GitHubRepositories(config.outbound),
+        uploads=own.resumable_uploads,
     )
 
 
@@ -286,6 +284,7 @@ def _make_own(
     places: ApiPlaces,
     sealer: Sealer,
     settings: InstanceSettings,
+    imports: Imports,
 ) -> OwnUseCases:
     schedules = Schedules(pool, limit=config.schedules_limit)
     return OwnUseCases(
@@ -294,6 +293,9 @@ def _make_own(
         people=People(pool, store, limits=_pass_limits(config, places)),
         quarantine=Quarantine(pool),
         quarantine_repairs=_make_repairs(pool, store, config, documents=Documents(places.documents)),
+        resumable_uploads=ResumableUploads(
+            pool, store, imports=imports, settings=settings, rules=config.uploads
+        ),
         runs=Runs(pool, schedules),
         schedules=schedules,
         system=System(pool, config.lease),

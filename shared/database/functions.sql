@@ -256,6 +256,8 @@ CREATE OR REPLACE FUNCTION archive_of_job(job jobs) RETURNS jsonb LANGUAGE sql S
         UNION ALL
         SELECT jsonb_build_object('size', size, 'sha256', encode(sha256, 'hex')), 3
         FROM objects WHERE id = job.object_id
+        UNION ALL
+        SELECT jsonb_build_object('size', size, 'sha256', null), 4 FROM uploads WHERE id = job.upload_id
     ) found ORDER BY rank LIMIT 1
 $$;
 

@@ -32,7 +32,8 @@ _DETAILS = """SELECT j.id, u.id AS user_id, u.username, u.name,
     EXISTS (SELECT FROM jobs l WHERE l.project_id = j.project_id AND l.kind = ANY($5)
         AND l.finished_at IS NULL) AS is_importing,
     p.snapshot_id IS NOT NULL AS has_content,
-    EXISTS (SELECT FROM objects o WHERE o.id = j.object_id AND o.state = 'stored') AS keeps_object,
+    j.upload_id IS NOT NULL
+        OR EXISTS (SELECT FROM objects o WHERE o.id = j.object_id AND o.state = 'stored') AS keeps_object,
     EXISTS (SELECT FROM archives s WHERE s.job_id = j.parent_id) AS keeps_archive
 FROM jobs j JOIN projects p ON p.id = j.project_id LEFT JOIN users u ON u.id = j.user_id
     LEFT JOIN archives a ON a.job_id = j.id

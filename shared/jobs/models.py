@@ -292,6 +292,7 @@ class Outcome:
 class Job:
     """One row of the job table, as it was when read.
 
+    ``object_id`` is the archive that was sent for it, or ``upload_id``, where that came in pieces.
     ``parent_id`` is the export of an upload, as long as that is kept.
     ``has_forgotten`` is true of an ended job whose order had a secret address, and has it no more.
     """
@@ -305,6 +306,7 @@ class Job:
     traceparent: str | None = None
     order: JobOrder
     object_id: int | None
+    upload_id: int | None = None
     parent_id: int | None
     has_forgotten: bool
     attempt: int

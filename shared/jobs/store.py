@@ -83,8 +83,8 @@ _LONGEST_PAUSE = timedelta(seconds=30)
 A process that is silent for longer is frozen or cut off, and loses the transaction.
 """
 _PLAIN = (
-    "id", "project_id", "user_id", "correlation_id", "traceparent", "object_id", "parent_id", "attempt",
-    "max_attempts", "lease", "error", "error_code", "created_at", "started_at", "finished_at",
+    "id", "project_id", "user_id", "correlation_id", "traceparent", "object_id", "upload_id", "parent_id",
+    "attempt", "max_attempts", "lease", "error", "error_code", "created_at", "started_at", "finished_at",
 )  # fmt: skip
 _TIMES = ("created_at", "started_at", "finished_at")
 REPORTED = (*_PLAIN, "kind", "state", "payload", "outcome", "not_before", "worker", "lease_expires_at")
@@ -93,7 +93,8 @@ REPORTED = (*_PLAIN, "kind", "state", "payload", "outcome", "not_before", "worke
 JOB = ", ".join((*_PLAIN, "kind", "state", "payload"))
 """The columns of a job. Named: a migration that adds one makes every prepared ``SELECT *`` fail once."""
 
-_SIZED = f"""CASE WHEN $1 = '{JobKind.IMPORT.value}' AND (SELECT size FROM objects WHERE id = $6) <= $10
+_SIZED = f"""CASE WHEN $1 = '{JobKind.IMPORT.value}' AND coalesce(
+    (SELECT size FROM objects WHERE id = $6), (SELECT size FROM uploads WHERE id = $11)) <= $10
     THEN '{JobKind.SMALL_IMPORT.value}' ELSE $1 END"""  # noqa: S608  # fixed texts
 """SQL for the kind of a new job."""
 
@@ -152,6 +153,7 @@ async def enqueue(  # noqa: PLR0913  # the columns of a job
     user_id: int,
     correlation_id: str,
     object_id: int | None = None,
+    upload_id: int | None = None,
     parent_id: int | None = None,
     max_attempts: int = 5,
     traceparent: str | None = None,
@@ -159,15 +161,15 @@ async def enqueue(  # noqa: PLR0913  # the columns of a job
 ) -> Job:
     """Insert a queued job. Once that is committed, the caller publishes its wake-up, or else the sweeper.
 
-    It belongs to the trace of ``traceparent``, or to the current one. An import whose object has at most
-    ``small`` bytes is a small one.
+    It belongs to the trace of ``traceparent``, or to the current one. An import whose object or upload has at
+    most ``small`` bytes is a small one.
     """
     row = await db.fetchrow(
         f"""INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, parent_id,
-                              max_attempts, traceparent)
-            VALUES ({_SIZED}, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING {JOB}""",  # noqa: S608  # fixed texts
+                              max_attempts, traceparent, upload_id)
+            VALUES ({_SIZED}, $2, $3, $4, $5, $6, $7, $8, $9, $11) RETURNING {JOB}""",  # noqa: S608  # fixed texts
         kind_of(order).value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id,
-        parent_id, max_attempts, traceparent or current_traceparent(), small,
+        parent_id, max_attempts, traceparent or current_traceparent(), small, upload_id,
     )  # fmt: skip
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
     return job_of(row)

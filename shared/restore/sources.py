@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Protocol, TypeAlias
 
@@ -17,6 +17,8 @@ from shared.restore.archive_events import Readable
 from shared.settings.application import ApplicationSettings
 from shared.settings.store import application_settings
 from shared.storage.base import ObjectStore
+from shared.uploads.models import Piece
+from shared.uploads.store import find_pieces
 
 
 class MissingArchive(CrossdockError):
@@ -61,6 +63,28 @@ class StoredArchive:
         """See Readable."""
         # With its length: an object that the store has cut is a fault of the store, and not of the archive.
         return self._store.read(self._upload.key, length=self._upload.size)
+
+
+class PiecedArchive:
+    """An OpenArchive that reads the pieces of an upload from the store, one behind the other."""
+
+    outcome = None
+
+    def __init__(self, store: ObjectStore, pieces: Sequence[Piece]) -> None:
+        self._store = store
+        self._pieces = pieces
+
+    @property
+    def size(self) -> int | None:
+        """See OpenArchive."""
+        return sum(each.size for each in self._pieces)
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """See Readable."""
+        for piece in self._pieces:
+            async with aclosing(self._store.read(piece.key, length=piece.size)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
 
 class RemoteArchive:
@@ -135,6 +159,10 @@ class ArchiveOpener:
 
     @asynccontextmanager
     async def _open_upload(self, job: Job) -> AsyncGenerator[OpenArchive, None]:
+        if job.upload_id is not None:
+            pieces = await find_pieces(self._pool, job.upload_id)
+            yield DigestedArchive(PiecedArchive(self._store, pieces))
+            return
         upload = job.object_id and await objects.find_stored(self._pool, job.object_id)
         if not upload:
             raise MissingArchive(job.project_id, job.user_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from shared.accounts.models import User
 from shared.database.pool import Connection
 from shared.errors import Denied, ObjectMissing
 from shared.ledger import objects
@@ -18,6 +19,7 @@ from shared.usecases.github_repositories import GitHubRepositories, GitHubSource
 from shared.usecases.imports import Archive, ArchiveClaim, require_archive_name
 from shared.usecases.remote_archives import RemoteArchives
 from shared.usecases.remote_repositories import RemoteRepositories, name_field
+from shared.usecases.resumable_uploads import ResumableUploads
 
 INCOMING = "incoming"
 """The first part of the keys under which other systems store archives; their broker user is the second."""
@@ -45,7 +47,15 @@ class StoredKey:
     sender: str
 
 
-ArchiveSource: TypeAlias = RemoteUrl | S3Object | StoredKey | GitUrl | GitHubSource
+@dataclass(frozen=True, slots=True)
+class UploadedPieces:
+    """An upload that has come by several requests, of the user ``actor``."""
+
+    upload_id: int
+    actor: User | None
+
+
+ArchiveSource: TypeAlias = UploadedPieces | RemoteUrl | S3Object | StoredKey | GitUrl | GitHubSource
 
 
 class ArchiveFinder:
@@ -58,8 +68,10 @@ class ArchiveFinder:
         *,
         repositories: RemoteRepositories,
         github: GitHubRepositories,
+        uploads: ResumableUploads,
     ) -> None:
         self._store = store
+        self._uploads = uploads
         self._remote = remote
         self._repositories = repositories
         self._github = github
@@ -68,8 +80,8 @@ class ArchiveFinder:
         """Check the archive, and return a function that claims it within the transaction of its import.
 
         Raises RemoteArchiveRefused, NoArchive, Denied, StoredArchiveRefused and ImportTooLarge, and for a
-        repository FieldsInvalid and RemoteRepositoryRefused, or what ``GitHubRepositories`` raises. The
-        function raises ArchiveTaken.
+        repository FieldsInvalid and RemoteRepositoryRefused, or what ``GitHubRepositories`` raises; for an
+        upload NotFound, UploadBusy and UploadUnfinished. The function raises ArchiveTaken and UploadBusy.
         """
         match source:
             case RemoteUrl(url):
@@ -84,10 +96,21 @@ class ArchiveFinder:
                 api = await self._github.find_api(source.address, settings)
                 found = await self._github.find(source, api, settings)
                 return _claim_remote(Archive(source=found.source, github=found.order))
+            case UploadedPieces():
+                return await self._find_upload(source)
             case StoredKey():
                 return await self._find_stored(source, limit=settings.max_import_size * MIB)
             case _:
                 assert_never(source)
+
+    async def _find_upload(self, source: UploadedPieces) -> ArchiveClaim:
+        upload = await self._uploads.find_whole(source.actor, source.upload_id)
+
+        async def claim(db: Connection) -> Archive:
+            await self._uploads.use(db, upload)
+            return Archive(upload_id=upload.id)
+
+        return claim
 
     async def _find_stored(self, source: StoredKey, *, limit: int) -> ArchiveClaim:
         key, sender = source.key, source.sender

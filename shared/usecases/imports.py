@@ -65,13 +65,14 @@ class ImportRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """The archive of an import: an object in our object storage, or a remote source. One of both is set.
+    """The archive of an import: an object in our storage, an upload in pieces, or a remote source.
 
-    ``github`` says which repository it is, where the source is a GitHub, and ``peer`` which project, where it
-    is a peer.
+    One of them is set. ``github`` says which repository it is, where the source is a GitHub, and ``peer``
+    which project, where it is a peer.
     """
 
     object_id: int | None = None
+    upload_id: int | None = None
     source: RemoteSource | None = None
     github: GitHubOrder | None = None
     peer: PeerOrder | None = None
@@ -226,8 +227,9 @@ class Imports:
             owner = MapOwner(project_id=project.id)
             await people_maps.set_map(db, owner, request.people, author=actor.username)
         job = await self._queue.enqueue(
-            db, order, project=project, user=actor, origin=origin, object_id=archive.object_id
-        )
+            db, order, project=project, user=actor, origin=origin,
+            object_id=archive.object_id, upload_id=archive.upload_id,
+        )  # fmt: skip
         return ScheduledJob(project, job)
 
     async def status(self, actor: User | None, reference: str) -> ImportStatus:

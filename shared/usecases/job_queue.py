@@ -34,13 +34,14 @@ class JobQueue:
         user: User,
         origin: JobOrigin,
         object_id: int | None = None,
+        upload_id: int | None = None,
         parent_id: int | None = None,
     ) -> Job:
         """Insert a queued job in the caller's transaction. The caller announces it after the commit."""
         sealed = self._sealer.seal(order, project_id=project.id)
         return await store.enqueue(
             db, sealed, project_id=project.id, user_id=user.id, correlation_id=origin.correlation_id,
-            object_id=object_id, parent_id=parent_id, max_attempts=self._attempts,
+            object_id=object_id, upload_id=upload_id, parent_id=parent_id, max_attempts=self._attempts,
             traceparent=origin.traceparent, small=self._small,
         )  # fmt: skip
 

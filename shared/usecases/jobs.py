@@ -92,6 +92,10 @@ class Jobs:
         async with one_moment(self._pool) as db:
             return await find_job(db, actor, job_id)
 
+    async def report(self, scheduled: ScheduledJob) -> ReportedJob:
+        """Return a job that was made in the same request. Raises NotFound."""
+        return await report_job(current(self._pool), scheduled.job.id, scheduled.project)
+
     async def list_failures(
         self, actor: User | None, job_id: int | None, *, after: int, limit: int
     ) -> Sequence[FailedRelation]:

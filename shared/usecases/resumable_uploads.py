@@ -97,10 +97,7 @@ class ResumableUploads:
         """
         if len(part_ids) > MOST_PARTS:
             raise UploadLengthInvalid(f"at most {MOST_PARTS} uploads can become one")
-        parts = [await self.settle(actor, each) for each in part_ids]
-        for part in parts:
-            if not part.is_whole:
-                raise UploadUnfinished(part.id)
+        parts = [await self.find_whole(actor, each) for each in part_ids]
         new = NewUpload(size=sum(each.received for each in parts), metadata=metadata)
         await self._check(actor, new)
         async with transaction(self._pool) as db:
@@ -173,6 +170,18 @@ class ResumableUploads:
         async with transaction(self._pool) as db:
             if not await store.remove(db, upload):
                 raise UploadBusy
+
+    async def find_whole(self, actor: User | None, upload_id: int) -> Upload:
+        """Return an upload that has all its bytes. Raises NotFound, UploadBusy and UploadUnfinished."""
+        upload = await self.settle(actor, upload_id)
+        if not upload.is_whole:
+            raise UploadUnfinished(upload.id)
+        return upload
+
+    async def use(self, db: Connection, upload: Upload) -> None:
+        """Give a whole upload to a job of the same transaction. Raises UploadBusy where it has changed."""
+        if not await store.use(db, upload):
+            raise UploadBusy
 
     def break_off(self) -> None:
         """End all requests that write, which keep what they have: another process may go on with the rest."""

@@ -36,6 +36,7 @@ from shared.restore.restorer import NotAProject
 from shared.sealing.errors import SecretUnreadable
 from shared.settings.application import GIT, GITHUB, GITLAB_PROJECT
 from shared.snapshots import lifecycle
+from shared.uploads import store as uploads
 from shared.usecases.errors import NotFound, NotRetriable, RelationImportRunning, RetryGone, RetryPointless
 from shared.usecases.exports import ExportableProject, Exports
 from shared.usecases.imports import Imports
@@ -149,6 +150,10 @@ class Retries:
             await _require_place(db, job, project)
             if isinstance(job.order, ImportOrder) and job.order.source is not None:
                 return await self._queue.enqueue(db, job.order, project=project, user=actor, origin=origin)
+            if job.upload_id is not None and await uploads.hold_used(db, job.upload_id):
+                return await self._queue.enqueue(
+                    db, job.order, project=project, user=actor, origin=origin, upload_id=job.upload_id
+                )
             if job.object_id is None or not await objects.touch(db, job.object_id):
                 raise RetryGone(_GONE)
             if not isinstance(job.order, RelationImportOrder):
@@ -204,7 +209,8 @@ def _refusal_of_import(job: Job, facts: RetryFacts) -> Refusal | None:
 
 def retried_until(job: Job) -> datetime | None:
     """Return until when what a retry needs is kept; None if it needs nothing, or there can be none."""
-    needs_input = job.object_id is not None or isinstance(job.order, UploadOrder) or _has_secret(job.order)
+    sent = job.object_id is not None or job.upload_id is not None
+    needs_input = sent or isinstance(job.order, UploadOrder) or _has_secret(job.order)
     if refusal_of_job(job) or job.finished_at is None or not needs_input:
         return None
     return job.finished_at + objects.RETRIED_WITHIN

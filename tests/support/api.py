@@ -179,7 +179,6 @@ async def running_api(
     url: str,
     folder: Path,
     *,
-    external_url: str = EXTERNAL_URL,
     remote: RemoteImportPolicy | None = None,
     longest_stream: timedelta = timedelta(minutes=1),
     idempotency_keys_limit: int = 10_000,

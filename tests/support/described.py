@@ -154,6 +154,12 @@ class World:
             uploads.create(self.api.pool, new, user_id=self.root.id, kept=timedelta(days=1), limit=10_000)
         ).id
 
+    def whole_upload(self) -> int:
+        """The id of a new upload that has all its bytes, which are none."""
+        number = self.new_upload()
+        self.background.run(self.api.pool.execute("UPDATE uploads SET size = 0 WHERE id = $1", number))
+        return number
+
     def new_webhook(self, *, of_project: bool) -> int:
         """The id of a new webhook of the project that is changed, or of all projects."""
         return self.background.run(_new_hook(self.api, self.changed["projects"] if of_project else None))

@@ -182,6 +182,7 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "runSchedule": lambda world: {"ids": {"schedule_id": world.new_schedule()}},
     "deleteSchedule": lambda world: {"ids": {"schedule_id": world.new_schedule()}},
     "createUpload": lambda _: {"headers": _TUS | {"Upload-Length": "7"}, "body": b"archive"},
+    "importUpload": lambda world: {"body": {"path": world.new_name(), "upload_id": world.whole_upload()}},
     "getUpload": lambda world: {"ids": {"upload_id": world.new_upload()}},
     "describeUpload": lambda world: {"ids": {"upload_id": world.new_upload()}},
     "getUploadOffset": lambda world: _uploaded(world, {}),

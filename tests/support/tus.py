@@ -79,3 +79,12 @@ async def hanging(
         yield reader, writer
     finally:
         writer.close()
+
+
+async def uploaded(api: Api, *pieces: bytes, by: str = "ann") -> int:
+    """The number of a new upload that has come in these pieces."""
+    number, begin = await created(api, sum(map(len, pieces)), by=by), 0
+    for each in pieces:
+        assert (await patched(api, number, each, offset=begin, by=by)).status == 204
+        begin += len(each)
+    return number

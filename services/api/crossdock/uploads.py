@@ -137,9 +137,9 @@ def _entity(upload: Upload) -> dict[str, object]:
     metadata = tus.decode(upload.metadata)
     return {
         "id": upload.id,
-        "name": metadata.get("filename") or metadata.get("name"),
-        "size": upload.size,
-        "received": upload.received,
+        "filename": metadata.get("filename") or metadata.get("name"),
+        "length": upload.size,
+        "offset": upload.received,
         "partial": upload.is_partial,
         "metadata": metadata,
         "created_at": timestamp(upload.created_at),

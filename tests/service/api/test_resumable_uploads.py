@@ -193,7 +193,7 @@ async def test_uploads_are_listed_the_newest_first(api: Api) -> None:
     page = await tus(api, "GET", "?per_page=1")
 
     assert [each["id"] for each in listed] == [second, first]
-    assert (listed[0]["name"], listed[0]["size"], listed[0]["received"]) == ("a.tar.gz", 10, 1)
+    assert (listed[0]["filename"], listed[0]["length"], listed[0]["offset"]) == ("a.tar.gz", 10, 1)
     assert [each["id"] for each in page.body] == [second]
     assert 'rel="next"' in page.headers["Link"]
     assert (await tus(api, "GET", f"/{second}")).body == listed[0]

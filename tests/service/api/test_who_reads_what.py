@@ -316,6 +316,7 @@ TESTED_ELSEWHERE = {
             *((method, "/{upload_id}") for method in ("OPTIONS", "GET", "PATCH", "DELETE", "POST")),
         )
     },
+    "POST /api/crossdock/v1/imports": "test_uploaded_imports.py",
     "GET /{id}/download_export": "test_api_web_pages.py",
 }
 """Routes without a project in their address, and the pages of browsers: where it is tested who gets what."""
