@@ -1,0 +1,112 @@
+// A resumable upload (tus 1.0) of one file, which goes on where it was: after a pause, a lost connection, a new page.
+import { signal } from "@preact/signals";
+import { own, vendored } from "./place.mjs";
+import { loadSession, user } from "./session.mjs";
+
+const CHUNK = 64 * 1024 * 1024; // proxies limit bodies, and a lost chunk costs at most this
+const DELAYS = [0, 1000, 3000, 5000, 10000, 20000, ...Array(30).fill(30000)];
+const WINDOW = 5000; // of the rate
+
+export class Upload {
+  /** "sending", "paused", "stopped" (trying again at `next`), "failed" or "done". */
+  state = signal("sending");
+  done = signal(0);
+  rate = signal(null);
+  next = signal(null);
+  problem = signal(null);
+
+  constructor(file) {
+    this.file = file;
+    this.id = null;
+    this.samples = [];
+    this.ended = new Promise((resolve) => (this.finish = resolve));
+  }
+
+  /** Begin, or go on where an earlier upload of the same file ended. */
+  async start() {
+    await import(vendored("tus.min.js")); // no module: it sets window.tus
+    this.sender = new globalThis.tus.Upload(this.file, this.options());
+    const [before] = await this.sender.findPreviousUploads();
+    if (before) this.sender.resumeFromPreviousUpload(before);
+    this.send();
+  }
+
+  options() {
+    return {
+      endpoint: own("/uploads"),
+      chunkSize: CHUNK,
+      retryDelays: DELAYS,
+      headers: { "X-Crossdock-Console": "1" },
+      metadata: { filename: this.file.name, filetype: "application/gzip" },
+      removeFingerprintOnSuccess: true,
+      onProgress: (done) => this.progress(done),
+      onShouldRetry: (error, attempt) => this.again(error, attempt),
+      onError: (error) => this.fail(error),
+      onSuccess: () => this.succeed(),
+    };
+  }
+
+  send() {
+    this.samples = [];
+    this.state.value = "sending";
+    this.sender.start();
+  }
+
+  progress(done) {
+    const at = Date.now();
+    this.samples = [...this.samples.filter((each) => each.at > at - WINDOW), { at, done }].slice(-200);
+    const [first] = this.samples;
+    this.rate.value = at > first.at ? ((done - first.done) * 1000) / (at - first.at) : this.rate.value;
+    this.done.value = done;
+    this.state.value = "sending";
+  }
+
+  again(error, attempt) {
+    const status = error.originalResponse?.getStatus() ?? 0;
+    if (status >= 400 && status < 500 && status !== 409 && status !== 423) return false;
+    this.next.value = Date.now() + (DELAYS[attempt] ?? 30000);
+    this.rate.value = null;
+    this.state.value = "stopped";
+    return true;
+  }
+
+  fail(error) {
+    this.problem.value = messageOf(error);
+    this.state.value = "failed";
+  }
+
+  succeed() {
+    this.id = Number(this.sender.url.split("/").pop());
+    this.done.value = this.file.size;
+    this.state.value = "done";
+    this.finish(this.id);
+  }
+
+  async pause() {
+    await this.sender.abort();
+    this.rate.value = null;
+    this.state.value = "paused";
+  }
+
+  /** Go on. Who was signed out meanwhile would lose the upload: it is asked first. */
+  async resume() {
+    await loadSession();
+    if (!user.value) return;
+    await this.sender.abort();
+    this.send();
+  }
+
+  /** Stop, and delete what the server has of it. */
+  async remove() {
+    await this.sender?.abort(this.state.value !== "done").catch(() => {});
+  }
+}
+
+function messageOf(error) {
+  const body = error.originalResponse?.getBody();
+  try {
+    return JSON.parse(body).detail ?? error.message;
+  } catch {
+    return error.originalResponse ? `The server answered ${error.originalResponse.getStatus()}.` : "The server does not answer.";
+  }
+}
