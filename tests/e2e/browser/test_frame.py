@@ -39,6 +39,16 @@ async def test_who_signs_out_sees_nothing_any_more(visit: Visit) -> None:
     await expect(visit.page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+async def test_who_may_only_look_has_no_buttons_that_write(
+    visiting_as: Visiting, gitlab: Instance, ann: str
+) -> None:
+    await gitlab.imported(ann)
+    await gitlab.token(ann, await gitlab.user_id(ann), "read_api")
+    async with visiting_as(ann) as visit:
+        await visit.open("/import")
+        await expect(visit.page.get_by_text("may only look")).to_be_visible()
+
+
 async def test_the_title_and_the_focus_follow_the_page(visit: Visit) -> None:
     await visit.open("/jobs")
     assert await visit.page.title() == "Jobs · Crossdock"

@@ -16,6 +16,10 @@ from tests.support.instance import ROOT, Instance
 PAGES = {
     "jobs": "/jobs",
     "jobs-none": "/jobs?search=none-such",
+    "import": "/import",
+    "import-url": "/import?from=url",
+    "import-s3": "/import?from=s3",
+    "import-github": "/import?from=github",
     "missing": "/none",
 }
 LOOKS = list(product(WIDTHS, SCHEMES))

@@ -4,6 +4,7 @@ import { route } from "./router.mjs";
 export const ROUTES = [
   route("/jobs", () => import("./pages/jobs.mjs"), { nav: "/jobs" }),
   route("/jobs/:id", () => import("./pages/job.mjs"), { nav: "/jobs" }),
+  route("/import", () => import("./pages/import.mjs"), { nav: "/import" }),
   route("/projects", () => import("./pages/projects.mjs"), { nav: "/projects" }),
   route("/projects/*path", () => import("./pages/project.mjs"), { nav: "/projects" }),
   route("/schedules", () => import("./pages/schedules.mjs"), { nav: "/schedules" }),
@@ -20,6 +21,7 @@ export const ROUTES = [
 /** The navigation: address, name, and for whom it is. */
 export const NAVIGATION = [
   { path: "/jobs", name: "Jobs" },
+  { path: "/import", name: "Import" },
   { path: "/projects", name: "Projects" },
   { path: "/schedules", name: "Schedules" },
   { path: "/webhooks", name: "Webhooks" },
