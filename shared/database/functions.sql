@@ -1,4 +1,4 @@
--- Version 14, for migration 110 and newer.
+-- Version 15, for migration 111 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -103,6 +103,8 @@ CREATE OR REPLACE TRIGGER suspect_objects AFTER DELETE ON runs
 CREATE OR REPLACE TRIGGER suspect_objects AFTER DELETE ON archives
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
 CREATE OR REPLACE TRIGGER suspect_objects AFTER DELETE ON upload_pieces
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
+CREATE OR REPLACE TRIGGER suspect_objects AFTER DELETE ON direct_uploads
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
 
 -- The same for new objects, to which perhaps nothing will ever refer.

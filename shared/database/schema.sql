@@ -997,6 +997,23 @@ CREATE INDEX upload_pieces_object ON upload_pieces (object_id);
 CREATE TRIGGER suspect_objects AFTER DELETE ON upload_pieces REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
 
 
+-- 0111_direct_uploads
+CREATE TABLE direct_uploads (
+    upload_id bigint NOT NULL,
+    object_id bigint NOT NULL,
+    part_size bigint NOT NULL,
+    write_id  text,
+    sha256    bytea,
+    CONSTRAINT direct_uploads_pkey PRIMARY KEY (upload_id),
+    CONSTRAINT direct_uploads_part_size_check CHECK (part_size > 0),
+    CONSTRAINT direct_uploads_sha256_check CHECK (length(sha256) = 32),
+    CONSTRAINT direct_uploads_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id),
+    CONSTRAINT direct_uploads_upload_id_fkey FOREIGN KEY (upload_id) REFERENCES uploads(id) ON DELETE CASCADE
+);
+CREATE INDEX direct_uploads_object ON direct_uploads (object_id);
+CREATE TRIGGER suspect_objects AFTER DELETE ON direct_uploads REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
+
+
 -- made by migrate itself
 CREATE TABLE schema_migrations (
     number     integer NOT NULL,

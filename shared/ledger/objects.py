@@ -40,6 +40,7 @@ EXISTS (SELECT FROM entries WHERE object_id = o.id)
 OR EXISTS (SELECT FROM runs WHERE object_id = o.id)
 OR EXISTS (SELECT FROM archives WHERE object_id = o.id)
 OR EXISTS (SELECT FROM upload_pieces WHERE object_id = o.id)
+OR EXISTS (SELECT FROM direct_uploads WHERE object_id = o.id)
 """
 """The SQL condition that a row names the object ``o`` until it is deleted: a trigger notices that."""
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from typing import Protocol, TypeAlias
 
 from shared.database.pool import Pool
-from shared.errors import CrossdockError, Fault
+from shared.errors import ArchiveError, CrossdockError, Fault
 from shared.jobs.models import ArchiveOutcome, ImportOrder, Job, Outcome, RemoteSource
 from shared.ledger import objects
 from shared.outbound.remote_imports import RemoteImportPolicy, check_size
@@ -17,6 +17,7 @@ from shared.restore.archive_events import Readable
 from shared.settings.application import ApplicationSettings
 from shared.settings.store import application_settings
 from shared.storage.base import ObjectStore
+from shared.uploads.direct import find_sha256
 from shared.uploads.models import Piece
 from shared.uploads.store import find_pieces
 
@@ -43,6 +44,15 @@ class OpenArchive(Readable, Protocol):
     def outcome(self) -> Outcome | None:
         """Size and digest for the job's row, after the last byte was read. None if the upload has them."""
         ...
+
+
+class ArchiveDigestWrong(ArchiveError):
+    """The archive does not have the SHA-256 that was given with its upload: upload it anew."""
+
+    code = "archive_digest_wrong"
+
+    def __init__(self) -> None:
+        super().__init__("the archive does not have the SHA-256 that was given with its upload")
 
 
 class StoredArchive:
@@ -112,10 +122,14 @@ class RemoteArchive:
 
 
 class DigestedArchive:
-    """An OpenArchive that computes size and digest while it reads another source."""
+    """An OpenArchive that computes size and digest while it reads another source.
 
-    def __init__(self, source: OpenArchive) -> None:
+    With ``expected``, the end of it raises ArchiveDigestWrong where that is another digest.
+    """
+
+    def __init__(self, source: OpenArchive, *, expected: bytes | None = None) -> None:
         self._source = source
+        self._expected = expected
         self._digest = hashlib.sha256()
         self._read = 0
 
@@ -136,6 +150,8 @@ class DigestedArchive:
                 self._digest.update(chunk)
                 self._read += len(chunk)
                 yield chunk
+        if self._expected not in (None, self._digest.digest()):
+            raise ArchiveDigestWrong
 
 
 ArchiveContext: TypeAlias = AbstractAsyncContextManager[OpenArchive]
@@ -161,7 +177,8 @@ class ArchiveOpener:
     async def _open_upload(self, job: Job) -> AsyncGenerator[OpenArchive, None]:
         if job.upload_id is not None:
             pieces = await find_pieces(self._pool, job.upload_id)
-            yield DigestedArchive(PiecedArchive(self._store, pieces))
+            expected = await find_sha256(self._pool, job.upload_id)
+            yield DigestedArchive(PiecedArchive(self._store, pieces), expected=expected)
             return
         upload = job.object_id and await objects.find_stored(self._pool, job.object_id)
         if not upload:

@@ -74,6 +74,15 @@ class UploadUnfinished(Conflict):
         super().__init__(f"upload {upload_id} does not have all its bytes yet")
 
 
+class UploadDirect(Conflict):
+    """The bytes of the upload go straight into the bucket, as parts: ask for their addresses."""
+
+    code = "upload_direct"
+
+    def __init__(self, upload_id: int) -> None:
+        super().__init__(f"the bytes of upload {upload_id} go into the bucket, as parts")
+
+
 class UploadFinished(Conflict):
     """The upload has all its bytes, and takes no more."""
 
@@ -104,7 +113,8 @@ class Upload:
 
     ``size`` is None until it is announced; ``received`` are the bytes that are stored. ``metadata`` is text
     of the client's, as it came. ``is_partial`` is true of one that is to become part of another. ``epoch`` is
-    the number of the last request that came for it; ``is_written`` tells whether one writes to it.
+    the number of the last request that came for it; ``is_written`` tells whether one writes to it. The bytes
+    of one that ``is_direct`` do not pass through us.
     """
 
     id: int
@@ -114,6 +124,7 @@ class Upload:
     is_partial: bool
     epoch: int
     is_written: bool
+    is_direct: bool
     created_at: datetime
     expires_at: datetime
 

@@ -22,7 +22,8 @@ SILENT = timedelta(seconds=10)
 _WRITTEN = f"""(writer IS NOT NULL
     AND writer_seen_at > now() - interval '{SILENT.total_seconds()} s')"""
 _COLUMNS = f"""id, size, received, metadata, is_partial, epoch, created_at, expires_at,
-    {_WRITTEN} AS is_written"""
+    {_WRITTEN} AS is_written,
+    EXISTS (SELECT FROM direct_uploads WHERE upload_id = uploads.id) AS is_direct"""
 _OPEN = "used_at IS NULL AND expires_at > now()"
 """The SQL condition that an upload is there for its user."""
 

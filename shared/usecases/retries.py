@@ -33,6 +33,7 @@ from shared.ledger import objects
 from shared.projects import store
 from shared.projects.models import Project
 from shared.restore.restorer import NotAProject
+from shared.restore.sources import ArchiveDigestWrong
 from shared.sealing.errors import SecretUnreadable
 from shared.settings.application import GIT, GITHUB, GITLAB_PROJECT
 from shared.snapshots import lifecycle
@@ -48,7 +49,15 @@ _RETRIED = frozenset({JobState.FAILED, JobState.CANCELED})
 _UPLOADED = (JobKind.IMPORT, JobKind.SMALL_IMPORT, JobKind.RELATION_IMPORT)
 _OF_THE_ARCHIVE = frozenset(
     error.code
-    for error in (ArchiveError, EntryRefused, InvalidDocument, IidsScattered, NotAProject, VersionMismatch)
+    for error in (
+        ArchiveError,
+        ArchiveDigestWrong,
+        EntryRefused,
+        InvalidDocument,
+        IidsScattered,
+        NotAProject,
+        VersionMismatch,
+    )
 )
 """Errors that the same bytes give again. Limits are left out: an administrator may raise them."""
 
