@@ -31,6 +31,7 @@ from shared.usecases.browser_sessions import BrowserSessions
 from shared.usecases.bulk_retries import BulkRetries
 from shared.usecases.commits import Commits
 from shared.usecases.destinations import Destinations
+from shared.usecases.direct_uploads import DirectUploads
 from shared.usecases.documents import Documents
 from shared.usecases.events import Events
 from shared.usecases.exports import Exports
@@ -93,7 +94,8 @@ class UseCaseConfig:
     Downloads of exports that are objects are redirected to the store if ``redirects_downloads``.
     A user has at most ``destinations_limit`` destinations, whose buckets ``open_store`` opens, and
     ``schedules_limit`` schedules. A worker that was silent for ``lease`` is not there any more.
-    ``uploads`` are the rules of uploads that go on after a cut.
+    ``uploads`` are the rules of uploads that go on after a cut; with
+    ``takes_direct_uploads`` bytes may also go straight into the store, where that has addresses.
     """
 
     defaults: ApplicationSettings = field(default_factory=ApplicationSettings)
@@ -115,6 +117,7 @@ class UseCaseConfig:
     schedules_limit: int = 100
     lease: timedelta = timedelta(minutes=1)
     uploads: UploadRules = field(default_factory=UploadRules)
+    takes_direct_uploads: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +125,7 @@ class OwnUseCases:
     """One instance of use cases that GitLab does not have: of backups, people, refused lines, uploads."""
 
     destinations: Destinations
+    direct_uploads: DirectUploads
     overviews: ProjectOverviews
     people: People
     quarantine: Quarantine
@@ -287,15 +291,16 @@ def _make_own(
     imports: Imports,
 ) -> OwnUseCases:
     schedules = Schedules(pool, limit=config.schedules_limit)
+    resumable = ResumableUploads(pool, store, imports=imports, settings=settings, rules=config.uploads)
+    is_wanted = config.takes_direct_uploads
     return OwnUseCases(
         destinations=_make_destinations(pool, config, sealer=sealer, settings=settings),
+        direct_uploads=DirectUploads(pool, store, uploads=resumable, is_wanted=is_wanted),
         overviews=ProjectOverviews(pool),
         people=People(pool, store, limits=_pass_limits(config, places)),
         quarantine=Quarantine(pool),
         quarantine_repairs=_make_repairs(pool, store, config, documents=Documents(places.documents)),
-        resumable_uploads=ResumableUploads(
-            pool, store, imports=imports, settings=settings, rules=config.uploads
-        ),
+        resumable_uploads=resumable,
         runs=Runs(pool, schedules),
         schedules=schedules,
         system=System(pool, config.lease),

@@ -115,6 +115,7 @@ def _use_case_config(settings: Settings) -> UseCaseConfig:
         destinations_limit=settings.destinations_limit,
         schedules_limit=settings.schedules_limit,
         lease=timedelta(seconds=settings.lease_seconds),
+        takes_direct_uploads=settings.direct_uploads,
         uploads=UploadRules(
             limit=settings.unused_uploads_limit, kept=timedelta(hours=settings.unused_upload_retention)
         ),

@@ -140,6 +140,7 @@ class Settings(BaseSettings):
     export_retention: int = Field(default=24, ge=1, le=87600, description="hours")
     export_seal: bool = False
     export_redirect: bool = False
+    direct_uploads: bool = False
     open_snapshot_retention: int = Field(default=24, ge=1, le=87600, description="hours")
     unused_upload_retention: int = Field(default=24, ge=1, le=8760, description="hours")
     unused_uploads_limit: int = Field(default=100, ge=1, le=10_000, description="of one user")

@@ -20,6 +20,7 @@ from shared.uploads.models import (
     PieceBody,
     Upload,
     UploadBusy,
+    UploadDirect,
     UploadFinished,
     UploadLengthInvalid,
     UploadTooLong,
@@ -86,9 +87,9 @@ class ResumableUploads:
 
         Raises Unauthenticated, ImportsDisabled, ImportTooLarge and TooManyUploads.
         """
-        await self._check(actor, new)
+        await self.check(actor, new)
         async with transaction(self._pool) as db:
-            return await self._insert(db, actor, new)
+            return await self.insert(db, actor, new)
 
     async def join(self, actor: User | None, part_ids: Sequence[int], *, metadata: str) -> Upload:
         """Make one upload of whole ones, in their order. These stay, until they are past their time.
@@ -99,9 +100,9 @@ class ResumableUploads:
             raise UploadLengthInvalid(f"at most {MOST_PARTS} uploads can become one")
         parts = [await self.find_whole(actor, each) for each in part_ids]
         new = NewUpload(size=sum(each.received for each in parts), metadata=metadata)
-        await self._check(actor, new)
+        await self.check(actor, new)
         async with transaction(self._pool) as db:
-            return await store.copy_pieces(db, await self._insert(db, actor, new), parts)
+            return await store.copy_pieces(db, await self.insert(db, actor, new), parts)
 
     async def list(self, actor: User | None, *, below: int | None, limit: int) -> Sequence[Upload]:
         """List the actor's uploads that no job has used, the newest first."""
@@ -132,10 +133,13 @@ class ResumableUploads:
     async def append(self, actor: User | None, upload_id: int, given: Appended, body: PieceBody) -> Upload:
         """Append a body to an upload, or what comes of it; return the upload as it is then.
 
-        Raises before it reads anything: NotFound, UploadBusy, OffsetConflict, UploadLengthInvalid,
-        UploadFinished, UploadTooLong and ImportTooLarge. Raises ChecksumMismatch, and the three last.
+        Raises before it reads anything: NotFound, UploadBusy, UploadDirect, OffsetConflict,
+        UploadLengthInvalid, UploadFinished, UploadTooLong and ImportTooLarge.
+        Raises ChecksumMismatch, and the three last.
         """
         upload = await self.settle(actor, upload_id)
+        if upload.is_direct:
+            raise UploadDirect(upload_id)
         if given.offset != upload.received:
             raise OffsetConflict(given.offset, offset=upload.received)
         upload = await self._announce(upload, given.size)
@@ -188,11 +192,13 @@ class ResumableUploads:
         for body in list(self._bodies.values()):
             body.break_off()
 
-    async def _check(self, actor: User | None, new: NewUpload) -> None:
+    async def check(self, actor: User | None, new: NewUpload) -> None:
+        """Raise Unauthenticated, ImportsDisabled or ImportTooLarge unless the actor may create the upload."""
         await self._imports.admit(actor, counts=False)
         await self._check_size(new.size)
 
-    async def _insert(self, db: Connection, actor: User | None, new: NewUpload) -> Upload:
+    async def insert(self, db: Connection, actor: User | None, new: NewUpload) -> Upload:
+        """Insert an upload that was checked, in a transaction. Raises TooManyUploads."""
         user, rules = require_user(actor), self.rules
         return await store.create(db, new, user_id=user.id, kept=rules.kept, limit=rules.limit)
 
