@@ -13,6 +13,7 @@ from services.api.crossdock import (
     bulk_retries,
     dead_letters,
     destinations,
+    direct_uploads,
     events,
     failures,
     job_summary,
@@ -185,6 +186,8 @@ def _upload_routes(above: str) -> list[Route]:
         _route("PATCH", f"{above}/:upload_id", uploads.append, TUS_PIECE),
         _route("DELETE", f"{above}/:upload_id", uploads.delete, TUS),
         _route("POST", f"{above}/:upload_id", uploads.override, TUS_PIECE),
+        _route("GET", f"{above}/:upload_id/parts", direct_uploads.parts),
+        _route("POST", f"{above}/:upload_id/complete", direct_uploads.complete),
     ]
 
 

@@ -185,6 +185,10 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "importUpload": lambda world: {"body": {"path": world.new_name(), "upload_id": world.whole_upload()}},
     "getUpload": lambda world: {"ids": {"upload_id": world.new_upload()}},
     "describeUpload": lambda world: {"ids": {"upload_id": world.new_upload()}},
+    "listUploadParts": lambda world: {"ids": {"upload_id": world.new_upload()}},
+    "completeUpload": lambda world: (
+        {"ids": {"upload_id": world.new_upload()}, "body": {"parts": [{"number": 1, "etag": "x"}]}}
+    ),
     "getUploadOffset": lambda world: _uploaded(world, {}),
     "deleteUpload": lambda world: _uploaded(world, {}),
     "appendToUpload": lambda world: _uploaded(world, {"Upload-Offset": "0"}) | {"body": b"archive"},

@@ -13,14 +13,13 @@ from services.api.http.caller import find_caller
 from services.api.http.form_data import LARGEST_FIELD, LARGEST_FIELDS, MOST_PARTS
 from services.api.http.places import PLACES, holder_of
 from services.api.http.responses import json_response, timestamp
-from services.api.use_cases import use_cases
+from services.api.use_cases import UseCases, use_cases
 from services.listener.site import CONNECTIONS
 from shared.accounts.rate_limits import RateLimitUsage
 from shared.idempotency.store import KEPT_FOR
 from shared.ledger.objects import RETRIED_WITHIN
 from shared.settings.application import GITLAB_PROJECT
 from shared.settings.environment import MIB
-from shared.usecases.resumable_uploads import UploadRules
 from shared.usecases.standing import UserLimits
 
 
@@ -33,16 +32,17 @@ async def show(request: web.Request) -> web.Response:
         "webhooks": {"limit": uses.webhooks.limit, "senders": bounds.webhook_senders},
         "destinations": {"limit": uses.destinations.limit},
         "schedules": {"limit": uses.schedules.limit},
-        "uploads": _uploads(uses.resumable_uploads.rules),
+        "uploads": _uploads(uses),
         "connections": _connections(request),
         "places": _places(request),
     }
     return json_response({**_entity(found), **bounds_entity(bounds), **own})
 
 
-def _uploads(rules: UploadRules) -> dict[str, object]:
-    """Return the limits of uploads that go on after a cut."""
-    return {"limit": rules.limit, "unused_seconds": rules.kept.total_seconds()}
+def _uploads(uses: UseCases) -> dict[str, object]:
+    """Return the limits of uploads that go on after a cut, and whether there are direct ones."""
+    rules, direct = uses.resumable_uploads.rules, uses.direct_uploads.is_available
+    return {"limit": rules.limit, "unused_seconds": rules.kept.total_seconds(), "direct": direct}
 
 
 def _connections(request: web.Request) -> dict[str, object]:

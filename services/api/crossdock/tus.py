@@ -20,6 +20,7 @@ from shared.errors import CrossdockError
 from shared.uploads.models import ALGORITHMS, Checksum, ChecksumMismatch, ChecksumUnknown, Upload
 
 VERSION = "1.0.0"
+HEADER = "Tus-Resumable"
 EXTENSIONS = (
     "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation"
 )

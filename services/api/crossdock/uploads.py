@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from services.api.crossdock import tus
+from services.api.crossdock import direct_uploads, tus
 from services.api.crossdock.cursors import cursor_page_of, split_page
+from services.api.crossdock.upload_entities import upload_entity
 from services.api.http.caller import find_caller
 from services.api.http.endpoint import is_piece
 from services.api.http.errors import MethodUnknown, ParametersInvalid
 from services.api.http.parameters import integer
 from services.api.http.piece_body import RequestPiece
-from services.api.http.responses import json_response, timestamp
+from services.api.http.responses import json_response
 from services.api.use_cases import use_cases
 from shared.uploads.models import ALGORITHMS, Upload
 from shared.uploads.store import NewUpload
 from shared.usecases.resumable_uploads import Appended, ResumableUploads
 
+JSON = "application/json"
 _PARTIAL, _FINAL = "partial", "final;"
 _METHODS = "HEAD, PATCH, DELETE"
 
@@ -38,16 +40,19 @@ async def index(request: web.Request) -> web.Response:
     caller, cut = find_caller(request), cursor_page_of(request)
     found = await _uploads(request).list(caller, below=cut.behind, limit=cut.size + 1)
     shown, headers = split_page(request, cut, found, number=lambda each: each.id)
-    return json_response([_entity(each) for each in shown], headers=headers)
+    return json_response([upload_entity(each) for each in shown], headers=headers)
 
 
 async def create(request: web.Request) -> web.Response:
-    """POST /api/crossdock/v1/uploads, with first bytes or without."""
+    """POST /api/crossdock/v1/uploads, with first bytes or without; as JSON, one that goes past us."""
+    if request.content_type == JSON and tus.HEADER not in request.headers:
+        return await direct_uploads.create(request)
     tus.require_version(request)
     made = await _create(request)
     if is_piece(request) and request.can_read_body:
         made = await _append(request, made.id, offset=0)
-    return web.Response(status=201, headers=tus.headers_of(made, Location=tus.address_of(request, made)))
+    headers = tus.headers_of(made, Location=tus.address_of(request, made))
+    return json_response(upload_entity(made), status=201, headers=headers)
 
 
 async def _create(request: web.Request) -> Upload:
@@ -73,7 +78,7 @@ async def show(request: web.Request) -> web.Response:
     """GET /api/crossdock/v1/uploads/:upload_id. HEAD ends a request that writes, and tells the offset."""
     if request.method == "HEAD":
         return await _tell(request)
-    return json_response(_entity(await _uploads(request).show(find_caller(request), _id(request))))
+    return json_response(upload_entity(await _uploads(request).show(find_caller(request), _id(request))))
 
 
 async def _tell(request: web.Request) -> web.Response:
@@ -131,17 +136,3 @@ def _uploads(request: web.Request) -> ResumableUploads:
 
 def _id(request: web.Request) -> int:
     return integer(request.match_info["upload_id"]) or 0
-
-
-def _entity(upload: Upload) -> dict[str, object]:
-    metadata = tus.decode(upload.metadata)
-    return {
-        "id": upload.id,
-        "filename": metadata.get("filename") or metadata.get("name"),
-        "length": upload.size,
-        "offset": upload.received,
-        "partial": upload.is_partial,
-        "metadata": metadata,
-        "created_at": timestamp(upload.created_at),
-        "expires_at": timestamp(upload.expires_at),
-    }

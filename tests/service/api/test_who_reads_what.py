@@ -317,6 +317,8 @@ TESTED_ELSEWHERE = {
         )
     },
     "POST /api/crossdock/v1/imports": "test_uploaded_imports.py",
+    "GET /api/crossdock/v1/uploads/{upload_id}/parts": "test_direct_uploads.py",
+    "POST /api/crossdock/v1/uploads/{upload_id}/complete": "test_direct_uploads.py",
     "GET /{id}/download_export": "test_api_web_pages.py",
 }
 """Routes without a project in their address, and the pages of browsers: where it is tested who gets what."""
