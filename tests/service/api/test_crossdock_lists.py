@@ -277,6 +277,7 @@ async def test_a_list_has_no_progress_of_relations(api: Api) -> None:
         (JobQuery(search="p1"), False),
         (JobQuery(namespace_id=1), True),
         (JobQuery(user_id=2), True),
+        (JobQuery(user_id=1, limit=5), False),
         (JobQuery(project_id=1, kinds=[JobKind.EXPORT]), True),
         (JobQuery(project_id=1, kinds=[JobKind.EXPORT, JobKind.UPLOAD]), True),
     ],
