@@ -29,6 +29,7 @@ from services.cli.results import (
     list_failures,
     project_of_import,
 )
+from services.cli.resumable_uploads import import_in_chunks, is_resumable
 from services.cli.terminal import say, show_job, show_transfer
 from shared.gitlab.relation_selection import RelationSelection
 
@@ -109,7 +110,10 @@ def with_credentials(url: str, credentials: Path | None) -> str:
 async def upload(client: GitLabClient, archive: Path, to: ImportRequest) -> ScheduledImport:
     """Upload ``archive`` and show the progress."""
     check_archive(archive)
+    in_chunks = await is_resumable(client, archive)
     with show_transfer("Uploading") as report:
+        if in_chunks:
+            return await import_in_chunks(client, archive, to, report)
         return await client.import_file(archive, to, report)
 
 

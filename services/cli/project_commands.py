@@ -73,10 +73,11 @@ def import_(  # noqa: PLR0913  # the options of a command
 ) -> None:
     """Import an archive as a new project.
 
-    A file is uploaded. Standard input and FIFOs are sent as they come, and only once: a connection that
-    breaks ends the command. What is at an https:// address, or in a bucket, is fetched by the server; for a
-    bucket the keys and the region are those of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, and
-    are sent to it.
+    A file is uploaded. One over 64 MiB goes to a Crossdock in chunks: a connection that breaks costs a chunk
+    at most, and the same command goes on where it was, after Ctrl-C as well. Standard input and FIFOs are
+    sent as they come, and only once: a connection that breaks ends the command. What is at an https://
+    address, or in a bucket, is fetched by the server; for a bucket the keys and the region are those of
+    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, and are sent to it.
 
     Relations are those of GitLab's records (issues, merge_requests, ...), and for files repository,
     wiki_repository, design_repository, snippets_repository, uploads and lfs_objects.

@@ -7,15 +7,17 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from random import Random
 from urllib.parse import urlsplit
 
 _BLOCK = 64 * 1024
-_HEAD = re.compile(rb"^(?:GET|HEAD|PUT|POST|DELETE) .*?\r\n\r\n", re.DOTALL | re.MULTILINE)
+_HEAD = re.compile(rb"^(?:GET|HEAD|PUT|POST|PATCH|DELETE) .*?\r\n\r\n", re.DOTALL | re.MULTILINE)
 _AGENT = re.compile(r"^user-agent: (.*?)\r$", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(slots=True)
 class _Connection:
+    after: int
     carried: int = 0
     method: str = ""
 
@@ -23,14 +25,18 @@ class _Connection:
 class CuttingProxy:
     """Passes bytes both ways, and cuts the first ``cuts_left`` connections that carry much.
 
-    ``after`` is how many bytes one connection carries, both ways, before its cut; ``cuts`` counts
-    them. Where ``method`` is given, only requests of that are cut. ``abruptly`` tells whether the client sees
-    a reset or an ordinary end. ``heads`` are the requests without their bodies.
+    ``after`` is how many bytes one connection carries, both ways, before its cut; with a ``seed`` it is the
+    most, and each carries another number. ``cuts`` counts the cuts. Where ``method`` is given, only requests
+    of that are cut. ``abruptly`` tells whether the client sees a reset or an ordinary end. ``heads`` are the
+    requests without their bodies.
     """
 
-    def __init__(self, target: str, *, after: int, times: int, abruptly: bool, method: str) -> None:
+    def __init__(  # what is cut, and how
+        self, target: str, *, after: int, times: int, abruptly: bool, method: str, seed: int | None
+    ) -> None:
         self._target = urlsplit(target)
         self._after = after
+        self._random = None if seed is None else Random(seed)  # noqa: S311  # for tests
         self._abruptly = abruptly
         self._method = method
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,7 +75,7 @@ class CuttingProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers, requests = await asyncio.open_connection(self._target.hostname, self._target.port)
-        connection = _Connection()
+        connection = _Connection(self._random.randrange(self._after) if self._random else self._after)
         ways = [
             asyncio.create_task(self._pass(reader, requests, connection)),
             asyncio.create_task(self._pass(answers, writer, connection)),
@@ -102,16 +108,22 @@ class CuttingProxy:
             connection.method = self.heads[-1].partition(" ")[0]
 
     def _is_due(self, connection: _Connection) -> bool:
-        due = connection.carried > self._after and self.cuts_left > 0
+        due = connection.carried > connection.after and self.cuts_left > 0
         return due and self._method in ("", connection.method)
 
 
 @asynccontextmanager
 async def cutting_proxy(
-    target: str, *, after: int, times: int, abruptly: bool = False, method: str = ""
+    target: str,
+    *,
+    after: int,
+    times: int,
+    abruptly: bool = False,
+    method: str = "",
+    seed: int | None = None,
 ) -> AsyncIterator[CuttingProxy]:
     """Run a CuttingProxy in front of the HTTP server at ``target``."""
-    proxy = CuttingProxy(target, after=after, times=times, abruptly=abruptly, method=method)
+    proxy = CuttingProxy(target, after=after, times=times, abruptly=abruptly, method=method, seed=seed)
     await proxy.start()
     try:
         yield proxy
