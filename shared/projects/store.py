@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -224,12 +223,6 @@ async def find_by_id(db: Database, project_id: int) -> Project | None:
         return None
     row = await db.fetchrow(f"SELECT {_FIELDS} {_FROM} WHERE p.id = $1", project_id)  # fixed texts only
     return None if row is None else _project(row)
-
-
-async def existing_ids(db: Database, project_ids: Collection[int]) -> set[int]:
-    """Give those of the ids for which there is a project."""
-    rows = await db.fetch("SELECT id FROM projects WHERE id = ANY($1)", list(project_ids))
-    return {row["id"] for row in rows}
 
 
 async def find_by_path(db: Database, full_path: str) -> Project | None:

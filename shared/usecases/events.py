@@ -14,7 +14,7 @@ from shared.events.live_progress import LiveProgress, ProgressTeller, without_re
 from shared.events.models import Event, LastWord
 from shared.events.stream import Horizon, find_last_word, highest_id, list_of_job, list_up_to
 from shared.jobs.states import TERMINAL
-from shared.projects import access, store
+from shared.projects import access
 from shared.usecases.access import require_user
 from shared.usecases.errors import NotFound
 from shared.usecases.jobs import find_job
@@ -169,13 +169,9 @@ async def _select_visible(db: Database, user: User, events: Sequence[Event]) -> 
     if user.is_admin:
         return list(events)
     projects = {event.project_id for event in events}
-    administered = {
-        number
-        for number in projects
-        if await access.project_level(db, user.id, number) >= AccessLevel.MAINTAINER
-    }
-    others = projects - administered
-    gone = others - await store.existing_ids(db, others) if others else others
+    levels = await access.project_levels(db, user.id, projects) if projects else {}
+    administered = {number for number, level in levels.items() if level >= AccessLevel.MAINTAINER}
+    gone = projects - levels.keys()
     return [
         event
         for event in events

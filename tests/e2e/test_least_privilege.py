@@ -117,6 +117,10 @@ async def round_trip(system: System) -> None:
         assert imported["import_status"] == "finished"
         assert (await gitlab.export(imported["id"]))["export_status"] == "finished"
         assert (await gitlab.call("DELETE", f"/projects/{imported['id']}")).status == 202
+        own, headers = f"{system.url}/api/crossdock/v1/system", {"PRIVATE-TOKEN": system.token}
+        for address in (own, f"{own}/dead-letters"):
+            async with session.get(address, headers=headers) as answer:
+                assert answer.status == 200, await answer.text()
 
 
 @pytest.fixture

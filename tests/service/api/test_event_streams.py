@@ -16,6 +16,7 @@ from services.api.crossdock import event_stream
 from services.api.http.places import PlaceNumbers
 from shared.accounts.models import AccessLevel, User
 from shared.events.live_progress import LiveProgress, ProgressTeller
+from shared.events.store import event_of
 from shared.events.stream import Horizon
 from shared.jobs import store as jobs
 from shared.jobs.models import Lease
@@ -495,3 +496,20 @@ async def test_a_list_says_up_to_which_event_it_is_true(api: Api, ann: User, pro
 async def _position_of_list(api: Api) -> int:
     listed = await api.call("GET", "/api/crossdock/v1/jobs", by="ann")
     return int(listed.headers.get("Last-Event-ID", 0))
+
+
+async def test_whose_events_are_seen_is_asked_once_for_a_whole_batch(api: Api, ann: User) -> None:
+    bob = await api.user("bob")
+    mine, theirs = [await api.project(ann, f"p{n}") for n in range(5)], await api.project(bob, "his")
+    gone = await api.project(ann, "gone")
+    for each in (*mine, theirs, gone):
+        await api.job(each, ann)
+    await api.pool.execute("DELETE FROM projects WHERE id = $1", gone.id)
+    every = [event_of(row) for row in await api.pool.fetch("SELECT * FROM events ORDER BY id")]
+    sent: list[str] = []
+    async with api.pool.acquire() as db:
+        await events._select_visible(db, ann, every)  # asyncpg asks for types the first time
+        with db.query_logger(lambda logged: sent.append(logged.query)):
+            seen = await events._select_visible(db, ann, every)
+    assert {each.project_id for each in seen} == {project.id for project in (*mine, gone)}
+    assert len(sent) == 1
