@@ -16,6 +16,7 @@ export const ROUTES = [
   route("/people/:id", () => import("./pages/user.mjs"), { nav: "/people" }),
   route("/groups/:id", () => import("./pages/group.mjs"), { nav: "/people" }),
   route("/settings", () => import("./pages/settings.mjs"), { nav: "/settings" }),
+  route("/system", () => import("./pages/system.mjs"), { nav: "/system" }),
 ];
 
 /** The navigation: address, name, and for whom it is. */
@@ -27,4 +28,5 @@ export const NAVIGATION = [
   { path: "/webhooks", name: "Webhooks" },
   { path: "/people", name: "People" },
   { path: "/settings", name: "Settings", administrators: true },
+  { path: "/system", name: "System", administrators: true },
 ];

@@ -1,0 +1,137 @@
+// How the server is, for administrators: its parts, workers, queues, storage, and what could not be processed.
+import { useRef } from "preact/hooks";
+import { now } from "../clock.mjs";
+import { DEAD_LETTERS, DeadLetters } from "../components/dead-letters.mjs";
+import { Loaded } from "../components/loaded.mjs";
+import { Page } from "../components/page.mjs";
+import { Ago, Command, Facts, Notice, Sparkline, Tile } from "../components/small.mjs";
+import { SystemPicture } from "../components/system-picture.mjs";
+import { Table } from "../components/table.mjs";
+import { count, counted, duration, size } from "../format.mjs";
+import { html } from "../html.mjs";
+import { get } from "../http.mjs";
+import { useLoaded, useTimer } from "../loading.mjs";
+import { elsewhere, own, page } from "../place.mjs";
+import { oldest, partsOf, processesOf, slotWord, sum, taskWord } from "../system.mjs";
+import { sentence } from "../words.mjs";
+
+const EVERY = 5; // seconds
+const POINTS = 60; // of a chart, so five minutes
+
+export default function System() {
+  const loaded = useLoaded((signal) => get(own("/system"), { signal }));
+  const letters = useLoaded((signal) => get(DEAD_LETTERS, { signal }));
+  useTimer(() => (loaded.reload(), letters.reload()), { seconds: EVERY });
+  return html`<${Page} title="System">
+    ${loaded.problem && loaded.value && html`<${Notice} tone="warning">What you see is older: ${loaded.problem.message}<//>`}
+    <${Loaded} of=${loaded} what="the system">${(value) => html`<${Shown} system=${value} letters=${letters} />`}<//>
+  <//>`;
+}
+
+function Shown({ system, letters }) {
+  return html`
+    <${Health} readiness=${system.readiness} />
+    <${SystemPicture} system=${system} />
+    <${Numbers} system=${system} letters=${letters.value?.dead_letters} />
+    <div class="columns">
+      <div>
+        <h2>Queues</h2>
+        <${Table} caption="Queues, by what workers do" rows=${system.queues} idOf=${(row) => row.kind} columns=${QUEUES} />
+        <h2>Workers</h2>
+        ${system.workers.length ? html`<${Table} caption="Workers that were seen in the last day" rows=${processesOf(system.workers)} idOf=${(row) => row.name} columns=${workers(system)} />` : html`<${NoWorkers} />`}
+        <${DeadLetters} of=${letters} />
+      </div>
+      <div>
+        <h2>Readiness</h2>
+        <${Facts} facts=${partsOf(system.readiness).map((part) => [part.name, html`<${Answer} part=${part} />`])} />
+        <h2>Storage</h2>
+        <${Storage} storage=${system.storage} suspects=${system.suspects} />
+        <h2>Housekeeping</h2>
+        <${Housekeeping} tasks=${system.tasks} />
+        <h2>Versions</h2>
+        <${Facts} facts=${Object.entries(system.versions).map(([name, version]) => [sentence(name), String(version ?? "not known")])} />
+        <p><a href=${elsewhere("/api/licences")} target="_blank" rel="noopener">Licences</a> of what browsers load.</p>
+      </div>
+    </div>`;
+}
+
+function Health({ readiness }) {
+  const parts = partsOf(readiness);
+  const away = parts.filter((part) => !part.isWell);
+  if (away.length === 0) return html`<${Notice}><strong>All is well.</strong> ${counted(parts.length, "part")} answer.<//>`;
+  return html`<${Notice} tone="error"><strong>${away.map((part) => part.name).join(", ")}: no answer.</strong>
+    Jobs that were accepted wait; nothing is lost.
+    ${away.map((part) => part.message && html`<p key=${part.name}>${part.message}</p>`)}<//>`;
+}
+
+function Answer({ part }) {
+  if (!part.isWell) return html`<span class="state failed"><span aria-hidden="true">✕</span> does not answer</span>`;
+  return html`<span class="finished"><span aria-hidden="true">✓</span> answers</span>`;
+}
+
+function Numbers({ system, letters }) {
+  const { queues, storage } = system;
+  const past = useRef({ of: null, waiting: [], running: [] });
+  if (past.current.of !== system) past.current = withNew(past.current, system);
+  const { waiting, running } = past.current;
+  return html`<div class="tiles">
+    <${Tile} name="Waiting jobs" value=${count(sum(queues, "waiting"))} chart=${html`<${Sparkline} values=${waiting} label="Waiting jobs in the last minutes: at most ${Math.max(...waiting)}" />`}>${waited(queues)}<//>
+    <${Tile} name="Jobs at work" value=${count(sum(queues, "running"))} chart=${html`<${Sparkline} values=${running} label="Jobs at work in the last minutes: at most ${Math.max(...running)}" />`}>of ${counted(sum(queues, "slots"), "place")}<//>
+    <${Tile} name="Stored" value=${storage ? size(sum(storage, "bytes")) : "–"}>${storage ? counted(sum(storage, "objects"), "object") : "too much to count now"}<//>
+    <${Tile} name="Dead letters" value=${letters ? count(letters.length) : "–"} tone=${letters?.length ? "failed" : ""}>
+      ${letters?.length ? html`<a href="#dead-letters">show them</a>` : "none"}
+    <//>
+  </div>`;
+}
+
+function withNew(past, system) {
+  const add = (values, name) => [...values, sum(system.queues, name)].slice(-POINTS);
+  return { of: system, waiting: add(past.waiting, "waiting"), running: add(past.running, "running") };
+}
+
+function waited(queues) {
+  const since = oldest(queues);
+  return since ? `oldest: ${duration(Math.max(0, Math.floor((now.value - Date.parse(since)) / 1000)))}` : "nothing waits";
+}
+
+const QUEUES = [
+  { name: "Kind", wide: true, cell: (row) => sentence(slotWord(row.kind)) },
+  { name: "Waiting", end: true, cell: (row) => count(row.waiting) },
+  { name: "At work", end: true, cell: (row) => count(row.running) },
+  { name: "Places", end: true, cell: (row) => count(row.slots) },
+  { name: "Oldest", end: true, cell: (row) => html`<${Ago} at=${row.oldest_waiting_since} />` },
+];
+
+const workers = ({ versions }) => [
+  { name: "Process", wide: true, cell: (row) => html`${row.name}<small class="below">${row.kinds.map(slotWord).join(", ")}</small>` },
+  { name: "Doing", cell: (row) => (row.running.length ? row.running.map((id) => html`<a key=${id} href=${page(`/jobs/${id}`)}>job ${id}</a> `) : "nothing") },
+  { name: "Seen", cell: (row) => html`<${Ago} at=${row.seen_at} />` },
+  { name: "Version", cell: (row) => row.version && html`<span class=${row.version === versions.crossdock ? "" : "left-out"}>${row.version}</span>` },
+];
+
+function NoWorkers() {
+  return html`<${Notice} tone="warning">No worker was seen, so that jobs wait. Start them:<//>
+    <${Command}>crossdock importer<//>
+    <${Command}>crossdock exporter<//>`;
+}
+
+function Storage({ storage, suspects }) {
+  const damaged = storage ? sum(storage, "damaged") : 0;
+  const kinds = (storage ?? []).map((each) => [sentence(each.kind), `${size(each.bytes)}, ${counted(each.objects, "object")}`]);
+  return html`
+    ${kinds.length > 0 ? html`<${Facts} facts=${kinds} />` : html`<p class="quiet">${storage ? "Nothing is stored yet." : "There is so much that it was not counted in time."}</p>`}
+    ${suspects > 0 && html`<p class="quiet">The collector has ${counted(suspects, "object")} to look at.</p>`}
+    ${damaged > 0 && html`<${Notice} tone="error"><p>${counted(damaged, "object")} damaged. Look at them:</p><${Command}>crossdock admin check<//><//>`}`;
+}
+
+function Housekeeping({ tasks }) {
+  if (tasks.length === 0) return html`<p class="quiet">It has not run yet.</p>`;
+  const failed = tasks.filter((task) => task.error);
+  const last = tasks.map((task) => task.run_at).sort().at(-1);
+  return html`
+    ${failed.map((task) => html`<${Notice} key=${task.task} tone="error"><strong>${sentence(taskWord(task.task))}:</strong> ${task.error}<//>`)}
+    <p>${failed.length ? `${failed.length} of ${counted(tasks.length, "task")} failed` : `All ${counted(tasks.length, "task")} went well`}, the last one <${Ago} at=${last} />.</p>
+    <details><summary>Each task</summary>
+      <${Facts} facts=${tasks.map((task) => [sentence(taskWord(task.task)), html`<${Ago} at=${task.run_at} />, ${duration(task.seconds)}`])} />
+    </details>`;
+}
