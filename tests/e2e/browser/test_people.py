@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from playwright.async_api import expect
+
+from tests.e2e.browser.conftest import Visiting
+from tests.support.browser import Visit
+from tests.support.instance import ROOT, Instance
+
+
+async def test_an_administrator_makes_a_user_and_a_token(visiting_as: Visiting, gitlab: Instance) -> None:
+    name = f"mia-{uuid4().hex[:10]}"
+    async with visiting_as(ROOT) as visit:
+        page = visit.page
+        await visit.open("/people")
+        await page.get_by_role("button", name="New user").click()
+        for field, value in {"username": name, "name": "Mia", "email": f"{name}@example.com"}.items():
+            await page.locator(f"dialog [name={field}]").fill(value)
+        await page.get_by_role("button", name="Make it").click()
+        await page.get_by_role("link", name="Make a token").click()
+        await expect(page.get_by_text("No token is valid.")).to_be_visible()
+        await page.get_by_role("button", name="New token").click()
+        await page.locator("dialog [name=name]").fill("laptop")
+        await page.get_by_role("button", name="Make it").click()
+        gitlab.tokens[name] = await page.get_by_role("textbox", name="The token").input_value()
+        await page.get_by_role("button", name="I have kept it").click()
+        assert (await gitlab.get("/user", by=name)).body["username"] == name
+        await page.get_by_role("button", name="Revoke laptop").click()
+        await page.locator("dialog").get_by_role("button", name="Revoke").click()
+        await expect(page.get_by_text("No token is valid.")).to_be_visible()
+        assert (await gitlab.get("/user", by=name)).status == 401
+
+
+async def test_who_is_no_administrator_sees_no_users_and_is_told_who_makes_tokens(
+    visit: Visit, ann: str
+) -> None:
+    await visit.open("/people")
+    await expect(visit.page.get_by_text(f"crossdock admin create-token {ann}")).to_be_visible()
+    await expect(visit.page.get_by_role("heading", name="Users")).to_have_count(0)
+    await expect(visit.page.get_by_role("heading", name="No groups yet")).to_be_visible()
+
+
+async def test_a_group_is_made_and_somebody_comes_into_it(visit: Visit, gitlab: Instance, ann: str) -> None:
+    page, path, bob = visit.page, f"g-{uuid4().hex[:10]}", await gitlab.user("bob")
+    await visit.open("/people")
+    await page.get_by_role("button", name="New group").click()
+    await page.locator("dialog [name=path]").fill(path)
+    await page.get_by_role("button", name="Make it").click()
+    await page.get_by_role("link", name=path).click()
+    await page.get_by_role("button", name="Add a member").click()
+    await page.locator("dialog [name=username]").fill(bob)
+    await page.locator("dialog").get_by_role("button", name="Add").click()
+    members = page.get_by_role("table", name="Members").locator("[data-row]")
+    await expect(members.filter(has_text=bob)).to_contain_text("developer")
+    await page.get_by_role("button", name=f"Remove {bob}").click()
+    await page.locator("dialog").get_by_role("button", name="Remove").click()
+    await expect(members).to_have_count(1)
+    await expect(members).to_contain_text(ann)

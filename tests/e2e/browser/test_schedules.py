@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.async_api import Locator, expect
+
+from tests.support.browser import Visit
+from tests.support.buckets import made_bucket
+from tests.support.instance import Instance
+from tests.support.seaweedfs import S3Server
+
+
+async def filled(dialog: Locator, **values: str) -> None:
+    """Fill the fields of a form in, and send it."""
+    for name, value in values.items():
+        await dialog.locator(f"[name={name}]").fill(value)
+    await dialog.get_by_role("button", name="Make it").click()
+    await expect(dialog).to_have_count(0)
+
+
+async def test_who_has_no_schedule_is_told_how_to_make_one(visit: Visit) -> None:
+    await visit.open("/schedules")
+    await expect(visit.page.get_by_role("heading", name="No schedules yet")).to_be_visible()
+    await expect(visit.page.get_by_text("crossdock schedules create nightly --to vault")).to_be_visible()
+    await expect(visit.page.get_by_text("crossdock destinations create-gitlab forge")).to_be_visible()
+
+
+async def test_backups_are_set_up_and_run_without_the_command_line(
+    visit: Visit, gitlab: Instance, ann: str, s3_server: S3Server
+) -> None:
+    await made_bucket(s3_server)
+    await gitlab.imported(ann)
+    page, dialog = visit.page, visit.page.locator("dialog")
+    await visit.open("/schedules")
+    await page.get_by_role("button", name="New destination").click()
+    await filled(
+        dialog,
+        name="vault",
+        endpoint=s3_server.endpoint,
+        bucket=s3_server.bucket,
+        prefix=ann,
+        access_key_id=s3_server.access_key,
+        secret_access_key=s3_server.secret_key,
+    )
+    await page.get_by_role("button", name="Test vault").click()
+    await expect(page.get_by_text("vault works: an object was written and deleted.")).to_be_visible()
+    await page.get_by_role("button", name="New schedule").click()
+    await filled(dialog, name="nightly")
+    await page.get_by_role("link", name="nightly").click()
+    await expect(page.get_by_text("None yet. The first one comes at its time")).to_be_visible()
+    await page.get_by_role("button", name="Run now").click()
+    await page.get_by_role("link", name="Show it").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("finished", timeout=60_000)
+    row = page.get_by_role("table", name="Projects of the run").locator("[data-row]")
+    await expect(row).to_contain_text(f"{ann}/api-project")
+    await expect(row).to_contain_text("done")
+
+
+async def test_a_schedule_is_paused_and_goes_when_it_is_deleted(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    page = visit.page
+    await made_schedule(gitlab, ann)
+    await visit.open("/schedules")
+    await page.get_by_role("link", name="weekly").click()
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.get_by_text("It is paused: nothing is backed up")).to_be_visible()
+    await page.get_by_role("button", name="Resume").click()
+    await expect(page.get_by_text("It is paused")).to_have_count(0)
+    await page.get_by_role("button", name="Delete").click()
+    await page.locator("dialog").get_by_role("button", name="Delete").click()
+    await expect(page.get_by_role("heading", name="No schedules yet")).to_be_visible()
+
+
+async def made_schedule(gitlab: Instance, owner: str) -> None:
+    """A schedule whose destination nobody asks for anything."""
+    place = {"name": "far", "kind": "crossdock", "url": "https://127.0.0.1:9", "token": "t"}
+    made = await made_own(gitlab, owner, "destinations", place)
+    given = {"name": "weekly", "cron": "@weekly", "all": True, "destination_id": made["id"]}
+    await made_own(gitlab, owner, "schedules", given)
+
+
+async def made_own(gitlab: Instance, owner: str, what: str, given: dict[str, Any]) -> Any:
+    """POST below /api/crossdock/v1."""
+    address, headers = f"{gitlab.url}/api/crossdock/v1/{what}", {"PRIVATE-TOKEN": gitlab.tokens[owner]}
+    async with gitlab.session.post(address, headers=headers, json=given) as answer:
+        assert answer.status == 201, await answer.text()
+        return await answer.json()

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import re
+
+from playwright.async_api import expect
+
+from tests.e2e.browser.conftest import Visiting
+from tests.support.browser import Visit
+from tests.support.instance import ROOT
+from tests.support.release import VERSION
+
+PICTURE = re.compile(
+    r"API: answers; Queue: \d+ waiting; Workers: \d+ of \d+ busy; Database: answers; Storage"
+)
+
+
+async def test_an_administrator_sees_the_parts_and_the_workers(visiting_as: Visiting) -> None:
+    async with visiting_as(ROOT) as visit:
+        page = visit.page
+        await visit.open("/system")
+        await expect(page.get_by_text("All is well. 4 parts answer.")).to_be_visible()
+        picture = page.get_by_role("img", name="The parts of the system.")
+        await expect(picture).to_have_accessible_name(PICTURE)
+        workers = page.get_by_role("table", name="Workers that were seen").locator("[data-row]")
+        await expect(workers.first).to_contain_text(VERSION)
+        await expect(page.get_by_text("None: all that was sent was understood.")).to_be_visible()
+
+
+async def test_who_is_no_administrator_is_told_so_on_the_page_of_the_system(visit: Visit) -> None:
+    visit.expect("403")
+    await visit.open("/system")
+    await expect(visit.page.get_by_text("Your role does not allow to see the system.")).to_be_visible()
+    await expect(visit.page.get_by_role("link", name="System")).to_have_count(0)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from playwright.async_api import expect
+
+from tests.support.browser import Visit
+from tests.support.hooks import hooked
+from tests.support.instance import Instance
+
+
+async def test_who_chose_no_project_is_told_to(visit: Visit) -> None:
+    await visit.open("/webhooks")
+    await expect(visit.page.get_by_text("Webhooks belong to a project.")).to_be_visible()
+
+
+async def test_a_webhook_is_made_watched_and_sent_again(visit: Visit, gitlab: Instance, ann: str) -> None:
+    project = await gitlab.imported(ann)
+    page = visit.page
+    async with hooked() as receiver:
+        await visit.open("/webhooks")
+        await page.get_by_placeholder("Path of a project").fill(f"{ann}/api-project")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("button", name="New webhook").click()
+        await page.locator("dialog [name=url]").fill(receiver.url)
+        await page.locator("dialog [name=events]").fill("export.finished")
+        await page.get_by_role("button", name="Make it").click()
+        secret = await page.get_by_role("textbox", name="Secret of the webhook").input_value()
+        await page.get_by_role("button", name="I have kept it").click()
+        await page.get_by_role("table", name="Webhooks").get_by_role("link").click()
+        await expect(page.get_by_text("Nothing was sent yet.")).to_be_visible()
+        await gitlab.exported(project, by=ann)
+        row = page.get_by_role("table", name="Deliveries").locator("[data-row]")
+        await expect(row).to_contain_text("taken", timeout=60_000)
+        await page.get_by_role("button", name="Send again").click()
+        hooks = await receiver.take(2)
+        assert {hook.event(secret)["type"] for hook in hooks} == {"com.crossdock.export.finished.v1"}
+
+
+async def test_a_secret_is_replaced_and_a_webhook_switched_off_and_deleted(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    project, page = await gitlab.imported(ann), visit.page
+    address = f"{gitlab.url}/api/crossdock/v1/projects/{project}/webhooks"
+    headers = {"PRIVATE-TOKEN": gitlab.tokens[ann]}
+    async with gitlab.session.post(address, headers=headers, json={"url": "http://127.0.0.1:9"}) as answer:
+        made = await answer.json()
+    await visit.open(f"/webhooks/{project}/{made['id']}")
+    await page.get_by_role("button", name="New secret").click()
+    await page.get_by_role("button", name="Make it").click()
+    new = await page.get_by_role("textbox", name="Secret of the webhook").input_value()
+    assert new.startswith("whsec_")
+    assert new != made["secret"]
+    await page.get_by_role("button", name="I have kept it").click()
+    await page.get_by_role("button", name="Switch off").click()
+    await expect(page.get_by_text("It is switched off.")).to_be_visible()
+    await page.get_by_role("button", name="Delete").click()
+    await page.locator("dialog").get_by_role("button", name="Delete").click()
+    await expect(page.get_by_role("heading", name="No webhooks yet")).to_be_visible()
