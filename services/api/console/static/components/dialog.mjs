@@ -8,12 +8,15 @@ export function Dialog({ title, close, children }) {
   useEffect(() => {
     const before = document.activeElement;
     dialog.current.showModal();
-    return () => before?.isConnected && before.focus();
+    return () => before?.isConnected && isLost() && before.focus();
   }, []);
   return html`<dialog ref=${dialog} onClose=${close} aria-labelledby="dialog-title">
     <article><h2 id="dialog-title">${title}</h2>${children}</article>
   </dialog>`;
 }
+
+/** Whether nothing has the focus. This is asked late: somebody may have moved on by a key meanwhile. */
+const isLost = () => document.activeElement === document.body;
 
 /** A question before something that cannot be undone. `act` may take its time; an error stays in the dialog. */
 export function Question({ title, yes, danger = false, act, close, children }) {

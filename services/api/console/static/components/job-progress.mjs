@@ -55,7 +55,7 @@ function Finished({ job }) {
   const took = job.timings?.ran_seconds;
   const leftOut = job.failures_count ?? 0;
   return html`<small>${[bytes && size(bytes), took != null && `in ${duration(took)}`].filter(Boolean).join(" ")}</small>
-    ${leftOut > 0 && html`<a class="left-out" href=${page(`/jobs/${job.id}`)}> ${counted(leftOut, "item")} left out</a>`}`;
+    ${leftOut > 0 && html`${" · "}<a class="left-out" href=${page(`/jobs/${job.id}`)}>${counted(leftOut, "item")} left out</a>`}`;
 }
 
 function Canceled({ job }) {

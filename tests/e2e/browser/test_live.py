@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from playwright.async_api import Route, expect
+
+from tests.e2e.browser.conftest import Visiting
+from tests.support.browsed import many
+from tests.support.browser import Visit
+from tests.support.instance import Instance
+
+ALONE = "delete window.SharedWorker"
+STREAMS = "**/api/crossdock/v1/events*"
+
+
+async def test_a_browser_without_shared_workers_is_live_all_the_same(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    await visit.context.add_init_script(ALONE)
+    await visit.open("/jobs")
+    await expect(visit.page.locator(".connection.live")).to_be_visible()
+    await gitlab.imported(ann)
+    await expect(visit.page.get_by_role("link", name=f"{ann}/api-project")).to_be_visible()
+
+
+async def test_a_lost_connection_says_so_and_what_was_missed_comes_when_it_is_back(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    visit.expect("/events|ERR_")
+
+    async def cut(route: Route) -> None:
+        await route.abort("connectionrefused")
+
+    await visit.context.add_init_script(ALONE)
+    await visit.page.route(STREAMS, cut)
+    await visit.open("/jobs")
+    await expect(visit.page.get_by_text("The connection was lost.")).to_be_visible(timeout=15_000)
+    await gitlab.imported(ann)
+    await visit.page.unroute(STREAMS)
+    await visit.page.get_by_role("button", name="Try now").click()
+    await expect(visit.page.locator(".connection.live")).to_be_visible()
+    await expect(visit.page.get_by_text("The connection was lost.")).to_be_hidden()
+    await expect(visit.page.get_by_role("link", name=f"{ann}/api-project")).to_be_visible()
+
+
+async def test_who_has_too_many_streams_is_told_and_may_try_again(
+    visiting_as: Visiting, gitlab: Instance, ann: str
+) -> None:
+    async with AsyncExitStack() as streams, visiting_as(ann) as visit:
+        visit.expect("status of 429")
+        headers = {"PRIVATE-TOKEN": gitlab.tokens[ann]}
+        for _ in range(20):
+            stream = gitlab.session.get(f"{gitlab.url}/api/crossdock/v1/events", headers=headers)
+            assert (await streams.enter_async_context(stream)).status == 200
+        await visit.open("/jobs")
+        await expect(visit.page.get_by_text("too many windows open")).to_be_visible()
+        await streams.aclose()
+        await expect(visit.page.locator(".connection.live")).to_be_visible(timeout=40_000)
+
+
+async def test_a_page_that_nobody_touches_keeps_a_bounded_number_of_rows(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    await visit.open("/jobs")
+    rows = visit.page.locator("[data-row]")
+    for path, number in (("a", 50), ("b", 100), ("c", 150), ("d", 200), ("e", 50)):
+        await many(gitlab, ann, 50, path=path)
+        await expect(rows.filter(has_text=f"{ann}/{path}")).to_have_count(50)
+        await expect(rows).to_have_count(number)
+    await asyncio.gather(*(expect(rows.nth(n)).to_contain_text(f"{ann}/e") for n in (0, 49)))
