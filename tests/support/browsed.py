@@ -44,9 +44,9 @@ async def own(gitlab: Instance, path: str, *, by: str) -> Any:
         return await answer.json()
 
 
-async def many(gitlab: Instance, owner: str, number: int) -> None:
+async def many(gitlab: Instance, owner: str, number: int, *, path: str = "many") -> None:
     """That many failed jobs of one project."""
-    project_id, user_id = await gitlab.project(owner, "many"), await gitlab.user_id(owner)
+    project_id, user_id = await gitlab.project(owner, path), await gitlab.user_id(owner)
     await gitlab.pool.execute(
         """INSERT INTO jobs
                (kind, state, project_id, user_id, correlation_id, max_attempts, error, finished_at)

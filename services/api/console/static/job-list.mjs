@@ -7,6 +7,7 @@ import { connection, onEvent } from "./live.mjs";
 import { ENDED, kindWord, STATES } from "./words.mjs";
 
 const PART = 50;
+const MOST = 200; // rows, when new ones come in by themselves; behind that the newest part stays
 const PAUSE = 1000; // between looks for new jobs, and between looks at jobs that have ended
 const TOP = 240; // pixels from the top within which somebody sees new jobs come
 
@@ -118,9 +119,9 @@ class JobList {
   }
 
   hearOfAnother(id, event) {
-    const newest = this.rows.value[0]?.id ?? 0;
-    if (id < newest && !event.type?.includes(".queued.")) return; // older than what is shown
+    if (event.type?.includes(".progress.")) return; // it moves, but comes into no list by that
     this.news.add(id);
+    while (this.news.size > PART) this.news.delete(this.news.values().next().value);
     this.soon();
   }
 
@@ -147,8 +148,7 @@ class JobList {
   async lookForNew() {
     const part = await this.part(null);
     if (!part) return;
-    const isNew = (job) => !this.find(job.id);
-    const found = part.items.filter(isNew);
+    const found = part.items.filter((job) => !this.find(job.id));
     this.news.clear();
     if (scrollY > TOP) {
       this.fresh.value = found.length;
@@ -156,7 +156,17 @@ class JobList {
     }
     batch(() => {
       this.fresh.value = 0;
-      this.rows.value = [...found.map((job) => this.rowOf(job)), ...this.rows.value];
+      this.add(found, part);
     });
+  }
+
+  add(found, part) {
+    const all = [...found.map((job) => this.rowOf(job)), ...this.rows.value];
+    if (all.length <= MOST) {
+      this.rows.value = all.sort((one, other) => other.id - one.id);
+      return;
+    }
+    this.rows.value = part.items.map((job) => this.rowOf(job));
+    this.next.value = part.next;
   }
 }
