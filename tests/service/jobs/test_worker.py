@@ -233,6 +233,22 @@ async def test_a_long_job_keeps_its_lease_by_its_heartbeat(pool: Pool, broker: M
     assert work.runs == 1
 
 
+async def test_a_heartbeat_tells_the_pace_and_the_end_of_a_job_does_not(
+    pool: Pool, broker: MemoryBroker
+) -> None:
+    work = ScriptedWork(pool)
+    work.released.clear()
+    job = await _announced(pool, broker)
+    has_pace = (
+        "SELECT progress ? 'rate_bytes_per_second' AND progress ? 'seconds_left' FROM jobs WHERE id = $1"
+    )
+    async with _running(_worker(pool, broker, work, ttl=timedelta(milliseconds=400))):
+        await until_row(pool, has_pace, job.id)
+        work.released.set()
+        await _until(pool, job, "finished")
+    assert await pool.fetchval(has_pace, job.id) is False
+
+
 async def test_a_message_that_names_no_job_becomes_a_dead_letter(pool: Pool, broker: MemoryBroker) -> None:
     await broker.publish("export", Message(b"nonsense", message_id="m"))
     work = ScriptedWork(pool)
