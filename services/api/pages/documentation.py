@@ -10,13 +10,14 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
+from services.api.console.assets import Asset, send_asset
 from services.api.console.vendoring import FOLDER
 from services.api.pages.asyncapi.document import asyncapi_document
 from services.api.pages.asyncapi.page import asyncapi_page
 from services.api.pages.html import address, document_page
 from services.api.pages.licences import licence_page
 from services.api.pages.openapi.document import openapi_document
-from services.api.pages.openapi.page import POLICY, PageFile, missing, page, page_files
+from services.api.pages.openapi.page import POLICY, missing, page, page_files
 
 _CACHED = "public, max-age=3600"
 
@@ -30,7 +31,7 @@ class Documentation:
     page: str
     queues_page: str
     licences_page: str
-    files: Mapping[str, PageFile]
+    files: Mapping[str, Asset]
 
 
 DOCUMENTATION = web.AppKey("documentation", Documentation)
@@ -86,5 +87,4 @@ async def file(request: web.Request) -> web.Response:
     found = request.app[DOCUMENTATION].files.get(request.match_info["file"])
     if found is None:
         raise web.HTTPNotFound
-    headers = {"Cache-Control": _CACHED}
-    return web.Response(body=found.body, headers=headers, content_type=found.content_type)
+    return await send_asset(request, found, cached=_CACHED)

@@ -120,6 +120,7 @@ async def test_the_files_of_the_page_are_served_and_may_be_kept(api: Api, file: 
 
     assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
     assert answer.headers["Cache-Control"] == "public, max-age=3600"
+    assert answer.headers["Content-Encoding"] == "gzip"  # which the client has asked for
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert len(answer.body) > 100
 

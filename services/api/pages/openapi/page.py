@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+
+from services.api.console.assets import Asset
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -36,14 +37,6 @@ reached, and start Crossdock again.</p>
 show as well.</p>"""
 
 
-@dataclass(frozen=True, slots=True)
-class PageFile:
-    """A file that the page loads."""
-
-    content_type: str
-    body: bytes
-
-
 def page(prefix: str) -> str:
     """Make the page for a server whose addresses begin with ``prefix``."""
     return _PAGE.format(prefix=escape(prefix))
@@ -54,10 +47,10 @@ def missing(prefix: str) -> str:
     return _MISSING.format(prefix=escape(prefix))
 
 
-def page_files(vendor: Path) -> dict[str, PageFile]:
+def page_files(vendor: Path) -> dict[str, Asset]:
     """Return the files that the page loads, by name; none where the folder does not have them all."""
     if not all((vendor / name).is_file() for name in _OF_SWAGGER_UI):
         return {}
-    found = {name: PageFile(kind, (vendor / name).read_bytes()) for name, kind in _OF_SWAGGER_UI.items()}
+    found = {name: Asset(kind, (vendor / name).read_bytes()) for name, kind in _OF_SWAGGER_UI.items()}
     start = files(__package__).joinpath("start.js").read_bytes()
-    return found | {"start.js": PageFile("text/javascript", start)}
+    return found | {"start.js": Asset("text/javascript", start)}
