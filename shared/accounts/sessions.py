@@ -86,6 +86,17 @@ async def renew_session(db: Database, secret: str, *, older: timedelta) -> str |
     return new if done else None
 
 
+async def end_surplus_sessions(db: Database, token_id: int, *, most: int) -> None:
+    """End the sessions of the token's user but ``most``: those that were used longest ago."""
+    await db.execute(
+        """DELETE FROM web_sessions WHERE id IN (
+               SELECT s.id FROM web_sessions s JOIN tokens t ON t.id = s.token_id
+               WHERE t.user_id = (SELECT user_id FROM tokens WHERE id = $1)
+               ORDER BY s.last_used_at DESC, s.id DESC OFFSET $2)""",
+        token_id, most,
+    )  # fmt: skip
+
+
 async def end_session(db: Database, secret: str) -> None:
     """End a session; may be repeated."""
     await db.execute("DELETE FROM web_sessions WHERE digest = $1 OR former = $1", digest(secret))

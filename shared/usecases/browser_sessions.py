@@ -22,7 +22,8 @@ LASTS = timedelta(hours=12)
 RENEWED_AFTER = timedelta(hours=1)
 """How long a session has one secret, at least."""
 
-MOST_LISTED = 100
+MOST_SESSIONS = 100
+"""The sessions of a user."""
 
 
 class BrowserSessions:
@@ -57,9 +58,14 @@ class BrowserSessions:
         return None
 
     async def begin(self, token: AccessToken, visitor: Visitor, *, instead_of: str | None) -> str:
-        """Begin a session, end the session ``instead_of`` if there is one, and return the new secret."""
+        """Begin a session, end the session ``instead_of`` if there is one, and return the new secret.
+
+        A user has 100 sessions at most: the one that was used longest ago ends.
+        """
         await self.end(instead_of)
-        return await sessions.create_session(self._pool, token.id, visitor, lasts=LASTS)
+        secret = await sessions.create_session(self._pool, token.id, visitor, lasts=LASTS)
+        await sessions.end_surplus_sessions(self._pool, token.id, most=MOST_SESSIONS)
+        return secret
 
     async def show(self, secret: str) -> BrowserSession | None:
         """Return a session; None if it has ended."""
@@ -71,7 +77,7 @@ class BrowserSessions:
 
     async def list(self, user: User, *, current: str) -> list[BrowserSession]:
         """List the sessions of a user, at most 100; ``current`` is the secret of the one that asks."""
-        return await sessions.list_sessions(self._pool, user.id, current=current, limit=MOST_LISTED)
+        return await sessions.list_sessions(self._pool, user.id, current=current, limit=MOST_SESSIONS)
 
     async def revoke(self, user: User, session_id: int) -> None:
         """End one of the user's sessions. Raises NotFound."""

@@ -9,10 +9,12 @@ from io import BytesIO
 
 import pytest
 
+from services.api.http.places import PlaceNumbers
 from shared.accounts.expiry import Expiry
 from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.tokens import create_token, revoke_token
 from shared.gitlab.visibility import Visibility
+from shared.usecases import browser_sessions
 from tests.support.api import ARCHIVE, EXTERNAL_URL, Answer, Api
 from tests.support.pages import is_safe
 
@@ -380,6 +382,7 @@ async def test_a_body_that_is_no_form_is_refused_with_a_page(
 
 SESSION = "/api/crossdock/v1/session"
 SESSIONS = "/api/crossdock/v1/sessions"
+EVENTS = "/api/crossdock/v1/events"
 BROWSER = {"User-Agent": "Some browser"} | OURS | OWN
 
 
@@ -519,6 +522,35 @@ async def test_sessions_are_listed_and_ended_one_by_one(api: Api, ann: User) -> 
     ]
     assert (await api.call("GET", SESSIONS)).status == 401
     assert ann.id
+
+
+async def test_a_user_has_so_many_sessions_and_the_one_used_longest_ago_ends(
+    api: Api, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browser_sessions, "MOST_SESSIONS", 2)
+    await api.user("bob")
+    of_bob = await _signed_in(api, api.tokens["bob"])
+    second = await create_token(api.pool, ann.id, name="second")
+    first, unused = await _signed_in(api, api.tokens["ann"]), await _signed_in(api, second)
+    await api.pool.execute("UPDATE web_sessions SET last_used_at = now() - interval '2 minutes'")
+    await api.get("/user", headers=first)
+
+    newest = await _signed_in(api, second)
+
+    given = (first, unused, newest, of_bob)
+    assert [(await api.get("/user", headers=each)).status for each in given] == [200, 401, 200, 200]
+
+
+@pytest.mark.parametrize("api", [{"places": PlaceNumbers(streams_each=1)}], indirect=True)
+@pytest.mark.usefixtures("ann")
+async def test_a_session_follows_events_and_shares_the_places_of_its_token(api: Api) -> None:
+    headers = await _cookie(api, api.tokens["ann"])
+    async with api.session.get(api.url / EVENTS[1:], headers=headers) as stream:
+        assert (stream.status, stream.content_type) == (200, "text/event-stream")
+        assert (await api.call("GET", EVENTS, headers=headers)).status == 429
+        assert (await api.call("GET", EVENTS, by="ann")).status == 429
+    foreign = headers | {"Sec-Fetch-Site": "cross-site"}
+    assert (await api.call("GET", EVENTS, headers=foreign)).status == 401
 
 
 @pytest.mark.usefixtures("ann")
