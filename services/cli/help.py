@@ -13,6 +13,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "crossdock import one_export.tar.gz --path platform/one",
             "ssh backup cat one.tar.gz | crossdock import - --path platform/one",
             "crossdock import s3://backups/one.tar.gz --path platform/one",
+            "crossdock import one.tar.gz --path platform/one --direct",
         ),
         "import-git": ("crossdock import-git https://git.example.com/one.git --path platform/one",),
         "import-github": ("crossdock import-github octocat/hello --path platform/hello --attachments",),

@@ -16,6 +16,7 @@ from services.cli.client import (
     ImportStatusAnswer,
     ScheduledImport,
 )
+from services.cli.direct_uploads import import_directly
 from services.cli.errors import CommandError, RefusedByServer, UsageError, attach_document
 from services.cli.job_operations import newest_error_code, newest_failures
 from services.cli.polling import JobProgressReader, import_states, limit_wait
@@ -60,11 +61,14 @@ def check_archive(archive: Path) -> None:
 
 
 async def import_project(
-    client: GitLabClient, archive: Path, to: ImportRequest, *, within: timedelta | None
+    client: GitLabClient, archive: Path, to: ImportRequest, *, within: timedelta | None, direct: bool = False
 ) -> ImportResult:
-    """Upload ``archive``, and wait for its import at most ``within``, if that is given."""
+    """Upload ``archive``, and wait for its import at most ``within``, if that is given.
+
+    With ``direct`` it goes straight into the bucket of the server.
+    """
     await require_selecting(client, to.selection)
-    scheduled = await upload(client, archive, to)
+    scheduled = await upload(client, archive, to, direct=direct)
     status = scheduled.status
     if within is not None:
         status = await follow_import(client, scheduled, within=within, selection=to.selection)
@@ -107,11 +111,15 @@ def with_credentials(url: str, credentials: Path | None) -> str:
         raise UsageError(f"cannot put the credentials into the address: {error}") from None
 
 
-async def upload(client: GitLabClient, archive: Path, to: ImportRequest) -> ScheduledImport:
+async def upload(
+    client: GitLabClient, archive: Path, to: ImportRequest, *, direct: bool = False
+) -> ScheduledImport:
     """Upload ``archive`` and show the progress."""
     check_archive(archive)
-    in_chunks = await is_resumable(client, archive)
+    in_chunks = not direct and await is_resumable(client, archive)
     with show_transfer("Uploading") as report:
+        if direct:
+            return await import_directly(client, archive, to, report)
         if in_chunks:
             return await import_in_chunks(client, archive, to, report)
         return await client.import_file(archive, to, report)

@@ -65,6 +65,9 @@ def import_(  # noqa: PLR0913  # the options of a command
     members: Annotated[
         bool, typer.Option("--members", help="Make users members who were members of the archive.")
     ] = False,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Send the file straight into the bucket of a Crossdock.")
+    ] = False,
     relations: Relations = None,
     excluded_relations: ExcludedRelations = None,
     wait: Annotated[bool, typer.Option(help="Wait until the import ends.")] = True,
@@ -99,8 +102,10 @@ def import_(  # noqa: PLR0913  # the options of a command
         to = replace(to, people=text, import_members=members, selection=selection)
         within = timedelta(seconds=timeout) if wait else None
         if source := remote_source(file):
+            if direct:
+                raise UsageError("--direct takes a file, and the server fetches this archive")
             return await imports.import_remote(client, source, to, within=within)
-        return await imports.import_project(client, Path(file), to, within=within)
+        return await imports.import_project(client, Path(file), to, within=within, direct=direct)
 
     with_client(work, server, json=json)
 

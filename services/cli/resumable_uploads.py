@@ -40,7 +40,7 @@ async def is_resumable(client: GitLabClient, archive: Path) -> bool:
     if (find_size(archive) or 0) <= CHUNK or not await client.is_crossdock():
         return False
     try:
-        async with exchange(client.session, "OPTIONS", _api(client) + "/uploads") as response:
+        async with exchange(client.session, "OPTIONS", own_api(client) + "/uploads") as response:
             return "1.0.0" in response.headers.get("Tus-Version", "")
     except RefusedByServer:
         return False
@@ -53,13 +53,14 @@ async def import_in_chunks(
     with archive.open("rb") as file:
         upload = ChunkedUpload(client, file, archive, report)
         number = await upload.send()
-    scheduled = await _import(client, number, to)
+    scheduled = await import_upload(client, number, to)
     upload.memory.forget()
     return scheduled
 
 
-async def _import(client: GitLabClient, number: int, to: ImportRequest) -> ScheduledImport:
-    answer = await JsonApi(client.session, _api(client)).call(
+async def import_upload(client: GitLabClient, number: int, to: ImportRequest) -> ScheduledImport:
+    """Have the server import an upload."""
+    answer = await JsonApi(client.session, own_api(client)).call(
         "POST",
         "/imports",
         JobAnswer,
@@ -70,7 +71,8 @@ async def _import(client: GitLabClient, number: int, to: ImportRequest) -> Sched
     return ScheduledImport(await client.import_status(answer.body.project.id), answer.job)
 
 
-def _api(client: GitLabClient) -> str:
+def own_api(client: GitLabClient) -> str:
+    """Return the URL of Crossdock's own API of the server."""
     return client.api.removesuffix("/api/v4") + "/api/crossdock/v1"
 
 
@@ -120,7 +122,7 @@ class ChunkedUpload:
 
     def __init__(self, client: GitLabClient, file: BinaryIO, archive: Path, report: ByteReporter) -> None:
         self._session = client.session
-        self._address = _api(client) + "/uploads"
+        self._address = own_api(client) + "/uploads"
         self._file = file
         self._name = archive.name
         self._size = os.fstat(file.fileno()).st_size

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from io import BytesIO
@@ -19,6 +19,9 @@ from pydantic import SecretStr
 from yarl import URL
 
 from services.api.wiring import make_api_app, make_root
+from services.cli.client import ImportRequest, connect
+from services.cli.direct_uploads import DirectUnsupported, import_directly
+from services.cli.errors import UsageError
 from services.process.monitoring import open_monitor
 from services.process.ports import Ports
 from shared.accounts.models import Scope
@@ -35,6 +38,8 @@ from shared.storage.s3 import S3Store, s3_store
 from shared.uploads.direct import LARGEST, part_size_of
 from shared.uploads.expiry import UploadExpiry
 from tests.support.api import listening
+from tests.support.flaky import cutting_proxy
+from tests.support.gitlab_stub import Script, answer
 from tests.support.objects import s3_config
 from tests.support.projects import Dock, Imported, project
 from tests.support.sealing import sealer
@@ -387,3 +392,46 @@ async def test_an_upload_that_is_not_complete_is_not_imported(site: Site) -> Non
     given = {"upload_id": await site.made(), "path": "moved"}
     async with site.client.post(f"{site.url.origin()}/api/crossdock/v1/imports", json=given) as answer:
         assert (answer.status, (await answer.json())["code"]) == (409, "upload_unfinished")
+
+
+async def test_the_command_line_sends_a_file_into_the_bucket_and_its_token_to_the_api_alone(
+    database_url: str, s3_server: S3Server, tmp_path: Path
+) -> None:
+    archive = tmp_path / "a.tar.gz"
+    archive.write_bytes(ARCHIVE)
+    reported: list[int] = []
+    async with cutting_proxy(s3_server.endpoint, after=3 * MIB, times=1, method="PUT") as proxy:
+        config = s3_config(replace(s3_server, endpoint=proxy.url))
+        async with (
+            s3_store(config) as store,
+            _running(database_url, store) as site,
+            connect(str(site.url.origin()), TOKEN) as client,
+        ):
+            await store.ensure_bucket()
+            await import_directly(
+                client, archive, ImportRequest("moved"), lambda done, _: reported.append(done)
+            )
+            number = await site.pool.fetchval("SELECT upload_id FROM jobs")
+            assert await _stored(site, number) == ARCHIVE
+            digest = await site.pool.fetchval("SELECT sha256 FROM direct_uploads")
+    assert digest == hashlib.sha256(ARCHIVE).digest()
+    assert (proxy.cuts, max(reported)) == (1, len(ARCHIVE))
+    parts = [head for head in proxy.heads if head.startswith("PUT") and "partNumber" in head]
+    assert len(parts) == 4
+    assert not [head for head in parts if TOKEN in head or "uthorization: " in head]
+
+
+async def test_what_is_no_file_is_not_sent_directly(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz").touch()
+    async with connect(str(site.url.origin()), TOKEN) as client:
+        with pytest.raises(UsageError, match="--direct takes a file that has bytes"):
+            await import_directly(client, tmp_path / "a.tar.gz", ImportRequest("moved"), lambda *_: None)
+
+
+async def test_a_gitlab_gets_no_direct_upload(tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz").write_bytes(ARCHIVE[:9])
+    script = Script(answer({"version": "18.9.0"}))
+    async with script.client() as client:
+        with pytest.raises(DirectUnsupported):
+            await import_directly(client, tmp_path / "a.tar.gz", ImportRequest("moved"), lambda *_: None)
+    assert len(script.asked) == 1
