@@ -30,4 +30,4 @@ def _parts(packages: list[Package], vendor: Path) -> Iterator[str]:
     for package in packages:
         yield f"<h2>{escape(package.name)}</h2>"
         texts = ((vendor / name).read_text("utf-8") for name in package.licences)
-        yield from (f"<pre>{escape(text.strip(), quote=False)}</pre>" for text in texts)
+        yield from (f'<pre tabindex="0">{escape(text.strip(), quote=False)}</pre>' for text in texts)
