@@ -1,1 +1,1 @@
-"""Signing in by OpenID Connect: ``id_token`` checks what a provider says of a user."""
+"""Signing in by OpenID Connect: ``provider`` asks, ``id_token`` checks what is said of a user."""
