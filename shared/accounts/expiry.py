@@ -18,6 +18,11 @@ class Expiry:
                AND (s.expires_at <= now() OR t.expires_at <= now() OR t.revoked_at IS NOT NULL)
                RETURNING s.token_id"""
         )
+        # Those that sign-ins without a token made, of sessions that have ended in any way.
+        await self._pool.execute(
+            """DELETE FROM tokens t WHERE for_session
+               AND NOT EXISTS (SELECT FROM web_sessions s WHERE s.token_id = t.id)"""
+        )
         return len(gone)
 
     async def remove_counts(self) -> int:

@@ -34,7 +34,7 @@ async def refuse_more_tokens(db: Connection, user_id: int, *, limit: int) -> Non
     """
     await _lock(db, user_id)
     valid = await db.fetchval(
-        f"SELECT count(*) FROM tokens WHERE user_id = $1 AND {_ENDED} IS NOT TRUE",  # noqa: S608  # fixed texts
+        f"SELECT count(*) FROM tokens WHERE user_id = $1 AND NOT for_session AND {_ENDED} IS NOT TRUE",  # noqa: S608  # fixed texts
         user_id,
     )
     if valid >= limit:

@@ -113,8 +113,11 @@ async def find_token(db: Database, token_id: int) -> AccessToken | None:
 async def list_tokens(
     db: Database, *, user_id: int | None, active: bool | None, limit: int, offset: int
 ) -> Found[AccessToken]:
-    """List the tokens of a user, or of all for None; with ``active`` only the valid (or invalid) ones."""
-    condition = f"""SELECT %s FROM (SELECT {_FIELDS}) AS t
+    """List the tokens of a user, or of all for None; with ``active`` only the valid (or invalid) ones.
+
+    Those that sessions have by themselves are not listed.
+    """
+    condition = f"""SELECT %s FROM (SELECT {_FIELDS} WHERE NOT t.for_session) AS t
         WHERE ($1::bigint IS NULL OR user_id = $1)
           AND ($2::boolean IS NULL OR (expired OR revoked) <> $2)"""  # noqa: S608  # fixed texts only
     rows = await db.fetch(condition % "*" + " ORDER BY id LIMIT $3 OFFSET $4", user_id, active, limit, offset)

@@ -19,21 +19,24 @@ CREATE TABLE users (
 CREATE UNIQUE INDEX users_username ON users (lower(username));
 
 
--- 0001_accounts, 0023_tokens_of_user
+-- 0001_accounts, 0023_tokens_of_user, 0112_openid_connect
 CREATE TABLE tokens (
-    id         bigint GENERATED ALWAYS AS IDENTITY,
-    user_id    bigint NOT NULL,
-    name       text NOT NULL,
-    digest     bytea NOT NULL,
-    scopes     text[] NOT NULL DEFAULT '{api}',
-    created_at timestamptz NOT NULL DEFAULT now(),
-    expires_at timestamptz,
-    revoked_at timestamptz,
+    id          bigint GENERATED ALWAYS AS IDENTITY,
+    user_id     bigint NOT NULL,
+    name        text NOT NULL,
+    digest      bytea NOT NULL,
+    scopes      text[] NOT NULL DEFAULT '{api}',
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    expires_at  timestamptz,
+    revoked_at  timestamptz,
+    for_session boolean NOT NULL DEFAULT false,
     CONSTRAINT tokens_pkey PRIMARY KEY (id),
     CONSTRAINT tokens_digest_key UNIQUE (digest),
     CONSTRAINT tokens_digest_check CHECK (length(digest) = 32),
     CONSTRAINT tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
+CREATE INDEX tokens_for_session ON tokens (id)
+    WHERE for_session;
 CREATE INDEX tokens_user ON tokens (user_id);
 
 
@@ -1012,6 +1015,18 @@ CREATE TABLE direct_uploads (
 );
 CREATE INDEX direct_uploads_object ON direct_uploads (object_id);
 CREATE TRIGGER suspect_objects AFTER DELETE ON direct_uploads REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION suspect_objects();
+
+
+-- 0112_openid_connect
+CREATE TABLE identities (
+    issuer     text NOT NULL,
+    subject    text NOT NULL,
+    user_id    bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT identities_pkey PRIMARY KEY (issuer, subject),
+    CONSTRAINT identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+CREATE INDEX identities_user ON identities (user_id);
 
 
 -- made by migrate itself
