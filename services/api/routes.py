@@ -52,7 +52,7 @@ from services.api.gitlab import (
 )
 from services.api.gitlab.github_errors import render_github_error
 from services.api.http.endpoint import BodyKind, Endpoint
-from services.api.pages import documentation, download, home, problems, sign_in
+from services.api.pages import documentation, download, home, openid_connect, problems, sign_in
 from shared.accounts.models import Scope
 
 
@@ -83,6 +83,7 @@ GITHUB_IMPORT = Endpoint(errors=render_github_error)
 SHOWS_SECRET = Endpoint(keeps_answer=False)
 SIGNS_IN = Endpoint(identifies=False, keeps_answer=False)
 SIGN_IN = Endpoint(identifies=False, errors=sign_in.render_sign_in_error)
+OPENID_CONNECT = Endpoint(identifies=False, errors=openid_connect.render_openid_error)
 DOWNLOAD_PAGE = Endpoint(identifies=False, errors=download.render_download_error)
 """The handler identifies the caller itself, because it accepts tokens and browser sessions."""
 
@@ -333,6 +334,8 @@ ROUTES = [
     _route("GET", "/users/sign_in", sign_in.show, SIGN_IN),
     _route("POST", "/users/sign_in", sign_in.sign_in, SIGN_IN),
     _route("POST", "/users/sign_out", sign_in.sign_out, SIGN_IN),
+    _route("GET", "/users/auth/openid_connect", openid_connect.begin, OPENID_CONNECT),
+    _route("GET", "/users/auth/openid_connect/callback", openid_connect.finish, OPENID_CONNECT),
     _route("GET", "/-/console/static:rest", console.own_file, PUBLIC),
     _route("GET", "/-/console/vendor:rest", console.vendor_file, PUBLIC),
     _route("GET", "/-/console:rest", console.show, PUBLIC),

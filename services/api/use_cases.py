@@ -18,6 +18,7 @@ from shared.destinations.buckets import Buckets, OpenStore, OutsideRules
 from shared.destinations.peers import PeerServers
 from shared.exports.redirects import ArchiveRedirects
 from shared.jobs.announcer import Announcer
+from shared.openid.provider import Provider
 from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.records.finder import PassLimits
 from shared.sealing.sealer import Sealer
@@ -45,6 +46,7 @@ from shared.usecases.job_queue import JobQueue
 from shared.usecases.jobs import Jobs
 from shared.usecases.manifests import Manifests
 from shared.usecases.members import Members, SourceKind
+from shared.usecases.openid_connect import OpenIdConnect, OpenIdRules
 from shared.usecases.overviews import ProjectOverviews
 from shared.usecases.peer_transfers import PeerJobs, PeerTransfers
 from shared.usecases.people import People
@@ -94,6 +96,7 @@ class UseCaseConfig:
     Downloads of exports that are objects are redirected to the store if ``redirects_downloads``.
     A user has at most ``destinations_limit`` destinations, whose buckets ``open_store`` opens, and
     ``schedules_limit`` schedules. A worker that was silent for ``lease`` is not there any more.
+    ``openid_provider`` signs users in, if there is one, by ``openid_rules``.
     ``uploads`` are the rules of uploads that go on after a cut; with
     ``takes_direct_uploads`` bytes may also go straight into the store, where that has addresses.
     """
@@ -116,6 +119,8 @@ class UseCaseConfig:
     destinations_limit: int = 100
     schedules_limit: int = 100
     lease: timedelta = timedelta(minutes=1)
+    openid_provider: Provider | None = None
+    openid_rules: OpenIdRules = field(default_factory=OpenIdRules)
     uploads: UploadRules = field(default_factory=UploadRules)
     takes_direct_uploads: bool = False
 
@@ -153,6 +158,7 @@ class UseCases(OwnUseCases):
     imports: Imports
     jobs: Jobs
     manifests: Manifests
+    openid_connect: OpenIdConnect
     peer_transfers: PeerTransfers
     project_members: Members
     projects: Projects
@@ -192,10 +198,9 @@ def make_use_cases(  # the ports, and what they are configured with
     """Make the use cases. ``on_quota`` is called with the quota at each use of a rate limit."""
     queue = JobQueue(announcer, sealer=sealer, attempts=config.job_attempts, small=config.small_import)
     settings, limits = InstanceSettings(pool, config.defaults), RateLimits(pool, on_quota)
-    repositories = Repositories(pool, store)
+    repositories, relation_imports = Repositories(pool, store), RelationImports(pool, queue)
     exports = _make_exports(pool, store, queue, config, blocks=blocks, settings=settings, limits=limits)
     imports = Imports(pool, queue, settings=settings, limits=limits)
-    relation_imports = RelationImports(pool, queue)
     lookup = TokenLookup(pool, places.tokens, memory=config.token_memory)
     retries = Retries(pool, queue, exports=exports, imports=imports, relation_imports=relation_imports)
     jobs = Jobs(pool, queue, retries=retries, silence=config.lease)
@@ -214,6 +219,7 @@ def make_use_cases(  # the ports, and what they are configured with
         imports=imports,
         jobs=jobs,
         manifests=Manifests(pool, exports, signer=config.signer),
+        openid_connect=_make_openid_connect(pool, limits, config),
         peer_transfers=_make_transfers(pool, queue, config, exports=exports, imports=imports, sealer=sealer),
         project_members=Members(pool, SourceKind.PROJECT),
         projects=Projects(pool, repositories=repositories),
@@ -229,6 +235,16 @@ def make_use_cases(  # the ports, and what they are configured with
         tokens=Tokens(pool, lookup, limit=config.tokens_limit),
         uploads=Uploads(pool, store),
         users=Users(pool),
+    )
+
+
+def _make_openid_connect(pool: Pool, limits: RateLimits, config: UseCaseConfig) -> OpenIdConnect:
+    return OpenIdConnect(
+        pool,
+        limits,
+        config.openid_provider,
+        rules=config.openid_rules,
+        failures=config.failed_sign_ins,
     )
 
 

@@ -32,6 +32,7 @@ from services.process.allocator import freeze_heap
 from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
 from services.process.monitoring import Monitor, make_connection_limits, open_monitor
+from services.process.openid_connect import make_provider, openid_rules
 from services.process.ports import open_ports, patiently, require_keys
 from services.process.signing import make_signer
 from services.process.tracing import open_tracer
@@ -115,6 +116,8 @@ def _use_case_config(settings: Settings) -> UseCaseConfig:
         destinations_limit=settings.destinations_limit,
         schedules_limit=settings.schedules_limit,
         lease=timedelta(seconds=settings.lease_seconds),
+        openid_provider=make_provider(settings),
+        openid_rules=openid_rules(settings),
         takes_direct_uploads=settings.direct_uploads,
         uploads=UploadRules(
             limit=settings.unused_uploads_limit, kept=timedelta(hours=settings.unused_upload_retention)

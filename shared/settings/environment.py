@@ -23,6 +23,10 @@ _PREFIX = "CROSSDOCK_"
 _WEIGHTS = r"^\s*([^=,]+=\s*0*([1-9]\d*(\.\d+)?|0?\.0*[1-9]\d*)\s*(,\s*|$))*$"
 """Names with positive decimal numbers, separated by commas."""
 
+_ROLES = "guest|planner|reporter|developer|maintainer|owner"
+_GROUP_ROLES = rf"^\s*([^,]+=[^=:,]+:({_ROLES})\s*(,\s*|$))*$"
+"""Groups of a provider, each with a group of ours and a role in it, separated by commas."""
+
 
 class Settings(BaseSettings):
     """The settings of all services; a service reads what it needs and passes values down."""
@@ -96,6 +100,17 @@ class Settings(BaseSettings):
 
     # Who may come in first.
     root_token: SecretStr | None = None
+
+    # Signing in by OpenID Connect.
+    openid_connect_issuer: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
+    openid_connect_client_id: str = Field(default="", max_length=1000)
+    openid_connect_client_secret: SecretStr | None = None
+    openid_connect_scopes: str = Field(default="openid profile email", pattern=r"^(\S+ )*openid( \S+)*$")
+    openid_connect_name: str = Field(default="OpenID Connect", min_length=1, max_length=100)
+    openid_connect_groups_claim: str = Field(default="groups", min_length=1, max_length=1000)
+    openid_connect_admin_groups: str = Field(default="", description="separated by commas")
+    openid_connect_group_roles: str = Field(default="", pattern=_GROUP_ROLES, description="group=path:role")
+    openid_connect_creates_users: bool = True
 
     # GitLab's application settings: sizes in MiB, limits in requests a minute, 0 = off. They hold until
     # an administrator changes them through the API.
@@ -215,6 +230,12 @@ class Settings(BaseSettings):
             raise ValueError(
                 "export_redirect has objects of parts that differ, which s3_equal_parts rules out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_openid_connect(self) -> Self:
+        if bool(self.openid_connect_issuer) != bool(self.openid_connect_client_id):
+            raise ValueError("openid_connect_issuer and openid_connect_client_id need each other")
         return self
 
     @property

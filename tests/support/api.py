@@ -25,6 +25,7 @@ from services.listener.connections import Connections
 from services.listener.metrics import ConnectionMetrics
 from services.listener.site import CONNECTIONS, GuardedSite
 from services.process.health import Readiness
+from services.process.openid_connect import make_provider, openid_rules
 from shared.accounts.memberships import add_project_member
 from shared.accounts.models import AccessLevel, User
 from shared.accounts.namespaces import personal_namespace
@@ -43,6 +44,7 @@ from shared.outbound.remote_imports import RemoteImportPolicy
 from shared.projects import store
 from shared.projects.models import Project
 from shared.settings.application import ApplicationSettings
+from shared.settings.environment import Settings
 from shared.signing.signer import parse_signer
 from shared.storage.s3 import s3_store
 from tests.support.counting import CountingStore
@@ -190,6 +192,7 @@ async def running_api(
     listener: Mapping[str, Any] | None = None,
     longest_pass: timedelta = timedelta(seconds=10),
     failed_sign_ins: int = 60,
+    openid: Settings | None = None,
     signing_keys: str = KEY,
     small_import: int = 0,
     broker: MemoryBroker | None = None,
@@ -227,6 +230,8 @@ async def running_api(
                     destinations_limit=destinations_limit,
                     schedules_limit=schedules_limit,
                     signer=parse_signer(signing_keys),
+                    openid_provider=make_provider(openid) if openid else None,
+                    openid_rules=openid_rules(openid or Settings()),
                     open_store=s3_store,
                 ),
             ),

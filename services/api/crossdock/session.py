@@ -20,7 +20,7 @@ from shared.accounts.sessions import BrowserSession
 from shared.usecases.browser_sessions import LASTS
 
 _NO_STORE = {"Cache-Control": "no-store"}
-_SIGN_IN = {"token": True, "openid_connect": None}
+_OPENID_CONNECT = "/users/auth/openid_connect"
 
 
 async def show(request: web.Request) -> web.Response:
@@ -32,7 +32,7 @@ async def show(request: web.Request) -> web.Response:
     secret = session_secret(request) if is_of_own_page(request) else None
     token = await sessions.find(secret, address=client_address(request)) if secret else None
     session = await sessions.show(secret) if secret and token else None
-    response = json_response(_entity(token, session), headers=_NO_STORE)
+    response = json_response(_entity(request, token, session), headers=_NO_STORE)
     if session is not None and secret is not None and (new := await sessions.renew(secret)):
         set_session(request, response, new, lasts=session.expires_at - datetime.now(UTC))
     return response
@@ -47,7 +47,9 @@ async def create(request: web.Request) -> web.Response:
     if token is None:
         raise SignInRefused
     secret = await sessions.begin(token, visitor_of(request), instead_of=session_secret(request))
-    response = json_response(_entity(token, await sessions.show(secret)), status=201, headers=_NO_STORE)
+    response = json_response(
+        _entity(request, token, await sessions.show(secret)), status=201, headers=_NO_STORE
+    )
     set_session(request, response, secret, lasts=LASTS)
     return response
 
@@ -75,9 +77,12 @@ async def revoke(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-def _entity(token: AccessToken | None, session: BrowserSession | None) -> dict[str, object]:
+def _entity(
+    request: web.Request, token: AccessToken | None, session: BrowserSession | None
+) -> dict[str, object]:
+    ways = _ways(request)
     if token is None or session is None:
-        return {"user": None, "scopes": [], "expires_at": None, "sign_in": _SIGN_IN}
+        return {"user": None, "scopes": [], "expires_at": None, "sign_in": ways}
     user = token.user
     ends = min(filter(None, (session.expires_at, token.expires_at)))
     return {
@@ -86,8 +91,14 @@ def _entity(token: AccessToken | None, session: BrowserSession | None) -> dict[s
         },
         "scopes": list(token.scopes),
         "expires_at": timestamp(ends),
-        "sign_in": _SIGN_IN,
+        "sign_in": ways,
     }  # fmt: skip
+
+
+def _ways(request: web.Request) -> dict[str, object]:
+    """Return the ways to sign in. The path is one below the external URL."""
+    name = use_cases(request).openid_connect.name
+    return {"token": True, "openid_connect": name and {"name": name, "path": _OPENID_CONNECT}}
 
 
 def _session_entity(session: BrowserSession) -> dict[str, object]:

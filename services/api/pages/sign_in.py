@@ -59,7 +59,9 @@ async def find_signed_in(request: web.Request) -> AccessToken | None:
 def _form(
     request: web.Request, return_to: str | None, *, status: int = 200, advice: str = _ADVICE
 ) -> web.Response:
-    body = _FORM.format(
+    name = use_cases(request).openid_connect.name
+    other = link(request, "/users/auth/openid_connect", f"Sign in with {name}", return_to=return_to or "")
+    body = (f"<p>{other}</p>" if name else "") + _FORM.format(
         advice=advice, action=escape(address(request, PATH)), return_to=escape(return_to or "")
     )
     return page("Sign in", body, status=status)

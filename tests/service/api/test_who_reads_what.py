@@ -244,7 +244,7 @@ SNAPSHOTS = "/api/crossdock/v1/projects/{id}/snapshots"
 
 OF_NO_PROJECT = re.compile(
     r"\S+ (/-/.*|/api/(openapi|asyncapi)\.json|/api/(docs.*|asyncapi|licences)"
-    r"|/problems.*|/api/v3\{rest\}|/users/sign_(in|out)"
+    r"|/problems.*|/api/v3\{rest\}|/users/(sign_(in|out)|auth/.*)"
     r"|/api/v4/(version|metadata|user|application|namespaces|groups|users|personal_access_tokens)(/.*|$)"
     r"|/api/crossdock/v1/(limits|sessions?(/.*)?|signing-keys|webhooks.*|namespaces.*))"
 )

@@ -43,7 +43,7 @@ securityContext:
 {{- if eq .service "migrate" -}}
 {{- $keys = list "CROSSDOCK_DATABASE_URL" -}}
 {{- else if ne .service "api" -}}
-{{- $keys = without $keys "CROSSDOCK_ROOT_TOKEN" "CROSSDOCK_SIGNING_KEY" -}}
+{{- $keys = without $keys "CROSSDOCK_ROOT_TOKEN" "CROSSDOCK_SIGNING_KEY" "CROSSDOCK_OPENID_CONNECT_CLIENT_SECRET" -}}
 {{- end -}}
 {{- toJson $keys -}}
 {{- end -}}
