@@ -17,14 +17,15 @@ const WORDS = {
 };
 
 export function Timeline({ id }) {
-  const [events, setEvents] = useState([]);
+  const [events, setEvents] = useState(null);
   useEffect(() => {
-    const add = (more) => setEvents((before) => joined(before, more));
+    const add = (more) => setEvents((before) => joined(before ?? [], more));
     const aborted = new AbortController();
-    loadEvents(id, aborted.signal).then(add, () => {});
+    loadEvents(id, aborted.signal).then(add, () => add([]));
     const stop = onEvent((event) => jobIdOf(event) === id && add([event]));
     return () => (stop(), aborted.abort());
   }, [id]);
+  if (events === null) return html`<p class="quiet" aria-busy="true">Loading what happened</p>`;
   if (events.length === 0) return html`<p class="quiet">Events are kept for some days; these are over.</p>`;
   return html`<ol class="facts timeline">
     ${events.map((event) => html`<li key=${event.id}><time datetime=${event.time}>${clock(event.time)}</time> ${wordsOf(event)}</li>`)}
