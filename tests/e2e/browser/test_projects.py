@@ -64,5 +64,5 @@ async def test_who_may_not_see_a_project_learns_nothing_of_it(
         visit.expect("404")
         await visit.open(f"/projects/{ann}/api-project")
         await expect(
-            visit.page.get_by_text("There is nothing here, or it is not for you to see.")
+            visit.page.get_by_text("This does not exist, or you may not see it.")
         ).to_be_visible()

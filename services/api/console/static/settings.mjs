@@ -5,14 +5,14 @@ const MIB = { unit: "MiB", none: "no limit" };
 const RATE = { unit: "a minute", none: "no limit" };
 
 export const SETTINGS = [
-  { name: "max_import_size", usual: 0, ...MIB, title: "Largest upload", means: "An archive that is uploaded may have so many MiB." },
-  { name: "max_import_remote_file_size", usual: 10240, ...MIB, title: "Largest archive from elsewhere", means: "An archive that is fetched from a URL or from S3 may have so many MiB." },
-  { name: "max_decompressed_archive_size", usual: 25600, ...MIB, title: "Largest archive, unpacked", means: "All that an archive holds may have so many MiB." },
+  { name: "max_import_size", usual: 0, ...MIB, title: "Largest upload", means: "The largest size of an uploaded archive, in MiB." },
+  { name: "max_import_remote_file_size", usual: 10240, ...MIB, title: "Largest archive from elsewhere", means: "The largest size of an archive that the server fetches from a URL or from S3, in MiB." },
+  { name: "max_decompressed_archive_size", usual: 25600, ...MIB, title: "Largest archive, unpacked", means: "The largest size of all files in an archive, in MiB." },
   { name: "max_export_size", usual: 0, ...MIB, title: "Largest export", means: "A project with more content is not exported." },
-  { name: "project_import_limit", usual: 6, ...RATE, title: "Imports", means: "Each user may begin so many imports." },
-  { name: "github_import_limit", usual: 6, ...RATE, title: "Imports from GitHub", means: "Each user may begin so many imports from GitHub. GitLab has no setting for it." },
-  { name: "project_export_limit", usual: 6, ...RATE, title: "Exports", means: "Each user may begin so many exports." },
-  { name: "project_download_export_limit", usual: 1, ...RATE, title: "Downloads", means: "Each user may begin so many downloads of one project." },
+  { name: "project_import_limit", usual: 6, ...RATE, title: "Imports", means: "This limits the imports that a user may start." },
+  { name: "github_import_limit", usual: 6, ...RATE, title: "Imports from GitHub", means: "This limits the imports from GitHub that a user may start. GitLab has no setting for it." },
+  { name: "project_export_limit", usual: 6, ...RATE, title: "Exports", means: "This limits the exports that a user may start." },
+  { name: "project_download_export_limit", usual: 1, ...RATE, title: "Downloads", means: "This limits the downloads of one project that a user may start." },
   { name: "export_retention", usual: 24, unit: "hours", title: "Exports are kept", means: "An export can be downloaded for so many hours. GitLab has no setting for it." },
   { name: "project_export_enabled", usual: true, title: "Exports are allowed", means: "Otherwise only administrators export projects." },
   { name: "import_sources", usual: ["gitlab_project", "git", "github"], title: "Where projects may come from", means: "gitlab_project is an archive, git a repository, github all of a repository there." },

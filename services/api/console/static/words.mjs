@@ -69,6 +69,7 @@ const AGAIN = "Try again; it may help.";
 const SAME = "A retry of the same file cannot help.";
 const CODES = {
   archive_truncated: ["The archive ends too early. It was probably cut while it was uploaded.", `Upload it again. ${SAME}`],
+  archive_not_gzip: ["This file is not a gzip archive.", `Choose the project export (.tar.gz), and import it. ${SAME}`],
   archive_invalid: ["The archive is broken, or it exceeds a limit.", `Export it again where it comes from. ${SAME}`],
   archive_costs_too_much: ["The archive holds far more work than its size allows.", `Export it again where it comes from. ${SAME}`],
   archive_entry_refused: ["One file in the archive cannot be accepted.", `Remove that file, or export again. ${SAME}`],
@@ -103,9 +104,14 @@ const CODES = {
   github_scope_missing: ["The token may not read all of the repository.", "Make a token at GitHub with the scope repo."],
 };
 
+/** How an archive is broken: one code says it all, and its text tells more. */
+function brokenHow(text) {
+  if (/not a gzip file/.test(text)) return "archive_not_gzip";
+  return /cut short|ends too early|truncated/.test(text) ? "archive_truncated" : "archive_invalid";
+}
+
 /** What an error means and what to do: {means, act}. Without words of our own, the server's text is the meaning. */
 export function explain(code, text) {
-  const isCut = code === "archive_invalid" && /cut short|ends too early|truncated/.test(text ?? "");
-  const known = CODES[isCut ? "archive_truncated" : code];
+  const known = CODES[code === "archive_invalid" ? brokenHow(text ?? "") : code];
   return known ? { means: known[0], act: known[1], detail: text } : { means: text ?? "It failed.", act: null, detail: null };
 }

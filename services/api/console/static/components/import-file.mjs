@@ -34,7 +34,7 @@ function Drop({ take }) {
   return html`<label class="drop ${isOver.value ? "over" : ""}" onDrop=${drop} onDragOver=${over} onDragLeave=${() => (isOver.value = false)}>
     <strong>Drop project_export.tar.gz here</strong>
     <span>or <u>choose a file</u></span>
-    <small>Any size. It may take its time: a lost connection goes on where it was.</small>
+    <small>Any size. An upload goes on after a lost connection.</small>
     <input type="file" class="sr-only" accept=".gz,.tgz,application/gzip" onChange=${(event) => take(event.target.files[0])} />
   </label>`;
 }

@@ -16,7 +16,7 @@ export function Limits({ source }) {
   const { imports, archive, projects } = limits.value;
   return html`
     ${!imports.enabled && html`<${Notice} tone="warning">Imports of archives are switched off on this server.<//>`}
-    <h2>Limits that hold for you</h2>
+    <h2>Your limits</h2>
     <${Facts} facts=${[
       [source === "file" ? "Upload" : "Size", sizeOrNone(source === "file" ? imports.upload_size : imports.remote_size)],
       ["Unpacked", sizeOrNone(archive.decompressed_size)],
@@ -24,7 +24,7 @@ export function Limits({ source }) {
       ["Imports", rateOf(source === "github" ? imports.github_rate : imports.rate)],
       ["Projects", projects.limit ? `${count(projects.used)} of ${count(projects.limit)}` : "no limit"],
     ]} />
-    ${source === "file" && html`<h2>Look at it before</h2><p class="quiet">This says what would be left out, without a server:</p><${Command}>crossdock verify project_export.tar.gz<//>`}
+    ${source === "file" && html`<h2>Check the archive first</h2><p class="quiet">This says what would be left out, without a server:</p><${Command}>crossdock verify project_export.tar.gz<//>`}
   `;
 }
 

@@ -29,7 +29,7 @@ function More({ of }) {
 function Refused({ problem, what }) {
   const words = {
     403: `Your role does not allow to see ${what}.`,
-    404: `There is nothing here, or it is not for you to see.`,
+    404: `This does not exist, or you may not see it.`,
   };
   return html`<${Notice} tone="error">${words[problem.status] ?? problem.message}<//>`;
 }

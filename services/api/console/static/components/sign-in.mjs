@@ -38,11 +38,11 @@ function ByToken() {
       <input type="password" name="token" autocomplete="off" required autofocus aria-describedby="token-help"
         aria-invalid=${state.problem ? "true" : undefined} />
     </label>
-    <p id="token-help" class="quiet">A token with the scope api may do everything; one with read_api may look.
+    <p id="token-help" class="quiet">A token with the scope api may do everything; one with read_api may only read.
       The browser does not keep it.</p>
     ${state.problem && html`<${Notice} tone="error">${state.problem}<//>`}
     <button type="submit" aria-busy=${state.busy} disabled=${state.busy}>Sign in</button>
-    <details class="help"><summary>You have no token?</summary>
+    <details class="help"><summary>Do you have no token?</summary>
       <p>Whoever started Crossdock was shown the first one. An administrator makes one for you:</p>
       <${Command}>crossdock admin create-token USERNAME<//>
     </details>

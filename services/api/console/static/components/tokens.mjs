@@ -12,7 +12,7 @@ import { Listed } from "./loaded.mjs";
 import { Command } from "./small.mjs";
 import { Table } from "./table.mjs";
 
-const SCOPES = [["api", "may do everything"], ["read_api", "may look"], ["read_user", "may tell who it is"]];
+const SCOPES = [["api", "may do everything"], ["read_api", "may only read"], ["read_user", "may tell who it is"]];
 
 export function Tokens({ user }) {
   const list = useParts(gitlab(`/personal_access_tokens?user_id=${user.id}&state=active&per_page=50`));

@@ -13,7 +13,6 @@ import { sendForJob } from "../http.mjs";
 import { gitlab, own, page } from "../place.mjs";
 import { go, query, setQuery } from "../router.mjs";
 import { canWrite } from "../session.mjs";
-import { toast } from "../toasts.mjs";
 
 const SOURCES = [
   { id: "file", name: "A file", view: FileSource, address: own("/imports"), fields: [] },
@@ -61,7 +60,6 @@ async function begin(form, source, upload, state) {
   state.value = { busy: true, problem: null };
   try {
     const id = await sendForJob(source.address, await requestOf(form, source, upload.value));
-    toast(`The import of ${form.get("path")} has begun.`);
     upload.value = null;
     go(id ? `/jobs/${id}` : "/jobs");
   } catch (problem) {

@@ -53,7 +53,7 @@ function Shown({ job, update }) {
         <${Upload} job=${job} />
         <h2>What happened</h2>
         <${Timeline} id=${job.id} />
-        <h2>The same by command</h2>
+        <h2>Read its log by command</h2>
         <${Command}>crossdock logs ${job.id}${ENDED.has(job.state) ? "" : " --follow"}<//>
       </div>
     </div>
@@ -71,11 +71,11 @@ function Actions({ job, update }) {
 }
 
 function asked(job) {
-  const who = job.user?.name ? `, asked for by ${job.user.name}` : ", asked for";
+  const who = job.user?.username ? `${job.user.username} asked for it` : "Asked for";
   const waited = job.timings?.waited_seconds;
   const worker = job.lease?.worker ? ` on worker ${job.lease.worker}` : "";
   const attempt = job.attempt ? ` Attempt ${job.attempt} of ${job.max_attempts}${worker}.` : "";
-  return html`Job ${job.id}${who} <${Ago} at=${job.created_at} />${waited != null && `, waited ${duration(waited)}`}.${attempt}`;
+  return html`Job ${job.id}. ${who} <${Ago} at=${job.created_at} />.${waited != null && ` It waited ${duration(waited)}.`}${attempt}`;
 }
 
 /** What happened, what it means, what to do, and the code. */
@@ -100,7 +100,7 @@ function ArchiveFacts({ job }) {
     ["Manifest", archive?.manifest_sha256 && digest(archive.manifest_sha256, "the digest of the manifest")],
     ["Kept until", archive?.expires_at && moment(archive.expires_at)],
     ["Retry until", job.retry_until && moment(job.retry_until)],
-    ["Correlation id", html`${job.correlation_id} <${Copy} text=${job.correlation_id} what="the correlation id" />`],
+    ["Correlation id", job.correlation_id && digest(job.correlation_id, "the correlation id")],
     ["Lease", job.lease && `number ${job.lease.number}, until ${moment(job.lease.expires_at)}`],
   ].filter(([, value]) => value)} />`;
 }

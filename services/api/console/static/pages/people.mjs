@@ -54,7 +54,7 @@ function AddGroup({ done }) {
 
 function NoGroups() {
   return html`<${Empty} title="No groups yet">
-    <p>A group has projects of several people. Make one by the button below, or run on the server:</p>
+    <p>Several people share the projects of a group. Make one by the button below, or run on the server:</p>
     <${Command}>crossdock admin create-group platform<//>
   <//>`;
 }

@@ -136,6 +136,6 @@ function Refused({ project }) {
 function Elsewhere({ project }) {
   return html`<h2>For other systems</h2>
     <p><a href=${page(`/webhooks?project=${encodeURIComponent(project.path_with_namespace)}`)}>Webhooks of this project</a></p>
-    <h2>The same by command</h2>
+    <h2>Do the same by command</h2>
     <${Command}>crossdock export ${project.path_with_namespace} -o ${project.path}.tar.gz<//>`;
 }

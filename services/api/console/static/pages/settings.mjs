@@ -17,11 +17,11 @@ const ADDRESS = gitlab("/application/settings");
 export default function Settings() {
   const loaded = useLoaded((signal) => get(ADDRESS, { signal }));
   return html`<${Page} title="Settings">
-    <p class="quiet">A change holds at once, for all processes and without a restart. What else there is, such as addresses and keys, stands in the environment of the services.</p>
+    <p class="quiet">A change holds at once, for all processes and without a restart. Set addresses and keys as environment variables of the services.</p>
     <${Loaded} of=${loaded} what="the settings">
       ${(values) => html`<${Table} caption="Settings" rows=${SETTINGS} idOf=${(row) => row.name} columns=${columns(values, loaded.reload)} />`}
     <//>
-    <h2>The same by command</h2>
+    <h2>Do the same by command</h2>
     <${Command}>curl --request PUT --header "PRIVATE-TOKEN: $CROSSDOCK_TOKEN" ${location.origin}${ADDRESS}?max_import_size=1024<//>
   <//>`;
 }

@@ -50,7 +50,7 @@ function Shown({ system, letters }) {
         <${Housekeeping} tasks=${system.tasks} />
         <h2>Versions</h2>
         <${Facts} facts=${Object.entries(system.versions).map(([name, version]) => [sentence(name), String(version ?? "not known")])} />
-        <p><a href=${elsewhere("/api/licences")} target="_blank" rel="noopener">Licences</a> of what browsers load.</p>
+        <p><a href=${elsewhere("/api/licences")} target="_blank" rel="noopener">Licences</a> of the libraries of this console.</p>
       </div>
     </div>`;
 }
@@ -120,7 +120,7 @@ function Storage({ storage, suspects }) {
   const kinds = (storage ?? []).map((each) => [sentence(each.kind), `${size(each.bytes)}, ${counted(each.objects, "object")}`]);
   return html`
     ${kinds.length > 0 ? html`<${Facts} facts=${kinds} />` : html`<p class="quiet">${storage ? "Nothing is stored yet." : "There is so much that it was not counted in time."}</p>`}
-    ${suspects > 0 && html`<p class="quiet">The collector has ${counted(suspects, "object")} to look at.</p>`}
+    ${suspects > 0 && html`<p class="quiet">The collector will check ${counted(suspects, "object")}.</p>`}
     ${damaged > 0 && html`<${Notice} tone="error"><p>${counted(damaged, "object")} damaged. Look at them:</p><${Command}>crossdock admin check<//><//>`}`;
 }
 

@@ -29,7 +29,7 @@ function Which({ project, mayAll }) {
     setQuery({ project: text.trim() });
   };
   return html`<form class="filters" onSubmit=${submit}>
-    <label class="search"><span class="sr-only">Of which project</span>
+    <label class="search"><span class="sr-only">Project</span>
       <input type="search" data-search placeholder="Path of a project" value=${text} onInput=${(event) => setText(event.target.value)} />
     </label>
     <button type="submit" class="outline">Show its webhooks</button>
@@ -40,7 +40,7 @@ function Which({ project, mayAll }) {
 function Hooks({ project }) {
   const list = useParts(addressOf(project));
   const [secret, setSecret] = useState(null);
-  const heading = project === "all" ? "Told of all projects" : html`Told of <code>${project}</code>`;
+  const heading = project === "all" ? "Webhooks of all projects" : html`Webhooks of <code>${project}</code>`;
   return html`<h2>${heading}</h2>
     <${Listed} of=${list} what="the webhooks" empty=${html`<${Nothing} project=${project} />`}>
       ${(rows) => html`<${Table} caption="Webhooks" rows=${rows} columns=${columns(project)} />`}
