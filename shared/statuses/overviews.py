@@ -9,6 +9,7 @@ from enum import Enum
 
 from shared.accounts.models import AccessLevel, User
 from shared.database.pool import Database, Row
+from shared.gitlab.layout import FileKind, folder_of, relation_of
 from shared.gitlab.visibility import Visibility
 from shared.jobs.lists import project_scope
 from shared.jobs.models import IMPORTS, JobKind, JobState
@@ -19,6 +20,10 @@ _LAST = """(SELECT jsonb_build_object('id', id, 'state', state, 'created_at', cr
             WHERE project_id = p.id AND kind IN (%s) ORDER BY -id LIMIT 1)"""
 _LAST_TIME = """coalesce((SELECT extract(epoch FROM created_at) * 1000000 FROM jobs
     WHERE project_id = p.id AND kind IN (%s) ORDER BY -id LIMIT 1), -1)::bigint"""
+
+
+_RELATIONS = folder_of(FileKind.RELATION)
+"""The folder of relations; the names in it lie between it and the next text in the order of bytes."""
 
 
 class OverviewOrder(Enum):
@@ -46,7 +51,7 @@ SELECT page.key, p.id, p.name, p.visibility, p.archived, p.created_at, p.last_ac
     n.full_path || '/' || p.path AS full_path, p.snapshot_id IS NULL AS is_empty,
     s.body_raw_size AS size, s.body_size AS archive_size, s.entries,
     (SELECT jsonb_object_agg(name, lines) FROM entries e WHERE e.snapshot_id = p.snapshot_id
-        AND e.kind = 'relation' AND e.name > 'tree/project/' AND e.name < 'tree/project0') AS relations,
+        AND e.kind = 'relation' AND e.name > '{folder}' AND e.name < '{behind_folder}') AS relations,
     (SELECT count(*) FROM pushes u JOIN snapshots o ON o.id = u.snapshot_id WHERE o.project_id = p.id
         AND o.committed_at IS NULL AND u.expires_at > now()) AS snapshots,
     {last_import} AS last_import, {last_export} AS last_export
@@ -120,6 +125,8 @@ async def list_overviews(db: Database, user: User, query: OverviewQuery) -> list
     scope = project_scope(values, search=query.search, namespace_id=query.namespace_id, of_all=user.is_admin)
     after = _after(query, values)
     statement = _PAGE.format(
+        folder=_RELATIONS,
+        behind_folder=_RELATIONS[:-1] + chr(ord(_RELATIONS[-1]) + 1),
         scope=scope,
         key=_KEYS[query.order],
         after=after,
@@ -155,7 +162,7 @@ def _overview(row: Row) -> ProjectOverview:
 
 
 def _relation(entry: str) -> str:
-    return entry.removeprefix("tree/project/").removesuffix(".ndjson")
+    return relation_of(entry) or entry
 
 
 def _last_job(document: Mapping[str, str] | None) -> LastJob | None:
