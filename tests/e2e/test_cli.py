@@ -169,15 +169,14 @@ def test_a_job_is_listed_shown_and_not_canceled_once_it_has_ended(
     anywhere("cancel", str(imported["job"]), code=3)
 
 
-def test_a_failed_import_is_retried_as_a_new_job(
+def test_a_retry_that_must_fail_again_is_refused_and_says_why(
     anywhere: CommandLine, archive: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "cut.tar.gz").write_bytes(archive.read_bytes()[:5000])
     failed = document(anywhere("import", str(tmp_path / "cut.tar.gz"), "--path", "again", "--json", code=1))
-    retried = document(anywhere("retry", str(failed["job"]), "--wait", "--json", code=1))
-    assert retried["job"]["id"] > failed["job"]
-    assert retried["job"]["state"] == "failed"
-    assert "cut short" in retried["error"]
+    refused = document(anywhere("retry", str(failed["job"]), "--wait", "--json", code=3))
+    assert refused["error_code"] == "retry_pointless"
+    assert "cut short" in refused["error"]
 
 
 def test_all_failures_are_told_where_gitlab_tells_a_hundred(anywhere: CommandLine, tmp_path: Path) -> None:

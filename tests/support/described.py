@@ -16,6 +16,7 @@ from aiohttp import web
 from shared.accounts.memberships import add_member, add_project_member
 from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.namespaces import create_group
+from shared.accounts.sessions import Visitor, create_session, find_session
 from shared.accounts.tokens import create_token, find_by_token
 from shared.catalogue.retention import Policy
 from shared.destinations import store as destinations
@@ -146,6 +147,19 @@ class World:
     def new_snapshot(self, *names: str) -> int:
         """The number of an open snapshot of the project that is changed, with empty files of these names."""
         return self.background.run(_new_snapshot(self.api, self.changed["projects"], names))
+
+    def new_session(self) -> int:
+        """The id of a new session of the administrator's."""
+        return self.background.run(self._begin_session())
+
+    async def _begin_session(self) -> int:
+        token = await find_by_token(self.api.pool, self.token)
+        assert token is not None
+        visitor = Visitor(address="127.0.0.1", browser="a browser")
+        secret = await create_session(self.api.pool, token.id, visitor, lasts=timedelta(hours=1))
+        session = await find_session(self.api.pool, secret)
+        assert session is not None
+        return session.id
 
     def new_upload(self) -> int:
         """The id of a new upload of 7 bytes."""

@@ -136,6 +136,7 @@ _PEOPLE: Parts = {
     "body": {"people": '[{"source_user_identifier": 7, "gitlab_username": "jane"}]', "dry_run": False}
 }
 _OWN_FORM = {"Origin": EXTERNAL_URL}
+_OWN_PAGE = _OWN_FORM | {"X-Crossdock-Console": "1"}
 _LEVEL: Parts = {"body": {"access_level": 20}}
 _RELATION: Parts = {"query": {"relation": "issues"}}
 
@@ -217,6 +218,9 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "removeSnippetRepository": _of_snippet(_filled),
     **{f"remove{name}": _filled for name in _REMOVED},
     "signIn": _sign_in,
+    "beginSession": lambda world: {"body": {"token": world.token}, "headers": _OWN_PAGE},
+    "endSession": lambda _: {"headers": _OWN_PAGE},
+    "revokeSession": lambda world: {"ids": {"session_id": world.new_session()}},
     "signOut": lambda _: {"headers": _OWN_FORM},
     "changeApplicationSettings": lambda _: {
         "body": {"max_import_size": 7, "import_sources": ["gitlab_project"]}

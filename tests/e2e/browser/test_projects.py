@@ -63,6 +63,4 @@ async def test_who_may_not_see_a_project_learns_nothing_of_it(
     async with visiting_as(await gitlab.user("bob")) as visit:
         visit.expect("404")
         await visit.open(f"/projects/{ann}/api-project")
-        await expect(
-            visit.page.get_by_text("This does not exist, or you may not see it.")
-        ).to_be_visible()
+        await expect(visit.page.get_by_text("This does not exist, or you may not see it.")).to_be_visible()

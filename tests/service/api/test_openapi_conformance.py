@@ -65,6 +65,7 @@ FOUND = [result.ok() for result in RESULTS]
 FOR_NOBODY = ("authorizeImport", "authorizeRelationImport", "importGitHubGists")
 WITHOUT_SERVER = (
     "testDestination", "importFromDestination", "exportToDestination", "listUploadParts", "completeUpload",
+    "beginOpenIdConnect", "finishOpenIdConnect",
 )  # fmt: skip
 DIRECT = ("createUpload", "application/json")
 """What is refused where objects are files."""
