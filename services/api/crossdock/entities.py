@@ -8,7 +8,7 @@ from datetime import datetime
 from math import ceil
 from typing import Any
 
-from services.api.http.responses import timestamp
+from services.api.http.responses import optional_timestamp, timestamp
 from shared.accounts.models import User
 from shared.events.models import LastWord
 from shared.jobs.details import JobDetails
@@ -61,7 +61,7 @@ def _archive(report: JobReport, details: JobDetails, viewer: Viewer) -> dict[str
     address = f"/api/v4/projects/{report.job.project_id}/export/download"
     return {
         **report.archive,
-        "expires_at": _moment(expires_at),
+        "expires_at": optional_timestamp(expires_at),
         "download_url": address if is_own and details.is_newest else None,
     }
 
@@ -100,8 +100,8 @@ def _report_members(report: JobReport, *, full_path: str, shows_worker: bool) ->
         "max_attempts": job.max_attempts,
         "created_at": timestamp(job.created_at),
         "due_at": timestamp(report.due_at) if job.state is JobState.QUEUED else None,
-        "started_at": _moment(job.started_at),
-        "finished_at": _moment(job.finished_at),
+        "started_at": optional_timestamp(job.started_at),
+        "finished_at": optional_timestamp(job.finished_at),
         "lease": _lease(report, shows_worker=shows_worker),
         "error": job.error,
         "error_code": job.error_code,
@@ -126,7 +126,7 @@ def last_word_entity(word: LastWord, viewer: Viewer) -> dict[str, object]:
         "correlation_id": event.correlation_id,
         "created_at": timestamp(word.first_at),
         "due_at": None,
-        "started_at": _moment(word.started_at),
+        "started_at": optional_timestamp(word.started_at),
         "finished_at": timestamp(event.created_at),
         "lease": None,
         "error": data["error"],
@@ -164,10 +164,6 @@ def _attempt_error(error: AttemptError) -> dict[str, object]:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else timestamp(moment)
 
 
 def _lease(report: JobReport, *, shows_worker: bool) -> dict[str, object] | None:

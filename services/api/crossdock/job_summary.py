@@ -8,7 +8,7 @@ from aiohttp import web
 
 from services.api.http.caller import find_caller
 from services.api.http.parameters import ParameterReader
-from services.api.http.responses import json_response, timestamp
+from services.api.http.responses import json_response, optional_timestamp, timestamp
 from services.api.use_cases import use_cases
 from shared.jobs.summaries import JobSummary
 
@@ -40,7 +40,7 @@ def _entity(summary: JobSummary, since: datetime) -> dict[str, object]:
         "waiting": summary.waiting,
         "running": summary.running,
         "places": summary.places,
-        "oldest_waiting_since": None if oldest is None else timestamp(oldest),
+        "oldest_waiting_since": optional_timestamp(oldest),
         "finished": summary.finished,
         "failed": summary.failed,
         "canceled": summary.canceled,

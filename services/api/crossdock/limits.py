@@ -12,7 +12,7 @@ from services.api.http.bodies import LARGEST_BODY
 from services.api.http.caller import find_caller
 from services.api.http.form_data import LARGEST_FIELD, LARGEST_FIELDS, MOST_PARTS
 from services.api.http.places import PLACES, holder_of
-from services.api.http.responses import json_response, timestamp
+from services.api.http.responses import json_response, optional_timestamp
 from services.api.use_cases import UseCases, use_cases
 from services.listener.site import CONNECTIONS
 from shared.accounts.rate_limits import RateLimitUsage
@@ -141,5 +141,5 @@ def _rate(standing: RateLimitUsage) -> dict[str, object] | None:
     return {
         "per_minute": standing.limit,
         "remaining": max(0, standing.limit - standing.used),
-        "reset_at": None if standing.reset_at is None else timestamp(standing.reset_at),
+        "reset_at": optional_timestamp(standing.reset_at),
     }

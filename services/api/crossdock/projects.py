@@ -13,7 +13,7 @@ from services.api.crossdock.cursors import LARGEST
 from services.api.http.caller import find_caller
 from services.api.http.pagination import link
 from services.api.http.parameters import ParameterReader
-from services.api.http.responses import json_response, timestamp
+from services.api.http.responses import json_response, optional_timestamp, timestamp
 from services.api.use_cases import use_cases
 from shared.gitlab.visibility import VISIBILITIES
 from shared.statuses.overviews import (
@@ -112,5 +112,5 @@ def _job(job: LastJob | None) -> Mapping[str, object] | None:
         "id": job.id,
         "state": job.state.value,
         "created_at": timestamp(job.created_at),
-        "finished_at": None if job.finished_at is None else timestamp(job.finished_at),
+        "finished_at": optional_timestamp(job.finished_at),
     }

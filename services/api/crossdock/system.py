@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
 from importlib.metadata import version
 
 from aiohttp import web
 
 from services.api.gitlab.health import HEALTH
 from services.api.http.caller import find_caller
-from services.api.http.responses import json_response, timestamp
+from services.api.http.responses import json_response, optional_timestamp, timestamp
 from services.api.use_cases import use_cases
 from services.process import health
 from shared.broker.base import Broker
@@ -75,7 +74,7 @@ def _queue(queue: Queue) -> Mapping[str, object]:
         "waiting": queue.waiting,
         "due": queue.due,
         "running": queue.running,
-        "oldest_waiting_since": _moment(queue.oldest_waiting_since),
+        "oldest_waiting_since": optional_timestamp(queue.oldest_waiting_since),
     }
 
 
@@ -96,7 +95,3 @@ def _task(run: TaskRun) -> Mapping[str, object]:
         "amount": run.amount,
         "error": run.error,
     }
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else timestamp(moment)

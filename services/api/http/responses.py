@@ -62,6 +62,11 @@ def timestamp(moment: datetime) -> str:
     return record_json.moment(moment)
 
 
+def optional_timestamp(moment: datetime | None) -> str | None:
+    """Format a time that may not have come yet; None where it has not."""
+    return None if moment is None else timestamp(moment)
+
+
 def is_safe_id(given: str) -> bool:
     """Return whether a client's correlation id is safe in logs and headers."""
     return _SAFE_ID.fullmatch(given) is not None
