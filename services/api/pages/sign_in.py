@@ -8,7 +8,7 @@ from aiohttp import web
 
 from services.api.http.bodies import parameters
 from services.api.http.client import client_address
-from services.api.http.errors import ForeignForm
+from services.api.http.errors import ForeignForm, SignInRefused
 from services.api.http.own_pages import is_own_origin
 from services.api.http.parameters import text
 from services.api.http.responses import external_url
@@ -31,7 +31,6 @@ _FORM = """<p>{advice}</p>
 _SIGN_OUT = """<p>You are signed in as {username}.</p>
 <form method="post" action="{action}"><button>Sign out</button></form>"""
 _ADVICE = "With a token that has the scope api or read_api. It is not kept by the browser."
-_UNUSABLE = "This token is unknown, does not hold any more, or has neither of the scopes api and read_api."
 _TITLES = {
     403: "This form was sent by another site",
     429: "Too many attempts",
@@ -75,7 +74,7 @@ async def sign_in(request: web.Request) -> web.Response:
     given_token = (text(given.get("token")) or "").strip()
     token = await use_cases(request).browser_sessions.check(given_token, address=client_address(request))
     if token is None:
-        return _form(request, return_to, status=401, advice=_UNUSABLE)
+        return _form(request, return_to, status=401, advice=str(SignInRefused()))
     return await _begin(request, token, return_to or PATH)
 
 
