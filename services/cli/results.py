@@ -263,7 +263,7 @@ def show_contents(contents: Mapping[str, PartCounts]) -> None:
         for name, each in contents.items()
     ]
     if rows:
-        print_table("Contents", ("part", "announced", "came", "missing", "unannounced"), rows)
+        print_table("Contents", ("part", "named by records", "came", "missing", "named by none"), rows)
 
 
 def _or_dash(value: object) -> object:
@@ -396,8 +396,17 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
         if self.manifest:
             self.manifest.show()
         list_failures(self.failed_relations)
-        if self.failure_count:
-            say(f"An import would leave out {self.failure_count} records")
+        say(self._verdict())
+
+    def _verdict(self) -> str:
+        lines = sum(each.lines for each in self.relations.values())
+        taken = f"{_count(lines, 'line')} of {_count(len(self.relations), 'relation')}"
+        left_out = _count(self.failure_count, "record") if self.failure_count else "nothing"
+        return f"An import would take {taken} and {_count(self.blob_count, 'file')}, and leave out {left_out}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 class VersionResult(msgspec.Struct, frozen=True):

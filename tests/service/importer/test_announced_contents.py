@@ -150,7 +150,11 @@ async def test_verify_shows_the_counts_and_strictly_fails(
     assert result.contents is not None
     assert (result.contents["uploads"].missing, result.failure_count) == (1, 1)
     result.show()
-    assert "unannounced" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "named by none" in shown.out
+    assert shown.err.endswith(
+        "An import would take 1 line of 1 relation and 2 files, and leave out 1 record\n"
+    )
 
 
 async def test_relations_without_markdown_are_not_looked_into(dock: Dock) -> None:

@@ -128,7 +128,10 @@ def test_people_see_a_warning_and_the_lines(
     told = capsys.readouterr()
     assert "issues  1  1" in told.out.splitlines()
     assert "VERSION  5" in told.out.splitlines()
-    assert told.err.splitlines()[-1] == "An import would leave out 1 records"
+    assert (
+        told.err.splitlines()[-1]
+        == "An import would take 1 line of 1 relation and 2 files, and leave out 1 record"
+    )
     assert "issues  1  TypeError" in told.err
 
 
