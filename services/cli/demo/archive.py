@@ -40,13 +40,13 @@ def _files(random_: random.Random, folder: Path, issues: int) -> Iterator[tuple[
     yield "GITLAB_VERSION", b"18.9.0"
     yield "GITLAB_REVISION", b"0123456789a"
     yield "tree/project.json", _line({"description": "Made by crossdock demo", "visibility_level": 0})
-    for relation, records in relations(random_, issues=issues):
+    pictures = [f"uploads/{random_.randbytes(16).hex()}/picture-{number}.png" for number in range(_UPLOADS)]
+    for relation, records in relations(random_, issues=issues, pictures=pictures):
         yield f"tree/project/{relation}.ndjson", b"".join(_line(record) + b"\n" for record in records)
     yield "tree/project/project_feature.ndjson", _line({"issues_access_level": 20, "wiki_access_level": 20})
     yield "tree/project/auto_devops.ndjson", b"null"
-    for number in range(_UPLOADS):
-        size = random_.randrange(1, 200_000)
-        yield f"uploads/{random_.randbytes(16).hex()}/picture-{number}.png", random_.randbytes(size)
+    for picture in pictures:
+        yield picture, random_.randbytes(random_.randrange(1, 200_000))
     large = random_.randbytes(_LFS_BYTES)
     oid = hashlib.sha256(large).hexdigest()
     yield f"lfs-objects/{oid}", large

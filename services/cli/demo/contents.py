@@ -24,6 +24,8 @@ _CHUNK = 256 * 1024
 _DIGEST = 16
 _RELATION = ("tree/project/", ".ndjson")
 
+_NO_RECORD = frozenset({b"", hashlib.blake2b(b"null", digest_size=_DIGEST).digest()})
+
 MADE_ANEW = frozenset({"lfs-objects.json"})
 """Files that the export may have although the import did not: GitLab always writes them."""
 
@@ -32,7 +34,8 @@ MADE_ANEW = frozenset({"lfs-objects.json"})
 class Contents:
     """Contents of an archive: a digest of each blob, and of each line of each relation, in order.
 
-    ``sizes`` has the bytes of each file. A blank line has an empty digest and does not count as a line.
+    ``sizes`` has the bytes of each file. A blank line has an empty digest. Neither it nor ``null``, which
+    GitLab writes for a relation without a record, counts as a line.
     """
 
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -42,7 +45,7 @@ class Contents:
     @property
     def line_count(self) -> int:
         """The number of lines of all relations."""
-        return sum(1 for lines in self.lines.values() for line in lines if line)
+        return sum(1 for lines in self.lines.values() for line in lines if line not in _NO_RECORD)
 
 
 class _Relation:

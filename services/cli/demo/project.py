@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 ISSUES = 2000
@@ -20,11 +20,13 @@ _WORDS = (
 Record = Mapping[str, object]
 
 
-def relations(random_: random.Random, *, issues: int) -> Iterator[tuple[str, Iterable[Record]]]:
-    """Yield each relation with an iterator that generates its records."""
+def relations(
+    random_: random.Random, *, issues: int, pictures: Sequence[str]
+) -> Iterator[tuple[str, Iterable[Record]]]:
+    """Yield each relation with an iterator that generates its records. The first issues show the pictures."""
     yield "labels", map(_label, range(len(_LABELS)))
     yield "milestones", map(_milestone, range(1, 11))
-    yield "issues", (_issue(random_, iid) for iid in range(1, issues + 1))
+    yield "issues", (_issue(random_, iid, pictures[iid - 1 : iid]) for iid in range(1, issues + 1))
     yield "merge_requests", (_merge_request(random_, iid) for iid in range(1, issues // 20 + 1))
     yield "releases", map(_release, range(1, 6))
     yield "project_members", map(_member, range(len(_PEOPLE)))
@@ -45,12 +47,14 @@ def _milestone(iid: int) -> Record:
     return {"iid": iid, "title": f"Version {iid}", "state": "active", "created_at": _time(iid), "events": []}
 
 
-def _issue(random_: random.Random, iid: int) -> Record:
+def _issue(random_: random.Random, iid: int, pictures: Sequence[str]) -> Record:
     return {
         "iid": iid,
         "title": f"{_text(random_, 6)} ({iid})"[:255],
         "author_id": random_.randrange(1, 6),
-        "description": _text(random_, random_.randrange(10, 120)),
+        "description": "\n\n".join(
+            (_text(random_, random_.randrange(10, 120)), *(f"![A picture](/{path})" for path in pictures))
+        ),
         "state": random_.choice(("opened", "closed")),
         "created_at": _time(iid * 10),
         "label_links": [{"target_type": "Issue", "label": _label(random_.randrange(len(_LABELS)))}],

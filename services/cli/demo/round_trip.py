@@ -134,7 +134,7 @@ def _summarise(before: Contents, after: Contents, trip: _RoundTrip, *, source: P
         ("blobs", len(before.blobs), len(after.blobs)),
         ("bytes in files", f"{before.sizes.total():,}", f"{after.sizes.total():,}"),
         ("bytes of archive", f"{source.stat().st_size:,}", f"{target.stat().st_size:,}"),
-        ("seconds", f"{trip.import_seconds:.1f}", f"{trip.export_seconds:.1f}"),
+        ("seconds, with the transfer", f"{trip.import_seconds:.1f}", f"{trip.export_seconds:.1f}"),
         ("failed relations", f"{left_out}{'+' if left_out >= _MOST_FAILURES else ''}", ""),
     )
     print_table("Round trip", ("", "in", "out"), rows)

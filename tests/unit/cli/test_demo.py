@@ -8,6 +8,8 @@ import pytest
 
 from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import Contents, differences, read_contents
+from services.cli.verification import verify
+from shared.archive.limits import Limits
 from tests.support.command import run
 
 ISSUES = "tree/project/issues.ndjson"
@@ -42,6 +44,16 @@ def test_the_archive_has_every_kind_of_content(contents: Contents) -> None:
     assert len(contents.lines["tree/project/merge_requests.ndjson"]) == 2
     assert {"VERSION", "tree/project.json", "lfs-objects.json"} <= contents.blobs.keys()
     assert {name.split("/")[0] for name in contents.blobs} >= {"uploads", "lfs-objects"}
+
+
+async def test_an_import_takes_every_line_and_records_name_every_upload(
+    tmp_path: Path, contents: Contents
+) -> None:
+    write_archive(tmp_path / "demo.tar.gz", tmp_path, issues=40)
+    result = await verify(tmp_path / "demo.tar.gz", limits=Limits(), strict=True)
+    assert sum(each.lines for each in result.relations.values()) == contents.line_count
+    assert result.contents is not None
+    assert [each.missing + each.unannounced for each in result.contents.values()] == [0, 0]
 
 
 def test_without_git_there_is_no_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
