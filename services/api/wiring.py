@@ -180,7 +180,8 @@ def _connection_limits(settings: Settings) -> ConnectionLimits:
         + settings.metrics_connections_at_once,
         most=settings.connections_at_once,
     )
-    _log.info("connections_limited", connections=capacity.connections, descriptors=descriptors)
+    if capacity.connections < settings.connections_at_once:
+        _log.warning("connections_limited", connections=capacity.connections, descriptors=descriptors)
     return make_connection_limits(settings, most=capacity.connections, backlog=capacity.backlog)
 
 
