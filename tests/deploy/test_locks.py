@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from importlib.metadata import packages_distributions
+from pathlib import Path
 from typing import Any
 
 import grimp
 import pytest
 
+from services.api.console import vendoring
 from tests.support.dockerfile import ROOT
 from tests.support.locks import names, pins, plain
 
@@ -66,3 +69,12 @@ def test_what_the_code_imports_is_in_each_lock_but_for_tracing(imported: set[str
     assert tracing
     assert imported <= names("deploy/runtime.lock")
     assert imported - tracing <= names("deploy/standalone.lock")
+
+
+def test_renovate_proposes_new_versions_of_each_package_for_browsers() -> None:
+    [manager] = json.loads((ROOT / "renovate.json").read_text())["customManagers"]
+    lock = Path(vendoring.__file__).with_name("vendor.lock")
+    assert re.search(manager["managerFilePatterns"][0].strip("/"), str(lock.relative_to(ROOT)))
+    found = re.findall(manager["matchStrings"][0].replace("(?<", "(?P<"), lock.read_text())
+    locked = tomllib.loads(lock.read_text())["package"]
+    assert found == [(each["name"], each["version"]) for each in locked]
