@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from playwright.async_api import expect
 
 from tests.e2e.browser.conftest import Visiting
@@ -59,9 +60,35 @@ async def test_the_title_and_the_focus_follow_the_page(visit: Visit) -> None:
     await expect(visit.page.get_by_role("heading", level=1, name="Jobs")).to_be_focused()
 
 
-async def test_an_address_without_a_page_says_so(visit: Visit) -> None:
+async def test_an_address_without_a_page_says_so_and_leads_on(visit: Visit) -> None:
     await visit.open("/none")
     await expect(visit.page.get_by_role("heading", name="No such page")).to_be_visible()
+    await visit.page.get_by_role("link", name="See what runs").click()
+    await expect(visit.page.get_by_role("heading", level=1, name="Jobs")).to_be_focused()
+
+
+@pytest.mark.parametrize("width", ["middle", "narrow"])
+async def test_where_there_is_no_room_for_the_pages_a_button_shows_them(
+    visiting_as: Visiting, width: str
+) -> None:
+    async with visiting_as(ROOT, width=width) as visit:
+        page = visit.page
+        await visit.open("/jobs")
+        assert await page.evaluate("document.querySelector('header.frame').offsetHeight") < 64
+        pages, menu = page.get_by_role("navigation"), page.get_by_role("button", name="Menu")
+        await expect(pages).to_be_hidden()
+        await menu.press("Enter")
+        await expect(menu).to_have_attribute("aria-expanded", "true")
+        await visit.look(f"menu-{width}")
+        assert await visit.violations() == []
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Escape")
+        await expect(pages).to_be_hidden()
+        await expect(menu).to_be_focused()
+        await menu.press("Enter")
+        await pages.get_by_role("link", name="System").click()
+        await expect(page.get_by_role("heading", level=1, name="System")).to_be_focused()
+        await expect(pages).to_be_hidden()
 
 
 async def test_chosen_colours_stay(visit: Visit) -> None:

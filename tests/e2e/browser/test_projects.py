@@ -56,11 +56,17 @@ async def test_the_address_of_a_project_leads_to_its_page(visit: Visit, gitlab: 
     assert visit.page.url.endswith(f"/-/console/projects/{ann}/api-project")
 
 
-async def test_who_may_not_see_a_project_learns_nothing_of_it(
+async def test_who_may_not_see_a_project_learns_nothing_of_it_and_is_led_on(
     visiting_as: Visiting, gitlab: Instance, ann: str
 ) -> None:
     await gitlab.imported(ann)
     async with visiting_as(await gitlab.user("bob")) as visit:
         visit.expect("404")
-        await visit.open(f"/projects/{ann}/api-project")
-        await expect(visit.page.get_by_text("This does not exist, or you may not see it.")).to_be_visible()
+        for path in ("api-project", "none-such"):
+            await visit.page.goto(f"{visit.url}/{ann}/{path}")
+            await expect(visit.page.get_by_role("heading", level=1)).to_have_text("No such project")
+            await expect(visit.page.get_by_text(f"There is no project {ann}/{path}")).to_be_visible()
+            command = f"crossdock import project_export.tar.gz --path {ann}/{path}"
+            await expect(visit.page.get_by_text(command)).to_be_visible()
+        await visit.page.get_by_role("link", name="Look for it among the projects").click()
+        assert visit.page.url.endswith("/projects?search=none-such")

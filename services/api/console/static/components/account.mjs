@@ -1,16 +1,20 @@
 // Who is signed in, the colours, and the way out.
-import { useEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { html } from "../html.mjs";
 import { elsewhere } from "../place.mjs";
 import { theme } from "../preferences.mjs";
 import { signOut, user } from "../session.mjs";
 import { toastProblem } from "../toasts.mjs";
+import { useDismiss } from "./dismiss.mjs";
 
 const THEMES = [["system", "As the system"], ["light", "Light"], ["dark", "Dark"]];
 
 export function Account({ showKeys }) {
   const menu = useRef(null);
-  useEffect(() => closeOutside(menu.current), []);
+  useDismiss(menu, (isByKey) => {
+    if (isByKey && menu.current.open) menu.current.querySelector("summary").focus();
+    menu.current.open = false;
+  });
   return html`<details class="account" ref=${menu}>
     <summary>${user.value?.username ?? "Colours"}</summary>
     <div>
@@ -28,17 +32,4 @@ export function Account({ showKeys }) {
       ${user.value && html`<button type="button" class="plain" onClick=${() => signOut().catch(toastProblem)}>Sign out</button>`}
     </div>
   </details>`;
-}
-
-function closeOutside(menu) {
-  const close = (event) => {
-    if (event.key === "Escape" && menu.open) menu.querySelector("summary").focus();
-    if (event.key === "Escape" || (event.type === "click" && !menu.contains(event.target))) menu.open = false;
-  };
-  addEventListener("click", close);
-  addEventListener("keydown", close);
-  return () => {
-    removeEventListener("click", close);
-    removeEventListener("keydown", close);
-  };
 }

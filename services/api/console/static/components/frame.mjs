@@ -5,12 +5,13 @@ import { html } from "../html.mjs";
 import { listenToKeys } from "../keyboard.mjs";
 import { page } from "../place.mjs";
 import { go, match, path } from "../router.mjs";
-import { NAVIGATION, ROUTES } from "../routes.mjs";
-import { isAdministrator, user } from "../session.mjs";
+import { ROUTES } from "../routes.mjs";
+import { user } from "../session.mjs";
 import { Account } from "./account.mjs";
 import { Connection, ConnectionNotice } from "./connection.mjs";
 import { Keys } from "./keys.mjs";
 import { Missing, Unreachable } from "./missing.mjs";
+import { Navigation } from "./navigation.mjs";
 import { SignIn } from "./sign-in.mjs";
 import { Toasts } from "./toasts.mjs";
 
@@ -42,16 +43,6 @@ export function Frame({ failed }) {
     <${Toasts} />
     ${showsKeys && html`<${Keys} close=${() => setShowsKeys(false)} />`}
   `;
-}
-
-function Navigation({ at }) {
-  const shown = NAVIGATION.filter((each) => !each.administrators || isAdministrator.value);
-  return html`<nav aria-label="Pages">
-    ${shown.map(
-      (each) =>
-        html`<a key=${each.path} href=${page(each.path)} aria-current=${each.path === at ? "page" : undefined}>${each.name}</a>`,
-    )}
-  </nav>`;
 }
 
 function Content({ found, failed }) {

@@ -22,7 +22,7 @@ export function Summary() {
   return html`<div class="tiles">
     <${Tile} name="Waiting" value=${count(told.waiting)}
       chart=${html`<${Sparkline} values=${past.value.waiting} label=${`Waiting in the last two minutes: at most ${Math.max(0, ...past.value.waiting)}`} />`}>
-      ${oldest(told.oldest_waiting_since)}
+      ${oldest(told)}
     <//>
     <${Tile} name="Running" value=${count(told.running)}
       chart=${html`<${Sparkline} values=${past.value.rates} label=${`Rate in the last two minutes: at most ${rate(Math.max(0, ...past.value.rates))}`} />`}>
@@ -35,8 +35,8 @@ export function Summary() {
   </div>`;
 }
 
-function oldest(since) {
-  if (!since) return "nothing waits";
+function oldest({ waiting, oldest_waiting_since: since }) {
+  if (!since) return waiting > 0 ? "none is due yet" : "nothing waits";
   return `oldest: ${duration(Math.max(0, Math.floor((now.value - Date.parse(since)) / 1000)))}`;
 }
 

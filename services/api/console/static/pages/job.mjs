@@ -46,13 +46,13 @@ function Shown({ job, update }) {
         <${Relations} job=${job} />
         <${Failures} job=${job} />
         <${Attempts} job=${job} />
-      </div>
-      <div>
-        <h2>Archive</h2>
-        <${ArchiveFacts} job=${job} />
-        <${Upload} job=${job} />
         <h2>What happened</h2>
         <${Timeline} id=${job.id} />
+      </div>
+      <div>
+        <h2>Details</h2>
+        <${Details} job=${job} />
+        <${Upload} job=${job} />
         <h2>Read its log by command</h2>
         <${Command}>crossdock logs ${job.id}${ENDED.has(job.state) ? "" : " --follow"}<//>
       </div>
@@ -91,13 +91,13 @@ function Why({ job }) {
   <//>`;
 }
 
-function ArchiveFacts({ job }) {
+function Details({ job }) {
   const { archive = null } = job;
   return html`<${Facts} facts=${[
-    ["Size", archive?.size != null && size(archive.size)],
-    ["SHA-256", archive?.sha256 && digest(archive.sha256, "the digest of the archive")],
-    ["Content", job.content_sha256 && digest(job.content_sha256, "the digest of the content")],
-    ["Manifest", archive?.manifest_sha256 && digest(archive.manifest_sha256, "the digest of the manifest")],
+    ["Archive", archive?.size != null && size(archive.size)],
+    ["Its SHA-256", archive?.sha256 && digest(archive.sha256, "the digest of the archive")],
+    ["Content digest", job.content_sha256 && digest(job.content_sha256, "the digest of the content")],
+    ["Manifest digest", archive?.manifest_sha256 && digest(archive.manifest_sha256, "the digest of the manifest")],
     ["Kept until", archive?.expires_at && moment(archive.expires_at)],
     ["Retry until", job.retry_until && moment(job.retry_until)],
     ["Correlation id", job.correlation_id && digest(job.correlation_id, "the correlation id")],

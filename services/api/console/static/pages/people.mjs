@@ -80,7 +80,7 @@ function Users() {
 const USERS = [
   { name: "User", wide: true, cell: (row) => html`<a href=${page(`/people/${row.id}`)}>${row.name}</a> <small>${row.username}</small>` },
   { name: "Role", cell: (row) => (row.is_admin ? "administrator" : row.bot ? "bot" : "") },
-  { name: "Projects at most", end: true, cell: (row) => count(row.projects_limit) },
+  { name: "Project limit", end: true, cell: (row) => count(row.projects_limit) },
   { name: "Since", cell: (row) => day(row.created_at) },
 ];
 

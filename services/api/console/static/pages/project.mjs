@@ -1,6 +1,7 @@
 // One project: what is in it, its jobs, its export, who may do what, and what other systems send to it.
 import { Listed, Loaded } from "../components/loaded.mjs";
 import { Members } from "../components/members.mjs";
+import { MissingProject } from "../components/missing.mjs";
 import { Page } from "../components/page.mjs";
 import { Ago, Command, Empty, Facts, Notice, State } from "../components/small.mjs";
 import { Table } from "../components/table.mjs";
@@ -16,6 +17,7 @@ import { ExportButton } from "./projects.mjs";
 export default function Project({ path }) {
   const loaded = useLoaded((signal) => loadProject(path, signal), [path]);
   useNews(loaded.reload);
+  if (loaded.problem?.status === 404) return html`<${MissingProject} path=${path} />`;
   if (loaded.value === null) return html`<${Page} title=${path}><${Loaded} of=${loaded} what="the project" /><//>`;
   return html`<${Shown} ...${loaded.value} />`;
 }

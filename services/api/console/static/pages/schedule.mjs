@@ -61,7 +61,7 @@ function About({ schedule }) {
       ["What", aboutProjects(schedule)],
       ["When", html`<code>${schedule.cron}</code>, times of ${schedule.time_zone}`],
       ["Next", schedule.next_run_at && html`<${Ago} at=${schedule.next_run_at} />: ${moment(schedule.next_run_at)}`],
-      ["Behind that", schedule.next_runs.slice(1, 4).map(moment).join("; ")],
+      ["After that", schedule.next_runs.slice(1, 4).map(moment).join("; ")],
       ["Keeps", `${aboutRetention(schedule.retention)}, and the newest of each project always`],
       ["Into", schedule.into],
     ].filter(([, value]) => value)} />`;

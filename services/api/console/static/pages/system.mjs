@@ -91,7 +91,8 @@ function withNew(past, system) {
 
 function waited(queues) {
   const since = oldest(queues);
-  return since ? `oldest: ${duration(Math.max(0, Math.floor((now.value - Date.parse(since)) / 1000)))}` : "nothing waits";
+  if (!since) return sum(queues, "waiting") > 0 ? "none is due yet" : "nothing waits";
+  return `oldest: ${duration(Math.max(0, Math.floor((now.value - Date.parse(since)) / 1000)))}`;
 }
 
 const QUEUES = [
