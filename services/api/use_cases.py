@@ -234,7 +234,7 @@ def make_use_cases(  # the ports, and what they are configured with
         standings=_make_standings(pool, config, settings=settings),
         tokens=Tokens(pool, lookup, limit=config.tokens_limit),
         uploads=Uploads(pool, store),
-        users=Users(pool),
+        users=Users(pool, issuer=config.openid_provider.issuer if config.openid_provider else None),
     )
 
 

@@ -51,6 +51,15 @@ class UsernameTaken(Conflict):
         super().__init__(f"the username {username!r} is taken")
 
 
+class IdentityTaken(Conflict):
+    """The subject of the provider is another user already."""
+
+    code = "identity_taken"
+
+    def __init__(self) -> None:
+        super().__init__("the account at the provider belongs to another user")
+
+
 class NamespaceGone(CrossdockError):
     """The namespace was deleted at the same moment."""
 

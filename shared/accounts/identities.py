@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from asyncpg import UniqueViolationError
+
+from shared.accounts.errors import IdentityTaken
 from shared.accounts.models import Scope, User
 from shared.accounts.tokens import digest
 from shared.accounts.users import user_of
@@ -26,10 +30,29 @@ async def find_by_identity(db: Connection, issuer: str, subject: str) -> User | 
 
 
 async def add_identity(db: Database, user_id: int, issuer: str, subject: str) -> None:
-    """Have the subject of a provider be a user from now on."""
-    await db.execute(
-        "INSERT INTO identities (issuer, subject, user_id) VALUES ($1, $2, $3)", issuer, subject, user_id
+    """Have the subject of a provider be a user from now on. Raises IdentityTaken."""
+    try:
+        await db.execute(
+            "INSERT INTO identities (issuer, subject, user_id) VALUES ($1, $2, $3)", issuer, subject, user_id
+        )
+    except UniqueViolationError:
+        raise IdentityTaken from None
+
+
+async def remove_identities(db: Database, user_id: int, issuer: str) -> bool:
+    """Have no subject of a provider be the user any more; return whether one was."""
+    gone = await db.fetch(
+        "DELETE FROM identities WHERE user_id = $1 AND issuer = $2 RETURNING subject", user_id, issuer
     )
+    return bool(gone)
+
+
+async def find_subjects(db: Database, user_ids: Sequence[int], issuer: str) -> Mapping[int, str]:
+    """Find who the users are at a provider; those that it does not know are left out."""
+    rows = await db.fetch(
+        "SELECT user_id, subject FROM identities WHERE user_id = ANY($1) AND issuer = $2", user_ids, issuer
+    )
+    return {row["user_id"]: row["subject"] for row in rows}
 
 
 async def set_administrator(db: Database, user_id: int, *, is_admin: bool) -> None:

@@ -28,6 +28,16 @@ class UserQuery:
     offset: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserChange:
+    """What an administrator changes of a user; None is left as it is."""
+
+    name: str | None = None
+    email: str | None = None
+    is_admin: bool | None = None
+    projects_limit: int | None = None
+
+
 def user_of(row: Row) -> User:
     """Make a User of a row that has the columns of ``users``."""
     return User(**{column: row[column] for column in _COLUMNS})
@@ -57,6 +67,22 @@ async def create_user(
         raise UsernameTaken(username) from None
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
     return user_of(row)
+
+
+async def change_user(db: Connection, user_id: int, change: UserChange) -> User | None:
+    """Change a user, and the name of the personal namespace; None where there is none.
+
+    Call it within a transaction.
+    """
+    row = await db.fetchrow(
+        """UPDATE users SET name = coalesce($2, name), email = coalesce($3, email),
+               is_admin = coalesce($4, is_admin), projects_limit = coalesce($5, projects_limit)
+           WHERE id = $1 RETURNING *""",
+        user_id, change.name, change.email, change.is_admin, change.projects_limit,
+    )  # fmt: skip
+    if change.name is not None:
+        await db.execute("UPDATE namespaces SET name = $2 WHERE owner_id = $1", user_id, change.name)
+    return None if row is None else user_of(row)
 
 
 async def find_user(db: Database, username: str) -> User | None:

@@ -1,22 +1,31 @@
-"""Lists, shows and creates users."""
+"""Lists, shows, creates and changes users, and says who they are at the provider of OpenID Connect."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from shared.accounts.identities import add_identity, find_subjects, remove_identities
 from shared.accounts.models import User
-from shared.accounts.users import UserQuery, create_user, find_user_by_id, search_users
+from shared.accounts.users import (
+    UserChange,
+    UserQuery,
+    change_user,
+    create_user,
+    find_user_by_id,
+    search_users,
+)
 from shared.database.pool import Pool
 from shared.database.search import Found
 from shared.database.transactions import transaction
 from shared.errors import Denied
 from shared.usecases.access import require_administrator
-from shared.usecases.errors import NotFound
+from shared.usecases.errors import FieldsInvalid, NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRequest:
-    """A user to create."""
+    """A user to create; ``subject`` is who the user is at the provider of OpenID Connect."""
 
     username: str
     name: str
@@ -24,13 +33,16 @@ class UserRequest:
     is_admin: bool
     bot: bool
     projects_limit: int | None
+    subject: str | None = None
 
 
 class Users:
-    """Lists, shows and creates users."""
+    """Lists, shows, creates and changes users."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, issuer: str | None) -> None:
+        """Make the use case. ``issuer`` is the provider of OpenID Connect, if there is one."""
         self._pool = pool
+        self._issuer = issuer
 
     async def list(self, query: UserQuery) -> Found[User]:
         """List users, the newest first."""
@@ -43,14 +55,58 @@ class Users:
             raise NotFound("User")
         return user
 
+    async def find_subjects(self, users: Sequence[User]) -> Mapping[int, str]:
+        """Return who the users are at the provider, by id; those that it does not know are left out."""
+        if self._issuer is None:
+            return {}
+        return await find_subjects(self._pool, [user.id for user in users], self._issuer)
+
     async def create(self, actor: User | None, request: UserRequest) -> User:
-        """Create a user as an administrator. Raises Unauthenticated, Denied and UsernameTaken."""
+        """Create a user as an administrator.
+
+        Raises Unauthenticated, Denied, UsernameTaken, IdentityTaken, and FieldsInvalid for a subject without
+        a provider.
+        """
         require_administrator(actor)
+        issuer = self._issuer_for(request.subject)
         async with transaction(self._pool) as db:
-            return await create_user(
+            user = await create_user(
                 db, request.username, name=request.name, email=request.email,
                 is_admin=request.is_admin, bot=request.bot, projects_limit=request.projects_limit,
             )  # fmt: skip
+            if request.subject:
+                await add_identity(db, user.id, issuer, request.subject)
+            return user
+
+    async def change(
+        self, actor: User | None, user_id: int, change: UserChange, *, subject: str | None
+    ) -> User:
+        """Change a user as an administrator; another ``subject`` takes the place of the one before.
+
+        May be repeated. Raises Unauthenticated, Denied, NotFound, IdentityTaken and FieldsInvalid.
+        """
+        require_administrator(actor)
+        issuer = self._issuer_for(subject)
+        async with transaction(self._pool) as db:
+            user = await change_user(db, user_id, change)
+            if user is None:
+                raise NotFound("User")
+            if subject:
+                await remove_identities(db, user_id, issuer)
+                await add_identity(db, user_id, issuer, subject)
+            return user
+
+    async def forget_subject(self, actor: User | None, user_id: int) -> None:
+        """Have the user sign in by the provider no more. Raises Unauthenticated, Denied and NotFound."""
+        require_administrator(actor)
+        await self.show(user_id)
+        if not await remove_identities(self._pool, user_id, self._issuer or ""):
+            raise NotFound("Identity")
+
+    def _issuer_for(self, subject: str | None) -> str:
+        if subject and self._issuer is None:
+            raise FieldsInvalid({"provider": ["is not set up here"]})
+        return self._issuer or ""
 
 
 def require_known(actor: User | None, reason: str) -> User:

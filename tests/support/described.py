@@ -18,6 +18,7 @@ from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.namespaces import create_group
 from shared.accounts.sessions import Visitor, create_session, find_session
 from shared.accounts.tokens import create_token, find_by_token
+from shared.accounts.users import UserChange
 from shared.catalogue.retention import Policy
 from shared.destinations import store as destinations
 from shared.destinations.models import BucketCredentials, BucketSettings, DestinationKind
@@ -44,6 +45,7 @@ from shared.schedules import runs
 from shared.schedules import store as schedules
 from shared.schedules.models import ScheduleOrder, Selection
 from shared.schedules.timetable import Timetable
+from shared.settings.environment import Settings
 from shared.uploads import store as uploads
 from shared.uploads.store import NewUpload
 from shared.webhooks import store as webhooks
@@ -95,7 +97,7 @@ class World:
     """The application, its administrator, and the ids of what there is, by kind.
 
     What is ``kept`` is for reading, and what is ``changed`` for all else. ``files`` is a server of archives,
-    of repositories, and a GitHub whose repositories are one and the same.
+    of repositories, a GitHub whose repositories are one and the same, and a provider of OpenID Connect.
     """
 
     api: Api
@@ -193,6 +195,12 @@ class World:
         """The id of a new user."""
         return self.background.run(self.api.user(self.new_name())).id
 
+    def new_identity(self) -> int:
+        """The id of a new user whom the provider of OpenID Connect signs in."""
+        user_id = self.new_user()
+        change = self.api.uses.users.change(self.root, user_id, UserChange(), subject=str(user_id))
+        return self.background.run(change).id
+
     def new_member(self, kind: str) -> int:
         """The id of a new user who is a member of the project, or of the group, that is changed."""
         user_id = self.new_user()
@@ -225,13 +233,15 @@ class World:
 async def world(url: str, folder: Path, *, background: Background) -> AsyncIterator[World]:
     """Start the application and fill it."""
     async with AsyncExitStack() as stack:
-        files = f"http://files.test:{await Servers(stack).http(_answer_as_file)}"
+        port = await Servers(stack).http(_answer_as_file)
+        files = f"http://files.test:{port}"
+        openid = Settings(openid_connect_issuer=f"http://127.0.0.2:{port}", openid_connect_client_id="us")
         remote = RemoteImportPolicy(schemes=("https", "http"), resolver=names(), s3_endpoint_url=files)
         settings: dict[str, Any] = {
             "bulk_import_enabled": True, "outbound_local_requests_allowlist": ("files.test",)
         }  # fmt: skip
         api = await stack.enter_async_context(
-            running_api(url, folder, remote=remote, longest_stream=timedelta(0), **settings)
+            running_api(url, folder, remote=remote, longest_stream=timedelta(0), openid=openid, **settings)
         )
         root = await api.user("root", is_admin=True)
         kept, changed = await _filled(api, root, "kept"), await _filled(api, root, "changed")
@@ -242,6 +252,9 @@ async def _answer_as_file(request: web.Request) -> web.Response:
     if request.path.endswith("/info/refs"):
         body = packet(b"version 2\n") + FLUSH
         return web.Response(body=body, content_type="application/x-git-upload-pack-advertisement")
+    if request.path == "/.well-known/openid-configuration":
+        names = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
+        return web.json_response(dict.fromkeys(names, str(request.url.origin())))
     if request.path.startswith("/api/v3/repositories/"):
         return web.json_response({"id": 7, "full_name": "octo/hello"})
     return web.Response(headers=_FILE)

@@ -166,6 +166,8 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "removeProjectMember": lambda world: {"ids": {"user_id": world.new_member("projects")}},
     "removeGroupMember": lambda world: {"ids": {"user_id": world.new_member("groups")}},
     "createUser": _new_user,
+    "changeUser": lambda _: {"body": {"name": "Another Name"}},
+    "deleteUserIdentity": lambda world: {"ids": {"id": world.new_identity()}},
     "createPersonalAccessToken": lambda _: {"body": {"name": "new", "scopes": ["api"]}},
     "revokePersonalAccessToken": lambda world: {"ids": {"id": world.new_token_id()}},
     "revokeOwnPersonalAccessToken": lambda world: {"headers": {"PRIVATE-TOKEN": world.new_token()}},
@@ -251,6 +253,7 @@ def _ids(world: World, path: str, *, reading: bool) -> dict[str, Any]:
         "tag_name": "v1", "snapshot_id": ids["snapshots"], "relation": "issues", "secret": "secret",
         "destination_id": ids["destinations"], "schedule_id": ids["schedules"], "run_id": ids["runs"],
         "code": "not_found", "webhook_id": ids[hooks], "delivery_id": ids[f"deliveries of {hooks}"],
-        "oid": _OID, **dict.fromkeys(("milestone_id", "snippet_id"), (ids["projects"] << 32) + 1),
+        "oid": _OID, "provider": "openid_connect",
+        **dict.fromkeys(("milestone_id", "snippet_id"), (ids["projects"] << 32) + 1),
     }  # fmt: skip
     return {name: value for name, value in known.items() if f"{{{name}}}" in path}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from services.api.gitlab.requests.accounts import PROVIDER
 from services.api.http.responses import timestamp
 from shared.accounts.members import Member
 from shared.accounts.models import AccessToken, User
@@ -29,11 +32,13 @@ def public_user(user: User, *, external_url: str) -> dict[str, object]:
     }
 
 
-def detailed_user(user: User, *, external_url: str) -> dict[str, object]:
-    """Make a user as shown to administrators."""
+def detailed_user(user: User, *, subjects: Mapping[int, str], external_url: str) -> dict[str, object]:
+    """Make a user as shown to administrators. ``subjects``: who users are at the provider, by id."""
+    subject = subjects.get(user.id)
     return public_user(user, external_url=external_url) | {
         "email": user.email,
         "projects_limit": user.projects_limit,
+        "identities": [] if subject is None else [{"provider": PROVIDER, "extern_uid": subject}],
         "is_admin": user.is_admin,
     }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeAlias
 
 from aiohttp import web
 
@@ -10,9 +12,11 @@ from services.api.gitlab.account_entities import basic_user, detailed_user, publ
 from services.api.gitlab.entities import user_entity
 from services.api.gitlab.requests.accounts import (
     read_id,
+    read_provider,
     read_token,
     read_token_filter,
     read_user,
+    read_user_change,
     read_user_query,
 )
 from services.api.http.bodies import parameters
@@ -26,6 +30,8 @@ from shared.accounts.models import AccessToken, User
 from shared.usecases.access import require_administrator
 from shared.usecases.users import require_known
 
+UserEntity: TypeAlias = Callable[..., dict[str, object]]
+
 
 async def current(request: web.Request) -> web.Response:
     """GET /user."""
@@ -37,22 +43,47 @@ async def index(request: web.Request) -> web.Response:
     caller = require_known(find_caller(request), "Not authorized to access /api/v4/users")
     page = page_of(request)
     found = await use_cases(request).users.list(read_user_query(request.query, page))
-    entity = detailed_user if caller.is_admin else basic_user
+    entity = await _detailed(request, found.items) if caller.is_admin else basic_user
     return page_response(request, page, found, partial(entity, external_url=external_url(request)))
 
 
 async def show(request: web.Request) -> web.Response:
     """GET /users/:id."""
     caller = require_known(find_caller(request), "Not authorized!")
-    entity = detailed_user if caller.is_admin else public_user
-    return json_response(entity(await _user(request, "id"), external_url=external_url(request)))
+    user = await _user(request, "id")
+    entity = await _detailed(request, [user]) if caller.is_admin else public_user
+    return json_response(entity(user, external_url=external_url(request)))
 
 
 async def create(request: web.Request) -> web.Response:
     """POST /users. A password is accepted, but not stored: users sign in with tokens only."""
     caller = require_administrator(find_caller(request))
     user = await use_cases(request).users.create(caller, read_user(await parameters(request)))
-    return json_response(detailed_user(user, external_url=external_url(request)), status=201)
+    entity = await _detailed(request, [user])
+    return json_response(entity(user, external_url=external_url(request)), status=201)
+
+
+async def update(request: web.Request) -> web.Response:
+    """PUT /users/:id: changes a user, and who it is at the provider of OpenID Connect."""
+    caller = require_administrator(find_caller(request))
+    change, subject = read_user_change(await parameters(request))
+    found = await _user(request, "id")
+    user = await use_cases(request).users.change(caller, found.id, change, subject=subject)
+    entity = await _detailed(request, [user])
+    return json_response(entity(user, external_url=external_url(request)))
+
+
+async def delete_identity(request: web.Request) -> web.Response:
+    """DELETE /users/:id/identities/:provider: the provider signs the user in no more."""
+    caller = require_administrator(find_caller(request))
+    read_provider(request.match_info["provider"])
+    await use_cases(request).users.forget_subject(caller, (await _user(request, "id")).id)
+    return web.Response(status=204)
+
+
+async def _detailed(request: web.Request, users: Sequence[User]) -> UserEntity:
+    """Return what makes these users as shown to administrators."""
+    return partial(detailed_user, subjects=await use_cases(request).users.find_subjects(users))
 
 
 async def _user(request: web.Request, name: str) -> User:

@@ -15,7 +15,7 @@ from yarl import URL
 from services.process.openid_connect import make_provider, openid_rules
 from shared.accounts.expiry import Expiry
 from shared.accounts.memberships import add_member
-from shared.accounts.models import AccessLevel, Namespace
+from shared.accounts.models import AccessLevel, Namespace, User
 from shared.accounts.namespaces import create_group
 from shared.settings.environment import Settings
 from tests.support.api import EXTERNAL_URL, Answer, Api, running_api
@@ -143,6 +143,92 @@ async def test_nobody_is_known_by_name_or_e_mail(
     assert user
     assert (user["username"], user["administrator"], user["id"] != ann.id) == ("ann1", False, True)
     assert await api.pool.fetchval("SELECT email FROM users WHERE username = 'ann1'") is None
+
+
+async def _subject(api: Api, user: User, subject: str, **more: Any) -> Answer:
+    body = {"provider": "openid_connect", "extern_uid": subject, **more}
+    return await api.call("PUT", f"/api/v4/users/{user.id}", by="root", json=body)
+
+
+async def test_an_administrator_says_who_a_user_of_before_is_at_the_provider(
+    api: Api, provider: OpenIdProvider, browser: Browser
+) -> None:
+    await api.user("root", is_admin=True)
+    ann = await api.user("ann")
+    changed = await _subject(api, ann, "a-7", name="Ann Lee")
+    assert (changed.status, changed.body["name"]) == (200, "Ann Lee")
+    assert changed.body["identities"] == [{"provider": "openid_connect", "extern_uid": "a-7"}]
+    await provider.tell(account="a-7", claims={"preferred_username": "annika"})
+
+    await browser.sign_in(provider)
+
+    user = await browser.user()
+    assert user
+    assert (user["id"], user["username"]) == (ann.id, "ann")
+    listed = (await api.get("/users?username=ann", by="root")).body
+    assert listed[0]["identities"] == changed.body["identities"]
+    assert "identities" not in (await api.get(f"/users/{ann.id}", by="ann")).body
+
+
+async def test_a_new_subject_takes_the_place_of_the_former_and_is_one_user_s_alone(api: Api) -> None:
+    await api.user("root", is_admin=True)
+    ann, bob = await api.user("ann"), await api.user("bob")
+    for subject in ("a-7", "a-8", "a-8"):
+        assert (await _subject(api, ann, subject)).status == 200
+    assert (await _subject(api, bob, "a-8", name="Robert")).status == 409
+    assert (await _subject(api, bob, "a-7")).status == 200
+    shown = (await api.get(f"/users/{bob.id}", by="root")).body
+    assert (shown["name"], shown["identities"][0]["extern_uid"]) == (bob.name, "a-7")
+
+
+async def test_a_user_is_made_with_a_subject_that_can_be_taken_away(
+    api: Api, provider: OpenIdProvider, browser: Browser
+) -> None:
+    await api.user("root", is_admin=True)
+    given = {"username": "cat", "name": "Cat", "email": "c@x.test", "force_random_password": True}
+    subject = {"provider": "openid_connect", "extern_uid": "c-1"}
+    made = await api.post("/users", by="root", json=given | subject)
+    assert (made.status, made.body["identities"]) == (201, [subject])
+    where = f"/api/v4/users/{made.body['id']}/identities"
+    answers = [
+        (await api.call("DELETE", f"{where}/{name}", by="root")).status
+        for name in ("saml", "openid_connect", "openid_connect")
+    ]
+    assert answers == [404, 204, 404]
+    await provider.tell(account="c-1", claims={})
+
+    await browser.sign_in(provider)
+
+    user = await browser.user()
+    assert user
+    assert user["id"] != made.body["id"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"extern_uid": "a"}, "provider is missing"),
+        ({"provider": "openid_connect"}, "extern_uid is missing"),
+        ({"provider": "saml", "extern_uid": "a"}, "provider does not have a valid value"),
+        ({"provider": "openid_connect", "extern_uid": "a" * 256}, "extern_uid has over 255 characters"),
+        ({}, "at least one parameter must be provided"),
+    ],
+)
+async def test_a_change_of_a_user_that_is_wrong_is_refused_by_name(
+    api: Api, given: dict[str, str], message: str
+) -> None:
+    root = await api.user("root", is_admin=True)
+    answer = await api.call("PUT", f"/api/v4/users/{root.id}", by="root", json=given)
+    assert answer.status == 400
+    assert message in answer.body["error"]
+
+
+async def test_only_administrators_change_users(api: Api) -> None:
+    ann = await api.user("ann")
+    for method, path in (("PUT", ""), ("DELETE", "/identities/openid_connect")):
+        answer = await api.call(method, f"/api/v4/users/{ann.id}{path}", by="ann", json={"admin": True})
+        assert answer.status == 403
+    assert not await api.pool.fetchval("SELECT is_admin FROM users WHERE id = $1", ann.id)
 
 
 async def test_a_session_has_a_token_that_nobody_sees_and_that_goes_with_it(

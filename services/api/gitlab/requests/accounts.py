@@ -10,15 +10,20 @@ from services.api.http.pagination import Page
 from services.api.http.parameters import ParameterReader
 from shared.accounts.members import MemberQuery
 from shared.accounts.models import AccessLevel, Scope, User
-from shared.accounts.users import UserQuery
+from shared.accounts.users import UserChange, UserQuery
 from shared.projects.rules import NameRefused, check_path
-from shared.usecases.errors import FieldsInvalid
+from shared.usecases.errors import FieldsInvalid, NotFound
 from shared.usecases.members import MemberChange, NewMember
 from shared.usecases.tokens import TokenRequest
 from shared.usecases.users import UserRequest
 
 _LARGEST_LIMIT = 2**31 - 1
+_LONGEST_SUBJECT = 255
+_CHANGEABLE = ("name", "email", "admin", "projects_limit", "extern_uid", "provider")
 _PASSWORDS = ("password", "reset_password", "force_random_password")
+
+PROVIDER = "openid_connect"
+"""What GitLab calls the provider of OpenID Connect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,49 @@ def read_user(given: Mapping[str, object]) -> UserRequest:
         )
     username, name, email = (reader.text(name) or "" for name in ("username", "name", "email"))
     is_admin, bot = reader.boolean("admin") or False, reader.boolean("bot") or False
-    projects_limit = reader.integer("projects_limit")
+    projects_limit, subject = reader.integer("projects_limit"), _subject(reader)
     reader.finish()
     return UserRequest(
         username=_username(username), name=_not_blank(name), email=email, is_admin=is_admin, bot=bot,
+        projects_limit=_limit(projects_limit), subject=subject,
+    )  # fmt: skip
+
+
+def read_user_change(given: Mapping[str, object]) -> tuple[UserChange, str | None]:
+    """Read what to change of a user, and who it is at the provider, if that changes.
+
+    Raises ParametersInvalid and FieldsInvalid.
+    """
+    reader = ParameterReader(given)
+    if not any(given.get(name) is not None for name in _CHANGEABLE):
+        reader.problems.append(
+            f"{', '.join(_CHANGEABLE)} are missing, at least one parameter must be provided"
+        )
+    name, email, is_admin = reader.text("name"), reader.text("email"), reader.boolean("admin")
+    projects_limit, subject = reader.integer("projects_limit"), _subject(reader)
+    reader.finish()
+    change = UserChange(
+        name=None if name is None else _not_blank(name), email=email, is_admin=is_admin,
         projects_limit=_limit(projects_limit),
     )  # fmt: skip
+    return change, subject
+
+
+def read_provider(name: str) -> None:
+    """Raise NotFound for the name of a provider that nobody signs in by."""
+    if name != PROVIDER:
+        raise NotFound("Identity")
+
+
+def _subject(reader: ParameterReader) -> str | None:
+    """Read who a user is at the provider (OpenID Connect Core 1.0, 2: in 255 characters at most)."""
+    provider, subject = reader.choice("provider", (PROVIDER,)), reader.text("extern_uid")
+    for name, value, other in (("extern_uid", subject, provider), ("provider", provider, subject)):
+        if other and not value:
+            reader.problem(name, "is missing")
+    if subject and len(subject) > _LONGEST_SUBJECT:
+        reader.problem("extern_uid", f"has over {_LONGEST_SUBJECT} characters")
+    return subject or None
 
 
 def read_user_query(given: Mapping[str, object], page: Page) -> UserQuery:
