@@ -34,7 +34,7 @@ from services.api.crossdock import (
 )
 from services.api.crossdock import imports as own_imports
 from services.api.crossdock import projects as overviews
-from services.api.crossdock.tus import render_upload_error
+from services.api.crossdock.dialects import render_upload_error
 from services.api.gitlab import (
     exports,
     github_imports,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from services.api.crossdock import tus
+from services.api.crossdock.upload_metadata import decode
 from services.api.http.responses import timestamp
 from shared.uploads.models import Upload
 
 
 def upload_entity(upload: Upload) -> dict[str, object]:
     """Return what is shown of an upload."""
-    metadata = tus.decode(upload.metadata)
+    metadata = decode(upload.metadata)
     return {
         "id": upload.id,
         "filename": metadata.get("filename") or metadata.get("name"),
