@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 from aiohttp import web
 
@@ -21,8 +23,15 @@ def render_problem(request: web.Request, error: CrossdockError) -> web.Response:
     return make_problem(request, error, status=status.value, title=status.phrase)
 
 
-def make_problem(request: web.Request, error: CrossdockError, *, status: int, title: str) -> web.Response:
-    """Render an error with a status that its kind does not have."""
+def make_problem(
+    request: web.Request,
+    error: CrossdockError,
+    *,
+    status: int,
+    title: str,
+    more: Mapping[str, object] | None = None,
+) -> web.Response:
+    """Render an error with a status that its kind does not have, and with ``more`` members or others."""
     document = {
         "type": f"{external_url(request)}/problems/{error.code}",
         "title": title,
@@ -31,6 +40,7 @@ def make_problem(request: web.Request, error: CrossdockError, *, status: int, ti
         "instance": request.rel_url.raw_path,
         "correlation_id": request[CORRELATION_ID],
         "code": error.code,
+        **(more or {}),
     }
     headers = {name: value for name, value in headers_of(error).items() if name in _COPIED}
     if LIMIT_NAME in headers:

@@ -12,6 +12,7 @@ from services.api.http.body_time import BODY_LIMITS, BodyTime
 from services.api.http.encodings import decode_body, refuse_encoding
 from services.api.http.errors import BodyTooLarge, MediaTypeUnsupported, ParametersInvalid
 from services.api.http.form_data import FieldCollector, form_parser
+from services.api.http.interim import send_interim
 from services.api.http.nesting import nest
 
 LARGEST_BODY = 1024 * 1024
@@ -56,8 +57,7 @@ def undecoded_chunks(request: web.Request) -> AsyncIterator[bytes]:
 
 async def _receive(request: web.Request) -> AsyncIterator[bytes]:
     if request.headers.get("Expect", "").lower() == "100-continue" and request.can_read_body:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the response itself has not begun
+        await send_interim(request, "100 Continue")
     time_left = BodyTime(request.app[BODY_LIMITS], length=request.content_length)
     while chunk := await time_left.receive(request.content.readany):
         yield chunk
