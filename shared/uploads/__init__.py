@@ -1,1 +1,1 @@
-"""Uploads that go on after a cut (tus): a row each, and a list of stored pieces."""
+"""Uploads that go on after a cut: a row each, and a list of stored pieces."""

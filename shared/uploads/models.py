@@ -33,6 +33,8 @@ class OffsetConflict(Conflict):
 
     def __init__(self, given: int, *, offset: int) -> None:
         super().__init__(f"the upload goes on at byte {offset}, not at byte {given}")
+        self.given = given
+        self.offset = offset
 
 
 class UploadTooLong(TooLarge):

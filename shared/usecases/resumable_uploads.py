@@ -51,11 +51,15 @@ class UploadRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appended:
-    """Bytes to append at ``offset``. ``size`` announces the upload's, ``length`` is that of the body."""
+    """Bytes to append at ``offset``. ``size`` announces the upload's, ``length`` is that of the body.
+
+    With ``is_last``, the upload ends where the body does.
+    """
 
     offset: int
     size: int | None = None
     length: int | None = None
+    is_last: bool = False
     checksum: Checksum | None = None
 
 
@@ -142,14 +146,23 @@ class ResumableUploads:
             raise UploadDirect(upload_id)
         if given.offset != upload.received:
             raise OffsetConflict(given.offset, offset=upload.received)
+        if upload.is_whole and given.length != 0:
+            raise UploadFinished(f"upload {upload.id} has all its bytes")
         upload = await self._announce(upload, given.size)
         most = upload.size if upload.size is not None else await self.largest()
         if most is not None and upload.received + (given.length or 0) > most:
             raise UploadTooLong
-        if upload.is_whole and given.length != 0:
-            raise UploadFinished(f"upload {upload.id} has all its bytes")
         async with write_alone(self._pool, upload, body):
-            return await self._write(upload, given, body, most=most)
+            written = await self._write(upload, given, body, most=most)
+            return await self._end(written) if given.is_last and body.is_whole else written
+
+    async def _end(self, upload: Upload) -> Upload:
+        """Have an upload end where it is. Raises UploadLengthInvalid where it was to be longer."""
+        if upload.size is None:
+            return await self._announce(upload, upload.received)
+        if not upload.is_whole:
+            raise UploadLengthInvalid(f"the upload ends at byte {upload.received}, not at {upload.size}")
+        return upload
 
     async def _write(self, upload: Upload, given: Appended, body: PieceBody, *, most: int | None) -> Upload:
         self._bodies[upload.id] = body
