@@ -11,6 +11,8 @@ from tests.support.api import ARCHIVE, EXTERNAL_URL
 from tests.support.described import World
 from tests.support.groups import group, group_archive
 from tests.support.projects import archive, bundle
+from tests.support.upload_drafts import HEADER as DRAFT
+from tests.support.upload_drafts import PARTIAL
 
 Parts = dict[str, Any]
 """What of a request is not as for most of them: ``ids``, ``query``, ``headers``, ``body``."""
@@ -230,16 +232,23 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
 }
 
 
-def request_of(world: World, operation: Any) -> Request:
+def request_of(world: World, operation: Any, media_type: str | None = None) -> Request:
     """Make one that succeeds; what it changes, or ends, is there for nothing else."""
     parts = _PARTS.get(operation.definition.raw["operationId"], _as_usual)(world)
     ids = _ids(world, operation.path, reading=operation.method in ("get", "head"))
     return Request(
         path_parameters=ids | parts.get("ids", {}),
         query=parts.get("query", {}),
-        headers={"PRIVATE-TOKEN": world.token} | parts.get("headers", {}),
+        headers={"PRIVATE-TOKEN": world.token} | _spoken(parts.get("headers", {}), media_type),
         body=parts.get("body"),
     )
+
+
+def _spoken(headers: dict[str, str], media_type: str | None) -> dict[str, str]:
+    """Give the headers of tus or, with the media type of the drafts, those of a draft."""
+    if media_type != PARTIAL:
+        return headers
+    return {name: value for name, value in headers.items() if name not in _TUS} | {DRAFT: "6"}
 
 
 def _ids(world: World, path: str, *, reading: bool) -> dict[str, Any]:

@@ -46,6 +46,9 @@ class Dialect(Protocol):
         """Refuse headers that a request without bytes may not have."""
         ...
 
+    async def announce(self, request: web.Request, upload: Upload) -> None:
+        """Tell where an upload is, before its first bytes are read."""
+
     def created(self, request: web.Request, upload: Upload) -> web.Response:
         """Answer that an upload was made."""
         ...

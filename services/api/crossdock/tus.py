@@ -6,6 +6,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from datetime import datetime
 from email.utils import format_datetime
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -18,7 +19,14 @@ from services.api.http.endpoint import is_piece
 from services.api.http.errors import ParametersInvalid, TusVersionUnsupported
 from services.api.http.responses import json_response
 from shared.errors import CrossdockError
-from shared.uploads.models import ALGORITHMS, Checksum, ChecksumMismatch, ChecksumUnknown, Upload
+from shared.uploads.models import (
+    ALGORITHMS,
+    Checksum,
+    ChecksumMismatch,
+    ChecksumUnknown,
+    Upload,
+    UploadFinished,
+)
 from shared.uploads.store import NewUpload
 from shared.usecases.resumable_uploads import Appended
 
@@ -58,6 +66,9 @@ class Tus:
     def check_bare(self, request: web.Request) -> None:
         """See Dialect: tus has no such rule."""
 
+    async def announce(self, request: web.Request, upload: Upload) -> None:
+        """See Dialect: tus has no such answer."""
+
     def created(self, request: web.Request, upload: Upload) -> web.Response:
         """See Dialect."""
         headers = headers_of(upload, Location=address_of(request, upload))
@@ -81,10 +92,7 @@ class Tus:
 
     def refused(self, request: web.Request, error: CrossdockError) -> web.Response:
         """See Dialect."""
-        if isinstance(error, ChecksumMismatch):
-            answer = make_problem(request, error, status=_MISMATCH, title="Checksum Mismatch")
-        else:
-            answer = make_refusal(request, error)
+        answer = _refusal(request, error)
         answer.headers[HEADER] = VERSION
         if isinstance(error, TusVersionUnsupported):
             answer.headers["Tus-Version"] = VERSION
@@ -92,6 +100,16 @@ class Tus:
 
 
 TUS = Tus()
+
+
+def _refusal(request: web.Request, error: CrossdockError) -> web.Response:
+    """Render an error. What is refused by 409 is tried again, which helps no client with too many bytes."""
+    if isinstance(error, ChecksumMismatch):
+        return make_problem(request, error, status=_MISMATCH, title="Checksum Mismatch")
+    if isinstance(error, UploadFinished):
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        return make_problem(request, error, status=status, title=status.phrase)
+    return make_refusal(request, error)
 
 
 def abilities(*, largest: int | None) -> dict[str, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from services.api.crossdock import direct_uploads, tus
+from services.api.crossdock import direct_uploads
 from services.api.crossdock.cursors import cursor_page_of, split_page
 from services.api.crossdock.dialect import Creation, method_of
-from services.api.crossdock.dialects import dialect_of, is_spoken
+from services.api.crossdock.dialects import abilities, dialect_of, is_spoken
 from services.api.crossdock.upload_entities import upload_entity
 from services.api.http.caller import find_caller
 from services.api.http.errors import MethodUnknown
@@ -25,7 +25,7 @@ _METHODS = "HEAD, PATCH, DELETE"
 async def options(request: web.Request) -> web.Response:
     """OPTIONS /api/crossdock/v1/uploads, and of one: what the server can do, for everybody."""
     largest = await _uploads(request).largest()
-    return web.Response(status=204, headers=tus.abilities(largest=largest))
+    return web.Response(status=204, headers=abilities(largest=largest))
 
 
 async def index(request: web.Request) -> web.Response:
@@ -44,6 +44,7 @@ async def create(request: web.Request) -> web.Response:
     given = dialect.read_creation(request)
     made = await _create(request, given)
     if given.first is not None:
+        await dialect.announce(request, made)
         made = await _append(request, made.id, given.first)
     return dialect.created(request, made)
 

@@ -22,6 +22,9 @@ ErrorRenderer = Callable[[web.Request, CrossdockError], web.Response]
 PIECE = "application/offset+octet-stream"
 """The media type of bytes that go on where the last ones ended (tus)."""
 
+DRAFT = "Upload-Draft-Interop-Version"
+"""The header of requests by a draft of "Resumable Uploads for HTTP", whose bytes have any media type."""
+
 
 class BodyKind(Enum):
     """The kind of a request's body."""
@@ -78,14 +81,16 @@ def has_content(request: web.Request) -> bool:
 
 def is_upload(request: web.Request) -> bool:
     """Return whether the body is a form that is read as it arrives."""
-    return endpoint_of(request).body is BodyKind.UPLOAD and _media_type(request) == MULTIPART
+    return endpoint_of(request).body is BodyKind.UPLOAD and media_type(request) == MULTIPART
 
 
 def is_piece(request: web.Request) -> bool:
     """Return whether the body is bytes of an upload."""
-    return endpoint_of(request).body is BodyKind.PIECE and _media_type(request) == PIECE
+    if endpoint_of(request).body is not BodyKind.PIECE:
+        return False
+    return media_type(request) == PIECE or DRAFT in request.headers
 
 
-def _media_type(request: web.Request) -> str:
+def media_type(request: web.Request) -> str:
     """Return the media type of the body. That of aiohttp parses each new boundary as a head of a mail."""
     return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from shared.admission import ShareUsed
 from shared.errors import (
     Conflict,
@@ -69,6 +71,15 @@ class TusVersionUnsupported(Refusal):
 
     def __init__(self) -> None:
         super().__init__("Tus-Resumable has to be 1.0.0")
+
+
+class DraftVersionUnsupported(Refusal):
+    """The header ``Upload-Draft-Interop-Version`` has a version that is not among those of the message."""
+
+    code = "draft_version_unsupported"
+
+    def __init__(self, known: Iterable[str]) -> None:
+        super().__init__(f"Upload-Draft-Interop-Version has to be one of: {', '.join(known)}")
 
 
 class RouteUnknown(Missing):

@@ -27,6 +27,7 @@ _STATUSES: dict[type[BaseException], HTTPStatus] = {
     http.Redirected: HTTPStatus.MOVED_PERMANENTLY,
     http.ForeignForm: HTTPStatus.FORBIDDEN,
     http.TusVersionUnsupported: HTTPStatus.PRECONDITION_FAILED,
+    http.DraftVersionUnsupported: HTTPStatus.PRECONDITION_FAILED,
     UploadBusy: HTTPStatus.LOCKED,
 }
 

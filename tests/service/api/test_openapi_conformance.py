@@ -58,6 +58,7 @@ CONFIG = {
 schemathesis.serializer.alias("application/x-ndjson", "application/octet-stream")
 schemathesis.serializer.alias("application/gzip", "application/octet-stream")
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+schemathesis.serializer.alias("application/partial-upload", "application/octet-stream")
 DOCUMENT = closed(openapi_document(EXTERNAL_URL))
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(CONFIG))
 RESULTS: Any = SCHEMA.get_all_operations()
@@ -100,7 +101,7 @@ def session() -> Iterator[requests.Session]:
 def test_every_operation_succeeds_as_described(
     operation: Any, media_type: str | None, running: World, session: requests.Session
 ) -> None:
-    sent = request_of(running, operation)
+    sent = request_of(running, operation, media_type)
     body = {} if sent.body is None else {"body": sent.body, "media_type": media_type}
     case = operation.Case(path_parameters=sent.path_parameters, query=sent.query, **body)
 
