@@ -1,4 +1,4 @@
-"""Clients of tus, as they are published, whose connections are cut at random."""
+"""Clients of uploads, as they are published, whose connections are cut at random."""
 
 from __future__ import annotations
 
@@ -73,6 +73,36 @@ async def test_tus_js_client_arrives_however_it_is_cut(
         await _send(proxy, api, tus_home, archive, options)
         # With its bytes in the creation, all may have come before the first PATCH.
         await _assert_arrived(api, proxy, cuts=0 if "uploadDataDuringCreation" in options else CUTS)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("protocol", ["ietf-draft-03", "ietf-draft-05"])
+@pytest.mark.parametrize("options", [{}, {"chunkSize": CHUNK}])
+async def test_tus_js_client_arrives_by_a_draft_however_it_is_cut(
+    api: Api, tus_home: Path, archive: Path, seed: int, protocol: str, options: dict[str, Any]
+) -> None:
+    async with cutting_proxy(str(api.url), after=400 * 1024, times=CUTS, seed=seed, method="PATCH") as proxy:
+        await _send(proxy, api, tus_home, archive, {"protocol": protocol, **options})
+        await _assert_arrived(api, proxy)
+    assert not any("Tus-Resumable" in head for head in proxy.heads)
+
+
+@pytest.mark.parametrize("protocol", ["ietf-draft-03", "ietf-draft-05"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"uploadDataDuringCreation": True},
+        {"uploadDataDuringCreation": True, "chunkSize": CHUNK},
+        {"overridePatchMethod": True},
+        {"uploadLengthDeferred": True, "chunkSize": 1_000_000},
+    ],
+)
+async def test_tus_js_client_has_its_options_by_a_draft_too(
+    api: Api, tus_home: Path, archive: Path, protocol: str, options: dict[str, Any]
+) -> None:
+    async with cutting_proxy(str(api.url), after=400 * 1024, times=0) as proxy:
+        await _send(proxy, api, tus_home, archive, {"protocol": protocol, **options})
+        await _assert_arrived(api, proxy, cuts=0)
 
 
 async def test_tus_js_client_sends_parts_side_by_side(api: Api, tus_home: Path, archive: Path) -> None:
