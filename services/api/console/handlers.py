@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
-from services.api.console.assets import IMMUTABLE, REVALIDATED, send_asset
+from services.api.console.assets import IMMUTABLE, REVALIDATED, Asset, send_asset
 from services.api.console.site import CONSOLE, Presence
 from services.api.http.errors import RouteUnknown
 
@@ -23,18 +25,28 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def own_file(request: web.Request) -> web.Response:
-    """GET /-/console/static/...: a file of ours, which browsers ask for again each time."""
-    asset = request.app[CONSOLE].own.get(request.match_info["rest"].lstrip("/"))
-    if asset is None:
-        raise RouteUnknown
-    return await send_asset(request, asset, cached=REVALIDATED)
+    """GET /-/console/static/<digest>/...: a file of ours, kept by browsers below the digest of all.
+
+    A page that was opened before an update, or that another process has sent, asks below another digest: it
+    gets the file that there is, and does not keep it.
+    """
+    console = request.app[CONSOLE]
+    digest, asset = _asked(request, console.own)
+    return await send_asset(request, asset, cached=IMMUTABLE if digest == console.own_digest else REVALIDATED)
 
 
 async def vendor_file(request: web.Request) -> web.Response:
     """GET /-/console/vendor/<digest>/...: a file of others, which never changes below its digest."""
     console = request.app[CONSOLE]
-    digest, _, name = request.match_info["rest"].lstrip("/").partition("/")
-    asset = console.vendor.get(name)
-    if asset is None or digest != console.digest:
+    digest, asset = _asked(request, console.vendor)
+    if digest != console.digest:
         raise RouteUnknown
     return await send_asset(request, asset, cached=IMMUTABLE)
+
+
+def _asked(request: web.Request, assets: Mapping[str, Asset]) -> tuple[str, Asset]:
+    """Return the digest and the file that a request names. Raises RouteUnknown."""
+    digest, _, name = request.match_info["rest"].lstrip("/").partition("/")
+    if name not in assets:
+        raise RouteUnknown
+    return digest, assets[name]

@@ -21,7 +21,7 @@ NEEDED = (*_LIBRARIES.values(), "pico.min.css", "tus.min.js")
 """The files of others without which there is no console."""
 
 _PAGE = """<!DOCTYPE html>
-<html lang="en" data-prefix="{prefix}" data-vendor="{vendor}">
+<html lang="en" data-prefix="{prefix}" data-static="{own}" data-vendor="{vendor}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

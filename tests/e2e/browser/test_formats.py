@@ -42,8 +42,8 @@ FORMATS = [
 
 async def evaluate(visit: Visit, module: str, expression: str) -> Any:
     """Evaluate an expression of what a module of the console exports."""
-    script = f"import('/-/console/static/{module}.mjs').then((all) => all.{expression})"
-    return await visit.page.evaluate(script)
+    script = f"import(`${{document.documentElement.dataset.static}}/{module}.mjs`)"
+    return await visit.page.evaluate(f"{script}.then((all) => all.{expression})")
 
 
 async def test_numbers_and_times_are_written_for_people(visit: Visit) -> None:

@@ -7,6 +7,7 @@ from playwright.async_api import expect
 
 from shared.settings.application import ApplicationSettings
 from tests.e2e.browser.conftest import Visiting
+from tests.e2e.browser.test_formats import evaluate
 from tests.support.browser import Visit
 from tests.support.instance import ROOT, Instance
 
@@ -24,8 +25,8 @@ async def test_an_administrator_changes_a_setting(visiting_as: Visiting, gitlab:
 
 async def test_the_page_has_all_settings_and_their_defaults(visit: Visit) -> None:
     await visit.open("/jobs")
-    script = "import('/-/console/static/settings.mjs').then(({SETTINGS}) => SETTINGS)"
-    shown = {each["name"]: each["usual"] for each in await visit.page.evaluate(script)}
+    settings = await evaluate(visit, "settings", "SETTINGS")
+    shown = {each["name"]: each["usual"] for each in settings}
     assert shown == json.loads(json.dumps(asdict(ApplicationSettings())))
 
 

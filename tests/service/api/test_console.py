@@ -7,6 +7,7 @@ from base64 import b64encode
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from posixpath import normpath
 
 import pytest
 
@@ -16,6 +17,7 @@ from services.api.console.site import CONSOLE, Presence, make_console
 from tests.support.api import EXTERNAL_URL, Answer, Api, running_api
 from tests.support.pages import is_safe
 
+IMMUTABLE = "public, max-age=31536000, immutable"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 OFF = pytest.mark.parametrize("api", [{"listener": {"has_console": False}}], indirect=True)
 
@@ -77,29 +79,45 @@ async def test_all_that_the_page_names_is_there(api: Api) -> None:
 def test_all_addresses_of_the_page_are_below_the_path_of_the_external_url() -> None:
     made = make_console("https://example.com/a%20b/dock")
     assert made.home == "/a%20b/dock/-/console/jobs"
-    named = re.findall(r'(?:src|href|data-vendor)="([^"]+)"', made.page)
+    named = re.findall(r'(?:src|href|data-static|data-vendor)="([^"]+)"', made.page)
     assert named
     assert all(each.startswith("/a%20b/dock/-/console/") for each in named)
 
 
-async def test_files_of_ours_are_asked_for_again_and_not_sent_again(api: Api) -> None:
-    path = "/-/console/static/main.mjs"
-    first = await _get(api, path)
-    assert (first.status, first.headers["Content-Type"]) == (200, "text/javascript")
-    assert first.headers["Cache-Control"] == "no-cache"
-    again = await _get(api, path, **{"If-None-Match": first.headers["ETag"]})
-    assert (again.status, again.body) == (304, b"")
+async def test_files_of_ours_are_kept_below_their_digest_and_asked_for_again_below_another(api: Api) -> None:
+    for digest, cached in ((api.app[CONSOLE].own_digest, IMMUTABLE), ("0" * 16, "no-cache")):
+        path = f"/-/console/static/{digest}/main.mjs"
+        first = await _get(api, path)
+        assert (first.status, first.headers["Content-Type"]) == (200, "text/javascript")
+        assert first.headers["Cache-Control"] == cached
+        again = await _get(api, path, **{"If-None-Match": first.headers["ETag"]})
+        assert (again.status, again.body) == (304, b"")
+        assert (await _get(api, f"/-/console/static/{digest}/none.mjs")).status == 404
+    assert (await _get(api, "/-/console/static/main.mjs")).status == 404
+
+
+async def test_the_page_preloads_what_the_home_page_imports_and_nothing_else(api: Api) -> None:
+    console = api.app[CONSOLE]
+    loaded = set(re.findall(r'modulepreload" href="/-/console/static/\w+/([^"]+)"', console.page))
+    imported = {
+        normpath(f"{name}/../{each}")
+        for name in loaded
+        for each in re.findall(r'from "(\.[^"]+)"', console.own[name].body.decode())
+    }
+    assert loaded == {*imported, "main.mjs", "pages/jobs.mjs"}
 
 
 async def test_files_of_others_never_change_below_their_digest(api: Api) -> None:
     digest = api.app[CONSOLE].digest
     answer = await _get(api, f"/-/console/vendor/{digest}/htm.mjs")
-    assert (answer.status, answer.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable")
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, IMMUTABLE)
     assert (await _get(api, f"/-/console/vendor/{'0' * len(digest)}/htm.mjs")).status == 404
     assert (await _get(api, f"/-/console/vendor/{digest}/none.mjs")).status == 404
 
 
-@pytest.mark.parametrize("path", ["static/../page.py", "static/..%2Fpage.py", "static/%2Fetc%2Fpasswd"])
+@pytest.mark.parametrize(
+    "path", ["static/x/../../page.py", "static/x/..%2Fpage.py", "static/x/%2Fetc%2Fpasswd"]
+)
 async def test_no_other_file_of_the_machine_is_served(api: Api, path: str) -> None:
     answer = await _get(api, f"/-/console/{path}")
     assert b"import" not in answer.body or b"importmap" in answer.body
@@ -117,7 +135,7 @@ async def test_files_come_compressed_for_who_takes_that(
     is_compressed: bool,  # noqa: FBT001
 ) -> None:
     async with api.session.get(
-        api.url / "-/console/static/console.css",
+        api.url / f"-/console/static/{api.app[CONSOLE].own_digest}/console.css",
         headers={"Accept-Encoding": accepted},
         auto_decompress=False,
     ) as answer:

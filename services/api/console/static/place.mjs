@@ -1,5 +1,5 @@
 // Addresses of this server, as paths below that of CROSSDOCK_EXTERNAL_URL.
-const { prefix, vendor } = document.documentElement.dataset;
+const { prefix, static: files, vendor } = document.documentElement.dataset;
 
 export const PREFIX = prefix;
 
@@ -19,7 +19,7 @@ export const elsewhere = (path) => `${prefix}${path}`;
 export const vendored = (name) => `${vendor}/${name}`;
 
 /** The path of a file of ours. */
-export const asset = (name) => `${prefix}/-/console/static/${name}`;
+export const asset = (name) => `${files}/${name}`;
 
 /** The page that explains an error code. */
 export const problem = (code) => elsewhere(`/problems/${encodeURIComponent(code)}`);
