@@ -144,6 +144,7 @@ def _webhook_routes(above: str, handlers: webhooks.WebhookHandlers) -> list[Rout
         _route("PUT", f"{above}/:webhook_id", handlers.update),
         _route("DELETE", f"{above}/:webhook_id", handlers.delete),
         _route("POST", f"{above}/:webhook_id/rotate", handlers.rotate, SHOWS_SECRET),
+        _route("POST", f"{above}/:webhook_id/test", handlers.test),
         _route("GET", f"{above}/:webhook_id/deliveries", handlers.deliveries),
         _route("GET", f"{above}/:webhook_id/deliveries/:delivery_id", handlers.delivery),
         _route("POST", f"{above}/:webhook_id/deliveries/:delivery_id/retry", handlers.send_again),

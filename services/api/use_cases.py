@@ -204,7 +204,7 @@ def make_use_cases(  # the ports, and what they are configured with
     lookup = TokenLookup(pool, places.tokens, memory=config.token_memory)
     retries = Retries(pool, queue, exports=exports, imports=imports, relation_imports=relation_imports)
     jobs = Jobs(pool, queue, retries=retries, silence=config.lease)
-    own = _make_own(pool, store, config, places=places, sealer=sealer, settings=settings, imports=imports)
+    own = _make_own(pool, store, config, places=places, sealer=sealer, limits=limits, imports=imports)
     return UseCases(
         **{each.name: getattr(own, each.name) for each in fields(own)},
         browser_sessions=BrowserSessions(pool, limits, lookup=lookup, failures=config.failed_sign_ins),
@@ -303,9 +303,10 @@ def _make_own(
     *,
     places: ApiPlaces,
     sealer: Sealer,
-    settings: InstanceSettings,
+    limits: RateLimits,
     imports: Imports,
 ) -> OwnUseCases:
+    settings = InstanceSettings(pool, config.defaults)
     schedules = Schedules(pool, limit=config.schedules_limit)
     resumable = ResumableUploads(pool, store, imports=imports, settings=settings, rules=config.uploads)
     is_wanted = config.takes_direct_uploads
@@ -320,7 +321,7 @@ def _make_own(
         runs=Runs(pool, schedules),
         schedules=schedules,
         system=System(pool, config.lease),
-        webhooks=_make_webhooks(pool, config, sealer=sealer, settings=settings),
+        webhooks=_make_webhooks(pool, config, sealer=sealer, settings=settings, limits=limits),
     )
 
 
@@ -334,10 +335,16 @@ def _make_destinations(
 
 
 def _make_webhooks(
-    pool: Pool, config: UseCaseConfig, *, sealer: Sealer, settings: InstanceSettings
+    pool: Pool, config: UseCaseConfig, *, sealer: Sealer, settings: InstanceSettings, limits: RateLimits
 ) -> Webhooks:
-    limit = config.webhooks_limit
-    return Webhooks(pool, sealer=sealer, settings=settings, outbound=config.outbound, limit=limit)
+    return Webhooks(
+        pool,
+        sealer=sealer,
+        settings=settings,
+        outbound=config.outbound,
+        limits=limits,
+        limit=config.webhooks_limit,
+    )
 
 
 def _make_exports(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.accounts.models import User
+from shared.accounts.rate_limits import RateLimits
 from shared.database.pool import Connection, Pool
 from shared.database.transactions import current, transaction
 from shared.outbound.policy import outbound_policy
@@ -19,6 +20,10 @@ from shared.usecases.settings import InstanceSettings
 from shared.webhooks import signing, store
 from shared.webhooks.models import DeliveryState, Webhook, WebhookDelivery
 from shared.webhooks.sealed_webhooks import WebhookSealer
+from shared.webhooks.trial import queue_test
+
+TESTS_PER_MINUTE = 5
+"""Of one user, for the webhooks of a project, or for those of all projects: GitLab's limit."""
 
 _BY_USER = "it was disabled by a user"
 
@@ -53,9 +58,11 @@ class Webhooks:
         sealer: Sealer,
         settings: InstanceSettings,
         outbound: RemoteImportPolicy,
+        limits: RateLimits,
         limit: int,
     ) -> None:
         self._pool = pool
+        self._limits = limits
         self._sealer = WebhookSealer(sealer)
         self._settings = settings
         self._outbound = outbound
@@ -159,6 +166,17 @@ class Webhooks:
         async with transaction(self._pool) as db:
             await store.send_again(db, delivery.id)
         return await self.show_delivery(webhook, delivery.id)
+
+    async def test(self, actor: User, webhook: Webhook, *, correlation_id: str) -> WebhookDelivery:
+        """Send a test event, once, and return its delivery, which tells how it ended.
+
+        Raises RateLimited and WebhookDisabled.
+        """
+        of = (actor.id, webhook.project_id or 0)
+        await self._limits.count("web_hook_test", *of, limit=TESTS_PER_MINUTE)
+        data = {"test": True, "webhook": {"id": webhook.id}}
+        async with transaction(self._pool) as db:
+            return await queue_test(db, webhook, data=data, correlation_id=correlation_id)
 
     async def _check_url(self, url: str) -> None:
         """Raise FieldsInvalid if the current settings do not permit deliveries to the URL."""

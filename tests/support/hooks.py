@@ -56,7 +56,7 @@ class HookReceiver:
         self.most_at_once = max(self.at_once, self.most_at_once)
         body = await request.read()
         status = self.statuses.pop(0) if self.statuses else 200
-        if json.loads(body)["data"]["job"]["id"] in self.refused:
+        if json.loads(body)["data"].get("job", {}).get("id") in self.refused:
             status = 500
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.hooks.put_nowait(Hook(headers, body))

@@ -21,6 +21,7 @@ from shared.ledger.objects import RETRIED_WITHIN
 from shared.settings.application import GITLAB_PROJECT
 from shared.settings.environment import MIB
 from shared.usecases.standing import UserLimits
+from shared.usecases.webhooks import TESTS_PER_MINUTE
 
 
 async def show(request: web.Request) -> web.Response:
@@ -29,7 +30,11 @@ async def show(request: web.Request) -> web.Response:
     found = await uses.standings.show(find_caller(request))
     bounds = request.app[BOUNDS]
     own = {
-        "webhooks": {"limit": uses.webhooks.limit, "senders": bounds.webhook_senders},
+        "webhooks": {
+            "limit": uses.webhooks.limit,
+            "senders": bounds.webhook_senders,
+            "tests_per_minute": TESTS_PER_MINUTE,
+        },
         "destinations": {"limit": uses.destinations.limit},
         "schedules": {"limit": uses.schedules.limit},
         "uploads": _uploads(uses),

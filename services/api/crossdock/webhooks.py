@@ -12,8 +12,9 @@ from services.api.crossdock.webhook_entities import delivery_entity, webhook_ent
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller
 from services.api.http.parameters import ParameterReader, integer
-from services.api.http.responses import external_url, json_response
+from services.api.http.responses import CORRELATION_ID, external_url, json_response
 from services.api.use_cases import use_cases
+from shared.usecases.access import require_user
 from shared.webhooks.models import DeliveryState, Webhook, WebhookDelivery
 
 _STATES = {state.value: state for state in DeliveryState}
@@ -61,6 +62,16 @@ class WebhookHandlers:
         given = webhook_fields.read_secret(await parameters(request))
         rotated, secret = await use_cases(request).webhooks.rotate(webhook, given)
         return json_response(webhook_entity(rotated, secret=secret))
+
+    async def test(self, request: web.Request) -> web.Response:
+        """POST .../webhooks/:webhook_id/test: sends a test event; ``Location`` is its delivery."""
+        webhook, actor = await self._webhook(request), require_user(find_caller(request))
+        delivery = await use_cases(request).webhooks.test(
+            actor, webhook, correlation_id=request[CORRELATION_ID]
+        )
+        above = f"{external_url(request)}{request.path}".removesuffix("/test")
+        location = {"Location": f"{above}/deliveries/{delivery.id}"}
+        return json_response(_entity(request, delivery), status=202, headers=location)
 
     async def deliveries(self, request: web.Request) -> web.Response:
         """GET .../webhooks/:webhook_id/deliveries, the newest first."""

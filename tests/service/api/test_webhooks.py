@@ -207,6 +207,50 @@ async def test_an_ended_delivery_is_sent_again_when_asked(
     assert await api.pool.fetchval("SELECT tries FROM webhook_deliveries") == 0
 
 
+async def test_a_test_is_a_delivery_that_can_be_looked_at(api: Api, hooks: str) -> None:
+    path = f"{hooks}/{(await made(api, hooks)).body['id']}"
+    answer = await api.call("POST", f"{path}/test", by="ann", headers={"X-Request-Id": "asked"})
+    assert (answer.status, answer.body["state"], answer.body["attempts"]) == (202, "pending", [])
+    assert answer.body["due_at"] == answer.body["created_at"]
+    assert answer.body["event"]["type"] == "com.crossdock.webhook.test.v1"
+    assert answer.body["event"]["subject"] == "ann/project"
+    assert answer.body["event"]["correlationid"] == "asked"
+    assert answer.body["event"]["data"] == {"test": True, "webhook": {"id": int(path.rpartition("/")[2])}}
+    address = answer.headers["Location"].removeprefix(EXTERNAL_URL)
+    assert (await api.call("GET", address, by="ann")).body == answer.body
+
+
+async def test_a_webhook_of_all_projects_is_tested_without_a_project(api: Api) -> None:
+    await api.user("root", is_admin=True)
+    path = f"{ALL}/{(await made(api, ALL, by='root')).body['id']}/test"
+    answer = await api.call("POST", path, by="root")
+    assert (answer.status, "subject" in answer.body["event"]) == (202, False)
+
+
+async def test_a_disabled_webhook_is_not_tested(api: Api, hooks: str) -> None:
+    path = f"{hooks}/{(await made(api, hooks)).body['id']}"
+    await api.call("PUT", path, by="ann", json={"enabled": False})
+    answer = await api.call("POST", f"{path}/test", by="ann")
+    assert answer.status == 409
+    problem = json.loads(answer.body)
+    assert (problem["code"], problem["detail"]) == (
+        "webhook_disabled",
+        "the webhook is disabled: it was disabled by a user",
+    )
+    assert await api.pool.fetchval("SELECT count(*) FROM webhook_deliveries") == 0
+
+
+async def test_a_user_tests_the_webhooks_of_a_project_five_times_a_minute(
+    api: Api, hooks: str, project: Project
+) -> None:
+    await api.member("bob", project, AccessLevel.MAINTAINER)
+    paths = [f"{hooks}/{(await made(api, hooks)).body['id']}/test" for _ in range(2)]
+    answers = [await api.call("POST", paths[each % 2], by="ann") for each in range(6)]
+    assert [each.status for each in answers] == [202] * 5 + [429]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    assert (await api.call("POST", paths[0], by="bob")).status == 202
+
+
 @pytest.mark.parametrize("level", [AccessLevel.NONE, AccessLevel.DEVELOPER, AccessLevel.MAINTAINER])
 async def test_webhooks_of_a_project_are_for_its_maintainers(
     api: Api, hooks: str, project: Project, level: AccessLevel
@@ -215,8 +259,9 @@ async def test_webhooks_of_a_project_are_for_its_maintainers(
     await (api.member("bob", project, level) if level else api.user("bob"))
     expected = {AccessLevel.NONE: 404, AccessLevel.DEVELOPER: 403}.get(level, 200)
     reading = [("GET", each) for each in (hooks, path, f"{path}/deliveries")]
-    for method, address in (*reading, ("PUT", path), ("POST", f"{path}/rotate")):
-        assert (await api.call(method, address, by="bob")).status == expected, address
+    for method, address in (*reading, ("PUT", path), ("POST", f"{path}/rotate"), ("POST", f"{path}/test")):
+        answer = await api.call(method, address, by="bob")
+        assert answer.status == (202 if expected == 200 and address.endswith("/test") else expected), address
         assert (await api.call(method, address)).status == 401
 
 

@@ -233,6 +233,7 @@ TABLE: dict[str, list[Expectation | Entry]] = {
     "PUT /api/crossdock/v1/projects/{id}/webhooks/{webhook_id}": [HOOKS],
     "DELETE /api/crossdock/v1/projects/{id}/webhooks/{webhook_id}": [HOOKS],
     "POST /api/crossdock/v1/projects/{id}/webhooks/{webhook_id}/rotate": [HOOKS],
+    "POST /api/crossdock/v1/projects/{id}/webhooks/{webhook_id}/test": [HOOKS],
     "GET /api/crossdock/v1/projects/{id}/webhooks/{webhook_id}/deliveries": [HOOKS],
     "GET /api/crossdock/v1/projects/{id}/webhooks/{webhook_id}/deliveries/{delivery_id}": [HOOKS],
     "POST /api/crossdock/v1/projects/{id}/webhooks/{webhook_id}/deliveries/{delivery_id}/retry": [HOOKS],

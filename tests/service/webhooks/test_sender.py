@@ -27,6 +27,7 @@ from shared.webhooks.metrics import DeliveryEnd, WebhookMetrics
 from shared.webhooks.models import Attempt, DeliveryState, Webhook, WebhookDelivery
 from shared.webhooks.sealed_webhooks import WebhookSealer
 from shared.webhooks.sender import SendingPace, WebhookSender
+from shared.webhooks.trial import queue_test
 from tests.support.hooks import HookReceiver, hooked
 from tests.support.jobs import claimed, migrated, queued
 from tests.support.sealing import sealer
@@ -299,6 +300,56 @@ async def test_a_webhook_that_takes_other_events_is_not_disabled(pool: Pool, rec
 
         await until(given_up)
         await sent("delivered")
+
+
+async def test_a_test_is_signed_as_any_event_and_says_that_it_is_one(
+    pool: Pool, receiver: HookReceiver
+) -> None:
+    webhook = await hook(pool, receiver.url, events=["import.failed"])
+    await queue_test(pool, webhook, data={"test": True}, correlation_id="asked")
+    async with senders(pool):
+        (sent,) = await receiver.take(1)
+        (delivery,) = await ended(pool, 1)
+    event = sent.event(signing.write_secret(SECRET))
+    assert (event["type"], event["data"]) == ("com.crossdock.webhook.test.v1", {"test": True})
+    assert (event["subject"], event["correlationid"]) == ("ann/p", "asked")
+    assert sent.id == event["id"]
+    assert (delivery.state, [each.status for each in delivery.attempts]) == (DeliveryState.DELIVERED, [200])
+
+
+async def test_a_test_has_an_id_that_no_event_has(pool: Pool, receiver: HookReceiver) -> None:
+    webhook = await hook(pool, receiver.url)
+    made = [await queue_test(pool, webhook, data={}, correlation_id="") for _ in range(2)]
+    await finished_job(pool)
+    deliveries = await store.list_deliveries(pool, webhook.id, state=None, below=None, limit=9)
+    assert len({each.event.id for each in deliveries}) == len(made) + len(MOVES)
+
+
+async def test_a_test_that_is_not_taken_is_not_sent_again(pool: Pool, receiver: HookReceiver) -> None:
+    receiver.statuses = [500]
+    webhook = await hook(pool, receiver.url, events=["*.queued"])
+    await queue_test(pool, webhook, data={}, correlation_id="")
+    async with senders(pool):
+        (failed,) = await ended(pool, 1)
+    assert failed.state is DeliveryState.FAILED
+    assert [each.error for each in failed.attempts] == ["it answered 500"]
+    found = await store.find(pool, 1, webhook.id)
+    assert found is not None
+    assert found.disabled_reason is None
+
+
+async def test_a_test_goes_before_what_waits_and_ends_the_pause(pool: Pool, receiver: HookReceiver) -> None:
+    webhook = await hook(pool, receiver.url, events=["*.queued"])
+    await queued(pool)
+    await pool.execute(
+        "UPDATE webhooks SET failures = 9, timeouts = 9, resume_at = now() + interval '1 hour'"
+    )
+    tested = await queue_test(pool, webhook, data={}, correlation_id="")
+    turn = await delivery_queue.claim(pool, slow=False)
+    assert turn is not None
+    due = await delivery_queue.find_due(pool, turn.webhook_id)
+    assert due is not None
+    assert due.id == tested.id
 
 
 async def test_410_disables_a_webhook_at_once(pool: Pool, receiver: HookReceiver) -> None:
