@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 from playwright.async_api import expect
 
 from tests.support.browser import Visit
@@ -33,6 +35,26 @@ async def test_a_webhook_is_made_watched_and_sent_again(visit: Visit, gitlab: In
         await page.get_by_role("button", name="Send again").click()
         hooks = await receiver.take(2)
         assert {hook.event(secret)["type"] for hook in hooks} == {"com.crossdock.export.finished.v1"}
+
+
+async def test_a_test_tells_how_it_ended(visit: Visit, gitlab: Instance, ann: str) -> None:
+    project, page = await gitlab.imported(ann), visit.page
+    address = f"{gitlab.url}/api/crossdock/v1/projects/{project}/webhooks"
+    headers = {"PRIVATE-TOKEN": gitlab.tokens[ann]}
+    async with hooked(503) as receiver:
+        async with gitlab.session.post(address, headers=headers, json={"url": receiver.url}) as answer:
+            made = await answer.json()
+        await visit.open(f"/webhooks/{project}/{made['id']}")
+        for said in ("The receiver did not take the test", "The receiver took the test: it answered 200"):
+            await page.get_by_role("button", name="Send a test").click()
+            await expect(page.get_by_role("status").filter(has_text=said)).to_be_visible(timeout=60_000)
+        await expect(page.get_by_text("it answered 503")).to_have_count(0)
+        rows = page.get_by_role("table", name="Deliveries").locator("[data-row]")
+        await expect(rows).to_have_text(
+            [re.compile("webhook.test.*taken.*200"), re.compile("not taken.*503")]
+        )
+        first, second = await receiver.take(2)
+    assert first.event(made["secret"])["data"] == second.event(made["secret"])["data"]
 
 
 async def test_a_secret_is_replaced_and_a_webhook_switched_off_and_deleted(

@@ -1,5 +1,5 @@
 // One webhook: what it is told of, what was sent, and what its receiver answered.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Act, Ask, Once } from "../components/actions.mjs";
 import { Listed, Loaded } from "../components/loaded.mjs";
 import { Page } from "../components/page.mjs";
@@ -19,12 +19,15 @@ export default function Webhook({ project, id }) {
   const address = `${addressOf(project)}/${id}`;
   const hook = useLoaded((signal) => get(address, { signal }), [address]);
   const deliveries = useParts(`${address}/deliveries?per_page=20`);
+  const [test, setTest] = useState(null);
   const reload = () => (hook.reload(), deliveries.reload());
+  const tested = (delivery) => (setTest(delivery.id), reload());
   useNews(deliveries.reload, (event) => !event.type?.includes(".progress."));
   useTimer(reload, { seconds: 3, isOn: (deliveries.rows ?? []).some((each) => each.state === "pending") });
-  const beside = hook.value && canWrite.value && html`<${Actions} hook=${hook.value} address=${address} project=${project} reload=${reload} />`;
+  const beside = hook.value && canWrite.value && html`<${Actions} hook=${hook.value} address=${address} project=${project} reload=${reload} tested=${tested} />`;
   return html`<${Page} title="Webhook ${id}" beside=${beside}>
     <${Loaded} of=${hook} what="the webhook">${(value) => html`<${About} hook=${value} project=${project} />`}<//>
+    ${test && html`<${Test} key=${test} address=${`${address}/deliveries/${test}`} done=${reload} />`}
     <h2>Deliveries</h2>
     <${Listed} of=${deliveries} what="the deliveries" empty=${html`<p class="quiet">Nothing was sent yet. The next event of ${project === "all" ? "any project" : "the project"} is.</p>`}>
       ${(rows) => html`<${Table} caption="Deliveries, the newest first" rows=${rows} columns=${columns(address, deliveries.reload)} />`}
@@ -33,7 +36,24 @@ export default function Webhook({ project, id }) {
   <//>`;
 }
 
-function Actions({ hook, address, project, reload }) {
+// How a test ends, as soon as it does.
+function Test({ address, done }) {
+  const delivery = useLoaded((signal) => get(address, { signal }), [address]);
+  const state = delivery.value?.state ?? "pending";
+  useTimer(delivery.reload, { seconds: 1, isOn: state === "pending" });
+  useEffect(() => state !== "pending" && done(), [state]);
+  const { tone, text } = outcomeOf(state, delivery.value?.attempts.at(-1));
+  return html`<div class="notice ${tone}" role="status">${text}</div>`;
+}
+
+function outcomeOf(state, last) {
+  if (state === "pending") return { tone: "info", text: "The test is on its way." };
+  const took = `after ${duration(last.seconds)}`;
+  if (state === "delivered") return { tone: "success", text: `The receiver took the test: it answered ${last.status} ${took}.` };
+  return { tone: "error", text: `The receiver did not take the test ${took}: ${last.error}. A test is sent once.` };
+}
+
+function Actions({ hook, address, project, reload, tested }) {
   const [secret, setSecret] = useState(null);
   const turn = async () => {
     await send("PUT", address, { enabled: !hook.enabled });
@@ -45,7 +65,9 @@ function Actions({ hook, address, project, reload }) {
     toast("The webhook is deleted.");
     go(project === "all" ? "/webhooks" : `/webhooks?project=${encodeURIComponent(project)}`);
   };
+  const test = async () => tested(await send("POST", `${address}/test`));
   return html`<div class="row">
+    ${hook.enabled && html`<${Act} act=${test}>Send a test<//>`}
     <${Act} act=${turn}>${hook.enabled ? "Switch off" : "Switch on"}<//>
     <${Ask} name="New secret" title="Make a new secret?" yes="Make it" act=${rotate}>
       <p>Messages are signed with the new one from then on. For a day they carry the signature of the old one as well.</p>
