@@ -957,7 +957,7 @@ CREATE TABLE maintenance_runs (
 );
 
 
--- 0110_resumable_uploads
+-- 0110_resumable_uploads, 0113_parts_of_uploads
 CREATE TABLE uploads (
     id             bigint GENERATED ALWAYS AS IDENTITY,
     user_id        bigint,
@@ -971,6 +971,7 @@ CREATE TABLE uploads (
     created_at     timestamptz NOT NULL DEFAULT now(),
     expires_at     timestamptz NOT NULL,
     used_at        timestamptz,
+    parts          bigint[],
     CONSTRAINT uploads_pkey PRIMARY KEY (id),
     CONSTRAINT uploads_check CHECK (received >= 0 AND received <= size),
     CONSTRAINT uploads_metadata_check CHECK (length(metadata) <= 4096),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -91,6 +91,12 @@ class UploadFinished(Conflict):
     code = "upload_finished"
 
 
+class UploadJoined(UploadFinished):
+    """The upload was made of others, and takes no bytes."""
+
+    code = "upload_joined"
+
+
 class TooManyUploads(Conflict):
     """The user has as many unused uploads as one user may have: use or delete some first."""
 
@@ -114,9 +120,10 @@ class Upload:
     """An upload as it was when read.
 
     ``size`` is None until it is announced; ``received`` are the bytes that are stored. ``metadata`` is text
-    of the client's, as it came. ``is_partial`` is true of one that is to become part of another. ``epoch`` is
-    the number of the last request that came for it; ``is_written`` tells whether one writes to it. The bytes
-    of one that ``is_direct`` do not pass through us.
+    of the client's, as it came. ``is_partial`` is true of one that is to become part of another; ``parts``
+    are the numbers of those that one was made of. ``epoch`` is the number of the last request that came for
+    it; ``is_written`` tells whether one writes to it. The bytes of one that ``is_direct`` do not pass through
+    us.
     """
 
     id: int
@@ -124,6 +131,7 @@ class Upload:
     received: int
     metadata: str
     is_partial: bool
+    parts: Sequence[int] | None
     epoch: int
     is_written: bool
     is_direct: bool

@@ -14,14 +14,14 @@ from datetime import timedelta
 
 from shared.database.pool import Connection, Database, Row
 from shared.ledger.objects import RETRIABLE
-from shared.uploads.models import Piece, PieceLost, TooManyUploads, Upload
+from shared.uploads.models import Piece, PieceLost, TooManyUploads, Upload, UploadBusy
 
 SILENT = timedelta(seconds=10)
 """After how long without a sign a writer is taken for dead; it gives one each second."""
 
 _WRITTEN = f"""(writer IS NOT NULL
     AND writer_seen_at > now() - interval '{SILENT.total_seconds()} s')"""
-_COLUMNS = f"""id, size, received, metadata, is_partial, epoch, created_at, expires_at,
+_COLUMNS = f"""id, size, received, metadata, is_partial, parts, epoch, created_at, expires_at,
     {_WRITTEN} AS is_written,
     EXISTS (SELECT FROM direct_uploads WHERE upload_id = uploads.id) AS is_direct"""
 _OPEN = "used_at IS NULL AND expires_at > now()"
@@ -30,11 +30,12 @@ _OPEN = "used_at IS NULL AND expires_at > now()"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUpload:
-    """An upload to create. ``size`` is None where it is announced later."""
+    """An upload to create. ``size`` is None where it is announced later; it is made of ``parts``."""
 
     size: int | None
     metadata: str = ""
     is_partial: bool = False
+    parts: Sequence[int] | None = None
 
 
 async def create(db: Database, new: NewUpload, *, user_id: int, kept: timedelta, limit: int) -> Upload:
@@ -44,11 +45,11 @@ async def create(db: Database, new: NewUpload, *, user_id: int, kept: timedelta,
     """
     await db.execute("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", user_id)
     row = await db.fetchrow(
-        f"""INSERT INTO uploads (user_id, size, metadata, is_partial, expires_at)
-            SELECT $1, $2, $3, $4, now() + $5
+        f"""INSERT INTO uploads (user_id, size, metadata, is_partial, expires_at, parts)
+            SELECT $1, $2, $3, $4, now() + $5, $7::bigint[]
             WHERE (SELECT count(*) FROM uploads WHERE user_id = $1 AND {_OPEN}) < $6
             RETURNING {_COLUMNS}""",  # noqa: S608  # fixed texts
-        user_id, new.size, new.metadata, new.is_partial, kept, limit,
+        user_id, new.size, new.metadata, new.is_partial, kept, limit, new.parts,
     )  # fmt: skip
     if row is None:
         raise TooManyUploads(limit)
@@ -203,7 +204,11 @@ async def replace_pieces(
 
 
 async def copy_pieces(db: Connection, upload: Upload, parts: Sequence[Upload]) -> Upload:
-    """Give an empty upload the pieces of others, one behind the other, in a transaction."""
+    """Give an empty upload the pieces of others, one behind the other, in a transaction.
+
+    Raises UploadBusy where one of these is not there any more.
+    """
+    await _hold(db, parts)
     position = 0
     for part in parts:
         await db.execute(
@@ -218,6 +223,16 @@ async def copy_pieces(db: Connection, upload: Upload, parts: Sequence[Upload]) -
     )
     assert row is not None  # noqa: S101  # it was made in the same transaction
     return _upload(row)
+
+
+async def _hold(db: Connection, parts: Sequence[Upload]) -> None:
+    ids = sorted({each.id for each in parts})
+    held = await db.fetch(
+        f"SELECT id FROM uploads WHERE id = ANY($1) AND {_OPEN} ORDER BY id FOR KEY SHARE",  # noqa: S608  # fixed texts
+        ids,
+    )  # fmt: skip
+    if len(held) < len(ids):
+        raise UploadBusy
 
 
 EXPIRED = f"""SELECT id FROM uploads u WHERE (used_at IS NULL AND expires_at < now() AND NOT {_WRITTEN})

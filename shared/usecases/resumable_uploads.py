@@ -22,6 +22,7 @@ from shared.uploads.models import (
     UploadBusy,
     UploadDirect,
     UploadFinished,
+    UploadJoined,
     UploadLengthInvalid,
     UploadTooLong,
     UploadUnfinished,
@@ -98,12 +99,14 @@ class ResumableUploads:
     async def join(self, actor: User | None, part_ids: Sequence[int], *, metadata: str) -> Upload:
         """Make one upload of whole ones, in their order. These stay, until they are past their time.
 
-        Raises what ``create`` raises, NotFound, UploadUnfinished and UploadLengthInvalid for too many.
+        Raises what ``create`` raises, NotFound, UploadBusy, UploadUnfinished, and UploadLengthInvalid for too
+        many or none.
         """
-        if len(part_ids) > MOST_PARTS:
-            raise UploadLengthInvalid(f"at most {MOST_PARTS} uploads can become one")
+        if not 1 <= len(part_ids) <= MOST_PARTS:
+            raise UploadLengthInvalid(f"from 1 to {MOST_PARTS} uploads can become one")
         parts = [await self.find_whole(actor, each) for each in part_ids]
-        new = NewUpload(size=sum(each.received for each in parts), metadata=metadata)
+        size = sum(each.received for each in parts)
+        new = NewUpload(size=size, metadata=metadata, parts=part_ids)
         await self.check(actor, new)
         async with transaction(self._pool) as db:
             return await store.copy_pieces(db, await self.insert(db, actor, new), parts)
@@ -137,13 +140,15 @@ class ResumableUploads:
     async def append(self, actor: User | None, upload_id: int, given: Appended, body: PieceBody) -> Upload:
         """Append a body to an upload, or what comes of it; return the upload as it is then.
 
-        Raises before it reads anything: NotFound, UploadBusy, UploadDirect, OffsetConflict,
+        Raises before it reads anything: NotFound, UploadBusy, UploadDirect, UploadJoined, OffsetConflict,
         UploadLengthInvalid, UploadFinished, UploadTooLong and ImportTooLarge.
         Raises ChecksumMismatch, and the three last.
         """
         upload = await self.settle(actor, upload_id)
         if upload.is_direct:
             raise UploadDirect(upload_id)
+        if upload.parts is not None:
+            raise UploadJoined(f"upload {upload.id} was made of others")
         if given.offset != upload.received:
             raise OffsetConflict(given.offset, offset=upload.received)
         if upload.is_whole and given.length != 0:

@@ -57,7 +57,7 @@ class Dialect(Protocol):
         """Answer that all bytes of a request are kept."""
         ...
 
-    def told(self, upload: Upload) -> web.Response:
+    def told(self, request: web.Request, upload: Upload) -> web.Response:
         """Answer how far an upload is."""
         ...
 

@@ -79,7 +79,7 @@ class Draft:
         """See Dialect."""
         return json_response(upload_entity(upload), status=201, headers=self._headers_of(upload))
 
-    def told(self, upload: Upload) -> web.Response:
+    def told(self, request: web.Request, upload: Upload) -> web.Response:  # noqa: ARG002  # the protocol's
         """See Dialect."""
         return web.Response(status=204, headers=self._headers_of(upload) | {"Cache-Control": "no-store"})
 

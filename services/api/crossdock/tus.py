@@ -12,7 +12,7 @@ from aiohttp import web
 
 from services.api.crossdock.dialect import Creation, length_of, make_refusal, number, offset_of
 from services.api.crossdock.problems import make_problem
-from services.api.crossdock.upload_addresses import address_of, upload_at
+from services.api.crossdock.upload_addresses import address_by, address_of, upload_at
 from services.api.crossdock.upload_entities import upload_entity
 from services.api.crossdock.upload_metadata import read_metadata
 from services.api.http.endpoint import is_piece
@@ -26,6 +26,7 @@ from shared.uploads.models import (
     ChecksumUnknown,
     Upload,
     UploadFinished,
+    UploadJoined,
 )
 from shared.uploads.store import NewUpload
 from shared.usecases.resumable_uploads import Appended
@@ -78,12 +79,11 @@ class Tus:
         """See Dialect."""
         return web.Response(status=204, headers=headers_of(upload))
 
-    def told(self, upload: Upload) -> web.Response:
+    def told(self, request: web.Request, upload: Upload) -> web.Response:
         """See Dialect."""
         length = {"Upload-Defer-Length": "1"} if upload.size is None else {"Upload-Length": str(upload.size)}
         said = {"Upload-Metadata": upload.metadata} if upload.metadata else {}
-        partial = {"Upload-Concat": "partial"} if upload.is_partial else {}
-        more = length | said | partial | {"Cache-Control": "no-store"}
+        more = length | said | _concat(request, upload) | {"Cache-Control": "no-store"}
         return web.Response(headers=headers_of(upload) | more)
 
     def removed(self) -> web.Response:
@@ -107,7 +107,8 @@ def _refusal(request: web.Request, error: CrossdockError) -> web.Response:
     if isinstance(error, ChecksumMismatch):
         return make_problem(request, error, status=_MISMATCH, title="Checksum Mismatch")
     if isinstance(error, UploadFinished):
-        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        is_joined = isinstance(error, UploadJoined)
+        status = HTTPStatus.FORBIDDEN if is_joined else HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         return make_problem(request, error, status=status, title=status.phrase)
     return make_refusal(request, error)
 
@@ -127,6 +128,13 @@ def headers_of(upload: Upload, **more: str) -> dict[str, str]:
 
 def _date(moment: datetime) -> str:
     return format_datetime(moment, usegmt=True)
+
+
+def _concat(request: web.Request, upload: Upload) -> dict[str, str]:
+    """Return what an upload is part of, or is made of: parts that are named, though they may be gone."""
+    if upload.parts is not None:
+        return {"Upload-Concat": _FINAL + " ".join(address_by(request, each) for each in upload.parts)}
+    return {"Upload-Concat": _PARTIAL} if upload.is_partial else {}
 
 
 def _length(request: web.Request) -> int | None:

@@ -18,7 +18,12 @@ _ADDRESS = "/api/crossdock/v1/uploads/"
 
 def address_of(request: web.Request, upload: Upload) -> str:
     """Return the address of an upload, without a host: clients may know the server by another name."""
-    return f"{_path(request)}{upload.id}"
+    return address_by(request, upload.id)
+
+
+def address_by(request: web.Request, upload_id: int) -> str:
+    """Return the address of an upload by its number."""
+    return f"{_path(request)}{upload_id}"
 
 
 def upload_at(request: web.Request, address: str) -> int:

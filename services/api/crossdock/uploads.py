@@ -66,7 +66,7 @@ async def show(request: web.Request) -> web.Response:
 async def _tell(request: web.Request) -> web.Response:
     dialect = dialect_of(request)
     dialect.check_bare(request)
-    return dialect.told(await _uploads(request).settle(find_caller(request), _id(request)))
+    return dialect.told(request, await _uploads(request).settle(find_caller(request), _id(request)))
 
 
 async def append(request: web.Request) -> web.Response:

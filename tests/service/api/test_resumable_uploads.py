@@ -16,9 +16,9 @@ from shared.settings.environment import MIB
 from shared.uploads import store, writing
 from shared.uploads.expiry import UploadExpiry
 from shared.uploads.models import PieceLost, Upload
-from shared.usecases.resumable_uploads import UploadRules
+from shared.usecases.resumable_uploads import ResumableUploads, UploadRules
 from tests.support.api import EXTERNAL_URL, Api, running_api
-from tests.support.tus import UPLOADS, content, created, hanging, offset, patched, tus
+from tests.support.tus import UPLOADS, content, created, hanging, offset, patched, tus, uploaded
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("ann")
@@ -331,8 +331,49 @@ async def test_parts_become_one_upload_by_their_addresses(api: Api, external: st
     made = await tus(api, "POST", Upload_Concat=final, Upload_Metadata="a YQ==")
     number = int(made.headers["Location"].rpartition("/")[2])
 
-    assert await offset(api, number) == 10
+    told = await tus(api, "HEAD", f"/{number}")
+
+    assert (told.headers["Upload-Offset"], told.headers["Upload-Length"]) == ("10", "10")
+    assert told.headers["Upload-Concat"] == "final;" + " ".join(f"{UPLOADS}/{part}" for part in parts)
+    assert (await tus(api, "HEAD", f"/{parts[0]}")).headers["Upload-Concat"] == "partial"
     assert await content(api, number) == [ARCHIVE[:4], ARCHIVE[4:]]
+
+
+async def test_an_upload_that_was_made_of_others_takes_no_bytes(api: Api) -> None:
+    number = await _joined(api)
+
+    assert (await patched(api, number, b"", offset=10)).status == 403
+    assert (await patched(api, number, b"x", offset=10)).status == 403
+
+
+async def _joined(api: Api) -> int:
+    part = await uploaded(api, ARCHIVE)
+    made = await tus(api, "POST", Upload_Concat=f"final;{UPLOADS}/{part}")
+    return int(made.headers["Location"].rpartition("/")[2])
+
+
+async def test_a_part_that_goes_while_it_is_joined_leaves_no_upload_with_a_gap(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, insert = await uploaded(api, ARCHIVE), ResumableUploads.insert
+
+    async def remove_first(*args: Any) -> Upload:
+        await api.pool.execute("DELETE FROM uploads WHERE id = $1", part)
+        return await insert(*args)
+
+    monkeypatch.setattr(ResumableUploads, "insert", remove_first)
+    made = await tus(api, "POST", Upload_Concat=f"final;{UPLOADS}/{part}")
+
+    assert (made.status, (await tus(api, "GET")).body) == (423, [])
+
+
+async def test_an_upload_that_was_made_of_others_outlives_them(api: Api) -> None:
+    number = await _joined(api)
+    await api.pool.execute("DELETE FROM uploads WHERE parts IS NULL")
+    await _collect(api)
+
+    assert await content(api, number) == [ARCHIVE]
+    assert (await tus(api, "HEAD", f"/{number}")).headers["Upload-Concat"].startswith("final;")
 
 
 async def test_parts_that_lack_bytes_become_no_upload(api: Api) -> None:
@@ -341,7 +382,9 @@ async def test_parts_that_lack_bytes_become_no_upload(api: Api) -> None:
     answer = await tus(api, "POST", Upload_Concat=f"final;{UPLOADS}/{part}")
     too_many = await tus(api, "POST", Upload_Concat=f"final;{f'{UPLOADS}/{part} ' * 21}")
 
-    assert (answer.status, too_many.status) == (409, 400)
+    none = await tus(api, "POST", Upload_Concat="final;")
+
+    assert (answer.status, too_many.status, none.status) == (409, 400, 400)
 
 
 async def test_a_user_has_so_many_unused_uploads_and_no_more(api: Api) -> None:
