@@ -29,7 +29,8 @@ export function Notice({ tone = "info", children }) {
 
 /** A command to copy. */
 export function Command({ children }) {
-  return html`<div class="command"><code>${children}</code><${Copy} text=${children} what="the command" /></div>`;
+  const text = [children].flat().join(""); // a template with values in it has several children
+  return html`<div class="command"><code>${text}</code><${Copy} text=${text} what="the command" /></div>`;
 }
 
 /** A button that copies a text. */
