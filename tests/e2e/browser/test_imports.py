@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 
 import pytest
@@ -49,13 +50,7 @@ async def test_an_upload_that_was_cut_goes_on_by_itself(visit: Visit, ann: str, 
 
 async def test_an_upload_whose_page_was_closed_goes_on_with_the_same_file(visit: Visit, file: Path) -> None:
     visit.expect("uploads/|ERR_FAILED|ERR_CONNECTION")
-    made: list[str] = []
-    visit.page.on(
-        "request",
-        lambda each: (
-            made.append(each.url) if each.url.endswith("/uploads") and each.method == "POST" else None
-        ),
-    )
+    made = _uploads_made(visit)
 
     async def cut(route: Route) -> None:
         await (route.abort("connectionreset") if route.request.method == "PATCH" else route.continue_())
@@ -97,15 +92,147 @@ async def test_an_upload_is_paused_goes_on_and_is_removed(visit: Visit, file: Pa
     await expect(visit.page.get_by_text("Drop project_export.tar.gz here")).to_be_visible()
 
 
-async def test_a_path_that_is_taken_is_told_beside_the_form(
+async def test_what_is_no_archive_is_refused_before_a_byte_is_sent(visit: Visit, tmp_path: Path) -> None:
+    made = _uploads_made(visit)
+    await visit.open("/import")
+    chooser, told = visit.page.locator("label.drop input"), visit.page.get_by_role("alert")
+    for content, words in (
+        (b"", "is empty"),
+        (b"PK\x03\x04", "is a ZIP file"),
+        (bytes(257) + b"ustar", "is a tar file without compression"),
+        (b"age-encryption.org/v1", "is encrypted by age"),
+        (b"<html>Sign in</html>", "is no archive"),
+    ):
+        path = tmp_path / "x.tar.gz"
+        path.write_bytes(content)
+        await chooser.set_input_files(path)
+        await expect(told).to_contain_text(words)
+    assert made == []
+
+
+async def test_an_archive_is_taken_whatever_its_name_is(visit: Visit, tmp_path: Path) -> None:
+    path = tmp_path / "download (1)"
+    path.write_bytes(LEFT_OUT)
+    await visit.open("/import")
+    await visit.page.locator("label.drop input").set_input_files(path)
+    await expect(visit.page.get_by_text("uploaded.")).to_be_visible()
+
+
+async def test_a_folder_and_several_files_that_are_dropped_are_refused_in_words(
+    visit: Visit, file: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.tar.gz"
+    other.write_bytes(LEFT_OUT)
+    await visit.open("/import")
+    told = visit.page.get_by_role("alert")
+    await _drop(visit, tmp_path)
+    await expect(told).to_contain_text("A folder cannot be imported")
+    await _drop(visit, file, other)
+    await expect(told).to_contain_text("several files")
+    await _drop(visit, file)
+    await expect(visit.page.get_by_text("uploaded.")).to_be_visible()
+
+
+async def _drop(visit: Visit, *paths: Path) -> None:
+    """Drop files as a file manager does."""
+    box = await visit.page.locator("label.drop").bounding_box()
+    assert box is not None
+    protocol = await visit.context.new_cdp_session(visit.page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        await protocol.send(
+            "Input.dispatchDragEvent",
+            {
+                "type": kind,
+                "x": box["x"] + box["width"] / 2,
+                "y": box["y"] + box["height"] / 2,
+                "data": {"items": [], "files": [str(each) for each in paths], "dragOperationsMask": 1},
+            },
+        )
+
+
+async def test_a_file_over_the_limit_of_the_server_is_refused_before_a_byte_is_sent(
+    visit: Visit, gitlab: Instance, tmp_path: Path
+) -> None:
+    made, path = _uploads_made(visit), tmp_path / "large.tar.gz"
+    path.write_bytes(b"\x1f\x8b".ljust(1024 * 1024 + 1))
+    async with gitlab.settings(max_import_size=1):
+        await visit.open("/import")
+        await expect(visit.page.get_by_text("1.05 MB")).to_be_visible()
+        await visit.page.locator("label.drop input").set_input_files(path)
+        await expect(visit.page.get_by_role("alert")).to_contain_text("uploads may have at most 1.05 MB")
+    assert made == []
+
+
+def _uploads_made(visit: Visit) -> list[str]:
+    """The requests that make uploads, as they come."""
+    made: list[str] = []
+    visit.page.on(
+        "request",
+        lambda each: (
+            made.append(each.url) if each.url.endswith("/uploads") and each.method == "POST" else None
+        ),
+    )
+    return made
+
+
+async def test_the_command_that_checks_a_file_is_copied_as_a_shell_takes_it(
+    visit: Visit, tmp_path: Path
+) -> None:
+    path = tmp_path / "Ann's export.tar.gz"
+    path.write_bytes(LEFT_OUT)
+    await visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await visit.open("/import")
+    await visit.page.locator("label.drop input").set_input_files(path)
+    await expect(visit.page.get_by_text("uploaded.")).to_be_visible()
+    await visit.page.get_by_role("button", name="Copy the command").click()
+    await expect(visit.page.get_by_text("Copied the command.")).to_be_visible()
+    copied = await visit.page.evaluate("navigator.clipboard.readText()")
+    assert shlex.split(copied) == ["crossdock", "verify", "./Ann's export.tar.gz"]
+
+
+async def test_a_path_that_is_taken_is_told_at_its_field_before_the_upload(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    await gitlab.imported(ann, path="website")
+    await gitlab.project(ann, "nothing")
+    await visit.open("/import")
+    path, told = visit.page.get_by_label("Path"), visit.page.get_by_role("alert")
+    await path.fill("Website")
+    await expect(told).to_contain_text("A project is there already")
+    await path.fill("nothing")
+    await expect(told).to_contain_text("A project without content is there already")
+    await path.fill("a..b")
+    await expect(told).to_contain_text("A path has letters")
+    await path.fill("free")
+    await expect(told).to_have_count(0)
+    await expect(visit.page.get_by_text("It will be at")).to_contain_text("Nothing is there yet")
+
+
+async def test_a_project_is_replaced_by_whoever_says_so(
     visit: Visit, gitlab: Instance, ann: str, file: Path
 ) -> None:
-    visit.expect("status of 4")
-    await gitlab.project(ann, "website")
+    await gitlab.imported(ann, path="website")
     await visit.open("/import")
     await visit.page.locator("label.drop input").set_input_files(file)
-    await visit.page.get_by_role("button", name="Import").click()
-    await expect(visit.page.get_by_role("alert")).to_contain_text("taken")
+    await expect(visit.page.get_by_role("alert")).to_contain_text("there already")
+    await visit.page.get_by_role("button", name="Import", exact=True).click()
+    await expect(visit.page.get_by_label("Path")).to_be_focused()
+    await visit.page.get_by_label("Replace the project").check()
+    await expect(visit.page.get_by_text("It will be at")).to_contain_text("takes the place")
+    await visit.page.get_by_role("button", name="Import", exact=True).click()
+    await expect(visit.page.get_by_role("heading", level=1)).to_contain_text("finished")
+
+
+async def test_what_the_server_refuses_is_told_at_its_field_which_has_the_focus(visit: Visit) -> None:
+    visit.expect("status of 4")
+    await visit.open("/import?from=url")
+    await visit.page.get_by_label("Address of the archive").fill("https://127.0.0.1:9/x.tar.gz")
+    await visit.page.get_by_label("Path").fill("fetched")
+    await visit.page.get_by_role("button", name="Import", exact=True).click()
+    field = visit.page.get_by_label("Address of the archive")
+    await expect(field).to_be_focused()
+    await expect(field).to_have_attribute("aria-invalid", "true")
+    await expect(visit.page.get_by_role("alert")).to_contain_text("could not be reached")
 
 
 async def test_sources_are_chosen_by_arrow_keys_and_are_in_the_address(visit: Visit) -> None:
@@ -115,12 +242,3 @@ async def test_sources_are_chosen_by_arrow_keys_and_are_in_the_address(visit: Vi
         await visit.page.keyboard.press("ArrowRight")
         await expect(visit.page.get_by_role("tab", name=name)).to_be_focused()
         assert visit.page.url.endswith(end)
-
-
-async def test_an_address_that_is_not_allowed_is_told_in_words(visit: Visit) -> None:
-    visit.expect("status of 4")
-    await visit.open("/import?from=url")
-    await visit.page.get_by_label("Address of the archive").fill("https://127.0.0.1/x.tar.gz")
-    await visit.page.get_by_label("Path").fill("fetched")
-    await visit.page.get_by_role("button", name="Import").click()
-    await expect(visit.page.get_by_role("alert")).to_be_visible()

@@ -7,6 +7,9 @@ const CHUNK = 64 * 1024 * 1024; // proxies limit bodies, and a lost chunk costs 
 const DELAYS = [0, 1000, 3000, 5000, 10000, 20000, ...Array(30).fill(30000)];
 const WINDOW = 5000; // of the rate
 
+/** What whoever waits for the end of an upload gets when somebody has removed it. */
+export class Removed extends Error {}
+
 export class Upload {
   /** "sending", "paused", "stopped" (trying again at `next`), "failed" or "done". */
   state = signal("sending");
@@ -19,7 +22,8 @@ export class Upload {
     this.file = file;
     this.id = null;
     this.samples = [];
-    this.ended = new Promise((resolve) => (this.finish = resolve));
+    this.ended = new Promise((resolve, reject) => Object.assign(this, { finish: resolve, forget: reject }));
+    this.ended.catch(() => {}); // nobody may wait for it
   }
 
   /** Begin, or go on where an earlier upload of the same file ended. */
@@ -83,7 +87,7 @@ export class Upload {
   }
 
   async pause() {
-    await this.sender.abort();
+    await this.sender?.abort();
     this.rate.value = null;
     this.state.value = "paused";
   }
@@ -98,7 +102,8 @@ export class Upload {
 
   /** Stop, and delete what the server has of it. */
   async remove() {
-    await this.sender?.abort(this.state.value !== "done").catch(() => {});
+    this.forget(new Removed());
+    await this.sender?.abort(true).catch(() => {});
   }
 }
 

@@ -57,11 +57,12 @@ function FormDialog({ title, yes, act, close, children }) {
   <//>`;
 }
 
-/** A field of a form, with a sentence about it. */
-export function Field({ name, label, help = null, ...rest }) {
+/** A field of a form, with a sentence about it, or with what is wrong with it. */
+export function Field({ name, label, help = null, wrong = null, ...rest }) {
+  const told = wrong ?? help;
   return html`<label>${label}
-    <input name=${name} aria-describedby=${help ? `${name}-help` : undefined} ...${rest} />
-    ${help && html`<small id="${name}-help">${help}</small>`}
+    <input name=${name} aria-describedby=${told ? `${name}-help` : undefined} aria-invalid=${wrong ? "true" : undefined} ...${rest} />
+    ${told && html`<small id="${name}-help" class=${wrong ? "wrong" : ""} role=${wrong ? "alert" : undefined}>${told}</small>`}
   </label>`;
 }
 

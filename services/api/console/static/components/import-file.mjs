@@ -1,6 +1,7 @@
 // A file that somebody drops: uploaded at once, with pause, whatever happens to the connection.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { refusalOf } from "../archive-file.mjs";
 import { now } from "../clock.mjs";
 import { ago, duration, rate, size, sizeOf } from "../format.mjs";
 import { html } from "../html.mjs";
@@ -8,35 +9,54 @@ import { get } from "../http.mjs";
 import { own } from "../place.mjs";
 import { toastProblem } from "../toasts.mjs";
 import { Upload } from "../upload.mjs";
-import { Bar, Notice } from "./small.mjs";
+import { Bar, Command, Notice } from "./small.mjs";
 
-export function FileSource({ upload }) {
-  const take = (file) => {
-    if (!file) return;
-    upload.value = new Upload(file);
-    upload.value.start().catch((problem) => upload.value?.fail(problem));
+/** `limits` are those of the server, once they are known. */
+export function FileSource({ upload, limits }) {
+  const refusal = useSignal(null);
+  const take = async (files) => {
+    refusal.value = await refusalOfAll(files, limits);
+    if (refusal.value === null) upload.value = begun(files[0]);
   };
-  if (upload.value) return html`<${Sending} upload=${upload.value} forget=${() => (upload.value = null)} />`;
-  return html`<${Drop} take=${take} /><${Unfinished} />`;
+  if (upload.value) return html`<${Sending} upload=${upload.value} forget=${() => (upload.value = null)} /><${Check} name=${upload.value.file.name} />`;
+  return html`<${Drop} take=${take} refusal=${refusal.value} /><${Unfinished} /><${Check} />`;
 }
 
-function Drop({ take }) {
+async function refusalOfAll(files, limits) {
+  if (files.length === 0) return "Nothing was dropped that could be read as a file.";
+  if (files.length > 1) return "These are several files. Import one at a time: each becomes a project of its own.";
+  return refusalOf(files[0], { largest: limits?.imports.upload_size ?? null });
+}
+
+function begun(file) {
+  const upload = new Upload(file);
+  upload.start().catch((problem) => upload.fail(problem));
+  return upload;
+}
+
+function Drop({ take, refusal }) {
   const isOver = useSignal(false);
   const drop = (event) => {
     event.preventDefault();
     isOver.value = false;
-    take(event.dataTransfer.files[0]);
+    take([...event.dataTransfer.files]);
   };
   const over = (event) => {
     event.preventDefault();
     isOver.value = true;
   };
+  const choose = (event) => {
+    take([...event.target.files]);
+    event.target.value = ""; // the same file may be chosen again
+  };
   return html`<label class="drop ${isOver.value ? "over" : ""}" onDrop=${drop} onDragOver=${over} onDragLeave=${() => (isOver.value = false)}>
     <strong>Drop project_export.tar.gz here</strong>
     <span>or <u>choose a file</u></span>
-    <small>Any size. An upload goes on after a lost connection.</small>
-    <input type="file" class="sr-only" accept=".gz,.tgz,application/gzip" onChange=${(event) => take(event.target.files[0])} />
-  </label>`;
+    <small>An upload goes on after a lost connection.</small>
+    <input type="file" class="sr-only" accept=".gz,.tgz,application/gzip" onChange=${choose}
+      aria-invalid=${refusal ? "true" : undefined} aria-describedby=${refusal ? "file-help" : undefined} />
+  </label>
+  ${refusal && html`<div class="notice error" id="file-help" role="alert">${refusal}</div>`}`;
 }
 
 const WORDS = {
@@ -95,3 +115,12 @@ function Unfinished() {
     <ul>${open.map((each) => html`<li key=${each.id}>${each.filename ?? each.id}: ${sizeOf(each.offset, each.length)}, ${ago(each.created_at)}</li>`)}</ul>
   <//>`;
 }
+
+/** What an import would leave out is known to whoever reads the whole file, where it is. */
+function Check({ name = "project_export.tar.gz" }) {
+  return html`<h2>Check it first</h2>
+    <p class="quiet">On your machine, without a server: this reads the whole archive as an import does, and says what an import would leave out.</p>
+    <${Command}>crossdock verify ${quoted(name)}<//>`;
+}
+
+const quoted = (name) => (/^[\w.@%+=:,-]+$/.test(name) && !name.startsWith("-") ? name : `'./${name.replaceAll("'", "'\\''")}'`);

@@ -3,56 +3,92 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { html } from "../html.mjs";
 import { get } from "../http.mjs";
-import { elsewhere, gitlab } from "../place.mjs";
+import { elsewhere, gitlab, projectPage } from "../place.mjs";
+import { pathOf, projectAt, refusalOfPath } from "../project-path.mjs";
+import { query } from "../router.mjs";
 import { user } from "../session.mjs";
 import { Field } from "./actions.mjs";
 
-/** `name` is that of the file, from which the path is guessed. */
-export function Target({ source, name }) {
-  const namespaces = useSignal([]);
-  const namespace = useSignal(user.value.username);
-  const path = useSignal("");
+const PAUSE = 250; // of somebody who types, before the server is asked
+
+/** `name` is that of the file, from which the path is guessed; `taken` gets what speaks against the path. */
+export function Target({ source, name, wrong, taken }) {
+  const namespace = useSignal(query.value.get("namespace") ?? user.value.username);
+  const path = useSignal(query.value.get("path") ?? "");
+  const replaces = useSignal(query.value.has("replace"));
+  const there = useProjectAt(namespace.value, path.value);
   useEffect(() => {
-    get(gitlab("/namespaces?per_page=100")).then((found) => (namespaces.value = found), () => {});
-  }, []);
-  useEffect(() => {
-    if (name && !path.value) path.value = guess(name);
+    if (name && !path.value) path.value = pathOf(name);
   }, [name]);
+  const mayReplace = source !== "github";
+  const refusal = refusalOfTarget(path.value, there.project, mayReplace, mayReplace && replaces.value);
+  useEffect(() => {
+    taken.value = refusal;
+  }, [refusal !== null]);
   return html`
     <h2>Where to</h2>
     <div class="pair">
-      <label>Namespace
-        <select name="namespace" value=${namespace.value} onChange=${(event) => (namespace.value = event.target.value)}>
-          ${known(namespaces.value).map((each) => html`<option key=${each} value=${each} selected=${each === namespace.value}>${each}</option>`)}
-        </select>
-      </label>
-      <${Field} label="Path" name="path" required pattern="[A-Za-z0-9_.][A-Za-z0-9_.\\-]*" value=${path.value}
+      <${Namespace} chosen=${namespace} wrong=${wrong.namespace} />
+      <${Field} label="Path" name="path" required autocomplete="off" value=${path.value} wrong=${refusal ?? wrong.path}
         onInput=${(event) => (path.value = event.target.value)} />
     </div>
-    <p class="quiet">It will be at ${location.origin}${elsewhere(`/${namespace.value}/${path.value || "…"}`)}</p>
-    ${source !== "github" && html`<label class="check"><input type="checkbox" name="overwrite" /> <span>Replace the project that is there (its content goes away)</span></label>`}
-    <${People} />
+    <p class="quiet" role="status">${path.value && !refusal && placeOf(namespace.value, path.value, there)}</p>
+    ${mayReplace && html`<label class="check">
+      <input type="checkbox" name="overwrite" checked=${replaces.value} onChange=${(event) => (replaces.value = event.target.checked)} />
+      <span>Replace the project that is there (its content goes away)</span>
+    </label>`}
+    <${People} wrong=${wrong.people} />
   `;
 }
 
-const known = (namespaces) => {
-  const paths = namespaces.map((each) => each.full_path);
-  return paths.includes(user.value.username) ? paths : [user.value.username, ...paths];
-};
-
-/** "2026-01-01_10-00-000_group_website_export.tar.gz" becomes "group_website". */
-function guess(name) {
-  const stem = name.replace(/\.t?ar\.gz$|\.tgz$|\.gz$/i, "").replace(/_export$/i, "").replace(/^[\d_-]{15,}/, "");
-  return stem.replace(/[^A-Za-z0-9_.-]+/g, "-").replace(/^[-.]+|[-.]+$/g, "").slice(0, 255);
+function placeOf(namespace, path, { project, isFree }) {
+  const state = isFree ? " Nothing is there yet." : project ? " It takes the place of what is there." : "";
+  return html`It will be at <span class="address">${location.origin}${elsewhere(`/${namespace}/${path}`)}</span>.${state}`;
 }
 
-function People() {
-  return html`<details class="help">
+function Namespace({ chosen, wrong }) {
+  const found = useSignal([]);
+  useEffect(() => {
+    get(gitlab("/namespaces?per_page=100")).then((namespaces) => (found.value = namespaces), () => {});
+  }, []);
+  const paths = [...new Set([user.value.username, chosen.value, ...found.value.map((each) => each.full_path)])];
+  return html`<label>Namespace
+    <select name="namespace" value=${chosen.value} aria-invalid=${wrong ? "true" : undefined} aria-describedby=${wrong ? "namespace-help" : undefined}
+      onChange=${(event) => (chosen.value = event.target.value)}>
+      ${paths.map((each) => html`<option key=${each} value=${each} selected=${each === chosen.value}>${each}</option>`)}
+    </select>
+    ${wrong && html`<small class="wrong" id="namespace-help" role="alert">${wrong}</small>`}
+  </label>`;
+}
+
+/** Ask what is at a path, once nobody types any more: {project, isFree}. */
+function useProjectAt(namespace, path) {
+  const there = useSignal(UNKNOWN);
+  useEffect(() => {
+    there.value = UNKNOWN;
+    if (!path || refusalOfPath(path)) return undefined;
+    const aborted = new AbortController();
+    const tell = (project) => (there.value = { project, isFree: project === null });
+    const timer = setTimeout(() => projectAt(namespace, path, { signal: aborted.signal }).then(tell, () => {}), PAUSE);
+    return () => (clearTimeout(timer), aborted.abort());
+  }, [namespace, path]);
+  return there.value;
+}
+
+const UNKNOWN = { project: null, isFree: false };
+
+function refusalOfTarget(path, project, mayReplace, replaces) {
+  const refusal = path ? refusalOfPath(path) : null;
+  if (refusal || !project || replaces) return refusal;
+  const which = html`<a href=${projectPage(project.path_with_namespace)}>${project.empty ? "A project without content" : "A project"}</a>`;
+  return html`${which} is there already. Choose another path${mayReplace ? ", or replace it" : ""}.`;
+}
+
+function People({ wrong }) {
+  return html`<details class="help" open=${Boolean(wrong)}>
     <summary>People</summary>
     <p>Exports name people by a map: who somebody in the archive is at the GitLab that an export is for. Without one, each stays
       as the archive has it.</p>
-    <label>Map of people (CSV or JSON)
-      <input type="file" name="people" accept=".csv,.json,text/csv,application/json" />
-    </label>
+    <${Field} label="Map of people (CSV or JSON)" type="file" name="people" accept=".csv,.json,text/csv,application/json" wrong=${wrong} />
   </details>`;
 }
