@@ -79,13 +79,14 @@ function problemOf(response, data) {
   const given = data !== null && typeof data === "object" ? data : {};
   const retryAfter = Number(response.headers.get("Retry-After")) || null;
   const fields = fieldsOf(given.errors ?? given.message);
-  const message = given.detail ?? textOf(given.message) ?? textOf(given.error) ?? `The server answered ${response.status}.`;
+  const message = given.detail ?? textOf(given.message) ?? textOf(given.error) ?? textOf(given.errors) ?? `The server answered ${response.status}.`;
   return new Problem(message, { status: response.status, code: given.code ?? null, fields, retryAfter });
 }
 
 function textOf(value) {
   if (typeof value === "string") return value;
   if (value === null || typeof value !== "object") return null;
+  if (Array.isArray(value)) return value.join("; ");
   return Object.entries(value).map(([name, what]) => `${name} ${[].concat(what).join(", ")}`).join("; ");
 }
 
