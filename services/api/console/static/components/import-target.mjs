@@ -1,4 +1,4 @@
-// Where an import goes, and who its people are.
+// Where an import goes.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { html } from "../html.mjs";
@@ -37,7 +37,6 @@ export function Target({ source, name, wrong, taken }) {
       <input type="checkbox" name="overwrite" checked=${replaces.value} onChange=${(event) => (replaces.value = event.target.checked)} />
       <span>Replace the project that is there (its content goes away)</span>
     </label>`}
-    <${People} wrong=${wrong.people} />
   `;
 }
 
@@ -82,13 +81,4 @@ function refusalOfTarget(path, project, mayReplace, replaces) {
   if (refusal || !project || replaces) return refusal;
   const which = html`<a href=${projectPage(project.path_with_namespace)}>${project.empty ? "A project without content" : "A project"}</a>`;
   return html`${which} is there already. Choose another path${mayReplace ? ", or replace it" : ""}.`;
-}
-
-function People({ wrong }) {
-  return html`<details class="help" open=${Boolean(wrong)}>
-    <summary>People</summary>
-    <p>Exports name people by a map: who somebody in the archive is at the GitLab that an export is for. Without one, each stays
-      as the archive has it.</p>
-    <${Field} label="Map of people (CSV or JSON)" type="file" name="people" accept=".csv,.json,text/csv,application/json" wrong=${wrong} />
-  </details>`;
 }

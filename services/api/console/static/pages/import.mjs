@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { FileSource } from "../components/import-file.mjs";
+import { NOBODY, People, peopleGiven } from "../components/import-people.mjs";
 import { Limits } from "../components/import-limits.mjs";
 import { GitHubSource, S3Source, UrlSource } from "../components/import-sources.mjs";
 import { Target } from "../components/import-target.mjs";
@@ -31,6 +32,7 @@ export default function Import() {
   const chosen = SOURCES.find((each) => each.id === query.value.get("from")) ?? SOURCES[0];
   const upload = useSignal(null);
   const taken = useSignal(null);
+  const people = useSignal(NOBODY);
   const state = useSignal(REST);
   const limits = useLoaded((signal) => get(own("/limits"), { signal })).value;
   useEffect(() => () => upload.value?.pause(), []);
@@ -41,14 +43,17 @@ export default function Import() {
   const submit = (event) => {
     event.preventDefault();
     if (taken.value) return event.target.elements.path.focus();
-    return begin(event.target, chosen, upload, state);
+    return begin(event.target, chosen, { upload, people, state });
   };
   const { busy, wrong, problem } = state.value;
   return html`<${Page} title="Import a project">
     <${Tabs} label="Where the project comes from" tabs=${SOURCES} chosen=${chosen.id} choose=${(id) => setQuery({ from: id === "file" ? null : id })} />
     <form class="columns" onSubmit=${submit}>
-      <div role="tabpanel" id="panel-${chosen.id}" aria-labelledby="tab-${chosen.id}">
-        <${chosen.view} upload=${upload} limits=${limits} wrong=${wrong} />
+      <div>
+        <div role="tabpanel" id="panel-${chosen.id}" aria-labelledby="tab-${chosen.id}">
+          <${chosen.view} upload=${upload} limits=${limits} wrong=${wrong} />
+        </div>
+        <${People} people=${people} mayJoin=${chosen.id !== "github"} wrong=${wrong.people} />
       </div>
       <div>
         <${Target} source=${chosen.id} name=${upload.value?.file.name} wrong=${wrong} taken=${taken} />
@@ -72,10 +77,12 @@ function Submit({ source, upload, busy }) {
   return html`<button type="submit" aria-busy=${busy} disabled=${busy || (source === "file" && !upload.value)}>${words}</button>`;
 }
 
-async function begin(form, source, upload, state) {
+async function begin(form, source, { upload, people, state }) {
   state.value = { ...REST, busy: true };
   try {
-    const id = await sendForJob(source.address, await requestOf(new FormData(form), source, upload.value));
+    const given = { ...requestOf(new FormData(form), source), ...peopleGiven(people.value) };
+    if (source.id === "file") given.upload_id = await upload.value.ended;
+    const id = await sendForJob(source.address, given);
     upload.value = null;
     go(id ? `/jobs/${id}` : "/jobs");
   } catch (problem) {
@@ -91,15 +98,12 @@ function refuse(form, source, problem, state) {
   form.elements[field]?.focus();
 }
 
-/** The body of the request. That for GitHub has other names for the same things. */
-async function requestOf(form, source, upload) {
+/** The body of the request, but for the upload. That for GitHub has other names for the same things. */
+function requestOf(form, source) {
   const given = Object.fromEntries(source.fields.map((name) => [name, form.get(name).trim()]).filter(([, value]) => value));
-  const people = (await form.get("people").text()).trim();
-  const more = people ? { people } : {};
   const [namespace, path] = [form.get("namespace"), form.get("path").trim()];
-  if (source.id === "github") return { ...given, ...more, optional_stages: stagesOf(form), target_namespace: namespace, new_name: path };
-  if (source.id === "file") given.upload_id = await upload.ended;
-  return { ...given, ...more, path, namespace, overwrite: form.get("overwrite") === "on" };
+  if (source.id === "github") return { ...given, optional_stages: stagesOf(form), target_namespace: namespace, new_name: path };
+  return { ...given, path, namespace, overwrite: form.has("overwrite"), import_members: form.has("import_members") };
 }
 
 const stagesOf = (form) => Object.fromEntries(form.getAll("stage").map((name) => [name, true]));
