@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from http.cookies import Morsel
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, async_playwright
+import aiohttp
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    async_playwright,
+    expect,
+)
 from yarl import URL
 
 from tests.support.prerequisites import program
+
+if TYPE_CHECKING:
+    from playwright._impl._api_structures import SetCookieParam
 
 SCREENSHOTS = Path(os.environ.get("CROSSDOCK_SCREENSHOTS", ".screenshots"))
 """Where pictures of pages are kept; git ignores the folder."""
@@ -27,8 +41,11 @@ window.__violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
   window.__violations.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
+_AXE = {"resultTypes": ["violations"], "preload": {"assets": ["media"]}}
+"""No rule that is on by default needs the style sheets, which axe would else load again."""
 _ENDED_BY_A_PAGE_THAT_WENT = "net::ERR_ABORTED"
 _WAIT = 15_000
+_LOCALE = "en-GB"
 
 
 @dataclass
@@ -51,13 +68,55 @@ class Visit:
         self.expected.append(pattern)
 
     async def sign_in(self, token: str) -> None:
-        """Sign in without the form."""
-        answer = await self.context.request.post(
-            f"{self.url}/api/crossdock/v1/session",
-            data={"token": token},
-            headers={"X-Crossdock-Console": "1", "Origin": str(URL(self.url).origin())},
-        )
-        assert answer.ok, await answer.text()
+        """Sign in without the form: the cookies of the session come into the browser."""
+        address = f"{self.url}/api/crossdock/v1/session"
+        headers = {"X-Crossdock-Console": "1", "Origin": str(URL(self.url).origin())}
+        async with (
+            aiohttp.ClientSession() as client,
+            client.post(address, json={"token": token}, headers=headers) as answer,
+        ):
+            assert answer.ok, await answer.text()
+            await self.context.add_cookies([self._cookie(each) for each in answer.cookies.values()])
+
+    def _cookie(self, given: Morsel[str]) -> SetCookieParam:
+        return {
+            "name": given.key,
+            "value": given.value,
+            "url": self.url,
+            "httpOnly": bool(given["httponly"]),
+            "sameSite": given["samesite"],
+        }
+
+    async def looks(
+        self, name: str, path: str, at: Iterable[tuple[str, str]]
+    ) -> dict[str, tuple[list[str], bool]]:
+        """What is wrong with a page in these widths and colours, of which pictures are kept.
+
+        Each width has a window of its own, all at once.
+        """
+        of_width: dict[str, list[str]] = {}
+        for width, scheme in at:
+            of_width.setdefault(width, []).append(scheme)
+        found = await asyncio.gather(*(self._looks(name, path, *each) for each in of_width.items()))
+        return {key: wrong for each in found for key, wrong in each.items()}
+
+    async def _looks(
+        self, name: str, path: str, width: str, schemes: list[str]
+    ) -> dict[str, tuple[list[str], bool]]:
+        page = await self.context.new_page()
+        seen = replace(self, page=page)  # what goes wrong there goes wrong here
+        across, high = WIDTHS[width]
+        await page.set_viewport_size({"width": across, "height": high})
+        await seen.open(path)
+        await expect(page.locator("[aria-busy=true]")).to_have_count(0)
+        found = {}
+        for scheme in schemes:
+            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of SCHEMES
+            await seen.look(f"{name}-{width}-{scheme}")
+            wrong = (await seen.violations(), await seen.overflows())
+            if wrong != ([], False):
+                found[f"{width}-{scheme}"] = wrong
+        return found
 
     async def look(self, name: str) -> None:
         """Keep a picture of the whole page."""
@@ -66,10 +125,14 @@ class Visit:
 
     async def violations(self) -> list[str]:
         """What axe finds that keeps people from using the page."""
-        found = await Axe().run(self.page)
+        if not await self.page.evaluate("'axe' in window"):
+            await self.page.evaluate(AXE_SCRIPT)
+        found = await self.page.evaluate(
+            "(options) => axe.run(options).then((told) => told.violations)", _AXE
+        )
         return [
             f"{each['id']}: {node['html']} {node['failureSummary']}"
-            for each in found.response["violations"]
+            for each in found
             for node in each["nodes"]
         ]
 
@@ -123,36 +186,72 @@ async def chromium() -> AsyncIterator[Browser]:
             await browser.close()
 
 
-@asynccontextmanager
-async def visiting(
-    browser: Browser,
-    url: str,
-    *,
-    token: str | None = None,
-    width: str = "wide",
-    scheme: str = "light",
-    locale: str = "en-GB",
-    **more: Any,
-) -> AsyncIterator[Visit]:
-    """Open a window of somebody, signed in where there is a token, and check at the end what went wrong."""
-    across, high = WIDTHS[width]
-    context = await browser.new_context(
-        viewport={"width": across, "height": high},
-        color_scheme=scheme,  # type: ignore[arg-type]  # one of SCHEMES
-        locale=locale,
-        timezone_id="Europe/Berlin",
-        reduced_motion="reduce",
-        **more,
-    )
-    context.set_default_timeout(_WAIT)
-    await context.add_init_script(_WATCH)
-    visit = Visit(await context.new_page(), context, url)
-    visit.watch(visit.page)
-    context.on("page", visit.watch)
-    try:
-        if token is not None:
-            await visit.sign_in(token)
-        yield visit
-        await visit.check()
-    finally:
-        await context.close()
+@dataclass
+class Windows:
+    """Windows of one browser. Each is of one visitor at a time.
+
+    What a visitor leaves is cleared, but for the files that the browser has kept: to load and compile them
+    anew takes a second, which is most of what a test would take.
+    """
+
+    browser: Browser
+    url: str
+    _free: list[BrowserContext] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def visiting(
+        self, *, token: str | None = None, width: str = "wide", scheme: str = "light", locale: str = _LOCALE
+    ) -> AsyncIterator[Visit]:
+        """Open a window, of somebody where there is a token, and check at the end what went wrong."""
+        async with self._context(locale) as context:
+            visit = Visit(await self._clear_page(context), context, self.url)
+            across, high = WIDTHS[width]
+            await visit.page.set_viewport_size({"width": across, "height": high})
+            await visit.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of SCHEMES
+            visit.watch(visit.page)
+            context.on("page", visit.watch)
+            try:
+                if token is not None:
+                    await visit.sign_in(token)
+                yield visit
+                await visit.check()
+            finally:
+                context.remove_listener("page", visit.watch)
+
+    @asynccontextmanager
+    async def _context(self, locale: str) -> AsyncIterator[BrowserContext]:
+        """Lend one. Where a test failed, or wants another language, nobody else gets it."""
+        is_usual = locale == _LOCALE
+        context = self._free.pop() if is_usual and self._free else await self._new_context(locale)
+        is_kept = False
+        try:
+            yield context
+            is_kept = is_usual
+        finally:
+            await self._give_back(context) if is_kept else await context.close()
+
+    async def _new_context(self, locale: str) -> BrowserContext:
+        context = await self.browser.new_context(
+            viewport=dict(zip(("width", "height"), WIDTHS["wide"], strict=True)),  # type: ignore[arg-type]
+            locale=locale,
+            timezone_id="Europe/Berlin",
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(_WAIT)
+        await context.add_init_script(_WATCH)
+        return context
+
+    async def _give_back(self, context: BrowserContext) -> None:
+        for page in context.pages:
+            await page.close()
+        await context.clear_cookies()
+        self._free.append(context)
+
+    async def _clear_page(self, context: BrowserContext) -> Page:
+        """Open a page of a context in which nothing of the visitor before is stored."""
+        page = await context.new_page()
+        protocol = await context.new_cdp_session(page)
+        stored = {"origin": self.url, "storageTypes": "local_storage,indexeddb,cache_storage,service_workers"}
+        await protocol.send("Storage.clearDataForOrigin", stored)
+        await protocol.detach()
+        return page

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
 
 from services.cli.wiring import accounts_database
 from shared.settings.environment import Settings
-from tests.support.browser import Visit, chromium, visiting
+from tests.support.browser import Visit, Windows, chromium
 from tests.support.instance import ROOT, Instance
 from tests.support.system import System
 
@@ -29,17 +27,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as started:
-        yield started
-
-
-@pytest_asyncio.fixture(loop_scope="session")
 async def gitlab(standalone_system: System) -> AsyncIterator[Instance]:
     """What the tests bring about, by the API."""
     system = standalone_system
     async with aiohttp.ClientSession() as session, accounts_database(Settings(), system.data) as pool:
         yield Instance(system.url, session, pool, {ROOT: system.token})
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def windows(standalone_system: System) -> AsyncIterator[Windows]:
+    async with chromium() as browser:
+        yield Windows(browser, standalone_system.url)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -49,12 +47,11 @@ async def ann(gitlab: Instance) -> str:
 
 
 @pytest.fixture
-def visiting_as(browser: Browser, gitlab: Instance) -> Visiting:
+def visiting_as(windows: Windows, gitlab: Instance) -> Visiting:
     """Opens a window of a user, by the name."""
 
     def visit(name: str | None = None, **more: Any) -> AbstractAsyncContextManager[Visit]:
-        token = None if name is None else gitlab.tokens[name]
-        return partial(visiting, browser, gitlab.url)(token=token, **more)
+        return windows.visiting(token=None if name is None else gitlab.tokens[name], **more)
 
     return visit
 

@@ -17,7 +17,7 @@ STREAMS = "**/api/crossdock/v1/events*"
 async def test_a_browser_without_shared_workers_is_live_all_the_same(
     visit: Visit, gitlab: Instance, ann: str
 ) -> None:
-    await visit.context.add_init_script(ALONE)
+    await visit.page.add_init_script(ALONE)
     await visit.open("/jobs")
     await expect(visit.page.locator(".connection.live")).to_be_visible()
     await gitlab.imported(ann)
@@ -32,7 +32,7 @@ async def test_a_lost_connection_says_so_and_what_was_missed_comes_when_it_is_ba
     async def cut(route: Route) -> None:
         await route.abort("connectionrefused")
 
-    await visit.context.add_init_script(ALONE)
+    await visit.page.add_init_script(ALONE)
     await visit.page.route(STREAMS, cut)
     await visit.open("/jobs")
     await expect(visit.page.get_by_text("The connection was lost.")).to_be_visible(timeout=15_000)
