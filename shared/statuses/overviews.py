@@ -54,6 +54,8 @@ SELECT page.key, p.id, p.name, p.visibility, p.archived, p.created_at, p.last_ac
         AND e.kind = 'relation' AND e.name > '{folder}' AND e.name < '{behind_folder}') AS relations,
     (SELECT count(*) FROM pushes u JOIN snapshots o ON o.id = u.snapshot_id WHERE o.project_id = p.id
         AND o.committed_at IS NULL AND u.expires_at > now()) AS snapshots,
+    EXISTS (SELECT FROM archives a WHERE a.project_id = p.id AND a.user_id = {viewer}
+        AND a.expires_at > now()) AS has_archive,
     {last_import} AS last_import, {last_export} AS last_export
 FROM page JOIN projects p ON p.id = page.id JOIN namespaces n ON n.id = p.namespace_id
     LEFT JOIN snapshots s ON s.id = p.snapshot_id
@@ -100,6 +102,7 @@ class ProjectOverview:
     ``size`` is that of its content, unpacked, and ``archive_size`` that of the same in an archive, both
     without what an export adds; with ``entries`` they are None while nobody has counted them, as of content
     that requests wrote. ``relations`` are numbers of records, by relation. ``snapshots`` are open ones.
+    ``has_archive`` is whether there is an export that the user has asked for, and may download.
     """
 
     position: OverviewPosition
@@ -115,6 +118,7 @@ class ProjectOverview:
     entries: int | None
     relations: Mapping[str, int]
     snapshots: int
+    has_archive: bool
     last_import: LastJob | None
     last_export: LastJob | None
 
@@ -128,6 +132,7 @@ async def list_overviews(db: Database, user: User, query: OverviewQuery) -> list
         folder=_RELATIONS,
         behind_folder=_RELATIONS[:-1] + chr(ord(_RELATIONS[-1]) + 1),
         scope=scope,
+        viewer=int(user.id),
         key=_KEYS[query.order],
         after=after,
         direction="ASC" if query.ascending else "DESC",
@@ -150,7 +155,7 @@ def _after(query: OverviewQuery, values: list[object]) -> str:
 
 def _overview(row: Row) -> ProjectOverview:
     same = ("full_path", "name", "archived", "is_empty", "created_at", "last_activity_at", "size",
-            "archive_size", "entries", "snapshots")  # fmt: skip
+            "archive_size", "entries", "snapshots", "has_archive")  # fmt: skip
     return ProjectOverview(
         position=OverviewPosition(row["key"], row["id"]),
         visibility=Visibility(row["visibility"]),

@@ -86,6 +86,7 @@ def _next_header(request: web.Request, shown: Sequence[ProjectOverview]) -> dict
 
 
 def _entity(found: ProjectOverview) -> Mapping[str, object]:
+    download = f"/api/v4/projects/{found.position.id}/export/download"
     return {
         "id": found.position.id,
         "path_with_namespace": found.full_path,
@@ -102,6 +103,7 @@ def _entity(found: ProjectOverview) -> Mapping[str, object]:
         "snapshots_count": found.snapshots,
         "last_import": _job(found.last_import),
         "last_export": _job(found.last_export),
+        "download_url": download if found.has_archive else None,
     }
 
 

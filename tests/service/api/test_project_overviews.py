@@ -81,6 +81,23 @@ async def test_a_project_without_content_has_no_sizes(api: Api, ann: User, proje
     assert (shown["last_import"], shown["last_export"]) == (None, None)
 
 
+async def test_an_export_is_downloaded_by_who_asked_for_it_as_long_as_it_is_kept(
+    api: Api, ann: User, project: Project
+) -> None:
+    await api.user("root", is_admin=True)
+    await _fill(api, project, ann, archive(MINIMAL))
+    assert (await _list(api))[0]["download_url"] is None
+    dock = Dock(api.pool, api.folder)
+    dock.store = api.store
+    await dock.run_export(project_id=project.id, user_id=ann.id)
+    address = f"/api/v4/projects/{project.id}/export/download"
+    found = [(await _list(api, by=by))[0]["download_url"] for by in ("ann", "root")]
+    assert found == [address, None]
+    assert (await api.call("GET", address, by="ann")).status == 200
+    await api.pool.execute("UPDATE archives SET expires_at = now() - interval '1 second'")
+    assert (await _list(api))[0]["download_url"] is None
+
+
 async def test_projects_are_listed_to_those_who_administer_them(
     api: Api, ann: User, project: Project
 ) -> None:
