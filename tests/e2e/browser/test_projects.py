@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+
 from playwright.async_api import expect
 
+from shared.jobs import store as jobs
+from shared.jobs.models import ExportOrder
 from tests.e2e.browser.conftest import Visiting
+from tests.e2e.browser.test_formats import evaluate
 from tests.support.browser import Visit
 from tests.support.instance import Instance
 
@@ -15,22 +20,80 @@ async def test_who_has_no_project_is_told_how_to_import_one(visit: Visit, ann: s
     ).to_be_visible()
 
 
-async def test_a_project_is_exported_from_the_list_and_downloaded_from_its_page(
+async def test_a_project_is_exported_and_downloaded_from_the_list(
     visit: Visit, gitlab: Instance, ann: str
 ) -> None:
     await gitlab.imported(ann)
-    page = visit.page
+    page, told = visit.page, visit.page.get_by_role("status")
     await visit.open("/projects")
     row = page.get_by_role("table", name="Projects").locator("[data-row]")
     await expect(row).to_contain_text("never")
+    await expect(row.get_by_role("button", name="Download")).to_have_count(0)
     await page.get_by_role("button", name="Export now").click()
+    await expect(told.filter(has_text=f"Export of {ann}/api-project started.")).to_be_visible()
+    done = told.filter(has_text=f"Export of {ann}/api-project has finished.")
+    await expect(done).to_be_visible()
     await expect(row).not_to_contain_text("never")
-    await row.get_by_role("link", name=f"{ann}/api-project").click()
+    for button in (done.get_by_role("link", name="Download"), row.get_by_role("button", name="Download")):
+        async with page.expect_download() as waiting:
+            await button.click()
+        assert (await waiting.value).suggested_filename.endswith("_export.tar.gz")
+
+
+async def test_while_a_project_is_exported_its_row_and_its_page_say_so(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    project = await gitlab.imported(ann)
+    await gitlab.held(project, ann, ExportOrder())
+    for path in ("/projects", f"/projects/{ann}/api-project"):
+        await visit.open(path)
+        await expect(visit.page.get_by_role("button", name="Exporting")).to_be_disabled()
+        await expect(visit.page.get_by_role("button", name="Export now")).to_have_count(0)
+
+
+async def test_how_a_job_ended_is_told_on_whichever_page_somebody_is(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    lease = await gitlab.held(await gitlab.imported(ann), ann, ExportOrder())
+    page, told = visit.page, visit.page.get_by_role("status")
+    await visit.open("/projects")
+    await evaluate(visit, "outcomes", f"tellOutcome({lease.job_id}, 'Export of a/b')")
+    await expect(told.get_by_role("link", name="Watch it")).to_be_visible()
+    await page.get_by_role("navigation").get_by_role("link", name="Schedules").click()
+    await jobs.fail(gitlab.pool, lease, error="broken", code="job_crashed")
+    failed = told.filter(has_text="Export of a/b failed. Crossdock had an unexpected error.")
+    await failed.get_by_role("link", name="What happened").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("failed")
+    await page.get_by_role("button", name="Retry").click()
+    await page.get_by_role("button", name="Retry it").click()
+    done = told.filter(has_text=f"Export of {ann}/api-project has finished.")
+    await expect(done.get_by_role("link", name="Download")).to_be_visible()
+
+
+async def test_a_project_page_has_its_export_and_its_jobs(visit: Visit, gitlab: Instance, ann: str) -> None:
+    await gitlab.exported(await gitlab.imported(ann), by=ann)
+    page = visit.page
+    await visit.open(f"/projects/{ann}/api-project")
     async with page.expect_download() as waiting:
         await page.get_by_role("button", name="Download the export").click()
     assert (await waiting.value).suggested_filename.endswith("_export.tar.gz")
-    jobs = page.get_by_role("table", name="Jobs of this project").locator("[data-row]")
-    await expect(jobs).to_have_count(2)
+    rows = page.get_by_role("table", name="Jobs of this project").locator("[data-row]")
+    await expect(rows).to_have_count(2)
+
+
+async def test_a_list_that_is_loaded_anew_keeps_what_somebody_has_asked_for(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    names = [f"p{number}" for number in range(51)]
+    await asyncio.gather(*(gitlab.project(ann, name) for name in names))
+    rows = visit.page.locator("[data-row]")
+    await visit.open("/projects")
+    await expect(rows).to_have_count(50)
+    await visit.page.get_by_role("button", name="More").click()
+    await expect(rows).to_have_count(51)
+    await gitlab.imported(ann)
+    await expect(rows.filter(has_text=f"{ann}/api-project")).to_contain_text("finished")
+    await expect(rows).to_have_count(52)
 
 
 async def test_projects_are_found_by_their_path_and_the_search_stands_in_the_address(

@@ -4,6 +4,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { announce } from "./announce.mjs";
 import { isNews, jobIdOf, loadJob, loadJobs, merged } from "./jobs.mjs";
 import { connection, onEvent } from "./live.mjs";
+import { isAsked } from "./outcomes.mjs";
 import { ENDED, kindWord, STATES } from "./words.mjs";
 
 const PART = 50;
@@ -113,7 +114,7 @@ class JobList {
   /** What an end brings with it, such as whether a retry may help, is in the job and not in its event. */
   hearOfEnd({ id, job }) {
     const { kind, project, state } = job.value;
-    announce(`The ${kindWord(kind)} of ${project.path_with_namespace} is ${STATES[state].word}.`);
+    if (!isAsked(id)) announce(`The ${kindWord(kind)} of ${project.path_with_namespace} is ${STATES[state].word}.`);
     this.ended.add(id);
     this.soon();
   }

@@ -21,25 +21,35 @@ export function useLoaded(load, keys = []) {
   return { ...state, reload: () => setTurn((number) => number + 1) };
 }
 
-/** Load a list by parts: {rows, next, busy, problem, more, reload}. Without an address, nothing is loaded. */
+/**
+ * Load a list by parts: {rows, next, busy, problem, more, reload}. Without an address, nothing is loaded.
+ * Loaded anew, it has as many rows as before: whoever has asked for more keeps that.
+ */
 export function useParts(address) {
   const [list, setList] = useState({ rows: null, next: null, problem: null, busy: false });
   const [turn, setTurn] = useState(0);
-  const load = async (before, next, signal) => {
+  const shown = useRef({ address: null, number: 0 });
+  const load = async (rows, next, { least = 0, signal } = {}) => {
     try {
-      const part = await getPart(next ? `${address}${address.includes("?") ? "&" : "?"}${next}` : address, { signal });
-      setList({ rows: [...before, ...part.items], next: nextOf(part), problem: null, busy: false });
+      do {
+        const part = await getPart(next ? `${address}${address.includes("?") ? "&" : "?"}${next}` : address, { signal });
+        rows = [...rows, ...part.items];
+        next = nextOf(part);
+      } while (next && rows.length < least);
+      shown.current = { address, number: rows.length };
+      setList({ rows, next, problem: null, busy: false });
     } catch (problem) {
-      if (problem.name !== "AbortError") setList((shown) => ({ ...shown, problem, busy: false }));
+      if (problem.name !== "AbortError") setList((before) => ({ ...before, problem, busy: false }));
     }
   };
   useEffect(() => {
     const aborted = new AbortController();
-    if (address) load([], null, aborted.signal);
+    const least = shown.current.address === address ? shown.current.number : 0;
+    if (address) load([], null, { least, signal: aborted.signal });
     return () => aborted.abort();
   }, [address, turn]);
   const more = () => {
-    setList((shown) => ({ ...shown, busy: true }));
+    setList((before) => ({ ...before, busy: true }));
     load(list.rows, list.next);
   };
   return { ...list, more, reload: () => setTurn((number) => number + 1) };

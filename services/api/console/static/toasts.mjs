@@ -8,11 +8,11 @@ export const toasts = signal([]);
 
 let number = 0;
 
-/** Show a message; `link` is {href, text}. */
-export function toast(text, { isError = false, link = null } = {}) {
+/** Show a message; `link` is {href, text, download}. */
+export function toast(text, { isError = false, link = null, stays = STAYS } = {}) {
   const each = { id: ++number, text, isError, link };
   toasts.value = [...toasts.value, each].slice(-MOST);
-  if (!isError) setTimeout(() => closeToast(each.id), STAYS);
+  if (!isError) setTimeout(() => closeToast(each.id), stays);
 }
 
 /** Show why something did not work. */

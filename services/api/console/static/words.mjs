@@ -24,6 +24,9 @@ export const KIND_NAMES = Object.keys(KINDS);
 
 export const kindWord = (kind) => KINDS[kind] ?? kind.replaceAll("_", " ");
 
+/** A kind at the begin of a sentence: "Import". */
+export const titleOf = (kind) => kindWord(kind).charAt(0).toUpperCase() + kindWord(kind).slice(1);
+
 const PHASES = {
   preparing: "Open",
   fetching: "Fetch",

@@ -2,9 +2,9 @@
 import { useState } from "preact/hooks";
 import { html } from "../html.mjs";
 import { cancelJob, retryJob } from "../jobs.mjs";
-import { page } from "../place.mjs";
+import { tellOutcome } from "../outcomes.mjs";
 import { toast } from "../toasts.mjs";
-import { kindWord } from "../words.mjs";
+import { kindWord, titleOf } from "../words.mjs";
 import { Question } from "./dialog.mjs";
 
 /** `update` gets the job as it is afterwards. */
@@ -27,7 +27,7 @@ export function RetryButton({ job }) {
   const [asks, setAsks] = useState(false);
   const act = async () => {
     const made = await retryJob(job.id);
-    toast(`Job ${made.id} is waiting.`, { link: { href: page(`/jobs/${made.id}`), text: "Show it" } });
+    tellOutcome(made.id, `${titleOf(job.kind)} of ${job.project.path_with_namespace}`);
   };
   return html`
     <button type="button" class="outline" data-action="retry" aria-label="Retry job ${job.id}" onClick=${() => setAsks(true)}>Retry</button>

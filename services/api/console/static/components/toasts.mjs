@@ -6,7 +6,7 @@ export function Toasts() {
   return html`<div class="toasts" role="status" aria-live="polite">
     ${toasts.value.map(
       (each) => html`<div key=${each.id} class="toast ${each.isError ? "error" : ""}">
-        <span>${each.text} ${each.link && html`<a href=${each.link.href}>${each.link.text}</a>`}</span>
+        <span>${each.text} ${each.link && html`<a href=${each.link.href} download=${each.link.download}>${each.link.text}</a>`}</span>
         <button type="button" class="plain" aria-label="Close this message" onClick=${() => closeToast(each.id)}>✕</button>
       </div>`,
     )}

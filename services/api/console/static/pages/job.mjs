@@ -17,7 +17,7 @@ import { canCancel, canRetry, isNews, jobIdOf, loadJob, merged } from "../jobs.m
 import { onEvent } from "../live.mjs";
 import { elsewhere, page, problem as problemPage, projectPage } from "../place.mjs";
 import { canWrite } from "../session.mjs";
-import { ENDED, explain, kindWord, STATES } from "../words.mjs";
+import { ENDED, explain, STATES, titleOf } from "../words.mjs";
 
 export default function Job({ id }) {
   const job = useSignal(null);
@@ -34,8 +34,8 @@ function NotShown({ id, problem }) {
 }
 
 function Shown({ job, update }) {
-  const title = `${sentenceOf(job.kind)} of ${job.project.path_with_namespace}`;
-  const heading = html`${sentenceOf(job.kind)} of <a href=${projectPage(job.project.path_with_namespace)}>${job.project.path_with_namespace}</a> <${State} state=${job.state} />`;
+  const title = `${titleOf(job.kind)} of ${job.project.path_with_namespace}`;
+  const heading = html`${titleOf(job.kind)} of <a href=${projectPage(job.project.path_with_namespace)}>${job.project.path_with_namespace}</a> <${State} state=${job.state} />`;
   return html`<${Page} title=${title} heading=${heading} beside=${html`<${Actions} job=${job} update=${update} />`}>
     <p class="quiet">${asked(job)}</p>
     ${job.state === "failed" && html`<${Why} job=${job} />`}
@@ -59,8 +59,6 @@ function Shown({ job, update }) {
     </div>
   <//>`;
 }
-
-const sentenceOf = (kind) => kindWord(kind).charAt(0).toUpperCase() + kindWord(kind).slice(1);
 
 function Actions({ job, update }) {
   return html`<div data-actions class="row">

@@ -1,4 +1,5 @@
 // One project: what is in it, its jobs, its export, who may do what, and what other systems send to it.
+import { ExportButton } from "../components/export-button.mjs";
 import { Listed, Loaded } from "../components/loaded.mjs";
 import { Members } from "../components/members.mjs";
 import { MissingProject } from "../components/missing.mjs";
@@ -9,17 +10,15 @@ import { count, counted, moment, size } from "../format.mjs";
 import { html } from "../html.mjs";
 import { get } from "../http.mjs";
 import { useLoaded, useNews, useParts } from "../loading.mjs";
-import { elsewhere, gitlab, own, page } from "../place.mjs";
-import { canWrite } from "../session.mjs";
+import { gitlab, own, page } from "../place.mjs";
 import { kindWord, sentence } from "../words.mjs";
-import { ExportButton } from "./projects.mjs";
 
 export default function Project({ path }) {
   const loaded = useLoaded((signal) => loadProject(path, signal), [path]);
   useNews(loaded.reload);
   if (loaded.problem?.status === 404) return html`<${MissingProject} path=${path} />`;
   if (loaded.value === null) return html`<${Page} title=${path}><${Loaded} of=${loaded} what="the project" /><//>`;
-  return html`<${Shown} ...${loaded.value} />`;
+  return html`<${Shown} ...${loaded.value} reload=${loaded.reload} />`;
 }
 
 /** GitLab's document of a project has what everybody sees; ours, for maintainers, the sizes and the last jobs. */
@@ -27,15 +26,11 @@ async function loadProject(path, signal) {
   const project = await get(gitlab(`/projects/${encodeURIComponent(path)}`), { signal });
   const options = { signal };
   const listed = await get(own(`/projects?search=${encodeURIComponent(path)}&per_page=100`), options).catch(() => []);
-  const exported = await get(gitlab(`/projects/${project.id}/export`), options).catch(() => null);
-  return { project, known: listed.find((each) => each.id === project.id) ?? null, exported };
+  return { project, known: listed.find((each) => each.id === project.id) ?? null };
 }
 
-function Shown({ project, known, exported }) {
-  const beside = html`<div class="row">
-    ${exported?.export_status === "finished" && html`<a role="button" class="outline" href=${elsewhere(`/api/v4/projects/${project.id}/export/download`)} download>Download the export</a>`}
-    ${canWrite.value && known && !known.empty && html`<${ExportButton} project=${project} />`}
-  </div>`;
+function Shown({ project, known, reload }) {
+  const beside = known && html`<${ExportButton} project=${known} done=${reload} />`;
   return html`<${Page} title=${project.path_with_namespace} beside=${beside}>
     ${project.archived && html`<${Notice}>This project is archived: nothing in it can be changed.<//>`}
     ${known?.empty && html`<${Nothing} path=${project.path_with_namespace} />`}

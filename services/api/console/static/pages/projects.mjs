@@ -1,18 +1,16 @@
 // The projects of whoever is signed in: what is in them, and how their last import and export went.
 import { useState } from "preact/hooks";
-import { Act } from "../components/actions.mjs";
+import { ExportButton } from "../components/export-button.mjs";
 import { Listed } from "../components/loaded.mjs";
 import { Page } from "../components/page.mjs";
 import { Ago, Command, Empty, State } from "../components/small.mjs";
 import { Table } from "../components/table.mjs";
 import { counted, size } from "../format.mjs";
 import { html } from "../html.mjs";
-import { send } from "../http.mjs";
 import { useNews, useParts } from "../loading.mjs";
-import { gitlab, own, page, projectPage } from "../place.mjs";
+import { own, page, projectPage } from "../place.mjs";
 import { query, setQuery } from "../router.mjs";
-import { canWrite, user } from "../session.mjs";
-import { toast } from "../toasts.mjs";
+import { user } from "../session.mjs";
 
 const ORDERS = {
   last_activity_at: "last activity", last_import_at: "last import", last_export_at: "last export", size: "size", path: "path",
@@ -25,7 +23,7 @@ export default function Projects() {
   return html`<${Page} title="Projects" beside=${html`<a role="button" href=${page("/import")}>Import a project</a>`}>
     <${Filters} />
     <${Listed} of=${list} what="the projects" empty=${isFiltered ? html`<${NothingFound} />` : html`<${NothingYet} />`}>
-      ${(rows) => html`<${Table} caption="Projects" rows=${rows} columns=${COLUMNS} />`}
+      ${(rows) => html`<${Table} caption="Projects" rows=${rows} columns=${columns(list.reload)} />`}
     <//>
   <//>`;
 }
@@ -54,7 +52,7 @@ function Filters() {
   </form>`;
 }
 
-const COLUMNS = [
+const columns = (done) => [
   {
     name: "Project", wide: true,
     cell: (row) => html`<a href=${projectPage(row.path_with_namespace)}>${row.path_with_namespace}</a><small class="below">${row.visibility}${row.archived ? ", archived" : ""}</small>`,
@@ -62,7 +60,7 @@ const COLUMNS = [
   { name: "Content", cell: (row) => html`<${Content} row=${row} />` },
   { name: "Last import", cell: (row) => html`<${Last} job=${row.last_import} />` },
   { name: "Last export", cell: (row) => html`<${Last} job=${row.last_export} />` },
-  { name: "Actions", cell: (row) => canWrite.value && !row.empty && html`<${ExportButton} project=${row} />` },
+  { name: "Actions", cell: (row) => html`<${ExportButton} project=${row} done=${done} />` },
 ];
 
 function Content({ row }) {
@@ -75,16 +73,6 @@ function Content({ row }) {
 function Last({ job }) {
   if (!job) return html`<span class="quiet">never</span>`;
   return html`<a class="about" href=${page(`/jobs/${job.id}`)}><${State} state=${job.state} /></a> <${Ago} at=${job.finished_at ?? job.created_at} />`;
-}
-
-/** Ask for an export; the message leads to the jobs of the project. */
-export function ExportButton({ project }) {
-  const act = async () => {
-    await send("POST", gitlab(`/projects/${project.id}/export`));
-    const link = { href: page(`/jobs?search=${encodeURIComponent(project.path_with_namespace)}`), text: "Show its jobs" };
-    toast(`The export of ${project.path_with_namespace} is waiting.`, { link });
-  };
-  return html`<${Act} act=${act} label="Export now: ${project.path_with_namespace}">Export now<//>`;
 }
 
 function NothingFound() {

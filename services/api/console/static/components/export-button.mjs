@@ -1,0 +1,24 @@
+// A button that asks for an export, says that it is being made, and then leads to it.
+import { html } from "../html.mjs";
+import { sendForJob } from "../http.mjs";
+import { tellOutcome } from "../outcomes.mjs";
+import { elsewhere, gitlab } from "../place.mjs";
+import { canWrite } from "../session.mjs";
+import { ENDED } from "../words.mjs";
+import { Act } from "./actions.mjs";
+
+/** `project` is our own document of it; `done` loads that anew. */
+export function ExportButton({ project, done }) {
+  const { id, path_with_namespace: path, last_export: last, download_url: address, empty } = project;
+  const act = async () => {
+    const job = await sendForJob(gitlab(`/projects/${id}/export`));
+    if (job) tellOutcome(job, `Export of ${path}`);
+    done();
+  };
+  return html`<div class="row">
+    ${address && html`<a role="button" class="outline" href=${elsewhere(address)} download aria-label="Download the export: ${path}">Download</a>`}
+    ${canWrite.value && !empty && (last && !ENDED.has(last.state)
+      ? html`<button type="button" class="outline" disabled aria-busy="true">Exporting</button>`
+      : html`<${Act} act=${act} label="Export now: ${path}">Export now<//>`)}
+  </div>`;
+}
