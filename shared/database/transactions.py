@@ -33,13 +33,23 @@ class PostponedCommit:
             await self._stack.enter_async_context(self.db.transaction())
         return self.db
 
+    async def commit(self) -> None:
+        """Commit what was changed until now, and do what was to be done then; a later change begins anew.
+
+        Raises what a commit raises; then it is unknown whether the changes were made.
+        """
+        self.db = None
+        await self._stack.aclose()
+        self.end()
+
     def add(self, action: Action) -> None:
         """Do something after the commit."""
         self._actions.append(action)
 
     def end(self) -> None:
         """Do what was to be done after the commit."""
-        for action in self._actions:
+        actions, self._actions = self._actions, []
+        for action in actions:
             action()
 
 

@@ -79,10 +79,13 @@ async def find_earlier(db: Database, request: KeyedRequest) -> EarlierRequest | 
 
 
 async def keep(db: Database, hold: KeyHold, answer: KeptAnswer, *, content: bytes | None) -> bool:
-    """Keep the answer; does nothing, and gives False, where the key was lost to another request."""
+    """Keep the answer, in place of an earlier one of the same request.
+
+    Does nothing, and gives False, where the key was lost to another request.
+    """
     kept = await db.fetchval(
-        f"""UPDATE idempotency_keys SET status = $3, headers = $4, body = $5, content = $6
-            WHERE {_MINE} RETURNING true""",  # noqa: S608  # fixed texts
+        """UPDATE idempotency_keys SET status = $3, headers = $4, body = $5, content = $6
+           WHERE digest = $1 AND holder = $2 RETURNING true""",
         hold.digest, hold.holder, answer.status, dict(answer.headers), answer.body, content,
     )  # fmt: skip
     return kept is not None

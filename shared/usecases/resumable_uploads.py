@@ -87,12 +87,15 @@ class ResumableUploads:
         """Return the most bytes of an upload; None for no limit."""
         return (await self._settings.current()).max_import_size * MIB or None
 
-    async def create(self, actor: User | None, new: NewUpload) -> Upload:
-        """Create an upload of the actor.
+    async def create(self, actor: User | None, new: NewUpload, *, first: Appended | None = None) -> Upload:
+        """Create an upload of the actor, whose first bytes are to follow.
 
-        Raises Unauthenticated, ImportsDisabled, ImportTooLarge and TooManyUploads.
+        Raises Unauthenticated, ImportsDisabled, ImportTooLarge, TooManyUploads, and UploadTooLong for bytes
+        that will not fit.
         """
         await self.check(actor, new)
+        if first is not None:
+            await self._check_room(new.size, received=0, length=first.length)
         async with transaction(self._pool) as db:
             return await self.insert(db, actor, new)
 
@@ -154,9 +157,7 @@ class ResumableUploads:
         if upload.is_whole and given.length != 0:
             raise UploadFinished(f"upload {upload.id} has all its bytes")
         upload = await self._announce(upload, given.size)
-        most = upload.size if upload.size is not None else await self.largest()
-        if most is not None and upload.received + (given.length or 0) > most:
-            raise UploadTooLong
+        most = await self._check_room(upload.size, received=upload.received, length=given.length)
         async with write_alone(self._pool, upload, body):
             written = await self._write(upload, given, body, most=most)
             return await self._end(written) if given.is_last and body.is_whole else written
@@ -168,6 +169,13 @@ class ResumableUploads:
         if not upload.is_whole:
             raise UploadLengthInvalid(f"the upload ends at byte {upload.received}, not at {upload.size}")
         return upload
+
+    async def _check_room(self, size: int | None, *, received: int, length: int | None) -> int | None:
+        """Return the most bytes of an upload; None for no limit. Raises UploadTooLong."""
+        most = size if size is not None else await self.largest()
+        if most is not None and received + (length or 0) > most:
+            raise UploadTooLong
+        return most
 
     async def _write(self, upload: Upload, given: Appended, body: PieceBody, *, most: int | None) -> Upload:
         self._bodies[upload.id] = body

@@ -6,14 +6,9 @@ from aiohttp import web
 
 from services.api.crossdock import draft, tus
 from services.api.crossdock.dialect import Dialect, method_of
-from services.api.http.endpoint import DRAFT
+from services.api.http.endpoint import DRAFT, TUS
 from services.api.http.errors import DraftVersionUnsupported, ParametersInvalid, TusVersionUnsupported
 from shared.errors import CrossdockError
-
-
-def is_spoken(request: web.Request) -> bool:
-    """Return whether a request names a protocol of uploads."""
-    return tus.HEADER in request.headers or DRAFT in request.headers
 
 
 def dialect_of(request: web.Request) -> Dialect:
@@ -24,15 +19,15 @@ def dialect_of(request: web.Request) -> Dialect:
     version = request.headers.get(DRAFT)
     if version is None:
         return _require_tus(request)
-    if tus.HEADER in request.headers:
-        raise ParametersInvalid(f"{tus.HEADER} and {DRAFT} name two protocols")
+    if TUS in request.headers:
+        raise ParametersInvalid(f"{TUS} and {DRAFT} name two protocols")
     if version.strip() not in draft.DRAFTS:
         raise DraftVersionUnsupported(draft.DRAFTS)
     return draft.DRAFTS[version.strip()]
 
 
 def _require_tus(request: web.Request) -> Dialect:
-    if request.headers.get(tus.HEADER) != tus.VERSION:
+    if request.headers.get(TUS) != tus.VERSION:
         raise TusVersionUnsupported
     return tus.TUS
 

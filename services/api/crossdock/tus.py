@@ -15,6 +15,7 @@ from services.api.crossdock.problems import make_problem
 from services.api.crossdock.upload_addresses import address_by, address_of, upload_at
 from services.api.crossdock.upload_entities import upload_entity
 from services.api.crossdock.upload_metadata import read_metadata
+from services.api.http.endpoint import TUS as HEADER
 from services.api.http.endpoint import is_piece
 from services.api.http.errors import ParametersInvalid, TusVersionUnsupported
 from services.api.http.responses import json_response
@@ -32,7 +33,6 @@ from shared.uploads.store import NewUpload
 from shared.usecases.resumable_uploads import Appended
 
 VERSION = "1.0.0"
-HEADER = "Tus-Resumable"
 _MARK = {HEADER: VERSION}
 _EXTENSIONS = (
     "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation"

@@ -7,10 +7,12 @@ from aiohttp import web
 from services.api.crossdock import direct_uploads
 from services.api.crossdock.cursors import cursor_page_of, split_page
 from services.api.crossdock.dialect import Creation, method_of
-from services.api.crossdock.dialects import abilities, dialect_of, is_spoken
+from services.api.crossdock.dialects import abilities, dialect_of
 from services.api.crossdock.upload_entities import upload_entity
 from services.api.http.caller import find_caller
+from services.api.http.endpoint import is_spoken
 from services.api.http.errors import MethodUnknown
+from services.api.http.kept_answers import commit_effect
 from services.api.http.parameters import integer
 from services.api.http.piece_body import RequestPiece
 from services.api.http.responses import json_response
@@ -44,6 +46,7 @@ async def create(request: web.Request) -> web.Response:
     given = dialect.read_creation(request)
     made = await _create(request, given)
     if given.first is not None:
+        await commit_effect(request, dialect.created(request, made))
         await dialect.announce(request, made)
         made = await _append(request, made.id, given.first)
     return dialect.created(request, made)
@@ -53,7 +56,7 @@ async def _create(request: web.Request, given: Creation) -> Upload:
     uploads, caller = _uploads(request), find_caller(request)
     if given.parts is not None:
         return await uploads.join(caller, given.parts, metadata=given.new.metadata)
-    return await uploads.create(caller, given.new)
+    return await uploads.create(caller, given.new, first=given.first)
 
 
 async def show(request: web.Request) -> web.Response:

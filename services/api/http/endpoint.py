@@ -22,6 +22,9 @@ ErrorRenderer = Callable[[web.Request, CrossdockError], web.Response]
 PIECE = "application/offset+octet-stream"
 """The media type of bytes that go on where the last ones ended (tus)."""
 
+TUS = "Tus-Resumable"
+"""The header of requests by tus."""
+
 DRAFT = "Upload-Draft-Interop-Version"
 """The header of requests by a draft of "Resumable Uploads for HTTP", whose bytes have any media type."""
 
@@ -89,6 +92,13 @@ def is_piece(request: web.Request) -> bool:
     if endpoint_of(request).body is not BodyKind.PIECE:
         return False
     return media_type(request) == PIECE or DRAFT in request.headers
+
+
+def is_spoken(request: web.Request) -> bool:
+    """Return whether a request to a route of uploads names their protocol."""
+    return endpoint_of(request).body is BodyKind.PIECE and (
+        TUS in request.headers or DRAFT in request.headers
+    )
 
 
 def media_type(request: web.Request) -> str:

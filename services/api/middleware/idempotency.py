@@ -9,6 +9,9 @@ The response is stored in the transaction that has the effect: there are both or
 dies. A request that was refused or failed changed nothing, and its key can be used again. So can the keys of
 a process that died: at once, or after a minute where the database does not see that it died.
 
+A request that makes an upload and brings bytes has its response stored before them, as they may take hours
+and be cut: one that repeats it finds the upload. It is the same if its headers are; bytes are not compared.
+
 What has the same effect and response each time (to archive a project) may be executed a second time.
 """
 
@@ -26,8 +29,9 @@ from aiohttp.typedefs import Handler
 
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller
-from services.api.http.endpoint import endpoint_of, is_upload
+from services.api.http.endpoint import endpoint_of, is_spoken, is_upload
 from services.api.http.errors import AnswerNotKept, KeyAtWork, KeyReused, ParametersInvalid, TooManyKeys
+from services.api.http.kept_answers import KEEP_ANSWER
 from services.api.http.parameters import TOKEN_PARAMETERS
 from services.api.http.responses import CONTENT_DIGEST
 from shared.database.outages import DATABASE_ERRORS
@@ -43,6 +47,7 @@ REPLAYED = "Idempotency-Replayed"
 
 _KEY = re.compile(r'("?)([\x21\x23-\x7e]{1,255})\1')
 _LARGEST_BODY = 1024 * 1024
+_OF_UPLOADS = {"content-disposition", "content-length", "tus-resumable", "x-http-method-override"}
 
 DigestUpload = Callable[[web.Request], Awaitable[bytes]]
 KEYS = web.AppKey("idempotency_keys", Pool)
@@ -87,9 +92,9 @@ def _read_key(given: str) -> str:
 
 async def _digest_request(request: web.Request, key: str) -> bytes:
     """Digest the parameters or, for an upload, the query. The key is the salt, as there may be passwords."""
-    if is_upload(request):
+    if is_upload(request) or is_spoken(request):
         given = [(name, value) for name, value in request.query.items() if name not in TOKEN_PARAMETERS]
-        content: object = ["upload", *given]
+        content: object = ["upload", *given, *_said_of_upload(request)]
     else:
         content = dict(await parameters(request))
         for name in TOKEN_PARAMETERS:
@@ -97,16 +102,32 @@ async def _digest_request(request: web.Request, key: str) -> bytes:
     return hashlib.sha256(key.encode() + b"\0" + msgspec.json.encode(content, order="deterministic")).digest()
 
 
+def _said_of_upload(request: web.Request) -> list[tuple[str, str]]:
+    """Return the headers by which a request says what becomes of an upload, in their order by name."""
+    if not is_spoken(request):
+        return []
+    given = ((name.lower(), value) for name, value in request.headers.items())
+    return sorted(each for each in given if each[0].startswith("upload-") or each[0] in _OF_UPLOADS)
+
+
 async def _answer(request: web.Request, handler: Handler, hold: KeyHold) -> web.StreamResponse:
     """Execute the request, and store a successful response with its effect; else release the key."""
     is_kept = False
+
+    async def keep_early(answer: web.StreamResponse) -> None:
+        nonlocal is_kept
+        await _keep(await effect.begin(), request, hold, answer)
+        await effect.commit()
+        is_kept = True
+
+    request[KEEP_ANSWER] = keep_early
     try:
         async with postponed_commit(request.app[KEYS]) as effect:
             answer = await handler(request)
             is_success = answer.status < web.HTTPBadRequest.status_code
             if is_success:
                 await _keep(await effect.begin(), request, hold, answer)
-        is_kept = is_success
+        is_kept = is_kept or is_success
         return answer
     finally:
         if not is_kept:

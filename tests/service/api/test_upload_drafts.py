@@ -27,6 +27,8 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("ann")
 ARCHIVE = b"0123456789"
+WRITING = "SELECT true FROM objects WHERE state = 'writing'"
+"""That bytes have arrived: before them, there is no object."""
 TYPES = "https://iana.org/assignments/http-problem-types#"
 
 
@@ -85,7 +87,7 @@ async def test_a_request_that_is_cut_ends_no_upload(api: Api) -> None:
 
     head = f"PATCH {UPLOADS}/{number}\nUpload-Offset: 0\nUpload-Complete: ?1\nContent-Type: {PARTIAL}"
     _, writer = await written(api, f"{head}\nTransfer-Encoding: chunked", b"4\r\n0123\r\n")
-    await until(lambda: api.pool.fetchval("SELECT writer IS NOT NULL FROM uploads"))
+    await until(lambda: api.pool.fetchval(WRITING))
     writer.close()
 
     assert await told(api, "6", number) == (4, "?0")
@@ -272,7 +274,7 @@ async def test_a_client_is_told_where_its_upload_is_before_its_bytes_are_read(ap
     )
     line, headers = await next_head(reader)
     number = int(headers["Location"].rpartition("/")[2])
-    await until(lambda: api.pool.fetchval("SELECT writer IS NOT NULL FROM uploads"))
+    await until(lambda: api.pool.fetchval(WRITING))
     writer.close()
 
     assert (line, headers[HEADER]) == ("HTTP/1.1 104 Upload Resumption Supported", "6")
