@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import wraps
 from itertools import count
 from typing import Any, NoReturn
@@ -25,9 +25,12 @@ from shared.github_import.uploads import UploadEvents
 from shared.jobs import claims, sent_parts, store
 from shared.peer_transfers.transfers import Transfers
 from shared.remote.client import RemoteClient
+from shared.restore.sources import PiecedArchive
 from shared.snapshots.pack import Pack
 from shared.snapshots.sinks import LargeBlob, RelationSink
 from shared.storage.s3_presigned import S3Presigned
+from shared.uploads import store as pieces
+from shared.uploads.writing import PieceWriter
 from shared.usecases.job_queue import JobQueue
 from tests.support.preloaded import CrossdockProcess
 
@@ -185,6 +188,31 @@ def _mid_files() -> None:
     _before(UploadEvents, "_file")
 
 
+def _piece_stored() -> None:
+    """Once a piece of an upload is in the store, before the upload has it."""
+    _before(pieces, "add_piece")
+
+
+def _piece_kept() -> None:
+    """Once an upload has a piece, before its client is told."""
+    _after(PieceWriter, "receive")
+
+
+def _between_pieces() -> None:
+    """Once the first piece of an upload is read, of several."""
+    read = PiecedArchive.chunks
+
+    async def chunks(self: PiecedArchive) -> AsyncGenerator[bytes, None]:
+        left = self._pieces[0].size
+        async for chunk in read(self):
+            yield chunk
+            left -= len(chunk)
+            if left <= 0:
+                _die()
+
+    PiecedArchive.chunks = chunks  # type: ignore[method-assign]  # this process only
+
+
 POINTS: dict[str, Callable[[], None]] = {
     "after claim": _after_claim,
     "mid relation": _mid_relation,
@@ -203,6 +231,9 @@ POINTS: dict[str, Callable[[], None]] = {
     "mid upload": _mid_upload,
     "after upload": _after_upload,
     "part kept": _part_kept,
+    "piece stored": _piece_stored,
+    "piece kept": _piece_kept,
+    "between pieces": _between_pieces,
     "mid backup": _mid_backup,
     "backup recorded": _backup_recorded,
 }
