@@ -35,6 +35,10 @@ from tests.support.receivers import Receiver, receiving
 from tests.support.sealing import KEY, OTHER_KEY, sealer
 from tests.support.seaweedfs import S3Server
 from tests.support.system import System, crossdock, distributed, environment
+from tests.support.tus import PIECE, TUS, UPLOADS
+from tests.support.upload_drafts import HEADER as DRAFT
+from tests.support.upload_drafts import PARTIAL
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -96,6 +100,7 @@ async def world(
         "CROSSDOCK_LOG_LEVEL": "debug",
         "CROSSDOCK_ALLOW_HTTP_REMOTE_IMPORTS": "true",
         "CROSSDOCK_REMOTE_S3_ENDPOINT_URL": s3_server.endpoint,
+        "CROSSDOCK_DIRECT_UPLOADS": "true",
     }
     with distributed(
         database_url=database_url, broker_url=rabbitmq_server.url, s3=s3_server, **settings
@@ -180,6 +185,77 @@ async def test_what_is_secret_is_in_no_log_no_answer_and_no_row(world: World) ->
     assert world.canaries.found_in(logs) == []
     assert world.canaries.found_in("".join(shown)) == []
     assert world.canaries.found_in(rows) == []
+
+
+async def send_in_pieces(world: World) -> int:
+    """Send an archive in pieces and have it imported, after tokens that do not count; give its project."""
+    new, packed = world.canaries.new, project()
+    spoken: tuple[dict[str, str], ...] = (
+        {**TUS, **PIECE, "Upload-Offset": "0", "Upload-Length": str(len(packed))},
+        {DRAFT: "6", "Content-Type": PARTIAL, "Upload-Complete": "?1", "Upload-Length": str(len(packed))},
+    )
+    for headers in spoken:
+        for path, token in ((f"{UPLOADS}?private_token={new()}", {}), (UPLOADS, {"PRIVATE-TOKEN": new()})):
+            status, _ = await world.ask("POST", path, data=packed, headers=headers | token)
+            assert status == 401
+    for path in (f"{UPLOADS}/7?access_token={new()}", f"{UPLOADS}/7"):
+        for method in ("HEAD", "PATCH", "DELETE"):
+            bearer = {"Authorization": f"Bearer {new()}"} if path.endswith("7") else {}
+            status, _ = await world.ask(method, path, headers=spoken[0] | bearer)
+            assert status in (401, 423)
+    kept = {**spoken[0], "PRIVATE-TOKEN": world.system.token, "Idempotency-Key": new()}
+    status, text = await world.ask("POST", UPLOADS, data=packed, headers=kept)
+    assert status == 201, text
+    given = {"upload_id": json.loads(text)["id"], "path": "pieces"}
+    status, text = await world.ask("POST", "/api/crossdock/v1/imports", json=given)
+    assert status == 201, text
+    number: int = json.loads(text)["project"]["id"]
+    assert (await world.gitlab.imported(number))["import_status"] == "finished"
+    return number
+
+
+async def ask_for_part_addresses(world: World) -> None:
+    """Ask where the parts of an upload go, each by an address that lets whoever has it write."""
+    status, text = await world.ask("POST", UPLOADS, json={"direct": True, "size": 9 * 2**20})
+    assert status == 201, text
+    _, text = await world.ask("GET", f"{UPLOADS}/{json.loads(text)['id']}/parts")
+    found = [re.findall(r"X-Amz-Signature=(\w+)", each["url"]) for each in json.loads(text)]
+    assert [len(each) for each in found] == [1, 1]
+    world.canaries.made += [each for (each,) in found]
+
+
+async def test_tokens_and_addresses_of_uploads_are_in_no_log_no_answer_and_no_row(world: World) -> None:
+    new, url = world.canaries.new, world.uploads.url
+    number = await send_in_pieces(world)
+    await ask_for_part_addresses(world)
+    parts = {
+        "part_size": 5 * 2**20,
+        "part_urls": [f"{url}/{new()}?sig={new()}", f"{url}/{new()}?sig={new()}"],
+        **{f"{name}_url": f"{url}/{new()}?sig={new()}" for name in ("complete", "abort", "get")},
+    }
+    order = {"upload": {"parts": parts}}
+    wrong = {"upload": {"parts": parts | {"part_urls": [f"ftp://user:{new()}@{new()}/?sig={new()}"]}}}
+    path = f"/projects/{number}/export"
+    refused = await world.gitlab.call("POST", path, json=wrong)
+    ordered = await world.gitlab.call("POST", path, json=order)
+    assert (refused.status, ordered.status) == (400, 202), (refused, ordered)
+    shown = [await _ended(world, "upload"), repr([refused, ordered])]
+    assert "remote_refused" in shown[0]
+    shown += [(await world.ask("GET", UPLOADS))[1], repr(await world.gitlab.call("GET", path))]
+    rows, logs = await rows_of(world.system.database_url), world.logs()
+    for text in (logs, "".join(shown), rows):
+        assert world.canaries.found_in(text) == []
+
+
+async def _ended(world: World, kind: str) -> str:
+    """The jobs, once one of this kind has ended."""
+
+    async def look() -> str:
+        _, text = await world.ask("GET", "/api/crossdock/v1/jobs")
+        ended = [each for each in json.loads(text) if each["kind"] == kind and each["finished_at"]]
+        return text if ended else ""
+
+    return await until(look)
 
 
 async def test_a_token_of_github_is_in_no_log_no_answer_and_no_row(
