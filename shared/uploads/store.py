@@ -19,6 +19,9 @@ from shared.uploads.models import Piece, PieceLost, TooManyUploads, Upload, Uplo
 SILENT = timedelta(seconds=10)
 """After how long without a sign a writer is taken for dead; it gives one each second."""
 
+_STAYS = timedelta(minutes=1)
+"""For how long an upload stays at least after each sign of its writer, who may need long for a piece."""
+
 _WRITTEN = f"""(writer IS NOT NULL
     AND writer_seen_at > now() - interval '{SILENT.total_seconds()} s')"""
 _COLUMNS = f"""id, size, received, metadata, is_partial, parts, epoch, created_at, expires_at,
@@ -110,10 +113,14 @@ async def begin_writing(db: Database, upload: Upload) -> bool:
 
 
 async def stay_writer(db: Database, upload: Upload) -> bool:
-    """Give a sign of the writer; give False where it is to end, as another request has come."""
+    """Give a sign of the writer, for whom the upload stays; give False where it is to end.
+
+    It ends as another request has come.
+    """
     done: bool | None = await db.fetchval(
-        "UPDATE uploads SET writer_seen_at = now() WHERE id = $1 AND writer = $2 RETURNING epoch = $2",
-        upload.id, upload.epoch,
+        """UPDATE uploads SET writer_seen_at = now(), expires_at = greatest(expires_at, now() + $3)
+           WHERE id = $1 AND writer = $2 RETURNING epoch = $2""",
+        upload.id, upload.epoch, _STAYS,
     )  # fmt: skip
     return done is True
 

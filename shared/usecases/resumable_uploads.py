@@ -102,12 +102,15 @@ class ResumableUploads:
     async def join(self, actor: User | None, part_ids: Sequence[int], *, metadata: str) -> Upload:
         """Make one upload of whole ones, in their order. These stay, until they are past their time.
 
+        What was made of others is part of none: pieces would multiply with each step.
         Raises what ``create`` raises, NotFound, UploadBusy, UploadUnfinished, and UploadLengthInvalid for too
         many or none.
         """
         if not 1 <= len(part_ids) <= MOST_PARTS:
             raise UploadLengthInvalid(f"from 1 to {MOST_PARTS} uploads can become one")
         parts = [await self.find_whole(actor, each) for each in part_ids]
+        if not all(each.is_partial for each in parts):
+            raise UploadLengthInvalid("an upload is made of such as were created to be part of another")
         size = sum(each.received for each in parts)
         new = NewUpload(size=size, metadata=metadata, parts=part_ids)
         await self.check(actor, new)
@@ -171,11 +174,14 @@ class ResumableUploads:
         return upload
 
     async def _check_room(self, size: int | None, *, received: int, length: int | None) -> int | None:
-        """Return the most bytes of an upload; None for no limit. Raises UploadTooLong."""
-        most = size if size is not None else await self.largest()
-        if most is not None and received + (length or 0) > most:
+        """Return the most bytes of an upload; None for no limit. Raises UploadTooLong and ImportTooLarge."""
+        end = received + (length or 0)
+        if size is None:
+            await self._check_size(end)
+            return await self.largest()
+        if end > size:
             raise UploadTooLong
-        return most
+        return size
 
     async def _write(self, upload: Upload, given: Appended, body: PieceBody, *, most: int | None) -> Upload:
         self._bodies[upload.id] = body

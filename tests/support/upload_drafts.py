@@ -56,7 +56,7 @@ async def written(
     lines = [f"{line} HTTP/{http}", "Host: x", f"PRIVATE-TOKEN: {api.tokens['ann']}", f"{HEADER}: {version}"]
     lines += [each for each in more.split("\n") if each]
     reader, writer = await asyncio.open_connection(api.url.host, api.url.port)
-    writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+    writer.write("\r\n".join([*lines, "", ""]).encode(errors="surrogateescape") + body)
     await writer.drain()
     return reader, writer
 

@@ -89,8 +89,11 @@ def offset_of(request: web.Request) -> int:
 
 
 def length_of(request: web.Request) -> int | None:
-    """Return the length of a body; None where the request does not say it."""
-    return request.content_length if request.can_read_body else 0
+    """Return the length of a body; None where the request does not say it. Raises ParametersInvalid."""
+    length = request.content_length if request.can_read_body else 0
+    if length is not None and length > LARGEST:
+        raise ParametersInvalid("Content-Length is invalid")
+    return length
 
 
 def method_of(request: web.Request) -> str:

@@ -150,7 +150,10 @@ def _metadata(request: web.Request) -> str:
 def _name(request: web.Request) -> str:
     message = Message()
     message["Content-Disposition"] = request.headers.get("Content-Disposition", "")
-    name = message.get_filename()
+    try:
+        name = message.get_filename()
+    except ValueError:  # bytes that are no text
+        raise ParametersInvalid("Content-Disposition is invalid") from None
     return bounded(encode("filename", name), what="Content-Disposition") if name else ""
 
 

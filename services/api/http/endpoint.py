@@ -91,7 +91,7 @@ def is_piece(request: web.Request) -> bool:
     """Return whether the body is bytes of an upload."""
     if endpoint_of(request).body is not BodyKind.PIECE:
         return False
-    return media_type(request) == PIECE or DRAFT in request.headers
+    return media_type(request) == PIECE or (DRAFT in request.headers and request.can_read_body)
 
 
 def is_spoken(request: web.Request) -> bool:

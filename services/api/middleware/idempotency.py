@@ -106,7 +106,7 @@ def _said_of_upload(request: web.Request) -> list[tuple[str, str]]:
     """Return the headers by which a request says what becomes of an upload, in their order by name."""
     if not is_spoken(request):
         return []
-    given = ((name.lower(), value) for name, value in request.headers.items())
+    given = ((name.lower(), ascii(value)) for name, value in request.headers.items())
     return sorted(each for each in given if each[0].startswith("upload-") or each[0] in _OF_UPLOADS)
 
 

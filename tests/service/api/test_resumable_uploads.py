@@ -18,7 +18,7 @@ from shared.uploads.expiry import UploadExpiry
 from shared.uploads.models import PieceLost, Upload
 from shared.usecases.resumable_uploads import ResumableUploads, UploadRules
 from tests.support.api import EXTERNAL_URL, Api, running_api
-from tests.support.tus import UPLOADS, content, created, hanging, offset, patched, tus, uploaded
+from tests.support.tus import UPLOADS, content, created, hanging, offset, patched, tus
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("ann")
@@ -347,7 +347,8 @@ async def test_an_upload_that_was_made_of_others_takes_no_bytes(api: Api) -> Non
 
 
 async def _joined(api: Api) -> int:
-    part = await uploaded(api, ARCHIVE)
+    part = await created(api, Upload_Concat="partial")
+    await patched(api, part, ARCHIVE, offset=0)
     made = await tus(api, "POST", Upload_Concat=f"final;{UPLOADS}/{part}")
     return int(made.headers["Location"].rpartition("/")[2])
 
@@ -355,7 +356,8 @@ async def _joined(api: Api) -> int:
 async def test_a_part_that_goes_while_it_is_joined_leaves_no_upload_with_a_gap(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part, insert = await uploaded(api, ARCHIVE), ResumableUploads.insert
+    part, insert = await created(api, Upload_Concat="partial"), ResumableUploads.insert
+    await patched(api, part, ARCHIVE, offset=0)
 
     async def remove_first(*args: Any) -> Upload:
         await api.pool.execute("DELETE FROM uploads WHERE id = $1", part)
