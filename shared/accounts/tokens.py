@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime
 
 from shared.accounts.models import AccessToken, Scope, User
@@ -102,6 +104,32 @@ async def find_by_session(db: Database, secret: str) -> AccessToken | None:
         digest(secret),
     )
     return None if row is None else _token(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Valid:
+    """What still holds: tokens by their id, each with whether its user is an administrator; and sessions."""
+
+    tokens: Mapping[int, bool]
+    sessions: AbstractSet[bytes]
+
+
+async def find_valid(db: Database, token_ids: Sequence[int], sessions: Sequence[bytes]) -> Valid:
+    """Find out which of the tokens, and of the sessions by a digest of now or before, hold now."""
+    found = await db.fetch(
+        """SELECT t.id, u.is_admin, NULL::bytea AS session FROM tokens t JOIN users u ON u.id = t.user_id
+           WHERE t.id = ANY($1::bigint[]) AND t.revoked_at IS NULL
+               AND (t.expires_at IS NULL OR t.expires_at > now())
+           UNION ALL
+           SELECT NULL, NULL, asked FROM unnest($2::bytea[]) AS asked
+           WHERE EXISTS (SELECT FROM web_sessions s
+                         WHERE (s.digest = asked OR s.former = asked) AND s.expires_at > now())""",
+        token_ids, sessions,
+    )  # fmt: skip
+    return Valid(
+        {row["id"]: row["is_admin"] for row in found if row["session"] is None},
+        {row["session"] for row in found if row["session"] is not None},
+    )
 
 
 async def find_token(db: Database, token_id: int) -> AccessToken | None:

@@ -16,6 +16,7 @@ from shared.database.search import Found
 from shared.database.transactions import transaction
 from shared.errors import Denied, Unauthenticated
 from shared.usecases.access import require_user
+from shared.usecases.credential_watch import CredentialWatch
 from shared.usecases.errors import NotFound
 from shared.usecases.token_lookup import TokenLookup
 
@@ -44,6 +45,7 @@ class Tokens:
         self._pool = pool
         self._lookup = lookup
         self._limit = limit
+        self.watch = CredentialWatch(pool)
 
     async def identify(self, text: str, accepted: Sequence[Scope], *, address: str) -> AccessToken:
         """Return the token with this text, which needs one of the ``accepted`` scopes.

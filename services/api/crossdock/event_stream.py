@@ -11,14 +11,16 @@ import msgspec
 from aiohttp import web
 
 from services.api.gitlab.health import HEALTH
-from services.api.http.caller import require_caller
+from services.api.http.caller import find_session_of_caller, require_caller, require_token
 from services.api.http.errors import ParametersInvalid, TooManyStreams
 from services.api.http.parameters import ParameterReader, integer
 from services.api.http.places import PLACES, holder_of
 from services.api.http.responses import external_url
+from services.api.use_cases import use_cases
 from shared.admission import ShareUsed
 from shared.events.cloud_events import cloud_event, to_json_object
 from shared.events.models import Event
+from shared.usecases.credential_watch import credential_of
 from shared.usecases.events import EventSource
 
 _HEARTBEAT = timedelta(seconds=15)
@@ -59,7 +61,8 @@ def _as_messages(request: web.Request) -> bool:
 async def stream(request: web.Request, source: EventSource) -> web.StreamResponse:
     """Send events until the source ends, the process drains, or the stream reaches its maximum duration.
 
-    A client that reconnects with ``Last-Event-ID`` continues after that event; its token is checked again.
+    It also ends within four seconds after the caller's token or session has. A client that reconnects with
+    ``Last-Event-ID`` continues after that event; its token is checked again.
     The stream sends its position at the start, so that a client can reconnect before the first event.
 
     Raises TooManyStreams for who holds its share of the streams, and PlacesTaken for others.
@@ -71,7 +74,7 @@ async def stream(request: web.Request, source: EventSource) -> web.StreamRespons
     async with _place(request):
         await response.prepare(request)
         if request.method != "HEAD":
-            await _send(request, response, source, as_messages=as_messages)
+            await _send(request, response, _while_valid(request, source), as_messages=as_messages)
     return response
 
 
@@ -86,6 +89,17 @@ async def _place(request: web.Request) -> AsyncIterator[None]:
         yield
     finally:
         streams.release(holder)
+
+
+async def _while_valid(request: web.Request, source: EventSource) -> EventSource:
+    """Give what the source gives as long as what the caller came with holds."""
+    watch = use_cases(request).tokens.watch
+    credential = credential_of(require_token(request), find_session_of_caller(request))
+    async with aclosing(source), watch.watching(credential):
+        async for seen in source:
+            if not await watch.holds(credential):
+                return
+            yield seen
 
 
 async def _send(

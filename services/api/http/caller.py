@@ -9,12 +9,23 @@ from shared.errors import Unauthenticated
 
 _CALLER = web.RequestKey("caller", User)
 _TOKEN = web.RequestKey("token", AccessToken)
+_SESSION = web.RequestKey("session", str)
 
 
 def set_caller(request: web.Request, token: AccessToken, user: User) -> None:
     """Set the caller and the token. They differ in the user if an administrator uses ``sudo``."""
     request[_TOKEN] = token
     request[_CALLER] = user
+
+
+def set_session_of_caller(request: web.Request, secret: str) -> None:
+    """Set the secret of the browser's session by which the caller was identified."""
+    request[_SESSION] = secret
+
+
+def find_session_of_caller(request: web.Request) -> str | None:
+    """Return the secret of the browser's session that stands for the token; None where a token was sent."""
+    return request.get(_SESSION)
 
 
 def find_caller(request: web.Request) -> User | None:

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from services.api.http.bodies import parameters
-from services.api.http.caller import set_caller
+from services.api.http.caller import set_caller, set_session_of_caller
 from services.api.http.client import client_address
 from services.api.http.endpoint import endpoint_of, has_content
 from services.api.http.own_pages import is_of_own_page
@@ -56,7 +56,10 @@ async def _find_token(
     if text:
         return await tokens.identify(text, accepted, address=address)
     secret = _session_of(request)
-    return await tokens.identify_session(secret, accepted, address=address) if secret else None
+    if secret is None:
+        return None
+    set_session_of_caller(request, secret)
+    return await tokens.identify_session(secret, accepted, address=address)
 
 
 def _session_of(request: web.Request) -> str | None:

@@ -9,12 +9,13 @@ from io import BytesIO
 
 import pytest
 
+from services.api.crossdock import event_stream
 from services.api.http.places import PlaceNumbers
 from shared.accounts.expiry import Expiry
 from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.tokens import create_token, revoke_token
 from shared.gitlab.visibility import Visibility
-from shared.usecases import browser_sessions
+from shared.usecases import browser_sessions, credential_watch, events
 from tests.support.api import ARCHIVE, EXTERNAL_URL, Answer, Api
 from tests.support.pages import is_safe
 
@@ -551,6 +552,24 @@ async def test_a_session_follows_events_and_shares_the_places_of_its_token(api: 
         assert (await api.call("GET", EVENTS, by="ann")).status == 429
     foreign = headers | {"Sec-Fetch-Site": "cross-site"}
     assert (await api.call("GET", EVENTS, headers=foreign)).status == 401
+
+
+@pytest.mark.usefixtures("ann")
+async def test_a_stream_outlives_a_new_secret_of_its_session_and_ends_with_it(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "_HEARTBEAT", timedelta(0))
+    monkeypatch.setattr(events, "EVERY", timedelta(seconds=0.01))
+    monkeypatch.setattr(credential_watch, "LASTS", timedelta(0))
+    headers = await _cookie(api, api.tokens["ann"])
+    async with api.session.get(api.url / EVENTS[1:], headers=headers) as stream, asyncio.timeout(20):
+        await api.pool.execute("UPDATE web_sessions SET renewed_at = now() - interval '2 hours'")
+        assert "Set-Cookie" in (await api.call("GET", SESSION, headers=headers)).headers
+        for _ in range(20):
+            await stream.content.readline()
+        assert not stream.content.at_eof()
+        await api.pool.execute("DELETE FROM web_sessions")
+        await stream.content.read()
 
 
 @pytest.mark.usefixtures("ann")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,13 +15,15 @@ import pytest
 from services.api.crossdock import event_stream
 from services.api.http.places import PlaceNumbers
 from shared.accounts.models import AccessLevel, User
+from shared.accounts.tokens import Valid, find_valid
+from shared.database.pool import Database
 from shared.events.live_progress import LiveProgress, ProgressTeller
 from shared.events.store import event_of
 from shared.events.stream import Horizon
 from shared.jobs import store as jobs
 from shared.jobs.models import Lease
 from shared.projects.models import Project
-from shared.usecases import events
+from shared.usecases import credential_watch, events
 from tests.support.api import Api, running_api
 
 SOON = 20.0
@@ -323,6 +325,61 @@ async def test_a_stream_ends_after_its_time(database_url: str, tmp_path: Path) -
         await api.user("ann")
         async with following(api, ALL, by="ann") as stream:
             assert await stream.rest() == []
+
+
+END_TOKEN = "UPDATE tokens SET revoked_at = now()"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        END_TOKEN,
+        "UPDATE tokens SET expires_at = now()",
+        "DELETE FROM users WHERE username = 'ann'",
+        "UPDATE users SET is_admin = NOT is_admin",
+    ],
+)
+async def test_a_stream_ends_when_its_token_does_or_its_user_is_another(
+    api: Api, ann: User, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(event_stream, "_HEARTBEAT", timedelta(0))
+    monkeypatch.setattr(events, "EVERY", timedelta(seconds=0.01))
+    monkeypatch.setattr(credential_watch, "LASTS", timedelta(seconds=0.01))
+    async with following(api, ALL, by="ann") as stream:
+        await stream.position()
+        await api.pool.execute(end)
+        assert await stream.rest() == []
+
+
+async def test_a_stream_ends_within_seconds_and_tells_nothing_that_happens_then(
+    api: Api, ann: User, project: Project
+) -> None:
+    assert (events.EVERY + credential_watch.LASTS).total_seconds() < 4
+    async with following(api, ALL, by="ann") as stream:
+        await stream.position()
+        await api.pool.execute(END_TOKEN)
+        assert await stream.rest() == []
+
+
+async def test_streams_of_a_process_share_a_look_at_what_still_holds(
+    api: Api, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    async def counted(db: Database, token_ids: Sequence[int], sessions: Sequence[bytes]) -> Valid:
+        looks.append(len(token_ids))
+        return await find_valid(db, token_ids, sessions)
+
+    monkeypatch.setattr(credential_watch, "find_valid", counted)
+    monkeypatch.setattr(credential_watch, "LASTS", timedelta(minutes=1))
+    watch = credential_watch.CredentialWatch(api.pool)
+    credentials = [credential_watch.Credential(number, is_admin=False) for number in range(1, 100)]
+    async with AsyncExitStack() as watching:
+        for each in credentials:
+            await watching.enter_async_context(watch.watching(each))
+        held = await asyncio.gather(*(watch.holds(each) for each in credentials * 3))
+    assert looks == [99]
+    assert held == [each.token_id == 1 for each in credentials] * 3
 
 
 STREAMS = PlaceNumbers(streams=10, streams_each=3)
