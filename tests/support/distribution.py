@@ -14,6 +14,7 @@ _OTHERS = {
     "tests/e2e/queue/test_examples.py": _DISTRIBUTED,
     "tests/e2e/test_cli.py": _STANDALONE,
     "tests/e2e/test_dashboard.py": _STANDALONE,
+    "tests/e2e/test_dead_letters.py": _DISTRIBUTED,
     "tests/e2e/test_github.py": _STANDALONE,
     "tests/e2e/test_secrets.py": _STANDALONE,
 }
