@@ -230,6 +230,8 @@ ROUTES = [
     _route("POST", "/api/v4/users", users.create),
     _route("GET", "/api/v4/users/:id", users.show, READS_USERS),
     _route("PUT", "/api/v4/users/:id", users.update),
+    _route("POST", "/api/v4/users/:id/block", users.block),
+    _route("POST", "/api/v4/users/:id/unblock", users.unblock),
     _route("DELETE", "/api/v4/users/:id/identities/:provider", users.delete_identity),
     _route("POST", "/api/v4/users/:user_id/personal_access_tokens", users.create_token, SHOWS_SECRET),
     _route("GET", "/api/v4/personal_access_tokens", users.tokens),

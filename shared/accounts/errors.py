@@ -42,6 +42,15 @@ class ScopeInsufficient(Denied):
         self.accepted = tuple(accepted)
 
 
+class UserBlocked(Denied):
+    """An administrator has blocked the user, and can unblock it."""
+
+    code = "user_blocked"
+
+    def __init__(self) -> None:
+        super().__init__("Your account has been blocked.")
+
+
 class UsernameTaken(Conflict):
     """A user or a namespace with this name exists already."""
 

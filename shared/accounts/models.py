@@ -41,7 +41,8 @@ class NamespaceKind(Enum):
 class User:
     """An account; a ``bot`` works in the projects of others, and creates none in a namespace of its own.
 
-    Other users have at most ``projects_limit`` projects in their own namespace.
+    Other users have at most ``projects_limit`` projects in their own namespace. Who is ``blocked`` is shut
+    out.
     """
 
     id: int
@@ -52,6 +53,12 @@ class User:
     bot: bool
     projects_limit: int
     created_at: datetime
+    blocked: bool = False
+
+    @property
+    def state(self) -> str:
+        """GitLab's word for whether the user is shut out."""
+        return "blocked" if self.blocked else "active"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from shared.accounts.models import AccessToken, Scope, User
 from shared.database.pool import Connection, Database, Row
 from shared.database.search import Found
 
-_USER = ("id", "username", "name", "email", "is_admin", "bot", "projects_limit", "created_at")
+_USER = ("id", "username", "name", "email", "is_admin", "bot", "projects_limit", "created_at", "blocked")
 _COLUMNS = ("id", "name", "created_at", "expires_at", "expired", "revoked")
 _FIELDS = f"""t.id, t.name, t.scopes, t.created_at, t.expires_at,
     coalesce(t.expires_at <= now(), false) AS expired, t.revoked_at IS NOT NULL AS revoked,
@@ -118,7 +118,7 @@ async def find_valid(db: Database, token_ids: Sequence[int], sessions: Sequence[
     """Find out which of the tokens, and of the sessions by a digest of now or before, hold now."""
     found = await db.fetch(
         """SELECT t.id, u.is_admin, NULL::bytea AS session FROM tokens t JOIN users u ON u.id = t.user_id
-           WHERE t.id = ANY($1::bigint[]) AND t.revoked_at IS NULL
+           WHERE t.id = ANY($1::bigint[]) AND t.revoked_at IS NULL AND NOT u.blocked
                AND (t.expires_at IS NULL OR t.expires_at > now())
            UNION ALL
            SELECT NULL, NULL, asked FROM unnest($2::bytea[]) AS asked

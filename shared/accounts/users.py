@@ -12,7 +12,7 @@ from shared.accounts.models import Scope, User
 from shared.database.pool import Connection, Database, Row
 from shared.database.search import Found, contains
 
-_COLUMNS = ("id", "username", "name", "email", "is_admin", "bot", "projects_limit", "created_at")
+_COLUMNS = ("id", "username", "name", "email", "is_admin", "bot", "projects_limit", "created_at", "blocked")
 _ROOT = "root"
 _DIGITS = 19
 """Digits of the largest bigint; not every number with so many digits is one."""
@@ -20,10 +20,14 @@ _DIGITS = 19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserQuery:
-    """Which users to list: the one called ``username``, or those whose names contain ``search``."""
+    """Which users to list: the one called ``username``, or those whose names contain ``search``.
+
+    ``blocked`` is for those that are, or that are not.
+    """
 
     username: str | None = None
     search: str | None = None
+    blocked: bool | None = None
     limit: int = 20
     offset: int = 0
 
@@ -85,6 +89,28 @@ async def change_user(db: Connection, user_id: int, change: UserChange) -> User 
     return None if row is None else user_of(row)
 
 
+async def block_user(db: Connection, user_id: int) -> bool:
+    """Shut a user out, and end the user's sessions; return whether that was not done before.
+
+    Call it within a transaction.
+    """
+    done = await db.fetchval(
+        "UPDATE users SET blocked = true WHERE id = $1 AND NOT blocked RETURNING true", user_id
+    )
+    await db.execute(
+        "DELETE FROM web_sessions s USING tokens t WHERE t.id = s.token_id AND t.user_id = $1", user_id
+    )
+    return bool(done)
+
+
+async def unblock_user(db: Database, user_id: int) -> bool:
+    """Let a user in again; return whether the user was blocked."""
+    done = await db.fetchval(
+        "UPDATE users SET blocked = false WHERE id = $1 AND blocked RETURNING true", user_id
+    )
+    return bool(done)
+
+
 async def find_user(db: Database, username: str) -> User | None:
     """Find a user by name; case does not matter."""
     row = await db.fetchrow("SELECT * FROM users WHERE lower(username) = lower($1)", username)
@@ -108,10 +134,11 @@ async def search_users(db: Database, query: UserQuery) -> Found[User]:
     """List the users that match ``query``, the newest first."""
     condition = """SELECT %s FROM users
         WHERE ($1::text IS NULL OR lower(username) = lower($1))
-          AND ($2::text IS NULL OR username ILIKE $2 OR name ILIKE $2 OR lower(email) = lower($3))"""
-    values = (query.username, contains(query.search), query.search)
+          AND ($2::text IS NULL OR username ILIKE $2 OR name ILIKE $2 OR lower(email) = lower($3))
+          AND ($4::boolean IS NULL OR blocked = $4)"""
+    values = (query.username, contains(query.search), query.search, query.blocked)
     rows = await db.fetch(
-        condition % "*" + " ORDER BY id DESC LIMIT $4 OFFSET $5", *values, query.limit, query.offset
+        condition % "*" + " ORDER BY id DESC LIMIT $5 OFFSET $6", *values, query.limit, query.offset
     )
     return Found([user_of(row) for row in rows], await db.fetchval(condition % "count(*)", *values))
 

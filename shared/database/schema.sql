@@ -3,7 +3,7 @@
 -- functions.sql.
 
 
--- 0001_accounts, 0011_bots_and_visible_groups, 0014_projects_limit
+-- 0001_accounts, 0011_bots_and_visible_groups, 0014_projects_limit, 0114_blocked_users
 CREATE TABLE users (
     id             bigint GENERATED ALWAYS AS IDENTITY,
     username       text NOT NULL,
@@ -13,6 +13,7 @@ CREATE TABLE users (
     created_at     timestamptz NOT NULL DEFAULT now(),
     bot            boolean NOT NULL DEFAULT false,
     projects_limit integer NOT NULL DEFAULT 100000,
+    blocked        boolean NOT NULL DEFAULT false,
     CONSTRAINT users_pkey PRIMARY KEY (id),
     CONSTRAINT users_projects_limit_check CHECK (projects_limit >= 0)
 );

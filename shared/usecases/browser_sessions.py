@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared.accounts import sessions
+from shared.accounts.errors import UserBlocked
 from shared.accounts.models import AccessToken, Scope, User
 from shared.accounts.rate_limits import RateLimits
 from shared.accounts.sessions import BrowserSession, Visitor
@@ -46,7 +47,7 @@ class BrowserSessions:
 
         A failure counts for the account of a token that is known, otherwise for the address. A good token
         never counts, and is never refused for the failures of others. Raises RateLimited for a failure over
-        the limit.
+        the limit, and UserBlocked.
         """
         token = await self._lookup.find(text, address=address)
         if token is not None and is_usable(token, SCOPES):
@@ -55,6 +56,8 @@ class BrowserSessions:
             await self._limits.count("web_sign_in", address, limit=self._failures)
         else:
             await self._limits.count("web_sign_in_account", token.user.id, limit=self._failures)
+            if token.user.blocked:
+                raise UserBlocked
         return None
 
     async def begin(self, token: AccessToken, visitor: Visitor, *, instead_of: str | None) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from shared.accounts import sessions
-from shared.accounts.errors import UsernameTaken
+from shared.accounts.errors import UserBlocked, UsernameTaken
 from shared.accounts.identities import (
     add_identity,
     create_session_token,
@@ -101,7 +101,8 @@ class OpenIdConnect:
     ) -> str:
         """Begin a session, end the session ``instead_of`` if there is one, and return the new secret.
 
-        Raises SignInStale, ProviderRefused, IdTokenRefused, UserNotKnown, ProviderAway and RateLimited.
+        Raises SignInStale, ProviderRefused, IdTokenRefused, UserNotKnown, UserBlocked, ProviderAway and
+        RateLimited.
         """
         try:
             claims = await self._ask(answer, redirect_uri)
@@ -136,6 +137,8 @@ class OpenIdConnect:
     async def _find_user(self, db: Connection, claims: Mapping[str, object]) -> User:
         issuer, subject = self._require().issuer, str(claims["sub"])
         user = await find_by_identity(db, issuer, subject)
+        if user is not None and user.blocked:
+            raise UserBlocked
         if user is not None:
             return user
         if not self._rules.creates_users:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.accounts import tokens
-from shared.accounts.errors import ScopeInsufficient, TokenExpired, TokenRevoked
+from shared.accounts.errors import ScopeInsufficient, TokenExpired, TokenRevoked, UserBlocked
 from shared.accounts.limits import refuse_more_tokens
 from shared.accounts.models import AccessToken, Scope, User
 from shared.accounts.users import find_user_by_reference
@@ -50,8 +50,8 @@ class Tokens:
     async def identify(self, text: str, accepted: Sequence[Scope], *, address: str) -> AccessToken:
         """Return the token with this text, which needs one of the ``accepted`` scopes.
 
-        Raises Unauthenticated, TokenRevoked, TokenExpired and ScopeInsufficient, and what ``TokenLookup``
-        raises.
+        Raises Unauthenticated, TokenRevoked, TokenExpired, ScopeInsufficient and UserBlocked, and what
+        ``TokenLookup`` raises.
         """
         found = await self._lookup.find(text, address=address)
         if found is None:
@@ -61,6 +61,8 @@ class Tokens:
         if found.expired:
             raise TokenExpired
         _require_scope(found, accepted)
+        if found.user.blocked:
+            raise UserBlocked
         return found
 
     async def identify_session(
@@ -68,10 +70,11 @@ class Tokens:
     ) -> AccessToken | None:
         """Return the token by which a browser's session was begun; None where one of both holds no more.
 
-        Raises ScopeInsufficient, and what ``TokenLookup`` raises.
+        A session has ended when its user was blocked. Raises ScopeInsufficient, and what ``TokenLookup``
+        raises.
         """
         found = await self._lookup.find_session(secret, address=address)
-        if found is None or found.revoked or found.expired:
+        if found is None or found.revoked or found.expired or found.user.blocked:
             return None
         _require_scope(found, accepted)
         return found
@@ -127,5 +130,7 @@ def _require_scope(token: AccessToken, accepted: Sequence[Scope]) -> None:
 
 
 def is_usable(token: AccessToken, accepted: Sequence[Scope]) -> bool:
-    """Return whether the token is valid and has one of the ``accepted`` scopes."""
-    return not (token.revoked or token.expired or {each.value for each in accepted}.isdisjoint(token.scopes))
+    """Return whether the token is valid, has one of the ``accepted`` scopes, and its user is not blocked."""
+    if token.revoked or token.expired or token.user.blocked:
+        return False
+    return not {each.value for each in accepted}.isdisjoint(token.scopes)

@@ -10,10 +10,12 @@ from shared.accounts.models import User
 from shared.accounts.users import (
     UserChange,
     UserQuery,
+    block_user,
     change_user,
     create_user,
     find_user_by_id,
     search_users,
+    unblock_user,
 )
 from shared.database.pool import Pool
 from shared.database.search import Found
@@ -95,6 +97,28 @@ class Users:
                 await remove_identities(db, user_id, issuer)
                 await add_identity(db, user_id, issuer, subject)
             return user
+
+    async def block(self, actor: User | None, user_id: int) -> bool:
+        """Shut a user out: sessions end, tokens and sign-ins are refused, and no schedule runs; jobs go on.
+
+        Return whether that was not done before. Raises Unauthenticated, NotFound, and Denied, also for
+        oneself, so that one administrator is left.
+        """
+        caller, user = require_administrator(actor), await self.show(user_id)
+        if user.id == caller.id:
+            raise Denied("The API initiating user cannot be blocked by the API")
+        async with transaction(self._pool) as db:
+            return await block_user(db, user.id)
+
+    async def unblock(self, actor: User | None, user_id: int) -> bool:
+        """Let a user in again, with the tokens of before; return whether the user was blocked.
+
+        Raises Unauthenticated, Denied and NotFound.
+        """
+        require_administrator(actor)
+        await self.show(user_id)
+        async with transaction(self._pool) as db:
+            return await unblock_user(db, user_id)
 
     async def forget_subject(self, actor: User | None, user_id: int) -> None:
         """Have the user sign in by the provider no more. Raises Unauthenticated, Denied and NotFound."""

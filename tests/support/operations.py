@@ -169,6 +169,7 @@ _PARTS: dict[str, Callable[[World], Parts]] = {
     "removeGroupMember": lambda world: {"ids": {"user_id": world.new_member("groups")}},
     "createUser": _new_user,
     "changeUser": lambda _: {"body": {"name": "Another Name"}},
+    **dict.fromkeys(("blockUser", "unblockUser"), lambda world: {"ids": {"id": world.new_user()}}),
     "deleteUserIdentity": lambda world: {"ids": {"id": world.new_identity()}},
     "createPersonalAccessToken": lambda _: {"body": {"name": "new", "scopes": ["api"]}},
     "revokePersonalAccessToken": lambda world: {"ids": {"id": world.new_token_id()}},

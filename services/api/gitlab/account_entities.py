@@ -17,7 +17,7 @@ def basic_user(user: User, *, external_url: str) -> dict[str, object]:
         "username": user.username,
         "public_email": None,
         "name": user.name,
-        "state": "active",
+        "state": user.state,
         "locked": False,
         "avatar_url": None,
         "web_url": f"{external_url}/{user.username}",

@@ -218,7 +218,7 @@ def user_entity(user: User, *, external_url: str) -> dict[str, object]:
         "id": user.id,
         "username": user.username,
         "name": user.name,
-        "state": "active",
+        "state": user.state,
         "locked": False,
         "avatar_url": None,
         "web_url": f"{external_url}/{user.username}",

@@ -73,6 +73,20 @@ async def update(request: web.Request) -> web.Response:
     return json_response(entity(user, external_url=external_url(request)))
 
 
+async def block(request: web.Request) -> web.Response:
+    """POST /users/:id/block: true, or null where the user is blocked already."""
+    caller = require_administrator(find_caller(request))
+    done = await use_cases(request).users.block(caller, (await _user(request, "id")).id)
+    return json_response(done or None, status=201)
+
+
+async def unblock(request: web.Request) -> web.Response:
+    """POST /users/:id/unblock: true, or false where the user is not blocked."""
+    caller = require_administrator(find_caller(request))
+    done = await use_cases(request).users.unblock(caller, (await _user(request, "id")).id)
+    return json_response(done, status=201)
+
+
 async def delete_identity(request: web.Request) -> web.Response:
     """DELETE /users/:id/identities/:provider: the provider signs the user in no more."""
     caller = require_administrator(find_caller(request))

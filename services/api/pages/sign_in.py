@@ -16,6 +16,7 @@ from services.api.http.session_cookie import forget_session, session_secret, set
 from services.api.http.status import headers_of, status_of
 from services.api.pages.html import address, link, local_path, page
 from services.api.use_cases import use_cases
+from shared.accounts.errors import UserBlocked
 from shared.accounts.models import AccessToken
 from shared.errors import CrossdockError
 from shared.usecases.browser_sessions import LASTS
@@ -72,7 +73,10 @@ async def sign_in(request: web.Request) -> web.Response:
     given = await parameters(request)
     return_to = local_path(text(given.get("return_to")))
     given_token = (text(given.get("token")) or "").strip()
-    token = await use_cases(request).browser_sessions.check(given_token, address=client_address(request))
+    try:
+        token = await use_cases(request).browser_sessions.check(given_token, address=client_address(request))
+    except UserBlocked as error:
+        return _form(request, return_to, status=403, advice=str(error))
     if token is None:
         return _form(request, return_to, status=401, advice=str(SignInRefused()))
     return await _begin(request, token, return_to or PATH)

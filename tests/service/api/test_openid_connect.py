@@ -345,6 +345,19 @@ async def test_nobody_is_created_where_that_is_off(
     assert is_safe(refused)
 
 
+async def test_a_user_who_is_blocked_here_is_told_and_not_signed_in(
+    api: Api, provider: OpenIdProvider, browser: Browser
+) -> None:
+    await browser.sign_in(provider)
+    browser.cookies.clear()
+    await api.pool.execute("UPDATE users SET blocked = true")
+    refused = await browser.sign_in(provider)
+    assert (refused.status, browser.cookies) == (403, {})
+    assert b"Your account has been blocked." in refused.body
+    assert is_safe(refused)
+    assert await _rows(api, "users") == 1
+
+
 async def test_a_user_who_is_deleted_here_is_signed_out_and_comes_back_as_another(
     api: Api, provider: OpenIdProvider, browser: Browser
 ) -> None:

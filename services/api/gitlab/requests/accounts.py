@@ -97,8 +97,10 @@ def read_user_query(given: Mapping[str, object], page: Page) -> UserQuery:
     """Read the filter of a list of users. Raises ParametersInvalid."""
     reader = ParameterReader(given)
     username, search = reader.text("username"), reader.text("search")
+    only_blocked, only_active = reader.boolean("blocked"), reader.boolean("active")
     reader.finish()
-    return UserQuery(username=username, search=search, limit=page.size, offset=page.offset)
+    blocked = only_blocked or (False if only_active else None)
+    return UserQuery(username=username, search=search, blocked=blocked, limit=page.size, offset=page.offset)
 
 
 def _limit(projects: int | None) -> int | None:
