@@ -193,7 +193,11 @@ class RunKeeper:
         waiting = await runs.list_projects(self._pool, run.id, state=ProjectState.WAITING, limit=free)
         if not waiting:
             return
-        owner = await self._projects.find_owner(schedule)
+        try:
+            owner = await self._projects.find_owner(schedule)
+        except CrossdockError as error:  # the owner was blocked meanwhile
+            await self._fail_all(waiting, error)
+            return
         if await self._peers.has_peer(schedule):
             await self._queue_for_peer(waiting, schedule, owner)
             return
@@ -205,12 +209,15 @@ class RunKeeper:
         try:
             place = await self._peers.find_place(schedule)
         except CrossdockError as error:  # the token cannot be read
-            for each in waiting:
-                await self._fail(each, error)
+            await self._fail_all(waiting, error)
             return
         if place is not None:
             for each in waiting:
                 await self._queue_one(each, self._peers.queue(each, schedule, place, owner))
+
+    async def _fail_all(self, waiting: Sequence[RunProject], error: CrossdockError) -> None:
+        for each in waiting:
+            await self._fail(each, error)
 
     async def _queue_one(self, each: RunProject, queueing: Awaitable[Job | None]) -> None:
         try:

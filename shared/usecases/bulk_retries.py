@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.accounts.errors import UserBlocked
 from shared.accounts.models import User
 from shared.accounts.users import find_user_by_id
 from shared.database.pool import Pool
@@ -92,6 +93,8 @@ class BulkRetries:
             user = None if job.user_id is None else await find_user_by_id(self._pool, job.user_id)
             if user is None:
                 raise NotFound("User")
+            if user.blocked:
+                raise UserBlocked
             made = await self._jobs.retry(user, job.id, origin=origin, counts=False)
         except Refusal as refusal:
             return RefusedJob(job.id, refusal)

@@ -101,7 +101,8 @@ class PeerRuns:
     async def select(self, schedule: Schedule) -> Sequence[Mapping[str, Any]]:
         """Give the projects of a run that fetches: ``remote_id``, ``path``, or why a name led to none.
 
-        Raises OwnerGone, RunTooLarge, DestinationNotPeer, RemoteError, BlockedUrl and PeerSilent.
+        Raises OwnerGone, OwnerBlocked, RunTooLarge, DestinationNotPeer, RemoteError, BlockedUrl and
+        PeerSilent.
         """
         await self._exportable.find_owner(schedule)
         place = await self.find_place(schedule)

@@ -10,7 +10,7 @@ from shared.accounts.models import AccessLevel, User
 from shared.accounts.users import find_user_by_id
 from shared.database.pool import Pool
 from shared.database.transactions import current, transaction
-from shared.errors import CrossdockError, Missing
+from shared.errors import CrossdockError, Denied, Missing
 from shared.projects import store as projects
 from shared.projects.models import Project
 from shared.projects.size import project_size
@@ -78,6 +78,12 @@ class OwnerGone(Missing):
     code = "owner_gone"
 
 
+class OwnerBlocked(Denied):
+    """The owner of the schedule is blocked: nothing is done in the name of somebody who was shut out."""
+
+    code = "owner_blocked"
+
+
 class ExportableProjects:
     """Finds out what the owner of a schedule may export at this moment."""
 
@@ -86,16 +92,18 @@ class ExportableProjects:
         self._settings = settings
 
     async def find_owner(self, schedule: Schedule) -> User:
-        """Return the owner of a schedule. Raises OwnerGone."""
+        """Return the owner of a schedule. Raises OwnerGone and OwnerBlocked."""
         owner = await find_user_by_id(self._pool, schedule.user_id)
         if owner is None:
             raise OwnerGone("the owner of the schedule does not exist any more")
+        if owner.blocked:
+            raise OwnerBlocked("the owner of the schedule is blocked")
         return owner
 
     async def select(self, schedule: Schedule) -> Sequence[Mapping[str, Any]]:
         """Give the projects of a run: ``project_id`` and ``path``, and of a name that led to none, why.
 
-        Raises ExportsDisabled, OwnerGone, NotFound or Denied for the group, and RunTooLarge.
+        Raises ExportsDisabled, OwnerGone, OwnerBlocked, NotFound or Denied for the group, and RunTooLarge.
         """
         await self._require_enabled()
         owner, selection = await self.find_owner(schedule), schedule.order.selection

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from services.api.http.errors import ParametersInvalid
+from shared.accounts.errors import UserBlocked
 from shared.accounts.models import User
 from shared.accounts.users import find_user
 from shared.database.pool import Database
@@ -28,7 +29,7 @@ class Actors:
 
         ``sender`` is a user of the broker: RabbitMQ refuses a ``user_id`` that is not the connection's own.
 
-        Raises ParametersInvalid, Denied and NotFound.
+        Raises ParametersInvalid, Denied, NotFound and UserBlocked.
         """
         if not name:
             raise ParametersInvalid("actor is missing")
@@ -39,4 +40,6 @@ class Actors:
         user = await find_user(db, name)
         if user is None:
             raise NotFound(f"User with ID or username '{name}'")
+        if user.blocked:
+            raise UserBlocked
         return user

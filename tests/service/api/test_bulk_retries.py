@@ -113,6 +113,8 @@ async def test_what_cannot_be_retried_is_told_with_the_reason_and_holds_up_no_ot
     project = await api.project(ann, "b")
     gone = await api.job(project, ann, ImportOrder())
     await jobs.fail(api.pool, await api.started(gone), error="e", code=AWAY)
+    shut_out = await _failed(api, await api.user("eve"), "e")
+    await api.pool.execute("UPDATE users SET blocked = true WHERE username = 'eve'")
     foreign = await api.job(await store.find_by_id(api.pool, fine.project_id) or project, bob, ExportOrder())
     await jobs.fail(api.pool, await api.started(foreign), error="e", code=AWAY)
 
@@ -120,7 +122,7 @@ async def test_what_cannot_be_retried_is_told_with_the_reason_and_holds_up_no_ot
 
     assert [each["id"] for each in body["retried"]] == [fine.id]
     assert [(each["id"], each["code"]) for each in body["refused"]] == [
-        (foreign.id, "not_found"), (gone.id, "retry_gone"),
+        (foreign.id, "not_found"), (shut_out.id, "user_blocked"), (gone.id, "retry_gone"),
     ]  # fmt: skip
 
 

@@ -68,6 +68,14 @@ async def test_a_sender_commands_only_for_whom_the_setting_names(
     assert [letter.message.message_id for letter in await other.dead_letters()] == ["m-1"]
 
 
+async def test_nothing_is_commanded_for_who_is_blocked(other: Forge) -> None:
+    await other.api.pool.execute("UPDATE users SET blocked = true WHERE username = 'ann'")
+    message = command("import.requested", {"path": "fresh", "source": await put(other.api)}, actor="ann")
+    answer = await other.send(replace(message, user_id="forge"))
+    assert answer.data["reason"] == "403 Forbidden - Your account has been blocked."
+    assert await jobs_of(other.api) == 0
+
+
 async def test_everybody_may_be_named_by_a_sender_who_speaks_for_everybody(other: Forge) -> None:
     source = await put(other.api, "incoming/ci/one.tar.gz")
     message = command("import.requested", {"path": "fresh", "source": source}, actor="Ann")

@@ -81,6 +81,22 @@ async def test_a_run_that_was_canceled_before_it_began_has_no_projects(vault: Va
     assert (again.status, again.body["state"]) == (200, "canceled")
 
 
+async def test_nothing_is_backed_up_for_who_is_blocked(vault: Vault) -> None:
+    await imported(vault.api, vault.ann, project(), path="one")
+    schedule = await vault.new_schedule()
+    begun = await vault.start(schedule)
+    await vault.keeper.make_round()
+    queued = await vault.start(await vault.new_schedule("later"))
+    await vault.api.pool.execute("UPDATE users SET blocked = true")
+    run = await vault.finish(begun)
+    assert (run.state, run.error_code) == (RunState.FAILED, "projects_failed")
+    (failed,) = await vault.projects(run)
+    assert failed.code == "owner_blocked"
+    run = await vault.finish(queued)
+    assert (run.state, run.error_code) == (RunState.FAILED, "owner_blocked")
+    assert len(await vault.catalogue()) == 0
+
+
 async def test_a_backup_is_run_again_by_its_schedule_alone(vault: Vault) -> None:
     await imported(vault.api, vault.ann, project(), path="one")
     number = await vault.start(await vault.new_schedule())
