@@ -32,6 +32,37 @@ async def test_an_administrator_makes_a_user_and_a_token(visiting_as: Visiting, 
         assert (await gitlab.get("/user", by=name)).status == 401
 
 
+async def test_an_administrator_blocks_a_user_and_lets_the_user_in_again(
+    visiting_as: Visiting, visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    visit.expect("401")
+    await visit.open("/")
+    await expect(visit.page.get_by_text("live")).to_be_visible()
+    async with visiting_as(ROOT) as watch:
+        page = watch.page
+        await watch.open(f"/people/{await gitlab.user_id(ann)}")
+        await page.get_by_role("button", name="Block").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Block").click()
+        await expect(page.get_by_text("This user is blocked")).to_be_visible()
+        assert await watch.violations() == []
+        assert (await gitlab.get("/user", by=ann)).status == 403
+        await expect(visit.page.get_by_role("heading", name="Sign in")).to_be_visible()
+        await visit.page.locator("[name=token]").fill(gitlab.tokens[ann])
+        visit.expect("403")
+        await visit.page.get_by_role("button", name="Sign in").click()
+        await expect(visit.page.get_by_text("Your account has been blocked.")).to_be_visible()
+        await page.get_by_role("link", name="All people").click()
+        await page.get_by_placeholder("Search by name").fill(ann)
+        await page.get_by_role("button", name="Search").click()
+        rows = page.get_by_role("table", name="Users").locator("[data-row]")
+        await expect(rows).to_have_count(1)
+        await expect(rows).to_contain_text("blocked")
+        await rows.get_by_role("link").click()
+        await page.get_by_role("button", name="Unblock").click()
+        await expect(page.get_by_text("This user is blocked")).to_have_count(0)
+        assert (await gitlab.get("/user", by=ann)).status == 200
+
+
 async def test_who_is_no_administrator_sees_no_users_and_is_told_who_makes_tokens(
     visit: Visit, ann: str
 ) -> None:

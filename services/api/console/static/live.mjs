@@ -1,7 +1,7 @@
 // The event stream of this tab: that of the shared worker, or its own where there is none.
 import { effect, signal } from "@preact/signals";
 import { asset, own } from "./place.mjs";
-import { user } from "./session.mjs";
+import { loadSession, user } from "./session.mjs";
 import { Stream } from "./stream.mjs";
 
 /** {state, heard, next}: see stream.mjs. */
@@ -24,6 +24,7 @@ function take(message) {
   if (message.kind === "state") {
     const { state, heard, next } = message;
     connection.value = { state, heard, next };
+    if (state === "ended" && user.value) loadSession().catch(() => {}); // the page is then that of the sign-in
     return;
   }
   listeners.forEach((listener) => listener(message.event));
