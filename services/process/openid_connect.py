@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -56,7 +57,9 @@ def openid_rules(settings: Settings) -> OpenIdRules:
 
 
 def _listed(given: str) -> Iterator[str]:
-    return filter(None, map(str.strip, given.split(",")))
+    """Give what commas separate; a name in quotes may have commas (RFC 4180), as those of LDAP do."""
+    (each,) = csv.reader([" ".join(given.split("\n"))], skipinitialspace=True)
+    return filter(None, map(str.strip, each))
 
 
 def _role(given: str) -> GroupRole:

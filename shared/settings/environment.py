@@ -24,8 +24,12 @@ _WEIGHTS = r"^\s*([^=,]+=\s*0*([1-9]\d*(\.\d+)?|0?\.0*[1-9]\d*)\s*(,\s*|$))*$"
 """Names with positive decimal numbers, separated by commas."""
 
 _ROLES = "guest|planner|reporter|developer|maintainer|owner"
-_GROUP_ROLES = rf"^\s*([^,]+=[^=:,]+:({_ROLES})\s*(,\s*|$))*$"
-"""Groups of a provider, each with a group of ours and a role in it, separated by commas."""
+_QUOTED = r'"([^"]|"")+"'
+_GROUP_ROLES = rf"^\s*(({_QUOTED}|[^,\"][^,]*)=[^=:,]+:({_ROLES})\s*(,\s*|$))*$"
+"""Groups of a provider, each with a group of ours and a role in it, separated by commas.
+
+A name that has a comma is in quotes, as in CSV.
+"""
 
 
 class Settings(BaseSettings):
@@ -108,7 +112,7 @@ class Settings(BaseSettings):
     openid_connect_scopes: str = Field(default="openid profile email", pattern=r"^(\S+ )*openid( \S+)*$")
     openid_connect_name: str = Field(default="OpenID Connect", min_length=1, max_length=100)
     openid_connect_groups_claim: str = Field(default="groups", min_length=1, max_length=1000)
-    openid_connect_admin_groups: str = Field(default="", description="separated by commas")
+    openid_connect_admin_groups: str = Field(default="", description="separated by commas, as in CSV")
     openid_connect_group_roles: str = Field(default="", pattern=_GROUP_ROLES, description="group=path:role")
     openid_connect_creates_users: bool = True
 

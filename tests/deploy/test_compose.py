@@ -54,6 +54,13 @@ def test_every_variable_of_our_services_is_a_setting(compose: dict[str, Any]) ->
         assert compose["services"][name]["environment"].keys() <= SETTINGS
 
 
+def test_all_that_signs_in_by_openid_connect_is_passed_on(compose: dict[str, Any]) -> None:
+    wanted = {each for each in SETTINGS if each.startswith("CROSSDOCK_OPENID_CONNECT_")}
+    given = compose["services"]["api"]["environment"]
+    assert wanted <= given.keys()
+    assert [name for name in wanted if not given[name].startswith(f"${{{name}:-")] == []
+
+
 def test_our_services_cannot_write_a_file_and_may_do_nothing_special(compose: dict[str, Any]) -> None:
     for name in OURS:
         service = compose["services"][name]

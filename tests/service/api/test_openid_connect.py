@@ -276,6 +276,25 @@ async def test_signing_in_by_a_provider_leads_nowhere_else(
     assert (answer.status, answer.headers["Location"]) == (303, "/")
 
 
+@pytest.mark.parametrize(
+    ("asked", "led"),
+    [("/x/-/console/jobs", "/x/-/console/jobs"), ("/ann/p", "/x/ann/p"), ("//evil.test", "/x/"), ("", "/x/")],
+)
+async def test_a_sign_in_goes_on_below_an_external_url_with_a_path(
+    database_url: str, tmp_path: Path, script: Path, asked: str, led: str
+) -> None:
+    below = f"{EXTERNAL_URL}/x"
+    async with run_provider(script, redirect_uri=f"{below}{PATH}/callback") as provider:
+        settings = _settings(issuer=provider.issuer, client_id=CLIENT, client_secret=SECRET)
+        async with running_api(
+            database_url, tmp_path / "objects", openid=settings, external_url=below
+        ) as api:
+            browser = Browser(api, {})
+            back = _path(await provider.sign_in(await browser.begin(f"?return_to={asked}")))
+            answer = await browser.get(back.removeprefix("/x"))
+    assert (answer.status, answer.headers["Location"]) == (303, led)
+
+
 async def test_a_path_that_a_cookie_was_given_leads_nowhere_else(
     provider: OpenIdProvider, browser: Browser
 ) -> None:
@@ -435,7 +454,19 @@ def test_what_settings_say_of_groups() -> None:
     assert [(each.group, each.path, each.level.name) for each in rules.roles] == [
         ("cn=a", "x/y", "OWNER"), ("b", "z", "GUEST"),
     ]  # fmt: skip
+    quoted = openid_rules(
+        Settings(
+            openid_connect_admin_groups='ops, "cn=root,dc=a"',
+            openid_connect_group_roles='"cn=d,ou=""x"",dc=a"=infra/apps:developer, b=z:guest',
+        )
+    )
+    assert quoted.administrators == {"ops", "cn=root,dc=a"}
+    assert [(each.group, each.path) for each in quoted.roles] == [
+        ('cn=d,ou="x",dc=a', "infra/apps"), ("b", "z"),
+    ]  # fmt: skip
     assert make_provider(Settings()) is None
-    for wrong in ({"group_roles": "a=b"}, {"group_roles": "a=b:king"}, {"issuer": "https://x.test"}):
+    for wrong in (
+        {"group_roles": "a=b"}, {"group_roles": "a=b:king"}, {"group_roles": '"a,b=c:guest'}, {"issuer": "https://x.test"},
+    ):  # fmt: skip
         with pytest.raises(ValueError, match="openid_connect"):
             _settings(**wrong)
