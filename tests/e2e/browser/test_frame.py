@@ -125,14 +125,14 @@ async def test_pages_are_reached_by_keys(visit: Visit) -> None:
 
 async def test_ten_tabs_share_one_stream(visit: Visit, gitlab: Instance, ann: str) -> None:
     await visit.open("/jobs")
-    for _ in range(9):
-        other = await visit.context.new_page()
+    others = [await visit.context.new_page() for _ in range(9)]
+    for other in others:
         await other.goto(visit.page.url)
         await expect(other.locator(".connection.live")).to_be_visible()
     limits = await own(gitlab, "/limits", by=ann)
     assert limits["places"]["event_streams"]["held"] == 1
     await gitlab.imported(ann)
-    for page in visit.context.pages:
+    for page in (visit.page, *others):
         await expect(page.get_by_role("link", name=f"{ann}/api-project")).to_be_visible()
 
 
