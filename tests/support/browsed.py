@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.jobs import store as jobs
 from shared.jobs.models import ImportOrder, Lease
+from shared.jobs.pace import RATE
 from shared.jobs.progress import Phase, Progress
 from tests.support.forms import Part
 from tests.support.instance import ARCHIVE, Instance
@@ -29,12 +30,12 @@ async def running(gitlab: Instance, owner: str, path: str = "large") -> Lease:
     return await gitlab.held(await gitlab.project(owner, path), owner, ImportOrder())
 
 
-async def moved(gitlab: Instance, lease: Lease, *, done: int, total: int) -> None:
-    """Have the worker of a job tell how far it is."""
+async def moved(gitlab: Instance, lease: Lease, *, done: int, total: int, rate: int = 96_000_000) -> None:
+    """Have the worker of a job tell how far it is, and how fast."""
     progress = Progress(bytes_done=done, bytes_total=total)
     progress.begin(Phase.READING)
     async with gitlab.pool.acquire() as db:
-        await jobs.heartbeat(db, lease, ttl=timedelta(minutes=5), progress=progress.report())
+        await jobs.heartbeat(db, lease, ttl=timedelta(minutes=5), progress=progress.report() | {RATE: rate})
 
 
 async def own(gitlab: Instance, path: str, *, by: str) -> Any:

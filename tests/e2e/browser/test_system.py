@@ -26,6 +26,25 @@ async def test_an_administrator_sees_the_parts_and_the_workers(visiting_as: Visi
         await expect(page.get_by_text("None: all that was sent was understood.")).to_be_visible()
 
 
+async def test_on_a_phone_the_parts_come_first_and_what_is_empty_or_long_is_folded(
+    visiting_as: Visiting,
+) -> None:
+    async with visiting_as(ROOT, width="narrow") as visit:
+        page = visit.page
+        await visit.open("/system")
+        told = page.locator("main .facts").first
+        await expect(told).to_contain_text(re.compile("This process.*answers.*Database.*answers"))
+        top = await told.bounding_box()
+        assert top
+        assert top["y"] + top["height"] < 844
+        await expect(page.get_by_role("link", name="Licences")).to_be_hidden()
+        empty = page.get_by_role("table", name="Empty queues")
+        await expect(empty).to_be_hidden()
+        await page.locator("summary").filter(has_text="empty queue").click()
+        await expect(empty.locator("[data-row]").filter(has_text="Backup")).to_be_visible()
+        assert not await visit.overflows()
+
+
 async def test_who_is_no_administrator_is_told_so_on_the_page_of_the_system(visit: Visit) -> None:
     visit.expect("403")
     await visit.open("/system")

@@ -1,10 +1,11 @@
 // How far a job is, in a bar and in words.
+import { useRef } from "preact/hooks";
 import { clock, count, counted, duration, rate, roughCount, size, sizeOf } from "../format.mjs";
 import { html } from "../html.mjs";
 import { linesOf, paceOf } from "../jobs.mjs";
 import { page } from "../place.mjs";
 import { doing, explain } from "../words.mjs";
-import { Bar } from "./small.mjs";
+import { Bar, Sparkline } from "./small.mjs";
 
 const VIEWS = { running: Running, queued: Waiting, failed: Failed, finished: Finished, canceled: Canceled };
 
@@ -20,6 +21,23 @@ function Running({ job }) {
     <${Bar} label="Progress of job ${job.id}" value=${total > 0 ? done : null} max=${total || 1} tone="running" />
     <small class="moving">${isMoving ? movingWords(job, done, total) : phaseWords(job)}</small>
   `;
+}
+
+const POINTS = 120; // of the chart, one for each event with a rate, which come once a second
+
+/** The progress of a job on its own page, with a chart of its rate as long as somebody looks. */
+export function JobPace({ job }) {
+  const past = useRef({ rates: [], of: null });
+  const { rate: pace } = paceOf(job);
+  if (job.state === "running" && pace !== null && past.current.of !== job.progress) {
+    past.current = { rates: [...past.current.rates, pace].slice(-POINTS), of: job.progress };
+  }
+  const { rates } = past.current;
+  return html`<${JobProgress} job=${job} />
+    ${rates.length > 1 && html`<p class="pace quiet">
+      <${Sparkline} values=${rates} label="Rate in the last ${counted(rates.length, "second")}: now ${rate(rates.at(-1))}, at most ${rate(Math.max(...rates))}" />
+      <span aria-hidden="true">at most ${rate(Math.max(...rates))}</span>
+    </p>`}`;
 }
 
 function movingWords(job, done, total) {

@@ -8,7 +8,7 @@ export function Relations({ job }) {
   const rows = Object.entries(job.progress?.relations ?? {}).map(([id, counts]) => ({ id, ...counts }));
   if (rows.length === 0) return html`<${Entries} progress=${job.progress} />`;
   return html`<h2>What is in it</h2>
-    <${Table} caption="Kinds of records" rows=${rows} columns=${COLUMNS} />
+    <${Table} caption="Kinds of records" rows=${rows} columns=${COLUMNS} isSmall />
     <${Entries} progress=${job.progress} />`;
 }
 

@@ -51,10 +51,10 @@ export function Empty({ title, children }) {
   return html`<section class="empty"><h2>${title}</h2>${children}</section>`;
 }
 
-/** Names and values, without those that are not there: [[name, value], ...]. */
-export function Facts({ facts }) {
+/** Names and values, without those that are not there: [[name, value], ...]. `across`: beside each other. */
+export function Facts({ facts, across = false }) {
   const known = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return html`<dl class="facts">
+  return html`<dl class=${across ? "facts across" : "facts"}>
     ${known.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
   </dl>`;
 }

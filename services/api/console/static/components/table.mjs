@@ -1,9 +1,12 @@
 // A table that becomes a list of cards on phones.
 import { html } from "../html.mjs";
 
-/** `columns` are {name, cell(row), wide, end}; the first one is the heading of each card. */
-export function Table({ caption, columns, rows, idOf = (row) => row.id }) {
-  return html`<table class="cards">
+/**
+ * `columns` are {name, cell(row), wide, end}; the first one is the heading of each card. `isSmall`: its columns fit
+ * beside each other on a phone too, and it stays a table there.
+ */
+export function Table({ caption, columns, rows, isSmall = false, idOf = (row) => row.id }) {
+  return html`<table class=${isSmall ? "small" : "cards"}>
     <caption class="sr-only">${caption}</caption>
     <thead><tr>${columns.map((each) => html`<th scope="col" key=${each.name} class=${classOf(each)}>${each.name}</th>`)}</tr></thead>
     <tbody>

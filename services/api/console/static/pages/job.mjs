@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import { Attempts } from "../components/job-attempts.mjs";
 import { CancelButton, RetryButton } from "../components/job-actions.mjs";
 import { Failures } from "../components/job-failures.mjs";
-import { JobProgress } from "../components/job-progress.mjs";
+import { JobPace } from "../components/job-progress.mjs";
 import { Relations } from "../components/job-relations.mjs";
 import { Steps } from "../components/job-steps.mjs";
 import { Timeline } from "../components/job-timeline.mjs";
@@ -40,7 +40,7 @@ function Shown({ job, update }) {
     <p class="quiet">${asked(job)}</p>
     ${job.state === "failed" && html`<${Why} job=${job} />`}
     <${Steps} job=${job} />
-    ${!ENDED.has(job.state) && html`<${JobProgress} job=${job} />`}
+    ${!ENDED.has(job.state) && html`<${JobPace} job=${job} />`}
     <div class="columns">
       <div>
         <${Relations} job=${job} />

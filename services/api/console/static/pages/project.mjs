@@ -85,8 +85,8 @@ function Content({ known }) {
   if (rows.length === 0) return null;
   const rest = rows.slice(SHOWN);
   return html`<h2>What is in it</h2>
-    <${Table} caption="Kinds of records, the most frequent first" rows=${rows.slice(0, SHOWN)} columns=${KINDS} />
-    ${rest.length > 0 && html`<details><summary>${counted(rest.length, "other kind")}</summary><${Table} caption="Other kinds of records" rows=${rest} columns=${KINDS} /></details>`}`;
+    <${Table} caption="Kinds of records, the most frequent first" rows=${rows.slice(0, SHOWN)} columns=${KINDS} isSmall />
+    ${rest.length > 0 && html`<details><summary>${counted(rest.length, "other kind")}</summary><${Table} caption="Other kinds of records" rows=${rest} columns=${KINDS} isSmall /></details>`}`;
 }
 
 const JOBS = [

@@ -2,6 +2,7 @@
 import { useRef } from "preact/hooks";
 import { now } from "../clock.mjs";
 import { DEAD_LETTERS, DeadLetters } from "../components/dead-letters.mjs";
+import { Fold } from "../components/fold.mjs";
 import { Loaded } from "../components/loaded.mjs";
 import { Page } from "../components/page.mjs";
 import { Ago, Command, Facts, Notice, Sparkline, Tile } from "../components/small.mjs";
@@ -31,26 +32,25 @@ export default function System() {
 function Shown({ system, letters }) {
   return html`
     <${Health} readiness=${system.readiness} />
+    <h2 class="sr-only">Readiness</h2>
+    <${Facts} facts=${partsOf(system.readiness).map((part) => [part.name, html`<${Answer} part=${part} />`])} across />
     <${SystemPicture} system=${system} />
     <${Numbers} system=${system} letters=${letters.value?.dead_letters} />
     <div class="columns">
       <div>
         <h2>Queues</h2>
-        <${Table} caption="Queues, by what workers do" rows=${system.queues} idOf=${(row) => row.kind} columns=${QUEUES} />
+        <${Queues} queues=${system.queues} />
         <h2>Workers</h2>
         ${system.workers.length ? html`<${Table} caption="Workers that were seen in the last day" rows=${processesOf(system.workers)} idOf=${(row) => row.name} columns=${workers(system)} />` : html`<${NoWorkers} />`}
         <${DeadLetters} of=${letters} />
       </div>
       <div>
-        <h2>Readiness</h2>
-        <${Facts} facts=${partsOf(system.readiness).map((part) => [part.name, html`<${Answer} part=${part} />`])} />
-        <h2>Storage</h2>
-        <${Storage} storage=${system.storage} suspects=${system.suspects} />
-        <h2>Housekeeping</h2>
-        <${Housekeeping} tasks=${system.tasks} />
-        <h2>Versions</h2>
-        <${Facts} facts=${Object.entries(system.versions).map(([name, version]) => [sentence(name), String(version ?? "not known")])} />
-        <p><a href=${elsewhere("/api/licences")} target="_blank" rel="noopener">Licences</a> of the libraries of this console.</p>
+        <${Fold} title="Storage"><${Storage} storage=${system.storage} suspects=${system.suspects} /><//>
+        <${Fold} title="Housekeeping"><${Housekeeping} tasks=${system.tasks} /><//>
+        <${Fold} title="Versions">
+          <${Facts} facts=${Object.entries(system.versions).map(([name, version]) => [sentence(name), String(version ?? "not known")])} />
+          <p><a href=${elsewhere("/api/licences")} target="_blank" rel="noopener">Licences</a> of the libraries of this console.</p>
+        <//>
       </div>
     </div>`;
 }
@@ -95,6 +95,16 @@ function waited(queues) {
   return `oldest: ${duration(Math.max(0, Math.floor((now.value - Date.parse(since)) / 1000)))}`;
 }
 
+/** Those that are empty stand folded below the others. */
+function Queues({ queues }) {
+  const full = queues.filter((each) => each.waiting + each.running > 0);
+  const empty = queues.filter((each) => each.waiting + each.running === 0);
+  const table = (caption, rows) => html`<${Table} caption=${caption} rows=${rows} idOf=${(row) => row.kind} columns=${QUEUES} isSmall />`;
+  return html`
+    ${full.length > 0 ? table("Queues, by what workers do", full) : html`<p class="quiet">Nothing waits, and nothing is at work.</p>`}
+    ${empty.length > 0 && html`<details><summary>${counted(empty.length, "empty queue")}</summary>${table("Empty queues", empty)}</details>`}`;
+}
+
 const QUEUES = [
   { name: "Kind", wide: true, cell: (row) => sentence(slotWord(row.kind)) },
   { name: "Waiting", end: true, cell: (row) => count(row.waiting) },
@@ -104,7 +114,7 @@ const QUEUES = [
 ];
 
 const workers = ({ versions }) => [
-  { name: "Process", wide: true, cell: (row) => html`${row.name}<small class="below">${row.kinds.map(slotWord).join(", ")}</small>` },
+  { name: "Process", wide: true, cell: (row) => html`${row.name}<small class="below">${row.kinds.map(slotWord).sort().join(", ")}</small>` },
   { name: "Doing", cell: (row) => (row.running.length ? row.running.map((id) => html`<a key=${id} href=${page(`/jobs/${id}`)}>job ${id}</a> `) : "nothing") },
   { name: "Seen", cell: (row) => html`<${Ago} at=${row.seen_at} />` },
   { name: "Version", cell: (row) => row.version && html`<span class=${row.version === versions.crossdock ? "" : "left-out"}>${row.version}</span>` },
