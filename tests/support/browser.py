@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SCREENSHOTS = Path(os.environ.get("CROSSDOCK_SCREENSHOTS", ".screenshots"))
 """Where pictures of pages are kept; git ignores the folder."""
 
-WIDTHS = {"wide": (1280, 900), "middle": (768, 1024), "narrow": (390, 844)}
+WIDTHS = {"wide": (1280, 900), "middle": (768, 1024), "narrow": (360, 740)}
 SCHEMES = ("light", "dark")
 
 _WATCH = """

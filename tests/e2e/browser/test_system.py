@@ -36,7 +36,7 @@ async def test_on_a_phone_the_parts_come_first_and_what_is_empty_or_long_is_fold
         await expect(told).to_contain_text(re.compile("This process.*answers.*Database.*answers"))
         top = await told.bounding_box()
         assert top
-        assert top["y"] + top["height"] < 844
+        assert top["y"] + top["height"] < 740
         await expect(page.get_by_role("link", name="Licences")).to_be_hidden()
         empty = page.get_by_role("table", name="Empty queues")
         await expect(empty).to_be_hidden()
