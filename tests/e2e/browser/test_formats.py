@@ -35,6 +35,9 @@ FORMATS = [
     ("ago('2026-01-01T00:00:00Z', Date.parse('2026-01-03T05:10:18Z'))", "2 days ago"),
     ("ago('2026-01-01T00:01:00Z', Date.parse('2026-01-01T00:00:00Z'))", "in 1 min"),
     ("moment(null)", ""),
+    ("inShort('one line')", "one line"),
+    ("inShort('first\\nsecond')", "first…"),
+    ("inShort('abc def', 4)", "abc…"),
     ("midnight(new Date('2026-06-05T12:00:00Z'))", "2026-06-04T22:00:00.000Z"),
     ("shortDigest('0123456789abcdef0123456789abcdef')", "0123456789…6789abcdef"),
 ]

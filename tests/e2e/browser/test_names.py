@@ -61,3 +61,17 @@ async def test_long_and_hostile_names_break_no_page(
         assert (await visit.page.title()).endswith(" \u00b7 Crossdock")
         await visit.page.evaluate("document.documentElement.style.fontSize = '200%'")
         assert not await visit.overflows()
+
+
+async def test_a_long_error_scrolls_and_its_lines_are_kept(
+    visiting_as: Visiting, hostile: dict[str, str]
+) -> None:
+    async with visiting_as(ROOT) as visit:
+        await visit.open(hostile["job"])
+        told = visit.page.get_by_role("alert").get_by_role("group")
+        await told.focus()
+        assert (await told.inner_text()).startswith(f"{SCRIPT}\n{'x' * 100}")
+        box = await told.bounding_box()
+        assert box
+        assert box["height"] < 200
+        assert len(await visit.page.locator(".timeline li").last.inner_text()) < 250

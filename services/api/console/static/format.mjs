@@ -88,5 +88,11 @@ export function midnight(now = new Date()) {
   return new Date(now.getFullYear(), now.getMonth(), now.getDate()).toISOString();
 }
 
+/** The first line of a text, and no more of it than fits into a row. */
+export function inShort(text, most = 200) {
+  const [line] = text.split("\n", 1);
+  return line.length < text.length || line.length > most ? `${line.slice(0, most).trimEnd()}…` : line;
+}
+
 /** A digest in short: its begin and its end. */
 export const shortDigest = (hex) => (hex.length > 20 ? `${hex.slice(0, 10)}…${hex.slice(-10)}` : hex);

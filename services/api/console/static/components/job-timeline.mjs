@@ -1,6 +1,6 @@
 // The events of a job, as they are kept and as they come.
 import { useEffect, useState } from "preact/hooks";
-import { clock } from "../format.mjs";
+import { clock, inShort } from "../format.mjs";
 import { html } from "../html.mjs";
 import { jobIdOf } from "../jobs.mjs";
 import { onEvent } from "../live.mjs";
@@ -10,9 +10,9 @@ const MOST = 200;
 const WORDS = {
   queued: () => "Asked for",
   started: ({ job }) => (job.attempt > 1 ? `Attempt ${job.attempt} started` : "Started"),
-  retried: ({ error }) => `Waits for another attempt${error ? `: ${error}` : ""}`,
+  retried: ({ error }) => `Waits for another attempt${error ? `: ${inShort(error)}` : ""}`,
   finished: ({ failures }) => (failures ? `Finished, ${failures} left out` : "Finished"),
-  failed: ({ error }) => `Failed: ${error ?? "the reason is not known"}`,
+  failed: ({ error }) => `Failed: ${error ? inShort(error) : "the reason is not known"}`,
   canceled: () => "Canceled",
 };
 

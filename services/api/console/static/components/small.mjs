@@ -27,6 +27,14 @@ export function Notice({ tone = "info", children }) {
   return html`<div class="notice ${tone}" role=${tone === "error" ? "alert" : undefined}>${children}</div>`;
 }
 
+const LONG = 300; // letters, behind which a text scrolls by itself
+
+/** A text by others, whose lines are kept: however long it is, the page does not become so. */
+export function Lines({ text }) {
+  if (text.length <= LONG) return html`<span class="lines">${text}</span>`;
+  return html`<div class="lines long" tabindex="0" role="group" aria-label="A long text">${text}</div>`;
+}
+
 /** A command to copy. */
 export function Command({ children }) {
   const text = [children].flat().join(""); // a template with values in it has several children

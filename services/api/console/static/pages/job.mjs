@@ -9,7 +9,7 @@ import { Relations } from "../components/job-relations.mjs";
 import { Steps } from "../components/job-steps.mjs";
 import { Timeline } from "../components/job-timeline.mjs";
 import { Page } from "../components/page.mjs";
-import { Ago, Command, Copy, Facts, Notice, State } from "../components/small.mjs";
+import { Ago, Command, Copy, Facts, Lines, Notice, State } from "../components/small.mjs";
 import { announce } from "../announce.mjs";
 import { duration, moment, shortDigest, size } from "../format.mjs";
 import { html } from "../html.mjs";
@@ -83,7 +83,7 @@ function Why({ job }) {
   return html`<${Notice} tone="error">
     <p><strong>Failed.</strong> ${means}</p>
     ${act && html`<p><strong>Do this:</strong> ${act}</p>`}
-    ${detail && html`<p class="quiet">In the words of the server: ${detail}</p>`}
+    ${detail && html`<div class="quiet">In the words of the server: <${Lines} text=${detail} /></div>`}
     ${cannot && html`<p>It cannot be retried: ${cannot}</p>`}
     ${job.error_code && html`<p><a href=${problemPage(job.error_code)} target="_blank" rel="noopener">${job.error_code}</a></p>`}
   <//>`;

@@ -4,7 +4,7 @@ import { Listed, Loaded } from "../components/loaded.mjs";
 import { Members } from "../components/members.mjs";
 import { MissingProject } from "../components/missing.mjs";
 import { Page } from "../components/page.mjs";
-import { Ago, Command, Empty, Facts, Notice, State } from "../components/small.mjs";
+import { Ago, Command, Empty, Facts, Lines, Notice, State } from "../components/small.mjs";
 import { Table } from "../components/table.mjs";
 import { count, counted, moment, size } from "../format.mjs";
 import { html } from "../html.mjs";
@@ -62,7 +62,7 @@ function About({ project, known }) {
   return html`<${Facts} facts=${[
     ["Name", project.name],
     ["Visibility", project.visibility],
-    ["Description", project.description],
+    ["Description", project.description && html`<${Lines} text=${project.description} />`],
     ["Made", moment(project.created_at)],
     ["Size", known && !known.empty && size(known.size_bytes)],
     ["Files", known && !known.empty && count(known.entries_count)],
