@@ -118,10 +118,10 @@ class Visit:
                 found[f"{width}-{scheme}"] = wrong
         return found
 
-    async def look(self, name: str) -> None:
-        """Keep a picture of the whole page."""
+    async def look(self, name: str, *, is_whole: bool = True) -> None:
+        """Keep a picture of the whole page, or of what is in the window."""
         SCREENSHOTS.mkdir(exist_ok=True)  # noqa: ASYNC240  # of this machine, and once
-        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=is_whole)
 
     async def violations(self) -> list[str]:
         """What axe finds that keeps people from using the page."""

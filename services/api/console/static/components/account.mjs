@@ -18,7 +18,7 @@ export function Account({ showKeys }) {
   return html`<details class="account" ref=${menu}>
     <summary>${user.value?.username ?? "Colours"}</summary>
     <div>
-      ${user.value && html`<p>${user.value.name}${user.value.administrator ? ", administrator" : ""}</p>`}
+      ${user.value && html`<p>${user.value.name}</p>${user.value.administrator && html`<p class="quiet">may administer this server</p>`}`}
       <fieldset>
         <legend>Colours</legend>
         ${THEMES.map(
@@ -27,7 +27,7 @@ export function Account({ showKeys }) {
           </label>`,
         )}
       </fieldset>
-      <button type="button" class="plain" onClick=${() => (menu.current.removeAttribute("open"), showKeys())}>Keys</button>
+      <button type="button" class="plain" onClick=${() => (menu.current.removeAttribute("open"), showKeys())}>Keyboard shortcuts</button>
       <a href=${elsewhere("/api/docs")} target="_blank" rel="noopener">API reference</a>
       ${user.value && html`<button type="button" class="plain" onClick=${() => signOut().catch(toastProblem)}>Sign out</button>`}
     </div>

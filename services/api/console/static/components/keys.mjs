@@ -5,7 +5,7 @@ import { letters } from "../preferences.mjs";
 import { Dialog } from "./dialog.mjs";
 
 export function Keys({ close }) {
-  return html`<${Dialog} title="Keys" close=${close}>
+  return html`<${Dialog} title="Keyboard shortcuts" close=${close}>
     <dl class="keys">
       ${KEYS.map(([keys, what]) => html`<div key=${keys}><dt><kbd>${keys}</kbd></dt><dd>${what}</dd></div>`)}
     </dl>
