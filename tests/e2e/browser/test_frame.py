@@ -136,6 +136,15 @@ async def test_ten_tabs_share_one_stream(visit: Visit, gitlab: Instance, ann: st
         await expect(page.get_by_role("link", name=f"{ann}/api-project")).to_be_visible()
 
 
+async def test_a_browser_that_has_the_console_loads_no_file_of_it_again(visit: Visit) -> None:
+    loaded = """performance.getEntriesByType("resource").filter((each) => each.transferSize > 0)
+        .map((each) => new URL(each.name).pathname)"""
+    for path in ("/jobs", "/projects", "/jobs"):
+        await visit.open(path)
+        await visit.page.locator(".connection.live").wait_for()
+    assert not [path for path in await visit.page.evaluate(loaded) if path.startswith("/-/console/")]
+
+
 async def test_an_administrator_chooses_whose_jobs_are_shown(visiting_as: Visiting) -> None:
     async with visiting_as(ROOT) as visit:
         await visit.open("/jobs")
