@@ -67,6 +67,19 @@ async def test_an_address_without_a_page_says_so_and_leads_on(visit: Visit) -> N
     await expect(visit.page.get_by_role("heading", level=1, name="Jobs")).to_be_focused()
 
 
+async def test_a_page_that_cannot_be_loaded_says_so_in_words(visit: Visit) -> None:
+    visit.expect("pages/schedules.mjs")
+    await visit.page.route("**/pages/schedules.mjs", lambda route: route.abort("connectionrefused"))
+    await visit.open("/jobs")
+    await visit.page.get_by_role("navigation").get_by_role("link", name="Schedules").click()
+    await expect(visit.page.get_by_role("alert")).to_have_text(
+        "The server does not answer. Check the connection, then try again."
+    )
+    await visit.page.unroute("**/pages/schedules.mjs")
+    await visit.page.get_by_role("button", name="Try again").click()
+    await expect(visit.page.get_by_role("heading", level=1, name="Schedules")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", ["middle", "narrow"])
 async def test_where_there_is_no_room_for_the_pages_a_button_shows_them(
     visiting_as: Visiting, width: str

@@ -57,11 +57,13 @@ export function duration(seconds) {
 const pair = (large, largeUnit, small, smallUnit) =>
   small ? `${large} ${largeUnit} ${small} ${smallUnit}` : `${large} ${largeUnit}`;
 
+const SKEW = 3; // seconds
+
 /** How long ago: now, 18 s ago, 5 min ago, 3 h ago, and the day behind a week. */
 export function ago(moment, now = Date.now()) {
   const seconds = Math.floor((now - Date.parse(moment)) / 1000);
+  if (Math.abs(seconds) < SKEW) return "now"; // the clock of the server may be ahead of the reader's
   if (seconds < 0) return `in ${coarse(-seconds)}`;
-  if (seconds < 2) return "now";
   if (seconds > 7 * 86400) return day(moment);
   return `${coarse(seconds)} ago`;
 }

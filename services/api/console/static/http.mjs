@@ -1,6 +1,8 @@
 // Requests to the API. Each answer is data or a Problem; nothing is tried again here.
 const HEADER = { "X-Crossdock-Console": "1" }; // no form and no other site can send it
 
+export const SILENT = "The server does not answer. Check the connection, then try again.";
+
 /** An answer that is an error, or none at all (status 0). */
 export class Problem extends Error {
   constructor(message, { status = 0, code = null, fields = null, retryAfter = null } = {}) {
@@ -62,7 +64,7 @@ async function reach(address, options) {
     return await fetch(address, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("The server does not answer. Check the connection, then try again.");
+    throw new Problem(SILENT);
   }
 }
 

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { sentence } from "../announce.mjs";
 import { html } from "../html.mjs";
+import { Problem, SILENT } from "../http.mjs";
 import { listenToKeys } from "../keyboard.mjs";
 import { page } from "../place.mjs";
 import { go, match, path } from "../router.mjs";
@@ -58,7 +59,7 @@ function Page({ load, parameters }) {
   useEffect(() => {
     load().then(
       (module) => setView(() => module.default),
-      (error) => setView(() => () => html`<${Unreachable} problem=${error} />`),
+      () => setView(() => () => html`<${Unreachable} problem=${new Problem(SILENT)} />`), // the words of a browser help nobody
     );
   }, []);
   return view && html`<${view} ...${parameters} />`;
