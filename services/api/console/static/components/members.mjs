@@ -26,7 +26,7 @@ export function Members({ of, id }) {
 const columns = (address, done) => [
   { name: "Member", wide: true, cell: (row) => html`${row.name} <small>${row.username}</small>` },
   { name: "Role", cell: (row) => roleWord(row.access_level) },
-  { name: "Until", cell: (row) => row.expires_at ?? "" },
+  { name: "Until", cell: (row) => row.expires_at ?? "no end" },
   { name: "Actions", cell: (row) => canWrite.value && html`<${Remove} member=${row} address=${address} done=${done} />` },
 ];
 

@@ -79,7 +79,7 @@ function Users() {
 
 const USERS = [
   { name: "User", wide: true, cell: (row) => html`<a href=${page(`/people/${row.id}`)}>${row.name}</a> <small>${row.username}</small>${row.state === "blocked" && html` <span class="state failed"><span aria-hidden="true">✕</span> blocked</span>`}` },
-  { name: "Role", cell: (row) => (row.is_admin ? "administrator" : row.bot ? "bot" : "") },
+  { name: "Role", cell: (row) => (row.is_admin ? "administrator" : row.bot ? "bot" : "user") },
   { name: "Project limit", end: true, cell: (row) => count(row.projects_limit) },
   { name: "Since", cell: (row) => day(row.created_at) },
 ];

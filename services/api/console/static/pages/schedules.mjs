@@ -48,7 +48,7 @@ const placeColumns = (done) => [
   { name: "Name", cell: (row) => row.name },
   { name: "What it is", cell: (row) => ({ s3: "a bucket", gitlab: "a GitLab", crossdock: "a Crossdock" })[row.kind] },
   { name: "Where", wide: true, cell: (row) => (row.kind === "s3" ? `${row.endpoint ?? "AWS"}, ${row.bucket}${row.prefix ? `/${row.prefix}` : ""}` : row.url) },
-  { name: "Encrypted", cell: (row) => (row.recipients?.length ? `for ${row.recipients.length}` : "") },
+  { name: "Encrypted", cell: (row) => (row.recipients?.length ? `for ${row.recipients.length}` : "no") },
   { name: "Actions", cell: (row) => canWrite.value && html`<${PlaceActions} place=${row} done=${done} />` },
 ];
 
