@@ -88,3 +88,20 @@ async def test_a_group_is_made_and_somebody_comes_into_it(visit: Visit, gitlab: 
     await page.locator("dialog").get_by_role("button", name="Remove").click()
     await expect(members).to_have_count(1)
     await expect(members).to_contain_text(ann)
+
+
+async def test_users_are_found_by_name_and_the_search_stands_in_the_address(
+    visiting_as: Visiting, gitlab: Instance
+) -> None:
+    wanted, _ = await gitlab.user("wanted"), await gitlab.user("other")
+    async with visiting_as(ROOT) as visit:
+        rows = visit.page.get_by_role("table", name="Users").locator("[data-row]")
+        await visit.open("/people")
+        await visit.page.keyboard.press("/")
+        await visit.page.keyboard.type(wanted)
+        await visit.page.keyboard.press("Enter")
+        await expect(rows).to_have_count(1)
+        assert visit.page.url.endswith(f"?search={wanted}")
+        await visit.page.reload()
+        await expect(rows).to_contain_text(wanted)
+        await expect(rows).to_have_count(1)

@@ -1,5 +1,4 @@
 // People: groups for everybody, users for administrators, and one's own tokens.
-import { useState } from "preact/hooks";
 import { Choice, Field, FormButton } from "../components/actions.mjs";
 import { Listed } from "../components/loaded.mjs";
 import { Page } from "../components/page.mjs";
@@ -11,6 +10,7 @@ import { html } from "../html.mjs";
 import { send } from "../http.mjs";
 import { useParts } from "../loading.mjs";
 import { gitlab, page } from "../place.mjs";
+import { query, setQuery } from "../router.mjs";
 import { canWrite, isAdministrator, user } from "../session.mjs";
 import { toast } from "../toasts.mjs";
 
@@ -60,15 +60,15 @@ function NoGroups() {
 }
 
 function Users() {
-  const [search, setSearch] = useState("");
+  const search = query.value.get("search") ?? "";
   const list = useParts(gitlab(`/users?per_page=50${search ? `&search=${encodeURIComponent(search)}` : ""}`));
   const submit = (event) => {
     event.preventDefault();
-    setSearch(new FormData(event.target).get("search").trim());
+    setQuery({ search: new FormData(event.target).get("search").trim() });
   };
   return html`<h2 id="users">Users</h2>
     <form class="filters" onSubmit=${submit}>
-      <label class="search"><span class="sr-only">Search by name</span><input type="search" name="search" placeholder="Search by name" /></label>
+      <label class="search"><span class="sr-only">Search by name</span><input type="search" name="search" data-search placeholder="Search by name" value=${search} /></label>
       <button type="submit" class="outline">Search</button>
     </form>
     <${Listed} of=${list} what="the users" empty=${html`<p class="quiet">Nobody has this name.</p>`}>
