@@ -256,3 +256,10 @@ class Windows:
         await protocol.send("Storage.clearDataForOrigin", stored)
         await protocol.detach()
         return page
+
+
+@asynccontextmanager
+async def visiting(browser: Browser, url: str, *, token: str) -> AsyncIterator[Visit]:
+    """Open a window of somebody, in a browser that nobody else uses."""
+    async with Windows(browser, url).visiting(token=token) as visit:
+        yield visit
