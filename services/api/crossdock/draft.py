@@ -18,6 +18,7 @@ from services.api.crossdock.problems import make_problem
 from services.api.crossdock.upload_addresses import address_of
 from services.api.crossdock.upload_entities import upload_entity
 from services.api.crossdock.upload_metadata import bounded, encode, read_metadata
+from services.api.http.client import is_forwarded
 from services.api.http.endpoint import DRAFT, media_type
 from services.api.http.errors import MediaTypeUnsupported, ParametersInvalid
 from services.api.http.interim import send_interim
@@ -66,7 +67,9 @@ class Draft:
                 raise ParametersInvalid(f"a request without bytes has no {name}")
 
     async def announce(self, request: web.Request, upload: Upload) -> None:
-        """See Dialect."""
+        """See Dialect. Some proxies, nginx too, take such an answer for the last one, and lose the order."""
+        if is_forwarded(request):
+            return
         headers = {DRAFT: self._version, "Location": address_of(request, upload)}
         await send_interim(request, "104 Upload Resumption Supported", headers)
 

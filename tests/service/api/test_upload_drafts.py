@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.listener.peers import parse_networks
 from shared.settings.environment import MIB
-from tests.support.api import Answer, Api
+from tests.support.api import Answer, Api, running_api
 from tests.support.tus import TUS, UPLOADS, content, created, hanging, offset, patched, tus
 from tests.support.upload_drafts import (
     DRAFTS,
@@ -281,6 +283,28 @@ async def test_a_client_is_told_where_its_upload_is_before_its_bytes_are_read(ap
     assert await told(api, "6", number) == (4, "?0")
     rest = await appended(api, "6", number, ARCHIVE[4:], offset=4, complete="?1")
     assert rest.headers["Upload-Complete"] == "?1"
+
+
+@pytest.mark.parametrize("header", ["Via: 1.1 x", "Forwarded: for=192.0.2.1", "X-Forwarded-For: 192.0.2.1"])
+async def test_a_proxy_gets_one_answer(api: Api, header: str) -> None:
+    assert await _first_line(api, header) == "HTTP/1.1 201 Created"
+
+
+async def test_a_proxy_that_is_trusted_gets_one_answer(database_url: str, tmp_path: Path) -> None:
+    proxies = parse_networks("127.0.0.0/8")
+    async with running_api(database_url, tmp_path / "o", listener={"trusted_proxies": proxies}) as api:
+        await api.user("bob")
+        api.tokens["ann"] = api.tokens["bob"]
+        assert await _first_line(api, "Upload-Length: 10") == "HTTP/1.1 201 Created"
+
+
+async def _first_line(api: Api, header: str) -> str:
+    """How an answer begins that may have two."""
+    head = f"POST {UPLOADS}\nUpload-Complete: ?1\nContent-Length: 10\n{header}"
+    reader, writer = await written(api, head, ARCHIVE)
+    line, _ = await next_head(reader)
+    writer.close()
+    return line
 
 
 async def test_a_client_of_http_1_0_gets_one_answer(api: Api) -> None:
