@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import pytest
 from services.listener.peers import parse_networks
 from shared.settings.environment import MIB
 from tests.support.api import Answer, Api, running_api
+from tests.support.prerequisites import program
 from tests.support.tus import TUS, UPLOADS, content, created, hanging, offset, patched, tus
 from tests.support.upload_drafts import (
     DRAFTS,
@@ -283,6 +285,23 @@ async def test_a_client_is_told_where_its_upload_is_before_its_bytes_are_read(ap
     assert await told(api, "6", number) == (4, "?0")
     rest = await appended(api, "6", number, ARCHIVE[4:], offset=4, complete="?1")
     assert rest.headers["Upload-Complete"] == "?1"
+
+
+@pytest.mark.parametrize("size", [10, 3 * MIB])  # curl asks before it sends much
+async def test_curl_sends_an_archive_by_one_request(api: Api, tmp_path: Path, size: int) -> None:
+    archive = tmp_path / "a.tar.gz"
+    archive.write_bytes(bytes(size))
+
+    curl = await asyncio.create_subprocess_exec(
+        program("curl"), "--silent", "-i", "-H", f"PRIVATE-TOKEN: {api.tokens['ann']}", "-H", f"{HEADER}: 6",
+        "-H", "Upload-Complete: ?1", "--data-binary", f"@{archive}", f"{str(api.url).rstrip('/')}{UPLOADS}",
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await curl.communicate()
+
+    heads = [each.partition(b"\r\n")[0] for each in out.split(b"\r\n\r\n")]
+    assert (heads[0], heads[-2]) == (b"HTTP/1.1 104 Upload Resumption Supported", b"HTTP/1.1 201 Created")
+    assert (await tus(api, "GET")).body[0]["offset"] == size
 
 
 @pytest.mark.parametrize("header", ["Via: 1.1 x", "Forwarded: for=192.0.2.1", "X-Forwarded-For: 192.0.2.1"])
