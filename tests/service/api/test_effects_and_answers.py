@@ -17,6 +17,7 @@ from tests.support.api import ARCHIVE, Answer, Api, running_api
 from tests.support.cut_at_commit import Moment, Wire, severable
 from tests.support.forms import BOUNDARY, Part, form_body
 from tests.support.jobs import migrated, queued
+from tests.support.tus import PIECE, TUS, UPLOADS
 from tests.support.waiting import until_row
 
 KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
@@ -31,7 +32,8 @@ UPLOAD = {
 
 async def _post(api: Api, path: str, *, key: str = KEY, **more: Any) -> Answer:
     headers = {"Idempotency-Key": key, **more.pop("headers", {})}
-    return await api.post(path, by="ann", headers=headers, **more)
+    address = path if path.startswith("/api/") else f"/api/v4{path}"
+    return await api.call("POST", address, by="ann", headers=headers, **more)
 
 
 @asynccontextmanager
@@ -56,6 +58,10 @@ REQUESTS = {
     "member": (
         "/projects/ann%2Fproject/members", {"json": {"user_id": 2, "access_level": 30}},
         "INSERT INTO memberships", "memberships", 1,
+    ),
+    "first bytes": (
+        UPLOADS, {"data": b"x", "headers": {**TUS, **PIECE, "Upload-Length": "1"}},
+        "INSERT INTO uploads", "uploads", 1,
     ),
 }  # fmt: skip
 
@@ -143,6 +149,28 @@ async def test_a_caller_that_fails_undoes_all_and_nothing_is_done_after(database
             await fail(pool)
         assert await pool.fetchval("SELECT count(*) FROM jobs") == 0
         assert not done
+
+
+async def test_what_is_committed_early_stays_where_the_caller_fails_later(database_url: str) -> None:
+    done: list[str] = []
+
+    async def fail(pool: Pool) -> None:
+        async with postponed_commit(pool) as effect:
+            async with transaction(pool) as db:
+                await queued(db)
+            after_commit(lambda: done.append("early"))
+            await effect.commit()
+            assert done == ["early"]
+            async with transaction(pool) as db:
+                await db.execute("UPDATE jobs SET error = 'late'")
+            after_commit(lambda: done.append("never"))
+            raise ZeroDivisionError
+
+    async with migrated(database_url) as pool:
+        with pytest.raises(ZeroDivisionError):
+            await fail(pool)
+        assert await pool.fetchval("SELECT count(*) FROM jobs WHERE error IS NULL") == 1
+    assert done == ["early"]
 
 
 @asynccontextmanager
