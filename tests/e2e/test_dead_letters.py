@@ -13,7 +13,7 @@ from playwright.async_api import Locator, Page, expect
 
 from shared.broker.base import Broker, Message
 from shared.broker.rabbitmq import rabbitmq_broker
-from tests.support.browser import Visit, chromium, visiting
+from tests.support.browser import Visit, Windows, chromium
 from tests.support.rabbitmq import RabbitMQServer
 from tests.support.system import System
 
@@ -33,7 +33,7 @@ async def broker(distributed_system: System, rabbitmq_server: RabbitMQServer) ->
 @pytest.fixture
 async def visit(distributed_system: System) -> AsyncIterator[Visit]:
     system = distributed_system
-    async with chromium() as browser, visiting(browser, system.url, token=system.token) as opened:
+    async with chromium() as browser, Windows(browser, system.url).visiting(token=system.token) as opened:
         yield opened
 
 
