@@ -34,6 +34,7 @@ async def moved(gitlab: Instance, lease: Lease, *, done: int, total: int, rate: 
     """Have the worker of a job tell how far it is, and how fast."""
     progress = Progress(bytes_done=done, bytes_total=total)
     progress.begin(Phase.READING)
+    progress.relation("issues").lines = 118
     async with gitlab.pool.acquire() as db:
         await jobs.heartbeat(db, lease, ttl=timedelta(minutes=5), progress=progress.report() | {RATE: rate})
 

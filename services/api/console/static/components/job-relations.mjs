@@ -1,4 +1,4 @@
-// What an archive has, by kind: what was kept, and what was left out.
+// What an archive has, by kind: what was read or kept, and what was left out.
 import { count, size } from "../format.mjs";
 import { html } from "../html.mjs";
 import { sentence } from "../words.mjs";
@@ -7,14 +7,15 @@ import { Table } from "./table.mjs";
 export function Relations({ job }) {
   const rows = Object.entries(job.progress?.relations ?? {}).map(([id, counts]) => ({ id, ...counts }));
   if (rows.length === 0) return html`<${Entries} progress=${job.progress} />`;
-  return html`<h2>What is in it</h2>
-    <${Table} caption="Kinds of records" rows=${rows} columns=${COLUMNS} isSmall />
+  return html`<h2>${job.state === "finished" ? "What is in it" : "What was read of it"}</h2>
+    <${Table} caption="Kinds of records" rows=${rows} columns=${columns(job)} isSmall />
     <${Entries} progress=${job.progress} />`;
 }
 
-const COLUMNS = [
+/** Nothing is kept before a job has finished, nor of one that never does. */
+const columns = ({ state }) => [
   { name: "Kind", wide: true, cell: (row) => sentence(row.id) },
-  { name: "Kept", end: true, cell: (row) => count(row.lines) },
+  { name: state === "finished" ? "Kept" : "Read", end: true, cell: (row) => count(row.lines) },
   { name: "Left out", end: true, cell: (row) => (row.failed ? html`<a class="left-out" href="#left-out">${count(row.failed)}</a>` : "0") },
   { name: "Size", end: true, cell: (row) => size(row.bytes) },
 ];
