@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.e2e.browser.conftest import Visiting
 from tests.support.browser import Visit
@@ -90,15 +91,29 @@ async def test_a_group_is_made_and_somebody_comes_into_it(visit: Visit, gitlab: 
     await expect(members).to_contain_text(ann)
 
 
+class Late:
+    """Lets requests go on only when somebody says so."""
+
+    def __init__(self) -> None:
+        self.end = asyncio.Event()
+
+    async def __call__(self, route: Route) -> None:
+        await self.end.wait()
+        await route.continue_()
+
+
 async def test_users_are_found_by_name_and_the_search_stands_in_the_address(
     visiting_as: Visiting, gitlab: Instance
 ) -> None:
     wanted, _ = await gitlab.user("wanted"), await gitlab.user("other")
     async with visiting_as(ROOT) as visit:
         rows = visit.page.get_by_role("table", name="Users").locator("[data-row]")
+        await visit.page.route("**/api/v4/users?*", loaded_late := Late())
         await visit.open("/people")
         await visit.page.keyboard.press("/")
         await visit.page.keyboard.type(wanted)
+        loaded_late.end.set()
+        await expect(rows.filter(has_text="other").first).to_be_visible()
         await visit.page.keyboard.press("Enter")
         await expect(rows).to_have_count(1)
         assert visit.page.url.endswith(f"?search={wanted}")

@@ -1,4 +1,5 @@
 // People: groups for everybody, users for administrators, and one's own tokens.
+import { useState } from "preact/hooks";
 import { Choice, Field, FormButton } from "../components/actions.mjs";
 import { Listed } from "../components/loaded.mjs";
 import { Page } from "../components/page.mjs";
@@ -62,19 +63,27 @@ function NoGroups() {
 function Users() {
   const search = query.value.get("search") ?? "";
   const list = useParts(gitlab(`/users?per_page=50${search ? `&search=${encodeURIComponent(search)}` : ""}`));
-  const submit = (event) => {
-    event.preventDefault();
-    setQuery({ search: new FormData(event.target).get("search").trim() });
-  };
   return html`<h2 id="users">Users</h2>
-    <form class="filters" onSubmit=${submit}>
-      <label class="search"><span class="sr-only">Search by name</span><input type="search" name="search" data-search placeholder="Search by name" value=${search} /></label>
-      <button type="submit" class="outline">Search</button>
-    </form>
+    <${Search} key=${search} chosen=${search} />
     <${Listed} of=${list} what="the users" empty=${html`<p class="quiet">Nobody has this name.</p>`}>
       ${(rows) => html`<${Table} caption="Users" rows=${rows} columns=${USERS} />`}
     <//>
     ${canWrite.value && html`<${AddUser} done=${list.reload} />`}`;
+}
+
+/** What somebody types stays while the list behind it is loaded. */
+function Search({ chosen }) {
+  const [text, setText] = useState(chosen);
+  const submit = (event) => {
+    event.preventDefault();
+    setQuery({ search: text.trim() });
+  };
+  return html`<form class="filters" onSubmit=${submit}>
+    <label class="search"><span class="sr-only">Search by name</span>
+      <input type="search" data-search placeholder="Search by name" value=${text} onInput=${(event) => setText(event.target.value)} />
+    </label>
+    <button type="submit" class="outline">Search</button>
+  </form>`;
 }
 
 const USERS = [
