@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.async_api import expect
 
+from tests.e2e.browser.conftest import Visiting
 from tests.support.browsed import LEFT_OUT, own
 from tests.support.browser import Visit
 from tests.support.instance import Instance
@@ -118,3 +120,16 @@ async def test_what_is_wrong_with_people_is_told_beside_them(visit: Visit, tmp_p
     await visit.page.get_by_label("Public e-mail at the GitLab, row 1").fill("alice@example.com")
     await visit.page.get_by_role("button", name="Import", exact=True).click()
     await expect(visit.page.get_by_text("row 1, Source user identifier: it is empty")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [("narrow", "light"), ("wide", "dark")])
+async def test_a_filled_in_form_can_be_used_by_everybody_in(
+    visiting_as: Visiting, ann: str, tmp_path: Path, width: str, scheme: str
+) -> None:
+    async with visiting_as(ann, width=width, scheme=scheme) as visit:
+        await _chosen(visit, tmp_path)
+        await visit.page.get_by_role("button", name="Add a person").click()
+        await visit.page.get_by_label("Path").fill("a..b")
+        await expect(visit.page.get_by_role("alert")).to_contain_text("A path has letters")
+        await visit.look(f"import-filled-{width}-{scheme}")
+        assert (await visit.violations(), await visit.overflows()) == ([], False)

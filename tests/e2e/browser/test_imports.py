@@ -1,21 +1,36 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shlex
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.support.browsed import LEFT_OUT
+from tests.support.browsed import LEFT_OUT, own
 from tests.support.browser import Visit
 from tests.support.instance import Instance
+from tests.support.projects import ndjson, project
+
+CHUNK = "64 * 1024 * 1024"
+SMALL = 100_000
+"""Bytes of a chunk, as the console has it, and for a file of a test."""
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "website_export.tar.gz"
     path.write_bytes(LEFT_OUT)
+    return path
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A megabyte that no compression makes smaller."""
+    path = tmp_path / "large_export.tar.gz"
+    lines = [b'{"iid":%d,"title":"%s"}' % (iid, secrets.token_hex(500).encode()) for iid in range(1, 1000)]
+    path.write_bytes(project(issues=ndjson(*lines)))
     return path
 
 
@@ -48,28 +63,85 @@ async def test_an_upload_that_was_cut_goes_on_by_itself(visit: Visit, ann: str, 
     await expect(heading).to_contain_text("finished")
 
 
-async def test_an_upload_whose_page_was_closed_goes_on_with_the_same_file(visit: Visit, file: Path) -> None:
-    visit.expect("uploads/|ERR_FAILED|ERR_CONNECTION")
-    made = _uploads_made(visit)
+async def test_an_upload_whose_tab_was_closed_goes_on_from_the_offset_of_the_server(
+    visit: Visit, ann: str, large: Path
+) -> None:
+    await visit.page.route("**/upload.mjs", _in_small_chunks)
+    held, closed = asyncio.Event(), asyncio.Event()
 
-    async def cut(route: Route) -> None:
-        await (route.abort("connectionreset") if route.request.method == "PATCH" else route.continue_())
+    async def hold(route: Route) -> None:
+        if route.request.headers.get("upload-offset", "0") == "0":
+            await route.continue_()
+        else:
+            held.set()
+            await closed.wait()
 
-    await visit.page.route("**/api/crossdock/v1/uploads/*", cut)
+    await visit.page.route("**/api/crossdock/v1/uploads/*", hold)
     await visit.open("/import")
-    await visit.page.locator("label.drop input").set_input_files(file)
-    await expect(visit.page.get_by_text("The upload stopped")).to_be_visible()
-    await visit.open("/import")  # before the other page could go on by itself
-    await visit.page.unroute("**/api/crossdock/v1/uploads/*")
+    await visit.page.locator("label.drop input").set_input_files(large)
+    await held.wait()
+    await visit.page.close()
+    closed.set()
+    visit.page = await visit.context.new_page()
+    made, offsets = _uploads_made(visit), _offsets(visit)
+    await visit.open("/import")
     await expect(visit.page.get_by_text("Uploads that have not ended.")).to_be_visible()
-    await visit.page.locator("label.drop input").set_input_files(file)
-    await expect(
-        visit.page.get_by_text("kB uploaded.").or_(visit.page.get_by_text("bytes uploaded."))
-    ).to_be_visible()
-    assert len(made) == 1
+    await visit.page.locator("label.drop input").set_input_files(large)
+    await visit.page.get_by_role("button", name="Import").click()
+    await expect(visit.page.get_by_role("heading", level=1)).to_contain_text("finished")
+    assert made == []
+    assert offsets[0] >= SMALL  # a browser may send what was held as the tab goes
 
 
-async def test_an_upload_is_paused_goes_on_and_is_removed(visit: Visit, file: Path) -> None:
+async def _in_small_chunks(route: Route) -> None:
+    """Have the console send a file of a test in several requests, as it does with those of hundreds of MB."""
+    answer = await route.fetch()
+    text = await answer.text()
+    assert CHUNK in text
+    await route.fulfill(response=answer, body=text.replace(CHUNK, str(SMALL)))
+
+
+def _offsets(visit: Visit) -> list[int]:
+    """Where the requests that send bytes begin, as they come."""
+    begun: list[int] = []
+    visit.page.on(
+        "request",
+        lambda each: begun.append(int(each.headers["upload-offset"])) if each.method == "PATCH" else None,
+    )
+    return begun
+
+
+async def test_an_upload_that_nobody_goes_on_with_is_forgotten(
+    visit: Visit, gitlab: Instance, ann: str, file: Path
+) -> None:
+    headers = {"PRIVATE-TOKEN": gitlab.tokens[ann], "Tus-Resumable": "1.0.0", "Upload-Length": "7"}
+    url = f"{gitlab.url}/api/crossdock/v1/uploads"
+    async with gitlab.session.post(url, headers=headers) as answer:
+        assert answer.status == 201
+    await visit.open("/import")
+    await visit.page.get_by_role("button", name="Forget upload").click()
+    await expect(visit.page.get_by_text("Uploads that have not ended.")).to_have_count(0)
+    assert await own(gitlab, "/uploads", by=ann) == []
+
+
+async def test_two_files_in_a_row_and_the_same_one_again_are_imports_of_their_own(
+    visit: Visit, ann: str, file: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other_export.tar.gz"
+    other.write_bytes(LEFT_OUT)
+    for path, to in ((file, "first"), (other, "second"), (file, "third")):
+        await visit.open("/import")
+        await visit.page.get_by_label("Path").fill(to)
+        await visit.page.locator("label.drop input").set_input_files(path)
+        await visit.page.get_by_role("button", name="Import").click()
+        heading = visit.page.get_by_role("heading", level=1)
+        await expect(heading).to_contain_text(f"{ann}/{to}")
+        await expect(heading).to_contain_text("finished")
+
+
+async def test_an_upload_is_paused_goes_on_and_is_removed(
+    visit: Visit, gitlab: Instance, ann: str, file: Path
+) -> None:
     visit.expect("uploads/|ERR_FAILED|ERR_ABORTED")
     paused = asyncio.Event()
 
@@ -90,6 +162,29 @@ async def test_an_upload_is_paused_goes_on_and_is_removed(visit: Visit, file: Pa
     await expect(visit.page.get_by_role("button", name="Import", exact=True)).to_be_enabled()
     await visit.page.get_by_role("button", name="Remove").click()
     await expect(visit.page.get_by_text("Drop project_export.tar.gz here")).to_be_visible()
+    assert await own(gitlab, "/uploads", by=ann) == []
+
+
+async def test_an_upload_that_is_removed_is_not_imported_when_another_one_is(
+    visit: Visit, gitlab: Instance, ann: str, file: Path
+) -> None:
+    removed = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await removed.wait()
+        await route.continue_()
+
+    await visit.page.route("**/api/crossdock/v1/uploads", hold)
+    await visit.open("/import")
+    await visit.page.locator("label.drop input").set_input_files(file)
+    await visit.page.get_by_role("button", name="Import when uploaded").click()
+    await visit.page.get_by_role("button", name="Remove").click()
+    await expect(visit.page.get_by_role("button", name="Import", exact=True)).to_be_disabled()
+    removed.set()
+    await visit.page.locator("label.drop input").set_input_files(file)
+    await visit.page.get_by_role("button", name="Import").click()
+    await expect(visit.page.get_by_role("heading", level=1)).to_contain_text("finished")
+    assert len(await own(gitlab, "/jobs", by=ann)) == 1
 
 
 async def test_what_is_no_archive_is_refused_before_a_byte_is_sent(visit: Visit, tmp_path: Path) -> None:
@@ -129,13 +224,15 @@ async def test_a_folder_and_several_files_that_are_dropped_are_refused_in_words(
     await expect(told).to_contain_text("A folder cannot be imported")
     await _drop(visit, file, other)
     await expect(told).to_contain_text("several files")
-    await _drop(visit, file)
+    await _drop(visit, file, onto="h1")  # a near miss
     await expect(visit.page.get_by_text("uploaded.")).to_be_visible()
+    await _drop(visit, other, onto="h1")
+    await expect(visit.page.get_by_text("Another file is here already.")).to_be_visible()
 
 
-async def _drop(visit: Visit, *paths: Path) -> None:
+async def _drop(visit: Visit, *paths: Path, onto: str = "label.drop") -> None:
     """Drop files as a file manager does."""
-    box = await visit.page.locator("label.drop").bounding_box()
+    box = await visit.page.locator(onto).bounding_box()
     assert box is not None
     protocol = await visit.context.new_cdp_session(visit.page)
     for kind in ("dragEnter", "dragOver", "drop"):

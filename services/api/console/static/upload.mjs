@@ -6,6 +6,17 @@ import { loadSession, user } from "./session.mjs";
 const CHUNK = 64 * 1024 * 1024; // proxies limit bodies, and a lost chunk costs at most this
 const DELAYS = [0, 1000, 3000, 5000, 10000, 20000, ...Array(30).fill(30000)];
 const WINDOW = 5000; // of the rate
+const HEADERS = { "X-Crossdock-Console": "1" };
+
+/** Delete what the server has of an upload that nobody goes on with. */
+export async function forget(id) {
+  await (await client()).terminate(own(`/uploads/${id}`), { headers: HEADERS });
+}
+
+async function client() {
+  await import(vendored("tus.min.js")); // no module: it sets window.tus
+  return globalThis.tus.Upload;
+}
 
 /** What whoever waits for the end of an upload gets when somebody has removed it. */
 export class Removed extends Error {}
@@ -28,8 +39,7 @@ export class Upload {
 
   /** Begin, or go on where an earlier upload of the same file ended. */
   async start() {
-    await import(vendored("tus.min.js")); // no module: it sets window.tus
-    this.sender = new globalThis.tus.Upload(this.file, this.options());
+    this.sender = new (await client())(this.file, this.options());
     const [before] = await this.sender.findPreviousUploads();
     if (before) this.sender.resumeFromPreviousUpload(before);
     this.send();
@@ -40,7 +50,7 @@ export class Upload {
       endpoint: own("/uploads"),
       chunkSize: CHUNK,
       retryDelays: DELAYS,
-      headers: { "X-Crossdock-Console": "1" },
+      headers: HEADERS,
       metadata: { filename: this.file.name, filetype: "application/gzip" },
       removeFingerprintOnSuccess: true,
       onProgress: (done) => this.progress(done),

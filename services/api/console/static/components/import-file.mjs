@@ -1,15 +1,19 @@
 // A file that somebody drops: uploaded at once, with pause, whatever happens to the connection.
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { refusalOf } from "../archive-file.mjs";
 import { now } from "../clock.mjs";
 import { ago, duration, rate, size, sizeOf } from "../format.mjs";
 import { html } from "../html.mjs";
 import { get } from "../http.mjs";
+import { useLoaded } from "../loading.mjs";
 import { own } from "../place.mjs";
 import { toastProblem } from "../toasts.mjs";
-import { Upload } from "../upload.mjs";
+import { forget, Upload } from "../upload.mjs";
+import { Act } from "./actions.mjs";
 import { Bar, Command, Notice } from "./small.mjs";
+
+const BUSY = "Another file is here already. Import it or remove it first.";
 
 /** `limits` are those of the server, once they are known. */
 export function FileSource({ upload, limits }) {
@@ -18,8 +22,9 @@ export function FileSource({ upload, limits }) {
     refusal.value = await refusalOfAll(files, limits);
     if (refusal.value === null) upload.value = begun(files[0]);
   };
+  const isOver = useDrops((files) => (upload.value ? toastProblem(new Error(BUSY)) : take(files)));
   if (upload.value) return html`<${Sending} upload=${upload.value} forget=${() => (upload.value = null)} /><${Check} name=${upload.value.file.name} />`;
-  return html`<${Drop} take=${take} refusal=${refusal.value} /><${Unfinished} /><${Check} />`;
+  return html`<${Drop} take=${take} isOver=${isOver} refusal=${refusal.value} /><${Unfinished} /><${Check} />`;
 }
 
 async function refusalOfAll(files, limits) {
@@ -34,22 +39,37 @@ function begun(file) {
   return upload;
 }
 
-function Drop({ take, refusal }) {
+/** Have files taken wherever on the page they are dropped: a browser would leave the page for them. Gives whether one is over it. */
+function useDrops(take) {
   const isOver = useSignal(false);
-  const drop = (event) => {
-    event.preventDefault();
-    isOver.value = false;
-    take([...event.dataTransfer.files]);
-  };
-  const over = (event) => {
-    event.preventDefault();
-    isOver.value = true;
-  };
+  const latest = useRef(take);
+  latest.current = take;
+  useEffect(() => {
+    const listeners = new AbortController();
+    const listen = (name, act) => addEventListener(name, (event) => isOfFiles(event) && act(event), { signal: listeners.signal });
+    listen("dragover", (event) => {
+      event.preventDefault();
+      isOver.value = true;
+    });
+    listen("dragleave", (event) => (isOver.value = event.relatedTarget !== null));
+    listen("drop", (event) => {
+      event.preventDefault();
+      isOver.value = false;
+      latest.current([...event.dataTransfer.files]);
+    });
+    return () => listeners.abort();
+  }, []);
+  return isOver.value;
+}
+
+const isOfFiles = ({ dataTransfer }) => dataTransfer?.types.includes("Files");
+
+function Drop({ take, isOver, refusal }) {
   const choose = (event) => {
     take([...event.target.files]);
     event.target.value = ""; // the same file may be chosen again
   };
-  return html`<label class="drop ${isOver.value ? "over" : ""}" onDrop=${drop} onDragOver=${over} onDragLeave=${() => (isOver.value = false)}>
+  return html`<label class="drop ${isOver ? "over" : ""}">
     <strong>Drop project_export.tar.gz here</strong>
     <span>or <u>choose a file</u></span>
     <small>An upload goes on after a lost connection.</small>
@@ -104,16 +124,22 @@ function Trouble({ upload }) {
 
 /** Uploads that the server still has, of which the browser may have forgotten the file. */
 function Unfinished() {
-  const uploads = useSignal([]);
-  useEffect(() => {
-    get(own("/uploads?per_page=5")).then((found) => (uploads.value = found), () => {});
-  }, []);
-  const open = uploads.value.filter((each) => each.length !== null && !each.partial && each.offset < each.length);
+  const loaded = useLoaded((signal) => get(own("/uploads?per_page=5"), { signal }));
+  const open = (loaded.value ?? []).filter((each) => each.length !== null && !each.partial && each.offset < each.length);
   if (open.length === 0) return null;
   return html`<${Notice}>
     <p><strong>Uploads that have not ended.</strong> Choose the same file to go on.</p>
-    <ul>${open.map((each) => html`<li key=${each.id}>${each.filename ?? each.id}: ${sizeOf(each.offset, each.length)}, ${ago(each.created_at)}</li>`)}</ul>
+    <ul>${open.map((each) => html`<li key=${each.id}><${Left} upload=${each} done=${loaded.reload} /></li>`)}</ul>
   <//>`;
+}
+
+function Left({ upload, done }) {
+  const name = upload.filename ?? `upload ${upload.id}`;
+  const act = () => forget(upload.id).then(done);
+  return html`<div class="row">
+    <span>${name}: ${sizeOf(upload.offset, upload.length)}, ${ago(upload.created_at)}</span>
+    <${Act} label="Forget ${name}" act=${act}>Forget it<//>
+  </div>`;
 }
 
 /** What an import would leave out is known to whoever reads the whole file, where it is. */

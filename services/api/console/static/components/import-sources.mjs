@@ -14,7 +14,7 @@ export function S3Source({ wrong }) {
   const field = (name, label, more) => html`<${Field} key=${name} name=${name} label=${label} wrong=${wrong[name]} required ...${more} />`;
   return html`
     ${field("region", "Region", { placeholder: "eu-central-1" })}
-    ${field("bucket_name", "Bucket")}
+    ${field("bucket_name", "Bucket", { help: "Of AWS, or of the S3 server that administrators have set for imports." })}
     ${field("file_key", "Name of the object", { placeholder: "exports/project_export.tar.gz" })}
     ${field("access_key_id", "Access key id", { autocomplete: "off" })}
     ${field("secret_access_key", "Secret access key", { ...SECRET, help: "It signs the address of the object, and is not kept." })}`;
@@ -32,7 +32,7 @@ export function GitHubSource({ wrong }) {
     <${Field} label="Personal access token of GitHub" name="personal_access_token" ...${SECRET} wrong=${wrong.personal_access_token}
       help="A classic token with the scope repo. It is kept, sealed, as long as the import can be retried." />
     <${Field} label="Number of the repository" name="repo_id" inputmode="numeric" pattern="[0-9]+" required wrong=${wrong.repo_id}
-      help=${html`GitHub tells it at <code>api.github.com/repos/OWNER/NAME</code>, as <code>id</code>.`} />
+      help=${html`<code>gh api repos/OWNER/NAME --jq .id</code> tells it, and where it is public, <code>api.github.com/repos/OWNER/NAME</code> too, as <code>id</code>.`} />
     <${Field} label="Address of your GitHub Enterprise" name="github_hostname" type="url" wrong=${wrong.github_hostname}
       placeholder="https://github.example.com" help="Empty for github.com." />
     <fieldset>
