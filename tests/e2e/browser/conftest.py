@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,8 +13,11 @@ import pytest_asyncio
 
 from services.cli.wiring import accounts_database
 from shared.settings.environment import Settings
+from tests.support.background import background
+from tests.support.browsed import LEFT_OUT
 from tests.support.browser import Visit, Windows, chromium
 from tests.support.instance import ROOT, Instance
+from tests.support.origin import Origin, served_origin
 from tests.support.system import System
 
 Visiting = Callable[..., AbstractAsyncContextManager[Visit]]
@@ -44,6 +48,13 @@ async def windows(standalone_system: System) -> AsyncIterator[Windows]:
 async def ann(gitlab: Instance) -> str:
     """A user of one test alone."""
     return await gitlab.user("ann")
+
+
+@pytest.fixture
+def origin(keys: tuple[Path, Path]) -> Iterator[Origin]:
+    """A server elsewhere that has an archive."""
+    with background() as loop, loop.opened(served_origin(LEFT_OUT, keys)) as served:
+        yield served
 
 
 @pytest.fixture

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
-
 import pytest
 from aiobotocore.session import get_session
-from aiohttp import web
 from playwright.async_api import expect
 
 from tests.support.background import background
@@ -16,28 +11,10 @@ from tests.support.browsed import LEFT_OUT, own
 from tests.support.browser import Visit
 from tests.support.github.hub import Hub
 from tests.support.instance import Instance
-from tests.support.remote import Servers
+from tests.support.origin import Origin
 from tests.support.seaweedfs import S3Server
-from tests.support.tls_front import server_context
 
 KEY = "console/a b.tar.gz"
-
-
-@asynccontextmanager
-async def _served(keys: tuple[Path, Path]) -> AsyncIterator[str]:
-    async def answer(_request: web.Request) -> web.Response:
-        return web.Response(body=LEFT_OUT, content_type="application/gzip")
-
-    async with AsyncExitStack() as stack:
-        port = await Servers(stack).http(answer, host="127.0.0.1", tls=server_context(keys))
-        yield f"https://localhost:{port}/website_export.tar.gz?signature=hunter2"
-
-
-@pytest.fixture
-def address(keys: tuple[Path, Path]) -> Iterator[str]:
-    """Where an archive is."""
-    with background() as loop, loop.opened(_served(keys)) as url:
-        yield url
 
 
 @pytest.fixture
@@ -75,9 +52,9 @@ async def _kept(visit: Visit, secret: str) -> list[str]:
     return [each for each in [*addresses, await visit.page.evaluate(script)] if secret in each]
 
 
-async def test_an_archive_at_an_address_is_imported(visit: Visit, address: str) -> None:
+async def test_an_archive_at_an_address_is_imported(visit: Visit, origin: Origin) -> None:
     await visit.open("/import?from=url")
-    await visit.page.get_by_label("Address of the archive").fill(address)
+    await visit.page.get_by_label("Address of the archive").fill(origin.url)
     await _import(visit, "fetched")
     assert await _kept(visit, "hunter2") == []
 

@@ -75,8 +75,8 @@ function step(by) {
 }
 
 const press = (name) => () => {
-  const place = document.activeElement?.closest("[data-row]") ?? document.querySelector("[data-actions]");
-  const button = place?.querySelector(`button[data-action="${name}"]`);
+  const row = document.activeElement?.closest("[data-row]");
+  const button = (row ?? document).querySelector(`${row ? "" : "[data-actions] "}button[data-action="${name}"]`);
   button?.click();
   return Boolean(button);
 };

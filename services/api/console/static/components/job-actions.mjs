@@ -23,14 +23,16 @@ export function CancelButton({ job, update }) {
   `;
 }
 
-export function RetryButton({ job }) {
+/** `done` gets the new job; without it, one is told how that ends. */
+export function RetryButton({ job, words = "Retry", done = null }) {
   const [asks, setAsks] = useState(false);
   const act = async () => {
     const made = await retryJob(job.id);
-    tellOutcome(made.id, `${titleOf(job.kind)} of ${job.project.path_with_namespace}`);
+    if (done) done(made);
+    else tellOutcome(made.id, `${titleOf(job.kind)} of ${job.project.path_with_namespace}`);
   };
   return html`
-    <button type="button" class="outline" data-action="retry" aria-label="Retry job ${job.id}" onClick=${() => setAsks(true)}>Retry</button>
+    <button type="button" class="outline" data-action="retry" aria-label="${words}, job ${job.id}" onClick=${() => setAsks(true)}>${words}</button>
     ${asks &&
     html`<${Question} title="Retry this ${kindWord(job.kind)}?" yes="Retry it" act=${act} close=${() => setAsks(false)}>
       <p>A new job does again what job ${job.id} did, for ${job.project.path_with_namespace}.</p>

@@ -15,6 +15,9 @@ const COLUMNS = [
   { name: "Why", wide: true, cell: (row) => row.exception_message },
 ];
 
+/** Whether a job went with its project: its events tell of it, and nothing else is kept. */
+const isGone = (job) => job.why_not_retry?.code === "not_found";
+
 export function Failures({ job }) {
   const [list, setList] = useState({ rows: [], next: null, problem: null });
   const number = job.failures_count ?? 0;
@@ -28,7 +31,7 @@ export function Failures({ job }) {
     }
   };
   useEffect(() => {
-    if (job.kind.endsWith("import")) more([], null);
+    if (job.kind.endsWith("import") && !isGone(job)) more([], null);
   }, [job.id, job.state, number]);
   if (list.problem) return html`<${Notice} tone="error">${list.problem.message}<//>`;
   if (list.rows.length === 0) return null;

@@ -12,7 +12,7 @@ const WORDS = {
   started: ({ job }) => (job.attempt > 1 ? `Attempt ${job.attempt} started` : "Started"),
   retried: ({ error }) => `Waits for another attempt${error ? `: ${inShort(error)}` : ""}`,
   finished: ({ failures }) => (failures ? `Finished, ${failures} left out` : "Finished"),
-  failed: ({ error }) => `Failed: ${error ? inShort(error) : "the reason is not known"}`,
+  failed: () => "Failed", // why stands at the top of the page
   canceled: () => "Canceled",
 };
 

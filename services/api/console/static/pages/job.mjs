@@ -1,6 +1,8 @@
 // One job: how far it is, what is in it, what was left out, and what happened.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { AfterImport, isVainImport, useLeftEmpty } from "../components/after-import.mjs";
+import { Ended } from "../components/failure.mjs";
 import { Attempts } from "../components/job-attempts.mjs";
 import { CancelButton, RetryButton } from "../components/job-actions.mjs";
 import { Failures } from "../components/job-failures.mjs";
@@ -9,15 +11,15 @@ import { Relations } from "../components/job-relations.mjs";
 import { Steps } from "../components/job-steps.mjs";
 import { Timeline } from "../components/job-timeline.mjs";
 import { Page } from "../components/page.mjs";
-import { Ago, Command, Copy, Facts, Lines, Notice, State } from "../components/small.mjs";
+import { Ago, Command, Copy, Facts, Notice, State } from "../components/small.mjs";
 import { announce } from "../announce.mjs";
 import { duration, moment, shortDigest, size } from "../format.mjs";
 import { html } from "../html.mjs";
 import { canCancel, canRetry, isNews, jobIdOf, loadJob, merged } from "../jobs.mjs";
 import { onEvent } from "../live.mjs";
-import { elsewhere, page, problem as problemPage, projectPage } from "../place.mjs";
+import { elsewhere, page, projectPage } from "../place.mjs";
 import { canWrite } from "../session.mjs";
-import { ENDED, explain, STATES, titleOf } from "../words.mjs";
+import { ENDED, STATES, titleOf } from "../words.mjs";
 
 export default function Job({ id }) {
   const job = useSignal(null);
@@ -34,11 +36,14 @@ function NotShown({ id, problem }) {
 }
 
 function Shown({ job, update }) {
+  const left = useLeftEmpty(job);
   const title = `${titleOf(job.kind)} of ${job.project.path_with_namespace}`;
   const heading = html`${titleOf(job.kind)} of <a href=${projectPage(job.project.path_with_namespace)}>${job.project.path_with_namespace}</a> <${State} state=${job.state} />`;
   return html`<${Page} title=${title} heading=${heading} beside=${html`<${Actions} job=${job} update=${update} />`}>
     <p class="quiet">${asked(job)}</p>
-    ${job.state === "failed" && html`<${Why} job=${job} />`}
+    ${(job.state === "failed" || isVainImport(job)) && html`<${Ended} job=${job}>
+      ${isVainImport(job) && html`<${AfterImport} job=${job} project=${left} />`}
+    <//>`}
     <${Steps} job=${job} />
     ${!ENDED.has(job.state) && html`<${JobPace} job=${job} />`}
     <div class="columns">
@@ -64,7 +69,7 @@ function Actions({ job, update }) {
   return html`<div data-actions class="row">
     ${job.archive?.download_url && html`<a role="button" href=${elsewhere(job.archive.download_url)} download>Download</a>`}
     ${canWrite.value && canCancel(job) && html`<${CancelButton} job=${job} update=${update} />`}
-    ${canWrite.value && !canCancel(job) && canRetry(job) && html`<${RetryButton} job=${job} />`}
+    ${canWrite.value && !canCancel(job) && canRetry(job) && !isVainImport(job) && html`<${RetryButton} job=${job} />`}
   </div>`;
 }
 
@@ -74,19 +79,6 @@ function asked(job) {
   const worker = job.lease?.worker ? ` on worker ${job.lease.worker}` : "";
   const attempt = job.attempt ? ` Attempt ${job.attempt} of ${job.max_attempts}${worker}.` : "";
   return html`Job ${job.id}. ${who} <${Ago} at=${job.created_at} />.${waited != null && ` It waited ${duration(waited)}.`}${attempt}`;
-}
-
-/** What happened, what it means, what to do, and the code. */
-function Why({ job }) {
-  const { means, act, detail } = explain(job.error_code, job.error);
-  const cannot = job.can_retry === false && job.why_not_retry?.message;
-  return html`<${Notice} tone="error">
-    <p><strong>Failed.</strong> ${means}</p>
-    ${act && html`<p><strong>Do this:</strong> ${act}</p>`}
-    ${detail && html`<div class="quiet">In the words of the server: <${Lines} text=${detail} /></div>`}
-    ${cannot && html`<p>It cannot be retried: ${cannot}</p>`}
-    ${job.error_code && html`<p><a href=${problemPage(job.error_code)} target="_blank" rel="noopener">${job.error_code}</a></p>`}
-  <//>`;
 }
 
 function Details({ job }) {

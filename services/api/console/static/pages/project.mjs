@@ -1,5 +1,7 @@
 // One project: what is in it, its jobs, its export, who may do what, and what other systems send to it.
 import { ExportButton } from "../components/export-button.mjs";
+import { AfterImport, importInto } from "../components/after-import.mjs";
+import { Ended } from "../components/failure.mjs";
 import { Listed, Loaded } from "../components/loaded.mjs";
 import { Members } from "../components/members.mjs";
 import { MissingProject } from "../components/missing.mjs";
@@ -9,9 +11,11 @@ import { Table } from "../components/table.mjs";
 import { count, counted, moment, size } from "../format.mjs";
 import { html } from "../html.mjs";
 import { get } from "../http.mjs";
+import { loadJob } from "../jobs.mjs";
 import { useLoaded, useNews, useParts } from "../loading.mjs";
 import { gitlab, own, page } from "../place.mjs";
-import { kindWord, sentence } from "../words.mjs";
+import { canWrite } from "../session.mjs";
+import { ENDED, kindWord, sentence } from "../words.mjs";
 
 export default function Project({ path }) {
   const loaded = useLoaded((signal) => loadProject(path, signal), [path]);
@@ -33,7 +37,7 @@ function Shown({ project, known, reload }) {
   const beside = known && html`<${ExportButton} project=${known} done=${reload} />`;
   return html`<${Page} title=${project.path_with_namespace} beside=${beside}>
     ${project.archived && html`<${Notice}>This project is archived: nothing in it can be changed.<//>`}
-    ${known?.empty && html`<${Nothing} path=${project.path_with_namespace} />`}
+    ${known?.empty && html`<${Nothing} project=${known} />`}
     <div class="columns">
       <div>
         ${known && html`<${Jobs} project=${project} />`}
@@ -45,16 +49,30 @@ function Shown({ project, known, reload }) {
         <${About} project=${project} known=${known} />
         ${known && html`<${Pushes} id=${project.id} />`}
         ${known && html`<${Refused} project=${project} />`}
-        ${known && html`<${Elsewhere} project=${project} />`}
+        ${known && html`<${Elsewhere} project=${project} empty=${known.empty} />`}
       </div>
     </div>
   <//>`;
 }
 
-function Nothing({ path }) {
+/** A project without content: its import was in vain, or goes on, or nobody has begun one. */
+function Nothing({ project }) {
+  const last = project.last_import;
+  if (last?.state === "failed" || last?.state === "canceled") return html`<${InVain} project=${project} />`;
+  if (last && !ENDED.has(last.state)) {
+    return html`<${Notice}>Its content is on its way: <a href=${page(`/jobs/${last.id}`)}>see how far the import is</a>.<//>`;
+  }
   return html`<${Empty} title="Nothing is in it yet">
-    <p>Its content comes by an import that replaces it:</p>
-    <${Command}>crossdock import project_export.tar.gz --path ${path} --overwrite<//>
+    <p>Its content comes by an import that replaces it: ${canWrite.value && html`<a href=${importInto(project.path_with_namespace)}>import a file</a>, or by command:`}</p>
+    <${Command}>crossdock import project_export.tar.gz --path ${project.path_with_namespace} --overwrite<//>
+  <//>`;
+}
+
+function InVain({ project }) {
+  const { value: job } = useLoaded(() => loadJob(project.last_import.id), [project.last_import.id]);
+  if (job === null) return null;
+  return html`<${Ended} job=${job} of=${html`Nothing is in it: <a href=${page(`/jobs/${job.id}`)}>its import</a>`}>
+    <${AfterImport} job=${job} project=${project} />
   <//>`;
 }
 
@@ -130,9 +148,9 @@ function Refused({ project }) {
     <${Command}>crossdock quarantine ${project.path_with_namespace} -o refused.jsonl<//>`;
 }
 
-function Elsewhere({ project }) {
+function Elsewhere({ project, empty }) {
   return html`<h2>For other systems</h2>
     <p><a href=${page(`/webhooks?project=${encodeURIComponent(project.path_with_namespace)}`)}>Webhooks of this project</a></p>
-    <h2>Do the same by command</h2>
-    <${Command}>crossdock export ${project.path_with_namespace} -o ${project.path}.tar.gz<//>`;
+    ${!empty && html`<h2>Do the same by command</h2>
+      <${Command}>crossdock export ${project.path_with_namespace} -o ${project.path}.tar.gz<//>`}`;
 }
