@@ -27,7 +27,7 @@ from services.listener.connections import ConnectionLimits
 from services.listener.descriptors import find_capacity, raise_descriptor_limit
 from services.listener.metrics import ConnectionMetrics
 from services.listener.peers import parse_networks
-from services.listener.site import GuardedSite
+from services.listener.site import AddressUnusable, GuardedSite
 from services.process.allocator import freeze_heap
 from services.process.health import Readiness
 from services.process.maintenance import run_maintenance
@@ -240,11 +240,15 @@ async def make_root(pool: Pool, settings: Settings) -> None:
 
 
 async def listen(app: web.Application, settings: Settings) -> web.AppRunner:
-    """Start to serve requests; ``stop`` ends it."""
+    """Start to serve requests; ``stop`` ends it. Raises AddressUnusable."""
     runner = make_runner(app, shutdown_timeout=settings.drain_seconds)
     await runner.setup()
     headers = app[SECURITY_HEADERS]
-    await GuardedSite(runner, host=settings.host, port=settings.port, headers=headers).start()
+    try:
+        await GuardedSite(runner, host=settings.host, port=settings.port, headers=headers).start()
+    except AddressUnusable:
+        await runner.cleanup()
+        raise
     return runner
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 
@@ -12,6 +13,7 @@ from services.listener.connections import Connections
 from services.listener.guard import Guard
 from services.listener.malformed import handler_factory
 from shared.beside import beside
+from shared.errors import CrossdockError, Fault
 
 CONNECTIONS = web.AppKey("connections", Connections)
 
@@ -20,6 +22,20 @@ async def keep_ticking(app: web.Application) -> AsyncIterator[None]:
     """Look after the connections for as long as the application runs, while it drains as well."""
     async with beside(app[CONNECTIONS].keep_ticking()):
         yield
+
+
+class AddressUnusable(CrossdockError):
+    """The process cannot listen at the address, for instance because another one does."""
+
+    code = "address_unusable"
+    fault = Fault.CLIENT
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        # asyncio's own text repeats the address, as Python writes it.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        super().__init__(
+            f"cannot listen at {host}, port {port}: {reason}. CROSSDOCK_PORT (--port) names another"
+        )
 
 
 class GuardedSite(web.BaseSite):
@@ -46,11 +62,14 @@ class GuardedSite(web.BaseSite):
         return f"http://{host}:{port}"
 
     async def start(self) -> None:
-        """Begin to accept connections."""
+        """Begin to accept connections. Raises AddressUnusable."""
         await super().start()
         assert self._runner.server is not None  # noqa: S101  # BaseSite has asked for it
         make_handler = handler_factory(self._runner.server, headers=self._headers)
         make_guard = partial(Guard, make_handler, self._connections, headers=self._headers)
         host, port = self._address
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(make_guard, host, port, backlog=self._backlog)
+        try:
+            self._server = await loop.create_server(make_guard, host, port, backlog=self._backlog)
+        except OSError as error:
+            raise AddressUnusable(host, port, error) from error

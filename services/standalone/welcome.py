@@ -1,4 +1,4 @@
-"""What a standalone says when it listens: where it is, how to sign in, and where its data are."""
+"""What a standalone says when it listens: where it is, how to sign in, where its data are; and at its end."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def welcome(settings: Settings, data: Path, token: str | None) -> str:
     without_new = _KEPT if settings.root_token is None else _GIVEN
     how = without_new if token is None else _MADE.format(token=token)
     return _WORDS.format(address=settings.base_url, how=how, data=data)
+
+
+def farewell(data: Path) -> str:
+    """Give the last words: that it has ended by itself, and where everything is."""
+    return f"Crossdock has stopped. The data stay in {data}.\n"
 
 
 def print_words(words: str) -> None:

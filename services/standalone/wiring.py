@@ -20,7 +20,7 @@ from services.process.worker import run_workers
 from services.standalone.data_folder import OBJECTS, owned
 from services.standalone.postgres import embedded_postgres
 from services.standalone.secrets_key import standalone_sealer
-from services.standalone.welcome import print_words, welcome
+from services.standalone.welcome import farewell, print_words, welcome
 from shared.accounts.users import make_first_root
 from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
@@ -61,11 +61,11 @@ async def take_over(ports: Ports) -> None:
     await delivery_queue.release_all(ports.pool)
 
 
-async def make_administrator(pool: Pool, settings: Settings) -> str | None:
-    """Ensure the administrator of the settings, or make the first user; return a token that was made."""
-    if settings.root_token is not None:
-        await make_root(pool, settings)
-        return None
+async def make_first_user(pool: Pool) -> str | None:
+    """Make an administrator where there is no user; return the token that was made.
+
+    Nothing that may fail comes between this and the words that show the token: no other start shows it.
+    """
     async with pool.acquire() as db, db.transaction():
         return await make_first_root(db)
 
@@ -80,12 +80,12 @@ async def serve(settings: Settings, *, data: Path) -> None:
         ports = monitor.ports
         await require_keys(ports)
         await take_over(ports)
-        token = await make_administrator(ports.pool, settings)
+        await make_root(ports.pool, settings)
         workers = [*make_importers(ports, settings), *make_exporters(ports, settings)]
         app = make_api_app(monitor, settings)
         commands = make_command_consumer(app, settings, monitor=monitor)
         runner = await listen(app, settings)
-        print_words(welcome(settings, data, token))
+        print_words(welcome(settings, data, await make_first_user(ports.pool)))
         async with asyncio.TaskGroup() as tasks:
             consuming = tasks.create_task(commands.run())
             tasks.create_task(run_workers(workers, run_maintenance(ports, settings)))
@@ -96,3 +96,4 @@ async def serve(settings: Settings, *, data: Path) -> None:
                 for worker in workers:
                     worker.stop()
                 await stop(runner, settings)
+    print_words(farewell(data))

@@ -7,6 +7,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -67,9 +68,26 @@ def test_a_first_start_says_where_it_is_and_shows_a_token_once(tmp_path: Path) -
         same = again.user(token)["id"]
     assert (user["username"], user["is_admin"], same) == ("root", True, user["id"])
     assert f"listens at {first.url}\n" in first.said
+    assert first.said.endswith(f"Crossdock has stopped. The data stay in {tmp_path / 'data'}.\n")
     assert str(tmp_path / "data") in first.said
     assert token not in again.said
     assert "Sign in with a token that you have." in again.said
+
+
+def test_a_start_that_fails_for_its_port_makes_no_token_that_nobody_sees(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, ExitStack() as resources:
+        port = other.getsockname()[1]
+        words = ("standalone", "--port", str(port), "--data", str(tmp_path / "data"))
+        process = crossdock(*words, directory=tmp_path / "run", env={}, resources=resources)
+        assert process.wait() == 2
+    assert process.log.read_text() == (
+        f"crossdock: cannot listen at 127.0.0.1, port {port}: Address already in use. "
+        "CROSSDOCK_PORT (--port) names another\n"
+    )
+    with ExitStack() as resources:
+        started = Started(tmp_path, resources)
+        (token,) = re.findall(r"glpat-[\w-]{32}", started.said)
+        assert started.user(token)["username"] == "root"
 
 
 def test_a_token_that_was_given_is_not_shown(tmp_path: Path) -> None:
