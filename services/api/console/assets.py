@@ -13,6 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 from services.api.http.preconditions import is_unchanged
+from services.api.http.responses import IS_ASSET
 
 CONTENT_TYPES = {
     ".css": "text/css",
@@ -65,6 +66,7 @@ def digest_of(assets: Mapping[str, Asset]) -> str:
 
 async def send_asset(request: web.Request, asset: Asset, *, cached: str) -> web.Response:
     """Respond with a file, compressed for who takes that, or with 304 for who has it."""
+    request[IS_ASSET] = True
     headers = {"ETag": asset.etag, "Cache-Control": cached, "Vary": "Accept-Encoding"}
     if is_unchanged(request.headers, asset.etag):
         return web.Response(status=304, headers=headers)

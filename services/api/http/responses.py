@@ -30,6 +30,9 @@ CLIENT_GONE = 499
 ERROR_CODE = web.RequestKey("error_code", str)
 """The code of the error in the response, for the log."""
 
+IS_ASSET = web.RequestKey("is_asset", bool)
+"""Whether the response is a file of a page: its line in the log is one of many, and says little."""
+
 CONTENT_DIGEST = web.RequestKey("content_digest", bytes)
 """The digest of a form that was read as it arrived."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from logging import DEBUG, INFO
+
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -10,7 +12,13 @@ from structlog.contextvars import bound_contextvars
 from services.api.http.metrics import RequestMetrics
 from services.api.http.observation import summarize
 from services.api.http.rate_limit_headers import forget_quota
-from services.api.http.responses import CLIENT_GONE, ERROR_CODE, begin_request, seconds_since_begin
+from services.api.http.responses import (
+    CLIENT_GONE,
+    ERROR_CODE,
+    IS_ASSET,
+    begin_request,
+    seconds_since_begin,
+)
 
 METRICS = web.AppKey("metrics", RequestMetrics)
 
@@ -19,7 +27,10 @@ _log = structlog.get_logger()
 
 @web.middleware
 async def log_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Bind the correlation id, and log one line, without the request's query, which may have a token."""
+    """Bind the correlation id, and log one line, without the request's query, which may have a token.
+
+    The lines of files of pages, of which a browser asks for a hundred at once, are of the level debug.
+    """
     metrics = request.app[METRICS]
     metrics.count_begin()
     forget_quota()
@@ -32,7 +43,8 @@ async def log_requests(request: web.Request, handler: Handler) -> web.StreamResp
         finally:
             seconds = seconds_since_begin(request)
             metrics.count_end(summarize(request, response, status=status, seconds=seconds))
-            _log.info(
+            _log.log(
+                DEBUG if request.get(IS_ASSET) else INFO,
                 "request",
                 method=request.method,
                 path=request.rel_url.raw_path,

@@ -10,6 +10,7 @@ from pathlib import Path
 from posixpath import normpath
 
 import pytest
+import structlog
 
 from services.api import app
 from services.api.console.assets import Asset
@@ -185,3 +186,10 @@ def test_the_console_needs_all_of_its_libraries(tmp_path: Path, lacking: str) ->
     assert make_console(EXTERNAL_URL, vendor=tmp_path).presence is Presence.THERE
     (tmp_path / lacking).unlink()
     assert make_console(EXTERNAL_URL, vendor=tmp_path).presence is Presence.MISSING
+
+
+async def test_the_log_has_the_lines_of_files_among_its_details(api: Api) -> None:
+    with structlog.testing.capture_logs() as logs:
+        await _get(api, f"/-/console/vendor/{api.app[CONSOLE].digest}/htm.mjs")
+        await _get(api, "/-/console/jobs")
+    assert [log["log_level"] for log in logs if log["event"] == "request"] == ["debug", "info"]
