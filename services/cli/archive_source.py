@@ -27,7 +27,7 @@ def find_size(archive: Path) -> int | None:
     try:
         found = archive.stat()
     except OSError:
-        raise UsageError(f"{archive} is no file") from None
+        raise UsageError(f"there is no file {archive}") from None
     if stat.S_ISFIFO(found.st_mode):
         return None
     if not stat.S_ISREG(found.st_mode):

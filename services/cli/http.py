@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 import msgspec
 import stamina
 from aiohttp import (
     ClientConnectionError,
+    ClientConnectorError,
     ClientError,
     ClientHttpProxyError,
     ClientResponse,
@@ -44,6 +47,8 @@ ABSENT_AFTER = timedelta(seconds=4)
 """How long a server that has never answered is tried: one that is not there is told within five seconds."""
 _CONFLICT, _TOO_MANY_REQUESTS = 409, 429
 _SERVER_ERROR = 500
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
+_UNAUTHORIZED = "Unauthorized: the token is wrong, revoked or expired"
 _ERROR_BYTES = 64 * 1024
 _PROBLEM = "application/problem+json"
 _MESSAGES = ("message", "error_description", "error", "errors", "detail")
@@ -149,9 +154,17 @@ def _unreachable(url: str, error: Exception) -> ServerUnreachable:
         return lasting
     if isinstance(error, ClientHttpProxyError) and error.status < _SERVER_ERROR:
         return ProxyRefused(f"the proxy refused: {error.message} (HTTP {error.status})")
-    reason = str(error) or type(error).__name__
+    reason = _reason(error) or type(error).__name__
     verb = "cannot reach" if isinstance(error, ClientConnectionError) else "lost the connection to"
     return ServerUnreachable(f"{verb} {URL(url).origin()}: {reason}")
+
+
+def _reason(error: Exception) -> str:
+    """Return why there is no connection, without aiohttp's words, which name TLS where there is none."""
+    if isinstance(error, ClientSSLError) or not isinstance(error, ClientConnectorError):
+        return str(error)
+    numbers = _ERRNO.findall(str(error.os_error))
+    return os.strerror(int(numbers[0])) if numbers else error.os_error.strerror or str(error.os_error)
 
 
 async def _refusal(response: ClientResponse) -> CommandError:
@@ -159,6 +172,8 @@ async def _refusal(response: ClientResponse) -> CommandError:
     message = _message(answer) or str(response.reason)
     if response.status >= _SERVER_ERROR:
         return ServerUnreachable(f"{response.url.origin()} failed: {message} (HTTP {response.status})")
+    if message.removeprefix("401 ") == HTTPStatus.UNAUTHORIZED.phrase:
+        message = _UNAUTHORIZED
     code = _code(answer) if response.content_type == _PROBLEM else None
     return RefusedByServer(
         response.status, message, code=code, retry_after=seconds_to_retry(response.headers)

@@ -30,11 +30,26 @@ from services.cli.results import (
     list_failures,
     project_of_import,
 )
-from services.cli.resumable_uploads import import_in_chunks, is_resumable
-from services.cli.terminal import say, show_job, show_transfer
+from services.cli.resumable_uploads import CHUNK, import_in_chunks, is_resumable
+from services.cli.terminal import say, say_if_interrupted, show_job, show_transfer
 from shared.gitlab.relation_selection import RelationSelection
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
+
+
+class PathTaken(CommandError):
+    """There is a project at the path of the import already."""
+
+    code = "path_taken"
+    exit_code = RefusedByServer.exit_code
+
+    def __init__(self, full_path: str, state: str) -> None:
+        super().__init__(
+            f"{full_path} is there already (its import: {state}), so nothing was sent: name another --path, "
+            "or give --overwrite"
+        )
+
+
 _LONGEST_CREDENTIALS = 64 * 1024
 """Bytes that are read of a file with credentials."""
 
@@ -116,6 +131,8 @@ async def upload(
 ) -> ScheduledImport:
     """Upload ``archive`` and show the progress."""
     check_archive(archive)
+    if (find_size(archive) or 0) > CHUNK:
+        await _require_free_path(client, to)
     in_chunks = not direct and await is_resumable(client, archive)
     with show_transfer("Uploading") as report:
         if direct:
@@ -123,6 +140,20 @@ async def upload(
         if in_chunks:
             return await import_in_chunks(client, archive, to, report)
         return await client.import_file(archive, to, report)
+
+
+async def _require_free_path(client: GitLabClient, to: ImportRequest) -> None:
+    """Raise PathTaken before a long upload that the server would refuse at its end."""
+    if to.namespace is None or to.overwrite:
+        return
+    full_path = f"{to.namespace}/{to.path}"
+    try:
+        found = await client.import_status(full_path)
+    except RefusedByServer as error:
+        if error.status not in {_FORBIDDEN, _NOT_FOUND}:
+            raise
+        return
+    raise PathTaken(full_path, found.import_status)
 
 
 async def follow_import(
@@ -141,8 +172,9 @@ async def follow_import(
         show_job("Importing") as show,
     ):
         async with limit_wait(within, f"the import of {first.path_with_namespace}"):
-            async for status in import_states(client, first.id, scheduled.job):
-                show(status.import_status, await reader.measure())
+            with say_if_interrupted(f"The import goes on: crossdock status {first.path_with_namespace}"):
+                async for status in import_states(client, first.id, scheduled.job):
+                    show(status.import_status, await reader.measure())
         await tell_missed(client, scheduled.job, selection)
     list_failures(status.failed_relations)
     failed = len(status.failed_relations)

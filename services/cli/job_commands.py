@@ -74,8 +74,9 @@ def jobs(  # noqa: PLR0913  # the options of a command
     With --watch, the jobs of projects of which you are a maintainer stay on the screen and change there;
     without a terminal, each move of a job is a line.
 
-    Keys with --json: jobs (each as in GET /api/crossdock/v1/jobs/:id; progress has no relations). With
-    --watch instead a line for each event, as in GET /api/crossdock/v1/events.
+    Keys with --json: jobs (each as in GET /api/crossdock/v1/jobs/:id; progress has no relations), has_more
+    (whether there are older ones). With --watch instead a line for each event, as in
+    GET /api/crossdock/v1/events.
     """
     from services.cli import job_operations
 

@@ -19,7 +19,8 @@ _AT_ONCE = 100
 async def list_jobs(client: GitLabClient, *, limit: int, filters: Mapping[str, str | None]) -> JobList:
     """Return the newest jobs that match the filters; a filter that is None is ignored."""
     given = {name: value for name, value in filters.items() if value is not None}
-    return JobList([job async for job in JobClient(client).list(limit=limit, filters=given)])
+    found = [job async for job in JobClient(client).list(limit=limit + 1, filters=given)]
+    return JobList(found[:limit], has_more=len(found) > limit)
 
 
 async def job_status(client: GitLabClient, job: int, *, all_failures: bool) -> JobStatus:

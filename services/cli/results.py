@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 from msgspec import UNSET
+from rich.filesize import decimal
 
 from services.cli.client import ImportStatusAnswer, ObjectStats, ProjectReference, RelationFailure
 from services.cli.crossdock_api import (
@@ -104,6 +105,8 @@ class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
 
     def show(self) -> None:
         """See Result."""
+        if self.file is not None:
+            say(f"Wrote {self.file}: {decimal(self.bytes or 0)}")
         say(f"sha256 {self.sha256}")
 
 
@@ -210,6 +213,7 @@ class JobList(msgspec.Struct, frozen=True):
     """``crossdock jobs``, the newest first."""
 
     jobs: Sequence[JobAnswer]
+    has_more: bool = False
 
     def show(self) -> None:
         """See Result."""
@@ -218,6 +222,8 @@ class JobList(msgspec.Struct, frozen=True):
             for each in self.jobs
         ]
         print_table("Jobs", ("id", "kind", "state", "project", "created"), rows)
+        if self.has_more:
+            say(f"There are more jobs than these {len(rows)}: --limit takes up to 10000")
 
 
 def _moment(moment: datetime | None) -> str:
@@ -236,7 +242,7 @@ def list_failures(failures: Sequence[RelationFailure]) -> None:
             )
             for each in failures
         ]
-        print_table("Failed relations", ("relation", "line", "class", "message"), rows, stderr=True)
+        print_table("Failed relations", ("relation", "line (from 0)", "class", "message"), rows, stderr=True)
 
 
 def show_notes(notes: Mapping[str, int]) -> None:

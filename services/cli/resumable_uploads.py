@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+from rich.filesize import decimal
 from yarl import URL
 
 from services.cli.archive_source import find_size
@@ -22,7 +23,7 @@ from services.cli.crossdock_api import JobAnswer
 from services.cli.errors import RefusedByServer, UsageError, utf8
 from services.cli.http import attempts, exchange, retry_if_keyed, retry_if_transient
 from services.cli.json_api import JsonApi
-from services.cli.terminal import ByteReporter, say
+from services.cli.terminal import ByteReporter, say, say_if_interrupted
 from shared.lending import lent
 
 CHUNK = 64 * 1024 * 1024
@@ -52,7 +53,8 @@ async def import_in_chunks(
     """Upload ``archive``, or the rest of it, and return the import that the server scheduled."""
     with archive.open("rb") as file:
         upload = ChunkedUpload(client, file, archive, report)
-        number = await upload.send()
+        with say_if_interrupted("The server keeps what arrived: the same command goes on with it"):
+            number = await upload.send()
     scheduled = await import_upload(client, number, to)
     upload.memory.forget()
     return scheduled
@@ -148,7 +150,7 @@ class ChunkedUpload:
             if error.status not in _GONE:
                 raise
             return None
-        say(f"Going on with an upload, {offset} of {self._size} bytes are there")
+        say(f"Going on with an upload: {decimal(offset)} of {decimal(self._size)} are there")
         return number, offset
 
     async def _create(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import time
@@ -43,6 +44,16 @@ def say(text: str) -> None:
     print(replace_unprintable(text), file=sys.stderr, flush=True)  # noqa: T201  # the command line speaks so
 
 
+@contextmanager
+def say_if_interrupted(text: str) -> Iterator[None]:
+    """Print a message on stderr where Ctrl-C ends the block: asyncio cancels what runs in it."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        say(text)
+        raise
+
+
 def print_result(text: str) -> None:
     """Print a result on stdout, for people and scripts."""
     print(replace_unprintable(text), flush=True)  # noqa: T201  # the command line speaks so
@@ -78,7 +89,9 @@ def _lines(label: str, begun: int) -> Iterator[ByteReporter]:
     last: tuple[int, int | None] = (begun, None)
 
     def report(done: int, total: int | None) -> None:
-        nonlocal said, last
+        nonlocal started, said, last
+        if last[0] == begun:  # the server let the transfer wait until now
+            started = time.monotonic()
         last = (done, total)
         if time.monotonic() - said >= _PLAIN_INTERVAL:
             said = time.monotonic()
