@@ -77,6 +77,27 @@ class S3Config:
     """The longest that one call takes with all its attempts."""
 
 
+class Answer(dict[str, Any]):
+    """An answer of S3, and each part of it. A member that is missing is an OperationRefused.
+
+    Servers of users may leave out what S3 always has: what stands there may be no S3 at all.
+    """
+
+    def __init__(self, operation: str, key: str, given: Mapping[str, Any]) -> None:
+        super().__init__({name: _wrapped(operation, key, value) for name, value in given.items()})
+        self._about = operation, key
+
+    def __missing__(self, name: str) -> Any:  # noqa: ANN401  # never returns
+        operation, key = self._about
+        raise OperationRefused(operation, key, reason=f"the answer has no {name}", cause="AnswerIncomplete")
+
+
+def _wrapped(operation: str, key: str, value: object) -> object:
+    if isinstance(value, dict):
+        return Answer(operation, key, value)
+    return [_wrapped(operation, key, each) for each in value] if isinstance(value, list) else value
+
+
 @dataclass(frozen=True, slots=True)
 class S3Bucket:
     """Calls of an aiobotocore client on one bucket, with a deadline and translated errors.
@@ -89,15 +110,14 @@ class S3Bucket:
     slots: asyncio.Semaphore
     larger: Slots
 
-    async def call(self, operation: str, key: str = "", /, **parameters: object) -> dict[str, Any]:
+    async def call(self, operation: str, key: str = "", /, **parameters: object) -> Answer:
         """Make one call on the bucket; ``key`` is the object that errors name."""
         with translate_errors(operation, key):
             async with asyncio.timeout(self.config.call_timeout.total_seconds()):
                 call = getattr(self.client, operation)
-                answer: dict[str, Any] = await call(Bucket=self.config.bucket, **parameters)
-                return answer
+                return Answer(operation, key, await call(Bucket=self.config.bucket, **parameters))
 
-    async def call_object(self, operation: str, key: str, /, **parameters: object) -> dict[str, Any]:
+    async def call_object(self, operation: str, key: str, /, **parameters: object) -> Answer:
         """Make one call on the object ``key``."""
         return await self.call(operation, key, Key=self.config.prefix + key, **parameters)
 
@@ -117,7 +137,7 @@ class S3Bucket:
         )
         return address
 
-    async def pages(self, operation: str, **parameters: object) -> AsyncGenerator[dict[str, Any], None]:
+    async def pages(self, operation: str, **parameters: object) -> AsyncGenerator[Answer, None]:
         """Give the pages of a listing; each has the deadline."""
         paginator = self.client.get_paginator(operation)
         pages = aiter(paginator.paginate(Bucket=self.config.bucket, **parameters))
@@ -127,7 +147,7 @@ class S3Bucket:
                     page = await anext(pages, None)
             if page is None:
                 return
-            yield page
+            yield Answer(operation, "", page)
 
 
 _CONNECTION_ERRORS = (

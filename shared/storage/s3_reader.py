@@ -103,7 +103,7 @@ class S3Reader:
     def _begin(self, answer: _Closable, body: _Body, headers: Mapping[str, str], *, ranged: bool) -> None:
         self._answer, self._body = answer, body
         known = CIMultiDict(headers)
-        self._etag = known["ETag"]
+        self._etag = self._header(known, "ETag")
         self._learn(self._total(known, ranged=ranged))
 
     def _conditions(self) -> dict[str, str]:
@@ -124,11 +124,17 @@ class S3Reader:
 
     def _total(self, headers: Mapping[str, str], *, ranged: bool) -> int:
         if not ranged:
-            return int(headers["Content-Length"])
+            return int(self._header(headers, "Content-Length"))
         total = _TOTAL.fullmatch(headers.get("Content-Range", ""))
         if total is None:
             raise OperationRefused("get_object", self._key, reason="the store ignores ranges")
         return int(total[1])
+
+    def _header(self, headers: Mapping[str, str], name: str) -> str:
+        value = headers.get(name)
+        if value is None:
+            raise OperationRefused("get_object", self._key, reason=f"the answer has no {name}")
+        return value
 
     async def _receive(self, body: _Body) -> bytes:
         with translate_errors("get_object", self._key):
