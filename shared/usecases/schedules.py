@@ -89,7 +89,7 @@ class Schedules:
             relations=fields.relations,
         )
         self._check(order.timetable)
-        await self._check_group(user, order)
+        await self._check_groups(user, order)
         next_run_at = None if fields.paused else order.timetable.after(self._clock())
         async with transaction(self._pool) as db:
             await _require_destination(db, order, user_id=user.id)
@@ -113,8 +113,8 @@ class Schedules:
         if fields.fetches not in (None, fetches) or (fields.into is not None and not fetches):
             raise FieldsInvalid({"source_id": ["or destination_id: what it is cannot be changed"]})
         self._check(order.timetable)
-        if order.into != before.into:
-            await self._check_group(await self._owner(schedule), order)
+        if (order.into, order.selection.group) != (before.into, before.selection.group):
+            await self._check_groups(await self._owner(schedule), order)
         async with transaction(self._pool) as db:
             await _require_destination(db, order, user_id=schedule.user_id)
             changed = await store.change(
@@ -162,14 +162,17 @@ class Schedules:
             raise NotFound("Schedule")
         return owner
 
-    async def _check_group(self, owner: User, order: ScheduleOrder) -> None:
-        """Raise FieldsInvalid unless the owner may replace projects in the group that projects go into."""
+    async def _check_groups(self, owner: User, order: ScheduleOrder) -> None:
+        """Raise FieldsInvalid for a group here that the owner may not read of, or replace projects in."""
+        here, field, level, verb = order.into, "into", AccessLevel.OWNER, "owns"
         if order.into is None:
+            here, field, level, verb = order.selection.group, "group", AccessLevel.NONE, "can see"
+        if here is None:
             return
         try:
-            (await find_visible_group(self._pool, owner, order.into)).require(AccessLevel.OWNER)
+            (await find_visible_group(self._pool, owner, here)).require(level)
         except (NotFound, Denied):
-            raise FieldsInvalid({"into": ["is the full path of no group that the user owns"]}) from None
+            raise FieldsInvalid({field: [f"is the full path of no group that the user {verb}"]}) from None
 
     def _check(self, timetable: Timetable) -> None:
         try:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from shared.accounts.models import User
+from shared.accounts.namespaces import create_group
+from shared.gitlab.visibility import Visibility
 from tests.support.api import EXTERNAL_URL, Answer, Api
 from tests.support.described import new_destination
 
@@ -56,6 +58,7 @@ async def test_a_schedule_says_which_projects(
     api: Api, order: dict[str, Any], given: dict[str, Any], shown: tuple[object, ...]
 ) -> None:
     del order["all"]
+    await create_group(api.pool, "forge", name="Forge", visibility=Visibility.PUBLIC)
     body = (await made(api, order, **given)).body
     assert (body["projects"], body["group"], body["patterns"], body["all"]) == shown
 
@@ -98,6 +101,7 @@ async def test_a_schedule_is_there_for_its_user_and_administrators_alone(
         ({"destination_id": "x"}, "destination_id is invalid"),
         ({"all": False}, "projects, group, patterns or all is missing"),
         ({"group": "g"}, "projects, group, all are mutually exclusive"),
+        ({"group": "no-such", "all": None}, "group is the full path of no group that the user can see"),
         ({"projects": ["x"] * 1001, "all": None}, "projects has more than 1000 items"),
         ({"patterns": [""]}, "patterns must be texts of 1 to 1024 characters"),
         ({"patterns": ["x"] * 101}, "patterns has more than 100 items"),

@@ -164,7 +164,10 @@ async def test_a_group_stands_for_all_below_it(vault: Vault) -> None:
     await imported(vault.api, vault.ann, project(), path="elsewhere")
     run = await vault.back_up(await vault.new_schedule(group="forge"))
     assert [each.path for each in await vault.projects(run)] == ["forge/made", "forge/tools/made"]
-    lost = await vault.back_up(await vault.new_schedule("lost", group="no-such"))
+    schedule = await vault.new_schedule("lost", group="forge/tools")
+    await pool.execute("DELETE FROM projects WHERE namespace_id = $1", below.id)
+    await pool.execute("DELETE FROM namespaces WHERE id = $1", below.id)
+    lost = await vault.back_up(schedule)
     assert (lost.state, lost.error_code, lost.counts) == (RunState.FAILED, "not_found", {})
 
 
