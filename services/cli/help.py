@@ -106,6 +106,8 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
 """The commands by group, in the order in which they are shown, and how each is used."""
 
 _OTHERS = "Other commands"
+_WHOLE = 1000
+"""Characters of a command's first sentence: it is wrapped, and not cut."""
 _AS_IT_IS = "\b\n"
 """Before a paragraph, it keeps its lines as they are."""
 
@@ -121,8 +123,7 @@ class GroupedHelp(TyperGroup):
         for group, names in (*GROUPS.items(), (_OTHERS, others)):
             found = [(name, self.commands[name]) for name in names if name in self.commands]
             if found:
-                width = formatter.width - 6 - longest
-                rows = [(name.ljust(longest), command.get_short_help_str(width)) for name, command in found]
+                rows = [(name.ljust(longest), command.get_short_help_str(_WHOLE)) for name, command in found]
                 with formatter.section(group):
                     formatter.write_dl(rows)
 
