@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec import UNSET
@@ -21,6 +22,7 @@ from services.cli.crossdock_api import (
 )
 from services.cli.terminal import print_result, print_table, say
 
+_INDEX = re.compile(r"\[\d+\]")
 _NOTES = {
     "macos_files": "files that macOS had added, skipped",
     "repeated_names": "files that gave way to a later one of the same name",
@@ -333,6 +335,19 @@ class ShapeFaultResult(msgspec.Struct, frozen=True):
     effect: str = "differs"
 
 
+class _FaultKind(NamedTuple):
+    """What faults have in common whose records differ, wherever in a list of the record they are."""
+
+    relation: str | None
+    field: str
+    message: str
+    effect: str
+
+    @classmethod
+    def of(cls, fault: ShapeFaultResult) -> _FaultKind:
+        return cls(fault.relation, _INDEX.sub("[]", fault.field), fault.message, fault.effect)
+
+
 class ShapeReport(msgspec.Struct, frozen=True):
     """How many faults there are, and the first 1000.
 
@@ -344,22 +359,30 @@ class ShapeReport(msgspec.Struct, frozen=True):
     partial: Sequence[str] = ()
 
     def list_faults(self) -> None:
-        """Show the faults on stderr, and how many there are."""
+        """Show the kinds of faults on stderr, each with its first place, and how many faults there are."""
         if self.count:
+            kinds: dict[_FaultKind, list[ShapeFaultResult]] = {}
+            for each in self.faults:
+                kinds.setdefault(_FaultKind.of(each), []).append(each)
             rows = [
                 (
-                    _or_dash(each.relation),
-                    _or_dash(each.line),
-                    each.field or "-",
-                    each.message,
-                    _or_dash(each.number),
-                    _EFFECTS.get(each.effect, each.effect),
+                    _or_dash(kind.relation),
+                    kind.field or "-",
+                    kind.message,
+                    len(found),
+                    _or_dash(found[0].line),
+                    _or_dash(found[0].number),
+                    _EFFECTS.get(kind.effect, kind.effect),
                 )
-                for each in self.faults
+                for kind, found in kinds.items()
             ]
-            columns = ("relation", "line", "field", "what is wrong", "number", "what a GitLab does")
+            columns = (
+                "relation", "field", "what is wrong", "times", "first line (from 0)", "first number",
+                "what a GitLab does",
+            )  # fmt: skip
             print_table("Not as GitLab writes it", columns, rows, stderr=True)
-            say(f"{self.count} differences from what GitLab writes")
+            listed = f"; the first {len(self.faults)} are listed" if self.count > len(self.faults) else ""
+            say(f"{self.count:,} differences from what GitLab writes{listed}")
         if self.partial:
             say(f"Numbers are too far apart to compare all of them in: {', '.join(self.partial)}")
 

@@ -8,6 +8,8 @@ import pytest
 
 from services.cli.demo.archive import write_archive
 from services.cli.demo.contents import Contents, differences, read_contents
+from services.cli.gitlab_shape import ShapeInspection
+from services.cli.results import ShapeReport
 from services.cli.verification import verify
 from shared.archive.limits import Limits
 from tests.support.command import run
@@ -46,11 +48,13 @@ def test_the_archive_has_every_kind_of_content(contents: Contents) -> None:
     assert {name.split("/")[0] for name in contents.blobs} >= {"uploads", "lfs-objects"}
 
 
-async def test_an_import_takes_every_line_and_records_name_every_upload(
+async def test_an_import_takes_every_line_as_gitlab_writes_it_and_records_name_every_upload(
     tmp_path: Path, contents: Contents
 ) -> None:
     write_archive(tmp_path / "demo.tar.gz", tmp_path, issues=40)
-    result = await verify(tmp_path / "demo.tar.gz", limits=Limits(), strict=True)
+    shape = ShapeInspection(Limits())
+    result = await verify(tmp_path / "demo.tar.gz", limits=Limits(), strict=True, shape=shape)
+    assert result.for_gitlab == ShapeReport(count=0, faults=[])
     assert sum(each.lines for each in result.relations.values()) == contents.line_count
     assert result.contents is not None
     assert [each.missing + each.unannounced for each in result.contents.values()] == [0, 0]

@@ -114,7 +114,7 @@ def test_people_see_what_differs(
     file.write_bytes(project(labels=BAD))
     run(monkeypatch, "verify", str(file), "--for-gitlab")
     told = capsys.readouterr().err
-    assert f"labels  0  color  {OF_COLOR}" in told
+    assert f"labels  color  {OF_COLOR}  1  0  -  " in told
     assert "1 differences from what GitLab writes" in told
     assert f"{file} is not as GitLab writes archives" in told
 
@@ -145,6 +145,17 @@ async def test_numbers_of_a_file_that_another_replaces_are_forgotten(file: Path)
 async def test_what_ends_an_import_of_gitlabs_is_told(file: Path) -> None:
     told = await inspected(file, project(labels=GOOD + b"\n" + b"{\n"))
     assert [(each.line, each.effect) for each in told.faults] == [(1, "fails_import"), (2, "fails_import")]
+
+
+async def test_people_see_each_kind_of_fault_once(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    link = {"target_type": "Issue", "label": {"title": "a", "type": "ProjectLabel"}}
+    issues = [line({"title": "t", "iid": iid, "label_links": [link, link]}) for iid in (7, 8)]
+    told = await inspected(file, project(issues=b"\n".join(issues) + b"\n"))
+    told.list_faults()
+    said = capsys.readouterr().err.splitlines()
+    assert "issues  confidential  is missing  2  0  7  -" in said
+    assert "issues  label_links[].label.color  is missing  4  0  7  -" in said
+    assert len(said) < len(told.faults)
 
 
 async def test_relations_whose_numbers_are_not_all_compared_are_named(
