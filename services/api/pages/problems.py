@@ -15,8 +15,16 @@ from services.api.pages.html import address, page
 TABLE = "problems.md"
 _COLUMNS = 4
 _PAGE = """<p>{meaning}</p>
-<p>Who has to act: {fault}. Whether it helps to try again as it was: {retry}.</p>
+<p>{act} {retry}</p>
 <p><a href="{all}">All codes</a></p>"""
+
+_ACT = {
+    "client": "Change the request.",
+    "archive": "The archive is at fault: repair it, or make another one.",
+    "remote": "Another server is at fault, which Crossdock asks.",
+    "us": "Crossdock is at fault, or what it runs on: ask whoever operates it.",
+}
+_RETRY = {"yes": "The same request may succeed later.", "no": "The same request fails again."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ async def show(request: web.Request) -> web.Response:
 def _explanation(problem: Problem, *, all_codes: str) -> str:
     return _PAGE.format(
         meaning=escape(problem.meaning),
-        fault=escape(problem.fault),
-        retry=escape(problem.retry),
+        act=_ACT[problem.fault],
+        retry=_RETRY[problem.retry],
         all=escape(all_codes),
     )
