@@ -11,8 +11,9 @@ import asyncpg
 import structlog
 
 from services.cli.errors import ServerUnreachable, UsageError
+from services.cli.terminal import say
 from services.process.ports import make_sealer, open_store
-from services.standalone.data_folder import OBJECTS
+from services.standalone.data_folder import CLUSTER, OBJECTS
 from services.standalone.postgres import standalone_postgres
 from services.standalone.secrets_key import standalone_sealer
 from shared.broker.base import Broker
@@ -25,6 +26,7 @@ from shared.settings.environment import Settings
 from shared.storage.base import ObjectStore
 from shared.storage.filesystem import FilesystemStore
 
+_OF_STANDALONE = ". For a standalone, give --data FOLDER; else set CROSSDOCK_DATABASE_URL"
 _log = structlog.get_logger()
 
 
@@ -36,9 +38,12 @@ async def accounts_database(settings: Settings, data: Path | None) -> AsyncItera
     starting.
     """
     if data is None:
-        async with _pool(settings.database_url.get_secret_value()) as pool:
+        hint = "" if "database_url" in settings.model_fields_set else _OF_STANDALONE
+        async with _pool(settings.database_url.get_secret_value(), hint=hint) as pool:
             yield pool
         return
+    if not (data / CLUSTER).is_dir():
+        say(f"There was no standalone in {data}: this makes one")
     patience = timedelta(seconds=settings.recovery_seconds)
     async with standalone_postgres(data, patience=patience) as url:
         await migrate(url)
@@ -62,14 +67,14 @@ def secrets_sealer(settings: Settings, data: Path | None) -> Sealer:
 
 
 @asynccontextmanager
-async def _pool(url: str) -> AsyncIterator[Pool]:
+async def _pool(url: str, *, hint: str = "") -> AsyncIterator[Pool]:
     try:
         async with database(url, size=2) as pool:
             yield pool
     except asyncpg.UndefinedTableError:
         raise UsageError("the database has no schema yet: run crossdock migrate") from None
     except DATABASE_ERRORS as error:
-        raise ServerUnreachable(f"the database does not answer: {error}") from error
+        raise ServerUnreachable(f"the database does not answer: {error}{hint}") from error
 
 
 async def migrate_database(settings: Settings, to: int | None) -> MigrationReport:

@@ -13,6 +13,9 @@ from services.standalone.errors import DataFolderInUse, DataFolderUnusable
 OBJECTS = "objects"
 """The folder of the objects in it."""
 
+CLUSTER = "postgres"
+"""The folder of the database in it."""
+
 _LOCK = "standalone.lock"
 """The file that its owner has locked. The kernel ends the lock with the process, however that ends."""
 

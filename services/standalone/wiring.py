@@ -17,7 +17,7 @@ from services.process.monitoring import open_monitor
 from services.process.ports import Ports, require_keys
 from services.process.tracing import open_tracer
 from services.process.worker import run_workers
-from services.standalone.data_folder import OBJECTS, owned
+from services.standalone.data_folder import CLUSTER, OBJECTS, owned
 from services.standalone.postgres import embedded_postgres
 from services.standalone.secrets_key import standalone_sealer
 from services.standalone.welcome import farewell, print_words, welcome
@@ -44,7 +44,7 @@ async def open_embedded_ports(
     patience = timedelta(seconds=settings.recovery_seconds)
     with owned(data):
         sealer = standalone_sealer(settings, data)
-        async with embedded_postgres(data / "postgres", patience=patience) as url:
+        async with embedded_postgres(data / CLUSTER, patience=patience) as url:
             await migrate(url)
             async with database(url, size=settings.database_pool_size, on_query=tracer.on_query) as pool:
                 store = FilesystemStore(data / OBJECTS, wanted=settings.disk_reserve * MIB)

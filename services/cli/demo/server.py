@@ -18,6 +18,7 @@ from aiohttp import ClientError, ClientSession
 
 from services.cli.errors import ServerUnreachable
 from services.cli.terminal import say
+from services.standalone.data_folder import CLUSTER
 from services.standalone.postmaster import end_former_server
 
 _START_SECONDS = 120
@@ -112,4 +113,4 @@ async def _stop(process: subprocess.Popen[bytes], folder: Path) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    await end_former_server(folder / "postgres")
+    await end_former_server(folder / CLUSTER)
