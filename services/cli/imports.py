@@ -178,7 +178,7 @@ async def follow_import(
         await tell_missed(client, scheduled.job, selection)
     list_failures(status.failed_relations)
     failed = len(status.failed_relations)
-    rest = f", {failed}{'+' if failed >= 100 else ''} relations failed" if failed else ""  # noqa: PLR2004  # GitLab's cap
+    rest = f", {failed}{'+' if failed >= 100 else ''} left out" if failed else ""  # noqa: PLR2004  # GitLab's cap
     say(f"Imported in {time.monotonic() - started:.1f} s{rest}")
     return status
 

@@ -203,7 +203,7 @@ class BulkRetryResult(msgspec.Struct, frozen=True, kw_only=True):
     def show(self) -> None:
         """See Result."""
         if self.dry_run:
-            print_result(f"{len(self.matched)} jobs would be retried: {', '.join(map(str, self.matched))}")
+            print_result(f"{len(self.matched)} jobs match: {', '.join(map(str, self.matched))}")
             return
         print_result(f"{len(self.retried)} jobs retried, {len(self.refused)} refused")
         if self.refused:

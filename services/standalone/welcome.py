@@ -33,6 +33,13 @@ def welcome(settings: Settings, data: Path, token: str | None) -> str:
     return _WORDS.format(address=settings.base_url, how=how, data=data)
 
 
+def stopping(settings: Settings) -> str:
+    """Give the words of the beginning of the end: what is waited for, and for how long at most."""
+    seconds = f"{settings.drain_seconds:g}"
+    words = f"Requests and jobs have {seconds} s to end. A job that has not goes on at the next start."
+    return f"\nCrossdock stops. {words}\n"
+
+
 def farewell(data: Path) -> str:
     """Give the last words: that it has ended by itself, and where everything is."""
     return f"Crossdock has stopped. The data stay in {data}.\n"

@@ -20,7 +20,7 @@ from services.process.worker import run_workers
 from services.standalone.data_folder import CLUSTER, OBJECTS, owned
 from services.standalone.postgres import embedded_postgres
 from services.standalone.secrets_key import standalone_sealer
-from services.standalone.welcome import farewell, print_words, welcome
+from services.standalone.welcome import farewell, print_words, stopping, welcome
 from shared.accounts.users import make_first_root
 from shared.broker.memory import MemoryBroker
 from shared.database.migrate import migrate
@@ -91,6 +91,7 @@ async def serve(settings: Settings, *, data: Path) -> None:
             tasks.create_task(run_workers(workers, run_maintenance(ports, settings)))
             try:
                 await wait_for_drain(monitor.readiness, notice=0)  # there is no load balancer to wait for
+                print_words(stopping(settings))
             finally:
                 consuming.cancel()
                 for worker in workers:

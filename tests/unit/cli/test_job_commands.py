@@ -310,7 +310,7 @@ async def test_a_dry_run_shows_which_jobs_would_be_retried(
 ) -> None:
     async with Script(_page([9, 8], None)).server() as url:
         assert await run_beside(monkeypatch, "retry-failed", "--dry-run", "--url", url, "--token", "t") == 0
-    assert "2 jobs would be retried: 9, 8" in capsys.readouterr().out
+    assert "2 jobs match: 9, 8" in capsys.readouterr().out
 
 
 async def test_a_job_is_waited_for_until_it_ends() -> None:
