@@ -37,6 +37,7 @@ from services.api.middleware.outages import answer_outages
 from services.api.middleware.tracing import TRACER, trace_requests
 from services.api.middleware.unknown_parameters import QUERY_NAMES, refuse_unknown_parameters
 from services.api.pages.documentation import DOCUMENTATION, make_documentation
+from services.api.pages.home import render_unknown
 from services.api.pages.openapi.document import openapi_document
 from services.api.pages.openapi.query_names import query_names
 from services.api.queue.masking import without_secrets
@@ -64,6 +65,12 @@ from shared.usecases.dead_letters import DeadLetters
 
 _OWN_API = re.compile("/+api/+crossdock/")
 """Several slashes in a row count as one, as in the routes."""
+
+_ERRORS = (
+    (_OWN_API, render_problem),
+    (re.compile("/+api(/|$)"), render_gitlab_error),
+    (re.compile(""), render_unknown),
+)
 
 _LINGERING = 2.0
 _LAST_WAKE_UPS = timedelta(seconds=1)
@@ -151,7 +158,7 @@ def make_app(
     app[KEYS], app[KEYS_LIMIT], app[BOUNDS] = pool, config.idempotency_keys_limit, config.bounds
     app[DIGEST_UPLOAD], app[LIFE] = content_digest, LifeSign()
     app[METRICS], app[TRACER] = metrics.requests, tracer
-    app[RENDERERS] = ((_OWN_API, render_problem), (re.compile(""), render_gitlab_error))
+    app[RENDERERS] = _ERRORS
     app[DOCUMENTATION] = make_documentation(config.external_url, broker_prefix=config.broker_prefix)
     app[CONSOLE] = make_console(config.external_url, is_on=config.has_console)
     app.on_response_prepare.append(add_common_headers)

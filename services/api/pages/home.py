@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from html import escape
+from http import HTTPStatus
 
 from aiohttp import web
 
 from services.api.console.site import CONSOLE, PATH, Presence
+from services.api.gitlab.errors import render_gitlab_error
 from services.api.http.errors import RouteUnknown
 from services.api.http.responses import external_url
 from services.api.pages.html import address, link, page
+from shared.errors import CrossdockError
 
 _WHY = {
     Presence.OFF: "The web console is switched off: CROSSDOCK_CONSOLE is false.",
@@ -37,6 +40,18 @@ async def show_project(request: web.Request) -> web.Response:
     if request.app[CONSOLE].presence is not Presence.THERE or not _is_browser(request):
         raise RouteUnknown
     return _see(request, address(request, PATH + "/projects" + request.rel_url.raw_path))
+
+
+def render_unknown(request: web.Request, error: CrossdockError) -> web.Response:
+    """Render an error at an address that is none of an API: an unknown one as a page, for a browser."""
+    if not (isinstance(error, RouteUnknown) and _is_browser(request)):
+        return render_gitlab_error(request, error)
+    home, documents = (
+        link(request, "/", "Go to the start page"),
+        link(request, "/api/docs", "how the API works"),
+    )
+    ways = f"<p>{home}, or read {documents}.</p>"
+    return page("There is nothing at this address", ways, status=HTTPStatus.NOT_FOUND)
 
 
 def _is_browser(request: web.Request) -> bool:

@@ -48,6 +48,19 @@ async def test_who_is_no_browser_gets_what_an_unknown_address_gets(api: Api, pat
     assert (answer.status, answer.headers["Content-Type"]) == (404, "application/json")
 
 
+@pytest.mark.parametrize("path", ["/nonsense", "/help/", "/-/none"])
+async def test_a_browser_that_is_lost_gets_a_page_with_a_way_on(api: Api, path: str) -> None:
+    answer = await _get(api, path, **BROWSER)
+    assert answer.status == 404
+    assert b'<a href="/">Go to the start page</a>' in answer.body
+    assert is_safe(answer)
+
+
+async def test_an_unknown_address_of_the_api_is_json_for_browsers_too(api: Api) -> None:
+    answer = await _get(api, "/api/v4/none", **BROWSER)
+    assert (answer.status, answer.headers["Content-Type"]) == (404, "application/json")
+
+
 @pytest.mark.parametrize("path", ["", "/", "/jobs", "/jobs/17", "/projects/a/b", "/none"])
 async def test_each_address_of_the_console_has_the_page(api: Api, path: str) -> None:
     answer = await _get(api, f"/-/console{path}", **BROWSER)
