@@ -17,11 +17,15 @@ _MOVES = ("queued", "started", "retried", "finished", "failed", "canceled")
 DEFAULT_EVENTS = tuple(f"*.{move}" for move in _MOVES)
 """All events of all jobs but progress."""
 
-_KINDS = ("*", "run", *(kind.shown for kind in JobKind))
+_KINDS = tuple(dict.fromkeys(("*", "run", *(kind.shown for kind in JobKind))))
 EVENTS = frozenset(
     {"*", *(f"{kind}.{move}" for kind in _KINDS for move in ("*", "progress", *_MOVES))} - {"*.*"}
 )
-_MOST_EVENTS = 50
+MOST_EVENTS = 50
+_KNOWN = (
+    f"known are *, and KIND.MOVE with KIND of {', '.join(_KINDS)}"
+    f" and MOVE of {', '.join(('*', 'progress', *_MOVES))}"
+)
 
 
 def read(given: Mapping[str, object], *, is_new: bool) -> WebhookFields:
@@ -67,9 +71,9 @@ def _events(reader: ParameterReader, value: object) -> Sequence[str] | None:
     if value is None:
         return None
     given = value if isinstance(value, list) else str(value).split(",")
-    names = {(parameters.text(each) or "").strip() for each in given[: _MOST_EVENTS + 1]}
-    if not names or len(given) > _MOST_EVENTS:
-        reader.problem("events", f"must have 1 to {_MOST_EVENTS} names")
+    names = {(parameters.text(each) or "").strip() for each in given[: MOST_EVENTS + 1]}
+    if not names or len(given) > MOST_EVENTS:
+        reader.problem("events", f"must have 1 to {MOST_EVENTS} names")
     elif unknown := sorted(names - EVENTS):
-        reader.problem("events", f"has unknown names: {', '.join(map(repr, unknown))[:200]}")
+        reader.problem("events", f"has unknown names: {', '.join(map(repr, unknown))[:200]}; {_KNOWN}")
     return sorted(names)

@@ -79,6 +79,8 @@ async def test_nothing_of_the_url_is_shown_but_its_host(api: Api, hooks: str) ->
         ({"url": "http://no-such-host.invalid/"}, "is blocked: Host cannot be resolved or invalid"),
         ({"events": ["import.eaten", "*.failed"]}, "events has unknown names: 'import.eaten'"),
         ({"events": ["*.*"]}, "events has unknown names: '*.*'"),
+        ({"events": ["nonsense"]}, "known are *, and KIND.MOVE with KIND of *, run, import, export, "),
+        ({"events": ["nonsense"]}, " and MOVE of *, progress, queued, started, retried, finished, "),
         ({"events": []}, "events must have 1 to 50 names"),
         ({"events": ["*"] * 51}, "events must have 1 to 50 names"),
         ({"events": [{"a": 1}]}, "events has unknown names: ''"),
