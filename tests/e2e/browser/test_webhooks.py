@@ -77,3 +77,17 @@ async def test_a_secret_is_replaced_and_a_webhook_switched_off_and_deleted(
     await page.get_by_role("button", name="Delete").click()
     await page.locator("dialog").get_by_role("button", name="Delete").click()
     await expect(page.get_by_role("heading", name="No webhooks yet")).to_be_visible()
+
+
+async def test_the_secret_of_a_webhook_is_copied(visit: Visit, gitlab: Instance, ann: str) -> None:
+    project, page = await gitlab.imported(ann), visit.page
+    await visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await visit.open(f"/webhooks?project={project}")
+    await page.get_by_role("button", name="New webhook").click()
+    await page.locator("dialog [name=url]").fill("http://127.0.0.1:9/hook")
+    await page.get_by_role("button", name="Make it").click()
+    secret = await page.get_by_role("textbox", name="Secret of the webhook").input_value()
+    await page.get_by_role("button", name="Copy the secret").click()
+    await expect(page.get_by_role("dialog").get_by_role("status")).to_have_text("Copied the secret.")
+    assert await page.evaluate("navigator.clipboard.readText()") == secret
+    assert await visit.violations() == []

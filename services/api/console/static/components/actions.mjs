@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { html } from "../html.mjs";
 import { toastProblem } from "../toasts.mjs";
 import { Dialog, Question } from "./dialog.mjs";
+import { Copy } from "./small.mjs";
 
 /** A button that acts at once. An error is told in a message. */
 export function Act({ act, label, children }) {
@@ -75,11 +76,16 @@ export function Choice({ name, label, options, chosen = null, onChange = undefin
   </label>`;
 }
 
-/** A secret that is shown this once. */
+/** A secret that is shown this once. What became of a copy stands in the dialog, which covers all messages. */
 export function Once({ title, secret, close, children }) {
+  const [told, setTold] = useState("");
   return html`<${Dialog} title=${title} close=${close}>
     <p>${children} It is shown this once: keep it now.</p>
-    <p><input readonly value=${secret} aria-label=${title} onFocus=${(event) => event.target.select()} autofocus /></p>
+    <div class="secret">
+      <input readonly value=${secret} aria-label=${title} onFocus=${(event) => event.target.select()} autofocus />
+      <${Copy} text=${secret} what="the secret" tell=${setTold} />
+    </div>
+    <p role="status">${told}</p>
     <footer><button type="button" onClick=${close}>I have kept it</button></footer>
   <//>`;
 }

@@ -41,14 +41,14 @@ export function Command({ children }) {
   return html`<div class="command"><code>${text}</code><${Copy} text=${text} what="the command" /></div>`;
 }
 
-/** A button that copies a text. */
-export function Copy({ text, what }) {
+/** A button that copies a text, and tells whether it could. */
+export function Copy({ text, what, tell = toast }) {
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(text);
-      toast(`Copied ${what}.`);
+      tell(`Copied ${what}.`);
     } catch {
-      toast("The browser does not allow to copy. Select the text and copy it by hand.", { isError: true });
+      tell("The browser does not allow to copy. Select the text and copy it by hand.", { isError: true });
     }
   };
   return html`<button type="button" class="plain" aria-label="Copy ${what}" onClick=${copy}>Copy</button>`;
