@@ -76,6 +76,15 @@ export function Choice({ name, label, options, chosen = null, onChange = undefin
   </label>`;
 }
 
+/** Any of some things, to check: [[value, word], ...]. The form has all that are checked, by one name. */
+export function Checks({ name, label, options, help }) {
+  return html`<fieldset class="checks" aria-describedby="${name}-help">
+    <legend>${label}</legend>
+    ${options.map(([value, word]) => html`<label class="check" key=${value}><input type="checkbox" name=${name} value=${value} /> <span>${word}</span></label>`)}
+    <small id="${name}-help">${help}</small>
+  </fieldset>`;
+}
+
 /** A secret that is shown this once. What became of a copy stands in the dialog, which covers all messages. */
 export function Once({ title, secret, close, children }) {
   const [told, setTold] = useState("");

@@ -1,17 +1,17 @@
 // Webhooks: addresses that are told what happens to projects.
 import { useState } from "preact/hooks";
-import { Field, FormButton, Once } from "../components/actions.mjs";
+import { Checks, Field, FormButton, Once } from "../components/actions.mjs";
 import { Listed } from "../components/loaded.mjs";
 import { Page } from "../components/page.mjs";
-import { Command, Empty, Notice } from "../components/small.mjs";
+import { Ago, Command, Empty, Notice } from "../components/small.mjs";
 import { Table } from "../components/table.mjs";
 import { html } from "../html.mjs";
-import { send } from "../http.mjs";
+import { Problem, send } from "../http.mjs";
 import { useParts } from "../loading.mjs";
 import { own, page } from "../place.mjs";
 import { query, setQuery } from "../router.mjs";
 import { canWrite, isAdministrator } from "../session.mjs";
-import { addressOf, eventsWord, HookState } from "../webhooks.mjs";
+import { addressOf, eventsOf, eventsWord, HookState, KINDS, localHelp, MOVES } from "../webhooks.mjs";
 
 export default function Webhooks() {
   const project = query.value.get("project") ?? "";
@@ -51,26 +51,36 @@ function Hooks({ project }) {
     <//>`}`;
 }
 
+// The server hides paths, as many are secret: two addresses may look the same, two numbers never do.
 const columns = (project) => [
   {
-    name: "Address", wide: true,
-    cell: (row) => html`<a href=${page(`/webhooks/${encodeURIComponent(project)}/${row.id}`)}>${row.url}</a>${row.description && html`<small class="below">${row.description}</small>`}`,
+    name: "Webhook", wide: true,
+    cell: (row) => html`<a href=${page(`/webhooks/${encodeURIComponent(project)}/${row.id}`)}>Webhook ${row.id}</a>
+      ${row.description && html`<small class="below">${row.description}</small>`}<small class="below">${row.url}</small>`,
   },
   { name: "Told of", cell: (row) => eventsWord(row.events) },
   { name: "State", cell: (row) => html`<${HookState} hook=${row} />` },
+  { name: "Made", cell: (row) => html`<${Ago} at=${row.created_at} />` },
 ];
 
 function Add({ project, done }) {
   const act = async (form) => {
-    const events = form.get("events").split(/[\s,]+/).filter(Boolean);
-    const given = { url: form.get("url").trim(), description: form.get("description"), ...(events.length && { events }) };
-    done(await send("POST", addressOf(project), given));
+    const events = eventsOf(form.getAll("kinds"), form.getAll("moves"));
+    const given = { url: form.get("url").trim(), description: form.get("description"), ...(events && { events }) };
+    done(await send("POST", addressOf(project), given).catch(tellHelp));
   };
+  const kinds = KINDS.filter(([kind]) => kind !== "run" || project === "all");
   return html`<${FormButton} name="New webhook" title="New webhook" yes="Make it" act=${act}>
     <${Field} name="url" label="Address" type="url" required autofocus placeholder="https://ci.example.com/crossdock" />
-    <${Field} name="events" label="Events" placeholder="import.finished, *.failed" help="Empty: all of them but progress." />
-    <${Field} name="description" label="What it is for" />
+    <${Field} name="description" label="What it is for" help="This tells it from others: of its address only the host is shown later, as the rest may be secret." />
+    <${Checks} name="kinds" label="Told of" options=${kinds} help="None checked: all of them." />
+    <${Checks} name="moves" label="What happens to them" options=${MOVES} help="None checked: all but progress." />
   <//>`;
+}
+
+function tellHelp(problem) {
+  const help = localHelp(problem.message);
+  throw help ? new Problem(`${problem.message}. ${help}`, problem) : problem;
 }
 
 function Choose() {
