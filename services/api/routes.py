@@ -13,7 +13,6 @@ from services.api.crossdock import (
     bulk_retries,
     dead_letters,
     destinations,
-    direct_uploads,
     events,
     failures,
     job_summary,
@@ -29,12 +28,13 @@ from services.api.crossdock import (
     snapshot_entries,
     snapshots,
     system,
-    uploads,
     webhooks,
 )
 from services.api.crossdock import imports as own_imports
 from services.api.crossdock import projects as overviews
-from services.api.crossdock.dialects import render_upload_error
+from services.api.crossdock.uploads import direct as direct_uploads
+from services.api.crossdock.uploads import handlers as uploads
+from services.api.crossdock.uploads.dialects import render_upload_error
 from services.api.gitlab import (
     exports,
     github_imports,

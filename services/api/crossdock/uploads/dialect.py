@@ -13,7 +13,7 @@ from typing import Protocol
 from aiohttp import web
 
 from services.api.crossdock.problems import make_problem, render_problem
-from services.api.crossdock.upload_addresses import LARGEST
+from services.api.crossdock.uploads.addresses import LARGEST
 from services.api.http.errors import ParametersInvalid
 from services.api.http.status import status_of
 from shared.errors import CrossdockError

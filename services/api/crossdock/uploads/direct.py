@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
-from services.api.crossdock import tus
 from services.api.crossdock.cursors import cursor_page_of, split_page
-from services.api.crossdock.upload_entities import upload_entity
+from services.api.crossdock.uploads import tus
+from services.api.crossdock.uploads.entities import upload_entity
 from services.api.http import parameters as values
 from services.api.http.bodies import parameters
 from services.api.http.caller import find_caller

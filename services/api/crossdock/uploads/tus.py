@@ -10,11 +10,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from services.api.crossdock.dialect import Creation, length_of, make_refusal, number, offset_of
 from services.api.crossdock.problems import make_problem
-from services.api.crossdock.upload_addresses import address_by, address_of, upload_at
-from services.api.crossdock.upload_entities import upload_entity
-from services.api.crossdock.upload_metadata import read_metadata
+from services.api.crossdock.uploads.addresses import address_by, address_of, upload_at
+from services.api.crossdock.uploads.dialect import Creation, length_of, make_refusal, number, offset_of
+from services.api.crossdock.uploads.entities import upload_entity
+from services.api.crossdock.uploads.metadata import read_metadata
 from services.api.http.endpoint import TUS as HEADER
 from services.api.http.endpoint import is_piece
 from services.api.http.errors import ParametersInvalid, TusVersionUnsupported

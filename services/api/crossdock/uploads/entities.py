@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.api.crossdock.upload_metadata import decode
+from services.api.crossdock.uploads.metadata import decode
 from services.api.http.responses import timestamp
 from shared.uploads.models import Upload
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from services.api.crossdock import draft, tus
-from services.api.crossdock.dialect import Dialect, method_of
+from services.api.crossdock.uploads import draft, tus
+from services.api.crossdock.uploads.dialect import Dialect, method_of
 from services.api.http.endpoint import DRAFT, TUS
 from services.api.http.errors import DraftVersionUnsupported, ParametersInvalid, TusVersionUnsupported
 from shared.errors import CrossdockError

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from services.api.crossdock import direct_uploads
 from services.api.crossdock.cursors import cursor_page_of, split_page
-from services.api.crossdock.dialect import Creation, method_of
-from services.api.crossdock.dialects import abilities, dialect_of
-from services.api.crossdock.upload_entities import upload_entity
+from services.api.crossdock.uploads import direct
+from services.api.crossdock.uploads.dialect import Creation, method_of
+from services.api.crossdock.uploads.dialects import abilities, dialect_of
+from services.api.crossdock.uploads.entities import upload_entity
 from services.api.http.caller import find_caller
 from services.api.http.endpoint import is_spoken
 from services.api.http.errors import MethodUnknown
@@ -41,7 +41,7 @@ async def index(request: web.Request) -> web.Response:
 async def create(request: web.Request) -> web.Response:
     """POST /api/crossdock/v1/uploads, with first bytes or without; as JSON, one that goes past us."""
     if request.content_type == JSON and not is_spoken(request):
-        return await direct_uploads.create(request)
+        return await direct.create(request)
     dialect = dialect_of(request)
     given = dialect.read_creation(request)
     made = await _create(request, given)

@@ -13,11 +13,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from services.api.crossdock.dialect import Creation, length_of, make_refusal, number, offset_of
 from services.api.crossdock.problems import make_problem
-from services.api.crossdock.upload_addresses import address_of
-from services.api.crossdock.upload_entities import upload_entity
-from services.api.crossdock.upload_metadata import bounded, encode, read_metadata
+from services.api.crossdock.uploads.addresses import address_of
+from services.api.crossdock.uploads.dialect import Creation, length_of, make_refusal, number, offset_of
+from services.api.crossdock.uploads.entities import upload_entity
+from services.api.crossdock.uploads.metadata import bounded, encode, read_metadata
 from services.api.http.client import is_forwarded
 from services.api.http.endpoint import DRAFT, media_type
 from services.api.http.errors import MediaTypeUnsupported, ParametersInvalid
