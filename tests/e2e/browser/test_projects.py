@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from playwright.async_api import expect
 
@@ -133,3 +134,18 @@ async def test_who_may_not_see_a_project_learns_nothing_of_it_and_is_led_on(
             await expect(visit.page.get_by_text(command)).to_be_visible()
         await visit.page.get_by_role("link", name="Look for it among the projects").click()
         assert visit.page.url.endswith("/projects?search=none-such")
+
+
+async def test_who_downloads_again_too_soon_is_told_when_it_works(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    await gitlab.exported(await gitlab.imported(ann), by=ann)
+    await visit.open(f"/projects/{ann}/api-project")
+    link = visit.page.get_by_role("button", name="Download the export")
+    async with gitlab.settings(project_download_export_limit=2):
+        for _ in range(2):
+            async with visit.page.expect_download():
+                await link.click()
+        await link.click()
+        told = visit.page.get_by_role("status").filter(has_text="2 downloads of a project in a minute.")
+        await expect(told).to_contain_text(re.compile(r"Again in \d+ s\."))

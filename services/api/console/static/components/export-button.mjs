@@ -1,4 +1,5 @@
 // A button that asks for an export, says that it is being made, and then leads to it.
+import { onDownload } from "../downloads.mjs";
 import { html } from "../html.mjs";
 import { sendForJob } from "../http.mjs";
 import { tellOutcome } from "../outcomes.mjs";
@@ -16,7 +17,7 @@ export function ExportButton({ project, done }) {
     done();
   };
   return html`<div class="row">
-    ${address && html`<a role="button" class="outline" href=${elsewhere(address)} download aria-label="Download the export: ${path}">Download</a>`}
+    ${address && html`<a role="button" class="outline" href=${elsewhere(address)} download onClick=${onDownload} aria-label="Download the export: ${path}">Download</a>`}
     ${canWrite.value && !empty && (last && !ENDED.has(last.state)
       ? html`<button type="button" class="outline" disabled aria-busy="true">Exporting</button>`
       : html`<${Act} act=${act} label="Export now: ${path}">Export now<//>`)}

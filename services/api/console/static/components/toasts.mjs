@@ -1,4 +1,5 @@
 // Messages about what somebody has just done.
+import { onDownload } from "../downloads.mjs";
 import { html } from "../html.mjs";
 import { closeToast, toasts } from "../toasts.mjs";
 
@@ -6,7 +7,7 @@ export function Toasts() {
   return html`<div class="toasts" role="status" aria-live="polite">
     ${toasts.value.map(
       (each) => html`<div key=${each.id} class="toast ${each.isError ? "error" : ""}">
-        <span>${each.text} ${each.link && html`<a href=${each.link.href} download=${each.link.download}>${each.link.text}</a>`}</span>
+        <span>${each.text} ${each.link && html`<a href=${each.link.href} download=${each.link.download} onClick=${each.link.download && onDownload}>${each.link.text}</a>`}</span>
         <button type="button" class="plain" aria-label="Close this message" onClick=${() => closeToast(each.id)}>✕</button>
       </div>`,
     )}

@@ -13,6 +13,7 @@ import { Timeline } from "../components/job-timeline.mjs";
 import { Page } from "../components/page.mjs";
 import { Ago, Command, Copy, Facts, Notice, State } from "../components/small.mjs";
 import { announce } from "../announce.mjs";
+import { onDownload } from "../downloads.mjs";
 import { duration, moment, shortDigest, size } from "../format.mjs";
 import { html } from "../html.mjs";
 import { canCancel, canRetry, isNews, jobIdOf, loadJob, merged } from "../jobs.mjs";
@@ -67,7 +68,7 @@ function Shown({ job, update }) {
 
 function Actions({ job, update }) {
   return html`<div data-actions class="row">
-    ${job.archive?.download_url && html`<a role="button" href=${elsewhere(job.archive.download_url)} download>Download</a>`}
+    ${job.archive?.download_url && html`<a role="button" href=${elsewhere(job.archive.download_url)} download onClick=${onDownload}>Download</a>`}
     ${canWrite.value && canCancel(job) && html`<${CancelButton} job=${job} update=${update} />`}
     ${canWrite.value && !canCancel(job) && canRetry(job) && !isVainImport(job) && html`<${RetryButton} job=${job} />`}
   </div>`;
