@@ -23,13 +23,13 @@ export function CancelButton({ job, update }) {
   `;
 }
 
-/** `done` gets the new job; without it, one is told how that ends. */
+/** One is told how the new job ends; `done` gets it. */
 export function RetryButton({ job, words = "Retry", done = null }) {
   const [asks, setAsks] = useState(false);
   const act = async () => {
     const made = await retryJob(job.id);
-    if (done) done(made);
-    else tellOutcome(made.id, `${titleOf(job.kind)} of ${job.project.path_with_namespace}`);
+    tellOutcome(made.id, `${titleOf(job.kind)} of ${job.project.path_with_namespace}`);
+    done?.(made);
   };
   return html`
     <button type="button" class="outline" data-action="retry" aria-label="${words}, job ${job.id}" onClick=${() => setAsks(true)}>${words}</button>

@@ -19,6 +19,7 @@ import { html } from "../html.mjs";
 import { canCancel, canRetry, isNews, jobIdOf, loadJob, merged } from "../jobs.mjs";
 import { onEvent } from "../live.mjs";
 import { elsewhere, page, projectPage } from "../place.mjs";
+import { go } from "../router.mjs";
 import { canWrite } from "../session.mjs";
 import { ENDED, STATES, titleOf } from "../words.mjs";
 
@@ -70,7 +71,7 @@ function Actions({ job, update }) {
   return html`<div data-actions class="row">
     ${job.archive?.download_url && html`<a role="button" href=${elsewhere(job.archive.download_url)} download onClick=${onDownload}>Download</a>`}
     ${canWrite.value && canCancel(job) && html`<${CancelButton} job=${job} update=${update} />`}
-    ${canWrite.value && !canCancel(job) && canRetry(job) && !isVainImport(job) && html`<${RetryButton} job=${job} />`}
+    ${canWrite.value && !canCancel(job) && canRetry(job) && !isVainImport(job) && html`<${RetryButton} job=${job} done=${(made) => go(`/jobs/${made.id}`)} />`}
   </div>`;
 }
 
@@ -114,6 +115,7 @@ function followJob(id, job, problem) {
       if (!job.value) problem.value = error;
     }
   };
+  job.value = null; // the page of a job leads to that of its retry
   load();
   return onEvent((event) => {
     const before = job.value;
