@@ -41,6 +41,7 @@ function Shown({ user }) {
     <${Facts} facts=${[
       ["Username", user.username],
       ["Email", user.email],
+      ["Signs in as", user.identities?.map((each) => `${each.extern_uid} (${each.provider})`).join(", ")],
       ["Role", user.is_admin ? "administrator" : user.bot ? "bot" : "user"],
       ["Projects", user.projects_limit !== undefined && `at most ${count(user.projects_limit)} in the own namespace`],
       ["Since", moment(user.created_at)],
