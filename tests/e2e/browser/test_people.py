@@ -24,13 +24,36 @@ async def test_an_administrator_makes_a_user_and_a_token(visiting_as: Visiting, 
         await page.get_by_role("button", name="New token").click()
         await page.locator("dialog [name=name]").fill("laptop")
         await page.get_by_role("button", name="Make it").click()
+        await expect(page.get_by_role("alert")).to_have_text("Choose what it may do.")
+        await page.get_by_label("api: may do everything", exact=True).check()
+        await page.get_by_role("button", name="Make it").click()
         gitlab.tokens[name] = await page.get_by_role("textbox", name="The token").input_value()
         await page.get_by_role("button", name="I have kept it").click()
         assert (await gitlab.get("/user", by=name)).body["username"] == name
         await page.get_by_role("button", name="Revoke laptop").click()
+        await expect(page.get_by_text(f"It is the last token of {name}")).to_be_visible()
+        await expect(page.get_by_text("You are signed in with this token")).to_have_count(0)
         await page.locator("dialog").get_by_role("button", name="Revoke").click()
         await expect(page.get_by_text("No token is valid.")).to_be_visible()
         assert (await gitlab.get("/user", by=name)).status == 401
+
+
+async def test_a_user_name_that_is_refused_is_explained_once(visiting_as: Visiting) -> None:
+    async with visiting_as(ROOT) as visit:
+        visit.expect("400")
+        await visit.open("/people")
+        await visit.page.get_by_role("button", name="New user").click()
+        for field, value in {"username": "a b", "name": "A", "email": "a.b@example.com"}.items():
+            await visit.page.locator(f"dialog [name={field}]").fill(value)
+        await visit.page.get_by_role("button", name="Make it").click()
+        await expect(visit.page.get_by_role("alert")).to_contain_text("username can only include")
+
+
+async def test_who_revokes_the_own_token_is_told_what_follows(visit: Visit) -> None:
+    await visit.open("/people")
+    await visit.page.get_by_role("button", name="Revoke t").click()
+    await expect(visit.page.get_by_text("You are signed in with this token")).to_be_visible()
+    await expect(visit.page.get_by_text("It is the last token of")).to_be_visible()
 
 
 async def test_an_administrator_blocks_a_user_and_lets_the_user_in_again(

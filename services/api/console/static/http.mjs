@@ -89,8 +89,11 @@ function textOf(value) {
   if (typeof value === "string") return value;
   if (value === null || typeof value !== "object") return null;
   if (Array.isArray(value)) return value.join("; ");
-  return Object.entries(value).map(([name, what]) => `${name} ${[].concat(what).join(", ")}`).join("; ");
+  return Object.entries(value).map(([name, what]) => `${name} ${[].concat(what).map(withoutSubject).join(", ")}`).join("; ");
 }
+
+/** GitLab has sentences about a path that begin with what they are about, which the field's name says already. */
+const withoutSubject = (text) => String(text).replace(/^Project namespace path (?=can )/, "");
 
 function fieldsOf(value) {
   return value !== null && typeof value === "object" && !Array.isArray(value) ? value : null;
