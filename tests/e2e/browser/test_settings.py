@@ -34,3 +34,11 @@ async def test_who_is_no_administrator_is_told_so(visit: Visit) -> None:
     visit.expect("403")
     await visit.open("/settings")
     await expect(visit.page.get_by_text("Your role does not allow to see the settings.")).to_be_visible()
+    await expect(visit.page.get_by_text("curl --request PUT")).to_have_count(0)
+
+
+async def test_sizes_are_told_as_gitlab_and_as_the_other_pages_tell_them(visiting_as: Visiting) -> None:
+    async with visiting_as(ROOT) as visit:
+        await visit.open("/settings")
+        row = visit.page.locator("[data-row]").filter(has_text="max_import_remote_file_size")
+        await expect(row).to_contain_text("10,240 MiB (10.7 GB)")

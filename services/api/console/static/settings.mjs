@@ -1,7 +1,7 @@
 // The settings that GitLab has too, by GitLab's names: what each means, and what it is unless somebody changes it.
-import { count } from "./format.mjs";
+import { count, size } from "./format.mjs";
 
-const MIB = { unit: "MiB", none: "no limit" };
+const MIB = { unit: "MiB", none: "no limit", bytes: 1024 ** 2 };
 const RATE = { unit: "a minute", none: "no limit" };
 
 export const SETTINGS = [
@@ -22,10 +22,11 @@ export const SETTINGS = [
 ];
 
 /** A value in words. */
-export function told({ unit, none }, value) {
+export function told({ unit, none, bytes }, value) {
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.join(", ") || "none";
   if (value === 0 && none) return none;
+  if (bytes) return `${count(value)} ${unit} (${size(value * bytes)})`;
   return unit ? `${count(value)} ${unit}` : count(value);
 }
 

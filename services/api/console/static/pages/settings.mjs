@@ -21,8 +21,8 @@ export default function Settings() {
     <${Loaded} of=${loaded} what="the settings">
       ${(values) => html`<${Table} caption="Settings" rows=${SETTINGS} idOf=${(row) => row.name} columns=${columns(values, loaded.reload)} />`}
     <//>
-    <h2>Do the same by command</h2>
-    <${Command}>curl --request PUT --header "PRIVATE-TOKEN: $CROSSDOCK_TOKEN" "${location.origin}${ADDRESS}?max_import_size=1024"<//>
+    ${loaded.value && html`<h2>Do the same by command</h2>
+    <${Command}>curl --request PUT --header "PRIVATE-TOKEN: $CROSSDOCK_TOKEN" "${location.origin}${ADDRESS}?max_import_size=1024"<//>`}
   <//>`;
 }
 
