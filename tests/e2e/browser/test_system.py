@@ -5,6 +5,7 @@ import re
 from playwright.async_api import expect
 
 from tests.e2e.browser.conftest import Visiting
+from tests.e2e.browser.test_formats import evaluate
 from tests.support.browser import Visit
 from tests.support.instance import ROOT
 from tests.support.release import VERSION
@@ -18,7 +19,9 @@ async def test_an_administrator_sees_the_parts_and_the_workers(visiting_as: Visi
     async with visiting_as(ROOT) as visit:
         page = visit.page
         await visit.open("/system")
-        await expect(page.get_by_text("All is well. 4 parts answer.")).to_be_visible()
+        await expect(
+            page.get_by_text("All is well. This process, Database, Queue and Storage answer.")
+        ).to_be_visible()
         picture = page.get_by_role("img", name="The parts of the system.")
         await expect(picture).to_have_accessible_name(PICTURE)
         workers = page.get_by_role("table", name="Workers that were seen").locator("[data-row]")
@@ -50,3 +53,11 @@ async def test_who_is_no_administrator_is_told_so_on_the_page_of_the_system(visi
     await visit.open("/system")
     await expect(visit.page.get_by_text("Your role does not allow to see the system.")).to_be_visible()
     await expect(visit.page.get_by_role("link", name="System")).to_have_count(0)
+
+
+async def test_tasks_and_kinds_have_the_words_of_other_pages(visit: Visit) -> None:
+    await visit.open("/none")
+    told = await evaluate(visit, "system", 'taskWord("Requeue.publish")')
+    assert told == "Put jobs into the queue that are due"
+    assert await evaluate(visit, "system", 'taskWord("Collector.collect_objects")') == "Collect objects"
+    assert await evaluate(visit, "system", 'slotWord("relation_import")') == "import of one part"

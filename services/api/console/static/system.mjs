@@ -1,4 +1,5 @@
 // What the document of the system says, in words.
+import { kindWord, sentence } from "./words.mjs";
 
 const PARTS = { master_check: "This process", db_check: "Database", queue_check: "Queue", storage_check: "Storage" };
 
@@ -30,8 +31,20 @@ export function processesOf(workers) {
   return [...found.values()];
 }
 
-/** A task is named after its code: "Collector.collect_objects". */
-export const taskWord = (task) => task.split(".").at(-1).replaceAll("_", " ");
+const TASKS = {
+  "Requeue.requeue_lost": "Start jobs again whose worker was lost",
+  "Requeue.publish": "Put jobs into the queue that are due",
+  "QueueDepth.read": "Count waiting jobs",
+  "BackupAges.read": "Look how old backups are",
+  "AnswerExpiry.remove_answers": "Remove answers kept for repeated requests",
+  "Expiry.remove_counts": "Remove counts of past minutes",
+  "EventExpiry.remove_commands": "Remove commands that came by queue",
+  "EventExpiry.remove_last_words": "Remove what was told of deleted projects' jobs",
+  "MaintenanceRecord.write_runs": "Write down these tasks",
+};
+
+/** What a task does. Most are named well by their code, such as "Collector.collect_objects". */
+export const taskWord = (task) => TASKS[task] ?? sentence(task.split(".").at(-1));
 
 const KINDS = {
   small_import: "small import", remote_import: "import from a URL", git_import: "import of a repository",
@@ -39,4 +52,4 @@ const KINDS = {
 };
 
 /** What workers do has more kinds than people are told of jobs. */
-export const slotWord = (kind) => KINDS[kind] ?? kind.replaceAll("_", " ");
+export const slotWord = (kind) => KINDS[kind] ?? kindWord(kind);

@@ -58,11 +58,13 @@ function Shown({ system, letters }) {
 function Health({ readiness }) {
   const parts = partsOf(readiness);
   const away = parts.filter((part) => !part.isWell);
-  if (away.length === 0) return html`<${Notice}><strong>All is well.</strong> ${counted(parts.length, "part")} answer.<//>`;
+  if (away.length === 0) return html`<${Notice}><strong>All is well.</strong> ${listed(parts.map((part) => part.name))} answer.<//>`;
   return html`<${Notice} tone="error"><strong>${away.map((part) => part.name).join(", ")}: no answer.</strong>
     Jobs that were accepted wait; nothing is lost.
     ${away.map((part) => part.message && html`<p key=${part.name}>${part.message}</p>`)}<//>`;
 }
+
+const listed = (names) => `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 
 function Answer({ part }) {
   if (!part.isWell) return html`<span class="state failed"><span aria-hidden="true">✕</span> does not answer</span>`;
@@ -76,7 +78,7 @@ function Numbers({ system, letters }) {
   const { waiting, running } = past.current;
   return html`<div class="tiles">
     <${Tile} name="Waiting jobs" value=${count(sum(queues, "waiting"))} chart=${html`<${Sparkline} values=${waiting} label="Waiting jobs in the last minutes: at most ${Math.max(...waiting)}" />`}>${waited(queues)}<//>
-    <${Tile} name="Jobs at work" value=${count(sum(queues, "running"))} chart=${html`<${Sparkline} values=${running} label="Jobs at work in the last minutes: at most ${Math.max(...running)}" />`}>of ${counted(sum(queues, "slots"), "place")}<//>
+    <${Tile} name="Jobs at work" value=${count(sum(queues, "running"))} chart=${html`<${Sparkline} values=${running} label="Jobs at work in the last minutes: at most ${Math.max(...running)}" />`}>at most ${counted(sum(queues, "slots"), "job")} at once, of all kinds<//>
     <${Tile} name="Stored" value=${storage ? size(sum(storage, "bytes")) : "–"}>${storage ? counted(sum(storage, "objects"), "object") : "too much to count now"}<//>
     <${Tile} name="Dead letters" value=${letters ? count(letters.length) : "–"} tone=${letters?.length ? "failed" : ""}>
       ${letters?.length ? html`<a href="#dead-letters">show them</a>` : "none"}
@@ -140,9 +142,9 @@ function Housekeeping({ tasks }) {
   const failed = tasks.filter((task) => task.error);
   const last = tasks.map((task) => task.run_at).sort().at(-1);
   return html`
-    ${failed.map((task) => html`<${Notice} key=${task.task} tone="error"><strong>${sentence(taskWord(task.task))}:</strong> ${task.error}<//>`)}
+    ${failed.map((task) => html`<${Notice} key=${task.task} tone="error"><strong>${taskWord(task.task)}:</strong> ${task.error}<//>`)}
     <p>${failed.length ? `${failed.length} of ${counted(tasks.length, "task")} failed` : `All ${counted(tasks.length, "task")} went well`}, the last one <${Ago} at=${last} />.</p>
     <details><summary>Each task</summary>
-      <${Facts} facts=${tasks.map((task) => [sentence(taskWord(task.task)), html`<${Ago} at=${task.run_at} />, ${duration(task.seconds)}`])} />
+      <${Facts} facts=${tasks.map((task) => [taskWord(task.task), html`<${Ago} at=${task.run_at} />, ${duration(task.seconds)}`])} />
     </details>`;
 }
