@@ -72,11 +72,26 @@ async def test_a_schedule_is_paused_and_goes_when_it_is_deleted(
     await expect(page.get_by_role("heading", name="No schedules yet")).to_be_visible()
 
 
-async def made_schedule(gitlab: Instance, owner: str) -> None:
+async def test_why_a_run_failed_as_a_whole_stands_in_the_list(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    group = await gitlab.group(ann)
+    given = {"group": group["full_path"], "cron": "@yearly"}
+    await made_schedule(gitlab, ann, **given)
+    assert (await gitlab.call("DELETE", f"/groups/{group['id']}", by=ann)).status == 202
+    await visit.open("/schedules")
+    await visit.page.get_by_role("link", name="weekly").click()
+    await visit.page.get_by_role("button", name="Run now").click()
+    runs = visit.page.get_by_role("table", name="Runs").locator("[data-row]")
+    await expect(runs).to_contain_text("Group Not Found", timeout=20_000)
+    await expect(runs).to_contain_text("failed")
+
+
+async def made_schedule(gitlab: Instance, owner: str, **more: Any) -> None:
     """A schedule whose destination nobody asks for anything."""
     place = {"name": "far", "kind": "crossdock", "url": "https://127.0.0.1:9", "token": "t"}
     made = await made_own(gitlab, owner, "destinations", place)
-    given = {"name": "weekly", "cron": "@weekly", "all": True, "destination_id": made["id"]}
+    given = {"name": "weekly", "cron": "@weekly", "destination_id": made["id"]} | (more or {"all": True})
     await made_own(gitlab, owner, "schedules", given)
 
 

@@ -39,5 +39,5 @@ export function aboutRetention(retention) {
 /** How many projects of a run are in which state. */
 export function aboutRun(run) {
   const told = Object.entries(run.projects).filter(([, number]) => number > 0);
-  return told.map(([state, number]) => `${number} ${RUN_STATES[state]?.word ?? state}`).join(", ") || "no projects yet";
+  return told.map(([state, number]) => `${number} ${RUN_STATES[state]?.word ?? state}`).join(", ") || (isAtWork(run) ? "no projects yet" : "no projects");
 }

@@ -1,7 +1,7 @@
 // Runs of a schedule: a list of them, and their state.
 import { causeWord, aboutRun, RUN_STATES } from "../schedules.mjs";
 import { html } from "../html.mjs";
-import { duration } from "../format.mjs";
+import { duration, inShort } from "../format.mjs";
 import { page } from "../place.mjs";
 import { Ago } from "./small.mjs";
 import { Table } from "./table.mjs";
@@ -19,7 +19,7 @@ export function Runs({ rows }) {
 const COLUMNS = [
   { name: "Run", cell: (run) => html`<a href=${page(`/runs/${run.id}`)}>Run ${run.id}</a>` },
   { name: "State", cell: (run) => html`<${RunState} state=${run.state} />` },
-  { name: "Projects", wide: true, cell: (run) => aboutRun(run) },
+  { name: "Projects", wide: true, cell: (run) => html`${aboutRun(run)}${run.error && html`<small class="below">${inShort(run.error)}</small>`}` },
   { name: "Due", cell: (run) => html`<${Ago} at=${run.due_at} /> <small>${causeWord(run)}</small>` },
   { name: "Took", end: true, cell: (run) => took(run) },
 ];

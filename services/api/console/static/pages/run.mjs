@@ -58,7 +58,7 @@ function About({ run }) {
 const COLUMNS = [
   { name: "Project", wide: true, cell: (row) => html`${row.path_with_namespace}${row.why && html`<small class="below">${row.why}</small>`}` },
   { name: "State", cell: (row) => html`<${RunState} state=${row.state} />` },
-  { name: "Job", cell: (row) => row.job_id && html`<a href=${page(`/jobs/${row.job_id}`)}>Job ${row.job_id}</a>` },
+  { name: "Job", cell: (row) => row.job_id && html`<a href=${page(`/jobs/${row.job_id}`)}>Job ${row.job_id}</a>` },
   { name: "Size", end: true, cell: (row) => size(row.size) },
   { name: "File", cell: (row) => row.file && html`<code>${row.file}</code>` },
 ];
