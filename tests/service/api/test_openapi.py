@@ -148,3 +148,4 @@ def test_the_page_knows_the_path_before_its_own() -> None:
 
     assert 'data-document="/a&quot;b/gitlab/api/openapi.json"' in text
     assert 'src="/a&quot;b/gitlab/api/docs/start.js"' in text
+    assert '<a href="/a&quot;b/gitlab/">Crossdock</a>' in text

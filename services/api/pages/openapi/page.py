@@ -25,7 +25,9 @@ _PAGE = """<!DOCTYPE html>
 <script src="{prefix}/api/docs/swagger-ui-bundle.js" defer></script>
 <script src="{prefix}/api/docs/start.js" defer></script>
 </head>
-<body><main id="page" data-document="{prefix}/api/openapi.json"></main></body>
+<body>
+<nav><a href="{prefix}/">Crossdock</a></nav>
+<main id="page" data-document="{prefix}/api/openapi.json"></main></body>
 </html>
 """
 _OF_SWAGGER_UI = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
