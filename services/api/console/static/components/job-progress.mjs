@@ -77,5 +77,5 @@ function Finished({ job }) {
 }
 
 function Canceled({ job }) {
-  return html`<small>${job.error ?? "Somebody canceled it."}</small>`;
+  return html`<small>${job.error ?? "It was canceled."}</small>`;
 }

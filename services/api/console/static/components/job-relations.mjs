@@ -1,5 +1,5 @@
 // What an archive has, by kind: what was read or kept, and what was left out.
-import { count, size } from "../format.mjs";
+import { count, counted, size } from "../format.mjs";
 import { html } from "../html.mjs";
 import { sentence } from "../words.mjs";
 import { Table } from "./table.mjs";
@@ -21,5 +21,5 @@ const columns = ({ state }) => [
 ];
 
 function Entries({ progress }) {
-  return progress?.entries ? html`<p class="quiet">${count(progress.entries)} files in the archive.</p>` : null;
+  return progress?.entries ? html`<p class="quiet">${counted(progress.entries, "entry", "entries")} in the archive, with its folders.</p>` : null;
 }
