@@ -57,11 +57,17 @@ class Visit:
     url: str
     wrong: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
+    has_clock: bool = False
 
     async def open(self, path: str) -> None:
         """Open a page of the console, and wait for its title."""
         await self.page.goto(f"{self.url}/-/console{path}")
         await self.page.locator("h1").first.wait_for()
+
+    async def take_clock(self) -> None:
+        """Let the test turn the clock of the window, which nobody else gets then."""
+        await self.page.clock.install()
+        self.has_clock = True
 
     def expect(self, pattern: str) -> None:
         """Let something go wrong that the test brings about: a part of what is noted."""
@@ -197,6 +203,7 @@ class Windows:
     browser: Browser
     url: str
     _free: list[BrowserContext] = field(default_factory=list)
+    _spent: set[BrowserContext] = field(default_factory=set)
 
     @asynccontextmanager
     async def visiting(
@@ -217,6 +224,8 @@ class Windows:
                 await visit.check()
             finally:
                 context.remove_listener("page", visit.watch)
+                if visit.has_clock:  # it is the context's, and goes on as it stands
+                    self._spent.add(context)
 
     @asynccontextmanager
     async def _context(self, locale: str) -> AsyncIterator[BrowserContext]:
@@ -226,8 +235,9 @@ class Windows:
         is_kept = False
         try:
             yield context
-            is_kept = is_usual
+            is_kept = is_usual and context not in self._spent
         finally:
+            self._spent.discard(context)
             await self._give_back(context) if is_kept else await context.close()
 
     async def _new_context(self, locale: str) -> BrowserContext:

@@ -68,7 +68,7 @@ async def test_nothing_slides_for_who_wants_less_motion(visit: Visit, gitlab: In
 
 
 async def test_at_most_one_sentence_in_five_seconds_is_announced(visit: Visit) -> None:
-    await visit.page.clock.install()
+    await visit.take_clock()
     await visit.open("/none")
     region = visit.page.locator("#console > .sr-only[role=status]")
     await evaluate(visit, "announce", "announce('One.')")

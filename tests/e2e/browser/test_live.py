@@ -43,7 +43,7 @@ async def test_a_lost_connection_says_so_and_what_was_missed_comes_when_it_is_ba
     async def cut(route: Route) -> None:
         await route.abort("connectionrefused")
 
-    await visit.page.clock.install()
+    await visit.take_clock()
     await visit.page.add_init_script(ALONE)
     await visit.page.route(STREAMS, cut)
     await visit.open("/jobs")
@@ -65,7 +65,7 @@ async def test_who_has_too_many_streams_is_told_and_may_try_again(
         for _ in range(20):
             stream = gitlab.session.get(f"{gitlab.url}/api/crossdock/v1/events", headers=headers)
             assert (await streams.enter_async_context(stream)).status == 200
-        await visit.page.clock.install()
+        await visit.take_clock()
         await visit.page.add_init_script(ALONE)
         await visit.open("/jobs")
         await expect(visit.page.get_by_text("too many windows open")).to_be_visible()
