@@ -84,6 +84,7 @@ async def test_a_job_is_found_opened_and_canceled_by_the_keyboard_alone(
     first = visit.page.get_by_role("row").filter(has_text=f"{ann}/first")
     await expect(first).to_contain_text("canceled")
     await expect(visit.page.get_by_role("dialog")).to_be_hidden()
+    await expect(visit.page.get_by_role("link", name=f"{ann}/first")).to_be_focused()
     await keyboard.press("/")
     await expect(visit.page.get_by_label("Search a project")).to_be_focused()
     await keyboard.press("Escape")
