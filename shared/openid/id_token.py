@@ -21,7 +21,7 @@ LEEWAY = 60
 """Seconds by which the clocks of provider and Crossdock may differ."""
 
 _MOST_KEYS = 100
-_LONGEST_SUBJECT = 255
+LONGEST_SUBJECT = 255
 """OpenID Connect Core 1.0, 2: no subject is longer."""
 
 
@@ -77,7 +77,7 @@ def _check_parties(claims: Mapping[str, object], expected: Expected) -> None:
     if expected.client_id not in audience or party != expected.client_id:
         raise IdTokenRefused("it is for another application")
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or "\0" in subject:
+    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT or "\0" in subject:
         raise IdTokenRefused("it names no user")
 
 

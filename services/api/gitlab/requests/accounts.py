@@ -11,6 +11,7 @@ from services.api.http.parameters import ParameterReader
 from shared.accounts.members import MemberQuery
 from shared.accounts.models import AccessLevel, Scope, User
 from shared.accounts.users import UserChange, UserQuery
+from shared.openid.id_token import LONGEST_SUBJECT
 from shared.projects.rules import NameRefused, check_path
 from shared.usecases.errors import FieldsInvalid, NotFound
 from shared.usecases.members import MemberChange, NewMember
@@ -18,7 +19,6 @@ from shared.usecases.tokens import TokenRequest
 from shared.usecases.users import UserRequest
 
 _LARGEST_LIMIT = 2**31 - 1
-_LONGEST_SUBJECT = 255
 _CHANGEABLE = ("name", "email", "admin", "projects_limit", "extern_uid", "provider")
 _PASSWORDS = ("password", "reset_password", "force_random_password")
 
@@ -88,8 +88,8 @@ def _subject(reader: ParameterReader) -> str | None:
     for name, value, other in (("extern_uid", subject, provider), ("provider", provider, subject)):
         if other and not value:
             reader.problem(name, "is missing")
-    if subject and len(subject) > _LONGEST_SUBJECT:
-        reader.problem("extern_uid", f"has over {_LONGEST_SUBJECT} characters")
+    if subject and len(subject) > LONGEST_SUBJECT:
+        reader.problem("extern_uid", f"has over {LONGEST_SUBJECT} characters")
     return subject or None
 
 
