@@ -88,11 +88,11 @@ class Users:
         May be repeated. Raises Unauthenticated, Denied, NotFound, IdentityTaken and FieldsInvalid.
         """
         require_administrator(actor)
-        issuer = self._issuer_for(subject)
         async with transaction(self._pool) as db:
             user = await change_user(db, user_id, change)
             if user is None:
                 raise NotFound("User")
+            issuer = self._issuer_for(subject)
             if subject:
                 await remove_identities(db, user_id, issuer)
                 await add_identity(db, user_id, issuer, subject)

@@ -67,8 +67,7 @@ async def update(request: web.Request) -> web.Response:
     """PUT /users/:id: changes a user, and who it is at the provider of OpenID Connect."""
     caller = require_administrator(find_caller(request))
     change, subject = read_user_change(await parameters(request))
-    found = await _user(request, "id")
-    user = await use_cases(request).users.change(caller, found.id, change, subject=subject)
+    user = await use_cases(request).users.change(caller, _user_id(request, "id"), change, subject=subject)
     entity = await _detailed(request, [user])
     return json_response(entity(user, external_url=external_url(request)))
 
@@ -76,14 +75,14 @@ async def update(request: web.Request) -> web.Response:
 async def block(request: web.Request) -> web.Response:
     """POST /users/:id/block: true, or null where the user is blocked already."""
     caller = require_administrator(find_caller(request))
-    done = await use_cases(request).users.block(caller, (await _user(request, "id")).id)
+    done = await use_cases(request).users.block(caller, _user_id(request, "id"))
     return json_response(done or None, status=201)
 
 
 async def unblock(request: web.Request) -> web.Response:
     """POST /users/:id/unblock: true, or false where the user is not blocked."""
     caller = require_administrator(find_caller(request))
-    done = await use_cases(request).users.unblock(caller, (await _user(request, "id")).id)
+    done = await use_cases(request).users.unblock(caller, _user_id(request, "id"))
     return json_response(done, status=201)
 
 
@@ -91,7 +90,7 @@ async def delete_identity(request: web.Request) -> web.Response:
     """DELETE /users/:id/identities/:provider: the provider signs the user in no more."""
     caller = require_administrator(find_caller(request))
     read_provider(request.match_info["provider"])
-    await use_cases(request).users.forget_subject(caller, (await _user(request, "id")).id)
+    await use_cases(request).users.forget_subject(caller, _user_id(request, "id"))
     return web.Response(status=204)
 
 
@@ -102,10 +101,15 @@ async def _detailed(request: web.Request, users: Sequence[User]) -> UserEntity:
 
 async def _user(request: web.Request, name: str) -> User:
     """Return the user whose id the address has under ``name``. Raises RouteUnknown and NotFound."""
+    return await use_cases(request).users.show(_user_id(request, name))
+
+
+def _user_id(request: web.Request, name: str) -> int:
+    """Return the id that the address has under ``name``. Raises RouteUnknown."""
     digits = request.match_info[name]
     if not (digits.isascii() and digits.isdecimal()):
         raise RouteUnknown  # GitLab has no such route
-    return await use_cases(request).users.show(integer(digits) or 0)
+    return integer(digits) or 0
 
 
 async def tokens(request: web.Request) -> web.Response:
