@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from yarl import URL
 
@@ -33,6 +34,8 @@ from services.cli.results import (
 from services.cli.resumable_uploads import CHUNK, import_in_chunks, is_resumable
 from services.cli.terminal import say, say_if_interrupted, show_job, show_transfer
 from shared.gitlab.relation_selection import RelationSelection
+
+T = TypeVar("T")
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
 
@@ -147,13 +150,19 @@ async def _require_free_path(client: GitLabClient, to: ImportRequest) -> None:
     if to.namespace is None or to.overwrite:
         return
     full_path = f"{to.namespace}/{to.path}"
+    found = await _if_visible(client.import_status(full_path))
+    if found is not None:
+        raise PathTaken(full_path, found.import_status)
+
+
+async def _if_visible(asked: Awaitable[T]) -> T | None:
+    """Return what was asked for; None where the user may not see it, or it is not there."""
     try:
-        found = await client.import_status(full_path)
+        return await asked
     except RefusedByServer as error:
         if error.status not in {_FORBIDDEN, _NOT_FOUND}:
             raise
-        return
-    raise PathTaken(full_path, found.import_status)
+        return None
 
 
 async def follow_import(
@@ -203,12 +212,8 @@ async def status(client: GitLabClient, project: str, *, all_failures: bool) -> S
 
 
 async def _export_state(client: GitLabClient, project: int) -> str | None:
-    try:
-        return (await client.export_status(project)).export_status
-    except RefusedByServer as error:
-        if error.status not in {_FORBIDDEN, _NOT_FOUND}:
-            raise
-        return None
+    found = await _if_visible(client.export_status(project))
+    return None if found is None else found.export_status
 
 
 def _imported(status: ImportStatusAnswer, job: int | None, error: CommandError | None = None) -> ImportResult:
