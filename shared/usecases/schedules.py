@@ -164,15 +164,18 @@ class Schedules:
 
     async def _check_groups(self, owner: User, order: ScheduleOrder) -> None:
         """Raise FieldsInvalid for a group here that the owner may not read of, or replace projects in."""
-        here, field, level, verb = order.into, "into", AccessLevel.OWNER, "owns"
-        if order.into is None:
-            here, field, level, verb = order.selection.group, "group", AccessLevel.NONE, "can see"
-        if here is None:
-            return
+        if order.into is not None:
+            await self._check_group(owner, order.into, AccessLevel.OWNER, field="into", may="owns")
+        elif order.selection.group is not None:
+            await self._check_group(
+                owner, order.selection.group, AccessLevel.NONE, field="group", may="can see"
+            )
+
+    async def _check_group(self, owner: User, path: str, level: AccessLevel, *, field: str, may: str) -> None:
         try:
-            (await find_visible_group(self._pool, owner, here)).require(level)
+            (await find_visible_group(self._pool, owner, path)).require(level)
         except (NotFound, Denied):
-            raise FieldsInvalid({field: [f"is the full path of no group that the user {verb}"]}) from None
+            raise FieldsInvalid({field: [f"is the full path of no group that the user {may}"]}) from None
 
     def _check(self, timetable: Timetable) -> None:
         try:
