@@ -47,6 +47,8 @@ _ENDED_BY_A_PAGE_THAT_WENT = "net::ERR_ABORTED"
 _WAIT = 15_000
 _LOCALE = "en-GB"
 
+expect.set_options(timeout=_WAIT)  # its own five seconds are too few where others use the processors
+
 
 @dataclass
 class Visit:

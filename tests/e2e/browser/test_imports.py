@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Route, expect
+from playwright.async_api import Request, Response, Route, expect
 
 from tests.support.browsed import LEFT_OUT, own
 from tests.support.browser import Visit
@@ -165,6 +165,51 @@ async def test_an_upload_is_paused_goes_on_and_is_removed(
     assert await own(gitlab, "/uploads", by=ann) == []
 
 
+async def test_an_upload_is_paused_before_the_server_has_told_its_address(
+    visit: Visit, gitlab: Instance, ann: str, file: Path
+) -> None:
+    paused = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await paused.wait()
+        await route.continue_()
+
+    await visit.page.route("**/api/crossdock/v1/uploads", hold)
+    await visit.open("/import")
+    await visit.page.locator("label.drop input").set_input_files(file)
+    await visit.page.get_by_role("button", name="Pause").click()
+    async with visit.page.expect_response(_is_creation):
+        paused.set()
+    await expect(visit.page.get_by_text("Paused at")).to_be_visible()
+    await visit.page.get_by_role("button", name="Go on").click()
+    await expect(visit.page.get_by_role("button", name="Import", exact=True)).to_be_enabled()
+    [only] = await own(gitlab, "/uploads", by=ann)
+    assert only["offset"] == only["length"]
+
+
+async def test_a_creation_whose_answer_was_lost_makes_one_upload(
+    visit: Visit, gitlab: Instance, ann: str, file: Path
+) -> None:
+    visit.expect("uploads|ERR_FAILED|ERR_CONNECTION")
+    made = 0
+
+    async def lose(route: Route) -> None:
+        nonlocal made
+        if _is_creation(route.request) and not made:
+            made += 1
+            await route.fetch()
+            await route.abort("connectionreset")
+        else:
+            await route.continue_()
+
+    await visit.page.route("**/api/crossdock/v1/uploads", lose)
+    await visit.open("/import")
+    await visit.page.locator("label.drop input").set_input_files(file)
+    await expect(visit.page.get_by_role("button", name="Import", exact=True)).to_be_enabled()
+    assert made == 1
+    assert len(await own(gitlab, "/uploads", by=ann)) == 1
+
+
 async def test_an_upload_that_is_removed_is_not_imported_when_another_one_is(
     visit: Visit, gitlab: Instance, ann: str, file: Path
 ) -> None:
@@ -180,7 +225,9 @@ async def test_an_upload_that_is_removed_is_not_imported_when_another_one_is(
     await visit.page.get_by_role("button", name="Import when uploaded").click()
     await visit.page.get_by_role("button", name="Remove").click()
     await expect(visit.page.get_by_role("button", name="Import", exact=True)).to_be_disabled()
-    removed.set()
+    async with visit.page.expect_response(lambda each: each.request.method == "DELETE") as gone:
+        removed.set()
+    assert (await gone.value).status == 204
     await visit.page.locator("label.drop input").set_input_files(file)
     await visit.page.get_by_role("button", name="Import").click()
     await expect(visit.page.get_by_role("heading", level=1)).to_contain_text("finished")
@@ -263,13 +310,13 @@ async def test_a_file_over_the_limit_of_the_server_is_refused_before_a_byte_is_s
 def _uploads_made(visit: Visit) -> list[str]:
     """The requests that make uploads, as they come."""
     made: list[str] = []
-    visit.page.on(
-        "request",
-        lambda each: (
-            made.append(each.url) if each.url.endswith("/uploads") and each.method == "POST" else None
-        ),
-    )
+    visit.page.on("request", lambda each: made.append(each.url) if _is_creation(each) else None)
     return made
+
+
+def _is_creation(asked: Request | Response) -> bool:
+    request = asked if isinstance(asked, Request) else asked.request
+    return request.url.endswith("/uploads") and request.method == "POST"
 
 
 async def test_the_command_that_checks_a_file_is_copied_as_a_shell_takes_it(

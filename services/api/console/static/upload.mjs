@@ -32,6 +32,8 @@ export class Upload {
   constructor(file) {
     this.file = file;
     this.id = null;
+    this.key = newKey();
+    this.isRemoved = false;
     this.samples = [];
     this.ended = new Promise((resolve, reject) => Object.assign(this, { finish: resolve, forget: reject }));
     this.ended.catch(() => {}); // nobody may wait for it
@@ -42,7 +44,7 @@ export class Upload {
     this.sender = new (await client())(this.file, this.options());
     const [before] = await this.sender.findPreviousUploads();
     if (before) this.sender.resumeFromPreviousUpload(before);
-    this.send();
+    if (this.state.value === "sending" && !this.isRemoved) this.send();
   }
 
   options() {
@@ -53,6 +55,8 @@ export class Upload {
       headers: HEADERS,
       metadata: { filename: this.file.name, filetype: "application/gzip" },
       removeFingerprintOnSuccess: true,
+      onBeforeRequest: (request) => this.before(request),
+      onUploadUrlAvailable: () => this.know(),
       onProgress: (done) => this.progress(done),
       onShouldRetry: (error, attempt) => this.again(error, attempt),
       onError: (error) => this.fail(error),
@@ -66,6 +70,17 @@ export class Upload {
     this.sender.start();
   }
 
+  /** A creation whose answer was lost is asked for again by the same key: it made the one upload. */
+  before(request) {
+    if (request.getMethod() === "POST") request.setHeader("Idempotency-Key", this.key);
+  }
+
+  /** The upload has an address. Stopped before, it would stay at the server, and nobody could go on with it. */
+  know() {
+    this.key = newKey();
+    if (this.isRemoved || this.state.value === "paused") this.sender.abort(this.isRemoved).catch(() => {});
+  }
+
   progress(done) {
     const at = Date.now();
     this.samples = [...this.samples.filter((each) => each.at > at - WINDOW), { at, done }].slice(-200);
@@ -76,8 +91,10 @@ export class Upload {
   }
 
   again(error, attempt) {
+    if (this.isRemoved) return false;
     const status = error.originalResponse?.getStatus() ?? 0;
     if (status >= 400 && status < 500 && status !== 409 && status !== 423) return false;
+    if (this.state.value === "paused") return true;
     this.next.value = Date.now() + (DELAYS[attempt] ?? 30000);
     this.rate.value = null;
     this.state.value = "stopped";
@@ -96,25 +113,34 @@ export class Upload {
     this.finish(this.id);
   }
 
+  /** Stop for now: at once where the upload has an address, else when it has one. */
   async pause() {
-    await this.sender?.abort();
     this.rate.value = null;
     this.state.value = "paused";
+    if (this.sender?.url) await this.sender.abort();
   }
 
   /** Go on. Who was signed out meanwhile would lose the upload: it is asked first. */
   async resume() {
     await loadSession();
     if (!user.value) return;
+    this.state.value = "sending";
+    if (!this.sender) return this.start();
     await this.sender.abort();
     this.send();
   }
 
   /** Stop, and delete what the server has of it. */
   async remove() {
+    this.isRemoved = true;
     this.forget(new Removed());
-    await this.sender?.abort(true).catch(() => {});
+    if (this.sender?.url) await this.sender.abort(true).catch(() => {});
   }
+}
+
+/** As random as a UUID, which browsers make only for pages that came over HTTPS. */
+function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (each) => each.toString(16).padStart(2, "0")).join("");
 }
 
 function messageOf(error) {
