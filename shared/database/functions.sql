@@ -1,4 +1,4 @@
--- Version 15, for migration 111 and newer.
+-- Version 16, for migration 115 and newer.
 --
 -- The functions and triggers of the database as they are now. `crossdock migrate` loads this file when it has
 -- changed; README.md beside it says how to change it. Raise the version with each change: an older process
@@ -292,7 +292,10 @@ RETURNS jsonb LANGUAGE sql STABLE AS $$
             'state', job.state,
             'attempt', job.attempt,
             'max_attempts', job.max_attempts,
-            'parent_id', job.parent_id),
+            'parent_id', job.parent_id,
+            'retry_of', job.retry_of,
+            'canceled_by', (SELECT jsonb_build_object('id', id, 'username', username, 'name', name)
+                            FROM users WHERE id = job.canceled_by)),
         'project', jsonb_build_object('id', job.project_id, 'path_with_namespace', project_path),
         'user_id', job.user_id,
         'progress', progress_of_job(job),

@@ -208,7 +208,7 @@ CREATE TABLE segments (
 );
 
 
--- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0079_overwrites_left, 0083_git_imports, 0084_github_imports, 0095_peer_imports, 0096_schedules, 0097_peer_exports, 0107_jobs_by_kind, 0110_resumable_uploads
+-- 0004_jobs, 0009_job_outcome, 0010_relation_imports, 0015_job_lists_and_idempotency, 0016_events, 0020_job_error_code, 0021_fair_claims, 0022_job_retention, 0061_uploads, 0062_kept_addresses, 0063_remote_imports, 0073_small_imports, 0074_attempt_errors, 0075_jobs_by_error, 0079_overwrites_left, 0083_git_imports, 0084_github_imports, 0095_peer_imports, 0096_schedules, 0097_peer_exports, 0107_jobs_by_kind, 0110_resumable_uploads, 0115_moves_of_jobs
 CREATE TABLE jobs (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     kind             text NOT NULL,
@@ -237,6 +237,8 @@ CREATE TABLE jobs (
     parent_id        bigint,
     errors           jsonb NOT NULL DEFAULT '[]',
     upload_id        bigint,
+    canceled_by      bigint,
+    retry_of         bigint,
     CONSTRAINT jobs_pkey PRIMARY KEY (id),
     CONSTRAINT jobs_check CHECK ((state = 'running') = (lease_expires_at IS NOT NULL)),
     CONSTRAINT jobs_check1 CHECK ((state IN ('finished', 'failed', 'canceled')) = (finished_at IS NOT NULL)),
@@ -245,6 +247,7 @@ CREATE TABLE jobs (
     CONSTRAINT jobs_object_id_fkey FOREIGN KEY (object_id) REFERENCES objects(id) ON DELETE SET NULL,
     CONSTRAINT jobs_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES jobs(id) ON DELETE SET NULL,
     CONSTRAINT jobs_project_id_fkey FOREIGN KEY (project_id) REFERENCES projects(id) ON DELETE CASCADE,
+    CONSTRAINT jobs_retry_of_fkey FOREIGN KEY (retry_of) REFERENCES jobs(id) ON DELETE SET NULL,
     CONSTRAINT jobs_snapshot_id_fkey FOREIGN KEY (snapshot_id) REFERENCES snapshots(id) ON DELETE SET NULL,
     CONSTRAINT jobs_upload_id_fkey FOREIGN KEY (upload_id) REFERENCES uploads(id) ON DELETE SET NULL,
     CONSTRAINT jobs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL
@@ -273,6 +276,8 @@ CREATE INDEX jobs_queued ON jobs (not_before)
     WHERE state = 'queued';
 CREATE UNIQUE INDEX jobs_relation_import ON jobs (project_id)
     WHERE kind = 'relation_import' AND (state IN ('queued', 'running'));
+CREATE INDEX jobs_retries ON jobs (retry_of)
+    WHERE retry_of IS NOT NULL;
 CREATE INDEX jobs_running ON jobs (kind, COALESCE(user_id, 0::bigint))
     WHERE state = 'running';
 CREATE INDEX jobs_snapshot ON jobs (snapshot_id);
@@ -787,7 +792,7 @@ CREATE INDEX schedules_due ON schedules (next_run_at)
 CREATE UNIQUE INDEX schedules_name ON schedules (user_id, lower(name));
 
 
--- 0096_schedules
+-- 0096_schedules, 0116_cancelers_of_runs
 CREATE TABLE schedule_runs (
     id          bigint GENERATED ALWAYS AS IDENTITY,
     schedule_id bigint NOT NULL,
@@ -801,6 +806,7 @@ CREATE TABLE schedule_runs (
     created_at  timestamptz NOT NULL DEFAULT now(),
     started_at  timestamptz,
     finished_at timestamptz,
+    canceled_by bigint,
     CONSTRAINT schedule_runs_pkey PRIMARY KEY (id),
     CONSTRAINT schedule_runs_schedule_id_due_at_key UNIQUE (schedule_id, due_at),
     CONSTRAINT schedule_runs_check CHECK ((state IN ('finished', 'partial', 'failed', 'canceled')) = (finished_at IS NOT NULL)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from shared.database.pool import Database, Row
 from shared.jobs.models import IMPORTS, JobKind
@@ -16,7 +17,9 @@ _FARTHEST = 1000
 """The last place in the queue that is told: behind it, the places of a page of jobs would cost too much."""
 
 _WITHOUT_FAILURES = (JobKind.EXPORT, JobKind.UPLOAD, JobKind.PEER_EXPORT, JobKind.BACKUP)
-_DETAILS = """SELECT j.id, u.id AS user_id, u.username, u.name,
+_USER = "SELECT jsonb_build_object('id', id, 'username', username, 'name', name) FROM users WHERE id ="
+_DETAILS = f"""SELECT j.id, ({_USER} j.user_id) AS asked_by, ({_USER} j.canceled_by) AS canceled_by,
+    j.retry_of, (SELECT max(r.id) FROM jobs r WHERE r.retry_of = j.id) AS retried_by,
     a.expires_at, a.job_id = (SELECT max(n.job_id) FROM archives n WHERE n.project_id = j.project_id
         AND n.user_id = j.user_id AND n.expires_at > now()) AS is_newest,
     (SELECT max(e.id) FROM events e WHERE e.job_id = j.id) AS last_event_id,
@@ -35,14 +38,13 @@ _DETAILS = """SELECT j.id, u.id AS user_id, u.username, u.name,
     j.upload_id IS NOT NULL
         OR EXISTS (SELECT FROM objects o WHERE o.id = j.object_id AND o.state = 'stored') AS keeps_object,
     EXISTS (SELECT FROM archives s WHERE s.job_id = j.parent_id) AS keeps_archive
-FROM jobs j JOIN projects p ON p.id = j.project_id LEFT JOIN users u ON u.id = j.user_id
-    LEFT JOIN archives a ON a.job_id = j.id
-WHERE j.id = ANY($1)"""
+FROM jobs j JOIN projects p ON p.id = j.project_id LEFT JOIN archives a ON a.job_id = j.id
+WHERE j.id = ANY($1)"""  # noqa: S608  # fixed texts
 
 
 @dataclass(frozen=True, slots=True)
 class JobUser:
-    """Who asked for a job."""
+    """Who asked for a job, or canceled it."""
 
     id: int
     username: str
@@ -71,10 +73,14 @@ class JobDetails:
     ``archive_expires_at`` is about the archive that an export has made; with ``is_newest`` it is the one that
     its user can download. ``failures`` are counted up to ``MOST_COUNTED``, and None where none are told.
     ``position`` counts from 1 by age among the waiting jobs of its kind: users take turns, so that it is an
-    estimate. It is None unless the job waits, and behind the first thousand.
+    estimate. It is None unless the job waits, and behind the first thousand. ``retried_by`` is the newest job
+    that is a retry of this one.
     """
 
     user: JobUser | None
+    canceled_by: JobUser | None
+    retry_of: int | None
+    retried_by: int | None
     archive_expires_at: datetime | None
     is_newest: bool
     last_event_id: int | None
@@ -93,10 +99,12 @@ async def find_details(db: Database, job_ids: Sequence[int]) -> Mapping[int, Job
 
 
 def _details(row: Row) -> JobDetails:
-    has_user = row["user_id"] is not None
     position = row["position"]
     return JobDetails(
-        user=JobUser(row["user_id"], row["username"], row["name"]) if has_user else None,
+        user=_user(row["asked_by"]),
+        canceled_by=_user(row["canceled_by"]),
+        retry_of=row["retry_of"],
+        retried_by=row["retried_by"],
         archive_expires_at=row["expires_at"],
         is_newest=bool(row["is_newest"]),
         last_event_id=row["last_event_id"],
@@ -104,3 +112,7 @@ def _details(row: Row) -> JobDetails:
         position=None if position is None or position > _FARTHEST else position,
         facts=RetryFacts(**{name: row[name] for name in RetryFacts.__dataclass_fields__}),
     )
+
+
+def _user(told: Mapping[str, Any] | None) -> JobUser | None:
+    return None if told is None else JobUser(**told)

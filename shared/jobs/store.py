@@ -155,6 +155,7 @@ async def enqueue(  # noqa: PLR0913  # the columns of a job
     object_id: int | None = None,
     upload_id: int | None = None,
     parent_id: int | None = None,
+    retry_of: int | None = None,
     max_attempts: int = 5,
     traceparent: str | None = None,
     small: int = 0,
@@ -162,14 +163,15 @@ async def enqueue(  # noqa: PLR0913  # the columns of a job
     """Insert a queued job. Once that is committed, the caller publishes its wake-up, or else the sweeper.
 
     It belongs to the trace of ``traceparent``, or to the current one. An import whose object or upload has at
-    most ``small`` bytes is a small one.
+    most ``small`` bytes is a small one. ``retry_of`` is forgotten where that job was removed in the meantime.
     """
     row = await db.fetchrow(
         f"""INSERT INTO jobs (kind, project_id, user_id, correlation_id, payload, object_id, parent_id,
-                              max_attempts, traceparent, upload_id)
-            VALUES ({_SIZED}, $2, $3, $4, $5, $6, $7, $8, $9, $11) RETURNING {JOB}""",  # noqa: S608  # fixed texts
+                              max_attempts, traceparent, upload_id, retry_of)
+            VALUES ({_SIZED}, $2, $3, $4, $5, $6, $7, $8, $9, $11,
+                    (SELECT id FROM jobs WHERE id = $12 FOR KEY SHARE)) RETURNING {JOB}""",  # noqa: S608  # fixed texts
         kind_of(order).value, project_id, user_id, correlation_id, msgspec.to_builtins(order), object_id,
-        parent_id, max_attempts, traceparent or current_traceparent(), small, upload_id,
+        parent_id, max_attempts, traceparent or current_traceparent(), small, upload_id, retry_of,
     )  # fmt: skip
     assert row is not None  # noqa: S101  # an INSERT ... RETURNING gives its row
     return job_of(row)
@@ -345,15 +347,18 @@ async def _move(db: Database, lease: Lease, change: str, *values: object) -> Non
         raise LeaseLost(lease.job_id)
 
 
-async def cancel(db: Database, job_id: int) -> bool:
-    """Cancel a job; False where it has ended. Its worker notices at the next heartbeat."""
+async def cancel(db: Database, job_id: int, *, by: int | None = None) -> bool:
+    """Cancel a job; False where it has ended. Its worker notices at the next heartbeat.
+
+    ``by`` is the user who does that, None where the system does.
+    """
     return bool(
         await db.fetchval(
-            f"""UPDATE jobs SET state = {target(Move.CANCEL)}, {_ENDED}
+            f"""UPDATE jobs SET state = {target(Move.CANCEL)}, {_ENDED}, canceled_by = $2
                 WHERE id = $1 AND {guard(Move.CANCEL)} RETURNING true""",  # noqa: S608  # made of the move table
-            job_id,
+            job_id, by,
         )
-    )
+    )  # fmt: skip
 
 
 async def hold(db: Database, lease: Lease) -> None:

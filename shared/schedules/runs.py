@@ -181,30 +181,31 @@ async def end(
     )  # fmt: skip
 
 
-async def cancel(db: Connection, run_id: int) -> bool:
-    """Cancel a run and its jobs; False where it has ended. The keeper of runs ends it."""
+async def cancel(db: Connection, run_id: int, *, by: int) -> bool:
+    """Cancel a run and its jobs, as a user does; False where it has ended. The keeper of runs ends it."""
     canceled = await db.fetchval(
-        """UPDATE schedule_runs SET is_canceled = true WHERE id = $1 AND finished_at IS NULL
-           RETURNING true""",
-        run_id,
-    )
+        """UPDATE schedule_runs SET is_canceled = true, canceled_by = $2
+           WHERE id = $1 AND finished_at IS NULL RETURNING true""",
+        run_id, by,
+    )  # fmt: skip
     if canceled:
         await cancel_projects(db, run_id)
     return bool(canceled)
 
 
 async def cancel_projects(db: Connection, run_id: int) -> None:
-    """Cancel the projects of a run that wait, and the jobs of those that are queued."""
+    """Cancel the projects of a run that wait, and the jobs of those that are queued, as who canceled it."""
     await db.execute(
         """UPDATE run_projects SET state = 'canceled', finished_at = now()
            WHERE run_id = $1 AND state = 'waiting'""",
         run_id,
     )
     for row in await db.fetch(
-        "SELECT job_id FROM run_projects WHERE run_id = $1 AND state = 'queued' AND job_id IS NOT NULL",
+        """SELECT p.job_id, r.canceled_by FROM run_projects p JOIN schedule_runs r ON r.id = p.run_id
+           WHERE p.run_id = $1 AND p.state = 'queued' AND p.job_id IS NOT NULL""",
         run_id,
     ):
-        await cancel_job(db, row["job_id"])
+        await cancel_job(db, row["job_id"], by=row["canceled_by"])
 
 
 async def settle(db: Database, run_id: int) -> None:

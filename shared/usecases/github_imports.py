@@ -127,14 +127,15 @@ class GitHubImports:
 
         Raises Unauthenticated, GitHubImportNotFound, OwnerRequired and ImportEnded, in this order.
         """
-        found = await self._find_visible(require_user(actor), project_id)
+        user = require_user(actor)
+        found = await self._find_visible(user, project_id)
         job = await jobs.find_newest(self._pool, project_id, *IMPORTS)
         if job is None or job.kind is not JobKind.GITHUB_IMPORT:
             raise GitHubImportNotFound
         if found.level < AccessLevel.OWNER:
             raise OwnerRequired
         async with transaction(self._pool) as db:
-            is_canceled = await jobs.cancel(db, job.id)
+            is_canceled = await jobs.cancel(db, job.id, by=user.id)
             now = await jobs.find(db, job.id) or job
         if not is_canceled:
             raise ImportEnded(now.state.value)

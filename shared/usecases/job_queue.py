@@ -42,7 +42,7 @@ class JobQueue:
         return await store.enqueue(
             db, sealed, project_id=project.id, user_id=user.id, correlation_id=origin.correlation_id,
             object_id=object_id, upload_id=upload_id, parent_id=parent_id, max_attempts=self._attempts,
-            traceparent=origin.traceparent, small=self._small,
+            traceparent=origin.traceparent, small=self._small, retry_of=origin.retry_of,
         )  # fmt: skip
 
     def order_of(self, job: Job) -> JobOrder:

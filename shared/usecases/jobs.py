@@ -119,8 +119,8 @@ class Jobs:
 
     async def cancel_within(self, db: Connection, actor: User | None, job_id: int | None) -> ScheduledJob:
         """Cancel a job in the caller's transaction. Raises what ``cancel`` raises."""
-        found = await find_job(db, actor, job_id)
-        if not await jobs.cancel(db, found.report.job.id):
+        user, found = require_user(actor), await find_job(db, actor, job_id)
+        if not await jobs.cancel(db, found.report.job.id, by=user.id):
             raise JobEnded("the job has ended, and only one that has not can be canceled")
         return ScheduledJob(found.project, found.report.job)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -102,6 +103,7 @@ class Retries:
         """
         if refusal := refusal_of_job(job):
             raise refusal
+        origin = replace(origin, retry_of=job.id)
         match self._open(job):
             case ExportOrder() as order:
                 return await self._export(actor, project, order, origin=origin, counts=counts)

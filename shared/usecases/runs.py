@@ -62,10 +62,10 @@ class Runs:
         """List the projects of a run with an id over ``behind``."""
         return await runs.list_projects(self._pool, run.id, state=state, behind=behind, limit=limit)
 
-    async def cancel(self, run: Run) -> Run:
+    async def cancel(self, actor: User, run: Run) -> Run:
         """Cancel a run and its jobs, unless it has ended. Raises NotFound."""
         async with transaction(self._pool) as db:
-            await runs.cancel(db, run.id)
+            await runs.cancel(db, run.id, by=actor.id)
             canceled = await runs.find(db, run.id)
         if canceled is None:
             raise NotFound("Run")

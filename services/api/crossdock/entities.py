@@ -23,6 +23,9 @@ _NO_RETRY = {
     "why_not_retry": {"code": NotFound.code, "message": "its project was deleted"},
 }
 
+_NOT_TOLD_BEFORE = {"canceled_by": None, "retry_of": None}
+"""What the events of an older version do not tell of a job."""
+
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
@@ -42,6 +45,9 @@ def job_entity(
     return {
         **_report_members(report, full_path=full_path, shows_worker=viewer.user.is_admin),
         "user": details.user,
+        "canceled_by": details.canceled_by,
+        "retry_of": details.retry_of,
+        "retried_by": details.retried_by,
         "archive": _archive(report, details, viewer),
         "phase": _phase(report),
         "position": details.position,
@@ -120,6 +126,7 @@ def last_word_entity(word: LastWord, viewer: Viewer) -> dict[str, object]:
     archive, upload = data["archive"], data["upload"]
     ran = None if word.started_at is None else _seconds(word.started_at, event.created_at)
     return {
+        **_NOT_TOLD_BEFORE,
         **job,
         "project": data["project"],
         "user_id": data["user_id"],
@@ -141,6 +148,7 @@ def last_word_entity(word: LastWord, viewer: Viewer) -> dict[str, object]:
         "outcome": {"archive": archive, "upload": upload} if archive or upload else None,
         "archive": archive,
         "user": None,
+        "retried_by": None,
         "phase": None,
         "position": None,
         "failures_count": data.get("failures"),

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from services.api.crossdock.cursors import cursor_page_of, split_page
 from services.api.crossdock.schedules import find_schedule
-from services.api.http.caller import find_caller
+from services.api.http.caller import find_caller, require_caller
 from services.api.http.parameters import ParameterReader, integer
 from services.api.http.responses import external_url, json_response, timestamp
 from services.api.use_cases import use_cases
@@ -50,7 +50,8 @@ async def projects(request: web.Request) -> web.Response:
 
 async def cancel(request: web.Request) -> web.Response:
     """POST /api/crossdock/v1/runs/:run_id/cancel: its jobs end soon, and then it does."""
-    return json_response(run_entity(await use_cases(request).runs.cancel(await _run(request))))
+    run = await _run(request)
+    return json_response(run_entity(await use_cases(request).runs.cancel(require_caller(request), run)))
 
 
 async def _run(request: web.Request) -> Run:

@@ -81,6 +81,8 @@ async def test_failed_jobs_are_retried_each_as_its_own_user(api: Api) -> None:
         "next_before": None,
     }
     assert [made[job.id].user_id for job in (first, second)] == [ann.id, bob.id]
+    listed = (await api.call("GET", "/api/crossdock/v1/jobs?state=queued", by="root")).body
+    assert [each["retry_of"] for each in listed] == [first.id, second.id]
     assert [made[job.id].state for job in (first, second)] == [JobState.QUEUED] * 2
     assert (await _newest(api, other)).id == other.id
     async with api.broker.consume("export", prefetch=2) as wake_ups:

@@ -84,6 +84,14 @@ async def test_a_worker_is_told_of_the_job(other: Forge) -> None:
         assert (await anext(deliveries)).message.body == str(answer.data["job"]["id"]).encode()
 
 
+async def test_a_job_that_a_command_cancels_names_the_actor(other: Forge) -> None:
+    answer = await other.ask("import.requested", {"path": "fresh", "source": await put(other.api)})
+    number = answer.data["job"]["id"]
+    assert (await other.ask("job.cancel", {"job": number}, number="2")).accepted
+    shown = (await other.api.call("GET", f"/api/crossdock/v1/jobs/{number}", by="ann")).body
+    assert (shown["state"], shown["canceled_by"]["username"]) == ("canceled", "ann")
+
+
 async def test_the_answer_has_the_correlation_id_of_the_command(other: Forge) -> None:
     answer = await other.ask("job.cancel", {"job": 1}, number="7")
     assert answer.message.correlation_id == "c-7"

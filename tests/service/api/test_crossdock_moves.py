@@ -52,6 +52,7 @@ from tests.support.waiting import until_row
 ARCHIVE = project(issues=ndjson(b'{"iid":1,"title":"a"}', b'{"iid":2,"title":"b"}'))
 AGED = "UPDATE jobs SET finished_at = finished_at - interval '24 hours'"
 SEALER = OrderSealer(sealer())
+OURS = "/api/crossdock/v1"
 LONG_AGO = """UPDATE objects SET touched_at = now() - interval '1 hour';
               UPDATE suspects SET due_at = now() - interval '1 hour'"""
 
@@ -59,6 +60,11 @@ LONG_AGO = """UPDATE objects SET touched_at = now() - interval '1 hour';
 async def _call(api: Api, job: Job | int, what: str, *, by: str = "ann", **more: Any) -> Answer:
     number = job if isinstance(job, int) else job.id
     return await api.call("POST", f"/api/crossdock/v1/jobs/{number}/{what}", by=by, **more)
+
+
+async def _shown(api: Api, job: Job) -> dict[str, Any]:
+    body: dict[str, Any] = (await api.call("GET", f"{OURS}/jobs/{job.id}", by="ann")).body
+    return body
 
 
 def _detail(answer: Answer) -> tuple[int, str]:
@@ -183,6 +189,35 @@ async def test_a_canceled_upload_is_kept_for_a_day_and_collected_then(api: Api) 
     assert (kept, await api.objects_left()) == (2, 0)
 
 
+async def test_a_job_tells_who_canceled_it_and_so_does_its_event(api: Api) -> None:
+    ann = await api.user("ann")
+    made = await api.project(ann)
+    job = await api.job(made, ann)
+    eve = await api.member("eve", made, AccessLevel.MAINTAINER)
+    assert (await _shown(api, job))["canceled_by"] is None
+
+    canceled = await _call(api, job, "cancel", by="eve")
+
+    told = {"id": eve.id, "username": "eve", "name": "Eve"}
+    listed = await api.call("GET", f"{OURS}/jobs", by="ann")
+    assert [each["canceled_by"] for each in (canceled.body, await _shown(api, job), *listed.body)] == [
+        told
+    ] * 3
+    moves = await api.pool.fetch("SELECT data -> 'job' -> 'canceled_by' FROM events ORDER BY id")
+    assert [row[0] for row in moves] == [None, told]
+    await api.pool.execute("DELETE FROM projects")
+    assert (await _shown(api, job))["canceled_by"] == told
+
+
+async def test_an_end_with_the_project_is_nobodys_cancellation(api: Api) -> None:
+    ann = await api.user("ann")
+    job = await api.job(await api.project(ann), ann)
+    await api.pool.execute("DELETE FROM projects")
+    gone = await _shown(api, job)
+    assert (gone["state"], gone["error_code"]) == ("canceled", "project_deleted")
+    assert (gone["canceled_by"], gone["retry_of"], gone["retried_by"]) == (None, None, None)
+
+
 @pytest.mark.parametrize("end", ["finished", "failed", "canceled"])
 async def test_a_job_that_has_ended_is_not_canceled(api: Api, end: str) -> None:
     ann = await api.user("ann")
@@ -242,6 +277,33 @@ async def test_a_failed_import_is_retried_as_a_new_job_of_the_same_order(api: Ap
     assert (await dock.attempt(again)).error is None
     assert (await api.get(f"/projects/{job.project_id}", by="ann")).body["description"] == "d"
     assert (await api.get(f"/projects/{job.project_id}/issues", by="ann")).headers["X-Total"] == "2"
+
+
+async def test_a_retry_and_the_job_that_it_does_again_name_each_other(api: Api) -> None:
+    _, job = await _failed_import(api)
+    before = await _shown(api, job)
+    assert (before["retry_of"], before["retried_by"]) == (None, None)
+
+    made = (await _call(api, job, "retry")).body
+
+    assert (made["retry_of"], made["retried_by"]) == (job.id, None)
+    assert (await _shown(api, job))["retried_by"] == made["id"]
+    queued = await api.pool.fetchval(
+        "SELECT data -> 'job' -> 'retry_of' FROM events WHERE job_id = $1", made["id"]
+    )
+    assert queued == job.id
+
+
+async def test_a_retry_of_a_job_that_was_removed_names_none(api: Api) -> None:
+    ann = await api.user("ann")
+    made = await api.project(ann)
+    jobs_of: dict[str, Any] = {"project_id": made.id, "user_id": ann.id, "correlation_id": "c"}
+    first = await jobs.enqueue(api.pool, ExportOrder(), **jobs_of)
+    again = await jobs.enqueue(api.pool, ExportOrder(), **jobs_of, retry_of=first.id)
+    assert (await _shown(api, again))["retry_of"] == first.id
+    await api.pool.execute("DELETE FROM jobs WHERE id = $1", first.id)
+    late = await jobs.enqueue(api.pool, ExportOrder(), **jobs_of, retry_of=first.id)
+    assert [(await _shown(api, each))["retry_of"] for each in (again, late)] == [None, None]
 
 
 async def test_of_many_retries_at_once_one_counts(api: Api) -> None:

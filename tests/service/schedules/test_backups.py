@@ -249,6 +249,18 @@ async def test_what_the_bucket_says_is_told(
     assert await vault.api.pool.fetchval("SELECT attempt FROM jobs WHERE kind = 'backup'") == 1
 
 
+async def test_a_job_that_was_queued_while_its_run_was_canceled_names_who_did_that(vault: Vault) -> None:
+    await imported(vault.api, vault.ann, project(), path="one")
+    number = await vault.start(await vault.new_schedule())
+    for _ in range(2):
+        await vault.keeper.make_round()
+    mark = "UPDATE schedule_runs SET is_canceled = true, canceled_by = $2 WHERE id = $1"
+    await vault.api.pool.execute(mark, number, vault.ann.id)
+    await vault.keeper.make_round()
+    (job,) = (await vault.call("GET", "/jobs?kind=backup")).body
+    assert (job["state"], job["canceled_by"]["username"]) == ("canceled", "ann")
+
+
 async def test_a_run_that_is_canceled_ends_with_its_jobs(vault: Vault) -> None:
     await imported(vault.api, vault.ann, project(), path="one")
     number = await vault.start(await vault.new_schedule())
@@ -258,7 +270,8 @@ async def test_a_run_that_is_canceled_ends_with_its_jobs(vault: Vault) -> None:
     assert (answer.status, answer.body["canceled"]) == (200, True)
     run = await vault.finish(number)
     assert (run.state, run.counts) == (RunState.CANCELED, {ProjectState.CANCELED: 1})
-    assert await vault.api.pool.fetchval("SELECT state FROM jobs WHERE kind = 'backup'") == "canceled"
+    (job,) = (await vault.call("GET", "/jobs?kind=backup")).body
+    assert (job["state"], job["canceled_by"]["username"]) == ("canceled", "ann")
     assert len(await vault.catalogue()) == 0
 
 

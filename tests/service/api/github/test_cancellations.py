@@ -18,7 +18,10 @@ async def test_an_owner_cancels_an_import_that_has_not_ended(
     answer = await create(api, asking(github, repository))
     canceled = await cancel(api, answer.body["id"])
     assert (canceled.status, canceled.body) == (200, entity(answer, "canceled"))
-    assert (await job_of(api, answer)).state.value == "canceled"
+    job = await job_of(api, answer)
+    assert job.state.value == "canceled"
+    shown = (await api.call("GET", f"/api/crossdock/v1/jobs/{job.id}", by="ann")).body
+    assert shown["canceled_by"]["username"] == "ann"
     again = await cancel(api, str(answer.body["id"]))
     told = {"message": "The import cannot be canceled because it is canceled"}
     assert (again.status, again.body) == (400, told)

@@ -1,0 +1,1 @@
+ALTER TABLE jobs DROP COLUMN canceled_by, DROP COLUMN retry_of;
