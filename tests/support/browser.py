@@ -119,12 +119,16 @@ class Visit:
         await expect(page.locator("[aria-busy=true]")).to_have_count(0)
         found = {}
         for scheme in schemes:
-            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of SCHEMES
+            await seen.prefer(scheme)
             await seen.look(f"{name}-{width}-{scheme}")
             wrong = (await seen.violations(), await seen.overflows())
             if wrong != ([], False):
                 found[f"{width}-{scheme}"] = wrong
         return found
+
+    async def prefer(self, scheme: str) -> None:
+        """Have a reader whose system is in these colours."""
+        await self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of SCHEMES
 
     async def look(self, name: str, *, is_whole: bool = True) -> None:
         """Keep a picture of the whole page, or of what is in the window."""
@@ -216,7 +220,7 @@ class Windows:
             visit = Visit(await self._clear_page(context), context, self.url)
             across, high = WIDTHS[width]
             await visit.page.set_viewport_size({"width": across, "height": high})
-            await visit.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of SCHEMES
+            await visit.prefer(scheme)
             visit.watch(visit.page)
             context.on("page", visit.watch)
             try:

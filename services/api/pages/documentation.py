@@ -67,19 +67,19 @@ async def read(request: web.Request) -> web.Response:
     """GET /api/docs."""
     documentation = request.app[DOCUMENTATION]
     if not documentation.files:
-        return document_page("Crossdock API", missing(address(request, "")))
+        return document_page(request, "Crossdock API", missing(address(request, "")))
     headers = {"Content-Security-Policy": POLICY}
     return web.Response(text=documentation.page, headers=headers, content_type="text/html")
 
 
 async def read_queues(request: web.Request) -> web.Response:
     """GET /api/asyncapi."""
-    return document_page("Crossdock by queue", request.app[DOCUMENTATION].queues_page)
+    return document_page(request, "Crossdock by queue", request.app[DOCUMENTATION].queues_page)
 
 
 async def read_licences(request: web.Request) -> web.Response:
     """GET /api/licences."""
-    return document_page("Licences", request.app[DOCUMENTATION].licences_page)
+    return document_page(request, "Licences", request.app[DOCUMENTATION].licences_page)
 
 
 async def file(request: web.Request) -> web.Response:

@@ -63,4 +63,4 @@ def render_download_error(request: web.Request, error: CrossdockError) -> web.Re
         sign_in=link(request, SIGN_IN, "Sign in", return_to=path),
         url=escape(external_url(request) + path),
     )
-    return page(_TITLES.get(status, _ELSE), body, status=status, headers=headers_of(error))
+    return page(request, _TITLES.get(status, _ELSE), body, status=status, headers=headers_of(error))

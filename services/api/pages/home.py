@@ -51,7 +51,7 @@ def render_unknown(request: web.Request, error: CrossdockError) -> web.Response:
         link(request, "/api/docs", "how the API works"),
     )
     ways = f"<p>{home}, or read {documents}.</p>"
-    return page("There is nothing at this address", ways, status=HTTPStatus.NOT_FOUND)
+    return page(request, "There is nothing at this address", ways, status=HTTPStatus.NOT_FOUND)
 
 
 def _is_browser(request: web.Request) -> bool:
@@ -76,4 +76,6 @@ def _say(request: web.Request, presence: Presence) -> web.Response:
         documents = f"{external_url(request)}/api/docs"
         return web.Response(text=f"This is Crossdock.\n{why}\n{how}\nThe API: {documents}\n")
     documents = link(request, "/api/docs", "The API is described here")
-    return page("This is Crossdock", f"<p>{escape(why)}</p>\n<p>{escape(how)}</p>\n<p>{documents}.</p>")
+    return page(
+        request, "This is Crossdock", f"<p>{escape(why)}</p>\n<p>{escape(how)}</p>\n<p>{documents}.</p>"
+    )

@@ -15,23 +15,35 @@ from yarl import URL
 from services.api.http.responses import external_url
 
 _STYLE = """
-:root { color-scheme: light dark; --faint: color-mix(in srgb, currentColor 10%, transparent); }
-body { font: 1rem/1.5 sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem; }
-body.document { max-width: 64rem; }
-pre { background: var(--faint); padding: 1rem; overflow-x: auto; }
+:root {
+  color-scheme: light dark; --text: light-dark(#1c2430, #e6e9ee); --link: light-dark(#0b5cad, #7db8ff);
+  --ground: light-dark(#fff, #12161c); --faint: light-dark(#d5dae1, #343c48);
+}
+body { font: 1rem/1.5 system-ui, sans-serif; margin: 0; color: var(--text); background: var(--ground); }
+body > header { border-bottom: 1px solid var(--faint); padding: .7rem 1.4rem; font-weight: bold; }
+body > header a { color: inherit; text-decoration: none; }
+main { max-width: 40rem; margin: 0 auto; padding: .5rem 1.4rem 3rem; }
+body.document main { max-width: 64rem; }
+h1 { font-size: 1.6rem; line-height: 1.2; overflow-wrap: anywhere; }
+a { color: var(--link); }
+:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
+pre { background: color-mix(in srgb, var(--faint) 50%, transparent); padding: 1rem; overflow-x: auto; }
 table { border-collapse: collapse; margin: 1rem 0; }
 caption { text-align: left; font-weight: bold; }
 th, td { text-align: left; vertical-align: top; padding: .25rem 1rem .25rem 0; }
 tr { border-bottom: 1px solid var(--faint); }
 .wide { overflow-x: auto; }
-input { font: inherit; width: 100%; box-sizing: border-box; margin: .5rem 0; }
-button { font: inherit; padding: .25rem 1rem; }
+input, button { font: inherit; padding: .35rem .7rem; border: 1px solid; border-radius: .3rem; }
+input { color: inherit; background: inherit; width: 100%; box-sizing: border-box; margin: .5rem 0; }
+button { color: var(--ground); background: var(--link); border-color: transparent; }
 """
+"""The colours are those of the console, which has more of them."""
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>{style}</style></head>
-<body{attributes}><main><h1>{title}</h1>
+<body{attributes}><header>{home}</header>
+<main><h1>{title}</h1>
 {body}
 </main></body>
 </html>
@@ -49,18 +61,24 @@ _LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 
 
 def page(
-    title: str, body: str, *, status: int = 200, headers: Mapping[str, str] | None = None
+    request: web.Request,
+    title: str,
+    body: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Respond with a page. ``title`` is text; ``body`` is HTML whose values are escaped already."""
-    return _respond(title, body, status=status, headers=headers)
+    return _respond(request, title, body, status=status, headers=headers)
 
 
-def document_page(title: str, body: str) -> web.Response:
+def document_page(request: web.Request, title: str, body: str) -> web.Response:
     """Respond with a page that has the width for tables."""
-    return _respond(title, body, attributes=' class="document"')
+    return _respond(request, title, body, attributes=' class="document"')
 
 
 def _respond(
+    request: web.Request,
     title: str,
     body: str,
     *,
@@ -68,7 +86,8 @@ def _respond(
     headers: Mapping[str, str] | None = None,
     attributes: str = "",
 ) -> web.Response:
-    text = _PAGE.format(title=escape(title), style=_STYLE, body=body, attributes=attributes)
+    home = link(request, "/", "Crossdock")
+    text = _PAGE.format(title=escape(title), style=_STYLE, home=home, body=body, attributes=attributes)
     return web.Response(
         text=text, status=status, headers={**(headers or {}), **_HEADERS}, content_type="text/html"
     )

@@ -65,7 +65,9 @@ def render_openid_error(request: web.Request, error: CrossdockError) -> web.Resp
     """Render an error as a page; what was begun is over."""
     ways = f"{link(request, PATH, 'Try again')}, or {link(request, SIGN_IN, 'sign in with a token')}."
     body = f"<p>{escape(error.shown)}</p><p>{ways}</p>"
-    response = page("You are not signed in", body, status=status_of(error).value, headers=headers_of(error))
+    response = page(
+        request, "You are not signed in", body, status=status_of(error).value, headers=headers_of(error)
+    )
     _forget(request, response)
     return response
 

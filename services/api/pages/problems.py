@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -14,6 +15,7 @@ from services.api.pages.html import address, page
 
 TABLE = "problems.md"
 _COLUMNS = 4
+_CODE = re.compile("`+([^`]+)`+")
 _PAGE = """<p>{meaning}</p>
 <p>{act} {retry}</p>
 <p><a href="{all}">All codes</a></p>"""
@@ -50,10 +52,10 @@ async def index(request: web.Request) -> web.Response:
     """GET /problems: all codes."""
     items = (
         f'<li><a href="{escape(address(request, f"/problems/{each.code}"))}">{escape(each.code)}</a>: '
-        f"{escape(each.meaning)}</li>"
+        f"{_marked_up(each.meaning)}</li>"
         for each in all_problems().values()
     )
-    return page("Problems", f"<ul>{''.join(items)}</ul>")
+    return page(request, "Problems", f"<ul>{''.join(items)}</ul>")
 
 
 async def show(request: web.Request) -> web.Response:
@@ -61,13 +63,18 @@ async def show(request: web.Request) -> web.Response:
     problem = all_problems().get(request.match_info["code"])
     if problem is None:
         raise RouteUnknown
-    return page(problem.code, _explanation(problem, all_codes=address(request, "/problems")))
+    return page(request, problem.code, _explanation(problem, all_codes=address(request, "/problems")))
 
 
 def _explanation(problem: Problem, *, all_codes: str) -> str:
     return _PAGE.format(
-        meaning=escape(problem.meaning),
+        meaning=_marked_up(problem.meaning),
         act=_ACT[problem.fault],
         retry=_RETRY[problem.retry],
         all=escape(all_codes),
     )
+
+
+def _marked_up(meaning: str) -> str:
+    """Make HTML of a sentence, in which names stand between backquotes."""
+    return _CODE.sub(r"<code>\1</code>", escape(meaning))

@@ -45,7 +45,7 @@ async def show(request: web.Request) -> web.Response:
     if token is None:
         return _form(request, local_path(request.query.get("return_to")))
     action = escape(address(request, "/users/sign_out"))
-    return page("Signed in", _SIGN_OUT.format(username=escape(token.user.username), action=action))
+    return page(request, "Signed in", _SIGN_OUT.format(username=escape(token.user.username), action=action))
 
 
 async def find_signed_in(request: web.Request) -> AccessToken | None:
@@ -64,7 +64,7 @@ def _form(
     body = (f"<p>{other}</p>" if name else "") + _FORM.format(
         advice=advice, action=escape(address(request, PATH)), return_to=escape(return_to or "")
     )
-    return page("Sign in", body, status=status)
+    return page(request, "Sign in", body, status=status)
 
 
 async def sign_in(request: web.Request) -> web.Response:
@@ -115,4 +115,4 @@ def render_sign_in_error(request: web.Request, error: CrossdockError) -> web.Res
     status = status_of(error).value
     title = _TITLES.get(status, "This cannot be read")
     body = f"<p>{link(request, PATH, 'Sign in')} at {escape(external_url(request))}, and try again.</p>"
-    return page(title, body, status=status, headers=headers_of(error))
+    return page(request, title, body, status=status, headers=headers_of(error))

@@ -33,6 +33,8 @@ async def test_all_codes_are_listed_and_an_unknown_one_has_no_page(api: Api) -> 
     listed = await api.call("GET", "/problems")
     unknown = await api.call("GET", "/problems/no_such_code")
     assert b"/problems/archive_invalid" in listed.body
+    assert b"a limit of <code>limit</code>." in listed.body
+    assert b"`" not in listed.body
     assert (unknown.status, unknown.body) == (404, {"error": "404 Not Found"})
 
 

@@ -24,6 +24,8 @@ PAGE = {("GET", "/{namespace}/{project}/download_export")}  # the same, with the
 FILES = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
+    "page.css": "text/css",
+    "colours.js": "text/javascript",
     "start.js": "text/javascript",
 }
 

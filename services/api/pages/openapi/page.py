@@ -19,9 +19,12 @@ _PAGE = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>Crossdock API</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="{prefix}/api/docs/swagger-ui.css">
+<link rel="stylesheet" href="{prefix}/api/docs/page.css">
+<script src="{prefix}/api/docs/colours.js" defer></script>
 <script src="{prefix}/api/docs/swagger-ui-bundle.js" defer></script>
 <script src="{prefix}/api/docs/start.js" defer></script>
 </head>
@@ -31,6 +34,7 @@ _PAGE = """<!DOCTYPE html>
 </html>
 """
 _OF_SWAGGER_UI = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
+_OURS = {"page.css": "text/css", "colours.js": "text/javascript", "start.js": "text/javascript"}
 
 _MISSING = """<p>The page needs Swagger UI, whose files are missing here: they were not to be had when
 Crossdock was installed. In a checkout, run <code>make setup</code> where npm's registry can be
@@ -54,5 +58,5 @@ def page_files(vendor: Path) -> dict[str, Asset]:
     if not all((vendor / name).is_file() for name in _OF_SWAGGER_UI):
         return {}
     found = {name: Asset(kind, (vendor / name).read_bytes()) for name, kind in _OF_SWAGGER_UI.items()}
-    start = files(__package__).joinpath("start.js").read_bytes()
-    return found | {"start.js": Asset("text/javascript", start)}
+    ours = files(__package__)
+    return found | {name: Asset(kind, ours.joinpath(name).read_bytes()) for name, kind in _OURS.items()}
