@@ -98,6 +98,14 @@ class ArchiveAnswer(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str | None = None
 
 
+class UserOfJob(msgspec.Struct, frozen=True):
+    """Who canceled a job."""
+
+    id: int
+    username: str
+    name: str
+
+
 class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A job in the form of the API. Fields that the command line only passes on stay undecoded."""
 
@@ -107,6 +115,9 @@ class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     project: ProjectReference
     user_id: int | None = None
+    canceled_by: UserOfJob | None = None
+    retry_of: int | None = None
+    retried_by: int | None = None
     correlation_id: str
     attempt: int
     max_attempts: int

@@ -13,7 +13,7 @@ from aiohttp import ClientResponse, ClientTimeout
 from aiohttp.http_exceptions import LineTooLong
 
 from services.cli.client import GitLabClient, ProjectReference
-from services.cli.crossdock_api import JobProgress
+from services.cli.crossdock_api import JobProgress, UserOfJob
 from services.cli.errors import ServerUnreachable, UnintelligibleAnswer
 from services.cli.http import attempts, exchange, retry_if_transient
 
@@ -38,6 +38,8 @@ class JobOfEvent(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     attempt: int
     max_attempts: int
+    retry_of: int | None = None
+    canceled_by: UserOfJob | None = None
 
 
 class JobEventData(msgspec.Struct, frozen=True, kw_only=True):

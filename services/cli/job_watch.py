@@ -23,6 +23,9 @@ from services.cli.terminal import print_result, replace_unprintable
 _REDRAWS = 4
 """Redraws of the table a second, at most."""
 
+_ASKED = ".queued"
+"""The last part of the names of events that are the first of their job."""
+
 _LEFT_OUT = "progress"
 """The last part of the names of events that tell of no move of their job."""
 
@@ -205,6 +208,8 @@ def line_of(event: Event) -> str:
         event.data.project.path_with_namespace,
     ]
     words += [f"attempt {job.attempt} of {job.max_attempts}"] if job.attempt > 1 else []
+    words += [f"retry of job {job.retry_of}"] if job.retry_of and event.name.endswith(_ASKED) else []
+    words += [f"by {job.canceled_by.username}"] if job.canceled_by else []
     detail = _detail(event.data.progress, event.data.error)
     return "  ".join([*words, detail] if detail else words)
 

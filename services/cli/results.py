@@ -158,6 +158,9 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
         rows = [("job", job.id), ("kind", job.kind), ("project", job.project.path_with_namespace)]
         rows += [("state", job.state), ("attempt", f"{job.attempt} of {job.max_attempts}")]
         rows += [("error", job.error)] if job.error else []
+        rows += [("canceled by", job.canceled_by.username)] if job.canceled_by else []
+        rows += [("retry of", f"job {job.retry_of}")] if job.retry_of else []
+        rows += [("retried as", f"job {job.retried_by}")] if job.retried_by else []
         rows += [("created", _moment(job.created_at)), ("finished", _moment(job.finished_at))]
         rows += [("bytes", job.progress.bytes_done), ("entries", job.progress.entries)]
         print_table("", ("what", "state"), rows)

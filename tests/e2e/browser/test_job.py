@@ -66,6 +66,7 @@ async def test_a_running_job_moves_and_is_canceled_by_a_key(visit: Visit, gitlab
     await visit.page.keyboard.press("c")
     await visit.page.get_by_role("button", name="Cancel the job").click()
     await expect(visit.page.get_by_role("heading", level=1)).to_contain_text("canceled")
+    await expect(visit.page.locator("main p.quiet").first).to_contain_text(f"Canceled by {ann}.")
     await visit.page.reload()
     kinds = visit.page.get_by_role("table", name="Kinds of records")
     await expect(kinds.get_by_role("row").filter(has_text="Issues")).to_contain_text("118")

@@ -250,6 +250,16 @@ async def test_people_see_a_job_with_its_relations(
     assert "1  2026-11-25 00:00:01  3  storage_failed  the object storage is not available now" in told
 
 
+async def test_people_see_who_canceled_a_job_and_how_it_was_retried(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = {"canceled_by": {"id": 3, "username": "eve", "name": "Eve"}, "retry_of": 4, "retried_by": 6}
+    async with Script(answer(job("canceled") | moved)).server() as url:
+        await run_beside(monkeypatch, "status", "--job", "5", "--url", url, "--token", "t")
+    told = capsys.readouterr().out.splitlines()
+    assert {"canceled by  eve", "retry of  job 4", "retried as  job 6"} <= set(told)
+
+
 def _page(matched: list[int], next_before: int | None) -> Answer:
     retried = [{"id": each, "job_id": each + 1000} for each in matched[1:]]
     refused = [{"id": matched[0], "code": "retry_gone", "error": "gone"}]

@@ -31,7 +31,7 @@ def event(number: int, name: str, state: str, **more: Any) -> bytes:
     kind = name.partition(".")[0]
     data = {
         "job": {"id": more.pop("job", 5), "kind": kind, "state": state, "attempt": more.pop("attempt", 1),
-                "max_attempts": 5},
+                "max_attempts": 5} | more.pop("moved", {}),
         "project": {"id": 7, "path_with_namespace": "group/one"},
         "user_id": 3, "progress": {}, "error": None, "error_code": None,
     } | more  # fmt: skip
@@ -143,6 +143,27 @@ async def test_logs_are_a_line_for_each_move(capsys: pytest.CaptureFixture[str])
         "2026-11-28 02:00:00  5  import.queued  group/one",
         "2026-11-28 02:00:00  5  import.retried  group/one  attempt 2 of 5  the store�is away",
         "2026-11-28 02:00:00  5  import.finished  group/one",
+    ]
+
+
+async def test_logs_say_who_canceled_a_job_and_what_it_is_a_retry_of(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    retry = {"retry_of": 4}
+    eve = {"id": 3, "username": "eve", "name": "Eve"}
+    script = Script(
+        stream(
+            BEGUN,
+            event(41, "import.queued", "queued", moved=retry),
+            event(42, "import.canceled", "canceled", moved=retry | {"canceled_by": eve}),
+        ),
+        ENDED,
+    )
+    async with script.client() as client:
+        await print_events(client, 5, follow=True, json=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "2026-11-28 02:00:00  5  import.queued  group/one  retry of job 4",
+        "2026-11-28 02:00:00  5  import.canceled  group/one  by eve",
     ]
 
 

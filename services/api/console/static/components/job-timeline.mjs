@@ -8,12 +8,12 @@ import { own } from "../place.mjs";
 
 const MOST = 200;
 const WORDS = {
-  queued: () => "Asked for",
+  queued: ({ job }) => (job.retry_of ? `Asked for, as a retry of job ${job.retry_of}` : "Asked for"),
   started: ({ job }) => (job.attempt > 1 ? `Attempt ${job.attempt} started` : "Started"),
   retried: ({ error }) => `Waits for another attempt${error ? `: ${inShort(error)}` : ""}`,
   finished: ({ failures }) => (failures ? `Finished, ${failures} left out` : "Finished"),
   failed: () => "Failed", // why stands at the top of the page
-  canceled: () => "Canceled",
+  canceled: ({ job }) => (job.canceled_by ? `Canceled by ${job.canceled_by.username}` : "Canceled"),
 };
 
 export function Timeline({ id }) {

@@ -80,8 +80,12 @@ function asked(job) {
   const waited = job.timings?.waited_seconds;
   const worker = job.lease?.worker ? ` on worker ${job.lease.worker}` : "";
   const attempt = job.attempt ? ` Attempt ${job.attempt} of ${job.max_attempts}${worker}.` : "";
-  return html`Job ${job.id}. ${who} <${Ago} at=${job.created_at} />.${waited != null && ` It waited ${duration(waited)}.`}${attempt}`;
+  return html`Job ${job.id}. ${who} <${Ago} at=${job.created_at} />.${waited != null && ` It waited ${duration(waited)}.`}${attempt}
+    ${job.canceled_by && ` Canceled by ${job.canceled_by.username}.`}
+    ${job.retry_of && html` A retry of ${linkTo(job.retry_of)}.`}${job.retried_by && html` Retried as ${linkTo(job.retried_by)}.`}`;
 }
+
+const linkTo = (id) => html`<a href=${page(`/jobs/${id}`)}>job ${id}</a>`;
 
 function Details({ job }) {
   const { archive = null } = job;
@@ -118,6 +122,7 @@ function followJob(id, job, problem) {
   job.value = null; // the page of a job leads to that of its retry
   load();
   return onEvent((event) => {
+    if (event.data?.job?.retry_of === id) load(); // which then tells how it was retried
     const before = job.value;
     if (jobIdOf(event) !== id || before === null || !isNews(before, event)) return;
     job.value = merged(before, event);
