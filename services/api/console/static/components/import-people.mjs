@@ -1,6 +1,6 @@
 // Who the people of an archive are: rows that one fills in, or a file.
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { counted, size } from "../format.mjs";
 import { html } from "../html.mjs";
 import { LARGEST, MOST_SHOWN, accountOf, nameOf, rowWith, rowsOf, sentOf } from "../people-map.mjs";
@@ -19,7 +19,8 @@ export function peopleGiven({ rows, file }) {
 export function People({ people, mayJoin, wrong }) {
   const { rows, file } = people.value;
   const focused = useSignal(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
+    // before the next key comes: Enter in a field that has the focus still would send the form
     document.getElementById(focused.value)?.focus();
   }, [focused.value]);
   const named = rows.filter((each) => each.gitlab_username || each.gitlab_public_email).length;
