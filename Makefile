@@ -181,7 +181,7 @@ promtool:
 	@command -v promtool >/dev/null || { $(call install,prometheus); }
 
 chromium:
-	@command -v chromium >/dev/null || { $(call install,chromium); }
+	@command -v chromium-headless-shell >/dev/null || { $(call install,chromium-headless-shell); }
 
 # Installs a package of Debian or Ubuntu, without starting the service that it may bring.
 define install

@@ -1,4 +1,7 @@
-"""A browser as people use it: Debian's chromium. It fails a test on what nobody would see by looking."""
+"""A browser as people use it: chromium, without a screen.
+
+It fails a test on what nobody would see by looking.
+"""
 
 from __future__ import annotations
 
@@ -187,7 +190,7 @@ def _is_of(url: str, origin: str) -> bool:
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     """Start a browser. It needs no sandbox, as it loads nothing but our own pages."""
-    path = program("chromium")
+    path = program("chromium-headless-shell")  # chromium itself draws its own windows too, where nobody sees
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]

@@ -13,8 +13,9 @@ import pytest
 
 _REASON = "missing on this machine: "
 _PACKAGES = {
-    "GNU tar": "tar", "age": "age", "chromium": "chromium", "curl": "curl", "git": "git",
-    "node": "nodejs", "npm": "npm", "promtool": "prometheus", "rabbitmq-server": "rabbitmq-server",
+    "GNU tar": "tar", "age": "age", "chromium-headless-shell": "chromium-headless-shell",
+    "curl": "curl", "git": "git", "node": "nodejs", "npm": "npm", "promtool": "prometheus",
+    "rabbitmq-server": "rabbitmq-server",
 }  # fmt: skip
 
 

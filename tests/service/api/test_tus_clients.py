@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import async_playwright
 
 from tests.support.api import Api
+from tests.support.browser import chromium
 from tests.support.flaky import CuttingProxy, cutting_proxy
 from tests.support.npm import install, pack
 from tests.support.prerequisites import program
@@ -158,15 +158,11 @@ async def test_uppy_arrives_however_it_is_cut(
 ) -> None:
     async with (
         cutting_proxy(str(api.url), after=400 * 1024, times=CUTS, seed=seed, method="PATCH") as proxy,
-        async_playwright() as playwright,
+        chromium() as browser,
     ):
-        browser = await playwright.chromium.launch(
-            executable_path=program("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
         page = await browser.new_page()
         await page.goto(f"{proxy.url}/api/openapi.json")
         await page.add_script_tag(content=uppy)
         sent = [f"{proxy.url}{UPLOADS}", api.tokens["ann"], SIZE, options]
         await page.evaluate(await asyncio.to_thread(_PAGE.read_text), sent)
-        await browser.close()
         await _assert_arrived(api, proxy)
