@@ -44,7 +44,8 @@ T = TypeVar("T")
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _TOKEN = re.compile(r"[\x21-\x7e]{1,1024}")
 _FULL_NAME = re.compile(r"[\w.-]{1,100}/[\w.-]{1,100}", re.ASCII)
-_HOSTS = ("github.com", "www.github.com", "api.github.com")
+GITHUB_HOSTS = ("github.com", "www.github.com", "api.github.com")
+"""The hosts of github.com, all of which have the API ``GITHUB``."""
 
 
 def api_of(address: str | None) -> URL:
@@ -53,7 +54,7 @@ def api_of(address: str | None) -> URL:
     ``/api/v3`` goes behind the address unless its path begins with ``/api/``.
     """
     url = GITHUB if address is None else URL(address)
-    if url.host in _HOSTS:
+    if url.host in GITHUB_HOSTS:
         return GITHUB
     return url if url.path.startswith("/api/") else url / "api/v3"
 
@@ -97,9 +98,12 @@ class GitHubClient:
         answer = await self._get(url)
         return decode(answer.body, Raw, self._endpoint(url))
 
-    async def repository(self, number: int) -> Repository:
-        """Give a repository by its number. Raises PageMalformed, also for a name that none has at GitHub."""
-        url = self._url(f"/repositories/{number}")
+    async def repository(self, named: int | str) -> Repository:
+        """Give a repository by its number or by ``owner/repo``.
+
+        Raises PageMalformed, also for an answer with a name that none has at GitHub.
+        """
+        url = self._url(f"/repositories/{named}" if isinstance(named, int) else f"/repos/{named}")
         found = decode((await self._get(url)).body, Repository, self._endpoint(url))
         if not _FULL_NAME.fullmatch(found.full_name):
             raise PageMalformed(self._api.origin(), url.path)

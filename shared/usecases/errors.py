@@ -252,7 +252,7 @@ class GitHubLimited(TooMany):
     code = "github_limited"
 
     def __init__(self, *, wait: int) -> None:
-        super().__init__("Too Many Requests", wait=wait)
+        super().__init__(f"GitHub takes no more requests of the token for {wait} s", wait=wait)
 
 
 class GitHubImportNotFound(NotFound):

@@ -41,14 +41,14 @@ _NO_COLLABORATORS = _NO_SCOPE.format(what="collaborators", scope="read:org")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitHubSource:
-    """A repository of a GitHub, by its number, and the token to read it with.
+    """A repository of a GitHub, by its number or by ``owner/repo``, and the token to read it with.
 
     ``address`` is that of the GitHub's web site, None for github.com. ``page_size`` is that of lists.
     ``keeps_pages`` is as in the order of the job.
     """
 
     address: str | None
-    repository_id: int
+    repository: int | str
     token: str = field(repr=False)
     stages: GitHubStages = field(default_factory=GitHubStages)
     page_size: int = 100
@@ -97,7 +97,7 @@ class GitHubRepositories:
             source=RemoteSource(url=ApiAddress(api, source.token).write(), form=SourceForm.GITHUB),
             order=GitHubOrder(
                 full_name=described.full_name,
-                repository_id=source.repository_id,
+                repository_id=described.id,
                 api=str(api),
                 stages=source.stages,
                 page_size=source.page_size,
@@ -122,10 +122,10 @@ async def _checked_api(client: RemoteClient, address: str) -> URL:
 async def _read(remote: RemoteClient, source: GitHubSource, api: URL) -> Repository:
     with _refuse(_NO_REPOSITORY):
         client = GitHubClient(remote, api, token=source.token, largest=_LARGEST)
-        described = await client.repository(source.repository_id)
+        described = await client.repository(source.repository)
     if source.stages.collaborators_import:
         with _refuse(_NO_COLLABORATORS):
-            await client.record(f"/repositories/{source.repository_id}/collaborators?per_page=1")
+            await client.record(f"/repositories/{described.id}/collaborators?per_page=1")
     return described
 
 

@@ -20,7 +20,7 @@ def render_github_error(request: web.Request, error: CrossdockError) -> web.Resp
         case GitHubImportsDisabled():
             body = {"errors": [str(error.reason)]}
         case GitHubLimited():
-            body = {"error": str(error)}
+            body = {"error": "Too Many Requests"}
         case _:
             return render_gitlab_error(request, error)
     return json_response(body, status=status_of(error), headers=headers_of(error))

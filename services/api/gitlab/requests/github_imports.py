@@ -36,15 +36,18 @@ def read_github_source(reader: ParameterReader) -> GitHubSource:
     """
     reader.require(TOKEN, or_null=True)
     reader.require("repo_id", or_null=True)
-    token, repository_id = reader.text(TOKEN) or "", reader.integer("repo_id", default=0)
-    address = reader.text("github_hostname")
-    stages = read_stages(reader.mapping("optional_stages"))
+    repository = reader.integer("repo_id", default=0) or 0
     reader.choice("timeout_strategy", _TIMEOUTS)
+    return read_source_of(reader, repository, address=reader.text("github_hostname"))
+
+
+def read_source_of(reader: ParameterReader, repository: int | str, *, address: str | None) -> GitHubSource:
+    """Read how a repository is read. The caller finishes the reader."""
     return GitHubSource(
         address=address,
-        repository_id=repository_id or 0,
-        token=token,
-        stages=stages,
+        repository=repository,
+        token=reader.text(TOKEN) or "",
+        stages=read_stages(reader.mapping("optional_stages")),
         page_size=_page_size(reader),
         keeps_pages=reader.boolean("keep_pages", default=False) or False,
     )
