@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,8 +29,8 @@ from services.cli.results import GitHubImportResult, list_failures
 from services.cli.results import project_of_import as project_of
 from services.cli.terminal import ObjectCounts, say, show_job
 from shared.github.client import api_of
+from shared.github.references import RepositoryReference, read_reference
 
-_NAME = re.compile(r"(?!\.\.?/)[\w.-]{1,100}/(?!\.\.?$)[\w.-]{1,100}", re.ASCII)
 _TOKENS = ("GH_TOKEN", "GITHUB_TOKEN")
 _ENTERPRISE_TOKENS = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
 """Where GitHub's own command line finds its tokens: those of one GitHub are not sent to another."""
@@ -43,7 +42,7 @@ class _Repository(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitHubRepository:
-    """A repository by ``owner/repo`` or by its number, the GitHub that has it, and a token for that.
+    """A repository by ``owner/repo``, an address or its number, the GitHub that has it, and a token for that.
 
     ``enterprise`` is the address of an Enterprise Server, None for github.com.
     """
@@ -51,6 +50,23 @@ class GitHubRepository:
     name: str
     enterprise: str | None
     token: str = field(repr=False)
+
+
+def hub_of(repository: str, *, enterprise: str | None) -> str | None:
+    """Give the Enterprise Server of a repository, which may be that of its address. Raises UsageError."""
+    named = _read(repository)
+    if enterprise is not None and not named.may_be_at(enterprise):
+        raise UsageError("--enterprise is not the GitHub of the address of the repository")
+    return enterprise or named.site
+
+
+def _read(repository: str) -> RepositoryReference:
+    named = read_reference(repository)
+    if named is None:
+        raise UsageError(
+            f"{repository!r} is no repository: give OWNER/REPO, the address of its page, or its number"
+        )
+    return named
 
 
 def find_token(credentials: Path | None, command: str | None, *, enterprise: str | None) -> str:
@@ -98,15 +114,14 @@ async def import_from_github(
 
 async def _number_of(repository: GitHubRepository) -> int:
     """Give the number of the repository, for which its GitHub is asked where it has a name."""
-    if repository.name.isascii() and repository.name.isdecimal():
-        return int(repository.name)
-    if not _NAME.fullmatch(repository.name):
-        raise UsageError(f"{repository.name!r} is no repository: give OWNER/REPO, or its number")
+    named = _read(repository.name).repository
+    if isinstance(named, int):
+        return named
     api = _api(repository.enterprise)
     async with open_session(repository.token, find_proxy(api)) as session:
         github = JsonApi(session, str(api).rstrip("/"))
         try:
-            return (await github.call("GET", f"/repos/{repository.name}", _Repository)).body.id
+            return (await github.call("GET", f"/repos/{named}", _Repository)).body.id
         except RefusedByServer as error:
             raise RefusedByGitHub(error) from None
 

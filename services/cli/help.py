@@ -16,7 +16,10 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "crossdock import one.tar.gz --path platform/one --direct",
         ),
         "import-git": ("crossdock import-git https://git.example.com/one.git --path platform/one",),
-        "import-github": ("crossdock import-github octocat/hello --path platform/hello --attachments",),
+        "import-github": (
+            "crossdock import-github octocat/hello --path platform/hello --attachments",
+            "crossdock import-github https://github.example.com/octocat/hello --path platform/hello",
+        ),
         "export": (
             "crossdock export platform/one -o one.tar.gz",
             "crossdock export platform/one -o - | tar -tz",

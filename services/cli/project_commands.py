@@ -149,7 +149,12 @@ def import_git(
 @on_server
 def import_github(  # noqa: PLR0913  # the options of a command
     repository: Annotated[
-        str, typer.Argument(metavar="OWNER/REPO", help="A repository, or its number.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="OWNER/REPO",
+            help="A repository, the address of its page, or its number.",
+            show_default=False,
+        ),
     ],
     *,
     path: Annotated[str, typer.Option(help="group/name of the new project.", show_default=False)],
@@ -163,7 +168,11 @@ def import_github(  # noqa: PLR0913  # the options of a command
     ] = None,
     enterprise: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="An Enterprise Server, not github.com.", show_default=False),
+        typer.Option(
+            metavar="URL",
+            help="An Enterprise Server, not github.com, unless the address of the repository names it.",
+            show_default=False,
+        ),
     ] = None,
     attachments: Annotated[bool, typer.Option("--attachments", help="Import the files in texts.")] = False,
     collaborators: Annotated[
@@ -197,8 +206,9 @@ def import_github(  # noqa: PLR0913  # the options of a command
     text = None if people is None else read_map(people)
 
     async def work(client: GitLabClient) -> Result:
-        token = github.find_token(credentials, credentials_command, enterprise=enterprise)
-        wanted = github.GitHubRepository(name=repository, enterprise=enterprise, token=token)
+        hub = github.hub_of(repository, enterprise=enterprise)
+        token = github.find_token(credentials, credentials_command, enterprise=hub)
+        wanted = github.GitHubRepository(name=repository, enterprise=hub, token=token)
         stages = {
             "attachments_import": attachments,
             "collaborators_import": collaborators,

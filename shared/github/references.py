@@ -26,6 +26,13 @@ class RepositoryReference:
     site: str | None = None
     has_address: bool = False
 
+    def may_be_at(self, hub: str) -> bool:
+        """Tell whether it may be at the GitHub with this web site: a name or a number is at any."""
+        if not self.has_address:
+            return True
+        other = _read_address(f"{hub.rstrip('/')}/owner/repo")
+        return other is not None and other.site == self.site
+
 
 def read_reference(text: str) -> RepositoryReference | None:
     """Read ``owner/repo``, an address such as browsers and git show, or a number; None for anything else."""
@@ -40,8 +47,12 @@ def read_reference(text: str) -> RepositoryReference | None:
 
 
 def _read_address(given: str) -> RepositoryReference | None:
+    if "://" not in given:
+        if "." not in given.partition("/")[0]:
+            return None  # a path such as group/subgroup/project, whose first name is no host
+        given = f"https://{given}"
     try:
-        url = URL(given if "://" in given else f"https://{given}")
+        url = URL(given)
     except ValueError:
         return None
     name = _without_suffix("/".join(url.path.split("/")[1:3]))

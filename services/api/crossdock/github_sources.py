@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.api.gitlab.requests.github_imports import TOKEN, read_source_of
 from services.api.http.parameters import ParameterReader
-from shared.github.references import RepositoryReference, read_reference
+from shared.github.references import read_reference
 from shared.usecases.github_repositories import GitHubSource
 
 
@@ -21,11 +21,6 @@ def read_named_source(reader: ParameterReader) -> GitHubSource:
         reader.problem("repository", "has to be OWNER/REPO, the address of its page, or its number")
     if named is None:
         return read_source_of(reader, 0, address=hub)
-    if named.has_address and hub and not _is_same_hub(named, hub):
+    if hub and not named.may_be_at(hub):
         reader.problem("github_hostname", "is not the GitHub of the address of the repository")
     return read_source_of(reader, named.repository, address=hub or named.site)
-
-
-def _is_same_hub(named: RepositoryReference, hub: str) -> bool:
-    other = read_reference(f"{hub.rstrip('/')}/owner/repo")
-    return other is not None and other.site == named.site

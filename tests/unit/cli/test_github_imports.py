@@ -56,6 +56,26 @@ async def test_an_import_of_a_repository_by_its_name_gives_one_document(
     }
 
 
+async def test_the_address_of_its_page_names_the_repository_and_its_enterprise_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub, gitlab = Script(answer({"id": 4711})), Script(answer(), answer(made(), 201))
+    monkeypatch.setenv("GH_ENTERPRISE_TOKEN", TOKEN)
+    async with hub.server() as enterprise:
+        page = f"{enterprise}/octo/one/issues"
+        await documented(gitlab, monkeypatch, capsys, "import-github", page, "--path", "g/one", "--no-wait")
+    assert [each.target for each in hub.asked] == ["/api/v3/repos/octo/one"]
+    sent = json.loads(gitlab.asked[1].body)
+    assert (sent["repo_id"], sent["github_hostname"]) == (4711, enterprise)
+
+
+def test_an_address_and_an_enterprise_server_have_to_fit() -> None:
+    named = "https://github.com/octo/one"
+    assert github.hub_of(named, enterprise=None) is None
+    with pytest.raises(UsageError, match="is not the GitHub of the address"):
+        github.hub_of(named, enterprise="https://github.example.com")
+
+
 def wanted(name: str = "4711", enterprise: str | None = None) -> GitHubRepository:
     return GitHubRepository(name=name, enterprise=enterprise, token=TOKEN)
 
@@ -123,7 +143,7 @@ async def test_what_github_says_of_the_repository_is_told_as_githubs() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["one", "a/b/c", "../..", "a/..", "a/.", "https://github.com/a/b", "a/b?x", "", "٤"]
+    "name", ["one", "a/b/c", "../..", "a/..", "a/.", "https://github.com/a", "a/b?x", "", "٤"]
 )
 async def test_what_names_no_repository_is_wrong_usage(name: str) -> None:
     async with Script().client() as client:

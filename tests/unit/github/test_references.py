@@ -33,6 +33,7 @@ def test_a_repository_is_named_as_people_know_it(given: str, repository: int | s
         "octo",
         "octo/",
         "octo/..",
+        "group/subgroup/project",
         "../../etc",
         "octo/a b",
         "octo/a%2f..",
@@ -49,3 +50,21 @@ def test_a_repository_is_named_as_people_know_it(given: str, repository: int | s
 )
 def test_what_names_no_repository_is_none(given: str) -> None:
     assert read_reference(given) is None
+
+
+@pytest.mark.parametrize(
+    ("named", "hub", "fits"),
+    [
+        ("octo/hello", "https://github.example.com", True),
+        ("7", "https://github.example.com", True),
+        ("https://github.example.com/octo/hello", "https://GitHub.example.com/api/v3/", True),
+        ("https://www.github.com/octo/hello", "https://github.com", True),
+        ("https://github.com/octo/hello", "https://github.example.com", False),
+        ("https://github.example.com/octo/hello", "https://github.example.com:8443", False),
+        ("https://github.example.com/octo/hello", "no address", False),
+    ],
+)
+def test_an_address_is_at_its_own_github_alone(named: str, hub: str, *, fits: bool) -> None:
+    read = read_reference(named)
+    assert read is not None
+    assert read.may_be_at(hub) is fits
