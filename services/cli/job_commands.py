@@ -176,7 +176,9 @@ def retry_failed(  # noqa: PLR0913  # the options of a command
         datetime | None, typer.Option(help="Only jobs that failed after this time (UTC).")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of jobs.")] = 1000,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which jobs they are.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell how many would be retried or refused.")
+    ] = False,
     server: Server,
     json: Json = False,
 ) -> None:
@@ -184,7 +186,8 @@ def retry_failed(  # noqa: PLR0913  # the options of a command
 
     Jobs that a later one has replaced, such as a retry, are left out.
 
-    Keys with --json: dry_run, matched (ids), retried (id, job_id of the new job), refused (id, code, error).
+    Keys with --json: dry_run, matched (ids), retried (id, job_id of the new job), refused (id, code, error;
+    with --dry-run those that would be).
     """
     from services.cli.job_operations import retry_failed as retry_all
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -205,13 +206,22 @@ class BulkRetryResult(msgspec.Struct, frozen=True, kw_only=True):
 
     def show(self) -> None:
         """See Result."""
-        if self.dry_run:
-            print_result(f"{len(self.matched)} jobs match: {', '.join(map(str, self.matched))}")
-            return
-        print_result(f"{len(self.retried)} jobs retried, {len(self.refused)} refused")
+        print_result(self._foreseen() if self.dry_run else self._done())
         if self.refused:
             rows = [(each.id, each.code, each.error) for each in self.refused]
             print_table("Refused", ("job", "code", "why"), rows, stderr=True)
+
+    def _done(self) -> str:
+        return f"{len(self.retried)} jobs retried, {len(self.refused)} refused"
+
+    def _foreseen(self) -> str:
+        """Say how many would be retried, which these are, and by which codes others would be refused."""
+        refused = {each.id for each in self.refused}
+        going = [job for job in self.matched if job not in refused]
+        counts = Counter(each.code for each in self.refused)
+        why = ", ".join(f"{number} {code}" for code, number in counts.most_common())
+        told = f"{len(going)} jobs would be retried, {len(refused)} refused{why and f' ({why})'}"
+        return f"{told}: {', '.join(map(str, going))}" if going else told
 
 
 class JobList(msgspec.Struct, frozen=True):

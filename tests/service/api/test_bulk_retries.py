@@ -120,12 +120,15 @@ async def test_what_cannot_be_retried_is_told_with_the_reason_and_holds_up_no_ot
     foreign = await api.job(await store.find_by_id(api.pool, fine.project_id) or project, bob, ExportOrder())
     await jobs.fail(api.pool, await api.started(foreign), error="e", code=AWAY)
 
+    foreseen = (await _retry(api, dry_run=True)).body
     body = (await _retry(api)).body
 
     assert [each["id"] for each in body["retried"]] == [fine.id]
     assert [(each["id"], each["code"]) for each in body["refused"]] == [
         (foreign.id, "not_found"), (shut_out.id, "user_blocked"), (gone.id, "retry_gone"),
     ]  # fmt: skip
+    assert (foreseen["matched"], foreseen["retried"]) == (body["matched"], [])
+    assert foreseen["refused"] == body["refused"]
 
 
 @pytest.mark.usefixtures("root")

@@ -315,12 +315,23 @@ async def test_people_see_how_many_jobs_were_retried_and_why_others_were_not(
     assert "9  retry_gone  gone" in told.err
 
 
-async def test_a_dry_run_shows_which_jobs_would_be_retried(
+async def test_a_dry_run_says_in_a_line_how_many_jobs_would_be_retried_and_why_others_not(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with Script(_page([9, 8], None)).server() as url:
-        assert await run_beside(monkeypatch, "retry-failed", "--dry-run", "--url", url, "--token", "t") == 0
-    assert "2 jobs match: 9, 8" in capsys.readouterr().out
+    refused = [{"id": each, "code": "retry_gone", "error": "gone"} for each in (7, 6)]
+    refused += [{"id": 5, "code": "user_blocked", "error": "blocked"}]
+    found = {"matched": [9, 8, 7, 6, 5], "retried": [], "refused": refused, "next_before": None}
+    none = found | {"matched": [7, 6, 5]}
+    async with Script(answer(found), answer(none)).server() as url:
+        for _ in range(2):
+            words = ("retry-failed", "--dry-run", "--url", url, "--token", "t")
+            assert await run_beside(monkeypatch, *words) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        "2 jobs would be retried, 3 refused (2 retry_gone, 1 user_blocked): 9, 8",
+        "0 jobs would be retried, 3 refused (2 retry_gone, 1 user_blocked)",
+    ]
+    assert "5  user_blocked  blocked" in told.err
 
 
 async def test_a_job_is_waited_for_until_it_ends() -> None:
