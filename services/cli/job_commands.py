@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from services.cli.options import DAY, Json, Seconds
+from services.cli.options import DAY, Json, JsonOfEvents, JsonOfJobs, Seconds
 from services.cli.project_commands import with_client
 from services.cli.server import Server, on_server
 
@@ -67,7 +67,7 @@ def jobs(  # noqa: PLR0913  # the options of a command
         bool, typer.Option("--watch", "-w", help="Then show what changes, until Ctrl-C.")
     ] = False,
     server: Server,
-    json: Json = False,
+    json: JsonOfJobs = False,
 ) -> None:
     """List jobs, the newest first.
 
@@ -108,11 +108,11 @@ def logs(
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
     server: Server,
-    json: Json = False,
+    json: JsonOfEvents = False,
 ) -> None:
     """Show what a job went through: when it began, its attempts and their errors, how far it is, its end.
 
-    Keys with --json: a line for each event, as in GET /api/crossdock/v1/jobs/:id/events.
+    With --json: a line for each event, as in GET /api/crossdock/v1/jobs/:id/events.
     """
     from services.cli.job_watch import print_events
 

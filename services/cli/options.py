@@ -14,6 +14,23 @@ Data: TypeAlias = Annotated[
 Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON document, and nothing else, on stdout.")
 ]
+JsonOfEvents: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print a line of JSON for each event, and nothing else, on stdout.")
+]
+JsonOfJobs: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one JSON document, with --watch a line for each event, and nothing else, on stdout.",
+    ),
+]
+JsonOfEach: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print a line of JSON for each project, one for all at the end, and nothing else, on stdout.",
+    ),
+]
 Relations: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME,...", help="Only these relations (Crossdock).", show_default=False),

@@ -181,26 +181,38 @@ def show(
 @app.command("cancel")
 @on_server
 def cancel(run: RunNumber, *, server: Server, json: Json = False) -> None:
-    """Cancel a run, and its jobs."""
+    """Cancel a run, and its jobs.
+
+    Keys with --json: run (as runs lists it), projects (none).
+    """
     _with_schedules(lambda client: client.cancel_run(run), server, json=json)
 
 
 @app.command("pause")
 @on_server
 def pause(schedule: Schedule, *, server: Server, json: Json = False) -> None:
-    """Let a schedule be due no more; a run that is under way goes on."""
+    """Let a schedule be due no more; a run that is under way goes on.
+
+    Keys with --json: schedules (the one, as list shows it).
+    """
     _with_schedules(lambda client: client.switch(schedule, "pause"), server, json=json)
 
 
 @app.command("resume")
 @on_server
 def resume(schedule: Schedule, *, server: Server, json: Json = False) -> None:
-    """Let a schedule be due again; what it missed is not caught up."""
+    """Let a schedule be due again; what it missed is not caught up.
+
+    Keys with --json: schedules (the one, as list shows it).
+    """
     _with_schedules(lambda client: client.switch(schedule, "resume"), server, json=json)
 
 
 @app.command("delete")
 @on_server
 def delete_schedule(schedule: Schedule, *, server: Server, json: Json = False) -> None:
-    """Delete a schedule with its runs; what it has sent stays."""
+    """Delete a schedule with its runs; what it has sent stays.
+
+    Keys with --json: done (what was done, in a sentence).
+    """
     _with_schedules(lambda client: client.delete_schedule(schedule), server, json=json)

@@ -15,6 +15,7 @@ from services.cli.options import (
     DAY,
     ExcludedRelations,
     Json,
+    JsonOfEach,
     Recipient,
     RecipientsFile,
     Relations,
@@ -120,7 +121,7 @@ def backup(  # noqa: PLR0913  # the options of a command
     parallel: Parallel = 4,
     timeout: Seconds = DAY,
     server: Server,
-    json: Json = False,
+    json: JsonOfEach = False,
 ) -> None:
     """Export projects, and keep their archives in a folder or a bucket.
 
@@ -187,7 +188,7 @@ def restore(  # noqa: PLR0913  # the options of a command
     parallel: Parallel = 4,
     timeout: Seconds = DAY,
     server: Server,
-    json: Json = False,
+    json: JsonOfEach = False,
 ) -> None:
     """Import the newest archive of each project that backup has kept, a whole one where there is any.
 
@@ -198,7 +199,7 @@ def restore(  # noqa: PLR0913  # the options of a command
     break the request off, and nothing is imported. What a Crossdock has made of an archive is held against
     the manifest, too.
 
-    Documents with --json: as those of backup.
+    With --json: documents as those of backup.
     """
     from datetime import UTC, timedelta
 
@@ -287,7 +288,7 @@ def check(
     ] = None,
     public_key: PublicKey = None,
     identity: IdentityFiles = None,
-    json: Json = False,
+    json: JsonOfEach = False,
 ) -> None:
     """Hold the archives that backup has kept against their records and their manifests.
 
@@ -295,7 +296,7 @@ def check(
     their digest, and the files those of the manifest. A Crossdock that signs is known from the first backup
     of it on.
 
-    Documents with --json: as those of backup; project is the file.
+    With --json: documents as those of backup; project is the file.
     """
     from services.cli.age_keys import read_identities
     from services.cli.configuration import settings
@@ -355,7 +356,7 @@ def copy(  # noqa: PLR0913  # the options of a command
     parallel: Parallel = 4,
     timeout: Seconds = DAY,
     retries: Retries = ATTEMPTS - 1,
-    json: Json = False,
+    json: JsonOfEach = False,
 ) -> None:
     """Copy projects from one server to another, each a GitLab or a Crossdock.
 

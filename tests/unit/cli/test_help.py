@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -47,6 +50,24 @@ def test_the_help_of_a_command_ends_with_examples_of_it(name: str) -> None:
     examples = shown.partition("\n  Examples:\n")[2].splitlines()
     assert examples
     assert all(f"crossdock {name}" in line for line in examples)
+
+
+def _with_json(commands: Mapping[str, Any], prefix: str = "") -> Iterator[Any]:
+    """What has the option --json: the help of the option, and the text about the command."""
+    for name, command in commands.items():
+        yield from _with_json(getattr(command, "commands", {}), f"{prefix}{name} ")
+        for option in command.params:
+            if "--json" in option.opts:
+                yield pytest.param(option.help, " ".join(command.help.split()), id=f"{prefix}{name}")
+
+
+@pytest.mark.parametrize(("option", "text"), list(_with_json(COMMANDS)))
+def test_the_help_says_one_thing_of_what_json_a_command_prints(option: str, text: str) -> None:
+    """One document has keys, which are told; several are lines, of events or of projects."""
+    of_projects = re.search(r"With --json: (a document a project|documents as those of backup)", text)
+    assert ("Keys with --json: " in text) == ("one JSON document" in option)
+    assert ("a line for each event" in text) == ("for each event" in option)
+    assert bool(of_projects) == ("for each project" in option)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

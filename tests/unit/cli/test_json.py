@@ -21,6 +21,8 @@ from services.cli import (
     project_commands,
     push,
     results,
+    schedule_commands,
+    schedules,
 )
 from services.cli.__main__ import version as version_command
 from tests.support.command import documented, run, run_beside
@@ -278,6 +280,17 @@ def test_the_version_is_a_document_too(
         (job_commands.jobs, results.JobList),
         (job_commands.cancel, results.JobResult),
         (job_commands.retry, results.JobResult),
+        (job_commands.wait, results.JobResult),
+        (job_commands.retry_failed, results.BulkRetryResult),
+        (schedule_commands.list_schedules, schedules.SchedulesResult),
+        (schedule_commands.create_schedule, schedules.SchedulesResult),
+        (schedule_commands.run, schedules.RunResult),
+        (schedule_commands.runs, schedules.RunsResult),
+        (schedule_commands.show, schedules.RunResult),
+        (schedule_commands.cancel, schedules.RunResult),
+        (schedule_commands.pause, schedules.SchedulesResult),
+        (schedule_commands.resume, schedules.SchedulesResult),
+        (schedule_commands.delete_schedule, schedules.DoneResult),
         (destination_commands.list_, destinations.DestinationList),
         (destination_commands.create_gitlab, destinations.DestinationResult),
         (destination_commands.create_crossdock, destinations.DestinationResult),
