@@ -42,8 +42,11 @@ async def test_backups_are_set_up_and_run_without_the_command_line(
         access_key_id=s3_server.access_key,
         secret_access_key=s3_server.secret_key,
     )
+    works = page.get_by_text("vault works: an object was written and deleted.")
+    await expect(works).to_be_visible()
+    await page.get_by_role("button", name="Close this message").click()
     await page.get_by_role("button", name="Test vault").click()
-    await expect(page.get_by_text("vault works: an object was written and deleted.")).to_be_visible()
+    await expect(works).to_be_visible()
     await page.get_by_role("button", name="New schedule").click()
     await filled(dialog, name="nightly")
     await page.get_by_role("link", name="nightly").click()
@@ -54,6 +57,35 @@ async def test_backups_are_set_up_and_run_without_the_command_line(
     row = page.get_by_role("table", name="Projects of the run").locator("[data-row]")
     await expect(row).to_contain_text(f"{ann}/api-project")
     await expect(row).to_contain_text("done")
+
+
+async def test_a_destination_that_does_not_work_yet_is_made_and_says_why(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    visit.expect("status of 4")
+    page, dialog = visit.page, visit.page.locator("dialog")
+    await visit.open("/schedules")
+    await page.get_by_role("button", name="New destination").click()
+    await dialog.get_by_label("What it is").select_option("another Crossdock")
+    await filled(dialog, name="far", url="https://127.0.0.1:9", token="t")
+    await expect(page.get_by_text("far is made, and does not work yet:")).to_be_visible()
+    await expect(page.get_by_role("table", name="Destinations")).to_contain_text("far")
+    await page.get_by_role("button", name="New schedule").click()
+    await expect(dialog.get_by_label("Keep the newest")).to_have_count(0)  # projects there stay
+    await filled(dialog, name="copies")
+    await expect(page.get_by_role("link", name="copies")).to_be_visible()
+
+
+async def test_an_address_that_needs_a_setting_is_refused_with_its_name(visit: Visit, ann: str) -> None:
+    visit.expect("status of 4")
+    page, dialog = visit.page, visit.page.locator("dialog")
+    await visit.open("/schedules")
+    await page.get_by_role("button", name="New destination").click()
+    await dialog.get_by_label("What it is").select_option("another Crossdock")
+    for name, value in {"name": "far", "url": "http://crossdock.example.com", "token": "t"}.items():
+        await dialog.locator(f"[name={name}]").fill(value)
+    await dialog.get_by_role("button", name="Make it").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("CROSSDOCK_ALLOW_HTTP_REMOTE_IMPORTS")
 
 
 async def test_a_schedule_is_paused_and_goes_when_it_is_deleted(

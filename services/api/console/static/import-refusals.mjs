@@ -1,4 +1,5 @@
 // At which field of the form an import that was refused is told.
+import { addressHelp } from "./outbound.mjs";
 import { explain } from "./words.mjs";
 
 /** Texts of the API, the most special first, and the fields that they are about. */
@@ -22,7 +23,8 @@ const ASIDE = /^(Failed to retrive headers|Import failed because of a GitHub err
 export function refusalOf(problem, names) {
   const found = FIELDS.find(([pattern]) => pattern.test(problem.message));
   const field = found?.slice(1).find((name) => names.includes(name)) ?? null;
-  return { field, text: field ? inWords(problem) : problem.message };
+  const text = field ? inWords(problem) : problem.message;
+  return { field, text: [text, addressHelp(problem.message)].filter(Boolean).join(" ") };
 }
 
 /** The server's sentence, after what it means where we have words for its code. */

@@ -28,6 +28,12 @@ export function aboutProjects(schedule) {
   return schedule.patterns.join(", ");
 }
 
+/** What the test of a destination has found. */
+export function worksWords(place, told) {
+  if (!told?.username) return `${place.name} works: an object was written and deleted.`;
+  return `${place.name} works: the token is of ${told.username}, and the API is that of GitLab ${told.version}.`;
+}
+
 const KEPT = [["last", "newest"], ["daily", "daily"], ["weekly", "weekly"], ["monthly", "monthly"], ["yearly", "yearly"]];
 
 /** What is kept of each project. */

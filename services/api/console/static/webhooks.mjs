@@ -52,12 +52,6 @@ function movesWord(moves) {
   return MOVES.filter(([move]) => moves.includes(move)).map(([, word]) => word).join(", ");
 }
 
-/** What an administrator changes where the server refuses an address as a local one; else null. */
-export function localHelp(message) {
-  if (!/Requests to .+ (is|are) not allowed$/.test(message)) return null;
-  return "An administrator can allow it in the settings: this host alone by outbound_local_requests_allowlist, all local addresses by allow_local_requests_from_web_hooks_and_services.";
-}
-
 export function HookState({ hook }) {
   if (!hook.enabled) return html`<span class="state failed"><span aria-hidden="true">✕</span> off</span>`;
   if (hook.failing_since) return html`<span class="state left-out"><span aria-hidden="true">!</span> failing</span>`;

@@ -2,7 +2,9 @@
 import { useState } from "preact/hooks";
 import { html } from "../html.mjs";
 import { send } from "../http.mjs";
+import { tellHelp } from "../outbound.mjs";
 import { own } from "../place.mjs";
+import { worksWords } from "../schedules.mjs";
 import { toast } from "../toasts.mjs";
 import { Choice, Field, FormButton } from "./actions.mjs";
 
@@ -11,11 +13,20 @@ const KINDS = [["s3", "a bucket"], ["gitlab", "a GitLab"], ["crossdock", "anothe
 export function DestinationForm({ done }) {
   const act = async (form) => {
     const given = Object.fromEntries([...form].filter(([, value]) => value !== ""));
-    const made = await send("POST", own("/destinations"), given);
-    toast(`${made.name} is made. Test it before you rely on it.`);
+    const made = await send("POST", own("/destinations"), given).catch(tellHelp);
     done();
+    test(made);
   };
   return html`<${FormButton} name="New destination" title="New destination" yes="Make it" act=${act}><${Fields} /><//>`;
+}
+
+/** It is there, whether it works yet or not: what is wrong may be at the other side. */
+async function test(made) {
+  try {
+    toast(worksWords(made, await send("POST", own(`/destinations/${made.id}/test`))));
+  } catch (problem) {
+    toast(`${made.name} is made, and does not work yet: ${problem.message}`, { isError: true });
+  }
 }
 
 function Fields() {

@@ -6,9 +6,10 @@ import { own } from "../place.mjs";
 import { toast } from "../toasts.mjs";
 import { Choice, Field, FormButton } from "./actions.mjs";
 
-const WHENS = [["0 2 * * *", "every night at 2:00"], ["@hourly", "every hour"], ["@weekly", "every week"], ["", "other times"]];
-const WHATS = [["all", "all projects that I may export"], ["group", "the projects of a group"], ["projects", "one project"]];
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const WHENS = [["0 2 * * *", `every night at 2:00 (${ZONE})`], ["@hourly", "every hour"], ["@weekly", "every week"], ["", "other times"]];
+const KEPT = 7; // days, unless somebody says otherwise
+const WHATS = [["all", "all projects that I may export"], ["group", "the projects of a group"], ["projects", "one project"]];
 
 export function ScheduleForm({ places, done }) {
   const act = async (form) => {
@@ -18,11 +19,20 @@ export function ScheduleForm({ places, done }) {
   };
   return html`<${FormButton} name="New schedule" title="New schedule" yes="Make it" main act=${act}>
     <${Field} name="name" label="Name" required autofocus autocomplete="off" />
-    <${Choice} name="destination_id" label="Where" options=${places.map((each) => [String(each.id), each.name])} />
     <${When} />
     <${What} />
-    <${Field} name="daily" label="Keep the newest of so many days" type="number" min="0" max="10000" value="7" help="0 keeps everything." />
+    <${Where} places=${places} />
   <//>`;
+}
+
+/** Of what goes into a bucket the old can be deleted; another GitLab or Crossdock gets projects, which stay. */
+function Where({ places }) {
+  const [chosen, choose] = useState(String(places[0].id));
+  const { kind } = places.find((each) => String(each.id) === chosen);
+  return html`
+    <${Choice} name="destination_id" label="Where" chosen=${chosen} options=${places.map((each) => [String(each.id), each.name])} onChange=${(event) => choose(event.target.value)} />
+    ${kind === "s3" && html`<${Field} name="daily" label="Keep the newest of so many days" type="number" min="0" max="10000" value=${KEPT} help="0 keeps everything." />`}
+  `;
 }
 
 function orderOf(form) {

@@ -10,7 +10,7 @@ import { html } from "../html.mjs";
 import { send } from "../http.mjs";
 import { useParts } from "../loading.mjs";
 import { own, page } from "../place.mjs";
-import { aboutProjects, aboutRetention } from "../schedules.mjs";
+import { aboutProjects, aboutRetention, worksWords } from "../schedules.mjs";
 import { canWrite } from "../session.mjs";
 import { toast } from "../toasts.mjs";
 
@@ -56,7 +56,7 @@ function PlaceActions({ place, done }) {
   const address = own(`/destinations/${place.id}`);
   const test = async () => {
     const told = await send("POST", `${address}/test`);
-    toast(told?.username ? `${place.name} works: the token is of ${told.username}, version ${told.version}.` : `${place.name} works: an object was written and deleted.`);
+    toast(worksWords(place, told));
   };
   const remove = async () => {
     await send("DELETE", address);

@@ -6,12 +6,13 @@ import { Page } from "../components/page.mjs";
 import { Ago, Command, Empty, Notice } from "../components/small.mjs";
 import { Table } from "../components/table.mjs";
 import { html } from "../html.mjs";
-import { Problem, send } from "../http.mjs";
+import { send } from "../http.mjs";
 import { useParts } from "../loading.mjs";
+import { tellHelp } from "../outbound.mjs";
 import { own, page } from "../place.mjs";
 import { query, setQuery } from "../router.mjs";
 import { canWrite, isAdministrator } from "../session.mjs";
-import { addressOf, eventsOf, eventsWord, HookState, KINDS, localHelp, MOVES } from "../webhooks.mjs";
+import { addressOf, eventsOf, eventsWord, HookState, KINDS, MOVES } from "../webhooks.mjs";
 
 export default function Webhooks() {
   const project = query.value.get("project") ?? "";
@@ -76,11 +77,6 @@ function Add({ project, done }) {
     <${Checks} name="kinds" label="Told of" options=${kinds} help="None checked: all of them." />
     <${Checks} name="moves" label="What happens to them" options=${MOVES} help="None checked: all but progress." />
   <//>`;
-}
-
-function tellHelp(problem) {
-  const help = localHelp(problem.message);
-  throw help ? new Problem(`${problem.message}. ${help}`, problem) : problem;
 }
 
 function Choose() {
