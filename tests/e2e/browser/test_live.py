@@ -40,12 +40,9 @@ async def test_a_lost_connection_says_so_and_what_was_missed_comes_when_it_is_ba
 ) -> None:
     visit.expect("/events|ERR_")
 
-    async def cut(route: Route) -> None:
-        await route.abort("connectionrefused")
-
     await visit.take_clock()
     await visit.page.add_init_script(ALONE)
-    await visit.page.route(STREAMS, cut)
+    await visit.page.route(STREAMS, _refused)
     await visit.open("/jobs")
     await _seen_in_time(visit.page.get_by_text("The connection was lost."))
     await gitlab.imported(ann)
@@ -54,6 +51,28 @@ async def test_a_lost_connection_says_so_and_what_was_missed_comes_when_it_is_ba
     await expect(visit.page.locator(".connection.live")).to_be_visible()
     await expect(visit.page.get_by_text("The connection was lost.")).to_be_hidden()
     await expect(visit.page.get_by_role("link", name=f"{ann}/api-project")).to_be_visible()
+
+
+async def test_a_page_that_could_not_be_loaded_is_loaded_once_the_connection_is_back(
+    visit: Visit, ann: str
+) -> None:
+    visit.expect("ERR_CONNECTION_REFUSED")
+    groups, refuse = "**/api/v4/groups?*", _refused
+    page, alert = visit.page, visit.page.get_by_role("alert")
+    await page.add_init_script(ALONE)
+    await page.route(STREAMS, refuse)
+    await page.route(groups, refuse)
+    await visit.open("/people")
+    await expect(alert).to_contain_text("The server does not answer.")
+    await alert.get_by_role("button", name="Try now").click()
+    await expect(alert).to_contain_text("The server does not answer.")
+    await page.unroute(groups)
+    await page.unroute(STREAMS)
+    await expect(page.get_by_role("heading", name="No groups yet")).to_be_visible()
+
+
+async def _refused(route: Route) -> None:
+    await route.abort("connectionrefused")
 
 
 async def test_who_has_too_many_streams_is_told_and_may_try_again(

@@ -1,7 +1,7 @@
 // Data that a page loads when it opens, and again when it is told to or when it hears of news.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { getPart } from "./http.mjs";
-import { onEvent } from "./live.mjs";
+import { connection, onEvent } from "./live.mjs";
 import { ENDED } from "./words.mjs";
 
 const PAUSE = 1500; // between two loads because of news
@@ -18,7 +18,24 @@ export function useLoaded(load, keys = []) {
     );
     return () => aborted.abort();
   }, [...keys, turn]);
-  return { ...state, reload: () => setTurn((number) => number + 1) };
+  return withReload(state, setTurn);
+}
+
+/** A state with the function that loads it anew. What the server did not answer is loaded when it is heard again. */
+function withReload(state, setTurn) {
+  const reload = () => setTurn((number) => number + 1);
+  const isSilent = state.problem?.status === 0;
+  useEffect(() => (isSilent ? onceHeard(reload) : undefined), [isSilent]);
+  return { ...state, reload };
+}
+
+/** Call `act` whenever the connection comes back. Gives the function that ends it. */
+function onceHeard(act) {
+  let before = connection.peek().state;
+  return connection.subscribe(({ state }) => {
+    if (state === "live" && before !== "live") act();
+    before = state;
+  });
 }
 
 /**
@@ -52,7 +69,7 @@ export function useParts(address) {
     setList((before) => ({ ...before, busy: true }));
     load(list.rows, list.next);
   };
-  return { ...list, more, reload: () => setTurn((number) => number + 1) };
+  return { ...withReload(list, setTurn), more };
 }
 
 /** Our own lists go on behind a cursor, those of GitLab's API with a number. */

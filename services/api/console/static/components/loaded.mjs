@@ -6,13 +6,13 @@ import { Notice } from "./small.mjs";
 /** Show what was loaded by `children`, a function of the value; before that, `what` says what is loaded. */
 export function Loaded({ of, what, children }) {
   if (of.value !== null) return children(of.value);
-  if (of.problem) return html`<${Refused} problem=${of.problem} what=${what} />`;
+  if (of.problem) return html`<${Refused} of=${of} what=${what} />`;
   return html`<p class="quiet" aria-busy="true">Loading ${what}</p>`;
 }
 
 /** Show a list that is loaded by parts; `empty` stands there where it has no rows. */
 export function Listed({ of, what, empty, children }) {
-  if (of.problem) return html`<${Refused} problem=${of.problem} what=${what} />`;
+  if (of.problem) return html`<${Refused} of=${of} what=${what} />`;
   if (of.rows === null) return html`<p class="quiet" aria-busy="true">Loading ${what}</p>`;
   if (of.rows.length === 0) return empty;
   return html`${children(of.rows)}<${More} of=${of} />`;
@@ -26,10 +26,12 @@ function More({ of }) {
   </div>`;
 }
 
-function Refused({ problem, what }) {
+function Refused({ of, what }) {
   const words = {
     403: `Your role does not allow to see ${what}.`,
     404: `This does not exist, or you may not see it.`,
   };
-  return html`<${Notice} tone="error">${words[problem.status] ?? problem.message}<//>`;
+  const { status, message } = of.problem;
+  return html`<${Notice} tone="error">${words[status] ?? message}${status === 0 && html`${" "}
+    <button type="button" class="plain" onClick=${of.reload}>Try now</button>`}<//>`;
 }
