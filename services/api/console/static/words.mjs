@@ -27,6 +27,9 @@ export const kindWord = (kind) => KINDS[kind] ?? kind.replaceAll("_", " ");
 /** A kind at the begin of a sentence: "Import". */
 export const titleOf = (kind) => kindWord(kind).charAt(0).toUpperCase() + kindWord(kind).slice(1);
 
+/** Who sees a group, by GitLab's words. */
+export const VISIBILITIES = { private: "its members", internal: "who is signed in", public: "everybody" };
+
 const PHASES = {
   preparing: "Open",
   fetching: "Fetch",

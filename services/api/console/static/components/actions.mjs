@@ -85,13 +85,16 @@ export function Checks({ name, label, options, help }) {
   </fieldset>`;
 }
 
+/** Select all of it, from the end on: the begin stays in view where the field is too short. */
+const select = ({ target }) => target.setSelectionRange(0, target.value.length, "backward");
+
 /** A secret that is shown this once. What became of a copy stands in the dialog, which covers all messages. */
 export function Once({ title, secret, close, children }) {
   const [told, setTold] = useState("");
   return html`<${Dialog} title=${title} close=${close}>
     <p>${children} It is shown this once: keep it now.</p>
     <div class="secret">
-      <input readonly value=${secret} aria-label=${title} onFocus=${(event) => event.target.select()} autofocus />
+      <input readonly value=${secret} aria-label=${title} onFocus=${select} autofocus />
       <${Copy} text=${secret} what="the secret" tell=${setTold} />
     </div>
     <p role="status">${told}</p>

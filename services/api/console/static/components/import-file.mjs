@@ -107,7 +107,7 @@ function Sending({ upload, forget }) {
     </div>
     <${Bar} label="Upload of ${upload.file.name}" value=${upload.done.value} max=${upload.file.size || 1} tone=${state === "done" ? "finished" : ""} />
     <p class="quiet moving">${WORDS[state](upload)}</p>
-    ${state !== "done" && html`<p class="quiet">You may close this page and choose the same file again later.</p>`}
+    ${state !== "done" && html`<p class="quiet">The upload stops when you leave this page. Choose the same file again, and it goes on where it was.</p>`}
     <${Trouble} upload=${upload} />
   </section>`;
 }

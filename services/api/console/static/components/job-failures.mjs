@@ -10,8 +10,8 @@ import { Table } from "./table.mjs";
 
 const PART = 20;
 const COLUMNS = [
-  { name: "Line", cell: (row) => row.line_number ?? "" },
   { name: "Kind", cell: (row) => sentence(row.relation_name ?? "") },
+  { name: "Line", cell: (row) => (row.line_number === null ? "" : row.line_number + 1) }, // as editors count
   { name: "Why", wide: true, cell: (row) => row.exception_message },
 ];
 
@@ -41,6 +41,7 @@ export function Failures({ job }) {
     <div class="row">
       ${list.next && html`<button type="button" class="outline" onClick=${() => more(list.rows, list.next)}>More</button>`}
       <a href=${own(`/jobs/${job.id}/failures?format=ndjson`)} download="job-${job.id}-left-out.ndjson">Download all as JSON lines</a>
+      <small>As in GitLab's API, lines are counted from 0 there.</small>
     </div>
   </section>`;
 }

@@ -11,6 +11,7 @@ import { Table } from "./table.mjs";
 
 const ROLES = [[10, "guest"], [15, "planner"], [20, "reporter"], [30, "developer"], [40, "maintainer"], [50, "owner"]];
 const roleWord = (level) => ROLES.find(([each]) => each === level)?.[1] ?? `level ${level}`;
+const withArticle = (word) => `${word === "owner" ? "an" : "a"} ${word}`;
 
 /** `of` is "projects" or "groups"; members of groups above are shown too. */
 export function Members({ of, id }) {
@@ -37,7 +38,7 @@ function Remove({ member, address, done }) {
     done();
   };
   return html`<${Ask} name="Remove" label="Remove ${member.username}" title="Remove ${member.name}?" yes="Remove" danger act=${act}>
-    <p>${member.name} loses the role of a ${roleWord(member.access_level)} here. Roles from groups above stay.</p>
+    <p>${member.name} loses the role of ${withArticle(roleWord(member.access_level))} here. Roles from groups above stay.</p>
   <//>`;
 }
 
@@ -45,7 +46,7 @@ function Add({ address, done }) {
   const act = async (form) => {
     const level = Number(form.get("access_level"));
     await send("POST", address, { username: form.get("username").trim(), access_level: level });
-    toast(`${form.get("username")} is a ${roleWord(level)} now.`);
+    toast(`${form.get("username")} is ${withArticle(roleWord(level))} now.`);
     done();
   };
   return html`<${FormButton} name="Add a member" title="Add a member" yes="Add" act=${act}>

@@ -9,6 +9,7 @@ import { html } from "../html.mjs";
 import { get } from "../http.mjs";
 import { useLoaded, useParts } from "../loading.mjs";
 import { gitlab, page, projectPage } from "../place.mjs";
+import { VISIBILITIES } from "../words.mjs";
 
 export default function Group({ id }) {
   const loaded = useLoaded((signal) => get(gitlab(`/groups/${id}`), { signal }), [id]);
@@ -30,7 +31,7 @@ function Shown({ group }) {
     <div>
       <h2>About</h2>
       <${Facts} facts=${[
-        ["Name", group.full_name], ["Visibility", group.visibility], ["Description", group.description], ["Made", moment(group.created_at)], ["Id", String(group.id)],
+        ["Name", group.full_name], ["Who sees it", VISIBILITIES[group.visibility]], ["Description", group.description], ["Made", moment(group.created_at)], ["Id", String(group.id)],
       ].filter(([, value]) => value)} />
       <h2>All of it by command</h2>
       <${Command}>crossdock backup --group ${group.full_path} --to /srv/backups<//>

@@ -14,6 +14,7 @@ import { gitlab, page } from "../place.mjs";
 import { query, setQuery } from "../router.mjs";
 import { canWrite, isAdministrator, user } from "../session.mjs";
 import { toast } from "../toasts.mjs";
+import { VISIBILITIES } from "../words.mjs";
 
 export default function People() {
   return html`<${Page} title="People">
@@ -34,8 +35,8 @@ function Groups() {
 }
 
 const GROUPS = [
-  { name: "Group", wide: true, cell: (row) => html`<a href=${page(`/groups/${row.id}`)}>${row.full_path}</a>${row.description && html`<small class="below">${row.description}</small>`}` },
-  { name: "Visibility", cell: (row) => row.visibility },
+  { name: "Group", wide: true, cell: (row) => html`<a href=${page(`/groups/${row.id}`)}>${row.full_path}</a>${row.name !== row.path && html` <small>${row.name}</small>`}${row.description && html`<small class="below">${row.description}</small>`}` },
+  { name: "Who sees it", cell: (row) => VISIBILITIES[row.visibility] },
   { name: "Made", cell: (row) => day(row.created_at) },
 ];
 
@@ -49,7 +50,7 @@ function AddGroup({ done }) {
   return html`<${FormButton} name="New group" title="New group" yes="Make it" act=${act}>
     <${Field} name="path" label="Path" required autofocus autocomplete="off" help="Letters, digits, dots, dashes: it is part of addresses." />
     <${Field} name="name" label="Name" />
-    <${Choice} name="visibility" label="Who sees it" options=${[["private", "its members"], ["internal", "who is signed in"], ["public", "everybody"]]} />
+    <${Choice} name="visibility" label="Who sees it" options=${Object.entries(VISIBILITIES)} />
   <//>`;
 }
 
