@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 
 from shared.errors import (
     Conflict,
@@ -15,6 +16,9 @@ from shared.errors import (
     TooMany,
     Unprocessable,
 )
+
+_LONG = 120
+"""Seconds of a wait up to which these are told; a longer one is told in minutes."""
 
 
 class NotFound(Missing):
@@ -252,7 +256,8 @@ class GitHubLimited(TooMany):
     code = "github_limited"
 
     def __init__(self, *, wait: int) -> None:
-        super().__init__(f"GitHub takes no more requests of the token for {wait} s", wait=wait)
+        span = f"{wait} s" if wait <= _LONG else f"{ceil(wait / 60)} minutes"
+        super().__init__(f"GitHub takes no more requests of the token for {span}", wait=wait)
 
 
 class GitHubImportNotFound(NotFound):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from aiobotocore.session import get_session
 from playwright.async_api import expect
@@ -88,14 +90,33 @@ async def test_a_repository_of_github_is_imported_with_what_was_asked_for(
     token = visit.page.get_by_label("Personal access token of GitHub")
     await expect(token).to_have_attribute("type", "password")
     await token.fill("ghp_wrong")
-    await visit.page.get_by_label("Number of the repository").fill(str(hub.number))
-    await visit.page.get_by_label("Address of your GitHub Enterprise").fill(hub.address)
+    repository = visit.page.get_by_role("textbox", name=re.compile("^Repository"))
+    await repository.fill(f"{hub.address}/octo/nothing")
     await visit.page.get_by_label("Files of releases").check()
-    await visit.page.get_by_label("Path").fill("from-github")
+    path = visit.page.get_by_label("Path")
+    await path.click()
+    await expect(path).to_have_value("nothing")
+    await path.fill("from-github")
     await visit.page.get_by_role("button", name="Import", exact=True).click()
     await expect(token).to_be_focused()
-    await expect(visit.page.get_by_role("alert")).to_contain_text("does not have read access")
+    await expect(visit.page.get_by_role("alert")).to_contain_text("GitHub does not know this token.")
     await token.fill(hub.token)
+    await visit.page.get_by_role("button", name="Import", exact=True).click()
+    await expect(repository).to_be_focused()
+    await expect(visit.page.get_by_role("alert")).to_contain_text("GitHub has no such repository")
+    await repository.fill("http://github.example.com/octo/everything")
+    await visit.page.get_by_role("button", name="Import", exact=True).click()
+    await expect(repository).to_be_focused()
+    await expect(visit.page.get_by_role("alert")).to_contain_text("not allowed here")
+    hub.github.slow_down("/repos/", seconds=60)
+    await repository.fill(f"{hub.address}/octo/everything")
+    await visit.page.get_by_role("button", name="Import", exact=True).click()
+    await expect(token).to_be_focused()
+    await expect(visit.page.get_by_role("alert")).to_contain_text(
+        "GitHub takes no more requests of the token for"
+    )
+    await repository.fill("octo/everything")
+    await visit.page.get_by_label("Address of your GitHub Enterprise").fill(hub.address)
     await _import(visit, "from-github")
     assert await _kept(visit, hub.token) == []
     (listed,) = await own(gitlab, "/jobs", by=ann)

@@ -14,8 +14,9 @@ const FIELDS = [
   [/^file key|^file not found|^failed to open|^content (length|type)/i, "file_key", "url"],
   [/^file url|^url\b|failed to retrive headers/i, "url", "file_key"],
   [/personal access token|bad credentials/i, "personal_access_token"],
-  [/^invalid url/i, "github_hostname"],
-  [/github error|repo_id/i, "repo_id"],
+  [/github_hostname|^invalid url/i, "github_hostname", "repository"],
+  [/^github\[repository\]|github error/i, "repository"],
+  [/^github takes no more requests/i, "personal_access_token"],
 ];
 const ASIDE = /^(Failed to retrive headers|Import failed because of a GitHub error): /;
 

@@ -107,6 +107,7 @@ const CODES = {
   url_blocked: ["Requests to this address are not allowed here.", "Ask an administrator to allow it."],
   git_unauthenticated: ["The git server does not accept the token.", "Make a token that may read the repository."],
   github_token_refused: ["GitHub does not know this token. It is wrong, expired or revoked.", "Make a new token at GitHub."],
+  github_missing: ["GitHub has no such repository, or hides it from this token.", "Check its name, and the scope of the token."],
   github_scope_missing: ["The token may not read all of the repository.", "Make a token at GitHub with the scope repo."],
 };
 

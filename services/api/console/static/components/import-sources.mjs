@@ -27,14 +27,21 @@ const STAGES = [
   ["single_endpoint_notes_import", "Comments of each pull request by themselves (slower, and none is missed)"],
 ];
 
-export function GitHubSource({ wrong }) {
+/** The name of a repository in what people write of it: owner/name, or an address. */
+function nameIn(text) {
+  const behindHost = text.trim().replace(/^https?:\/\//, "").replace(/^[^/]*[.:][^/]*\//, "");
+  return behindHost.split(/[/?#]/)[1] ?? null;
+}
+
+/** `guessed` gets the name of the repository. */
+export function GitHubSource({ wrong, guessed }) {
   return html`
     <${Field} label="Personal access token of GitHub" name="personal_access_token" ...${SECRET} wrong=${wrong.personal_access_token}
       help="A classic token with the scope repo. It is kept, sealed, as long as the import can be retried." />
-    <${Field} label="Number of the repository" name="repo_id" inputmode="numeric" pattern="[0-9]+" required wrong=${wrong.repo_id}
-      help=${html`<code>gh api repos/OWNER/NAME --jq .id</code> tells it, and where it is public, <code>api.github.com/repos/OWNER/NAME</code> too, as <code>id</code>.`} />
+    <${Field} label="Repository" name="repository" required autocomplete="off" spellcheck=${false} wrong=${wrong.repository}
+      onChange=${(event) => (guessed.value = nameIn(event.target.value))} placeholder="owner/name" help="Its name, or the address of its page. Its number at GitHub will do too." />
     <${Field} label="Address of your GitHub Enterprise" name="github_hostname" type="url" wrong=${wrong.github_hostname}
-      placeholder="https://github.example.com" help="Empty for github.com." />
+      placeholder="https://github.example.com" help="Empty for github.com, and where the address of the repository says it." />
     <fieldset>
       <legend>Bring along as well</legend>
       ${STAGES.map(([name, words]) => html`<label class="check" key=${name}><input type="checkbox" name="stage" value=${name} /> <span>${words}</span></label>`)}

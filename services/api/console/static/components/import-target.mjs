@@ -11,7 +11,7 @@ import { Field } from "./actions.mjs";
 
 const PAUSE = 250; // of somebody who types, before the server is asked
 
-/** `name` is that of the file, from which the path is guessed; `taken` gets what speaks against the path. */
+/** `name` is that of the file or the repository, from which the path is guessed; `taken` gets what speaks against the path. */
 export function Target({ source, name, wrong, taken }) {
   const namespace = useSignal(query.value.get("namespace") ?? user.value.username);
   const path = useSignal(query.value.get("path") ?? "");

@@ -23,8 +23,8 @@ const SOURCES = [
   { id: "url", name: "An address", view: UrlSource, address: own("/imports"), fields: ["url"] },
   { id: "s3", name: "S3", view: S3Source, address: gitlab("/projects/remote-import-s3"),
     fields: ["region", "bucket_name", "file_key", "access_key_id", "secret_access_key"] },
-  { id: "github", name: "GitHub", view: GitHubSource, address: gitlab("/import/github"),
-    fields: ["personal_access_token", "repo_id", "github_hostname"] },
+  { id: "github", name: "GitHub", view: GitHubSource, address: own("/imports"),
+    fields: ["personal_access_token", "repository", "github_hostname"] },
 ];
 const TARGET = ["namespace", "path", "people"];
 
@@ -32,6 +32,7 @@ export default function Import() {
   const chosen = SOURCES.find((each) => each.id === query.value.get("from")) ?? SOURCES[0];
   const upload = useSignal(null);
   const taken = useSignal(null);
+  const guessed = useSignal(null);
   const people = useSignal(NOBODY);
   const state = useSignal(REST);
   const limits = useLoaded((signal) => get(own("/limits"), { signal })).value;
@@ -51,12 +52,12 @@ export default function Import() {
     <form class="columns" onSubmit=${submit}>
       <div>
         <div role="tabpanel" id="panel-${chosen.id}" aria-labelledby="tab-${chosen.id}">
-          <${chosen.view} upload=${upload} limits=${limits} wrong=${wrong} />
+          <${chosen.view} upload=${upload} limits=${limits} wrong=${wrong} guessed=${guessed} />
         </div>
         <${People} people=${people} mayJoin=${chosen.id !== "github"} wrong=${wrong.people} />
       </div>
       <div>
-        <${Target} source=${chosen.id} name=${upload.value?.file.name} wrong=${wrong} taken=${taken} />
+        <${Target} source=${chosen.id} name=${chosen.id === "github" ? guessed.value : upload.value?.file.name} wrong=${wrong} taken=${taken} />
         ${problem && html`<${Notice} tone="error">${problem}<//>`}
         <${Submit} source=${chosen.id} upload=${upload} busy=${busy} />
         ${limits && html`<${Limits} source=${chosen.id} limits=${limits} />`}
@@ -93,16 +94,17 @@ async function begin(form, source, { upload, people, state }) {
 
 /** Tell a problem at the field that it is about, which takes the focus; else above the button. */
 function refuse(form, source, problem, state) {
-  const { field, text } = refusalOf(problem, [...source.fields, ...TARGET]);
+  const names = source.fields.filter((name) => form.elements[name].required || form.elements[name].value);
+  const { field, text } = refusalOf(problem, [...names, ...TARGET]);
   state.value = field ? { ...REST, wrong: { [field]: text } } : { ...REST, problem: text };
   form.elements[field]?.focus();
 }
 
-/** The body of the request, but for the upload. That for GitHub has other names for the same things. */
+/** The body of the request, but for the upload. */
 function requestOf(form, source) {
   const given = Object.fromEntries(source.fields.map((name) => [name, form.get(name).trim()]).filter(([, value]) => value));
   const [namespace, path] = [form.get("namespace"), form.get("path").trim()];
-  if (source.id === "github") return { ...given, optional_stages: stagesOf(form), target_namespace: namespace, new_name: path };
+  if (source.id === "github") return { github: { ...given, optional_stages: stagesOf(form) }, path, namespace };
   return { ...given, path, namespace, overwrite: form.has("overwrite"), import_members: form.has("import_members") };
 }
 
