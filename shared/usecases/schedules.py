@@ -192,4 +192,6 @@ async def _require_destination(db: Database, order: ScheduleOrder, *, user_id: i
     if order.into is not None and not is_peer:
         raise FieldsInvalid({"source_id": ["is that of a bucket, which has no projects"]})
     if is_peer and not order.retention.is_empty:
-        raise FieldsInvalid({"retention": ["is for archives in buckets: projects at another GitLab or Crossdock stay"]})
+        raise FieldsInvalid(
+            {"retention": ["is for archives in buckets: projects at another GitLab or Crossdock stay"]}
+        )
