@@ -87,6 +87,13 @@ class RefusedByServer(CommandError):
         self.code = code or self.code
         self.status = status
         self.retry_after = retry_after
+        self._message = message
+
+    def with_hint(self, hint: str) -> RefusedByServer:
+        """Give the same refusal with what one may do about it."""
+        return RefusedByServer(
+            self.status, f"{self._message}: {hint}", code=self.code, retry_after=self.retry_after
+        )
 
 
 class RefusedByGitHub(CommandError):

@@ -38,6 +38,11 @@ from shared.gitlab.relation_selection import RelationSelection
 T = TypeVar("T")
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
+_HINTS = {
+    "has already been taken": "name another --path, or give --overwrite",
+    "Request Entity Too Large": "the archive is larger than the setting max_import_size of an administrator",
+}
+"""What to do where the server refuses an import by these words, which are GitLab's."""
 
 
 class PathTaken(CommandError):
@@ -137,12 +142,16 @@ async def upload(
     if (find_size(archive) or 0) > CHUNK:
         await _require_free_path(client, to)
     in_chunks = not direct and await is_resumable(client, archive)
-    with show_transfer("Uploading") as report:
-        if direct:
-            return await import_directly(client, archive, to, report)
-        if in_chunks:
-            return await import_in_chunks(client, archive, to, report)
-        return await client.import_file(archive, to, report)
+    try:
+        with show_transfer("Uploading") as report:
+            if direct:
+                return await import_directly(client, archive, to, report)
+            if in_chunks:
+                return await import_in_chunks(client, archive, to, report)
+            return await client.import_file(archive, to, report)
+    except RefusedByServer as error:
+        hint = next((hint for text, hint in _HINTS.items() if text in str(error)), None)
+        raise error if hint is None else error.with_hint(hint) from None
 
 
 async def _require_free_path(client: GitLabClient, to: ImportRequest) -> None:

@@ -58,8 +58,9 @@ class PeopleResult(msgspec.Struct, frozen=True, kw_only=True):
             say(f"and {len(self.users) - _LISTED} more")
         if self.rows is not None:
             counts = "" if self.mapped is None else f", {self.mapped} people mapped, {self.unmapped} not"
-            unused = f", {self.unused_rows} rows name nobody" if self.unused_rows else ""
-            print_result(f"{self.rows} rows{counts}{unused}")
+            name = "row names" if self.unused_rows == 1 else "rows name"
+            unused = f", {self.unused_rows} {name} nobody" if self.unused_rows else ""
+            print_result(f"{self.rows} {'row' if self.rows == 1 else 'rows'} in the map{counts}{unused}")
         if self.without_email:
             say(f"{self.without_email} people are mapped without an e-mail: a GitLab does not find them")
 

@@ -78,7 +78,10 @@ def find_server(
 
     if profile is not None:
         if url is not None:
-            raise UsageError(f"the URL {url!r} and the profile {profile!r} are both given: give one")
+            raise UsageError(
+                f"the URL {url!r} and the profile {profile!r} are both given, by options or by CROSSDOCK_URL "
+                "and CROSSDOCK_PROFILE: give one"
+            )
         return _server_of(read_profiles().find(profile))
     given = _given_token(token.strip(), token_command)
     if url is None and given is None:
@@ -86,6 +89,11 @@ def find_server(
         if profiles.default is not None:
             return _server_of(profiles.find(profiles.default))
     return Server(url or DEFAULT_URL, given or str)
+
+
+def _is_option(variable: str, value: str | None) -> bool:
+    """Tell whether a value is that of an option, and not of the variable that stands for it."""
+    return value is not None and value != os.environ.get(variable)
 
 
 def _server_of(profile: Profile) -> Server:
@@ -118,6 +126,8 @@ def on_server(command: Callable[..., None]) -> Callable[..., None]:
         **options: Any,  # noqa: ANN401  # the command's own
     ) -> None:
         configured.set(retries)
+        if _is_option("CROSSDOCK_PROFILE", profile) and not _is_option("CROSSDOCK_URL", url):
+            url = None  # what stands in the command goes before what the shell has
         command(*args, server=find_server(url, token, token_command, profile), **options)
 
     signature = inspect.signature(command, eval_str=True)

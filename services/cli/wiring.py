@@ -11,7 +11,6 @@ import asyncpg
 import structlog
 
 from services.cli.errors import ServerUnreachable, UsageError
-from services.cli.terminal import say
 from services.process.ports import make_sealer, open_store
 from services.standalone.data_folder import CLUSTER, OBJECTS
 from services.standalone.postgres import standalone_postgres
@@ -43,7 +42,7 @@ async def accounts_database(settings: Settings, data: Path | None) -> AsyncItera
             yield pool
         return
     if not (data / CLUSTER).is_dir():
-        say(f"There was no standalone in {data}: this makes one")
+        raise UsageError(f"there is no standalone in {data}: crossdock standalone --data {data} makes one")
     patience = timedelta(seconds=settings.recovery_seconds)
     async with standalone_postgres(data, patience=patience) as url:
         await migrate(url)

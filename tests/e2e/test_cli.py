@@ -125,7 +125,7 @@ def test_failed_relations_are_listed(crossdock: CommandLine) -> None:
 def test_a_taken_path_is_exit_code_3_and_overwrite_takes_it(crossdock: CommandLine, archive: Path) -> None:
     crossdock("import", str(archive), "--path", "taken")
     done = crossdock("import", str(archive), "--path", "taken", code=3)
-    assert b"has already been taken (HTTP 400)" in done.stderr
+    assert b"already been taken: name another --path, or give --overwrite (HTTP 400)" in done.stderr
     crossdock("import", str(archive), "--path", "taken", "--overwrite")
 
 
@@ -229,6 +229,15 @@ def test_a_user_made_beside_a_running_standalone_may_import(
     ada = CommandLine({"CROSSDOCK_URL": standalone_system.url, "CROSSDOCK_TOKEN": token})
     ada("import", str(archive), "--path", "team/hers")
     assert answers(f"{standalone_system.url}/-/readiness")
+
+
+def test_a_folder_without_a_standalone_is_refused_and_left_as_it_is(
+    crossdock: CommandLine, tmp_path: Path
+) -> None:
+    folder = tmp_path / "crosdock-data"
+    done = crossdock("admin", "create-token", "root", "--data", str(folder), code=2)
+    assert f"there is no standalone in {folder}".encode() in done.stderr
+    assert not folder.exists()
 
 
 def test_a_second_standalone_over_the_same_folder_is_refused_in_one_sentence(

@@ -40,9 +40,11 @@ class TargetLimits(msgspec.Struct, frozen=True, kw_only=True):
         told = [] if self.enabled else ["the target takes no imports of archives: they are switched off"]
         if self.projects_left is not None and self.projects_left < projects:
             told.append(f"you may make {self.projects_left} more projects at the target, and {projects} come")
-        if self.imports_per_minute and (minutes := ceil(projects / self.imports_per_minute) - 1):
+        if self.imports_per_minute and projects > self.imports_per_minute:
+            minutes = ceil(projects / self.imports_per_minute) - 1
             told.append(
-                f"the target takes {self.imports_per_minute} imports a minute: that takes {minutes} minutes"
+                f"the target takes {self.imports_per_minute} imports a minute: "
+                f"that takes {minutes} minute{'s' if minutes > 1 else ''}"
             )
         return told
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from services.cli.client import GitLabClient
-from services.cli.errors import UsageError
+from services.cli.errors import RefusedByServer, UsageError
 from services.cli.json_api import JsonApi
 
 _MAINTAINER = "40"
@@ -78,7 +78,10 @@ class ProjectFinder:
     async def _named(self, names: Sequence[str]) -> AsyncGenerator[ProjectAnswer, None]:
         for name in names:
             path = f"/projects/{quote(name.strip('/'), safe='')}"
-            yield (await self._json_api.call("GET", path, ProjectAnswer)).body
+            try:
+                yield (await self._json_api.call("GET", path, ProjectAnswer)).body
+            except RefusedByServer as error:
+                raise error.with_hint(f"{name!r}, and nothing was done") from None
 
     def _of_group(self, group: str) -> AsyncIterator[ProjectAnswer]:
         path = f"/groups/{quote(group.strip('/'), safe='')}/projects"

@@ -80,7 +80,7 @@ async def test_a_dry_run_tells_the_counts(
     assert await shown(script, monkeypatch, "group/one", "--map", str(table), "--dry-run") == 0
     assert json.loads(script.asked[0].body)["dry_run"] is True
     told = capsys.readouterr()
-    assert "3 rows, 2 people mapped, 5 not, 1 rows name nobody" in told.out
+    assert "3 rows in the map, 2 people mapped, 5 not, 1 row names nobody" in told.out
     assert "1 people are mapped without an e-mail" in told.err
 
 

@@ -186,6 +186,21 @@ async def test_any_command_takes_a_profile(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("config")
+async def test_a_profile_that_the_command_names_goes_before_the_address_of_the_shell(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script(imported("finished"), exported("none"))
+    monkeypatch.setenv("CROSSDOCK_URL", "http://other")
+    async with script.server() as url:
+        write_profile("vault", Profile(url, token="of-the-vault"), default=False)
+        assert await run_beside(monkeypatch, "status", "one", "--profile", "vault") == 0
+        monkeypatch.setenv("CROSSDOCK_PROFILE", "vault")
+        assert await run_beside(monkeypatch, "status", "one") == 2
+    assert {each.headers["Authorization"] for each in script.asked} == {"Bearer of-the-vault"}
+    assert "by options or by CROSSDOCK_URL and CROSSDOCK_PROFILE: give one" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("config")
 async def test_profiles_are_listed_without_their_tokens(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

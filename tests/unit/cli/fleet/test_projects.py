@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.errors import UsageError
+from services.cli.errors import RefusedByServer, UsageError
 from services.cli.fleet.commands import select
 from services.cli.fleet.selection import ProjectFinder, Selection, read_names
 from tests.support.command import documented, run_beside
@@ -44,6 +44,12 @@ async def test_an_administrator_exports_all_and_others_what_they_maintain() -> N
         assert await found(script, Selection()) == []
         assert ("membership=true" in script.asked[1].target) is is_bounded
         assert ("min_access_level=40" in script.asked[1].target) is is_bounded
+
+
+async def test_a_project_that_is_not_there_is_named() -> None:
+    script = Script(answer(project(1, "a/b")), answer({"message": "404 Project Not Found"}, 404))
+    with pytest.raises(RefusedByServer, match="404 Project Not Found: 'a/nope', and nothing was done"):
+        await found(script, Selection(names=("a/b", "a/nope", "a/c")))
 
 
 async def test_a_group_is_listed_with_all_below_it_and_nothing_that_is_shared_with_it() -> None:
