@@ -61,6 +61,8 @@ _RECORD, _WITH_DESIGNS, _NULL = Record(), Record(has_designs=True), NullLine()
 _ANYTHING = msgspec.json.Decoder(msgspec.Raw)
 _KINDS = {"array": "an array", "bool": "a boolean", "float": "a number", "int": "a number", "str": "a string"}
 _SLICE = 256 * 1024
+_ENDS = (b"\n", b"\r\n")
+"""What is left of a line that was cut off."""
 _EXCERPT = 40
 
 _DECODER_AT = re.compile(r"(?:JSON is malformed: )?(.*) \(byte (\d+)\)")
@@ -146,6 +148,8 @@ def _reason(line: bytes, error: str) -> tuple[str, int]:
     reason, at = found[1], int(found[2])
     if reason == "trailing characters":
         return "a second value on the line", at - 1
+    if line[at:] in _ENDS:
+        return "unexpected end", at
     if at < len(line) and line[at] < ord(" "):
         return "raw control character", at
     return reason, at
