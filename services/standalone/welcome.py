@@ -21,14 +21,14 @@ _MADE = """Sign in as root with this token. It is shown this once:
 """
 _GIVEN = "Sign in as root with the token that CROSSDOCK_ROOT_TOKEN gives."
 _KEPT = (
-    "Sign in with a token that you have. Where root's is lost, start with CROSSDOCK_ROOT_TOKEN=... "
-    "to give it another one."
+    "Sign in with a token that you have. Where root's is lost, make another one:\n"
+    "  crossdock admin create-token root --data {data}"
 )
 
 
 def welcome(settings: Settings, data: Path, token: str | None) -> str:
     """Give the words. ``token`` is the one that was made for root at this start, if one was."""
-    without_new = _KEPT if settings.root_token is None else _GIVEN
+    without_new = _KEPT.format(data=data) if settings.root_token is None else _GIVEN
     how = without_new if token is None else _MADE.format(token=token)
     return _WORDS.format(address=settings.base_url, how=how, data=data)
 

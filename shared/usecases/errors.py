@@ -429,7 +429,9 @@ class RetryPointless(Conflict):
     code = "retry_pointless"
 
     def __init__(self, error: str) -> None:
-        super().__init__(f"a retry of the same archive gives the same error ({error}): upload another one")
+        super().__init__(
+            f"a retry of the same archive gives the same error ({error}): upload another one, with overwrite"
+        )
 
 
 class EntryNameInvalid(Unprocessable):

@@ -26,6 +26,10 @@ async def test_an_administrator_makes_a_user_and_a_token(visiting_as: Visiting, 
         await page.get_by_role("button", name="Make it").click()
         await expect(page.get_by_role("alert")).to_have_text("Choose what it may do.")
         await page.get_by_label("api: may do everything", exact=True).check()
+        day = page.get_by_label("Valid until")
+        await day.fill("2020-01-01")
+        assert await day.evaluate("(field) => field.validity.rangeUnderflow")
+        await day.fill("")
         await page.get_by_role("button", name="Make it").click()
         gitlab.tokens[name] = await page.get_by_role("textbox", name="The token").input_value()
         await page.get_by_role("button", name="I have kept it").click()
@@ -97,6 +101,7 @@ async def test_who_is_no_administrator_sees_no_users_and_is_told_who_makes_token
 
 
 async def test_a_group_is_made_and_somebody_comes_into_it(visit: Visit, gitlab: Instance, ann: str) -> None:
+    visit.expect("status of 404")
     page, path, bob = visit.page, f"g-{uuid4().hex[:10]}", await gitlab.user("bob")
     await visit.open("/people")
     await page.get_by_role("button", name="New group").click()
@@ -104,6 +109,9 @@ async def test_a_group_is_made_and_somebody_comes_into_it(visit: Visit, gitlab: 
     await page.get_by_role("button", name="Make it").click()
     await page.get_by_role("link", name=path).click()
     await page.get_by_role("button", name="Add a member").click()
+    await page.locator("dialog [name=username]").fill(f"no-{bob}")
+    await page.locator("dialog").get_by_role("button", name="Add").click()
+    await expect(page.get_by_role("alert")).to_have_text(f"There is no user no-{bob}.")
     await page.locator("dialog [name=username]").fill(bob)
     await page.locator("dialog").get_by_role("button", name="Add").click()
     members = page.get_by_role("table", name="Members").locator("[data-row]")

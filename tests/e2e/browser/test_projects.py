@@ -66,7 +66,7 @@ async def test_how_a_job_ended_is_told_on_whichever_page_somebody_is(
     await failed.get_by_role("link", name="What happened").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("failed")
     await page.get_by_role("button", name="Retry").click()
-    await page.get_by_role("button", name="Retry it").click()
+    await page.locator("dialog").get_by_role("button", name="Retry", exact=True).click()
     await expect(page.get_by_role("button", name="Retry")).to_have_count(0)
     assert not page.url.endswith(f"/jobs/{lease.job_id}")
     done = told.filter(has_text=f"Export of {ann}/api-project has finished.")

@@ -217,7 +217,8 @@ async def test_the_reason_names_the_error_that_would_come_again(api: Api) -> Non
     job = await _uploaded(api, ImportOrder())
     await _fail(api, job, "archive_invalid", "it ends too early")
     assert (await _show(api, job))["why_not_retry"]["message"] == (
-        "a retry of the same archive gives the same error (it ends too early): upload another one"
+        "a retry of the same archive gives the same error (it ends too early): "
+        "upload another one, with overwrite"
     )
 
 

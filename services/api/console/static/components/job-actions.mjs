@@ -34,7 +34,7 @@ export function RetryButton({ job, words = "Retry", done = null }) {
   return html`
     <button type="button" class="outline" data-action="retry" aria-label="${words}, job ${job.id}" onClick=${() => setAsks(true)}>${words}</button>
     ${asks &&
-    html`<${Question} title="Retry this ${kindWord(job.kind)}?" yes="Retry it" act=${act} close=${() => setAsks(false)}>
+    html`<${Question} title="${words} (job ${job.id})?" yes=${words} act=${act} close=${() => setAsks(false)}>
       <p>A new job does again what job ${job.id} did, for ${job.project.path_with_namespace}.</p>
     <//>`}
   `;

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { count } from "../format.mjs";
 import { html } from "../html.mjs";
 import { getPart } from "../http.mjs";
-import { own } from "../place.mjs";
+import { own, projectPage } from "../place.mjs";
 import { sentence } from "../words.mjs";
 import { Notice } from "./small.mjs";
 import { Table } from "./table.mjs";
@@ -43,5 +43,6 @@ export function Failures({ job }) {
       <a href=${own(`/jobs/${job.id}/failures?format=ndjson`)} download="job-${job.id}-left-out.ndjson">Download all as JSON lines</a>
       <small>As in GitLab's API, lines are counted from 0 there.</small>
     </div>
+    <p>Lines that could not be read are kept: the page of <a href=${projectPage(job.project.path_with_namespace)}>the project</a> says how to repair them.</p>
   </section>`;
 }

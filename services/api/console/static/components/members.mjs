@@ -1,6 +1,6 @@
 // Who is in a project or a group, with which role.
 import { html } from "../html.mjs";
-import { send } from "../http.mjs";
+import { Problem, send } from "../http.mjs";
 import { useParts } from "../loading.mjs";
 import { gitlab } from "../place.mjs";
 import { canWrite } from "../session.mjs";
@@ -44,9 +44,11 @@ function Remove({ member, address, done }) {
 
 function Add({ address, done }) {
   const act = async (form) => {
-    const level = Number(form.get("access_level"));
-    await send("POST", address, { username: form.get("username").trim(), access_level: level });
-    toast(`${form.get("username")} is ${withArticle(roleWord(level))} now.`);
+    const [username, level] = [form.get("username").trim(), Number(form.get("access_level"))];
+    await send("POST", address, { username, access_level: level }).catch((problem) => {
+      throw problem.status === 404 ? new Problem(`There is no user ${username}.`, problem) : problem;
+    });
+    toast(`${username} is ${withArticle(roleWord(level))} now.`);
     done();
   };
   return html`<${FormButton} name="Add a member" title="Add a member" yes="Add" act=${act}>

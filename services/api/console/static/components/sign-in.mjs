@@ -45,6 +45,7 @@ function ByToken() {
     <details class="help"><summary>Do you have no token?</summary>
       <p>Whoever started Crossdock was shown the first one. An administrator makes one for you:</p>
       <${Command}>crossdock admin create-token USERNAME<//>
+      <p>For a <code>crossdock standalone</code>, add <code>--data</code> and the folder of its data, which it named when it started.</p>
     </details>
   </form>`;
 }

@@ -12,6 +12,9 @@ import { Listed } from "./loaded.mjs";
 import { Command } from "./small.mjs";
 import { Table } from "./table.mjs";
 
+const A_DAY = 24 * 60 * 60 * 1000;
+const tomorrow = () => new Date(Date.now() + A_DAY).toISOString().slice(0, 10);
+
 const SCOPES = [["api", "may do everything"], ["read_api", "may only read"], ["read_user", "may tell who it is"]];
 
 export function Tokens({ user }) {
@@ -60,6 +63,6 @@ function Add({ user, made }) {
     <fieldset><legend>What it may do</legend>
       ${SCOPES.map(([scope, words]) => html`<label key=${scope}><input type="checkbox" name="scopes" value=${scope} /> ${scope}: ${words}</label>`)}
     </fieldset>
-    <${Field} name="expires_at" label="Valid until" type="date" help="Empty: until it is revoked." />
+    <${Field} name="expires_at" label="Valid until" type="date" min=${tomorrow()} help="Empty: until it is revoked." />
   <//>`;
 }

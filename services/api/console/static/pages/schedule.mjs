@@ -55,10 +55,13 @@ function Actions({ schedule, reload }) {
 }
 
 function About({ schedule }) {
+  const id = schedule.source_id ?? schedule.destination_id;
+  const place = useLoaded((signal) => get(own(`/destinations/${id}`), { signal }), [id]).value;
   return html`
     ${schedule.paused && html`<${Notice} tone="warning">It is paused: nothing is backed up until somebody resumes it.<//>`}
     <${Facts} facts=${[
       ["What", aboutProjects(schedule)],
+      [schedule.source_id ? "From" : "Where", place?.name],
       ["When", html`<code>${schedule.cron}</code>, times of ${schedule.time_zone}`],
       ["Next", schedule.next_run_at && html`<${Ago} at=${schedule.next_run_at} />: ${moment(schedule.next_run_at)}`],
       ["After that", schedule.next_runs.slice(1, 4).map(moment).join("; ")],
