@@ -156,6 +156,17 @@ async def test_what_is_given_is_changed_and_the_rest_stays(
         ),
         ({"export_retention": 0}, {"message": {"export_retention": ["must be between 1 and 87600 hours"]}}),
         (
+            {"outbound_local_requests_allowlist": "10.0.0.1\nhttp://a:80"},
+            {
+                "message": {
+                    "outbound_local_requests_allowlist": [
+                        "has an entry with a scheme (http://a:80): "
+                        "give the host alone, or the host and its port"
+                    ]
+                }
+            },
+        ),
+        (
             {"outbound_local_requests_allowlist": ["a"] * 1001},
             {"message": {"outbound_local_requests_allowlist": ["is too long (maximum is 1000 entries)"]}},
         ),

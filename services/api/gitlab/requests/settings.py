@@ -88,9 +88,18 @@ def _refuse_invalid(changes: Mapping[str, object]) -> None:
         problems[_RETENTION] = [f"must be between 1 and {_LONGEST_RETENTION} hours"]
     allowed = changes.get(_ALLOWLIST, [])
     assert isinstance(allowed, list)  # noqa: S101  # read as such
-    if len(allowed) > _MOST_ALLOWED:
-        problems[_ALLOWLIST] = [f"is too long (maximum is {_MOST_ALLOWED} entries)"]
-    elif any(len(each) > _LONGEST_ALLOWED for each in allowed):
-        problems[_ALLOWLIST] = [f"has an entry that is too long (maximum is {_LONGEST_ALLOWED} characters)"]
+    if (wrong := _wrong_with_allowlist(allowed)) is not None:
+        problems[_ALLOWLIST] = [wrong]
     if problems:
         raise FieldsInvalid(problems)
+
+
+def _wrong_with_allowlist(allowed: list[str]) -> str | None:
+    """Tell what is wrong. An address with a scheme would match nothing, and GitLab takes it all the same."""
+    if len(allowed) > _MOST_ALLOWED:
+        return f"is too long (maximum is {_MOST_ALLOWED} entries)"
+    if any(len(each) > _LONGEST_ALLOWED for each in allowed):
+        return f"has an entry that is too long (maximum is {_LONGEST_ALLOWED} characters)"
+    if url := next((each for each in allowed if "://" in each), None):
+        return f"has an entry with a scheme ({url}): give the host alone, or the host and its port"
+    return None
