@@ -21,6 +21,7 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=3)
 T = TypeVar("T")
 
 _NOT_FOUND = 404
+_NO_EXPORT = "(VERSION is missing)"
 _FAILED_IMPORT = frozenset({"failed", "canceled"})
 
 
@@ -37,11 +38,18 @@ async def import_states(
         if status.import_status == "finished":
             return
         if status.import_status in _FAILED_IMPORT:
-            reason = status.import_error or "no reason was given"
+            reason = _reason(status.import_error)
             sentence = f"the import of {status.path_with_namespace} {status.import_status}: {reason}"
             raise ServerJobFailed(sentence, job_code=await _job_code(client, job))
         if status.import_status == "none":
             raise JobFailed(f"{status.path_with_namespace} has no import to wait for")
+
+
+def _reason(error: str | None) -> str:
+    """Give why an import failed. What GitLab says of any other file sounds like a fault of its disk."""
+    if error is None:
+        return "no reason was given"
+    return f"{error}: the file is no export of a GitLab project" if _NO_EXPORT in error else error
 
 
 async def export_states(

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -114,6 +115,14 @@ def test_a_failed_import_is_exit_code_1(crossdock: CommandLine, tmp_path: Path, 
     done = crossdock("import", str(tmp_path / "cut.tar.gz"), "--path", "cut", code=1)
     assert b"crossdock: the import of root/cut failed: " in done.stderr
     assert b"import error" in crossdock("status", "root/cut").stdout
+
+
+def test_a_file_that_is_no_export_is_told_as_such(crossdock: CommandLine, tmp_path: Path) -> None:
+    source = tmp_path / "source.tar.gz"
+    with tarfile.open(source, "w:gz") as tar:
+        tar.add(__file__, "source.py")
+    done = crossdock("import", str(source), "--path", "source", code=1)
+    assert b"(VERSION is missing): the file is no export of a GitLab project" in done.stderr
 
 
 def test_failed_relations_are_listed(crossdock: CommandLine) -> None:

@@ -16,6 +16,8 @@ from shared.usecases.settings import InstanceSettings
 from tests.support.api import ARCHIVE, Answer, Api, running_api
 from tests.support.forms import HEADERS, Part, form_body
 
+SCHEME = "has an entry with a scheme (http://a:80): give the host alone, or the host and its port"
+
 SETTINGS = "/application/settings"
 TOO_LARGE = {"message": "The project size exceeds the export limit."}
 
@@ -157,14 +159,7 @@ async def test_what_is_given_is_changed_and_the_rest_stays(
         ({"export_retention": 0}, {"message": {"export_retention": ["must be between 1 and 87600 hours"]}}),
         (
             {"outbound_local_requests_allowlist": "10.0.0.1\nhttp://a:80"},
-            {
-                "message": {
-                    "outbound_local_requests_allowlist": [
-                        "has an entry with a scheme (http://a:80): "
-                        "give the host alone, or the host and its port"
-                    ]
-                }
-            },
+            {"message": {"outbound_local_requests_allowlist": [SCHEME]}},
         ),
         (
             {"outbound_local_requests_allowlist": ["a"] * 1001},
