@@ -20,12 +20,16 @@ from shared.broker.rabbitmq import rabbitmq_broker
 from shared.database.migrate import MigrationReport, migrate
 from shared.database.outages import DATABASE_ERRORS
 from shared.database.pool import Pool, database
+from shared.errors import BrokerError
 from shared.sealing.sealer import Sealer
 from shared.settings.environment import Settings
 from shared.storage.base import ObjectStore
 from shared.storage.filesystem import FilesystemStore
 
 _OF_STANDALONE = ". For a standalone, give --data FOLDER; else set CROSSDOCK_DATABASE_URL"
+_WITHOUT_BROKER = (
+    ". Set CROSSDOCK_BROKER_URL; the queues of a standalone are on the page System of its console"
+)
 _log = structlog.get_logger()
 
 
@@ -92,7 +96,12 @@ async def log_migration(settings: Settings, *, to: int | None) -> None:
 
 @asynccontextmanager
 async def broker(settings: Settings) -> AsyncIterator[Broker]:
-    """Open the broker of the settings."""
+    """Open the broker of the settings. Raises BrokerError, and ServerUnreachable where none is set."""
     url = settings.broker_url.get_secret_value()
-    async with rabbitmq_broker(url, prefix=settings.broker_prefix) as opened:
-        yield opened
+    try:
+        async with rabbitmq_broker(url, prefix=settings.broker_prefix) as opened:
+            yield opened
+    except BrokerError as error:
+        if "broker_url" in settings.model_fields_set:
+            raise
+        raise ServerUnreachable(f"RabbitMQ does not answer: {error}{_WITHOUT_BROKER}") from error
