@@ -93,6 +93,8 @@ async def test_an_event_says_whose_job_it_is_and_where_it_stands(pool: Pool) -> 
             "attempt": 0,
             "max_attempts": 5,
             "parent_id": None,
+            "retry_of": None,
+            "canceled_by": None,
         },
         "project": {"id": 1, "path_with_namespace": "ann/p"},
         "user_id": 1,
