@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { now } from "../clock.mjs";
-import { count, counted, duration, midnight, rate, size } from "../format.mjs";
+import { count, duration, midnight, rate, size } from "../format.mjs";
 import { html } from "../html.mjs";
 import { jobIdOf, loadSummary } from "../jobs.mjs";
 import { onEvent } from "../live.mjs";
@@ -26,7 +26,7 @@ export function Summary() {
     <//>
     <${Tile} name="Running" value=${count(told.running)}
       chart=${html`<${Sparkline} values=${past.value.rates} label=${`Rate in the last two minutes: at most ${rate(Math.max(0, ...past.value.rates))}`} />`}>
-      of ${counted(told.places, "place")}
+      at most ${count(told.places)} at once
     <//>
     <${Tile} name="Failed today" value=${count(told.failed)} tone=${told.failed ? "failed" : ""}>
       ${told.failed > 0 ? html`<a href=${page("/jobs?state=failed&finished=today")}>show them</a>` : "none"}
