@@ -180,8 +180,10 @@ rabbitmq:
 promtool:
 	@command -v promtool >/dev/null || { $(call install,prometheus); }
 
+# Ubuntu has none as a package. Any of these will do, and without any the tests that need it are skipped, and say so.
 chromium:
-	@command -v chromium-headless-shell >/dev/null || { $(call install,chromium-headless-shell); }
+	@for each in chromium-headless-shell chromium google-chrome; do command -v $$each >/dev/null && exit; done; \
+		( $(call install,chromium-headless-shell) ) || echo 'Install chromium or google-chrome for the tests of the console' >&2
 
 # Installs a package of Debian or Ubuntu, without starting the service that it may bring.
 define install

@@ -27,7 +27,7 @@ from playwright.async_api import (
 )
 from yarl import URL
 
-from tests.support.prerequisites import program
+from tests.support.prerequisites import first_program
 
 if TYPE_CHECKING:
     from playwright._impl._api_structures import SetCookieParam
@@ -188,8 +188,11 @@ def _is_of(url: str, origin: str) -> bool:
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """Start a browser. It needs no sandbox, as it loads nothing but our own pages."""
-    path = program("chromium-headless-shell")  # chromium itself draws its own windows too, where nobody sees
+    """Start a browser. It needs no sandbox, as it loads nothing but our own pages.
+
+    The shell comes first: the whole browser draws its own windows too, where nobody sees them.
+    """
+    path = first_program("chromium-headless-shell", "chromium", "google-chrome")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]

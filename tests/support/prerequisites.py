@@ -29,6 +29,11 @@ def program(name: str) -> str:
     return shutil.which(name) or missing(name)
 
 
+def first_program(*names: str) -> str:
+    """Give the path of the first of programs of which one will do, or skip the test."""
+    return next(filter(None, map(shutil.which, names)), None) or missing(names[0])
+
+
 def needs(name: str) -> pytest.MarkDecorator:
     """Mark a test that needs a program."""
     found = _has_gnu_tar() if name == "GNU tar" else shutil.which(name)
