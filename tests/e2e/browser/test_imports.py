@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Request, Response, Route, expect
 
+from tests.e2e.browser.conftest import Visiting
 from tests.support.browsed import LEFT_OUT, own
-from tests.support.browser import Visit
+from tests.support.browser import WIDTHS, Visit
 from tests.support.instance import Instance
 from tests.support.projects import ndjson, project
 
@@ -350,6 +351,19 @@ async def test_a_path_that_is_taken_is_told_at_its_field_before_the_upload(
     await path.fill("free")
     await expect(told).to_have_count(0)
     await expect(visit.page.get_by_text("It will be at")).to_contain_text("Nothing is there yet")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_the_button_stays_where_it_is_while_the_place_of_the_project_is_told(
+    visiting_as: Visiting, ann: str, width: str
+) -> None:
+    async with visiting_as(ann, width=width) as visit:
+        await visit.open("/import")
+        button = visit.page.get_by_role("button", name="Import", exact=True)
+        before = await button.bounding_box()
+        await visit.page.get_by_label("Path").fill("free")
+        await expect(visit.page.get_by_text("Nothing is there yet")).to_be_visible()
+        assert await button.bounding_box() == before
 
 
 async def test_a_project_is_replaced_by_whoever_says_so(

@@ -32,7 +32,7 @@ export function Target({ source, name, wrong, taken }) {
       <${Field} label="Path" name="path" required autocomplete="off" value=${path.value} wrong=${refusal ?? wrong.path}
         onInput=${(event) => (path.value = event.target.value)} />
     </div>
-    <p class="quiet" role="status">${path.value && !refusal && placeOf(namespace.value, path.value, there)}</p>
+    <p class="quiet target" role="status">${path.value && !refusal && placeOf(namespace.value, path.value, there)}</p>
     ${mayReplace && html`<label class="check">
       <input type="checkbox" name="overwrite" checked=${replaces.value} onChange=${(event) => (replaces.value = event.target.checked)} />
       <span>Replace the project that is there (its content goes away)</span>
