@@ -1,12 +1,12 @@
 // A provider of OpenID Connect (oidc-provider) that signs in whom its control says, without asking.
-// Prints its port; POST /control sets {account, claims, fail}.
+// Its arguments are the addresses that it sends browsers back to. Prints its port; POST /control sets {account, claims, denies}.
 
 import { createServer } from "node:http";
 import { Provider } from "oidc-provider";
 import { generateKeyPairSync } from "node:crypto";
 
 const told = { account: "ann", claims: {}, denies: false };
-const [redirect] = process.argv.slice(2);
+const redirects = process.argv.slice(2);
 let provider;
 
 function signingKey(kid) {
@@ -17,7 +17,7 @@ function signingKey(kid) {
 function start(issuer, kid) {
   provider = new Provider(issuer, {
     clients: [
-      { client_id: "crossdock", client_secret: "the secret of Crossdock", redirect_uris: [redirect] },
+      { client_id: "crossdock", client_secret: "the secret of Crossdock", redirect_uris: redirects },
     ],
     jwks: { keys: [signingKey(kid)] },
     claims: { openid: ["sub"], profile: ["name", "preferred_username", "groups"], email: ["email", "email_verified"] },

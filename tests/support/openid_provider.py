@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class OpenIdProvider:
     """A provider that runs; it signs in whom it is told to, without asking."""
 
     issuer: str
-    process: asyncio.subprocess.Process
+    process: subprocess.Popen[bytes]
 
     async def tell(self, **what: object) -> None:
         """Change ``account``, ``claims``, ``denies``; ``rotate`` has it sign by a new key of that name."""
@@ -53,18 +53,14 @@ def prepare(home: Path) -> Path:
     return Path(shutil.copy(_SCRIPT, home))
 
 
-@asynccontextmanager
-async def run_provider(script: Path, *, redirect_uri: str) -> AsyncIterator[OpenIdProvider]:
-    """Run a provider on a free port."""
-    process = await asyncio.create_subprocess_exec(
-        program("node"), str(script), redirect_uri,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        assert process.stdout
-        port = int(await process.stdout.readline())
-        yield OpenIdProvider(f"http://127.0.0.1:{port}", process)
-    finally:
-        if process.returncode is None:
+@contextmanager
+def run_provider(script: Path, *, redirect_uris: Sequence[str]) -> Iterator[OpenIdProvider]:
+    """Run a provider on a free port, which sends browsers back to these addresses."""
+    command = [program("node"), str(script), *redirect_uris]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            assert process.stdout
+            port = int(process.stdout.readline())
+            yield OpenIdProvider(f"http://127.0.0.1:{port}", process)
+        finally:
             process.kill()
-        await process.wait()

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -24,17 +25,31 @@ from tests.support.pages import is_safe
 
 PATH = "/users/auth/openid_connect"
 SESSION = "/api/crossdock/v1/session"
+BELOW = f"{EXTERNAL_URL}/x"
+CALLBACKS = (f"{EXTERNAL_URL}{PATH}/callback", f"{BELOW}{PATH}/callback")
 
 
 @pytest.fixture(scope="module")
-def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return prepare(tmp_path_factory.mktemp("openid"))
+def lend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], OpenIdProvider]]:
+    """Gives one provider to all, as it takes a second to start; where a test has ended it, another."""
+    script = prepare(tmp_path_factory.mktemp("openid"))
+    begun: list[OpenIdProvider] = []
+    with ExitStack() as running:
+
+        def give() -> OpenIdProvider:
+            if not begun or begun[-1].process.poll() is not None:
+                begun.append(running.enter_context(run_provider(script, redirect_uris=CALLBACKS)))
+            return begun[-1]
+
+        yield give
 
 
 @pytest.fixture
-async def provider(script: Path) -> AsyncIterator[OpenIdProvider]:
-    async with run_provider(script, redirect_uri=f"{EXTERNAL_URL}{PATH}/callback") as running:
-        yield running
+async def provider(lend: Callable[[], OpenIdProvider]) -> OpenIdProvider:
+    """It knows nothing of the tests before."""
+    given = lend()
+    await given.tell(account="ann", claims={}, denies=False)
+    return given
 
 
 @pytest.fixture
@@ -281,17 +296,13 @@ async def test_signing_in_by_a_provider_leads_nowhere_else(
     [("/x/-/console/jobs", "/x/-/console/jobs"), ("/ann/p", "/x/ann/p"), ("//evil.test", "/x/"), ("", "/x/")],
 )
 async def test_a_sign_in_goes_on_below_an_external_url_with_a_path(
-    database_url: str, tmp_path: Path, script: Path, asked: str, led: str
+    database_url: str, tmp_path: Path, provider: OpenIdProvider, asked: str, led: str
 ) -> None:
-    below = f"{EXTERNAL_URL}/x"
-    async with run_provider(script, redirect_uri=f"{below}{PATH}/callback") as provider:
-        settings = _settings(issuer=provider.issuer, client_id=CLIENT, client_secret=SECRET)
-        async with running_api(
-            database_url, tmp_path / "objects", openid=settings, external_url=below
-        ) as api:
-            browser = Browser(api, {})
-            back = _path(await provider.sign_in(await browser.begin(f"?return_to={asked}")))
-            answer = await browser.get(back.removeprefix("/x"))
+    settings = _settings(issuer=provider.issuer, client_id=CLIENT, client_secret=SECRET)
+    async with running_api(database_url, tmp_path / "objects", openid=settings, external_url=BELOW) as api:
+        browser = Browser(api, {})
+        back = _path(await provider.sign_in(await browser.begin(f"?return_to={asked}")))
+        answer = await browser.get(back.removeprefix("/x"))
     assert (answer.status, answer.headers["Location"]) == (303, led)
 
 
@@ -405,7 +416,7 @@ async def test_a_provider_that_is_away_keeps_out_nobody_with_a_token(
     await api.user("ann")
     back = _path(await provider.sign_in(await browser.begin()))
     provider.process.kill()
-    await provider.process.wait()
+    provider.process.wait()
 
     away = await browser.get(back)
 
