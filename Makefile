@@ -7,7 +7,8 @@ UV_VERSION := 0.13.9
 PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11 python3)
 PIP := .venv/bin/python -m pip install --quiet --no-deps
 PYTEST := .venv/bin/python -m pytest
-MEASURED := .venv/bin/coverage run
+MEASURED := -m slipcover --source services,shared --json --out .coverage/lines.json
+TRACED := .venv/bin/coverage run --branch
 WORKERS ?= 3
 PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 FLOOR := 95
@@ -56,10 +57,10 @@ ifdef ARGS
 test: $(DEVELOPMENT)
 	$(PYTEST) $(ARGS)
 else
-# CI measures. On Python 3.11, which has only the slow tracer, that takes three quarters more processor time.
 test: check rabbitmq promtool chromium ## Everything: checks, then all tests with real servers (ARGS=path for some, COVERAGE=yes as in CI)
 	@rm -rf .coverage; mkdir .coverage
-	$(if $(COVERAGE),$(MEASURED),.venv/bin/python) -m pytest $(PARALLEL)
+	.venv/bin/python $(if $(COVERAGE),$(MEASURED)) -m pytest $(PARALLEL)
+	$(if $(COVERAGE),@.venv/bin/python -m tests.figures.lines .coverage/lines.json)
 	$(if $(COVERAGE),@$(MAKE) --no-print-directory covered)
 endif
 
@@ -79,7 +80,7 @@ deploy: ## Images, compose file, chart, locks
 # Tests that bound memory or time may fail while everything is measured; the table is what is asked for.
 coverage: $(DEVELOPMENT) rabbitmq promtool chromium ## Print what all tests run of each folder, lines and branches, in all processes
 	@rm -rf .coverage; mkdir .coverage
-	-MEASURE_PROCESSES=yes $(MEASURED) --branch -m pytest $(PARALLEL)
+	-MEASURE_PROCESSES=yes $(TRACED) -m pytest $(PARALLEL)
 	@$(MAKE) --no-print-directory covered
 
 covered:

@@ -23,7 +23,7 @@ from tests.support.prerequisites import missing_in, summary_line
 from tests.support.rabbitmq import RabbitMQServer, throwaway_rabbitmq
 from tests.support.seaweedfs import S3Server, seaweedfs
 from tests.support.shared_servers import Run, make_run
-from tests.support.unmeasured import measured_as_asked, unmeasured
+from tests.support.unmeasured import unmeasured
 
 # The examples of a property take as long as the machine needs: no test fails on a clock.
 hypothesis.settings.register_profile(
@@ -61,13 +61,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     twice = [each for each, times in Counter(item.nodeid for item in items).items() if times > 1]
     if twice:
         raise pytest.UsageError(f"several tests have the id {twice[0]}")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure the coverage of tests that say something about it."""
-    with measured_as_asked(item):
-        return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+from coverage import CoverageData
 
 from tests.figures import coverage
 from tests.figures.coverage import Coverage, by_folder, table
+from tests.figures.lines import convert
 
 FILES = {
     "services/api/app.py": Coverage(10, 9, 4, 3),
@@ -40,3 +45,11 @@ def test_less_than_the_floor_is_a_failure(
     told = capsys.readouterr()
     assert told.out.splitlines()[-1].split()[:4] == ["all", "50", "10", "80.0"]
     assert ("the floor is 80.01 %" in told.err) is bool(code)
+
+
+def test_lines_that_slipcover_counted_are_those_of_the_table(tmp_path: Path) -> None:
+    name, written = "shared/errors.py", tmp_path / "lines.json"
+    written.write_text(json.dumps({"files": {name: {"executed_lines": [3, 5], "missing_lines": [7]}}}))
+    data = CoverageData(str(convert(written)))
+    data.read()
+    assert {file: data.lines(file) for file in data.measured_files()} == {str(Path(name).absolute()): [3, 5]}

@@ -28,7 +28,6 @@ from tests.support.described import World, world
 from tests.support.operations import Request, request_of
 from tests.support.postgres import PostgresServer
 
-pytestmark = pytest.mark.unmeasured
 EXAMPLES = 3
 READING = ("GET", "HEAD")
 TIMES = 2

@@ -207,7 +207,6 @@ async def test_nobody_gets_an_archive_that_a_deleted_user_ordered(dock: Dock) ->
     assert not raised.value.retryable
 
 
-@pytest.mark.unmeasured
 async def test_8000_small_entries_and_some_large_ones_come_out_as_they_went_in(dock: Dock) -> None:
     small = [(f"uploads/{n:05}/{n % 7}", b"%d" % n * (n % 5)) for n in range(8_000)]
     large = [(f"uploads/{n:05}/large", bytes([n]) * 3000) for n in range(0, 200, 10)]

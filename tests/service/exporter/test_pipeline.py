@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -79,7 +78,6 @@ def _failed(project: Files) -> set[tuple[str, int]]:
     }
 
 
-@pytest.mark.unmeasured
 @settings(
     max_examples=30,
     deadline=None,

@@ -19,7 +19,6 @@ from tests.fuzz.targets import TAR
 from tests.support.archives import packed
 from tests.support.samples.table import packed as packed_sample
 
-pytestmark = pytest.mark.unmeasured
 SECONDS = float(os.environ.get("CROSSDOCK_FUZZ_SECONDS", "0"))
 EXAMPLES = 60
 BASES = ["own", "names_in_pax", "from_macos", "every_relation"]

@@ -13,7 +13,6 @@ from shared.archive.tar_header import MTIME_MAX
 from shared.archive.writer import directory_header, end_of_archive, file_header, padding
 from tests.support.archives import CUTS, Entry, read
 
-pytestmark = pytest.mark.unmeasured
 COMPONENTS = st.text(
     st.one_of(
         st.sampled_from("abcXYZ019._- éß文件😀\\"),

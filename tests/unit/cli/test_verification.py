@@ -84,7 +84,6 @@ async def test_limits_are_those_that_are_given(file: Path) -> None:
         await verified(file, data, limits=replace(LIMITS, decompressed=1024))
 
 
-@pytest.mark.unmeasured
 async def test_an_archive_is_not_held_in_memory(file: Path) -> None:
     written(file, project(("uploads/1/a", bytes(64 * MIB)), issues=b'{"title":"t"}\n' * 100_000))
     tracemalloc.start()
