@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import hypothesis
 import pytest
+from aiohttp.web_app import _cached_build_middleware
 from xdist.remote import Producer
 
 import services
@@ -61,6 +62,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     twice = [each for each, times in Counter(item.nodeid for item in items).items() if times > 1]
     if twice:
         raise pytest.UsageError(f"several tests have the id {twice[0]}")
+
+
+def pytest_runtest_logfinish() -> None:
+    """Let go of the applications of a test: aiohttp keeps the last thousand, and each has 2 MB."""
+    _cached_build_middleware.cache_clear()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
