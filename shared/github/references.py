@@ -41,8 +41,8 @@ def read_reference(text: str) -> RepositoryReference | None:
         return None
     if _NUMBER.fullmatch(given):
         return RepositoryReference(int(given))
-    if _NAME.fullmatch(given):
-        return RepositoryReference(_without_suffix(given))
+    if _NAME.fullmatch(name := _without_suffix(given)):
+        return RepositoryReference(name)
     return _read_address(_OF_SSH.sub(r"https://\1/\2", given))
 
 

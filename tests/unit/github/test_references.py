@@ -33,6 +33,8 @@ def test_a_repository_is_named_as_people_know_it(given: str, repository: int | s
         "octo",
         "octo/",
         "octo/..",
+        "octo/..git",
+        "octo/...git",
         "group/subgroup/project",
         "../../etc",
         "octo/a b",
