@@ -34,8 +34,8 @@ async def test_who_has_no_token_learns_what_to_do_and_nothing_else(api: Api, vis
     await api.project(await api.user("ann"), visibility=visibility)
     answer = await api.call("GET", PAGE)
     assert _is_page(answer, 401)
-    other = await api.call("GET", "/ann/none/download_export")
-    assert other.body.replace(b"none", b"project") == answer.body
+    other = await api.call("GET", "/ann/absent/download_export")
+    assert other.body.replace(b"absent", b"project") == answer.body
     assert _is_page(await api.call("GET", PAGE, headers={"PRIVATE-TOKEN": "wrong"}), 401)
 
 
