@@ -80,6 +80,7 @@ async def test_an_import_that_was_canceled_is_told_on_the_page_of_its_project(
     await visit.page.get_by_role("link", name="see how far the import is").click()
     await visit.page.get_by_role("button", name="Cancel").click()
     await visit.page.get_by_role("button", name="Cancel the job").click()
+    await expect(visit.page.get_by_role("heading", level=1)).to_contain_text("canceled")
     for path in (f"/jobs/{lease.job_id}", f"/projects/{ann}/large"):
         await visit.open(path)
         await expect(visit.page.get_by_text("Nothing of it was kept.")).to_be_visible()
