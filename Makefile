@@ -57,7 +57,7 @@ ifdef ARGS
 test: $(DEVELOPMENT)
 	$(PYTEST) $(ARGS)
 else
-test: check rabbitmq promtool chromium ## Everything: checks, then all tests with real servers (ARGS=path for some, COVERAGE=yes as in CI)
+test: check $(VENDOR) rabbitmq promtool chromium ## Everything: checks, then all tests with real servers (ARGS=path for some, COVERAGE=yes as in CI)
 	@rm -rf .coverage; mkdir .coverage
 	.venv/bin/python $(if $(COVERAGE),$(MEASURED)) -m pytest $(PARALLEL)
 	$(if $(COVERAGE),@.venv/bin/python -m tests.figures.lines .coverage/lines.json)
@@ -67,7 +67,7 @@ endif
 unit: $(DEVELOPMENT) ## The tests of one folder, in parallel (ARGS for pytest), and so on:
 	$(PYTEST) $(PARALLEL) tests/unit $(ARGS)
 
-contract service e2e deploy: $(DEVELOPMENT) rabbitmq promtool
+contract service e2e deploy: $(DEVELOPMENT) $(VENDOR) rabbitmq promtool
 	$(PYTEST) $(PARALLEL) tests/$@ $(ARGS)
 
 e2e: chromium
@@ -78,7 +78,7 @@ e2e: ## Crossdock in processes of its own
 deploy: ## Images, compose file, chart, locks
 
 # Tests that bound memory or time may fail while everything is measured; the table is what is asked for.
-coverage: $(DEVELOPMENT) rabbitmq promtool chromium ## Print what all tests run of each folder, lines and branches, in all processes
+coverage: $(DEVELOPMENT) $(VENDOR) rabbitmq promtool chromium ## Print what all tests run of each folder, lines and branches, in all processes
 	@rm -rf .coverage; mkdir .coverage
 	-MEASURE_PROCESSES=yes $(TRACED) -m pytest $(PARALLEL)
 	@$(MAKE) --no-print-directory covered
