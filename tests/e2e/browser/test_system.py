@@ -26,7 +26,9 @@ async def test_an_administrator_sees_the_parts_and_the_workers(visiting_as: Visi
         await expect(picture).to_have_accessible_name(PICTURE)
         workers = page.get_by_role("table", name="Workers that were seen").locator("[data-row]")
         await expect(workers.first).to_contain_text(VERSION)
-        await expect(page.get_by_text("None: all that was sent was understood.")).to_be_visible()
+        await expect(
+            page.get_by_text("None. A message that no worker could process would stand here.")
+        ).to_be_visible()
 
 
 async def test_on_a_phone_the_parts_come_first_and_what_is_empty_or_long_is_folded(

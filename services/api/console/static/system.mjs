@@ -43,6 +43,9 @@ const TASKS = {
   "MaintenanceRecord.write_runs": "Write down these tasks",
 };
 
+/** What is stored, by the kinds of objects. */
+export const STORED = { upload: "Uploaded archives", pack: "Contents of projects", blob: "Large files", archive: "Exports" };
+
 /** What a task does. Most are named well by their code, such as "Collector.collect_objects". */
 export const taskWord = (task) => TASKS[task] ?? sentence(task.split(".").at(-1));
 

@@ -21,7 +21,7 @@ export function DeadLetters({ of }) {
 
 function Letters({ value, done }) {
   const rows = value.dead_letters.map((each, number) => ({ ...each, number }));
-  if (rows.length === 0) return html`<p class="quiet">None: all that was sent was understood.</p>`;
+  if (rows.length === 0) return html`<p class="quiet">None. A message that no worker could process would stand here.</p>`;
   return html`
     <${Table} caption="Dead letters" rows=${rows} idOf=${(row) => row.number} columns=${columns(done)} />
     ${value.partial && html`<p class="quiet">These are the first ${rows.length}; there are more.</p>`}

@@ -17,7 +17,7 @@ export function MissingProject({ path }) {
     <p>There is no project <code>${path}</code>, or you may not see it. It may have been moved, renamed or deleted.</p>
     <${Onward} projects=${page(`/projects?search=${encodeURIComponent(last)}`)} />
     <h2>Make it</h2>
-    <p>Import an archive to this path:</p>
+    <p>Who may import into ${path.split("/").slice(0, -1).join("/")} makes it from an archive:</p>
     <${Command}>crossdock import project_export.tar.gz --path ${path}<//>
   <//>`;
 }

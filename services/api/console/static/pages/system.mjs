@@ -13,7 +13,7 @@ import { html } from "../html.mjs";
 import { get } from "../http.mjs";
 import { useLoaded, useTimer } from "../loading.mjs";
 import { elsewhere, own, page } from "../place.mjs";
-import { oldest, partsOf, processesOf, slotWord, sum, taskWord } from "../system.mjs";
+import { oldest, partsOf, processesOf, slotWord, STORED, sum, taskWord } from "../system.mjs";
 import { sentence } from "../words.mjs";
 
 const EVERY = 5; // seconds
@@ -130,10 +130,10 @@ function NoWorkers() {
 
 function Storage({ storage, suspects }) {
   const damaged = storage ? sum(storage, "damaged") : 0;
-  const kinds = (storage ?? []).map((each) => [sentence(each.kind), `${size(each.bytes)}, ${counted(each.objects, "object")}`]);
+  const kinds = (storage ?? []).map((each) => [STORED[each.kind] ?? sentence(each.kind), `${size(each.bytes)}, ${counted(each.objects, "object")}`]);
   return html`
     ${kinds.length > 0 ? html`<${Facts} facts=${kinds} />` : html`<p class="quiet">${storage ? "Nothing is stored yet." : "There is so much that it was not counted in time."}</p>`}
-    ${suspects > 0 && html`<p class="quiet">The collector will check ${counted(suspects, "object")}.</p>`}
+    ${suspects > 0 && html`<p class="quiet">${counted(suspects, "object")} may be needed no more: housekeeping looks again before it deletes anything.</p>`}
     ${damaged > 0 && html`<${Notice} tone="error"><p>${counted(damaged, "object")} damaged. Look at them:</p><${Command}>crossdock admin check<//><//>`}`;
 }
 
