@@ -18,7 +18,7 @@ from tests.support.rabbitmq import RabbitMQServer
 from tests.support.system import System
 
 SOON = 60_000
-NONE = "None: all that was sent was understood."
+NONE = "None. A message that no worker could process would stand here."
 
 
 @pytest.fixture
