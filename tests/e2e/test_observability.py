@@ -104,12 +104,14 @@ async def test_one_id_goes_from_the_request_through_row_message_and_workers_to_t
 
 
 async def test_the_report_of_a_failed_test_has_what_each_service_logged_last(observed: System) -> None:
-    await _until(lambda: all(answers(f"{url}/-/readiness") for url in observed.monitoring.values()))
+    asked = f"/-/asked-{uuid4().hex}"
+    async with aiohttp.ClientSession() as session, session.get(observed.url + asked) as answer:
+        assert answer.status == 404
+    await _until(lambda: any(asked in text for title, text in last_words() if title == "log of api"))
     words = last_words()
     for name, process in observed.processes.items():
         logged = process.log.read_text()
         assert any(title == f"log of {name}" and text in logged for title, text in words)
-    assert any("/-/readiness" in text for title, text in words if title == "log of api")
 
 
 async def _stored_size(database_url: str, relation: str) -> int:
