@@ -5,6 +5,7 @@ It fails a test on what nobody would see by looking.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -22,6 +23,7 @@ from playwright.async_api import (
     ConsoleMessage,
     Page,
     Request,
+    Route,
     async_playwright,
     expect,
 )
@@ -180,6 +182,17 @@ class Visit:
             self.wrong += await page.evaluate("window.__violations")
         left = [each for each in self.wrong if not any(re.search(known, each) for known in self.expected)]
         assert left == [], left
+
+
+class Late:
+    """Lets requests go on only when somebody says so."""
+
+    def __init__(self) -> None:
+        self.end = asyncio.Event()
+
+    async def __call__(self, route: Route) -> None:
+        await self.end.wait()
+        await route.continue_()
 
 
 def _is_of(url: str, origin: str) -> bool:

@@ -10,7 +10,7 @@ from playwright.async_api import Request, Response, Route, expect
 
 from tests.e2e.browser.conftest import Visiting
 from tests.support.browsed import LEFT_OUT, own
-from tests.support.browser import WIDTHS, Visit
+from tests.support.browser import WIDTHS, Late, Visit
 from tests.support.instance import Instance
 from tests.support.projects import ndjson, project
 
@@ -169,18 +169,12 @@ async def test_an_upload_is_paused_goes_on_and_is_removed(
 async def test_an_upload_is_paused_before_the_server_has_told_its_address(
     visit: Visit, gitlab: Instance, ann: str, file: Path
 ) -> None:
-    paused = asyncio.Event()
-
-    async def hold(route: Route) -> None:
-        await paused.wait()
-        await route.continue_()
-
-    await visit.page.route("**/api/crossdock/v1/uploads", hold)
+    await visit.page.route("**/api/crossdock/v1/uploads", creation := Late())
     await visit.open("/import")
     await visit.page.locator("label.drop input").set_input_files(file)
     await visit.page.get_by_role("button", name="Pause").click()
     async with visit.page.expect_response(_is_creation):
-        paused.set()
+        creation.end.set()
     await expect(visit.page.get_by_text("Paused at")).to_be_visible()
     await visit.page.get_by_role("button", name="Go on").click()
     await expect(visit.page.get_by_role("button", name="Import", exact=True)).to_be_enabled()
@@ -214,20 +208,14 @@ async def test_a_creation_whose_answer_was_lost_makes_one_upload(
 async def test_an_upload_that_is_removed_is_not_imported_when_another_one_is(
     visit: Visit, gitlab: Instance, ann: str, file: Path
 ) -> None:
-    removed = asyncio.Event()
-
-    async def hold(route: Route) -> None:
-        await removed.wait()
-        await route.continue_()
-
-    await visit.page.route("**/api/crossdock/v1/uploads", hold)
+    await visit.page.route("**/api/crossdock/v1/uploads", creation := Late())
     await visit.open("/import")
     await visit.page.locator("label.drop input").set_input_files(file)
     await visit.page.get_by_role("button", name="Import when uploaded").click()
     await visit.page.get_by_role("button", name="Remove").click()
     await expect(visit.page.get_by_role("button", name="Import", exact=True)).to_be_disabled()
     async with visit.page.expect_response(lambda each: each.request.method == "DELETE") as gone:
-        removed.set()
+        creation.end.set()
     assert (await gone.value).status == 204
     await visit.page.locator("label.drop input").set_input_files(file)
     await visit.page.get_by_role("button", name="Import").click()

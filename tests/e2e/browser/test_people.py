@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import asyncio
 from uuid import uuid4
 
-from playwright.async_api import Route, expect
+from playwright.async_api import expect
 
 from tests.e2e.browser.conftest import Visiting
-from tests.support.browser import Visit
+from tests.support.browser import Late, Visit
 from tests.support.instance import ROOT, Instance
 
 
@@ -120,17 +119,6 @@ async def test_a_group_is_made_and_somebody_comes_into_it(visit: Visit, gitlab: 
     await page.locator("dialog").get_by_role("button", name="Remove").click()
     await expect(members).to_have_count(1)
     await expect(members).to_contain_text(ann)
-
-
-class Late:
-    """Lets requests go on only when somebody says so."""
-
-    def __init__(self) -> None:
-        self.end = asyncio.Event()
-
-    async def __call__(self, route: Route) -> None:
-        await self.end.wait()
-        await route.continue_()
 
 
 async def test_users_are_found_by_name_and_the_search_stands_in_the_address(
