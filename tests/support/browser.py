@@ -29,7 +29,7 @@ from playwright.async_api import (
 )
 from yarl import URL
 
-from tests.support.prerequisites import first_program
+from tests.support.prerequisites import program
 
 if TYPE_CHECKING:
     from playwright._impl._api_structures import SetCookieParam
@@ -205,7 +205,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
     The shell comes first: the whole browser draws its own windows too, where nobody sees them.
     """
-    path = first_program("chromium-headless-shell", "chromium", "google-chrome")
+    path = program("chromium-headless-shell", "chromium", "google-chrome")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]

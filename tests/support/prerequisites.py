@@ -24,13 +24,8 @@ def missing(what: str) -> NoReturn:
     pytest.skip(_reason(what))
 
 
-def program(name: str) -> str:
-    """Give the path of a program, or skip the test."""
-    return shutil.which(name) or missing(name)
-
-
-def first_program(*names: str) -> str:
-    """Give the path of the first of programs of which one will do, or skip the test."""
+def program(*names: str) -> str:
+    """Give the path of a program, of several that will do the first that is there, or skip the test."""
     return next(filter(None, map(shutil.which, names)), None) or missing(names[0])
 
 
