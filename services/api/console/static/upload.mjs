@@ -39,12 +39,16 @@ export class Upload {
     this.ended.catch(() => {}); // nobody may wait for it
   }
 
-  /** Begin, or go on where an earlier upload of the same file ended. */
+  /** Begin, or go on where an earlier upload of the same file ended. What keeps it from that is in `problem`. */
   async start() {
-    this.sender = new (await client())(this.file, this.options());
-    const [before] = await this.sender.findPreviousUploads();
-    if (before) this.sender.resumeFromPreviousUpload(before);
-    if (this.state.value === "sending" && !this.isRemoved) this.send();
+    try {
+      this.sender = new (await client())(this.file, this.options());
+      const [before] = await this.sender.findPreviousUploads();
+      if (before) this.sender.resumeFromPreviousUpload(before);
+      if (this.state.value === "sending" && !this.isRemoved) this.send();
+    } catch (problem) {
+      this.fail(problem);
+    }
   }
 
   options() {

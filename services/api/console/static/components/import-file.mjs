@@ -35,7 +35,7 @@ async function refusalOfAll(files, limits) {
 
 function begun(file) {
   const upload = new Upload(file);
-  upload.start().catch((problem) => upload.fail(problem));
+  upload.start();
   return upload;
 }
 
