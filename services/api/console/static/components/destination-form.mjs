@@ -15,18 +15,15 @@ export function DestinationForm({ done }) {
     const given = Object.fromEntries([...form].filter(([, value]) => value !== ""));
     const made = await send("POST", own("/destinations"), given).catch(tellHelp);
     done();
-    test(made);
+    // It is there, whether it works yet or not: what is wrong may be at the other side.
+    testPlace(made).catch((problem) => toast(`${made.name} is made, and does not work yet: ${problem.message}`, { isError: true }));
   };
   return html`<${FormButton} name="New destination" title="New destination" yes="Make it" act=${act}><${Fields} /><//>`;
 }
 
-/** It is there, whether it works yet or not: what is wrong may be at the other side. */
-async function test(made) {
-  try {
-    toast(worksWords(made, await send("POST", own(`/destinations/${made.id}/test`))));
-  } catch (problem) {
-    toast(`${made.name} is made, and does not work yet: ${problem.message}`, { isError: true });
-  }
+/** Have a destination tested, and tell that it works. */
+export async function testPlace(place) {
+  toast(worksWords(place, await send("POST", own(`/destinations/${place.id}/test`))));
 }
 
 function Fields() {

@@ -1,6 +1,6 @@
 // Schedules: what is backed up when and where; and the places that archives and projects go to.
 import { Act, Ask } from "../components/actions.mjs";
-import { DestinationForm } from "../components/destination-form.mjs";
+import { DestinationForm, testPlace } from "../components/destination-form.mjs";
 import { Listed } from "../components/loaded.mjs";
 import { Page } from "../components/page.mjs";
 import { ScheduleForm } from "../components/schedule-form.mjs";
@@ -10,7 +10,7 @@ import { html } from "../html.mjs";
 import { send } from "../http.mjs";
 import { useParts } from "../loading.mjs";
 import { own, page } from "../place.mjs";
-import { aboutProjects, aboutRetention, worksWords } from "../schedules.mjs";
+import { aboutProjects, aboutRetention } from "../schedules.mjs";
 import { canWrite } from "../session.mjs";
 import { toast } from "../toasts.mjs";
 
@@ -54,17 +54,13 @@ const placeColumns = (done) => [
 
 function PlaceActions({ place, done }) {
   const address = own(`/destinations/${place.id}`);
-  const test = async () => {
-    const told = await send("POST", `${address}/test`);
-    toast(worksWords(place, told));
-  };
   const remove = async () => {
     await send("DELETE", address);
     toast(`${place.name} is deleted.`);
     done();
   };
   return html`<div class="row">
-    <${Act} act=${test} label="Test ${place.name}">Test<//>
+    <${Act} act=${() => testPlace(place)} label="Test ${place.name}">Test<//>
     <${Ask} name="Delete" label="Delete ${place.name}" title="Delete ${place.name}?" yes="Delete" danger act=${remove}>
       <p>Its keys go with it. What lies there stays there.</p>
     <//>
