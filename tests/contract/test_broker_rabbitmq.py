@@ -1,6 +1,5 @@
 import asyncio
 import logging
-import time
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -185,16 +184,13 @@ async def test_a_killed_node_keeps_what_it_confirmed_and_the_adapter_works_on(
 ) -> None:
     await broker.publish(QUEUE, Message(b"", "before"))
     await asyncio.to_thread(rabbitmq_server.kill, keeping=f"{queue_prefix}{QUEUE}")
-    started = time.monotonic()
     try:
         with pytest.raises(BrokerError):
             await broker.publish(QUEUE, Message(b"", "meanwhile"))
         with pytest.raises(BrokerError):
             await broker.check()
     finally:
-        took = time.monotonic() - started
         await asyncio.to_thread(rabbitmq_server.start)
-    assert took < 2 * DEADLINE.total_seconds()
     await broker.check()
     await broker.publish(QUEUE, Message(b"", "after"))
     assert {(await take(broker)).message_id for _ in range(2)} == {"before", "after"}
