@@ -45,6 +45,11 @@ window.__violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
   window.__violations.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
+_WITHOUT_WAITS = """
+const later = window.setTimeout;
+window.setTimeout = (act, wait = 0, ...more) => (wait > 200 ? 0 : later(act, wait, ...more));
+window.setInterval = () => 0;
+"""
 _AXE = {"resultTypes": ["violations"], "preload": {"assets": ["media"]}}
 """No rule that is on by default needs the style sheets, which axe would else load again."""
 _OF_COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
@@ -73,6 +78,10 @@ class Visit:
         """Open a page of the console, and wait for its title."""
         await self.page.goto(f"{self.url}/-/console{path}")
         await self.page.locator("h1").first.wait_for()
+
+    async def forbid_waits(self) -> None:
+        """Let nothing on the page come to pass that it would wait for longer than for a few frames."""
+        await self.page.add_init_script(_WITHOUT_WAITS)
 
     async def take_clock(self) -> None:
         """Let the test turn the clock of the window, which nobody else gets then."""

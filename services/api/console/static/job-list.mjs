@@ -5,11 +5,12 @@ import { announce } from "./announce.mjs";
 import { isNews, jobIdOf, loadJob, loadJobs, merged } from "./jobs.mjs";
 import { connection, onEvent } from "./live.mjs";
 import { isAsked } from "./outcomes.mjs";
+import { paced } from "./paced.mjs";
 import { ENDED, kindWord, STATES } from "./words.mjs";
 
 const PART = 50;
 const MOST = 200; // rows, when new ones come in by themselves; behind that the newest part stays
-const PAUSE = 1000; // between looks for new jobs, and between looks at jobs that have ended
+const PAUSE = 1000; // between looks for new jobs and at those that have ended, where these are many
 const TOP = 240; // pixels from the top within which somebody sees new jobs come
 
 /** Use the list for filters, which are a signal of a query. */
@@ -37,12 +38,11 @@ class JobList {
     this.aborted = new AbortController();
     this.news = new Set();
     this.ended = new Set();
-    const stops = [onEvent((event) => this.hear(event)), this.loadWhenBack()];
+    this.looks = paced(() => this.look(), PAUSE);
+    const stops = [onEvent((event) => this.hear(event)), this.loadWhenBack(), this.looks.stop];
     this.load();
     return () => {
       this.aborted.abort();
-      clearTimeout(this.timer);
-      this.timer = null;
       stops.forEach((stop) => stop());
     };
   }
@@ -57,9 +57,9 @@ class JobList {
   }
 
   async load() {
+    this.news.clear(); // a job that comes while this is asked may be missing in the answer
     const part = await this.part(null);
     if (!part) return;
-    this.news.clear();
     batch(() => {
       this.rows.value = part.items.map((job) => this.rowOf(job));
       this.next.value = part.next;
@@ -116,21 +116,14 @@ class JobList {
     const { kind, project, state } = job.value;
     if (!isAsked(id)) announce(`The ${kindWord(kind)} of ${project.path_with_namespace} is ${STATES[state].word}.`);
     this.ended.add(id);
-    this.soon();
+    this.looks.ask();
   }
 
   hearOfAnother(id, event) {
     if (event.type?.includes(".progress.")) return; // it moves, but comes into no list by that
     this.news.add(id);
     while (this.news.size > PART) this.news.delete(this.news.values().next().value);
-    this.soon();
-  }
-
-  soon() {
-    this.timer ??= setTimeout(() => {
-      this.timer = null;
-      this.look();
-    }, PAUSE);
+    this.looks.ask();
   }
 
   async look() {
@@ -147,10 +140,10 @@ class JobList {
   }
 
   async lookForNew() {
+    this.news.clear();
     const part = await this.part(null);
     if (!part) return;
     const found = part.items.filter((job) => !this.find(job.id));
-    this.news.clear();
     if (scrollY > TOP) {
       this.fresh.value = found.length;
       return;

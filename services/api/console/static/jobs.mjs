@@ -42,7 +42,7 @@ export function merged(job, event) {
     phase: told.state === "running" ? (phases.at(-1)?.name ?? job.phase) : null,
     position: told.state === "queued" ? job.position : null,
     progress: { ...(told.attempt === job.attempt ? job.progress : {}), ...progress },
-    timings: { ...job.timings, phases },
+    timings: { ...job.timings, phases, ran_seconds: null }, // no event tells for how long it ran
     archive: archive ?? job.archive,
     content_sha256: content ?? job.content_sha256,
     failures_count: failures ?? job.failures_count,

@@ -2,9 +2,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { getPart } from "./http.mjs";
 import { connection, onEvent } from "./live.mjs";
+import { paced } from "./paced.mjs";
 import { ENDED } from "./words.mjs";
 
-const PAUSE = 1500; // between two loads because of news
+const PAUSE = 1500; // between loads because of news, where these are many
 
 /** Load a value: {value, problem, reload}. While it is loaded anew, the value before stays. */
 export function useLoaded(load, keys = []) {
@@ -82,20 +83,14 @@ function nextOf({ next, headers }) {
 /** Whether an event tells that a job has ended. */
 export const isEnd = (event) => ENDED.has(event.data?.job?.state);
 
-/** Call `reload` soon after each event that is news, at most once in a while. */
+/** Call `reload` at each event that is news; `paced` says how often at most. */
 export function useNews(reload, isNews = isEnd) {
   const latest = useRef(reload);
   latest.current = reload;
   useEffect(() => {
-    let timer = null;
-    const stop = onEvent((event) => {
-      if (!isNews(event)) return;
-      timer ??= setTimeout(() => {
-        timer = null;
-        latest.current();
-      }, PAUSE);
-    });
-    return () => (stop(), clearTimeout(timer));
+    const loads = paced(() => latest.current(), PAUSE);
+    const stop = onEvent((event) => isNews(event) && loads.ask());
+    return () => (stop(), loads.stop());
   }, []);
 }
 

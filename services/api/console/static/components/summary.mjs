@@ -6,12 +6,13 @@ import { count, duration, midnight, rate, size } from "../format.mjs";
 import { html } from "../html.mjs";
 import { jobIdOf, loadSummary } from "../jobs.mjs";
 import { onEvent } from "../live.mjs";
+import { paced } from "../paced.mjs";
 import { page } from "../place.mjs";
 import { ENDED } from "../words.mjs";
 import { Sparkline, Tile } from "./small.mjs";
 
-const PAUSE = 2000; // between two requests
-const POINTS = 60; // of a chart, one every PAUSE
+const PAUSE = 2000; // between points of a chart, and between requests where much moves
+const POINTS = 60; // of a chart
 
 export function Summary() {
   const summary = useSignal(null);
@@ -40,25 +41,28 @@ function oldest({ waiting, oldest_waiting_since: since }) {
   return `oldest: ${duration(Math.max(0, Math.floor((now.value - Date.parse(since)) / 1000)))}`;
 }
 
-/** Ask again when jobs have moved, at most once in PAUSE. Nothing moves: nothing is asked. */
+/** Ask again when jobs have moved. Nothing moves, or nobody looks: nothing is asked. */
 function followSummary(summary, past) {
   const running = new Map(); // of each running job, its rate
-  let isDue = true;
-  const ask = async () => {
-    keep(past, summary.value, running);
-    if (!isDue || document.hidden) return;
-    isDue = false;
-    summary.value = await loadSummary(midnight()).catch(() => summary.value);
+  let isDue = false;
+  const load = async () => {
+    isDue = document.hidden;
+    if (!isDue) summary.value = await loadSummary(midnight()).catch(() => summary.value);
   };
+  const loads = paced(load, PAUSE);
   const stop = onEvent((event) => {
     if (jobIdOf(event) === null) return;
     note(running, event);
-    if (!event.type?.includes(".progress.")) isDue = true;
+    if (!event.type?.includes(".progress.")) loads.ask();
   });
-  const timer = setInterval(ask, PAUSE);
-  ask();
+  const timer = setInterval(() => {
+    keep(past, summary.value, running);
+    if (isDue) loads.ask();
+  }, PAUSE);
+  loads.ask();
   return () => {
     clearInterval(timer);
+    loads.stop();
     stop();
   };
 }
