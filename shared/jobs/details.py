@@ -30,7 +30,8 @@ _DETAILS = f"""SELECT j.id, ({_USER} j.user_id) AS asked_by, ({_USER} j.canceled
         SELECT FROM jobs q WHERE q.state = 'queued' AND q.kind = j.kind
             AND (q.not_before, q.id) < (j.not_before, j.id) LIMIT $4) before)
     END AS position,
-    EXISTS (SELECT FROM jobs l WHERE l.project_id = j.project_id AND l.kind = ANY($5) AND l.id > j.id)
+    EXISTS (SELECT FROM jobs l WHERE l.project_id = j.project_id AND l.kind = ANY($5) AND l.id > j.id
+        AND l.former_project_id IS NULL)
         AS has_newer_import,
     EXISTS (SELECT FROM jobs l WHERE l.project_id = j.project_id AND l.kind = ANY($5)
         AND l.finished_at IS NULL) AS is_importing,

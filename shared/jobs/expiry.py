@@ -13,7 +13,8 @@ _BEGINNING = (datetime.min.replace(tzinfo=UTC), 0)
 
 # The newest job of a kind is what GitLab's status of the project tells of; an archive is kept as its job is.
 _PAGE = f"""SELECT id, finished_at,
-    EXISTS (SELECT FROM jobs n WHERE n.project_id = j.project_id AND n.kind = j.kind AND n.id > j.id)
+    (j.former_project_id IS NOT NULL OR EXISTS (SELECT FROM jobs n WHERE n.project_id = j.project_id
+        AND n.kind = j.kind AND n.id > j.id AND n.former_project_id IS NULL))
     AND NOT EXISTS (SELECT FROM archives a WHERE a.job_id = j.id) AS goes
 FROM jobs j WHERE finished_at < now() - $1::interval AND (finished_at, id) > ($2, $3)
 ORDER BY finished_at, id LIMIT {_JOBS_AT_ONCE}"""  # noqa: S608  # fixed texts

@@ -103,6 +103,7 @@ _REPORT = ", ".join((
     "content_of_job(jobs) AS content_sha256",
 ))  # fmt: skip
 _FIND = f"SELECT {JOB} FROM jobs WHERE"  # noqa: S608  # fixed texts
+_OF_PROJECT = f"{_FIND} project_id = $1 AND former_project_id IS NULL"
 _FIND_REPORT = f"SELECT {_REPORT}, now() AS read_at FROM jobs WHERE id = $1"  # noqa: S608  # fixed texts
 
 
@@ -213,7 +214,7 @@ async def find_newest(
 ) -> Job | None:
     """Find the newest job of these kinds, of ``user_id`` or, for None, of any user."""
     row = await db.fetchrow(
-        f"""{_FIND} project_id = $1 AND kind = ANY($2) AND ($3::bigint IS NULL OR user_id = $3)
+        f"""{_OF_PROJECT} AND kind = ANY($2) AND ($3::bigint IS NULL OR user_id = $3)
            ORDER BY id DESC LIMIT 1""",
         project_id, [kind.value for kind in kinds], user_id,
     )  # fmt: skip
@@ -232,7 +233,7 @@ async def list_unfinished(db: Database, project_id: int, *kinds: JobKind, user_i
 
 async def list_all(db: Database, project_id: int, kind: JobKind) -> list[Job]:
     """List every job of that kind of a project, the oldest first."""
-    rows = await db.fetch(f"{_FIND} project_id = $1 AND kind = $2 ORDER BY id", project_id, kind.value)
+    rows = await db.fetch(f"{_OF_PROJECT} AND kind = $2 ORDER BY id", project_id, kind.value)
     return [job_of(row) for row in rows]
 
 

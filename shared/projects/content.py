@@ -13,6 +13,7 @@ from shared.database.pool import Connection, Database, Row
 from shared.errors import CrossdockError, Fault
 from shared.gitlab.visibility import VISIBILITIES, Visibility
 from shared.projects import access
+from shared.projects.former_jobs import leave_jobs
 from shared.projects.people_maps import COUNTING, leave_map
 from shared.projects.store import NameTaken, lock_path
 
@@ -127,10 +128,10 @@ async def forget_attributes(db: Database, project_id: int, *, but: Sequence[str]
 async def take_place(db: Connection, project_id: int, *, path: str, user_id: int | None) -> None:
     """Give the project this path of its namespace, in a transaction.
 
-    A project that is there is deleted, and leaves its name, its members and its map of people. Several that
-    take one place do so in the order of their commits, and the last one stands. Raises OverwriteRefused where
-    ``user_id`` does not own the namespace, NameTaken where a group has the path or another project the name,
-    and ProjectGone.
+    A project that is there is deleted, and leaves its name, members, map of people and ended jobs. Several
+    that take one place do so in the order of their commits, and the last one stands. Raises OverwriteRefused
+    where ``user_id`` does not own the namespace, NameTaken where a group has the path or another project the
+    name, and ProjectGone.
     """
     own = await db.fetchrow("SELECT namespace_id, name, path FROM projects WHERE id = $1", project_id)
     if own is None:
@@ -142,6 +143,7 @@ async def take_place(db: Connection, project_id: int, *, path: str, user_id: int
         await _require_owner(db, user_id, own["namespace_id"])
         await _leave_members(db, old["id"], to=project_id)
         await leave_map(db, old["id"], to=project_id)
+        await leave_jobs(db, old["id"], to=project_id)
         # Before the update: two projects of a namespace cannot have one path, not even within a transaction.
         await db.execute("DELETE FROM projects WHERE id = $1", old["id"])
         place = (old["name"], old["path"])

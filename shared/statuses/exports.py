@@ -19,7 +19,7 @@ _MORE = (
     """(SELECT array_agg(state) FROM jobs WHERE project_id = p.id AND kind IN ('export', 'upload')
         AND user_id = $1 AND finished_at IS NULL) AS underway""",
     """(SELECT state FROM jobs WHERE project_id = p.id AND kind = 'export' AND user_id = $1
-        ORDER BY id DESC LIMIT 1) AS newest""",
+        AND former_project_id IS NULL ORDER BY id DESC LIMIT 1) AS newest""",
     """EXISTS (SELECT FROM archives WHERE project_id = p.id AND user_id = $1 AND expires_at > now())
         AS has_archive""",
 )

@@ -24,7 +24,8 @@ _REPLACEMENT = f"""(SELECT r.id FROM projects r JOIN jobs j ON j.project_id = r.
 """SQL for the newest project of an import that is to replace project ``p``, and has not done so yet."""
 
 _NEWEST = f"""(WITH newest AS (SELECT {JOB}, progress->'stats' AS stats FROM jobs
-                               WHERE project_id = %s AND kind IN {_KINDS} ORDER BY id DESC LIMIT 1)
+                               WHERE project_id = %s AND former_project_id IS NULL AND kind IN {_KINDS}
+                               ORDER BY id DESC LIMIT 1)
     SELECT jsonb_build_object('job', to_jsonb(newest), 'failed', (
         SELECT jsonb_agg(f) FROM (SELECT * FROM failed_relations
             WHERE job_id = newest.id AND lease = newest.lease ORDER BY id DESC LIMIT {_MOST_FAILURES}) f))

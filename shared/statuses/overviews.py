@@ -17,9 +17,10 @@ from shared.jobs.models import IMPORTS, JobKind, JobState
 _IMPORT_KINDS = ", ".join(f"'{kind.value}'" for kind in IMPORTS)
 _LAST = """(SELECT jsonb_build_object('id', id, 'state', state, 'created_at', created_at,
                                        'finished_at', finished_at) FROM jobs
-            WHERE project_id = p.id AND kind IN (%s) ORDER BY -id LIMIT 1)"""
+            WHERE project_id = p.id AND former_project_id IS NULL AND kind IN (%s) ORDER BY -id LIMIT 1)"""
 _LAST_TIME = """coalesce((SELECT extract(epoch FROM created_at) * 1000000 FROM jobs
-    WHERE project_id = p.id AND kind IN (%s) ORDER BY -id LIMIT 1), -1)::bigint"""
+    WHERE project_id = p.id AND former_project_id IS NULL AND kind IN (%s)
+    ORDER BY -id LIMIT 1), -1)::bigint"""
 
 
 _RELATIONS = folder_of(FileKind.RELATION)

@@ -47,6 +47,15 @@ async def test_old_jobs_go_and_the_newest_of_a_kind_stays(pool: Pool) -> None:
     assert await _left(pool) == [old[0], newest]
 
 
+async def test_a_job_of_a_project_that_went_neither_stays_as_the_newest_nor_lets_the_newest_go(
+    pool: Pool,
+) -> None:
+    newest, former = await _ended(pool), await _ended(pool)
+    await pool.execute("UPDATE jobs SET former_project_id = 7 WHERE id = $1", former)
+    assert await JobExpiry(pool, retention=DAYS).remove_jobs() == 1
+    assert await _left(pool) == [newest]
+
+
 async def test_jobs_that_have_not_ended_or_not_long_ago_stay(pool: Pool) -> None:
     young, running = await _ended(pool), await queued(pool)
     await pool.execute("UPDATE jobs SET finished_at = now() - interval '29 d' WHERE id = $1", young)
