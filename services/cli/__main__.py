@@ -150,12 +150,19 @@ def demo(
     write: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Only write an archive to try things with.")
     ] = None,
+    mib: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="With --write: the MiB of its LFS objects, instead of 3."),
+    ] = None,
 ) -> None:
     """Import an archive into a temporary standalone, export it, and compare both archives."""
     from services.cli.demo.round_trip import run, write_sample
+    from services.cli.errors import UsageError
 
+    if write is None and mib is not None:
+        raise UsageError("--mib is for --write")
     if write is not None:
-        write_sample(write)
+        write_sample(write, mib=mib)
     else:
         asyncio.run(run(archive, keep=keep))
 

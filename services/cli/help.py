@@ -94,6 +94,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "crossdock demo",
             "crossdock demo --archive one_export.tar.gz",
             "crossdock demo --write one_export.tar.gz",
+            "crossdock demo --write large_export.tar.gz --mib 1000",
         ),
         "api": ("crossdock api",),
         "exporter": ("crossdock exporter",),

@@ -15,27 +15,38 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from isal import igzip
+
 from services.cli.demo.project import ISSUES, relations
 
 _MTIME = 1_767_225_600
 _DIRECTORY, _FILE = 0o700, 0o644
 _UPLOADS = 12
-_LFS_BYTES = 3 * 1024 * 1024
+LFS_MIB = 3
+_MIB = 1024 * 1024
+_LARGEST_OBJECT = 32
 _GIT = ("git", "-c", "user.name=Demo", "-c", "user.email=demo@example.org", "-c", "commit.gpgsign=false")
 
 Json = Mapping[str, object]
 
 
-def write_archive(target: Path, folder: Path, *, issues: int = ISSUES) -> None:
-    """Write the archive to ``target``. ``folder`` must be empty. Without git there is no repository."""
+def write_archive(target: Path, folder: Path, *, issues: int = ISSUES, mib: int = LFS_MIB) -> None:
+    """Write the archive to ``target``, with LFS objects of ``mib`` MiB in all, which do not compress.
+
+    ``folder`` must be empty. Without git there is no repository. Memory: one relation, or one object of 32
+    MiB at most.
+    """
     random_ = random.Random(20)  # noqa: S311  # the same archive every time
-    with tarfile.open(target, "w:gz", format=tarfile.GNU_FORMAT, compresslevel=6) as archive:
+    with (
+        igzip.open(target, "wb") as packed,  # type: ignore[no-untyped-call]  # isal has no types for it
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive,
+    ):
         _directories(archive, ("", "tree/", "tree/project/", "uploads/", "lfs-objects/", "snippets/"))
-        for name, data in _files(random_, folder, issues):
+        for name, data in _files(random_, folder, issues, mib):
             _add(archive, name, data)
 
 
-def _files(random_: random.Random, folder: Path, issues: int) -> Iterator[tuple[str, bytes]]:
+def _files(random_: random.Random, folder: Path, issues: int, mib: int) -> Iterator[tuple[str, bytes]]:
     yield "VERSION", b"0.2.4"
     yield "GITLAB_VERSION", b"18.9.0"
     yield "GITLAB_REVISION", b"0123456789a"
@@ -47,10 +58,12 @@ def _files(random_: random.Random, folder: Path, issues: int) -> Iterator[tuple[
     yield "tree/project/auto_devops.ndjson", b"null"
     for picture in pictures:
         yield picture, random_.randbytes(random_.randrange(1, 200_000))
-    large = random_.randbytes(_LFS_BYTES)
-    oid = hashlib.sha256(large).hexdigest()
-    yield f"lfs-objects/{oid}", large
-    yield "lfs-objects.json", _line({oid: [0]})
+    oids = []
+    for begin in range(0, mib, _LARGEST_OBJECT):
+        large = random_.randbytes(min(mib - begin, _LARGEST_OBJECT) * _MIB)
+        oids.append(hashlib.sha256(large).hexdigest())
+        yield f"lfs-objects/{oids[-1]}", large
+    yield "lfs-objects.json", _line({oid: [0] for oid in oids})
     if shutil.which("git"):
         yield "project.bundle", _bundle(folder)
 

@@ -8,7 +8,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 from services.cli import imports
 from services.cli.archive_source import find_size
 from services.cli.client import GitLabClient, ImportRequest, ImportStatusAnswer, RelationFailure, connect
-from services.cli.demo.archive import write_archive
+from services.cli.demo.archive import LFS_MIB, write_archive
 from services.cli.demo.contents import Contents, differences, read_contents
 from services.cli.demo.server import temporary_standalone
 from services.cli.errors import JobFailed, UsageError
@@ -87,14 +87,22 @@ async def run(archive: Path | None, *, keep: bool = False) -> None:
                 print_result(line.format(server=server, folder=folder, project=_PROJECT))
 
 
-def write_sample(target: Path) -> None:
-    """Write the archive that the demonstration generates. Raises UsageError where it cannot be written."""
+def write_sample(target: Path, *, mib: int | None) -> None:
+    """Write the archive that the demonstration generates, with LFS objects of ``mib`` MiB.
+
+    Raises UsageError where it cannot be written.
+    """
+    part = target.with_name(f"{target.name}.part")
     try:
         with tempfile.TemporaryDirectory(prefix="crossdock-demo-") as folder:
-            write_archive(target, Path(folder))
+            write_archive(part, Path(folder), mib=mib or LFS_MIB)
+        part.replace(target)
     except OSError as error:
         raise UsageError(f"cannot write {target}: {error.strerror}") from None
-    say(f"{target} is the archive of a small project")
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    say(f"{target} is the archive of a {'small' if mib is None else 'large'} project")
 
 
 def _generate(folder: Path) -> Path:

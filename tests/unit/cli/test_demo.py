@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from services.cli.demo.contents import Contents, differences, read_contents
 from services.cli.gitlab_shape import ShapeInspection
 from services.cli.results import ShapeReport
 from services.cli.verification import verify
-from shared.archive.limits import Limits
+from shared.archive.limits import MIB, Limits
 from tests.support.command import run
 
 ISSUES = "tree/project/issues.ndjson"
@@ -133,3 +134,16 @@ def test_an_archive_to_try_things_with_is_written(
     assert len(read_contents(target).lines[ISSUES]) > 100
     assert run(monkeypatch, "demo", "--write", str(tmp_path / "gone" / "one.tar.gz")) == 2
     assert "cannot write" in capsys.readouterr().err
+
+
+def test_a_large_archive_has_lfs_objects_of_so_many_mib(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "large_export.tar.gz"
+    assert run(monkeypatch, "demo", "--write", str(target), "--mib", "33") == 0
+    with tarfile.open(target) as archive:
+        sizes = [each.size for each in archive if each.isfile() and "lfs-objects/" in each.name]
+    assert sizes == [32 * MIB, MIB]
+    assert [each.name for each in tmp_path.iterdir()] == [target.name]
+    assert run(monkeypatch, "demo", "--mib", "33") == 2
+    assert "--mib is for --write" in capsys.readouterr().err
