@@ -17,6 +17,7 @@ from rich.text import Text
 from services.cli.client import GitLabClient
 from services.cli.crossdock_api import JobAnswer, JobClient, JobProgress
 from services.cli.event_stream import Event, EventStream, JobEventData
+from services.cli.formats import moment
 from services.cli.polling import to_measure
 from services.cli.terminal import print_result, replace_unprintable
 
@@ -202,7 +203,7 @@ def line_of(event: Event) -> str:
     """Write an event as a line: when, which job, what happened, and how far it is or what was wrong."""
     job = event.data.job
     words = [
-        f"{event.time:%Y-%m-%d %H:%M:%S}",
+        moment(event.time),
         f"{job.id}",
         event.name,
         event.data.project.path_with_namespace,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -21,6 +20,7 @@ from services.cli.crossdock_api import (
     RetriedJobAnswer,
     SelectionAnswer,
 )
+from services.cli.formats import counted, moment
 from services.cli.terminal import print_result, print_table, say
 
 _INDEX = re.compile(r"\[\d+\]")
@@ -162,11 +162,11 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
         rows += [("canceled by", job.canceled_by.username)] if job.canceled_by else []
         rows += [("retry of", f"job {job.retry_of}")] if job.retry_of else []
         rows += [("retried as", f"job {job.retried_by}")] if job.retried_by else []
-        rows += [("created", _moment(job.created_at)), ("finished", _moment(job.finished_at))]
+        rows += [("created", moment(job.created_at)), ("finished", moment(job.finished_at))]
         rows += [("bytes", job.progress.bytes_done), ("entries", job.progress.entries)]
         print_table("", ("what", "state"), rows)
         errors = [
-            (each.attempt, _moment(each.at), each.times, each.code, each.error) for each in job.errors or ()
+            (each.attempt, moment(each.at), each.times, each.code, each.error) for each in job.errors or ()
         ]
         if errors:
             print_table("Errors of attempts", ("attempt", "when", "times", "code", "error"), errors)
@@ -233,16 +233,19 @@ class JobList(msgspec.Struct, frozen=True):
     def show(self) -> None:
         """See Result."""
         rows = [
-            (each.id, each.kind, each.state, each.project.path_with_namespace, _moment(each.created_at))
+            (
+                each.id,
+                each.kind,
+                each.state,
+                each.project.path_with_namespace,
+                moment(each.created_at),
+                _or_dash(each.error),
+            )
             for each in self.jobs
         ]
-        print_table("Jobs", ("id", "kind", "state", "project", "created"), rows)
+        print_table("Jobs", ("id", "kind", "state", "project", "created", "error"), rows)
         if self.has_more:
             say(f"There are more jobs than these {len(rows)}: --limit takes up to 10000")
-
-
-def _moment(moment: datetime | None) -> str:
-    return "-" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def list_failures(failures: Sequence[RelationFailure]) -> None:
@@ -442,13 +445,10 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
 
     def _verdict(self) -> str:
         lines = sum(each.lines for each in self.relations.values())
-        taken = f"{_count(lines, 'line')} of {_count(len(self.relations), 'relation')}"
-        left_out = _count(self.failure_count, "record") if self.failure_count else "nothing"
-        return f"An import would take {taken} and {_count(self.blob_count, 'file')}, and leave out {left_out}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+        taken = f"{counted(lines, 'line')} of {counted(len(self.relations), 'relation')}"
+        left_out = counted(self.failure_count, "record") if self.failure_count else "nothing"
+        files = counted(self.blob_count, "file")
+        return f"An import would take {taken} and {files}, and leave out {left_out}"
 
 
 class VersionResult(msgspec.Struct, frozen=True):

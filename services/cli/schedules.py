@@ -11,6 +11,7 @@ import msgspec
 from services.cli.client import GitLabClient
 from services.cli.destinations import DestinationClient
 from services.cli.errors import JobFailed, UsageError
+from services.cli.formats import moment
 from services.cli.json_api import JsonApi
 from services.cli.polling import limit_wait
 from services.cli.terminal import print_result, print_table, say
@@ -67,7 +68,13 @@ class SchedulesResult(msgspec.Struct, frozen=True, kw_only=True):
     def show(self) -> None:
         """See Result."""
         rows = [
-            (each.id, each.name, each.cron, each.time_zone, _moment(each.next_run_at) or "paused")
+            (
+                each.id,
+                each.name,
+                each.cron,
+                each.time_zone,
+                moment(each.next_run_at) if each.next_run_at else "paused",
+            )
             for each in self.schedules
         ]
         print_table("", ("id", "name", "cron", "time zone", "next run"), rows)
@@ -81,7 +88,7 @@ class RunsResult(msgspec.Struct, frozen=True, kw_only=True):
     def show(self) -> None:
         """See Result."""
         rows = [
-            (each.id, _moment(each.due_at), each.cause, each.state, _counts(each.projects), each.error or "")
+            (each.id, moment(each.due_at), each.cause, each.state, _counts(each.projects), each.error or "")
             for each in self.runs
         ]
         print_table("", ("id", "due", "cause", "state", "projects", "error"), rows)
@@ -113,8 +120,8 @@ class DoneResult(msgspec.Struct, frozen=True, kw_only=True):
         print_result(self.done)
 
 
-def _moment(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}Z"
+def _next(run: datetime | None) -> str:
+    return "paused" if run is None else moment(run)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

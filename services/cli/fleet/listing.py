@@ -10,6 +10,7 @@ import msgspec
 
 from services.cli.client import GitLabClient
 from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
+from services.cli.formats import moment
 from services.cli.terminal import print_table, replace_unprintable
 
 _COLUMNS = ("id", "path_with_namespace", "last_activity_at", "archived", "visibility")
@@ -23,7 +24,7 @@ class ProjectList(msgspec.Struct, frozen=True):
     def show(self) -> None:
         """See Result."""
         rows = [
-            (each.id, each.path_with_namespace, each.last_activity_at or "-", each.visibility or "-")
+            (each.id, each.path_with_namespace, moment(each.last_activity_at), each.visibility or "-")
             for each in self.projects
         ]
         print_table("Projects", ("id", "project", "last activity", "visibility"), rows)

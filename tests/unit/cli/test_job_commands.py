@@ -231,12 +231,17 @@ async def test_jobs_are_one_document_with_all_that_the_server_tells(
     assert query(script.asked[0].target)["mine"] == ["true"]
 
 
-async def test_people_see_jobs_as_lines(
+async def test_people_see_jobs_as_lines_with_the_whole_reason_of_a_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with Script(answer([job("failed")])).server() as url:
+    reason = "not a gzip file, " + "or one that was cut off, " * 9
+    async with Script(answer([job("failed") | {"error": reason}, job("finished", 4)])).server() as url:
         await run_beside(monkeypatch, "jobs", "--url", url, "--token", "t")
-    assert capsys.readouterr().out.splitlines()[1] == "5  import  failed  group/one  2026-11-25 00:00:00"
+    assert capsys.readouterr().out.splitlines() == [
+        "id  kind  state  project  created  error",
+        f"5  import  failed  group/one  2026-11-25 00:00:00Z  {reason}",
+        "4  import  finished  group/one  2026-11-25 00:00:00Z  -",
+    ]
 
 
 async def test_people_see_a_job_with_its_relations(
@@ -247,7 +252,7 @@ async def test_people_see_a_job_with_its_relations(
     told = capsys.readouterr().out.splitlines()
     assert "error  not a gzip file" in told
     assert "issues  40  1" in told
-    assert "1  2026-11-25 00:00:01  3  storage_failed  the object storage is not available now" in told
+    assert "1  2026-11-25 00:00:01Z  3  storage_failed  the object storage is not available now" in told
 
 
 async def test_people_see_who_canceled_a_job_and_how_it_was_retried(

@@ -140,9 +140,9 @@ async def test_logs_are_a_line_for_each_move(capsys: pytest.CaptureFixture[str])
     async with script.client() as client:
         await print_events(client, 5, follow=True, json=False)
     assert capsys.readouterr().out.splitlines() == [
-        "2026-11-28 02:00:00  5  import.queued  group/one",
-        "2026-11-28 02:00:00  5  import.retried  group/one  attempt 2 of 5  the store�is away",
-        "2026-11-28 02:00:00  5  import.finished  group/one",
+        "2026-11-28 02:00:00Z  5  import.queued  group/one",
+        "2026-11-28 02:00:00Z  5  import.retried  group/one  attempt 2 of 5  the store�is away",
+        "2026-11-28 02:00:00Z  5  import.finished  group/one",
     ]
 
 
@@ -162,8 +162,8 @@ async def test_logs_say_who_canceled_a_job_and_what_it_is_a_retry_of(
     async with script.client() as client:
         await print_events(client, 5, follow=True, json=False)
     assert capsys.readouterr().out.splitlines() == [
-        "2026-11-28 02:00:00  5  import.queued  group/one  retry of job 4",
-        "2026-11-28 02:00:00  5  import.canceled  group/one  by eve",
+        "2026-11-28 02:00:00Z  5  import.queued  group/one  retry of job 4",
+        "2026-11-28 02:00:00Z  5  import.canceled  group/one  by eve",
     ]
 
 
@@ -198,7 +198,7 @@ async def test_a_watch_lists_what_there_is_once_the_stream_has_begun(
     assert capsys.readouterr().out.splitlines() == [
         "5  import  queued  group/one",
         "6  import  queued  group/one",
-        "2026-11-28 02:00:00  5  import.started  group/one",
+        "2026-11-28 02:00:00Z  5  import.started  group/one",
     ]
 
 
@@ -207,7 +207,7 @@ async def test_a_watch_shows_the_jobs_of_a_user_alone(capsys: pytest.CaptureFixt
     script = Script(answer([{"id": 4, "username": "ann"}]), events, answer([]))
     await watched(script, user="ann")
     assert script.asked[0].target == "/api/v4/users?username=ann"
-    assert capsys.readouterr().out == "2026-11-28 02:00:00  9  import.failed  group/one\n"
+    assert capsys.readouterr().out == "2026-11-28 02:00:00Z  9  import.failed  group/one\n"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,15 @@ async def test_a_schedule_that_fetches_names_its_source_and_its_group(
     assert "fetch" in capsys.readouterr().out
 
 
+async def test_a_schedule_is_listed_with_its_next_run_or_as_paused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paused = FETCHING | {"paused": True, "next_run_at": None}
+    assert await ran(Script(answer([FETCHING, paused])), monkeypatch, "list") == 0
+    due = [line.rpartition("  ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert due == ["next run", "2026-11-29 00:00:00Z", "paused"]
+
+
 async def test_a_schedule_that_sends_names_its_destination(monkeypatch: pytest.MonkeyPatch) -> None:
     sending = FETCHING | {"destination_id": 7, "source_id": None, "into": None}
     script = Script(answer([FORGE]), answer(sending, 201))

@@ -123,6 +123,14 @@ async def test_projects_are_listed_as_a_document(
     }  # fmt: skip
 
 
+async def test_people_see_when_a_project_changed_last(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Script(answer([project(1, "a/b")])).server() as url:
+        await run_beside(monkeypatch, "projects", "--group", "a", "--url", url, "--token", "t")
+    assert capsys.readouterr().out.splitlines()[1] == "1  a/b  2026-01-01 00:00:00Z  private"
+
+
 async def test_projects_are_listed_as_csv(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
