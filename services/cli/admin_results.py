@@ -8,6 +8,7 @@ from typing import Self
 
 import msgspec
 
+from services.cli.formats import counted
 from services.cli.terminal import print_result, print_table, say
 from shared.audit.findings import Finding
 
@@ -87,11 +88,12 @@ class RotationResult(msgspec.Struct, frozen=True, kw_only=True):
 
     def show(self) -> None:
         """See Result."""
-        print_result(f"{self.renewed} secrets sealed with the first key")
+        print_result(f"{counted(self.renewed, 'secret')} sealed with the first key")
         for key_id in self.unused_keys:
             print_result(f"the key {key_id} seals nothing any more and can be removed")
         for key_id, count in self.unreadable.items():
-            print_result(f"{count} secrets do not open without the key {key_id}: they have to be given anew")
+            those = counted(count, "secret does", "secrets do")
+            print_result(f"{those} not open without the key {key_id}: what it sealed has to be given anew")
 
 
 class FindingResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +132,8 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
     def show(self) -> None:
         """See Result."""
-        print_result(f"{self.objects} objects checked, {self.read} of them read ({self.bytes} bytes)")
+        size = counted(self.bytes, "byte")
+        print_result(f"{counted(self.objects, 'object')} checked, {self.read} of them read ({size})")
 
 
 class DeadLetterResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,4 +164,4 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
 
     def show(self) -> None:
         """See Result."""
-        print_result(f"{self.replayed} messages back in {self.queue}")
+        print_result(f"{counted(self.replayed, 'message')} back in {self.queue}")

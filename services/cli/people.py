@@ -12,6 +12,7 @@ import msgspec
 from services.cli.archive_source import STDIN
 from services.cli.client import GitLabClient
 from services.cli.errors import UsageError
+from services.cli.formats import counted
 from services.cli.http import exchange
 from services.cli.json_api import JsonApi
 from services.cli.terminal import print_result, print_table, say
@@ -57,12 +58,17 @@ class PeopleResult(msgspec.Struct, frozen=True, kw_only=True):
         if len(self.users) > _LISTED:
             say(f"and {len(self.users) - _LISTED} more")
         if self.rows is not None:
-            counts = "" if self.mapped is None else f", {self.mapped} people mapped, {self.unmapped} not"
-            name = "row names" if self.unused_rows == 1 else "rows name"
-            unused = f", {self.unused_rows} {name} nobody" if self.unused_rows else ""
-            print_result(f"{self.rows} {'row' if self.rows == 1 else 'rows'} in the map{counts}{unused}")
+            counts = "" if self.mapped is None else f", {_people(self.mapped)} mapped, {self.unmapped} not"
+            unused = counted(self.unused_rows or 0, "row names", "rows name")
+            rest = f", {unused} nobody" if self.unused_rows else ""
+            print_result(f"{counted(self.rows, 'row')} in the map{counts}{rest}")
         if self.without_email:
-            say(f"{self.without_email} people are mapped without an e-mail: a GitLab does not find them")
+            those = counted(self.without_email, "person is", "people are")
+            say(f"{those} mapped without an e-mail: a GitLab does not find them")
+
+
+def _people(number: int) -> str:
+    return counted(number, "person", "people")
 
 
 def _row(user: SourceUserAnswer) -> tuple[object, ...]:

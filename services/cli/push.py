@@ -12,6 +12,7 @@ import msgspec
 
 from services.cli.client import RelationFailure
 from services.cli.errors import CommandError, JobFailed, RefusedByServer, attach_document
+from services.cli.formats import counted
 from services.cli.results import list_failures
 from services.cli.small_files import group_files
 from services.cli.snapshots import EntryAnswer, Receipt, SnapshotAnswer, SnapshotClient
@@ -74,7 +75,8 @@ class PushResult(msgspec.Struct, frozen=True, kw_only=True):
         """See Result."""
         if self.snapshot is None:
             return
-        print_result(f"snapshot {self.snapshot.id}: {self.snapshot.state}, {self.snapshot.entries} entries")
+        entries = counted(self.snapshot.entries, "entry", "entries")
+        print_result(f"snapshot {self.snapshot.id}: {self.snapshot.state}, {entries}")
 
 
 async def push(client: SnapshotClient, folder: Path, options: PushOptions) -> PushResult:
@@ -98,7 +100,8 @@ async def _fill(
         await _send(client, snapshot, files, failures, parallel=options.parallel)
         list_failures(failures.first)
         if failures.count:
-            say(f"{failures.count} lines are left out, as they are no records")
+            one, more = "line is left out, as it is no record", "lines are left out, as they are no records"
+            say(counted(failures.count, one, more))
         if failures.count and options.strict:
             raise JobFailed("nothing was committed, as lines would be left out")
         return failures.pushed(await client.commit(snapshot, force=options.force))
@@ -120,7 +123,9 @@ async def _apply_differences(
     for name in sorted(gone):
         await client.remove(snapshot, name)
     different = await asyncio.to_thread(lambda: list(_different(files, there)))
-    say(f"{len(different)} of {len(files)} files differ, {len(gone)} are gone")
+    all_ = counted(len(files), "file")
+    differ = counted(len(different), f"of {all_} differs", f"of {all_} differ")
+    say(f"{differ}, {counted(len(gone), 'is', 'are')} gone")
     return different
 
 

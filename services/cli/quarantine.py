@@ -15,6 +15,7 @@ import msgspec
 from services.cli.archive_source import find_size, read_stream
 from services.cli.client import GitLabClient
 from services.cli.errors import JobFailed, UsageError, utf8
+from services.cli.formats import counted
 from services.cli.http import exchange
 from services.cli.json_api import JsonApi
 from services.cli.partial_file import open_partial_file
@@ -76,7 +77,7 @@ class QuarantineResult(QuarantineAnswer, frozen=True, kw_only=True):
             print_table("Refused lines", ("relation", "lines", "bytes", "not kept", "reasons"), rows)
         _show_lines(self.refused_lines, self.lines)
         where = "" if self.file is None else f", {self.file}"
-        print_result(f"{self.lines} refused lines{where}")
+        print_result(f"{counted(self.lines, 'refused line')}{where}")
 
 
 class RepairAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +99,7 @@ class RepairResult(RepairAnswer, frozen=True, kw_only=True):
     def show(self) -> None:
         """See Result."""
         counts = f" ({_counts(self.relations)})" if self.relations else ""
-        print_result(f"{self.imported} lines imported{counts}, {self.unknown} unknown")
+        print_result(f"{counted(self.imported, 'line')} imported{counts}, {self.unknown} unknown")
 
 
 class LinesRefused(JobFailed):
@@ -194,7 +195,8 @@ class QuarantineClient:
 
 def _refusal(result: RepairResult) -> LinesRefused:
     _show_lines(result.lines, result.refused, stderr=True)
-    error = LinesRefused(f"{result.refused} lines are refused again, {result.imported} are imported")
+    again = counted(result.refused, "line is", "lines are")
+    error = LinesRefused(f"{again} refused again, {counted(result.imported, 'is', 'are')} imported")
     error.document = msgspec.structs.replace(result, error=str(error), error_code=error.error_code)
     return error
 

@@ -212,7 +212,7 @@ class BulkRetryResult(msgspec.Struct, frozen=True, kw_only=True):
             print_table("Refused", ("job", "code", "why"), rows, stderr=True)
 
     def _done(self) -> str:
-        return f"{len(self.retried)} jobs retried, {len(self.refused)} refused"
+        return f"{counted(len(self.retried), 'job')} retried, {len(self.refused)} refused"
 
     def _foreseen(self) -> str:
         """Say how many would be retried, which these are, and by which codes others would be refused."""
@@ -220,7 +220,7 @@ class BulkRetryResult(msgspec.Struct, frozen=True, kw_only=True):
         going = [job for job in self.matched if job not in refused]
         counts = Counter(each.code for each in self.refused)
         why = ", ".join(f"{number} {code}" for code, number in counts.most_common())
-        told = f"{len(going)} jobs would be retried, {len(refused)} refused{why and f' ({why})'}"
+        told = f"{counted(len(going), 'job')} would be retried, {len(refused)} refused{why and f' ({why})'}"
         return f"{told}: {', '.join(map(str, going))}" if going else told
 
 
@@ -398,7 +398,7 @@ class ShapeReport(msgspec.Struct, frozen=True):
             )  # fmt: skip
             print_table("Not as GitLab writes it", columns, rows, stderr=True)
             listed = f"; the first {len(self.faults)} are listed" if self.count > len(self.faults) else ""
-            say(f"{self.count:,} differences from what GitLab writes{listed}")
+            say(f"{counted(self.count, 'difference')} from what GitLab writes{listed}")
         if self.partial:
             say(f"Numbers are too far apart to compare all of them in: {', '.join(self.partial)}")
 

@@ -27,6 +27,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from services.cli.formats import counted
+
 ByteReporter: TypeAlias = Callable[[int, int | None], None]
 """Receives the bytes done and the total, which is None while unknown."""
 
@@ -122,7 +124,7 @@ class Measure:
         """Return the known values as text."""
         whole = "" if self.total is None or self.total <= self.done else f" of {decimal(self.total)}"
         words = [f"{decimal(self.done)}{whole}"]
-        words += [f"{self.lines:,} lines"] if self.lines else []
+        words += [counted(self.lines, "line")] if self.lines else []
         words += [] if self.rate is None else [f"{decimal(self.rate)}/s"]
         words += [] if self.remaining is None else [f"{timedelta(seconds=self.remaining)} left"]
         return ", ".join(words)

@@ -331,7 +331,7 @@ async def test_a_poison_message_is_a_dead_letter_that_the_command_lists_and_repl
     async with rabbitmq_broker(rabbitmq_url, prefix=queue_prefix) as broker:
         await broker.publish("import", Message(b"poison", message_id="m"))
         await _until(lambda: "poison" in dead_letters("list"))
-        assert "1 messages back in import" in await asyncio.to_thread(dead_letters, "replay")
+        assert "1 message back in import" in await asyncio.to_thread(dead_letters, "replay")
         await _until(lambda: "poison" in dead_letters("list"))
     async with _client(system) as gitlab:
         assert (await gitlab.import_file(archive("every_relation"), "p"))["import_status"] == "finished"

@@ -11,6 +11,7 @@ from services.cli.fleet.inspection import ArchiveDamaged, ArchiveInspection, rea
 from services.cli.fleet.manifests import ManifestPlaces, check_manifest, load_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
+from services.cli.formats import counted
 from services.cli.known_keys import Trust
 from services.cli.terminal import say
 from shared.age.keys import Identities
@@ -56,7 +57,8 @@ class Check:
                 say(f"No public key of {source} is known: signatures of its manifests are not verified")
 
         if not self._identities and (count := sum(each.encryption is not None for each in records)):
-            say(f"{count} archives are encrypted: without --identity only what is stored of them is checked")
+            those = counted(count, "archive is", "archives are")
+            say(f"{those} encrypted: without --identity only what is stored of them is checked")
 
         async def check(record: ArchiveRecord, report: TaskReporter) -> Outcome:
             return await self._check(record, report, read=record.file in read)

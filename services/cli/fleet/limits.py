@@ -8,6 +8,7 @@ import msgspec
 
 from services.cli.client import GitLabClient
 from services.cli.errors import RefusedByServer
+from services.cli.formats import counted
 from services.cli.json_api import JsonApi
 
 _MIB = 1024 * 1024
@@ -39,13 +40,12 @@ class TargetLimits(msgspec.Struct, frozen=True, kw_only=True):
             return ["the target does not tell its limits: GitLab tells them to administrators"]
         told = [] if self.enabled else ["the target takes no imports of archives: they are switched off"]
         if self.projects_left is not None and self.projects_left < projects:
-            told.append(f"you may make {self.projects_left} more projects at the target, and {projects} come")
+            left = counted(self.projects_left, "more project")
+            told.append(f"you may make {left} at the target, and {projects} come")
         if self.imports_per_minute and projects > self.imports_per_minute:
             minutes = ceil(projects / self.imports_per_minute) - 1
-            told.append(
-                f"the target takes {self.imports_per_minute} imports a minute: "
-                f"that takes {minutes} minute{'s' if minutes > 1 else ''}"
-            )
+            rate = counted(self.imports_per_minute, "import")
+            told.append(f"the target takes {rate} a minute: that takes {counted(minutes, 'minute')}")
         return told
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from services.cli.errors import UsageError
+from services.cli.formats import counted
 from services.cli.terminal import print_result, print_table
 from shared.catalogue.archives import (
     ArchiveRecord,
@@ -45,7 +46,8 @@ class PruneResult(msgspec.Struct, frozen=True, kw_only=True):
         if self.removed:
             print_table("", ("file",), [(file,) for file in self.removed])
         verb = "would be removed" if self.dry_run else "removed"
-        print_result(f"{len(self.removed)} archives {verb}, {self.bytes} bytes; {self.kept} kept")
+        removed = counted(len(self.removed), "archive")
+        print_result(f"{removed} {verb}, {counted(self.bytes, 'byte')}; {self.kept} kept")
 
 
 async def prune(store: ObjectStore, policy: Policy, *, now: datetime, dry_run: bool) -> PruneResult:

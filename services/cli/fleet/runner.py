@@ -13,6 +13,7 @@ import msgspec
 
 from services.cli.errors import CommandError, JobFailed
 from services.cli.fleet.screen import Screen, TaskReporter, show_many
+from services.cli.formats import counted
 from services.cli.terminal import print_json, print_table
 from shared.errors import CrossdockError
 
@@ -145,6 +146,6 @@ def end(run: Run, *, json: bool) -> RunReport:
     if not json:
         report.show()
     total = report.done + report.skipped + report.failed
-    error = ProjectsFailed(f"{report.failed} of {total} projects failed")
+    error = ProjectsFailed(f"{report.failed} of {counted(total, 'project')} failed")
     error.document = report
     raise error

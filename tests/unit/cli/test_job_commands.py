@@ -316,7 +316,7 @@ async def test_people_see_how_many_jobs_were_retried_and_why_others_were_not(
         )
         assert await run_beside(monkeypatch, *words) == 0
     told = capsys.readouterr()
-    assert "1 jobs retried, 1 refused" in told.out
+    assert "1 job retried, 1 refused" in told.out
     assert "9  retry_gone  gone" in told.err
 
 

@@ -81,7 +81,7 @@ async def test_a_dry_run_tells_the_counts(
     assert json.loads(script.asked[0].body)["dry_run"] is True
     told = capsys.readouterr()
     assert "3 rows in the map, 2 people mapped, 5 not, 1 row names nobody" in told.out
-    assert "1 people are mapped without an e-mail" in told.err
+    assert "1 person is mapped without an e-mail" in told.err
 
 
 async def test_the_map_of_a_namespace_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,7 @@ async def test_a_tree_is_sent_and_committed(tree: Path, capsys: pytest.CaptureFi
     script = Script(OPENED, SENT, COMMITTED)
     assert await _push(script, tree) == [("POST", ""), ("PUT", "/7/project"), ("POST", "/7/commit")]
     assert (script.asked[1].body, script.asked[1].headers["Content-Length"]) == (b"{}", "2")
-    assert capsys.readouterr().out == "snapshot 7: committed, 1 entries\n"
+    assert capsys.readouterr().out == "snapshot 7: committed, 1 entry\n"
 
 
 async def test_a_fault_that_passes_is_tried_again(tree: Path) -> None:

@@ -97,7 +97,7 @@ async def test_lines_that_are_refused_again_are_told_and_the_exit_code_is_1(
     assert await shown(Script(answer(done(1, refused=1))), monkeypatch, "--import", str(file)) == 1
     told = capsys.readouterr()
     assert "Title can't be blank" in told.err
-    assert "1 lines are refused again, 1 are imported" in told.err
+    assert "1 line is refused again, 1 is imported" in told.err
 
 
 async def test_the_document_of_a_refusal_has_what_was_imported(

@@ -70,7 +70,7 @@ async def test_a_store_that_is_right_is_told_by_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await run_beside(monkeypatch, "admin", "check") == 0
-    assert capsys.readouterr().out == "1 objects checked, 0 of them read (0 bytes)\n"
+    assert capsys.readouterr().out == "1 object checked, 0 of them read (0 bytes)\n"
 
 
 async def test_each_finding_is_a_line_and_a_member_of_the_document(

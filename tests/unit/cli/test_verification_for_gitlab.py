@@ -115,7 +115,7 @@ def test_people_see_what_differs(
     run(monkeypatch, "verify", str(file), "--for-gitlab")
     told = capsys.readouterr().err
     assert f"labels  color  {OF_COLOR}  1  0  -  " in told
-    assert "1 differences from what GitLab writes" in told
+    assert "1 difference from what GitLab writes" in told
     assert f"{file} is not as GitLab writes archives" in told
 
 

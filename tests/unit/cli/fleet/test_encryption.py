@@ -126,7 +126,7 @@ async def test_who_has_the_identity_checks_all_and_others_what_is_stored(sealed:
     assert "encrypted" not in said
     code, said = await sealed.check("--read-data")
     assert code == 0
-    assert "1 archives are encrypted: without --identity only what is stored of them is checked" in said
+    assert "1 archive is encrypted: without --identity only what is stored of them is checked" in said
 
 
 async def test_a_bit_that_has_changed_is_found_with_and_without_an_identity(sealed: Sealed) -> None:
