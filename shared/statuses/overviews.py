@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from shared.accounts.models import AccessLevel, User
 from shared.database.pool import Database, Row
@@ -13,10 +14,12 @@ from shared.gitlab.layout import FileKind, folder_of, relation_of
 from shared.gitlab.visibility import Visibility
 from shared.jobs.lists import project_scope
 from shared.jobs.models import IMPORTS, JobKind, JobState
+from shared.projects.access import LEVEL
 
 _IMPORT_KINDS = ", ".join(f"'{kind.value}'" for kind in IMPORTS)
 _LAST = """(SELECT jsonb_build_object('id', id, 'state', state, 'created_at', created_at,
-                                       'finished_at', finished_at) FROM jobs
+                                       'finished_at', finished_at, 'username',
+                                       (SELECT username FROM users u WHERE u.id = user_id)) FROM jobs
             WHERE project_id = p.id AND former_project_id IS NULL AND kind IN (%s) ORDER BY -id LIMIT 1)"""
 _LAST_TIME = """coalesce((SELECT extract(epoch FROM created_at) * 1000000 FROM jobs
     WHERE project_id = p.id AND former_project_id IS NULL AND kind IN (%s)
@@ -55,7 +58,7 @@ SELECT page.key, p.id, p.name, p.visibility, p.archived, p.created_at, p.last_ac
         AND e.kind = 'relation' AND e.name > '{folder}' AND e.name < '{behind_folder}') AS relations,
     (SELECT count(*) FROM pushes u JOIN snapshots o ON o.id = u.snapshot_id WHERE o.project_id = p.id
         AND o.committed_at IS NULL AND u.expires_at > now()) AS snapshots,
-    EXISTS (SELECT FROM archives a WHERE a.project_id = p.id AND a.user_id = {viewer}
+    {level} AS level, EXISTS (SELECT FROM archives a WHERE a.project_id = p.id AND a.user_id = {viewer}
         AND a.expires_at > now()) AS has_archive,
     {last_import} AS last_import, {last_export} AS last_export
 FROM page JOIN projects p ON p.id = page.id JOIN namespaces n ON n.id = p.namespace_id
@@ -88,17 +91,18 @@ class OverviewQuery:
 
 @dataclass(frozen=True, slots=True)
 class LastJob:
-    """The newest import or export of a project."""
+    """The newest import or export of a project, and the name of who asked for it, if that user is there."""
 
     id: int
     state: JobState
     created_at: datetime
     finished_at: datetime | None
+    username: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectOverview:
-    """A project and what it has.
+    """A project, the user's level in it, and what it has.
 
     ``size`` is that of its content, unpacked, and ``archive_size`` that of the same in an archive, both
     without what an export adds; with ``entries`` they are None while nobody has counted them, as of content
@@ -107,6 +111,7 @@ class ProjectOverview:
     """
 
     position: OverviewPosition
+    level: AccessLevel
     full_path: str
     name: str
     visibility: Visibility
@@ -133,6 +138,7 @@ async def list_overviews(db: Database, user: User, query: OverviewQuery) -> list
         folder=_RELATIONS,
         behind_folder=_RELATIONS[:-1] + chr(ord(_RELATIONS[-1]) + 1),
         scope=scope,
+        level=int(AccessLevel.OWNER) if user.is_admin else LEVEL,
         viewer=int(user.id),
         key=_KEYS[query.order],
         after=after,
@@ -159,6 +165,7 @@ def _overview(row: Row) -> ProjectOverview:
             "archive_size", "entries", "snapshots", "has_archive")  # fmt: skip
     return ProjectOverview(
         position=OverviewPosition(row["key"], row["id"]),
+        level=AccessLevel(row["level"]),
         visibility=Visibility(row["visibility"]),
         relations={_relation(name): lines for name, lines in (row["relations"] or {}).items()},
         last_import=_last_job(row["last_import"]),
@@ -171,7 +178,7 @@ def _relation(entry: str) -> str:
     return relation_of(entry) or entry
 
 
-def _last_job(document: Mapping[str, str] | None) -> LastJob | None:
+def _last_job(document: Mapping[str, Any] | None) -> LastJob | None:
     if document is None:
         return None
     finished = document["finished_at"]
@@ -180,4 +187,5 @@ def _last_job(document: Mapping[str, str] | None) -> LastJob | None:
         state=JobState(document["state"]),
         created_at=datetime.fromisoformat(document["created_at"]),
         finished_at=datetime.fromisoformat(finished) if finished else None,
+        username=document["username"],
     )

@@ -94,6 +94,7 @@ def _entity(found: ProjectOverview) -> Mapping[str, object]:
         "visibility": _WORDS[found.visibility],
         "archived": found.archived,
         "empty": found.is_empty,
+        "access_level": found.level,
         "created_at": timestamp(found.created_at),
         "last_activity_at": timestamp(found.last_activity_at),
         "size_bytes": found.size,
@@ -115,4 +116,5 @@ def _job(job: LastJob | None) -> Mapping[str, object] | None:
         "state": job.state.value,
         "created_at": timestamp(job.created_at),
         "finished_at": optional_timestamp(job.finished_at),
+        "username": job.username,
     }

@@ -71,7 +71,8 @@ async def test_a_project_tells_what_it_has_and_its_last_jobs(api: Api, ann: User
     assert shown["entries_count"] >= len(MINIMAL)
     assert shown["snapshots_count"] == 1
     assert shown["last_import"]["state"] in ("finished", "queued", "running")
-    assert shown["last_export"].items() >= {"id": newer.id, "state": "queued", "finished_at": None}.items()
+    last = {"id": newer.id, "state": "queued", "finished_at": None, "username": "ann"}
+    assert shown["last_export"].items() >= last.items()
 
 
 async def test_a_project_without_content_has_no_sizes(api: Api, ann: User, project: Project) -> None:
@@ -96,6 +97,13 @@ async def test_an_export_is_downloaded_by_who_asked_for_it_as_long_as_it_is_kept
     assert (await api.call("GET", address, by="ann")).status == 200
     await api.pool.execute("UPDATE archives SET expires_at = now() - interval '1 second'")
     assert (await _list(api))[0]["download_url"] is None
+
+
+async def test_a_project_tells_the_level_of_its_reader(api: Api, ann: User, project: Project) -> None:
+    await api.member("max", project, AccessLevel.MAINTAINER)
+    await api.user("root", is_admin=True)
+    found = {by: (await _list(api, by=by))[0]["access_level"] for by in ("ann", "max", "root")}
+    assert found == {"ann": 50, "max": 40, "root": 50}
 
 
 async def test_projects_are_listed_to_those_who_administer_them(
