@@ -9,6 +9,7 @@ from shared.jobs import store as jobs
 from shared.jobs.models import ExportOrder
 from tests.e2e.browser.conftest import Visiting
 from tests.e2e.browser.test_formats import evaluate
+from tests.support.browsed import failed, own
 from tests.support.browser import Visit
 from tests.support.instance import Instance
 
@@ -82,6 +83,39 @@ async def test_a_project_page_has_its_export_and_its_jobs(visit: Visit, gitlab: 
     assert (await waiting.value).suggested_filename.endswith("_export.tar.gz")
     rows = page.get_by_role("table", name="Jobs of this project").locator("[data-row]")
     await expect(rows).to_have_count(2)
+
+
+async def test_an_owner_deletes_a_project_with_its_jobs_by_its_path(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    lease = await gitlab.held(await gitlab.imported(ann), ann, ExportOrder())
+    page, path = visit.page, f"{ann}/api-project"
+    await visit.open(f"/projects/{path}")
+    await page.get_by_role("button", name="Delete the project").click()
+    for typed, problem in ((ann, f"This is not the path. Type {path}"), (path, None)):
+        await page.get_by_label("Type the path to confirm").fill(typed)
+        assert await visit.violations() == []
+        await page.get_by_role("button", name="Delete it").click()
+        if problem:
+            await expect(page.get_by_role("alert")).to_contain_text(problem)
+    await expect(page.get_by_role("status").filter(has_text=f"{path} is deleted.")).to_be_visible()
+    await expect(page.get_by_role("heading", name="No projects yet")).to_be_visible()
+    job = await own(gitlab, f"/jobs/{lease.job_id}", by=ann)
+    assert (job["state"], job["error"]) == ("canceled", "the project was deleted")
+
+
+async def test_who_maintains_a_project_and_does_not_own_it_has_no_button_that_deletes_it(
+    visiting_as: Visiting, gitlab: Instance, ann: str
+) -> None:
+    pages = (
+        (await gitlab.imported(ann), "api-project", "Export now"),
+        (await failed(gitlab, ann), "cut", "Import another file"),
+    )
+    for project, path, button in pages:
+        async with visiting_as(await gitlab.member(project, 40)) as visit:
+            await visit.open(f"/projects/{ann}/{path}")
+            await expect(visit.page.get_by_role("button", name=button)).to_be_visible()
+            await expect(visit.page.get_by_role("button", name="Delete")).to_have_count(0)
 
 
 async def test_a_list_that_is_loaded_anew_keeps_what_somebody_has_asked_for(

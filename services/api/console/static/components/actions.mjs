@@ -26,15 +26,15 @@ export function Ask({ name, label, title, yes, danger = false, act, children }) 
 }
 
 /** A button that opens a form. `act` gets what was filled in; `children` are its fields. */
-export function FormButton({ name, label, title, yes, main = false, act, children }) {
+export function FormButton({ name, label, title, yes, main = false, danger = false, act, children }) {
   const [isOpen, setOpen] = useState(false);
   return html`
     <button type="button" class=${main ? "" : "outline"} aria-label=${label} onClick=${() => setOpen(true)}>${name}</button>
-    ${isOpen && html`<${FormDialog} title=${title} yes=${yes} act=${act} close=${() => setOpen(false)}>${children}<//>`}
+    ${isOpen && html`<${FormDialog} title=${title} yes=${yes} danger=${danger} act=${act} close=${() => setOpen(false)}>${children}<//>`}
   `;
 }
 
-function FormDialog({ title, yes, act, close, children }) {
+function FormDialog({ title, yes, danger, act, close, children }) {
   const [state, setState] = useState({ busy: false, problem: null });
   const submit = async (event) => {
     event.preventDefault();
@@ -52,7 +52,7 @@ function FormDialog({ title, yes, act, close, children }) {
       ${state.problem && html`<div class="notice error" role="alert">${state.problem}</div>`}
       <footer>
         <button type="button" class="outline" onClick=${close}>Cancel</button>
-        <button type="submit" aria-busy=${state.busy} disabled=${state.busy}>${yes}</button>
+        <button type="submit" class=${danger ? "danger" : ""} aria-busy=${state.busy} disabled=${state.busy}>${yes}</button>
       </footer>
     </form>
   <//>`;

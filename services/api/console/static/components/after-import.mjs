@@ -1,14 +1,12 @@
 // What one may do after an import that failed or was canceled: its project is there, and has nothing in it.
 import { html } from "../html.mjs";
-import { send } from "../http.mjs";
 import { canRetry } from "../jobs.mjs";
 import { useLoaded } from "../loading.mjs";
-import { gitlab, page } from "../place.mjs";
+import { page } from "../place.mjs";
 import { projectAt } from "../project-path.mjs";
 import { go } from "../router.mjs";
 import { canWrite } from "../session.mjs";
-import { toast } from "../toasts.mjs";
-import { Ask } from "./actions.mjs";
+import { DeleteProject } from "./delete-project.mjs";
 import { RetryButton } from "./job-actions.mjs";
 
 const STAND_IN = /-[0-9a-f]{32}$/; // ends the path of a project that is to take the place of another
@@ -32,7 +30,7 @@ export function AfterImport({ job, project }) {
   return html`<div class="row" data-actions>
     ${canRetry(job) && html`<${RetryButton} job=${job} words="Import again" done=${(made) => go(`/jobs/${made.id}`)} />`}
     ${project && html`<a role="button" class="outline" href=${importInto(project.path_with_namespace)}>Import another file</a>
-      <${DeleteEmpty} project=${project} />`}
+      <${DeleteProject} project=${project} />`}
   </div>`;
 }
 
@@ -45,15 +43,4 @@ export function importInto(path) {
 function partsOf(path) {
   const at = path.lastIndexOf("/");
   return [path.slice(0, at), path.slice(at + 1)];
-}
-
-function DeleteEmpty({ project }) {
-  const act = async () => {
-    await send("DELETE", gitlab(`/projects/${project.id}`));
-    toast(`${project.path_with_namespace} is deleted.`);
-    go("/projects");
-  };
-  return html`<${Ask} name="Delete the empty project" title="Delete this project?" yes="Delete it" danger act=${act}>
-    <p>${project.path_with_namespace} has nothing in it. Its path is free for another import then; its members and webhooks go with it.</p>
-  <//>`;
 }

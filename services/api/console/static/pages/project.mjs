@@ -1,6 +1,7 @@
 // One project: what is in it, its jobs, its export, who may do what, and what other systems send to it.
-import { ExportButton } from "../components/export-button.mjs";
 import { AfterImport, importInto } from "../components/after-import.mjs";
+import { DangerZone } from "../components/delete-project.mjs";
+import { ExportButton } from "../components/export-button.mjs";
 import { Ended } from "../components/failure.mjs";
 import { Listed, Loaded } from "../components/loaded.mjs";
 import { Members } from "../components/members.mjs";
@@ -52,13 +53,14 @@ function Shown({ project, known, reload }) {
         ${known && html`<${Elsewhere} project=${project} empty=${known.empty} />`}
       </div>
     </div>
+    ${known && !isInVain(known) && html`<${DangerZone} project=${known} />`}
   <//>`;
 }
 
 /** A project without content: its import was in vain, or goes on, or nobody has begun one. */
 function Nothing({ project }) {
   const last = project.last_import;
-  if (last?.state === "failed" || last?.state === "canceled") return html`<${InVain} project=${project} />`;
+  if (isInVain(project)) return html`<${InVain} project=${project} />`;
   if (last && !ENDED.has(last.state)) {
     return html`<${Notice}>Its content is on its way: <a href=${page(`/jobs/${last.id}`)}>see how far the import is</a>.<//>`;
   }
@@ -67,6 +69,9 @@ function Nothing({ project }) {
     <${Command}>crossdock import project_export.tar.gz --path ${project.path_with_namespace} --overwrite<//>
   <//>`;
 }
+
+/** Whether all there is of a project is an import that ended without effect: what one may do stands beside why. */
+const isInVain = ({ empty, last_import: last }) => empty && ["failed", "canceled"].includes(last?.state);
 
 function InVain({ project }) {
   const { value: job } = useLoaded(() => loadJob(project.last_import.id), [project.last_import.id]);
