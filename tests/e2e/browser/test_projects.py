@@ -53,6 +53,22 @@ async def test_while_a_project_is_exported_its_row_and_its_page_say_so(
         await expect(visit.page.get_by_role("button", name="Export now")).to_have_count(0)
 
 
+async def test_an_export_of_somebody_else_says_whose_it_is_and_leaves_the_own_one_free(
+    visit: Visit, visiting_as: Visiting, gitlab: Instance, ann: str
+) -> None:
+    project = await gitlab.imported(ann)
+    other = await gitlab.member(project, 40)
+    await gitlab.held(project, other, ExportOrder())
+    row = visit.page.get_by_role("table", name="Projects").locator("[data-row]")
+    await visit.open("/projects")
+    await expect(row).to_contain_text(f"by {other}, for nobody else")
+    await expect(row.get_by_role("button", name="Export now")).to_be_enabled()
+    async with visiting_as(other) as others:
+        await others.open("/projects")
+        await expect(others.page.get_by_role("button", name="Exporting")).to_be_visible()
+        await expect(others.page.get_by_text("for nobody else")).to_have_count(0)
+
+
 async def test_how_a_job_ended_is_told_on_whichever_page_somebody_is(
     visit: Visit, gitlab: Instance, ann: str
 ) -> None:

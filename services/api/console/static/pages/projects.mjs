@@ -59,7 +59,7 @@ const columns = (done) => [
   },
   { name: "Content", cell: (row) => html`<${Content} row=${row} />` },
   { name: "Last import", cell: (row) => html`<${Last} job=${row.last_import} />` },
-  { name: "Last export", cell: (row) => html`<${Last} job=${row.last_export} />` },
+  { name: "Last export", cell: (row) => html`<${Last} job=${row.last_export} /><${OfAnother} job=${row.last_export} />` },
   { name: "Actions", cell: (row) => html`<${ExportButton} project=${row} done=${done} />` },
 ];
 
@@ -73,6 +73,12 @@ function Content({ row }) {
 function Last({ job }) {
   if (!job) return html`<span class="quiet">never</span>`;
   return html`<a class="about" href=${page(`/jobs/${job.id}`)}><${State} state=${job.state} /></a> <${Ago} at=${job.finished_at ?? job.created_at} />`;
+}
+
+/** Why there is no download: exports are each user's own, as in GitLab. */
+function OfAnother({ job }) {
+  if (!job || job.username === user.value.username) return null;
+  return html`<small class="below">by ${job.username ?? "a user who is gone"}, for nobody else</small>`;
 }
 
 function NothingFound() {
