@@ -1,12 +1,11 @@
-"""Uploads and follows imports, and reads the status of a project."""
+"""Uploads and follows imports."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
 
 from yarl import URL
 
@@ -19,15 +18,12 @@ from services.cli.client import (
 )
 from services.cli.direct_uploads import import_directly
 from services.cli.errors import CommandError, RefusedByServer, UsageError, attach_document
-from services.cli.job_operations import newest_error_code, newest_failures
+from services.cli.json_api import if_visible
 from services.cli.polling import JobProgressReader, import_states, limit_wait
 from services.cli.relations import require_selecting, tell_missed
 from services.cli.remote_source import RemoteSource
 from services.cli.results import (
-    ExportState,
     ImportResult,
-    ImportState,
-    StatusResult,
     list_failures,
     project_of_import,
 )
@@ -35,9 +31,6 @@ from services.cli.resumable_uploads import CHUNK, import_in_chunks, is_resumable
 from services.cli.terminal import say, say_if_interrupted, show_job, show_transfer
 from shared.gitlab.relation_selection import RelationSelection
 
-T = TypeVar("T")
-
-_FORBIDDEN, _NOT_FOUND = 403, 404
 _HINTS = {
     "has already been taken": "name another --path, or give --overwrite",
     "Request Entity Too Large": "the archive is larger than the setting max_import_size of an administrator",
@@ -159,19 +152,9 @@ async def _require_free_path(client: GitLabClient, to: ImportRequest) -> None:
     if to.namespace is None or to.overwrite:
         return
     full_path = f"{to.namespace}/{to.path}"
-    found = await _if_visible(client.import_status(full_path))
+    found = await if_visible(client.import_status(full_path))
     if found is not None:
         raise PathTaken(full_path, found.import_status)
-
-
-async def _if_visible(asked: Awaitable[T]) -> T | None:
-    """Return what was asked for; None where the user may not see it, or it is not there."""
-    try:
-        return await asked
-    except RefusedByServer as error:
-        if error.status not in {_FORBIDDEN, _NOT_FOUND}:
-            raise
-        return None
 
 
 async def follow_import(
@@ -199,30 +182,6 @@ async def follow_import(
     rest = f", {failed}{'+' if failed >= 100 else ''} left out" if failed else ""  # noqa: PLR2004  # GitLab's cap
     say(f"Imported in {time.monotonic() - started:.1f} s{rest}")
     return status
-
-
-async def status(client: GitLabClient, project: str, *, all_failures: bool) -> StatusResult:
-    """Return the state of a project's import and export.
-
-    It has the failed relations that GitLab's API lists, at most 100; with ``all_failures`` all of them.
-    """
-    imported = await client.import_status(project)
-    failed = await newest_failures(client, imported.id) if all_failures else imported.failed_relations
-    return StatusResult(
-        project=project_of_import(imported),
-        import_=ImportState(
-            state=imported.import_status,
-            error=imported.import_error,
-            error_code=await newest_error_code(client, imported.id) if imported.import_error else None,
-            failed_relations=failed,
-        ),
-        export=ExportState(await _export_state(client, imported.id)),
-    )
-
-
-async def _export_state(client: GitLabClient, project: int) -> str | None:
-    found = await _if_visible(client.export_status(project))
-    return None if found is None else found.export_status
 
 
 def _imported(status: ImportStatusAnswer, job: int | None, error: CommandError | None = None) -> ImportResult:

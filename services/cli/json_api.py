@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -11,9 +11,11 @@ import msgspec
 from aiohttp import ClientResponse
 from yarl import URL
 
-from services.cli.errors import UnintelligibleAnswer
+from services.cli.errors import RefusedByServer, UnintelligibleAnswer
 from services.cli.http import RetryRule, Session, attempts, exchange, retry_if_transient
 
+NOT_FOUND = 404
+_FORBIDDEN = 403
 _JOB = "X-Crossdock-Job"
 _PAGE = 100
 _NOTHING = b"null"
@@ -28,6 +30,16 @@ class Answer(Generic[_T]):
     body: _T
     job: int | None
     following: Mapping[str, str] | None
+
+
+async def if_visible(asked: Awaitable[_T]) -> _T | None:
+    """Return what was asked for; None where the user may not see it, or it is not there."""
+    try:
+        return await asked
+    except RefusedByServer as error:
+        if error.status not in {_FORBIDDEN, NOT_FOUND}:
+            raise
+        return None
 
 
 class JsonApi:

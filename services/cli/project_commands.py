@@ -312,18 +312,23 @@ def status(
 ) -> None:
     """Show the state of a project's import and export, or of one job.
 
+    An export belongs to whoever asked for it, as in GitLab: those of other users are not shown.
+
     Keys with --json: project (id, path_with_namespace), import (state, error, error_code, failed_relations;
-    error_code is null at a GitLab), export (state, null if you may not see it). With --job these
-    are instead: job (as in GET /api/crossdock/v1/jobs/:id), failed_relations (null without --failures).
+    error_code is null at a GitLab), refused_lines (how many of these lines are refused still; null where no
+    line failed, at a GitLab, and if you may not see them), export (state, null if you may not see it). With
+    --job these are instead: job (as in GET /api/crossdock/v1/jobs/:id), failed_relations (null without
+    --failures).
     """
-    from services.cli import imports, job_operations
+    from services.cli import job_operations
+    from services.cli.project_status import status as read
 
     async def work(client: GitLabClient) -> Result:
         if (project is None) == (job is None):
             raise UsageError("name a project, or a job by --job")
         if job is not None:
             return await job_operations.job_status(client, job, all_failures=failures)
-        return await imports.status(client, project or "", all_failures=failures)
+        return await read(client, project or "", all_failures=failures)
 
     with_client(work, server, json=json)
 

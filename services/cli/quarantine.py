@@ -138,9 +138,10 @@ class QuarantineClient:
         """Return the counts, and the first lines."""
         found = self._api.items("/lines", RefusedLineAnswer, limit=MOST_LISTED, query=self._query)
         lines = [each async for each in found]
-        return msgspec.structs.replace(await self._count(), refused_lines=lines)
+        return msgspec.structs.replace(await self.count(), refused_lines=lines)
 
-    async def _count(self) -> QuarantineResult:
+    async def count(self) -> QuarantineResult:
+        """Return the counts alone."""
         counted = (await self._api.call("GET", "", QuarantineAnswer)).body
         wanted = [each for each in counted.relations if self._query.get("relation") in {None, each.relation}]
         return QuarantineResult(
@@ -158,7 +159,7 @@ class QuarantineClient:
         with open_partial_file(target, self._api.url) as part:
             part.empty()
             await self._write(part.file)
-        return msgspec.structs.replace(await self._count(), file=utf8(target))
+        return msgspec.structs.replace(await self.count(), file=utf8(target))
 
     async def _write(self, file: BinaryIO) -> None:
         query = {**self._query, "format": "ndjson"}
@@ -190,7 +191,7 @@ class QuarantineClient:
     async def discard(self) -> QuarantineResult:
         """Delete the lines, and return what is left."""
         await self._api.call("DELETE", "", type(None), params=self._query)
-        return await self._count()
+        return await self.count()
 
 
 def _refusal(result: RepairResult) -> LinesRefused:

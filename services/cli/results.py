@@ -129,10 +129,11 @@ class ExportState(msgspec.Struct, frozen=True):
 
 
 class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
-    """``crossdock status``."""
+    """``crossdock status``: ``refused_lines`` counts those that were neither repaired nor discarded since."""
 
     project: ProjectReference
     import_: ImportState = msgspec.field(name="import")
+    refused_lines: int | None
     export: ExportState
 
     def show(self) -> None:
@@ -142,9 +143,21 @@ class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
         if self.import_.error:
             rows.append(("import error", self.import_.error))
         rows.append(("failed relations", str(len(self.import_.failed_relations))))
-        rows.append(("export", self.export.state or "not visible to you"))
+        if self.refused_lines is not None:
+            rows.append(("refused still", self._refused_still(self.refused_lines)))
+        state = self.export.state or "not visible to you"
+        rows.append(("export", "none of yours" if state == "none" else state))
         print_table("", ("what", "state"), rows)
-        list_failures(self.import_.failed_relations)
+        list_failures([each for each in self.import_.failed_relations if not self._is_settled(each)])
+
+    def _refused_still(self, lines: int) -> str:
+        if not lines:
+            return "none: repaired, or discarded"
+        return f"{counted(lines, 'line')}: crossdock quarantine {self.project.path_with_namespace}"
+
+    def _is_settled(self, failure: RelationFailure) -> bool:
+        """Tell whether the failure was of a line, and no line is refused any more."""
+        return self.refused_lines == 0 and failure.line_number is not None
 
 
 class JobStatus(msgspec.Struct, frozen=True, kw_only=True):

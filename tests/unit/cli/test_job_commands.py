@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from services.cli import exports, imports
+from services.cli import exports, imports, project_status
 from services.cli.client import ImportRequest
 from services.cli.errors import JobFailed, RefusedByServer
 from services.cli.job_commands import Kind, State
@@ -73,7 +73,7 @@ async def test_failures_are_asked_for_only_where_they_are_wanted() -> None:
 async def test_a_status_may_have_all_failures_of_the_newest_import() -> None:
     script = Script(imported("finished"), answer([job("finished")]), answer([FAILURE] * 2), exported("none"))
     async with script.client() as client:
-        told = await imports.status(client, "group/one", all_failures=True)
+        told = await project_status.status(client, "group/one", all_failures=True)
     assert len(told.import_.failed_relations) == 2
     assert query(script.asked[1].target) == {"project": ["7"], "kind": ["import"], "per_page": ["1"]}
 
@@ -195,7 +195,7 @@ async def test_a_gitlab_is_asked_for_nothing_of_ours(made: Path, tmp_path: Path)
         target = tmp_path / "out.tar.gz"
         options = exports.ExportOptions(description=None, within=SOON)
         await exports.export_project(client, 7, target, options, resume=True)
-        await imports.status(client, "7", all_failures=False)
+        await project_status.status(client, "7", all_failures=False)
     assert [asked.target for asked in script.asked if not asked.target.startswith("/api/v4/")] == []
 
 

@@ -164,7 +164,7 @@ def test_wrong_usage_gives_its_sentence_and_its_code(
 async def test_what_comes_from_an_archive_cannot_drive_the_terminal_in_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script = Script(imported("finished", failed_relations=[FAILURE]), exported("none"))
+    script = Script(imported("finished", failed_relations=[FAILURE]), answer(), exported("none"))
     async with script.server() as url:
         await run_beside(monkeypatch, "status", "1", "--json", "--url", url, "--token", "secret")
     out = capsys.readouterr().out
