@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from services.api.crossdock.github_sources import read_named_source
 from services.api.crossdock.jobs import answer_made
 from services.api.gitlab.job_origin import origin_of
 from services.api.gitlab.requests.imports import read_import
+from services.api.gitlab.requests.named_repositories import read_named_source
 from services.api.http.bodies import parameters
 from services.api.http.caller import require_caller
 from services.api.http.large_fields import read_fields

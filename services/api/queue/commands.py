@@ -8,6 +8,7 @@ from functools import partial
 from services.api.gitlab.requests.exports import read_order
 from services.api.gitlab.requests.github_imports import read_github_source
 from services.api.gitlab.requests.imports import read_import, read_remote, read_s3
+from services.api.gitlab.requests.named_repositories import read_named_source
 from services.api.http.large_fields import read_fields
 from services.api.http.parameters import ParameterReader
 from services.api.queue.models import Command, Effect
@@ -90,8 +91,10 @@ def _read_github(
 ) -> tuple[ImportRequest, ArchiveSource]:
     reader.require("path", or_null=True)
     own = ParameterReader(source, prefix="source")
-    inner = ParameterReader(own.mapping("github"), prefix="source[github]")
-    repository = read_github_source(inner)
+    given = own.mapping("github")
+    inner = ParameterReader(given, prefix="source[github]")
+    inner.exclusive("repository", "repo_id")
+    repository = (read_named_source if given.get("repo_id") is None else read_github_source)(inner)
     reader.problems += own.problems or inner.problems
     return read_import(reader), repository
 

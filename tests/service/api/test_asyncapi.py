@@ -224,6 +224,11 @@ async def test_every_answer_is_as_described(api: Api) -> None:
             "importRequested",
             {"path": "p", "source": {"github": {"personal_access_token": "t", "repo_id": 7}}},
         ),
+        (
+            "import.requested",
+            "importRequested",
+            {"path": "p", "source": {"github": {"personal_access_token": "t", "repository": "octo/one"}}},
+        ),
         ("export.requested", "exportRequested", {"project": 1, "upload": {"url": "https://x.test"}}),
         ("job.cancel", "jobCancel", {"job": 1}),
     ],

@@ -26,6 +26,11 @@ def ordering(github: GitHub, repository: Repository, **more: object) -> dict[str
     return {"path": "p", "source": {"github": source | more}}
 
 
+def naming(github: GitHub, repository: str) -> dict[str, object]:
+    source = {"personal_access_token": TOKEN, "repository": repository, "github_hostname": github.site.web}
+    return {"path": "p", "source": {"github": source}}
+
+
 async def test_a_repository_of_github_is_imported_and_looked_at_first(
     api: Api, github: GitHub, repository: Repository
 ) -> None:
@@ -56,17 +61,40 @@ async def test_a_repository_of_github_is_imported_and_looked_at_first(
     assert TOKEN not in "".join(texts)
 
 
+async def test_a_repository_is_named_as_people_know_it(
+    api: Api, github: GitHub, repository: Repository
+) -> None:
+    async with forge(api, remote=REMOTE, outbound_local_requests_allowlist=ALLOWED) as sending:
+        good = await sending.ask("import.requested", naming(github, "octo/Hello.World"))
+        unknown = await sending.ask("import.requested", naming(github, "octo/none") | {"path": "q"})
+    job = await jobs.find(api.pool, good.data["job"]["id"])
+    assert job is not None
+    order = opened(job)
+    assert isinstance(order, ImportOrder)
+    assert order.github is not None
+    assert order.github.repository_id == repository.stamp.id
+    assert (unknown.data["status"], "Not Found" in unknown.data["reason"]) == (422, True)
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
         ("x", "source[github] is invalid"),
         (
             {},
-            "source[github][personal_access_token] is missing, source[github][repo_id] is missing",
+            "source[github][personal_access_token] is missing, source[github][repository] is missing",
         ),
         (
             {"personal_access_token": TOKEN, "repo_id": "octo/one"},
             "source[github][repo_id] is invalid",
+        ),
+        (
+            {"personal_access_token": TOKEN, "repository": "octo"},
+            "source[github][repository] has to be OWNER/REPO, the address of its page, or its number",
+        ),
+        (
+            {"personal_access_token": TOKEN, "repository": "octo/one", "repo_id": 1},
+            "repository, repo_id are mutually exclusive",
         ),
     ],
 )
