@@ -99,7 +99,7 @@ class ArchiveAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserOfJob(msgspec.Struct, frozen=True):
-    """Who canceled a job."""
+    """Who canceled a job, or a run."""
 
     id: int
     username: str

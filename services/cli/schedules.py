@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from services.cli.client import GitLabClient
+from services.cli.crossdock_api import UserOfJob
 from services.cli.destinations import DestinationClient
 from services.cli.errors import JobFailed, UsageError
 from services.cli.formats import moment
@@ -47,6 +48,7 @@ class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None
     error_code: str | None
     finished_at: datetime | None
+    canceled_by: UserOfJob | None = None
 
 
 class RunProjectAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +109,9 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
                 (each.path_with_namespace, each.state, each.file or each.why or "") for each in self.projects
             ]
             print_table("", ("project", "state", "file, or why"), rows)
-        print_result(f"run {self.run.id}: {self.run.state}, {_counts(self.run.projects) or 'no projects'}")
+        by = f" by {self.run.canceled_by.username}" if self.run.canceled_by else ""
+        counts = _counts(self.run.projects) or "no projects"
+        print_result(f"run {self.run.id}: {self.run.state}{by}, {counts}")
 
 
 class DoneResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from shared.catalogue.retention import Policy
 from shared.gitlab.relation_selection import RelationSelection
+from shared.jobs.details import JobUser
 from shared.schedules.timetable import Timetable
 
 
@@ -104,6 +105,7 @@ class Run:
     missed: int
     state: RunState
     is_canceled: bool
+    canceled_by: JobUser | None
     counts: dict[ProjectState, int]
     error: str | None
     error_code: str | None

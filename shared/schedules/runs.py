@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.database.pool import Connection, Database, Pool, Row
 from shared.errors import Conflict
+from shared.jobs.details import JobUser
 from shared.jobs.store import cancel as cancel_job
 from shared.schedules import store
 from shared.schedules.models import ProjectState, Run, RunCause, RunProject, RunState, Schedule
@@ -24,7 +25,9 @@ _PLAIN = (
 )  # fmt: skip
 _RUN = """r.*, (SELECT coalesce(jsonb_object_agg(state, number), '{}') FROM (
     SELECT state, count(*) AS number FROM run_projects WHERE run_id = r.id GROUP BY state) counted
-    ) AS counts"""
+    ) AS counts,
+    (SELECT jsonb_build_object('id', id, 'username', username, 'name', name) FROM users
+     WHERE id = r.canceled_by) AS canceler"""
 _OF_PROJECT = (
     "id", "run_id", "project_id", "path", "job_id", "why", "code", "file", "size", "finished_at", "remote_id",
     "last_activity_at",
@@ -104,6 +107,7 @@ def _run(row: Row) -> Run:
     return Run(
         cause=RunCause(row["cause"]),
         state=RunState(row["state"]),
+        canceled_by=None if row["canceler"] is None else JobUser(**row["canceler"]),
         counts={ProjectState(state): number for state, number in row["counts"].items()},
         **{name: row[name] for name in _PLAIN},
     )

@@ -69,6 +69,7 @@ def run_entity(run: Run) -> dict[str, object]:
         "missed": run.missed,
         "state": run.state.value,
         "canceled": run.is_canceled,
+        "canceled_by": run.canceled_by,
         "projects": {state.value: run.counts.get(state, 0) for state in ProjectState},
         "error": run.error,
         "error_code": run.error_code,

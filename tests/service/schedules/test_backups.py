@@ -268,6 +268,7 @@ async def test_a_run_that_is_canceled_ends_with_its_jobs(vault: Vault) -> None:
         await vault.keeper.make_round()
     answer = await vault.call("POST", f"/runs/{number}/cancel")
     assert (answer.status, answer.body["canceled"]) == (200, True)
+    assert answer.body["canceled_by"]["username"] == "ann"
     run = await vault.finish(number)
     assert (run.state, run.counts) == (RunState.CANCELED, {ProjectState.CANCELED: 1})
     (job,) = (await vault.call("GET", "/jobs?kind=backup")).body

@@ -84,7 +84,8 @@ async def test_a_schedule_is_made_paused_run_shown_and_deleted(vault: Vault, com
     assert [each["path_with_namespace"] for each in told] == ["no/such"]
 
     again = (await command("schedules", "run", "nightly"))[1]["run"]["id"]
-    assert (await command("schedules", "cancel", str(again)))[0] == 0
+    code, canceled = await command("schedules", "cancel", str(again))
+    assert (code, canceled["run"]["canceled_by"]["username"]) == (0, "ann")
     assert (await vault.finish(again)).state.value == "canceled"
     assert (await command("schedules", "delete", "nightly"))[0] == 0
     assert (await command("schedules", "list"))[1] == {"schedules": []}

@@ -50,6 +50,7 @@ function About({ run }) {
       ["Projects", aboutRun(run)],
       ["Schedule", html`<a href=${page(`/schedules/${run.schedule_id}`)}>Show it</a>`],
       ["Due", `${moment(run.due_at)}, ${causeWord(run)}`],
+      ["Canceled", run.canceled_by && `by ${run.canceled_by.username}`],
       ["Started", moment(run.started_at)],
       ["Finished", moment(run.finished_at)],
     ].filter(([, value]) => value)} />`;
