@@ -341,6 +341,33 @@ async def test_a_path_that_is_taken_is_told_at_its_field_before_the_upload(
     await expect(visit.page.get_by_text("It will be at")).to_contain_text("Nothing is there yet")
 
 
+async def test_an_import_to_a_path_that_is_taken_leads_to_the_field_and_asks_for_nothing(
+    visit: Visit, gitlab: Instance, ann: str
+) -> None:
+    await gitlab.imported(ann, path="website")
+    page, sent = visit.page, []
+    page.on("request", lambda each: sent.append(each.url) if each.method == "POST" else None)
+    await visit.open("/import?from=url")
+    path, told = page.get_by_label("Path"), page.get_by_role("alert")
+    button = page.get_by_role("button", name="Import", exact=True)
+    await page.get_by_label("Address of the archive").fill("https://gitlab.example.com/a.tar.gz")
+    await page.route("**/crossdock/v1/projects?*", looked_late := Late())
+    await path.fill("website")
+    await button.click()
+    await expect(button).to_have_attribute("aria-busy", "true")
+    looked_late.end.set()
+    for _ in range(2):  # before and after the form has looked
+        await expect(told).to_contain_text("A project is there already")
+        await expect(button).to_have_attribute("aria-disabled", "true")
+        await expect(path).to_be_focused()
+        await page.get_by_label("Address of the archive").focus()
+        await button.click(force=True)  # playwright waits else until it is enabled
+    assert sent == []
+    await path.fill("free")
+    await expect(button).to_have_attribute("aria-disabled", "false")
+    await expect(told).to_have_count(0)
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 async def test_the_button_stays_where_it_is_while_the_place_of_the_project_is_told(
     visiting_as: Visiting, ann: str, width: str
@@ -361,7 +388,7 @@ async def test_a_project_is_replaced_by_whoever_says_so(
     await visit.open("/import")
     await visit.page.locator("label.drop input").set_input_files(file)
     await expect(visit.page.get_by_role("alert")).to_contain_text("there already")
-    await visit.page.get_by_role("button", name="Import", exact=True).click()
+    await visit.page.get_by_role("button", name="Import", exact=True).click(force=True)
     await expect(visit.page.get_by_label("Path")).to_be_focused()
     await visit.page.get_by_label("Replace the project").check()
     await expect(visit.page.get_by_text("It will be at")).to_contain_text("takes the place")

@@ -10,10 +10,11 @@ import { Page } from "../components/page.mjs";
 import { Notice } from "../components/small.mjs";
 import { Tabs } from "../components/tabs.mjs";
 import { html } from "../html.mjs";
-import { get, sendForJob } from "../http.mjs";
+import { get, Problem, sendForJob } from "../http.mjs";
 import { refusalOf } from "../import-refusals.mjs";
 import { useLoaded } from "../loading.mjs";
 import { gitlab, own } from "../place.mjs";
+import { projectAt } from "../project-path.mjs";
 import { go, query, setQuery } from "../router.mjs";
 import { canWrite } from "../session.mjs";
 import { Removed } from "../upload.mjs";
@@ -49,7 +50,7 @@ export default function Import() {
   const { busy, wrong, problem } = state.value;
   return html`<${Page} title="Import a project">
     <${Tabs} label="Where the project comes from" tabs=${SOURCES} chosen=${chosen.id} choose=${(id) => setQuery({ from: id === "file" ? null : id })} />
-    <form class="columns" onSubmit=${submit}>
+    <form class="columns" onSubmit=${submit} onInput=${(event) => forgive(event.target.name, state)}>
       <div>
         <div role="tabpanel" id="panel-${chosen.id}" aria-labelledby="tab-${chosen.id}">
           <${chosen.view} upload=${upload} limits=${limits} wrong=${wrong} guessed=${guessed} />
@@ -59,7 +60,7 @@ export default function Import() {
       <div>
         <${Target} source=${chosen.id} name=${chosen.id === "github" ? guessed.value : upload.value?.file.name} wrong=${wrong} taken=${taken} />
         ${problem && html`<${Notice} tone="error">${problem}<//>`}
-        <${Submit} source=${chosen.id} upload=${upload} busy=${busy} />
+        <${Submit} source=${chosen.id} upload=${upload} busy=${busy} isRefused=${taken.value !== null} />
         ${limits && html`<${Limits} source=${chosen.id} limits=${limits} />`}
       </div>
     </form>
@@ -72,16 +73,18 @@ function MayNot() {
   return html`<${Notice} tone="warning">You have signed in by a token that may only look (read_api). Sign in by one with the scope api to import.<//>`;
 }
 
-function Submit({ source, upload, busy }) {
+/** Refused, it can be pressed all the same: that leads to the field which says why. */
+function Submit({ source, upload, busy, isRefused }) {
   const isUploading = source === "file" && upload.value && upload.value.state.value !== "done";
   const words = busy && isUploading ? "Imports when uploaded" : isUploading ? "Import when uploaded" : "Import";
-  return html`<button type="submit" aria-busy=${busy} disabled=${busy || (source === "file" && !upload.value)}>${words}</button>`;
+  return html`<button type="submit" aria-busy=${busy} aria-disabled=${isRefused} disabled=${busy || (source === "file" && !upload.value)}>${words}</button>`;
 }
 
 async function begin(form, source, { upload, people, state }) {
   state.value = { ...REST, busy: true };
   try {
     const given = { ...requestOf(new FormData(form), source), ...peopleGiven(people.value) };
+    if (!given.overwrite) await checkFree(given);
     if (source.id === "file") given.upload_id = await upload.value.ended;
     const id = await sendForJob(source.address, given);
     upload.value = null;
@@ -90,6 +93,19 @@ async function begin(form, source, { upload, people, state }) {
     state.value = REST;
     if (!(problem instanceof Removed)) refuse(form, source, problem, state);
   }
+}
+
+/** Whoever presses before the form has looked what is at the path is not told only once all is uploaded. */
+async function checkFree({ namespace, path }) {
+  const there = await projectAt(namespace, path).catch(() => null); // the server looks again
+  if (there) throw new Problem("Path has already been taken.");
+}
+
+const OF_PATH = new Set(["namespace", "overwrite"]); // fields that decide with it whether a path is taken
+
+/** What was said of a field is over as soon as somebody changes it. */
+function forgive(name, state) {
+  if ((OF_PATH.has(name) ? "path" : name) in state.value.wrong) state.value = { ...state.value, wrong: {} };
 }
 
 /** Tell a problem at the field that it is about, which takes the focus; else above the button. */
