@@ -15,6 +15,10 @@ async def test_a_job_comes_runs_and_ends_without_a_reload(visit: Visit, gitlab: 
     await gitlab.imported(ann)
     row = visit.page.get_by_role("row").filter(has_text=f"{ann}/api-project")
     await expect(row).to_contain_text("finished")
+    heading = visit.page.get_by_role("columnheader", name="Actions").locator("span")
+    box = await heading.bounding_box()
+    assert box
+    assert (box["width"], box["height"]) <= (1, 1)  # it is heard, and not seen above rows that have none
 
 
 async def test_a_failed_job_says_what_it_means_and_leads_to_more(

@@ -5,6 +5,7 @@ import { JobRow } from "../components/job-row.mjs";
 import { Page } from "../components/page.mjs";
 import { Command, Empty, Notice } from "../components/small.mjs";
 import { Summary } from "../components/summary.mjs";
+import { Heading } from "../components/table.mjs";
 import { counted } from "../format.mjs";
 import { html } from "../html.mjs";
 import { useJobList } from "../job-list.mjs";
@@ -32,7 +33,7 @@ function List() {
       <caption class="sr-only">Jobs, the newest first</caption>
       <thead><tr>
         <th scope="col">State</th><th scope="col" class="project">Project</th><th scope="col" class="grow">Progress</th>
-        <th scope="col">When</th><th scope="col">Actions</th>
+        <th scope="col">When</th><th scope="col"><${Heading} name="Actions" /></th>
       </tr></thead>
       <tbody>${list.rows.value.map((row) => html`<${JobRow} key=${row.id} row=${row.job} />`)}</tbody>
     </table>
