@@ -26,6 +26,9 @@ async def test_an_administrator_sees_the_parts_and_the_workers(visiting_as: Visi
         await expect(picture).to_have_accessible_name(PICTURE)
         workers = page.get_by_role("table", name="Workers that were seen").locator("[data-row]")
         await expect(workers.first).to_contain_text(VERSION)
+        versions = page.locator(".facts").filter(has_text="Postgres")
+        told = re.compile(rf"Crossdock\s*{re.escape(VERSION)}\s*Speaks\s*the API of GitLab 18\.9\.0")
+        await expect(versions).to_contain_text(told)
         await expect(
             page.get_by_text("None. A message that no worker could process would stand here.")
         ).to_be_visible()

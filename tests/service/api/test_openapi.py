@@ -10,6 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from services.api.pages.documentation import make_documentation
 from services.api.pages.openapi.document import openapi_document
 from tests.support.api import EXTERNAL_URL, Api
+from tests.support.release import VERSION
 from tests.support.routes import routed
 from tests.support.vendored import fetched
 
@@ -82,6 +83,7 @@ def test_every_component_is_used() -> None:
 
 async def test_the_document_is_open_to_everybody_and_names_the_server(api: Api) -> None:
     answer = await api.call("GET", "/api/openapi.json", headers={"PRIVATE-TOKEN": "unknown"})
+    assert answer.body["info"]["version"] == VERSION
 
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
     assert answer.body == openapi_document(EXTERNAL_URL)

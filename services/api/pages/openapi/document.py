@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 from services.api.pages.yaml_documents import add, add_sections, parts, read
@@ -20,6 +21,7 @@ def openapi_document(external_url: str) -> dict[str, Any]:
 @cache
 def _join() -> dict[str, Any]:
     document = read(__package__, "openapi.yaml")
+    document["info"]["version"] = version("crossdock")
     document["paths"] = {}
     document["components"] = {}
     for part in parts(__package__, "paths"):

@@ -12,12 +12,13 @@ import { count, counted, duration, size } from "../format.mjs";
 import { html } from "../html.mjs";
 import { get } from "../http.mjs";
 import { useLoaded, useTimer } from "../loading.mjs";
-import { elsewhere, own, page } from "../place.mjs";
+import { elsewhere, gitlab, own, page } from "../place.mjs";
 import { oldest, partsOf, processesOf, slotWord, STORED, sum, taskWord } from "../system.mjs";
 import { sentence } from "../words.mjs";
 
 const EVERY = 5; // seconds
 const POINTS = 60; // of a chart, so five minutes
+const IN_MEMORY = "memory"; // the broker of a standalone
 
 export default function System() {
   const loaded = useLoaded((signal) => get(own("/system"), { signal }));
@@ -48,11 +49,23 @@ function Shown({ system, letters }) {
         <${Fold} title="Storage"><${Storage} storage=${system.storage} suspects=${system.suspects} /><//>
         <${Fold} title="Housekeeping"><${Housekeeping} tasks=${system.tasks} /><//>
         <${Fold} title="Versions">
-          <${Facts} facts=${Object.entries(system.versions).map(([name, version]) => [sentence(name), String(version ?? "not known")])} />
+          <${Versions} versions=${system.versions} />
           <p><a href=${elsewhere("/api/licences")} target="_blank" rel="noopener">Licences</a> of the libraries of this console.</p>
         <//>
       </div>
     </div>`;
+}
+
+function Versions({ versions }) {
+  const { crossdock, schema, postgres, broker } = versions;
+  const spoken = useLoaded((signal) => get(gitlab("/version"), { signal })).value;
+  return html`<${Facts} facts=${[
+    ["Crossdock", crossdock],
+    ["Speaks", spoken && `the API of GitLab ${spoken.version}`],
+    ["Schema", `migration ${schema}`],
+    ["Postgres", postgres],
+    ["Broker", broker === IN_MEMORY ? "none: in the memory of the process" : (broker ?? "not known")],
+  ]} />`;
 }
 
 function Health({ readiness }) {
