@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import select
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from tests.support.prerequisites import program
 PACKAGE = "oidc-provider@9.13.3"
 CLIENT, SECRET = "crossdock", "the secret of Crossdock"
 
+_PATIENCE = 60.0
 _SCRIPT = Path(__file__).with_suffix(".mjs")
 
 
@@ -57,10 +60,21 @@ def prepare(home: Path) -> Path:
 def run_provider(script: Path, *, redirect_uris: Sequence[str]) -> Iterator[OpenIdProvider]:
     """Run a provider on a free port, which sends browsers back to these addresses."""
     command = [program("node"), str(script), *redirect_uris]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process,
+    ):
         try:
-            assert process.stdout
-            port = int(process.stdout.readline())
+            if (port := _port_of(process)) is None:
+                log.seek(0)
+                raise RuntimeError(f"the provider of OpenID Connect did not start: {log.read()!r}")
             yield OpenIdProvider(f"http://127.0.0.1:{port}", process)
         finally:
             process.kill()
+
+
+def _port_of(process: subprocess.Popen[bytes]) -> int | None:
+    """Wait for the line that the script writes once it listens; None where it does not come."""
+    assert process.stdout
+    ready, _, _ = select.select([process.stdout], [], [], _PATIENCE)
+    return int(process.stdout.readline() or 0) or None if ready else None
