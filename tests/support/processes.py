@@ -76,7 +76,7 @@ class ServerProcess:
         """The server's process id, which is also the id of its process group."""
         return self._process.pid
 
-    def wait_until(self, ready: Callable[[], bool], *, seconds: float = 60) -> None:
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float = 120) -> None:
         """Poll ``ready``; raise RuntimeError with the end of the log where it does not come true."""
         deadline = time.monotonic() + seconds
         while not ready():
@@ -90,7 +90,7 @@ class ServerProcess:
         """Whether it has not ended yet."""
         return self._process.poll() is None
 
-    def wait(self, *, seconds: float = 60) -> int:
+    def wait(self, *, seconds: float = 120) -> int:
         """Wait for its own end and give its exit code, negative where a signal ended it."""
         return self._process.wait(seconds)
 

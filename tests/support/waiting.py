@@ -20,7 +20,7 @@ _WAITING = "SELECT true FROM pg_locks WHERE NOT granted LIMIT 1"
 async def until(look: Callable[[], Awaitable[T]], *, seconds: float = ...) -> T: ...
 @overload
 async def until(look: Callable[[], T], *, seconds: float = ...) -> T: ...
-async def until(look: Callable[[], Any], *, seconds: float = 60) -> Any:
+async def until(look: Callable[[], Any], *, seconds: float = 120) -> Any:
     """Look again and again, and give what is seen once it is true; raise TimeoutError after that time."""
     pauses = _pauses()
     async with asyncio.timeout(seconds):
@@ -32,7 +32,7 @@ async def until(look: Callable[[], Any], *, seconds: float = 60) -> Any:
             await asyncio.sleep(next(pauses))  # there is no event: that is what this function is for
 
 
-def eventually(look: Callable[[], T], ready: Callable[[T], bool] = bool, *, seconds: float = 60) -> T:
+def eventually(look: Callable[[], T], ready: Callable[[T], bool] = bool, *, seconds: float = 120) -> T:
     """Do the same without an event loop; raise TimeoutError with what was seen last."""
     deadline = time.monotonic() + seconds
     pauses = _pauses()
@@ -51,7 +51,7 @@ def _pauses() -> Iterator[float]:
         pause = min(pause * _FACTOR, _LONGEST)
 
 
-async def until_row(db: Database, query: str, *values: object, seconds: float = 60) -> Any:
+async def until_row(db: Database, query: str, *values: object, seconds: float = 120) -> Any:
     """Ask until the first column of the first row is true, and give it."""
     return await until(lambda: db.fetchval(query, *values), seconds=seconds)
 
