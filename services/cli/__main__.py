@@ -1,6 +1,7 @@
 """The command ``crossdock``.
 
-Exit codes: 0 success, 1 a job failed, 2 wrong usage, 3 the server refused, 4 the server cannot be reached.
+Exit codes: 0 success, 1 a job failed, 2 wrong usage, or a file that cannot be read or written, 3 the server
+refused, 4 the server cannot be reached.
 
 With ``--json`` a command prints one document on stdout. The help of the command names its keys. After an
 error the document has the state that is known, the message as ``error`` and its code as ``error_code``.
@@ -198,8 +199,8 @@ def main() -> None:
         # The reader of stdout has gone. Without this, Python would fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(CommandError.exit_code)
-    except OSError as error:
-        _fail(error, CommandError.exit_code)
+    except OSError as error:  # of a file: what goes wrong with servers has errors of its own
+        _fail(error, UsageError.exit_code)
 
 
 def _end_by_signal() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,6 +70,15 @@ class UsageError(CommandError):
     code = "usage"
     fault = Fault.CLIENT
     exit_code = 2
+
+
+class FileUnwritable(UsageError):
+    """A file or a folder of this machine cannot be written: it is missing, full, or not yours."""
+
+    code = "file_unwritable"
+
+    def __init__(self, path: object, cause: OSError) -> None:
+        super().__init__(f"cannot write {path}: {os.strerror(cause.errno or errno.EIO)}")
 
 
 class RefusedByServer(CommandError):

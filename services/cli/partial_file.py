@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import fcntl
 import hashlib
 import os
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote
 
-from services.cli.errors import JobFailed, RefusedByServer, ServerUnreachable, UsageError
+from services.cli.errors import FileUnwritable, RefusedByServer, ServerUnreachable, UsageError
 from services.cli.terminal import say
 
 _SUFFIX = ".part"
@@ -112,15 +111,14 @@ def open_partial_file(target: Path, command: str) -> Iterator[PartialFile]:
 
     After the block it replaces ``target``; for a link, the file that the link points to. A lost connection,
     a refusal or Ctrl-C keep the partial file, every other error removes it.
-    Raises UsageError and JobFailed.
+    Raises UsageError and FileUnwritable.
     """
     try:
         part = PartialFile(_replaceable(target), command)
         with part.file:
             yield from _settle(part)
     except OSError as error:
-        reason = os.strerror(error.errno or errno.EIO)
-        raise JobFailed(f"cannot write {error.filename or target}: {reason}") from error
+        raise FileUnwritable(error.filename or target, error) from error
 
 
 def _replaceable(target: Path) -> Path:

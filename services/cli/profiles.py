@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from services.cli.errors import UsageError
+from services.cli.errors import FileUnwritable, UsageError
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -173,7 +173,7 @@ def _replace(path: Path, document: TOMLDocument) -> None:
             os.fsync(file.fileno())
         Path(file.name).replace(path)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error}") from None
+        raise FileUnwritable(path, error) from None
 
 
 def read_token_file(path: Path, named: str) -> str:

@@ -19,7 +19,7 @@ from services.cli.client import GitLabClient, ImportRequest, ImportStatusAnswer,
 from services.cli.demo.archive import LFS_MIB, write_archive
 from services.cli.demo.contents import Contents, differences, read_contents
 from services.cli.demo.server import temporary_standalone
-from services.cli.errors import JobFailed, UsageError
+from services.cli.errors import FileUnwritable, JobFailed, UsageError
 from services.cli.exports import ExportOptions, export_project
 from services.cli.terminal import print_result, print_table, say
 
@@ -90,7 +90,7 @@ async def run(archive: Path | None, *, keep: bool = False) -> None:
 def write_sample(target: Path, *, mib: int | None) -> None:
     """Write the archive that the demonstration generates, with LFS objects of ``mib`` MiB.
 
-    Raises UsageError where it cannot be written.
+    Raises FileUnwritable.
     """
     part = target.with_name(f"{target.name}.part")
     try:
@@ -98,7 +98,7 @@ def write_sample(target: Path, *, mib: int | None) -> None:
             write_archive(part, Path(folder), mib=mib or LFS_MIB)
         part.replace(target)
     except OSError as error:
-        raise UsageError(f"cannot write {target}: {error.strerror}") from None
+        raise FileUnwritable(target, error) from None
     finally:
         with suppress(OSError):
             part.unlink()

@@ -159,7 +159,7 @@ def backup(  # noqa: PLR0913  # the options of a command
     )
 
     async def work(client: GitLabClient) -> Result:
-        async with open_place(to) as store:
+        async with open_place(to, for_writing=True) as store:
             return end(await Backup(client, store, options, group=group).run(selection, json=json), json=json)
 
     with_client(work, server, json=json)

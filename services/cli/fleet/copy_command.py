@@ -13,6 +13,7 @@ from services.cli.errors import UsageError
 from services.cli.fleet.copying import Copying, CopyOptions, write_report
 from services.cli.fleet.runner import end
 from services.cli.fleet.selection import Selection
+from services.cli.local_folders import require_writable
 from services.cli.output import run
 from services.cli.results import Result
 from services.cli.server import find_server
@@ -62,6 +63,9 @@ def run_copy(  # noqa: PLR0913  # the options of the command
         counts=counts,
         relations=relations,
     )
+
+    if file is not None:
+        require_writable(file.parent)
 
     async def work() -> Result:
         async with AsyncExitStack() as stack:

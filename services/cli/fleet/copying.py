@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from services.cli.client import GitLabClient
-from services.cli.errors import UsageError
+from services.cli.errors import FileUnwritable
 from services.cli.fleet.counts import count_records, differences
 from services.cli.fleet.exporting import export
 from services.cli.fleet.importing import Importing, refuse_doubles
@@ -216,7 +216,7 @@ class Copying:
 
 
 def write_report(file: Path, outcomes: Sequence[Outcome]) -> None:
-    """Write what came of each, as CSV where the file ends in .csv, else as JSON. Raises UsageError."""
+    """Write what came of each, as CSV where the file ends in .csv, else as JSON. Raises FileUnwritable."""
     try:
         if file.suffix != ".csv":
             file.write_bytes(msgspec.json.format(msgspec.json.encode(list(outcomes))))
@@ -224,7 +224,7 @@ def write_report(file: Path, outcomes: Sequence[Outcome]) -> None:
         with file.open("w", newline="", encoding="utf-8") as opened:
             csv.writer(opened).writerows(_rows(outcomes))
     except OSError as error:
-        raise UsageError(f"cannot write {file}: {error}") from None
+        raise FileUnwritable(file, error) from None
 
 
 def _rows(outcomes: Sequence[Outcome]) -> Iterator[Sequence[object]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from yarl import URL
 
 from services.cli.errors import UsageError
+from services.cli.local_folders import require_writable
 from shared.storage.base import ObjectStore
 from shared.storage.filesystem import FilesystemStore
 from shared.storage.s3 import s3_store
@@ -19,14 +20,19 @@ _SCHEME = "s3://"
 
 
 @asynccontextmanager
-async def open_place(address: str) -> AsyncIterator[ObjectStore]:
-    """Open a folder, which is made at the first write, or ``s3://BUCKET/PREFIX``. Raises UsageError.
+async def open_place(address: str, *, for_writing: bool = False) -> AsyncIterator[ObjectStore]:
+    """Open a folder, which is made ``for_writing``, or ``s3://BUCKET/PREFIX``.
+
+    Raises UsageError, and FileUnwritable for a folder that can be made or written by others only.
 
     The keys, the region and the endpoint of S3 come from where the tools of AWS have them: AWS_ACCESS_KEY_ID,
     AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL_S3 and the like. Memory of uploads: as of S3Config.
     """
     if not address.startswith(_SCHEME):
-        yield FilesystemStore(_folder(address))
+        folder = _folder(address)
+        if for_writing:
+            require_writable(folder, makes=True)
+        yield FilesystemStore(folder)
         return
     async with s3_store(_s3(address)) as store:
         yield store

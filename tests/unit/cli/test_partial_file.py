@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from services.cli.archive_check import DownloadCorrupted
-from services.cli.errors import CommandError, JobFailed, RefusedByServer, ServerUnreachable, UsageError
+from services.cli.errors import (
+    CommandError,
+    FileUnwritable,
+    JobFailed,
+    RefusedByServer,
+    ServerUnreachable,
+    UsageError,
+)
 from services.cli.partial_file import open_partial_file
 
 ETAG = '"one.two/3"'
@@ -153,7 +160,7 @@ def test_a_part_is_written_by_one_command_at_a_time(target: Path) -> None:
         write(target)
 
 
-@pytest.mark.parametrize(("name", "error"), [(".", UsageError), ("missing/out.tar.gz", JobFailed)])
+@pytest.mark.parametrize(("name", "error"), [(".", UsageError), ("missing/out.tar.gz", FileUnwritable)])
 def test_a_place_that_cannot_be_written_is_one_clear_line(
     name: str, error: type[CommandError], tmp_path: Path
 ) -> None:
