@@ -21,7 +21,7 @@ _SCHEME = "s3://"
 
 @asynccontextmanager
 async def open_place(address: str, *, for_writing: bool = False) -> AsyncIterator[ObjectStore]:
-    """Open a folder, which is made ``for_writing``, or ``s3://BUCKET/PREFIX``.
+    """Open a folder, which is made ``for_writing`` and else has to be there, or ``s3://BUCKET/PREFIX``.
 
     Raises UsageError, and FileUnwritable for a folder that can be made or written by others only.
 
@@ -32,6 +32,8 @@ async def open_place(address: str, *, for_writing: bool = False) -> AsyncIterato
         folder = _folder(address)
         if for_writing:
             require_writable(folder, makes=True)
+        elif not folder.is_dir():
+            raise UsageError(f"there is no folder {folder}, in which archives could be")
         yield FilesystemStore(folder)
         return
     async with s3_store(_s3(address)) as store:

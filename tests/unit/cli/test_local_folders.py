@@ -61,8 +61,6 @@ async def test_a_report_that_cannot_be_written_is_known_before_anything_is_copie
 
 async def test_a_folder_for_archives_is_made_and_nothing_is_left_in_it(tmp_path: Path) -> None:
     place = tmp_path / "a" / "b"
-    async with open_place(str(place)):
-        assert not place.exists()
     async with open_place(str(place), for_writing=True):
         assert list(place.iterdir()) == []
 
@@ -76,3 +74,15 @@ def test_any_other_error_of_a_file_is_exit_code_2(
     monkeypatch.setattr(command_line, "app", fail)
     assert run(monkeypatch, "version") == 2
     assert capsys.readouterr().err == "crossdock: [Errno 13] Permission denied: '/var/one.tar.gz'\n"
+
+
+@pytest.mark.parametrize("arguments", [("prune", "--keep-last", "1"), ("check",), ("restore", "--into", "a")])
+def test_a_folder_that_is_not_there_is_no_backup_without_archives(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("CROSSDOCK_TOKEN", "secret")
+    place, (command, *options) = tmp_path / "mistyped", arguments
+    assert run(monkeypatch, command, str(place), *options) == 2
+    assert f"there is no folder {place}" in capsys.readouterr().err
+    assert not place.exists()
