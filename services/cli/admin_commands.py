@@ -24,7 +24,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 dead_letters = typer.Typer(
-    help="Messages that could not be processed.", no_args_is_help=True, rich_markup_mode=None
+    help="Messages that could not be processed, straight in RabbitMQ, which a standalone has not.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 

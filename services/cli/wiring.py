@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 import structlog
+from yarl import URL
 
 from services.cli.errors import ServerUnreachable, UsageError
 from services.process.ports import make_sealer, open_store
@@ -27,9 +28,11 @@ from shared.storage.base import ObjectStore
 from shared.storage.filesystem import FilesystemStore
 
 _OF_STANDALONE = ". For a standalone, give --data FOLDER; else set CROSSDOCK_DATABASE_URL"
-_WITHOUT_BROKER = (
-    ". Set CROSSDOCK_BROKER_URL; the queues of a standalone are on the page System of its console"
+_OF_SETTING = ", which CROSSDOCK_BROKER_URL names"
+_OF_DEFAULT = (
+    ": set CROSSDOCK_BROKER_URL. A standalone has none, and its queues are on the page System of its console"
 )
+_PORTS = {"amqp": 5672, "amqps": 5671}
 _log = structlog.get_logger()
 
 
@@ -96,12 +99,24 @@ async def log_migration(settings: Settings, *, to: int | None) -> None:
 
 @asynccontextmanager
 async def broker(settings: Settings) -> AsyncIterator[Broker]:
-    """Open the broker of the settings. Raises BrokerError, and ServerUnreachable where none is set."""
+    """Open the broker of the settings. Raises BrokerError, and ServerUnreachable where none answers."""
     url = settings.broker_url.get_secret_value()
     try:
         async with rabbitmq_broker(url, prefix=settings.broker_prefix) as opened:
             yield opened
     except BrokerError as error:
-        if "broker_url" in settings.model_fields_set:
+        if not _is_absence(error):
             raise
-        raise ServerUnreachable(f"RabbitMQ does not answer: {error}{_WITHOUT_BROKER}") from error
+        hint = _OF_SETTING if "broker_url" in settings.model_fields_set else _OF_DEFAULT
+        raise ServerUnreachable(f"no RabbitMQ answers at {_address(url)}{hint}") from error
+
+
+def _is_absence(error: BrokerError) -> bool:
+    """Tell whether no connection came about: the operating system says so to the client of AMQP."""
+    return error.__cause__ is not None and isinstance(error.__cause__.__cause__, OSError)
+
+
+def _address(url: str) -> str:
+    """Return host and port, without the password."""
+    parsed = URL(url)
+    return f"{parsed.host}:{parsed.port or _PORTS.get(parsed.scheme, '?')}"

@@ -339,4 +339,4 @@ def iter_until(lines: Iterator[str], text: str) -> Iterator[str]:
 
 def test_dead_letters_without_a_broker_say_where_those_of_a_standalone_are(crossdock: CommandLine) -> None:
     done = crossdock("dead-letters", "list", "import", code=4)
-    assert b"Set CROSSDOCK_BROKER_URL; the queues of a standalone are on the page System" in done.stderr
+    assert b": set CROSSDOCK_BROKER_URL. A standalone has none, and its queues are on the page" in done.stderr

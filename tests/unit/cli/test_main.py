@@ -91,6 +91,23 @@ def test_a_database_that_is_not_there_is_one_line_and_exit_code_4(
     assert told.count("\n") == 1
 
 
+def test_a_broker_that_is_not_there_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CROSSDOCK_BROKER_URL", "amqp://nobody:secret@127.0.0.1:1/")
+    assert crossdock(monkeypatch, "dead-letters", "list", "import") == 4
+    told = "crossdock: no RabbitMQ answers at 127.0.0.1:1, which CROSSDOCK_BROKER_URL names\n"
+    assert capsys.readouterr().err.endswith(told)
+
+
+def test_what_a_broker_says_is_no_lack_of_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CROSSDOCK_BROKER_URL", "amqp://[/")
+    assert crossdock(monkeypatch, "dead-letters", "list", "import") not in {0, 4}
+    assert capsys.readouterr().err == "crossdock: the URL of the broker is malformed\n"
+
+
 def test_overrides_are_split_at_the_first_sign() -> None:
     assert overrides(["description=a=b", "visibility="]) == {"description": "a=b", "visibility": ""}
 
