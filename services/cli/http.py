@@ -35,6 +35,7 @@ from services.cli.errors import (
 )
 from services.cli.rate_limits import LONGEST_WAIT, Throttle, seconds_to_retry
 from services.cli.retries import retries
+from services.cli.server import DEFAULT_URL
 from services.cli.terminal import say
 from services.cli.tls_failures import tls_failure
 
@@ -145,18 +146,20 @@ async def exchange(
     except (ClientError, TimeoutError) as error:
         if isinstance(error.__cause__, CommandError):  # of what gave the body, and not of the server
             raise error.__cause__ from None
-        unreachable = _unreachable(url, error)
+        unreachable = _unreachable(url, error, has_answered=session.has_answered)
         raise (ServerAbsent(str(unreachable)) if session.is_absent else unreachable) from error
 
 
-def _unreachable(url: str, error: Exception) -> ServerUnreachable:
+def _unreachable(url: str, error: Exception, *, has_answered: bool) -> ServerUnreachable:
     if isinstance(error, ClientSSLError) and (lasting := tls_failure(URL(url), error)):
         return lasting
     if isinstance(error, ClientHttpProxyError) and error.status < _SERVER_ERROR:
         return ProxyRefused(f"the proxy refused: {error.message} (HTTP {error.status})")
     reason = _reason(error) or type(error).__name__
     verb = "cannot reach" if isinstance(error, ClientConnectionError) else "lost the connection to"
-    return ServerUnreachable(f"{verb} {URL(url).origin()}: {reason}")
+    may_be_another = not has_answered and url.startswith(f"{DEFAULT_URL}/")
+    hint = "; --url or CROSSDOCK_URL name another server" if may_be_another else ""
+    return ServerUnreachable(f"{verb} {URL(url).origin()}: {reason}{hint}")
 
 
 def _reason(error: Exception) -> str:

@@ -33,6 +33,7 @@ from shared.gitlab.relation_selection import RelationSelection
 
 _HINTS = {
     "has already been taken": "name another --path, or give --overwrite",
+    "Namespace Not Found": "--path begins with no group or user that the token may import into",
     "Request Entity Too Large": "the archive is larger than the setting max_import_size of an administrator",
 }
 """What to do where the server refuses an import by these words, which are GitLab's."""

@@ -93,7 +93,7 @@ def _lines(label: str, begun: int) -> Iterator[ByteReporter]:
     def report(done: int, total: int | None) -> None:
         nonlocal started, said, last
         if last[0] == begun:  # the server let the transfer wait until now
-            started = time.monotonic()
+            started = said = time.monotonic()
         last = (done, total)
         if time.monotonic() - said >= _PLAIN_INTERVAL:
             said = time.monotonic()

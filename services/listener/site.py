@@ -73,3 +73,13 @@ class GuardedSite(web.BaseSite):
             self._server = await loop.create_server(make_guard, host, port, backlog=self._backlog)
         except OSError as error:
             raise AddressUnusable(host, port, error) from error
+
+
+async def try_address(host: str, port: int) -> None:
+    """Listen and stop again, for who wants to know before anything else. Raises AddressUnusable."""
+    try:
+        server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
+    except OSError as error:
+        raise AddressUnusable(host, port, error) from error
+    server.close()
+    await server.wait_closed()

@@ -12,6 +12,7 @@ from pathlib import Path
 from services.api.wiring import listen, make_api_app, make_command_consumer, make_root, stop, wait_for_drain
 from services.exporter.wiring import make_exporters
 from services.importer.wiring import make_importers
+from services.listener.site import try_address
 from services.process.maintenance import run_maintenance
 from services.process.monitoring import open_monitor
 from services.process.ports import Ports, require_keys
@@ -72,6 +73,8 @@ async def make_first_user(pool: Pool) -> str | None:
 
 async def serve(settings: Settings, *, data: Path) -> None:
     """Run the api, the importer and the exporter until SIGTERM."""
+    if not await asyncio.to_thread(data.exists):  # else whether another process has it is told first
+        await try_address(settings.host, settings.port)
     async with (
         open_tracer(settings, service="standalone") as tracer,
         open_embedded_ports(settings, data, tracer=tracer) as opened,

@@ -125,6 +125,13 @@ def test_a_file_that_is_no_export_is_told_as_such(crossdock: CommandLine, tmp_pa
     assert b"(VERSION is missing): the file is no export of a GitLab project" in done.stderr
 
 
+def test_a_namespace_that_is_not_there_is_told_as_the_begin_of_the_path(
+    crossdock: CommandLine, archive: Path
+) -> None:
+    done = crossdock("import", str(archive), "--path", "nobody/one", code=3)
+    assert b"Namespace Not Found: --path begins with no group or user " in done.stderr
+
+
 def test_failed_relations_are_listed(crossdock: CommandLine) -> None:
     done = crossdock("import", str(sample("invalid_milestone")), "--path", "invalid")
     assert b"milestones  0  " in done.stderr

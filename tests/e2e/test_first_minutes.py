@@ -74,7 +74,12 @@ def test_a_first_start_says_where_it_is_and_shows_a_token_once(tmp_path: Path) -
     assert "Sign in with a token that you have." in again.said
 
 
-def test_a_start_that_fails_for_its_port_makes_no_token_that_nobody_sees(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_start_that_fails_for_its_port_makes_no_token_that_nobody_sees_nor_a_folder(
+    tmp_path: Path, *, is_there: bool
+) -> None:
+    if is_there:
+        (tmp_path / "data").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as other, ExitStack() as resources:
         port = other.getsockname()[1]
         words = ("standalone", "--port", str(port), "--data", str(tmp_path / "data"))
@@ -84,6 +89,7 @@ def test_a_start_that_fails_for_its_port_makes_no_token_that_nobody_sees(tmp_pat
         f"crossdock: cannot listen at 127.0.0.1, port {port}: Address already in use. "
         "CROSSDOCK_PORT (--port) names another\n"
     )
+    assert (tmp_path / "data").exists() is is_there
     with ExitStack() as resources:
         started = Started(tmp_path, resources)
         (token,) = re.findall(r"glpat-[\w-]{32}", started.said)

@@ -91,6 +91,15 @@ async def test_why_there_is_no_connection_is_told_in_the_words_of_the_system(
     assert str(raised.value) == f"cannot reach http://127.0.0.1:{port}: Connection refused"
 
 
+async def test_where_the_address_is_the_default_another_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    (port,) = free_ports(1)
+    url = f"http://localhost:{port}"
+    monkeypatch.setattr("services.cli.http.DEFAULT_URL", url)
+    async with connect(url, "secret") as client:
+        with pytest.raises(ServerUnreachable, match=r"; --url or CROSSDOCK_URL name another server$"):
+            await client.import_status("group/one")
+
+
 async def test_a_token_that_is_not_taken_is_named_as_the_reason() -> None:
     async with Script(answer({"message": "401 Unauthorized"}, 401)).client() as client:
         with pytest.raises(RefusedByServer, match="the token is wrong, revoked or expired"):

@@ -32,6 +32,19 @@ def test_elsewhere_than_on_a_terminal_a_transfer_is_a_plain_line(capsys: pytest.
     assert "\x1b" not in shown.err
 
 
+def test_a_transfer_that_the_server_let_wait_tells_no_rate_before_it_has_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("services.cli.terminal.time.monotonic", lambda: now)
+    with show_transfer("Downloading") as report:
+        now = 30.0
+        report(1000, 4000)
+        now = 32.0
+        report(4000, 4000)
+    assert capsys.readouterr().err == "Downloading: 4.0 kB, 2.0 kB/s, 2.0 s\n"
+
+
 def test_what_was_there_before_counts_for_no_rate(capsys: pytest.CaptureFixture[str]) -> None:
     with show_transfer("Downloading", begun=2000) as report:
         report(2000, 2000)
