@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 from aiohttp.web_urldispatcher import AbstractRoute
@@ -16,6 +17,7 @@ from services.api.crossdock.bounds import BOUNDS, Bounds
 from services.api.crossdock.dead_letters import DEAD_LETTERS
 from services.api.crossdock.event_stream import LONGEST_STREAM
 from services.api.crossdock.problems import render_problem
+from services.api.crossdock.session import DATA_FOLDER
 from services.api.gitlab.errors import render_gitlab_error
 from services.api.gitlab.health import HEALTH, Health
 from services.api.gitlab.upload_forms import content_digest
@@ -83,10 +85,10 @@ class ApiConfig:
 
     ``external_url`` has no slash at its end. The names of the broker's public exchanges begin with
     ``broker_prefix``. An event stream ends after ``longest_stream``. A user has at most about
-    ``idempotency_keys_limit`` keys at a time. With ``hsts``, browsers are told to use https alone that long.
-    With ``has_console``, browsers get the web console. ``bounds`` are what the limits show beside what is in
-    the rest. Up to ``wake_ups`` wake-ups of workers are published at a time, each for ``wake_up_patience`` at
-    most.
+    ``idempotency_keys_limit`` keys at a time. With ``hsts``, browsers are told to use https alone that
+    long. With ``has_console``, browsers get the web console. A standalone has its ``data_folder``.
+    ``bounds`` are what the limits show beside what is in the rest. Up to ``wake_ups`` wake-ups of workers
+    are published at a time, each for ``wake_up_patience`` at most.
     """
 
     external_url: str
@@ -94,6 +96,7 @@ class ApiConfig:
     longest_stream: timedelta = timedelta(minutes=15)
     idempotency_keys_limit: int = 10_000
     has_console: bool = True
+    data_folder: Path | None = None
     places: PlaceNumbers = field(default_factory=PlaceNumbers)
     bodies: BodyLimits = field(default_factory=BodyLimits)
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
@@ -135,7 +138,7 @@ def make_app(
                    refuse_malformed, identify_caller, refuse_unknown_parameters, limit_uploads,
                    answer_once]  # fmt: skip
     app = web.Application(middlewares=middlewares, client_max_size=0)
-    app[EXTERNAL_URL] = config.external_url
+    app[EXTERNAL_URL], app[DATA_FOLDER] = config.external_url, config.data_folder
     app[PLACES], app[LONGEST_STREAM] = make_places(config.places), config.longest_stream
     app[USE_CASES] = make_use_cases(
         pool,

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -61,8 +62,8 @@ _CUT_OFF = 1.0
 _log = structlog.get_logger()
 
 
-def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
-    """Make the application."""
+def make_api_app(monitor: Monitor, settings: Settings, *, data: Path | None = None) -> web.Application:
+    """Make the application; ``data`` is the folder of a standalone."""
     ports = monitor.ports
     config = ApiConfig(
         external_url=settings.base_url,
@@ -70,6 +71,7 @@ def make_api_app(monitor: Monitor, settings: Settings) -> web.Application:
         places=_place_numbers(settings),
         idempotency_keys_limit=settings.idempotency_keys_limit,
         has_console=settings.console,
+        data_folder=data and data.absolute(),
         bodies=_body_limits(settings),
         connections=_connection_limits(settings),
         trusted_proxies=parse_networks(settings.trusted_proxies),

@@ -85,7 +85,7 @@ async def serve(settings: Settings, *, data: Path) -> None:
         await take_over(ports)
         await make_root(ports.pool, settings)
         workers = [*make_importers(ports, settings), *make_exporters(ports, settings)]
-        app = make_api_app(monitor, settings)
+        app = make_api_app(monitor, settings, data=data)
         commands = make_command_consumer(app, settings, monitor=monitor)
         runner = await listen(app, settings)
         print_words(welcome(settings, data, await make_first_user(ports.pool)))

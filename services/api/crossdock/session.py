@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from aiohttp import web
 
@@ -15,9 +16,12 @@ from services.api.http.parameters import integer, text
 from services.api.http.responses import json_response, timestamp
 from services.api.http.session_cookie import forget_session, session_secret, set_session, visitor_of
 from services.api.use_cases import use_cases
-from shared.accounts.models import AccessToken
+from shared.accounts.models import AccessToken, User
 from shared.accounts.sessions import BrowserSession
 from shared.usecases.browser_sessions import LASTS
+
+DATA_FOLDER: web.AppKey[Path | None] = web.AppKey("data_folder")
+"""Where the data of a standalone are, which has everything in one process; None of the other form."""
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _OPENID_CONNECT = "/users/auth/openid_connect"
@@ -80,10 +84,10 @@ async def revoke(request: web.Request) -> web.Response:
 def _entity(
     request: web.Request, token: AccessToken | None, session: BrowserSession | None
 ) -> dict[str, object]:
-    ways = _ways(request)
-    if token is None or session is None:
-        return {"user": None, "scopes": [], "expires_at": None, "sign_in": ways}
-    user = token.user
+    user = None if token is None or session is None else token.user
+    of_server = {"sign_in": _ways(request), "standalone": _standalone(request, user)}
+    if token is None or session is None or user is None:
+        return {"user": None, "scopes": [], "expires_at": None, **of_server}
     ends = min(filter(None, (session.expires_at, token.expires_at)))
     return {
         "user": {
@@ -91,8 +95,14 @@ def _entity(
         },
         "scopes": list(token.scopes),
         "expires_at": timestamp(ends),
-        "sign_in": ways,
+        **of_server,
     }  # fmt: skip
+
+
+def _standalone(request: web.Request, user: User | None) -> dict[str, object] | None:
+    """Return what commands on the server need to find a standalone. Its folder is told to administrators."""
+    data = request.app[DATA_FOLDER]
+    return None if data is None else {"data": str(data) if user is not None and user.is_admin else None}
 
 
 def _ways(request: web.Request) -> dict[str, object]:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import json
+import shlex
 from uuid import uuid4
 
+import pytest
 from playwright.async_api import expect
 
 from tests.e2e.browser.conftest import Visiting
+from tests.e2e.browser.test_formats import evaluate
 from tests.support.browser import Late, Visit
 from tests.support.instance import ROOT, Instance
+from tests.support.system import System
 
 
 async def test_an_administrator_makes_a_user_and_a_token(visiting_as: Visiting, gitlab: Instance) -> None:
@@ -94,7 +99,9 @@ async def test_who_is_no_administrator_sees_no_users_and_is_told_who_makes_token
     visit: Visit, ann: str
 ) -> None:
     await visit.open("/people")
-    await expect(visit.page.get_by_text(f"crossdock admin create-token {ann}")).to_be_visible()
+    await expect(
+        visit.page.get_by_text(f"crossdock admin create-token {ann} --data FOLDER", exact=True)
+    ).to_be_visible()
     await expect(visit.page.get_by_role("heading", name="Users")).to_have_count(0)
     await expect(visit.page.get_by_role("heading", name="No groups yet")).to_be_visible()
 
@@ -139,3 +146,26 @@ async def test_users_are_found_by_name_and_the_search_stands_in_the_address(
         await visit.page.reload()
         await expect(rows).to_contain_text(wanted)
         await expect(rows).to_have_count(1)
+
+
+@pytest.mark.parametrize("reader", ["ann", ROOT, None])
+async def test_administrators_alone_are_told_in_commands_where_the_data_of_a_standalone_are(
+    visiting_as: Visiting, standalone_system: System, ann: str, reader: str | None
+) -> None:
+    folder = standalone_system.data
+    async with visiting_as(ann if reader == "ann" else reader) as visit:
+        await visit.open("/people")
+        if reader is None:
+            await visit.page.get_by_text("Do you have no token?").click()
+            await expect(visit.page.get_by_text("it named the folder when it started")).to_be_visible()
+        command = visit.page.locator("code").filter(has_text="crossdock admin create-token").last
+        await expect(command).to_contain_text(f"--data {folder if reader == ROOT else 'FOLDER'}")
+        asked = await visit.page.evaluate("fetch('/api/crossdock/v1/session').then((each) => each.json())")
+        assert asked["standalone"] == {"data": str(folder) if reader == ROOT else None}
+
+
+async def test_a_folder_in_a_command_is_one_word_of_a_shell(visit: Visit) -> None:
+    await visit.open("/none")
+    folder = "/srv/Ann's data"
+    told = await evaluate(visit, "commands", f"quoted({json.dumps(folder)})")
+    assert shlex.split(f"crossdock {told}") == ["crossdock", folder]

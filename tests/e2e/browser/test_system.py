@@ -53,6 +53,17 @@ async def test_on_a_phone_the_parts_come_first_and_what_is_empty_or_long_is_fold
         assert not await visit.overflows()
 
 
+async def test_of_dead_letters_in_memory_no_command_is_shown(visiting_as: Visiting) -> None:
+    # From outside, nothing makes one in a standalone.
+    letter = {"queue": "import", "reason": "broken", "id": None, "size": 2, "body": "{}"}
+    answer = {"dead_letters": [letter], "partial": False}
+    async with visiting_as(ROOT) as visit:
+        await visit.page.route("**/system/dead-letters", lambda route: route.fulfill(json=answer))
+        await visit.open("/system")
+        await expect(visit.page.get_by_text("A standalone keeps them in its memory")).to_be_visible()
+        await expect(visit.page.get_by_text("crossdock dead-letters")).to_have_count(0)
+
+
 async def test_who_is_no_administrator_is_told_so_on_the_page_of_the_system(visit: Visit) -> None:
     visit.expect("403")
     await visit.open("/system")

@@ -410,6 +410,7 @@ async def test_who_is_signed_in_is_told_without_an_error(api: Api, ann: User) ->
         "id": ann.id, "username": "ann", "name": "Ann", "administrator": False,
     }  # fmt: skip
     assert somebody.body["scopes"] == ["api"]
+    assert [each.body["standalone"] for each in (nobody, somebody)] == [None, None]
     assert datetime.fromisoformat(somebody.body["expires_at"]) > datetime.now(UTC) + timedelta(hours=11)
     assert [each.headers["Cache-Control"] for each in (nobody, somebody)] == ["no-store"] * 2
     for site in ("cross-site", "same-site"):

@@ -3,7 +3,7 @@ import { counted, size } from "../format.mjs";
 import { html } from "../html.mjs";
 import { send } from "../http.mjs";
 import { own } from "../place.mjs";
-import { canWrite } from "../session.mjs";
+import { canWrite, session } from "../session.mjs";
 import { slotWord } from "../system.mjs";
 import { toast } from "../toasts.mjs";
 import { Act, Ask } from "./actions.mjs";
@@ -25,8 +25,9 @@ function Letters({ value, done }) {
   return html`
     <${Table} caption="Dead letters" rows=${rows} idOf=${(row) => row.number} columns=${columns(done)} />
     ${value.partial && html`<p class="quiet">These are the first ${rows.length}; there are more.</p>`}
-    <p class="quiet">The same by command:</p>
-    <${Command}>crossdock dead-letters list ${rows[0].queue}<//>`;
+    ${session.value?.standalone
+      ? html`<p class="quiet">A standalone keeps them in its memory: there is no command for them, and they are gone when it ends.</p>`
+      : html`<p class="quiet">The same by command:</p><${Command}>crossdock dead-letters list ${rows[0].queue}<//>`}`;
 }
 
 const columns = (done) => [

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { refusalOf } from "../archive-file.mjs";
 import { now } from "../clock.mjs";
+import { quoted } from "../commands.mjs";
 import { ago, duration, rate, size, sizeOf } from "../format.mjs";
 import { html } from "../html.mjs";
 import { get } from "../http.mjs";
@@ -146,7 +147,5 @@ function Left({ upload, done }) {
 function Check({ name = "project_export.tar.gz" }) {
   return html`<h2>Check it first</h2>
     <p class="quiet">On your machine, without a server: this reads the whole archive as an import does, and says what an import would leave out.</p>
-    <${Command}>crossdock verify ${quoted(name)}<//>`;
+    <${Command}>crossdock verify ${quoted(name.startsWith("-") ? `./${name}` : name)}<//>`;
 }
-
-const quoted = (name) => (/^[\w.@%+=:,-]+$/.test(name) && !name.startsWith("-") ? name : `'./${name.replaceAll("'", "'\\''")}'`);

@@ -1,5 +1,6 @@
 // Sign-in by a token, or by the organisation's own service where there is one.
 import { useState } from "preact/hooks";
+import { onServer } from "../commands.mjs";
 import { html } from "../html.mjs";
 import { elsewhere } from "../place.mjs";
 import { session, signIn } from "../session.mjs";
@@ -44,8 +45,8 @@ function ByToken() {
     <button type="submit" aria-busy=${state.busy} disabled=${state.busy}>Sign in</button>
     <details class="help"><summary>Do you have no token?</summary>
       <p>Whoever started Crossdock was shown the first one. An administrator makes one for you:</p>
-      <${Command}>crossdock admin create-token USERNAME<//>
-      <p>For a <code>crossdock standalone</code>, add <code>--data</code> and the folder of its data, which it named when it started.</p>
+      <${Command}>${onServer("crossdock admin create-token USERNAME")}<//>
+      ${session.value?.standalone && html`<p>FOLDER is where the data of this server are: it named the folder when it started.</p>`}
     </details>
   </form>`;
 }

@@ -1,5 +1,6 @@
 // The tokens of a user: which there are, until when, and a way to revoke them. Administrators make new ones.
 import { useState } from "preact/hooks";
+import { onServer } from "../commands.mjs";
 import { day } from "../format.mjs";
 import { html } from "../html.mjs";
 import { get, Problem, send } from "../http.mjs";
@@ -27,7 +28,8 @@ export function Tokens({ user }) {
       ${(rows) => html`<${Table} caption="Valid tokens of ${user.username}" rows=${rows} columns=${columns({ user, done: list.reload, own, isLast: rows.length === 1 })} />`}
     <//>
     ${canWrite.value && isAdministrator.value && html`<${Add} user=${user} made=${made} />`}
-    ${!isAdministrator.value && html`<p class="quiet">An administrator makes tokens, here or on the server:</p><${Command}>crossdock admin create-token ${user.username}<//>`}
+    <p class="quiet">${isAdministrator.value ? "The same on the server, if no token is left:" : "An administrator makes tokens, here or on the server:"}</p>
+    <${Command}>${onServer(`crossdock admin create-token ${user.username}`)}<//>
     ${secret && html`<${Once} title="The token" secret=${secret} close=${() => setSecret(null)}>Whoever has it may act as ${user.username}.<//>`}`;
 }
 

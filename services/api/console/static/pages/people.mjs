@@ -6,6 +6,7 @@ import { Page } from "../components/page.mjs";
 import { Command, Empty } from "../components/small.mjs";
 import { Table } from "../components/table.mjs";
 import { Tokens } from "../components/tokens.mjs";
+import { onServer } from "../commands.mjs";
 import { count, day } from "../format.mjs";
 import { html } from "../html.mjs";
 import { send } from "../http.mjs";
@@ -57,7 +58,7 @@ function AddGroup({ done }) {
 function NoGroups() {
   return html`<${Empty} title="No groups yet">
     <p>Several people share the projects of a group. Make one by the button below, or run on the server:</p>
-    <${Command}>crossdock admin create-group platform<//>
+    <${Command}>${onServer("crossdock admin create-group platform")}<//>
   <//>`;
 }
 

@@ -1,6 +1,7 @@
 // How the server is, for administrators: its parts, workers, queues, storage, and what could not be processed.
 import { useRef } from "preact/hooks";
 import { now } from "../clock.mjs";
+import { onServer } from "../commands.mjs";
 import { DEAD_LETTERS, DeadLetters } from "../components/dead-letters.mjs";
 import { Fold } from "../components/fold.mjs";
 import { Loaded } from "../components/loaded.mjs";
@@ -147,7 +148,7 @@ function Storage({ storage, suspects }) {
   return html`
     ${kinds.length > 0 ? html`<${Facts} facts=${kinds} />` : html`<p class="quiet">${storage ? "Nothing is stored yet." : "There is so much that it was not counted in time."}</p>`}
     ${suspects > 0 && html`<p class="quiet">${counted(suspects, "object")} may be needed no more: housekeeping looks again before it deletes anything.</p>`}
-    ${damaged > 0 && html`<${Notice} tone="error"><p>${counted(damaged, "object")} damaged. Look at them:</p><${Command}>crossdock admin check<//><//>`}`;
+    ${damaged > 0 && html`<${Notice} tone="error"><p>${counted(damaged, "object")} damaged. Look at them:</p><${Command}>${onServer("crossdock admin check")}<//><//>`}`;
 }
 
 function Housekeeping({ tasks }) {
