@@ -450,7 +450,7 @@ def people(
 
 @app.command()
 @on_server
-def verify(
+def verify(  # noqa: PLR0913  # the options of a command
     file: Annotated[Path, typer.Argument(help="An archive, - for stdin.", show_default=False)],
     *,
     manifest: Annotated[
@@ -471,6 +471,9 @@ def verify(
     for_gitlab: Annotated[
         bool, typer.Option("--for-gitlab", help="Fail unless all records are as GitLab writes them.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="List the files too, 1000 at most.")
+    ] = False,
     server: Server,
     json: Json = False,
 ) -> None:
@@ -489,11 +492,14 @@ def verify(
     null for the project itself, number, effect: fails_import, drops_record, drops_nested, renumbers, ignores
     or differs; 1000 at most; partial: relations whose numbers are not all compared).
     """
+    from msgspec.structs import asdict
+
     from services.cli.configuration import settings
     from services.cli.gitlab_shape import ShapeInspection
     from services.cli.manifest_comparison import load_comparison
     from services.cli.manifest_source import ManifestSource
     from services.cli.output import run
+    from services.cli.results import VerificationListing
     from services.cli.verification import verify as read
     from shared.settings.archive_limits import archive_limits
 
@@ -507,7 +513,8 @@ def verify(
         limits = archive_limits(settings())
         comparison = await load_comparison(source, most=limits.entries) if source else None
         shape = ShapeInspection(limits) if for_gitlab else None
-        return await read(file, limits=limits, strict=strict, comparison=comparison, shape=shape)
+        found = await read(file, limits=limits, strict=strict, comparison=comparison, shape=shape)
+        return VerificationListing(**asdict(found)) if verbose else found
 
     run(result(), json=json)
 

@@ -445,9 +445,7 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
         """See Result."""
         rows = [(name, each.lines, each.failed or "-") for name, each in self.relations.items()]
         print_table("Relations", ("relation", "lines", "failed"), rows)
-        print_table("Blobs", ("blob", "bytes"), [(each.name, each.bytes) for each in self.blobs])
-        if self.blob_count > len(self.blobs):
-            print_result(f"and {self.blob_count - len(self.blobs)} more, {self.blob_bytes} bytes in all")
+        self._show_blobs()
         show_notes(self.notes)
         show_contents(self.contents or {})
         print_result(f"sha256 {self.sha256}")
@@ -456,12 +454,25 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
         list_failures(self.failed_relations)
         say(self._verdict())
 
+    def _show_blobs(self) -> None:
+        print_result(f"{counted(self.blob_count, 'file')} of {counted(self.blob_bytes, 'byte')} in all")
+
     def _verdict(self) -> str:
         lines = sum(each.lines for each in self.relations.values())
         taken = f"{counted(lines, 'line')} of {counted(len(self.relations), 'relation')}"
         left_out = counted(self.failure_count, "record") if self.failure_count else "nothing"
         files = counted(self.blob_count, "file")
         return f"An import would take {taken} and {files}, and leave out {left_out}"
+
+
+class VerificationListing(VerificationResult, frozen=True, kw_only=True):
+    """The same, shown with the first 1000 files by their names."""
+
+    def _show_blobs(self) -> None:
+        print_table("Files", ("file", "bytes"), [(each.name, each.bytes) for each in self.blobs])
+        if self.blob_count > len(self.blobs):
+            print_result(f"and {self.blob_count - len(self.blobs):,} more")
+        super()._show_blobs()
 
 
 class VersionResult(msgspec.Struct, frozen=True):

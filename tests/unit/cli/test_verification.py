@@ -126,12 +126,25 @@ def test_people_see_a_warning_and_the_lines(
     run(monkeypatch, "verify", str(written(file, project(issues=b'{"title":"t"}\n[]\n'))))
     told = capsys.readouterr()
     assert "issues  1  1" in told.out.splitlines()
-    assert "VERSION  5" in told.out.splitlines()
+    assert "2 files of 7 bytes in all" in told.out.splitlines()
+    assert "VERSION" not in told.out
     assert (
         told.err.splitlines()[-1]
         == "An import would take 1 line of 1 relation and 2 files, and leave out 1 record"
     )
     assert "issues  1  TypeError" in told.err
+
+
+@pytest.mark.parametrize("option", ["-v", "--verbose"])
+def test_files_are_listed_where_one_asks_for_them(
+    option: str, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = project(*((f"uploads/{number}/a", b"1") for number in range(MOST_LISTED)))
+    run(monkeypatch, "verify", str(written(file, data)), option)
+    told = capsys.readouterr().out.splitlines()
+    listed = told[told.index("file  bytes") + 1 :]
+    assert listed[:2] == ["VERSION  5", "tree/project.json  2"]
+    assert listed[MOST_LISTED : MOST_LISTED + 2] == ["and 2 more", "1,002 files of 1,007 bytes in all"]
 
 
 def test_what_is_no_file_is_wrong_usage(
