@@ -61,7 +61,11 @@ def _options(
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    """Move whole software projects in and out as GitLab-compatible archives."""
+    """Move whole software projects in and out as GitLab-compatible archives.
+
+    Exit codes: 0 success, 1 a job failed, 2 wrong usage or a file that cannot be read or written, 3 the
+    server refused, 4 the server cannot be reached.
+    """
 
 
 app.add_typer(project_commands.app)
@@ -80,7 +84,11 @@ def standalone(
     data: Annotated[Path, typer.Option(help="Folder for database and files.")] = Path("crossdock-data"),
     host: Annotated[str | None, typer.Option(help="Address to listen on, 127.0.0.1 by default.")] = None,
 ) -> None:
-    """Run everything in one process: embedded Postgres, in-process broker, files."""
+    """Run everything in one process: embedded Postgres, in-process broker, files.
+
+    Settings come from the environment, as those of the services do (CROSSDOCK_PORT, ...); options override
+    them.
+    """
     from services.cli.configuration import settings
     from services.process.start import run
     from services.standalone.wiring import serve

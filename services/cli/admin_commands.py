@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from services.cli.help import WholeHelp
 from services.cli.options import Data, Json
 
 if TYPE_CHECKING:
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from shared.database.pool import Pool
 
 app = typer.Typer(
+    cls=WholeHelp,
     help="Users, tokens, groups, members, sealed secrets and the store, straight in the database.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 dead_letters = typer.Typer(
+    cls=WholeHelp,
     help="Messages that could not be processed, straight in RabbitMQ, which a standalone has not.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -65,9 +68,12 @@ class QueueName(Enum):
     COMMANDS = "commands"
 
 
-Queue: TypeAlias = Annotated[QueueName, typer.Argument(show_default=False)]
-Username: TypeAlias = Annotated[str, typer.Argument(show_default=False)]
-GroupPath: TypeAlias = Annotated[str, typer.Argument(help="parent/name.", show_default=False)]
+_QUEUES = f"One of {', '.join(each.value for each in QueueName)}."
+Queue: TypeAlias = Annotated[QueueName, typer.Argument(metavar="QUEUE", help=_QUEUES, show_default=False)]
+Username: TypeAlias = Annotated[str, typer.Argument(metavar="USERNAME", show_default=False)]
+GroupPath: TypeAlias = Annotated[
+    str, typer.Argument(metavar="GROUP", help="name, or parent/name.", show_default=False)
+]
 
 
 @app.command()

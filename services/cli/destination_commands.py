@@ -11,11 +11,13 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from services.cli.help import WholeHelp
 from services.cli.options import DAY, Json, Recipient, RecipientsFile, Seconds
 from services.cli.project_commands import with_client
 from services.cli.server import Server, on_server
 
 app = typer.Typer(
+    cls=WholeHelp,
     help="Buckets, and other GitLabs and Crossdocks, that projects are sent to or come from.",
     no_args_is_help=True,
     rich_markup_mode=None,

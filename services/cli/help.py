@@ -116,20 +116,33 @@ _AS_IT_IS = "\b\n"
 """Before a paragraph, it keeps its lines as they are."""
 
 
-class GroupedHelp(TyperGroup):
+class WholeHelp(TyperGroup):
+    """Shows what each command does as a whole sentence, which typer cuts."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  # typer's, which are private
+        """Write the commands."""
+        self.write_section(formatter, "Commands", self.list_commands(ctx))
+
+    def write_section(self, formatter: Any, title: str, names: Sequence[str]) -> None:  # noqa: ANN401  # typer's
+        """Write those of the commands that there are, if any, below a title."""
+        found = [(name, self.commands[name]) for name in names if name in self.commands]
+        if not found:
+            return
+        longest = max(map(len, self.commands))
+        rows = [(name.ljust(longest), command.get_short_help_str(_WHOLE)) for name, command in found]
+        with formatter.section(title):
+            formatter.write_dl(rows)
+
+
+class GroupedHelp(WholeHelp):
     """Shows the commands in groups, and below the help of each its examples."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  # typer's, which are private
         """Write the groups; a command of none is in a last one."""
         known = {name for commands in GROUPS.values() for name in commands}
         others = [name for name in self.list_commands(ctx) if name not in known]
-        longest = max(map(len, self.commands))
         for group, names in (*GROUPS.items(), (_OTHERS, others)):
-            found = [(name, self.commands[name]) for name in names if name in self.commands]
-            if found:
-                rows = [(name.ljust(longest), command.get_short_help_str(_WHOLE)) for name, command in found]
-                with formatter.section(group):
-                    formatter.write_dl(rows)
+            self.write_section(formatter, group, list(names))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401  # typer's, which are private
         """Return a command, with its examples."""

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 
-JobNumber: TypeAlias = Annotated[int, typer.Argument(help="Number of the job.", min=1, show_default=False)]
+JobNumber: TypeAlias = Annotated[
+    int, typer.Argument(metavar="JOB", help="Number of the job.", min=1, show_default=False)
+]
 
 
 class Kind(Enum):
@@ -69,7 +71,7 @@ def jobs(  # noqa: PLR0913  # the options of a command
     server: Server,
     json: JsonOfJobs = False,
 ) -> None:
-    """List jobs, the newest first.
+    """List jobs, the newest first, with the error of those that failed.
 
     With --watch, the jobs of projects of which you are a maintainer stay on the screen and change there;
     without a terminal, each move of a job is a line.

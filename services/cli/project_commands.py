@@ -29,7 +29,7 @@ PeopleOption: TypeAlias = Annotated[
     typer.Option(metavar="FILE", help="Who people are elsewhere: CSV or JSON.", show_default=False),
 ]
 ProjectArgument: TypeAlias = Annotated[
-    str, typer.Argument(help="Project id, or group/name.", show_default=False)
+    str, typer.Argument(metavar="PROJECT", help="Its id, or group/name.", show_default=False)
 ]
 
 
@@ -256,6 +256,8 @@ def export(  # noqa: PLR0913  # the options of a command
 ) -> None:
     """Export a project, and download its archive or have the server send it to an address.
 
+    One of --output, --upload-url and --upload-parts says where it goes.
+
     If the connection is lost for good, or after Ctrl-C, the partial download is kept beside FILE as
     FILE.<etag>-<command>.part. The same command then downloads the rest of that archive, as long as the
     server has it, instead of making a new export.
@@ -300,7 +302,7 @@ def export(  # noqa: PLR0913  # the options of a command
 @on_server
 def status(
     project: Annotated[
-        str | None, typer.Argument(help="A project's id, or group/name.", show_default=False)
+        str | None, typer.Argument(metavar="PROJECT", help="Its id, or group/name.", show_default=False)
     ] = None,
     *,
     job: Annotated[int | None, typer.Option(min=1, help="Number of a job, instead of a project.")] = None,
@@ -365,7 +367,7 @@ def quarantine(
 
     A download has each line as text in "record", or in "record_base64" where it is not UTF-8, with its id and
     the reason. Change the record and import the file: lines that are records now become content, the others
-    stay, and the exit code is 1.
+    stay. The exit code is 1 where any stay.
 
     Keys with --json: lines, bytes, not_kept, relations (relation, lines, bytes, not_kept, codes), file (null
     without --output), refused_lines (id, relation, line, code, reason, bytes, kept; 1000 at most). With
@@ -451,7 +453,9 @@ def people(
 @app.command()
 @on_server
 def verify(  # noqa: PLR0913  # the options of a command
-    file: Annotated[Path, typer.Argument(help="An archive, - for stdin.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An archive, - for stdin.", show_default=False)
+    ],
     *,
     manifest: Annotated[
         str | None, typer.Option(metavar="FILE|URL", help="Compare the files with those of this manifest.")

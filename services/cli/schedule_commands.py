@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from services.cli.help import WholeHelp
 from services.cli.options import DAY, ExcludedRelations, Json, Relations, Seconds
 from services.cli.server import Server, on_server
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from services.cli.schedules import ScheduleClient
 
 app = typer.Typer(
-    help="Backups that a server makes again and again.", no_args_is_help=True, rich_markup_mode=None
+    cls=WholeHelp,
+    help="Backups that a server makes again and again, or what it fetches from another.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 Schedule: TypeAlias = Annotated[str, typer.Argument(metavar="NAME|ID", show_default=False)]
@@ -53,7 +57,7 @@ def list_schedules(*, server: Server, json: Json = False) -> None:
 @app.command("create")
 @on_server
 def create_schedule(  # noqa: PLR0913  # the options of a command
-    name: Annotated[str, typer.Argument(show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.", show_default=False)],
     *,
     to: Annotated[
         str | None, typer.Option(metavar="NAME|ID", help="The destination.", show_default=False)

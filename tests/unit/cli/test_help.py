@@ -52,6 +52,27 @@ def test_the_help_of_a_command_ends_with_examples_of_it(name: str) -> None:
     assert all(f"crossdock {name}" in line for line in examples)
 
 
+@pytest.mark.parametrize("name", [name for name in COMMANDS if hasattr(COMMANDS[name], "commands")])
+def test_a_group_says_what_its_commands_do_in_whole_sentences(name: str) -> None:
+    shown = " ".join(CliRunner().invoke(app, [name, "--help"]).stdout.split())
+    for command in COMMANDS[name].commands.values():
+        assert command.get_short_help_str(limit=1000).strip(".") in shown
+
+
+def _arguments(commands: Mapping[str, Any], prefix: str = "") -> Iterator[Any]:
+    for name, command in commands.items():
+        yield from _arguments(getattr(command, "commands", {}), f"{prefix}{name} ")
+        for argument in command.params:
+            if argument.param_type_name == "argument":
+                yield pytest.param(argument.metavar, id=f"{prefix}{name} {argument.name}")
+
+
+@pytest.mark.parametrize("metavar", list(_arguments(COMMANDS)))
+def test_an_argument_is_in_capitals_as_it_is_in_texts(metavar: str | None) -> None:
+    assert metavar
+    assert metavar != metavar.lower()
+
+
 def _with_json(commands: Mapping[str, Any], prefix: str = "") -> Iterator[Any]:
     """What has the option --json: the help of the option, and the text about the command."""
     for name, command in commands.items():
