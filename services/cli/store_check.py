@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from services.cli.admin_results import CheckResult, FindingResult
 from services.cli.errors import CommandError, ServerUnreachable, UsageError
+from services.cli.formats import counted
 from services.cli.results import MOST_LISTED
 from services.cli.terminal import print_result, say
 from shared.audit.auditor import AuditCount, Auditor, IsRead
@@ -32,7 +33,7 @@ class CheckFailed(CommandError):
     code = "check_failed"
 
     def __init__(self, result: CheckResult) -> None:
-        super().__init__(f"{sum(result.counts.values())} findings")
+        super().__init__(counted(sum(result.counts.values()), "finding"))
         self.document = replace(result, error=str(self), error_code=self.code)
 
 

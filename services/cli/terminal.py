@@ -152,7 +152,7 @@ class ObjectCounts:
         """Return what is known as text."""
         most = sorted(self.fetched, key=self.fetched.__getitem__, reverse=True)[:_MOST_TYPES]
         types = ", ".join(f"{name} {self.imported.get(name, 0):,}/{self.fetched[name]:,}" for name in most)
-        words = f"{self.done:,} of {self.total:,} objects" + (f" ({types})" if types else "")
+        words = f"{self.done:,} of {counted(self.total, 'object')}" + (f" ({types})" if types else "")
         if self.waits_until is None:
             return words
         return f"{words}, GitHub takes no more requests until {self.waits_until:%H:%M:%S} UTC"

@@ -20,6 +20,7 @@ from services.cli.fleet.pipe import stream_archive
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
 from services.cli.fleet.selection import ProjectAnswer, ProjectFinder, Selection
+from services.cli.formats import counted
 from services.cli.json_api import JsonApi
 from services.cli.relations import require_selecting
 from services.cli.terminal import print_table, say
@@ -196,9 +197,8 @@ class Copying:
         source, here = await self._count(project.id, imported.status.id)
         differing = [] if source is None or here is None else differences(source, here)
         failed = len(imported.status.failed_relations)
-        told = [
-            *differing, *([f"{failed} relations left out"] if failed else []), *missed, *imported.missed
-        ]  # fmt: skip
+        left_out = [f"{counted(failed, 'relation')} left out"] if failed else []
+        told = [*differing, *left_out, *missed, *imported.missed]
         return CopyOutcome(
             project=path, target=target, state=State.DONE, bytes=sent, why="; ".join(told) or None,
             source_counts=source, target_counts=here, differences=differing,

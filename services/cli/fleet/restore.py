@@ -16,6 +16,7 @@ from services.cli.fleet.inspection import ArchiveInspection, read_archive
 from services.cli.fleet.manifests import ManifestPlaces, content_digest, load_manifest
 from services.cli.fleet.runner import Outcome, Run, State, run_each
 from services.cli.fleet.screen import TaskReporter
+from services.cli.formats import counted
 from services.cli.known_keys import Trust
 from services.cli.relations import both, describe, require_selecting
 from shared.age.keys import Identities
@@ -145,7 +146,7 @@ class Restore:
             return Outcome(project=target, state=State.SKIPPED, file=record.file, why="it is there")
         failed = len(imported.status.failed_relations)
         told = [
-            *([f"{failed} relations left out"] if failed else []),
+            *([f"{counted(failed, 'relation')} left out"] if failed else []),
             *imported.missed,
             *([describe(record.selection)] if record.selection else []),
         ]

@@ -81,7 +81,7 @@ async def test_each_finding_is_a_line_and_a_member_of_the_document(
     assert await run_beside(monkeypatch, "admin", "check", "--read-data") == 1
     told = capsys.readouterr()
     assert told.out == f"object_digest: {key}: it has another SHA-256\n"
-    assert "crossdock: 1 findings" in told.err
+    assert "crossdock: 1 finding\n" in told.err
     arguments = ("admin", "check", "--read-data-subset", "1/1", "--json", "--repair")
     assert await run_beside(monkeypatch, *arguments) == 1
     document = json.loads(capsys.readouterr().out)
@@ -90,7 +90,7 @@ async def test_each_finding_is_a_line_and_a_member_of_the_document(
         "reason": "it has another SHA-256", "repaired": True,
     }  # fmt: skip
     assert document == {  # its bytes are read once more before it is told
-        "error": "1 findings", "error_code": "check_failed", "objects": 1, "read": 1, "bytes": 6,
+        "error": "1 finding", "error_code": "check_failed", "objects": 1, "read": 1, "bytes": 6,
         "counts": {"object_digest": 1}, "findings": [finding],
     }  # fmt: skip
 
