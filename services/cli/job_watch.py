@@ -17,7 +17,7 @@ from rich.text import Text
 from services.cli.client import GitLabClient
 from services.cli.crossdock_api import JobAnswer, JobClient, JobProgress
 from services.cli.event_stream import Event, EventStream, JobEventData
-from services.cli.formats import moment
+from services.cli.formats import explained, moment
 from services.cli.polling import to_measure
 from services.cli.terminal import print_result, replace_unprintable
 
@@ -228,6 +228,6 @@ def _row_of_event(event: Event) -> Row:
 
 def _detail(progress: JobProgress, error: str | None) -> str:
     if error:
-        return error
+        return explained(error)
     measure = to_measure(progress)
     return "" if measure is None else str(measure)

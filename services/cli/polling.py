@@ -13,6 +13,7 @@ from msgspec import UNSET
 from services.cli.client import ExportStatusAnswer, GitLabClient, ImportStatusAnswer
 from services.cli.crossdock_api import JobAnswer, JobClient, JobProgress
 from services.cli.errors import CommandError, JobFailed, RefusedByServer, ServerJobFailed, WaitTimedOut
+from services.cli.formats import explained
 from services.cli.terminal import Measure, ObjectCounts
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=3)
@@ -21,7 +22,6 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.2), timedelta(seconds=3)
 T = TypeVar("T")
 
 _NOT_FOUND = 404
-_NO_EXPORT = "(VERSION is missing)"
 _FAILED_IMPORT = frozenset({"failed", "canceled"})
 
 
@@ -38,18 +38,11 @@ async def import_states(
         if status.import_status == "finished":
             return
         if status.import_status in _FAILED_IMPORT:
-            reason = _reason(status.import_error)
+            reason = explained(status.import_error) if status.import_error else "no reason was given"
             sentence = f"the import of {status.path_with_namespace} {status.import_status}: {reason}"
             raise ServerJobFailed(sentence, job_code=await _job_code(client, job))
         if status.import_status == "none":
             raise JobFailed(f"{status.path_with_namespace} has no import to wait for")
-
-
-def _reason(error: str | None) -> str:
-    """Give why an import failed. What GitLab says of any other file sounds like a fault of its disk."""
-    if error is None:
-        return "no reason was given"
-    return f"{error}: the file is no export of a GitLab project" if _NO_EXPORT in error else error
 
 
 async def export_states(
@@ -113,7 +106,7 @@ async def job_states(jobs: JobClient, job: int) -> AsyncGenerator[JobAnswer, Non
             case "finished":
                 return
             case "failed" | "canceled":
-                reason = f": {seen.error}" if seen.error else ""
+                reason = f": {explained(seen.error)}" if seen.error else ""
                 raise ServerJobFailed(f"job {job} {seen.state}{reason}", job_code=seen.error_code)
 
 

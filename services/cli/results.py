@@ -20,7 +20,7 @@ from services.cli.crossdock_api import (
     RetriedJobAnswer,
     SelectionAnswer,
 )
-from services.cli.formats import counted, moment
+from services.cli.formats import counted, explained, moment
 from services.cli.terminal import print_result, print_table, say
 
 _INDEX = re.compile(r"\[\d+\]")
@@ -141,7 +141,7 @@ class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
         rows = [("project", f"{self.project.path_with_namespace} (id {self.project.id})")]
         rows.append(("import", self.import_.state))
         if self.import_.error:
-            rows.append(("import error", self.import_.error))
+            rows.append(("import error", explained(self.import_.error)))
         rows.append(("failed relations", str(len(self.import_.failed_relations))))
         if self.refused_lines is not None:
             rows.append(("refused still", self._refused_still(self.refused_lines)))
@@ -171,7 +171,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
         job = self.job
         rows = [("job", job.id), ("kind", job.kind), ("project", job.project.path_with_namespace)]
         rows += [("state", job.state), ("attempt", f"{job.attempt} of {job.max_attempts}")]
-        rows += [("error", job.error)] if job.error else []
+        rows += [("error", explained(job.error))] if job.error else []
         rows += [("canceled by", job.canceled_by.username)] if job.canceled_by else []
         rows += [("retry of", f"job {job.retry_of}")] if job.retry_of else []
         rows += [("retried as", f"job {job.retried_by}")] if job.retried_by else []
@@ -252,7 +252,7 @@ class JobList(msgspec.Struct, frozen=True):
                 each.state,
                 each.project.path_with_namespace,
                 moment(each.created_at),
-                _or_dash(each.error),
+                explained(each.error) if each.error else "-",
             )
             for each in self.jobs
         ]

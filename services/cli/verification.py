@@ -13,6 +13,7 @@ from services.cli.archive_source import find_size, read_stream
 from services.cli.client import RelationFailure
 from services.cli.crossdock_api import PartCounts, RelationCounts
 from services.cli.errors import JobFailed, utf8
+from services.cli.formats import counted, explained
 from services.cli.gitlab_shape import ShapeInspection
 from services.cli.manifest_comparison import ArchiveComparison
 from services.cli.results import MOST_LISTED, BlobSummary, VerificationResult, list_failures
@@ -80,10 +81,12 @@ async def verify(
         await seen.read(limits)
     except ArchiveError as error:
         _show_difference(seen.verified())
-        raise ImportWouldFail(f"an import of {archive} would fail: {error}", seen, code=error.code) from error
+        sentence = f"an import of {archive} would fail: {explained(str(error))}"
+        raise ImportWouldFail(sentence, seen, code=error.code) from error
     if strict and seen.failure_count:
         list_failures(seen.verified().failed_relations)
-        raise ImportWouldFail(f"an import of {archive} would leave out {seen.failure_count} records", seen)
+        left_out = counted(seen.failure_count, "record")
+        raise ImportWouldFail(f"an import of {archive} would leave out {left_out}", seen)
     result = seen.verified()
     if _show_difference(result):
         raise ManifestMismatch(archive, seen)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from services.cli.formats import counted, moment
+from services.cli.formats import counted, explained, moment
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,9 @@ def test_one_is_told_in_the_singular(number: int, told: str) -> None:
 @pytest.mark.parametrize(("number", "told"), [(1, "1 person"), (2, "2 people")])
 def test_a_noun_may_have_a_plural_of_its_own(number: int, told: str) -> None:
     assert counted(number, "person", "people") == told
+
+
+def test_only_a_file_that_is_no_export_is_explained() -> None:
+    absent = "No such file or directory (VERSION is missing)"
+    assert explained(absent) == f"{absent}: the file is no export of a GitLab project"
+    assert explained("not a tar archive") == "not a tar archive"

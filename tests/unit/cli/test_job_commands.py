@@ -244,6 +244,29 @@ async def test_people_see_jobs_as_lines_with_the_whole_reason_of_a_failure(
     ]
 
 
+ABSENT = "No such file or directory (VERSION is missing)"
+NO_EXPORT = job("failed") | {"error": ABSENT}
+
+
+@pytest.mark.parametrize(
+    ("command", "answers"),
+    [
+        ("jobs", (answer([NO_EXPORT]),)),
+        ("status --job 5", (answer(NO_EXPORT),)),
+        ("status group/one", (imported("failed", import_error=ABSENT), answer(), exported("none"))),
+        ("wait 5", (answer(NO_EXPORT), answer(NO_EXPORT))),
+    ],
+)
+async def test_each_command_explains_what_gitlab_says_of_a_file_that_is_no_export(
+    command: str, answers: tuple[Answer, ...], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    async with Script(*answers).server() as url:
+        await run_beside(monkeypatch, *command.split(), "--url", url, "--token", "t")
+    told = capsys.readouterr()
+    assert f"{ABSENT}: the file is no export of a GitLab project" in told.out + told.err
+
+
 async def test_people_see_a_job_with_its_relations(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -146,6 +146,17 @@ async def test_logs_are_a_line_for_each_move(capsys: pytest.CaptureFixture[str])
     ]
 
 
+async def test_logs_explain_what_gitlab_says_of_a_file_that_is_no_export(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failed = event(42, "import.failed", "failed", error="No such file or directory (VERSION is missing)")
+    async with Script(stream(BEGUN, failed)).client() as client:
+        await print_events(client, 5, follow=True, json=False)
+    assert capsys.readouterr().out.endswith(
+        "(VERSION is missing): the file is no export of a GitLab project\n"
+    )
+
+
 async def test_logs_say_who_canceled_a_job_and_what_it_is_a_retry_of(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -17,6 +17,7 @@ from tests.support.command import run
 from tests.support.projects import VERSION, archive, project
 
 LIMITS = Limits()
+NO_EXPORT = "(VERSION is missing): the file is no export of a GitLab project"
 
 
 @pytest.fixture
@@ -99,7 +100,8 @@ async def test_an_archive_is_not_held_in_memory(file: Path) -> None:
         ((), project(issues=b'{"title":"t"}\n'), 0, None, None),
         ((), project(issues=b"[]\n"), 0, None, None),
         (("--strict",), project(issues=b'{"title":"t"}\n'), 0, None, None),
-        (("--strict",), project(issues=b"[]\n"), 1, "would leave out 1 records", "import_would_fail"),
+        (("--strict",), project(issues=b"[]\n"), 1, "would leave out 1 record", "import_would_fail"),
+        ((), archive([]), 1, NO_EXPORT, "not_a_project"),
         ((), b"no archive", 1, "would fail: not a gzip file", "archive_invalid"),
     ],
 )
